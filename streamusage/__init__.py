@@ -1,0 +1,4 @@
+"""What the console watches: the usage record, the agent that counts and the service that keeps the figures.
+
+Runs without Textual installed; nothing here imports the console.
+"""

@@ -1,0 +1,1 @@
+"""The statistics agent: source -> meter -> journal -> sync-up. It counts while the network is down."""

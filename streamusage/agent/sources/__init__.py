@@ -1,0 +1,1 @@
+"""The media servers that can be read, one module each, behind `streamusage.agent.source.Source`."""

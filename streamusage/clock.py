@@ -1,0 +1,63 @@
+"""Where time comes from. Everything that needs the time is given a `Clock`, so that tests and the demo own it."""
+
+import asyncio
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Wall time, elapsed time and waiting, all on one scale."""
+
+    def now_ms(self) -> int:
+        """The wall time in UTC milliseconds. May step; decides only where a unit is filed."""
+        ...
+
+    def elapsed_ms(self) -> int:
+        """Milliseconds from an arbitrary start: never steps back and goes on while the machine is suspended."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for `seconds` of this clock's time."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def elapsed_ms(self) -> int:
+        return _elapsed_ns() // 1_000_000
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class FastClock:
+    """A clock that runs `speed` times as fast as the machine's, starting at the machine's own time.
+
+    The demo runs on it, so that an outage of minutes is seen in seconds.
+    """
+
+    def __init__(self, speed: float, started_at_ms: int | None = None) -> None:
+        if not speed > 0:
+            raise ValueError("a clock's speed must be above zero")
+        self.speed = speed
+        self._wall_ms = time.time_ns() // 1_000_000 if started_at_ms is None else started_at_ms
+        self._from_ns = _elapsed_ns()
+
+    def elapsed_ms(self) -> int:
+        return int((_elapsed_ns() - self._from_ns) * self.speed) // 1_000_000
+
+    def now_ms(self) -> int:
+        return self._wall_ms + self.elapsed_ms()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self.speed)
+
+
+def _elapsed_ns() -> int:
+    # CLOCK_BOOTTIME counts suspend, CLOCK_MONOTONIC on Linux does not; elsewhere there is only the latter.
+    boottime = getattr(time, "CLOCK_BOOTTIME", None)
+    return time.monotonic_ns() if boottime is None else time.clock_gettime_ns(boottime)
