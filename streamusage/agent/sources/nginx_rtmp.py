@@ -28,6 +28,12 @@ LARGEST_PAGE_BYTES = 32 << 20
 MISSING_LOG_AFTER_MS = 60_000
 """A rotation leaves no log for a moment; for longer than this nobody may rely on it."""
 
+SIDE_BY_SIDE_MS = 1000
+"""In a reload the old worker may answer for about a tenth of a second beside the new one. Two that answer in turn for
+longer than this are several workers."""
+
+LONGEST_SETTLING_MS = 10_000
+
 SAME_BEGINNING_S = 2
 """What a proxy between agent and server may shift the `Date` of an answer by."""
 
@@ -164,18 +170,21 @@ class NginxRtmpSource:
             return sample
         replaced_in_place = known is not None and known.same_configuration(sample.boot)
         wanted, pause_s = (20, 0.025) if replaced_in_place or self._several_workers else (6, 0.05)
+        began_ms = self._clock.elapsed_ms()
         seen, agreed = {known, sample.boot}, 1
-        for _ in range(3 * wanted):
-            if agreed >= wanted:
-                self._settled, self._several_workers = sample.boot, False
-                return sample
+        while agreed < wanted:
+            if self._clock.elapsed_ms() - began_ms > LONGEST_SETTLING_MS:
+                raise SourceError(
+                    f"{self._shown_url} is answered by one new worker after the other: nginx restarts over and over, its "
+                    "error log says why. The next reading tries again"
+                )
             await self._clock.sleep(pause_s)
             previous, sample = sample, await self._poll(known)
             if sample.boot == previous.boot:
                 agreed += 1
                 continue
             agreed = 1
-            if sample.boot in seen and sample.boot.same_configuration(previous.boot):
+            if sample.boot in seen and self._clock.elapsed_ms() - began_ms > SIDE_BY_SIDE_MS:
                 self._several_workers = True
                 raise SourceError(
                     f"{self._shown_url} was answered by worker {previous.boot.pid} and by worker {sample.boot.pid} in "
@@ -183,10 +192,8 @@ class NginxRtmpSource:
                     "set `worker_processes 1;` in nginx.conf and reload it"
                 )
             seen.add(sample.boot)
-        raise SourceError(
-            f"{self._shown_url} is answered by changing workers, as while nginx reloads. The next reading tries again; "
-            "if this stays, nginx restarts over and over: see its error log"
-        )
+        self._settled, self._several_workers = sample.boot, False
+        return sample
 
     async def _poll(self, known: Boot | None) -> _Sample:
         """One request on a connection of its own, so that no worker holds on to the agent."""
