@@ -37,6 +37,10 @@ class JournalError(Exception):
     """The journal cannot be used. The text names the file, what is wrong and what was kept."""
 
 
+class DamagedJournalError(JournalError):
+    """The file is there but cannot be trusted: it is no journal, or records do not match their checksums."""
+
+
 class SqliteJournal:
     """A journal in a file. `durable=False` leaves the syncing to the operating system: for the demo only."""
 
@@ -57,6 +61,8 @@ class SqliteJournal:
             with self._connection:
                 self._connection.execute(_SCHEMA)
                 self._connection.pragma("user_version", _FORMAT)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise DamagedJournalError(f"{path}: the journal is damaged ({error})") from error
         except apsw.BusyError:
             raise JournalError(f"{path}: another agent has this journal open; nothing was changed") from None
         except (apsw.Error, OSError) as error:
@@ -67,6 +73,22 @@ class SqliteJournal:
         """One transaction: durable when the block ends well, undone when it does not."""
         with self._connection:
             yield SqliteTransaction(self._connection, self.path)
+
+    def check(self) -> None:
+        """Reads everything once. Raises `DamagedJournalError` where SQLite or a checksum says that it is damaged."""
+        try:
+            problems = [text for (text,) in self._connection.execute("PRAGMA integrity_check(1)") if text != "ok"]
+            if problems:
+                raise DamagedJournalError(f"{self.path}: the journal is damaged ({problems[0]})")
+            with self.transaction() as tx:
+                tx.head()
+                tx.first_reading()
+                tx.changed_since(-1)
+        except apsw.CorruptError as error:
+            raise DamagedJournalError(f"{self.path}: the journal is damaged ({error})") from error
+        except DamagedJournalError:
+            self.close()
+            raise
 
     def close(self) -> None:
         self._connection.close()
