@@ -34,8 +34,8 @@ DEFAULT_SPEED = 6.0
 def demo(seed: int, speed: float, headless: bool, port: int, until_stdin_ends: bool) -> None:
     """A live estate to try the console on: three servers, a dozen streams, and an outage.
 
-    A few seconds in, the agent of edge-2 loses its network and the gap view (g) shows what is missing; a little later it
-    is back and what it counted meanwhile is filled in. Everything but the media servers and the clock is real.
+    A few seconds in, the agent of edge-2 loses its network and the gap view (g) shows what is missing; a little later
+    it is back and what it counted meanwhile is filled in. Everything but the media servers and the clock is real.
 
     \b
     Examples:
@@ -65,6 +65,7 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool) ->
     import time
 
     from streamusage.service.run import ListenError
+
     from tui.demo.estate import run_headless
 
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
