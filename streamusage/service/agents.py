@@ -25,7 +25,7 @@ def agent_routes(service: Service) -> APIRouter:
     """The routes under `/api/v1/agents/{server}`, for that server's agent only."""
     router = APIRouter(tags=["agents"])
 
-    @router.post(_AGENTS + "{server:path}/epochs", summary="Issue an epoch; has no effect until a report uses it")
+    @router.post(_AGENTS + "{server:anything}/epochs", summary="Issue an epoch; has no effect until a report uses it")
     async def epochs(request: Request) -> Response:
         server = _server(service, request, "/epochs")
         body = await read_body(request, service.body_limit_bytes)
@@ -36,7 +36,7 @@ def agent_routes(service: Service) -> APIRouter:
         now_ms = service.clock.now_ms()
         return json_response(await service.write(lambda connection: issue_epoch(connection, server, asked, now_ms)))
 
-    @router.post(_AGENTS + "{server:path}/reports", summary="Apply a report; answers after the commit")
+    @router.post(_AGENTS + "{server:anything}/reports", summary="Apply a report; answers after the commit")
     async def reports(request: Request) -> Response:
         server = _server(service, request, "/reports")
         body = await read_body(request, service.body_limit_bytes)

@@ -1,11 +1,11 @@
 """Reads what changed or was deleted since a cursor, oldest change first, in pages."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, select
 
 from streamusage.service.changes import Cursor, last_change, newest_life, parse_cursor, still_good
 from streamusage.service.records import WIRE_COLUMNS, WireRecord
@@ -71,6 +71,6 @@ def changes_since(connection: Connection, cursor_text: str | None, limit: int, n
     )
 
 
-def _shown(rows: Iterable[Row[Any]]) -> Iterator[tuple[Any, ...]]:
+def _shown(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
     for _, *record, live, provenance in rows:
         yield *record, bool(live), provenance

@@ -48,7 +48,9 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
         return Response()
 
     @router.get(
-        path + "/{scope_and_name:path}", summary="Read the records of a stream", operation_id=f"read_stream_{version}"
+        path + "/{scope_and_name:anything}",
+        summary="Read the records of a stream",
+        operation_id=f"read_stream_{version}",
     )
     async def read_stream_records(request: Request) -> Response:
         _reader(service, Query(request))
@@ -59,7 +61,7 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
         return Response(body, media_type=JSON)
 
     @router.delete(
-        path + "/{scope_and_name:path}",
+        path + "/{scope_and_name:anything}",
         summary="Delete the records of a stream, or with startTime those of one session",
         operation_id=f"delete_stream_{version}",
     )

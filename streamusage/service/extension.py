@@ -102,7 +102,7 @@ def extension_routes(service: Service) -> APIRouter:
         found = await service.read(lambda connection: daily_answer(connection, first, last, tz, now_ms, server))
         return json_response({"now": now_ms, "days": found})
 
-    @router.get(_STREAMS + "{scope_and_name:path}" + _HISTORY, summary="Subscribers of a stream over time")
+    @router.get(_STREAMS + "{scope_and_name:anything}" + _HISTORY, summary="Subscribers of a stream over time")
     async def history(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)
