@@ -61,3 +61,23 @@ def _elapsed_ns() -> int:
     # CLOCK_BOOTTIME counts suspend, CLOCK_MONOTONIC on Linux does not; elsewhere there is only the latter.
     boottime = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic_ns() if boottime is None else time.clock_gettime_ns(boottime)
+
+
+class SteadyClock:
+    """A clock whose wall time never steps while it lives: read once from another clock, then moved by elapsed time.
+
+    The agent counts on it: a stepped wall clock would file units where none were, or hours twice.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset_ms = clock.now_ms() - clock.elapsed_ms()
+
+    def now_ms(self) -> int:
+        return self._offset_ms + self._clock.elapsed_ms()
+
+    def elapsed_ms(self) -> int:
+        return self._clock.elapsed_ms()
+
+    async def sleep(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
