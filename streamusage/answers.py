@@ -221,6 +221,7 @@ class UnreadableError(ValueError):
 SLICE_BYTES = 256 * 1024
 """About a millisecond of decoding: what an event loop with a keyboard can spare at a time."""
 
+_CUTS_TRIED = 4
 _BOUNDARY = re.compile(rb"\}\s*,")
 _POSITION = re.compile(r"\(byte (\d+)\)$")
 _INDEX = re.compile(r"\$\[(\d+)\]")
@@ -261,12 +262,13 @@ def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list
     """The records of a list, a slice at a time, so that an event loop can do other work between slices.
 
     A slice ends at a `}` followed by `,`. Where that lies inside a string or a nested value the slice cannot decode,
-    and is tried again at twice its length. Raises `UnreadableError` with the position; what came before it was right.
+    and is tried again up to the next such place; after a few of them at twice its length, so that the work stays in
+    proportion to the answer whatever stands in it. Raises `UnreadableError` with the position; what came before it was right.
     """
     start = _opening_bracket(body) + 1
-    reach, count = slice_bytes, 0
+    look_from, tries, count = start + slice_bytes, 0, 0
     while True:
-        boundary = _BOUNDARY.search(body, min(start + reach, len(body)))
+        boundary = _BOUNDARY.search(body, min(look_from, len(body)))
         end = len(body) if boundary is None else boundary.start() + 1
         part = b"[" + body[start:end] + (b"" if boundary is None else b"]")
         try:
@@ -274,7 +276,8 @@ def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list
         except _CutShortError:
             if boundary is None:
                 raise
-            reach *= 2
+            tries += 1
+            look_from = boundary.end() if tries % _CUTS_TRIED else start + 2 * (boundary.end() - start)
             continue
         if boundary is None and not records and count:
             raise UnreadableError(f"broken JSON: nothing follows the last comma (byte {start})")
@@ -282,7 +285,8 @@ def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list
         if boundary is None:
             return
         count += len(records)
-        start, reach = boundary.end(), slice_bytes
+        start, tries = boundary.end(), 0
+        look_from = start + slice_bytes
 
 
 class _CutShortError(UnreadableError):
