@@ -19,8 +19,10 @@ def bytes_text(size: int | None) -> str:
 
 def rate_text(bits_per_second: int | None) -> str:
     """`88.1 Mbit/s`."""
-    return UNKNOWN if bits_per_second is None else _scaled(
-        bits_per_second, ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s")
+    return (
+        UNKNOWN
+        if bits_per_second is None
+        else _scaled(bits_per_second, ("bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"))
     )
 
 

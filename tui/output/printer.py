@@ -112,7 +112,9 @@ def csv_text(rows: Iterable[Row], fields: Sequence[Field[Row]], *, only_visible:
     writer = csv.writer(line, lineterminator="\n")
     header: list[Cell] = [field.name for field in fields]
     for cells in _with_header(header, ([field.value(row) for field in fields] for row in rows)):
-        writer.writerow([inert(safe_text(cell) if only_visible else cell) if isinstance(cell, str) else cell for cell in cells])
+        writer.writerow(
+            [inert(safe_text(cell) if only_visible else cell) if isinstance(cell, str) else cell for cell in cells]
+        )
         yield line.getvalue()
         line.seek(0)
         line.truncate()
