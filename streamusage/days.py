@@ -16,7 +16,9 @@ def zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise UnknownZoneError(f"no time zone is named {name!r}; names are those of the tz database, such as Europe/Berlin") from None
+        raise UnknownZoneError(
+            f"no time zone is named {name!r}; names are those of the tz database, such as Europe/Berlin"
+        ) from None
 
 
 def day_interval(day: date, tz: ZoneInfo) -> Interval:

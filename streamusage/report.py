@@ -158,6 +158,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     server: Label
     role: Role
+    journal: Label
+    """The journal's own id: two journals may come to the same epoch number after a service is restored."""
     epoch: Count
     since: Count
     upto: Count
@@ -193,6 +195,14 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     continues from a state that is no longer the newest. `held`: it was kept aside for an operator."""
     epoch: Count
     acknowledged: Count
+
+
+class EpochRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Asks for an epoch for a journal, or, after a service was restored, for a newer state to continue from."""
+
+    journal: Label
+    epoch: Count = 0
+    """The epoch that the journal already has; 0 for none. It is kept where the service can keep it."""
 
 
 class EpochIssued(msgspec.Struct, frozen=True, kw_only=True):
