@@ -252,10 +252,11 @@ def decode_record(body: bytes) -> UsageRecord:
     """One usage record, given alone or as the only element of a list. Raises `UnreadableError`."""
     if body.lstrip()[:1] == b"[":
         records = [record for records in decode_records(body) for record in records]
-        if len(records) != 1:
-            raise UnreadableError(f"one usage record was expected, {len(records)} came")
-        return records[0]
-    return decode_records_once(b"[" + body + b"]", first=0, at_byte=-1)[0]
+    else:
+        records = decode_records_once(b"[" + body + b"]", first=0, at_byte=-1)
+    if len(records) != 1:
+        raise UnreadableError(f"one usage record was expected, {len(records)} came")
+    return records[0]
 
 
 def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list[UsageRecord]]:
