@@ -138,7 +138,7 @@ def _need_terminal(purpose: str) -> None:
 
 def _show(connection: Connection, records: Sequence[UsageRecord]) -> None:
     newest = sorted(records, key=lambda record: -record.start_time)
-    for line in table_text(newest[:MOST_SHOWN], session_view(connection.tz).columns):
+    for line in table_text(newest[:MOST_SHOWN], session_view(connection.tz).columns, cut=True):
         say(line.rstrip())
     if len(records) > MOST_SHOWN:
         say(f"… and {len(records) - MOST_SHOWN:,} more, back to {newest[-1].start_time}")

@@ -23,7 +23,7 @@ Cell = str | int | float | None
 
 BLOCK_ROWS = 1000
 WIDEST_CELL = 60
-"""How many cells a column of text may take on a terminal; away from one nothing is cut."""
+"""How many cells a column takes. On a terminal longer text is cut; away from one it stands in full and juts out."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A text cell that starts with one of these would run as a formula in a spreadsheet."""
@@ -38,7 +38,7 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Column(Generic[Row]):
     """A column of the table: its title and a row's text in it. `figure` puts it to the right."""
 
@@ -47,7 +47,7 @@ class Column(Generic[Row]):
     figure: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Field(Generic[Row]):
     """A column of the CSV: its name and a row's value in it."""
 
@@ -55,7 +55,7 @@ class Field(Generic[Row]):
     value: Callable[[Row], Cell]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class View(Generic[Row]):
     """How rows of one kind are shown. A row itself is what `msgspec` encodes as its JSON."""
 
@@ -75,7 +75,7 @@ def print_rows(rows: Sequence[Row], view: View[Row], output_format: Format) -> N
         case Format.CSV:
             chunks = csv_text(rows, view.fields, only_visible=on_terminal)
         case Format.TABLE:
-            chunks = table_text(rows, view.columns, widest_cell=WIDEST_CELL if on_terminal else None)
+            chunks = table_text(rows, view.columns, cut=on_terminal)
     encoding = sys.stdout.encoding if output_format is Format.TABLE else "utf-8"
     write_blocks(chunks, out, encoding)
 
@@ -125,24 +125,24 @@ def inert(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def table_text(rows: Sequence[Row], columns: Sequence[Column[Row]], *, widest_cell: int | None = None) -> Iterator[str]:
+def table_text(rows: Sequence[Row], columns: Sequence[Column[Row]], *, cut: bool) -> Iterator[str]:
     """Aligned lines under a line of titles; nothing at all for no rows."""
     if not rows:
         return
     widths = [cell_width(column.title) for column in columns]
     for row in rows:
         for at, column in enumerate(columns):
-            width = cell_width(_cell(column, row, widest_cell))
+            width = min(cell_width(_cell(column, row, cut)), WIDEST_CELL)
             if width > widths[at]:
                 widths[at] = width
     yield _line([column.title for column in columns], columns, widths)
     for row in rows:
-        yield _line([_cell(column, row, widest_cell) for column in columns], columns, widths)
+        yield _line([_cell(column, row, cut) for column in columns], columns, widths)
 
 
-def _cell(column: Column[Row], row: Row, widest_cell: int | None) -> str:
+def _cell(column: Column[Row], row: Row, cut: bool) -> str:
     text = safe_text(column.text(row))
-    return text if widest_cell is None else clipped(text, widest_cell)
+    return clipped(text, WIDEST_CELL) if cut else text
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column[Row]], widths: Sequence[int]) -> str:
