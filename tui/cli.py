@@ -107,8 +107,8 @@ def main() -> None:
         exit_code = streamtop.main(prog_name="streamtop", standalone_mode=False)
         sys.stdout.flush()
     except CommandFailed as failure:
-        safe_text = importlib.import_module("tui.model.safe_text").safe_text
-        click.echo(f"streamtop: {safe_text(str(failure))}", err=True)
+        safe = importlib.import_module("tui.model.text").safe
+        click.echo("\n".join(map(safe, f"streamtop: {failure}".split("\n"))), err=True)
         exit_code = failure.exit_code
     except click.ClickException as error:
         error.show()

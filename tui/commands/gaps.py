@@ -6,8 +6,7 @@ from streamusage.answers import Coverage
 from streamusage.client import UsageClient
 from tui.commands.instants import INSTANT, AtNow
 from tui.commands.shell import connection_options, counted, format_option, say, talk, tz_option
-from tui.commands.views import gap_view, gaps_of
-from tui.model.units import time_text
+from tui.commands.views import gap_view, gaps_of, time_text
 from tui.output import Format, print_rows
 from tui.settings import Connection
 

@@ -1,5 +1,6 @@
 """`streamtop import`: puts usage records into our own service. Nothing is sent where any of them is bad."""
 
+import re
 import sys
 from collections.abc import Iterator
 from typing import BinaryIO
@@ -13,11 +14,15 @@ from streamusage.failures import UsageApiError
 from streamusage.usage import EmptyNameError, UsageRecord, stream_path
 from tui.commands.failure import USAGE, CommandFailed
 from tui.commands.shell import connection_options, counted, refuse_if_read_only, say, talk
+from tui.model.text import safe
 from tui.settings import Connection
 
 RECORDS_A_REQUEST = 2000
 MOST_FAULTS_TOLD = 10
 LARGEST_FIGURE = 2**53
+
+_IN_ITS_LIST = re.compile(r" - at `\$(\[0\])?`$|(?<=`\$)\[0\]")
+"""Where a fault lies in a list of one, which says nothing."""
 
 
 @click.command("import")
@@ -50,7 +55,7 @@ def parsed(content: bytes, name: str) -> list[UsageRecord]:
         try:
             records.append(_checked(decode_record(text)))
         except (UnreadableError, EmptyNameError) as error:
-            faults.append(f"{position}: {str(error).replace(' - at `$[0]', ' at `').replace(' at ``', '')}")
+            faults.append(f"{position}: {safe(_IN_ITS_LIST.sub('', str(error)))}")
     if faults:
         more = len(faults) - MOST_FAULTS_TOLD
         told = "\n  ".join(faults[:MOST_FAULTS_TOLD] + ([f"and {more:,} more"] if more > 0 else []))

@@ -17,7 +17,7 @@ from tui.commands.failure import NOT_FOUND, THIS_MACHINE, USAGE, CommandFailed
 from tui.commands.shell import connection_options, counted, format_option, refuse_if_read_only, say, talk
 from tui.commands.streams import read, written
 from tui.commands.views import session_view
-from tui.model.units import count_text
+from tui.model import formats
 from tui.output import Format, print_rows
 from tui.output.printer import table_text
 from tui.settings import Connection
@@ -144,7 +144,7 @@ def _show(connection: Connection, records: Sequence[UsageRecord]) -> None:
         say(f"… and {len(records) - MOST_SHOWN:,} more, back to {newest[-1].start_time}")
     watching = sum(record.active_subscribers for record in records)
     if watching:
-        say(f"{count_text(watching)} watching, by these records.")
+        say(f"{formats.count(watching)} watching, by these records.")
 
 
 def _journal(connection: Connection, records: Sequence[UsageRecord]) -> str:

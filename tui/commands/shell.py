@@ -16,7 +16,7 @@ from streamusage.client import UsageClient
 from streamusage.failures import BadAddress, UsageApiError
 from streamusage.usage import EmptyNameError
 from tui.commands.failure import REFUSED, USAGE, CommandFailed
-from tui.model.safe_text import safe_text
+from tui.model.text import safe
 from tui.output import Format
 from tui.settings import Connection, SettingsError, resolve
 
@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 def say(words: str) -> None:
     """Words for the operator, apart from the results. What came from outside is made safe."""
-    click.echo(safe_text(words), err=True)
+    click.echo(safe(words), err=True)
 
 
 def connection_options(

@@ -1,16 +1,18 @@
 """How usage records, gaps and daily statistics are shown: their columns as a table and their fields as CSV. Pure."""
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.answers import DailyStatistics, Delta, ServerCoverage
+from streamusage.answers import DailyStatistics, Delta, ServerCoverage, SessionRecord
 from streamusage.coverage import Provenance
 from streamusage.usage import UsageRecord
 from tui.commands.streams import written
-from tui.model.units import UNKNOWN, bytes_text, count_text, duration_text, rate_text, time_text
+from tui.model import formats
+from tui.model.formats import UNKNOWN
 from tui.output import Column, Field, View
 
 
@@ -47,16 +49,19 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
 
 
 def session_view(tz: ZoneInfo) -> View[UsageRecord]:
-    """Sessions; the CSV has the documented names and order."""
+    """Sessions; JSON and CSV have the documented names and order."""
     return View(
+        document=documented,
         columns=[
             Column("STREAM", lambda record: written(record.stream)),
+            Column("STATE", _state),
+            Column("DATA", _provenance),
             Column(f"STARTED ({tz.key})", lambda record: time_text(record.start_time, tz)),
-            Column("DURATION", lambda record: duration_text(record.duration), figure=True),
-            Column("ACTIVE", lambda record: count_text(record.active_subscribers), figure=True),
-            Column("PEAK", lambda record: count_text(record.max_subscribers), figure=True),
-            Column("LOST", lambda record: count_text(record.lost_subscribers), figure=True),
-            Column("TOTAL", lambda record: count_text(record.total_subscribers), figure=True),
+            Column("DURATION", lambda record: formats.duration(record.duration), figure=True),
+            Column("ACTIVE", lambda record: formats.count(record.active_subscribers), figure=True),
+            Column("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
+            Column("LOST", lambda record: formats.count(record.lost_subscribers), figure=True),
+            Column("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
             Column(f"UPDATED ({tz.key})", lambda record: time_text(record.updated, tz)),
             Column("START TIME", lambda record: str(record.start_time), figure=True),
         ],
@@ -82,14 +87,14 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
         columns=[
             Column("SERVER", lambda gap: gap.server),
             Column(f"FROM ({tz.key})", lambda gap: time_text(gap.from_ms, tz)),
-            Column("LENGTH", lambda gap: duration_text(gap.to_ms - gap.from_ms), figure=True),
+            Column("LENGTH", lambda gap: formats.duration_in_words(gap.to_ms - gap.from_ms), figure=True),
             Column("STATE", lambda gap: gap.state),
             Column("FILLED AFTER", _filled_after, figure=True),
-            Column("CONNECTIONS", lambda gap: count_text(_brought(gap, "connections")), figure=True),
-            Column("IN", lambda gap: bytes_text(_brought(gap, "bytes_in")), figure=True),
-            Column("OUT", lambda gap: bytes_text(_brought(gap, "bytes_out")), figure=True),
-            Column("PEAK OUT", lambda gap: rate_text(_brought(gap, "peak_out_bps")), figure=True),
-            Column("VIEW TIME", lambda gap: duration_text(_brought(gap, "view_time_ms")), figure=True),
+            Column("CONNECTIONS", lambda gap: formats.count(_brought(gap, "connections")), figure=True),
+            Column("IN", _shown_of_gap("bytes_in", formats.traffic), figure=True),
+            Column("OUT", _shown_of_gap("bytes_out", formats.traffic), figure=True),
+            Column("PEAK OUT", _shown_of_gap("peak_out_bps", formats.bandwidth), figure=True),
+            Column("VIEW TIME", _shown_of_gap("view_time_ms", formats.duration), figure=True),
             Column("REASON", lambda gap: gap.reason or ""),
         ],
         fields=[
@@ -120,14 +125,14 @@ def daily_view(shown: Iterable[DailyStatistics]) -> View[DailyStatistics]:
             Column("DAY", lambda day: day.day),
             Column("STATE", lambda day: day.state),
             Column("ACCOUNTED", _accounted, figure=True),
-            Column("CONNECTIONS", lambda day: count_text(day.connections), figure=True),
-            Column("IN", lambda day: bytes_text(day.bytes_in), figure=True),
-            Column("OUT", lambda day: bytes_text(day.bytes_out), figure=True),
-            Column("PEAK IN", lambda day: rate_text(day.peak_in_bps), figure=True),
-            Column("PEAK OUT", lambda day: rate_text(day.peak_out_bps), figure=True),
-            Column("VIEW TIME", lambda day: duration_text(day.view_time_ms), figure=True),
-            Column("AVERAGE", lambda day: duration_text(day.average_view_time_ms), figure=True),
-            Column("BACKFILLED OUT", lambda day: bytes_text(day.backfilled.bytes_out), figure=True),
+            Column("CONNECTIONS", lambda day: formats.count(day.connections), figure=True),
+            Column("IN", lambda day: formats.traffic(day.bytes_in), figure=True),
+            Column("OUT", lambda day: formats.traffic(day.bytes_out), figure=True),
+            Column("PEAK IN", lambda day: _known(day.peak_in_bps, formats.bandwidth), figure=True),
+            Column("PEAK OUT", lambda day: _known(day.peak_out_bps, formats.bandwidth), figure=True),
+            Column("VIEW TIME", lambda day: formats.duration(day.view_time_ms), figure=True),
+            Column("AVERAGE", _average, figure=True),
+            Column("BACKFILLED OUT", lambda day: formats.traffic(day.backfilled.bytes_out), figure=True),
         ],
         fields=[
             Field("server", lambda day: day.server),
@@ -175,13 +180,48 @@ def _day_protocol(protocol: str) -> Callable[[DailyStatistics], int]:
     return lambda day: day.connections_by_protocol.get(protocol, 0)
 
 
+def _known(figure: int | None, text: Callable[[int], str]) -> str:
+    return UNKNOWN if figure is None else text(figure)
+
+
+def _shown_of_gap(figure: DeltaFigure, text: Callable[[int], str]) -> Callable[[Gap], str]:
+    return lambda gap: _known(_brought(gap, figure), text)
+
+
 def _filled_after(gap: Gap) -> str:
-    return UNKNOWN if gap.filled_at is None else duration_text(max(0, gap.filled_at - gap.to_ms))
+    return UNKNOWN if gap.filled_at is None else formats.duration_in_words(max(0, gap.filled_at - gap.to_ms))
+
+
+def _average(day: DailyStatistics) -> str:
+    average = day.average_view_time_ms
+    return UNKNOWN if average is None else formats.duration_in_words(round(average))
 
 
 def _accounted(day: DailyStatistics) -> str:
-    """The share of the day's time that is accounted for in full; never rounded up to all of it."""
+    """The share of the day's time that was seen live or backfilled."""
     covered = day.coverage
     whole = covered.live_ms + covered.backfilled_ms
-    due = whole + covered.partial_ms + covered.missing_ms + covered.lost_ms + covered.held_ms
-    return UNKNOWN if due == 0 else "100 %" if whole == due else f"{whole * 1000 // due / 10:.1f} %"
+    return formats.percent(whole, whole + covered.partial_ms + covered.missing_ms + covered.lost_ms + covered.held_ms)
+
+
+def time_text(at_ms: int, tz: ZoneInfo) -> str:
+    """`2026-11-21 12:03:04` in the zone; the bare figure where no calendar holds it."""
+    try:
+        return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return str(at_ms)
+
+
+def documented(record: UsageRecord) -> UsageRecord:
+    """The record with the ten documented fields and no more."""
+    if type(record) is UsageRecord:
+        return record
+    return UsageRecord(**{name: getattr(record, name) for name in UsageRecord.__struct_fields__})
+
+
+def _state(record: UsageRecord) -> str:
+    return UNKNOWN if not isinstance(record, SessionRecord) else "live" if record.live else "ended"
+
+
+def _provenance(record: UsageRecord) -> str:
+    return record.provenance if isinstance(record, SessionRecord) else UNKNOWN

@@ -16,7 +16,7 @@ from typing import BinaryIO, Generic, TypeVar
 
 import msgspec
 
-from tui.model.safe_text import cell_width, clipped, safe_text
+from tui.model.text import safe, shortened, width
 
 Row = TypeVar("Row")
 Cell = str | int | float | None
@@ -57,21 +57,23 @@ class Field(Generic[Row]):
 
 @dataclass(frozen=True)
 class View(Generic[Row]):
-    """How rows of one kind are shown. A row itself is what `msgspec` encodes as its JSON."""
+    """How rows of one kind are shown. `document` gives what `msgspec` encodes as a row's JSON; else it is the row."""
 
     columns: Sequence[Column[Row]]
     fields: Sequence[Field[Row]]
+    document: Callable[[Row], object] | None = None
 
 
 def print_rows(rows: Sequence[Row], view: View[Row], output_format: Format) -> None:
     """Writes the rows to standard output."""
     sys.stdout.flush()
     out, on_terminal = sys.stdout.buffer, sys.stdout.isatty()
+    documents = map(view.document, rows) if view.document is not None else rows
     match output_format:
         case Format.JSON:
-            chunks = json_text(rows)
+            chunks = json_text(documents)
         case Format.NDJSON:
-            chunks = ndjson_text(rows)
+            chunks = ndjson_text(documents)
         case Format.CSV:
             chunks = csv_text(rows, view.fields, only_visible=on_terminal)
         case Format.TABLE:
@@ -88,7 +90,7 @@ def write_blocks(lines: Iterable[str], out: BinaryIO, encoding: str = "utf-8") -
     out.flush()
 
 
-def json_text(rows: Iterable[Row]) -> Iterator[str]:
+def json_text(rows: Iterable[object]) -> Iterator[str]:
     """One JSON list, a row a line."""
     opening = "["
     for row in rows:
@@ -97,7 +99,7 @@ def json_text(rows: Iterable[Row]) -> Iterator[str]:
     yield "[]\n" if opening == "[" else "\n]\n"
 
 
-def ndjson_text(rows: Iterable[Row]) -> Iterator[str]:
+def ndjson_text(rows: Iterable[object]) -> Iterator[str]:
     """One JSON value a line."""
     for row in rows:
         yield f"{_json(row)}\n"
@@ -113,7 +115,7 @@ def csv_text(rows: Iterable[Row], fields: Sequence[Field[Row]], *, only_visible:
     header: list[Cell] = [field.name for field in fields]
     for cells in _with_header(header, ([field.value(row) for field in fields] for row in rows)):
         writer.writerow(
-            [inert(safe_text(cell) if only_visible else cell) if isinstance(cell, str) else cell for cell in cells]
+            [inert(safe(cell) if only_visible else cell) if isinstance(cell, str) else cell for cell in cells]
         )
         yield line.getvalue()
         line.seek(0)
@@ -129,26 +131,24 @@ def table_text(rows: Sequence[Row], columns: Sequence[Column[Row]], *, cut: bool
     """Aligned lines under a line of titles; nothing at all for no rows."""
     if not rows:
         return
-    widths = [cell_width(column.title) for column in columns]
+    widths = [width(column.title) for column in columns]
     for row in rows:
         for at, column in enumerate(columns):
-            width = min(cell_width(_cell(column, row, cut)), WIDEST_CELL)
-            if width > widths[at]:
-                widths[at] = width
+            widths[at] = max(widths[at], min(width(_cell(column, row, cut)), WIDEST_CELL))
     yield _line([column.title for column in columns], columns, widths)
     for row in rows:
         yield _line([_cell(column, row, cut) for column in columns], columns, widths)
 
 
 def _cell(column: Column[Row], row: Row, cut: bool) -> str:
-    text = safe_text(column.text(row))
-    return clipped(text, WIDEST_CELL) if cut else text
+    text = safe(column.text(row))
+    return shortened(text, WIDEST_CELL) if cut else text
 
 
 def _line(cells: Sequence[str], columns: Sequence[Column[Row]], widths: Sequence[int]) -> str:
     padded = []
-    for cell, column, width in zip(cells, columns, widths, strict=True):
-        padding = " " * (width - cell_width(cell))
+    for cell, column, cells_wide in zip(cells, columns, widths, strict=True):
+        padding = " " * (cells_wide - width(cell))
         padded.append(padding + cell if column.figure else cell + padding)
     return "  ".join(padded).rstrip() + "\n"
 
