@@ -5,6 +5,7 @@ The console attaches by URL and token file as it would to any service, so what t
 
 import contextlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -81,7 +82,8 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool) ->
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
         if until_stdin_ends:
-            loop.add_reader(sys.stdin.fileno(), lambda: None if sys.stdin.buffer.read1(1) else stop.set())
+            stdin = sys.stdin.fileno()
+            loop.add_reader(stdin, lambda: None if os.read(stdin, 1) else stop.set())
         await run_headless(directory, seed, speed, port, time.time_ns() // 1_000_000, _progress, ready, stop)
 
     with tempfile.TemporaryDirectory(prefix="streamtop-demo-") as directory:

@@ -37,10 +37,9 @@ class Relay:
         self._passing.add(task)
         try:
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
-            async with asyncio.TaskGroup() as directions:
-                directions.create_task(_pump(reader, to_writer))
-                directions.create_task(_pump(to_reader, writer))
-        except* OSError:
+            await asyncio.gather(_pump(reader, to_writer), _pump(to_reader, writer))
+        except (OSError, asyncio.CancelledError):
+            # A cut: only `cut` cancels, and it waits for the end of this.
             pass
         finally:
             self._passing.discard(task)

@@ -14,7 +14,7 @@ from streamusage.clock import Clock
 
 TICK_MS = 1_000
 
-PROTOCOLS = (("rtmp", 5), ("hls", 12), ("webrtc", 3))
+PROTOCOLS = {"rtmp": 5.0, "hls": 12.0, "webrtc": 3.0}
 """Protocols of viewers and how common each is."""
 
 
@@ -150,12 +150,11 @@ class SimulatedMediaServer:
             self._join(stream)
 
     def _join(self, stream: _Stream) -> None:
-        names, weights = zip(*PROTOCOLS, strict=True)
         stay_ms = int(self._random.expovariate(1 / 540_000)) + 2_000
         number = self._number()
         stream.viewers[number] = _Viewer(
             number,
-            self._random.choices(names, weights)[0],
+            self._random.choices(list(PROTOCOLS), list(PROTOCOLS.values()))[0],
             self._now,
             self._now + stay_ms,
             stream.sent_to_one,
