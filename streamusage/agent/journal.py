@@ -167,7 +167,5 @@ class SqliteTransaction:
 
     def _checked(self, what: str, body: bytes, checksum: int, kind: type[T]) -> T:
         if zlib.crc32(body) != checksum:
-            raise JournalError(
-                f"{self._path}: a record ({what}) does not match its checksum; the file is kept as it is"
-            )
+            raise DamagedJournalError(f"{self._path}: a record ({what}) does not match its checksum")
         return msgspec.json.decode(body, type=kind)

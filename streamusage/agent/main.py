@@ -85,7 +85,7 @@ async def _run(config: "AgentConfig") -> None:
     LOG.info("watching %s for %s, journal %s", config.server, service.url, config.journal_path)
     try:
         await running.run()
-    except* Exception as group:
+    except BaseExceptionGroup as group:
         raise group.exceptions[0] from None
     finally:
         await source.close()

@@ -1,0 +1,428 @@
+"""The one place that builds URLs of the usage API and speaks to a service.
+
+`UsageClient` works against our own service and against a plain Stream Manager, which knows nothing of our extension
+and then answers `ExtensionMissing`. Every failure is a `UsageApiError` whose text names the host and what was asked,
+and never holds the token. Nothing is tried twice here: that is the caller's to decide.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from datetime import date
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Literal, NamedTuple, Self, TypeVar
+from urllib.parse import quote, urlencode
+
+import httpx
+import msgspec
+
+from streamusage.answers import (
+    Changes,
+    Coverage,
+    Daily,
+    ErrorBody,
+    History,
+    ImportResult,
+    LiveStream,
+    Servers,
+    UnreadableError,
+    decode_record,
+    decode_records,
+    described,
+)
+from streamusage.clock import Clock, SystemClock
+from streamusage.failures import (
+    BadAddress,
+    BadAnswer,
+    ExtensionMissing,
+    NotFound,
+    Refused,
+    Unreachable,
+    UsageApiError,
+)
+from streamusage.usage import EmptyNameError, SessionKey, StreamId, UsageRecord, stream_path
+
+__all__ = [
+    "BadAddress",
+    "BadAnswer",
+    "ExtensionMissing",
+    "NotFound",
+    "Refused",
+    "ServiceTime",
+    "Unreachable",
+    "UsageApiError",
+    "UsageClient",
+]
+
+LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
+CONNECT_SECONDS = 5.0
+SILENCE_SECONDS = 15.0
+"""How long the service may say nothing within an answer."""
+ANSWER_SECONDS = 60.0
+"""How long a whole answer may take."""
+
+ApiVersion = Literal["3.1", "4.0"]
+Answer = TypeVar("Answer")
+
+
+class ServiceTime(NamedTuple):
+    """The service's clock as its last answer told it."""
+
+    now_ms: int
+    heard_at_ms: int
+    """This clock's `elapsed_ms` when it was heard."""
+
+
+class _Reply(NamedTuple):
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+class UsageClient:
+    """A connection to one usage service. Use it as `async with UsageClient(url, token) as client`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None,
+        *,
+        api_version: ApiVersion = "4.0",
+        clock: Clock | None = None,
+        largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
+        silence_seconds: float = SILENCE_SECONDS,
+        answer_seconds: float = ANSWER_SECONDS,
+    ) -> None:
+        self._base = _checked_address(base_url)
+        self._token = _checked_token(token)
+        self._api = f"/streammanager/api/{quote(api_version, safe='')}"
+        self._clock = clock or SystemClock()
+        self._largest_answer_bytes = largest_answer_bytes
+        self._answer_seconds = answer_seconds
+        self._http = httpx.AsyncClient(timeout=httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS))
+        self.host = _host(self._base)
+        """Host and port, for messages and titles."""
+        self.has_extension: bool | None = None
+        """Whether the service knows our extension; `None` until it was asked. Set to `None` to ask again."""
+        self.service_time: ServiceTime | None = None
+
+    def __repr__(self) -> str:
+        return f"<UsageClient {self.host}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+
+    # The documented part
+
+    async def usage(self) -> list[UsageRecord]:
+        """Every record. A documented "not found" means that there is none."""
+        return await self._read_records(f"{self._api}/admin/event/usage", "read the usage records")
+
+    async def usage_of(self, stream: StreamId) -> list[UsageRecord]:
+        """The records of one stream, one a session; empty where there is none. Raises `EmptyNameError`."""
+        return await self._read_records(self._usage_path(stream), f"read the usage records of {stream}")
+
+    async def live_list(self) -> list[LiveStream]:
+        """What is live, one row a stream and server. Needs no token, and sends none."""
+        asked = "read what is live"
+        reply = await self._ask("GET", f"{self._api}/event/list/stats", asked, with_token=False)
+        if reply.status == 404 and self._error_text(reply):
+            return []
+        return self._decoded(reply, asked, list[LiveStream])
+
+    async def delete_session(self, key: SessionKey) -> UsageRecord:
+        """Deletes one session and gives its last record.
+
+        Raises `EmptyNameError` before anything is sent where the scope, the name or the start time is missing:
+        without a start time the request would delete every session of the stream.
+        """
+        path = self._usage_path(StreamId(key.scope, key.name))
+        if type(key.start_time) is not int or key.start_time <= 0:
+            raise EmptyNameError(f"a session needs its start time to be deleted alone, got {key.start_time!r}")
+        asked = f"delete the session of {key.scope}/{key.name} that started at {key.start_time}"
+        reply = await self._ask("DELETE", path, asked, query={"startTime": str(key.start_time)})
+        self._check(reply, asked)
+        try:
+            return decode_record(reply.body)
+        except UnreadableError as error:
+            raise BadAnswer(
+                self.host, asked, f"it answered {reply.status}, but {self._clean(str(error))}; look again"
+            ) from None
+
+    async def delete_stream(self, stream: StreamId) -> None:
+        """Deletes every session of a stream, those too that began a moment ago. Raises `EmptyNameError` unsent."""
+        path = self._usage_path(stream)
+        asked = f"delete every session of {stream}"
+        self._check(await self._ask("DELETE", path, asked), asked)
+
+    async def delete_all(self) -> None:
+        """Deletes every record of the service."""
+        asked = "delete every usage record"
+        self._check(await self._ask("DELETE", f"{self._api}/admin/event/usage", asked), asked)
+
+    # Our extension
+
+    async def changes(self, cursor: str | None, *, limit: int = 10_000) -> Changes:
+        """One page of what changed since the cursor; without one, of everything."""
+        query = {"limit": str(limit)} if cursor is None else {"cursor": cursor, "limit": str(limit)}
+        return await self._extension("/api/v1/changes", "read what changed", Changes, query)
+
+    async def servers(self) -> Servers:
+        return await self._extension("/api/v1/servers", "read the servers", Servers)
+
+    async def coverage(self, from_ms: int, to_ms: int, *, server: str | None = None) -> Coverage:
+        """What is accounted for from `from_ms` up to `to_ms`, and how."""
+        query = {"from": str(from_ms), "to": str(to_ms)} | ({"server": server} if server else {})
+        return await self._extension("/api/v1/coverage", "read the coverage", Coverage, query)
+
+    async def daily(self, first: date, last: date, tz: str, *, server: str | None = None) -> Daily:
+        """Daily statistics of the days of a zone, both included."""
+        query = {"from": first.isoformat(), "to": last.isoformat(), "tz": tz}
+        if server:
+            query["server"] = server
+        return await self._extension("/api/v1/daily", "read the daily statistics", Daily, query)
+
+    async def history(self, stream: StreamId, from_ms: int, to_ms: int, step_ms: int) -> History:
+        """Subscribers of a stream over time. Raises `EmptyNameError`."""
+        path = f"/api/v1/streams/{stream_path(stream)}/history"
+        query = {"from": str(from_ms), "to": str(to_ms), "step": str(step_ms)}
+        return await self._extension(path, f"read the history of {stream}", History, query)
+
+    async def import_records(self, records: Iterable[UsageRecord]) -> ImportResult:
+        """Puts records into the service; those that are there already are kept as they are."""
+        body = msgspec.json.encode(list(records))
+        return await self._extension("/api/v1/import", "import usage records", ImportResult, body=body)
+
+    # How it is done
+
+    def _usage_path(self, stream: StreamId) -> str:
+        return f"{self._api}/admin/event/usage/{stream_path(stream)}"
+
+    async def _read_records(self, path: str, asked: str) -> list[UsageRecord]:
+        reply = await self._ask("GET", path, asked)
+        if reply.status == 404 and self._error_text(reply):
+            return []
+        self._check(reply, asked)
+        records: list[UsageRecord] = []
+        try:
+            for part in decode_records(reply.body):
+                records.extend(part)
+                await asyncio.sleep(0)
+        except UnreadableError as error:
+            raise BadAnswer(self.host, asked, self._clean(str(error))) from None
+        return records
+
+    async def _extension(
+        self,
+        path: str,
+        asked: str,
+        kind: type[Answer],
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        if self.has_extension is False:
+            raise self._extension_missing(asked)
+        method = "GET" if body is None else "POST"
+        reply = await self._ask(method, path, asked, query=query or {}, body=body, bearer=True)
+        if self.has_extension is None and self._is_foreign(reply):
+            self.has_extension = False
+            raise self._extension_missing(asked)
+        answer = self._decoded(reply, asked, kind)
+        self.has_extension = True
+        now_ms = getattr(answer, "now", None)
+        if isinstance(now_ms, int):
+            self.service_time = ServiceTime(now_ms, self._clock.elapsed_ms())
+        return answer
+
+    def _extension_missing(self, asked: str) -> ExtensionMissing:
+        return ExtensionMissing(
+            self.host, asked, "it speaks the documented usage API only, as a plain Stream Manager does"
+        )
+
+    def _is_foreign(self, reply: _Reply) -> bool:
+        """Whether a first answer on one of our paths shows that the service does not know them."""
+        if reply.status in (401, 403):
+            return not self._error_text(reply)
+        if reply.status == 200:
+            return not reply.body.lstrip().startswith(b"{")
+        return 300 <= reply.status < 500 and reply.status not in (408, 409, 413, 422, 429)
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        asked: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        bearer: bool = False,
+        with_token: bool = True,
+    ) -> _Reply:
+        """One request and its whole answer, whatever its status. Raises `Unreachable` and `BadAnswer`."""
+        failure: UsageApiError
+        maybe_done = method != "GET"
+        try:
+            request = self._request(method, path, query or {}, body, bearer, with_token)
+            async with asyncio.timeout(self._answer_seconds):
+                return await self._exchange(request, asked)
+        except TimeoutError:
+            failure = Unreachable(self.host, asked, f"no whole answer within {self._answer_seconds:g} s")
+        except httpx.TimeoutException as error:
+            failure = Unreachable(self.host, asked, _TIMEOUTS.get(type(error), "it took too long"))
+            maybe_done = maybe_done and not isinstance(error, httpx.ConnectTimeout)
+        except httpx.InvalidURL:
+            failure = BadAnswer(self.host, asked, "the name makes an address that is too long to send")
+        except httpx.DecodingError:
+            failure = BadAnswer(self.host, asked, "the answer is compressed in a way that cannot be undone")
+        except httpx.RemoteProtocolError:
+            failure = Unreachable(
+                self.host, asked, "the connection broke off, or what answers there does not speak HTTP"
+            )
+        except httpx.ConnectError as error:
+            failure, maybe_done = Unreachable(self.host, asked, _why_not_connected(str(error))), False
+        except httpx.HTTPError as error:
+            failure = Unreachable(self.host, asked, self._clean(str(error)) or type(error).__name__)
+        if maybe_done and isinstance(failure, Unreachable):
+            failure = Unreachable(self.host, asked, f"{failure.what}; it is not known whether it was done: look again")
+        # Raised out here, so that no exception that holds the request and its token hangs on it.
+        raise failure
+
+    def _request(
+        self, method: str, path: str, query: Mapping[str, str], body: bytes | None, bearer: bool, with_token: bool
+    ) -> httpx.Request:
+        headers = {"Accept": "application/json"}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        if self._token and with_token:
+            if bearer:
+                headers["Authorization"] = f"Bearer {self._token}"
+            else:
+                query = {"accessToken": self._token, **query}
+        target = self._base.path.rstrip("/") + path + ("?" + urlencode(query) if query else "")
+        # Written as raw path: nothing on the way may undo the encoding of `%2F`, `%2E%2E` and the like.
+        url = self._base.copy_with(raw_path=target.encode("ascii"))
+        return self._http.build_request(method, url, headers=headers, content=body)
+
+    async def _exchange(self, request: httpx.Request, asked: str) -> _Reply:
+        response = await self._http.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > self._largest_answer_bytes:
+                    limit = self._largest_answer_bytes
+                    raise BadAnswer(self.host, asked, f"the answer is larger than {limit // 1_048_576 or limit} MB")
+        finally:
+            await response.aclose()
+        self._hear_the_time(response.headers)
+        return _Reply(response.status_code, response.headers, bytes(body))
+
+    def _hear_the_time(self, headers: httpx.Headers) -> None:
+        if self.has_extension:
+            return
+        try:
+            now_ms = int(parsedate_to_datetime(headers.get("date", "")).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            return
+        self.service_time = ServiceTime(now_ms, self._clock.elapsed_ms())
+
+    def _decoded(self, reply: _Reply, asked: str, kind: type[Answer]) -> Answer:
+        self._check(reply, asked)
+        try:
+            return msgspec.json.decode(reply.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            looks = described(reply.body)
+            what = f"the answer {looks}" if "JSON object" not in looks else f"broken JSON: {self._clean(str(error))}"
+            raise BadAnswer(self.host, asked, what) from None
+
+    def _check(self, reply: _Reply, asked: str) -> None:
+        """Raises what an answer's status means, with the service's own words where it gave some."""
+        status = reply.status
+        if status in (200, 201, 204):
+            return
+        said = self._error_text(reply)
+        told = f"it answered {status}" + (f", “{said}”" if said else "")
+        if status in (400, 401, 403, 409, 422):
+            hint = "; check the token" if status in (401, 403) or "token" in said.lower() else ""
+            raise Refused(self.host, asked, told + hint)
+        if status == 404 and said:
+            raise NotFound(self.host, asked, told)
+        if status == 429 or status >= 500:
+            raise Unreachable(self.host, asked, told)
+        if 300 <= status < 400:
+            raise BadAnswer(self.host, asked, f"{told}: it sends us elsewhere; check the address")
+        raise BadAnswer(self.host, asked, f"{told}: this is not a Stream Manager's usage API; check the address")
+
+    def _error_text(self, reply: _Reply) -> str:
+        """What the service said in the documented shape of a failure; empty where it did not."""
+        try:
+            said = msgspec.json.decode(reply.body, type=ErrorBody).error_message
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return ""
+        return self._clean(said)[:500] or "no reason given"
+
+    def _clean(self, text: str) -> str:
+        """The text without the token, should the other side have repeated it."""
+        if self._token:
+            for form in (self._token, quote(self._token, safe=""), urlencode({"": self._token})[1:]):
+                text = text.replace(form, "•••")
+        return text
+
+
+_TIMEOUTS: dict[type[httpx.TimeoutException], str] = {
+    httpx.ConnectTimeout: f"no connection within {CONNECT_SECONDS:g} s",
+    httpx.ReadTimeout: "it stopped answering",
+    httpx.WriteTimeout: "it stopped taking the request",
+}
+
+
+def _why_not_connected(said: str) -> str:
+    if "certificate" in said.lower():
+        return f"its certificate is not trusted ({said})"
+    if "not known" in said or "resolution" in said or "getaddrinfo" in said:
+        return "no such host; check the address"
+    return "nothing answers there; is it running, and is the address right?"
+
+
+def _checked_address(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url.strip())
+    except httpx.InvalidURL:
+        raise BadAddress("the address is not a URL; give one such as http://sm.example.net:5080") from None
+    if url.scheme not in ("http", "https") or not url.host:
+        raise BadAddress(
+            "the address must begin with http:// or https:// and name a host, such as http://sm.example.net:5080"
+        )
+    if url.query or url.fragment:
+        raise BadAddress("the address must end before any ? or #; a token goes into a file or the environment")
+    if url.userinfo:
+        raise BadAddress("the address must not hold a user or a password; a token goes into a file or the environment")
+    return url
+
+
+def _checked_token(token: str | None) -> str:
+    token = (token or "").strip()
+    if not token.isprintable() or not token.isascii():
+        raise BadAddress("the token holds characters that no token has; check its file")
+    return token
+
+
+def _host(url: httpx.URL) -> str:
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{host}:{url.port}" if url.port else host
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    if isinstance(record.args, tuple):
+        record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
+    return True
+
+
+# httpx logs the URL of each request at INFO; ours carry the token in the query.
+logging.getLogger("httpx").addFilter(_without_query)

@@ -1,0 +1,60 @@
+"""An HTTP server on a real port that gives canned answers: for what a well-behaved service never says."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+Answerer = Callable[["Asked"], "bytes | Awaitable[bytes]"]
+
+
+class Asked:
+    """A request as it came over the wire."""
+
+    def __init__(self, head: bytes, body: bytes) -> None:
+        line, *headers = head.decode("latin-1").split("\r\n")
+        self.method, self.target, _ = line.split(" ", 2)
+        self.path, _, self.query = self.target.partition("?")
+        self.headers = {name.lower(): value.strip() for name, _, value in (h.partition(":") for h in headers if h)}
+        self.body = body
+
+
+def reply(status: int, body: bytes | str = b"", kind: str = "application/json", **headers: str) -> bytes:
+    body = body.encode() if isinstance(body, str) else body
+    lines = [f"HTTP/1.1 {status} Canned", f"Content-Type: {kind}", f"Content-Length: {len(body)}", "Connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+
+
+class CannedServer:
+    """Answers each request by `answer(asked)`; keeps what it was asked in `asked`."""
+
+    def __init__(self, answer: Answerer) -> None:
+        self.answer = answer
+        self.asked: list[Asked] = []
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            asked = Asked(head, b"")
+            if length := int(asked.headers.get("content-length", 0)):
+                asked.body = await reader.readexactly(length)
+            self.asked.append(asked)
+            given = self.answer(asked)
+            writer.write(given if isinstance(given, bytes) else await given)
+            await writer.drain()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()

@@ -1,0 +1,134 @@
+"""Figures, times and durations as people read them. Pure; all times are UTC milliseconds, zones are given."""
+
+from datetime import UTC, datetime, tzinfo
+
+SECOND_MS = 1000
+MINUTE_MS = 60 * SECOND_MS
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+UNKNOWN = "–"
+
+
+def count(number: int | None) -> str:
+    """`18,203`; `–` for what is not known, which is not a zero."""
+    return UNKNOWN if number is None else f"{number:,}"
+
+
+def duration(length_ms: int | None) -> str:
+    """`48s`, `36m`, `1h04`, `2d03h`, in at most six cells."""
+    if length_ms is None:
+        return UNKNOWN
+    if length_ms < 0:
+        return "-" + duration(-length_ms)
+    if length_ms < MINUTE_MS:
+        return f"{length_ms // SECOND_MS}s"
+    if length_ms < HOUR_MS:
+        return f"{length_ms // MINUTE_MS}m"
+    if length_ms < DAY_MS:
+        return f"{length_ms // HOUR_MS}h{length_ms % HOUR_MS // MINUTE_MS:02}"
+    days = length_ms // DAY_MS
+    return f"{days}d{length_ms % DAY_MS // HOUR_MS:02}h" if days < 100 else f"{days:,}d"
+
+
+def duration_in_words(length_ms: int) -> str:
+    """`48 s`, `7 min`, `1 h 4 min`, `2 days 3 h`."""
+    if length_ms < MINUTE_MS:
+        return f"{length_ms / SECOND_MS:.1f} s" if length_ms < 10 * SECOND_MS else f"{length_ms // SECOND_MS} s"
+    minutes = length_ms // MINUTE_MS
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
+    days, hours = minutes // (24 * 60), minutes // 60 % 24
+    return f"{days} day" + ("s" if days > 1 else "") + (f" {hours} h" if hours else "")
+
+
+def age(length_ms: int) -> str:
+    """How old a figure is: `0.8 s`, `12 s`, `4:12`, `1h04`."""
+    if length_ms < 10 * SECOND_MS:
+        return f"{max(0, length_ms) / SECOND_MS:.1f} s"
+    if length_ms < MINUTE_MS:
+        return f"{length_ms // SECOND_MS} s"
+    if length_ms < HOUR_MS:
+        return f"{length_ms // MINUTE_MS}:{length_ms % MINUTE_MS // SECOND_MS:02}"
+    return duration(length_ms)
+
+
+def _local(at_ms: int, tz: tzinfo | None) -> datetime | None:
+    try:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz)
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None) -> str:
+    """When something was, as short as can be told apart: `12:03`, `Fri 18:20`, `14 Nov`, `2025-11-14`.
+
+    `tz` of `None` is the machine's own zone. An instant that no calendar holds reads `?`.
+    """
+    if not at_ms:
+        return UNKNOWN
+    then, now = _local(at_ms, tz), _local(now_ms, tz)
+    if then is None or now is None:
+        return "?"
+    days = (now.date() - then.date()).days
+    if days == 0:
+        return f"{then:%H:%M}"
+    if 0 < days < 7:
+        return f"{_WEEKDAYS[then.weekday()]} {then:%H:%M}"
+    if abs(days) < 300:
+        return f"{then.day} {_MONTHS[then.month - 1]} {then:%H:%M}"
+    return f"{then.year:04}-{then:%m-%d}"
+
+
+def clock_time(at_ms: int, tz: tzinfo | None, *, seconds: bool = False) -> str:
+    """`12:44` or `12:44:07`."""
+    then = _local(at_ms, tz)
+    return "?" if then is None else then.strftime("%H:%M:%S" if seconds else "%H:%M")
+
+
+def full_time(at_ms: int, tz: tzinfo | None) -> str:
+    """`Fri 21 Nov 2026 12:44:07`, for where there is room."""
+    then = _local(at_ms, tz)
+    if then is None:
+        return f"{at_ms} ms, which no calendar holds"
+    return f"{_WEEKDAYS[then.weekday()]} {then.day} {_MONTHS[then.month - 1]} {then.year} {then:%H:%M:%S}"
+
+
+def traffic(total_bytes: int) -> str:
+    """`4.21 GB`, decimal units as in billing."""
+    return _scaled(total_bytes, "B")
+
+
+def bandwidth(bps: int) -> str:
+    """`88.1 Mbit/s`."""
+    return _scaled(bps, "bit/s")
+
+
+def _scaled(number: int, unit: str) -> str:
+    value, prefixes = float(number), iter("kMGTPE")
+    prefix = ""
+    while abs(value) >= 999.5:
+        value, prefix = value / 1000, next(prefixes, "")
+        if not prefix:
+            break
+    if not prefix:
+        return f"{number} {unit}"
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    return f"{value:.{digits}f} {prefix}{unit}"
+
+
+def percent(part: float, whole: float) -> str:
+    """`97.8 %`; never rounded up to 100 nor down to 0 while it is neither."""
+    if whole <= 0:
+        return UNKNOWN
+    share = 100 * part / whole
+    if 99.95 <= share < 100:
+        return "99.9 %"
+    if 0 < share < 0.05:
+        return "<0.1 %"
+    return f"{share:.0f} %" if share in (0, 100) else f"{share:.1f} %"
+
+
+_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -1,0 +1,74 @@
+"""How old the figures on the screen are, in four steps: live, late, stale, offline. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tui.model import formats
+
+
+class Step(StrEnum):
+    """A step of the ladder. From `STALE` on deletes are off: they would be decided on figures that may be wrong."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    LATE = "late"
+    STALE = "stale"
+    OFFLINE = "offline"
+
+
+@dataclass(frozen=True)
+class Freshness:
+    """The age of what is shown and what is done about it."""
+
+    step: Step
+    age_ms: int | None
+    """`None` where nothing came yet."""
+    retry_in_ms: int | None
+    """Until the next attempt; `None` while polls succeed or one is under way."""
+
+    @property
+    def allows_deletes(self) -> bool:
+        return self.step in (Step.LIVE, Step.LATE)
+
+    def in_words(self) -> str:
+        """`live 0.8 s`, `STALE 41 s, deletes off`, `offline 4:12, next try in 8 s`."""
+        age = "" if self.age_ms is None else f" {formats.age(self.age_ms)}"
+        retry = "" if self.retry_in_ms is None else f", next try in {-(-self.retry_in_ms // 1000)} s"
+        match self.step:
+            case Step.WAITING:
+                return f"no figures yet{retry}" if retry else "asking…"
+            case Step.LIVE:
+                return f"live{age}"
+            case Step.LATE:
+                return f"late{age}{retry}"
+            case Step.STALE:
+                return f"STALE{age}, deletes off{retry}"
+            case Step.OFFLINE:
+                return f"offline{age}{retry}"
+
+
+LATE_AFTER_INTERVALS = 3
+STALE_AFTER_INTERVALS = 8
+STALE_AFTER_AT_LEAST_MS = 15_000
+OFFLINE_AFTER_FAILURES = 3
+
+
+def freshness(
+    *, elapsed_ms: int, polled_at_ms: int | None, interval_ms: int, failures: int, retry_at_ms: int | None
+) -> Freshness:
+    """Where on the ladder the figures stand. All instants are of one clock that never steps.
+
+    `polled_at_ms` is when the last good answer came, `failures` how many polls have failed since.
+    """
+    retry_in_ms = None if retry_at_ms is None else max(0, retry_at_ms - elapsed_ms)
+    if polled_at_ms is None:
+        return Freshness(Step.OFFLINE if failures >= OFFLINE_AFTER_FAILURES else Step.WAITING, None, retry_in_ms)
+    age_ms = max(0, elapsed_ms - polled_at_ms)
+    stale_after_ms = max(STALE_AFTER_INTERVALS * interval_ms, STALE_AFTER_AT_LEAST_MS)
+    if age_ms > stale_after_ms:
+        step = Step.OFFLINE if failures >= OFFLINE_AFTER_FAILURES else Step.STALE
+    elif failures or age_ms > LATE_AFTER_INTERVALS * interval_ms:
+        step = Step.LATE
+    else:
+        step = Step.LIVE
+    return Freshness(step, age_ms, retry_in_ms)
