@@ -175,8 +175,8 @@ class NginxRtmpSource:
         while agreed < wanted:
             if self._clock.elapsed_ms() - began_ms > LONGEST_SETTLING_MS:
                 raise SourceError(
-                    f"{self._shown_url} is answered by one new worker after the other: nginx restarts over and over, its "
-                    "error log says why. The next reading tries again"
+                    f"{self._shown_url} is answered by one new worker after the other: nginx restarts over and over, "
+                    "its error log says why. The next reading tries again"
                 )
             await self._clock.sleep(pause_s)
             previous, sample = sample, await self._poll(known)
