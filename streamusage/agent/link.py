@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from streamusage.clock import Clock, SystemClock
-from streamusage.report import Acknowledgement, EpochIssued, Refusal, Report
+from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 
 LARGEST_ANSWER_BYTES = 64 << 20
 """An answer carries at most the open viewers of one server. A larger one is not the service's."""
@@ -107,9 +107,9 @@ class ServiceLink:
         self._own_http = http is None
         self._http = http or httpx.AsyncClient()
 
-    async def issue_epoch(self) -> EpochIssued:
+    async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
         """A new epoch's number and the state to continue from; has no effect at the service. Raises `LinkError`."""
-        status, body, _ = await self._post("/epochs", b"{}")
+        status, body, _ = await self._post("/epochs", msgspec.json.encode(request))
         if status == 200:
             return self._decode(body, EpochIssued)
         raise self._refused(status, body)

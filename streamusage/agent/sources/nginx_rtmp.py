@@ -10,11 +10,12 @@ import logging
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import httpx
+import msgspec
 
-from streamusage.agent.source import EndedConnection, Reading, SourceError
+from streamusage.agent.source import EndedConnection, PublishReading, Reading, SourceError, ViewerReading
 from streamusage.agent.sources.log_follower import LogFollower, LogPosition
 from streamusage.agent.sources.nginx_log import LOG_FORMAT, parse_line
 from streamusage.agent.sources.nginx_stat import StatError, StatPage, parse_stat
@@ -76,6 +77,14 @@ class Cursor(NamedTuple):
         return cls(Boot.parse(boot), LogPosition.parse(position))
 
 
+Seen = TypeVar("Seen", PublishReading, ViewerReading)
+
+
+def _older(seen: Seen, by_ms: int) -> Seen:
+    """A connection that is still there this much later: its line was not in the log by then."""
+    return msgspec.structs.replace(seen, age_ms=seen.age_ms + by_ms)
+
+
 @dataclass(frozen=True, slots=True)
 class _Sample:
     """One answer of the page, when it was had, and by whom it was given."""
@@ -119,15 +128,15 @@ class NginxRtmpSource:
         position = before.position or await self._end_of_log()
         sample = await self._settle(before.boot)
         ended, position = await self._read_log(position, sample.elapsed_ms)
+        at = max(sample.at, self._clock.now_ms())
         return Reading(
-            at=sample.at,
-            elapsed_ms=sample.elapsed_ms,
+            at=at,
             boot=str(sample.boot),
-            started_at=sample.boot.began_s * 1000,
+            started_at=(sample.boot.began_s + 1) * 1000,
             bytes_in=sample.page.bytes_in,
             bytes_out=sample.page.bytes_out,
-            publishes=sample.page.publishes,
-            viewers=sample.page.viewers,
+            publishes=tuple(_older(publish, at - sample.at) for publish in sample.page.publishes),
+            viewers=tuple(_older(viewer, at - sample.at) for viewer in sample.page.viewers),
             ended=ended,
             cursor=str(Cursor(sample.boot, position)),
             logs_ends=self._logs_ends(sample.elapsed_ms),
