@@ -10,20 +10,32 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamusage.agent.link import LinkDown, LinkError, LinkRefused, ServiceLink, token_from_env, token_from_file
-from streamusage.report import Acknowledgement, Based, Baseline, EpochIssued, Refusal, Report, SlotRow
+from streamusage.report import (
+    Acknowledgement,
+    Based,
+    Baseline,
+    EpochIssued,
+    EpochRequest,
+    PeakWindow,
+    Refusal,
+    Report,
+    SlotRow,
+)
 from tests.agent.http_answers import Answers, answer, answering
 
 TOKEN = "t0ken-of-edge-1"
+ASKED = EpochRequest(journal="journal")
 REPORT = Report(
     server="edge/1",
     role="edge",
+    life="journal.1",
     epoch=3,
     since=0,
     upto=1,
     sent_at=5,
     sync_interval_ms=10_000,
-    baseline=msgspec.convert(
-        {"at": 5, "boot": "b", "started_at": 1, "since": 1, "bytes_in": 0, "bytes_out": 0}, Baseline, strict=False
+    baseline=Baseline(
+        at=5, boot="b", started_at=1, since=1, bytes_in=0, bytes_out=0, window=PeakWindow(at=5, bytes_in=0, bytes_out=0)
     ),
     slots=tuple(SlotRow(slot=60_000 * number, revision=1) for number in range(40)),
 )
@@ -62,8 +74,10 @@ async def test_a_report_goes_out_compressed_and_its_acknowledgement_comes_back(
 async def test_an_epoch_is_issued(server: Answers, link: ServiceLink) -> None:
     wanted = EpochIssued(epoch=4, based_on=Based(3, 7), now=6)
     server.next = [json(wanted)]
-    assert await link.issue_epoch() == wanted
-    assert server.requests[0].startswith(b"POST /api/v1/agents/edge%2F1/epochs ")
+    assert await link.issue_epoch(ASKED) == wanted
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /api/v1/agents/edge%2F1/epochs ")
+    assert msgspec.json.decode(body, type=EpochRequest) == ASKED
 
 
 @pytest.mark.parametrize(("status", "reason"), [("409 Conflict", "hole"), ("422 Unprocessable", "held")])
@@ -127,7 +141,7 @@ async def test_a_service_that_is_not_there(unused_tcp_port: int, monkeypatch: py
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
     link = ServiceLink(f"http://127.0.0.1:{unused_tcp_port}", "edge-1", token_from_env("AGENT_TOKEN"))
     with pytest.raises(LinkDown, match="cannot be reached"):
-        await link.issue_epoch()
+        await link.issue_epoch(ASKED)
     await link.close()
 
 
@@ -136,17 +150,17 @@ async def test_a_token_file_is_read_at_each_use(server: Answers, tmp_path: Path)
     link = ServiceLink(server.url, "edge-1", token_from_file(file))
     server.next = [json(EpochIssued(epoch=1, based_on=Based(0, 0), now=1))]
     with pytest.raises(LinkRefused, match="cannot be read"):
-        await link.issue_epoch()
+        await link.issue_epoch(ASKED)
     file.write_text("\n")
     with pytest.raises(LinkRefused, match="is empty"):
-        await link.issue_epoch()
+        await link.issue_epoch(ASKED)
     file.write_text("sec ret\nlines")
     with pytest.raises(LinkRefused, match="cannot be a token") as refused:
-        await link.issue_epoch()
+        await link.issue_epoch(ASKED)
     assert "sec ret" not in str(refused.value)
     for token in ("first", "second"):
         file.write_text(token + "\n")
-        await link.issue_epoch()
+        await link.issue_epoch(ASKED)
         assert f"bearer {token}\r\n".encode() in server.requests[-1].lower()
     assert len(server.requests) == 2
     await link.close()
@@ -156,7 +170,7 @@ async def test_a_variable_that_is_not_set_is_told(server: Answers, monkeypatch: 
     monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
     link = ServiceLink(server.url, "edge-1", token_from_env("NO_SUCH_TOKEN"))
     with pytest.raises(LinkRefused, match="NO_SUCH_TOKEN"):
-        await link.issue_epoch()
+        await link.issue_epoch(ASKED)
     await link.close()
 
 

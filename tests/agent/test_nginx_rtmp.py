@@ -44,7 +44,7 @@ async def source(server: Answers) -> AsyncIterator[NginxRtmpSource]:
 async def test_a_reading_without_a_log(server: Answers, source: NginxRtmpSource) -> None:
     server.next = [page_by()]
     reading = await source.read(None)
-    assert (reading.boot, reading.started_at) == (f"{BEGAN_S}-10427", BEGAN_S * 1000)
+    assert (reading.boot, reading.started_at) == (f"{BEGAN_S}-10427", (BEGAN_S + 1) * 1000)
     assert (reading.bytes_in, reading.bytes_out) == (180523, 188422)
     assert (len(reading.publishes), len(reading.viewers)) == (2, 4)
     assert (reading.ended, reading.logs_ends) == ((), False)
