@@ -14,7 +14,7 @@ from streamusage.failures import NotFound, UsageApiError
 from streamusage.usage import EmptyNameError, StreamId, UsageRecord
 from tui import deleted
 from tui.commands.failure import NOT_FOUND, THIS_MACHINE, USAGE, CommandFailed
-from tui.commands.shell import connection_options, counted, format_option, refuse_if_read_only, say, talk
+from tui.commands.shell import ask, connection_options, counted, format_option, refuse_if_read_only, say, talk
 from tui.commands.streams import read, written
 from tui.commands.views import session_view
 from tui.model import formats
@@ -94,7 +94,8 @@ def _remove_stream(
     what = f"{counted(len(found), 'session')} of {written(stream)}"
     if start_time is None and not yes:
         _show(connection, found)
-        if not click.confirm(f"Delete {what} at {connection.host}? Daily statistics are kept.", err=True):
+        answer = ask(f"Delete {what} at {connection.host}? Daily statistics are kept. [y/N]")
+        if answer.lower() not in {"y", "yes"}:
             raise CommandFailed("nothing was deleted", THIS_MACHINE)
     journal = _journal(connection, found)
     talk(connection, lambda client: _delete_each(client, found))
@@ -122,8 +123,7 @@ def _remove_everything(connection: Connection, *, yes: bool) -> Sequence[UsageRe
     if not yes:
         _show(connection, found)
         say(f"This deletes every usage record of {connection.host}: {what}. Daily statistics are kept.")
-        typed = click.prompt("Type the host to go on", default="", show_default=False, err=True)
-        if typed.strip() != connection.host:
+        if ask("Type the host to go on:") != connection.host:
             raise CommandFailed(f"that is not {connection.host}; nothing was deleted", THIS_MACHINE)
     journal = _journal(connection, found)
     talk(connection, lambda client: client.delete_all())
