@@ -32,7 +32,7 @@ def parse_cursor(text: str) -> Cursor | None:
         change, deletes_from = (int(number, 16) for number in numbers)
     except ValueError:
         return None
-    return Cursor(life, change, deletes_from) if 0 <= deletes_from and 0 <= change < 2**63 else None
+    return Cursor(life, change, deletes_from) if deletes_from >= 0 and 0 <= change < 2**63 else None
 
 
 def last_change(connection: Connection) -> int | None:

@@ -5,6 +5,7 @@ A key is in `usage` or in `tombstones`, never in both.
 
 import secrets
 from collections.abc import Iterator, Sequence
+from itertools import starmap
 
 import msgspec
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, select, tuple_
@@ -117,9 +118,7 @@ def _array(connection: Connection, where: ColumnElement[bool]) -> bytes:
     encoder = msgspec.json.Encoder()
     query = select(*WIRE_COLUMNS).where(where).order_by(usage.c.stream, usage.c.start_time.desc())
     result = connection.execution_options(stream_results=True).execute(query)
-    pieces = [
-        encoder.encode([WireRecord(*row) for row in rows])[1:-1] for rows in result.partitions(_ROWS_AT_A_TIME)
-    ]
+    pieces = [encoder.encode(list(starmap(WireRecord, rows)))[1:-1] for rows in result.partitions(_ROWS_AT_A_TIME)]
     return b"[" + b",".join(pieces) + b"]"
 
 

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Collection
 from urllib.parse import unquote_plus, unquote_to_bytes
 
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 
 from streamusage.service.errors import ApiError
@@ -20,6 +21,21 @@ LARGEST_NUMBER = 2**53
 
 _INFLATE_IN_LOOP = 64 * 1024
 _NUMBER = re.compile(r"-?[0-9]{1,16}")
+
+
+class _Anything(Convertor[str]):
+    """The rest of a path, whatever is in it: the stock `path` stops at a line break, which a name may hold."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anything", _Anything())
 
 
 class Query:

@@ -34,8 +34,9 @@ servers = Table(
     metadata,
     _text("server", key=True),
     _text("role"),
-    _number("active_epoch"),  # 0 until the first report
-    _number("issued_epoch"),
+    _number("epoch"),  # the active one; 0 until the first report
+    _text("journal"),
+    _number("issued"),
     _number("acknowledged"),  # the active epoch's revision
     _number("since", null=True),  # the start of what the server is accounted for
     _number("watermark", null=True),
@@ -44,7 +45,7 @@ servers = Table(
     _text("phase"),
     _number("last_sync_at", null=True),
     _number("clock_offset_ms"),
-    _number("overdue"),  # its live sessions stand as missing in `usage`
+    _text("owes"),  # missing or held while its figures are overdue, as its live sessions stand in `usage`
 )
 
 slots = Table(
@@ -114,6 +115,7 @@ server_sessions = Table(
     _number("highest"),
     _number("total"),
     _number("anchors"),  # 1: its start time makes a session; 0: an edge's, which joins one
+    _number("late"),  # its newest figures came too late to be live
     _number("session_start"),  # start_time of the usage record that it is part of
     Index("server_sessions_by_session", "stream", "session_start"),
     Index("server_sessions_by_publish", "server", "publish_id"),
@@ -225,11 +227,14 @@ held = Table(
     _number("received_at"),
     _number("last_at"),
     _number("times"),
+    _number("epoch"),
+    _number("since"),
+    _number("upto"),
     _number("from_ms"),
     _number("to_ms"),
     _text("reason"),
     Column("body", LargeBinary, nullable=False),
-    _number("open"),
+    _number("open"),  # 0: a later report brought all of it
 )
 
 lives = Table(

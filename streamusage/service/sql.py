@@ -7,18 +7,11 @@ from sqlalchemy import Connection, Table
 from sqlalchemy.dialects import postgresql, sqlite
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes whole rows: those whose primary key is there already are replaced, column by column."""
+def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], keep: Sequence[str] = ()) -> None:
+    """Writes whole rows: those whose primary key is there already are replaced, but for the columns in `keep`."""
     if not rows:
         return
     statement: Any = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
     key = [column.name for column in table.primary_key.columns]
-    replaced = {name: statement.excluded[name] for name in rows[0] if name not in key}
+    replaced = {name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep}
     connection.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced), list(rows))
-
-
-def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes the rows whose primary key is not there yet."""
-    if rows:
-        statement: Any = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-        connection.execute(statement.on_conflict_do_nothing(), list(rows))

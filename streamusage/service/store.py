@@ -84,7 +84,9 @@ def sqlite_url(path: Path) -> str:
 
 
 def _sqlite(url: URL, begin: str, connections: int, *, writes: bool) -> Engine:
-    engine = create_engine(url, module=dbapi2, hide_parameters=True, pool_size=connections, max_overflow=0, pool_timeout=60)
+    engine = create_engine(
+        url, module=dbapi2, hide_parameters=True, pool_size=connections, max_overflow=0, pool_timeout=60
+    )
 
     @event.listens_for(engine, "connect")
     def set_up(connection: Any, _record: Any) -> None:

@@ -94,9 +94,7 @@ def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
     except tomllib.TOMLDecodeError as error:
         # The parser may quote the text at fault, which may be a token: only the place is told.
         place = re.search(r"at (line \d+, column \d+|end of document)", str(error))
-        raise TokensError(
-            f"the tokens file {path} is not valid TOML{f', {place[0]}' if place else ''}"
-        ) from None
+        raise TokensError(f"the tokens file {path} is not valid TOML{f', {place[0]}' if place else ''}") from None
     try:
         entries = _File.model_validate(content).token
     except ValidationError as error:
@@ -152,9 +150,7 @@ def _digest(entry: _Entry, path: Path, number: int, environment: Mapping[str, st
 
 
 def _place(location: tuple[int | str, ...]) -> str:
-    return ", ".join(
-        f"entry {part + 1}" if isinstance(part, int) else part for part in location
-    ) or "file"
+    return ", ".join(f"entry {part + 1}" if isinstance(part, int) else part for part in location) or "file"
 
 
 def _message(text: str) -> str:

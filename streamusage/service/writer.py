@@ -1,8 +1,8 @@
 """The one writer: a thread that runs every write of the service, several to a commit.
 
-A write is a callable that is given a connection, and may be run again where its commit failed. Each runs in a
-savepoint, so that one that fails undoes only itself; a write's result is handed out after the commit that holds it, never before. Whoever asked may stop waiting: the write
-is still carried out, whole.
+A write is a callable that is given a connection; it may be run again where its commit failed. Each runs in a savepoint,
+so that one that fails undoes only itself, and its result is handed out after the commit that holds it, never before.
+Whoever asked may stop waiting: the write is still carried out, whole.
 """
 
 import asyncio
