@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamusage.client import NotFound, UsageApiError, UsageClient
 from streamusage.usage import SessionKey, StreamId, UsageRecord
-from tui import journal
+from tui import deleted
 
 
 @dataclass
@@ -24,23 +24,25 @@ class Outcome:
     not_tried: list[SessionKey] = field(default_factory=list)
     why_not: str = ""
     """Why nothing more was tried."""
+    failure: Exception | None = None
+    """What stopped it."""
 
 
 async def delete_sessions(
     client: UsageClient,
     stream: StreamId,
     records: list[UsageRecord],
-    journal_path: Path,
+    journal_path: Path | None,
     now_ms: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Outcome:
     """Deletes exactly these records' sessions. Stops at the first failure that the next one would meet as well."""
     outcome = Outcome(stream)
     try:
-        await asyncio.to_thread(journal.append, journal_path, client.host, records, now_ms)
-    except journal.JournalError as error:
+        await asyncio.to_thread(deleted.append, records, journal_path, service=client.host, deleted_at=now_ms)
+    except deleted.JournalError as error:
         outcome.not_tried = [record.key for record in records]
-        outcome.why_not = str(error)
+        outcome.why_not, outcome.failure = str(error), error
         return outcome
     for number, record in enumerate(records):
         try:
@@ -50,7 +52,7 @@ async def delete_sessions(
         except (UsageApiError, ValueError) as error:
             outcome.failed.append((record.key, str(error)))
             outcome.not_tried = [later.key for later in records[number + 1 :]]
-            outcome.why_not = str(error)
+            outcome.why_not, outcome.failure = str(error), error
             return outcome
         else:
             outcome.deleted.append(record.key)
