@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from streamusage.service.run import RunningService, run_service
-from streamusage.service.tokens import read_tokens
-
 from streamusage.agent.journal import SqliteJournal
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import ServiceLink
@@ -23,6 +20,8 @@ from streamusage.agent.run import Agent
 from streamusage.agent.sources.simulated import SimulatedMediaServer, SimulatedSource
 from streamusage.agent.syncup import SyncUp
 from streamusage.report import Role
+from streamusage.service.run import RunningService, run_service
+from streamusage.service.tokens import read_tokens
 from tui.demo.clock import DemoClock
 from tui.demo.network import Relay
 from tui.demo.programme import MINUTE_MS, make_programme
