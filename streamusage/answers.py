@@ -264,7 +264,7 @@ def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list
 
     A slice ends at a `}` followed by `,`. Where that lies inside a string or a nested value the slice cannot decode,
     and is tried again up to the next such place; after a few of them at twice its length, so that the work stays in
-    proportion to the answer whatever stands in it. Raises `UnreadableError` with the position; what came before it was right.
+    proportion to the answer. Raises `UnreadableError` with the position; what came before was right.
     """
     start = _opening_bracket(body) + 1
     look_from, tries, count = start + slice_bytes, 0, 0

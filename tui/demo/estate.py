@@ -13,9 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from streamusage.service.run import RunningService, run_service
-from streamusage.service.tokens import read_tokens
-
 from streamusage.agent.journal import SqliteJournal
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import ServiceLink
@@ -23,6 +20,8 @@ from streamusage.agent.run import Agent
 from streamusage.agent.sources.simulated import SimulatedMediaServer, SimulatedSource
 from streamusage.agent.syncup import SyncUp
 from streamusage.report import Role
+from streamusage.service.run import RunningService, run_service
+from streamusage.service.tokens import read_tokens
 from tui.demo.clock import DemoClock
 from tui.demo.network import Relay
 from tui.demo.programme import MINUTE_MS, make_programme
@@ -134,7 +133,7 @@ async def running_estate(directory: Path, seed: int, port: int, now_ms: int) -> 
             media_server = SimulatedMediaServer(
                 programme, member.share, seed * 1000 + index, clock.now_ms() - 20 * MINUTE_MS
             )
-            journal = SqliteJournal(directory / f"{member.server}.journal.db", durable=False)
+            journal = SqliteJournal(directory / f"{member.server}.journal.db", synchronous="off")
             stack.callback(journal.close)
             link = ServiceLink(
                 f"http://127.0.0.1:{relay.port}", member.server, _token(tokens[member.server]), clock=clock

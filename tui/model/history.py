@@ -15,6 +15,8 @@ from tui.model.sparkline import NoFigure, Point, folded
 
 KEPT_POLLS = 720
 _OWED = (Provenance.MISSING, Provenance.HELD)
+_FILLED = (Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.LIVE)
+"""Once a session is in one of these, what it owed before has come."""
 
 
 class PollHistory:
@@ -33,7 +35,7 @@ class PollHistory:
     def heard(self, at_ms: int, changes: Iterable[Change]) -> None:
         """A poll that succeeded. `at_ms` is the service's time."""
         poll = self._polls
-        for key, before, after in changes:
+        for key, _, after in changes:
             if after is None:
                 self._turns.pop(key, None)
             elif after.live or key in self._turns:
@@ -52,12 +54,7 @@ class PollHistory:
 
     def _turn(self, poll: int, key: SessionKey, point: Point, provenance: Provenance | None) -> None:
         turns = self._turns.setdefault(key, [])
-        if (
-            provenance is not Provenance.MISSING
-            and turns
-            and turns[-1][1] is NoFigure.MISSING
-            and _is_filled(provenance)
-        ):
+        if turns and turns[-1][1] is NoFigure.MISSING and provenance in _FILLED:
             turns[-1] = (turns[-1][0], NoFigure.BACKFILLED)
         if not turns or turns[-1][1] != point:
             turns.append((poll, point))
@@ -111,7 +108,3 @@ def _point(live: bool, active: int | None, provenance: Provenance | None) -> Poi
     if not live or active is None:
         return NoFigure.NOT_SEEN
     return NoFigure.MISSING if provenance in _OWED else active
-
-
-def _is_filled(provenance: Provenance | None) -> bool:
-    return provenance in (Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.LIVE)

@@ -144,7 +144,7 @@ class SessionView:
             group.sessions.sort(key=self._sort_key(live=live))
 
     def _sort_key(self, *, live: bool) -> Callable[[Session], SortKey]:
-        """An order in which no two sessions are equal. Of equal figures live ones go by name, ended ones newest first."""
+        """An order in which no two sessions are equal; equal figures: live ones by name, ended ones newest first."""
         sign = -1 if self.descending else 1
         if self.column is Column.STREAM:
             if self.descending:

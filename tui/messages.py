@@ -1,0 +1,67 @@
+"""What the poller and the deleter tell the console. Only handlers on the console's side act on it."""
+
+from dataclasses import dataclass
+
+from textual.message import Message
+
+from streamusage.answers import Coverage, History, ServerState
+from streamusage.usage import SessionKey, StreamId
+from tui.deleter import Outcome
+from tui.model.sessions import Session
+
+
+@dataclass
+class SessionsPolled(Message):
+    """A poll succeeded."""
+
+    changed: list[Session]
+    removed: list[SessionKey]
+    reset: bool
+    """Whatever is not in `changed` is gone."""
+    now_ms: int | None
+    """The service's clock; `None` where it does not say."""
+    servers: list[ServerState] | None
+    """`None` from a plain Stream Manager."""
+    cannot_show: str
+    """What a plain Stream Manager keeps back, in words; empty for our own service."""
+
+
+@dataclass
+class PollFailed(Message):
+    """A poll failed; what was known before still stands."""
+
+    why: str
+    refused: bool
+    retry_in_ms: int
+
+
+@dataclass
+class CoveragePolled(Message):
+    """The coverage that the gap view asked for."""
+
+    coverage: Coverage
+    cells: int
+    cell_ms: int
+
+
+@dataclass
+class HistoryPolled(Message):
+    """The history of the stream that is looked at."""
+
+    stream: StreamId
+    history: History
+
+
+@dataclass
+class HistoryMissing(Message):
+    """There is no history of the stream to be had, and why."""
+
+    stream: StreamId
+    why: str
+
+
+@dataclass
+class DeleteFinished(Message):
+    """Deletes were sent; what came of each."""
+
+    outcome: Outcome

@@ -1,0 +1,223 @@
+"""The one poll loop. At most one poll is under way; a refresh asked for meanwhile is remembered, not doubled.
+
+Against our own service a poll reads what changed; against a plain Stream Manager it reads the whole list and the live
+list and works out what changed. A failed poll is posted as such and never becomes "no sessions".
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from textual.message import Message
+
+from streamusage.answers import LiveStream
+from streamusage.client import (
+    BadAnswer,
+    ExtensionMissing,
+    NotFound,
+    Refused,
+    UsageApiError,
+    UsageClient,
+)
+from streamusage.clock import Clock
+from streamusage.usage import SessionKey, StreamId, UsageRecord
+from tui.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled
+from tui.model.gaps import window
+from tui.model.sessions import Session, from_record, with_live_list
+
+LONGEST_WAIT_SECONDS = 30.0
+SHARE_OF_TIME = 4
+"""A poll that took long is not repeated before this many times as long has passed."""
+_SLICE = 2_000
+"""Sessions that are worked on before the keyboard gets its turn."""
+
+NO_EXTENSION = (
+    "a plain Stream Manager: no coverage, no history, no per-server figures; trends are from this console's own polls"
+)
+NO_LIVE_LIST = "its live list cannot be read: sessions appear when they end"
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What is on the screen besides the sessions, and is polled with them."""
+
+    coverage_cells: int = 0
+    """How many cells the gap view shows; 0 where it is not open."""
+    coverage_cell_ms: int = 60_000
+    coverage_cells_back: int = 0
+    """How far the gap view is panned back from now."""
+    history_of: StreamId | None = None
+    history_cells: int = 60
+    history_step_ms: int = 60_000
+
+
+class Poller:
+    """Polls one service and posts what it heard. `wish` and `refresh` may be called at any time."""
+
+    def __init__(
+        self, client: UsageClient, post: Callable[[Message], object], *, interval_seconds: float, clock: Clock
+    ) -> None:
+        self._client = client
+        self._post = post
+        self._clock = clock
+        self.interval_seconds = interval_seconds
+        self._wanted = asyncio.Event()
+        self._wishes = Wishes()
+        self._cursor: str | None = None
+        self._listed: dict[SessionKey, Session] | None = None
+        """What the lists of a plain Stream Manager said last."""
+        self._failures = 0
+
+    def refresh(self) -> None:
+        """Polls as soon as the poll under way, if any, is done."""
+        self._wanted.set()
+
+    def look_for_extension(self) -> None:
+        """Asks anew whether the service knows our extension, at the next poll."""
+        if self._client.has_extension is False:
+            self._client.has_extension = None
+
+    def wish(self, **what: int | StreamId | None) -> None:
+        """Changes what else is polled, and polls at once if that asks for more."""
+        wishes = replace(self._wishes, **what)  # type: ignore[arg-type]
+        if wishes != self._wishes:
+            self._wishes = wishes
+            self.refresh()
+
+    async def run(self) -> None:
+        """Polls until it is cancelled."""
+        while True:
+            self._wanted.clear()
+            began_ms = self._clock.elapsed_ms()
+            wait = await self._poll_once()
+            took = (self._clock.elapsed_ms() - began_ms) / 1000
+            try:
+                async with asyncio.timeout(max(wait, min(LONGEST_WAIT_SECONDS, SHARE_OF_TIME * took))):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+
+    async def _poll_once(self) -> float:
+        """One poll. Gives the seconds until the next."""
+        try:
+            await self._poll()
+        except UsageApiError as error:
+            self._failures += 1
+            wait = self._back_off()
+            self._post(PollFailed(str(error), isinstance(error, Refused), round(wait * 1000)))
+            return wait
+        self._failures = 0
+        return self.interval_seconds
+
+    def _back_off(self) -> float:
+        longest = max(LONGEST_WAIT_SECONDS, self.interval_seconds)
+        wait = min(longest, max(1.0, self.interval_seconds) * 2 ** min(10, self._failures - 1))
+        return wait * random.uniform(0.9, 1.1)  # so that many consoles do not come back in step
+
+    async def _poll(self) -> None:
+        if self._client.has_extension is not False:
+            try:
+                await self._poll_changes()
+            except ExtensionMissing:
+                self._cursor = None
+            else:
+                await self._poll_wishes()
+                return
+        await self._poll_lists()
+        if self._wishes.history_of is not None:
+            self._post(HistoryMissing(self._wishes.history_of, NO_EXTENSION))
+
+    # Our own service
+
+    async def _poll_changes(self) -> None:
+        cursor = self._cursor
+        reset = cursor is None
+        found: dict[SessionKey, Session | None] = {}
+        while True:
+            page = await self._client.changes(cursor)
+            if page.reset:
+                reset = True
+                found.clear()
+            for start in range(0, len(page.records), _SLICE):
+                for session in map(from_record, page.records[start : start + _SLICE]):
+                    found[session.key] = session
+                await asyncio.sleep(0)
+            found.update(dict.fromkeys(page.deleted))
+            cursor = page.cursor
+            if not page.more:
+                break
+        servers = await self._client.servers()
+        # Only now, so that what a failure in between has cost is read again.
+        self._cursor, self._listed = cursor, None
+        self._post(
+            SessionsPolled(
+                changed=[session for session in found.values() if session is not None],
+                removed=[key for key, session in found.items() if session is None],
+                reset=reset,
+                now_ms=servers.now,
+                servers=servers.servers,
+                cannot_show="",
+            )
+        )
+
+    async def _poll_wishes(self) -> None:
+        wishes = self._wishes
+        now_ms = self._client.service_time.now_ms if self._client.service_time else self._clock.now_ms()
+        if wishes.coverage_cells:
+            cells, cell_ms = wishes.coverage_cells, wishes.coverage_cell_ms
+            from_ms = window(now_ms, cells, cell_ms, cells_back=wishes.coverage_cells_back)
+            coverage = await self._client.coverage(from_ms, from_ms + cells * cell_ms)
+            self._post(CoveragePolled(coverage, cells, cell_ms))
+        if wishes.history_of is not None:
+            step_ms = wishes.history_step_ms
+            from_ms = window(now_ms, wishes.history_cells, step_ms)
+            to_ms = from_ms + wishes.history_cells * step_ms
+            try:
+                history = await self._client.history(wishes.history_of, from_ms, to_ms, step_ms)
+            except (NotFound, Refused, BadAnswer, ValueError) as error:
+                self._post(HistoryMissing(wishes.history_of, str(error)))
+            else:
+                self._post(HistoryPolled(wishes.history_of, history))
+
+    # A plain Stream Manager
+
+    async def _poll_lists(self) -> None:
+        records = await self._client.usage()
+        cannot_show = NO_EXTENSION
+        live: list[LiveStream] = []
+        try:
+            live = await self._client.live_list()
+        except (Refused, NotFound, BadAnswer):
+            cannot_show = f"{NO_EXTENSION}; {NO_LIVE_LIST}"
+        found = await self._sessions_of(records)
+        found |= with_live_list(found, live)
+        before = self._listed
+        changed: list[Session] = []
+        sessions = list(found.items())
+        for start in range(0, len(sessions), _SLICE):
+            for key, session in sessions[start : start + _SLICE]:
+                if before is None or before.get(key) != session:
+                    changed.append(session)
+            await asyncio.sleep(0)
+        removed = [key for key in before if key not in found] if before else []
+        heard = self._client.service_time
+        self._listed = found
+        self._post(
+            SessionsPolled(
+                changed=changed,
+                removed=removed,
+                reset=before is None,
+                now_ms=heard.now_ms if heard else None,
+                servers=None,
+                cannot_show=cannot_show,
+            )
+        )
+
+    async def _sessions_of(self, records: list[UsageRecord]) -> dict[SessionKey, Session]:
+        found: dict[SessionKey, Session] = {}
+        for start in range(0, len(records), _SLICE):
+            for session in map(from_record, records[start : start + _SLICE]):
+                found[session.key] = session
+            await asyncio.sleep(0)
+        return found
