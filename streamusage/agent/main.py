@@ -15,8 +15,6 @@ import click
 if TYPE_CHECKING:
     from streamusage.agent.config import AgentConfig
     from streamusage.agent.journal import SqliteJournal
-    from streamusage.agent.source import Source
-    from streamusage.clock import SteadyClock
 
 WRONG_USE = 2
 CANNOT_RUN = 3
@@ -61,6 +59,7 @@ async def _run(config: "AgentConfig") -> None:
     from streamusage.agent.ledger import Ledger
     from streamusage.agent.link import ServiceLink, token_from_env, token_from_file
     from streamusage.agent.run import Agent
+    from streamusage.agent.sources import source_of
     from streamusage.agent.syncup import SyncUp
     from streamusage.clock import SteadyClock, SystemClock
 
@@ -68,7 +67,7 @@ async def _run(config: "AgentConfig") -> None:
     service = config.service
     journal = _open_journal(config.journal_path)
     token = token_from_file(service.token_file) if service.token_file else token_from_env(service.token_env or "")
-    source = _source(config, clock)
+    source = source_of(config.source, clock)
     link = ServiceLink(service.url, config.server, token, timeout_seconds=service.timeout_ms / 1000, clock=clock)
     running = Agent(
         server=config.server,
@@ -112,13 +111,6 @@ def _open_journal(path: Path) -> "SqliteJournal":
         LOG.error("%s; it is set aside as %s and a new journal continues where the service is", error, aside)
         return SqliteJournal(path)
     return journal
-
-
-def _source(config: "AgentConfig", clock: "SteadyClock") -> "Source":
-    from streamusage.agent.sources.nginx_rtmp import NginxRtmpSource
-
-    source = config.source
-    return NginxRtmpSource(source.stat_url, source.access_log, clock, timeout_seconds=source.timeout_ms / 1000)
 
 
 def _log_to_stderr(verbose: bool) -> None:

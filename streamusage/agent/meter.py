@@ -334,11 +334,14 @@ class _Step:
     ) -> None:
         publish_id = f"{boot}/{line.connection_id}"
         publish = self.publishes.pop(publish_id, None)
-        if seen.get(StreamId(line.scope, line.name)) == publish_id:
-            del seen[StreamId(line.scope, line.name)]
+        stream = StreamId(line.scope, line.name) if publish is None else StreamId(publish.scope, publish.name)
+        if not all(stream):
+            return  # a log without names tells of its bytes only
+        if seen.get(stream) == publish_id:
+            del seen[stream]
         self.additions.sessions[publish_id] = SessionAddition(
-            scope=line.scope,
-            name=line.name,
+            scope=stream.scope,
+            name=stream.name,
             start_time=started_at if publish is None else publish.start_time,
             end_time=ended_at,
             live=False,

@@ -4,7 +4,7 @@ import gc
 import itertools
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from random import Random
 
@@ -32,10 +32,8 @@ def journal_on(disk: Disk, synchronous: str = "full") -> Iterator[SqliteJournal]
         try:
             yield journal
         finally:
-            try:
+            with suppress(apsw.Error, PowerFailure):
                 journal.close()
-            except (apsw.Error, PowerFailure):
-                pass
     finally:
         del vfs
         gc.collect(0)

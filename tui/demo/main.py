@@ -66,7 +66,6 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool) ->
     import time
 
     from streamusage.service.run import ListenError
-
     from tui.demo.estate import run_headless
 
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
