@@ -100,16 +100,29 @@ def a_record(name: str = "stream1", scope: str = "live", start_time: int = 15250
 
 
 @asynccontextmanager
-async def an_estate(directory: Path, clock: OwnedClock | None = None) -> AsyncIterator[Estate]:
+async def an_estate(
+    directory: Path, clock: OwnedClock | None = None, store_url: str | None = None, **options: object
+) -> AsyncIterator[Estate]:
     clock = clock or OwnedClock()
-    store = sqlite_url(directory / "usage.db")
-    async with run_service(store_url=store, tokens=TOKENS, clock=clock) as running:
+    store_url = store_url or sqlite_url(directory / "usage.db")
+    async with run_service(store_url=store_url, tokens=TOKENS, clock=clock, **options) as running:  # type: ignore[arg-type]
         estate = Estate(running, clock)
         async with estate.http:
             yield estate
 
 
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+@pytest.fixture(params=ENGINES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty store of each engine."""
+    if request.param == "sqlite":
+        return sqlite_url(tmp_path / "usage.db")
+    return request.getfixturevalue("postgresql").database()  # type: ignore[no-any-return]
+
+
 @pytest.fixture
-async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
-    async with an_estate(tmp_path) as estate:
+async def estate(tmp_path: Path, store_url: str) -> AsyncIterator[Estate]:
+    async with an_estate(tmp_path, store_url=store_url) as estate:
         yield estate
