@@ -191,7 +191,7 @@ async def _keep_retention(service: Service, retention: Retention) -> None:
     async def discard() -> None:
         service.metrics.discarded(await discard_old(service, retention, service.clock.now_ms()))
 
-    await service.clock.sleep(random.uniform(0, DISCARD_EVERY_SECONDS / 60))
+    await service.clock.sleep(random.uniform(60, 120))
     while True:
         await _chore("discard what is older than its retention", discard)
         await service.clock.sleep(DISCARD_EVERY_SECONDS * random.uniform(0.75, 1.25))
