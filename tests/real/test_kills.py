@@ -64,8 +64,6 @@ class Torment:
 
 
 async def torment(directory: Path, clip: Path, seed: int) -> dict[str, int]:
-    directory.mkdir()
-    (directory / "nginx").mkdir()
     with Programs(directory) as programs:
         nginx = Nginx(directory / "nginx", programs, clip)
         await nginx.start()
@@ -86,5 +84,8 @@ async def torment(directory: Path, clip: Path, seed: int) -> dict[str, int]:
 
 
 async def test_two_hundred_kills_lose_and_double_nothing(tmp_path: Path, clip: Path) -> None:
-    faults = await asyncio.gather(*(torment(tmp_path / f"{n}", clip, SEED * 100 + n) for n in range(ESTATES)))
+    directories = [tmp_path / f"{number}" for number in range(ESTATES)]
+    for directory in directories:
+        (directory / "nginx").mkdir(parents=True)
+    faults = await asyncio.gather(*(torment(each, clip, SEED * 100 + n) for n, each in enumerate(directories)))
     print(f"seed {SEED}: {KILLS} kills, network faults {faults}")
