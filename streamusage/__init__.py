@@ -2,3 +2,5 @@
 
 Runs without Textual installed; nothing here imports the console.
 """
+
+__version__ = "0.1.0"

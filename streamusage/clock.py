@@ -34,27 +34,24 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-class FastClock:
-    """A clock that runs `speed` times as fast as the machine's, starting at the machine's own time.
+class SteadyClock:
+    """A clock whose wall time never steps while it lives: read once from another clock, then moved by elapsed time.
 
-    The demo runs on it, so that an outage of minutes is seen in seconds.
+    The agent counts on it: a stepped wall clock would file units where none were, or hours twice.
     """
 
-    def __init__(self, speed: float, started_at_ms: int | None = None) -> None:
-        if not speed > 0:
-            raise ValueError("a clock's speed must be above zero")
-        self.speed = speed
-        self._wall_ms = time.time_ns() // 1_000_000 if started_at_ms is None else started_at_ms
-        self._from_ns = _elapsed_ns()
-
-    def elapsed_ms(self) -> int:
-        return int((_elapsed_ns() - self._from_ns) * self.speed) // 1_000_000
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._offset_ms = clock.now_ms() - clock.elapsed_ms()
 
     def now_ms(self) -> int:
-        return self._wall_ms + self.elapsed_ms()
+        return self._offset_ms + self._clock.elapsed_ms()
+
+    def elapsed_ms(self) -> int:
+        return self._clock.elapsed_ms()
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self.speed)
+        await self._clock.sleep(seconds)
 
 
 def _elapsed_ns() -> int:

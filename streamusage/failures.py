@@ -3,7 +3,7 @@
     UsageApiError
       Unreachable       no answer came, or the service is in trouble     exit 3
       BadAnswer         an answer came that is not this API's            exit 3
-      ExtensionMissing  a plain Stream Manager: no fault                 exit 3
+      ExtensionMissing  a plain Stream Manager: no fault                 exit 4
       Refused           the service said no                              exit 4
       NotFound          there is no such stream or session               exit 5
 
@@ -45,6 +45,8 @@ class BadAnswer(UsageApiError):
 
 class ExtensionMissing(UsageApiError):
     """The service speaks the documented API only. Not a fault: a plain Stream Manager does."""
+
+    exit_code = 4
 
 
 class BadAddress(ValueError):

@@ -111,6 +111,8 @@ class ViewerRow(msgspec.Struct, frozen=True, kw_only=True):
     started_at: Millis
     publish_id: str = ""
     """The session whose subscriber it is counted as; empty for none."""
+    counted_to: Millis | None = None
+    """`None` while it is seen: counted up to the newest reading. Else the reading that saw it last."""
 
 
 class RetiredBoot(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,6 +128,24 @@ class RetiredBoot(msgspec.Struct, frozen=True, kw_only=True):
     logged_out: Count
 
 
+class OpenPublish(msgspec.Struct, frozen=True, kw_only=True):
+    """A publish that was live at the baseline."""
+
+    publish_id: Label
+    scope: Name
+    name: Name
+    start_time: Millis
+    highest: Count
+
+
+class PeakWindow(msgspec.Struct, frozen=True):
+    """Where the window that is being measured for a peak began."""
+
+    at: Millis
+    bytes_in: Count
+    bytes_out: Count
+
+
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """The cumulative counters at the reading up to which everything is in the rows."""
 
@@ -133,8 +153,12 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     boot: Label
     """The media server's boot identity: counters compare only within one."""
     started_at: Millis
+    since: Millis
+    """When the accounting of this server began; what is older is not ours."""
     bytes_in: Count
     bytes_out: Count
+    window: PeakWindow
+    publishes: tuple[OpenPublish, ...] = ()
     logged_in: Count = 0
     """What the log lines of this boot's sessions add up to: needed once the boot is over."""
     logged_out: Count = 0
@@ -158,8 +182,9 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     server: Label
     role: Role
-    journal: Label
-    """The journal's own id: two journals may come to the same epoch number after a service is restored."""
+    life: Label
+    """Which journal speaks, and on which state of the service it was put: `journal.N`. After a service is restored
+    the same epoch number may come up twice; the same life never does."""
     epoch: Count
     since: Count
     upto: Count
@@ -191,7 +216,7 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
     errorMessage: str
     timestamp: Millis
     reason: Literal["hole", "sealed", "stale", "held"]
-    """`hole`: it speaks since more than the service has. `sealed`: a newer epoch is active. `stale`: the new epoch
+    """`hole`: it speaks since more than the service has. `sealed`: another life is active. `stale`: the new epoch
     continues from a state that is no longer the newest. `held`: it was kept aside for an operator."""
     epoch: Count
     acknowledged: Count
@@ -211,6 +236,8 @@ class EpochIssued(msgspec.Struct, frozen=True, kw_only=True):
     epoch: Count
     based_on: Based
     now: Millis
+    life: str = ""
+    """The life that is active now; empty for a server that never reported."""
     baseline: Baseline | None = None
     """`None` for a server that never reported."""
     viewers: tuple[ViewerRow, ...] = ()

@@ -20,7 +20,7 @@ class PublishReading(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     name: str
     age_ms: int
-    """For how long it has been connected."""
+    """For how long it has been connected, at the reading's `at`."""
 
 
 class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,13 +53,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """One sample of a media server's cumulative counters, and what its log said since the sample before."""
 
     at: int
-    """Wall time of the sample, UTC milliseconds. Decides only where units are filed."""
-    elapsed_ms: int
-    """The clock that never steps, at the sample; compares only within one run of the agent."""
+    """Wall time of the sample, UTC milliseconds, taken after the log was read, so that nothing in `ended` is later.
+    Within one run of an agent it moves with a clock that never steps. Decides only where units are filed."""
     boot: str
     """Another value means that every counter began again."""
     started_at: int
-    """When this boot began, as well as the server tells it."""
+    """The latest instant at which this boot can have begun. One that is not after the last reading of the boot before
+    says that the true instant is unknown."""
+    started_granularity_ms: int = 1000
+    """How much earlier than `started_at` it can have begun."""
     bytes_in: int
     """Bytes received since the boot began, all connections."""
     bytes_out: int

@@ -37,7 +37,8 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     role: Role = "standalone"
     epoch: int = 0
     """The active epoch; 0 before the first report."""
-    journal: str = ""
+    life: str = ""
+    """The life of an agent's journal whose reports are taken."""
     issued: int = 0
     """The highest epoch number that was given out."""
     acknowledged: int = 0
@@ -137,12 +138,14 @@ def issue(
 ) -> tuple[ServerState, EpochIssued]:
     """Gives out an epoch number and the state to continue from.
 
-    Only the counter of given-out numbers changes: the number has no effect until a report activates it, so that the late
-    request of a dead agent fences nobody. A journal that already has a number above the active one keeps it.
+    Only the counter of given-out numbers changes: a number has no effect until a report activates it, so that the
+    late request of a dead agent fences nobody. A journal that already has a number above the active one keeps it.
     """
     keeps = request.epoch > state.epoch
     epoch = request.epoch if keeps else max(state.issued, state.epoch, request.epoch) + 1
-    issued = EpochIssued(epoch=epoch, based_on=state.based, now=now, baseline=state.baseline, viewers=tuple(viewers))
+    issued = EpochIssued(
+        epoch=epoch, based_on=state.based, now=now, life=state.life, baseline=state.baseline, viewers=tuple(viewers)
+    )
     return msgspec.structs.replace(state, issued=max(state.issued, epoch)), issued
 
 
@@ -155,7 +158,7 @@ def judge(state: ServerState, report: Report) -> Verdict:
         return "sealed"
     if report.epoch > state.epoch:
         return "apply" if report.based_on == state.based and report.since == 0 else "stale"
-    if report.journal != state.journal:
+    if report.life != state.life:
         return "sealed"
     if report.upto <= state.acknowledged:
         return "duplicate"
@@ -196,7 +199,7 @@ def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Appli
         state=msgspec.structs.replace(
             state,
             epoch=report.epoch,
-            journal=report.journal,
+            life=report.life,
             issued=max(state.issued, report.epoch),
             acknowledged=report.upto,
             since=since,

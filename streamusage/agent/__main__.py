@@ -1,0 +1,5 @@
+"""`python -m streamusage.agent`: the same as `streamtop agent`."""
+
+from streamusage.agent.main import agent
+
+agent(prog_name="streamtop agent")

@@ -1,0 +1,171 @@
+"""The agent's journal: one SQLite file, one connection, write-ahead log, full sync before a transaction counts as done.
+
+Every row carries a checksum of its bytes. What the rows mean is the ledger's; here is only how they are kept.
+"""
+
+import os
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import apsw
+import msgspec
+
+from streamusage.agent.ledger import Head, Row, RowKey, done_at, key_of
+from streamusage.agent.source import Reading
+from streamusage.report import SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rows (
+  life INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, done_at INTEGER,
+  body BLOB NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY (life, kind, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS rows_by_revision ON rows (life, revision);
+"""
+_FORMAT = 1
+_OWN = 0
+"""In `rows.life`: the journal's own rows. Other numbers mark the bridge of that life."""
+_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (SlotRow, SpanRow, SessionRow, SampleRow, ViewerRow)}
+
+T = TypeVar("T")
+
+
+class JournalError(Exception):
+    """The journal cannot be used. The text names the file, what is wrong and what was kept."""
+
+
+class DamagedJournalError(JournalError):
+    """The file is there but cannot be trusted: it is no journal, or records do not match their checksums."""
+
+
+class SqliteJournal:
+    """A journal in a file. `durable=False` leaves the syncing to the operating system: for the demo only."""
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        """Opens the journal, making it if it is not there. Raises `JournalError`."""
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = apsw.Connection(os.fspath(path))
+            self._connection.set_busy_timeout(0)
+            # Exclusive: a second agent on the same journal would count everything twice.
+            self._connection.pragma("locking_mode", "exclusive")
+            self._connection.pragma("journal_mode", "wal")
+            self._connection.pragma("synchronous", "full" if durable else "off")
+            version = self._connection.pragma("user_version")
+            if version not in (0, _FORMAT):
+                raise JournalError(f"{path}: this journal has format {version}, this agent reads format {_FORMAT}")
+            with self._connection:
+                self._connection.execute(_SCHEMA)
+                self._connection.pragma("user_version", _FORMAT)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise DamagedJournalError(f"{path}: the journal is damaged ({error})") from error
+        except apsw.BusyError:
+            raise JournalError(f"{path}: another agent has this journal open; nothing was changed") from None
+        except (apsw.Error, OSError) as error:
+            raise JournalError(f"{path}: cannot open the journal ({error}); nothing was changed") from error
+
+    @contextmanager
+    def transaction(self) -> Iterator["SqliteTransaction"]:
+        """One transaction: durable when the block ends well, undone when it does not."""
+        with self._connection:
+            yield SqliteTransaction(self._connection, self.path)
+
+    def check(self) -> None:
+        """Reads everything once. Raises `DamagedJournalError` where SQLite or a checksum says that it is damaged."""
+        try:
+            problems = [text for (text,) in self._connection.execute("PRAGMA integrity_check(1)") if text != "ok"]
+            if problems:
+                raise DamagedJournalError(f"{self.path}: the journal is damaged ({problems[0]})")
+            with self.transaction() as tx:
+                tx.head()
+                tx.first_reading()
+                tx.changed_since(-1)
+        except apsw.CorruptError as error:
+            raise DamagedJournalError(f"{self.path}: the journal is damaged ({error})") from error
+        except DamagedJournalError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class SqliteTransaction:
+    """`streamusage.agent.ledger.Transaction` over the file."""
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def head(self) -> Head | None:
+        return self._part("head", Head)
+
+    def put_head(self, head: Head) -> None:
+        self._put_part("head", head)
+
+    def first_reading(self) -> Reading | None:
+        return self._part("first reading", Reading)
+
+    def put_first_reading(self, reading: Reading) -> None:
+        self._put_part("first reading", reading)
+
+    def get(self, kind: type[Any], key: RowKey) -> Any:
+        found = self._connection.execute(
+            "SELECT kind, body, checksum FROM rows WHERE life = 0 AND kind = ? AND key = ?", (kind.__name__, key)
+        ).fetchone()
+        return None if found is None else self._decoded(*found)
+
+    def put(self, key: RowKey, row: Row) -> None:
+        self._put_row(_OWN, key, row)
+
+    def changed_since(self, revision: int) -> Iterable[Row]:
+        return self._select("life = 0 AND revision > ? ORDER BY revision", (revision,))
+
+    def open_viewers(self) -> Iterable[ViewerRow]:
+        return self._select("life = 0 AND kind = 'ViewerRow' AND done_at IS NULL", ())
+
+    def prune(self, before_ms: int, revision: int) -> None:
+        self._connection.execute(
+            "DELETE FROM rows WHERE life = 0 AND revision <= ? AND done_at <= ?", (revision, before_ms)
+        )
+
+    def bridge(self, life: int) -> Sequence[Row]:
+        return [] if life == _OWN else self._select("life = ?", (life,))
+
+    def put_bridge(self, life: int, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._put_row(life, key_of(row)[1], row)
+
+    def _select(self, where: str, values: tuple[int, ...]) -> list[Any]:
+        found = self._connection.execute(f"SELECT kind, body, checksum FROM rows WHERE {where}", values)
+        return [self._decoded(*row) for row in found]
+
+    def _put_row(self, life: int, key: RowKey, row: Row) -> None:
+        body = msgspec.json.encode(row)
+        self._connection.execute(
+            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (life, type(row).__name__, key, row.revision, done_at(row), body, zlib.crc32(body)),
+        )
+
+    def _decoded(self, kind: str, body: bytes, checksum: int) -> Any:
+        return self._checked(kind, body, checksum, _KINDS[kind])
+
+    def _part(self, name: str, kind: type[T]) -> T | None:
+        found = self._connection.execute("SELECT body, checksum FROM parts WHERE name = ?", (name,)).fetchone()
+        if found is None:
+            return None
+        body, checksum = found
+        return self._checked(name, body, checksum, kind)
+
+    def _put_part(self, name: str, part: Any) -> None:
+        body = msgspec.json.encode(part)
+        self._connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, body, zlib.crc32(body)))
+
+    def _checked(self, what: str, body: bytes, checksum: int, kind: type[T]) -> T:
+        if zlib.crc32(body) != checksum:
+            raise DamagedJournalError(f"{self._path}: a record ({what}) does not match its checksum")
+        return msgspec.json.decode(body, type=kind)

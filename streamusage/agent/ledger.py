@@ -1,0 +1,412 @@
+"""The rules of the journal: what one transaction writes, what a report is made of, what an acknowledgement means.
+
+The ledger works on any `Journal`: the SQLite file in production, a dictionary with scripted crashes in the simulation.
+A reading's additions and the new baseline are one transaction. Rows are totals with revisions; a report carries those
+changed since the revision that the service acknowledged.
+
+A new journal does not know where its predecessor stopped. It counts from its first reading on, and learns from the
+service (`EpochIssued`) the state to continue from; the *bridge* is what lies between that state and the first reading,
+computed by the meter itself. The bridge is kept apart from the journal's own rows and merged into reports, so that it
+can be computed anew when the service's state turns out to have moved, or a service comes back from an older copy.
+"""
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import msgspec
+
+from streamusage.agent import meter
+from streamusage.agent.additions import Additions
+from streamusage.agent.meter import MeterState
+from streamusage.agent.source import EndedConnection, Reading
+from streamusage.coverage import SLOT_MS
+from streamusage.report import (
+    Acknowledgement,
+    AgentPhase,
+    Based,
+    Baseline,
+    EpochIssued,
+    EpochRequest,
+    Refusal,
+    Report,
+    Role,
+    SampleRow,
+    SessionRow,
+    SlotRow,
+    SpanRow,
+    ViewerRow,
+    larger,
+)
+
+KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
+"""Acknowledged rows are kept this long, for a service that is restored from an older copy."""
+
+Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow
+RowKey = str
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """The journal's one record that is not a row."""
+
+    journal: str
+    baseline: Baseline | None = None
+    span: SpanRow | None = None
+    """The newest span, which the next reading mostly extends."""
+    revision: int = 0
+    acknowledged: int = 0
+    epoch: int = 0
+    """0 until the service issued one."""
+    based_on: Based | None = None
+    """Set from the issue of the epoch to its first acknowledgement."""
+    life: int = 0
+    """The present life: a journal begins one each time it is put on a state of the service."""
+    lives: int = 0
+    """How many lives there were; each has a bridge of its own."""
+    must_ask: bool = True
+    """Whether an epoch, or a newer state for it, must be asked for before the next report."""
+    fenced: bool = False
+    """Whether another journal took over, or this one is an older copy of itself: it cannot report any more."""
+
+
+class Transaction(Protocol):
+    """One transaction of a journal: all of it is durable once it ended well, and nothing of it otherwise."""
+
+    def head(self) -> Head | None: ...
+    def put_head(self, head: Head) -> None: ...
+    def get(self, kind: type[Any], key: RowKey) -> Any: ...
+    def put(self, key: RowKey, row: Row) -> None: ...
+    def changed_since(self, revision: int) -> Iterable[Row]: ...
+    def open_viewers(self) -> Iterable[ViewerRow]: ...
+    def prune(self, before_ms: int, revision: int) -> None:
+        """Forgets the rows up to a revision that were done (`done_at`) by the instant."""
+        ...
+
+    def first_reading(self) -> Reading | None: ...
+    def put_first_reading(self, reading: Reading) -> None: ...
+    def bridge(self, life: int) -> Sequence[Row]: ...
+    def put_bridge(self, life: int, rows: Sequence[Row]) -> None: ...
+
+
+class Journal(Protocol):
+    """Where the agent's state outlives the agent."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]: ...
+
+
+class Ledger:
+    """One server's accounts on the agent's side.
+
+    After an exception out of `record` the ledger must be made anew from its journal: its memory may be ahead of it.
+    """
+
+    def __init__(self, journal: Journal, journal_id: str, server: str, role: Role, sync_interval_ms: int) -> None:
+        """`journal_id` names the journal if it is a new one; an old one keeps its name."""
+        self._journal = journal
+        self._server, self._role, self._sync_interval_ms = server, role, sync_interval_ms
+        with journal.transaction() as tx:
+            head = tx.head()
+            if head is None:
+                head = Head(journal=journal_id)
+                tx.put_head(head)
+            self._viewers = {row.viewer_id: row for row in tx.open_viewers()}
+            self._bridge = tuple(tx.bridge(head.life))
+        self._head = head
+
+    @property
+    def head(self) -> Head:
+        """The journal's head as it is now."""
+        return self._head
+
+    @property
+    def cursor(self) -> str | None:
+        """How far the media server's log is read; `None` before the first reading."""
+        return None if self._head.baseline is None else self._head.baseline.cursor
+
+    def record(self, reading: Reading) -> None:
+        """Counts a reading: its additions and the new baseline in one transaction."""
+        head = self._head
+        with self._journal.transaction() as tx:
+            if head.baseline is None:
+                tx.put_first_reading(reading)
+                state, additions = meter.first(reading)
+                additions = Additions(viewers=additions.viewers)  # what was there at first is the bridge's to count
+            else:
+                state, additions = meter.step(MeterState(head.baseline, self._viewers), reading)
+            head = _write(tx, msgspec.structs.replace(head, baseline=state.baseline), additions)
+            tx.put_head(head)
+        self._head, self._viewers = head, state.viewers
+
+    def epoch_request(self) -> EpochRequest | None:
+        """What to ask the service before a report can be sent; `None` where nothing need be asked."""
+        if not self._head.must_ask or self._head.baseline is None:
+            return None
+        return EpochRequest(journal=self._head.journal, epoch=self._head.epoch)
+
+    def first_reading(self) -> Reading:
+        """The reading that this journal began with. Raises `LookupError` before there is one."""
+        with self._journal.transaction() as tx:
+            reading = tx.first_reading()
+        if reading is None:
+            raise LookupError("the journal has no reading yet")
+        return reading
+
+    def continue_from(self, issued: EpochIssued, ended: tuple[EndedConnection, ...]) -> None:
+        """Takes the service's answer: resumes where this journal is active already, else begins a new life.
+
+        `ended` is what the media server's log holds between the service's baseline and the first reading. A state
+        that is newer than the first reading cannot be continued: another journal counted the same time, and this
+        one is fenced.
+        """
+        own_life = self._own_life(issued.life)
+        if own_life is not None:
+            self._resume(own_life, issued.based_on)
+        elif issued.baseline is not None and issued.baseline.at > self.first_reading().at:
+            self._put_head(msgspec.structs.replace(self._head, fenced=True))
+        else:
+            self._begin_life(issued, ended)
+
+    def _own_life(self, life: str) -> int | None:
+        journal, _, number = life.rpartition(".")
+        return int(number) if journal == self._head.journal and number.isdigit() else None
+
+    def _resume(self, life: int, based_on: Based) -> None:
+        """The service has reports of an earlier life of this journal (a late one, after a restore): goes on there."""
+        with self._journal.transaction() as tx:
+            head = msgspec.structs.replace(
+                self._head,
+                epoch=based_on.epoch,
+                life=life,
+                based_on=None,
+                must_ask=False,
+                acknowledged=based_on.revision,
+            )
+            bridge = tuple(tx.bridge(life))
+            tx.put_head(head)
+        self._head, self._bridge = head, bridge
+
+    def _begin_life(self, issued: EpochIssued, ended: tuple[EndedConnection, ...]) -> None:
+        """Puts the journal on a state of the service, with the bridge from there to its first reading."""
+        reading = msgspec.structs.replace(self.first_reading(), ended=ended)
+        if issued.baseline is None:
+            bridged, additions = meter.first(reading)
+        else:
+            bridged, additions = meter.step(
+                MeterState(issued.baseline, {viewer.viewer_id: viewer for viewer in issued.viewers}), reading
+            )
+        baseline, inherited = self._head.baseline, Additions()
+        if self._head.lives == 0 and baseline is not None:
+            baseline, inherited = meter.inherit_log(baseline, bridged.baseline)
+        # Viewers that left unseen before the first reading: the log may still tell when.
+        lingering = {
+            viewer.viewer_id: viewer
+            for viewer in bridged.viewers.values()
+            if viewer.counted_to is not None and viewer.viewer_id not in self._viewers
+        }
+        inherited.viewers.update(lingering)
+        with self._journal.transaction() as tx:
+            revision = self._head.revision + 1
+            bridge = tuple(_rows(additions, revision))
+            head = msgspec.structs.replace(
+                self._head,
+                epoch=issued.epoch,
+                life=self._head.lives + 1,
+                lives=self._head.lives + 1,
+                based_on=issued.based_on,
+                must_ask=False,
+                acknowledged=0,
+                revision=revision,
+                baseline=baseline,
+            )
+            head = _write(tx, head, inherited)
+            tx.put_bridge(head.life, bridge)
+            tx.put_head(head)
+        self._head, self._bridge = head, bridge
+        self._viewers = {**self._viewers, **lingering}
+
+    def _put_head(self, head: Head) -> None:
+        with self._journal.transaction() as tx:
+            tx.put_head(head)
+        self._head = head
+
+    def report(self, sent_at: int, phase: AgentPhase) -> Report | None:
+        """Everything that the service has not acknowledged; `None` where an epoch must be asked for first."""
+        head = self._head
+        if head.must_ask or head.baseline is None:
+            return None
+        with self._journal.transaction() as tx:
+            rows = self._unacknowledged(tx)
+        return Report(
+            server=self._server,
+            role=self._role,
+            life=f"{head.journal}.{head.life}",
+            epoch=head.epoch,
+            since=head.acknowledged,
+            upto=head.revision,
+            sent_at=sent_at,
+            sync_interval_ms=self._sync_interval_ms,
+            baseline=head.baseline,
+            phase=phase,
+            based_on=head.based_on,
+            slots=tuple(row for row in rows if isinstance(row, SlotRow)),
+            spans=tuple(row for row in rows if isinstance(row, SpanRow)),
+            sessions=tuple(row for row in rows if isinstance(row, SessionRow)),
+            samples=tuple(row for row in rows if isinstance(row, SampleRow)),
+            viewers=tuple(row for row in rows if isinstance(row, ViewerRow)),
+        )
+
+    def _unacknowledged(self, tx: Transaction) -> list[Row]:
+        """The rows changed since the acknowledged revision, each together with its part of the bridge."""
+        acknowledged = self._head.acknowledged
+        rows = {key_of(row): row for row in tx.changed_since(acknowledged)}
+        for bridged in self._bridge:
+            kind, key = key_of(bridged)
+            own = rows.get((kind, key)) or (tx.get(kind, key) if bridged.revision > acknowledged else None)
+            if own is not None:
+                rows[kind, key] = merge(bridged, own)
+            elif bridged.revision > acknowledged:
+                rows[kind, key] = bridged
+        return list(rows.values())
+
+    def acknowledge(self, acknowledgement: Acknowledgement, now: int) -> None:
+        """Takes note of what the service has. It may be less than before: a restored service gets it again.
+
+        It cannot be more than this journal ever gave out, unless the journal is an older copy of itself: its
+        revisions name other changes than the service's then, and it is fenced.
+        """
+        if acknowledgement.epoch != self._head.epoch:
+            return
+        with self._journal.transaction() as tx:
+            head = msgspec.structs.replace(
+                self._head,
+                acknowledged=min(acknowledgement.acknowledged, self._head.revision),
+                based_on=None,
+                fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
+            )
+            tx.put_head(head)
+            tx.prune(now - KEEP_ACKNOWLEDGED_MS, head.acknowledged)
+        self._head = head
+
+    def refused(self, refusal: Refusal) -> None:
+        """Takes note of why a report was not applied. No row is dropped, whatever the reason."""
+        head = self._head
+        if refusal.reason == "hole":
+            head = msgspec.structs.replace(head, acknowledged=refusal.acknowledged)
+        elif refusal.reason in ("stale", "sealed"):
+            head = msgspec.structs.replace(head, must_ask=True)
+        self._put_head(head)
+
+
+def key_of(row: Row) -> tuple[type[Any], RowKey]:
+    """A row's kind and its key among its kind."""
+    if isinstance(row, SlotRow):
+        return SlotRow, f"{row.slot}"
+    if isinstance(row, SpanRow):
+        return SpanRow, f"{row.from_ms}"
+    if isinstance(row, SessionRow):
+        return SessionRow, row.publish_id
+    if isinstance(row, SampleRow):
+        return SampleRow, f"{row.slot} {row.scope}\n{row.name}"
+    return ViewerRow, row.viewer_id
+
+
+def done_at(row: Row) -> int | None:
+    """The instant after which nothing is added to a row any more; `None` for one that is still open."""
+    if isinstance(row, SlotRow | SampleRow):
+        return row.slot + SLOT_MS
+    if isinstance(row, SpanRow):
+        return row.to_ms
+    if isinstance(row, SessionRow):
+        return None if row.live else row.end_time
+    return None if row.open else 0
+
+
+def merge(older: Any, newer: Any) -> Any:
+    """Two rows of one key as one: what counts adds up, peaks and highests take the higher, the rest is the newer's.
+
+    A session keeps the start under which it was first known.
+    """
+    if isinstance(older, SlotRow):
+        return msgspec.structs.replace(
+            newer,
+            connections={
+                protocol: older.connections.get(protocol, 0) + newer.connections.get(protocol, 0)
+                for protocol in sorted(older.connections.keys() | newer.connections.keys())
+            },
+            bytes_in=older.bytes_in + newer.bytes_in,
+            bytes_out=older.bytes_out + newer.bytes_out,
+            view_time_ms=older.view_time_ms + newer.view_time_ms,
+            peak_in=larger(older.peak_in, newer.peak_in),
+            peak_out=larger(older.peak_out, newer.peak_out),
+        )
+    if isinstance(older, SessionRow):
+        return msgspec.structs.replace(
+            newer,
+            start_time=older.start_time,
+            highest=max(older.highest, newer.highest),
+            total=older.total + newer.total,
+        )
+    if isinstance(older, SampleRow):
+        return msgspec.structs.replace(newer, highest=max(older.highest, newer.highest))
+    if isinstance(older, SpanRow):
+        return msgspec.structs.replace(newer, from_ms=older.from_ms)
+    return newer
+
+
+def _write(tx: Transaction, head: Head, additions: Additions) -> Head:
+    """Folds additions into the journal's rows. Every changed row gets the next revision; the head follows."""
+    revision = head.revision
+    last = head.span
+    for addition in _rows(additions, 0):
+        row: Row = addition
+        if isinstance(row, SpanRow):
+            if last is not None and (last.to_ms, last.state, last.reason) == (row.from_ms, row.state, row.reason):
+                row = msgspec.structs.replace(row, from_ms=last.from_ms)
+            revision += 1
+            last = msgspec.structs.replace(row, revision=revision)
+            tx.put(key_of(last)[1], last)
+            continue
+        kind, key = key_of(row)
+        old = tx.get(kind, key)
+        if old is not None:
+            row = merge(old, row)
+        if old is None or msgspec.structs.replace(row, revision=old.revision) != old:
+            revision += 1
+            tx.put(key, msgspec.structs.replace(row, revision=revision))
+    return msgspec.structs.replace(head, revision=revision, span=last)
+
+
+def _rows(additions: Additions, revision: int) -> Iterable[Row]:
+    """The additions as rows of their own."""
+    for slot, added in additions.slots.items():
+        yield SlotRow(
+            slot=slot,
+            revision=revision,
+            connections=dict(added.connections),
+            bytes_in=added.bytes_in,
+            bytes_out=added.bytes_out,
+            view_time_ms=added.view_time_ms,
+            peak_in=added.peak_in,
+            peak_out=added.peak_out,
+        )
+    for span in additions.spans:
+        yield SpanRow(from_ms=span.from_ms, to_ms=span.to_ms, revision=revision, state=span.state, reason=span.reason)
+    for publish_id, session in additions.sessions.items():
+        yield SessionRow(
+            publish_id=publish_id,
+            revision=revision,
+            scope=session.scope,
+            name=session.name,
+            start_time=session.start_time,
+            end_time=session.end_time,
+            live=session.live,
+            active=session.active,
+            highest=session.highest,
+            total=session.joined,
+        )
+    for (slot, scope, name), sample in additions.samples.items():
+        yield SampleRow(
+            slot=slot, scope=scope, name=name, revision=revision, active=sample.active, highest=sample.highest
+        )
+    for viewer in additions.viewers.values():
+        yield msgspec.structs.replace(viewer, revision=revision)

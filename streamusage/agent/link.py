@@ -1,0 +1,217 @@
+"""The agent's way to the service: one request, one answer or one error; when to try again is decided elsewhere.
+
+Only an answer that the service itself wrote counts as an answer. Whatever else may stand between (a proxy's error page,
+a hotel's login page, half an answer) is `LinkDown`: try again later, nothing was acknowledged.
+"""
+
+import asyncio
+import gzip
+import os
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+
+from streamusage.clock import Clock, SystemClock
+from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
+
+LARGEST_ANSWER_BYTES = 64 << 20
+"""An answer carries at most the open viewers of one server. A larger one is not the service's."""
+
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+
+GZIP_FROM_BYTES = 1024
+
+Answer = TypeVar("Answer")
+TokenProvider = Callable[[], str]
+
+
+class LinkError(Exception):
+    """The service did not take a request. The text is for an operator and never holds a token."""
+
+
+class LinkDown(LinkError):
+    """The service is away, overloaded or cut off: worth trying again, not before `retry_after_seconds` where given."""
+
+    def __init__(self, text: str, retry_after_seconds: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class LinkRefused(LinkError):
+    """The service, or the agent's own setup, says no until an operator changes something. `status` is HTTP's."""
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+def token_from_env(variable: str) -> TokenProvider:
+    """The token in an environment variable, looked up at each use."""
+
+    def read() -> str:
+        token = os.environ.get(variable, "").strip()
+        if not token:
+            raise LinkRefused(f"the environment variable {variable} holds no token; set it to the token of this agent")
+        return _checked(token, f"the environment variable {variable}")
+
+    return read
+
+
+def token_from_file(path: Path) -> TokenProvider:
+    """The token in a file, read at each use, so that it can be exchanged while the agent runs."""
+
+    def read() -> str:
+        try:
+            token = path.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not text"
+            raise LinkRefused(f"the token file {path} cannot be read: {reason}") from None
+        if not token:
+            raise LinkRefused(f"the token file {path} is empty; write the token of this agent into it")
+        return _checked(token, f"the token file {path}")
+
+    return read
+
+
+def _checked(token: str, where: str) -> str:
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        raise LinkRefused(f"{where} holds something that cannot be a token: it must be one line of printable ASCII")
+    return token
+
+
+class ServiceLink:
+    """The link of one server's agent. `close` it when done; it closes only an HTTP client that it made itself."""
+
+    def __init__(
+        self,
+        url: str,
+        server: str,
+        token: TokenProvider,
+        *,
+        timeout_seconds: float = 30.0,
+        connect_timeout_seconds: float = 5.0,
+        clock: Clock | None = None,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        self._base = f"{url.rstrip('/')}/api/v1/agents/{quote(server, safe='')}"
+        self._shown = url
+        self._token = token
+        self._timeout_seconds = timeout_seconds
+        self._timeout = httpx.Timeout(timeout_seconds, connect=min(connect_timeout_seconds, timeout_seconds))
+        self._clock = clock or SystemClock()
+        self._own_http = http is None
+        self._http = http or httpx.AsyncClient()
+
+    async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
+        """A new epoch's number and the state to continue from; has no effect at the service. Raises `LinkError`."""
+        status, body, _ = await self._post("/epochs", msgspec.json.encode(request))
+        if status == 200:
+            return self._decode(body, EpochIssued)
+        raise self._refused(status, body)
+
+    async def send(self, report: Report) -> Acknowledgement | Refusal:
+        """Sends a report. A `Refusal` is an answer of the protocol, everything else raises `LinkError`."""
+        status, body, from_service = await self._post("/reports", msgspec.json.encode(report))
+        if status == 200:
+            return self._decode(body, Acknowledgement)
+        if status in {409, 422} and from_service:
+            try:
+                return msgspec.json.decode(body, type=Refusal)
+            except msgspec.DecodeError:
+                pass
+        raise self._refused(status, body)
+
+    async def close(self) -> None:
+        if self._own_http:
+            await self._http.aclose()
+
+    async def _post(self, path: str, content: bytes) -> tuple[int, bytes, bool]:
+        """Status and body of an answer, and whether it is JSON. Answers that call for a retry raise `LinkDown`."""
+        headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
+        if len(content) >= GZIP_FROM_BYTES:
+            content = await asyncio.to_thread(gzip.compress, content, 6, mtime=0)
+            headers["Content-Encoding"] = "gzip"
+        try:
+            async with (
+                asyncio.timeout(self._timeout_seconds),
+                self._http.stream(
+                    "POST",
+                    self._base + path,
+                    content=content,
+                    headers=headers,
+                    timeout=self._timeout,
+                    follow_redirects=False,
+                ) as response,
+            ):
+                body = bytearray()
+                async for part in response.aiter_bytes():
+                    body += part
+                    if len(body) > LARGEST_ANSWER_BYTES:
+                        raise LinkDown(
+                            f"{self._shown} answered more than {LARGEST_ANSWER_BYTES >> 20} MiB: not our service"
+                        )
+        except TimeoutError:
+            raise LinkDown(f"{self._shown} did not answer within {self._timeout_seconds:g} s") from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+            raise LinkDown(f"{self._shown} cannot be reached ({type(error).__name__}: {_told(str(error))})") from None
+        status = response.status_code
+        if status >= 500 or status in {408, 425, 429}:
+            raise LinkDown(
+                f"{self._shown} answered HTTP {status}{_error_message(bytes(body))}",
+                self._retry_after_seconds(response.headers.get("Retry-After")),
+            )
+        return status, bytes(body), "json" in response.headers.get("Content-Type", "")
+
+    def _decode(self, body: bytes, answer: type[Answer]) -> Answer:
+        try:
+            return msgspec.json.decode(body, type=answer)
+        except msgspec.DecodeError as error:
+            raise LinkDown(
+                f"{self._shown} answered something that the usage service does not write ({_told(str(error))}); is "
+                "there a proxy or a login page in between?"
+            ) from None
+
+    def _refused(self, status: int, body: bytes) -> LinkError:
+        hints = {
+            400: "the service could not read the request; are agent and service of the same version?",
+            401: "the token is missing, wrong or withdrawn; give this agent a valid one",
+            403: "the token is not one for this server's agent; see role and server in the service's tokens file",
+            404: "there is no such path; is this the address of the usage service?",
+            413: "the report is larger than the service takes; raise its limit",
+        }
+        hint = hints.get(status, "it stays so until the service or the agent is set up differently")
+        return LinkRefused(f"{self._shown} refused with HTTP {status}{_error_message(body)}: {hint}", status)
+
+    def _retry_after_seconds(self, value: str | None) -> float | None:
+        """Seconds from a `Retry-After`, which is a number or a date; `None` where there is none that makes sense."""
+        if value is None:
+            return None
+        try:
+            seconds = float(value)
+        except ValueError:
+            try:
+                seconds = parsedate_to_datetime(value).timestamp() - self._clock.now_ms() / 1000
+            except (ValueError, TypeError, OverflowError, OSError):
+                return None
+        return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if seconds == seconds else None
+
+
+def _error_message(body: bytes) -> str:
+    """The documented `errorMessage` of an answer, made safe to show; nothing where there is none."""
+    try:
+        answer = msgspec.json.decode(body)
+    except msgspec.DecodeError:
+        return ""
+    message = answer.get("errorMessage") if isinstance(answer, dict) else None
+    return f" ({_told(message)})" if isinstance(message, str) and message else ""
+
+
+def _told(text: str) -> str:
+    """Text from outside on one short line, without anything that a terminal could act on."""
+    line = "".join(character if character.isprintable() else " " for character in text[:300])
+    return " ".join(line.split())

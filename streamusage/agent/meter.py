@@ -1,0 +1,436 @@
+"""The meter: turns readings, which are cumulative, into additions to slots, sessions and samples.
+
+Pure: `step(state, reading)` gives the next state and what to add. The caller writes both in one transaction; written
+apart, a crash between them would count twice or not at all. Where things are known only up to a bound the meter says so
+by a span (`partial`, `lost`) and never guesses.
+
+Bytes come from the server's own counters. Connections count in the slot in which they start, view time in the slots
+in which it passes. What the server's log says of a session that ended replaces what polling saw of it.
+"""
+
+from collections import Counter
+
+import msgspec
+
+from streamusage.agent.additions import Additions, SampleAddition, SessionAddition, Span
+from streamusage.agent.source import EndedConnection, Reading
+from streamusage.coverage import Interval, by_slot, slot_of, spread
+from streamusage.report import Baseline, OpenPublish, Peak, PeakWindow, RetiredBoot, ViewerRow, larger
+from streamusage.usage import StreamId
+
+PEAK_WINDOW_MS = 10_000
+"""A peak is measured over windows of at least this length: bandwidth over a shorter one is mostly jitter."""
+
+LONGEST_BLIND_MS = 60_000
+"""Without a log of ended sessions, a pause between readings longer than this is covered only in part."""
+
+RETIRED_FOR_MS = 24 * 3600 * 1000
+"""For how long the log may still bring sessions of an earlier boot, or lines of viewers that left unseen."""
+
+CLOCK_SLACK_MS = 500
+"""How far the start of a connection may differ between the server's page and its log."""
+
+RESTARTED = "the media server restarted: what it did after the last reading is not in its counters"
+REPLACED = "the media server's worker was replaced between two readings"
+BLIND = "no reading was had: viewers who came and went in between are unknown"
+
+
+class MeterState(msgspec.Struct, frozen=True):
+    """What the next reading is compared with."""
+
+    baseline: Baseline
+    viewers: dict[str, ViewerRow]
+    """Viewer connections that are counted and not known to have ended, by `boot/id`."""
+
+
+def first(reading: Reading) -> tuple[MeterState, Additions]:
+    """The state after the first reading of a server: accounting begins here, with the viewers that are connected."""
+    origin = MeterState(
+        Baseline(
+            at=reading.at,
+            boot=reading.boot,
+            started_at=reading.started_at,
+            since=reading.at,
+            bytes_in=reading.bytes_in,
+            bytes_out=reading.bytes_out,
+            window=PeakWindow(reading.at, reading.bytes_in, reading.bytes_out),
+            cursor=reading.cursor,
+        ),
+        {},
+    )
+    return step(origin, msgspec.structs.replace(reading, ended=()))
+
+
+def step(state: MeterState, reading: Reading) -> tuple[MeterState, Additions]:
+    """The state after a reading, and what the reading adds to the rows.
+
+    The wall clock may have stepped back: units are then filed at the last reading, and none is lost.
+    """
+    return _Step(state, reading).run()
+
+
+def inherit_log(own: Baseline, bridged: Baseline) -> tuple[Baseline, Additions]:
+    """A new journal's baseline with what its predecessor knew of the log, and the bytes that follow from it.
+
+    `bridged` is the predecessor's state brought forward to the journal's first reading. Lines of sessions that
+    ended before belong to the same sums by which the bytes of a boot that is over are found.
+    """
+    additions = Additions()
+    known = {own.boot, *(boot.boot for boot in own.retired)}
+    retired = []
+    for boot in own.retired:
+        if boot.boot == bridged.boot:
+            more_in, more_out = bridged.logged_in, bridged.logged_out
+            boot, missed_in, missed_out = _logged(boot, more_in, more_out)
+            addition = additions.slot(slot_of(own.at))
+            addition.bytes_in += missed_in
+            addition.bytes_out += missed_out
+        retired.append(boot)
+    is_same = own.boot == bridged.boot
+    baseline = msgspec.structs.replace(
+        own,
+        retired=(*(boot for boot in bridged.retired if boot.boot not in known), *retired),
+        logged_in=own.logged_in + (bridged.logged_in if is_same else 0),
+        logged_out=own.logged_out + (bridged.logged_out if is_same else 0),
+    )
+    return baseline, additions
+
+
+def _logged(boot: RetiredBoot, bytes_in: int, bytes_out: int) -> tuple[RetiredBoot, int, int]:
+    """A boot that is over after more log lines, and the bytes by which its lines exceed what is counted of it."""
+    logged_in, logged_out = boot.logged_in + bytes_in, boot.logged_out + bytes_out
+    more_in, more_out = max(0, logged_in - boot.bytes_in), max(0, logged_out - boot.bytes_out)
+    after = msgspec.structs.replace(
+        boot,
+        logged_in=logged_in,
+        logged_out=logged_out,
+        bytes_in=boot.bytes_in + more_in,
+        bytes_out=boot.bytes_out + more_out,
+    )
+    return after, more_in, more_out
+
+
+class _Step:
+    """One step at work: what was before, what is new, and the additions as they grow."""
+
+    def __init__(self, state: MeterState, reading: Reading) -> None:
+        self.before = state.baseline
+        self.reading = reading
+        self.at = max(reading.at, state.baseline.at)
+        self.same_boot = (
+            reading.boot == state.baseline.boot.partition("~")[0]
+            and reading.bytes_in >= state.baseline.bytes_in
+            and reading.bytes_out >= state.baseline.bytes_out
+        )
+        self.boot = self._boot_name()
+        self.retired = [boot for boot in state.baseline.retired if self.at - boot.started_at < RETIRED_FOR_MS][-8:]
+        self.logged_in, self.logged_out = state.baseline.logged_in, state.baseline.logged_out
+        self.viewers = dict(state.viewers)
+        self.publishes = {publish.publish_id: publish for publish in state.baseline.publishes}
+        self.unseen: Counter[str] = Counter()
+        """Subscribers by publish whom only the log saw."""
+        self.additions = Additions()
+
+    def run(self) -> tuple[MeterState, Additions]:
+        if not self.same_boot:
+            self._retire_boot()
+        self._cover()
+        self._count_bytes()
+        seen_publishes = self._see_publishes()
+        seen_viewers = self._see_viewers()
+        for line in self.reading.ended:
+            self._end(line, seen_viewers, seen_publishes)
+        self._miss_viewers(seen_viewers)
+        self._miss_publishes(seen_publishes)
+        self._count_subscribers(seen_viewers, seen_publishes)
+        window = self._measure_peak()
+        baseline = Baseline(
+            at=self.at,
+            boot=self.boot,
+            started_at=self.reading.started_at if not self.same_boot else self.before.started_at,
+            since=self.before.since,
+            bytes_in=self.reading.bytes_in,
+            bytes_out=self.reading.bytes_out,
+            window=window,
+            publishes=tuple(self.publishes.values()),
+            logged_in=self.logged_in,
+            logged_out=self.logged_out,
+            cursor=self.reading.cursor,
+            retired=tuple(self.retired),
+        )
+        return MeterState(baseline, self.viewers), self.additions
+
+    def _boot_name(self) -> str:
+        """The boot's identity. Counters that went down under the same name are another boot: it gets a suffix."""
+        if self.same_boot:
+            return self.before.boot
+        raw, _, generation = self.before.boot.partition("~")
+        return f"{raw}~{int(generation or 0) + 1}" if raw == self.reading.boot else self.reading.boot
+
+    def _retire_boot(self) -> None:
+        """The boot before is over. Its log lines may still come (a draining worker); its counters will not."""
+        before = self.before
+        if self.reading.logs_ends:
+            self.retired.append(
+                RetiredBoot(
+                    boot=before.boot,
+                    started_at=before.started_at,
+                    bytes_in=before.bytes_in,
+                    bytes_out=before.bytes_out,
+                    logged_in=self.logged_in,
+                    logged_out=self.logged_out,
+                )
+            )
+        self.logged_in = self.logged_out = 0
+
+    def _cover(self) -> None:
+        before, at = self.before.at, self.at
+        if at <= before:
+            return
+        if self.same_boot:
+            blind = not self.reading.logs_ends and at - before > LONGEST_BLIND_MS
+            self.additions.spans.append(Span(before, at, "partial", BLIND) if blind else Span(before, at, "counted"))
+            return
+        began = min(self.reading.started_at, at)
+        if began <= before:
+            self.additions.spans.append(Span(before, at, "partial", REPLACED))
+            return
+        self.additions.spans.append(Span(before, began, "partial" if self.reading.logs_ends else "lost", RESTARTED))
+        if began < at:
+            self.additions.spans.append(Span(began, at, "counted"))
+
+    def _count_bytes(self) -> None:
+        began = self.before.at if self.same_boot else max(self.before.at, min(self.reading.started_at, self.at))
+        base_in, base_out = (self.before.bytes_in, self.before.bytes_out) if self.same_boot else (0, 0)
+        self._add_bytes(Interval(began, self.at), self.reading.bytes_in - base_in, self.reading.bytes_out - base_out)
+
+    def _add_bytes(self, interval: Interval, bytes_in: int, bytes_out: int) -> None:
+        if bytes_in:
+            for slot, share in spread(bytes_in, interval):
+                self.additions.slot(slot).bytes_in += share
+        if bytes_out:
+            for slot, share in spread(bytes_out, interval):
+                self.additions.slot(slot).bytes_out += share
+
+    def _see_publishes(self) -> dict[StreamId, str]:
+        """The publishes at work now, by stream."""
+        seen: dict[StreamId, str] = {}
+        for publish in self.reading.publishes:
+            publish_id = f"{self.boot}/{publish.publish_id}"
+            seen[StreamId(publish.scope, publish.name)] = publish_id
+            if publish_id not in self.publishes:
+                self.publishes[publish_id] = OpenPublish(
+                    publish_id=publish_id,
+                    scope=publish.scope,
+                    name=publish.name,
+                    start_time=self.at - publish.age_ms,
+                    highest=0,
+                )
+        return seen
+
+    def _see_viewers(self) -> set[str]:
+        """The viewer connections that are open now: the new ones are counted, all accrue view time up to now."""
+        seen = set()
+        stayed = 0
+        for viewer in self.reading.viewers:
+            viewer_id = f"{self.boot}/{viewer.viewer_id}"
+            seen.add(viewer_id)
+            known = self.viewers.get(viewer_id)
+            if known is None:
+                started_at = self.at - viewer.age_ms
+                self._put_viewer(
+                    ViewerRow(
+                        viewer_id=viewer_id,
+                        revision=0,
+                        open=True,
+                        scope=viewer.scope,
+                        name=viewer.name,
+                        protocol=viewer.protocol,
+                        started_at=started_at,
+                    )
+                )
+                self._count_connection(viewer.protocol, started_at)
+                self._add_view_time(max(started_at, self.before.since), self.at)
+            elif known.counted_to is not None:
+                self._add_view_time(known.counted_to, self.at)
+                self._put_viewer(msgspec.structs.replace(known, counted_to=None))
+            else:
+                stayed += 1
+        if stayed:
+            self._add_view_time(self.before.at, self.at, stayed)
+        return seen
+
+    def _count_connection(self, protocol: str, started_at: int) -> None:
+        self.additions.slot(slot_of(max(started_at, self.before.since))).connections[protocol] += 1
+
+    def _add_view_time(self, from_ms: int, to_ms: int, viewers: int = 1) -> None:
+        for slot, piece in by_slot(Interval(from_ms, to_ms)):
+            self.additions.slot(slot).view_time_ms += piece.length_ms * viewers
+
+    def _put_viewer(self, viewer: ViewerRow) -> None:
+        self.viewers[viewer.viewer_id] = viewer
+        self.additions.viewers[viewer.viewer_id] = viewer
+
+    def _close_viewer(self, viewer: ViewerRow) -> None:
+        self.viewers.pop(viewer.viewer_id, None)
+        self.additions.viewers[viewer.viewer_id] = msgspec.structs.replace(viewer, open=False)
+
+    def _end(self, line: EndedConnection, seen_viewers: set[str], seen_publishes: dict[StreamId, str]) -> None:
+        ended_at = min(line.ended_at, self.at)
+        started_at = ended_at - line.duration_ms
+        known = self._known_viewer(line, started_at) if line.kind == "play" else None
+        boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(started_at)
+        self._credit(boot, ended_at, line)
+        if line.kind == "publish":
+            self._end_publish(boot, line, started_at, ended_at, seen_publishes)
+        elif known is not None:
+            self._end_known_viewer(known, ended_at, seen_viewers)
+        elif line.kind == "play":
+            self._count_connection(line.protocol, started_at)
+            self._add_view_time(max(started_at, self.before.since), ended_at)
+            self._join_unseen(StreamId(line.scope, line.name), ended_at)
+
+    def _known_viewer(self, line: EndedConnection, started_at: int) -> ViewerRow | None:
+        """The counted connection that a line is about. Ids begin again after a restart, so the start must fit too."""
+        slack = min(CLOCK_SLACK_MS, line.granularity_ms)
+        for boot in [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]:
+            viewer = self.viewers.get(f"{boot}/{line.connection_id}")
+            if viewer and -line.granularity_ms - slack <= viewer.started_at - started_at <= slack:
+                return viewer
+        return None
+
+    def _boot_at(self, started_at: int) -> str:
+        """The boot in which a connection began that no reading saw, by the latest instant at which it can have begun.
+
+        In doubt it is the present boot: its counters have the bytes already, and none is counted twice.
+        """
+        began = self.before.started_at if self.same_boot else self.reading.started_at
+        is_earlier = started_at < began - self.reading.started_granularity_ms
+        return self.retired[-1].boot if self.retired and is_earlier else self.boot
+
+    def _credit(self, boot: str, ended_at: int, line: EndedConnection) -> None:
+        """Adds a line's bytes to its boot's sum. Of a boot that is over, what exceeds its last counters is new."""
+        if boot == self.boot:
+            self.logged_in += line.bytes_in
+            self.logged_out += line.bytes_out
+            return
+        for index, retired in enumerate(self.retired):
+            if retired.boot == boot:
+                self.retired[index], more_in, more_out = _logged(retired, line.bytes_in, line.bytes_out)
+                self._add_bytes(Interval(ended_at, ended_at), more_in, more_out)
+
+    def _end_known_viewer(self, viewer: ViewerRow, ended_at: int, seen: set[str]) -> None:
+        if viewer.viewer_id in seen:
+            # It left between the look at the server and the look at its log, and was counted up to now: take that back.
+            seen.discard(viewer.viewer_id)
+            self._add_view_time(ended_at, self.at, -1)
+        else:
+            counted_to = self.before.at if viewer.counted_to is None else viewer.counted_to
+            self._add_view_time(counted_to, ended_at)
+        self._close_viewer(viewer)
+
+    def _end_publish(
+        self, boot: str, line: EndedConnection, started_at: int, ended_at: int, seen: dict[StreamId, str]
+    ) -> None:
+        publish_id = f"{boot}/{line.connection_id}"
+        publish = self.publishes.pop(publish_id, None)
+        if seen.get(StreamId(line.scope, line.name)) == publish_id:
+            del seen[StreamId(line.scope, line.name)]
+        self.additions.sessions[publish_id] = SessionAddition(
+            scope=line.scope,
+            name=line.name,
+            start_time=started_at if publish is None else publish.start_time,
+            end_time=ended_at,
+            live=False,
+            highest=self._highest(publish_id, 0 if publish is None else publish.highest),
+            joined=self.unseen.pop(publish_id, 0),
+        )
+
+    def _highest(self, publish_id: str, highest: int) -> int:
+        """The most subscribers known at one time: whom only the log saw was there as well, at least alone."""
+        return max(highest, 1) if self.unseen[publish_id] else highest
+
+    def _join_unseen(self, stream: StreamId, ended_at: int) -> None:
+        """Counts a subscriber whom no reading saw to the publish of that time, where there was one."""
+        for publish in self.publishes.values():
+            if (publish.scope, publish.name) == stream and publish.start_time <= ended_at:
+                self.unseen[publish.publish_id] += 1
+                return
+        for session in self.additions.sessions.values():
+            if (session.scope, session.name) == stream and session.start_time <= ended_at:
+                session.joined += 1
+                session.highest = max(session.highest, 1)
+                return
+
+    def _miss_viewers(self, seen: set[str]) -> None:
+        """Viewers that are gone without a line: their line may still come where there is a log; else they ended."""
+        for viewer in list(self.viewers.values()):
+            if viewer.viewer_id in seen:
+                continue
+            if not self.reading.logs_ends:
+                self._close_viewer(viewer)
+            elif viewer.counted_to is None:
+                self._put_viewer(msgspec.structs.replace(viewer, counted_to=self.before.at))
+            elif self.at - viewer.counted_to > RETIRED_FOR_MS:
+                self._close_viewer(viewer)
+
+    def _miss_publishes(self, seen: dict[StreamId, str]) -> None:
+        """Publishes that are gone without a line ended when they were last seen."""
+        for publish_id in self.publishes.keys() - set(seen.values()):
+            publish = self.publishes.pop(publish_id)
+            self.additions.sessions[publish_id] = SessionAddition(
+                scope=publish.scope,
+                name=publish.name,
+                start_time=publish.start_time,
+                end_time=max(publish.start_time, self.before.at),
+                live=False,
+                highest=self._highest(publish_id, publish.highest),
+                joined=self.unseen.pop(publish_id, 0),
+            )
+
+    def _count_subscribers(self, seen_viewers: set[str], seen_publishes: dict[StreamId, str]) -> None:
+        active: Counter[StreamId] = Counter()
+        joined: Counter[StreamId] = Counter()
+        for viewer_id in seen_viewers:
+            viewer = self.viewers[viewer_id]
+            stream = StreamId(viewer.scope, viewer.name)
+            active[stream] += 1
+            publish_id = seen_publishes.get(stream)
+            if publish_id is not None and viewer.publish_id != publish_id:
+                joined[stream] += 1
+                self._put_viewer(msgspec.structs.replace(viewer, publish_id=publish_id))
+        for stream, publish_id in seen_publishes.items():
+            before = self.publishes[publish_id]
+            publish = msgspec.structs.replace(
+                before, highest=max(self._highest(publish_id, before.highest), active[stream])
+            )
+            self.publishes[publish_id] = publish
+            self.additions.sessions[publish_id] = SessionAddition(
+                scope=stream.scope,
+                name=stream.name,
+                start_time=publish.start_time,
+                end_time=self.at,
+                live=True,
+                active=active[stream],
+                highest=publish.highest,
+                joined=joined[stream] + self.unseen[publish_id],
+            )
+        for stream in active.keys() | seen_publishes.keys():
+            count = active[stream]
+            self.additions.samples[slot_of(self.at), stream.scope, stream.name] = SampleAddition(count, count)
+
+    def _measure_peak(self) -> PeakWindow:
+        """Closes the window once it is long enough; a restart begins a new one."""
+        now = PeakWindow(self.at, self.reading.bytes_in, self.reading.bytes_out)
+        if not self.same_boot:
+            return now
+        window = self.before.window
+        length = self.at - window.at
+        if length < PEAK_WINDOW_MS:
+            return window
+        addition = self.additions.slot(slot_of(self.at - 1))
+        bps_in = (now.bytes_in - window.bytes_in) * 8000 // length
+        bps_out = (now.bytes_out - window.bytes_out) * 8000 // length
+        addition.peak_in = larger(addition.peak_in, Peak(bps_in, self.at, length))
+        addition.peak_out = larger(addition.peak_out, Peak(bps_out, self.at, length))
+        return now

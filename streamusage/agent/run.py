@@ -1,0 +1,161 @@
+"""The agent at work: one loop reads the media server into the journal, one syncs the journal up with the service.
+
+Neither waits for the other: while the service is away the first goes on counting. All that is at stake is in the
+journal; this module may die at any line.
+"""
+
+import asyncio
+import contextlib
+import logging
+from typing import Protocol
+
+from streamusage.agent.ledger import Ledger
+from streamusage.agent.link import LinkDown, LinkError
+from streamusage.agent.source import Source, SourceError
+from streamusage.agent.syncup import SyncUp
+from streamusage.clock import Clock
+from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
+
+LOG = logging.getLogger(__name__)
+
+LAST_SYNC_SECONDS = 5.0
+"""How long a stopping agent tries to hand over what is left. What it cannot stays in the journal."""
+
+STEPS_A_SYNC = 4
+"""Exchanges that one sync-up may take: ask for an epoch, be told of a hole, report."""
+
+
+class Fenced(Exception):
+    """Another journal reports for this server, so this one cannot any more. The text says what to do."""
+
+
+class Link(Protocol):
+    """The way to the service, as `streamusage.agent.link.ServiceLink` goes it."""
+
+    async def issue_epoch(self, request: EpochRequest) -> EpochIssued: ...
+    async def send(self, report: Report) -> Acknowledgement | Refusal: ...
+
+
+class Agent:
+    """One media server's agent. `run` returns when `stop` is called, or raises `Fenced`."""
+
+    def __init__(
+        self,
+        *,
+        server: str,
+        source: Source,
+        ledger: Ledger,
+        link: Link,
+        sync_up: SyncUp,
+        poll_interval_ms: int,
+        clock: Clock,
+    ) -> None:
+        self.ledger = ledger
+        self.sync_up = sync_up
+        self._server = server
+        self._source = source
+        self._link = link
+        self._poll_interval_ms = poll_interval_ms
+        self._clock = clock
+        self._stopping = asyncio.Event()
+        self._source_error = ""
+
+    def stop(self) -> None:
+        """Asks the agent to take a last reading, hand it over if it can, and return."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Counts and syncs up until stopped."""
+        async with asyncio.TaskGroup() as tasks:
+            loops = [tasks.create_task(self._poll_for_ever()), tasks.create_task(self._sync_for_ever())]
+            await self._stopping.wait()
+            for loop in loops:
+                loop.cancel()
+        await self.poll()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_SYNC_SECONDS):
+                await self.sync()
+
+    async def _poll_for_ever(self) -> None:
+        while True:
+            due_ms = self._clock.elapsed_ms() + self._poll_interval_ms
+            await self.poll()
+            await self._clock.sleep(max(0, due_ms - self._clock.elapsed_ms()) / 1000)
+
+    async def _sync_for_ever(self) -> None:
+        while True:
+            wait_ms = self.sync_up.due_ms - self._clock.elapsed_ms()
+            if wait_ms > 0:
+                await self._clock.sleep(wait_ms / 1000)
+            await self.sync()
+
+    async def poll(self) -> None:
+        """Takes a reading into the journal. A source that does not answer is told once, and tried again."""
+        try:
+            reading = await self._source.read(self.ledger.cursor)
+        except SourceError as error:
+            if str(error) != self._source_error:
+                LOG.warning("no reading of %s: %s", self._server, error)
+            self._source_error = str(error)
+            return
+        if self._source_error:
+            LOG.info("%s can be read again", self._server)
+            self._source_error = ""
+        self.ledger.record(reading)
+
+    async def sync(self) -> None:
+        """One sync-up: hands over all that the service has not acknowledged. Failures only move the next attempt."""
+        try:
+            for _ in range(STEPS_A_SYNC):
+                if await self._exchange():
+                    self._succeeded()
+                    return
+                self.sync_up.answered(self._clock.elapsed_ms())
+            raise LinkDown("the service did not come to an acknowledgement; the figures stay in the journal")
+        except LinkError as error:
+            retry_after = getattr(error, "retry_after_seconds", None) or 0
+            before = self.sync_up.phase
+            self.sync_up.failed(self._clock.elapsed_ms(), str(error), int(retry_after * 1000))
+            if self.sync_up.phase != before or self.sync_up.failures == 1:
+                LOG.warning("%s: %s; figures are kept in the journal", self.sync_up.phase, error)
+
+    def _succeeded(self) -> None:
+        if self.sync_up.phase != "online":
+            LOG.info("the service has everything again, after %d failures", self.sync_up.failures)
+        self.sync_up.succeeded(self._clock.elapsed_ms())
+
+    async def _exchange(self) -> bool:
+        """One question to the service. True once it has everything; raises `LinkError` or `Fenced`."""
+        if self.ledger.head.baseline is None:
+            return True
+        request = self.ledger.epoch_request()
+        if request is not None:
+            await self._continue_from(await self._link.issue_epoch(request))
+            return False
+        report = self.ledger.report(self._clock.now_ms(), self.sync_up.reporting_phase)
+        if report is None:
+            return False
+        reply = await self._link.send(report)
+        if isinstance(reply, Acknowledgement):
+            self.ledger.acknowledge(reply, self._clock.now_ms())
+            self._check_fence()
+            return reply.acknowledged >= report.upto
+        if reply.reason == "held":
+            raise LinkDown(f"the service keeps this report aside for an operator: {reply.errorMessage}")
+        self.ledger.refused(reply)
+        return False
+
+    async def _continue_from(self, issued: EpochIssued) -> None:
+        first = self.ledger.first_reading()
+        after = first.cursor if issued.baseline is None else issued.baseline.cursor
+        ended = await self._source.ended_between(after, first.cursor)
+        self.ledger.continue_from(issued, ended)
+        self._check_fence()
+
+    def _check_fence(self) -> None:
+        if self.ledger.head.fenced:
+            raise Fenced(
+                f"another journal reports for {self._server}: a second agent runs for it, or this journal is an older "
+                "copy. The service has the newer figures. Stop the other agent, or move this journal away and start "
+                "again: a new journal continues where the service is"
+            )

@@ -1,0 +1,82 @@
+"""What agents ask of the service: an epoch for their journal, and to take in their reports."""
+
+import asyncio
+from typing import TypeVar
+from urllib.parse import unquote
+
+import msgspec
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from streamusage.report import EpochRequest, Refusal, Report
+from streamusage.service.context import Service
+from streamusage.service.errors import ApiError, json_response
+from streamusage.service.reports import hold, issue_epoch, take_report
+from streamusage.service.requests import Query, path_below, read_body
+
+_AGENTS = "/api/v1/agents/"
+_DECODE_IN_LOOP_BYTES = 64 * 1024
+
+Message = TypeVar("Message", EpochRequest, Report)
+
+
+def agent_routes(service: Service) -> APIRouter:
+    """The routes under `/api/v1/agents/{server}`, for that server's agent only."""
+    router = APIRouter(tags=["agents"])
+
+    @router.post(_AGENTS + "{server:anything}/epochs", summary="Issue an epoch; has no effect until a report uses it")
+    async def epochs(request: Request) -> Response:
+        server = _server(service, request, "/epochs")
+        body = await read_body(request, service.body_limit_bytes)
+        try:
+            asked = await _decode(body, EpochRequest)
+        except msgspec.ValidationError as error:
+            raise ApiError(422, f"this is not a request for an epoch: {error}") from None
+        now_ms = service.clock.now_ms()
+        return json_response(await service.write(lambda connection: issue_epoch(connection, server, asked, now_ms)))
+
+    @router.post(_AGENTS + "{server:anything}/reports", summary="Apply a report; answers after the commit")
+    async def reports(request: Request) -> Response:
+        server = _server(service, request, "/reports")
+        body = await read_body(request, service.body_limit_bytes)
+        now_ms = service.clock.now_ms()
+        try:
+            report = await _decode(body, Report)
+        except msgspec.ValidationError as error:
+            reason = f"the report was kept aside, it is not of the known form: {error}"
+            return _answer(await service.write(lambda connection: hold(connection, server, body, reason, now_ms)))
+        if report.server != server:
+            raise ApiError(400, "the report speaks for another server than its path; nothing was changed")
+        return _answer(await service.write(lambda connection: take_report(connection, report, body, now_ms)))
+
+    return router
+
+
+def _answer(verdict: msgspec.Struct) -> Response:
+    if isinstance(verdict, Refusal):
+        return json_response(verdict, 422 if verdict.reason == "held" else 409)
+    return json_response(verdict)
+
+
+def _server(service: Service, request: Request, suffix: str) -> str:
+    who = service.by_header(request, Query(request))
+    segment = path_below(request, _AGENTS).removesuffix(suffix)
+    if "/" in segment:
+        raise ApiError(404, "there is nothing at this path")
+    server = unquote(segment)
+    if not who.may_report_for(server):
+        raise ApiError(403, "this token may not report for that server; nothing was changed")
+    return server
+
+
+async def _decode(body: bytes, kind: type[Message]) -> Message:
+    """Raises `msgspec.ValidationError` for another form; a body that is not JSON at all broke on its way."""
+    try:
+        if len(body) <= _DECODE_IN_LOOP_BYTES:
+            return msgspec.json.decode(body, type=kind)
+        return await asyncio.to_thread(msgspec.json.decode, body, type=kind)
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(400, f"the body is not valid JSON: {error}; nothing was changed") from None

@@ -1,0 +1,82 @@
+"""Change numbers and cursors: what a console has seen of the store, and whether that still means anything.
+
+Every change of a usage record or tombstone has a number of its own, one higher than the one before, given in the
+transaction that makes the change. A cursor is opaque to its holder.
+"""
+
+import secrets
+from typing import NamedTuple
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from streamusage.service.schema import counters, lives
+
+_CHANGE = counters.c.name == "change"
+
+
+class Cursor(NamedTuple):
+    """Everything up to `change` was seen, in the life of that name; tombstones up to `deletes_from` do not matter."""
+
+    life: str
+    change: int
+    deletes_from: int
+
+    def __str__(self) -> str:
+        return f"{self.life}.{self.change:x}.{self.deletes_from:x}"
+
+
+def parse_cursor(text: str) -> Cursor | None:
+    """The cursor that `str` made; `None` for any other text."""
+    life, *numbers = text.split(".")
+    try:
+        change, deletes_from = (int(number, 16) for number in numbers)
+    except ValueError:
+        return None
+    return Cursor(life, change, deletes_from) if deletes_from >= 0 and 0 <= change < 2**63 else None
+
+
+def last_change(connection: Connection) -> int | None:
+    """The number of the newest change; `None` in a store that is just being made."""
+    return connection.execute(select(counters.c.value).where(_CHANGE)).scalar()
+
+
+def next_changes(connection: Connection, count: int) -> int:
+    """Takes `count` numbers and returns the one before the first of them."""
+    taken = connection.execute(
+        update(counters).where(_CHANGE).values(value=counters.c.value + count).returning(counters.c.value)
+    ).scalar_one()
+    return int(taken) - count
+
+
+def begin_life(connection: Connection, now_ms: int) -> None:
+    """Notes that a service starts on this store; cursors name the life in which they were given."""
+    if last_change(connection) is None:
+        connection.execute(insert(counters).values(name="change", value=0))
+    before = connection.execute(select(func.max(lives.c.number))).scalar() or 0
+    connection.execute(
+        insert(lives).values(
+            number=before + 1,
+            life=secrets.token_hex(8),
+            first_change=last_change(connection) or 0,
+            started_at=now_ms,
+        )
+    )
+
+
+def newest_life(connection: Connection) -> str:
+    """The life that cursors are given in now."""
+    newest = select(lives.c.life).order_by(lives.c.number.desc()).limit(1)
+    return str(connection.execute(newest).scalar_one())
+
+
+def still_good(connection: Connection, cursor: Cursor) -> bool:
+    """Whether the store is the one that gave the cursor, or grew out of it.
+
+    A copy that was taken during the cursor's life and put back later went on, in another life, from an earlier
+    change: what the cursor saw beyond that never happened there.
+    """
+    number = connection.execute(select(lives.c.number).where(lives.c.life == cursor.life)).scalar()
+    if number is None or cursor.change > (last_change(connection) or 0):
+        return False
+    followed_at = connection.execute(select(lives.c.first_change).where(lives.c.number == number + 1)).scalar()
+    return followed_at is None or cursor.change <= followed_at

@@ -1,0 +1,75 @@
+"""What every route of the service works with, and who may use it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sqlalchemy import Connection
+from starlette.requests import Request
+
+from streamusage.clock import Clock
+from streamusage.service.errors import ApiError
+from streamusage.service.requests import Query
+from streamusage.service.store import Store
+from streamusage.service.tokens import Identity, Tokens
+from streamusage.service.writer import Writer
+
+Result = TypeVar("Result")
+
+BODY_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service's parts. Time comes only from `clock`."""
+
+    store: Store
+    writer: Writer
+    tokens: Tokens
+    clock: Clock
+    body_limit_bytes: int = BODY_LIMIT_BYTES
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Runs a read on one snapshot of the store, in a thread."""
+        return await asyncio.to_thread(self._read, work)
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Waits until the write is committed."""
+        return await self.writer.write(work)
+
+    def _read(self, work: Callable[[Connection], Result]) -> Result:
+        with self.store.reading() as connection:
+            return work(connection)
+
+    def by_query(self, query: Query) -> Identity:
+        """Who asks on a documented path; 400 for a token that is wrong or missing, as documented."""
+        identity = self.tokens.identify(query.text("accessToken") or "")
+        if identity is None:
+            raise ApiError(400, "the accessToken is wrong or missing")
+        return identity
+
+    def by_header(self, request: Request, query: Query) -> Identity:
+        """Who asks on a path of ours; 401 for a token that is wrong or missing."""
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        token = bearer.strip() if scheme.lower() == "bearer" else query.text("accessToken")
+        identity = self.tokens.identify(token or "")
+        if identity is None:
+            raise ApiError(
+                401,
+                "the token is wrong or missing; send it as Authorization: Bearer",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        return identity
+
+    def reader(self, request: Request, query: Query) -> Identity:
+        identity = self.by_header(request, query)
+        if not identity.may_read():
+            raise ApiError(403, "this token may not read; a viewer's or an admin's may")
+        return identity
+
+    def admin(self, request: Request, query: Query) -> Identity:
+        identity = self.by_header(request, query)
+        if not identity.may_change():
+            raise ApiError(403, "this token may not change records; an admin's may; nothing was done")
+        return identity

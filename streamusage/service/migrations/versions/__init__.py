@@ -1,0 +1,1 @@
+"""The revisions, oldest first by number. A released one never changes."""

@@ -1,0 +1,154 @@
+"""Carries out the rules of `apply` on the store: loads what they ask for, writes what they say, in one transaction."""
+
+from hashlib import sha256
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, insert, or_, select, update
+
+from streamusage.coverage import Provenance
+from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
+from streamusage.service.apply import Applied, HeldError, ServerState, Verdict, apply, issue, judge
+from streamusage.service.schema import held, servers
+from streamusage.service.sessions import live_sessions, refresh, write_sessions
+from streamusage.service.states import (
+    load_state,
+    load_stored,
+    load_viewers,
+    save_pieces,
+    save_samples,
+    save_slots,
+    save_state,
+    save_viewers,
+    state_of,
+)
+
+_REFUSED: dict[Verdict, str] = {
+    "hole": "the report speaks since a revision that the service does not have; send again from the acknowledged one",
+    "sealed": "the report's epoch is sealed: another journal of this server is active; nothing was changed",
+    "stale": "the epoch continues from a state that is no longer the newest; ask for an epoch again",
+}
+
+
+def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_ms: int) -> EpochIssued:
+    """Gives out an epoch number; without effect on what is accepted."""
+    state, owes = load_state(connection, server)
+    state, issued = issue(state, request, load_viewers(connection, server), now_ms)
+    save_state(connection, state, owes)
+    return issued
+
+
+def take_report(connection: Connection, report: Report, body: bytes, now_ms: int) -> Acknowledgement | Refusal:
+    """Applies a report whole, or says why not. One that contradicts what is counted is kept aside as `body`."""
+    state, owes = load_state(connection, report.server)
+    verdict = judge(state, report)
+    if verdict == "duplicate":
+        return Acknowledgement(epoch=state.epoch, acknowledged=state.acknowledged, now=now_ms)
+    if verdict in ("hole", "sealed", "stale"):
+        return _refusal(state, verdict, _REFUSED[verdict], now_ms)
+    try:
+        applied = apply(state, report, load_stored(connection, report), now_ms)
+    except HeldError as error:
+        return hold(connection, report.server, body, f"the report was kept aside: {error}", now_ms, report)
+    _write(connection, state, owes, applied, now_ms)
+    return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)
+
+
+def hold(
+    connection: Connection, server: str, body: bytes, reason: str, now_ms: int, report: Report | None = None
+) -> Refusal:
+    """Keeps a report aside for an operator. The same one sent again is kept once."""
+    state, _ = load_state(connection, server)
+    same = body if report is None else msgspec.json.encode(msgspec.structs.replace(report, sent_at=0, phase="online"))
+    digest = sha256(same).hexdigest()
+    again = connection.execute(
+        update(held)
+        .where(held.c.server == server, held.c.digest == digest)
+        .values(times=held.c.times + 1, last_at=now_ms)
+    )
+    if again.rowcount == 0:
+        to_ms = now_ms if report is None else report.baseline.at
+        connection.execute(
+            insert(held).values(
+                server=server,
+                digest=digest,
+                received_at=now_ms,
+                last_at=now_ms,
+                times=1,
+                epoch=0 if report is None else report.epoch,
+                since=0 if report is None else report.since,
+                upto=0 if report is None else report.upto,
+                from_ms=to_ms if state.watermark is None else min(state.watermark, to_ms),
+                to_ms=to_ms,
+                reason=reason,
+                body=body,
+                open=1,
+            )
+        )
+    return _refusal(state, "held", reason, now_ms)
+
+
+class Owing(NamedTuple):
+    """A server whose figures are overdue, or are no longer."""
+
+    server: str
+    owes: str
+
+
+def owing_changes(connection: Connection, now_ms: int) -> list[Owing]:
+    """The servers that stand in the store as owing something else than they do at this time."""
+    changed = []
+    for row in connection.execute(select(servers).where(servers.c.watermark.is_not(None))).all():
+        owes = _owes(connection, state_of(row), now_ms)
+        if owes != row.owes:
+            changed.append(Owing(row.server, owes))
+    return changed
+
+
+def mark_owing(connection: Connection, changes: list[Owing], now_ms: int) -> None:
+    """Lets the live sessions of these servers stand as their servers do."""
+    for server, owes in changes:
+        connection.execute(update(servers).where(servers.c.server == server).values(owes=owes))
+        refresh(connection, live_sessions(connection, server), now_ms)
+
+
+def _write(connection: Connection, before: ServerState, owed: str, applied: Applied, now_ms: int) -> None:
+    state = applied.state
+    server, epoch = state.server, state.epoch
+    owes = _owes(connection, state, now_ms)
+    # The figures that the state changes with it: a sealed epoch's publishes, and those that stood as owed.
+    touched = live_sessions(connection, server) if epoch != before.epoch or owes != owed else set()
+    save_state(connection, state, owes)
+    save_slots(connection, server, epoch, applied.slots)
+    save_pieces(connection, server, applied.pieces)
+    save_samples(connection, server, applied.samples)
+    save_viewers(connection, server, applied.viewers_open, applied.viewers_closed)
+    late_before = now_ms - state.late_after_ms
+    touched |= write_sessions(connection, server, state.role, epoch, applied.sessions, late_before, now_ms)
+    refresh(connection, touched, now_ms)
+    superseded = or_(
+        held.c.to_ms <= (state.watermark or 0), (held.c.epoch == epoch) & (held.c.upto <= state.acknowledged)
+    )
+    connection.execute(update(held).where(held.c.server == server, held.c.open == 1, superseded).values(open=0))
+
+
+def _owes(connection: Connection, state: ServerState, now_ms: int) -> str:
+    if state.watermark is None or now_ms - state.watermark <= state.late_after_ms:
+        return ""
+    kept_aside = select(held.c.digest).where(
+        held.c.server == state.server, held.c.open == 1, held.c.to_ms > state.watermark
+    )
+    return (Provenance.MISSING if connection.execute(kept_aside).first() is None else Provenance.HELD).value
+
+
+def _refusal(state: ServerState, verdict: Verdict | str, message: str, now_ms: int) -> Refusal:
+    return msgspec.convert(
+        {
+            "errorMessage": message,
+            "timestamp": now_ms,
+            "reason": verdict,
+            "epoch": state.epoch,
+            "acknowledged": state.acknowledged,
+        },
+        Refusal,
+    )

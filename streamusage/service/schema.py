@@ -1,0 +1,255 @@
+"""The store's tables, the same on SQLite and PostgreSQL. Every change here needs a revision under `migrations/`.
+
+Counts, bytes and times are whole numbers in 64-bit columns; times are UTC milliseconds. Flags are 0 or 1. A stream is
+indexed by its digest (`stream_key`): names may be longer than an index entry can be.
+"""
+
+from hashlib import blake2b
+
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text
+
+metadata = MetaData()
+
+
+def stream_key(scope: str, name: str) -> bytes:
+    """The digest that stands for a stream in keys and indexes; two streams never share one."""
+    scope_bytes = scope.encode()
+    return blake2b(b"%d:%b%b" % (len(scope_bytes), scope_bytes, name.encode()), digest_size=16).digest()
+
+
+def _number(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
+    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
+
+
+def _stream(*, key: bool = False) -> Column[bytes]:
+    return Column("stream", LargeBinary, primary_key=key, nullable=False)
+
+
+def _text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
+    return Column(name, Text, primary_key=key, nullable=null)
+
+
+servers = Table(
+    "servers",
+    metadata,
+    _text("server", key=True),
+    _text("role"),
+    _number("epoch"),  # the active one; 0 until the first report
+    _text("journal"),
+    _number("issued"),
+    _number("acknowledged"),  # the active epoch's revision
+    _number("since", null=True),  # the start of what the server is accounted for
+    _number("watermark", null=True),
+    Column("baseline", LargeBinary, nullable=True),  # JSON of report.Baseline
+    _number("sync_interval_ms"),
+    _text("phase"),
+    _number("last_sync_at", null=True),
+    _number("clock_offset_ms"),
+    _text("owes"),  # missing or held while its figures are overdue, as its live sessions stand in `usage`
+)
+
+slots = Table(
+    "slots",
+    metadata,
+    _text("server", key=True),
+    _number("epoch", key=True),
+    _number("slot", key=True),
+    _number("revision"),
+    _number("bytes_in"),
+    _number("bytes_out"),
+    _number("view_time_ms"),
+    _number("peak_in_bps", null=True),
+    _number("peak_in_at", null=True),
+    _number("peak_in_window_ms", null=True),
+    _number("peak_out_bps", null=True),
+    _number("peak_out_at", null=True),
+    _number("peak_out_window_ms", null=True),
+    _number("late_bytes_in"),  # the part that arrived late
+    _number("late_bytes_out"),
+    _number("late_view_time_ms"),
+    Index("slots_by_time", "slot", "server"),
+    sqlite_with_rowid=False,
+)
+
+slot_connections = Table(
+    "slot_connections",
+    metadata,
+    _text("server", key=True),
+    _number("epoch", key=True),
+    _number("slot", key=True),
+    _text("protocol", key=True),
+    _number("connections"),
+    _number("late_connections"),
+    Index("slot_connections_by_time", "slot", "server"),
+    sqlite_with_rowid=False,
+)
+
+spans = Table(
+    "spans",
+    metadata,
+    _text("server", key=True),
+    _number("from_ms", key=True),
+    _number("to_ms"),
+    _text("state"),
+    _text("reason"),
+    _number("detected_at", null=True),
+    _number("filled_at", null=True),
+    Index("spans_by_end", "server", "to_ms"),
+    sqlite_with_rowid=False,
+)
+
+server_sessions = Table(
+    "server_sessions",
+    metadata,
+    _text("server", key=True),
+    _number("epoch", key=True),
+    _text("publish_id", key=True),
+    _number("revision"),
+    _stream(),
+    _text("scope"),
+    _text("name"),
+    _number("start_time"),
+    _number("end_time"),
+    _number("live"),
+    _number("active"),
+    _number("highest"),
+    _number("total"),
+    _number("anchors"),  # 1: its start time makes a session; 0: an edge's, which joins one
+    _number("late"),  # its newest figures came too late to be live
+    _number("session_start"),  # start_time of the usage record that it is part of
+    Index("server_sessions_by_session", "stream", "session_start"),
+    Index("server_sessions_by_publish", "server", "publish_id"),
+    Index("server_sessions_live", "live", "server"),
+    sqlite_with_rowid=False,
+)
+
+viewers = Table(
+    "viewers",
+    metadata,
+    _text("server", key=True),
+    _text("viewer_id", key=True),
+    _number("revision"),
+    _text("scope"),
+    _text("name"),
+    _text("protocol"),
+    _number("started_at"),
+    _text("publish_id"),
+    sqlite_with_rowid=False,
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    _text("server", key=True),
+    _number("slot", key=True),
+    _stream(key=True),
+    _number("epoch"),
+    _number("revision"),
+    _number("active"),
+    _number("highest"),
+    _number("late"),
+    Index("samples_by_stream", "stream", "slot"),
+    sqlite_with_rowid=False,
+)
+
+usage = Table(
+    "usage",
+    metadata,
+    _stream(key=True),
+    _number("start_time", key=True),
+    _text("scope"),
+    _text("name"),
+    _number("end_time"),
+    _number("duration"),
+    _number("active_subscribers"),
+    _number("max_subscribers"),
+    _number("lost_subscribers"),
+    _number("total_subscribers"),
+    _number("updated"),
+    _number("live"),
+    _text("provenance"),
+    _number("change"),  # the newest change of any row is the highest
+    Index("usage_by_change", "change", unique=True),
+    sqlite_with_rowid=False,
+)
+
+tombstones = Table(
+    "tombstones",
+    metadata,
+    _stream(key=True),
+    _number("start_time", key=True),
+    _text("scope"),
+    _text("name"),
+    _number("deleted_at"),
+    _text("reason"),  # deleted: stays deleted. joined: became part of another session
+    _number("change"),
+    Index("tombstones_by_change", "change", unique=True),
+    sqlite_with_rowid=False,
+)
+
+orphans = Table(
+    "orphans",
+    metadata,
+    _stream(key=True),
+    _number("start_time", key=True),
+    _text("server", key=True),
+    _number("epoch", key=True),
+    _text("publish_id", key=True),
+    _text("scope"),
+    _text("name"),
+    _number("end_time"),
+    _number("active"),
+    _number("highest"),
+    _number("total"),
+    _number("first_at"),  # when the first row came after the delete
+    _number("last_at"),
+    sqlite_with_rowid=False,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _number("at", key=True),
+    _text("id", key=True),
+    _text("who"),  # the token's name, never the token
+    _text("operation"),
+    _text("scope"),
+    _text("name"),
+    _number("start_time", null=True),
+    _number("records"),
+)
+
+held = Table(
+    "held",
+    metadata,
+    _text("server", key=True),
+    _text("digest", key=True),
+    _number("received_at"),
+    _number("last_at"),
+    _number("times"),
+    _number("epoch"),
+    _number("since"),
+    _number("upto"),
+    _number("from_ms"),
+    _number("to_ms"),
+    _text("reason"),
+    Column("body", LargeBinary, nullable=False),
+    _number("open"),  # 0: a later report brought all of it
+)
+
+lives = Table(
+    "lives",
+    metadata,
+    _number("number", key=True),
+    _text("life"),  # one start of a service on this store
+    _number("first_change"),
+    _number("started_at"),
+    Index("lives_by_name", "life", unique=True),
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    _text("name", key=True),
+    _number("value"),
+)

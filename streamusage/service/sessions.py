@@ -1,0 +1,263 @@
+"""Keeps `usage` in step with what the servers report of their publishes, in the transaction that brings the report.
+
+A record that was deleted stays deleted: later figures for it go to the orphan ledger.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Row, and_, delete, select, tuple_, update
+
+from streamusage.coverage import Provenance
+from streamusage.report import Role, SessionRow
+from streamusage.service.changes import next_changes
+from streamusage.service.joining import JOIN_TOLERANCE_MS, Anchor, Figures, Part, figures, session_to_join
+from streamusage.service.schema import orphans, server_sessions, servers, stream_key, tombstones, usage
+from streamusage.service.sql import upsert
+
+Item = TypeVar("Item")
+
+_AT_A_TIME = 300
+
+
+class Key(NamedTuple):
+    """A session, by the digest of its stream."""
+
+    stream: bytes
+    start_time: int
+
+
+def write_sessions(
+    connection: Connection,
+    server: str,
+    role: Role,
+    epoch: int,
+    rows: Sequence[SessionRow],
+    late_before: int,
+    now_ms: int,
+) -> set[Key]:
+    """Writes what a report says of publishes and returns the sessions that this touches.
+
+    Figures of before `late_before` came too late to be live.
+    """
+    joined = _joined_before(connection, server, rows)
+    touched: set[Key] = set()
+    anchored: list[Key] = []
+    written = []
+    for row in rows:
+        stream = stream_key(row.scope, row.name)
+        anchors, session_start = joined.get((row.publish_id, stream)) or _join(connection, role, stream, row)
+        if anchors and (row.publish_id, stream) not in joined:
+            anchored.append(Key(stream, session_start))
+        joined[row.publish_id, stream] = anchors, session_start
+        touched.add(Key(stream, session_start))
+        written.append(
+            {name: getattr(row, name) for name in SessionRow.__struct_fields__}
+            | {"server": server, "epoch": epoch, "stream": stream, "live": int(row.live)}
+            | {"anchors": anchors, "late": int(row.end_time < late_before), "session_start": session_start}
+        )
+    upsert(connection, server_sessions, written)
+    for key in anchored:
+        touched |= _rejoin(connection, key)
+    _keep_orphans(connection, written, now_ms)
+    return touched
+
+
+def live_sessions(connection: Connection, server: str) -> set[Key]:
+    """The sessions in which a publish of the server stands as live, whatever its epoch."""
+    query = select(server_sessions.c.stream, server_sessions.c.session_start).where(
+        server_sessions.c.live == 1, server_sessions.c.server == server
+    )
+    return {Key(bytes(stream), start_time) for stream, start_time in connection.execute(query)}
+
+
+def refresh(connection: Connection, touched: Iterable[Key], now_ms: int) -> None:
+    """Brings the usage records of these sessions up to date; a record whose figures stay the same is left alone."""
+    for keys in _batches(sorted(touched), _AT_A_TIME):
+        _refresh(connection, keys, now_ms)
+
+
+def _refresh(connection: Connection, keys: list[Key], now_ms: int) -> None:
+    buried = {
+        Key(bytes(row.stream), row.start_time): row.reason
+        for row in connection.execute(
+            select(tombstones.c.stream, tombstones.c.start_time, tombstones.c.reason).where(
+                tuple_(tombstones.c.stream, tombstones.c.start_time).in_(keys)
+            )
+        )
+    }
+    keys = [key for key in keys if buried.get(key) != "deleted"]
+    if not keys:
+        return
+    before = {
+        Key(bytes(row.stream), row.start_time): row
+        for row in connection.execute(select(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(keys)))
+    }
+    parts: dict[Key, list[Row[Any]]] = {key: [] for key in keys}
+    for row in connection.execute(
+        select(server_sessions, servers.c.epoch.label("active_epoch"), servers.c.owes)
+        .join(servers, servers.c.server == server_sessions.c.server)
+        .where(tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(keys))
+    ):
+        parts[Key(bytes(row.stream), row.session_start)].append(row)
+
+    written = []
+    emptied = []
+    for key in keys:
+        old = before.get(key)
+        if not parts[key]:
+            if old is not None:
+                emptied.append(old)
+            continue
+        max_before = 0 if old is None else old.max_subscribers
+        new = figures(key.start_time, [_part(row) for row in parts[key]], max_before)
+        if old is None or new != _figures_of(old):
+            names = {"scope": parts[key][0].scope, "name": parts[key][0].name}
+            columns = new._asdict() | {"live": int(new.live), "provenance": new.provenance.value}
+            written.append(key._asdict() | names | columns | {"updated": now_ms})
+    change = next_changes(connection, len(written) + len(emptied)) if written or emptied else 0
+    for number, values in enumerate(written, start=change + 1):
+        values["change"] = number
+    risen = [key for key in keys if key in buried and parts[key]]
+    if risen:
+        connection.execute(delete(tombstones).where(tuple_(tombstones.c.stream, tombstones.c.start_time).in_(risen)))
+    upsert(connection, usage, written)
+    if emptied:
+        gone = [Key(bytes(row.stream), row.start_time) for row in emptied]
+        connection.execute(delete(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(gone)))
+        graves = [
+            key._asdict()
+            | {"scope": row.scope, "name": row.name, "deleted_at": now_ms, "reason": "joined", "change": number}
+            for number, (key, row) in enumerate(zip(gone, emptied, strict=True), start=change + len(written) + 1)
+        ]
+        upsert(connection, tombstones, graves)
+
+
+def _joined_before(
+    connection: Connection, server: str, rows: Sequence[SessionRow]
+) -> dict[tuple[str, bytes], tuple[int, int]]:
+    """By publish and stream: whether it anchors and which session it is part of, as first decided in any epoch."""
+    decided: dict[tuple[str, bytes], tuple[int, int]] = {}
+    for batch in _batches([row.publish_id for row in rows], _AT_A_TIME):
+        query = (
+            select(
+                server_sessions.c.publish_id,
+                server_sessions.c.stream,
+                server_sessions.c.anchors,
+                server_sessions.c.session_start,
+            )
+            .where(server_sessions.c.server == server, server_sessions.c.publish_id.in_(batch))
+            .order_by(server_sessions.c.epoch)
+        )
+        for publish_id, stream, anchors, session_start in connection.execute(query):
+            decided.setdefault((publish_id, bytes(stream)), (anchors, session_start))
+    return decided
+
+
+def _join(connection: Connection, role: Role, stream: bytes, row: SessionRow) -> tuple[int, int]:
+    if role != "edge":
+        return 1, row.start_time
+    return 0, session_to_join(row.start_time, _anchors(connection, stream))
+
+
+def _anchors(connection: Connection, stream: bytes) -> list[Anchor]:
+    query = select(server_sessions.c.session_start, server_sessions.c.end_time, server_sessions.c.live).where(
+        server_sessions.c.stream == stream, server_sessions.c.anchors == 1
+    )
+    return [Anchor(start_time, end_time, bool(live)) for start_time, end_time, live in connection.execute(query)]
+
+
+def _rejoin(connection: Connection, session: Key) -> set[Key]:
+    """Lets edges' publishes that came before their session's anchor join it; returns the sessions they left.
+
+    One whose record was deleted stays where it is: joining would bring deleted figures back.
+    """
+    candidates = connection.execute(
+        select(
+            server_sessions.c.server,
+            server_sessions.c.publish_id,
+            server_sessions.c.start_time,
+            server_sessions.c.session_start,
+        )
+        .outerjoin(
+            tombstones,
+            and_(
+                tombstones.c.stream == server_sessions.c.stream,
+                tombstones.c.start_time == server_sessions.c.session_start,
+                tombstones.c.reason == "deleted",
+            ),
+        )
+        .where(
+            server_sessions.c.stream == session.stream,
+            server_sessions.c.anchors == 0,
+            server_sessions.c.start_time >= session.start_time - JOIN_TOLERANCE_MS,
+            server_sessions.c.session_start != session.start_time,
+            tombstones.c.stream.is_(None),
+        )
+    ).all()
+    anchors = _anchors(connection, session.stream) if candidates else []
+    left = set()
+    for server, publish_id, start_time, session_start in candidates:
+        if session_to_join(start_time, anchors) == session.start_time:
+            connection.execute(
+                update(server_sessions)
+                .where(
+                    server_sessions.c.server == server,
+                    server_sessions.c.publish_id == publish_id,
+                    server_sessions.c.stream == session.stream,
+                )
+                .values(session_start=session.start_time)
+            )
+            left.add(Key(session.stream, session_start))
+    return left
+
+
+def _keep_orphans(connection: Connection, rows: list[dict[str, Any]], now_ms: int) -> None:
+    keys = {Key(row["stream"], row["session_start"]) for row in rows}
+    deleted: set[Key] = set()
+    for batch in _batches(sorted(keys), _AT_A_TIME):
+        query = select(tombstones.c.stream, tombstones.c.start_time).where(
+            tuple_(tombstones.c.stream, tombstones.c.start_time).in_(batch), tombstones.c.reason == "deleted"
+        )
+        deleted |= {Key(bytes(stream), start_time) for stream, start_time in connection.execute(query)}
+    names = ("server", "epoch", "publish_id", "stream", "scope", "name", "end_time", "active", "highest", "total")
+    ledger = [
+        {name: row[name] for name in names} | {"start_time": row["session_start"], "last_at": now_ms}
+        for row in rows
+        if Key(row["stream"], row["session_start"]) in deleted
+    ]
+    upsert(connection, orphans, [row | {"first_at": now_ms} for row in ledger], keep=("first_at",))
+
+
+def _part(row: Row[Any]) -> Part:
+    return Part(
+        server=row.server,
+        epoch=row.epoch,
+        publish_id=row.publish_id,
+        end_time=row.end_time,
+        live=bool(row.live),
+        active=row.active,
+        highest=row.highest,
+        total=row.total,
+        late=bool(row.late),
+        epoch_is_active=row.epoch == row.active_epoch,
+        owes=Provenance(row.owes) if row.owes else None,
+    )
+
+
+def _figures_of(row: Row[Any]) -> Figures:
+    return Figures(
+        row.end_time,
+        row.duration,
+        row.active_subscribers,
+        row.max_subscribers,
+        row.lost_subscribers,
+        row.total_subscribers,
+        bool(row.live),
+        Provenance(row.provenance),
+    )
+
+
+def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

@@ -1,0 +1,257 @@
+"""A server's state and rows between the store and the types that the rules of `apply` work with."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, Row, and_, delete, select
+
+from streamusage.coverage import Provenance
+from streamusage.report import Baseline, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
+from streamusage.service.apply import Late, Piece, SampleKey, ServerState, Stored, StoredSample, StoredSlot
+from streamusage.service.schema import (
+    samples,
+    server_sessions,
+    servers,
+    slot_connections,
+    slots,
+    spans,
+    stream_key,
+    viewers,
+)
+from streamusage.service.sql import upsert
+
+_AT_A_TIME = 300
+
+
+def load_state(connection: Connection, server: str) -> tuple[ServerState, str]:
+    """The server's state, and what it stands as owing: `missing`, `held` or nothing."""
+    row = connection.execute(select(servers).where(servers.c.server == server)).first()
+    return (ServerState(server=server), "") if row is None else (state_of(row), row.owes)
+
+
+def state_of(row: Row[Any]) -> ServerState:
+    """The state in a row of `servers`."""
+    values = {name: getattr(row, name) for name in ServerState.__struct_fields__}
+    if row.baseline is not None:
+        values["baseline"] = msgspec.json.decode(row.baseline, type=Baseline)
+    return ServerState(**values)
+
+
+def save_state(connection: Connection, state: ServerState, owes: str) -> None:
+    values = {name: getattr(state, name) for name in ServerState.__struct_fields__} | {"owes": owes}
+    if state.baseline is not None:
+        values["baseline"] = msgspec.json.encode(state.baseline)
+    upsert(connection, servers, [values])
+
+
+def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
+    """The viewer connections of the server that are open and counted already."""
+    return [
+        ViewerRow(
+            viewer_id=row.viewer_id,
+            revision=row.revision,
+            open=True,
+            scope=row.scope,
+            name=row.name,
+            protocol=row.protocol,
+            started_at=row.started_at,
+            publish_id=row.publish_id,
+        )
+        for row in connection.execute(select(viewers).where(viewers.c.server == server))
+    ]
+
+
+def load_stored(connection: Connection, report: Report) -> Stored:
+    """The rows that a report touches, as they are now."""
+    return Stored(
+        _load_slots(connection, report), _load_sessions(connection, report), _load_samples(connection, report)
+    )
+
+
+def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence[StoredSlot]) -> None:
+    upsert(connection, slots, [_slot_columns(server, epoch, slot) for slot in stored])
+    upsert(
+        connection,
+        slot_connections,
+        [
+            {
+                "server": server,
+                "epoch": epoch,
+                "slot": row.slot,
+                "protocol": protocol,
+                "connections": count,
+                "late_connections": late.connections.get(protocol, 0),
+            }
+            for row, late in stored
+            for protocol, count in row.connections.items()
+        ],
+    )
+
+
+def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) -> None:
+    """Adds newly covered time to the server's spans; the last span grows where the new time is of its kind."""
+    if not pieces:
+        return
+    last = connection.execute(
+        select(spans).where(spans.c.server == server).order_by(spans.c.from_ms.desc()).limit(1)
+    ).first()
+    grown = [] if last is None else [piece_of(last)]
+    for piece in pieces:
+        if grown and grown[-1].to_ms == piece.from_ms and _alike(grown[-1], piece):
+            grown[-1] = grown[-1]._replace(to_ms=piece.to_ms)
+        else:
+            grown.append(piece)
+    rows = [{"server": server} | piece._asdict() | {"state": str(piece.state)} for piece in grown]
+    upsert(connection, spans, rows)
+
+
+def piece_of(row: Row[Any]) -> Piece:
+    """The covered time in a row of `spans`."""
+    return Piece(row.from_ms, row.to_ms, Provenance(row.state), row.reason, row.detected_at, row.filled_at)
+
+
+def save_samples(connection: Connection, server: str, stored: Sequence[StoredSample]) -> None:
+    upsert(
+        connection,
+        samples,
+        [
+            {
+                "server": server,
+                "slot": sample.row.slot,
+                "stream": stream_key(sample.row.scope, sample.row.name),
+                "epoch": sample.epoch,
+                "revision": sample.row.revision,
+                "active": sample.row.active,
+                "highest": sample.row.highest,
+                "late": int(sample.late),
+            }
+            for sample in stored
+        ],
+    )
+
+
+def save_viewers(connection: Connection, server: str, opened: Sequence[ViewerRow], closed: Sequence[str]) -> None:
+    columns = [name for name in ViewerRow.__struct_fields__ if name != "open"]
+    upsert(
+        connection,
+        viewers,
+        [{"server": server} | {name: getattr(row, name) for name in columns} for row in opened],
+    )
+    for start in range(0, len(closed), _AT_A_TIME):
+        batch = list(closed[start : start + _AT_A_TIME])
+        connection.execute(delete(viewers).where(viewers.c.server == server, viewers.c.viewer_id.in_(batch)))
+
+
+def _load_slots(connection: Connection, report: Report) -> dict[int, StoredSlot]:
+    if not report.slots:
+        return {}
+    first, last = min(row.slot for row in report.slots), max(row.slot for row in report.slots)
+    counted: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
+    for row in connection.execute(
+        select(slot_connections).where(
+            and_(slot_connections.c.server == report.server, slot_connections.c.epoch == report.epoch),
+            slot_connections.c.slot.between(first, last),
+        )
+    ):
+        connections, late = counted.setdefault(row.slot, ({}, {}))
+        connections[row.protocol] = row.connections
+        if row.late_connections:
+            late[row.protocol] = row.late_connections
+    query = select(slots).where(
+        slots.c.server == report.server, slots.c.epoch == report.epoch, slots.c.slot.between(first, last)
+    )
+    return {row.slot: _stored_slot(row, *counted.get(row.slot, ({}, {}))) for row in connection.execute(query)}
+
+
+def _stored_slot(row: Row[Any], connections: dict[str, int], late: dict[str, int]) -> StoredSlot:
+    return StoredSlot(
+        SlotRow(
+            slot=row.slot,
+            revision=row.revision,
+            connections=connections,
+            bytes_in=row.bytes_in,
+            bytes_out=row.bytes_out,
+            view_time_ms=row.view_time_ms,
+            peak_in=_peak(row.peak_in_bps, row.peak_in_at, row.peak_in_window_ms),
+            peak_out=_peak(row.peak_out_bps, row.peak_out_at, row.peak_out_window_ms),
+        ),
+        Late(
+            connections=late,
+            bytes_in=row.late_bytes_in,
+            bytes_out=row.late_bytes_out,
+            view_time_ms=row.late_view_time_ms,
+        ),
+    )
+
+
+def _slot_columns(server: str, epoch: int, stored: StoredSlot) -> dict[str, Any]:
+    row, late = stored
+    return {
+        "server": server,
+        "epoch": epoch,
+        "slot": row.slot,
+        "revision": row.revision,
+        "bytes_in": row.bytes_in,
+        "bytes_out": row.bytes_out,
+        "view_time_ms": row.view_time_ms,
+        "peak_in_bps": row.peak_in and row.peak_in.bps,
+        "peak_in_at": row.peak_in and row.peak_in.at,
+        "peak_in_window_ms": row.peak_in and row.peak_in.window_ms,
+        "peak_out_bps": row.peak_out and row.peak_out.bps,
+        "peak_out_at": row.peak_out and row.peak_out.at,
+        "peak_out_window_ms": row.peak_out and row.peak_out.window_ms,
+        "late_bytes_in": late.bytes_in,
+        "late_bytes_out": late.bytes_out,
+        "late_view_time_ms": late.view_time_ms,
+    }
+
+
+def _load_sessions(connection: Connection, report: Report) -> dict[str, SessionRow]:
+    stored = {}
+    publishes = [row.publish_id for row in report.sessions]
+    for start in range(0, len(publishes), _AT_A_TIME):
+        query = select(server_sessions).where(
+            server_sessions.c.server == report.server,
+            server_sessions.c.epoch == report.epoch,
+            server_sessions.c.publish_id.in_(publishes[start : start + _AT_A_TIME]),
+        )
+        for row in connection.execute(query):
+            values = {name: getattr(row, name) for name in SessionRow.__struct_fields__}
+            stored[row.publish_id] = SessionRow(**values | {"live": bool(row.live)})
+    return stored
+
+
+def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, StoredSample]:
+    if not report.samples:
+        return {}
+    named = {(row.slot, stream_key(row.scope, row.name)): row for row in report.samples}
+    query = select(samples).where(
+        samples.c.server == report.server,
+        samples.c.slot.between(min(row.slot for row in report.samples), max(row.slot for row in report.samples)),
+    )
+    stored = {}
+    for row in connection.execute(query):
+        asked = named.get((row.slot, bytes(row.stream)))
+        if asked is not None:
+            stored[SampleKey(row.slot, asked.scope, asked.name)] = StoredSample(
+                row.epoch,
+                SampleRow(
+                    slot=row.slot,
+                    scope=asked.scope,
+                    name=asked.name,
+                    revision=row.revision,
+                    active=row.active,
+                    highest=row.highest,
+                ),
+                bool(row.late),
+            )
+    return stored
+
+
+def _peak(bps: int | None, at: int | None, window_ms: int | None) -> Peak | None:
+    return None if bps is None or at is None or window_ms is None else Peak(bps, at, window_ms)
+
+
+def _alike(one: Piece, other: Piece) -> bool:
+    return (one.state, one.reason, one.filled_at) == (other.state, other.reason, other.filled_at)

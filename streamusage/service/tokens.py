@@ -1,0 +1,157 @@
+"""Who may do what: tokens with roles, kept as digests only. A token's text is never stored, logged or shown."""
+
+import hashlib
+import hmac
+import os
+import re
+import secrets
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+Role = Literal["admin", "viewer", "agent"]
+
+
+class TokensError(Exception):
+    """The tokens file is wrong. The text names file, entry and key, never a token."""
+
+
+class Identity(NamedTuple):
+    """Whom a token stands for."""
+
+    name: str
+    role: Role
+    server: str | None = None
+    """The one server that an agent reports for."""
+
+    def may_read(self) -> bool:
+        return self.role in {"admin", "viewer"}
+
+    def may_change(self) -> bool:
+        return self.role == "admin"
+
+    def may_report_for(self, server: str) -> bool:
+        return self.role == "agent" and self.server == server
+
+
+class Tokens:
+    """The tokens that are good, by digest."""
+
+    def __init__(self, identities: Mapping[bytes, Identity]) -> None:
+        self._identities = dict(identities)
+
+    def identify(self, token: str) -> Identity | None:
+        """Whom the token stands for. Takes the same time for any wrong token, however near to a right one."""
+        digest = digest_of(token)
+        found = None
+        for known, identity in self._identities.items():
+            if hmac.compare_digest(known, digest):
+                found = identity
+        return found
+
+
+def digest_of(token: str) -> bytes:
+    """What is kept of a token."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    value: str | None = Field(default=None, min_length=1)
+    value_env: str | None = Field(default=None, min_length=1)
+    sha256: str | None = Field(default=None, pattern=r"^[0-9A-Fa-f]{64}$")
+    name: str | None = Field(default=None, min_length=1, max_length=64)
+    role: Role
+    server: str | None = Field(default=None, min_length=1, max_length=64)
+
+    @model_validator(mode="after")
+    def _one_token(self) -> "_Entry":
+        if sum(given is not None for given in (self.value, self.value_env, self.sha256)) != 1:
+            raise ValueError("give one of value, value_env and sha256")
+        if (self.role == "agent") != (self.server is not None):
+            raise ValueError('server is needed for role = "agent", and only there')
+        return self
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    token: list[_Entry] = Field(min_length=1)
+
+
+def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
+    """The tokens of a TOML file with `[[token]]` entries. Raises `TokensError`."""
+    try:
+        content = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise TokensError(f"cannot read the tokens file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise TokensError(f"the tokens file {path} is not UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        # The parser may quote the text at fault, which may be a token: only the place is told.
+        place = re.search(r"at (line \d+, column \d+|end of document)", str(error))
+        raise TokensError(f"the tokens file {path} is not valid TOML{f', {place[0]}' if place else ''}") from None
+    try:
+        entries = _File.model_validate(content).token
+    except ValidationError as error:
+        faults = "; ".join(f"{_place(fault['loc'])}: {_message(fault['msg'])}" for fault in error.errors())
+        raise TokensError(f"the tokens file {path} is wrong: {faults}") from None
+    identities: dict[bytes, Identity] = {}
+    for number, entry in enumerate(entries, start=1):
+        digest = _digest(entry, path, number, environment)
+        if digest in identities:
+            raise TokensError(f"the tokens file {path} is wrong: token {number} is given twice")
+        identities[digest] = Identity(entry.name or f"token {number}", entry.role, entry.server)
+    return Tokens(identities)
+
+
+def own_tokens(path: Path) -> tuple[Tokens, bool]:
+    """The one admin token kept in that file, and whether it was made just now. Only the owner can read the file.
+
+    Raises `TokensError`.
+    """
+    made = False
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            pass
+        else:
+            made = True
+            with os.fdopen(handle, "w", encoding="ascii") as file:
+                file.write(secrets.token_urlsafe(32) + "\n")
+        token = path.read_text("utf-8").strip()
+    except OSError as error:
+        raise TokensError(f"cannot keep an admin token in {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise TokensError(f"the token file {path} is not text; remove it and a new token is made") from None
+    if not token:
+        raise TokensError(f"the token file {path} is empty; remove it and a new token is made")
+    return Tokens({digest_of(token): Identity("admin", "admin")}), made
+
+
+def _digest(entry: _Entry, path: Path, number: int, environment: Mapping[str, str]) -> bytes:
+    if entry.sha256 is not None:
+        return bytes.fromhex(entry.sha256)
+    if entry.value is not None:
+        return digest_of(entry.value)
+    token = environment.get(entry.value_env or "", "")
+    if not token:
+        raise TokensError(
+            f"the tokens file {path} is wrong: token {number}, value_env: "
+            f"the environment variable {entry.value_env} is not set"
+        )
+    return digest_of(token)
+
+
+def _place(location: tuple[int | str, ...]) -> str:
+    return ", ".join(f"entry {part + 1}" if isinstance(part, int) else part for part in location) or "file"
+
+
+def _message(text: str) -> str:
+    return text.removeprefix("Value error, ")

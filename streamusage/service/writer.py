@@ -1,0 +1,121 @@
+"""The one writer: a thread that runs every write of the service, several to a commit.
+
+A write is a callable that is given a connection; it may be run again where its commit failed. Each runs in a savepoint,
+so that one that fails undoes only itself, and its result is handed out after the commit that holds it, never before.
+Whoever asked may stop waiting: the write is still carried out, whole.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from streamusage.service.store import Store, StoreError
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+GROUP_LIMIT = 256
+"""The most writes in one commit: bounds how long the first of them waits for the last."""
+
+
+@dataclass
+class _Write:
+    work: Callable[[Connection], Any]
+    future: "Future[Any]"
+    result: Any = None
+    error: Exception | None = None
+
+
+class Writer:
+    """Accepts writes until it is stopped; `stop` returns when all that were accepted are done."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._stopped = False
+        self._gate = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="streamtop-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], Result]) -> "Future[Result]":
+        """Accepts a write. Its future has the result, the error it raised, or a `StoreError`: then nothing was kept."""
+        future: Future[Result] = Future()
+        # Marks it as running: a waiter that goes away cannot take back what was accepted.
+        future.set_running_or_notify_cancel()
+        with self._gate:
+            if self._stopped:
+                raise StoreError("the service is stopping; ask again when it is back")
+            self._queue.put(_Write(work, future))
+        return future
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Waits for the commit that holds the write."""
+        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
+
+    def stop(self) -> None:
+        """Finishes what was accepted and ends the thread."""
+        with self._gate:
+            if not self._stopped:
+                self._stopped = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group = [first]
+            ends = False
+            while len(group) < GROUP_LIMIT and not ends:
+                try:
+                    following = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    ends = True
+                else:
+                    group.append(following)
+            self._commit(group)
+            if ends:
+                return
+
+    def _commit(self, group: list[_Write]) -> None:
+        try:
+            with self._store.writing() as connection, connection.begin():
+                for write in group:
+                    _carry_out(connection, write)
+        except Exception as error:
+            if len(group) > 1:  # one of them may be at fault: it must not fail the others
+                for write in group:
+                    self._commit([write])
+                return
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            log.error("the store could not keep a write: %s", cause)
+            group[0].error = StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")
+        for write in group:
+            if write.error is None:
+                write.future.set_result(write.result)
+            else:
+                write.future.set_exception(write.error)
+
+
+def _carry_out(connection: Connection, write: _Write) -> None:
+    """Runs one write in a savepoint. Raises only where the whole transaction is in doubt."""
+    write.error = None
+    savepoint = connection.begin_nested()
+    try:
+        write.result = write.work(connection)
+    except DBAPIError:
+        raise
+    except Exception as error:
+        write.error = error
+        savepoint.rollback()
+    else:
+        savepoint.commit()

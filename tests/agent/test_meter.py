@@ -1,0 +1,225 @@
+"""The meter on readings that a person can follow. What it keeps over thousands of histories is in tests/faults."""
+
+from typing import Any
+
+import msgspec
+
+from streamusage.agent import meter
+from streamusage.agent.additions import Additions
+from streamusage.agent.meter import MeterState
+from streamusage.agent.source import EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.coverage import SLOT_MS
+from streamusage.report import Peak
+
+T0 = 1_000 * SLOT_MS
+
+
+def reading(at: int, **fields: Any) -> Reading:
+    return msgspec.structs.replace(
+        Reading(at=T0 + at, boot="b1", started_at=T0 - 1_000_000, bytes_in=0, bytes_out=0, logs_ends=True), **fields
+    )
+
+
+def viewer(number: int, age_ms: int, protocol: str = "rtmp") -> ViewerReading:
+    return ViewerReading(viewer_id=str(number), scope="live", name="s1", protocol=protocol, age_ms=age_ms)
+
+
+def publish(number: int, age_ms: int) -> PublishReading:
+    return PublishReading(publish_id=str(number), scope="live", name="s1", age_ms=age_ms)
+
+
+def line(number: int, ended_at: int, duration_ms: int, **fields: Any) -> EndedConnection:
+    return msgspec.structs.replace(
+        EndedConnection(
+            connection_id=str(number),
+            kind="play",
+            scope="live",
+            name="s1",
+            protocol="rtmp",
+            ended_at=T0 + ended_at,
+            duration_ms=duration_ms,
+            granularity_ms=1000,
+            bytes_in=0,
+            bytes_out=0,
+        ),
+        **fields,
+    )
+
+
+def run(*readings: Reading) -> tuple[MeterState, Additions]:
+    """The last state, and everything that was added after the first reading."""
+    state, _ = meter.first(readings[0])
+    whole = Additions()
+    for each in readings[1:]:
+        state, added = meter.step(state, each)
+        for slot, more in added.slots.items():
+            into = whole.slot(slot)
+            into.connections.update(more.connections)
+            into.bytes_in += more.bytes_in
+            into.bytes_out += more.bytes_out
+            into.view_time_ms += more.view_time_ms
+            into.peak_in, into.peak_out = more.peak_in or into.peak_in, more.peak_out or into.peak_out
+        whole.spans += added.spans
+        whole.sessions |= added.sessions
+        whole.samples |= added.samples
+    return state, whole
+
+
+def view_time(additions: Additions) -> int:
+    return sum(slot.view_time_ms for slot in additions.slots.values())
+
+
+def connections(additions: Additions) -> int:
+    return sum(sum(slot.connections.values()) for slot in additions.slots.values())
+
+
+def test_counting_begins_at_the_first_reading() -> None:
+    state, added = meter.first(reading(0, bytes_out=5_000, viewers=(viewer(1, 3_600_000),)))
+    assert added.slots[T0].connections == {"rtmp": 1}, "who is connected is counted where counting begins"
+    assert added.slots[T0].view_time_ms == 0
+    assert added.slots[T0].bytes_out == 0
+    assert state.baseline.bytes_out == 5_000
+
+
+def test_bytes_are_the_difference_of_counters_and_fall_into_the_slots_of_their_time() -> None:
+    _, added = run(reading(0), reading(SLOT_MS * 2, bytes_in=600, bytes_out=2_000))
+    assert {slot - T0: (a.bytes_in, a.bytes_out) for slot, a in added.slots.items()} == {
+        0: (300, 1_000),
+        SLOT_MS: (300, 1_000),
+    }
+
+
+def test_a_connection_counts_in_the_slot_in_which_it_starts_and_its_view_time_where_it_passes() -> None:
+    _, added = run(reading(0), reading(SLOT_MS + 5_000, viewers=(viewer(7, 15_000, "hls"),)))
+    assert added.slots[T0].connections == {"hls": 1}
+    assert added.slots[T0].view_time_ms == 10_000
+    assert added.slots[T0 + SLOT_MS].view_time_ms == 5_000
+    assert not added.slots[T0 + SLOT_MS].connections
+
+
+def test_the_log_makes_the_end_of_a_session_exact() -> None:
+    _, added = run(
+        reading(0),
+        reading(1_000, viewers=(viewer(7, 400),)),
+        reading(2_000, ended=(line(7, 1_730, 1_000),)),
+    )
+    assert connections(added) == 1
+    assert view_time(added) == 1_130, "from its start at 600 to its end at 1,730"
+
+
+def test_a_viewer_whom_no_reading_saw_is_counted_from_the_log() -> None:
+    state, added = run(reading(0), reading(5_000, ended=(line(9, 4_000, 2_000),)))
+    assert connections(added) == 1
+    assert view_time(added) == 2_000
+    assert not state.viewers
+
+
+def test_a_viewer_that_left_between_page_and_log_is_not_counted_beyond_its_end() -> None:
+    state, added = run(reading(0), reading(5_000, viewers=(viewer(7, 3_000),), ended=(line(7, 4_990, 2_000),)))
+    assert view_time(added) == 2_990
+    assert not state.viewers
+
+
+def test_without_a_log_who_is_gone_was_there_until_last_seen() -> None:
+    _, added = run(
+        reading(0, logs_ends=False),
+        reading(1_000, logs_ends=False, viewers=(viewer(7, 400),)),
+        reading(2_000, logs_ends=False),
+    )
+    assert view_time(added) == 400
+
+
+def test_a_restart_counts_from_zero_and_declares_what_nobody_saw() -> None:
+    _, added = run(
+        reading(0, bytes_out=900, logs_ends=False),
+        reading(10_000, boot="b2", started_at=T0 + 4_000, bytes_out=300, logs_ends=False),
+    )
+    assert added.slots[T0].bytes_out == 300
+    assert [(s.from_ms - T0, s.to_ms - T0, s.state) for s in added.spans] == [
+        (0, 4_000, "lost"),
+        (4_000, 10_000, "counted"),
+    ]
+
+
+def test_counters_that_fell_are_another_boot_whatever_it_is_called() -> None:
+    state, added = run(reading(0, bytes_out=900), reading(1_000, bytes_out=300), reading(2_000, bytes_out=100))
+    assert added.slots[T0].bytes_out == 400
+    assert state.baseline.boot == "b1~2"
+    assert {span.state for span in added.spans} == {"partial"}
+
+
+def test_a_worker_that_drains_after_a_reload_is_credited_from_the_log() -> None:
+    before = reading(0, bytes_out=1_000, viewers=(viewer(7, 5_000),))
+    after = reading(10_000, boot="b2", started_at=T0 + 1_000, bytes_out=50)
+    gone = line(7, 15_000, 20_000, bytes_out=1_800)
+    state, added = run(reading(-5_000), before, after, reading(20_000, boot="b2", bytes_out=50, ended=(gone,)))
+    total = sum(slot.bytes_out for slot in added.slots.values())
+    assert total == 1_800 + 50, "1,000 by the counters, 800 more by the log, and the new worker's 50"
+    assert view_time(added) == 20_000
+    assert not state.viewers
+
+
+def test_an_id_that_came_again_after_a_restart_is_another_connection() -> None:
+    _, added = run(
+        reading(0, viewers=(viewer(7, 50_000),)),
+        reading(10_000, boot="b2", started_at=T0 + 1_000),
+        reading(20_000, boot="b2", ended=(line(7, 19_000, 3_000),)),
+    )
+    assert connections(added) == 1
+
+
+def test_a_long_pause_without_a_log_is_covered_only_in_part() -> None:
+    _, added = run(reading(0, logs_ends=False), reading(61_000, logs_ends=False))
+    assert [span.state for span in added.spans] == ["partial"]
+    _, added = run(reading(0), reading(61_000))
+    assert [span.state for span in added.spans] == ["counted"]
+
+
+def test_a_wall_clock_that_stepped_back_loses_nothing() -> None:
+    state, added = run(reading(5_000), reading(1_000, bytes_out=70), reading(6_000, bytes_out=100))
+    assert sum(slot.bytes_out for slot in added.slots.values()) == 100
+    assert [(span.from_ms - T0, span.to_ms - T0) for span in added.spans] == [(5_000, 6_000)]
+    assert state.baseline.at == T0 + 6_000
+
+
+def test_a_peak_is_measured_over_ten_seconds_and_tells_its_window() -> None:
+    _, added = run(
+        reading(0),
+        reading(4_000, bytes_out=40_000),
+        reading(10_000, bytes_out=50_000),
+        reading(20_000, bytes_out=60_000),
+    )
+    assert added.slots[T0].peak_out == Peak(8_000, T0 + 20_000, 10_000)
+    _, added = run(reading(0), reading(10_000, bytes_out=50_000))
+    assert added.slots[T0].peak_out == Peak(40_000, T0 + 10_000, 10_000)
+
+
+def test_a_session_counts_who_joined_and_keeps_the_highest() -> None:
+    state, added = run(
+        reading(0),
+        reading(1_000, publishes=(publish(1, 900),), viewers=(viewer(2, 500), viewer(3, 400))),
+        reading(2_000, publishes=(publish(1, 1_900),), viewers=(viewer(3, 1_400),), ended=(line(2, 1_800, 1_000),)),
+    )
+    session = added.sessions["b1/1"]
+    assert (session.start_time - T0, session.live, session.active, session.highest) == (100, True, 1, 2)
+    assert state.baseline.publishes[0].highest == 2
+
+
+def test_a_subscriber_whom_only_the_log_saw_joins_the_session_of_that_time() -> None:
+    _, added = run(
+        reading(0, publishes=(publish(1, 5_000),)),
+        reading(5_000, publishes=(publish(1, 10_000),), ended=(line(2, 4_000, 2_000),)),
+    )
+    assert (added.sessions["b1/1"].joined, added.sessions["b1/1"].highest) == (1, 1)
+
+
+def test_viewers_who_stay_for_the_next_publish_join_it_too() -> None:
+    _, first = run(reading(0), reading(1_000, publishes=(publish(1, 900),), viewers=(viewer(2, 500),)))
+    assert first.sessions["b1/1"].joined == 1
+    _, both = run(
+        reading(0, publishes=(publish(1, 900),), viewers=(viewer(2, 500),)),
+        reading(1_000, viewers=(viewer(2, 1_500),)),
+        reading(2_000, publishes=(publish(5, 300),), viewers=(viewer(2, 2_500),)),
+    )
+    assert not both.sessions["b1/1"].live
+    assert both.sessions["b1/5"].joined == 1

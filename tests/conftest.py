@@ -1,0 +1,31 @@
+"""What all tests share: the program as a user has it, and what tests marked `real` and `terminal` need."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.needs import BY_MARKER, NOT_RUN, install_line, missing, need
+from tests.program import Program
+
+
+@pytest.fixture
+def streamtop(tmp_path: Path) -> Program:
+    """The command line of a user who has never used it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    return Program(home)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, programs in BY_MARKER.items():
+        if item.get_closest_marker(marker):
+            need(*programs)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    not_run = [report for report in terminalreporter.getreports("skipped") if NOT_RUN in str(report.longrepr)]
+    if not_run:
+        lacking = missing(*(program for programs in BY_MARKER.values() for program in programs))
+        terminalreporter.section("not the whole test run", red=True, bold=True)
+        terminalreporter.line(f"{len(not_run)} tests did not run, for lack of {', '.join(lacking)}. For all of them:")
+        terminalreporter.line(f"  {install_line(lacking)}")

@@ -1,0 +1,114 @@
+"""What must hold once everything has healed, whatever happened before."""
+
+from collections import Counter
+from datetime import date
+
+from streamusage.coverage import Provenance
+from streamusage.days import day_interval, day_of, zone
+from tests.faults.simulator import Simulation
+
+ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")
+
+
+class Violation(AssertionError):
+    """An invariant does not hold. Says which, and the seed that shows it."""
+
+
+def check(simulation: Simulation) -> None:
+    """Raises `Violation` for the first invariant that does not hold."""
+    try:
+        _check_conserved(simulation)
+        _check_coverage(simulation)
+        _check_peaks(simulation)
+        _check_days(simulation)
+    except AssertionError as error:
+        raise Violation(f"seed {simulation.seed}: {error}") from None
+
+
+def _service_totals(simulation: Simulation) -> dict[str, int]:
+    rows = [slot.row for slot in simulation.store.slots.values()]
+    return {
+        "connections": sum(sum(row.connections.values()) for row in rows),
+        "bytes_in": sum(row.bytes_in for row in rows),
+        "bytes_out": sum(row.bytes_out for row in rows),
+        "view_time_ms": sum(row.view_time_ms for row in rows),
+    }
+
+
+def _check_conserved(simulation: Simulation) -> None:
+    """Service and declared loss together are the truth; without a crash of the media server there is no loss."""
+    truth, service = simulation.server.truth, _service_totals(simulation)
+    true_totals = {
+        "connections": len(truth.connections),
+        "bytes_in": truth.bytes_in[-1],
+        "bytes_out": truth.bytes_out[-1],
+        "view_time_ms": sum(ended - began for began, ended in truth.views),
+    }
+    lost = [(piece.from_ms, piece.to_ms) for piece in simulation.store.pieces if piece.state is Provenance.LOST]
+    if not simulation.server.keeps_log:
+        # Without a log, bytes are known by the counters alone: each is counted, or in an interval that is lost.
+        for metric, direction in (("bytes_in", 0), ("bytes_out", 1)):
+            gone = sum(truth.bytes_between(began - 1, ended - 1)[direction] for began, ended in lost)
+            assert service[metric] + gone == true_totals[metric], (
+                f"{metric}: {service[metric]} counted and {gone} declared lost, of {true_totals[metric]}"
+            )
+        for metric in ("connections", "view_time_ms"):
+            assert service[metric] <= true_totals[metric], f"{metric}: {service[metric]} of {true_totals[metric]}"
+        return
+    if not simulation.server.crashes:
+        assert service == true_totals, f"the service has {service}, the truth is {true_totals}"
+        protocols: Counter[str] = Counter()
+        for slot in simulation.store.slots.values():
+            protocols.update(slot.row.connections)
+        assert protocols == Counter(truth.connection_protocols), f"by protocol: {protocols}"
+        return
+    declared = [
+        (piece.from_ms, piece.to_ms)
+        for piece in simulation.store.pieces
+        if piece.state in (Provenance.LOST, Provenance.PARTIAL)
+    ]
+    bounds = {
+        "connections": sum(truth.connections_between(*interval) for interval in declared),
+        "bytes_in": sum(truth.bytes_between(began - 1, ended - 1)[0] for began, ended in declared),
+        "bytes_out": sum(truth.bytes_between(began - 1, ended - 1)[1] for began, ended in declared),
+        "view_time_ms": sum(truth.view_time_between(*interval) for interval in declared),
+    }
+    for metric, total in true_totals.items():
+        assert service[metric] <= total, f"{metric}: the service counts {service[metric]} of {total}"
+        assert service[metric] >= total - bounds[metric], (
+            f"{metric}: the service has {service[metric]} of {total}, but only {bounds[metric]} are declared lost"
+        )
+
+
+def _check_coverage(simulation: Simulation) -> None:
+    """Coverage is without hole or overlap from the beginning to the last reading, and nothing is owed."""
+    state = simulation.store.state
+    position = state.since
+    for piece in sorted(simulation.store.pieces):
+        assert piece.from_ms == position, f"coverage jumps from {position} to {piece.from_ms}"
+        position = piece.to_ms
+    assert position == state.watermark == simulation.now, f"{position}, {state.watermark}, {simulation.now}"
+
+
+def _check_peaks(simulation: Simulation) -> None:
+    """Every peak is what the media server really moved in the peak's window."""
+    for slot in simulation.store.slots.values():
+        for peak, direction in ((slot.row.peak_in, 0), (slot.row.peak_out, 1)):
+            if peak is None:
+                continue
+            moved = simulation.server.truth.bytes_between(peak.at - peak.window_ms, peak.at)[direction]
+            assert peak.bps == moved * 8000 // peak.window_ms, f"peak {peak}, but {moved} bytes were moved"
+
+
+def _check_days(simulation: Simulation) -> None:
+    """In every zone each slot is in one day only, and the days of the schedule hold all of them."""
+    slots = simulation.store.slots
+    for name in ZONES:
+        tz = zone(name)
+        days: dict[date, int] = {}
+        for (_, slot), stored in slots.items():
+            day = day_of(slot, tz)
+            interval = day_interval(day, tz)
+            assert interval.from_ms <= slot < interval.to_ms, f"{name}: slot {slot} is not in {day}"
+            days[day] = days.get(day, 0) + stored.row.bytes_out
+        assert sum(days.values()) == sum(stored.row.bytes_out for stored in slots.values())

@@ -1,0 +1,164 @@
+"""A media server in simulated time: it keeps its own truth, and shows an agent what a real one would show."""
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from random import Random
+
+from streamusage.agent.source import EndedConnection, PublishReading, Reading, ViewerReading
+
+PROTOCOLS = ("rtmp", "hls")
+
+
+@dataclass
+class Connection:
+    number: int
+    kind: str
+    name: str
+    protocol: str
+    started_at: int
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass
+class Truth:
+    """Every unit with its instant, so that any interval can be added up."""
+
+    connections: list[int] = field(default_factory=list)
+    connection_protocols: list[str] = field(default_factory=list)
+    bytes_at: list[int] = field(default_factory=list)
+    bytes_in: list[int] = field(default_factory=lambda: [0])
+    bytes_out: list[int] = field(default_factory=lambda: [0])
+    views: list[tuple[int, int]] = field(default_factory=list)
+
+    def move_bytes(self, at: int, bytes_in: int, bytes_out: int) -> None:
+        self.bytes_at.append(at)
+        self.bytes_in.append(self.bytes_in[-1] + bytes_in)
+        self.bytes_out.append(self.bytes_out[-1] + bytes_out)
+
+    def bytes_between(self, after: int, upto: int) -> tuple[int, int]:
+        """Bytes moved later than `after` and not later than `upto`."""
+        low, high = bisect_right(self.bytes_at, after), bisect_right(self.bytes_at, upto)
+        return self.bytes_in[high] - self.bytes_in[low], self.bytes_out[high] - self.bytes_out[low]
+
+    def connections_between(self, from_ms: int, to_ms: int) -> int:
+        return sum(from_ms <= at < to_ms for at in self.connections)
+
+    def view_time_between(self, from_ms: int, to_ms: int) -> int:
+        return sum(max(0, min(to_ms, ended) - max(from_ms, began)) for began, ended in self.views)
+
+
+class MediaServer:
+    """Publishers, viewers and counters. With a log it writes a line for each connection that ends in good order."""
+
+    def __init__(self, random: Random, now: int, keeps_log: bool = True) -> None:
+        self.random = random
+        self.keeps_log = keeps_log
+        self.truth = Truth()
+        self.log: list[EndedConnection] = []
+        self.open: dict[int, Connection] = {}
+        self.boots = 0
+        self.crashes: list[tuple[int, int]] = []
+        self.quits = 0
+        self._boot(now)
+
+    def _boot(self, now: int) -> None:
+        self.boots += 1
+        self.boot = f"boot-{self.boots}"
+        self.started_at = now
+        self.next_number = 1
+        self.bytes_in = self.bytes_out = 0
+        self.open = {}
+
+    def connect(self, now: int, kind: str, name: str) -> None:
+        if kind == "publish" and any(c.kind == "publish" and c.name == name for c in self.open.values()):
+            return
+        protocol = self.random.choice(PROTOCOLS) if kind == "play" else "rtmp"
+        self.open[self.next_number] = Connection(self.next_number, kind, name, protocol, now)
+        self.next_number += 1
+        if kind == "play":
+            self.truth.connections.append(now)
+            self.truth.connection_protocols.append(protocol)
+
+    def move_bytes(self, now: int) -> None:
+        total_in = total_out = 0
+        for connection in self.open.values():
+            moved = self.random.randrange(1, 50_000)
+            if connection.kind == "publish":
+                connection.bytes_in += moved
+                total_in += moved
+            else:
+                connection.bytes_out += moved
+                total_out += moved
+        self.bytes_in += total_in
+        self.bytes_out += total_out
+        self.truth.move_bytes(now, total_in, total_out)
+
+    def disconnect(self, now: int, number: int) -> None:
+        connection = self.open.pop(number)
+        self._ended(connection, now)
+        self.log.append(
+            EndedConnection(
+                connection_id=str(number),
+                kind="publish" if connection.kind == "publish" else "play",
+                scope="live",
+                name=connection.name,
+                protocol=connection.protocol,
+                ended_at=now,
+                duration_ms=now - connection.started_at,
+                granularity_ms=0,
+                bytes_in=connection.bytes_in,
+                bytes_out=connection.bytes_out,
+            )
+        )
+
+    def _ended(self, connection: Connection, now: int) -> None:
+        if connection.kind == "play":
+            self.truth.views.append((connection.started_at, now))
+
+    def quit(self, now: int, started_at: int) -> None:
+        """Stops in good order, a line for each connection, and starts again."""
+        for number in list(self.open):
+            self.disconnect(now, number)
+        self.quits += 1
+        self._boot(started_at)
+
+    def crash(self, now: int, started_at: int) -> None:
+        """Dies without a line, and starts again."""
+        for connection in self.open.values():
+            self._ended(connection, now)
+        self.crashes.append((now, started_at))
+        self._boot(started_at)
+
+    def read(self, now: int, cursor: str | None) -> Reading:
+        log_from = len(self.log) if cursor is None else int(cursor)
+        return Reading(
+            at=now,
+            boot=self.boot,
+            started_at=self.started_at,
+            started_granularity_ms=0,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            publishes=tuple(
+                PublishReading(publish_id=str(c.number), scope="live", name=c.name, age_ms=now - c.started_at)
+                for c in self.open.values()
+                if c.kind == "publish"
+            ),
+            viewers=tuple(
+                ViewerReading(
+                    viewer_id=str(c.number),
+                    scope="live",
+                    name=c.name,
+                    protocol=c.protocol,
+                    age_ms=now - c.started_at,
+                )
+                for c in self.open.values()
+                if c.kind == "play"
+            ),
+            ended=tuple(self.log[log_from:]) if self.keeps_log else (),
+            cursor=str(len(self.log)),
+            logs_ends=self.keeps_log,
+        )
+
+    def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
+        return tuple(self.log[int(from_cursor) : int(to_cursor)]) if self.keeps_log else ()

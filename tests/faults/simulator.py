@@ -1,0 +1,404 @@
+"""One seed, one history: media server, agent, network and service in simulated time, with faults at every step.
+
+The agent's ledger and meter and the service's rules are the product's own; time, disk, network and randomness belong
+to the simulator. A journal or a store is a dictionary that changes only when a transaction commits.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from streamusage.agent.ledger import Head, Ledger, Row, done_at
+from streamusage.agent.source import Reading
+from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report, ViewerRow
+from streamusage.service import apply as rules
+from streamusage.service.apply import (
+    Applied,
+    Piece,
+    SampleKey,
+    ServerState,
+    Stored,
+    StoredSample,
+    StoredSlot,
+)
+from tests.faults.media_server import MediaServer
+
+SERVER = "edge-1"
+SYNC_INTERVAL_MS = 10_000
+MIDNIGHT = 20_000 * 86_400_000
+
+
+class Crash(Exception):
+    """The process that runs now dies here."""
+
+
+class MemoryJournal:
+    """A journal whose disk is a dictionary. `crash` decides at each commit whether the agent dies at it."""
+
+    def __init__(self, chance: "Chance") -> None:
+        self.chance = chance
+        self.disk: dict[str, Any] = {"rows": {}, "head": None, "first": None}
+
+    @contextmanager
+    def transaction(self) -> Iterator["MemoryTransaction"]:
+        tx = MemoryTransaction(self.disk)
+        yield tx
+        if tx.wrote:
+            self.chance.crash("before the journal's commit")
+            tx.commit()
+            self.chance.crash("after the journal's commit")
+
+
+class MemoryTransaction:
+    def __init__(self, disk: dict[str, Any]) -> None:
+        self.disk = disk
+        self.rows: dict[Any, Row] = {}
+        self.parts: dict[str, Any] = {}
+        self.pruned: list[Any] = []
+
+    @property
+    def wrote(self) -> bool:
+        return bool(self.rows or self.parts)
+
+    def commit(self) -> None:
+        self.disk["rows"].update(self.rows)
+        for key in self.pruned:
+            self.disk["rows"].pop(key, None)
+        self.disk.update(self.parts)
+
+    def head(self) -> Head | None:
+        return self.parts.get("head", self.disk["head"])
+
+    def put_head(self, head: Head) -> None:
+        self.parts["head"] = head
+
+    def get(self, kind: type[Any], key: str) -> Any:
+        return self.rows.get((kind, key)) or self.disk["rows"].get((kind, key))
+
+    def put(self, key: str, row: Row) -> None:
+        self.rows[type(row), key] = row
+
+    def changed_since(self, revision: int) -> Iterable[Row]:
+        return [row for row in self.disk["rows"].values() if row.revision > revision]
+
+    def open_viewers(self) -> Iterable[ViewerRow]:
+        return [row for row in self.disk["rows"].values() if isinstance(row, ViewerRow) and row.open]
+
+    def prune(self, before_ms: int, revision: int) -> None:
+        for key, row in self.disk["rows"].items():
+            done = done_at(row)
+            if row.revision <= revision and done is not None and done <= before_ms:
+                self.pruned.append(key)
+
+    def first_reading(self) -> Reading | None:
+        return self.parts.get("first", self.disk["first"])
+
+    def put_first_reading(self, reading: Reading) -> None:
+        self.parts["first"] = reading
+
+    def bridge(self, life: int) -> Sequence[Row]:
+        return self.disk.get(f"bridge {life}", ())
+
+    def put_bridge(self, life: int, rows: Sequence[Row]) -> None:
+        self.parts[f"bridge {life}"] = tuple(rows)
+
+
+@dataclass
+class Store:
+    """The service's tables for one server."""
+
+    state: ServerState = field(default_factory=lambda: ServerState(server=SERVER))
+    slots: dict[tuple[int, int], StoredSlot] = field(default_factory=dict)
+    sessions: dict[tuple[int, str], Any] = field(default_factory=dict)
+    samples: dict[SampleKey, StoredSample] = field(default_factory=dict)
+    viewers: dict[str, ViewerRow] = field(default_factory=dict)
+    pieces: list[Piece] = field(default_factory=list)
+
+    def copy(self) -> "Store":
+        """Rows are immutable, so a copy of the dictionaries is a copy of the store."""
+        return Store(
+            self.state,
+            dict(self.slots),
+            dict(self.sessions),
+            dict(self.samples),
+            dict(self.viewers),
+            list(self.pieces),
+        )
+
+    def stored(self, epoch: int) -> Stored:
+        return Stored(
+            {slot: row for (of, slot), row in self.slots.items() if of == epoch},
+            {publish_id: row for (of, publish_id), row in self.sessions.items() if of == epoch},
+            self.samples,
+        )
+
+    def write(self, applied: Applied) -> None:
+        epoch = applied.state.epoch
+        self.state = applied.state
+        self.slots.update({(epoch, slot.row.slot): slot for slot in applied.slots})
+        self.sessions.update({(epoch, row.publish_id): row for row in applied.sessions})
+        self.samples.update(
+            {SampleKey(sample.row.slot, sample.row.scope, sample.row.name): sample for sample in applied.samples}
+        )
+        self.viewers.update({viewer.viewer_id: viewer for viewer in applied.viewers_open})
+        for viewer_id in applied.viewers_closed:
+            self.viewers.pop(viewer_id, None)
+        self.pieces.extend(applied.pieces)
+
+
+class Chance:
+    """Decides by the seed which faults happen; counts them, so that a run can tell what it tried."""
+
+    def __init__(self, random: Random, crash_chance: float) -> None:
+        self.random = random
+        self.crash_chance = crash_chance
+        self.on = False
+        self.happened: dict[str, int] = {}
+
+    def of(self, what: str, chance: float) -> bool:
+        if not self.on or self.random.random() >= chance:
+            return False
+        self.happened[what] = self.happened.get(what, 0) + 1
+        return True
+
+    def crash(self, where: str) -> None:
+        if self.of(f"crash {where}", self.crash_chance):
+            raise Crash(where)
+
+
+Message = EpochRequest | Report
+Reply = EpochIssued | Acknowledgement | Refusal
+
+
+class Simulation:
+    """Runs one schedule. The rules that a mutation may break are methods, so that a test can break them one by one."""
+
+    def __init__(self, seed: int, steps: int = 60) -> None:
+        self.seed = seed
+        self.random = Random(seed)
+        self.steps = steps
+        self.now = MIDNIGHT - self.random.randrange(600_000)
+        self.chance = Chance(self.random, self.random.choice((0.0, 0.02, 0.1)))
+        self.media_server_crashes = self.random.random() < 0.4
+        self.server = MediaServer(self.random, self.now, keeps_log=self.random.random() < 0.8)
+        self.store = Store()
+        self.backups: list[Store] = []
+        self.journals = 0
+        self.journal = self.new_journal()
+        self.ledger: Ledger | None = None
+        self.late_messages: list[Message] = []
+        self.restores = 0
+
+    # What a mutation may replace.
+
+    def new_journal(self) -> MemoryJournal:
+        self.journals += 1
+        return MemoryJournal(self.chance)
+
+    def make_ledger(self) -> Ledger:
+        return Ledger(self.journal, f"journal-{self.journals}", SERVER, "edge", SYNC_INTERVAL_MS)
+
+    def record(self, ledger: Ledger, reading: Reading) -> None:
+        ledger.record(reading)
+
+    def serve(self, message: Message) -> Reply:
+        """The service: one transaction, then the reply. A crash on either side of the commit loses the reply."""
+        store = self.store.copy()
+        reply = self.answer(store, message)
+        self.chance.crash("of the service before its commit")
+        self.store = store
+        self.chance.crash("of the service after its commit")
+        return reply
+
+    def answer(self, store: Store, message: Message) -> Reply:
+        if isinstance(message, EpochRequest):
+            store.state, issued = rules.issue(store.state, message, list(store.viewers.values()), self.now)
+            return issued
+        verdict = rules.judge(store.state, message)
+        if verdict == "apply":
+            store.write(rules.apply(store.state, message, store.stored(message.epoch), self.now))
+        if verdict in ("apply", "duplicate"):
+            return Acknowledgement(epoch=store.state.epoch, acknowledged=store.state.acknowledged, now=self.now)
+        return Refusal(
+            errorMessage="",
+            timestamp=self.now,
+            reason=verdict,
+            epoch=store.state.epoch,
+            acknowledged=store.state.acknowledged,
+        )
+
+    def timed_out(self, ledger: Ledger) -> None:
+        """What the agent does when no reply came: nothing."""
+
+    # The schedule.
+
+    def happened(self) -> dict[str, int]:
+        """How often each kind of fault happened in this schedule."""
+        return {
+            **self.chance.happened,
+            **({"service restored from an older copy": self.restores} if self.restores else {}),
+            **({"media server crashed": len(self.server.crashes)} if self.server.crashes else {}),
+            **({"media server restarted in order": quits} if (quits := self.server.quits) else {}),
+            **({"midnight": 1} if self.now >= MIDNIGHT else {}),
+        }
+
+    def run(self) -> "Simulation":
+        self._read()
+        self._sync()
+        self._sync()
+        self.backups.append(self.store.copy())
+        self.chance.on = True
+        for _ in range(self.steps):
+            self._pass_time()
+            self._step()
+        self._heal()
+        return self
+
+    def _step(self) -> None:
+        act = self.random.choices(
+            (
+                self._connect,
+                self._disconnect,
+                self._move_bytes,
+                self._read_or_crash,
+                self._sync_or_crash,
+                self._restart_media_server,
+                self._destroy_journal,
+                self._back_up,
+                self._restore,
+                self._deliver_late,
+            ),
+            (14, 8, 16, 26, 18, 2, 1.5, 2, 1, 3),
+        )[0]
+        act()
+
+    def _pass_time(self) -> None:
+        self.now += self.random.choice((1, 40, 900, 5_000, 12_000, 70_000))
+
+    def _connect(self) -> None:
+        self.server.connect(self.now, self.random.choice(("publish", "play", "play", "play")), self._stream())
+
+    def _stream(self) -> str:
+        return self.random.choice(("stage-1", "stage-2"))
+
+    def _disconnect(self) -> None:
+        if self.server.open:
+            self.server.disconnect(self.now, self.random.choice(list(self.server.open)))
+
+    def _move_bytes(self) -> None:
+        self.server.move_bytes(self.now)
+
+    def _restart_media_server(self) -> None:
+        died_at = self.now
+        self.now += self.random.choice((1, 500, 90_000))
+        if self.media_server_crashes and self.random.random() < 0.6:
+            self.server.crash(died_at, self.now)
+        else:
+            self.server.quit(died_at, self.now)
+
+    def _destroy_journal(self) -> None:
+        self.ledger = None
+        self.journal = self.new_journal()
+        self.chance.happened["journal destroyed"] = self.chance.happened.get("journal destroyed", 0) + 1
+
+    def _back_up(self) -> None:
+        self.backups.append(self.store.copy())
+
+    def _restore(self) -> None:
+        self.restores += 1
+        self.store = self.random.choice(self.backups[-3:]).copy()
+
+    def _deliver_late(self) -> None:
+        if self.late_messages:
+            message = self.late_messages.pop(self.random.randrange(len(self.late_messages)))
+            self._send(message)
+
+    def _read_or_crash(self) -> None:
+        self._alive(self._read)
+
+    def _sync_or_crash(self) -> None:
+        self._alive(self._sync)
+
+    def _alive(self, act: Any) -> None:
+        """Runs a step of the agent; a crash ends the agent's memory, not its journal."""
+        try:
+            act()
+        except Crash:
+            self.ledger = None
+
+    def _agent(self) -> Ledger:
+        if self.ledger is None:
+            self.ledger = self.make_ledger()
+        return self.ledger
+
+    def _read(self) -> None:
+        ledger = self._agent()
+        reading = self.server.read(self.now, ledger.cursor)
+        self.chance.crash("of the agent between reading and journal")
+        self.record(ledger, reading)
+
+    def _sync(self) -> None:
+        ledger = self._agent()
+        if ledger.head.baseline is None:
+            return
+        request = ledger.epoch_request()
+        if request is not None:
+            issued = self._exchange(ledger, request)
+            if isinstance(issued, EpochIssued):
+                first = ledger.first_reading()
+                after = issued.baseline.cursor if issued.baseline else first.cursor
+                ledger.continue_from(issued, self.server.ended_between(after, first.cursor))
+                assert not ledger.head.fenced, "the live agent was fenced"
+            return
+        report = ledger.report(self.now, "online")
+        assert report is not None
+        reply = self._exchange(ledger, report)
+        if isinstance(reply, Acknowledgement):
+            ledger.acknowledge(reply, self.now)
+        elif isinstance(reply, Refusal):
+            ledger.refused(reply)
+
+    def _exchange(self, ledger: Ledger, message: Message) -> Reply | None:
+        """Sends a message over a network that loses, doubles and delays; `None` where no reply came."""
+        self.chance.crash("of the agent before sending")
+        if self.chance.of("request lost", 0.08):
+            self.timed_out(ledger)
+            return None
+        if self.chance.of("request delayed", 0.05):
+            self.late_messages.append(message)
+            self.timed_out(ledger)
+            return None
+        reply = self._send(message)
+        if self.chance.of("request doubled", 0.08):
+            reply = self._send(message)
+        if self.chance.of("request seen again much later", 0.08):
+            self.late_messages.append(message)
+        self.chance.crash("of the agent before the reply")
+        if reply is None or self.chance.of("reply lost", 0.1):
+            self.timed_out(ledger)
+            return None
+        return reply
+
+    def _send(self, message: Message) -> Reply | None:
+        try:
+            return self.serve(message)
+        except Crash:
+            return None
+
+    def _heal(self) -> None:
+        """Everything works again: viewers leave, the agent reads and syncs up. Old messages still turn up."""
+        self.chance.on = False
+        self.now += 1_000
+        self.server.move_bytes(self.now)
+        self.now += 1
+        for number in list(self.server.open):
+            self.server.disconnect(self.now, number)
+        self.now += 1
+        self._read()
+        while self.late_messages:
+            self._deliver_late()
+        for _ in range(6):
+            self._sync()
+        assert self._agent().head.acknowledged == self._agent().head.revision, "the backlog did not drain"

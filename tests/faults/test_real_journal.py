@@ -1,0 +1,84 @@
+"""The same histories with the agent's journal in a real SQLite file, closed and opened again at every crash."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streamusage.agent.journal import DamagedJournalError, JournalError, SqliteJournal
+from streamusage.agent.ledger import Ledger
+from tests.faults.invariants import check
+from tests.faults.simulator import SYNC_INTERVAL_MS, Simulation
+
+
+class CrashingFile:
+    """A journal file that the simulation's chance interrupts, before or after its commit."""
+
+    def __init__(self, path: Path, simulation: Simulation) -> None:
+        self.path = path
+        self.chance = simulation.chance
+        self.journal = SqliteJournal(path, durable=False)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Any]:
+        with self.journal.transaction() as tx:
+            yield tx
+            self.chance.crash("before the journal's commit")
+        self.chance.crash("after the journal's commit")
+
+    def reopen(self) -> None:
+        self.journal.close()
+        self.journal = SqliteJournal(self.path, durable=False)
+        self.journal.check()
+
+
+class OnFile(Simulation):
+    def __init__(self, seed: int, directory: Path) -> None:
+        self.directory = directory
+        self.files: list[CrashingFile] = []
+        super().__init__(seed)
+
+    def new_journal(self) -> Any:
+        self.journals += 1
+        self.files.append(CrashingFile(self.directory / f"{self.seed}-{self.journals}.db", self))
+        return self.files[-1]
+
+    def make_ledger(self) -> Ledger:
+        self.files[-1].reopen()
+        return super().make_ledger()
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_histories_on_a_file(seed: int, tmp_path: Path) -> None:
+    simulation = OnFile(seed, tmp_path).run()
+    for file in simulation.files:
+        file.journal.close()
+    check(simulation)
+
+
+def test_a_second_agent_cannot_open_the_journal(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    with pytest.raises(JournalError, match="another agent has this journal open"):
+        SqliteJournal(tmp_path / "journal.db")
+    journal.close()
+
+
+def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = SqliteJournal(path)
+    Ledger(journal, "journal-1", "edge-1", "edge", SYNC_INTERVAL_MS)
+    journal.close()
+    path.write_bytes(path.read_bytes().replace(b"journal-1", b"journal-2"))
+    journal = SqliteJournal(path)
+    with pytest.raises(DamagedJournalError, match="checksum"):
+        journal.check()
+
+
+def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    path.write_bytes(b"this is no database at all, but long enough to be looked at " * 40)
+    with pytest.raises(DamagedJournalError, match="damaged"):
+        SqliteJournal(path)
+    assert path.read_bytes().startswith(b"this is no database")

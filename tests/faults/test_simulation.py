@@ -1,0 +1,68 @@
+"""The protocol under every fault: 20,000 histories without a violation, and every broken rule is noticed.
+
+One schedule again: `python -m tests.faults.test_simulation SEED`. Other seeds: STREAMTOP_FIRST_SEED=100000.
+"""
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from tests.faults.invariants import Violation, check
+from tests.faults.mutations import MUTATIONS
+from tests.faults.simulator import Simulation
+
+FIRST_SEED = int(os.environ.get("STREAMTOP_FIRST_SEED", "0"))
+SCHEDULES = int(os.environ.get("STREAMTOP_SCHEDULES", "20000"))
+BLOCK = 1000
+
+FAULTS = {
+    "crash before the journal's commit",
+    "crash after the journal's commit",
+    "crash of the agent between reading and journal",
+    "crash of the agent before sending",
+    "crash of the agent before the reply",
+    "crash of the service before its commit",
+    "crash of the service after its commit",
+    "request lost",
+    "request delayed",
+    "request doubled",
+    "request seen again much later",
+    "reply lost",
+    "journal destroyed",
+    "service restored from an older copy",
+    "media server crashed",
+    "media server restarted in order",
+    "midnight",
+}
+
+
+@pytest.mark.parametrize("first", range(FIRST_SEED, FIRST_SEED + SCHEDULES, BLOCK))
+def test_no_schedule_violates_conservation(first: int) -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(first, first + BLOCK):
+        simulation = Simulation(seed).run()
+        check(simulation)
+        happened.update(simulation.happened())
+    assert happened.keys() >= FAULTS, f"never tried: {FAULTS - happened.keys()}"
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_broken_rule_is_noticed(mutation: Callable[[int], Simulation]) -> None:
+    for seed in range(3000):
+        try:
+            check(mutation(seed).run())
+        except (AssertionError, ValueError) as noticed:
+            print(f"{mutation.__name__}: {mutation.__doc__} Noticed at seed {seed}: {noticed}")
+            return
+    pytest.fail(f"{mutation.__name__} went unnoticed in 3,000 schedules")
+
+
+if __name__ == "__main__":
+    try:
+        check(Simulation(int(sys.argv[1])).run())
+    except Violation as violation:
+        sys.exit(str(violation))
+    print(f"seed {sys.argv[1]}: no violation")

@@ -1,0 +1,36 @@
+"""Fixtures of the tests against real servers. Where a tool is missing the tests skip, unless CI demands all of them."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.real.nginx import Nginx, make_clip, missing_tools
+from tests.real.processes import Programs
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    missing = missing_tools()
+    if missing:
+        text = f"real servers are not installed: {', '.join(missing)}"
+        if os.environ.get("STREAMTOP_TESTS_SKIP_NOTHING"):
+            pytest.fail(text)
+        pytest.skip(text)
+    return make_clip(tmp_path_factory.mktemp("clip") / "clip.flv")
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Iterator[Programs]:
+    with Programs(tmp_path) as started:
+        yield started
+
+
+@pytest.fixture
+async def nginx(tmp_path: Path, programs: Programs, clip: Path) -> Nginx:
+    directory = tmp_path / "nginx"
+    directory.mkdir()
+    server = Nginx(directory, programs, clip)
+    await server.start()
+    return server

@@ -1,0 +1,102 @@
+"""Programs that a test starts: each is stopped by its own process id, and none outlives the test."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+
+
+def free_port() -> int:
+    """A TCP port on loopback that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def until(
+    condition: Callable[[], bool | Awaitable[bool]], what: str, *, seconds: float = 15.0, every: float = 0.05
+) -> None:
+    """Waits for a condition, plain or awaitable, and fails by naming `what` once the time is over."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    while True:
+        holds = condition()
+        if not isinstance(holds, bool):
+            holds = await holds
+        if holds:
+            return
+        if loop.time() > deadline:
+            raise AssertionError(f"after {seconds:g} s still not: {what}")
+        await asyncio.sleep(every)
+
+
+class Program:
+    """One running program, with its output in a file."""
+
+    def __init__(self, arguments: Sequence[str], log: Path, env: dict[str, str] | None = None) -> None:
+        self.arguments = list(arguments)
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=os.environ | (env or {}),
+                start_new_session=True,
+            )
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
+    def running(self) -> bool:
+        return self._process.poll() is None
+
+    def output(self) -> str:
+        return self.log.read_text("utf-8", "replace")
+
+    def send(self, number: signal.Signals) -> None:
+        if self.running:
+            self._process.send_signal(number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 10.0) -> int:
+        """Sends the signal and waits; whoever does not end in time is killed. Returns the exit code."""
+        self.send(number)
+        try:
+            return self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
+
+    def kill(self) -> None:
+        """The hard way, as a crash."""
+        self.stop(signal.SIGKILL)
+
+
+class Programs:
+    """All programs of a test, stopped in reverse order at the end."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._programs: list[Program] = []
+
+    def start(self, name: str, arguments: Sequence[str], env: dict[str, str] | None = None) -> Program:
+        program = Program(arguments, self.directory / f"{name}.{len(self._programs)}.out", env)
+        self._programs.append(program)
+        return program
+
+    def __enter__(self) -> "Programs":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for program in reversed(self._programs):
+            program.stop(seconds=5.0)

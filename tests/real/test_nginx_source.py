@@ -1,0 +1,231 @@
+"""The nginx-rtmp source against a real nginx: who is there, who left, and which life of the server it was."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from streamusage.agent.source import Reading, SourceError
+from streamusage.agent.sources.nginx_rtmp import NginxRtmpSource
+from tests.real.nginx import Nginx, log_truth
+from tests.real.processes import Programs, until
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+async def source(nginx: Nginx) -> AsyncIterator[NginxRtmpSource]:
+    opened = NginxRtmpSource(nginx.stat_url, nginx.access_log)
+    yield opened
+    await opened.close()
+
+
+def streams(reading: Reading) -> tuple[list[str], list[str]]:
+    """Names of publishes and of viewers' streams, sorted."""
+    return (
+        sorted(f"{publish.scope}/{publish.name}" for publish in reading.publishes),
+        sorted(f"{viewer.scope}/{viewer.name}" for viewer in reading.viewers),
+    )
+
+
+async def test_publishers_and_viewers_appear_and_leave_with_their_line(nginx: Nginx, source: NginxRtmpSource) -> None:
+    before = await source.read(None)
+    assert streams(before) == ([], [])
+    assert before.logs_ends
+    assert before.bytes_in == before.bytes_out == 0
+
+    first, second = nginx.publish("s1"), nginx.publish("s2", app="event")
+    await nginx.settled(2)
+    viewers = [nginx.watch("s1"), nginx.watch("s1"), nginx.watch("s2", app="event")]
+    alone = nginx.watch("nobody")
+    await nginx.settled(6)
+    during = await source.read(before.cursor)
+    assert streams(during) == (["event/s2", "live/s1"], ["event/s2", "live/nobody", "live/s1", "live/s1"])
+    assert during.boot == before.boot
+    assert {viewer.protocol for viewer in during.viewers} == {"rtmp"}
+    assert during.bytes_in > 0
+    assert all(0 <= viewer.age_ms < 20_000 for viewer in during.viewers)
+
+    await asyncio.sleep(1.2)
+    for program in (*viewers, alone, first, second):
+        program.stop()
+    await nginx.settled(0)
+    after = await source.read(during.cursor)
+    assert streams(after) == ([], [])
+    assert {line.connection_id for line in after.ended if line.kind == "play"} == {
+        viewer.viewer_id for viewer in during.viewers
+    }
+    assert {line.connection_id for line in after.ended if line.kind == "publish"} == {
+        publish.publish_id for publish in during.publishes
+    }
+    started = {viewer.viewer_id: during.at - viewer.age_ms for viewer in during.viewers}
+    for line in after.ended:
+        if line.kind == "play":
+            lasted = line.ended_at - started[line.connection_id]
+            assert -20 <= lasted - line.duration_ms < 1020
+    truth = log_truth(nginx.access_log)
+    assert (after.bytes_in, after.bytes_out) == (truth.bytes_in, truth.bytes_out)
+    assert truth.plays == 4
+
+    again = await source.read(after.cursor)
+    assert again.ended == ()
+    assert await source.ended_between(before.cursor, again.cursor) == after.ended
+
+
+async def test_a_boot_has_one_name_whoever_asks_and_when(nginx: Nginx) -> None:
+    names = set()
+    for _ in range(5):
+        source = NginxRtmpSource(nginx.stat_url, nginx.access_log)
+        reading = await source.read(None)
+        for _ in range(3):
+            reading = await source.read(reading.cursor)
+            names.add(reading.boot)
+            await asyncio.sleep(0.11)
+        await source.close()
+    assert len(names) == 1
+
+
+async def test_a_reload_is_a_new_boot_and_the_drained_sessions_still_come(
+    nginx: Nginx, source: NginxRtmpSource
+) -> None:
+    publisher = nginx.publish("s1")
+    await nginx.settled(1)
+    viewer = nginx.watch("s1")
+    await nginx.settled(2)
+    before = await source.read(None)
+    (watching,) = before.viewers
+
+    nginx.reload()
+    await until(lambda: len(nginx.worker_pids()) == 2, "the new worker is there")
+    reading = before
+    while reading.boot == before.boot:
+        reading = await source.read(reading.cursor)
+    assert streams(reading) == ([], [])
+    assert reading.bytes_out < before.bytes_out
+    steady = [(reading := await source.read(reading.cursor)).boot for _ in range(5)]
+    assert len(set(steady)) == 1
+
+    viewer.stop()
+    publisher.stop()
+    await until(lambda: len(nginx.worker_pids()) == 1, "the old worker is gone")
+    after = await source.read(reading.cursor)
+    assert {(line.kind, line.connection_id) for line in after.ended} == {
+        ("play", watching.viewer_id),
+        ("publish", before.publishes[0].publish_id),
+    }
+
+
+async def test_a_killed_worker_is_a_new_boot_though_the_uptime_goes_on(nginx: Nginx, source: NginxRtmpSource) -> None:
+    nginx.publish("s1")
+    await nginx.settled(1)
+    before = await source.read(None)
+    nginx.kill_worker()
+    await nginx.settled(0)
+    after = await source.read(before.cursor)
+    assert after.boot != before.boot
+    assert after.started_at == before.started_at
+    assert after.ended == ()
+    assert after.bytes_in < before.bytes_in
+
+
+async def test_a_restart_is_a_new_boot_and_its_cut_sessions_have_no_line(nginx: Nginx, source: NginxRtmpSource) -> None:
+    nginx.publish("s1")
+    await nginx.settled(1)
+    before = await source.read(None)
+    nginx.stop()
+    with pytest.raises(SourceError, match="is nginx running"):
+        await source.read(before.cursor)
+    await nginx.start()
+    after = await source.read(before.cursor)
+    assert after.boot != before.boot
+    assert after.ended == ()
+    assert streams(after) == ([], [])
+
+
+async def test_the_log_is_followed_through_rotation(nginx: Nginx, source: NginxRtmpSource) -> None:
+    nginx.publish("s1")
+    await nginx.settled(1)
+    start = reading = await source.read(None)
+    ended: list[str] = []
+
+    async def watch_once(read_now: bool = True) -> str:
+        nonlocal reading
+        viewer = nginx.watch("s1")
+        await nginx.settled(2)
+        seen = await source.read(reading.cursor)
+        reading = seen
+        ended.extend(line.connection_id for line in seen.ended)
+        viewer.stop()
+        await nginx.settled(1)
+        if read_now:
+            reading = await source.read(reading.cursor)
+            ended.extend(line.connection_id for line in reading.ended)
+        return seen.viewers[0].viewer_id
+
+    viewers = [await watch_once()]
+    rotated = nginx.access_log.with_name("rtmp_access.log.1")
+    nginx.access_log.rename(rotated)
+    viewers.append(await watch_once())
+    viewers.append(await watch_once(read_now=False))
+    nginx.reopen_logs()
+    await until(nginx.access_log.exists, "nginx opened a new log")
+    viewers.append(await watch_once())
+    assert ended == viewers
+    assert log_truth(nginx.access_log, rotated).plays == 4
+    whole = await source.ended_between(start.cursor, reading.cursor)
+    assert [line.connection_id for line in whole] == viewers
+    assert reading.logs_ends
+
+
+async def test_several_workers_are_refused(tmp_path: Path, programs: Programs, clip: Path) -> None:
+    directory = tmp_path / "two"
+    directory.mkdir()
+    nginx = Nginx(directory, programs, clip, workers=2)
+    await nginx.start()
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log)
+    for _ in range(2):
+        with pytest.raises(SourceError, match="worker_processes 1"):
+            await source.read(None)
+    await source.close()
+
+
+async def test_a_missing_log_says_what_to_do(nginx: Nginx) -> None:
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log.with_name("other.log"))
+    with pytest.raises(SourceError, match=r"other\.log is not there"):
+        await source.read(None)
+    await source.close()
+
+
+async def test_without_ids_in_the_log_ends_are_known_by_polling_only(
+    tmp_path: Path, programs: Programs, clip: Path
+) -> None:
+    directory = tmp_path / "combined"
+    directory.mkdir()
+    nginx = Nginx(directory, programs, clip, log_format=None)
+    await nginx.start()
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log)
+    reading = await source.read(None)
+    viewer = nginx.watch("s1")
+    await nginx.settled(1)
+    viewer.stop()
+    await nginx.settled(0)
+    reading = await source.read(reading.cursor)
+    assert reading.ended == ()
+    assert not reading.logs_ends
+    await source.close()
+
+
+@pytest.mark.parametrize("name", ["%5Bred%5Dx", "a&b<c>", 'q"uote', "ümläut", "sp ace", "x?token=1"])
+async def test_odd_names_are_the_same_on_the_page_and_in_the_log(
+    nginx: Nginx, source: NginxRtmpSource, name: str
+) -> None:
+    before = await source.read(None)
+    viewer = nginx.watch(name)
+    await nginx.settled(1)
+    during = await source.read(before.cursor)
+    viewer.stop()
+    await nginx.settled(0)
+    after = await source.read(during.cursor)
+    (seen,), (line,) = during.viewers, after.ended
+    assert (line.connection_id, line.scope, line.name) == (seen.viewer_id, seen.scope, seen.name)

@@ -1,0 +1,5 @@
+"""`python -m tui` is `streamtop`."""
+
+from tui.cli import main
+
+main()

@@ -1,0 +1,122 @@
+"""The command `streamtop`: the console, and the other commands, each imported when it is called.
+
+Help and version come up without Textual, SQLAlchemy or HTTP being imported.
+"""
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from streamusage import __version__
+from tui.commands.failure import CommandFailed
+
+COMMANDS = {
+    "demo": ("tui.demo.main:demo", "See it at work: a small estate of simulated servers, with an outage."),
+    "serve": ("streamusage.service.main:serve", "Run the usage service."),
+    "agent": ("streamusage.agent.main:agent", "Run the statistics agent beside a media server."),
+    "ls": ("tui.commands.ls:ls", "List the sessions."),
+    "rm": ("tui.commands.rm:rm", "Delete usage records."),
+    "import": ("tui.commands.import_records:import_records", "Put usage records into our service."),
+    "gaps": ("tui.commands.gaps:gaps", "What was not seen live: backfilled, missing, lost."),
+    "daily": ("tui.commands.daily:daily", "Daily statistics, and how well each day is covered."),
+}
+"""Name, where the command is, and what it is for."""
+
+STOPPED_BY_INTERRUPT, STOPPED_BY_CLOSED_PIPE = 130, 141
+"""What a shell reports for a program that SIGINT or SIGPIPE ended."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called, and listed in the help without that."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name][0]} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, purpose) for name, (_, purpose) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"there is no command {args[0]!r}; there are {', '.join(COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(
+    cls=LazyGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Every command has its own --help.",
+)
+@click.option("--url", metavar="URL", help="The service. [else STREAMTOP_URL, the profile, http://127.0.0.1:5080]")
+@click.option(
+    "--token-file",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="File that holds the token. [else STREAMTOP_TOKEN, the profile]",
+)
+@click.option("--profile", metavar="NAME", help="A profile of config.toml.")
+@click.option("--api-version", type=click.Choice(["3.1", "4.0"]), help="Of the documented API. [default: 4.0]")
+@click.option("--tz", metavar="ZONE", help="Time zone, such as Europe/Berlin. [else the profile's, UTC]")
+@click.option("--read-only", is_flag=True, help="Take away everything that deletes.")
+@click.version_option(__version__, message=f"%(prog)s %(version)s, Python {sys.version.split()[0]}")
+@click.pass_context
+def streamtop(ctx: click.Context, /, **flags: Any) -> None:
+    """top for live streams: who publishes, who watches, what was used, and which figures can be trusted.
+
+    Without a command: the console.
+
+    \b
+    Examples:
+      streamtop demo                        look around, nothing needed
+      streamtop                             watch the service on this machine
+      streamtop --profile prod --read-only  watch a service of config.toml
+      streamtop ls live/ --format json      the same figures for a script
+    """
+    if ctx.invoked_subcommand is None:
+        shell = importlib.import_module("tui.commands.shell")
+        connection = shell.connect(**flags)
+        importlib.import_module("tui.app").run(connection)
+        return
+    given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value]
+    if given:
+        command = ctx.invoked_subcommand
+        raise click.UsageError(
+            f"{given[0]} stands before {command}; give it after: {ctx.info_name} {command} {given[0]} …"
+        )
+
+
+def main() -> None:
+    """Runs the command line and exits. A closed pipe and ctrl+c end it quietly."""
+    try:
+        exit_code = streamtop.main(prog_name="streamtop", standalone_mode=False)
+        sys.stdout.flush()
+    except CommandFailed as failure:
+        safe = importlib.import_module("tui.model.text").safe
+        click.echo("\n".join(map(safe, f"streamtop: {failure}".split("\n"))), err=True)
+        exit_code = failure.exit_code
+    except click.ClickException as error:
+        error.show()
+        exit_code = error.exit_code
+    except click.Abort:
+        exit_code = STOPPED_BY_INTERRUPT
+    except BrokenPipeError:
+        # Nobody reads on. What is still buffered goes nowhere, so that the interpreter's last flush is quiet too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        exit_code = STOPPED_BY_CLOSED_PIPE
+    sys.exit(exit_code if isinstance(exit_code, int) else 0)

@@ -1,0 +1,69 @@
+"""`streamtop ls`: the sessions of a service."""
+
+import click
+
+from streamusage.answers import SessionRecord
+from streamusage.client import UsageClient
+from streamusage.failures import ExtensionMissing
+from streamusage.usage import SessionKey, UsageRecord
+from tui.commands.shell import connection_options, counted, format_option, say, talk, tz_option
+from tui.commands.views import session_view
+from tui.model.filter import parse
+from tui.model.sessions import from_record
+from tui.output import Format, print_rows
+from tui.settings import Connection
+
+
+@click.command()
+@click.argument("words", metavar="[FILTER]...", nargs=-1)
+@format_option()
+@tz_option
+@connection_options
+def ls(connection: Connection, words: tuple[str, ...], output_format: Format) -> None:
+    """Lists the sessions, live ones first, then by active subscribers.
+
+    FILTER words pick the sessions whose SCOPE/NAME holds every one of them, in any case of letters. scope=live/* and
+    name=cam-? match the whole scope or name; state=live and state=ended do what they say. STATE and DATA, which is how
+    the newest figures came, are known of our own service only.
+
+    A slash inside a stream's name is shown as %2F: STREAM and START TIME are what rm takes.
+
+    \b
+    Examples:
+      streamtop ls
+      streamtop ls keynote state=live
+      streamtop ls 'scope=live/*'
+      streamtop ls --format json > records.json
+      streamtop ls --url https://sm.example.net --token-file ~/.config/streamtop/token
+    """
+    records = talk(connection, read_sessions)
+    shown = parse(" ".join(words))
+    found = [record for record in records if shown.matches(from_record(record))]
+    found.sort(key=_most_watched_first)
+    print_rows(found, session_view(connection.tz), output_format)
+    of_all = f" of {len(records):,}" if shown else ""
+    say(f"{counted(len(found), 'session')}{of_all} at {connection.host}")
+
+
+async def read_sessions(client: UsageClient) -> list[UsageRecord]:
+    """Every session. Where the service knows our extension, whether it is live and how its figures came as well."""
+    sessions: dict[SessionKey, UsageRecord] = {}
+    cursor: str | None = None
+    try:
+        while True:
+            page = await client.changes(cursor)
+            if page.reset:
+                sessions.clear()
+            for key in page.deleted:
+                sessions.pop(key, None)
+            sessions.update((record.key, record) for record in page.records)
+            if not page.more:
+                return list(sessions.values())
+            cursor = page.cursor
+    except ExtensionMissing:
+        return await client.usage()
+
+
+def _most_watched_first(record: UsageRecord) -> tuple[bool, int, int, str, str]:
+    live = isinstance(record, SessionRecord) and record.live
+    return not live, -record.active_subscribers, -record.start_time, record.scope, record.name

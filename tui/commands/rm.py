@@ -1,0 +1,158 @@
+"""`streamtop rm`: deletes usage records, never more than was shown or named.
+
+The records are frozen when they are read: what began since is neither shown nor deleted, but by `--all`. Every record
+goes to the local journal before its delete is sent.
+"""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from streamusage.client import UsageClient
+from streamusage.failures import NotFound, UsageApiError
+from streamusage.usage import EmptyNameError, StreamId, UsageRecord
+from tui import deleted
+from tui.commands.failure import NOT_FOUND, THIS_MACHINE, USAGE, CommandFailed
+from tui.commands.shell import connection_options, counted, format_option, refuse_if_read_only, say, talk
+from tui.commands.streams import read, written
+from tui.commands.views import session_view
+from tui.model import formats
+from tui.output import Format, print_rows
+from tui.output.printer import table_text
+from tui.settings import Connection
+
+MOST_SHOWN = 20
+"""How many records are listed before the question; of more, the rest is counted."""
+
+
+@click.command()
+@click.argument("stream", metavar="[SCOPE/NAME]", required=False)
+@click.option("--start-time", type=click.IntRange(min=1), metavar="MS", help="Only the session that started then.")
+@click.option("--all", "everything", is_flag=True, help="Every record of the service; stands alone.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@format_option(default=None, help="Print the deleted records.")
+@connection_options
+def rm(
+    connection: Connection,
+    stream: str | None,
+    start_time: int | None,
+    everything: bool,
+    yes: bool,
+    output_format: Format | None,
+) -> None:
+    """Deletes usage records: one session, all sessions of a stream, or everything.
+
+    With --start-time one session is deleted, without it every session of the stream, and --all deletes every record.
+    The last two ask first; where there is no terminal to ask at they need --yes. Sessions that begin while the question
+    stands are not deleted; with --all they are.
+
+    The last slash of SCOPE/NAME parts the scope from the stream's name. A slash inside the name is written %2F, and %25
+    is a percent sign before 2F or 25: live/a%2Fb is the stream "a/b" of the scope "live".
+
+    Daily statistics are never touched. The records are kept in a journal on this machine, which streamtop import can
+    read.
+
+    \b
+    Examples:
+      streamtop rm live/keynote --start-time 1525079744558
+      streamtop rm live/keynote
+      streamtop rm live/keynote --yes --format json > deleted.json
+      streamtop rm --all
+    """
+    refuse_if_read_only(connection, "nothing was deleted")
+    if everything:
+        if stream is not None or start_time is not None:
+            raise click.UsageError("--all deletes every record and stands alone, without SCOPE/NAME and --start-time")
+        gone = _remove_everything(connection, yes=yes)
+    elif stream is None:
+        raise click.UsageError("name a stream as SCOPE/NAME, or give --all to delete every record")
+    else:
+        gone = _remove_stream(connection, _named(stream), start_time, yes=yes)
+    if output_format is not None:
+        print_rows(gone, session_view(connection.tz), output_format)
+
+
+def _named(text: str) -> StreamId:
+    try:
+        return read(text)
+    except EmptyNameError as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _remove_stream(
+    connection: Connection, stream: StreamId, start_time: int | None, *, yes: bool
+) -> Sequence[UsageRecord]:
+    if start_time is None and not yes:
+        _need_terminal(f"to delete every session of {written(stream)}")
+    found = talk(connection, lambda client: client.usage_of(stream))
+    # A service could answer with more than was asked for: what is not of this stream is not touched.
+    found = [record for record in found if record.stream == stream and start_time in (None, record.start_time)]
+    if not found:
+        which = "session" if start_time is None else f"session that started at {start_time}"
+        raise CommandFailed(f"{connection.host}: {written(stream)} has no {which}; nothing was deleted", NOT_FOUND)
+    what = f"{counted(len(found), 'session')} of {written(stream)}"
+    if start_time is None and not yes:
+        _show(connection, found)
+        if not click.confirm(f"Delete {what} at {connection.host}? Daily statistics are kept.", err=True):
+            raise CommandFailed("nothing was deleted", THIS_MACHINE)
+    journal = _journal(connection, found)
+    talk(connection, lambda client: _delete_each(client, found))
+    say(f"deleted {what} at {connection.host}; kept in {journal}")
+    return found
+
+
+async def _delete_each(client: UsageClient, records: Sequence[UsageRecord]) -> None:
+    for done, record in enumerate(records):
+        try:
+            await client.delete_session(record.key)
+        except NotFound:
+            say(f"the session that started at {record.start_time} was gone already")
+        except UsageApiError:
+            say(f"deleted {done:,} of {counted(len(records), 'session')}; then:")
+            raise
+
+
+def _remove_everything(connection: Connection, *, yes: bool) -> Sequence[UsageRecord]:
+    if not yes:
+        _need_terminal("to delete every record")
+    found = talk(connection, lambda client: client.usage())
+    streams = counted(len({record.stream for record in found}), "stream")
+    what = f"{counted(len(found), 'session')} of {streams}"
+    if not yes:
+        _show(connection, found)
+        say(f"This deletes every usage record of {connection.host}: {what}. Daily statistics are kept.")
+        typed = click.prompt("Type the host to go on", default="", show_default=False, err=True)
+        if typed.strip() != connection.host:
+            raise CommandFailed(f"that is not {connection.host}; nothing was deleted", THIS_MACHINE)
+    journal = _journal(connection, found)
+    talk(connection, lambda client: client.delete_all())
+    say(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
+    return found
+
+
+def _need_terminal(purpose: str) -> None:
+    if not sys.stdin.isatty():
+        raise CommandFailed(f"there is no terminal to ask at; give --yes {purpose}; nothing was deleted", USAGE)
+
+
+def _show(connection: Connection, records: Sequence[UsageRecord]) -> None:
+    newest = sorted(records, key=lambda record: -record.start_time)
+    for line in table_text(newest[:MOST_SHOWN], session_view(connection.tz).columns, cut=True):
+        say(line.rstrip())
+    if len(records) > MOST_SHOWN:
+        say(f"… and {len(records) - MOST_SHOWN:,} more, back to {newest[-1].start_time}")
+    watching = sum(record.active_subscribers for record in records)
+    if watching:
+        say(f"{formats.count(watching)} watching, by these records.")
+
+
+def _journal(connection: Connection, records: Sequence[UsageRecord]) -> str:
+    try:
+        return str(deleted.append(records, service=connection.host))
+    except OSError as error:
+        path = deleted.journal_path()
+        raise CommandFailed(
+            f"the journal of deleted records {path} cannot be written: {error.strerror}; nothing was deleted",
+            THIS_MACHINE,
+        ) from None

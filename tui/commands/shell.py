@@ -1,0 +1,114 @@
+"""What the client commands have in common: their connection options, how they end, and where words go.
+
+Results go to standard output, words to standard error. How a command ends is told by its exit code: 0 done, 1 a fault
+on this machine, 2 usage, 3 could not reach, 4 refused, 5 not found.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+import click
+
+from streamusage.client import UsageClient
+from streamusage.failures import BadAddress, UsageApiError
+from streamusage.usage import EmptyNameError
+from tui.commands.failure import REFUSED, USAGE, CommandFailed
+from tui.model.text import safe
+from tui.output import Format
+from tui.settings import Connection, SettingsError, resolve
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def say(words: str) -> None:
+    """Words for the operator, apart from the results. What came from outside is made safe."""
+    click.echo(safe(words), err=True)
+
+
+def connection_options(
+    command: Callable[Concatenate[Connection, Arguments], None],
+) -> Callable[..., None]:
+    """Gives a command `--url`, `--token-file`, `--profile` and `--api-version`, and calls it with the `Connection`."""
+
+    @click.option("--url", metavar="URL", help="The service. [else STREAMTOP_URL, the profile, http://127.0.0.1:5080]")
+    @click.option(
+        "--token-file",
+        metavar="FILE",
+        type=click.Path(path_type=Path),
+        help="File that holds the token. [else STREAMTOP_TOKEN, the profile]",
+    )
+    @click.option("--profile", metavar="NAME", help="A profile of config.toml.")
+    @click.option("--api-version", type=click.Choice(["3.1", "4.0"]), help="Of the documented API. [default: 4.0]")
+    @wraps(command)
+    def with_connection(**given: Any) -> None:
+        flags = {name: given.pop(name) for name in ("url", "token_file", "profile", "api_version")}
+        command(connect(tz=given.pop("tz", None), **flags), **given)  # type: ignore[call-arg]
+
+    return with_connection
+
+
+def tz_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--tz", metavar="ZONE", help="Time zone, such as Europe/Berlin. [else the profile's, UTC]")(
+        command
+    )
+
+
+def format_option(
+    *, default: Format | None = Format.TABLE, help: str = "How to print the results."
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Gives a command `--format`. Without a default, results are printed where it is given only."""
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice([known.value for known in Format]),
+        default=default and default.value,
+        callback=lambda _context, _parameter, value: value and Format(value),
+        show_default=default is not None,
+        help=help,
+    )
+
+
+def connect(**flags: Any) -> Connection:
+    """The connection that the flags, the environment and `config.toml` make together."""
+    try:
+        return resolve(warn=lambda words: say(f"warning: {words}"), **flags)
+    except SettingsError as error:
+        raise CommandFailed(str(error), USAGE) from None
+
+
+def talk(connection: Connection, conversation: Callable[[UsageClient], Awaitable[Result]]) -> Result:
+    """Holds one conversation with the service. What goes wrong ends the command with its exit code."""
+
+    async def held() -> Result:
+        token = connection.token.get_secret_value() if connection.token is not None else None
+        async with UsageClient(connection.url, token, api_version=connection.api_version) as client:
+            return await conversation(client)
+
+    try:
+        return asyncio.run(held())
+    except UsageApiError as error:
+        raise CommandFailed(f"{error}{_hint(error, connection)}", error.exit_code) from None
+    except (BadAddress, EmptyNameError) as error:
+        raise CommandFailed(str(error), USAGE) from None
+
+
+def refuse_if_read_only(connection: Connection, unchanged: str) -> None:
+    if connection.read_only:
+        raise CommandFailed(f"profile {connection.profile} is read-only: {unchanged}", REFUSED)
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 session`, `1,204 sessions`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def _hint(error: UsageApiError, connection: Connection) -> str:
+    if error.exit_code == REFUSED and connection.token is None and "token" in str(error):
+        return "; no token was given: use --token-file or STREAMTOP_TOKEN"
+    if error.exit_code == 3 and connection.url_from == "the default":
+        return "; no service was named, so this was the default: use --url, STREAMTOP_URL or a profile"
+    return ""

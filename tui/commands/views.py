@@ -1,0 +1,227 @@
+"""How usage records, gaps and daily statistics are shown: their columns as a table and their fields as CSV. Pure."""
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from streamusage.answers import DailyStatistics, Delta, ServerCoverage, SessionRecord
+from streamusage.coverage import Provenance
+from streamusage.usage import UsageRecord
+from tui.commands.streams import written
+from tui.model import formats
+from tui.model.formats import UNKNOWN
+from tui.output import Column, Field, View
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A span of a server's time as `streamtop gaps` prints it."""
+
+    server: str
+    from_ms: int = msgspec.field(name="from")
+    to_ms: int = msgspec.field(name="to")
+    state: Provenance
+    detected_at: int | None
+    filled_at: int | None
+    reason: str | None
+    delta: Delta | None
+
+
+def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
+    """The spans of all servers in one list. One that was seen live is no gap, and left out unless asked for."""
+    return [
+        Gap(
+            server=server.server,
+            from_ms=span.from_ms,
+            to_ms=span.to_ms,
+            state=span.state,
+            detected_at=span.detected_at,
+            filled_at=span.filled_at,
+            reason=span.reason,
+            delta=span.delta,
+        )
+        for server in servers
+        for span in server.spans
+        if with_live or span.state is not Provenance.LIVE
+    ]
+
+
+def session_view(tz: ZoneInfo) -> View[UsageRecord]:
+    """Sessions; JSON and CSV have the documented names and order."""
+    return View(
+        document=documented,
+        columns=[
+            Column("STREAM", lambda record: written(record.stream)),
+            Column("STATE", _state),
+            Column("DATA", _provenance),
+            Column(f"STARTED ({tz.key})", lambda record: time_text(record.start_time, tz)),
+            Column("DURATION", lambda record: formats.duration(record.duration), figure=True),
+            Column("ACTIVE", lambda record: formats.count(record.active_subscribers), figure=True),
+            Column("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
+            Column("LOST", lambda record: formats.count(record.lost_subscribers), figure=True),
+            Column("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
+            Column(f"UPDATED ({tz.key})", lambda record: time_text(record.updated, tz)),
+            Column("START TIME", lambda record: str(record.start_time), figure=True),
+        ],
+        fields=[
+            Field("name", lambda record: record.name),
+            Field("scope", lambda record: record.scope),
+            Field("startTime", lambda record: record.start_time),
+            Field("endTime", lambda record: record.end_time),
+            Field("duration", lambda record: record.duration),
+            Field("aciveSubscribers", lambda record: record.active_subscribers),
+            Field("maxSubscribers", lambda record: record.max_subscribers),
+            Field("lostSubscribers", lambda record: record.lost_subscribers),
+            Field("totalSubscribers", lambda record: record.total_subscribers),
+            Field("updated", lambda record: record.updated),
+        ],
+    )
+
+
+def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
+    """Gaps, oldest of a server first. The protocols among them become columns of the CSV, last and in order."""
+    protocols = sorted({name for gap in shown if gap.delta for name in gap.delta.connections_by_protocol})
+    return View(
+        columns=[
+            Column("SERVER", lambda gap: gap.server),
+            Column(f"FROM ({tz.key})", lambda gap: time_text(gap.from_ms, tz)),
+            Column("LENGTH", lambda gap: formats.duration_in_words(gap.to_ms - gap.from_ms), figure=True),
+            Column("STATE", lambda gap: gap.state),
+            Column("FILLED AFTER", _filled_after, figure=True),
+            Column("CONNECTIONS", lambda gap: formats.count(_brought(gap, "connections")), figure=True),
+            Column("IN", _shown_of_gap("bytes_in", formats.traffic), figure=True),
+            Column("OUT", _shown_of_gap("bytes_out", formats.traffic), figure=True),
+            Column("PEAK OUT", _shown_of_gap("peak_out_bps", formats.bandwidth), figure=True),
+            Column("VIEW TIME", _shown_of_gap("view_time_ms", formats.duration), figure=True),
+            Column("REASON", lambda gap: gap.reason or ""),
+        ],
+        fields=[
+            Field("server", lambda gap: gap.server),
+            Field("from", lambda gap: gap.from_ms),
+            Field("to", lambda gap: gap.to_ms),
+            Field("state", lambda gap: gap.state.value),
+            Field("detected_at", lambda gap: gap.detected_at),
+            Field("filled_at", lambda gap: gap.filled_at),
+            Field("reason", lambda gap: gap.reason),
+            Field("delta_connections", lambda gap: _brought(gap, "connections")),
+            Field("delta_bytes_in", lambda gap: _brought(gap, "bytes_in")),
+            Field("delta_bytes_out", lambda gap: _brought(gap, "bytes_out")),
+            Field("delta_peak_in_bps", lambda gap: _brought(gap, "peak_in_bps")),
+            Field("delta_peak_out_bps", lambda gap: _brought(gap, "peak_out_bps")),
+            Field("delta_view_time_ms", lambda gap: _brought(gap, "view_time_ms")),
+            *(Field(f"delta_connections_by_protocol_{name}", _gap_protocol(name)) for name in protocols),
+        ],
+    )
+
+
+def daily_view(shown: Iterable[DailyStatistics]) -> View[DailyStatistics]:
+    """Daily statistics, the coverage they rest on beside the figures."""
+    protocols = sorted({name for day in shown for name in day.connections_by_protocol})
+    return View(
+        columns=[
+            Column("SERVER", lambda day: day.server),
+            Column("DAY", lambda day: day.day),
+            Column("STATE", lambda day: day.state),
+            Column("ACCOUNTED", _accounted, figure=True),
+            Column("CONNECTIONS", lambda day: formats.count(day.connections), figure=True),
+            Column("IN", lambda day: formats.traffic(day.bytes_in), figure=True),
+            Column("OUT", lambda day: formats.traffic(day.bytes_out), figure=True),
+            Column("PEAK IN", lambda day: _known(day.peak_in_bps, formats.bandwidth), figure=True),
+            Column("PEAK OUT", lambda day: _known(day.peak_out_bps, formats.bandwidth), figure=True),
+            Column("VIEW TIME", lambda day: formats.duration(day.view_time_ms), figure=True),
+            Column("AVERAGE", _average, figure=True),
+            Column("BACKFILLED OUT", lambda day: formats.traffic(day.backfilled.bytes_out), figure=True),
+        ],
+        fields=[
+            Field("server", lambda day: day.server),
+            Field("day", lambda day: day.day),
+            Field("tz", lambda day: day.tz),
+            Field("state", lambda day: day.state),
+            Field("connections", lambda day: day.connections),
+            Field("bytes_in", lambda day: day.bytes_in),
+            Field("bytes_out", lambda day: day.bytes_out),
+            Field("peak_in_bps", lambda day: day.peak_in_bps),
+            Field("peak_in_at", lambda day: day.peak_in_at),
+            Field("peak_out_bps", lambda day: day.peak_out_bps),
+            Field("peak_out_at", lambda day: day.peak_out_at),
+            Field("view_time_ms", lambda day: day.view_time_ms),
+            Field("average_view_time_ms", lambda day: day.average_view_time_ms),
+            Field("coverage_live_ms", lambda day: day.coverage.live_ms),
+            Field("coverage_backfilled_ms", lambda day: day.coverage.backfilled_ms),
+            Field("coverage_partial_ms", lambda day: day.coverage.partial_ms),
+            Field("coverage_missing_ms", lambda day: day.coverage.missing_ms),
+            Field("coverage_lost_ms", lambda day: day.coverage.lost_ms),
+            Field("coverage_held_ms", lambda day: day.coverage.held_ms),
+            Field("backfilled_connections", lambda day: day.backfilled.connections),
+            Field("backfilled_bytes_in", lambda day: day.backfilled.bytes_in),
+            Field("backfilled_bytes_out", lambda day: day.backfilled.bytes_out),
+            Field("backfilled_view_time_ms", lambda day: day.backfilled.view_time_ms),
+            *(Field(f"connections_by_protocol_{name}", _day_protocol(name)) for name in protocols),
+        ],
+    )
+
+
+DeltaFigure = Literal["connections", "bytes_in", "bytes_out", "peak_in_bps", "peak_out_bps", "view_time_ms"]
+
+
+def _brought(gap: Gap, figure: DeltaFigure) -> int | None:
+    """A figure of what the gap brought when it was filled; `None` where it brought nothing yet."""
+    brought: int | None = None if gap.delta is None else getattr(gap.delta, figure)
+    return brought
+
+
+def _gap_protocol(protocol: str) -> Callable[[Gap], int | None]:
+    return lambda gap: None if gap.delta is None else gap.delta.connections_by_protocol.get(protocol, 0)
+
+
+def _day_protocol(protocol: str) -> Callable[[DailyStatistics], int]:
+    return lambda day: day.connections_by_protocol.get(protocol, 0)
+
+
+def _known(figure: int | None, text: Callable[[int], str]) -> str:
+    return UNKNOWN if figure is None else text(figure)
+
+
+def _shown_of_gap(figure: DeltaFigure, text: Callable[[int], str]) -> Callable[[Gap], str]:
+    return lambda gap: _known(_brought(gap, figure), text)
+
+
+def _filled_after(gap: Gap) -> str:
+    return UNKNOWN if gap.filled_at is None else formats.duration_in_words(max(0, gap.filled_at - gap.to_ms))
+
+
+def _average(day: DailyStatistics) -> str:
+    average = day.average_view_time_ms
+    return UNKNOWN if average is None else formats.duration_in_words(round(average))
+
+
+def _accounted(day: DailyStatistics) -> str:
+    """The share of the day's time that was seen live or backfilled."""
+    covered = day.coverage
+    whole = covered.live_ms + covered.backfilled_ms
+    return formats.percent(whole, whole + covered.partial_ms + covered.missing_ms + covered.lost_ms + covered.held_ms)
+
+
+def time_text(at_ms: int, tz: ZoneInfo) -> str:
+    """`2026-11-21 12:03:04` in the zone; the bare figure where no calendar holds it."""
+    try:
+        return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return str(at_ms)
+
+
+def documented(record: UsageRecord) -> UsageRecord:
+    """The record with the ten documented fields and no more."""
+    if type(record) is UsageRecord:
+        return record
+    return UsageRecord(**{name: getattr(record, name) for name in UsageRecord.__struct_fields__})
+
+
+def _state(record: UsageRecord) -> str:
+    return UNKNOWN if not isinstance(record, SessionRecord) else "live" if record.live else "ended"
+
+
+def _provenance(record: UsageRecord) -> str:
+    return record.provenance if isinstance(record, SessionRecord) else UNKNOWN

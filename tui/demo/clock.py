@@ -1,0 +1,32 @@
+"""The demo's time: stepped by hand while the history is made, then running at a speed."""
+
+import asyncio
+import time
+
+
+class DemoClock:
+    """A `streamusage.clock.Clock`. Stands still until `release`, and moves only by `step` up to then."""
+
+    def __init__(self, at_ms: int) -> None:
+        self._at_ms = at_ms
+        self._from_ms = at_ms
+        self._speed = 0.0
+        self._released_ns = 0
+
+    def step(self, milliseconds: int) -> None:
+        """Moves the standing clock on."""
+        self._at_ms += milliseconds
+
+    def release(self, speed: float) -> None:
+        """Lets time run, `speed` times as fast as the machine's."""
+        self._speed, self._released_ns = speed, time.monotonic_ns()
+
+    def now_ms(self) -> int:
+        running_ns = (time.monotonic_ns() - self._released_ns) * self._speed if self._speed else 0
+        return self._at_ms + int(running_ns) // 1_000_000
+
+    def elapsed_ms(self) -> int:
+        return self.now_ms() - self._from_ms
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._speed if self._speed else 0)

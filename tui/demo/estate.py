@@ -1,0 +1,195 @@
+"""The demo's estate: a usage service and three agents in one process, each agent behind a network of its own.
+
+Everything is the product's: HTTP, journal, store. Only the media servers are numbers and the clock is the demo's. The
+history before the demo is made by the same agents, step by step, over the same HTTP.
+"""
+
+import asyncio
+import contextlib
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from streamusage.service.run import RunningService, run_service
+from streamusage.service.tokens import read_tokens
+
+from streamusage.agent.journal import SqliteJournal
+from streamusage.agent.ledger import Ledger
+from streamusage.agent.link import ServiceLink
+from streamusage.agent.run import Agent
+from streamusage.agent.sources.simulated import SimulatedMediaServer, SimulatedSource
+from streamusage.agent.syncup import SyncUp
+from streamusage.report import Role
+from tui.demo.clock import DemoClock
+from tui.demo.network import Relay
+from tui.demo.programme import MINUTE_MS, make_programme
+
+SYNC_INTERVAL_MS = 10_000
+POLL_INTERVAL_MS = 2_000
+HISTORY_MS = 45 * MINUTE_MS
+HISTORY_POLL_MS = 5_000
+HISTORY_SYNC_MS = 20_000
+
+
+@dataclass(frozen=True)
+class Member:
+    """A media server of the estate."""
+
+    server: str
+    role: Role
+    share: float
+    """Of every stream's audience."""
+
+
+MEMBERS = (Member("origin-1", "origin", 0.05), Member("edge-1", "edge", 0.55), Member("edge-2", "edge", 0.40))
+
+CUT_OFF = "edge-2"
+"""The server whose agent loses its network."""
+
+OUTAGE_AFTER_SECONDS = 5.0
+OUTAGE_MS = 3 * MINUTE_MS
+SHORTEST_OUTAGE_SECONDS = 8.0
+LONGEST_OUTAGE_SECONDS = 60.0
+
+
+def outage_seconds(speed: float) -> float:
+    """How long the outage lasts for who watches: three minutes of the demo's time, within reason."""
+    return min(max(OUTAGE_MS / 1000 / speed, SHORTEST_OUTAGE_SECONDS), LONGEST_OUTAGE_SECONDS)
+
+
+@dataclass
+class _Running:
+    member: Member
+    agent: Agent
+    relay: Relay
+
+
+class Estate:
+    """A running estate. `url` and `token_file` are what a console needs."""
+
+    def __init__(self, service: RunningService, token_file: Path, clock: DemoClock, agents: list[_Running]) -> None:
+        self.url = service.url
+        self.token_file = token_file
+        self._clock = clock
+        self._agents = agents
+
+    async def make_history(self, progress: Callable[[float], None]) -> None:
+        """Lives through the time before the demo. `progress` hears the part that is done, from 0 to 1."""
+        for done_ms in range(0, HISTORY_MS, HISTORY_POLL_MS):
+            for running in self._agents:
+                await running.agent.poll()
+                if done_ms % HISTORY_SYNC_MS == 0:
+                    await running.agent.sync()
+            progress(done_ms / HISTORY_MS)
+            self._clock.step(HISTORY_POLL_MS)
+        for running in self._agents:
+            await running.agent.poll()
+            await running.agent.sync()
+
+    async def live(self, speed: float, outage: bool = True) -> None:
+        """Runs until cancelled. A few seconds in, one agent loses its network, and gets it back a little later."""
+        self._clock.release(speed)
+        async with asyncio.TaskGroup() as tasks:
+            for running in self._agents:
+                tasks.create_task(running.agent.run())
+            if outage:
+                tasks.create_task(self._cut_and_heal(speed))
+
+    async def _cut_and_heal(self, speed: float) -> None:
+        relay = next(running.relay for running in self._agents if running.member.server == CUT_OFF)
+        await asyncio.sleep(OUTAGE_AFTER_SECONDS)
+        await relay.cut()
+        await asyncio.sleep(outage_seconds(speed))
+        await relay.heal()
+
+
+@asynccontextmanager
+async def running_estate(directory: Path, seed: int, port: int, now_ms: int) -> AsyncIterator[Estate]:
+    """The estate while the block runs, its clock standing at the beginning of the history.
+
+    All files are in `directory`, which the caller removes. The service listens on `port`, 0 for a free one.
+    """
+    clock = DemoClock(now_ms - HISTORY_MS)
+    tokens = {member.server: secrets.token_urlsafe(24) for member in MEMBERS}
+    token_file = _write_secret(directory / "admin-token", admin := secrets.token_urlsafe(24))
+    tokens_file = _write_secret(directory / "tokens.toml", _tokens_toml(admin, tokens))
+    async with AsyncExitStack() as stack:
+        service = await stack.enter_async_context(
+            run_service(
+                store_url=f"sqlite:///{directory / 'usage.db'}",
+                tokens=read_tokens(tokens_file, {}),
+                clock=clock,
+                port=port,
+            )
+        )
+        programme = make_programme(seed, clock.now_ms() - 20 * MINUTE_MS)
+        agents = []
+        for index, member in enumerate(MEMBERS):
+            relay = Relay(service.port)
+            await relay.heal()
+            stack.push_async_callback(relay.cut)
+            media_server = SimulatedMediaServer(
+                programme, member.share, seed * 1000 + index, clock.now_ms() - 20 * MINUTE_MS
+            )
+            journal = SqliteJournal(directory / f"{member.server}.journal.db", durable=False)
+            stack.callback(journal.close)
+            link = ServiceLink(
+                f"http://127.0.0.1:{relay.port}", member.server, _token(tokens[member.server]), clock=clock
+            )
+            stack.push_async_callback(link.close)
+            agent = Agent(
+                server=member.server,
+                source=SimulatedSource(media_server, clock),
+                ledger=Ledger(journal, f"demo-{seed}-{index}", member.server, member.role, SYNC_INTERVAL_MS),
+                link=link,
+                sync_up=SyncUp(member.server, SYNC_INTERVAL_MS, clock.elapsed_ms(), Random(seed + index)),
+                poll_interval_ms=POLL_INTERVAL_MS,
+                clock=clock,
+            )
+            agents.append(_Running(member, agent, relay))
+        yield Estate(service, token_file, clock, agents)
+
+
+def _token(token: str) -> Callable[[], str]:
+    return lambda: token
+
+
+def _tokens_toml(admin: str, agents: dict[str, str]) -> str:
+    lines = [f'[[token]]\nname = "demo"\nvalue = "{admin}"\nrole = "admin"\n']
+    lines += [
+        f'[[token]]\nvalue = "{token}"\nrole = "agent"\nserver = "{server}"\n' for server, token in agents.items()
+    ]
+    return "\n".join(lines)
+
+
+def _write_secret(path: Path, text: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(text, "utf-8")
+    return path
+
+
+async def run_headless(
+    directory: Path,
+    seed: int,
+    speed: float,
+    port: int,
+    now_ms: int,
+    progress: Callable[[float], None],
+    ready: Callable[[str, Path], None],
+    stop: asyncio.Event,
+) -> None:
+    """The estate until `stop`: history, then `ready(url, token_file)`, then life."""
+    async with running_estate(directory, seed, port, now_ms) as estate:
+        await estate.make_history(progress)
+        ready(estate.url, estate.token_file)
+        living = asyncio.create_task(estate.live(speed))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if living.done():
+            living.result()
+        living.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await living

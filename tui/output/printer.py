@@ -1,0 +1,167 @@
+"""Rows written in one of four formats. What a row is made of is told once, in a `View`.
+
+JSON, NDJSON and CSV hold the figures exactly and are UTF-8 whatever the locale. The table is for people: text from
+outside is made safe first. Output is written in blocks, so that a long list starts to appear at once.
+"""
+
+import csv
+import io
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from itertools import islice
+from typing import BinaryIO, Generic, TypeVar
+
+import msgspec
+
+from tui.model.text import safe, shortened, width
+
+Row = TypeVar("Row")
+Cell = str | int | float | None
+
+BLOCK_ROWS = 1000
+WIDEST_CELL = 60
+"""How many cells a column takes. On a terminal longer text is cut; away from one it stands in full and juts out."""
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""A text cell that starts with one of these would run as a formula in a spreadsheet."""
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    TABLE = "table"
+    JSON = "json"
+    NDJSON = "ndjson"
+    CSV = "csv"
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """A column of the table: its title and a row's text in it. `figure` puts it to the right."""
+
+    title: str
+    text: Callable[[Row], str]
+    figure: bool = False
+
+
+@dataclass(frozen=True)
+class Field(Generic[Row]):
+    """A column of the CSV: its name and a row's value in it."""
+
+    name: str
+    value: Callable[[Row], Cell]
+
+
+@dataclass(frozen=True)
+class View(Generic[Row]):
+    """How rows of one kind are shown. `document` gives what `msgspec` encodes as a row's JSON; else it is the row."""
+
+    columns: Sequence[Column[Row]]
+    fields: Sequence[Field[Row]]
+    document: Callable[[Row], object] | None = None
+
+
+def print_rows(rows: Sequence[Row], view: View[Row], output_format: Format) -> None:
+    """Writes the rows to standard output."""
+    sys.stdout.flush()
+    out, on_terminal = sys.stdout.buffer, sys.stdout.isatty()
+    documents = map(view.document, rows) if view.document is not None else rows
+    match output_format:
+        case Format.JSON:
+            chunks = json_text(documents)
+        case Format.NDJSON:
+            chunks = ndjson_text(documents)
+        case Format.CSV:
+            chunks = csv_text(rows, view.fields, only_visible=on_terminal)
+        case Format.TABLE:
+            chunks = table_text(rows, view.columns, cut=on_terminal)
+    encoding = sys.stdout.encoding if output_format is Format.TABLE else "utf-8"
+    write_blocks(chunks, out, encoding)
+
+
+def write_blocks(lines: Iterable[str], out: BinaryIO, encoding: str = "utf-8") -> None:
+    """Writes lines a block at a time. What the encoding lacks becomes a question mark."""
+    remaining = iter(lines)
+    while block := "".join(islice(remaining, BLOCK_ROWS)):
+        out.write(block.encode(encoding, "replace"))
+    out.flush()
+
+
+def json_text(rows: Iterable[object]) -> Iterator[str]:
+    """One JSON list, a row a line."""
+    opening = "["
+    for row in rows:
+        yield f"{opening}\n{_json(row)}"
+        opening = ","
+    yield "[]\n" if opening == "[" else "\n]\n"
+
+
+def ndjson_text(rows: Iterable[object]) -> Iterator[str]:
+    """One JSON value a line."""
+    for row in rows:
+        yield f"{_json(row)}\n"
+
+
+def csv_text(rows: Iterable[Row], fields: Sequence[Field[Row]], *, only_visible: bool = False) -> Iterator[str]:
+    """A line of names, then a line a row. Text that a spreadsheet would run gets an apostrophe before it.
+
+    `only_visible` shows control characters as pictures, for a terminal.
+    """
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\n")
+    header: list[Cell] = [field.name for field in fields]
+    for cells in _with_header(header, ([field.value(row) for field in fields] for row in rows)):
+        writer.writerow(
+            [inert(safe(cell) if only_visible else cell) if isinstance(cell, str) else cell for cell in cells]
+        )
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+
+
+def inert(text: str) -> str:
+    """The text as a cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text
+
+
+def table_text(rows: Sequence[Row], columns: Sequence[Column[Row]], *, cut: bool) -> Iterator[str]:
+    """Aligned lines under a line of titles; nothing at all for no rows."""
+    if not rows:
+        return
+    widths = [width(column.title) for column in columns]
+    for row in rows:
+        for at, column in enumerate(columns):
+            widths[at] = max(widths[at], min(width(_cell(column, row, cut)), WIDEST_CELL))
+    yield _line([column.title for column in columns], columns, widths)
+    for row in rows:
+        yield _line([_cell(column, row, cut) for column in columns], columns, widths)
+
+
+def _cell(column: Column[Row], row: Row, cut: bool) -> str:
+    text = safe(column.text(row))
+    return shortened(text, WIDEST_CELL) if cut else text
+
+
+def _line(cells: Sequence[str], columns: Sequence[Column[Row]], widths: Sequence[int]) -> str:
+    padded = []
+    for cell, column, cells_wide in zip(cells, columns, widths, strict=True):
+        padding = " " * (cells_wide - width(cell))
+        padded.append(padding + cell if column.figure else cell + padding)
+    return "  ".join(padded).rstrip() + "\n"
+
+
+def _with_header(header: list[Cell], rows: Iterable[list[Cell]]) -> Iterator[list[Cell]]:
+    yield header
+    yield from rows
+
+
+_ACTS_ON_A_TERMINAL = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def _json(row: object) -> str:
+    """A row as JSON on one line. What a terminal would obey is escaped: in JSON that is the same text."""
+    text = msgspec.json.encode(row).decode()
+    return _ACTS_ON_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
