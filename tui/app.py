@@ -168,8 +168,7 @@ class ConsoleApp(App[int]):
         def progress(done: int) -> None:
             self.sessions_screen.say(f"deleting {done:,} of {len(records):,} …")
 
-        now_ms = self.state.now_ms()
-        outcome = await deleter.delete_sessions(self.client, stream, records, self._journal_path, now_ms, progress)
+        outcome = await deleter.delete_sessions(self.client, stream, records, self._journal_path, progress)
         self.post_message(DeleteFinished(outcome))
 
     @on(DeleteFinished)

@@ -7,7 +7,7 @@ from pathlib import Path
 from streamusage.client import UsageClient
 from streamusage.clock import Clock, SystemClock
 from tui.app import ConsoleApp
-from tui.journal import default_journal
+from tui.deleted import journal_path as default_journal_path
 
 POLL_INTERVAL_SECONDS = 2.0
 
@@ -60,7 +60,7 @@ async def run_console_async(
             profile_name=profile_name,
             clock=clock,
             poll_interval_seconds=poll_interval,
-            journal_path=journal_path or default_journal(),
+            journal_path=journal_path or default_journal_path(),
             read_only=read_only,
             tz=tz,
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from streamusage.client import NotFound, UsageApiError, UsageClient
 from streamusage.usage import SessionKey, StreamId, UsageRecord
-from tui import journal
+from tui import deleted
 
 
 @dataclass
@@ -31,16 +31,15 @@ async def delete_sessions(
     stream: StreamId,
     records: list[UsageRecord],
     journal_path: Path,
-    now_ms: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Outcome:
     """Deletes exactly these records' sessions. Stops at the first failure that the next one would meet as well."""
     outcome = Outcome(stream)
     try:
-        await asyncio.to_thread(journal.append, journal_path, client.host, records, now_ms)
-    except journal.JournalError as error:
+        await asyncio.to_thread(deleted.append, records, journal_path, service=client.host)
+    except OSError as error:
         outcome.not_tried = [record.key for record in records]
-        outcome.why_not = str(error)
+        outcome.why_not = f"the journal {journal_path} cannot be written ({error.strerror}); nothing was deleted"
         return outcome
     for number, record in enumerate(records):
         try:
