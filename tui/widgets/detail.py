@@ -1,6 +1,6 @@
 """The detail of one stream: the session under the cursor, its chart, its servers, and every session of the stream."""
 
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
@@ -16,7 +16,7 @@ from tui.model.sessions import Session
 from tui.model.sparkline import sparkline
 from tui.model.text import padded, padded_left, safe, width
 from tui.state import ConsoleState
-from tui.widgets.lines import Inked, Part
+from tui.widgets.lines import INK_CLASSES, Inked, Part
 from tui.widgets.plot import BACKFILLED_MARK, plot, top_of
 
 HISTORY_CELLS = 60
@@ -35,6 +35,7 @@ class _Row(NamedTuple):
 class DetailView(ScrollView, Inked):
     """Draws what the state knows of one stream. Scrolls by itself where that is more than fits."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "DetailView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
 
     def __init__(self, state: ConsoleState, *, id: str | None = None) -> None:

@@ -4,6 +4,7 @@ The cursor stands at a server and an instant, so that it stays there while the w
 """
 
 from datetime import tzinfo
+from typing import ClassVar
 
 from textual import events
 from textual.geometry import Size
@@ -14,7 +15,7 @@ from streamusage.coverage import Provenance
 from tui.model import formats
 from tui.model.gaps import GLYPHS, GapGrid, GapRow
 from tui.model.text import padded, padded_left, safe
-from tui.widgets.lines import Inked, Part
+from tui.widgets.lines import INK_CLASSES, Inked, Part
 
 _NAME_CELLS = 12
 _PERCENT_CELLS = 8
@@ -28,6 +29,7 @@ def cells_within(width: int) -> int:
 class GapGridView(ScrollView, Inked, can_focus=True):
     """Draws a `GapGrid`. The time line stands still above the rows."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "GapGridView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; height: 1fr; }"
 
     def __init__(self, tz: tzinfo | None, *, id: str | None = None) -> None:

@@ -35,10 +35,12 @@ Part = tuple[str, str]
 """(text, ink); an empty ink is the widget's own."""
 
 
-class Inked(Widget):
-    """A widget that draws parts. `Inked` itself draws nothing."""
+INK_CLASSES = {f"ink--{ink}" for ink in INKS}
+"""What a widget that draws with inks has as its `COMPONENT_CLASSES`."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"ink--{ink}" for ink in INKS}
+
+class Inked(Widget):
+    """Mixed into a widget that draws parts."""
 
     def ink(self, name: str) -> Style:
         """The style of an ink over the widget's own; several inks are given as `live cursor`, the last one wins."""
@@ -69,6 +71,7 @@ class Inked(Widget):
 class Line(Inked):
     """One line: parts from the left, and parts that stand at the right for as long as there is room."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "Line { height: 1; }"
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -4,7 +4,7 @@ The row under the cursor is a session, not a number: when a poll moves it, curso
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual import events
 from textual.geometry import Size
@@ -21,7 +21,7 @@ from tui.model.sparkline import sparkline
 from tui.model.text import padded, padded_left, safe
 from tui.model.view import Column
 from tui.state import ConsoleState
-from tui.widgets.lines import Inked, Part
+from tui.widgets.lines import INK_CLASSES, Inked, Part
 
 
 class _Shown(NamedTuple):
@@ -68,6 +68,7 @@ _LESS_AND_LESS: tuple[tuple[_Shown, ...], ...] = (
 class SessionTable(ScrollView, Inked, can_focus=True):
     """Draws the rows of a `SessionView`. The header stands still above them."""
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "SessionTable { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
 
     @dataclass
