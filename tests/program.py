@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,17 +31,38 @@ class Program:
         } | {"HOME": str(home), "PYTHONPATH": str(REPOSITORY), "LC_ALL": "C.UTF-8"}
 
     async def __call__(self, *arguments: str, stdin: bytes = b"", **environment: str) -> Ended:
-        process = await asyncio.create_subprocess_exec(
+        """Runs it to its end, away from any terminal."""
+        process = await self.start(*arguments, stdin=asyncio.subprocess.PIPE, **environment)
+        return await self._ended(process, stdin)
+
+    async def typed_into(self, typed: bytes, *arguments: str, **environment: str) -> Ended:
+        """Runs it with a terminal to ask at, where this is typed."""
+        ours, its = os.openpty()
+        try:
+            process = await self.start(*arguments, stdin=its, **environment)
+            os.write(ours, typed)
+            return await self._ended(process)
+        finally:
+            os.close(ours)
+            os.close(its)
+
+    async def start(self, *arguments: str, stdin: int, **environment: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "tui",
             *arguments,
-            stdin=asyncio.subprocess.PIPE,
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self.environment | environment,
             cwd=self.home,
+            # A test runner's workers ignore ctrl+c, and what they start would inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+
+    @staticmethod
+    async def _ended(process: asyncio.subprocess.Process, stdin: bytes | None = None) -> Ended:
         out, err = await asyncio.wait_for(process.communicate(stdin), 60)
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())

@@ -4,6 +4,8 @@ import asyncio
 import csv
 import io
 import json
+import os
+import signal
 import stat
 import sys
 
@@ -237,6 +239,51 @@ class TestRm:
         async with PlainManager(wire()) as manager:
             ended = await streamtop("rm", *arguments, "--yes", "--url", manager.url, **TOKEN)
         assert (ended.code, manager.asked) == (2, [])
+
+    @pytest.mark.parametrize(("typed", "left"), [(b"y\n", 1), (b"n\n", 3), (b"\n", 3), (b"\x04", 3)])
+    async def test_a_stream_is_asked_for(self, streamtop: Program, typed: bytes, left: int) -> None:
+        async with PlainManager(wire(start=1), wire("other"), wire(start=2)) as manager:
+            ended = await streamtop.typed_into(typed, "rm", "live/keynote", "--url", manager.url, **TOKEN)
+        assert len(manager.records) == left
+        assert (ended.code == 0) == (left == 1)
+        assert "Delete 2 sessions of live/keynote" in ended.err
+        assert ended.out == ""
+
+    @pytest.mark.parametrize("typed", ["yes", "", "127.0.0.1"])
+    async def test_everything_goes_only_where_the_host_is_typed(self, streamtop: Program, typed: str) -> None:
+        async with PlainManager(wire(), wire("other")) as manager:
+            host = f"127.0.0.1:{manager.port}"
+            wrong = await streamtop.typed_into(f"{typed}\n".encode(), "rm", "--all", "--url", manager.url, **TOKEN)
+            assert (wrong.code, len(manager.records)) == (1, 2)
+            right = await streamtop.typed_into(f"{host}\n".encode(), "rm", "--all", "--url", manager.url, **TOKEN)
+            assert (right.code, manager.records) == (0, [])
+
+    async def test_ctrl_c_at_the_question_deletes_nothing(self, streamtop: Program) -> None:
+        async with PlainManager(wire()) as manager:
+            ours, its = os.openpty()
+            process = await streamtop.start("rm", "live/keynote", "--url", manager.url, stdin=its, **TOKEN)
+            assert process.stderr is not None
+            asked = await asyncio.wait_for(process.stderr.readuntil(b"[y/N]"), 20)
+            await asyncio.sleep(0.2)
+            process.send_signal(signal.SIGINT)
+            _, err = await asyncio.wait_for(process.communicate(), 20)
+            os.close(ours)
+            os.close(its)
+        assert (process.returncode, manager.deletes) == (130, [])
+        assert b"Traceback" not in asked + err
+
+    async def test_a_session_that_begins_meanwhile_stays(self, streamtop: Program) -> None:
+        async with PlainManager(wire(start=1)) as manager:
+            ours, its = os.openpty()
+            process = await streamtop.start("rm", "live/keynote", "--url", manager.url, stdin=its, **TOKEN)
+            assert process.stderr is not None
+            await asyncio.wait_for(process.stderr.readuntil(b"[y/N]"), 20)
+            manager.records.append(wire(start=2))
+            os.write(ours, b"y\n")
+            await asyncio.wait_for(process.communicate(), 20)
+            os.close(ours)
+            os.close(its)
+        assert (process.returncode, manager.records) == (0, [wire(start=2)])
 
     @pytest.mark.parametrize("name", HOSTILE)
     async def test_a_hostile_name_deletes_itself_and_nothing_else(self, streamtop: Program, name: str) -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from streamusage.answers import BackfilledPart, CoveredTime, DailyStatistics, Delta, ServerCoverage, Span
 from streamusage.coverage import Provenance
 from streamusage.usage import EmptyNameError, StreamId, UsageRecord, stream_path
-from tui.commands.instants import INSTANT
+from tui.commands.instants import instant
 from tui.commands.streams import read, written
 from tui.commands.views import daily_view, gap_view, gaps_of
 from tui.deleted import append
@@ -142,7 +142,7 @@ class TestInstants:
         ],
     )
     def test_instants(self, text: str, at: int) -> None:
-        assert INSTANT.convert(text, None, None)(NOON, BERLIN) == at
+        assert instant(text)(NOON, BERLIN) == at
 
 
 class TestJournalOfDeletedRecords:

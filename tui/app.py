@@ -168,7 +168,8 @@ class ConsoleApp(App[int]):
         def progress(done: int) -> None:
             self.sessions_screen.say(f"deleting {done:,} of {len(records):,} …")
 
-        outcome = await deleter.delete_sessions(self.client, stream, records, self._journal_path, progress)
+        now_ms = self.state.now_ms()
+        outcome = await deleter.delete_sessions(self.client, stream, records, self._journal_path, now_ms, progress)
         self.post_message(DeleteFinished(outcome))
 
     @on(DeleteFinished)

@@ -26,6 +26,10 @@ class DeletedRecord(UsageRecord, frozen=True, kw_only=True):
     """Host and port of the service that it was deleted at."""
 
 
+class JournalError(Exception):
+    """The journal cannot be written; nothing may be deleted then."""
+
+
 def journal_path() -> Path:
     """Where deleted records are kept."""
     return platformdirs.user_state_path("streamtop") / "deleted.ndjson"
@@ -36,11 +40,21 @@ def append(
 ) -> Path:
     """Adds the records and returns once they are safely on disk. Gives the file's path.
 
-    Raises `OSError` where that cannot be done: then nothing may be deleted.
+    Raises `JournalError` where that cannot be done: then nothing may be deleted.
     """
     target = path or journal_path()
     at_ms = time.time_ns() // 1_000_000 if deleted_at is None else deleted_at
     lines = b"".join(msgspec.json.encode(_journalled(record, service, at_ms)) + b"\n" for record in records)
+    try:
+        _add(target, lines)
+    except OSError as error:
+        raise JournalError(
+            f"the journal of deleted records {target} cannot be written ({error.strerror}); nothing was deleted"
+        ) from None
+    return target
+
+
+def _add(target: Path, lines: bytes) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     is_new = not target.exists()
     descriptor = os.open(target, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -53,7 +67,6 @@ def append(
         os.close(descriptor)
     if is_new:
         _sync_folder(target.parent)
-    return target
 
 
 def _journalled(record: UsageRecord, service: str, at_ms: int) -> DeletedRecord:

@@ -24,22 +24,25 @@ class Outcome:
     not_tried: list[SessionKey] = field(default_factory=list)
     why_not: str = ""
     """Why nothing more was tried."""
+    failure: Exception | None = None
+    """What stopped it."""
 
 
 async def delete_sessions(
     client: UsageClient,
     stream: StreamId,
     records: list[UsageRecord],
-    journal_path: Path,
+    journal_path: Path | None,
+    now_ms: int,
     progress: Callable[[int], None] = lambda done: None,
 ) -> Outcome:
     """Deletes exactly these records' sessions. Stops at the first failure that the next one would meet as well."""
     outcome = Outcome(stream)
     try:
-        await asyncio.to_thread(deleted.append, records, journal_path, service=client.host)
-    except OSError as error:
+        await asyncio.to_thread(deleted.append, records, journal_path, service=client.host, deleted_at=now_ms)
+    except deleted.JournalError as error:
         outcome.not_tried = [record.key for record in records]
-        outcome.why_not = f"the journal {journal_path} cannot be written ({error.strerror}); nothing was deleted"
+        outcome.why_not, outcome.failure = str(error), error
         return outcome
     for number, record in enumerate(records):
         try:
@@ -49,7 +52,7 @@ async def delete_sessions(
         except (UsageApiError, ValueError) as error:
             outcome.failed.append((record.key, str(error)))
             outcome.not_tried = [later.key for later in records[number + 1 :]]
-            outcome.why_not = str(error)
+            outcome.why_not, outcome.failure = str(error), error
             return outcome
         else:
             outcome.deleted.append(record.key)

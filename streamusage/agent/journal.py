@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import apsw
 import msgspec
@@ -42,19 +42,24 @@ class DamagedJournalError(JournalError):
 
 
 class SqliteJournal:
-    """A journal in a file. `durable=False` leaves the syncing to the operating system: for the demo only."""
+    """A journal in a file."""
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        """Opens the journal, making it if it is not there. Raises `JournalError`."""
+    def __init__(self, path: Path, *, synchronous: Literal["full", "normal", "off"] = "full", vfs: str = "") -> None:
+        """Opens the journal, making it if it is not there. Raises `JournalError`.
+
+        Anything but `synchronous="full"` may lose what was committed when power fails. `vfs` names another file
+        system below SQLite. Both are for the demo and for tests.
+        """
         self.path = path
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = apsw.Connection(os.fspath(path))
+            if not vfs:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = apsw.Connection(os.fspath(path), vfs=vfs or None)
             self._connection.set_busy_timeout(0)
             # Exclusive: a second agent on the same journal would count everything twice.
             self._connection.pragma("locking_mode", "exclusive")
             self._connection.pragma("journal_mode", "wal")
-            self._connection.pragma("synchronous", "full" if durable else "off")
+            self._connection.pragma("synchronous", synchronous)
             version = self._connection.pragma("user_version")
             if version not in (0, _FORMAT):
                 raise JournalError(f"{path}: this journal has format {version}, this agent reads format {_FORMAT}")
@@ -70,9 +75,17 @@ class SqliteJournal:
 
     @contextmanager
     def transaction(self) -> Iterator["SqliteTransaction"]:
-        """One transaction: durable when the block ends well, undone when it does not."""
-        with self._connection:
-            yield SqliteTransaction(self._connection, self.path)
+        """One transaction: durable when the block ends well, undone when it does not.
+
+        Raises `JournalError` where the file cannot be read or written, which may pass (a full disk).
+        """
+        try:
+            with self._connection:
+                yield SqliteTransaction(self._connection, self.path)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise DamagedJournalError(f"{self.path}: the journal is damaged ({error})") from error
+        except apsw.Error as error:
+            raise JournalError(f"{self.path}: the journal cannot be written ({error}); what it has is kept") from error
 
     def check(self) -> None:
         """Reads everything once. Raises `DamagedJournalError` where SQLite or a checksum says that it is damaged."""
@@ -84,8 +97,6 @@ class SqliteJournal:
                 tx.head()
                 tx.first_reading()
                 tx.changed_since(-1)
-        except apsw.CorruptError as error:
-            raise DamagedJournalError(f"{self.path}: the journal is damaged ({error})") from error
         except DamagedJournalError:
             self.close()
             raise

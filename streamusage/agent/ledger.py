@@ -97,21 +97,25 @@ class Journal(Protocol):
 class Ledger:
     """One server's accounts on the agent's side.
 
-    After an exception out of `record` the ledger must be made anew from its journal: its memory may be ahead of it.
+    After an error of the journal, `reload` before going on: whether the last transaction is in it, only it can tell.
     """
 
     def __init__(self, journal: Journal, journal_id: str, server: str, role: Role, sync_interval_ms: int) -> None:
         """`journal_id` names the journal if it is a new one; an old one keeps its name."""
-        self._journal = journal
+        self._journal, self._journal_id = journal, journal_id
         self._server, self._role, self._sync_interval_ms = server, role, sync_interval_ms
-        with journal.transaction() as tx:
+        self.reload()
+
+    def reload(self) -> None:
+        """Takes everything from the journal again."""
+        with self._journal.transaction() as tx:
             head = tx.head()
             if head is None:
-                head = Head(journal=journal_id)
+                head = Head(journal=self._journal_id)
                 tx.put_head(head)
             self._viewers = {row.viewer_id: row for row in tx.open_viewers()}
             self._bridge = tuple(tx.bridge(head.life))
-        self._head = head
+        self._head: Head = head
 
     @property
     def head(self) -> Head:

@@ -9,6 +9,7 @@ import contextlib
 import logging
 from typing import Protocol
 
+from streamusage.agent.journal import DamagedJournalError, JournalError
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import LinkDown, LinkError
 from streamusage.agent.source import Source, SourceError
@@ -101,7 +102,18 @@ class Agent:
         if self._source_error:
             LOG.info("%s can be read again", self._server)
             self._source_error = ""
-        self.ledger.record(reading)
+        try:
+            self.ledger.record(reading)
+        except DamagedJournalError:
+            raise
+        except JournalError as error:
+            # Nothing is lost by it: the next reading counts from the baseline that the journal has.
+            LOG.error("%s; the next reading tries again", error)
+            self._reload()
+
+    def _reload(self) -> None:
+        with contextlib.suppress(JournalError):
+            self.ledger.reload()
 
     async def sync(self) -> None:
         """One sync-up: hands over all that the service has not acknowledged. Failures only move the next attempt."""
@@ -112,6 +124,12 @@ class Agent:
                     return
                 self.sync_up.answered(self._clock.elapsed_ms())
             raise LinkDown("the service did not come to an acknowledgement; the figures stay in the journal")
+        except DamagedJournalError:
+            raise
+        except JournalError as error:
+            self.sync_up.failed(self._clock.elapsed_ms(), str(error))
+            LOG.error("%s; the next sync-up tries again", error)
+            self._reload()
         except LinkError as error:
             retry_after = getattr(error, "retry_after_seconds", None) or 0
             before = self.sync_up.phase

@@ -1,7 +1,5 @@
 """What agents ask of the service: an epoch for their journal, and to take in their reports."""
 
-import asyncio
-from typing import TypeVar
 from urllib.parse import unquote
 
 import msgspec
@@ -13,12 +11,9 @@ from streamusage.report import EpochRequest, Refusal, Report
 from streamusage.service.context import Service
 from streamusage.service.errors import ApiError, json_response
 from streamusage.service.reports import hold, issue_epoch, take_report
-from streamusage.service.requests import Query, path_below, read_body
+from streamusage.service.requests import Query, decoded, path_below, read_body
 
 _AGENTS = "/api/v1/agents/"
-_DECODE_IN_LOOP_BYTES = 64 * 1024
-
-Message = TypeVar("Message", EpochRequest, Report)
 
 
 def agent_routes(service: Service) -> APIRouter:
@@ -30,7 +25,7 @@ def agent_routes(service: Service) -> APIRouter:
         server = _server(service, request, "/epochs")
         body = await read_body(request, service.body_limit_bytes)
         try:
-            asked = await _decode(body, EpochRequest)
+            asked = await decoded(body, EpochRequest)
         except msgspec.ValidationError as error:
             raise ApiError(422, f"this is not a request for an epoch: {error}") from None
         now_ms = service.clock.now_ms()
@@ -42,7 +37,7 @@ def agent_routes(service: Service) -> APIRouter:
         body = await read_body(request, service.body_limit_bytes)
         now_ms = service.clock.now_ms()
         try:
-            report = await _decode(body, Report)
+            report = await decoded(body, Report)
         except msgspec.ValidationError as error:
             reason = f"the report was kept aside, it is not of the known form: {error}"
             return _answer(await service.write(lambda connection: hold(connection, server, body, reason, now_ms)))
@@ -68,15 +63,3 @@ def _server(service: Service, request: Request, suffix: str) -> str:
     if not who.may_report_for(server):
         raise ApiError(403, "this token may not report for that server; nothing was changed")
     return server
-
-
-async def _decode(body: bytes, kind: type[Message]) -> Message:
-    """Raises `msgspec.ValidationError` for another form; a body that is not JSON at all broke on its way."""
-    try:
-        if len(body) <= _DECODE_IN_LOOP_BYTES:
-            return msgspec.json.decode(body, type=kind)
-        return await asyncio.to_thread(msgspec.json.decode, body, type=kind)
-    except msgspec.ValidationError:
-        raise
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ApiError(400, f"the body is not valid JSON: {error}; nothing was changed") from None

@@ -18,7 +18,7 @@ from streamusage.service.daily_queries import daily_answer
 from streamusage.service.errors import ApiError, json_response
 from streamusage.service.history_queries import history_answer
 from streamusage.service.records import import_records
-from streamusage.service.requests import LARGEST_NUMBER, Query, path_below, read_body, stream_of
+from streamusage.service.requests import LARGEST_NUMBER, Query, decoded, path_below, read_body, stream_of
 from streamusage.usage import EmptyNameError, UsageRecord, stream_path
 
 CHANGES_LIMIT = 10_000
@@ -122,7 +122,12 @@ def extension_routes(service: Service) -> APIRouter:
     @router.post("/api/v1/import", summary="Take in usage records that were exported")
     async def take_in(request: Request) -> Response:
         who = service.admin(request, Query(request))
-        records = _imported(await read_body(request, service.body_limit_bytes))
+        body = await read_body(request, service.body_limit_bytes)
+        try:
+            sent = await decoded(body, list[ImportedRecord])
+        except msgspec.ValidationError as error:
+            raise ApiError(422, f"this is not an array of usage records: {error}; nothing was imported") from None
+        records = _imported(sent)
         now_ms = service.clock.now_ms()
         imported = await service.write(lambda connection: import_records(connection, records, who, now_ms))
         return json_response({"imported": imported, "kept": len(records) - imported})
@@ -134,13 +139,8 @@ def extension_routes(service: Service) -> APIRouter:
     return router
 
 
-def _imported(body: bytes) -> list[UsageRecord]:
-    try:
-        records = [record.record() for record in msgspec.json.decode(body, type=list[ImportedRecord])]
-    except msgspec.ValidationError as error:
-        raise ApiError(422, f"this is not an array of usage records: {error}; nothing was imported") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ApiError(400, f"the body is not valid JSON: {error}; nothing was imported") from None
+def _imported(sent: list[ImportedRecord]) -> list[UsageRecord]:
+    records = [record.record() for record in sent]
     for number, record in enumerate(records, start=1):
         try:
             stream_path(record.stream)

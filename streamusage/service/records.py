@@ -89,7 +89,9 @@ def import_records(connection: Connection, records: Sequence[UsageRecord], who: 
     """Takes in the records whose key is not there yet, deleted ones included; says how many those were."""
     imported = 0
     for batch in _batches(records, _KEYS_AT_A_TIME):
-        new = {(stream_key(record.scope, record.name), record.start_time): record for record in reversed(batch)}
+        new: dict[tuple[bytes, int], UsageRecord] = {}
+        for record in batch:
+            new.setdefault((stream_key(record.scope, record.name), record.start_time), record)
         there = select(usage.c.stream, usage.c.start_time).where(
             tuple_(usage.c.stream, usage.c.start_time).in_(list(new))
         )

@@ -8,8 +8,10 @@ import asyncio
 import re
 import zlib
 from collections.abc import Collection
+from typing import TypeVar
 from urllib.parse import unquote_plus, unquote_to_bytes
 
+import msgspec
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 
@@ -19,7 +21,10 @@ from streamusage.usage import EmptyNameError, StreamId, parse_stream_path
 LARGEST_NUMBER = 2**53
 """What a JSON number holds exactly."""
 
-_INFLATE_IN_LOOP = 64 * 1024
+_IN_LOOP_BYTES = 64 * 1024
+"""A body above this is worked on in a thread, so that other requests need not wait for it."""
+
+Content = TypeVar("Content")
 _NUMBER = re.compile(r"-?[0-9]{1,16}")
 
 
@@ -131,7 +136,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     body = b"".join(pieces)
     if encoding in {"identity", ""}:
         return body
-    if len(body) <= _INFLATE_IN_LOOP:
+    if len(body) <= _IN_LOOP_BYTES:
         return inflate(body, limit)
     return await asyncio.to_thread(inflate, body, limit)
 
@@ -154,6 +159,26 @@ def inflate(body: bytes, limit: int) -> bytes:
     except zlib.error:
         raise ApiError(400, "the body is not valid gzip; nothing was done") from None
     return bytes(unpacked)
+
+
+async def decoded(body: bytes, kind: type[Content]) -> Content:
+    """The JSON body as `kind`. Raises `msgspec.ValidationError` for JSON of another form; 400 for no JSON."""
+    if len(body) <= _IN_LOOP_BYTES:
+        return _decoded(body, kind)
+    return await asyncio.to_thread(_decoded, body, kind)
+
+
+def _decoded(body: bytes, kind: type[Content]) -> Content:
+    try:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError:
+            msgspec.json.decode(body)  # the wrong form was seen before the end: it may not be JSON at all
+            raise
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(400, f"the body is not valid JSON: {error}; nothing was done") from None
 
 
 def _too_large(limit: int) -> ApiError:

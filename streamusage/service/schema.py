@@ -35,7 +35,7 @@ servers = Table(
     _text("server", key=True),
     _text("role"),
     _number("epoch"),  # the active one; 0 until the first report
-    _text("journal"),
+    _text("life"),  # of the agent's journal
     _number("issued"),
     _number("acknowledged"),  # the active epoch's revision
     _number("since", null=True),  # the start of what the server is accounted for
@@ -134,6 +134,7 @@ viewers = Table(
     _text("protocol"),
     _number("started_at"),
     _text("publish_id"),
+    _number("counted_to", null=True),
     sqlite_with_rowid=False,
 )
 

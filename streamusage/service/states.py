@@ -57,6 +57,7 @@ def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
             protocol=row.protocol,
             started_at=row.started_at,
             publish_id=row.publish_id,
+            counted_to=row.counted_to,
         )
         for row in connection.execute(select(viewers).where(viewers.c.server == server))
     ]

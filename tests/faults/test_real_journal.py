@@ -19,7 +19,7 @@ class CrashingFile:
     def __init__(self, path: Path, simulation: Simulation) -> None:
         self.path = path
         self.chance = simulation.chance
-        self.journal = SqliteJournal(path, durable=False)
+        self.journal = SqliteJournal(path, synchronous="off")
 
     @contextmanager
     def transaction(self) -> Iterator[Any]:
@@ -30,7 +30,7 @@ class CrashingFile:
 
     def reopen(self) -> None:
         self.journal.close()
-        self.journal = SqliteJournal(self.path, durable=False)
+        self.journal = SqliteJournal(self.path, synchronous="off")
         self.journal.check()
 
 

@@ -4,7 +4,7 @@ import click
 
 from streamusage.answers import Coverage
 from streamusage.client import UsageClient
-from tui.commands.instants import INSTANT, AtNow
+from tui.commands.instants import AtNow, instant
 from tui.commands.shell import connection_options, counted, format_option, say, talk, tz_option
 from tui.commands.views import gap_view, gaps_of, time_text
 from tui.output import Format, print_rows
@@ -12,8 +12,8 @@ from tui.settings import Connection
 
 
 @click.command()
-@click.option("--from", "from_", type=INSTANT, default="24h", metavar="WHEN", help="Start. [default: 24h, before now]")
-@click.option("--to", type=INSTANT, default="0s", metavar="WHEN", help="End, not included. [default: now]")
+@click.option("--from", "from_", type=instant, default="24h", metavar="WHEN", help="Start. [default: 24h, before now]")
+@click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
 @click.option("--server", metavar="NAME", help="Only this server.")
 @click.option("--with-live", is_flag=True, help="The time that was seen live too.")
 @format_option()

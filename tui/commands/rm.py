@@ -5,18 +5,19 @@ goes to the local journal before its delete is sent.
 """
 
 import sys
+import time
 from collections.abc import Sequence
 
 import click
 
 from streamusage.client import UsageClient
-from streamusage.failures import NotFound, UsageApiError
 from streamusage.usage import EmptyNameError, StreamId, UsageRecord
 from tui import deleted
 from tui.commands.failure import NOT_FOUND, THIS_MACHINE, USAGE, CommandFailed
-from tui.commands.shell import connection_options, counted, format_option, refuse_if_read_only, say, talk
+from tui.commands.shell import ask, connection_options, counted, format_option, refuse_if_read_only, say, talk
 from tui.commands.streams import read, written
 from tui.commands.views import session_view
+from tui.deleter import delete_sessions, in_words
 from tui.model import formats
 from tui.output import Format, print_rows
 from tui.output.printer import table_text
@@ -80,9 +81,7 @@ def _named(text: str) -> StreamId:
         raise click.UsageError(str(error)) from None
 
 
-def _remove_stream(
-    connection: Connection, stream: StreamId, start_time: int | None, *, yes: bool
-) -> Sequence[UsageRecord]:
+def _remove_stream(connection: Connection, stream: StreamId, start_time: int | None, *, yes: bool) -> list[UsageRecord]:
     if start_time is None and not yes:
         _need_terminal(f"to delete every session of {written(stream)}")
     found = talk(connection, lambda client: client.usage_of(stream))
@@ -94,26 +93,27 @@ def _remove_stream(
     what = f"{counted(len(found), 'session')} of {written(stream)}"
     if start_time is None and not yes:
         _show(connection, found)
-        if not click.confirm(f"Delete {what} at {connection.host}? Daily statistics are kept.", err=True):
+        answer = ask(f"Delete {what} at {connection.host}? Daily statistics are kept. [y/N]")
+        if answer.lower() not in {"y", "yes"}:
             raise CommandFailed("nothing was deleted", THIS_MACHINE)
-    journal = _journal(connection, found)
-    talk(connection, lambda client: _delete_each(client, found))
-    say(f"deleted {what} at {connection.host}; kept in {journal}")
+    talk(connection, lambda client: _delete_each(client, stream, found))
+    say(f"deleted {what} at {connection.host}; kept in {deleted.journal_path()}")
     return found
 
 
-async def _delete_each(client: UsageClient, records: Sequence[UsageRecord]) -> None:
-    for done, record in enumerate(records):
-        try:
-            await client.delete_session(record.key)
-        except NotFound:
-            say(f"the session that started at {record.start_time} was gone already")
-        except UsageApiError:
-            say(f"deleted {done:,} of {counted(len(records), 'session')}; then:")
-            raise
+async def _delete_each(client: UsageClient, stream: StreamId, records: list[UsageRecord]) -> None:
+    outcome = await delete_sessions(client, stream, records, None, time.time_ns() // 1_000_000)
+    if outcome.failure is not None:
+        if outcome.deleted or outcome.gone_before:
+            say(f"of {counted(len(records), 'session')}: {in_words(outcome)}")
+        if isinstance(outcome.failure, deleted.JournalError):
+            raise CommandFailed(str(outcome.failure), THIS_MACHINE)
+        raise outcome.failure
+    if outcome.gone_before:
+        say(f"{counted(len(outcome.gone_before), 'session')} had gone already")
 
 
-def _remove_everything(connection: Connection, *, yes: bool) -> Sequence[UsageRecord]:
+def _remove_everything(connection: Connection, *, yes: bool) -> list[UsageRecord]:
     if not yes:
         _need_terminal("to delete every record")
     found = talk(connection, lambda client: client.usage())
@@ -122,10 +122,12 @@ def _remove_everything(connection: Connection, *, yes: bool) -> Sequence[UsageRe
     if not yes:
         _show(connection, found)
         say(f"This deletes every usage record of {connection.host}: {what}. Daily statistics are kept.")
-        typed = click.prompt("Type the host to go on", default="", show_default=False, err=True)
-        if typed.strip() != connection.host:
+        if ask("Type the host to go on:") != connection.host:
             raise CommandFailed(f"that is not {connection.host}; nothing was deleted", THIS_MACHINE)
-    journal = _journal(connection, found)
+    try:
+        journal = deleted.append(found, service=connection.host)
+    except deleted.JournalError as error:
+        raise CommandFailed(str(error), THIS_MACHINE) from None
     talk(connection, lambda client: client.delete_all())
     say(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
     return found
@@ -145,14 +147,3 @@ def _show(connection: Connection, records: Sequence[UsageRecord]) -> None:
     watching = sum(record.active_subscribers for record in records)
     if watching:
         say(f"{formats.count(watching)} watching, by these records.")
-
-
-def _journal(connection: Connection, records: Sequence[UsageRecord]) -> str:
-    try:
-        return str(deleted.append(records, service=connection.host))
-    except OSError as error:
-        path = deleted.journal_path()
-        raise CommandFailed(
-            f"the journal of deleted records {path} cannot be written: {error.strerror}; nothing was deleted",
-            THIS_MACHINE,
-        ) from None

@@ -5,6 +5,7 @@ on this machine, 2 usage, 3 could not reach, 4 refused, 5 not found.
 """
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from pathlib import Path
@@ -27,6 +28,15 @@ Result = TypeVar("Result")
 def say(words: str) -> None:
     """Words for the operator, apart from the results. What came from outside is made safe."""
     click.echo(safe(words), err=True)
+
+
+def ask(question: str) -> str:
+    """What the operator types after the question; empty where the terminal is closed instead."""
+    click.echo(f"{safe(question)} ", err=True, nl=False)
+    answer = sys.stdin.readline()
+    if not answer.endswith("\n"):
+        click.echo(err=True)
+    return answer.strip()
 
 
 def connection_options(

@@ -134,7 +134,7 @@ async def running_estate(directory: Path, seed: int, port: int, now_ms: int) -> 
             media_server = SimulatedMediaServer(
                 programme, member.share, seed * 1000 + index, clock.now_ms() - 20 * MINUTE_MS
             )
-            journal = SqliteJournal(directory / f"{member.server}.journal.db", durable=False)
+            journal = SqliteJournal(directory / f"{member.server}.journal.db", synchronous="off")
             stack.callback(journal.close)
             link = ServiceLink(
                 f"http://127.0.0.1:{relay.port}", member.server, _token(tokens[member.server]), clock=clock

@@ -29,6 +29,12 @@ LARGEST_PAGE_BYTES = 32 << 20
 MISSING_LOG_AFTER_MS = 60_000
 """A rotation leaves no log for a moment; for longer than this nobody may rely on it."""
 
+ANSWERS_ALONE = 20
+"""Answers in a row after which a worker is the only one. Of several, each lets the next one accept after at most 16
+connections (`ngx_reorder_accept_events`)."""
+
+PROBE_PAUSE_SECONDS = 0.025
+
 SIDE_BY_SIDE_MS = 1000
 """In a reload the old worker may answer for about a tenth of a second beside the new one. Two that answer in turn for
 longer than this are several workers."""
@@ -177,17 +183,15 @@ class NginxRtmpSource:
         sample = await self._poll(known)
         if sample.boot == known and not self._several_workers:
             return sample
-        replaced_in_place = known is not None and known.same_configuration(sample.boot)
-        wanted, pause_s = (20, 0.025) if replaced_in_place or self._several_workers else (6, 0.05)
         began_ms = self._clock.elapsed_ms()
         seen, agreed = {known, sample.boot}, 1
-        while agreed < wanted:
+        while agreed < ANSWERS_ALONE:
             if self._clock.elapsed_ms() - began_ms > LONGEST_SETTLING_MS:
                 raise SourceError(
-                    f"{self._shown_url} is answered by one new worker after the other: nginx restarts over and over, its "
-                    "error log says why. The next reading tries again"
+                    f"{self._shown_url} is answered by one new worker after the other: nginx restarts over and over, "
+                    "its error log says why. The next reading tries again"
                 )
-            await self._clock.sleep(pause_s)
+            await self._clock.sleep(PROBE_PAUSE_SECONDS)
             previous, sample = sample, await self._poll(known)
             if sample.boot == previous.boot:
                 agreed += 1

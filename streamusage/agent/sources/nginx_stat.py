@@ -65,9 +65,11 @@ def parse_stat(body: bytes) -> StatPage:
 
 
 def _root(body: bytes) -> Element:
+    # In UTF-16 the check for a document type would see nothing; the parser takes it whatever encoding it is given.
+    if b"\0" in body:
+        raise StatError("the page is not XML in UTF-8")
     if b"<!" in body:
         raise StatError("the page has a document type or a comment, which nginx-rtmp never writes")
-    # The encoding is given, so that a page cannot choose one in which the check above sees nothing.
     parser = XMLParser(encoding="utf-8")
     try:
         parser.feed(body)

@@ -113,7 +113,7 @@ def upgrade() -> None:
         sa.Column("server", sa.Text(), nullable=False),
         sa.Column("role", sa.Text(), nullable=False),
         sa.Column("epoch", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("journal", sa.Text(), nullable=False),
+        sa.Column("life", sa.Text(), nullable=False),
         sa.Column("issued", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("acknowledged", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("since", sa.BigInteger(), autoincrement=False, nullable=True),
@@ -216,6 +216,7 @@ def upgrade() -> None:
         sa.Column("protocol", sa.Text(), nullable=False),
         sa.Column("started_at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("publish_id", sa.Text(), nullable=False),
+        sa.Column("counted_to", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.PrimaryKeyConstraint("server", "viewer_id"),
         sqlite_with_rowid=False,
     )

@@ -1,0 +1,51 @@
+"""A server on a real port that answers what a test wants, byte for byte."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+
+def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
+    """A whole HTTP answer. Header names are given with underscores."""
+    fields = {"Content-Length": str(len(body)), "Connection": "close"} | {
+        name.replace("_", "-"): value for name, value in headers.items()
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in fields.items())
+    return f"HTTP/1.1 {status}\r\n{head}\r\n".encode() + body
+
+
+class Answers:
+    """What is answered, request by request (the last one goes on), and the requests that came."""
+
+    def __init__(self, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.next: list[bytes | Callable[[bytes], bytes]] = []
+        self.requests: list[bytes] = []
+
+    def take(self, request: bytes) -> bytes:
+        self.requests.append(request)
+        chosen = self.next.pop(0) if len(self.next) > 1 else self.next[0]
+        return chosen if isinstance(chosen, bytes) else chosen(request)
+
+
+@asynccontextmanager
+async def answering() -> AsyncIterator[Answers]:
+    """A server for the time of the block."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            head = await reader.readuntil(b"\r\n\r\n")
+            length = next(
+                (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
+            )
+            writer.write(answers.take(head + await reader.readexactly(length)))
+            await writer.drain()
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    answers = Answers(server.sockets[0].getsockname()[1])
+    async with server:
+        yield answers

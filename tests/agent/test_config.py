@@ -1,0 +1,113 @@
+"""The agent's configuration: what is documented is taken, every fault is told with file, line and key."""
+
+from pathlib import Path
+
+import pytest
+
+from streamusage.agent.config import AgentConfig, ConfigError, NginxRtmpConfig, load_config, parse_duration_ms
+
+DOCUMENTED = """\
+server = "edge-1"
+role = "standalone"                 # origin | edge | standalone
+
+[service]
+url = "http://127.0.0.1:5080"
+token_env = "STREAMTOP_AGENT_TOKEN"
+sync_interval = "10s"
+
+[source]
+kind = "nginx-rtmp"
+stat_url = "http://127.0.0.1:18080/stat"
+access_log = "/path/rtmp_access.log"   # optional, makes ended sessions exact
+poll_interval = "1s"
+
+[journal]
+path = "/path/journal.db"
+"""
+
+
+def load(directory: Path, text: str) -> AgentConfig:
+    path = directory / "agent.toml"
+    path.write_text(text)
+    return load_config(path)
+
+
+def test_the_documented_file(tmp_path: Path) -> None:
+    config = load(tmp_path, DOCUMENTED)
+    assert (config.server, config.role) == ("edge-1", "standalone")
+    assert config.service.url == "http://127.0.0.1:5080"
+    assert config.service.token_env == "STREAMTOP_AGENT_TOKEN"
+    assert config.service.sync_interval_ms == 10_000
+    assert isinstance(config.source, NginxRtmpConfig)
+    assert config.source.access_log == Path("/path/rtmp_access.log")
+    assert config.source.poll_interval_ms == 1000
+    assert config.journal_path == Path("/path/journal.db")
+
+
+def test_what_may_be_left_out(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        'server="edge-1"\nsource={kind="nginx-rtmp", stat_url="http://h/stat"}\n'
+        'service={url="https://h/usage/", token_file="~/token"}',
+    )
+    assert config.service.url == "https://h/usage"
+    assert config.service.token_file == Path.home() / "token"
+    assert config.source.access_log is None
+    assert config.journal_path.name == "edge-1.journal.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "millis"), [("500ms", 500), ("10s", 10_000), ("1m", 60_000), ("1.5m", 90_000), ("2h", 7_200_000)]
+)
+def test_durations(text: str, millis: int) -> None:
+    assert parse_duration_ms(text) == millis
+
+
+@pytest.mark.parametrize("text", ["", "10", 10, "10 s", "-1s", "1d", "1e3s", "٣s", None])
+def test_what_is_no_duration(text: object) -> None:
+    with pytest.raises(ValueError, match="written as"):
+        parse_duration_ms(text)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('role = "standalone"', 'role = "middle"', "agent.toml:2: role: "),
+        (
+            'sync_interval = "10s"',
+            'sync_intervall = "10s"',
+            "agent.toml:7: service.sync_intervall: there is no such key",
+        ),
+        ('sync_interval = "10s"', 'sync_interval = "ten"', "agent.toml:7: service.sync_interval: a duration"),
+        ('poll_interval = "1s"', 'poll_interval = "0ms"', "agent.toml:13: source.poll_interval: it must be from"),
+        ('kind = "nginx-rtmp"', 'kind = "wowza"', "agent.toml:10: source.kind: this kind is not known"),
+        ('kind = "nginx-rtmp"\n', "", "agent.toml:9: source.kind: it needs"),
+        ('url = "http://127.0.0.1:5080"\n', "", "agent.toml:4: service.url: it is missing"),
+        ("http://127.0.0.1:5080", "ftp://h", "agent.toml:5: service.url: a URL begins with"),
+        ("http://127.0.0.1:5080", "http://h?accessToken=x", "agent.toml:5: service.url: the service's URL has no"),
+        ('token_env = "STREAMTOP_AGENT_TOKEN"\n', "", "agent.toml:4: service: give exactly one of"),
+        ('server = "edge-1"', 'server = "../x"', "agent.toml:1: server: "),
+        ('server = "edge-1"\n', "", "agent.toml: server: it is missing"),
+        ('server = "edge-1"', "server = ", "agent.toml: this is not TOML: "),
+    ],
+)
+def test_a_fault_names_file_line_and_key(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in DOCUMENTED
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, DOCUMENTED.replace(old, new))
+    assert str(refused.value).startswith(str(tmp_path))
+    assert said in str(refused.value)
+
+
+def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
+    text = DOCUMENTED.replace("standalone", "x").replace("1s", "x").replace("[journal]", "[journall]")
+    with pytest.raises(ConfigError) as refused:
+        load(tmp_path, text)
+    assert len(str(refused.value).splitlines()) == 3
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no such file"):
+        load_config(tmp_path / "none.toml")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_config(tmp_path)

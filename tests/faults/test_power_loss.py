@@ -1,0 +1,160 @@
+"""Power fails at any write of the journal; afterwards it has every transaction that ended, and nothing by halves."""
+
+import gc
+import itertools
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import apsw
+import pytest
+
+from streamusage.agent.journal import DamagedJournalError, JournalError, SqliteJournal
+from streamusage.agent.ledger import Head, Ledger
+from streamusage.report import Acknowledgement, Based, EpochIssued
+from tests.faults.media_server import MediaServer
+from tests.faults.power import Disk, ForgetfulVfs, PowerFailure
+
+IMAGES = int(os.environ.get("STREAMTOP_POWER_IMAGES", "2000"))
+BLOCK = 250
+PATH = Path("/journal.db")
+_names = itertools.count()
+
+
+@contextmanager
+def journal_on(disk: Disk, synchronous: str = "full") -> Iterator[SqliteJournal]:
+    name = f"forgetful-{next(_names)}"
+    vfs = ForgetfulVfs(name, disk)
+    try:
+        journal = SqliteJournal(PATH, synchronous=synchronous, vfs=name)  # type: ignore[arg-type]
+        try:
+            yield journal
+        finally:
+            try:
+                journal.close()
+            except (apsw.Error, PowerFailure):
+                pass
+    finally:
+        del vfs
+        gc.collect(0)
+
+
+class Agent:
+    """An agent's life on a disk: readings and acknowledgements, and the last state that was surely written."""
+
+    def __init__(self, random: Random) -> None:
+        self.random = random
+        self.now = 1_000_000_000
+        self.server = MediaServer(random, self.now)
+        self.kept: Head | None = None
+
+    def live(self, journal: SqliteJournal, steps: int) -> None:
+        ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
+        self.kept = ledger.head
+        for _ in range(steps):
+            self.now += self.random.choice((40, 900, 30_000))
+            act = self.random.randrange(4)
+            if act == 0:
+                self.server.connect(self.now, self.random.choice(("publish", "play")), "stage-1")
+            elif act == 1 and self.server.open:
+                self.server.disconnect(self.now, self.random.choice(list(self.server.open)))
+            else:
+                self.server.move_bytes(self.now)
+            ledger.record(self.server.read(self.now, ledger.cursor))
+            self.kept = ledger.head
+            if ledger.head.must_ask:
+                ledger.continue_from(EpochIssued(epoch=1, based_on=Based(0, 0), now=self.now), ())
+            elif self.random.random() < 0.3:
+                got = Acknowledgement(epoch=1, acknowledged=ledger.head.revision, now=self.now)
+                ledger.acknowledge(got, self.now)
+            self.kept = ledger.head
+
+
+def lost(kept: Head, found: Head) -> str:
+    """What the journal found after power was back lacks of what was surely written; empty if nothing."""
+    if found.revision < kept.revision or found.acknowledged < kept.acknowledged:
+        return f"kept revision {kept.revision}, found {found.revision}"
+    return ""
+
+
+def run_until_power_fails(seed: int, synchronous: str) -> str:
+    """One image: what it lacks, or an empty text. Raises where the journal cannot be used afterwards."""
+    random = Random(seed)
+    disk = Disk()
+    agent = Agent(random)
+    disk.power_fails_at = random.randrange(30, 400)
+    with pytest.raises((PowerFailure, JournalError)), journal_on(disk, synchronous) as journal:
+        agent.live(journal, 1_000)
+    if agent.kept is None:
+        return ""
+    found_disk = disk.after_power_failure(random)
+    with journal_on(found_disk) as journal:
+        journal.check()
+        ledger = Ledger(journal, "journal-2", "edge-1", "edge", 10_000)
+        problem = lost(agent.kept, ledger.head)
+        if not problem:
+            check_conserved(agent, ledger)
+    return problem
+
+
+def check_conserved(agent: Agent, ledger: Ledger) -> None:
+    """The next reading brings the rows to the media server's own figures, to the unit."""
+    agent.now += 1_000
+    for number in list(agent.server.open):
+        agent.server.disconnect(agent.now, number)
+    ledger.record(agent.server.read(agent.now + 1, ledger.cursor))
+    if ledger.head.must_ask:
+        ledger.continue_from(EpochIssued(epoch=1, based_on=Based(0, 0), now=agent.now), ())
+    ledger._head = ledger._head.__class__(
+        **{name: getattr(ledger._head, name) for name in ledger._head.__struct_fields__} | {"acknowledged": 0}
+    )
+    report = ledger.report(agent.now, "online")
+    assert report is not None
+    truth = agent.server.truth
+    first = ledger.first_reading()
+    assert sum(slot.bytes_out for slot in report.slots) == truth.bytes_out[-1] - first.bytes_out
+    assert sum(slot.bytes_in for slot in report.slots) == truth.bytes_in[-1] - first.bytes_in
+
+
+@pytest.mark.parametrize("first", range(0, IMAGES, BLOCK))
+def test_nothing_that_was_written_is_lost(first: int) -> None:
+    for seed in range(first, first + BLOCK):
+        problem = run_until_power_fails(seed, "full")
+        assert not problem, f"image {seed}: {problem}"
+
+
+def test_the_same_check_fails_when_commits_are_not_synced() -> None:
+    """So that it is known to bite."""
+    problems = []
+    for seed in range(60):
+        try:
+            problems.append(run_until_power_fails(seed, "normal"))
+        except (DamagedJournalError, JournalError) as error:
+            problems.append(str(error))
+    assert any(problems)
+
+
+@pytest.mark.parametrize("error", [apsw.IOError, apsw.FullError], ids=["EIO", "ENOSPC"])
+def test_every_io_call_may_fail_once(error: type[apsw.Error]) -> None:
+    """For every k the k-th call fails; the agent goes on with what the journal has, and the figures come out right."""
+    whole = Disk()
+    with journal_on(whole) as journal:
+        Agent(Random(5)).live(journal, 25)
+    for k in range(1, whole.calls + 1):
+        disk = Disk()
+        disk.error_at, disk.error = k, error
+        agent = Agent(Random(5))
+        try:
+            with journal_on(disk) as journal:
+                agent.live(journal, 25)
+        except JournalError:
+            pass
+        disk.error_at = None
+        with journal_on(disk) as journal:
+            journal.check()
+            ledger = Ledger(journal, "journal-2", "edge-1", "edge", 10_000)
+            if agent.kept is not None:
+                assert not lost(agent.kept, ledger.head), f"call {k}"
+            check_conserved(agent, ledger)
