@@ -40,7 +40,7 @@ ACTIONS = (
         "slash",
         "/",
         "filter",
-        "show only what matches: words, scope=live/*, name=cam-?, state=live",
+        "filter: words, scope=live/*, name=cam-?, state=live",
         _SESSIONS,
     ),
     Action("detail", "enter", "⏎", "detail", "everything about the stream under the cursor", _SESSIONS),
@@ -62,7 +62,7 @@ ACTIONS = (
     Action("first", "home", "Home", "", "to the first", _BOTH),
     Action("last", "end,G", "End G", "", "to the last", _BOTH),
     Action("refresh", "r", "r", "", "ask the service now", _BOTH),
-    Action("back", "escape", "esc", "", "back: out of the detail, the filter, the gap view", _BOTH),
+    Action("back", "escape", "esc", "back", "back: out of the detail, the filter, the gap view", _BOTH),
     Action("help", "question_mark,f1", "?", "help", "this page", _BOTH),
     Action("quit", "q,ctrl+c", "q", "quit", "leave; nothing is stopped but this console", _BOTH),
 )

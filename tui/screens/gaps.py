@@ -172,9 +172,7 @@ class GapsScreen(ConsoleScreen):
             return
         found = view.grid.next_gap(view.row, view.cell, forward=forward)
         if found is None:
-            self._notice = (
-                f"no {'later' if forward else 'earlier'} gap in this window; {'L' if forward else 'H'} goes a window on"
-            )
+            self._notice = "no gap in this window; H goes a window back"
             self.state_changed(polled=False)
         else:
             self._put(*found)

@@ -45,8 +45,7 @@ class HelpScreen(ModalScreen[None]):
 
     def _text(self) -> Text:
         lines = [
-            f"Keys in the {self._place.value} view"
-            + (", read-only: nothing can be deleted" if self._read_only else "")
+            f"Keys in the {self._place.value} view" + (", read-only: nothing can be deleted" if self._read_only else "")
         ]
         lines.append("")
         for action in available(self._place, read_only=self._read_only):

@@ -79,7 +79,12 @@ class SessionsScreen(ConsoleScreen):
         self.query_one("#header", Line).show(*bars.header(state))
         self.query_one("#summary", Line).show(*bars.summary(state))
         self.query_one("#status", Line).show(*bars.status(state, self.notice, self.table.cursor_row))
-        actions = available(Context.SESSIONS, read_only=state.read_only)
+        can_go_back = self.detail_is_open or bool(state.view.filter)
+        actions = [
+            action
+            for action in available(Context.SESSIONS, read_only=state.read_only)
+            if action.name != "back" or can_go_back
+        ]
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
     # Moving

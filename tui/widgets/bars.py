@@ -66,7 +66,7 @@ def status(state: ConsoleState, notice: Part | None, row: int) -> tuple[list[Par
 def keys(actions: Sequence[Action], cells: int) -> list[Part]:
     """The keys of a context, as many as fit; help and quit always."""
     shown = [action for action in actions if action.label]
-    always = [action for action in shown if action.name in ("help", "quit")]
+    always = [action for action in shown if action.name in ("back", "help", "quit")]
     parts: list[Part] = [(" ", "")]
     room = cells - 1 - sum(_key_cells(action) for action in always)
     for action in shown:

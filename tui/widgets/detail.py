@@ -32,7 +32,7 @@ class _Row(NamedTuple):
     right: list[Part] = []  # noqa: RUF012
 
 
-class DetailView(ScrollView, Inked):
+class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
     """Draws what the state knows of one stream. Scrolls by itself where that is more than fits."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES

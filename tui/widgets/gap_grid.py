@@ -26,7 +26,7 @@ def cells_within(width: int) -> int:
     return max(10, width - _NAME_CELLS - 1 - _PERCENT_CELLS - 1)
 
 
-class GapGridView(ScrollView, Inked, can_focus=True):
+class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     """Draws a `GapGrid`. The time line stands still above the rows."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES

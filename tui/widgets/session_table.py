@@ -65,7 +65,7 @@ _LESS_AND_LESS: tuple[tuple[_Shown, ...], ...] = (
 """Columns from the widest table to the narrowest; the stream takes what is left."""
 
 
-class SessionTable(ScrollView, Inked, can_focus=True):
+class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     """Draws the rows of a `SessionView`. The header stands still above them."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
