@@ -14,6 +14,7 @@ from streamusage.client import UsageClient
 from streamusage.clock import Clock
 from streamusage.usage import StreamId, UsageRecord
 from tui import deleter
+from tui.deleter import Outcome
 from tui.messages import (
     CoveragePolled,
     DeleteFinished,
@@ -79,6 +80,8 @@ class ConsoleApp(App[int]):
         self.poller = Poller(client, self.post_message, interval_seconds=poll_interval_seconds, clock=clock)
         self.sessions_screen = SessionsScreen()
         self._journal_path = journal_path
+        self._to_verify: Outcome | None = None
+        self._polls_to_verify = 0
 
     def on_mount(self) -> None:
         self.register_theme(THEME)
@@ -101,6 +104,7 @@ class ConsoleApp(App[int]):
     @on(SessionsPolled)
     def _sessions_polled(self, polled: SessionsPolled) -> None:
         self.state.heard(polled)
+        self._verify_delete()
         self._tell_screens(polled=True)
 
     @on(PollFailed)
@@ -176,6 +180,30 @@ class ConsoleApp(App[int]):
     def _delete_finished(self, finished: DeleteFinished) -> None:
         outcome = finished.outcome
         failed = bool(outcome.failed or outcome.why_not)
-        told = f"{safe(str(outcome.stream))}: {safe(deleter.in_words(outcome))}"
-        self.sessions_screen.say(told, "bad" if failed else "good")
+        self._tell_outcome(outcome, "asking what became of it …", "bad" if failed else "strong")
+        # The poll under way may have been answered before the delete was; the one after it cannot.
+        self._to_verify, self._polls_to_verify = outcome, 2
         self.poller.refresh()
+
+    def _tell_outcome(self, outcome: Outcome, more: str, ink: str) -> None:
+        told = f"{safe(str(outcome.stream))}: {safe(deleter.in_words(outcome))}"
+        self.sessions_screen.say(f"{told}; {more}" if more else told, ink)
+
+    def _verify_delete(self) -> None:
+        """Says what really happened, once a poll that began after the delete shows it."""
+        outcome = self._to_verify
+        if outcome is None:
+            return
+        self._polls_to_verify -= 1
+        still_there = [key for key in outcome.deleted if key in self.state.store]
+        if still_there and self._polls_to_verify > 0:
+            self.poller.refresh()
+            return
+        self._to_verify = None
+        failed = bool(outcome.failed or outcome.why_not)
+        if still_there:
+            self._tell_outcome(outcome, f"but the service still lists {len(still_there):,} of them", "bad")
+        elif outcome.deleted:
+            self._tell_outcome(outcome, "the service lists none of them any more", "bad" if failed else "good")
+        else:
+            self._tell_outcome(outcome, "", "bad" if failed else "strong")

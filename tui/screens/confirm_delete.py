@@ -37,7 +37,7 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
         super().__init__()
         self._plan = plan
         self._state = state
-        self._said: list[str] = []
+        self._told = deletion.Since(frozenset(), frozenset())
         self._checking = False
 
     def compose(self) -> ComposeResult:
@@ -102,17 +102,13 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
             return
         finally:
             self._checking = False
-        said = deletion.since_asked(plan, records)
+        since = deletion.since_asked(plan, records)
         keys = set(plan.keys)
         chosen = [record for record in records if record.key in keys]
-        if said != self._said and (said or self._said):
-            self._said = said
-            self._say(
-                [
-                    "Since you asked: " + " ".join(said),
-                    "Press again to go on." if chosen else "Nothing is left to delete.",
-                ]
-            )
+        if since != self._told:
+            self._told = since
+            on = "Press again to go on." if chosen else "Nothing is left to delete."
+            self._say([since.in_words() or "What had changed is as it was.", on])
             self.query_one("#go", Button).disabled = not chosen
             return
         self.dismiss(chosen)

@@ -70,7 +70,7 @@ class SessionsScreen(ConsoleScreen):
         self._draw_lines()
 
     def say(self, text: str, ink: str = "strong") -> None:
-        """Puts a notice into the status line, until the next key does something."""
+        """Puts a notice into the status line, until the cursor is moved or another one comes."""
         self.notice = (text, ink)
         self._draw_lines()
 
@@ -90,6 +90,7 @@ class SessionsScreen(ConsoleScreen):
     # Moving
 
     def action_move(self, rows: int) -> None:
+        self.notice = None
         self.table.move_by(rows)
 
     def action_move_page(self, pages: int) -> None:
@@ -106,7 +107,6 @@ class SessionsScreen(ConsoleScreen):
 
     @on(SessionTable.CursorMoved)
     def _cursor_moved(self) -> None:
-        self.notice = None
         if self.detail_is_open:
             self._show_detail()
         self._draw_lines()

@@ -54,11 +54,11 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
 
     def update(self) -> None:
         """Draws again what differs."""
-        if not self.size.width or not self.display:
+        if not self.cells or not self.display:
             return
         rows = self._content()
         drawn = [self._joined(row) for row in rows]
-        size = Size(self.size.width, len(drawn))
+        size = Size(self.cells, len(drawn))
         if size != self.virtual_size:
             self.virtual_size = size
         for number in range(max(len(drawn), len(self._drawn))):
@@ -74,10 +74,10 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
 
     def render_line(self, y: int) -> Strip:
         row = self.scroll_offset.y + y
-        return self._drawn[row] if row < len(self._drawn) else self.strip((), self.size.width)
+        return self._drawn[row] if row < len(self._drawn) else self.strip((), self.cells)
 
     def _joined(self, row: _Row) -> Strip:
-        cells = self.size.width
+        cells = self.cells
         right = self.strip(row.right, sum(width(part[0]) for part in row.right)) if row.right else None
         if right is None or right.cell_length + 2 > cells:
             return self.strip(row.left, cells)
@@ -124,7 +124,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         return self._state.stream_history.get(session.stream)
 
     def _chart(self, session: Session) -> list[_Row]:
-        plot_cells = self.size.width - _GUTTER
+        plot_cells = self.cells - _GUTTER
         history = self._history(session)
         chart: Chart | None
         if isinstance(history, History):
@@ -136,7 +136,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         if chart is None or not any(step.state for step in chart.steps):
             rows.append(_Row([("no figures over time yet", "quiet")]))
         elif plot_cells < _LEAST_PLOT_CELLS or self.size.height < _LEAST_PLOT_LINES:
-            points = chart.points()[-max(1, self.size.width) :]
+            points = chart.points()[-max(1, self.cells) :]
             rows.append(_Row([(sparkline(points, chart.highest), "good")]))
             rows.append(self._time_axis(chart, 0))
         else:
@@ -183,7 +183,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         history = self._history(session)
         if not isinstance(history, History) or not history.servers:
             return []
-        cells = max(10, min(30, self.size.width - 40))
+        cells = max(10, min(30, self.cells - 40))
         rows = [
             _Row([(padded("SERVER", cells) + padded_left("ACTIVE", 9) + padded_left("SHARE", 9) + "  STATE", "quiet")])
         ]
@@ -202,7 +202,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         number = f"{len(sessions):,} session{'' if len(sessions) == 1 else 's'} of this stream"
         heading = "".join(padded_left(title, 8) for title in ("DUR", "ACTIVE", "PEAK", "LOST", "TOTAL"))
         rows = [_Row([("  " + padded("STARTED", 13) + heading, "quiet")], [(number, "quiet")])]
-        if self.size.width < 60 + len(number):
+        if self.cells < 60 + len(number):
             rows = [_Row([(number, "quiet")]), _Row(rows[0].left)]
         for session in sessions:
             mark = "▸ " if session.key == chosen.key else "  "

@@ -58,7 +58,7 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         if self._server in servers:
             self.row = servers.index(self._server)
         self.put(self.row, self.cell if self.at_ms is not None else grid.cells - 1)
-        self.virtual_size = Size(self.size.width, len(grid.rows) + 1)
+        self.virtual_size = Size(self.cells, len(grid.rows) + 1)
 
     def put(self, row: int, cell: int) -> None:
         """Puts the cursor on a cell."""
@@ -101,7 +101,7 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         return strip
 
     def _draw(self, y: int) -> Strip:
-        cells = self.size.width
+        cells = self.cells
         grid = self.grid
         if grid is None:
             return self.strip((), cells)

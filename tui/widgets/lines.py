@@ -49,6 +49,11 @@ class Inked(Widget):
             style += self.get_component_rich_style(f"ink--{one}", partial=True)
         return style
 
+    @property
+    def cells(self) -> int:
+        """How many cells a line has, beside the scrollbar if one is shown."""
+        return self.scrollable_content_region.width
+
     def strip(self, parts: Iterable[Part], cells: int, over: str = "") -> Strip:
         """The parts as one line of exactly `cells` cells, with a further ink laid over all of it."""
         segments = []

@@ -138,7 +138,7 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         anchor_row = self._cursor_row
         anchor_key = self.cursor_key
         row = None if anchor_key is None else view.row_of(anchor_key)
-        size = Size(self.size.width, len(view) + 1)
+        size = Size(self.cells, len(view) + 1)
         if size != self.virtual_size:
             self.virtual_size = size
         if row is None:
@@ -166,7 +166,7 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
 
     def on_resize(self) -> None:
         self._drawn = {}
-        self.virtual_size = Size(self.size.width, len(self._state.view) + 1)
+        self.virtual_size = Size(self.cells, len(self._state.view) + 1)
         self._scroll_to_cursor()
 
     def notify_style_update(self) -> None:
@@ -180,7 +180,7 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         return strip
 
     def _draw(self, y: int) -> Strip:
-        cells = self.size.width
+        cells = self.cells
         columns = columns_within(cells)
         stream_cells = max(1, cells - 3 - sum(column.cells + 1 for column in columns))
         if y == 0:
