@@ -112,7 +112,7 @@ class Poller:
 
     def _back_off(self) -> float:
         longest = max(LONGEST_WAIT_SECONDS, self.interval_seconds)
-        wait = min(longest, max(1.0, self.interval_seconds) * 2 ** min(10, self._failures - 1))
+        wait = min(longest, max(1.0, self.interval_seconds) * 2.0 ** min(10, self._failures - 1))
         return wait * random.uniform(0.9, 1.1)  # so that many consoles do not come back in step
 
     async def _poll(self) -> None:
