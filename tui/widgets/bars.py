@@ -55,11 +55,11 @@ def status(state: ConsoleState, notice: Part | None, row: int) -> tuple[list[Par
     if len(state.view):
         right = [(f"{formats.count(row + 1)} of {formats.count(len(state.view))} ", "quiet")]
     if state.why_failed:
-        return [(" " + safe(state.why_failed), "bad")], right
+        return [(" " + safe(state.why_failed), "bad")], []
     if notice is not None:
         return [(" " + notice[0], notice[1])], right
     if state.cannot_show:
-        return [(" " + safe(state.cannot_show), "quiet")], right
+        return [(f" {state.cannot_show}", "quiet")], right
     return [], right
 
 

@@ -11,7 +11,7 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from tui.model.text import shortened, width
+from tui.model.text import clipped, width
 
 INKS = (
     "quiet",
@@ -63,7 +63,7 @@ class Inked(Widget):
                 break
             size = width(text)
             if size > left:
-                text = shortened(text, left)
+                text = clipped(text, left)
                 size = width(text)
             if text:
                 segments.append(Segment(text, self.ink(f"{ink} {over}")))
