@@ -97,7 +97,7 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
             console.run_console(
                 connection.url,
                 token,
-                profile_name=connection.profile,
+                profile_name=connection.profile or "",
                 poll_interval=connection.poll_interval_s,
                 api_version=connection.api_version,
                 read_only=connection.read_only,

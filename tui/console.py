@@ -4,7 +4,7 @@ import asyncio
 from datetime import tzinfo
 from pathlib import Path
 
-from streamusage.client import UsageClient
+from streamusage.client import ApiVersion, UsageClient
 from streamusage.clock import Clock, SystemClock
 from tui.app import ConsoleApp
 from tui.deleted import journal_path as default_journal_path
@@ -17,6 +17,7 @@ def run_console(
     token: str | None,
     *,
     profile_name: str = "",
+    api_version: ApiVersion = "4.0",
     read_only: bool = False,
     clock: Clock | None = None,
     poll_interval: float = POLL_INTERVAL_SECONDS,
@@ -32,6 +33,7 @@ def run_console(
             base_url,
             token,
             profile_name=profile_name,
+            api_version=api_version,
             read_only=read_only,
             clock=clock,
             poll_interval=poll_interval,
@@ -46,6 +48,7 @@ async def run_console_async(
     token: str | None,
     *,
     profile_name: str = "",
+    api_version: ApiVersion = "4.0",
     read_only: bool = False,
     clock: Clock | None = None,
     poll_interval: float = POLL_INTERVAL_SECONDS,
@@ -54,7 +57,7 @@ async def run_console_async(
 ) -> int:
     """The same within a running event loop, as the demo does beside its own service."""
     clock = clock or SystemClock()
-    async with UsageClient(base_url, token, clock=clock) as client:
+    async with UsageClient(base_url, token, api_version=api_version, clock=clock) as client:
         app = ConsoleApp(
             client,
             profile_name=profile_name,
