@@ -12,7 +12,7 @@ from streamusage.report import EpochRequest, Peak, SlotRow
 from streamusage.service.apply import Late, StoredSlot
 from streamusage.service.daily_queries import daily_answer
 from streamusage.service.reports import issue_epoch, take_report
-from streamusage.service.schema import slot_connections, slots, spans, usage
+from streamusage.service.schema import server_sessions, slot_connections, slots, spans, usage
 from streamusage.service.states import load_state, piece_of
 from streamusage.service.store import Store as SqlStore
 from streamusage.service.store import open_store
@@ -97,6 +97,8 @@ class OnStore(Simulation):
                     ),
                     Late(),
                 )
+            for row in connection.execute(select(server_sessions)):
+                self.store.sessions[row.epoch, row.publish_id] = row
             self.store.pieces = [piece_of(row) for row in connection.execute(select(spans))]
 
 
