@@ -5,7 +5,6 @@ import logging
 import random
 import signal
 import sys
-import time
 import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,6 @@ import click
 
 if TYPE_CHECKING:
     from streamusage.agent.config import AgentConfig
-    from streamusage.agent.journal import SqliteJournal
 
 WRONG_USE = 2
 CANNOT_RUN = 3
@@ -59,13 +57,14 @@ async def _run(config: "AgentConfig") -> None:
     from streamusage.agent.ledger import Ledger
     from streamusage.agent.link import ServiceLink, token_from_env, token_from_file
     from streamusage.agent.run import Agent
+    from streamusage.agent.salvage import open_journal
     from streamusage.agent.sources import source_of
     from streamusage.agent.syncup import SyncUp
     from streamusage.clock import SteadyClock, SystemClock
 
     clock = SteadyClock(SystemClock())
     service = config.service
-    journal = _open_journal(config.journal_path)
+    journal = open_journal(config.journal_path)
     token = token_from_file(service.token_file) if service.token_file else token_from_env(service.token_env or "")
     source = source_of(config.source, clock)
     link = ServiceLink(service.url, config.server, token, timeout_seconds=service.timeout_ms / 1000, clock=clock)
@@ -90,27 +89,6 @@ async def _run(config: "AgentConfig") -> None:
         await source.close()
         await link.close()
         journal.close()
-
-
-def _open_journal(path: Path) -> "SqliteJournal":
-    """The journal, or a new one where it is damaged: that is set aside, never deleted.
-
-    A new journal continues where the service is, so that only the media server's own restart can lose anything.
-    """
-    from streamusage.agent.journal import DamagedJournalError, SqliteJournal
-
-    try:
-        journal = SqliteJournal(path)
-        journal.check()
-    except DamagedJournalError as error:
-        aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-        for suffix in ("", "-wal", "-shm"):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        LOG.error("%s; it is set aside as %s and a new journal continues where the service is", error, aside)
-        return SqliteJournal(path)
-    return journal
 
 
 def _log_to_stderr(verbose: bool) -> None:

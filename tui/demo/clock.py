@@ -3,7 +3,6 @@
 import asyncio
 import time
 
-
 STANDING_SECONDS = 0.05
 """How long any wait lasts while the clock stands still: whoever waits looks again, and finds no time passed."""
 
