@@ -48,7 +48,7 @@ class Reporter:
                 window=PeakWindow(self.now_ms, 0, 0),
             ),
             slots=() if self.rows == 1 else (
-                SlotRow(slot=slot, revision=self.revision, bytes_out=self.revision, connections={"rtmp": self.revision}),
+                SlotRow(slot=slot, revision=self.revision, bytes_out=self.revision, connections={"rtmp": self.revision}),  # noqa: E501
             ),
             spans=(SpanRow(from_ms=before, to_ms=self.now_ms, revision=self.revision, state="counted"),),
             sessions=tuple(
@@ -90,7 +90,9 @@ class Served:
 
     async def commits(self) -> int:
         async with httpx.AsyncClient() as http:
-            text = (await http.get(f"{self.url}/metrics", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=60)).text
+            text = (
+                await http.get(f"{self.url}/metrics", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=60)
+            ).text
         found = re.search(r"streamtop_commit_seconds_count ([\d.e+]+)", text)
         assert found
         return int(float(found[1]))
@@ -121,9 +123,7 @@ async def served(store: Path, tokens: str) -> AsyncIterator[Served]:
 
 
 def tokens_for(reporters: Sequence[Reporter]) -> str:
-    return "".join(
-        f'[[token]]\nvalue = "{one.token}"\nrole = "agent"\nserver = "{one.server}"\n' for one in reporters
-    )
+    return "".join(f'[[token]]\nvalue = "{one.token}"\nrole = "agent"\nserver = "{one.server}"\n' for one in reporters)
 
 
 @asynccontextmanager
@@ -132,7 +132,9 @@ async def post(port: int) -> AsyncIterator[Send]:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
     async def send(path: str, token: str, body: bytes) -> tuple[int, bytes]:
-        head = f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = (
+            f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
         writer.write(head.encode() + body)
         answer = await reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"content-length: (\d+)", answer, re.IGNORECASE)

@@ -15,9 +15,9 @@ from statistics import median
 from bench.estate import SYNC_MS, Reporter, post, served, tokens_for
 from streamusage.service.reports import take_report
 from streamusage.service.store import open_store, sqlite_url
-from streamusage.service.writer import Writer
 
 CLIENTS = 64
+LOAD_CORE = max(os.sched_getaffinity(0))
 
 
 async def over_http(folder: Path, rows: int, seconds: float) -> tuple[float, float]:
@@ -44,7 +44,8 @@ async def over_http(folder: Path, rows: int, seconds: float) -> tuple[float, flo
 
 
 def bare(folder: Path, rows: int, group: int, seconds: float) -> float:
-    """The same transactions in a loop of one thread: reports a second."""
+    """The same transactions in a loop of one thread, on the service's core: reports a second."""
+    os.sched_setaffinity(0, {0})
     store = open_store(sqlite_url(folder / f"bare-{rows}.db"), 0)
     reporters = [Reporter(f"s{number}", rows) for number in range(CLIENTS)]
     done = 0
@@ -66,6 +67,7 @@ def bare(folder: Path, rows: int, group: int, seconds: float) -> float:
             done += group
     took = time.monotonic() - began
     store.close()
+    os.sched_setaffinity(0, {LOAD_CORE})
     return done / took
 
 
@@ -92,7 +94,7 @@ async def latency(folder: Path, rows: int, rate: float, seconds: float) -> list[
 
 def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # the load; the service runs on the other core
+    os.sched_setaffinity(0, {LOAD_CORE})  # the load; the service runs on the other core
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for rows in (1, 20, 200):

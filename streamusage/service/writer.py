@@ -147,7 +147,12 @@ def _deliver(group: list[_Write]) -> None:
     for loop, writes in by_loop.items():
         # Whoever waited may be gone with the loop; what was written is kept all the same.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(lambda writes=writes: [write.deliver() for write in writes])
+            loop.call_soon_threadsafe(_deliver_all, writes)
+
+
+def _deliver_all(writes: list[_Write]) -> None:
+    for write in writes:
+        write.deliver()
 
 
 def _carry_out(connection: Connection, write: _Write) -> None:

@@ -2,7 +2,9 @@
 
 import asyncio
 import gzip
+import json
 import random
+import re
 import shutil
 import signal
 import ssl
@@ -15,6 +17,7 @@ import pytest
 import zstandard
 
 from streamusage.service.run import Tls, TlsError
+from tests.program import REPOSITORY
 from tests.service.conftest import USAGE, Estate, a_record, an_estate
 from tests.service.reporting import ReportingAgent, a_session
 from tests.service.test_serve import ADMIN, serving
@@ -54,7 +57,14 @@ async def test_the_list_shows_every_change_whatever_changed(estate: Estate) -> N
 
 @pytest.mark.parametrize(
     ("accepted", "packed"),
-    [("gzip", "gzip"), ("gzip, zstd", "zstd"), ("zstd;q=0, gzip", "gzip"), ("identity", None), ("br", None), ("", None)],
+    [
+        ("gzip", "gzip"),
+        ("gzip, zstd", "zstd"),
+        ("zstd;q=0, gzip", "gzip"),
+        ("identity", None),
+        ("br", None),
+        ("", None),
+    ],
 )
 async def test_answers_are_packed_where_the_client_asks(estate: Estate, accepted: str, packed: str | None) -> None:
     records = [a_record(f"s{number}") for number in range(50)]
@@ -80,14 +90,18 @@ async def test_metrics_tell_rate_errors_duration_and_what_is_open(estate: Estate
     text = (await estate.ask("GET", "/metrics", "viewer-token")).text
     assert 'streamtop_reports_total{outcome="acknowledged"} 1.0' in text
     assert 'streamtop_reports_total{outcome="held"} 1.0' in text
-    assert 'streamtop_reports_held 1.0' in text
+    assert "streamtop_reports_held 1.0" in text
     assert 'streamtop_journal_lag_seconds{server="edge-1"} 100.0' in text
-    assert f'streamtop_requests_total{{method="GET",route="{USAGE}/{{scope_and_name:anything}}",status="404"}} 1.0' in text
+    assert (
+        f'streamtop_requests_total{{method="GET",route="{USAGE}/{{scope_and_name:anything}}",status="404"}} 1.0' in text
+    )
     assert "secret-name" not in text
     assert "token" not in text
     assert "streamtop_request_seconds_bucket" in text
     async with asyncio.timeout(10):
-        while 'streamtop_gaps_open{state="missing"} 1.0' not in (await estate.ask("GET", "/metrics", "viewer-token")).text:
+        while (  # noqa: ASYNC110
+            'streamtop_gaps_open{state="missing"} 1.0' not in (await estate.ask("GET", "/metrics", "viewer-token")).text
+        ):
             await asyncio.sleep(0.05)
 
 
@@ -111,7 +125,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Tls:
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],  # noqa: E501
         check=True, capture_output=True,
     )  # fmt: skip
     return Tls(folder / "cert.pem", folder / "key.pem")
@@ -158,3 +172,13 @@ def test_a_sighup_reads_the_tokens_again_and_keeps_them_where_the_file_is_wrong(
         until(lambda: "goes on" in "".join(lines))
         assert status(url, "n3w-s3cret") == 200
     assert "s3cret" not in "".join(lines)
+
+
+async def test_the_dashboard_asks_for_metrics_that_there_are(estate: Estate) -> None:
+    dashboard = json.loads((REPOSITORY / "docs" / "grafana.json").read_text())
+    await ReportingAgent(estate, "edge-1").sync_up(a_session())
+    text = (await estate.ask("GET", "/metrics", "viewer-token")).text
+    told = set(re.findall(r"^(streamtop_\w+)", text, re.MULTILINE))
+    asked = {name for panel in dashboard["panels"] for target in panel["targets"]
+             for name in re.findall(r"streamtop_\w+", target["expr"])}  # fmt: skip
+    assert asked <= told

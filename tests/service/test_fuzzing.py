@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from streamusage.usage import StreamId, stream_path
-from tests.service.conftest import ENGINES, USAGE, Estate, OwnedClock, a_record, an_estate
+from tests.service.conftest import ENGINES, USAGE, OwnedClock, a_record, an_estate
 
 TOKEN = "admin-token"
 KEPT = a_record("keep me", "safe/place")
@@ -115,7 +115,9 @@ def _token_for(case: schemathesis.Case) -> str:
 
 names = st.one_of(
     st.text(min_size=1, max_size=40),
-    st.sampled_from(["..", ".", "%2F", "a/b", "/", "//", "\0", "\1", "\x010", "a\0b", "\n", "\u202e", "💥", "%", "?", "#", "'; --"]),
+    st.sampled_from(
+        ["..", ".", "%2F", "a/b", "/", "//", "\0", "\1", "\x010", "a\0b", "\n", "\u202e", "💥", "%", "?", "#", "'; --"]
+    ),
     st.text(alphabet="/.%\0\x01\n ", min_size=1, max_size=8),
     st.just("é" * 4096),
 )

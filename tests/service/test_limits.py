@@ -40,7 +40,7 @@ async def test_a_head_that_is_too_large_is_431(estate: Estate, header: bytes) ->
 
 @pytest.mark.parametrize(
     "request_bytes",
-    [b"", b"GET /heal", b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\nContent-Length: 9\r\n\r\n[",
+    [b"", b"GET /heal", b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\nContent-Length: 9\r\n\r\n[",  # noqa: E501
      b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n["],
 )  # fmt: skip
 async def test_a_request_that_does_not_come_is_hung_up_on(estate: Estate, request_bytes: bytes) -> None:
@@ -51,7 +51,9 @@ async def test_a_request_that_does_not_come_is_hung_up_on(estate: Estate, reques
     writer.close()
 
 
-@pytest.mark.parametrize("rubbish", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"BREW / HTTP/1.1\r\n\r\n", b"GET / HTTP/9\r\n\r\n"])
+@pytest.mark.parametrize(
+    "rubbish", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"BREW / HTTP/1.1\r\n\r\n", b"GET / HTTP/9\r\n\r\n"]
+)
 async def test_what_is_no_http_is_400_in_the_documented_shape(estate: Estate, rubbish: bytes) -> None:
     status, body = await estate.raw(rubbish)
     assert status in {400, 405}
@@ -68,7 +70,9 @@ async def test_a_body_above_the_limit_is_413_packed_and_unpacked(estate: Estate)
     doubled = gzip.compress(b"[") + gzip.compress(b"]")
     assert (await estate.ask("POST", "/api/v1/import", content=doubled, headers=headers)).status_code == 200
     assert (await estate.ask("POST", "/api/v1/import", content=bomb[:-9], headers=headers)).status_code in {400, 413}
-    assert (await estate.ask("POST", "/api/v1/import", content=b"x", headers={"Content-Encoding": "br"})).status_code == 415
+    assert (
+        await estate.ask("POST", "/api/v1/import", content=b"x", headers={"Content-Encoding": "br"})
+    ).status_code == 415
 
 
 async def test_a_reader_that_stops_reading_is_hung_up_on(estate: Estate) -> None:

@@ -18,7 +18,9 @@ def server_view(tz: ZoneInfo) -> View[ServerState]:
             Column("ROLE", lambda server: server.role),
             Column("STATE", lambda server: f"removed {server.removed}" if server.removed else server.state),
             Column(f"WATERMARK ({tz.key})", lambda server: _time(server.watermark, tz)),
-            Column("OWES", lambda server: formats.duration_in_words(server.owed_ms) if server.owed_ms else "", figure=True),
+            Column(
+                "OWES", lambda server: formats.duration_in_words(server.owed_ms) if server.owed_ms else "", figure=True
+            ),
             Column(f"LAST SYNC-UP ({tz.key})", lambda server: _time(server.last_sync_at, tz)),
             Column("PHASE", lambda server: server.phase),
             Column("ACTIVE", lambda server: formats.count(server.active_subscribers), figure=True),

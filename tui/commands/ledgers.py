@@ -10,7 +10,9 @@ from tui.commands.shell import connection_options, counted, format_option, say, 
 from tui.output import Format, print_rows
 from tui.settings import Connection
 
-_from = click.option("--from", "from_", type=instant, default="7d", metavar="WHEN", help="Start. [default: 7d, before now]")
+_from = click.option(
+    "--from", "from_", type=instant, default="7d", metavar="WHEN", help="Start. [default: 7d, before now]"
+)
 _to = click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
 
 
