@@ -11,7 +11,6 @@ from streamusage.service.changes import Cursor, last_change, newest_life, parse_
 from streamusage.service.records import WIRE_COLUMNS, WireRecord
 from streamusage.service.schema import tombstones, usage
 
-
 _RECORDS_AFTER = (
     select(usage.c.change, *WIRE_COLUMNS, usage.c.live, usage.c.provenance)
     .where(usage.c.change > bindparam("after"))
