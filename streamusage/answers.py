@@ -183,7 +183,7 @@ class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
     active: int | None = None
     highest: int | None = None
     """An upper bound of the true simultaneous maximum."""
-    state: Provenance
+    state: Provenance | None = None
 
 
 class ServerShare(msgspec.Struct, frozen=True, kw_only=True):

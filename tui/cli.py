@@ -91,8 +91,19 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
     if ctx.invoked_subcommand is None:
         shell = importlib.import_module("tui.commands.shell")
         connection = shell.connect(**flags)
-        importlib.import_module("tui.app").run(connection)
-        return
+        token = connection.token.get_secret_value() if connection.token is not None else None
+        console = importlib.import_module("tui.console")
+        ctx.exit(
+            console.run_console(
+                connection.url,
+                token,
+                profile_name=connection.profile or "",
+                poll_interval=connection.poll_interval_s,
+                api_version=connection.api_version,
+                read_only=connection.read_only,
+                tz=connection.tz,
+            )
+        )
     given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value]
     if given:
         command = ctx.invoked_subcommand

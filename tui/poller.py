@@ -32,10 +32,9 @@ SHARE_OF_TIME = 4
 _SLICE = 2_000
 """Sessions that are worked on before the keyboard gets its turn."""
 
-NO_EXTENSION = (
-    "a plain Stream Manager: no coverage, no history, no per-server figures; trends are from this console's own polls"
-)
-NO_LIVE_LIST = "its live list cannot be read: sessions appear when they end"
+NO_EXTENSION = "plain Stream Manager: no gaps, no servers; trends from own polls"
+NO_LIVE_LIST = "plain Stream Manager, live list unreadable: sessions show as they end"
+NO_HISTORY = "a plain Stream Manager keeps no history and no figures per server"
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class Poller:
 
     def _back_off(self) -> float:
         longest = max(LONGEST_WAIT_SECONDS, self.interval_seconds)
-        wait = min(longest, max(1.0, self.interval_seconds) * 2 ** min(10, self._failures - 1))
+        wait = min(longest, max(1.0, self.interval_seconds) * 2.0 ** min(10, self._failures - 1))
         return wait * random.uniform(0.9, 1.1)  # so that many consoles do not come back in step
 
     async def _poll(self) -> None:
@@ -126,7 +125,7 @@ class Poller:
                 return
         await self._poll_lists()
         if self._wishes.history_of is not None:
-            self._post(HistoryMissing(self._wishes.history_of, NO_EXTENSION))
+            self._post(HistoryMissing(self._wishes.history_of, NO_HISTORY))
 
     # Our own service
 
@@ -189,7 +188,7 @@ class Poller:
         try:
             live = await self._client.live_list()
         except (Refused, NotFound, BadAnswer):
-            cannot_show = f"{NO_EXTENSION}; {NO_LIVE_LIST}"
+            cannot_show = NO_LIVE_LIST
         found = await self._sessions_of(records)
         found |= with_live_list(found, live)
         before = self._listed

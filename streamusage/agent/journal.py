@@ -136,12 +136,22 @@ class SqliteTransaction:
     def changed_since(self, revision: int) -> Iterable[Row]:
         return self._select("life = 0 AND revision > ? ORDER BY revision", (revision,))
 
+    def delete(self, kind: type[Any], key: RowKey) -> None:
+        self._connection.execute("DELETE FROM rows WHERE life = 0 AND kind = ? AND key = ?", (kind.__name__, key))
+
+    def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
+        # Keys begin with the slot, and slots of our time have as many digits for centuries.
+        return self._select(
+            "life = 0 AND kind = 'SampleRow' AND key >= ? AND key < ? ORDER BY key", (str(from_ms), str(to_ms))
+        )
+
     def open_viewers(self) -> Iterable[ViewerRow]:
         return self._select("life = 0 AND kind = 'ViewerRow' AND done_at IS NULL", ())
 
-    def prune(self, before_ms: int, revision: int) -> None:
+    def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
         self._connection.execute(
-            "DELETE FROM rows WHERE life = 0 AND revision <= ? AND done_at <= ?", (revision, before_ms)
+            "DELETE FROM rows WHERE life = 0 AND revision <= ? AND done_at <= ? AND (? IS NULL OR kind = ?)",
+            (revision, before_ms, kind and kind.__name__, kind and kind.__name__),
         )
 
     def bridge(self, life: int) -> Sequence[Row]:
@@ -151,32 +161,34 @@ class SqliteTransaction:
         for row in rows:
             self._put_row(life, key_of(row)[1], row)
 
-    def _select(self, where: str, values: tuple[int, ...]) -> list[Any]:
+    def _select(self, where: str, values: tuple[int | str, ...]) -> list[Any]:
         found = self._connection.execute(f"SELECT kind, body, checksum FROM rows WHERE {where}", values)
         return [self._decoded(*row) for row in found]
 
     def _put_row(self, life: int, key: RowKey, row: Row) -> None:
-        body = msgspec.json.encode(row)
+        body = msgspec.msgpack.encode(msgspec.structs.astuple(row))
         self._connection.execute(
             "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
             (life, type(row).__name__, key, row.revision, done_at(row), body, zlib.crc32(body)),
         )
 
-    def _decoded(self, kind: str, body: bytes, checksum: int) -> Any:
-        return self._checked(kind, body, checksum, _KINDS[kind])
+    def _decoded(self, name: str, body: bytes, checksum: int) -> Any:
+        self._check(name, body, checksum)
+        kind = _KINDS[name]
+        return msgspec.convert(dict(zip(kind.__struct_fields__, msgspec.msgpack.decode(body), strict=True)), kind)
 
     def _part(self, name: str, kind: type[T]) -> T | None:
         found = self._connection.execute("SELECT body, checksum FROM parts WHERE name = ?", (name,)).fetchone()
         if found is None:
             return None
         body, checksum = found
-        return self._checked(name, body, checksum, kind)
+        self._check(name, body, checksum)
+        return msgspec.json.decode(body, type=kind)
 
     def _put_part(self, name: str, part: Any) -> None:
         body = msgspec.json.encode(part)
         self._connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, body, zlib.crc32(body)))
 
-    def _checked(self, what: str, body: bytes, checksum: int, kind: type[T]) -> T:
+    def _check(self, what: str, body: bytes, checksum: int) -> None:
         if zlib.crc32(body) != checksum:
             raise DamagedJournalError(f"{self._path}: a record ({what}) does not match its checksum")
-        return msgspec.json.decode(body, type=kind)

@@ -43,6 +43,15 @@ from streamusage.report import (
 KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
 """Acknowledged rows are kept this long, for a service that is restored from an older copy."""
 
+KEEP_SAMPLES_MS = 24 * 3600 * 1000
+"""The same for samples, which only trends are drawn from."""
+
+FOLD_AFTER_MS = 2 * 3600 * 1000
+"""Samples that the service has not acknowledged for so long are folded to one for each quarter of an hour, so that
+the journal of a long outage stays small. Slots are never folded."""
+
+QUARTER_MS = 15 * SLOT_MS
+
 Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow
 RowKey = str
 
@@ -77,10 +86,15 @@ class Transaction(Protocol):
     def put_head(self, head: Head) -> None: ...
     def get(self, kind: type[Any], key: RowKey) -> Any: ...
     def put(self, key: RowKey, row: Row) -> None: ...
+    def delete(self, kind: type[Any], key: RowKey) -> None: ...
     def changed_since(self, revision: int) -> Iterable[Row]: ...
+    def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
+        """The samples of slots that begin in the interval."""
+        ...
+
     def open_viewers(self) -> Iterable[ViewerRow]: ...
-    def prune(self, before_ms: int, revision: int) -> None:
-        """Forgets the rows up to a revision that were done (`done_at`) by the instant."""
+    def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
+        """Forgets the rows up to a revision that were done (`done_at`) by the instant; of one kind, or of all."""
         ...
 
     def first_reading(self) -> Reading | None: ...
@@ -138,7 +152,10 @@ class Ledger:
                 additions = Additions(viewers=additions.viewers)  # what was there at first is the bridge's to count
             else:
                 state, additions = meter.step(MeterState(head.baseline, self._viewers), reading)
+            before = head.baseline
             head = _write(tx, msgspec.structs.replace(head, baseline=state.baseline), additions)
+            if before is not None:
+                head = _fold_samples(tx, head, before.at, state.baseline.at)
             tx.put_head(head)
         self._head, self._viewers = head, state.viewers
 
@@ -289,7 +306,8 @@ class Ledger:
                 fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
             )
             tx.put_head(head)
-            tx.prune(now - KEEP_ACKNOWLEDGED_MS, head.acknowledged)
+            tx.prune(None, now - KEEP_ACKNOWLEDGED_MS, head.acknowledged)
+            tx.prune(SampleRow, now - KEEP_SAMPLES_MS, head.acknowledged)
         self._head = head
 
     def refused(self, refusal: Refusal) -> None:
@@ -375,10 +393,33 @@ def _write(tx: Transaction, head: Head, additions: Additions) -> Head:
         old = tx.get(kind, key)
         if old is not None:
             row = merge(old, row)
+        if isinstance(row, ViewerRow) and not row.open and (old is None or old.revision > head.acknowledged):
+            # It came and went while the service was not told: there is nothing to tell any more.
+            tx.delete(kind, key)
+            continue
         if old is None or msgspec.structs.replace(row, revision=old.revision) != old:
             revision += 1
             tx.put(key, msgspec.structs.replace(row, revision=revision))
     return msgspec.structs.replace(head, revision=revision, span=last)
+
+
+def _fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:
+    """Folds the quarters of an hour that became old enough between two readings, as far as they are owed."""
+    revision = head.revision
+    quarter = (before_ms - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
+    while quarter + QUARTER_MS + FOLD_AFTER_MS <= now_ms:
+        folded: dict[tuple[str, str], SampleRow] = {}
+        for sample in tx.samples_between(quarter, quarter + QUARTER_MS):
+            if sample.revision > head.acknowledged:
+                stream = sample.scope, sample.name
+                folded[stream] = merge(folded[stream], sample) if stream in folded else sample
+                tx.delete(SampleRow, key_of(sample)[1])
+        for sample in folded.values():
+            revision += 1
+            row = msgspec.structs.replace(sample, slot=quarter, revision=revision)
+            tx.put(key_of(row)[1], row)
+        quarter += QUARTER_MS
+    return msgspec.structs.replace(head, revision=revision)
 
 
 def _rows(additions: Additions, revision: int) -> Iterable[Row]:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection, insert, or_, select, update
 
-from streamusage.coverage import Provenance
+from streamusage.coverage import LATE_AFTER_INTERVALS, Provenance
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.service.apply import Applied, HeldError, ServerState, Verdict, apply, issue, judge
 from streamusage.service.schema import held, servers
@@ -98,7 +98,8 @@ class Owing(NamedTuple):
 def owing_changes(connection: Connection, now_ms: int) -> list[Owing]:
     """The servers that stand in the store as owing something else than they do at this time."""
     changed = []
-    for row in connection.execute(select(servers).where(servers.c.watermark.is_not(None))).all():
+    overdue = servers.c.watermark + LATE_AFTER_INTERVALS * servers.c.sync_interval_ms < now_ms
+    for row in connection.execute(select(servers).where(or_(overdue, servers.c.owes != ""))).all():
         owes = _owes(connection, state_of(row), now_ms)
         if owes != row.owes:
             changed.append(Owing(row.server, owes))

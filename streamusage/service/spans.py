@@ -45,7 +45,7 @@ def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> li
     pieces = []
     at = state.watermark
     for interval in sorted(interval.clip(state.watermark, now_ms) for interval in held):
-        if interval.to_ms <= at:
+        if not interval.length_ms or interval.to_ms <= at:
             continue
         if interval.from_ms > at:
             pieces.append(Piece(at, interval.from_ms, Provenance.MISSING, "", detected_at, None))

@@ -39,6 +39,11 @@ class Service:
         self._program: Program | None = None
 
     async def start(self) -> None:
+        self.spawn()
+        await self.answers()
+
+    def spawn(self) -> None:
+        """Starts the process, without waiting until it answers."""
         self._program = self._programs.start(
             "service",
             [
@@ -46,6 +51,8 @@ class Service:
                 *("--store", f"sqlite:///{self.store}", "--tokens", str(self._tokens_file)),
             ],
         )
+
+    async def answers(self) -> None:
         await until(self._is_up, "the service answers", seconds=30)
 
     def kill(self) -> None:
@@ -70,27 +77,32 @@ class Agent:
     def __init__(self, directory: Path, programs: Programs, server: str, service: Service, nginx: Nginx) -> None:
         self.server = server
         self.journal = directory / f"{server}.journal.db"
+        self._nginx = nginx
         self._configuration = directory / f"{server}.toml"
+        self.speak_to(service.url)
+        self._environment = {"STREAMTOP_AGENT_TOKEN": service.agent_tokens[server]}
+        self._programs = programs
+        self._program: Program | None = None
+
+    def speak_to(self, url: str) -> None:
+        """Where the service is, from the next start on."""
         self._configuration.write_text(
             f"""
-            server = "{server}"
+            server = "{self.server}"
             role = "standalone"
             [service]
-            url = "{service.url}"
+            url = "{url}"
             token_env = "STREAMTOP_AGENT_TOKEN"
             sync_interval = "{SYNC_INTERVAL_MS}ms"
             [source]
             kind = "nginx-rtmp"
-            stat_url = "{nginx.stat_url}"
-            access_log = "{nginx.access_log}"
+            stat_url = "{self._nginx.stat_url}"
+            access_log = "{self._nginx.access_log}"
             poll_interval = "{POLL_INTERVAL_MS}ms"
             [journal]
             path = "{self.journal}"
             """
         )
-        self._environment = {"STREAMTOP_AGENT_TOKEN": service.agent_tokens[server]}
-        self._programs = programs
-        self._program: Program | None = None
 
     def start(self) -> None:
         self._program = self._programs.start(

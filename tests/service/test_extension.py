@@ -1,6 +1,7 @@
 """Changes and cursors, import, history, and what the extension refuses."""
 
 import sqlite3
+import time
 from pathlib import Path
 
 import pytest
@@ -176,3 +177,13 @@ async def test_a_healthy_service_says_so_without_a_token_and_describes_itself(es
     described = (await estate.http.get("/openapi.json")).json()
     assert "/api/v1/changes" in described["paths"]
     assert "/streammanager/api/3.1/admin/event/usage" in described["paths"]
+
+
+async def test_answers_are_not_held_back_by_the_network_stack(estate: Estate) -> None:
+    """Head and body go out apart: where the socket gathers small packets, each answer takes 40 ms."""
+    took = []
+    for _ in range(20):
+        began = time.perf_counter()
+        await estate.http.get("/healthz")
+        took.append(time.perf_counter() - began)
+    assert min(took) < 0.03

@@ -77,11 +77,14 @@ def test_a_cell_is_told_in_words() -> None:
 def test_gaps_are_visited_in_time_and_both_ways() -> None:
     made = grid(ESTATE, NOON, 10)
     visited = [(0, 0)]
-    while (found := made.next_gap(*visited[-1], forward=True)) is not None:
+    for _ in range(4):
+        found = made.next_gap(*visited[-1], forward=True)
+        assert found is not None
         visited.append(found)
-    assert visited[1:] == [(0, 2), (1, 6), (1, 7)]
+    assert visited[1:] == [(0, 2), (1, 6), (1, 7), (0, 2)]
     assert made.next_gap(1, 6, forward=False) == (0, 2)
-    assert made.next_gap(0, 2, forward=False) is None
+    assert made.next_gap(0, 2, forward=False) == (1, 7)
+    assert grid(coverage(a=[span(0, 10, Provenance.LIVE)]), NOON, 10).next_gap(0, 0, forward=True) is None
 
 
 def test_the_window_ends_with_the_minute_that_holds_now() -> None:

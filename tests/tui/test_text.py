@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.model.text import padded, padded_left, safe, shortened
+from tui.model.text import clipped, padded, padded_left, safe, shortened
 
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 nasty = st.text(
@@ -57,3 +57,10 @@ def test_a_cut_keeps_the_end() -> None:
     assert shortened("event/2026/day2/cam-4", 12) == "eve…y2/cam-4"
     assert shortened("日本語日本語", 6) == "…本語"
     assert shortened("abc", 1) == "…"
+
+
+def test_a_sentence_is_cut_at_its_end() -> None:
+    assert clipped("could not read", 8) == "could n…"
+    assert clipped("日本語", 4) == "日…"
+    assert clipped("abc", 3) == "abc"
+    assert clipped("abc", 0) == ""

@@ -62,7 +62,6 @@ def session_view(tz: ZoneInfo) -> View[UsageRecord]:
             Column("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
             Column("LOST", lambda record: formats.count(record.lost_subscribers), figure=True),
             Column("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
-            Column(f"UPDATED ({tz.key})", lambda record: time_text(record.updated, tz)),
             Column("START TIME", lambda record: str(record.start_time), figure=True),
         ],
         fields=[

@@ -3,6 +3,9 @@
 import asyncio
 import time
 
+STANDING_SECONDS = 0.05
+"""How long any wait lasts while the clock stands still: whoever waits looks again, and finds no time passed."""
+
 
 class DemoClock:
     """A `streamusage.clock.Clock`. Stands still until `release`, and moves only by `step` up to then."""
@@ -29,4 +32,4 @@ class DemoClock:
         return self.now_ms() - self._from_ms
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self._speed if self._speed else 0)
+        await asyncio.sleep(seconds / self._speed if self._speed else STANDING_SECONDS)

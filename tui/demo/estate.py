@@ -7,7 +7,7 @@ history before the demo is made by the same agents, step by step, over the same 
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +29,8 @@ from tui.demo.programme import MINUTE_MS, make_programme
 SYNC_INTERVAL_MS = 10_000
 POLL_INTERVAL_MS = 2_000
 HISTORY_MS = 45 * MINUTE_MS
-HISTORY_POLL_MS = 5_000
-HISTORY_SYNC_MS = 20_000
+HISTORY_POLL_MS = 10_000
+HISTORY_SYNC_MS = 30_000
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,16 @@ class Estate:
     async def make_history(self, progress: Callable[[float], None]) -> None:
         """Lives through the time before the demo. `progress` hears the part that is done, from 0 to 1."""
         for done_ms in range(0, HISTORY_MS, HISTORY_POLL_MS):
-            for running in self._agents:
-                await running.agent.poll()
-                if done_ms % HISTORY_SYNC_MS == 0:
-                    await running.agent.sync()
+            await self._all(lambda agent: agent.poll())
+            if done_ms % HISTORY_SYNC_MS == 0:
+                await self._all(lambda agent: agent.sync())
             progress(done_ms / HISTORY_MS)
             self._clock.step(HISTORY_POLL_MS)
-        for running in self._agents:
-            await running.agent.poll()
-            await running.agent.sync()
+        await self._all(lambda agent: agent.poll())
+        await self._all(lambda agent: agent.sync())
+
+    async def _all(self, act: Callable[[Agent], Awaitable[None]]) -> None:
+        await asyncio.gather(*(act(running.agent) for running in self._agents))
 
     async def live(self, speed: float, outage: bool = True) -> None:
         """Runs until cancelled. A few seconds in, one agent loses its network, and gets it back a little later."""

@@ -94,25 +94,31 @@ def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None) -> list[str]:
     return lines
 
 
-def since_asked(plan: DeletePlan, records: Iterable[UsageRecord]) -> list[str]:
-    """What the service's records say differently from what the plan was made on, in sentences; empty for nothing."""
-    found = {record.key: record for record in records}
-    chosen = {session.key: session for session in plan.sessions}
-    known = chosen.keys() | {session.key for session in plan.left_out}
-    said = []
-    gone = [key for key in chosen if key not in found]
-    if gone:
-        said.append(f"{_sessions(len(gone))} {'is' if len(gone) == 1 else 'are'} gone already.")
-    if plan.whole_stream:
-        started = [key for key in found if key not in known]
-        if started:
-            said.append(f"{len(started)} more {'session' if len(started) == 1 else 'sessions'} started. Not deleted.")
-    moved = [
-        (session, found[key])
-        for key, session in chosen.items()
-        if key in found and session.total is not None and found[key].total_subscribers > session.total
-    ]
-    if moved:
-        more = sum(record.total_subscribers - (session.total or 0) for session, record in moved)
-        said.append(f"{formats.count(more)} more subscribers came to {_sessions(len(moved))}.")
-    return said
+@dataclass(frozen=True)
+class Since:
+    """How the stream's records differ from the plan by now. Figures that move are no difference; sessions are."""
+
+    gone: frozenset[SessionKey]
+    """Chosen, but not there any more."""
+    started: frozenset[SessionKey]
+    """There, but not chosen: they will not be deleted. Asked for only where the whole stream was meant."""
+
+    def __bool__(self) -> bool:
+        return bool(self.gone or self.started)
+
+    def in_words(self) -> str:
+        said = []
+        if self.gone:
+            said.append(f"{_sessions(len(self.gone))} {'is' if len(self.gone) == 1 else 'are'} gone already.")
+        if self.started:
+            more = f"{len(self.started):,} more session{'' if len(self.started) == 1 else 's'}"
+            said.append(f"{more} started and will NOT be deleted.")
+        return "Since you asked: " + " ".join(said) if said else ""
+
+
+def since_asked(plan: DeletePlan, records: Iterable[UsageRecord]) -> Since:
+    """What the service's records say differently from what the plan was made on."""
+    found = {record.key for record in records}
+    known = {*plan.keys, *(session.key for session in plan.left_out)}
+    started = frozenset(found - known) if plan.whole_stream else frozenset()
+    return Since(frozenset(set(plan.keys) - found), started)

@@ -14,6 +14,12 @@ def count(number: int | None) -> str:
     return UNKNOWN if number is None else f"{number:,}"
 
 
+def count_within(number: int | None, cells: int) -> str:
+    """The count, shortened to `1.23 M` where it would not fit."""
+    text = count(number)
+    return text if number is None or len(text) <= cells else _scaled(number, "").rstrip()
+
+
 def duration(length_ms: int | None) -> str:
     """`48s`, `36m`, `1h04`, `2d03h`, in at most six cells."""
     if length_ms is None:

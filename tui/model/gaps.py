@@ -66,13 +66,16 @@ class GapGrid:
         return min(self.cells - 1, max(0, (at_ms - self.from_ms) // self.cell_ms))
 
     def next_gap(self, row: int, cell: int, *, forward: bool) -> tuple[int, int] | None:
-        """(row, cell) where the next gap begins, in time and then in the order of rows; `None` past the last one."""
+        """(row, cell) where the next gap begins, in time and then in the order of rows, round and round.
+
+        `None` where the window has no gap.
+        """
         starts = sorted((start, number) for number, gap_row in enumerate(self.rows) for start in _gap_starts(gap_row))
         here = (cell, row)
         if forward:
-            found = next((start for start in starts if start > here), None)
+            found = next((start for start in starts if start > here), starts[0] if starts else None)
         else:
-            found = next((start for start in reversed(starts) if start < here), None)
+            found = next((start for start in reversed(starts) if start < here), starts[-1] if starts else None)
         return None if found is None else (found[1], found[0])
 
 

@@ -86,6 +86,11 @@ class PollHistory:
         """The highest figure that is kept."""
         return max((point for _, point in self._turns.get(key, ()) if isinstance(point, int)), default=0)
 
+    def first_poll(self, key: SessionKey) -> int:
+        """The oldest kept poll at which the session was known."""
+        turns = self._turns.get(key)
+        return max(turns[0][0], self._polls - len(self._heard_at)) if turns else self._polls
+
     def times(self, key: SessionKey) -> list[tuple[int, Point]]:
         """Every kept poll that succeeded since the session was first seen: the service's time and the point."""
         turns = self._turns.get(key, [])

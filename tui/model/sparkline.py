@@ -2,7 +2,7 @@
 
 A figure is a block whose height is its share of the highest: zero is the lowest block, anything above zero is higher
 than that. What is not a figure never looks like a low one: `▒` was filled in after an outage, `·` is owed by a
-server, a blank was not looked at.
+server, `×` can never come, a blank was not looked at.
 """
 
 from collections.abc import Sequence
@@ -16,6 +16,7 @@ class NoFigure(Enum):
 
     BACKFILLED = "▒"
     MISSING = "·"
+    LOST = "×"
     NOT_SEEN = " "
 
 

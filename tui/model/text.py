@@ -76,6 +76,14 @@ def shortened(text: str, cells: int) -> str:
     return "".join(head) + "…" + "".join(reversed(tail))
 
 
+def clipped(text: str, cells: int) -> str:
+    """The text in at most `cells` cells, cut at its end as sentences are."""
+    if cells <= 0 or cell_len(text) <= cells:
+        return text if cells > 0 else ""
+    graphemes = [(text[start:end], size) for start, end, size in split_graphemes(text)[0]]
+    return "".join(_taken(graphemes, cells - 1)[0]) + "…"
+
+
 def _taken(graphemes: list[tuple[str, int]], cells: int) -> tuple[list[str], int]:
     taken: list[str] = []
     for grapheme, size in graphemes:

@@ -18,7 +18,7 @@ PROTOCOLS = {"rtmp": 5.0, "hls": 12.0, "webrtc": 3.0}
 """Protocols of viewers and how common each is."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Broadcast:
     """One publish of the programme."""
 
@@ -62,12 +62,12 @@ class SimulatedMediaServer:
     """One server of an estate: it carries every broadcast of the programme, with its share of the viewers."""
 
     def __init__(self, programme: Sequence[Broadcast], share: float, seed: int, started_at: int) -> None:
-        self._programme = sorted(programme, key=lambda broadcast: broadcast.from_ms)
+        self._to_come = sorted(programme, key=lambda broadcast: broadcast.from_ms, reverse=True)
         self._share = share
         self._random = Random(seed)
         self._now = started_at
         self._next_number = 1
-        self._streams: dict[Broadcast, _Stream] = {}
+        self._streams: list[_Stream] = []
         self.started_at = started_at
         self.boot = f"simulated-{seed}-{started_at}"
         self.bytes_in = 0
@@ -96,7 +96,7 @@ class SimulatedMediaServer:
                     name=stream.broadcast.name,
                     age_ms=at_ms - stream.started_at,
                 )
-                for stream in self._streams.values()
+                for stream in self._streams
             ),
             viewers=tuple(
                 ViewerReading(
@@ -106,7 +106,7 @@ class SimulatedMediaServer:
                     protocol=viewer.protocol,
                     age_ms=at_ms - viewer.started_at,
                 )
-                for stream in self._streams.values()
+                for stream in self._streams
                 for viewer in stream.viewers.values()
             ),
             ended=tuple(self.log[len(self.log) if cursor is None else int(cursor) :]),
@@ -115,24 +115,20 @@ class SimulatedMediaServer:
         )
 
     def _tick(self) -> None:
-        for broadcast in self._programme:
-            on_air = broadcast.from_ms <= self._now < broadcast.to_ms
-            stream = self._streams.get(broadcast)
-            if on_air and stream is None:
-                self._begin(broadcast)
-            elif not on_air and stream is not None:
+        while self._to_come and self._to_come[-1].from_ms <= self._now:
+            broadcast = self._to_come.pop()
+            began = max(self.started_at, broadcast.from_ms)
+            self._streams.append(_Stream(broadcast, self._number(), began))
+        for stream in list(self._streams):
+            if stream.broadcast.to_ms <= self._now:
                 self._end(stream)
-            elif stream is not None:
+            else:
                 self._move(stream)
-
-    def _begin(self, broadcast: Broadcast) -> None:
-        stream = _Stream(broadcast, self._number(), max(self.started_at, broadcast.from_ms))
-        self._streams[broadcast] = stream
 
     def _end(self, stream: _Stream) -> None:
         for viewer in list(stream.viewers.values()):
             self._leave(stream, viewer)
-        del self._streams[stream.broadcast]
+        self._streams.remove(stream)
         self._write(stream, stream.number, "publish", "rtmp", stream.started_at, stream.sent_to_one, 0)
 
     def _move(self, stream: _Stream) -> None:

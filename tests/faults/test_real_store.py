@@ -1,0 +1,137 @@
+"""The same histories with the service's figures in its real store, rolled back and restored from older copies."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from pysqlite3 import dbapi2
+from sqlalchemy import select
+
+from streamusage.days import day_of, zone
+from streamusage.report import EpochRequest, Peak, SlotRow
+from streamusage.service.apply import Late, StoredSlot
+from streamusage.service.daily_queries import daily_answer
+from streamusage.service.reports import issue_epoch, take_report
+from streamusage.service.schema import slot_connections, slots, spans, usage
+from streamusage.service.states import load_state, piece_of
+from streamusage.service.store import Store as SqlStore
+from streamusage.service.store import open_store
+from tests.faults.invariants import ZONES, check
+from tests.faults.simulator import MIDNIGHT, SERVER, Message, Reply, Simulation
+
+DAY_MS = 86_400_000
+
+
+class OnStore(Simulation):
+    """The service's side in a file. A backup is a copy of it, a restore puts a copy in its place."""
+
+    def __init__(self, seed: int, directory: Path) -> None:
+        self.directory = directory
+        self.copies: list[Path] = []
+        super().__init__(seed)
+        self.sql = self._open()
+
+    @property
+    def path(self) -> Path:
+        return self.directory / "usage.db"
+
+    def _open(self) -> SqlStore:
+        return open_store(f"sqlite:///{self.path}", self.now)
+
+    def serve(self, message: Message) -> Reply:
+        with self.sql.writing() as connection:
+            transaction = connection.begin()
+            if isinstance(message, EpochRequest):
+                reply: Reply = issue_epoch(connection, SERVER, message, self.now)
+            else:
+                reply = take_report(connection, message, b"", self.now)
+            self.chance.crash("of the service before its commit")  # leaving the block rolls back
+            transaction.commit()
+        self.chance.crash("of the service after its commit")
+        return reply
+
+    def _back_up(self) -> None:
+        copy = self.directory / f"copy-{len(self.copies)}.db"
+        connection = dbapi2.connect(self.path, isolation_level=None)
+        connection.execute("VACUUM INTO ?", (str(copy),))
+        connection.close()
+        self.copies.append(copy)
+
+    def _restore(self) -> None:
+        if not self.copies:
+            return
+        self.restores += 1
+        self.sql.close()
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        shutil.copy(self.random.choice(self.copies[-3:]), self.path)
+        self.sql = self._open()
+
+    def run(self) -> Simulation:
+        super().run()
+        self._read_store()
+        return self
+
+    def _read_store(self) -> None:
+        """Shows the invariants what the file holds."""
+        with self.sql.reading() as connection:
+            self.store.state, _ = load_state(connection, SERVER)
+            protocols: dict[tuple[int, int], dict[str, int]] = {}
+            for row in connection.execute(select(slot_connections)):
+                protocols.setdefault((row.epoch, row.slot), {})[row.protocol] = row.connections
+            for row in connection.execute(select(slots)):
+                peaks = {
+                    name: Peak(bps, getattr(row, f"{name}_at"), getattr(row, f"{name}_window_ms"))
+                    for name in ("peak_in", "peak_out")
+                    if (bps := getattr(row, f"{name}_bps")) is not None
+                }
+                self.store.slots[row.epoch, row.slot] = StoredSlot(
+                    SlotRow(
+                        slot=row.slot,
+                        revision=row.revision,
+                        connections=protocols.get((row.epoch, row.slot), {}),
+                        bytes_in=row.bytes_in,
+                        bytes_out=row.bytes_out,
+                        view_time_ms=row.view_time_ms,
+                        **peaks,
+                    ),
+                    Late(),
+                )
+            self.store.pieces = [piece_of(row) for row in connection.execute(select(spans))]
+
+
+def check_days(simulation: OnStore) -> None:
+    """The service's own daily statistics add up to the truth that its slots hold, in every zone."""
+    rows = [stored.row for stored in simulation.store.slots.values()]
+    whole = (
+        sum(sum(row.connections.values()) for row in rows),
+        sum(row.bytes_in for row in rows),
+        sum(row.bytes_out for row in rows),
+        sum(row.view_time_ms for row in rows),
+    )
+    covered = sum(piece.to_ms - piece.from_ms for piece in simulation.store.pieces)
+    with simulation.sql.reading() as connection:
+        for name in ZONES:
+            tz = zone(name)
+            first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
+            days = daily_answer(connection, first, last, tz, simulation.now, None)
+            sums = tuple(
+                sum(day[key] for day in days) for key in ("connections", "bytes_in", "bytes_out", "view_time_ms")
+            )
+            assert sums == whole, f"seed {simulation.seed}, {name}: {sums} in days, {whole} in slots"
+            assert sum(sum(day["coverage"].values()) for day in days) == covered, f"{name}: coverage of the days"
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_histories_on_a_store(seed: int, tmp_path: Path) -> None:
+    simulation = OnStore(seed, tmp_path)
+    try:
+        simulation.run()
+        check(simulation)
+        check_days(simulation)
+        with simulation.sql.reading() as connection:
+            records = connection.execute(select(usage)).all()
+        assert all(row.live == 0 for row in records), "everybody left, so no session is live"
+        assert all(row.total_subscribers == row.active_subscribers + row.lost_subscribers for row in records)
+    finally:
+        simulation.sql.close()

@@ -1,0 +1,126 @@
+"""The delete dialog. It is answered about keys that were frozen when it was asked for; Cancel has the focus.
+
+Before anything is sent the records are read again; what changed since is said, and going on takes another press.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Button, Input, Static
+
+from streamusage.client import UsageApiError
+from streamusage.usage import UsageRecord
+from tui.model import deletion
+from tui.model.deletion import DeletePlan
+from tui.model.text import safe
+from tui.state import ConsoleState
+
+if TYPE_CHECKING:
+    from tui.app import ConsoleApp
+
+
+class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
+    """Gives the records to delete, all of them among the frozen keys, or `None`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "cancel", "cancel", show=False),
+        Binding("left,right", "other_button", "other button", show=False),
+    ]
+
+    def __init__(self, plan: DeletePlan, state: ConsoleState) -> None:
+        super().__init__()
+        self._plan = plan
+        self._state = state
+        self._told = deletion.Since(frozenset(), frozenset())
+        self._checking = False
+
+    def compose(self) -> ComposeResult:
+        plan, state = self._plan, self._state
+        dialog = Vertical(id="dialog")
+        dialog.border_title = None
+        with dialog:
+            yield Static(deletion.title(plan, state.host), markup=False, classes="told")
+            lines = deletion.blast_radius(plan, state.now_ms(), state.tz)
+            yield Static("\n".join(lines), markup=False, classes="told")
+            yield Static("", markup=False, id="since", classes="since")
+            if plan.whole_stream and not plan.cannot:
+                yield Static(f"Type the stream's name to go on: {safe(str(plan.stream))}", markup=False)
+                yield _NameInput(id="name", compact=True)
+            with Horizontal(id="buttons"):
+                yield Button("Cancel", id="cancel")
+                if not plan.cannot:
+                    yield Button(deletion.button(plan), id="go", disabled=plan.whole_stream)
+
+    def on_mount(self) -> None:
+        self.query_one("#since").display = False
+        self.query_one("#cancel").focus()
+
+    def action_cancel(self) -> None:
+        self.dismiss(None)
+
+    def action_other_button(self) -> None:
+        go = self.query("#go")
+        if isinstance(self.focused, Button) and go and not go.first().disabled:
+            self.query_one("#cancel" if self.focused.id == "go" else "#go").focus()
+
+    @on(Button.Pressed, "#cancel")
+    def _cancelled(self) -> None:
+        self.dismiss(None)
+
+    @on(Input.Changed, "#name")
+    def _name_typed(self, event: Input.Changed) -> None:
+        stream = self._plan.stream
+        # The name as it is drawn counts too: not every character of a name can be typed.
+        right = event.value in (str(stream), safe(str(stream)))
+        self.query_one("#go", Button).disabled = not right
+
+    @on(Input.Submitted, "#name")
+    def _name_submitted(self) -> None:
+        go = self.query_one("#go", Button)
+        if not go.disabled:
+            go.focus()
+
+    @on(Button.Pressed, "#go")
+    def _go(self) -> None:
+        if not self._checking:
+            self._checking = True
+            self.run_worker(self._check_and_go(), exclusive=True, exit_on_error=False)
+
+    async def _check_and_go(self) -> None:
+        """Reads the stream's records again; goes on if nothing is different from what was last said."""
+        plan = self._plan
+        try:
+            records = await cast("ConsoleApp", self.app).client.usage_of(plan.stream)
+        except (UsageApiError, ValueError) as error:
+            self._say([f"Nothing was deleted. {safe(str(error))}"])
+            return
+        finally:
+            self._checking = False
+        since = deletion.since_asked(plan, records)
+        keys = set(plan.keys)
+        chosen = [record for record in records if record.key in keys]
+        if since != self._told:
+            self._told = since
+            on = "Press again to go on." if chosen else "Nothing is left to delete."
+            self._say([since.in_words() or "What had changed is as it was.", on])
+            self.query_one("#go", Button).disabled = not chosen
+            return
+        self.dismiss(chosen)
+
+    def _say(self, lines: list[str]) -> None:
+        since = self.query_one("#since", Static)
+        since.update("\n".join(lines))
+        since.display = True
+
+
+class _NameInput(Input):
+    """An input whose cursor rests."""
+
+    def on_mount(self) -> None:
+        self.cursor_blink = False

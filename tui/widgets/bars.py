@@ -1,0 +1,82 @@
+"""The lines above and below every view: what is watched and how fresh it is, and which keys there are."""
+
+from collections.abc import Sequence
+
+from tui.actions import Action
+from tui.model import formats
+from tui.model.staleness import Step
+from tui.model.text import safe, shortened, width
+from tui.state import ConsoleState
+from tui.widgets.lines import Part
+
+_STEP_INKS = {Step.WAITING: "quiet", Step.LIVE: "good", Step.LATE: "warn", Step.STALE: "bad", Step.OFFLINE: "bad"}
+
+
+def header(state: ConsoleState, view: str = "") -> tuple[list[Part], list[Part]]:
+    """Left: program, profile, view. Right: freshness, the server that owes most, RO."""
+    freshness = state.freshness()
+    name = shortened(safe(state.profile_name or state.host), 30)
+    left: list[Part] = [(" streamtop  ", "accent"), (name, "strong")]
+    if view:
+        left.append((f"  {view}", ""))
+    ink = _STEP_INKS[freshness.step]
+    right: list[Part] = [("● " if freshness.step is Step.LIVE else "▲ ", ink), (freshness.in_words(), ink)]
+    owing = state.owing()
+    if owing is not None:
+        right.append((f"   · {shortened(safe(owing.server), 16)} owes {formats.age(owing.owed_ms)}", "missing"))
+    if state.read_only:
+        right.append(("   RO", "strong"))
+    return left, [*right, (" ", "")]
+
+
+def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
+    """What is counted, and what the filter hides."""
+    totals = state.store.totals()
+    sessions = "session" if totals.sessions == 1 else "sessions"
+    left: list[Part] = [
+        (f" {formats.count(totals.live)}", "strong"),
+        (" live of ", "quiet"),
+        (formats.count(totals.sessions), "strong"),
+        (f" {sessions}   ", "quiet"),
+        (formats.count(totals.watching), "strong"),
+        (" watching", "quiet"),
+    ]
+    if not state.has_figures:
+        left = []
+    if state.view.filter:
+        left += [("   ", ""), (safe(state.view.filter.text), "accent")]
+        left.append((f"  ({formats.count(state.view.hidden())} hidden)", "quiet"))
+    return left, []
+
+
+def status(state: ConsoleState, notice: Part | None, row: int) -> tuple[list[Part], list[Part]]:
+    """What went wrong or was just done, and where in the table the cursor is."""
+    right: list[Part] = []
+    if len(state.view):
+        right = [(f"{formats.count(row + 1)} of {formats.count(len(state.view))} ", "quiet")]
+    if state.why_failed:
+        return [(" " + safe(state.why_failed), "bad")], []
+    if notice is not None:
+        return [(" " + notice[0], notice[1])], right
+    if state.cannot_show:
+        return [(f" {state.cannot_show}", "quiet")], right
+    return [], right
+
+
+def keys(actions: Sequence[Action], cells: int) -> list[Part]:
+    """The keys of a context, as many as fit; help and quit always."""
+    shown = [action for action in actions if action.label]
+    always = [action for action in shown if action.name in ("back", "help", "quit")]
+    parts: list[Part] = [(" ", "")]
+    room = cells - 1 - sum(_key_cells(action) for action in always)
+    for action in shown:
+        if action not in always:
+            if _key_cells(action) > room:
+                continue
+            room -= _key_cells(action)
+        parts += [(action.shown, "strong"), (f" {action.label}  ", "quiet")]
+    return parts
+
+
+def _key_cells(action: Action) -> int:
+    return width(action.shown) + 1 + width(action.label) + 2

@@ -1,0 +1,247 @@
+"""The detail of one stream: the session under the cursor, its chart, its servers, and every session of the stream."""
+
+from typing import ClassVar, NamedTuple
+
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from streamusage.answers import History
+from streamusage.coverage import Provenance
+from streamusage.usage import SessionKey
+from tui.model import formats
+from tui.model.chart import Chart, from_history, from_polls
+from tui.model.gaps import GLYPHS, window
+from tui.model.sessions import Session
+from tui.model.sparkline import sparkline
+from tui.model.text import padded, padded_left, safe, width
+from tui.state import ConsoleState
+from tui.widgets.lines import INK_CLASSES, Inked, Part
+from tui.widgets.plot import BACKFILLED_MARK, plot, top_of
+
+HISTORY_CELLS = 60
+HISTORY_STEP_MS = 60_000
+_GUTTER = 7
+_LEAST_PLOT_CELLS = 40
+_LEAST_PLOT_LINES = 15
+"""Below this height of the whole detail one line of blocks stands for the chart."""
+
+
+class _Row(NamedTuple):
+    left: list[Part]
+    right: list[Part] = []  # noqa: RUF012
+
+
+class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
+    """Draws what the state knows of one stream. Scrolls by itself where that is more than fits."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
+    DEFAULT_CSS = "DetailView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
+
+    def __init__(self, state: ConsoleState, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._state = state
+        self._key: SessionKey | None = None
+        self._rows: list[_Row] = []
+        self._drawn: list[Strip] = []
+
+    def show(self, key: SessionKey | None) -> None:
+        """Shows another session, from its top."""
+        if key != self._key:
+            self._key = key
+            self.scroll_to(y=0, animate=False)
+        self.update()
+
+    def update(self) -> None:
+        """Draws again what differs."""
+        if not self.cells or not self.display:
+            return
+        rows = self._content()
+        drawn = [self._joined(row) for row in rows]
+        size = Size(self.cells, len(drawn))
+        if size != self.virtual_size:
+            self.virtual_size = size
+        for number in range(max(len(drawn), len(self._drawn))):
+            before = self._drawn[number] if number < len(self._drawn) else None
+            after = drawn[number] if number < len(drawn) else None
+            if before != after:
+                self.refresh_line(number)
+        self._drawn = drawn
+
+    def on_resize(self) -> None:
+        self._drawn = []
+        self.update()
+
+    def render_line(self, y: int) -> Strip:
+        row = self.scroll_offset.y + y
+        return self._drawn[row] if row < len(self._drawn) else self.strip((), self.cells)
+
+    def _joined(self, row: _Row) -> Strip:
+        cells = self.cells
+        right = self.strip(row.right, sum(width(part[0]) for part in row.right)) if row.right else None
+        if right is None or right.cell_length + 2 > cells:
+            return self.strip(row.left, cells)
+        return Strip.join([self.strip(row.left, cells - right.cell_length), right])
+
+    # What stands there
+
+    def _content(self) -> list[_Row]:
+        session = None if self._key is None else self._state.store.get(self._key)
+        if session is None:
+            return [_Row([("no session is chosen", "quiet")])]
+        rows = self._heading(session)
+        rows += self._chart(session)
+        rows += self._servers(session)
+        rows += self._sessions(session)
+        return rows
+
+    def _heading(self, session: Session) -> list[_Row]:
+        state, now_ms = self._state, self._state.now_ms()
+        lasted = session.lasted_ms(now_ms)
+        length = "" if lasted is None else f" {formats.duration_in_words(max(0, lasted))}"
+        known_start = f"session {formats.moment(session.start_time, now_ms, state.tz)}, " if session.start_time else ""
+        when = f"{known_start}{'live' if session.live else 'ended, lasted'}{length}"
+        rows = [_Row([(safe(str(session.stream)), "strong")], [(when, "good" if session.live else "quiet")])]
+        figures: list[Part] = []
+        shown = [("peak", session.peak), ("lost", session.lost), ("total", session.total)]
+        if session.live or session.active:
+            shown.insert(0, ("active", session.active))
+        for name, number in shown:
+            figures += [(f"{name} ", "quiet"), (formats.count(number), "strong"), ("   ", "")]
+        rows.append(_Row(figures, [(self._margin(), "quiet")]))
+        told = _provenance_in_words(session)
+        if told:
+            ink = session.provenance.value if session.provenance else "quiet"
+            rows.append(_Row([(told, ink)]))
+        rows.append(_Row([]))
+        return rows
+
+    def _margin(self) -> str:
+        intervals = [server.sync_interval_ms for server in self._state.servers or ()]
+        return f"± one interval ({max(intervals) // 1000} s)" if intervals else "± one reporting interval"
+
+    def _history(self, session: Session) -> History | str | None:
+        return self._state.stream_history.get(session.stream)
+
+    def _chart(self, session: Session) -> list[_Row]:
+        plot_cells = self.cells - _GUTTER
+        history = self._history(session)
+        chart: Chart | None
+        if isinstance(history, History):
+            from_ms = window(history.now, HISTORY_CELLS, HISTORY_STEP_MS)
+            chart = from_history(history, from_ms, from_ms + HISTORY_CELLS * HISTORY_STEP_MS)
+        else:
+            chart = from_polls(self._state.history, session.key, max(1, plot_cells))
+        rows: list[_Row] = []
+        if chart is None or not any(step.state for step in chart.steps):
+            rows.append(_Row([("no figures over time yet", "quiet")]))
+        elif plot_cells < _LEAST_PLOT_CELLS or self.size.height < _LEAST_PLOT_LINES:
+            points = chart.points()[-max(1, self.cells) :]
+            rows.append(_Row([(sparkline(points, chart.highest), "good")]))
+            rows.append(self._time_axis(chart, 0))
+        else:
+            rows += self._plotted(chart, plot_cells)
+        if isinstance(history, str):
+            rows.append(_Row([(safe(history), "quiet")]))
+        rows.append(_Row([]))
+        return rows
+
+    def _plotted(self, chart: Chart, plot_cells: int) -> list[_Row]:
+        lines = min(14, max(5, self.size.height // 3))
+        top = top_of(chart)
+        rows = []
+        for number, line in enumerate(plot(chart, plot_cells, lines)):
+            label = ""
+            if number in (0, lines // 2, lines - 1):
+                label = formats.count_within(round(top * (lines - 1 - number) / (lines - 1)), _GUTTER - 2)
+            rows.append(_Row([(padded_left(label, _GUTTER - 2) + " ┤", "quiet"), *_inked(line)]))
+        rows.append(_Row([(" " * _GUTTER, ""), *self._states(chart, plot_cells)]))
+        rows.append(self._time_axis(chart, _GUTTER))
+        return rows
+
+    def _states(self, chart: Chart, cells: int) -> list[Part]:
+        """One glyph a cell that says how the figures above it came."""
+        parts: list[Part] = []
+        count = len(chart.steps)
+        for cell in range(cells):
+            state = chart.steps[min(count - 1, cell * count // cells)].state
+            glyph = "▔" if state is Provenance.LIVE else GLYPHS[state]
+            parts.append((glyph, state.value if state else ""))
+        return parts
+
+    def _time_axis(self, chart: Chart, gutter: int) -> _Row:
+        tz = self._state.tz
+        first, last = formats.clock_time(chart.from_ms, tz), formats.clock_time(chart.to_ms, tz)
+        states = {step.state for step in chart.steps}
+        legend: list[Part] = []
+        for state in (Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.MISSING, Provenance.LOST, Provenance.HELD):
+            if state in states:
+                legend += [("  ", ""), (f"{GLYPHS[state]} {state.value}", state.value)]
+        return _Row([(" " * gutter + first, "quiet"), *legend, (f"  {chart.source}", "quiet")], [(last, "quiet")])
+
+    def _servers(self, session: Session) -> list[_Row]:
+        history = self._history(session)
+        if not isinstance(history, History) or not history.servers:
+            return []
+        cells = max(10, min(30, self.cells - 40))
+        rows = [
+            _Row([(padded("SERVER", cells) + padded_left("ACTIVE", 9) + padded_left("SHARE", 9) + "  STATE", "quiet")])
+        ]
+        total = sum(server.active or 0 for server in history.servers)
+        for server in history.servers:
+            share = formats.percent(server.active, total) if server.active is not None else formats.UNKNOWN
+            ink = server.state if server.state in {state.value for state in Provenance} else ""
+            figures = padded_left(formats.count(server.active), 9) + padded_left(share, 9) + "  "
+            rows.append(_Row([(padded(safe(server.server), cells) + figures, ""), (safe(server.state), ink)]))
+        rows.append(_Row([]))
+        return rows
+
+    def _sessions(self, chosen: Session) -> list[_Row]:
+        state, now_ms = self._state, self._state.now_ms()
+        sessions = state.store.of_stream(chosen.stream)
+        number = f"{len(sessions):,} session{'' if len(sessions) == 1 else 's'} of this stream"
+        heading = "".join(padded_left(title, 8) for title in ("DUR", "ACTIVE", "PEAK", "LOST", "TOTAL"))
+        rows = [_Row([("  " + padded("STARTED", 13) + heading, "quiet")], [(number, "quiet")])]
+        if self.cells < 60 + len(number):
+            rows = [_Row([(number, "quiet")]), _Row(rows[0].left)]
+        for session in sessions:
+            mark = "▸ " if session.key == chosen.key else "  "
+            figures = [
+                session.active if session.live else session.active or None,
+                session.peak,
+                session.lost,
+                session.total,
+            ]
+            text = padded(formats.moment(session.start_time, now_ms, state.tz), 13)
+            text += padded_left(formats.duration(session.lasted_ms(now_ms)), 8)
+            text += "".join(padded_left(formats.count_within(figure, 7), 8) for figure in figures)
+            rows.append(_Row([(mark, "accent"), (text, "" if session.live else "quiet")]))
+        return rows
+
+
+def _inked(line: str) -> list[Part]:
+    """The characters of a plot in the ink of what they mean."""
+    parts: list[Part] = []
+    for character in line:
+        ink = "" if character == " " else "backfilled" if character == BACKFILLED_MARK else "good"
+        if parts and parts[-1][1] == ink:
+            parts[-1] = (parts[-1][0] + character, ink)
+        else:
+            parts.append((character, ink))
+    return parts
+
+
+def _provenance_in_words(session: Session) -> str:
+    match session.provenance:
+        case Provenance.BACKFILLED:
+            return "▒ backfilled: these figures were filled in after an outage"
+        case Provenance.PARTIAL:
+            return "▄ partial: some of this session's time is not accounted for; figures are lower bounds"
+        case Provenance.MISSING:
+            return "· missing: a server owes reports; these figures are older than the rest"
+        case Provenance.LOST:
+            return "× lost: some of this session can never be accounted for; figures are lower bounds"
+        case Provenance.HELD:
+            return "? held: a report came that could not be accepted; an operator must look"
+        case _:
+            return ""

@@ -1,0 +1,103 @@
+"""Lines of plain segments: what every widget of the console is drawn from. No markup anywhere.
+
+A part is a text and the name of its ink; inks are component classes `ink--…`, so themes, NO_COLOR and 16 colours work.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.model.text import clipped, width
+
+INKS = (
+    "quiet",
+    "strong",
+    "accent",
+    "good",
+    "warn",
+    "bad",
+    "live",
+    "backfilled",
+    "partial",
+    "missing",
+    "lost",
+    "held",
+    "cursor",
+    "faded",
+    "reversed",
+)
+
+Part = tuple[str, str]
+"""(text, ink); an empty ink is the widget's own."""
+
+
+INK_CLASSES = {f"ink--{ink}" for ink in INKS}
+"""What a widget that draws with inks has as its `COMPONENT_CLASSES`."""
+
+
+class Inked(Widget):
+    """Mixed into a widget that draws parts."""
+
+    def ink(self, name: str) -> Style:
+        """The style of an ink over the widget's own; several inks are given as `live cursor`, the last one wins."""
+        style = self.rich_style
+        for one in name.split():
+            style += self.get_component_rich_style(f"ink--{one}", partial=True)
+        return style
+
+    @property
+    def cells(self) -> int:
+        """How many cells a line has, beside the scrollbar if one is shown."""
+        return self.scrollable_content_region.width
+
+    def strip(self, parts: Iterable[Part], cells: int, over: str = "") -> Strip:
+        """The parts as one line of exactly `cells` cells, with a further ink laid over all of it."""
+        segments = []
+        left = cells
+        for text, ink in parts:
+            if left <= 0:
+                break
+            size = width(text)
+            if size > left:
+                text = clipped(text, left)
+                size = width(text)
+            if text:
+                segments.append(Segment(text, self.ink(f"{ink} {over}")))
+            left -= size
+        if left > 0:
+            segments.append(Segment(" " * left, self.ink(over)))
+        return Strip(segments, cells)
+
+
+class Line(Inked):
+    """One line: parts from the left, and parts that stand at the right for as long as there is room."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
+    DEFAULT_CSS = "Line { height: 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._left: Sequence[Part] = ()
+        self._right: Sequence[Part] = ()
+
+    def show(self, left: Sequence[Part], right: Sequence[Part] = ()) -> None:
+        """Draws the line anew if it differs."""
+        if (left, right) != (self._left, self._right):
+            self._left, self._right = left, right
+            self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        cells = self.size.width
+        right_cells = sum(width(text) for text, _ in self._right)
+        left_cells = sum(width(text) for text, _ in self._left)
+        if not self._right or right_cells + 2 > cells:
+            return self.strip(self._left, cells)
+        room = cells - right_cells
+        left = list(self._left)
+        if left_cells > room - 1:
+            return Strip.join([self.strip(left, room - 1), self.strip([(" ", ""), *self._right], right_cells + 1)])
+        return self.strip([*left, (" " * (room - left_cells), ""), *self._right], cells)

@@ -1,0 +1,36 @@
+"""A chart drawn by plotext into plain lines. plotext keeps one figure for the process: draw on the UI thread only."""
+
+import plotext
+
+from tui.model.chart import Chart
+
+BACKFILLED_MARK = "▒"
+
+
+def plot(chart: Chart, cells: int, lines: int) -> list[str]:
+    """The plot area alone, `lines` lines of `cells` cells: a line of braille, `▒` where it was filled in."""
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(cells, lines)
+    figure.axes(False)
+    for axis in ("x", "y"):
+        figure.ruler(axis).frequency(0)
+    figure.ruler("x").lim(0, max(1, len(chart.steps) - 1))
+    figure.ruler("y").lim(0, top_of(chart))
+    # What was filled in is drawn last, over the ends of the lines beside it.
+    for first, last, seen_live in sorted(chart.runs(), key=lambda run: not run[2]):
+        places = list(range(first, last + 1))
+        figures = [chart.steps[place].figure for place in places]
+        marker = "braille" if seen_live else BACKFILLED_MARK
+        figure.draw(figure.signal(places, figures, marker=marker).lines(True))
+    drawn = plotext.uncolorize(figure.build().string()).split("\n")
+    return [line[:cells].ljust(cells) for line in (drawn + [""] * lines)[:lines]]
+
+
+def top_of(chart: Chart) -> int:
+    """Where the y axis ends: a round figure that the highest one fits under."""
+    highest = max(4, chart.highest)
+    magnitude = 1
+    while magnitude * 10 < highest:
+        magnitude *= 10
+    return next(step * magnitude for step in (1, 2, 4, 5, 6, 8, 10, 20) if step * magnitude >= highest)
