@@ -27,19 +27,15 @@ Logged = Mapping[str, tuple[int, int]]
 """What log lines add to each counter: bytes in and out, by key."""
 
 
-def opened(readings: Iterable[CounterReading], boot: str) -> tuple[OpenCounter, ...]:
+def opened(readings: Iterable[CounterReading]) -> tuple[OpenCounter, ...]:
     """The counters as they stand where accounting begins: what they show is not ours."""
-    return tuple(
-        OpenCounter(key=f"{boot}/{each.key}", bytes_in=each.bytes_in, bytes_out=each.bytes_out) for each in readings
-    )
+    return tuple(OpenCounter(key=each.key, bytes_in=each.bytes_in, bytes_out=each.bytes_out) for each in readings)
 
 
-def advance(
-    before: Iterable[OpenCounter], readings: Iterable[CounterReading], logged: Logged, boot: str, at: int
-) -> Moved:
+def advance(before: Iterable[OpenCounter], readings: Iterable[CounterReading], logged: Logged, at: int) -> Moved:
     """The counters after a reading at `at`. A counter that fell under its key began again."""
     known = {counter.key: counter for counter in before}
-    shown = {f"{boot}/{each.key}": each for each in readings}
+    shown = {each.key: each for each in readings}
     after: list[OpenCounter] = []
     total_in = total_out = 0
     for key in known.keys() | shown.keys() | logged.keys():

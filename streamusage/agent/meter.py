@@ -56,7 +56,7 @@ def first(reading: Reading) -> tuple[MeterState, Additions]:
             bytes_out=reading.bytes_out,
             window=PeakWindow(reading.at, reading.bytes_in, reading.bytes_out),
             cursor=reading.cursor,
-            counters=counters.opened(reading.counters, reading.boot),
+            counters=counters.opened(reading.counters),
             accepted=reading.accepted,
             accounted=max(0, (reading.accepted or 0) - _present(reading)),
         ),
@@ -292,9 +292,8 @@ class _Step:
     def _credit(self, boot: str, ended_at: int, line: EndedConnection) -> None:
         """Adds a line's bytes to its boot's sum. Of a boot that is over, what exceeds its last counters is new."""
         if line.counter:
-            key = f"{boot}/{line.counter}"
-            logged_in, logged_out = self.logged.get(key, (0, 0))
-            self.logged[key] = logged_in + line.bytes_in, logged_out + line.bytes_out
+            logged_in, logged_out = self.logged.get(line.counter, (0, 0))
+            self.logged[line.counter] = logged_in + line.bytes_in, logged_out + line.bytes_out
             return
         if boot == self.boot:
             self.logged_in += line.bytes_in
@@ -309,7 +308,8 @@ class _Step:
         if viewer.viewer_id in seen:
             # It left between the look at the server and the look at its log, and was counted up to now: take that back.
             seen.discard(viewer.viewer_id)
-            self._add_view_time(ended_at, self.at, -1)
+            known_before = viewer.started_at <= self.before.at
+            self._add_view_time(max(ended_at, self.before.at if known_before else 0), self.at, -1)
         else:
             counted_to = self.before.at if viewer.counted_to is None else viewer.counted_to
             self._add_view_time(counted_to, ended_at)
@@ -400,7 +400,7 @@ class _Step:
         return accounted
 
     def _count_counters(self) -> counters.Moved:
-        moved = counters.advance(self.before.counters, self.reading.counters, self.logged, self.boot, self.at)
+        moved = counters.advance(self.before.counters, self.reading.counters, self.logged, self.at)
         self._add_bytes(Interval(self.before.at, self.at), moved.bytes_in, moved.bytes_out)
         return moved
 

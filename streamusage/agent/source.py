@@ -34,7 +34,7 @@ class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A byte counter that lives shorter than the boot: it begins at 0 under a key of its own, and is gone some time."""
+    """A byte counter of its own beginning and end. No other has its key, whatever the boot."""
 
     key: str
     bytes_in: int
