@@ -13,7 +13,8 @@ from typing import Any, Literal, TypeVar
 import apsw
 import msgspec
 
-from streamusage.agent.ledger import Head, Row, RowKey, done_at, key_of
+from streamusage.agent.ledger import Head
+from streamusage.agent.rows import Row, RowKey, done_at, key_of
 from streamusage.agent.source import Reading
 from streamusage.report import SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
 

@@ -13,6 +13,7 @@ from streamusage.agent.journal import DamagedJournalError, JournalError
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import LinkDown, LinkError
 from streamusage.agent.source import Source, SourceError
+from streamusage.agent.status import StatusFile
 from streamusage.agent.syncup import SyncUp
 from streamusage.clock import Clock
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
@@ -50,6 +51,7 @@ class Agent:
         sync_up: SyncUp,
         poll_interval_ms: int,
         clock: Clock,
+        status: StatusFile | None = None,
     ) -> None:
         self.ledger = ledger
         self.sync_up = sync_up
@@ -60,6 +62,8 @@ class Agent:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._source_error = ""
+        self._status = status
+        self._clock_offset_ms: int | None = None
 
     def stop(self) -> None:
         """Asks the agent to take a last reading, hand it over if it can, and return."""
@@ -81,6 +85,7 @@ class Agent:
         while True:
             due_ms = self._clock.elapsed_ms() + self._poll_interval_ms
             await self.poll()
+            self._tell()
             await self._clock.sleep(max(0, due_ms - self._clock.elapsed_ms()) / 1000)
 
     async def _sync_for_ever(self) -> None:
@@ -89,6 +94,19 @@ class Agent:
             if wait_ms > 0:
                 await self._clock.sleep(wait_ms / 1000)
             await self.sync()
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._status is not None:
+            with contextlib.suppress(JournalError):
+                self._status.write(
+                    self.ledger,
+                    self.sync_up,
+                    self._source_error,
+                    self._clock_offset_ms,
+                    self._clock.now_ms(),
+                    self._clock.elapsed_ms(),
+                )
 
     async def poll(self) -> None:
         """Takes a reading into the journal. A source that does not answer is told once, and tried again."""
@@ -155,6 +173,7 @@ class Agent:
             return False
         reply = await self._link.send(report)
         if isinstance(reply, Acknowledgement):
+            self._clock_offset_ms = self._clock.now_ms() - reply.now
             self.ledger.acknowledge(reply, self._clock.now_ms())
             self._check_fence()
             return reply.acknowledged >= report.upto

@@ -18,6 +18,7 @@ def check(simulation: Simulation) -> None:
     """Raises `Violation` for the first invariant that does not hold."""
     try:
         _check_conserved(simulation)
+        _check_owed(simulation)
         _check_coverage(simulation)
         _check_peaks(simulation)
         _check_days(simulation)
@@ -78,6 +79,13 @@ def _check_conserved(simulation: Simulation) -> None:
         assert service[metric] >= total - bounds[metric], (
             f"{metric}: the service has {service[metric]} of {total}, but only {bounds[metric]} are declared lost"
         )
+
+
+def _check_owed(simulation: Simulation) -> None:
+    """Once everything is handed over, the agent says so."""
+    head = simulation.ledger.head if simulation.ledger else None
+    assert head is not None
+    assert head.counted == head.handed_over, f"counted {head.counted}, handed over {head.handed_over}"
 
 
 def _check_coverage(simulation: Simulation) -> None:
