@@ -19,6 +19,7 @@ import msgspec
 from streamusage.agent import meter
 from streamusage.agent.additions import Additions
 from streamusage.agent.meter import MeterState
+from streamusage.agent.past_boots import inherit_log
 from streamusage.agent.rows import Row, RowKey, Totals, key_of, merge, rows_of, slot_totals, totals_of
 from streamusage.agent.source import EndedConnection, Reading
 from streamusage.coverage import SLOT_MS
@@ -220,7 +221,7 @@ class Ledger:
             )
         baseline, inherited = self._head.baseline, Additions()
         if self._head.lives == 0 and baseline is not None:
-            baseline, inherited = meter.inherit_log(baseline, bridged.baseline)
+            baseline, inherited = inherit_log(baseline, bridged.baseline)
         # Viewers that left unseen before the first reading: the log may still tell when.
         lingering = {
             viewer.viewer_id: viewer

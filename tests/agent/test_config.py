@@ -80,7 +80,7 @@ def test_what_is_no_duration(text: object) -> None:
         ),
         ('sync_interval = "10s"', 'sync_interval = "ten"', "agent.toml:7: service.sync_interval: a duration"),
         ('poll_interval = "1s"', 'poll_interval = "0ms"', "agent.toml:13: source.poll_interval: it must be from"),
-        ('kind = "nginx-rtmp"', 'kind = "wowza"', "agent.toml:10: source.kind: this kind is not known"),
+        ('kind = "nginx-rtmp"', 'kind = "flash"', "agent.toml:10: source.kind: this kind is not known"),
         ('kind = "nginx-rtmp"\n', "", "agent.toml:9: source.kind: it needs"),
         ('url = "http://127.0.0.1:5080"\n', "", "agent.toml:4: service.url: it is missing"),
         ("http://127.0.0.1:5080", "ftp://h", "agent.toml:5: service.url: a URL begins with"),
