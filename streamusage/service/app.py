@@ -10,17 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streamusage.service import described
 from streamusage.service.agents import agent_routes
 from streamusage.service.context import Service
 from streamusage.service.documented import documented_routes
 from streamusage.service.errors import ApiError, error_response
 from streamusage.service.extension import extension_routes
+from streamusage.service.operations import operation_routes
 from streamusage.service.store import StoreError
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
 
 _TOKEN = re.compile(r"(accessToken(?:=|%3D))[^&?%\s]*", re.IGNORECASE)
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _WHAT = {404: "there is nothing at this path", 405: "this path does not know that method"}
 
 
@@ -56,6 +59,8 @@ def make_app(service: Service) -> ASGIApp:
     app.include_router(documented_routes(service))
     app.include_router(extension_routes(service))
     app.include_router(agent_routes(service))
+    app.include_router(operation_routes(service))
+    app.openapi = lambda: described.complete(app)  # type: ignore[method-assign]
     return _Outermost(app, service)
 
 
@@ -65,11 +70,13 @@ def redacted(path: str) -> str:
 
 
 class _Outermost:
-    """Writes a line for every request, with the path alone and never the query, and logs what was not foreseen."""
+    """Counts and times every request, writes a line for it, with the path alone and never the query, and logs what was
+    not foreseen."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
         self._clock = service.clock
+        self._metrics = service.metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -77,6 +84,7 @@ class _Outermost:
             return
         status = 0
         began_ms = self._clock.elapsed_ms()
+        began = self._metrics.request_began()
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -92,7 +100,17 @@ class _Outermost:
             if not status:
                 raise
         finally:
+            self._metrics.request_ended(_method(scope), _route(scope), status, began)
             access_log.info("%s %s %d ms", shown, status or "aborted", self._clock.elapsed_ms() - began_ms)
+
+
+def _method(scope: Scope) -> str:
+    return scope["method"] if scope["method"] in _METHODS else "other"
+
+
+def _route(scope: Scope) -> str:
+    """The route's own path, whatever stands in the request's."""
+    return getattr(scope.get("route"), "path", "none")
 
 
 def _version() -> str:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.store import Store, StoreError
+from streamusage.service.store import Store, StoreError, broken_connection
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,9 @@ class _Write:
 class Writer:
     """Accepts writes until it is stopped; `stop` returns when all that were accepted are done."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, committed: Callable[[int, float], None] = lambda _writes, _seconds: None) -> None:
         self._store = store
+        self._committed = committed
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._stopped = False
         self._gate = threading.Lock()
@@ -87,18 +89,33 @@ class Writer:
                 return
 
     def _commit(self, group: list[_Write]) -> None:
+        began = time.perf_counter()
+        begun = committing = False
         try:
-            with self._store.writing() as connection, connection.begin():
+            with self._store.writing() as connection:
+                transaction = connection.begin()
+                begun = True
                 for write in group:
                     _carry_out(connection, write)
+                committing = True
+                transaction.commit()
         except Exception as error:
-            if len(group) > 1:  # one of them may be at fault: it must not fail the others
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if committing and broken_connection(error):
+                log.error("the connection to the store broke in a commit: %s", cause)
+                for write in group:
+                    write.error = StoreError(
+                        "the connection to the store broke; it is not known whether this was kept: look, or ask again"
+                    )
+            elif begun and len(group) > 1:  # one of them may be at fault: it must not fail the others
                 for write in group:
                     self._commit([write])
                 return
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            log.error("the store could not keep a write: %s", cause)
-            group[0].error = StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")
+            else:
+                log.error("the store could not keep a write: %s", cause)
+                for write in group:
+                    write.error = StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")
+        self._committed(len(group), time.perf_counter() - began)
         for write in group:
             if write.error is None:
                 write.future.set_result(write.result)
