@@ -22,6 +22,7 @@ from tui.messages import (
     HistoryPolled,
     PollFailed,
     SessionsPolled,
+    TrendsPolled,
 )
 from tui.model import deletion
 from tui.model.gaps import grid
@@ -117,6 +118,11 @@ class ConsoleApp(App[int]):
         for screen in self.screen_stack:
             if isinstance(screen, GapsScreen):
                 screen.coverage_polled(grid(polled.coverage, polled.coverage.from_ms, polled.cells, polled.cell_ms))
+
+    @on(TrendsPolled)
+    def _trends_polled(self, polled: TrendsPolled) -> None:
+        self.state.trends.heard(polled.trends)
+        self._tell_screens(polled=False)
 
     @on(HistoryPolled)
     def _history_polled(self, polled: HistoryPolled) -> None:

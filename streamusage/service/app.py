@@ -16,6 +16,7 @@ from streamusage.service.documented import documented_routes
 from streamusage.service.errors import ApiError, error_response
 from streamusage.service.extension import extension_routes
 from streamusage.service.store import StoreError
+from streamusage.service.trends import trend_routes
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
@@ -55,6 +56,7 @@ def make_app(service: Service) -> ASGIApp:
 
     app.include_router(documented_routes(service))
     app.include_router(extension_routes(service))
+    app.include_router(trend_routes(service))
     app.include_router(agent_routes(service))
     return _Outermost(app, service)
 
