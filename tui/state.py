@@ -26,6 +26,8 @@ class ConsoleState:
     read_only: bool = False
     tz: tzinfo | None = None
     """The zone that times are shown in; `None` is the machine's own."""
+    braille: bool = True
+    """Whether the terminal's font has braille."""
     store: SessionStore = field(default_factory=SessionStore)
     view: SessionView = field(init=False)
     history: PollHistory = field(default_factory=PollHistory)

@@ -1,9 +1,11 @@
 """The demo driven in a real terminal: what a newcomer sees, from the first table to the last key."""
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.program import Program
 from tests.tui.terminal import holds, terminal
 
 pytestmark = pytest.mark.terminal
@@ -56,3 +58,35 @@ async def test_the_demo_from_its_first_table_to_its_end(tmp_path: Path, columns:
         await console.keys("q")
         lines = await console.until("the end", holds("left with"))
         assert "left with 0" in "\n".join(lines)
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", "screen-256color", "tmux-256color", "linux"])
+async def test_no_colours_means_none_and_no_greys(tmp_path: Path, term: str) -> None:
+    async with terminal(tmp_path, 100, 30, "demo", "--speed", "30", term=term, NO_COLOR="1") as console:
+        await console.until("sessions", holds("live/stage-1"))
+        codes = set(re.findall(r"\x1b\[([0-9;]*)m", await console.coloured()))
+        assert {number for code in codes for number in code.split(";")} <= {"0", "1", "4", "7", "39", "49", ""}
+
+
+async def test_a_linux_console_gets_its_own_sixteen_colours_and_no_braille(tmp_path: Path) -> None:
+    async with terminal(tmp_path, 100, 30, "demo", "--speed", "30", term="linux") as console:
+        await console.until("sessions", holds("live/stage-1"))
+        await console.keys("Enter")
+        lines = await console.until("the detail", holds("SERVER"))
+        assert not any("\u2800" <= character <= "\u28ff" for line in lines for character in line)
+        assert not re.search(r"\x1b\[[0-9;]*[34]8;[25];", await console.coloured())
+
+
+async def test_a_dumb_terminal_is_told_what_to_use_instead(tmp_path: Path) -> None:
+    async with terminal(tmp_path, 100, 30, term="dumb") as console:
+        lines = await console.until("the end", holds("left with"))
+        assert "streamtop ls" in "\n".join(lines)
+        assert "left with 2" in "\n".join(lines)
+
+
+async def test_away_from_a_terminal_the_console_says_so(streamtop: Program) -> None:
+    ended = await streamtop(TERM="xterm")
+    assert ended.code == 2
+    assert ended.out == ""
+    assert "needs a terminal" in ended.err
+    assert (await streamtop("demo", TERM="xterm")).code == 2

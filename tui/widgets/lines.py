@@ -31,6 +31,8 @@ INKS = (
     "cursor",
     "faded",
     "reversed",
+    "matched",
+    "marked",
 )
 
 Part = tuple[str, str]
