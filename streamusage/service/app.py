@@ -18,6 +18,7 @@ from streamusage.service.errors import ApiError, error_response
 from streamusage.service.extension import extension_routes
 from streamusage.service.operations import operation_routes
 from streamusage.service.store import StoreError
+from streamusage.service.trends import trend_routes
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
@@ -58,6 +59,7 @@ def make_app(service: Service) -> ASGIApp:
 
     app.include_router(documented_routes(service))
     app.include_router(extension_routes(service))
+    app.include_router(trend_routes(service))
     app.include_router(agent_routes(service))
     app.include_router(operation_routes(service))
     app.openapi = lambda: described.complete(app)  # type: ignore[method-assign]
