@@ -14,12 +14,18 @@ PACKAGES = {
     "nginx's rtmp module": "libnginx-mod-rtmp",
     "ffmpeg": "ffmpeg",
     "rtmpdump": "rtmpdump",
+    "icecast2": "icecast2",
+    "curl": "curl",
+    "node": "nodejs",
+    "npm": "npm",
     "tmux": "tmux",
 }
 """The Debian package that brings it."""
 
 BY_MARKER = {
     "real": ("nginx", "nginx's rtmp module", "ffmpeg", "rtmpdump"),
+    "real_icecast": ("icecast2", "ffmpeg", "curl"),
+    "real_node": ("node", "npm", "ffmpeg", "rtmpdump", "curl"),
     "terminal": ("tmux",),
 }
 

@@ -17,6 +17,7 @@ from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import ServiceLink, token_from_env, token_from_file
 from streamusage.agent.run import Agent
 from streamusage.agent.sources import source_of
+from streamusage.agent.status import StatusFile
 from streamusage.agent.syncup import SyncUp
 from streamusage.clock import Clock, SteadyClock, SystemClock
 
@@ -58,6 +59,7 @@ async def _watch_one(unit: AgentConfig, clock: Clock, stopping: asyncio.Event) -
         sync_up=SyncUp(unit.server, service.sync_interval_ms, clock.elapsed_ms(), random.Random()),
         poll_interval_ms=unit.source.poll_interval_ms,
         clock=clock,
+        status=StatusFile(unit.server, unit.journal_path),
     )
     LOG.info("watching %s for %s, journal %s", unit.server, service.url, unit.journal_path)
     stopper = asyncio.create_task(_stop_when(stopping, agent))
