@@ -76,8 +76,9 @@ class Asker:
     ) -> bytes:
         """As `get`, with any method and a body."""
         shown = "/".join((self.url, *(quote(part, safe="") for part in parts)))
+        seconds = self._timeout_seconds
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(seconds):
                 request = self._http.build_request(
                     method,
                     shown,

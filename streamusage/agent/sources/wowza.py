@@ -105,6 +105,7 @@ class WowzaSource:
     ) -> None:
         self._clock = clock
         self._user, self._password = user, password
+        self._auth: tuple[str, httpx.DigestAuth] | None = None
         self._applications = applications
         self._place = ("v2", "servers", "_defaultServer_", "vhosts", vhost, "applications")
         self._vhost = vhost
@@ -227,7 +228,11 @@ class WowzaSource:
         return decoded(body, form, "the REST interface of Wowza")
 
     def _digest(self) -> httpx.Auth:
-        return httpx.DigestAuth(self._user, self._password())
+        """The answer to the server's challenge, which is good for many requests."""
+        password = self._password()
+        if self._auth is None or self._auth[0] != password:
+            self._auth = password, httpx.DigestAuth(self._user, password)
+        return self._auth[1]
 
 
 def _audiences(stream: _Stream) -> list[AudienceReading]:
