@@ -156,30 +156,33 @@ class WowzaConfig(WithPassword):
     applications: Annotated[tuple[PathName, ...], Field(min_length=1)]
 
 
-class MediaMtxConfig(Polled):
-    """MediaMTX."""
+class MaybePassword(Polled):
+    """A server that may ask for a user and a password."""
 
-    kind: Literal["mediamtx"]
-    url: ServerUrl
     user: str | None = None
     password_env: Variable | None = None
     password_file: UserPath | None = None
 
     @model_validator(mode="after")
-    def _password_of_a_user(self) -> "MediaMtxConfig":
+    def _password_of_a_user(self) -> "MaybePassword":
         given = [each for each in (self.password_env, self.password_file) if each is not None]
         if len(given) != (0 if self.user is None else 1):
             raise ValueError("with `user` give one of password_env and password_file, without it neither")
         return self
 
 
-class SrsConfig(Polled):
+class MediaMtxConfig(MaybePassword):
+    """MediaMTX."""
+
+    kind: Literal["mediamtx"]
+    url: ServerUrl
+
+
+class SrsConfig(MaybePassword):
     """SRS."""
 
     kind: Literal["srs"]
     url: ServerUrl
-    api_token_env: Variable | None = None
-    api_token_file: UserPath | None = None
 
 
 class Red5ProConfig(WithToken):

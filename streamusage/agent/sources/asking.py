@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Meta
 
 from streamusage.agent.source import SourceError
+from streamusage.agent.sources.secrets import Secret
 
 LARGEST_ANSWER_BYTES = 32 << 20
 """More than a hundred thousand clients. A larger answer is not statistics."""
@@ -40,13 +41,11 @@ class Asker:
         what: str,
         *,
         timeout_seconds: float = 5.0,
-        auth: httpx.Auth | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self._what = what
         self._timeout_seconds = timeout_seconds
-        self._auth = auth
         self._own_http = http is None
         # The interface is the server's own: a proxy from the environment is not meant for it.
         self._http = http or httpx.AsyncClient(trust_env=False)
@@ -55,9 +54,15 @@ class Asker:
         if self._own_http:
             await self._http.aclose()
 
-    async def get(self, *parts: str, query: Mapping[str, str] | None = None, **headers: str) -> bytes:
+    async def get(
+        self,
+        *parts: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None,
+    ) -> bytes:
         """The body of a 200 answer. Raises `SourceError`; one with a status has it as `StatusError.status`."""
-        return await self.ask("GET", parts, query=query, headers=headers)
+        return await self.ask("GET", parts, query=query, headers=headers, auth=auth)
 
     async def ask(
         self,
@@ -67,16 +72,22 @@ class Asker:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        auth: httpx.Auth | None = None,
     ) -> bytes:
-        """As `get`, with any method and a body. Header names are given with underscores."""
+        """As `get`, with any method and a body."""
         shown = "/".join((self.url, *(quote(part, safe="") for part in parts)))
-        fields = {name.replace("_", "-"): value for name, value in (headers or {}).items()}
+        seconds = self._timeout_seconds
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(seconds):
                 request = self._http.build_request(
-                    method, shown, params=query, headers=fields, content=body, timeout=self._timeout_seconds
+                    method,
+                    shown,
+                    params=query,
+                    headers=dict(headers or {}),
+                    content=body,
+                    timeout=self._timeout_seconds,
                 )
-                response = await self._http.send(request, auth=self._auth, stream=True, follow_redirects=False)
+                response = await self._http.send(request, auth=auth, stream=True, follow_redirects=False)
                 try:
                     if response.status_code != 200:
                         raise StatusError(response.status_code, self._explain(shown, response.status_code))
@@ -146,6 +157,20 @@ def count_in(element: Element, name: str, where: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= LARGEST_COUNT):
         raise SourceError(f"{where} has no usable <{name}> in <{element.tag[:32]}>")
     return int(text)
+
+
+def split_path(path: str, root_scope: str) -> tuple[str, str]:
+    """A path as scope and name, cut at its last slash. One without a slash is in `root_scope`."""
+    scope, _, name = path.strip("/").rpartition("/")
+    return a_name(scope or root_scope), a_name(name)
+
+
+def basic_auth(user: str | None, password: Secret | None) -> dict[str, str]:
+    """The header that tells a user and a password; none where there is no user."""
+    if user is None or password is None:
+        return {}
+    request = next(httpx.BasicAuth(user, password()).auth_flow(httpx.Request("GET", "http://localhost")))
+    return {"Authorization": request.headers["Authorization"]}
 
 
 def a_name(text: str) -> str:

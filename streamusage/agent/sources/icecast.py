@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import httpx
 import msgspec
 
 from streamusage.agent.source import (
@@ -20,7 +19,7 @@ from streamusage.agent.source import (
     SourceError,
     ViewerReading,
 )
-from streamusage.agent.sources.asking import Asker, StatusError, digest_of
+from streamusage.agent.sources.asking import Asker, StatusError, basic_auth, digest_of
 from streamusage.agent.sources.icecast_log import LogLine, is_line, parse_line
 from streamusage.agent.sources.icecast_stats import (
     Listener,
@@ -127,9 +126,8 @@ class IcecastSource:
         return ended_of(self._lines(raw), start.mounts, end.mounts)
 
     async def _ask(self, page: str, **query: str) -> bytes:
-        basic = httpx.BasicAuth(self._user, self._password())
-        header = next(basic.auth_flow(httpx.Request("GET", "http://localhost"))).headers["Authorization"]
-        return await self._asker.get("admin", page, query=query or None, Authorization=header)
+        headers = basic_auth(self._user, self._password)
+        return await self._asker.get("admin", page, query=query or None, headers=headers)
 
     async def _viewers(self, stats: Stats) -> list[tuple[str, Listener, int]]:
         """Every listener with its mount and the second in which the server was asked."""

@@ -5,7 +5,7 @@ from datetime import datetime
 import msgspec
 
 from streamusage.agent.source import SourceError
-from streamusage.agent.sources.asking import LARGEST_COUNT, a_name, count_in, digest_of, xml_root
+from streamusage.agent.sources.asking import LARGEST_COUNT, count_in, digest_of, split_path, xml_root
 
 ROOT_SCOPE = "icecast"
 """The scope of mounts that are in no folder, such as `/a.mp3`."""
@@ -82,8 +82,7 @@ def parse_listeners(body: bytes) -> tuple[Listener, ...]:
 
 def stream_of(path: str) -> tuple[str, str]:
     """A mount's scope and name: `/live/a.mp3` is `a.mp3` in `live`."""
-    scope, _, name = path.lstrip("/").rpartition("/")
-    return a_name(scope or ROOT_SCOPE), a_name(name)
+    return split_path(path, ROOT_SCOPE)
 
 
 def life_of(path: str, began_s: int) -> str:

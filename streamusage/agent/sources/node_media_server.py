@@ -233,12 +233,12 @@ class NodeMediaServerSource:
         if not self._token:
             await self._log_in()
         try:
-            return await self._asker.get("api", "v1", what, Authorization=f"Bearer {self._token}")
+            return await self._asker.get("api", "v1", what, headers={"Authorization": f"Bearer {self._token}"})
         except StatusError as error:
             if error.status != 401:
                 raise
         await self._log_in()
-        return await self._asker.get("api", "v1", what, Authorization=f"Bearer {self._token}")
+        return await self._asker.get("api", "v1", what, headers={"Authorization": f"Bearer {self._token}"})
 
     async def _log_in(self) -> None:
         now = self._clock.elapsed_ms()
@@ -250,7 +250,7 @@ class NodeMediaServerSource:
         body = msgspec.json.encode({"username": self._user, "password": self._password()})
         try:
             answer = await self._asker.ask(
-                "POST", ("api", "v1", "login"), headers={"Content_Type": "application/json"}, body=body
+                "POST", ("api", "v1", "login"), headers={"Content-Type": "application/json"}, body=body
             )
         except StatusError as error:
             if error.status in (400, 401, 403, 429):
