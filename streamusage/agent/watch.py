@@ -47,7 +47,7 @@ async def _watch_units(units: tuple[AgentConfig, ...], statuses: list[StatusFile
             raise failure
 
 
-async def _watch(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, status: StatusFile) -> None:
+async def _watch(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
     try:
         await _watch_one(unit, clock, stopping, status)
     except Exception as error:
@@ -55,7 +55,7 @@ async def _watch(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, statu
         raise
 
 
-async def _watch_one(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, status: StatusFile) -> None:
+async def _watch_one(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
     service = unit.service
     journal = open_journal(unit.journal_path)
     source = source_of(unit.source, clock, unit.spool_path)

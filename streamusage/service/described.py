@@ -163,9 +163,7 @@ READ_ALL = _operation(
     parameters=[_parameter("If-None-Match", {"type": "string"}, where="header")],
     also={304: {"description": "It is as it was when that ETag was given"}},
 )
-READ_STREAM = _operation(
-    _array("UsageRecord"), 400, 404, example=[RECORD], security=_BY_QUERY, parameters=_STREAM
-)
+READ_STREAM = _operation(_array("UsageRecord"), 400, 404, example=[RECORD], security=_BY_QUERY, parameters=_STREAM)
 DELETE_ALL = _operation(None, 400, security=_BY_QUERY)
 DELETE_STREAM = _operation(
     None, 400, 404, security=_BY_QUERY, parameters=[*_STREAM, _START_TIME],
@@ -187,9 +185,7 @@ CHANGES = _operation(
     },
 )  # fmt: skip
 SERVERS = _operation(_ref("Servers"), 400, 401, 403, security=_BY_EITHER)
-COVERAGE = _operation(
-    _ref("Coverage"), 400, 401, 403, security=_BY_EITHER, parameters=[*_WINDOW, *_ONE_SERVER]
-)
+COVERAGE = _operation(_ref("Coverage"), 400, 401, 403, security=_BY_EITHER, parameters=[*_WINDOW, *_ONE_SERVER])
 DAILY = _operation(
     _ref("Daily"),
     400, 401, 403,

@@ -66,7 +66,9 @@ def extension_routes(service: Service) -> APIRouter:
             raise ApiError(400, f"limit must be from 1 to {MOST_CHANGES}")
         cursor = query.text("cursor")
         now_ms = service.clock.now_ms()
-        return await answer(request, await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms)))
+        return await answer(
+            request, await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms))
+        )
 
     @router.get("/api/v1/servers", summary="The servers that report, and what they owe", **described.SERVERS)
     async def servers(request: Request) -> Response:
@@ -103,7 +105,11 @@ def extension_routes(service: Service) -> APIRouter:
         found = await service.read(lambda connection: daily_answer(connection, first, last, tz, now_ms, server))
         return await answer(request, {"now": now_ms, "days": found})
 
-    @router.get(_STREAMS + "{scope_and_name:anything}" + _HISTORY, summary="Subscribers of a stream over time", **described.HISTORY)
+    @router.get(
+        _STREAMS + "{scope_and_name:anything}" + _HISTORY,
+        summary="Subscribers of a stream over time",
+        **described.HISTORY,
+    )
     async def history(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)

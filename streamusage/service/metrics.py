@@ -38,12 +38,20 @@ class Metrics:
             "streamtop_reports", "Reports by what became of them", ["outcome"], registry=self._registry
         )
         self._commits = Histogram(
-            "streamtop_commit_seconds", "Time of a commit, its writes included", buckets=_SECONDS, registry=self._registry
+            "streamtop_commit_seconds",
+            "Time of a commit, its writes included",
+            buckets=_SECONDS,
+            registry=self._registry,
         )
         self._group = Histogram(
-            "streamtop_commit_writes", "Writes in a commit", buckets=(1, 2, 5, 10, 20, 50, 100, 256), registry=self._registry
+            "streamtop_commit_writes",
+            "Writes in a commit",
+            buckets=(1, 2, 5, 10, 20, 50, 100, 256),
+            registry=self._registry,
         )
-        self._discarded = Counter("streamtop_discarded_records", "Usage records discarded by retention", registry=self._registry)
+        self._discarded = Counter(
+            "streamtop_discarded_records", "Usage records discarded by retention", registry=self._registry
+        )
         self._writing = threading.Lock()
 
     def request_began(self) -> float:
@@ -104,7 +112,9 @@ def store_figures(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
     return [
         states,
         gaps_open,
-        _one("streamtop_reports_held", "Reports kept aside for an operator", _count(connection, held, held.c.open == 1)),
+        _one(
+            "streamtop_reports_held", "Reports kept aside for an operator", _count(connection, held, held.c.open == 1)
+        ),
         _one("streamtop_orphans", "Rows that came for deleted records", _count(connection, orphans)),
         lag,
         subscribers,

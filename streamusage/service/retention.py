@@ -68,7 +68,9 @@ async def discard_old(keeper: Keeper, retention: Retention, now_ms: int) -> int:
     await keeper.write(_deleting(held, and_(held.c.open == 0, held.c.last_at < usage_before)))
     await keeper.write(_deleting(orphans, orphans.c.last_at < days_before))
     await keeper.write(_deleting(audit, audit.c.at < days_before))
-    await _forget_tombstones(keeper, now_ms - max(TOMBSTONE_DAYS, retention.usage_stats_discard_threshold_days) * DAY_MS)
+    await _forget_tombstones(
+        keeper, now_ms - max(TOMBSTONE_DAYS, retention.usage_stats_discard_threshold_days) * DAY_MS
+    )
     if discarded:
         await keeper.write(lambda connection: note(connection, "retention", "discard", now_ms, records=discarded))
     return discarded
@@ -90,8 +92,12 @@ async def _discard_records(keeper: Keeper, before_ms: int, now_ms: int) -> int:
 async def _discard_parts(keeper: Keeper, before_ms: int) -> None:
     """What servers reported of sessions that are buried, once it is old and cannot grow any more."""
     over = or_(server_sessions.c.live == 0, ~_of_active_epoch())
-    old = and_(server_sessions.c.end_time < before_ms, over, _buried(server_sessions.c.stream, server_sessions.c.session_start))
-    keys = await keeper.read(lambda connection: _keys(connection, server_sessions, server_sessions.c.session_start, old))
+    old = and_(
+        server_sessions.c.end_time < before_ms, over, _buried(server_sessions.c.stream, server_sessions.c.session_start)
+    )
+    keys = await keeper.read(
+        lambda connection: _keys(connection, server_sessions, server_sessions.c.session_start, old)
+    )
     for batch in _batches(keys):
         these = tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(batch)
         await keeper.write(_deleting(server_sessions, and_(these, old)))

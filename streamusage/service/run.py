@@ -62,9 +62,7 @@ class Tls:
             context.load_cert_chain(self.certificate, self.key, password=_no_password)
         except (OSError, ValueError) as error:  # what ssl raises is an OSError as well
             cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-            raise TlsError(
-                f"cannot use the certificate {self.certificate} with the key {self.key}: {cause}"
-            ) from None
+            raise TlsError(f"cannot use the certificate {self.certificate} with the key {self.key}: {cause}") from None
 
     def context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
