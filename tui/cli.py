@@ -23,6 +23,10 @@ COMMANDS = {
     "import": ("tui.commands.import_records:import_records", "Put usage records into our service."),
     "gaps": ("tui.commands.gaps:gaps", "What was not seen live: backfilled, missing, lost."),
     "daily": ("tui.commands.daily:daily", "Daily statistics, and how well each day is covered."),
+    "servers": ("tui.commands.servers:servers", "The media servers: state, and what they owe."),
+    "server": ("tui.commands.servers:server", "Take a server out of the estate."),
+    "orphans": ("tui.commands.ledgers:orphans", "What was reported of deleted records."),
+    "audit": ("tui.commands.ledgers:audit", "Who deleted what, and when."),
 }
 """Name, where the command is, and what it is for."""
 

@@ -1,4 +1,4 @@
-"""Answers with content: packed where the client can unpack, and in pieces, so that a slow reader holds up a piece only."""
+"""Answers with content: packed where the client can unpack, in pieces, so that a slow reader holds up a piece only."""
 
 import asyncio
 from collections.abc import AsyncIterator

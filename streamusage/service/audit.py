@@ -1,4 +1,4 @@
-"""The audit log: who changed what the service keeps, when, and how much of it. Written with the change, or not at all."""
+"""The audit log: who changed what the service keeps, when, and how much. Written with the change, or not at all."""
 
 import secrets
 from typing import Any

@@ -83,9 +83,7 @@ async def _discard_records(keeper: Keeper, before_ms: int, now_ms: int) -> int:
     for batch in _batches(keys):
         these = tuple_(usage.c.stream, usage.c.start_time).in_(batch)
         # Judged again in the write: a report may have come in between.
-        discarded += await keeper.write(
-            lambda connection, where=and_(these, old): bury(connection, where, "discarded", now_ms)  # type: ignore[misc]
-        )
+        discarded += await keeper.write(_burying(and_(these, old), now_ms))
     return discarded
 
 
@@ -142,7 +140,7 @@ async def _forget_tombstones(keeper: Keeper, before_ms: int) -> None:
     keys = await keeper.read(lambda connection: _keys(connection, tombstones, tombstones.c.start_time, old))
     for batch in _batches(keys):
         these = tuple_(tombstones.c.stream, tombstones.c.start_time).in_(batch)
-        await keeper.write(lambda connection, where=and_(these, old): forget_tombstones(connection, where))  # type: ignore[misc]
+        await keeper.write(_forgetting(and_(these, old)))
 
 
 def _of_active_epoch() -> ColumnElement[bool]:
@@ -183,6 +181,14 @@ def _deleting(table: Table, where: ColumnElement[bool]) -> Callable[[Connection]
         connection.execute(delete(table).where(where))
 
     return work
+
+
+def _burying(where: ColumnElement[bool], now_ms: int) -> Callable[[Connection], int]:
+    return lambda connection: bury(connection, where, "discarded", now_ms)
+
+
+def _forgetting(where: ColumnElement[bool]) -> Callable[[Connection], None]:
+    return lambda connection: forget_tombstones(connection, where)
 
 
 def _batches(keys: list[tuple[bytes, int]]) -> Iterator[list[tuple[bytes, int]]]:

@@ -133,6 +133,7 @@ async def run_service(
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
             ssl_context_factory=None if context is None else lambda _config, _default: context,
         )

@@ -6,6 +6,7 @@ Whoever asked may stop waiting: the write is still carried out, whole.
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
@@ -31,9 +32,19 @@ GROUP_LIMIT = 256
 @dataclass
 class _Write:
     work: Callable[[Connection], Any]
-    future: "Future[Any]"
+    future: "Future[Any] | asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop | None
+    """The loop that waits for it; `None` where a thread does."""
     result: Any = None
     error: Exception | None = None
+
+    def deliver(self) -> None:
+        if self.future.cancelled():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
 
 
 class Writer:
@@ -53,15 +64,21 @@ class Writer:
         future: Future[Result] = Future()
         # Marks it as running: a waiter that goes away cannot take back what was accepted.
         future.set_running_or_notify_cancel()
-        with self._gate:
-            if self._stopped:
-                raise StoreError("the service is stopping; ask again when it is back")
-            self._queue.put(_Write(work, future))
+        self._put(_Write(work, future, None))
         return future
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Waits for the commit that holds the write."""
-        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._put(_Write(work, future, loop))
+        return await future
+
+    def _put(self, write: _Write) -> None:
+        with self._gate:
+            if self._stopped:
+                raise StoreError("the service is stopping; ask again when it is back")
+            self._queue.put(write)
 
     def stop(self) -> None:
         """Finishes what was accepted and ends the thread."""
@@ -116,11 +133,26 @@ class Writer:
                 for write in group:
                     write.error = StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")
         self._committed(len(group), time.perf_counter() - began)
-        for write in group:
-            if write.error is None:
-                write.future.set_result(write.result)
-            else:
-                write.future.set_exception(write.error)
+        _deliver(group)
+
+
+def _deliver(group: list[_Write]) -> None:
+    """Hands out the results, those of one loop all at once: waking a loop costs more than a small write."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for write in group:
+        if write.loop is None:
+            write.deliver()
+        else:
+            by_loop.setdefault(write.loop, []).append(write)
+    for loop, writes in by_loop.items():
+        # Whoever waited may be gone with the loop; what was written is kept all the same.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_deliver_all, writes)
+
+
+def _deliver_all(writes: list[_Write]) -> None:
+    for write in writes:
+        write.deliver()
 
 
 def _carry_out(connection: Connection, write: _Write) -> None:

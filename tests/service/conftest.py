@@ -43,7 +43,7 @@ class OwnedClock:
     async def sleep(self, seconds: float) -> None:
         ends_at = self.now + seconds * 1000 if seconds >= 60 else 0
         await asyncio.sleep(0.01)
-        while self.now < ends_at:
+        while self.now < ends_at:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
 
 

@@ -26,7 +26,9 @@ async def an_origin_and_an_edge(estate: Estate) -> tuple[ReportingAgent, Reporti
     return origin, edge
 
 
-async def remove(estate: Estate, server: str, force: bool | None = None, token: str = "admin-token") -> tuple[int, dict[str, object]]:
+async def remove(
+    estate: Estate, server: str, force: bool | None = None, token: str = "admin-token"
+) -> tuple[int, dict[str, object]]:
     query = "" if force is None else f"?force={str(force).lower()}"
     answer = await estate.ask("DELETE", f"/api/v1/servers/{server}{query}", token)
     return answer.status_code, answer.json()
@@ -94,7 +96,9 @@ async def test_a_server_taken_out_in_order_keeps_what_it_reported(estate: Estate
     )["edge-1"]
     estate.clock.now += 10 * MINUTE
     answer = await estate.ask("GET", f"/api/v1/coverage?from={NOW}&to={NOW + 20 * MINUTE}&server=edge-1")
-    assert [span["state"] for span in answer.json()["servers"][0]["spans"]] == ["live"], "out of service, it owes nothing"
+    assert [span["state"] for span in answer.json()["servers"][0]["spans"]] == ["live"], (
+        "out of service, it owes nothing"
+    )
     assert (await remove(estate, "edge-1"))[0] == 404
 
 
@@ -156,7 +160,12 @@ async def test_a_late_report_of_a_deleted_record_is_taken_and_is_an_orphan(estat
     assert await estate.records() == []
     found = (await estate.ask("GET", "/api/v1/orphans", "viewer-token")).json()
     (orphan,) = found["orphans"]
-    assert (orphan["server"], orphan["name"], orphan["total"], orphan["first_at"]) == ("edge-1", "stream1", 9, NOW + 20_000)
+    assert (orphan["server"], orphan["name"], orphan["total"], orphan["first_at"]) == (
+        "edge-1",
+        "stream1",
+        9,
+        NOW + 20_000,
+    )
     day = await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")
     assert day.json()["days"][0]["bytes_out"] == 11, "daily statistics count on"
 
@@ -172,7 +181,9 @@ async def test_every_delete_is_in_the_audit_log(estate: Estate) -> None:
     entries = (await estate.ask("GET", "/api/v1/audit?limit=4")).json()
     assert entries["more"] is True
     entries = (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
-    lines = {(entry["who"], entry["operation"], entry["name"], entry["startTime"], entry["records"]) for entry in entries}
+    lines = {
+        (entry["who"], entry["operation"], entry["name"], entry["startTime"], entry["records"]) for entry in entries
+    }
     assert lines == {
         ("boss", "import", "", None, 5),
         ("boss", "delete session", "s0", 1525079735737, 1),

@@ -35,7 +35,15 @@ class Node:
     """A service process on a port that it keeps, killed and started again."""
 
     def __init__(self, home: Path, store_url: str) -> None:
-        self._command = [sys.executable, "-m", "streamusage.service", "--store", store_url, "--tokens", str(home / "tokens.toml")]
+        self._command = [
+            sys.executable,
+            "-m",
+            "streamusage.service",
+            "--store",
+            store_url,
+            "--tokens",
+            str(home / "tokens.toml"),
+        ]
         self._port = 0
         self.url = ""
         self.kills = 0
@@ -120,7 +128,7 @@ class Agent:
                 at=upto, boot="b", started_at=NOW, since=NOW, bytes_in=0, bytes_out=0, window=PeakWindow(upto, 0, 0)
             ),
             based_on=self.based_on,
-            slots=(SlotRow(slot=NOW, revision=self.revision, bytes_out=self.bytes, connections={"rtmp": self.subscribers}),),
+            slots=(SlotRow(slot=NOW, revision=self.revision, bytes_out=self.bytes, connections={"rtmp": self.subscribers}),),  # noqa: E501
             spans=(SpanRow(from_ms=NOW + self.acknowledged, to_ms=upto, revision=self.revision, state="counted"),),
             sessions=(
                 SessionRow(
@@ -272,7 +280,9 @@ async def test_mixed_load_with_kills_conserves_every_unit(
                 pass
 
             base = nodes[0].url
-            days = (await http.get(f"{base}/api/v1/daily?from=2026-11-18&to=2026-11-18", headers=AUTHORIZED)).json()["days"]
+            days = (await http.get(f"{base}/api/v1/daily?from=2026-11-18&to=2026-11-18", headers=AUTHORIZED)).json()[
+                "days"
+            ]
             listed = (await http.get(f"{base}{USAGE}?accessToken={ADMIN}")).json()
         counted = {day["server"]: (day["bytes_out"], day["connections"]) for day in days}
         assert counted == {agent.server: (agent.bytes, agent.subscribers) for agent in agents}
@@ -283,20 +293,20 @@ async def test_mixed_load_with_kills_conserves_every_unit(
         assert operator.imported - operator.asked_to_delete <= names
         assert not operator.deleted & names
         told = {key: record["updated"] for key, record in console.records.items()}
-        assert told == {(r["scope"], r["name"], r["startTime"]): r["updated"] for r in listed}, "a cursor skipped a change"
+        assert told == {(r["scope"], r["name"], r["startTime"]): r["updated"] for r in listed}, (
+            "a cursor skipped a change"
+        )
         kills = sum(node.kills for node in nodes) - how_many
         print(
             f"{engine}: {SECONDS:g} s, {kills} kills, {sum(agent.reports for agent in agents)} reports acknowledged, "
-            f"{len(operator.imported)} imports, {len(operator.deleted)} deletes, {console.polls} polls, {operator.lists} lists"
+            f"{len(operator.imported)} imports, {len(operator.deleted)} deletes, {console.polls} polls, {operator.lists} lists"  # noqa: E501
         )
         assert kills >= SECONDS // 6
         assert "s3cret" not in "".join(line for node in nodes for line in node.said)
 
 
 @pytest.mark.postgresql
-async def test_a_process_that_hangs_in_mid_write_holds_nobody_up_for_long(
-    tmp_path: Path, postgresql: Cluster
-) -> None:
+async def test_a_process_that_hangs_in_mid_write_holds_nobody_up_for_long(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as store_url:
         hung = open_store(store_url, NOW)
         connection = hung.writing()
@@ -306,4 +316,3 @@ async def test_a_process_that_hangs_in_mid_write_holds_nobody_up_for_long(
             assert answer.status_code == 200, answer.text
         connection.invalidate()
         hung.close()
-

@@ -63,7 +63,9 @@ async def test_daily_statistics_are_kept_for_longer_and_then_a_day_goes_whole(es
     assert [day["bytes_out"] for day in await days()] == [7, 0], "the slot is not older than that"
     estate.clock.now += DAY_MS // 2
     await discard(estate, daily_statistics_days=30)
-    assert [day["day"] for day in await days()] == ["2026-11-19"], "a day that lost a part is not shown as if it were whole"
+    assert [day["day"] for day in await days()] == ["2026-11-19"], (
+        "a day that lost a part is not shown as if it were whole"
+    )
 
 
 @pytest.mark.parametrize("late", [False, True])
@@ -76,7 +78,9 @@ async def test_a_cursor_that_missed_forgotten_deletes_starts_over(estate: Estate
     if late:
         estate.clock.now += 2 * DAY_MS
     await discard(estate)
-    resets = [(await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"] for cursor in (before, after)]
+    resets = [
+        (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"] for cursor in (before, after)
+    ]
     assert resets == [late, False]
 
 
@@ -96,5 +100,5 @@ async def test_the_service_discards_by_itself(tmp_path: Path, store_url: str) ->
         await estate.take_in(a_record())
         estate.clock.now += 7 * DAY_MS + 1
         async with asyncio.timeout(10):
-            while await estate.records():
+            while await estate.records():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
