@@ -12,7 +12,6 @@ from streamusage.agent.sources.hls import Cursor, HlsSource
 from streamusage.agent.sources.hls_log import Viewers, parse_line, stream_of
 from streamusage.agent.sources.icecast import ended_of
 from streamusage.agent.sources.icecast_log import parse_line as parse_icecast
-from streamusage.clock import SystemClock
 
 FIXTURES = Path(__file__).parent / "fixtures"
 T0 = 1_795_000_000
@@ -67,11 +66,27 @@ def test_the_stream_of_a_path(path: str, stream: tuple[str, str]) -> None:
     assert stream_of(path) == stream
 
 
+class HandClock:
+    """A clock that the test moves."""
+
+    def __init__(self, now: int) -> None:
+        self.now = now
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def elapsed_ms(self) -> int:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += int(seconds * 1000)
+
+
 async def test_an_agent_that_begins_again_goes_on_as_if_it_had_stayed(tmp_path: Path) -> None:
     log = tmp_path / "hls.log"
     log.write_bytes(b"")
-    clock = SystemClock()
-    now = clock.now_ms() / 1000 - T0 - 100
+    clock = HandClock(T0 * 1000)
+    now = 1
 
     def write(*lines: bytes) -> None:
         with log.open("ab") as file:
@@ -80,8 +95,10 @@ async def test_an_agent_that_begins_again_goes_on_as_if_it_had_stayed(tmp_path: 
     steady, started_anew = HlsSource(log, 30_000, clock), HlsSource(log, 30_000, clock)
     first = await steady.read(None)
     write(line(now), line(now + 4))
+    clock.now += 6_000
     second = await steady.read(first.cursor)
     write(line(now + 9))
+    clock.now += 6_000
     third = await steady.read(second.cursor)
     anew = await started_anew.read(second.cursor)
     assert totals(list(third.ended)) == totals(list(anew.ended)) == (0, 5_000, 100)
