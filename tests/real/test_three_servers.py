@@ -32,6 +32,9 @@ VIEWERS = len(BEFORE) + CUT + len(AFTER)
 
 OUTAGE_SECONDS = 6.0
 
+MOVED_IN_A_POLL = 25_000
+"""More bytes than a publisher or its viewers move within one poll, with the machine's own hesitations."""
+
 
 class MediaServer(Protocol):
     """What the three have in common for this test."""
@@ -273,8 +276,8 @@ def assert_within(totals: Totals, before_stop: tuple[int, int], after: tuple[int
         (totals.bytes_out, before_stop[1], after[1]),
     ):
         missing = first_life + second_life - counted
-        # Half a second of everything that moves, either way: counters were read before the stop, and so was the agent.
-        assert abs(missing) <= 60_000, f"{missing} of {first_life} + {second_life}"
+        # Counters were read a moment before the stop, and the agent read them within its interval before it.
+        assert abs(missing) <= MOVED_IN_A_POLL, f"{missing} of {first_life} + {second_life}"
 
 
 def assert_the_restart_is_shown(gaps: list[dict[str, Any]]) -> None:

@@ -91,6 +91,7 @@ class Viewers:
     def __init__(self, idle_after_ms: int) -> None:
         self._idle_after_ms = idle_after_ms
         self._viewers: dict[str, Viewer] = {}
+        self._newest_at = 0
 
     def fold(self, requests: Iterable[Request]) -> list[EndedConnection]:
         """What requests tell: who came, how long it watched, and the bytes of all."""
@@ -107,16 +108,21 @@ class Viewers:
                 told.append(_told(request, "watch", silent_ms))
             last_at = max(request.at, known.last_at) if known else request.at
             self._viewers[request.viewer] = Viewer(request.scope, request.name, last_at)
+            self._newest_at = max(self._newest_at, last_at)
+        self._forget()
         return told
 
+    def _forget(self) -> None:
+        """Forgets who has left, by the log's own time: the log may be read long after it was written."""
+        since = self._newest_at - self._idle_after_ms
+        self._viewers = {key: viewer for key, viewer in self._viewers.items() if viewer.last_at >= since}
+
     def audiences(self, at: int) -> tuple[AudienceReading, ...]:
-        """How many watch each stream at an instant. Forgets those who have left."""
-        self._viewers = {
-            key: viewer for key, viewer in self._viewers.items() if at - viewer.last_at <= self._idle_after_ms
-        }
+        """How many watch each stream at an instant."""
         counts: dict[tuple[str, str], int] = {}
         for viewer in self._viewers.values():
-            counts[viewer.scope, viewer.name] = counts.get((viewer.scope, viewer.name), 0) + 1
+            if at - viewer.last_at <= self._idle_after_ms:
+                counts[viewer.scope, viewer.name] = counts.get((viewer.scope, viewer.name), 0) + 1
         return tuple(
             AudienceReading(
                 key=digest_of(scope, name), scope=scope, name=name, protocol=PROTOCOL, viewers=count, shown_only=True
