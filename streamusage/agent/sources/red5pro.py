@@ -143,7 +143,7 @@ class _Refusal(msgspec.Struct):
 def _refusal(body: bytes) -> _Refusal | None:
     try:
         refusal = msgspec.json.decode(body, type=_Refusal)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return refusal if refusal.status == "error" else None
 
