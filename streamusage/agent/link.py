@@ -125,7 +125,7 @@ class ServiceLink:
         if status in {409, 422} and from_service:
             try:
                 return msgspec.json.decode(body, type=Refusal)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 pass
         raise self._refused(status, body)
 
@@ -173,7 +173,7 @@ class ServiceLink:
     def _decode(self, body: bytes, answer: type[Answer]) -> Answer:
         try:
             return msgspec.json.decode(body, type=answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise LinkDown(
                 f"{self._shown} answered something that the usage service does not write ({_told(str(error))}); is "
                 "there a proxy or a login page in between?"
@@ -220,7 +220,7 @@ def _error_message(body: bytes) -> str:
     """The documented `errorMessage` of an answer, made safe to show; nothing where there is none."""
     try:
         answer = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
     message = answer.get("errorMessage") if isinstance(answer, dict) else None
     return f" ({_told(message)})" if isinstance(message, str) and message else ""

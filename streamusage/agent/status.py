@@ -129,7 +129,7 @@ def read_status(journal: Path) -> Status | None:
     """The status beside a journal; `None` where there is none that can be read."""
     try:
         return msgspec.json.decode(status_path(journal).read_bytes(), type=Status)
-    except (OSError, msgspec.DecodeError):
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
 
 

@@ -21,7 +21,7 @@ class Beginnings(msgspec.Struct, frozen=True):
     def parse(cls, cursor: str | None) -> "Beginnings":
         try:
             return msgspec.json.decode(cursor or "{}", type=cls)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return cls()
 
     def __str__(self) -> str:

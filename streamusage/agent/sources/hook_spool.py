@@ -205,6 +205,6 @@ def hooks_of(lines: list[bytes]) -> list[Hook]:
     for line in lines:
         try:
             hooks.append(msgspec.json.decode(line, type=Hook))
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             continue
     return hooks

@@ -110,7 +110,7 @@ class Cursor(msgspec.Struct, frozen=True):
     def parse(cls, text: str | None) -> "Cursor":
         try:
             return msgspec.json.decode(text or "{}", type=cls)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError):
             return cls()
 
     def __str__(self) -> str:

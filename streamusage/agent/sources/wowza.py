@@ -254,5 +254,5 @@ def _audiences(stream: _Stream) -> list[AudienceReading]:
 def _cursor(text: str | None) -> _Cursor:
     try:
         return msgspec.json.decode(text or "{}", type=_Cursor)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return _Cursor()
