@@ -264,6 +264,28 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     servers: list[ServerShare] = []
 
 
+class Trend(msgspec.Struct, frozen=True, kw_only=True):
+    """Subscribers of one live stream, an entry a step. `None` is not known, and a state of `None` not in service."""
+
+    scope: str
+    name: str
+    active: list[int | None]
+    state: list[Provenance | None]
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.scope, self.name)
+
+
+class Trends(msgspec.Struct, frozen=True, kw_only=True):
+    """The trends of every stream that is live, from the same instant on."""
+
+    now: int
+    from_ms: int = msgspec.field(name="from")
+    step_ms: int
+    streams: list[Trend]
+
+
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
     imported: int
     kept: int

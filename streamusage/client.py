@@ -29,6 +29,7 @@ from streamusage.answers import (
     Orphans,
     RemovedServer,
     Servers,
+    Trends,
     UnreadableError,
     decode_record,
     decode_records,
@@ -196,6 +197,11 @@ class UsageClient:
         path = f"/api/v1/streams/{stream_path(stream)}/history"
         query = {"from": str(from_ms), "to": str(to_ms), "step": str(step_ms)}
         return await self._extension(path, f"read the history of {stream}", History, query)
+
+    async def trends(self, from_ms: int, to_ms: int, step_ms: int) -> Trends:
+        """Subscribers of every live stream over time."""
+        query = {"from": str(from_ms), "to": str(to_ms), "step": str(step_ms)}
+        return await self._extension("/api/v1/trends", "read the trends", Trends, query)
 
     async def import_records(self, records: Iterable[UsageRecord]) -> ImportResult:
         """Puts records into the service; those that are there already are kept as they are."""

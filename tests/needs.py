@@ -14,6 +14,10 @@ PACKAGES = {
     "nginx's rtmp module": "libnginx-mod-rtmp",
     "ffmpeg": "ffmpeg",
     "rtmpdump": "rtmpdump",
+    "icecast2": "icecast2",
+    "curl": "curl",
+    "node": "nodejs",
+    "npm": "npm",
     "tmux": "tmux",
     "postgres": "postgresql",
 }
@@ -21,6 +25,8 @@ PACKAGES = {
 
 BY_MARKER = {
     "real": ("nginx", "nginx's rtmp module", "ffmpeg", "rtmpdump"),
+    "real_icecast": ("icecast2", "ffmpeg", "curl"),
+    "real_node": ("node", "npm", "ffmpeg", "rtmpdump", "curl"),
     "terminal": ("tmux",),
     "postgresql": ("postgres",),
 }

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from streamusage import __version__
-from tui.commands.failure import CommandFailed
+from tui.commands.failure import USAGE, CommandFailed
 
 COMMANDS = {
     "demo": ("tui.demo.main:demo", "See it at work: a small estate of simulated servers, with an outage."),
@@ -97,6 +97,8 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
         connection = shell.connect(**flags)
         token = connection.token.get_secret_value() if connection.token is not None else None
         console = importlib.import_module("tui.console")
+        if why_not := console.why_no_console():
+            raise CommandFailed(why_not, USAGE)
         ctx.exit(
             console.run_console(
                 connection.url,

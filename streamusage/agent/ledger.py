@@ -19,6 +19,7 @@ import msgspec
 from streamusage.agent import meter
 from streamusage.agent.additions import Additions
 from streamusage.agent.meter import MeterState
+from streamusage.agent.past_boots import inherit_log
 from streamusage.agent.rows import Row, RowKey, Totals, key_of, merge, rows_of, slot_totals, totals_of
 from streamusage.agent.source import EndedConnection, Reading
 from streamusage.coverage import SLOT_MS
@@ -220,7 +221,7 @@ class Ledger:
             )
         baseline, inherited = self._head.baseline, Additions()
         if self._head.lives == 0 and baseline is not None:
-            baseline, inherited = meter.inherit_log(baseline, bridged.baseline)
+            baseline, inherited = inherit_log(baseline, bridged.baseline)
         # Viewers that left unseen before the first reading: the log may still tell when.
         lingering = {
             viewer.viewer_id: viewer
@@ -375,7 +376,8 @@ def _write(tx: Transaction, head: Head, additions: Additions) -> Head:
 def _fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:
     """Folds the quarters of an hour that became old enough between two readings, as far as they are owed."""
     revision = head.revision
-    quarter = (before_ms - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
+    earliest = max(before_ms, now_ms - meter.LONGEST_AWAY_MS)
+    quarter = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
     while quarter + QUARTER_MS + FOLD_AFTER_MS <= now_ms:
         folded: dict[tuple[str, str], SampleRow] = {}
         for sample in tx.samples_between(quarter, quarter + QUARTER_MS):

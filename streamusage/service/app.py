@@ -21,6 +21,7 @@ from streamusage.service.errors import ApiError, error_response, json_response
 from streamusage.service.extension import extension_routes
 from streamusage.service.operations import operation_routes
 from streamusage.service.store import StoreError
+from streamusage.service.trends import trend_routes
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
@@ -35,7 +36,13 @@ def make_app(service: Service) -> ASGIApp:
 
     FastAPI describes the routes; they are served without it, at a fraction of the time.
     """
-    routers = (agent_routes(service), documented_routes(service), extension_routes(service), operation_routes(service))
+    routers = (
+        agent_routes(service),
+        documented_routes(service),
+        extension_routes(service),
+        trend_routes(service),
+        operation_routes(service),
+    )
     description = FastAPI(title="streamtop usage service", version=_version(), openapi_url=None)
     for router in routers:
         description.include_router(router)
