@@ -184,6 +184,9 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: Count
     bytes_out: Count
     window: PeakWindow
+    run: str = ""
+    """The run of the agent that took the reading, and its clock that never steps: what time really passed."""
+    elapsed_ms: int = 0
     publishes: tuple[OpenPublish, ...] = ()
     logged_in: Count = 0
     """What the log lines of this boot's sessions add up to: needed once the boot is over."""

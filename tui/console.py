@@ -1,6 +1,8 @@
 """How the command line starts the console."""
 
 import asyncio
+import os
+import sys
 from datetime import tzinfo
 from pathlib import Path
 
@@ -10,6 +12,17 @@ from tui.app import ConsoleApp
 from tui.deleted import journal_path as default_journal_path
 
 POLL_INTERVAL_SECONDS = 2.0
+
+
+def why_no_console() -> str:
+    """Why the console cannot be drawn here; empty where it can."""
+    # Textual reads keys from standard input and draws on standard error.
+    for stream, what in ((sys.__stdin__, "standard input"), (sys.__stderr__, "standard error")):
+        if stream is None or not stream.isatty():
+            return f"the console needs a terminal, and {what} is none; streamtop ls prints the sessions"
+    if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
+        return "this terminal cannot move its cursor (TERM=dumb); streamtop ls prints the sessions"
+    return ""
 
 
 def run_console(

@@ -52,6 +52,10 @@ class ServiceConfig(Section):
     url: ServiceUrl
     token_env: Variable | None = None
     token_file: UserPath | None = None
+    ca_file: UserPath | None = None
+    """Certificates to trust beside the usual ones, for a private authority."""
+    proxy: ServiceUrl | None = None
+    """The HTTP proxy on the way to the service; without it the environment's `HTTPS_PROXY` and the like."""
     sync_interval_ms: Annotated[
         int, BeforeValidator(parse_duration_ms), between("100ms", "24h"), Field(alias="sync_interval")
     ] = 10_000

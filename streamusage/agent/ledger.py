@@ -376,7 +376,8 @@ def _write(tx: Transaction, head: Head, additions: Additions) -> Head:
 def _fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:
     """Folds the quarters of an hour that became old enough between two readings, as far as they are owed."""
     revision = head.revision
-    quarter = (before_ms - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
+    earliest = max(before_ms, now_ms - meter.LONGEST_AWAY_MS)
+    quarter = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
     while quarter + QUARTER_MS + FOLD_AFTER_MS <= now_ms:
         folded: dict[tuple[str, str], SampleRow] = {}
         for sample in tx.samples_between(quarter, quarter + QUARTER_MS):

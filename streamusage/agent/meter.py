@@ -25,6 +25,12 @@ from streamusage.usage import StreamId
 LONGEST_BLIND_MS = 60_000
 """Without a log of ended sessions, a pause between readings longer than this is covered only in part."""
 
+LONGEST_AWAY_MS = 40 * 24 * 3600 * 1000
+"""No agent was away for longer: the clock was wrong. Units are filed within so much time before the reading."""
+
+CLOCK_STEP_MS = 1_000
+"""A difference between wall time and elapsed time from which the wall clock was set, and elapsed time is the truth."""
+
 RETIRED_FOR_MS = 24 * 3600 * 1000
 """For how long the log may still bring sessions of an earlier boot, or lines of viewers that left unseen."""
 
@@ -84,6 +90,11 @@ class _Step:
         self.before = state.baseline
         self.reading = reading
         self.at = max(reading.at, state.baseline.at)
+        was_set_ms = self._was_set_ms()
+        self.passed_ms = max(0, min(reading.at - self.before.at - was_set_ms, LONGEST_AWAY_MS))
+        """How much time really passed since the reading before."""
+        self.covers_from = max(self.before.at, self.at - self.passed_ms)
+        """Where the time that this reading is about begins: the reading before, unless the clock was set forward."""
         self.same_boot = (
             reading.boot == state.baseline.boot.partition("~")[0]
             and reading.bytes_in >= state.baseline.bytes_in
@@ -100,6 +111,8 @@ class _Step:
         self.connections = 0
         """How many this reading counts."""
         self.additions = Additions()
+        if was_set_ms:
+            self._set_times(was_set_ms)
 
     def run(self) -> tuple[MeterState, Additions]:
         if not self.same_boot:
@@ -125,6 +138,8 @@ class _Step:
             bytes_in=self.reading.bytes_in,
             bytes_out=self.reading.bytes_out,
             window=window,
+            run=self.reading.run,
+            elapsed_ms=self.reading.elapsed_ms,
             publishes=tuple(self.publishes.values()),
             logged_in=self.logged_in,
             logged_out=self.logged_out,
@@ -138,6 +153,23 @@ class _Step:
             accounted=accounted,
         )
         return MeterState(baseline, self.viewers), self.additions
+
+    def _was_set_ms(self) -> int:
+        """By how much the wall clock was set since the reading before; elapsed time knows, within one run."""
+        if not self.reading.run or self.reading.run != self.before.run:
+            return 0
+        set_ms = self.reading.at - self.before.at - (self.reading.elapsed_ms - self.before.elapsed_ms)
+        return set_ms if abs(set_ms) > CLOCK_STEP_MS else 0
+
+    def _set_times(self, by_ms: int) -> None:
+        """Puts what is remembered by the wall clock on the clock as it is now."""
+        self.before = msgspec.structs.replace(self.before, started_at=max(0, self.before.started_at + by_ms))
+        self.retired = [msgspec.structs.replace(boot, started_at=boot.started_at + by_ms) for boot in self.retired]
+        for viewer in list(self.viewers.values()):
+            counted_to = None if viewer.counted_to is None else viewer.counted_to + by_ms
+            self._put_viewer(
+                msgspec.structs.replace(viewer, started_at=max(0, viewer.started_at + by_ms), counted_to=counted_to)
+            )
 
     def _boot_name(self) -> str:
         """The boot's identity. Counters that went down under the same name are another boot: it gets a suffix."""
@@ -163,7 +195,7 @@ class _Step:
         self.logged_in = self.logged_out = 0
 
     def _cover(self) -> None:
-        before, at = self.before.at, self.at
+        before, at = self.covers_from, self.at
         if at <= before:
             return
         if self.same_boot:
@@ -181,10 +213,10 @@ class _Step:
         return Span(from_ms, self.at, "partial", misses) if misses else Span(from_ms, self.at, "counted")
 
     def _is_blind(self) -> bool:
-        return not self.reading.logs_ends and self.at - self.before.at > LONGEST_BLIND_MS
+        return not self.reading.logs_ends and self.passed_ms > LONGEST_BLIND_MS
 
     def _count_bytes(self) -> None:
-        began = self.before.at if self.same_boot else max(self.before.at, min(self.reading.started_at, self.at))
+        began = self.covers_from if self.same_boot else max(self.covers_from, min(self.reading.started_at, self.at))
         base_in, base_out = (self.before.bytes_in, self.before.bytes_out) if self.same_boot else (0, 0)
         self._add_bytes(Interval(began, self.at), self.reading.bytes_in - base_in, self.reading.bytes_out - base_out)
 
@@ -241,12 +273,17 @@ class _Step:
             else:
                 stayed += 1
         if stayed:
-            self._add_view_time(self.before.at, self.at, stayed)
+            self._add_watched(stayed)
         return seen
 
     def _count_connection(self, protocol: str, started_at: int, number: int = 1) -> None:
         self.additions.slot(slot_of(max(started_at, self.before.since))).connections[protocol] += number
         self.connections += number
+
+    def _add_watched(self, viewers: int) -> None:
+        """View time of viewers who were there all the time since the reading before."""
+        for slot, share in spread(self.passed_ms * viewers, Interval(self.covers_from, self.at)):
+            self.additions.slot(slot).view_time_ms += share
 
     def _add_view_time(self, from_ms: int, to_ms: int, viewers: int = 1) -> None:
         for slot, piece in by_slot(Interval(from_ms, to_ms)):
@@ -308,10 +345,10 @@ class _Step:
         if viewer.viewer_id in seen:
             # It left between the look at the server and the look at its log, and was counted up to now: take that back.
             seen.discard(viewer.viewer_id)
-            known_before = viewer.started_at <= self.before.at
-            self._add_view_time(max(ended_at, self.before.at if known_before else 0), self.at, -1)
+            known_before = viewer.started_at <= self.covers_from
+            self._add_view_time(max(ended_at, self.covers_from if known_before else 0), self.at, -1)
         else:
-            counted_to = self.before.at if viewer.counted_to is None else viewer.counted_to
+            counted_to = self.covers_from if viewer.counted_to is None else viewer.counted_to
             self._add_view_time(counted_to, ended_at)
         self._close_viewer(viewer)
 
@@ -359,7 +396,7 @@ class _Step:
             if not self.reading.logs_ends:
                 self._close_viewer(viewer)
             elif viewer.counted_to is None:
-                self._put_viewer(msgspec.structs.replace(viewer, counted_to=self.before.at))
+                self._put_viewer(msgspec.structs.replace(viewer, counted_to=self.covers_from))
             elif self.at - viewer.counted_to > RETIRED_FOR_MS:
                 self._close_viewer(viewer)
 
@@ -384,7 +421,7 @@ class _Step:
             if counted.joined:
                 self._count_connection(counted.reading.protocol, self.at, counted.joined)
             if counted.watched and not self._is_blind():
-                self._add_view_time(self.before.at, self.at, counted.watched)
+                self._add_watched(counted.watched)
         return now, shown
 
     def _count_nameless(self) -> int:
@@ -396,12 +433,12 @@ class _Step:
             before.accepted if before else None, before.accounted if before else 0, self.connections
         )
         if unseen:
-            self.additions.slot(slot_of(self.before.at)).connections[UNSEEN_PROTOCOL] += unseen
+            self.additions.slot(slot_of(self.covers_from)).connections[UNSEEN_PROTOCOL] += unseen
         return accounted
 
     def _count_counters(self) -> counters.Moved:
         moved = counters.advance(self.before.counters, self.reading.counters, self.logged, self.at)
-        self._add_bytes(Interval(self.before.at, self.at), moved.bytes_in, moved.bytes_out)
+        self._add_bytes(Interval(self.covers_from, self.at), moved.bytes_in, moved.bytes_out)
         return moved
 
     def _count_subscribers(

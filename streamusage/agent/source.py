@@ -101,6 +101,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     ended: tuple[EndedConnection, ...] = ()
     """Log lines from the given cursor up to `cursor`."""
     cursor: str = ""
+    run: str = ""
+    """Which run of the agent took the sample; set by the agent."""
+    elapsed_ms: int = 0
+    """The clock that never steps, at the sample; compares only within one run."""
     logs_ends: bool = False
     """Whether every connection that ends in good order appears in `ended`, sooner or later."""
     misses: str = ""

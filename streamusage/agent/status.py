@@ -83,6 +83,8 @@ class StatusFile:
         self._written_at: int | None = None
         self._phase: AgentPhase | None = None
         self._phase_since = 0
+        self.last: Status | None = None
+        """What was written last."""
 
     def write(
         self,
@@ -119,6 +121,7 @@ class StatusFile:
             journal_bytes=_size(self._journal),
             clock_offset_ms=clock_offset_ms,
         )
+        self.last = status
         _replace(status_path(self._journal), msgspec.json.encode(status))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Table, func, select
 
 from streamusage.coverage import Interval, Provenance
 from streamusage.days import day_interval, days_between
+from streamusage.service.changes import SLOTS_KEPT_FROM, counter
 from streamusage.service.coverage_queries import Watched, watched
 from streamusage.service.schema import slot_connections, slots
 from streamusage.service.spans import time_by_state
@@ -23,9 +24,12 @@ def daily_answer(
     only = None if server is None else [server]
     window = Interval(day_interval(first, tz).from_ms, day_interval(last, tz).to_ms)
     estate = watched(connection, window.from_ms, window.to_ms, now_ms, only)
+    kept_from = counter(connection, SLOTS_KEPT_FROM)
     answer = []
     for day in days_between(first, last):
         interval = day_interval(day, tz)
+        if interval.from_ms < kept_from:  # a part of the day is discarded: the rest must not pass for the whole
+            continue
         running = [item for item in estate if _ran(item, interval, now_ms)]
         if running:
             sums = _sums(connection, interval, only)

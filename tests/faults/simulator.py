@@ -219,6 +219,8 @@ class Simulation:
         store = self.store.copy()
         reply = self.answer(store, message)
         self.chance.crash("of the service before its commit")
+        before = self.store.state.watermark
+        assert before is None or (store.state.watermark or 0) >= before, "the watermark went back"
         self.store = store
         self.chance.crash("of the service after its commit")
         return reply
