@@ -102,10 +102,14 @@ def _check_replicated(simulation: Simulation) -> None:
     ledger._head = whole
     assert report is not None
     for row in report.slots:
-        stored = simulation.store.slots[report.epoch, row.slot].row
-        assert msgspec.structs.replace(stored, revision=row.revision) == row, f"the journal has {row}, stored {stored}"
+        stored = simulation.store.slots.get((report.epoch, row.slot))
+        assert stored is not None, f"the service lacks {row}"
+        same = msgspec.structs.replace(stored.row, revision=row.revision) == row
+        assert same, f"the journal has {row}, stored {stored.row}"
     for session in report.sessions:
-        assert simulation.store.sessions[report.epoch, session.publish_id].total == session.total
+        known = simulation.store.sessions.get((report.epoch, session.publish_id))
+        assert known is not None, f"the service lacks {session}"
+        assert known.total == session.total, f"the journal has {session}, stored {known}"
     with simulation.journal.transaction() as tx:
         closed = [row for row in tx.changed_since(-1) if isinstance(row, ViewerRow) and not row.open]
     assert not closed, f"{len(closed)} viewers who left are still in the journal"

@@ -102,8 +102,7 @@ class Cursor(msgspec.Struct, frozen=True):
 
     boot: str = ""
     pid: int = 0
-    at: int = 0
-    """The reading's instant."""
+    uptime_ms: int = 0
     position: str = ""
 
     @classmethod
@@ -153,9 +152,10 @@ class NodeMediaServerSource:
         streams = decoded(await self._ask("streams"), _StreamsAnswer, "/api/v1/streams").data.streams
         stats = decoded(await self._ask("stats"), _StatsAnswer, "/api/v1/stats").data
         at = self._clock.now_ms()
-        began = max(0, at - int(min(max(0.0, stats.server.uptime), 1e10) * 1000))
-        boot = self._boot(before, stats.server.pid, began)
-        ended, position, lost = await self._callbacks(before, boot)
+        uptime_ms = int(min(max(0.0, stats.server.uptime), 1e10) * 1000)
+        began = max(0, at - uptime_ms)
+        boot = self._boot(before, stats.server.pid, uptime_ms, began)
+        ended, position, lost = await self._callbacks(before)
         at = max(at, self._clock.now_ms())
         listens = self._spool is not None
         return Reading(
@@ -168,7 +168,7 @@ class NodeMediaServerSource:
             viewers=self._viewers(shown, streams, at) if listens else (),
             audiences=() if listens else tuple(_audience(stream) for stream in streams),
             ended=ended,
-            cursor=str(Cursor(boot, stats.server.pid, at, position)),
+            cursor=str(Cursor(boot, stats.server.pid, uptime_ms, position)),
             logs_ends=listens and not lost,
             misses=CALLBACKS_LOST if lost else "" if listens else NO_CALLBACKS,
         )
@@ -185,14 +185,14 @@ class NodeMediaServerSource:
         ended, _ = sessions.fold(await self._spool.between(start, end))
         return tuple(ended)
 
-    def _boot(self, before: Cursor, pid: int, began: int) -> str:
-        """A process that runs since before the last reading is the one that was read. A new one is named by its start,
-        roughly, since it is worked out anew with every answer and wavers."""
-        if before.boot and before.pid == pid and began <= before.at:
+    def _boot(self, before: Cursor, pid: int, uptime_ms: int, began: int) -> str:
+        """A process whose uptime grows is the one that was read. A new one is named by its start, roughly, since that
+        is worked out anew with every answer and wavers."""
+        if before.boot and before.pid == pid and uptime_ms >= before.uptime_ms:
             return before.boot
         return f"{pid}-{(began + 5000) // 10_000}"
 
-    async def _callbacks(self, before: Cursor, boot: str) -> tuple[tuple[EndedConnection, ...], str, bool]:
+    async def _callbacks(self, before: Cursor) -> tuple[tuple[EndedConnection, ...], str, bool]:
         if self._spool is None:
             return (), "", False
         position = LogPosition.parse(before.position)
