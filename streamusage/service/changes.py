@@ -14,6 +14,8 @@ from streamusage.service.sql import upsert
 
 _CHANGE = counters.c.name == "change"
 _FORGOTTEN = "tombstones_forgotten"
+_LAST_CHANGE = select(counters.c.value).where(_CHANGE)
+_NEWEST_LIFE = select(lives.c.life).order_by(lives.c.number.desc()).limit(1)
 SLOTS_KEPT_FROM = "slots_kept_from"
 """The counter that holds the instant before which slots were discarded."""
 
@@ -41,7 +43,7 @@ def parse_cursor(text: str) -> Cursor | None:
 
 def last_change(connection: Connection) -> int | None:
     """The number of the newest change; `None` in a store that is just being made."""
-    return connection.execute(select(counters.c.value).where(_CHANGE)).scalar()
+    return connection.execute(_LAST_CHANGE).scalar()
 
 
 def next_changes(connection: Connection, count: int) -> int:
@@ -86,8 +88,7 @@ def begin_life(connection: Connection, now_ms: int) -> None:
 
 def newest_life(connection: Connection) -> str:
     """The life that cursors are given in now."""
-    newest = select(lives.c.life).order_by(lives.c.number.desc()).limit(1)
-    return str(connection.execute(newest).scalar_one())
+    return str(connection.execute(_NEWEST_LIFE).scalar_one())
 
 
 def still_good(connection: Connection, cursor: Cursor) -> bool:

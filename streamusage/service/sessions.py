@@ -60,8 +60,10 @@ def write_sessions(
             | {"anchors": anchors, "late": int(row.end_time < late_before), "session_start": session_start}
         )
     upsert(connection, server_sessions, written)
+    with_edges = _streams_of_edges(connection, anchored)
     for key in anchored:
-        touched |= _rejoin(connection, key)
+        if key.stream in with_edges:
+            touched |= _rejoin(connection, key)
     _keep_orphans(connection, written, now_ms)
     return touched
 
@@ -219,6 +221,17 @@ def _anchors(connection: Connection, stream: bytes) -> list[Anchor]:
         server_sessions.c.stream == stream, server_sessions.c.anchors == 1
     )
     return [Anchor(start_time, end_time, bool(live)) for start_time, end_time, live in connection.execute(query)]
+
+
+def _streams_of_edges(connection: Connection, sessions: Sequence[Key]) -> set[bytes]:
+    """The streams among these of which an edge reported a publish: mostly none."""
+    found: set[bytes] = set()
+    for batch in _batches(sorted({key.stream for key in sessions}), _AT_A_TIME):
+        query = select(server_sessions.c.stream).where(
+            server_sessions.c.stream.in_(batch), server_sessions.c.anchors == 0
+        )
+        found |= {bytes(stream) for stream in connection.execute(query.distinct()).scalars()}
+    return found
 
 
 def _rejoin(connection: Connection, session: Key) -> set[Key]:
