@@ -13,13 +13,14 @@ from collections import Counter
 import msgspec
 
 from streamusage.agent import audiences, counters
-from streamusage.agent.additions import Additions, SampleAddition, SessionAddition, Span
+from streamusage.agent.additions import Additions, Span
 from streamusage.agent.matching import viewer_of
 from streamusage.agent.past_boots import with_lines
 from streamusage.agent.peaks import is_full, measure
+from streamusage.agent.publishes import Publishes
 from streamusage.agent.source import EndedConnection, Reading
 from streamusage.coverage import Interval, by_slot, slot_of, spread
-from streamusage.report import Baseline, OpenAudience, OpenPublish, PeakWindow, RetiredBoot, ViewerRow
+from streamusage.report import Baseline, OpenAudience, PeakWindow, RetiredBoot, ViewerRow
 from streamusage.usage import StreamId
 
 LONGEST_BLIND_MS = 60_000
@@ -104,13 +105,11 @@ class _Step:
         self.retired = [boot for boot in state.baseline.retired if self.at - boot.started_at < RETIRED_FOR_MS][-8:]
         self.logged_in, self.logged_out = state.baseline.logged_in, state.baseline.logged_out
         self.viewers = dict(state.viewers)
-        self.publishes = {publish.publish_id: publish for publish in state.baseline.publishes}
-        self.unseen: Counter[str] = Counter()
-        """Subscribers by publish whom only the log saw."""
         self.logged: dict[str, tuple[int, int]] = {}
         self.connections = 0
         """How many this reading counts."""
         self.additions = Additions()
+        self.publishes = Publishes(state.baseline.publishes, self.before.at, self.at, self.additions)
         if was_set_ms:
             self._set_times(was_set_ms)
 
@@ -119,14 +118,14 @@ class _Step:
             self._retire_boot()
         self._cover()
         self._count_bytes()
-        seen_publishes = self._see_publishes()
+        self.publishes.see(self.reading.publishes, self.boot)
         seen_viewers = self._see_viewers()
         for line in self.reading.ended:
-            self._end(line, seen_viewers, seen_publishes)
+            self._end(line, seen_viewers)
         self._miss_viewers(seen_viewers)
-        self._miss_publishes(seen_publishes)
+        self.publishes.miss()
         audience, shown = self._count_audiences()
-        self._count_subscribers(seen_viewers, seen_publishes, shown)
+        self._count_subscribers(seen_viewers, shown)
         accounted = self._count_nameless()
         moved = self._count_counters()
         window = self._measure_peak(moved)
@@ -140,7 +139,7 @@ class _Step:
             window=window,
             run=self.reading.run,
             elapsed_ms=self.reading.elapsed_ms,
-            publishes=tuple(self.publishes.values()),
+            publishes=self.publishes.live,
             logged_in=self.logged_in,
             logged_out=self.logged_out,
             cursor=self.reading.cursor,
@@ -228,22 +227,6 @@ class _Step:
             for slot, share in spread(bytes_out, interval):
                 self.additions.slot(slot).bytes_out += share
 
-    def _see_publishes(self) -> dict[StreamId, str]:
-        """The publishes at work now, by stream."""
-        seen: dict[StreamId, str] = {}
-        for publish in self.reading.publishes:
-            publish_id = f"{self.boot}/{publish.publish_id}"
-            seen[StreamId(publish.scope, publish.name)] = publish_id
-            if publish_id not in self.publishes:
-                self.publishes[publish_id] = OpenPublish(
-                    publish_id=publish_id,
-                    scope=publish.scope,
-                    name=publish.name,
-                    start_time=self.at - publish.age_ms,
-                    highest=0,
-                )
-        return seen
-
     def _see_viewers(self) -> set[str]:
         """The viewer connections that are open now: the new ones are counted, all accrue view time up to now."""
         seen = set()
@@ -297,19 +280,19 @@ class _Step:
         self.viewers.pop(viewer.viewer_id, None)
         self.additions.viewers[viewer.viewer_id] = msgspec.structs.replace(viewer, open=False)
 
-    def _end(self, line: EndedConnection, seen_viewers: set[str], seen_publishes: dict[StreamId, str]) -> None:
+    def _end(self, line: EndedConnection, seen_viewers: set[str]) -> None:
         ended_at = min(line.ended_at, self.at)
         started_at = ended_at - line.duration_ms
         known = self._viewer_of(line, started_at, seen_viewers) if line.kind == "play" else None
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(started_at)
         self._credit(boot, ended_at, line)
         if line.kind == "publish":
-            self._end_publish(boot, line, started_at, ended_at, seen_publishes)
+            self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
             self._end_known_viewer(known, ended_at, seen_viewers)
         elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
-            self._join_unseen(StreamId(line.scope, line.name), ended_at)
+            self.publishes.join_unseen(StreamId(line.scope, line.name), ended_at)
         if known is None and line.kind in ("play", "watch"):
             self._add_view_time(max(started_at, self.before.since), ended_at)
 
@@ -352,42 +335,6 @@ class _Step:
             self._add_view_time(counted_to, ended_at)
         self._close_viewer(viewer)
 
-    def _end_publish(
-        self, boot: str, line: EndedConnection, started_at: int, ended_at: int, seen: dict[StreamId, str]
-    ) -> None:
-        publish_id = f"{boot}/{line.connection_id}"
-        publish = self.publishes.pop(publish_id, None)
-        stream = StreamId(line.scope, line.name) if publish is None else StreamId(publish.scope, publish.name)
-        if not all(stream):
-            return  # a log without names tells of its bytes only
-        if seen.get(stream) == publish_id:
-            del seen[stream]
-        self.additions.sessions[publish_id] = SessionAddition(
-            scope=stream.scope,
-            name=stream.name,
-            start_time=started_at if publish is None else publish.start_time,
-            end_time=ended_at,
-            live=False,
-            highest=self._highest(publish_id, 0 if publish is None else publish.highest),
-            joined=self.unseen.pop(publish_id, 0),
-        )
-
-    def _highest(self, publish_id: str, highest: int) -> int:
-        """The most subscribers known at one time: whom only the log saw was there as well, at least alone."""
-        return max(highest, 1) if self.unseen[publish_id] else highest
-
-    def _join_unseen(self, stream: StreamId, ended_at: int) -> None:
-        """Counts a subscriber whom no reading saw to the publish of that time, where there was one."""
-        for publish in self.publishes.values():
-            if (publish.scope, publish.name) == stream and publish.start_time <= ended_at:
-                self.unseen[publish.publish_id] += 1
-                return
-        for session in self.additions.sessions.values():
-            if (session.scope, session.name) == stream and session.start_time <= ended_at:
-                session.joined += 1
-                session.highest = max(session.highest, 1)
-                return
-
     def _miss_viewers(self, seen: set[str]) -> None:
         """Viewers that are gone without a line: their line may still come where there is a log; else they ended."""
         for viewer in list(self.viewers.values()):
@@ -399,20 +346,6 @@ class _Step:
                 self._put_viewer(msgspec.structs.replace(viewer, counted_to=self.covers_from))
             elif self.at - viewer.counted_to > RETIRED_FOR_MS:
                 self._close_viewer(viewer)
-
-    def _miss_publishes(self, seen: dict[StreamId, str]) -> None:
-        """Publishes that are gone without a line ended when they were last seen."""
-        for publish_id in self.publishes.keys() - set(seen.values()):
-            publish = self.publishes.pop(publish_id)
-            self.additions.sessions[publish_id] = SessionAddition(
-                scope=publish.scope,
-                name=publish.name,
-                start_time=publish.start_time,
-                end_time=max(publish.start_time, self.before.at),
-                live=False,
-                highest=self._highest(publish_id, publish.highest),
-                joined=self.unseen.pop(publish_id, 0),
-            )
 
     def _count_audiences(self) -> tuple[tuple[OpenAudience, ...], list[audiences.Counted]]:
         """Viewers who cannot be told apart: how many there were, and how long."""
@@ -441,9 +374,7 @@ class _Step:
         self._add_bytes(Interval(self.covers_from, self.at), moved.bytes_in, moved.bytes_out)
         return moved
 
-    def _count_subscribers(
-        self, seen_viewers: set[str], seen_publishes: dict[StreamId, str], shown: list[audiences.Counted]
-    ) -> None:
+    def _count_subscribers(self, seen_viewers: set[str], shown: list[audiences.Counted]) -> None:
         active: Counter[StreamId] = Counter()
         joined: Counter[StreamId] = Counter()
         for counted in shown:
@@ -454,31 +385,11 @@ class _Step:
             viewer = self.viewers[viewer_id]
             stream = StreamId(viewer.scope, viewer.name)
             active[stream] += 1
-            publish_id = seen_publishes.get(stream)
+            publish_id = self.publishes.seen.get(stream)
             if publish_id is not None and viewer.publish_id != publish_id:
                 joined[stream] += 1
                 self._put_viewer(msgspec.structs.replace(viewer, publish_id=publish_id))
-        for stream, publish_id in seen_publishes.items():
-            before = self.publishes[publish_id]
-            publish = msgspec.structs.replace(
-                before, highest=max(self._highest(publish_id, before.highest), active[stream])
-            )
-            self.publishes[publish_id] = publish
-            self.additions.sessions[publish_id] = SessionAddition(
-                scope=stream.scope,
-                name=stream.name,
-                start_time=publish.start_time,
-                end_time=self.at,
-                live=True,
-                active=active[stream],
-                highest=publish.highest,
-                joined=joined[stream] + self.unseen[publish_id],
-            )
-        for stream in active.keys() | seen_publishes.keys():
-            if not all(stream):
-                continue
-            count = active[stream]
-            self.additions.samples[slot_of(self.at), stream.scope, stream.name] = SampleAddition(count, count)
+        self.publishes.count(active, joined)
 
     def _measure_peak(self, moved: counters.Moved) -> PeakWindow:
         """Closes the window once it is long enough; a restart begins a new one."""

@@ -233,26 +233,6 @@ def test_viewers_who_stay_for_the_next_publish_join_it_too() -> None:
     assert both.sessions["b1/5"].joined == 1
 
 
-def test_a_clock_that_is_set_moves_where_view_time_is_filed_and_not_how_much_there_is() -> None:
-    watching = {"viewers": (viewer(7, 1_000),), "run": "r1"}
-    for jump in (3_600_000, -3_600_000):
-        _, added = run(
-            reading(0, elapsed_ms=50_000, **watching),
-            reading(5_000 + jump, elapsed_ms=55_000, **watching),
-            reading(9_000 + jump, elapsed_ms=59_000, **watching),
-        )
-        assert view_time(added) == 9_000
-        assert connections(added) == 0
-
-
-def test_after_a_restart_of_the_agent_the_wall_clock_tells_how_long_it_was_away() -> None:
-    _, added = run(
-        reading(0, elapsed_ms=50_000, run="r1", viewers=(viewer(7, 1_000),)),
-        reading(30_000, elapsed_ms=2_000, run="r2", viewers=(viewer(7, 31_000),)),
-    )
-    assert view_time(added) == 30_000
-
-
 def counter(key: str, bytes_out: int) -> CounterReading:
     return CounterReading(key=key, bytes_in=0, bytes_out=bytes_out)
 
@@ -371,3 +351,23 @@ def test_a_peak_over_counters_that_move_in_steps_is_never_overstated() -> None:
     )
     assert added.slots[T0].peak_out is not None
     assert 6_000 <= added.slots[T0].peak_out.bps <= 8_000
+
+
+def test_a_clock_that_is_set_moves_where_view_time_is_filed_and_not_how_much_there_is() -> None:
+    watching = {"viewers": (viewer(7, 1_000),), "run": "r1"}
+    for jump in (3_600_000, -3_600_000):
+        _, added = run(
+            reading(0, elapsed_ms=50_000, **watching),
+            reading(5_000 + jump, elapsed_ms=55_000, **watching),
+            reading(9_000 + jump, elapsed_ms=59_000, **watching),
+        )
+        assert view_time(added) == 9_000
+        assert connections(added) == 0
+
+
+def test_after_a_restart_of_the_agent_the_wall_clock_tells_how_long_it_was_away() -> None:
+    _, added = run(
+        reading(0, elapsed_ms=50_000, run="r1", viewers=(viewer(7, 1_000),)),
+        reading(30_000, elapsed_ms=2_000, run="r2", viewers=(viewer(7, 31_000),)),
+    )
+    assert view_time(added) == 30_000

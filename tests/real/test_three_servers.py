@@ -6,8 +6,9 @@ server knows the byte, within the stated bound where it does not, and the bound 
 import asyncio
 import signal
 import sys
+import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -146,10 +147,10 @@ async def nginx_server(tmp_path: Path, programs: Programs, clip: Path) -> OneStr
 
 
 @pytest.fixture
-def icecast(tmp_path: Path, programs: Programs) -> Icecast:
-    directory = tmp_path / "icecast"
-    directory.mkdir()
-    return Icecast(directory, programs)
+def icecast(programs: Programs) -> Iterator[Icecast]:
+    with tempfile.TemporaryDirectory(prefix="streamtop-icecast-", ignore_cleanup_errors=True) as directory:
+        Path(directory).chmod(0o755)
+        yield Icecast(Path(directory), programs)
 
 
 @pytest.fixture

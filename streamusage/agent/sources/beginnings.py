@@ -1,7 +1,7 @@
 """When something began, from a server that only tells for how long it has been there. Pure.
 
-Worked out anew with every answer the instant wavers. So the first one is kept as the name of that life, and goes on as
-long as what is there now was there at the reading before.
+Worked out anew with every answer the instant wavers, and jumps when a clock is set. So the first one is kept as the
+name of that life, which goes on as long as the age grows.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,10 @@ import msgspec
 class Beginnings(msgspec.Struct, frozen=True):
     """What the journal keeps for such a source."""
 
-    at: int = 0
-    """The reading's instant."""
     began: dict[str, int] = {}
     """When each began, as it was first worked out, in UTC milliseconds."""
+    ages_ms: dict[str, int] = {}
+    """How old each was at the reading."""
 
     @classmethod
     def parse(cls, cursor: str | None) -> "Beginnings":
@@ -31,7 +31,6 @@ class Beginnings(msgspec.Struct, frozen=True):
         """The beginnings of what is there now, by key, from the ages that the server tells."""
         began = {}
         for key, age_ms in ages_ms.items():
-            worked_out = max(0, at - age_ms)
-            known = self.began.get(key)
-            began[key] = known if known is not None and worked_out <= self.at else worked_out
-        return Beginnings(at, began)
+            goes_on = key in self.began and age_ms >= self.ages_ms.get(key, 0)
+            began[key] = self.began[key] if goes_on else max(0, at - age_ms)
+        return Beginnings(began, dict(ages_ms))
