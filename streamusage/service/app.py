@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamusage.service.agents import agent_routes
 from streamusage.service.context import Service
+from streamusage.service.daily_routes import daily_routes
 from streamusage.service.documented import documented_routes
 from streamusage.service.errors import ApiError, error_response
 from streamusage.service.extension import extension_routes
@@ -55,6 +56,7 @@ def make_app(service: Service) -> ASGIApp:
 
     app.include_router(documented_routes(service))
     app.include_router(extension_routes(service))
+    app.include_router(daily_routes(service))
     app.include_router(agent_routes(service))
     return _Outermost(app, service)
 

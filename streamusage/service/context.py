@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 from starlette.requests import Request
 
 from streamusage.clock import Clock
+from streamusage.service.closing import GRACE_MS
 from streamusage.service.errors import ApiError
 from streamusage.service.requests import Query
 from streamusage.service.store import Store
@@ -29,6 +31,10 @@ class Service:
     tokens: Tokens
     clock: Clock
     body_limit_bytes: int = BODY_LIMIT_BYTES
+    account_zones: tuple[ZoneInfo, ...] = (ZoneInfo("UTC"),)
+    """The time zones whose days are closed."""
+    close_grace_ms: int = GRACE_MS
+    """How long after its end an operator may close a day."""
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Runs a read on one snapshot of the store, in a thread."""

@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 import uvicorn
 
 from streamusage.clock import Clock
 from streamusage.service.app import make_app
+from streamusage.service.closing import GRACE_MS, advance, is_due
 from streamusage.service.context import Service
 from streamusage.service.reports import mark_owing, owing_changes
 from streamusage.service.store import StoreError, open_store
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 
 OWING_EVERY_SECONDS = 2.0
 """How often it is looked whether a server's figures became overdue, in the clock's time."""
+
+CLOSING_EVERY_SECONDS = 2.0
+"""How often it is looked whether an hour can be summed up or a day closed, in the clock's time."""
 
 GRACE_SECONDS = 10
 """How long a stop waits for requests that were accepted."""
@@ -58,7 +63,14 @@ class RunningService:
 
 @asynccontextmanager
 async def run_service(
-    *, store_url: str, tokens: Tokens, clock: Clock, host: str = "127.0.0.1", port: int = 0
+    *,
+    store_url: str,
+    tokens: Tokens,
+    clock: Clock,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    account_zones: Sequence[ZoneInfo] = (ZoneInfo("UTC"),),
+    close_grace_ms: int = GRACE_MS,
 ) -> AsyncIterator[RunningService]:
     """The service while the block runs; port 0 takes a free one. Raises `StoreError` or `ListenError` at its start.
 
@@ -71,7 +83,7 @@ async def run_service(
         listener.close()
         raise
     writer = Writer(store)
-    service = Service(store, writer, tokens, clock)
+    service = Service(store, writer, tokens, clock, account_zones=tuple(account_zones), close_grace_ms=close_grace_ms)
     server = _Server(
         uvicorn.Config(
             make_app(service),
@@ -87,13 +99,15 @@ async def run_service(
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     watching = asyncio.create_task(_watch_owing(service))
+    closing = asyncio.create_task(_close_days(service))
     try:
         await server.accepts.wait()
         yield RunningService(host, listener.getsockname()[1], service, server, serving)
     finally:
         server.should_exit = True
         watching.cancel()
-        await asyncio.gather(serving, watching, return_exceptions=True)
+        closing.cancel()
+        await asyncio.gather(serving, watching, closing, return_exceptions=True)
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)
 
@@ -128,6 +142,23 @@ async def _watch_owing(service: Service) -> None:
             log.warning("could not note which servers owe figures: %s", error)
         except Exception:
             log.exception("could not note which servers owe figures")
+
+
+async def _close_what_is_due(service: Service, now_ms: int) -> None:
+    zones = service.account_zones
+    while await service.read(lambda connection: is_due(connection, zones, now_ms)):
+        await service.write(lambda connection: advance(connection, zones, now_ms))
+
+
+async def _close_days(service: Service) -> None:
+    while True:
+        await service.clock.sleep(CLOSING_EVERY_SECONDS)
+        try:
+            await _close_what_is_due(service, service.clock.now_ms())
+        except StoreError as error:
+            log.warning("could not sum up hours and close days: %s", error)
+        except Exception:
+            log.exception("could not sum up hours and close days")
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -17,8 +17,8 @@ def stream_key(scope: str, name: str) -> bytes:
     return blake2b(b"%d:%b%b" % (len(scope_bytes), scope_bytes, name.encode()), digest_size=16).digest()
 
 
-def _number(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
+def _number(name: str, *, key: bool = False, null: bool = False, default: str | None = None) -> Column[int]:
+    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False, server_default=default)
 
 
 def _stream(*, key: bool = False) -> Column[bytes]:
@@ -46,6 +46,8 @@ servers = Table(
     _number("last_sync_at", null=True),
     _number("clock_offset_ms"),
     _text("owes"),  # missing or held while its figures are overdue, as its live sessions stand in `usage`
+    _number("summed_to", default="0"),  # its hours before this instant are in `hours`
+    _number("closed_to", default="0"),  # the end of its last closed day
 )
 
 slots = Table(
