@@ -16,7 +16,7 @@ from streamusage.service.closing import close_by_hand
 from streamusage.service.context import Service
 from streamusage.service.daily_queries import daily_answer
 from streamusage.service.daily_sums import BY, GROUPS, sums_answer
-from streamusage.service.days_ledger import adjustments_answer
+from streamusage.service.days_ledger import adjustments_answer, closed_upto
 from streamusage.service.errors import ApiError, json_response
 from streamusage.service.requests import Query, decoded, read_body
 from streamusage.service.schema import audit
@@ -50,8 +50,12 @@ def daily_routes(service: Service) -> APIRouter:
         service.reader(request, query)
         first, last, tz, server = _days(query)
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: daily_answer(connection, first, last, tz, now_ms, server, zones))
-        return json_response({"now": now_ms, "account_zones": zones, "days": found})
+
+        def read(connection: Connection) -> dict[str, Any]:
+            found = daily_answer(connection, first, last, tz, now_ms, server, zones)
+            return {"closed_to": closed_upto(connection, tz) if tz.key in zones else None, "days": found}
+
+        return json_response({"now": now_ms, "account_zones": zones} | await service.read(read))
 
     @router.get("/api/v1/daily/sums", summary="Daily statistics added up by group of servers, day or month")
     async def sums(request: Request) -> Response:

@@ -1,6 +1,7 @@
 """`streamtop serve`: the usage service as a command."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from streamusage.service.tokens import Tokens
 
 WRONG_USE = 2
@@ -31,6 +34,22 @@ class Address(click.ParamType[tuple[str, int]]):
         return host, int(port)
 
 
+def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> "tuple[ZoneInfo, ...]":
+    from streamusage.days import UnknownZoneError, zone
+
+    try:
+        return tuple(zone(name) for name in dict.fromkeys(names))
+    except UnknownZoneError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    found = re.fullmatch("([0-9]{1,6})([smhd])", text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no length of time, such as 90s, 30m, 6h or 2d")
+    return int(found[1]) * {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
+
+
 @click.command()
 @click.option(
     "--listen",
@@ -52,8 +71,34 @@ class Address(click.ParamType[tuple[str, int]]):
     help="A TOML file of [[token]] entries with value, value_env or sha256, and role = admin, viewer or agent (with "
     "server). Without it one admin token is made and kept in the user's data directory.",
 )
+@click.option(
+    "--account-zone",
+    "account_zones",
+    multiple=True,
+    default=["UTC"],
+    show_default=True,
+    metavar="ZONE",
+    callback=_zones,
+    help="A time zone whose accounting days are closed once every server has reported past their end, such as "
+    "Europe/Berlin. May be given several times.",
+)
+@click.option(
+    "--close-grace",
+    default="1h",
+    show_default=True,
+    metavar="TIME",
+    callback=_milliseconds,
+    help="How long after a day's end an operator may close it (streamtop daily close): 90s, 30m, 6h, 2d.",
+)
 @click.option("--access-log", is_flag=True, help="Write a line for every request to stderr, without tokens.")
-def serve(listen: tuple[str, int], store: str | None, tokens_file: Path | None, access_log: bool) -> None:
+def serve(
+    listen: tuple[str, int],
+    store: str | None,
+    tokens_file: Path | None,
+    account_zones: "tuple[ZoneInfo, ...]",
+    close_grace: int,
+    access_log: bool,
+) -> None:
     """Runs the usage service until it is told to stop (SIGTERM or ctrl+c)."""
     import asyncio
     import logging
@@ -70,12 +115,15 @@ def serve(listen: tuple[str, int], store: str | None, tokens_file: Path | None, 
     except TokensError as error:
         _fail(error, WRONG_USE)
     try:
-        asyncio.run(_serve(listen, store or sqlite_url(_data_directory() / "usage.db"), tokens))
+        store_url = store or sqlite_url(_data_directory() / "usage.db")
+        asyncio.run(_serve(listen, store_url, tokens, account_zones, close_grace))
     except (ListenError, StoreError) as error:
         _fail(error, CANNOT_RUN)
 
 
-async def _serve(listen: tuple[str, int], store: str, tokens: "Tokens") -> None:
+async def _serve(
+    listen: tuple[str, int], store: str, tokens: "Tokens", account_zones: "tuple[ZoneInfo, ...]", close_grace_ms: int
+) -> None:
     import asyncio
     import signal
 
@@ -83,7 +131,15 @@ async def _serve(listen: tuple[str, int], store: str, tokens: "Tokens") -> None:
     from streamusage.service.run import run_service
 
     host, port = listen
-    async with run_service(store_url=store, tokens=tokens, clock=SystemClock(), host=host, port=port) as running:
+    async with run_service(
+        store_url=store,
+        tokens=tokens,
+        clock=SystemClock(),
+        host=host,
+        port=port,
+        account_zones=account_zones,
+        close_grace_ms=close_grace_ms,
+    ) as running:
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, running.stop)
         click.echo(
