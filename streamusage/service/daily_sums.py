@@ -116,7 +116,7 @@ def sums_answer(
     group: str,
 ) -> list[dict[str, Any]]:
     """The sums as `GET /api/v1/daily/sums` tells them, by period and group."""
-    roles = dict(connection.execute(select(servers.c.server, servers.c.role)).tuples().all())
+    roles = dict(connection.execute(select(servers.c.server, servers.c.role)).all())
     rows: dict[tuple[str, str], _Row] = {}
     days = told_days(connection, first, last, tz, now_ms, server, account_zones, with_samples=True)
     for day, members in _by_day(days):
