@@ -81,7 +81,7 @@ def hours_inside(
         if upto < window.to_ms and (only is None or server in only):
             later.setdefault(max(upto, window.from_ms), []).append(server)
     for from_ms, names in later.items():
-        for server, rows in _slots(connection, names, Interval(from_ms, window.to_ms)).items():
+        for server, rows in slots_inside(connection, names, Interval(from_ms, window.to_ms)).items():
             found[server].update(hours_of(rows))
     return found
 
@@ -89,7 +89,7 @@ def hours_inside(
 def _sum(connection: Connection, server: str, interval: Interval) -> None:
     within = and_(hours.c.server == server, hours.c.hour >= interval.from_ms, hours.c.hour < interval.to_ms)
     connection.execute(delete(hours).where(within))
-    summed = hours_of(_slots(connection, [server], interval).get(server, []))
+    summed = hours_of(slots_inside(connection, [server], interval).get(server, []))
     rows = [
         {
             "server": server,
@@ -104,7 +104,7 @@ def _sum(connection: Connection, server: str, interval: Interval) -> None:
     upsert(connection, hours, rows)
 
 
-def _slots(connection: Connection, names: Sequence[str], interval: Interval) -> dict[str, list[SlotFigures]]:
+def slots_inside(connection: Connection, names: Sequence[str], interval: Interval) -> dict[str, list[SlotFigures]]:
     """The slots of these servers inside the interval, of every epoch."""
     counted: dict[tuple[str, int, int], tuple[dict[str, int], int]] = {}
     found: dict[str, list[SlotFigures]] = {}

@@ -1,16 +1,22 @@
 """The same histories with the service's figures in its real store, rolled back and restored from older copies."""
 
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
+from msgspec.json import decode
 from pysqlite3 import dbapi2
 from sqlalchemy import select
 
-from streamusage.days import day_of, zone
+from streamusage.days import day_interval, day_of, zone
 from streamusage.report import EpochRequest, Peak, SlotRow
 from streamusage.service.apply import Late, StoredSlot
+from streamusage.service.closing import advance, is_due
 from streamusage.service.daily_queries import daily_answer
+from streamusage.service.figures import added, statistics
+from streamusage.service.hours import slots_inside
+from streamusage.service.ledger_schema import adjustments
 from streamusage.service.reports import issue_epoch, take_report
 from streamusage.service.schema import slot_connections, slots, spans, usage
 from streamusage.service.states import load_state, piece_of
@@ -20,6 +26,7 @@ from tests.faults.invariants import ZONES, check
 from tests.faults.simulator import MIDNIGHT, SERVER, Message, Reply, Simulation
 
 DAY_MS = 86_400_000
+ACCOUNT_ZONES = [zone(name) for name in ZONES]
 
 
 class OnStore(Simulation):
@@ -48,7 +55,17 @@ class OnStore(Simulation):
             self.chance.crash("of the service before its commit")  # leaving the block rolls back
             transaction.commit()
         self.chance.crash("of the service after its commit")
+        if self.random.random() < 0.3:
+            self.close_days()
         return reply
+
+    def close_days(self) -> None:
+        """What the service does beside its reports: sums up hours and closes days, a transaction each."""
+        while True:
+            with self.sql.writing() as connection, connection.begin():
+                if not is_due(connection, ACCOUNT_ZONES, self.now):
+                    return
+                advance(connection, ACCOUNT_ZONES, self.now)
 
     def _back_up(self) -> None:
         copy = self.directory / f"copy-{len(self.copies)}.db"
@@ -122,6 +139,27 @@ def check_days(simulation: OnStore) -> None:
             assert sum(sum(day["coverage"].values()) for day in days) == covered, f"{name}: coverage of the days"
 
 
+def check_ledger(simulation: OnStore) -> None:
+    """Closed figures never moved, and with what the ledger entered later they are what the slots of the day say."""
+    simulation.close_days()
+    with simulation.sql.reading() as connection:
+        for tz in ACCOUNT_ZONES:
+            first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
+            for told in daily_answer(connection, first, last, tz, simulation.now, None, ZONES):
+                interval = day_interval(date.fromisoformat(told["day"]), tz)
+                slots_of_day = slots_inside(connection, [SERVER], interval).get(SERVER, [])
+                truth = statistics(added(slot.figures for slot in slots_of_day))
+                now = told["adjustment"]["figures"] if told["adjustment"] else told
+                what = f"seed {simulation.seed}, {tz.key}, {told['day']}"
+                assert {name: now[name] for name in truth} == truth, what
+                entries = connection.execute(
+                    select(adjustments).where(adjustments.c.tz == tz.key, adjustments.c.day == told["day"])
+                ).all()
+                moved = sum(decode(entry.difference)["bytes_out"] for entry in entries)
+                assert told["bytes_out"] + moved == truth["bytes_out"], what
+                assert told["state"] != "final" or not entries
+
+
 @pytest.mark.parametrize("seed", range(100))
 def test_histories_on_a_store(seed: int, tmp_path: Path) -> None:
     simulation = OnStore(seed, tmp_path)
@@ -129,6 +167,7 @@ def test_histories_on_a_store(seed: int, tmp_path: Path) -> None:
         simulation.run()
         check(simulation)
         check_days(simulation)
+        check_ledger(simulation)
         with simulation.sql.reading() as connection:
             records = connection.execute(select(usage)).all()
         assert all(row.live == 0 for row in records), "everybody left, so no session is live"
