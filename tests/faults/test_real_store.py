@@ -1,6 +1,7 @@
 """The same histories with the service's figures in its real store, rolled back and restored from older copies."""
 
 import shutil
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from sqlalchemy import select
 from streamusage.days import day_interval, day_of, zone
 from streamusage.report import EpochRequest, Peak, SlotRow
 from streamusage.service.apply import Late, StoredSlot
-from streamusage.service.closing import advance, is_due
+from streamusage.service.closing import advance, close_by_hand, is_due
 from streamusage.service.daily_queries import daily_answer
+from streamusage.service.errors import ApiError
 from streamusage.service.figures import added, statistics
 from streamusage.service.hours import slots_inside
 from streamusage.service.ledger_schema import adjustments
@@ -57,7 +59,15 @@ class OnStore(Simulation):
         self.chance.crash("of the service after its commit")
         if self.random.random() < 0.3:
             self.close_days()
+        if self.random.random() < 0.1:
+            self.close_by_hand()
         return reply
+
+    def close_by_hand(self) -> None:
+        """An operator closes a day much too early, so that nearly all of it comes later."""
+        tz = self.random.choice(ACCOUNT_ZONES)
+        with self.sql.writing() as connection, connection.begin(), suppress(ApiError):
+            close_by_hand(connection, ACCOUNT_ZONES, tz, day_of(self.now, tz), None, "boss", -2 * DAY_MS, self.now)
 
     def close_days(self) -> None:
         """What the service does beside its reports: sums up hours and closes days, a transaction each."""
@@ -131,7 +141,8 @@ def check_days(simulation: OnStore) -> None:
         for name in ZONES:
             tz = zone(name)
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            days = daily_answer(connection, first, last, tz, simulation.now, None)
+            told = daily_answer(connection, first, last, tz, simulation.now, None)
+            days = [day["adjustment"]["figures"] if day["adjustment"] else day for day in told]
             sums = tuple(
                 sum(day[key] for day in days) for key in ("connections", "bytes_in", "bytes_out", "view_time_ms")
             )
