@@ -16,7 +16,7 @@ from streamusage.coverage import SLOT_MS, Provenance
 from streamusage.days import day_interval
 from streamusage.service.daily_queries import ToldDay, told_days
 from streamusage.service.days_ledger import SUMS
-from streamusage.service.figures import Top, higher, minute_sums, whole_quarters
+from streamusage.service.figures import Top, higher, minute_sums, unpacked, whole_quarters
 from streamusage.service.percentile import OUT_OF_SERVICE, flags_together, percentile_95, samples
 from streamusage.service.schema import servers
 
@@ -158,8 +158,9 @@ def _together(members: Sequence[ToldDay], day: date, tz: ZoneInfo) -> _Together:
         peak_in = (told["peak_in_bps"], told["peak_in_at"]) if told["peak_in_at"] is not None else None
         peak_out = (told["peak_out_bps"], told["peak_out_at"]) if told["peak_out_at"] is not None else None
     else:
-        peak_in, peak_out = _peak(minutes_in, interval.from_ms), _peak(minutes_out, interval.from_ms)
-    expected = sum(flag != OUT_OF_SERVICE for flag in flags)
+        peak_in = _peak(unpacked(minutes_in), interval.from_ms)
+        peak_out = _peak(unpacked(minutes_out), interval.from_ms)
+    expected = len(flags) - flags.count(OUT_OF_SERVICE)
     return _Together(peak_in, peak_out, samples(minutes_in, flags), samples(minutes_out, flags), expected)
 
 

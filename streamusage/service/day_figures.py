@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from streamusage.coverage import SLOT_MS, Interval, Provenance
 from streamusage.service.coverage_queries import Watched
-from streamusage.service.figures import Figures, Minutes, statistics, stretch, unpacked, whole_quarters
+from streamusage.service.figures import Figures, Minutes, statistics, stretch, whole_quarters
 from streamusage.service.hours import hours_inside
 from streamusage.service.percentile import OUT_OF_SERVICE, SAMPLE_MS, percentile_95, sample_flags, samples
 from streamusage.service.spans import time_by_state
@@ -24,7 +24,7 @@ class Samples(NamedTuple):
 
     @property
     def expected(self) -> int:
-        return sum(flag != OUT_OF_SERVICE for flag in self.flags)
+        return len(self.flags) - self.flags.count(OUT_OF_SERVICE)
 
     def pack(self) -> bytes:
         return zlib.compress(self.minutes.bytes_in + self.minutes.bytes_out + self.flags)
@@ -68,8 +68,8 @@ def _day(item: Watched, figures: Figures, minutes: Minutes, day: Interval) -> Da
     told = statistics(figures)
     told["coverage"] = {f"{state.value}_ms": lengths[state] for state in Provenance}
     told["percentile_95"] = percentile_95(
-        samples(unpacked(minutes.bytes_in), known.flags),
-        samples(unpacked(minutes.bytes_out), known.flags),
+        samples(minutes.bytes_in, known.flags),
+        samples(minutes.bytes_out, known.flags),
         known.expected,
     )
     return DayFigures(told, known)

@@ -58,7 +58,10 @@ class Minutes(NamedTuple):
 
 
 class Hour(NamedTuple):
-    """The figures of one server's UTC hour: as a whole, by the quarter, and its traffic by the minute."""
+    """The figures of one server's UTC hour: as a whole, by the quarter, and its traffic by the minute.
+
+    Without its quarters where it is of use as a whole only.
+    """
 
     whole: Figures
     quarters: tuple[Figures, ...]
@@ -157,13 +160,20 @@ def unpacked(minutes: bytes) -> list[int]:
     return memoryview(minutes).cast("Q").tolist() if _NATIVE else _unpacked(minutes)
 
 
-def minute_sums(parts: Iterable[bytes], length: int) -> list[int]:
+def minute_sums(parts: Iterable[bytes], length: int) -> bytes:
     """Several servers' packed minutes of one stretch, added up minute by minute; `length` minutes of them.
 
     The packed minutes are added as one long number each: a minute's bytes never come near to filling its lane.
     """
     together = sum(int.from_bytes(part, "little") for part in parts)
-    return unpacked(together.to_bytes(length * _LANE, "little"))
+    return together.to_bytes(length * _LANE, "little")
+
+
+def run_sums(minutes: bytes, length: int) -> list[int]:
+    """The sums of each `length` minutes after the other, of packed minutes."""
+    number = int.from_bytes(minutes, "little")
+    runs = sum(number >> (at * _LANE * 8) for at in range(length))
+    return unpacked(runs.to_bytes(len(minutes) + _LANE, "little"))[: len(minutes) // _LANE : length]
 
 
 def _unpacked(minutes: bytes) -> list[int]:

@@ -69,13 +69,22 @@ def hours_inside(
     """
     window = Interval(hour_of(interval.from_ms), -(-interval.to_ms // HOUR_MS) * HOUR_MS)
     found: dict[str, dict[int, Hour]] = {server: {} for server in summed_to}
-    query = select(hours).where(hours.c.hour >= window.from_ms, hours.c.hour < window.to_ms)
+    # The quarters of an hour are read where the interval cuts it.
+    inside = Interval(-(-interval.from_ms // HOUR_MS) * HOUR_MS, hour_of(interval.to_ms))
+    columns = [hours.c.server, hours.c.hour, hours.c.whole, hours.c.minutes_in, hours.c.minutes_out]
     for chosen in _chosen(only):
-        for row in connection.execute(query if chosen is None else query.where(hours.c.server.in_(chosen))):
-            if row.server in found:
-                found[row.server][row.hour] = Hour(
-                    _whole.decode(row.whole), _quarters.decode(row.quarters), Minutes(row.minutes_in, row.minutes_out)
-                )
+        for server, hour, whole, *minutes in connection.execute(select(*columns).where(_of(chosen, inside))):
+            if server in found:
+                found[server][hour] = Hour(_whole.decode(whole), (), Minutes(*minutes))
+        for cut in (Interval(window.from_ms, inside.from_ms), Interval(inside.to_ms, window.to_ms)):
+            if not cut.length_ms:
+                continue
+            cut_columns = (*columns, hours.c.quarters)
+            for server, hour, whole, *minutes, quarters in connection.execute(
+                select(*cut_columns).where(_of(chosen, cut))
+            ):
+                if server in found:
+                    found[server][hour] = Hour(_whole.decode(whole), _quarters.decode(quarters), Minutes(*minutes))
     later: dict[int, list[str]] = {}
     for server, upto in summed_to.items():
         if upto < window.to_ms and (only is None or server in only):
@@ -139,6 +148,11 @@ def slots_inside(connection: Connection, names: Sequence[str], interval: Interva
 
 def _within(table: Table, names: Sequence[str], interval: Interval) -> ColumnElement[bool]:
     return and_(table.c.server.in_(names), table.c.slot >= interval.from_ms, table.c.slot < interval.to_ms)
+
+
+def _of(names: Sequence[str] | None, interval: Interval) -> ColumnElement[bool]:
+    within = and_(hours.c.hour >= interval.from_ms, hours.c.hour < interval.to_ms)
+    return within if names is None else and_(within, hours.c.server.in_(names))
 
 
 def _chosen(only: Collection[str] | None) -> Iterator[list[str] | None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from streamusage.coverage import SLOT_MS, Interval, Provenance
 from streamusage.service.apply import Piece
+from streamusage.service.figures import run_sums
 
 SAMPLE_MS = 300_000
 SAMPLE_MINUTES = SAMPLE_MS // SLOT_MS
@@ -47,10 +48,12 @@ def flags_together(parts: Sequence[bytes]) -> bytes:
     return bytes(min((flag for flag in flags if flag), default=OUT_OF_SERVICE) for flags in zip(*parts, strict=True))
 
 
-def samples(minutes: Sequence[int], flags: bytes) -> list[int]:
-    """The samples that count, in bytes, from bytes by the minute."""
-    fives = (minutes[at : at + SAMPLE_MINUTES] for at in range(0, len(minutes), SAMPLE_MINUTES))
-    return [sum(five) for five, flag in zip(fives, flags, strict=True) if flag == WHOLE]
+def samples(minutes: bytes, flags: bytes) -> list[int]:
+    """The samples that count, in bytes, from packed minutes."""
+    fives = run_sums(minutes, SAMPLE_MINUTES)
+    if flags.count(WHOLE) == len(flags):
+        return fives
+    return [five for five, flag in zip(fives, flags, strict=True) if flag == WHOLE]
 
 
 def percentile_95_bps(sampled_bytes: Iterable[int]) -> int | None:

@@ -14,6 +14,7 @@ from streamusage.service.figures import (
     hours_of,
     minute_sums,
     packed,
+    run_sums,
     stretch,
     unpacked,
 )
@@ -56,9 +57,14 @@ def test_a_stretch_of_hours_is_the_sum_of_its_slots(found: list[SlotFigures], on
 
 @given(st.lists(st.lists(counts, min_size=3, max_size=3), max_size=50))
 def test_servers_are_added_up_minute_by_minute(servers: list[list[int]]) -> None:
-    assert minute_sums([packed(minutes) for minutes in servers], 3) == [
+    assert unpacked(minute_sums([packed(minutes) for minutes in servers], 3)) == [
         sum(minutes[at] for minutes in servers) for at in range(3)
     ]
+
+
+@given(st.lists(counts, min_size=30, max_size=30))
+def test_runs_of_minutes_are_added_up(minutes: list[int]) -> None:
+    assert run_sums(packed(minutes), 5) == [sum(minutes[at : at + 5]) for at in range(0, 30, 5)]
 
 
 def piece(from_minutes: float, to_minutes: float, state: Provenance) -> Piece:
@@ -76,7 +82,7 @@ def test_a_sample_counts_where_all_of_it_was_seen_live_or_backfilled() -> None:
     assert list(flags) == [1, 2, 1, 1, 2, 1, 0, 0], "in service from minute 2 to 26; 14 to 16 is lost"
     minutes = [1] * 40
     minutes[7] = 100
-    assert samples(minutes, flags) == [104, 5]
+    assert samples(packed(minutes), flags) == [104, 5]
     assert list(flags_together([flags, bytes([2] * 8)])) == [1, 2, 1, 1, 2, 1, 2, 2]
 
 
