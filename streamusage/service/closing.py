@@ -30,18 +30,29 @@ from streamusage.service.errors import ApiError
 from streamusage.service.hours import sum_up, unsummed
 from streamusage.service.schema import servers
 
-SERVERS_AT_A_TIME = 100
+SERVERS_AT_A_TIME = 40
+"""How many servers a transaction closes a day for: bounds how long reports wait for it."""
 LATE_DAYS_AT_A_TIME = 31
 GRACE_MS = 3_600_000
 """How long after its end an operator may close a day."""
 
 
 class Expected(NamedTuple):
-    """A server that days wait for."""
+    """A server of the estate."""
 
     server: str
     since: int
     watermark: int
+    until: int | None = None
+    """When it was taken out of service; nothing is expected of it any more."""
+
+    def ran(self, day: Interval) -> bool:
+        """Whether it was in service in the day."""
+        return self.since < day.to_ms and (self.until is None or self.until > day.from_ms)
+
+    def owes(self, day: Interval) -> bool:
+        """Whether the day waits for it."""
+        return self.until is None and self.since < day.to_ms and self.watermark < day.to_ms
 
 
 class Step(NamedTuple):
@@ -63,7 +74,7 @@ class LateStep(NamedTuple):
 
 
 def expected_servers(connection: Connection) -> list[Expected]:
-    """The servers that days wait for, by name."""
+    """The servers that ever reported, by name."""
     query = select(servers.c.server, servers.c.since, servers.c.watermark)
     query = query.where(servers.c.epoch > 0, servers.c.since.is_not(None)).order_by(servers.c.server)
     return [Expected(row.server, row.since, row.watermark or row.since) for row in connection.execute(query)]
@@ -71,7 +82,7 @@ def expected_servers(connection: Connection) -> list[Expected]:
 
 def waiting_for(expected: Sequence[Expected], day: Interval) -> list[str]:
     """The servers that owe figures of the day, or may: their watermark is not past its end."""
-    return [item.server for item in expected if item.since < day.to_ms and item.watermark < day.to_ms]
+    return [item.server for item in expected if item.owes(day)]
 
 
 def is_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int) -> bool:
@@ -119,7 +130,7 @@ def close_by_hand(
     if now_ms < interval.to_ms + grace_ms:
         minutes = -(-(interval.to_ms + grace_ms - now_ms) // 60_000)
         raise ApiError(409, f"{day} of {tz.key} can be closed by hand in {minutes} min at the earliest; it stays open")
-    ran = [item for item in expected_servers(connection) if item.since < interval.to_ms]
+    ran = [item for item in expected_servers(connection) if item.ran(interval)]
     names = [item.server for item in ran if server in (None, item.server)]
     already = closed_servers(connection, tz, day)
     if not names and not (already if server is None else server in already):
@@ -150,14 +161,14 @@ def _step(connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], no
     closed = closed_servers(connection, tz, day)
     if not closed.issuperset(waiting_for(expected, interval)):
         return None
-    names = [item.server for item in expected if item.since < interval.to_ms and item.server not in closed]
+    names = [item.server for item in expected if item.ran(interval) and item.server not in closed]
     return Step(day, interval, names[:SERVERS_AT_A_TIME], ends=len(names) <= SERVERS_AT_A_TIME)
 
 
 def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], upto: int) -> LateStep | None:
     last = day_of(upto - 1, tz)
     known = closed_servers(connection, tz, last)
-    late = next((item for item in expected if item.since < upto and item.server not in known), None)
+    late = next((item for item in expected if item.ran(day_interval(last, tz)) and item.server not in known), None)
     if late is None:
         return None
     open_days = (

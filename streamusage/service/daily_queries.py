@@ -91,5 +91,5 @@ def _open(
     return {
         item.server
         for item in expected
-        if item.since < day.to_ms and item.server not in closed and server in (None, item.server)
+        if item.ran(day) and item.server not in closed and server in (None, item.server)
     }

@@ -27,7 +27,7 @@ class Samples(NamedTuple):
         return len(self.flags) - self.flags.count(OUT_OF_SERVICE)
 
     def pack(self) -> bytes:
-        return zlib.compress(self.minutes.bytes_in + self.minutes.bytes_out + self.flags)
+        return zlib.compress(self.minutes.bytes_in + self.minutes.bytes_out + self.flags, level=1)
 
 
 class DayFigures(NamedTuple):
