@@ -70,7 +70,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
 
     server: str
     role: Role
-    state: Literal["live", "unreachable"]
+    state: Literal["live", "unreachable", "removed"]
     since: int | None = None
     last_sync_at: int | None = None
     watermark: int | None = None
@@ -83,6 +83,68 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     """How much time before now is not accounted for."""
     active_subscribers: int = 0
     clock_offset_ms: int | None = None
+    removed: Literal["in order", "by force"] | None = None
+    """How it was taken out of the estate: by force, its part of the sessions is not accounted for."""
+    removed_at: int | None = None
+
+
+class RemovedServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that was taken out just now."""
+
+    now: int
+    server: str
+    removed: Literal["in order", "by force"]
+    sessions: int = 0
+    """How many sessions that changed."""
+
+
+class Orphan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one server reported of a record after it was deleted or discarded."""
+
+    scope: str
+    name: str
+    start_time: int = msgspec.field(name="startTime")
+    server: str
+    end_time: int = msgspec.field(name="endTime")
+    active: int = 0
+    highest: int = 0
+    total: int = 0
+    first_at: int
+    last_at: int
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.scope, self.name)
+
+
+class Orphans(msgspec.Struct, frozen=True, kw_only=True):
+    """Orphans, newest first."""
+
+    now: int
+    more: bool = False
+    """There are older ones; they can be asked for by their time."""
+    orphans: list[Orphan]
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of what the service keeps: who made it, by the token's name, and how many records it met."""
+
+    at: int
+    who: str
+    operation: str
+    scope: str = ""
+    name: str = ""
+    """The stream's, or the server's where a server was removed."""
+    start_time: int | None = msgspec.field(name="startTime", default=None)
+    records: int = 0
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """The audit log, newest first."""
+
+    now: int
+    more: bool = False
+    entries: list[AuditEntry]
 
 
 class Servers(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +204,7 @@ class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
     highest: int | None = None
     """An upper bound of the true simultaneous maximum."""
     state: Provenance | None = None
+    """`None` where no server that carried the stream was in service."""
 
 
 class ServerShare(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +220,28 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     step_ms: int
     points: list[HistoryPoint]
     servers: list[ServerShare] = []
+
+
+class Trend(msgspec.Struct, frozen=True, kw_only=True):
+    """Subscribers of one live stream, an entry a step. `None` is not known, and a state of `None` not in service."""
+
+    scope: str
+    name: str
+    active: list[int | None]
+    state: list[Provenance | None]
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.scope, self.name)
+
+
+class Trends(msgspec.Struct, frozen=True, kw_only=True):
+    """The trends of every stream that is live, from the same instant on."""
+
+    now: int
+    from_ms: int = msgspec.field(name="from")
+    step_ms: int
+    streams: list[Trend]
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):

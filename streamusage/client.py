@@ -18,13 +18,17 @@ import httpx
 import msgspec
 
 from streamusage.answers import (
+    Audit,
     Changes,
     Coverage,
     ErrorBody,
     History,
     ImportResult,
     LiveStream,
+    Orphans,
+    RemovedServer,
     Servers,
+    Trends,
     UnreadableError,
     decode_record,
     decode_records,
@@ -217,10 +221,35 @@ class UsageClient:
         query = {"from": str(from_ms), "to": str(to_ms), "step": str(step_ms)}
         return await self._extension(path, f"read the history of {stream}", History, query)
 
+    async def trends(self, from_ms: int, to_ms: int, step_ms: int) -> Trends:
+        """Subscribers of every live stream over time."""
+        query = {"from": str(from_ms), "to": str(to_ms), "step": str(step_ms)}
+        return await self._extension("/api/v1/trends", "read the trends", Trends, query)
+
     async def import_records(self, records: Iterable[UsageRecord]) -> ImportResult:
         """Puts records into the service; those that are there already are kept as they are."""
         body = msgspec.json.encode(list(records))
         return await self._extension("/api/v1/import", "import usage records", ImportResult, body=body)
+
+    async def remove_server(self, server: str, *, force: bool) -> RemovedServer:
+        """Takes a server out of the estate: in order, or by force. Raises `EmptyNameError`."""
+        if not server:
+            raise EmptyNameError("a server is named by its name")
+        segment = quote(server, safe="")
+        segment = segment.replace(".", "%2E") if server in {".", ".."} else segment
+        asked = f"take the server {server} out of the estate"
+        query = {"force": "true"} if force else {}
+        return await self._extension(f"/api/v1/servers/{segment}", asked, RemovedServer, query, method="DELETE")
+
+    async def orphans(self, from_ms: int, to_ms: int, *, limit: int = 10_000) -> Orphans:
+        """What servers reported of records after their delete, by when it came; the newest `limit` of them."""
+        query = {"from": str(from_ms), "to": str(to_ms), "limit": str(limit)}
+        return await self._extension("/api/v1/orphans", "read the orphans", Orphans, query)
+
+    async def audit(self, from_ms: int, to_ms: int, *, limit: int = 10_000) -> Audit:
+        """Who changed what the service keeps; the newest `limit` lines of that time."""
+        query = {"from": str(from_ms), "to": str(to_ms), "limit": str(limit)}
+        return await self._extension("/api/v1/audit", "read the audit log", Audit, query)
 
     # How it is done
 
@@ -248,10 +277,12 @@ class UsageClient:
         kind: type[Answer],
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        *,
+        method: str = "",
     ) -> Answer:
         if self.has_extension is False:
             raise self._extension_missing(asked)
-        method = "GET" if body is None else "POST"
+        method = method or ("GET" if body is None else "POST")
         reply = await self._ask(method, path, asked, query=query or {}, body=body, bearer=True)
         if self.has_extension is None and self._is_foreign(reply):
             self.has_extension = False

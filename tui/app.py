@@ -5,10 +5,13 @@ from datetime import tzinfo
 from pathlib import Path
 from typing import ClassVar
 
+import rich
+from rich.segment import Segments
+from rich.traceback import Traceback
 from textual import on
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.theme import Theme
+from textual.filter import Monochrome, NoColor
 
 from streamusage.client import UsageClient
 from streamusage.clock import Clock
@@ -22,6 +25,7 @@ from tui.messages import (
     HistoryPolled,
     PollFailed,
     SessionsPolled,
+    TrendsPolled,
 )
 from tui.model import deletion
 from tui.model.gaps import grid
@@ -33,20 +37,7 @@ from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.gaps import GapsScreen
 from tui.screens.sessions import SessionsScreen
 from tui.state import ConsoleState
-
-THEME = Theme(
-    name="streamtop",
-    primary="#3a7bd5",
-    accent="#4fb3d9",
-    success="#7fbf7f",
-    warning="#e0a940",
-    error="#e06c60",
-    foreground="#d6d9dc",
-    background="#111417",
-    surface="#1b2026",
-    panel="#232a32",
-    dark=True,
-)
+from tui.themes import DARK, THEMES, Abilities, abilities, theme_for
 
 
 class ConsoleApp(App[int]):
@@ -66,8 +57,16 @@ class ConsoleApp(App[int]):
         journal_path: Path,
         read_only: bool = False,
         tz: tzinfo | None = None,
+        theme: str = DARK.name,
+        able: Abilities | None = None,
     ) -> None:
+        able = able or abilities()
         super().__init__()
+        # Without colours the text is drawn in the terminal's own, not in shades of grey.
+        self._filters = [NoColor() if isinstance(one, Monochrome) else one for one in self._filters]
+        for one in THEMES.values():
+            self.register_theme(one)
+        self.theme = theme_for(theme, able)
         self.client = client
         self.state = ConsoleState(
             clock=clock,
@@ -76,6 +75,7 @@ class ConsoleApp(App[int]):
             poll_interval_ms=round(poll_interval_seconds * 1000),
             read_only=read_only,
             tz=tz,
+            braille=able.braille,
         )
         self.poller = Poller(client, self.post_message, interval_seconds=poll_interval_seconds, clock=clock)
         self.sessions_screen = SessionsScreen()
@@ -84,12 +84,17 @@ class ConsoleApp(App[int]):
         self._polls_to_verify = 0
 
     def on_mount(self) -> None:
-        self.register_theme(THEME)
-        self.theme = THEME.name
         self.title = f"streamtop {safe(self.state.profile_name)}"
         self.push_screen(self.sessions_screen)
         self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
         self.set_interval(1, self._tick)
+
+    def _fatal_error(self) -> None:
+        """Ends with a traceback that shows no values: among them may be a token."""
+        self.bell()
+        traceback = Traceback(show_locals=False, width=None, suppress=[rich])
+        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        self._close_messages_no_wait()
 
     def _tick(self) -> None:
         self._tell_screens(polled=False)
@@ -117,6 +122,11 @@ class ConsoleApp(App[int]):
         for screen in self.screen_stack:
             if isinstance(screen, GapsScreen):
                 screen.coverage_polled(grid(polled.coverage, polled.coverage.from_ms, polled.cells, polled.cell_ms))
+
+    @on(TrendsPolled)
+    def _trends_polled(self, polled: TrendsPolled) -> None:
+        self.state.trends.heard(polled.trends)
+        self._tell_screens(polled=False)
 
     @on(HistoryPolled)
     def _history_polled(self, polled: HistoryPolled) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from streamusage import __version__
-from tui.commands.failure import CommandFailed
+from tui.commands.failure import USAGE, CommandFailed
 
 COMMANDS = {
     "demo": ("tui.demo.main:demo", "See it at work: a small estate of simulated servers, with an outage."),
@@ -23,6 +23,10 @@ COMMANDS = {
     "import": ("tui.commands.import_records:import_records", "Put usage records into our service."),
     "gaps": ("tui.commands.gaps:gaps", "What was not seen live: backfilled, missing, lost."),
     "daily": ("tui.commands.daily:daily", "Daily statistics, and how well each day is covered."),
+    "servers": ("tui.commands.servers:servers", "The media servers: state, and what they owe."),
+    "server": ("tui.commands.servers:server", "Take a server out of the estate."),
+    "orphans": ("tui.commands.ledgers:orphans", "What was reported of deleted records."),
+    "audit": ("tui.commands.ledgers:audit", "Who deleted what, and when."),
 }
 """Name, where the command is, and what it is for."""
 
@@ -93,11 +97,13 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
         connection = shell.connect(**flags)
         token = connection.token.get_secret_value() if connection.token is not None else None
         console = importlib.import_module("tui.console")
+        if why_not := console.why_no_console():
+            raise CommandFailed(why_not, USAGE)
         ctx.exit(
             console.run_console(
                 connection.url,
                 token,
-                profile_name=connection.profile,
+                profile_name=connection.profile or "",
                 poll_interval=connection.poll_interval_s,
                 api_version=connection.api_version,
                 read_only=connection.read_only,

@@ -1,10 +1,12 @@
 """How the command line starts the console."""
 
 import asyncio
+import os
+import sys
 from datetime import tzinfo
 from pathlib import Path
 
-from streamusage.client import UsageClient
+from streamusage.client import ApiVersion, UsageClient
 from streamusage.clock import Clock, SystemClock
 from tui.app import ConsoleApp
 from tui.deleted import journal_path as default_journal_path
@@ -12,11 +14,23 @@ from tui.deleted import journal_path as default_journal_path
 POLL_INTERVAL_SECONDS = 2.0
 
 
+def why_no_console() -> str:
+    """Why the console cannot be drawn here; empty where it can."""
+    # Textual reads keys from standard input and draws on standard error.
+    for stream, what in ((sys.__stdin__, "standard input"), (sys.__stderr__, "standard error")):
+        if stream is None or not stream.isatty():
+            return f"the console needs a terminal, and {what} is none; streamtop ls prints the sessions"
+    if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
+        return "this terminal cannot move its cursor (TERM=dumb); streamtop ls prints the sessions"
+    return ""
+
+
 def run_console(
     base_url: str,
     token: str | None,
     *,
     profile_name: str = "",
+    api_version: ApiVersion = "4.0",
     read_only: bool = False,
     clock: Clock | None = None,
     poll_interval: float = POLL_INTERVAL_SECONDS,
@@ -32,6 +46,7 @@ def run_console(
             base_url,
             token,
             profile_name=profile_name,
+            api_version=api_version,
             read_only=read_only,
             clock=clock,
             poll_interval=poll_interval,
@@ -46,6 +61,7 @@ async def run_console_async(
     token: str | None,
     *,
     profile_name: str = "",
+    api_version: ApiVersion = "4.0",
     read_only: bool = False,
     clock: Clock | None = None,
     poll_interval: float = POLL_INTERVAL_SECONDS,
@@ -54,7 +70,7 @@ async def run_console_async(
 ) -> int:
     """The same within a running event loop, as the demo does beside its own service."""
     clock = clock or SystemClock()
-    async with UsageClient(base_url, token, clock=clock) as client:
+    async with UsageClient(base_url, token, api_version=api_version, clock=clock) as client:
         app = ConsoleApp(
             client,
             profile_name=profile_name,

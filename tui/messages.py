@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from textual.message import Message
 
-from streamusage.answers import Coverage, History, ServerState
+from streamusage.answers import Coverage, History, ServerState, Trends
 from streamusage.usage import SessionKey, StreamId
 from tui.deleter import Outcome
 from tui.model.sessions import Session
@@ -42,6 +42,13 @@ class CoveragePolled(Message):
     coverage: Coverage
     cells: int
     cell_ms: int
+
+
+@dataclass
+class TrendsPolled(Message):
+    """The trends of all live streams."""
+
+    trends: Trends
 
 
 @dataclass

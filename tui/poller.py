@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from textual.message import Message
 
-from streamusage.answers import LiveStream
+from streamusage.answers import LiveStream, ServerState
 from streamusage.client import (
     BadAnswer,
     ExtensionMissing,
@@ -22,9 +22,10 @@ from streamusage.client import (
 )
 from streamusage.clock import Clock
 from streamusage.usage import SessionKey, StreamId, UsageRecord
-from tui.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled
+from tui.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
 from tui.model.gaps import window
 from tui.model.sessions import Session, from_record, with_live_list
+from tui.model.trends import KEPT_STEPS, STEP_MS
 
 LONGEST_WAIT_SECONDS = 30.0
 SHARE_OF_TIME = 4
@@ -67,6 +68,9 @@ class Poller:
         self._listed: dict[SessionKey, Session] | None = None
         """What the lists of a plain Stream Manager said last."""
         self._failures = 0
+        self._trends_of: tuple[object, ...] = ()
+        """What the service's trends depended on when they were read last."""
+        self._has_trends = True
 
     def refresh(self) -> None:
         """Polls as soon as the poll under way, if any, is done."""
@@ -159,6 +163,21 @@ class Poller:
                 cannot_show="",
             )
         )
+        await self._poll_trends(servers.now, servers.servers)
+
+    async def _poll_trends(self, now_ms: int, servers: list[ServerState]) -> None:
+        """Reads the trends when a minute is over, or a server owes more or less than before."""
+        depends_on = (now_ms // STEP_MS, *((server.server, server.owed_ms > 0) for server in servers))
+        if depends_on == self._trends_of or not self._has_trends:
+            return
+        to_ms = (now_ms // STEP_MS + 1) * STEP_MS
+        try:
+            trends = await self._client.trends(to_ms - KEPT_STEPS * STEP_MS, to_ms, STEP_MS)
+        except (NotFound, BadAnswer, Refused):
+            self._has_trends = False  # an older service of ours: own polls stand in
+            return
+        self._trends_of = depends_on
+        self._post(TrendsPolled(trends))
 
     async def _poll_wishes(self) -> None:
         wishes = self._wishes

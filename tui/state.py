@@ -9,7 +9,9 @@ from streamusage.usage import SessionKey, StreamId
 from tui.messages import PollFailed, SessionsPolled
 from tui.model.history import PollHistory
 from tui.model.sessions import Change, Session, SessionStore
+from tui.model.sparkline import Point
 from tui.model.staleness import Freshness, freshness
+from tui.model.trends import TrendBook
 from tui.model.view import SessionView
 
 
@@ -24,9 +26,12 @@ class ConsoleState:
     read_only: bool = False
     tz: tzinfo | None = None
     """The zone that times are shown in; `None` is the machine's own."""
+    braille: bool = True
+    """Whether the terminal's font has braille."""
     store: SessionStore = field(default_factory=SessionStore)
     view: SessionView = field(init=False)
     history: PollHistory = field(default_factory=PollHistory)
+    trends: TrendBook = field(default_factory=TrendBook)
     changed: dict[SessionKey, Session] = field(default_factory=dict)
     """Sessions that the last poll changed, as they were before it."""
     servers: list[ServerState] | None = None
@@ -83,6 +88,11 @@ class ConsoleState:
             failures=self.failures,
             retry_at_ms=self._retry_at_ms,
         )
+
+    def trend(self, session: Session, cells: int) -> list[Point]:
+        """The last minutes of a live session by the service; where it tells nothing, what own polls saw."""
+        points = self.trends.points(session, cells, self.now_ms())
+        return points or self.history.points(session.key, cells, self.polls_per_point())
 
     def polls_per_point(self) -> int:
         """How many polls one cell of a trend stands for: about five seconds."""

@@ -7,6 +7,7 @@ a hotel's login page, half an answer) is `LinkDown`: try again later, nothing wa
 import asyncio
 import gzip
 import os
+import ssl
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -97,6 +98,8 @@ class ServiceLink:
         connect_timeout_seconds: float = 5.0,
         clock: Clock | None = None,
         http: httpx.AsyncClient | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
     ) -> None:
         self._base = f"{url.rstrip('/')}/api/v1/agents/{quote(server, safe='')}"
         self._shown = url
@@ -105,7 +108,7 @@ class ServiceLink:
         self._timeout = httpx.Timeout(timeout_seconds, connect=min(connect_timeout_seconds, timeout_seconds))
         self._clock = clock or SystemClock()
         self._own_http = http is None
-        self._http = http or httpx.AsyncClient()
+        self._http = http or httpx.AsyncClient(verify=_trust(ca_file), proxy=proxy)
 
     async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
         """A new epoch's number and the state to continue from; has no effect at the service. Raises `LinkError`."""
@@ -199,6 +202,18 @@ class ServiceLink:
             except (ValueError, TypeError, OverflowError, OSError):
                 return None
         return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if seconds == seconds else None
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """The usual certificates, and those of a private authority. Raises `LinkRefused` where its file is no good."""
+    if ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise LinkRefused(f"the certificates in {ca_file} cannot be used: {error}") from None
+    return context
 
 
 def _error_message(body: bytes) -> str:

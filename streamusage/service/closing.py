@@ -75,9 +75,12 @@ class LateStep(NamedTuple):
 
 def expected_servers(connection: Connection) -> list[Expected]:
     """The servers that ever reported, by name."""
-    query = select(servers.c.server, servers.c.since, servers.c.watermark)
-    query = query.where(servers.c.epoch > 0, servers.c.since.is_not(None)).order_by(servers.c.server)
-    return [Expected(row.server, row.since, row.watermark or row.since) for row in connection.execute(query)]
+    columns = (servers.c.server, servers.c.since, servers.c.watermark, servers.c.removed, servers.c.removed_at)
+    query = select(*columns).where(servers.c.epoch > 0, servers.c.since.is_not(None)).order_by(servers.c.server)
+    return [
+        Expected(row.server, row.since, row.watermark or row.since, row.removed_at if row.removed else None)
+        for row in connection.execute(query)
+    ]
 
 
 def waiting_for(expected: Sequence[Expected], day: Interval) -> list[str]:

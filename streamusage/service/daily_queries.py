@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from streamusage.coverage import Interval
 from streamusage.days import day_interval, days_between
+from streamusage.service.changes import SLOTS_KEPT_FROM, counter
 from streamusage.service.closing import Expected, expected_servers, waiting_for
 from streamusage.service.coverage_queries import watched
 from streamusage.service.day_figures import Samples, day_figures
@@ -54,13 +55,16 @@ def told_days(
     """The servers' days, by day and server; each is worked out when it is its turn."""
     only = None if server is None else [server]
     expected = expected_servers(connection)
+    kept_from = counter(connection, SLOTS_KEPT_FROM)
     closed: dict[str, dict[str, ClosedDay]] = {}
     for row in read_closed(connection, tz, first, last, only, with_samples=with_samples):
         closed.setdefault(row.day, {})[row.server] = row
     open_days = {
         day: names
         for day in days_between(first, last)
-        if (names := _open(expected, closed.get(day.isoformat(), {}), day_interval(day, tz), now_ms, server))
+        # Of a day of which a part is discarded the rest must not pass for the whole.
+        if day_interval(day, tz).from_ms >= kept_from
+        and (names := _open(expected, closed.get(day.isoformat(), {}), day_interval(day, tz), now_ms, server))
     }
     estate = []
     if open_days:

@@ -1,25 +1,26 @@
 """Accounting days under `/api/v1`: daily statistics, their sums, closing a day, and the ledger of what came later."""
 
-import secrets
 from datetime import date
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
 from fastapi import APIRouter
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection
 from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.days import UnknownZoneError, zone
+from streamusage.service import described
+from streamusage.service.answering import answer
+from streamusage.service.audit import note
 from streamusage.service.closing import close_by_hand
 from streamusage.service.context import Service
 from streamusage.service.daily_queries import daily_answer
 from streamusage.service.daily_sums import BY, GROUPS, sums_answer
 from streamusage.service.days_ledger import adjustments_answer, closed_upto
 from streamusage.service.errors import ApiError, json_response
-from streamusage.service.requests import Query, decoded, read_body
-from streamusage.service.schema import audit
+from streamusage.service.requests import Query, decoded
 
 MOST_DAYS = 366
 
@@ -44,7 +45,7 @@ def daily_routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["extension"])
     zones = [tz.key for tz in service.account_zones]
 
-    @router.get("/api/v1/daily", summary="Daily statistics by server")
+    @router.get("/api/v1/daily", summary="Daily statistics by server", **described.DAILY)
     async def daily(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)
@@ -55,9 +56,13 @@ def daily_routes(service: Service) -> APIRouter:
             found = daily_answer(connection, first, last, tz, now_ms, server, zones)
             return {"closed_to": closed_upto(connection, tz) if tz.key in zones else None, "days": found}
 
-        return json_response({"now": now_ms, "account_zones": zones} | await service.read(read))
+        return await answer(request, {"now": now_ms, "account_zones": zones} | await service.read(read))
 
-    @router.get("/api/v1/daily/sums", summary="Daily statistics added up by group of servers, day or month")
+    @router.get(
+        "/api/v1/daily/sums",
+        summary="Daily statistics added up by group of servers, day or month",
+        **described.DAILY_SUMS,
+    )
     async def sums(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)
@@ -67,54 +72,46 @@ def daily_routes(service: Service) -> APIRouter:
         found = await service.read(
             lambda connection: sums_answer(connection, first, last, tz, now_ms, server, zones, by, group)
         )
-        return json_response({"now": now_ms, "account_zones": zones, "sums": found})
+        return await answer(request, {"now": now_ms, "account_zones": zones, "sums": found})
 
-    @router.get("/api/v1/adjustments", summary="What came to closed days later")
+    @router.get("/api/v1/adjustments", summary="What came to closed days later", **described.ADJUSTMENTS)
     async def adjustments(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)
         first, last, tz, server = _days(query)
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: adjustments_answer(connection, tz, first, last, server))
-        return json_response({"now": now_ms, "adjustments": found})
+        return await answer(request, {"now": now_ms, "adjustments": found})
 
-    @router.post("/api/v1/days/close", summary="Close a day with what is there")
+    @router.post("/api/v1/days/close", summary="Close a day with what is there", **described.CLOSE_DAY)
     async def close(request: Request) -> Response:
         who = service.admin(request, Query(request))
-        body = await read_body(request, service.body_limit_bytes)
-        try:
-            asked = await decoded(body, CloseRequest)
-        except msgspec.ValidationError as error:
-            raise ApiError(422, f"this does not say which day to close: {error}; nothing was closed") from None
+        async with service.bodies.read(request) as body:
+            try:
+                asked = await decoded(body, CloseRequest)
+            except msgspec.ValidationError as error:
+                raise ApiError(422, f"this does not say which day to close: {error}; nothing was closed") from None
         day, tz = _parsed_day("day", asked.day), _zone(asked.tz)
         now_ms = service.clock.now_ms()
 
         def closed(connection: Connection) -> dict[str, Any]:
-            answer = close_by_hand(
+            done = close_by_hand(
                 connection, service.account_zones, tz, day, asked.server, who.name, service.close_grace_ms, now_ms
             )
-            _note(connection, who.name, answer, asked.server, now_ms)
-            return answer
+            if done["closed"]:
+                note(
+                    connection,
+                    who.name,
+                    f"close day {done['day']} {done['tz']}",
+                    now_ms,
+                    records=len(done["closed"]),
+                    server=asked.server or "",
+                )
+            return done
 
         return json_response({"now": now_ms} | await service.write(closed))
 
     return router
-
-
-def _note(connection: Connection, who: str, answer: dict[str, Any], server: str | None, now_ms: int) -> None:
-    if answer["closed"]:
-        connection.execute(
-            insert(audit).values(
-                at=now_ms,
-                id=secrets.token_hex(8),
-                who=who,
-                operation=f"close day {answer['day']} {answer['tz']}",
-                scope="",
-                name=server or "",
-                start_time=None,
-                records=len(answer["closed"]),
-            )
-        )
 
 
 def _days(query: Query) -> _Days:

@@ -15,6 +15,7 @@ import msgspec
 from sqlalchemy import Connection, and_, insert, select, update
 
 from streamusage.coverage import Interval
+from streamusage.service.changes import SLOTS_KEPT_FROM, counter
 from streamusage.service.coverage_queries import watched
 from streamusage.service.day_figures import DayFigures, Samples, day_figures, unpack_samples
 from streamusage.service.ledger_schema import adjustments, closed_days
@@ -90,6 +91,7 @@ def enter_arrivals(connection: Connection, server: str, touched: Interval, now_m
         closed_days.c.server == server,
         closed_days.c.to_ms > touched.from_ms,
         closed_days.c.from_ms < touched.to_ms,
+        closed_days.c.from_ms >= counter(connection, SLOTS_KEPT_FROM),  # else there is nothing to compare with
     )
     columns = [column for column in closed_days.c if column.name != "samples"]
     for row in connection.execute(select(*columns).where(meets)).all():

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, select, update
 
 from streamusage.coverage import Interval
+from streamusage.service.changes import SLOTS_KEPT_FROM, counter
 from streamusage.service.figures import HOUR_MS, Figures, Hour, Minutes, SlotFigures, hours_of
 from streamusage.service.ledger_schema import hours
 from streamusage.service.schema import servers, slot_connections, slots
@@ -55,8 +56,9 @@ def sum_up(connection: Connection, behind: Iterable[tuple[str, int, int]]) -> No
 
 
 def sum_again(connection: Connection, server: str, touched_slots: Iterable[int], summed_to: int) -> None:
-    """Brings the summed hours that hold any of these slots up to date."""
-    for hour in sorted({hour_of(slot) for slot in touched_slots if slot < summed_to}):
+    """Brings the summed hours that hold any of these slots up to date, but those whose slots are discarded."""
+    kept_from = counter(connection, SLOTS_KEPT_FROM)
+    for hour in sorted({hour_of(slot) for slot in touched_slots if kept_from <= hour_of(slot) and slot < summed_to}):
         _sum(connection, server, Interval(hour, hour + HOUR_MS))
 
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from streamusage.agent.ledger import Head, Ledger, Row, done_at
+from streamusage.agent.ledger import Head, Ledger
+from streamusage.agent.rows import Row, done_at
 from streamusage.agent.source import Reading
-from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report, ViewerRow
+from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report, SampleRow, ViewerRow
 from streamusage.service import apply as rules
 from streamusage.service.apply import (
     Applied,
@@ -63,9 +64,9 @@ class MemoryTransaction:
         return bool(self.rows or self.parts)
 
     def commit(self) -> None:
-        self.disk["rows"].update(self.rows)
         for key in self.pruned:
             self.disk["rows"].pop(key, None)
+        self.disk["rows"].update(self.rows)
         self.disk.update(self.parts)
 
     def head(self) -> Head | None:
@@ -80,15 +81,25 @@ class MemoryTransaction:
     def put(self, key: str, row: Row) -> None:
         self.rows[type(row), key] = row
 
+    def delete(self, kind: type[Any], key: str) -> None:
+        self.rows.pop((kind, key), None)
+        self.pruned.append((kind, key))
+
+    def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
+        rows = {**self.disk["rows"], **self.rows}
+        return [row for row in rows.values() if isinstance(row, SampleRow) and from_ms <= row.slot < to_ms]
+
     def changed_since(self, revision: int) -> Iterable[Row]:
         return [row for row in self.disk["rows"].values() if row.revision > revision]
 
     def open_viewers(self) -> Iterable[ViewerRow]:
         return [row for row in self.disk["rows"].values() if isinstance(row, ViewerRow) and row.open]
 
-    def prune(self, before_ms: int, revision: int) -> None:
+    def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
         for key, row in self.disk["rows"].items():
             done = done_at(row)
+            if kind is not None and not isinstance(row, kind):
+                continue
             if row.revision <= revision and done is not None and done <= before_ms:
                 self.pruned.append(key)
 
@@ -208,6 +219,8 @@ class Simulation:
         store = self.store.copy()
         reply = self.answer(store, message)
         self.chance.crash("of the service before its commit")
+        before = self.store.state.watermark
+        assert before is None or (store.state.watermark or 0) >= before, "the watermark went back"
         self.store = store
         self.chance.crash("of the service after its commit")
         return reply

@@ -1,9 +1,11 @@
-"""The same histories with the service's figures in its real store, rolled back and restored from older copies."""
+"""The same histories with the service's figures in its real store, on both engines, rolled back and restored from older
+copies."""
 
 import shutil
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.json import decode
@@ -20,32 +22,28 @@ from streamusage.service.figures import added, statistics
 from streamusage.service.hours import slots_inside
 from streamusage.service.ledger_schema import adjustments
 from streamusage.service.reports import issue_epoch, take_report
-from streamusage.service.schema import slot_connections, slots, spans, usage
+from streamusage.service.schema import metadata, server_sessions, slot_connections, slots, spans, usage
 from streamusage.service.states import load_state, piece_of
 from streamusage.service.store import Store as SqlStore
 from streamusage.service.store import open_store
 from tests.faults.invariants import ZONES, check
 from tests.faults.simulator import MIDNIGHT, SERVER, Message, Reply, Simulation
+from tests.postgresql import Cluster
 
 DAY_MS = 86_400_000
 ACCOUNT_ZONES = [zone(name) for name in ZONES]
 
 
 class OnStore(Simulation):
-    """The service's side in a file. A backup is a copy of it, a restore puts a copy in its place."""
+    """The service's side in a store. A backup is a copy of it, a restore puts a copy in its place."""
 
-    def __init__(self, seed: int, directory: Path) -> None:
-        self.directory = directory
-        self.copies: list[Path] = []
+    def __init__(self, seed: int, url: str) -> None:
+        self.url = url
         super().__init__(seed)
         self.sql = self._open()
 
-    @property
-    def path(self) -> Path:
-        return self.directory / "usage.db"
-
     def _open(self) -> SqlStore:
-        return open_store(f"sqlite:///{self.path}", self.now)
+        return open_store(self.url, self.now)
 
     def serve(self, message: Message) -> Reply:
         with self.sql.writing() as connection:
@@ -77,23 +75,6 @@ class OnStore(Simulation):
                     return
                 advance(connection, ACCOUNT_ZONES, self.now)
 
-    def _back_up(self) -> None:
-        copy = self.directory / f"copy-{len(self.copies)}.db"
-        connection = dbapi2.connect(self.path, isolation_level=None)
-        connection.execute("VACUUM INTO ?", (str(copy),))
-        connection.close()
-        self.copies.append(copy)
-
-    def _restore(self) -> None:
-        if not self.copies:
-            return
-        self.restores += 1
-        self.sql.close()
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        shutil.copy(self.random.choice(self.copies[-3:]), self.path)
-        self.sql = self._open()
-
     def run(self) -> Simulation:
         super().run()
         self._read_store()
@@ -124,7 +105,59 @@ class OnStore(Simulation):
                     ),
                     Late(),
                 )
+            for row in connection.execute(select(server_sessions)):
+                self.store.sessions[row.epoch, row.publish_id] = row
             self.store.pieces = [piece_of(row) for row in connection.execute(select(spans))]
+
+
+class OnSqlite(OnStore):
+    def __init__(self, seed: int, directory: Path) -> None:
+        self.path = directory / "usage.db"
+        self.copies: list[Path] = []
+        super().__init__(seed, f"sqlite:///{self.path}")
+
+    def _back_up(self) -> None:
+        copy = self.path.with_name(f"copy-{len(self.copies)}.db")
+        connection = dbapi2.connect(self.path, isolation_level=None)
+        connection.execute("VACUUM INTO ?", (str(copy),))
+        connection.close()
+        self.copies.append(copy)
+
+    def _restore(self) -> None:
+        if not self.copies:
+            return
+        self.restores += 1
+        self.sql.close()
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        shutil.copy(self.random.choice(self.copies[-3:]), self.path)
+        self.sql = self._open()
+
+
+class OnPostgresql(OnStore):
+    """A copy is of the tables' rows, and is put back whole in one transaction."""
+
+    def __init__(self, seed: int, url: str) -> None:
+        self.copies: list[dict[str, list[dict[str, Any]]]] = []
+        super().__init__(seed, url)
+
+    def _back_up(self) -> None:
+        with self.sql.reading() as connection:
+            tables = {table.name: connection.execute(select(table)).mappings() for table in metadata.sorted_tables}
+            self.copies.append({name: list(map(dict, rows)) for name, rows in tables.items()})
+
+    def _restore(self) -> None:
+        if not self.copies:
+            return
+        self.restores += 1
+        copy = self.random.choice(self.copies[-3:])
+        with self.sql.writing() as connection, connection.begin():
+            for table in metadata.sorted_tables:
+                connection.execute(table.delete())
+                if copy[table.name]:
+                    connection.execute(table.insert(), copy[table.name])
+        self.sql.close()
+        self.sql = self._open()
 
 
 def check_days(simulation: OnStore) -> None:
@@ -172,8 +205,18 @@ def check_ledger(simulation: OnStore) -> None:
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_histories_on_a_store(seed: int, tmp_path: Path) -> None:
-    simulation = OnStore(seed, tmp_path)
+def test_histories_on_sqlite(seed: int, tmp_path: Path) -> None:
+    _check(OnSqlite(seed, tmp_path))
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("seed", range(40))
+def test_histories_on_postgresql(seed: int, postgresql: Cluster) -> None:
+    with postgresql.database() as url:
+        _check(OnPostgresql(seed, url))
+
+
+def _check(simulation: OnStore) -> None:
     try:
         simulation.run()
         check(simulation)

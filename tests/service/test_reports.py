@@ -69,7 +69,7 @@ async def test_a_live_sync_up_becomes_figures(estate: Estate) -> None:
     assert server == {
         "server": "edge-1", "role": "standalone", "state": "live", "since": NOW, "last_sync_at": NOW + 10_000,
         "watermark": NOW + 10_000, "sync_interval_ms": 10_000, "phase": "online", "epoch": 1, "revision": 4,
-        "owed_ms": 0, "active_subscribers": 2, "clock_offset_ms": 0,
+        "owed_ms": 0, "active_subscribers": 2, "clock_offset_ms": 0, "removed": None, "removed_at": None,
     }  # fmt: skip
     history = await estate.ask("GET", f"/api/v1/streams/live/stream1/history?from={NOW - MINUTE}&to={NOW + 2 * MINUTE}")
     assert history.json() == {

@@ -16,6 +16,7 @@ from streamusage.agent.link import ServiceLink
 from streamusage.agent.run import Agent
 from streamusage.agent.source import EndedConnection, Reading
 from streamusage.agent.syncup import SyncUp
+from streamusage.clock import SteadyClock
 from streamusage.coverage import Interval
 from streamusage.days import zone
 from streamusage.service.closing import is_due
@@ -93,7 +94,7 @@ class Server:
             link=self.link,
             sync_up=SyncUp(self.name, SYNC_MS, self.clock.now, Random(1)),
             poll_interval_ms=MINUTE,
-            clock=self.clock,
+            clock=SteadyClock(self.clock),
         )
 
     async def destroy_agent(self) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import click
 
+from tui.commands.failure import USAGE, CommandFailed
+
 DEFAULT_SPEED = 6.0
 
 
@@ -46,9 +48,11 @@ def demo(seed: int, speed: float, headless: bool, port: int, until_stdin_ends: b
     if headless:
         _run_headless(seed, speed, port, until_stdin_ends)
         return
-    with _estate_process(seed, speed, port) as attach:
-        from tui.console import run_console
+    from tui.console import run_console, why_no_console
 
+    if why_not := why_no_console():
+        raise CommandFailed(why_not, USAGE)
+    with _estate_process(seed, speed, port) as attach:
         sys.exit(
             run_console(
                 attach["url"],

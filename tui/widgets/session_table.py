@@ -250,10 +250,9 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     def _trend(self, session: Session, cells: int) -> Part:
         if not session.live:
             return (padded("ended", cells), "quiet")
-        history = self._state.history
-        points = history.points(session.key, cells, self._state.polls_per_point())
-        highest = max(session.peak or 0, history.highest(session.key))
-        return (sparkline(points, highest), "good")
+        points = self._state.trend(session, cells)
+        highest = max((point for point in points if isinstance(point, int)), default=0)
+        return (sparkline(points, max(highest, session.peak or 0)), "good")
 
 
 def _figure(session: Session, column: Column) -> int | None:
