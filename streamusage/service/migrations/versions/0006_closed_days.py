@@ -3,10 +3,10 @@
 import sqlalchemy as sa
 from alembic import op
 
-from streamusage.service.sql import AnyText
-
 revision = "0006_closed_days"
 down_revision = "0002"
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.create_table(
         "hours",
         sa.Column("hour", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("server", AnyText(), nullable=False),
+        sa.Column("server", TEXT, nullable=False),
         sa.Column("whole", sa.LargeBinary(), nullable=False),
         sa.Column("quarters", sa.LargeBinary(), nullable=False),
         sa.Column("minutes_in", sa.LargeBinary(), nullable=False),
@@ -25,15 +25,15 @@ def upgrade() -> None:
     op.create_index("hours_by_server", "hours", ["server", "hour"], unique=False)
     op.create_table(
         "closed_days",
-        sa.Column("tz", AnyText(), nullable=False),
-        sa.Column("day", AnyText(), nullable=False),
-        sa.Column("server", AnyText(), nullable=False),
+        sa.Column("tz", TEXT, nullable=False),
+        sa.Column("day", TEXT, nullable=False),
+        sa.Column("server", TEXT, nullable=False),
         sa.Column("from_ms", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("to_ms", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("revision", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("closed_at", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("closed_by", AnyText(), nullable=False),
-        sa.Column("rule", AnyText(), nullable=False),
+        sa.Column("closed_by", TEXT, nullable=False),
+        sa.Column("rule", TEXT, nullable=False),
         sa.Column("watermark", sa.BigInteger(), autoincrement=False, nullable=True),
         sa.Column("figures", sa.LargeBinary(), nullable=False),
         sa.Column("samples", sa.LargeBinary(), nullable=False),
@@ -45,9 +45,9 @@ def upgrade() -> None:
     op.create_index("closed_days_by_server", "closed_days", ["server", "to_ms"], unique=False)
     op.create_table(
         "adjustments",
-        sa.Column("tz", AnyText(), nullable=False),
-        sa.Column("day", AnyText(), nullable=False),
-        sa.Column("server", AnyText(), nullable=False),
+        sa.Column("tz", TEXT, nullable=False),
+        sa.Column("day", TEXT, nullable=False),
+        sa.Column("server", TEXT, nullable=False),
         sa.Column("entry", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("difference", sa.LargeBinary(), nullable=False),
