@@ -10,6 +10,10 @@ from typing import Literal
 import msgspec
 
 from streamusage.coverage import Interval, Provenance
+from streamusage.day_answers import BackfilledPart as BackfilledPart
+from streamusage.day_answers import CoveredTime as CoveredTime
+from streamusage.day_answers import Daily as Daily
+from streamusage.day_answers import DailyStatistics as DailyStatistics
 from streamusage.report import AgentPhase, Role
 from streamusage.usage import SessionKey, StreamId, UsageRecord
 
@@ -190,52 +194,6 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     from_ms: int = msgspec.field(name="from")
     to_ms: int = msgspec.field(name="to")
     servers: list[ServerCoverage]
-
-
-class CoveredTime(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a day is accounted for, and how."""
-
-    live_ms: int = 0
-    backfilled_ms: int = 0
-    partial_ms: int = 0
-    missing_ms: int = 0
-    lost_ms: int = 0
-    held_ms: int = 0
-
-
-class BackfilledPart(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a day's figures that came after an outage."""
-
-    connections: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    view_time_ms: int = 0
-
-
-class DailyStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """One server's figures of one accounting day. `msgspec.to_builtins` gives what `daily --format json` prints."""
-
-    server: str
-    day: str
-    tz: str
-    state: Literal["provisional", "final", "adjusted"]
-    connections: int
-    connections_by_protocol: dict[str, int]
-    bytes_in: int
-    bytes_out: int
-    peak_in_bps: int | None
-    peak_in_at: int | None
-    peak_out_bps: int | None
-    peak_out_at: int | None
-    view_time_ms: int
-    average_view_time_ms: int | float | None
-    coverage: CoveredTime
-    backfilled: BackfilledPart
-
-
-class Daily(msgspec.Struct, frozen=True, kw_only=True):
-    now: int
-    days: list[DailyStatistics]
 
 
 class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,7 +21,6 @@ from streamusage.answers import (
     Audit,
     Changes,
     Coverage,
-    Daily,
     ErrorBody,
     History,
     ImportResult,
@@ -36,6 +35,7 @@ from streamusage.answers import (
     described,
 )
 from streamusage.clock import Clock, SystemClock
+from streamusage.day_answers import Adjustments, CloseResult, Daily, DailySums
 from streamusage.failures import (
     BadAddress,
     BadAnswer,
@@ -187,10 +187,33 @@ class UsageClient:
 
     async def daily(self, first: date, last: date, tz: str, *, server: str | None = None) -> Daily:
         """Daily statistics of the days of a zone, both included."""
-        query = {"from": first.isoformat(), "to": last.isoformat(), "tz": tz}
-        if server:
-            query["server"] = server
+        query = _days_query(first, last, tz, server)
         return await self._extension("/api/v1/daily", "read the daily statistics", Daily, query)
+
+    async def daily_sums(
+        self,
+        first: date,
+        last: date,
+        tz: str,
+        *,
+        by: Literal["day", "month"] = "day",
+        group: Literal["server", "role", "all"] = "server",
+        server: str | None = None,
+    ) -> DailySums:
+        """The days of a zone added up, by day or month and by server, role or over all."""
+        query = _days_query(first, last, tz, server) | {"by": by, "group": group}
+        return await self._extension("/api/v1/daily/sums", "add up the daily statistics", DailySums, query)
+
+    async def adjustments(self, first: date, last: date, tz: str, *, server: str | None = None) -> Adjustments:
+        """What came to the closed days of a zone later."""
+        query = _days_query(first, last, tz, server)
+        return await self._extension("/api/v1/adjustments", "read the adjustments", Adjustments, query)
+
+    async def close_day(self, day: date, tz: str, *, server: str | None = None) -> CloseResult:
+        """Closes a day of an account zone with what is there, for one server or for all."""
+        body = msgspec.json.encode({"day": day.isoformat(), "tz": tz} | ({"server": server} if server else {}))
+        asked = f"close {day} of {tz}"
+        return await self._extension("/api/v1/days/close", asked, CloseResult, body=body)
 
     async def history(self, stream: StreamId, from_ms: int, to_ms: int, step_ms: int) -> History:
         """Subscribers of a stream over time. Raises `EmptyNameError`."""
@@ -404,6 +427,11 @@ class UsageClient:
             for form in (self._token, quote(self._token, safe=""), urlencode({"": self._token})[1:]):
                 text = text.replace(form, "•••")
         return text
+
+
+def _days_query(first: date, last: date, tz: str, server: str | None) -> dict[str, str]:
+    query = {"from": first.isoformat(), "to": last.isoformat(), "tz": tz}
+    return query | ({"server": server} if server else {})
 
 
 _TIMEOUTS: dict[type[httpx.TimeoutException], str] = {

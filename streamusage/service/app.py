@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamusage.service import described
 from streamusage.service.agents import agent_routes
 from streamusage.service.context import Service
+from streamusage.service.daily_routes import daily_routes
 from streamusage.service.documented import documented_routes
 from streamusage.service.errors import ApiError, error_response, json_response
 from streamusage.service.extension import extension_routes
@@ -40,6 +41,7 @@ def make_app(service: Service) -> ASGIApp:
         agent_routes(service),
         documented_routes(service),
         extension_routes(service),
+        daily_routes(service),
         trend_routes(service),
         operation_routes(service),
     )

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
@@ -12,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import Request
 
 from streamusage.clock import Clock
+from streamusage.service.closing import GRACE_MS
 from streamusage.service.errors import ApiError
 from streamusage.service.metrics import Metrics
 from streamusage.service.record_list import RecordList
@@ -40,6 +42,10 @@ class Service:
     metrics: Metrics
     records: RecordList = field(default_factory=RecordList)
     bodies: Bodies = field(default_factory=lambda: Bodies(BODY_LIMIT_BYTES, BODIES_LIMIT_BYTES))
+    account_zones: tuple[ZoneInfo, ...] = (ZoneInfo("UTC"),)
+    """The time zones whose days are closed."""
+    close_grace_ms: int = GRACE_MS
+    """How long after its end an operator may close a day."""
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Runs a read on one snapshot of the store, in a thread."""

@@ -10,6 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from streamusage.answers import Audit, Changes, Coverage, Daily, History, ImportResult, LiveStream, Orphans, Servers
+from streamusage.day_answers import Adjustments, CloseResult, DailySums
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.usage import UsageRecord
 
@@ -73,6 +74,9 @@ _TYPES = [
     Servers,
     Coverage,
     Daily,
+    DailySums,
+    Adjustments,
+    CloseResult,
     History,
     ImportResult,
     Orphans,
@@ -186,16 +190,39 @@ CHANGES = _operation(
 )  # fmt: skip
 SERVERS = _operation(_ref("Servers"), 400, 401, 403, security=_BY_EITHER)
 COVERAGE = _operation(_ref("Coverage"), 400, 401, 403, security=_BY_EITHER, parameters=[*_WINDOW, *_ONE_SERVER])
-DAILY = _operation(
-    _ref("Daily"),
+_DAYS = [
+    _parameter("from", _DAY, needed=True),
+    _parameter("to", _DAY, needed=True),
+    _parameter("tz", {"type": "string"}, example="Europe/Berlin"),
+    *_ONE_SERVER,
+]
+DAILY = _operation(_ref("Daily"), 400, 401, 403, security=_BY_EITHER, parameters=_DAYS)
+DAILY_SUMS = _operation(
+    _ref("DailySums"),
     400, 401, 403,
     security=_BY_EITHER,
     parameters=[
-        _parameter("from", _DAY, needed=True),
-        _parameter("to", _DAY, needed=True),
-        _parameter("tz", {"type": "string"}, example="Europe/Berlin"),
-        *_ONE_SERVER,
+        *_DAYS,
+        _parameter("by", {"enum": ["day", "month"]}),
+        _parameter("group", {"enum": ["server", "role", "all"]}),
     ],
+)  # fmt: skip
+ADJUSTMENTS = _operation(_ref("Adjustments"), 400, 401, 403, security=_BY_EITHER, parameters=_DAYS)
+CLOSE_DAY = _operation(
+    _ref("CloseResult"),
+    400, 401, 403, 404, 409, 413, 415, 422,
+    security=_BY_EITHER,
+    body={
+        "type": "object",
+        "required": ["day"],
+        "additionalProperties": False,
+        "properties": {
+            "day": _DAY,
+            "tz": {"type": "string", "default": "UTC"},
+            "server": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        },
+    },
+    body_example={"day": "2026-11-20", "tz": "Europe/Berlin", "server": "edge-3"},
 )  # fmt: skip
 HISTORY = _operation(
     _ref("History"),

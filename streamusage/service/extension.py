@@ -1,6 +1,5 @@
-"""Our extension of the API: what changed, servers, coverage, daily statistics, history and import, under `/api/v1`."""
+"""Our extension of the API: what changed, servers, coverage, history and import, under `/api/v1`."""
 
-from datetime import date
 from typing import Annotated
 
 import msgspec
@@ -10,13 +9,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.coverage import SLOT_MS, Interval
-from streamusage.days import UnknownZoneError, zone
 from streamusage.service import described
 from streamusage.service.answering import answer
 from streamusage.service.change_queries import changes_since
 from streamusage.service.context import Service
 from streamusage.service.coverage_queries import coverage_answer, servers_answer
-from streamusage.service.daily_queries import daily_answer
 from streamusage.service.errors import ApiError, json_response
 from streamusage.service.history_queries import history_answer
 from streamusage.service.records import import_records
@@ -24,7 +21,6 @@ from streamusage.service.requests import LARGEST_NUMBER, Query, decoded, path_be
 from streamusage.usage import EmptyNameError, UsageRecord, stream_path
 
 CHANGES_LIMIT = MOST_CHANGES = 10_000
-MOST_DAYS = 366
 MOST_POINTS = 20_000
 
 _STREAMS = "/api/v1/streams/"
@@ -87,24 +83,6 @@ def extension_routes(service: Service) -> APIRouter:
         found = await service.read(lambda connection: coverage_answer(connection, *window, now_ms, server))
         return await answer(request, {"now": now_ms, "from": window.from_ms, "to": window.to_ms, "servers": found})
 
-    @router.get("/api/v1/daily", summary="Daily statistics by server", **described.DAILY)
-    async def daily(request: Request) -> Response:
-        query = Query(request)
-        service.reader(request, query)
-        first, last = _day(query, "from"), _day(query, "to")
-        if last < first:
-            raise ApiError(400, "to must not be before from")
-        if (last - first).days >= MOST_DAYS:
-            raise ApiError(400, f"at most {MOST_DAYS} days can be asked for at once")
-        try:
-            tz = zone(query.text("tz") or "UTC")
-        except UnknownZoneError as error:
-            raise ApiError(400, str(error)) from None
-        server = query.text("server")
-        now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: daily_answer(connection, first, last, tz, now_ms, server))
-        return await answer(request, {"now": now_ms, "days": found})
-
     @router.get(
         _STREAMS + "{scope_and_name:anything}" + _HISTORY,
         summary="Subscribers of a stream over time",
@@ -157,14 +135,3 @@ def window_of(query: Query) -> Interval:
     if window.from_ms < 0 or window.to_ms < window.from_ms:
         raise ApiError(400, "from and to must be UTC milliseconds, to not before from")
     return window
-
-
-def _day(query: Query, name: str) -> date:
-    text = query.needed_text(name)
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or text != day.isoformat() or not 1971 <= day.year <= 9998:
-        raise ApiError(400, f"{name} must be a day such as 2026-11-21")
-    return day

@@ -1,6 +1,7 @@
 """`streamtop serve`: the usage service as a command."""
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from streamusage.service.tokens import Tokens
 
 WRONG_USE = 2
@@ -31,6 +34,22 @@ class Address(click.ParamType[tuple[str, int]]):
         return host, int(port)
 
 
+def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> "tuple[ZoneInfo, ...]":
+    from streamusage.days import UnknownZoneError, zone
+
+    try:
+        return tuple(zone(name) for name in dict.fromkeys(names))
+    except UnknownZoneError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    found = re.fullmatch("([0-9]{1,6})([smhd])", text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no length of time, such as 90s, 30m, 6h or 2d")
+    return int(found[1]) * {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
+
+
 @click.command()
 @click.option(
     "--listen",
@@ -52,6 +71,25 @@ class Address(click.ParamType[tuple[str, int]]):
     type=click.Path(path_type=Path),
     help="A TOML file of [[token]] entries with value, value_env or sha256, and role = admin, viewer or agent (with "
     "server). Without it one admin token is made and kept in the user's data directory.",
+)
+@click.option(
+    "--account-zone",
+    "account_zones",
+    multiple=True,
+    default=["UTC"],
+    show_default=True,
+    metavar="ZONE",
+    callback=_zones,
+    help="A time zone whose accounting days are closed once every server has reported past their end, such as "
+    "Europe/Berlin. May be given several times.",
+)
+@click.option(
+    "--close-grace",
+    default="1h",
+    show_default=True,
+    metavar="TIME",
+    callback=_milliseconds,
+    help="How long after a day's end an operator may close it (streamtop daily close): 90s, 30m, 6h, 2d.",
 )
 @click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Certificate with its chain, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key, PEM.")
@@ -84,6 +122,8 @@ def serve(
     listen: tuple[str, int],
     store: str | None,
     tokens_file: Path | None,
+    account_zones: "tuple[ZoneInfo, ...]",
+    close_grace: int,
     tls_cert: Path | None,
     tls_key: Path | None,
     usage_stats_discard_threshold_days: int,
@@ -120,6 +160,8 @@ def serve(
         "tls": tls,
         "retention": Retention(usage_stats_discard_threshold_days, daily_statistics_days),
         "edge_timeout_ms": edge_timeout * 1000,
+        "account_zones": account_zones,
+        "close_grace_ms": close_grace,
     }
     # The loop and the writer take turns: at the interpreter's own 5 ms, an answer waits for a group of reports.
     sys.setswitchinterval(0.0005)

@@ -6,9 +6,11 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection, func, insert, or_, select, update
 
-from streamusage.coverage import LATE_AFTER_INTERVALS, Provenance
+from streamusage.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.service.apply import Applied, HeldError, ServerState, Verdict, apply, issue, judge
+from streamusage.service.days_ledger import enter_arrivals
+from streamusage.service.hours import sum_again
 from streamusage.service.schema import held, servers, stream_key
 from streamusage.service.sessions import Key, live_sessions, refresh, sessions_of, write_sessions
 from streamusage.service.states import (
@@ -146,6 +148,7 @@ def _write(connection: Connection, before: ServerState, stood: Standing, applied
     save_state(connection, state, standing)
     save_slots(connection, server, epoch, applied.slots)
     save_pieces(connection, server, applied.pieces)
+    _take_along(connection, before, applied, now_ms)
     save_samples(connection, server, applied.samples)
     save_viewers(connection, server, applied.viewers_open, applied.viewers_closed)
     late_before = now_ms - state.late_after_ms
@@ -156,6 +159,18 @@ def _write(connection: Connection, before: ServerState, stood: Standing, applied
         held.c.to_ms <= (state.watermark or 0), (held.c.epoch == epoch) & (held.c.upto <= state.acknowledged)
     )
     connection.execute(update(held).where(held.c.server == server, held.c.open == 1, superseded).values(open=0))
+
+
+def _take_along(connection: Connection, before: ServerState, applied: Applied, now_ms: int) -> None:
+    """Moves what was made of the slots already, where the report reaches back behind it: hours, and closed days."""
+    touched = [stored.row.slot for stored in applied.slots]
+    starts = [*touched, *(piece.from_ms for piece in applied.pieces)]
+    if not starts or min(starts) >= max(before.summed_to, before.closed_to):
+        return
+    server = before.server
+    sum_again(connection, server, touched, before.summed_to)
+    ends = [*(slot + SLOT_MS for slot in touched), *(piece.to_ms for piece in applied.pieces)]
+    enter_arrivals(connection, server, Interval(min(starts), max(ends)), now_ms)
 
 
 def _owes(connection: Connection, state: ServerState, now_ms: int) -> str:

@@ -2,7 +2,7 @@
 
 Usage records go by when the service last wrote them, and leave a tombstone: what comes late for one is an orphan, as
 after a delete. Daily statistics and the coverage that they rest on have a retention of their own. A live session and
-a server's open figures are never discarded.
+a server's open figures are never discarded, nor are closed days and what was entered to them later.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +14,8 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_
 from streamusage.coverage import SLOT_MS, slot_of
 from streamusage.service.audit import note
 from streamusage.service.changes import SLOTS_KEPT_FROM, forget_tombstones, put_counter
+from streamusage.service.figures import HOUR_MS
+from streamusage.service.ledger_schema import hours
 from streamusage.service.records import bury
 from streamusage.service.schema import (
     audit,
@@ -124,6 +126,8 @@ async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
                 connection.execute(delete(table).where(table.c.slot < upto))
 
             await keeper.write(forget)
+
+    await keeper.write(_deleting(hours, hours.c.hour < before_ms - before_ms % HOUR_MS))
 
 
 async def _forget_tombstones(keeper: Keeper, before_ms: int) -> None:

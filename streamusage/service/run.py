@@ -7,15 +7,17 @@ import logging
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import uvicorn
 
 from streamusage.clock import Clock
 from streamusage.service.app import make_app
+from streamusage.service.closing import GRACE_MS, advance, is_due
 from streamusage.service.context import Service
 from streamusage.service.metrics import Metrics
 from streamusage.service.protocol import ConnectionLimits, bounded_protocol
@@ -29,6 +31,9 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS = 2.0
 """How often it is looked whether a server's figures became overdue, in the clock's time."""
+
+CLOSING_EVERY_SECONDS = 2.0
+"""How often it is looked whether an hour can be summed up or a day closed, in the clock's time."""
 
 DISCARD_EVERY_SECONDS = 3600.0
 """How often retention runs, give or take a quarter, so that several processes do not run it at once."""
@@ -107,6 +112,8 @@ async def run_service(
     retention: Retention | None = None,
     edge_timeout_ms: int = EDGE_TIMEOUT_MS,
     limits: ConnectionLimits | None = None,
+    account_zones: Sequence[ZoneInfo] = (ZoneInfo("UTC"),),
+    close_grace_ms: int = GRACE_MS,
 ) -> AsyncIterator[RunningService]:
     """The service while the block runs; port 0 takes a free one. Raises `StoreError`, `ListenError` or `TlsError` at
     its start.
@@ -122,7 +129,9 @@ async def run_service(
         raise
     metrics = Metrics()
     writer = Writer(store, metrics.committed)
-    service = Service(store, writer, tokens, clock, metrics)
+    service = Service(
+        store, writer, tokens, clock, metrics, account_zones=tuple(account_zones), close_grace_ms=close_grace_ms
+    )
     server = _Server(
         uvicorn.Config(
             make_app(service),
@@ -142,6 +151,7 @@ async def run_service(
     chores = [
         asyncio.create_task(_keep_standings(service, edge_timeout_ms)),
         asyncio.create_task(_keep_retention(service, retention or Retention())),
+        asyncio.create_task(_keep_days(service)),
     ]
     try:
         await server.accepts.wait()
@@ -207,6 +217,19 @@ async def _chore(what: str, work: Callable[[], Awaitable[None]]) -> None:
 
 def _no_password() -> str:
     raise ValueError("the key is encrypted; give one that is not")
+
+
+async def _keep_days(service: Service) -> None:
+    zones = service.account_zones
+
+    async def close_what_is_due() -> None:
+        now_ms = service.clock.now_ms()
+        while await service.read(lambda connection: is_due(connection, zones, now_ms)):
+            await service.write(lambda connection: advance(connection, zones, now_ms))
+
+    while True:
+        await service.clock.sleep(CLOSING_EVERY_SECONDS)
+        await _chore("sum up hours and close days", close_what_is_due)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -51,6 +51,8 @@ servers = Table(
     _number("unreachable", default="0"),  # 1: silent beyond the edge timeout, its subscribers count as lost
     _text("removed", default=""),  # in order, or by force; empty while it is part of the estate
     _number("removed_at", null=True),
+    _number("summed_to", default="0"),  # its hours before this instant are in `hours`
+    _number("closed_to", default="0"),  # the end of its last closed day
 )
 
 slots = Table(

@@ -2,17 +2,25 @@
 copies."""
 
 import shutil
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.json import decode
 from pysqlite3 import dbapi2
 from sqlalchemy import select
 
-from streamusage.days import day_of, zone
+from streamusage.days import day_interval, day_of, zone
 from streamusage.report import EpochRequest, Peak, SlotRow
 from streamusage.service.apply import Late, StoredSlot
+from streamusage.service.closing import advance, close_by_hand, is_due
 from streamusage.service.daily_queries import daily_answer
+from streamusage.service.errors import ApiError
+from streamusage.service.figures import added, statistics
+from streamusage.service.hours import slots_inside
+from streamusage.service.ledger_schema import adjustments
 from streamusage.service.reports import issue_epoch, take_report
 from streamusage.service.schema import metadata, server_sessions, slot_connections, slots, spans, usage
 from streamusage.service.states import load_state, piece_of
@@ -23,6 +31,7 @@ from tests.faults.simulator import MIDNIGHT, SERVER, Message, Reply, Simulation
 from tests.postgresql import Cluster
 
 DAY_MS = 86_400_000
+ACCOUNT_ZONES = [zone(name) for name in ZONES]
 
 
 class OnStore(Simulation):
@@ -46,7 +55,25 @@ class OnStore(Simulation):
             self.chance.crash("of the service before its commit")  # leaving the block rolls back
             transaction.commit()
         self.chance.crash("of the service after its commit")
+        if self.random.random() < 0.3:
+            self.close_days()
+        if self.random.random() < 0.1:
+            self.close_by_hand()
         return reply
+
+    def close_by_hand(self) -> None:
+        """An operator closes a day much too early, so that nearly all of it comes later."""
+        tz = self.random.choice(ACCOUNT_ZONES)
+        with self.sql.writing() as connection, connection.begin(), suppress(ApiError):
+            close_by_hand(connection, ACCOUNT_ZONES, tz, day_of(self.now, tz), None, "boss", -2 * DAY_MS, self.now)
+
+    def close_days(self) -> None:
+        """What the service does beside its reports: sums up hours and closes days, a transaction each."""
+        while True:
+            with self.sql.writing() as connection, connection.begin():
+                if not is_due(connection, ACCOUNT_ZONES, self.now):
+                    return
+                advance(connection, ACCOUNT_ZONES, self.now)
 
     def run(self) -> Simulation:
         super().run()
@@ -147,12 +174,34 @@ def check_days(simulation: OnStore) -> None:
         for name in ZONES:
             tz = zone(name)
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            days = daily_answer(connection, first, last, tz, simulation.now, None)
+            told = daily_answer(connection, first, last, tz, simulation.now, None)
+            days = [day["adjustment"]["figures"] if day["adjustment"] else day for day in told]
             sums = tuple(
                 sum(day[key] for day in days) for key in ("connections", "bytes_in", "bytes_out", "view_time_ms")
             )
             assert sums == whole, f"seed {simulation.seed}, {name}: {sums} in days, {whole} in slots"
             assert sum(sum(day["coverage"].values()) for day in days) == covered, f"{name}: coverage of the days"
+
+
+def check_ledger(simulation: OnStore) -> None:
+    """Closed figures never moved, and with what the ledger entered later they are what the slots of the day say."""
+    simulation.close_days()
+    with simulation.sql.reading() as connection:
+        for tz in ACCOUNT_ZONES:
+            first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
+            for told in daily_answer(connection, first, last, tz, simulation.now, None, ZONES):
+                interval = day_interval(date.fromisoformat(told["day"]), tz)
+                slots_of_day = slots_inside(connection, [SERVER], interval).get(SERVER, [])
+                truth = statistics(added(slot.figures for slot in slots_of_day))
+                now = told["adjustment"]["figures"] if told["adjustment"] else told
+                what = f"seed {simulation.seed}, {tz.key}, {told['day']}"
+                assert {name: now[name] for name in truth} == truth, what
+                entries = connection.execute(
+                    select(adjustments).where(adjustments.c.tz == tz.key, adjustments.c.day == told["day"])
+                ).all()
+                moved = sum(decode(entry.difference)["bytes_out"] for entry in entries)
+                assert told["bytes_out"] + moved == truth["bytes_out"], what
+                assert told["state"] != "final" or not entries
 
 
 @pytest.mark.parametrize("seed", range(100))
@@ -172,6 +221,7 @@ def _check(simulation: OnStore) -> None:
         simulation.run()
         check(simulation)
         check_days(simulation)
+        check_ledger(simulation)
         with simulation.sql.reading() as connection:
             records = connection.execute(select(usage)).all()
         assert all(row.live == 0 for row in records), "everybody left, so no session is live"
