@@ -9,7 +9,18 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from streamusage.answers import Audit, Changes, Coverage, Daily, History, ImportResult, LiveStream, Orphans, Servers
+from streamusage.answers import (
+    Audit,
+    Changes,
+    Coverage,
+    Daily,
+    History,
+    ImportResult,
+    LiveStream,
+    Orphans,
+    Servers,
+    Trends,
+)
 from streamusage.day_answers import Adjustments, CloseResult, DailySums
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.usage import UsageRecord
@@ -78,6 +89,7 @@ _TYPES = [
     Adjustments,
     CloseResult,
     History,
+    Trends,
     ImportResult,
     Orphans,
     Audit,
@@ -231,6 +243,12 @@ HISTORY = _operation(
     parameters=[
         *_STREAM, *_WINDOW, _parameter("step", {"type": "integer", "minimum": 60_000, "multipleOf": 60_000})
     ],
+)  # fmt: skip
+TRENDS = _operation(
+    _ref("Trends"),
+    400, 401, 403,
+    security=_BY_EITHER,
+    parameters=[*_WINDOW, _parameter("step", {"type": "integer", "minimum": 60_000, "multipleOf": 60_000})],
 )  # fmt: skip
 IMPORT = _operation(
     _ref("ImportResult"),

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.coverage import SLOT_MS, Interval
+from streamusage.service import described
 from streamusage.service.apply import Piece
 from streamusage.service.context import Service
 from streamusage.service.coverage_queries import watched
@@ -28,7 +29,7 @@ def trend_routes(service: Service) -> APIRouter:
     """The route of trends."""
     router = APIRouter(tags=["extension"])
 
-    @router.get("/api/v1/trends", summary="Subscribers of every live stream over time")
+    @router.get("/api/v1/trends", summary="Subscribers of every live stream over time", **described.TRENDS)
     async def trends(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)
