@@ -40,7 +40,7 @@ ACTIONS = (
         "slash",
         "/",
         "filter",
-        "filter: words, scope=live/*, name=cam-?, state=live",
+        "filter: cam state=live active>10k age<2h scope=live/* (a or b) not c name~^x; ↑ ↓ for earlier ones",
         _SESSIONS,
     ),
     Action("detail", "enter", "⏎", "detail", "everything about the stream under the cursor", _SESSIONS),

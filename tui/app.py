@@ -183,7 +183,7 @@ class ConsoleApp(App[int]):
             self.sessions_screen.say(f"deleting {done:,} of {len(records):,} …")
 
         now_ms = self.state.now_ms()
-        outcome = await deleter.delete_sessions(self.client, stream, records, self._journal_path, now_ms, progress)
+        outcome = await deleter.delete_sessions(self.client, str(stream), records, self._journal_path, now_ms, progress)
         self.post_message(DeleteFinished(outcome))
 
     @on(DeleteFinished)
@@ -196,7 +196,7 @@ class ConsoleApp(App[int]):
         self.poller.refresh()
 
     def _tell_outcome(self, outcome: Outcome, more: str, ink: str) -> None:
-        told = f"{safe(str(outcome.stream))}: {safe(deleter.in_words(outcome))}"
+        told = f"{safe(outcome.what)}: {safe(deleter.in_words(outcome))}"
         self.sessions_screen.say(f"{told}; {more}" if more else told, ink)
 
     def _verify_delete(self) -> None:

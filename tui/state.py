@@ -57,6 +57,7 @@ class ConsoleState:
         self.servers, self.cannot_show = polled.servers, polled.cannot_show
         changes = self.store.apply(polled.changed, polled.removed, reset=polled.reset)
         self.view.update(changes)
+        self.view.at_time(self.now_ms())
         self.history.heard(self.now_ms(), changes)
         self.changed = {change.key: change.before for change in changes if change.before and change.after}
         return changes

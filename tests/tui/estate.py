@@ -45,7 +45,11 @@ STREAMS = (
 )
 """Scope, name, audience, first and last minute."""
 
-SHARES: dict[str, tuple[Role, float]] = {"edge-1": ("edge", 0.55), "edge-2": ("edge", 0.4), "origin-1": ("origin", 0.05)}
+SHARES: dict[str, tuple[Role, float]] = {
+    "edge-1": ("edge", 0.55),
+    "edge-2": ("edge", 0.4),
+    "origin-1": ("origin", 0.05),
+}
 
 TOKENS = Tokens(
     {digest_of("admin-token"): Identity("boss", "admin")}

@@ -79,6 +79,7 @@ class SessionView:
         self.column = Column.ACTIVE
         self.descending = True
         self.filter: Filter = parse("")
+        self._now_ms = 0
         self._live = _Group()
         self._ended = _Group()
 
@@ -94,11 +95,22 @@ class SessionView:
         self.filter = chosen
         self._arrange()
 
+    def at_time(self, now_ms: int) -> None:
+        """Moves the instant that filters by time look from. Rows come and go by it, though nothing changed."""
+        if self.filter.by_time:
+            self._now_ms = now_ms
+            self._arrange()
+        else:
+            self._now_ms = now_ms
+
+    def _matches(self, session: Session) -> bool:
+        return self.filter.test(session, self._now_ms)
+
     def update(self, changes: Iterable[Change]) -> None:
         """Puts what a poll changed into order."""
         gone: tuple[list[Session], list[Session]] = ([], [])
         come: tuple[list[Session], list[Session]] = ([], [])
-        matches = self.filter.matches
+        matches = self._matches
         for change in changes:
             if change.before is not None and matches(change.before):
                 gone[change.before.live].append(change.before)
@@ -124,7 +136,7 @@ class SessionView:
     def row_of(self, key: SessionKey) -> int | None:
         """Where a session stands; `None` where it is not shown."""
         session = self._store.get(key)
-        if session is None or not self.filter.matches(session):
+        if session is None or not self._matches(session):
             return None
         group = self._live if session.live else self._ended
         sort_key = self._sort_key(live=session.live)
@@ -138,7 +150,7 @@ class SessionView:
         return len(self._store) - len(self)
 
     def _arrange(self) -> None:
-        matches = self.filter.matches
+        matches = self._matches
         for live, group in ((True, self._live), (False, self._ended)):
             group.sessions = [session for session in self._store if session.live is live and matches(session)]
             group.sessions.sort(key=self._sort_key(live=live))

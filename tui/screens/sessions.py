@@ -9,13 +9,14 @@ from textual.containers import Horizontal
 from textual.widgets import Input
 
 from tui.actions import Context, available, bindings
-from tui.model.filter import parse
+from tui.model.filter import FilterError, parse
+from tui.model.text import safe
 from tui.model.view import DESCENDING_FIRST, Column
 from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen
 from tui.widgets import bars
 from tui.widgets.detail import HISTORY_CELLS, HISTORY_STEP_MS, DetailView
-from tui.widgets.filter_prompt import FilterPrompt
+from tui.widgets.filter_prompt import INDENT, FilterPrompt
 from tui.widgets.lines import Line, Part
 from tui.widgets.session_table import SessionTable
 
@@ -36,6 +37,8 @@ class SessionsScreen(ConsoleScreen):
             yield SessionTable(self.state, id="table")
             yield DetailView(self.state, id="detail")
         yield FilterPrompt(id="prompt")
+        yield Line(id="caret")
+        yield Line(id="wrong")
         yield Line(id="status")
         yield Line(id="keys")
 
@@ -141,13 +144,24 @@ class SessionsScreen(ConsoleScreen):
     def action_filter(self) -> None:
         self.add_class("filtering")
         prompt = self.query_one(FilterPrompt)
-        prompt.value = self.state.view.filter.text
+        prompt.open(self.state.view.filter.text)
         prompt.focus()
 
-    def _filter(self, text: str) -> None:
-        self.state.view.show(parse(text))
-        self.table.rows_changed()
+    def _filter(self, text: str) -> bool:
+        """Shows what the text picks. What cannot be read is pointed at, and changes nothing."""
+        try:
+            chosen = parse(text)
+        except FilterError as error:
+            self.query_one("#caret", Line).show([(error.caret(INDENT), "bad")])
+            self.query_one("#wrong", Line).show([(f" {safe(str(error))}", "bad")])
+            self.add_class("wrong-filter")
+            return False
+        self.remove_class("wrong-filter")
+        if chosen.text != self.state.view.filter.text:
+            self.state.view.show(chosen)
+            self.table.rows_changed()
         self._draw_lines()
+        return True
 
     @on(Input.Changed, "#prompt")
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -155,14 +169,19 @@ class SessionsScreen(ConsoleScreen):
             self._filter(event.value)
 
     @on(Input.Submitted, "#prompt")
-    def _filter_chosen(self) -> None:
-        self.remove_class("filtering")
-        self.table.focus()
+    def _filter_chosen(self, event: Input.Submitted) -> None:
+        if self._filter(event.value):
+            self.query_one(FilterPrompt).remember(event.value)
+            self._close_prompt()
 
     @on(FilterPrompt.GivenUp)
     def _filter_given_up(self) -> None:
         self._filter("")
-        self._filter_chosen()
+        self._close_prompt()
+
+    def _close_prompt(self) -> None:
+        self.remove_class("filtering")
+        self.table.focus()
 
     def action_sort(self) -> None:
         columns = list(Column)

@@ -224,7 +224,7 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             ("▸" if on_cursor else " ", "accent"),
             (GLYPHS[provenance] if told else " ", provenance.value if provenance else ""),
             (" ", ""),
-            (padded(safe(f"{session.scope}/{session.name}"), stream_cells), base),
+            *self._stream(session, stream_cells, base),
         ]
         now_ms = state.now_ms()
         for column in columns:
@@ -246,6 +246,16 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
                     continue
             parts.append((text, base))
         return parts
+
+    def _stream(self, session: Session, cells: int, base: str) -> list[Part]:
+        """Scope and name, with what the filter looked for underlined."""
+        drawn = padded(safe(f"{session.scope}/{session.name}"), cells)
+        parts: list[Part] = []
+        at = 0
+        for start, end in self._state.view.filter.found_in(drawn):
+            parts += [(drawn[at:start], base), (drawn[start:end], f"{base} matched")]
+            at = end
+        return [*parts, (drawn[at:], base)]
 
     def _trend(self, session: Session, cells: int) -> Part:
         if not session.live:
