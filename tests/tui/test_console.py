@@ -124,7 +124,7 @@ async def test_sessions_are_shown_filtered_and_sorted(tmp_path: Path) -> None:
         await pilot.press("o", "o", "o")
         assert app.state.view.column == "total"
         assert [line.split("live/")[1][:5] for line in shown(app) if "live/" in line] == ["cam-2", "cam-1"]
-        await pilot.press("S")
+        await pilot.press("O")
         assert [line.split("live/")[1][:5] for line in shown(app) if "live/" in line] == ["cam-1", "cam-2"]
         await pilot.press("escape")
         assert len(app.state.view) == 3
