@@ -7,6 +7,7 @@ and never holds the token. Nothing is tried twice here: that is the caller's to 
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from datetime import date
 from email.utils import parsedate_to_datetime
@@ -36,6 +37,7 @@ from streamusage.answers import (
 )
 from streamusage.clock import Clock, SystemClock
 from streamusage.day_answers import Adjustments, CloseResult, Daily, DailySums
+from streamusage.drift import Drift, drift_of
 from streamusage.failures import (
     BadAddress,
     BadAnswer,
@@ -54,6 +56,7 @@ __all__ = [
     "NotFound",
     "Refused",
     "ServiceTime",
+    "Timing",
     "Unreachable",
     "UsageApiError",
     "UsageClient",
@@ -78,10 +81,23 @@ class ServiceTime(NamedTuple):
     """This clock's `elapsed_ms` when it was heard."""
 
 
+class Timing(NamedTuple):
+    """Where the time of one exchange went, in milliseconds."""
+
+    connect_ms: float | None
+    """`None` where a connection was open already."""
+    first_byte_ms: float
+    """From the request to the answer's head."""
+    body_ms: float
+    decode_ms: float
+    answer_bytes: int
+
+
 class _Reply(NamedTuple):
     status: int
     headers: httpx.Headers
     body: bytes
+    timing: Timing
 
 
 class UsageClient:
@@ -100,6 +116,8 @@ class UsageClient:
     ) -> None:
         self._base = _checked_address(base_url)
         self._token = _checked_token(token)
+        self.base_url = str(self._base).rstrip("/")
+        self.api_version = api_version
         self._api = f"/streammanager/api/{quote(api_version, safe='')}"
         self._clock = clock or SystemClock()
         self._largest_answer_bytes = largest_answer_bytes
@@ -110,6 +128,10 @@ class UsageClient:
         self.has_extension: bool | None = None
         """Whether the service knows our extension; `None` until it was asked. Set to `None` to ask again."""
         self.service_time: ServiceTime | None = None
+        self.records_timing: Timing | None = None
+        """Of the last answer that told records."""
+        self.records_drift: Drift | None = None
+        """What their fields were; `None` where there was no record among them."""
 
     def __repr__(self) -> str:
         return f"<UsageClient {self.host}>"
@@ -156,7 +178,7 @@ class UsageClient:
             return decode_record(reply.body)
         except UnreadableError as error:
             raise BadAnswer(
-                self.host, asked, f"it answered {reply.status}, but {self._clean(str(error))}; look again"
+                self.host, asked, f"it answered {reply.status}, but {self.without_token(str(error))}; look again"
             ) from None
 
     async def delete_stream(self, stream: StreamId) -> None:
@@ -175,7 +197,7 @@ class UsageClient:
     async def changes(self, cursor: str | None, *, limit: int = 10_000) -> Changes:
         """One page of what changed since the cursor; without one, of everything."""
         query = {"limit": str(limit)} if cursor is None else {"cursor": cursor, "limit": str(limit)}
-        return await self._extension("/api/v1/changes", "read what changed", Changes, query)
+        return await self._extension("/api/v1/changes", "read what changed", Changes, query, of_records=True)
 
     async def servers(self) -> Servers:
         return await self._extension("/api/v1/servers", "read the servers", Servers)
@@ -262,13 +284,20 @@ class UsageClient:
             return []
         self._check(reply, asked)
         records: list[UsageRecord] = []
+        began = time.perf_counter()
         try:
             for part in decode_records(reply.body):
                 records.extend(part)
                 await asyncio.sleep(0)
         except UnreadableError as error:
-            raise BadAnswer(self.host, asked, self._clean(str(error))) from None
+            raise BadAnswer(self.host, asked, self.without_token(str(error))) from None
+        self._note(reply, began)
         return records
+
+    def _note(self, reply: _Reply, began: float) -> None:
+        """Keeps how long an answer with records took, and what their fields were."""
+        self.records_timing = reply.timing._replace(decode_ms=_milliseconds_since(began))
+        self.records_drift = drift_of(reply.body)
 
     async def _extension(
         self,
@@ -279,6 +308,7 @@ class UsageClient:
         body: bytes | None = None,
         *,
         method: str = "",
+        of_records: bool = False,
     ) -> Answer:
         if self.has_extension is False:
             raise self._extension_missing(asked)
@@ -287,7 +317,10 @@ class UsageClient:
         if self.has_extension is None and self._is_foreign(reply):
             self.has_extension = False
             raise self._extension_missing(asked)
+        began = time.perf_counter()
         answer = self._decoded(reply, asked, kind)
+        if of_records:
+            self._note(reply, began)
         self.has_extension = True
         now_ms = getattr(answer, "now", None)
         if isinstance(now_ms, int):
@@ -341,7 +374,7 @@ class UsageClient:
         except httpx.ConnectError as error:
             failure, maybe_done = Unreachable(self.host, asked, _why_not_connected(str(error))), False
         except httpx.HTTPError as error:
-            failure = Unreachable(self.host, asked, self._clean(str(error)) or type(error).__name__)
+            failure = Unreachable(self.host, asked, self.without_token(str(error)) or type(error).__name__)
         if maybe_done and isinstance(failure, Unreachable):
             failure = Unreachable(self.host, asked, f"{failure.what}; it is not known whether it was done: look again")
         # Raised out here, so that no exception that holds the request and its token hangs on it.
@@ -364,7 +397,17 @@ class UsageClient:
         return self._http.build_request(method, url, headers=headers, content=body)
 
     async def _exchange(self, request: httpx.Request, asked: str) -> _Reply:
+        began = time.perf_counter()
+        connected: float | None = None
+
+        async def trace(event: str, _info: Mapping[str, object]) -> None:
+            nonlocal connected
+            if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+                connected = time.perf_counter()
+
+        request.extensions["trace"] = trace
         response = await self._http.send(request, stream=True)
+        headed = time.perf_counter()
         try:
             body = bytearray()
             async for chunk in response.aiter_bytes():
@@ -375,7 +418,14 @@ class UsageClient:
         finally:
             await response.aclose()
         self._hear_the_time(response.headers)
-        return _Reply(response.status_code, response.headers, bytes(body))
+        timing = Timing(
+            None if connected is None else 1000 * (connected - began),
+            1000 * (headed - (connected or began)),
+            _milliseconds_since(headed),
+            0.0,
+            len(body),
+        )
+        return _Reply(response.status_code, response.headers, bytes(body), timing)
 
     def _hear_the_time(self, headers: httpx.Headers) -> None:
         if self.has_extension:
@@ -392,7 +442,11 @@ class UsageClient:
             return msgspec.json.decode(reply.body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             looks = described(reply.body)
-            what = f"the answer {looks}" if "JSON object" not in looks else f"broken JSON: {self._clean(str(error))}"
+            what = (
+                f"the answer {looks}"
+                if "JSON object" not in looks
+                else f"broken JSON: {self.without_token(str(error))}"
+            )
             raise BadAnswer(self.host, asked, what) from None
 
     def _check(self, reply: _Reply, asked: str) -> None:
@@ -419,9 +473,9 @@ class UsageClient:
             said = msgspec.json.decode(reply.body, type=ErrorBody).error_message
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
-        return self._clean(said)[:500] or "no reason given"
+        return self.without_token(said)[:500] or "no reason given"
 
-    def _clean(self, text: str) -> str:
+    def without_token(self, text: str) -> str:
         """The text without the token, should the other side have repeated it."""
         if self._token:
             for form in (self._token, quote(self._token, safe=""), urlencode({"": self._token})[1:]):
@@ -439,6 +493,10 @@ _TIMEOUTS: dict[type[httpx.TimeoutException], str] = {
     httpx.ReadTimeout: "it stopped answering",
     httpx.WriteTimeout: "it stopped taking the request",
 }
+
+
+def _milliseconds_since(instant: float) -> float:
+    return 1000 * (time.perf_counter() - instant)
 
 
 def _why_not_connected(said: str) -> str:

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from textual.message import Message
 
 from streamusage.answers import Coverage, History, ServerState, Trends
+from streamusage.drift import Drift
 from streamusage.usage import SessionKey, StreamId
 from tui.deleter import Outcome
+from tui.model.latency import Split
 from tui.model.sessions import Session
 
 
@@ -24,6 +26,10 @@ class SessionsPolled(Message):
     """`None` from a plain Stream Manager."""
     cannot_show: str
     """What a plain Stream Manager keeps back, in words; empty for our own service."""
+    drift: Drift | None = None
+    """`None` where no record came to look at."""
+    split: Split | None = None
+    """Where the poll's time went, as far as it is known by now."""
 
 
 @dataclass

@@ -24,6 +24,7 @@ from streamusage.clock import Clock
 from streamusage.usage import SessionKey, StreamId, UsageRecord
 from tui.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
 from tui.model.gaps import window
+from tui.model.latency import Split
 from tui.model.sessions import Session, from_record, with_live_list
 from tui.model.trends import KEPT_STEPS, STEP_MS
 
@@ -62,6 +63,8 @@ class Poller:
         self._post = post
         self._clock = clock
         self.interval_seconds = interval_seconds
+        self.times_slower = 1
+        """How many times the interval is waited, while nobody looks."""
         self._wanted = asyncio.Event()
         self._wishes = Wishes()
         self._cursor: str | None = None
@@ -111,7 +114,7 @@ class Poller:
             self._post(PollFailed(str(error), isinstance(error, Refused), round(wait * 1000)))
             return wait
         self._failures = 0
-        return self.interval_seconds
+        return self.interval_seconds * self.times_slower
 
     def _back_off(self) -> float:
         longest = max(LONGEST_WAIT_SECONDS, self.interval_seconds)
@@ -130,6 +133,14 @@ class Poller:
         await self._poll_lists()
         if self._wishes.history_of is not None:
             self._post(HistoryMissing(self._wishes.history_of, NO_HISTORY))
+
+    def _split(self) -> Split | None:
+        timing = self._client.records_timing
+        if timing is None:
+            return None
+        return Split(
+            timing.connect_ms, timing.first_byte_ms, timing.body_ms, timing.decode_ms, None, None, timing.answer_bytes
+        )
 
     # Our own service
 
@@ -161,6 +172,8 @@ class Poller:
                 now_ms=servers.now,
                 servers=servers.servers,
                 cannot_show="",
+                drift=self._client.records_drift,
+                split=self._split(),
             )
         )
         await self._poll_trends(servers.now, servers.servers)
@@ -229,6 +242,8 @@ class Poller:
                 now_ms=heard.now_ms if heard else None,
                 servers=None,
                 cannot_show=cannot_show,
+                drift=self._client.records_drift,
+                split=self._split(),
             )
         )
 

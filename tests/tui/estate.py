@@ -71,7 +71,7 @@ def watching(audience: int, share: float, minute: int) -> int:
 
 
 def _rows(server: str, minute: int) -> list[SessionRow | SampleRow | SlotRow]:
-    role, share = SHARES[server]
+    _, share = SHARES[server]
     at, rows = BEGAN + minute * MINUTE, []
     total = 0
     for number, (scope, name, audience, first, last) in enumerate(STREAMS):
@@ -129,7 +129,8 @@ def _newest(rows):  # type: ignore[no-untyped-def]
 
 def _earlier() -> list[dict[str, object]]:
     return [
-        a_record("keynote", "live/room1", BEGAN - days * 24 * 60 * MINUTE) | {"maxSubscribers": 980 + days, "duration": 7_860_000}
+        a_record("keynote", "live/room1", BEGAN - days * 24 * 60 * MINUTE)
+        | {"maxSubscribers": 980 + days, "duration": 7_860_000}
         for days in (1, 2, 9)
     ]  # fmt: skip
 

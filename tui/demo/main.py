@@ -48,19 +48,14 @@ def demo(seed: int, speed: float, headless: bool, port: int, until_stdin_ends: b
     if headless:
         _run_headless(seed, speed, port, until_stdin_ends)
         return
-    from tui.console import run_console, why_no_console
+    from tui.console import Setup, run_console, why_no_console
 
     if why_not := why_no_console():
         raise CommandFailed(why_not, USAGE)
     with _estate_process(seed, speed, port) as attach:
-        sys.exit(
-            run_console(
-                attach["url"],
-                Path(attach["token_file"]).read_text("utf-8").strip(),
-                profile_name="demo",
-                poll_interval=1.0,
-            )
-        )
+        token = Path(attach["token_file"]).read_text("utf-8").strip()
+        setup = Setup(url=attach["url"], token=token, profile_name="demo", poll_interval=1.0, remembers=False)
+        sys.exit(run_console(setup))
 
 
 def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool) -> None:

@@ -22,8 +22,12 @@ _WORD_LINES = 3
 class GapsScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.GAPS)]
 
-    def __init__(self) -> None:
+    PLACE: ClassVar[Context] = Context.GAPS
+
+    def __init__(self, server: str | None = None) -> None:
         super().__init__()
+        self._server = server
+        """The server at which the cursor stands first."""
         self._cells_back = 0
         self._notice = ""
 
@@ -54,6 +58,9 @@ class GapsScreen(ConsoleScreen):
 
     def coverage_polled(self, made: GapGrid) -> None:
         """Draws a window that the service told of."""
+        if self._server is not None:
+            self.grid_view.stand_at(self._server)
+            self._server = None
         self.grid_view.show(made)
         self.state_changed(polled=True)
 
@@ -70,7 +77,7 @@ class GapsScreen(ConsoleScreen):
             if provenance is not None:
                 legend += [(f"{glyph} ", provenance.value), (f"{provenance.value}  ", "quiet")]
         self.query_one("#legend", Line).show(legend)
-        actions = available(Context.GAPS, read_only=state.read_only)
+        actions = available(Context.GAPS, read_only=state.is_read_only(), keymap=state.keymap)
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
     def _summary(self) -> tuple[list[Part], list[Part]]:
@@ -182,8 +189,11 @@ class GapsScreen(ConsoleScreen):
     def action_back(self) -> None:
         self.console_app.close_gaps()
 
+    def action_servers(self) -> None:
+        self.console_app.open_servers()
+
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Context.GAPS, read_only=self.state.read_only))
+        self.app.push_screen(HelpScreen(Context.GAPS, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
 
 def _wrapped(text: str, cells: int) -> list[str]:

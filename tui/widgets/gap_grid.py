@@ -60,6 +60,10 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self.put(self.row, self.cell if self.at_ms is not None else grid.cells - 1)
         self.virtual_size = Size(self.cells, len(grid.rows) + 1)
 
+    def stand_at(self, server: str) -> None:
+        """Puts the cursor on a server, once a window that has it is shown."""
+        self._server = server
+
     def put(self, row: int, cell: int) -> None:
         """Puts the cursor on a cell."""
         if self.grid is None:
