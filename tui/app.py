@@ -277,6 +277,7 @@ class ConsoleApp(App[int]):
         self.poller.wish(coverage_cells=cells, coverage_cell_ms=cell_ms, coverage_cells_back=cells_back)
 
     def open_gaps(self, server: str | None = None) -> None:
+        self.poller.wish(coverage_cells=0)  # a view below may have wished the same: this one is to be answered anew
         self.push_screen(GapsScreen(server))
 
     def close_gaps(self) -> None:

@@ -22,6 +22,7 @@ from tui.screens.help import HelpScreen
 from tui.screens.page import Page
 from tui.screens.picker import Picker
 from tui.screens.servers import ServersScreen
+from tui.widgets.gap_grid import GapGridView
 
 Check = Callable[[ConsoleApp, Any], object]
 Press = Callable[[Pilot[int]], Awaitable[None]]
@@ -206,7 +207,8 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
     screen.table.focus()
     if context is Context.GAPS:
         app.open_gaps()
-        await until(pilot, lambda: isinstance(app.screen, GapsScreen) and app.screen.grid_view.grid, "coverage")
+        await pilot.pause()
+        await until(pilot, lambda: app.screen.is_mounted and app.screen.query_one(GapGridView).grid, "coverage")
     elif context is Context.SERVERS:
         app.open_servers()
     await pilot.pause()

@@ -13,7 +13,7 @@ from streamusage.coverage import Provenance
 from streamusage.usage import SessionKey, StreamId, UsageRecord
 
 
-class Session(msgspec.Struct, frozen=True, kw_only=True):
+class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One publish of a stream as the console knows it. `None` is what nobody said."""
 
     scope: str
@@ -168,7 +168,7 @@ class SessionStore:
         """Takes in what a poll said, and gives what is different now. `reset` drops all that is not in `changed`."""
         changes: list[Change] = []
         changed = list(changed)
-        if reset:
+        if reset and self._sessions:
             kept = {session.key for session in changed}
             removed = [key for key in self._sessions if key not in kept]
         for key in removed:
@@ -180,7 +180,8 @@ class SessionStore:
             known = self._sessions.get(key)
             if known == session:
                 continue
-            self._take_out(key)
+            if known is not None:
+                self._take_out(key)
             self._put_in(key, session)
             changes.append(Change(key, known, session))
         return changes

@@ -1,0 +1,104 @@
+"""How fast the console's table is with 100,000 records: python -m bench.console_table
+
+Everything is measured against a baseline of the same run: plain decoding and sorting of the same records. A ratio says
+more than milliseconds on a machine that others use as well.
+"""
+
+import asyncio
+import statistics
+import tempfile
+import time
+from datetime import UTC
+from pathlib import Path
+
+import msgspec
+
+from streamusage.client import UsageClient
+from streamusage.clock import SystemClock
+from streamusage.usage import UsageRecord
+from tests.canned import Asked, CannedServer, reply
+from tui.app import ConsoleApp
+from tui.messages import SessionsPolled
+
+RECORDS = 100_000
+KEYS = 60
+NOW = SystemClock().now_ms()
+
+
+def records(polled: int) -> list[UsageRecord]:
+    """Records of which a hundredth is another at every poll."""
+    made = []
+    for number in range(RECORDS):
+        moved = polled if number % 100 == polled % 100 else 0
+        made.append(
+            UsageRecord(
+                name=f"camera-{number}", scope=f"live/room{number % 97}", start_time=NOW - number * 1000 - 1,
+                end_time=NOW, duration=number, active_subscribers=number % 700 + moved, max_subscribers=900,
+                lost_subscribers=number % 31, total_subscribers=number % 9000, updated=NOW,
+            )
+        )  # fmt: skip
+    return made
+
+
+async def measure() -> None:
+    bodies = [msgspec.json.encode(records(polled)) for polled in range(3)]
+    began = time.perf_counter()
+    plain = sorted(msgspec.json.decode(bodies[0], type=list[UsageRecord]), key=lambda one: -one.active_subscribers)
+    baseline = time.perf_counter() - began
+    assert len(plain) == RECORDS
+    polls, last_byte = 0, 0.0
+
+    def answer(asked: Asked) -> bytes:
+        nonlocal polls, last_byte
+        if asked.path.startswith("/api/"):
+            return reply(404, "<html>", "text/html")
+        if asked.path.endswith("/list/stats"):
+            last_byte = time.perf_counter()
+            return reply(200, "[]")
+        polls += 1
+        return reply(200, bodies[polls % len(bodies)])
+
+    with tempfile.TemporaryDirectory() as directory:
+        async with CannedServer(answer) as server, UsageClient(server.url, "t") as client:
+            app = ConsoleApp(
+                client, profile_name="", clock=SystemClock(), poll_interval_seconds=0.2,
+                journal_path=Path(directory) / "j", tz=UTC,
+            )  # fmt: skip
+            table_at = 0.0
+            heard = app.state.heard
+
+            def hear(polled: SessionsPolled):  # type: ignore[no-untyped-def]
+                nonlocal table_at
+                changes = heard(polled)
+                app.call_after_refresh(lambda: None)
+                if not table_at:
+                    table_at = -1
+                    app.call_after_refresh(drawn)
+                return changes
+
+            def drawn() -> None:
+                nonlocal table_at
+                table_at = time.perf_counter()
+
+            app.state.heard = hear  # type: ignore[method-assign]
+            async with app.run_test(size=(200, 50)) as pilot:
+                while table_at <= 0:
+                    await pilot.pause(0.01)
+                first = table_at - last_byte
+                keys = []
+                for number in range(KEYS):
+                    began = time.perf_counter()
+                    await pilot.press("pagedown" if number % 3 else "j")
+                    keys.append(time.perf_counter() - began)
+                    await asyncio.sleep(0.03)
+                worst_poll = max(app.state.latency.splits, key=lambda split: split.apply_ms or 0)
+    print(f"baseline: decode and sort {RECORDS:,} records     {1000 * baseline:8.0f} ms")
+    print(f"live list's last byte to first table        {1000 * first:8.0f} ms  {first / baseline:6.1f} x")
+    print(f"key to screen while polling, median         {1000 * statistics.median(keys):8.1f} ms")
+    print(f"key to screen while polling, worst of {KEYS}    {1000 * max(keys):8.1f} ms  {max(keys) / baseline:6.2f} x")
+    print(f"polls meanwhile                             {polls:8d}")
+    print(f"longest apply of a poll                     {worst_poll.apply_ms or 0:8.1f} ms")
+
+
+if __name__ == "__main__":
+    asyncio.run(measure())

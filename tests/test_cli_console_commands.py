@@ -1,0 +1,60 @@
+"""journal, config, --plain and replay as a user runs them."""
+
+import asyncio
+import json
+
+from tests.plain_manager import PlainManager, wire
+from tests.program import Program
+
+
+async def test_a_deleted_record_is_found_in_the_journal(streamtop: Program) -> None:
+    async with PlainManager(wire("keynote"), wire("other")) as manager:
+        options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
+        assert (await streamtop("rm", "--where", "name=keynote age>1h", "--yes", *options)).code == 0
+        assert [record["name"] for record in manager.records] == ["other"]
+    listed = await streamtop("journal", "keynote", "--format", "json")
+    assert listed.code == 0
+    assert [record["name"] for record in json.loads(listed.out)] == ["keynote"]
+    assert json.loads((await streamtop("journal", "nothing", "--format", "json")).out) == []
+
+
+async def test_a_filter_that_cannot_be_read_is_pointed_at(streamtop: Program) -> None:
+    ended = await streamtop("ls", "activ>3")
+    assert ended.code == 2
+    assert "\n  activ>3\n  ^^^^^^^\n" in ended.err
+    assert (await streamtop("rm", "--where", "activ>3", "--yes")).code == 2
+
+
+async def test_config_tells_values_and_sources_and_no_token(streamtop: Program) -> None:
+    profile = '[profiles.prod]\nurl = "http://sm:5080"\ntoken_env = "T"\ntheme = "light"\n'
+    streamtop.configure(profile + '[keys]\ngaps = "w"\n')
+    ended = await streamtop("config", "--profile", "prod", "--format", "json", T="s3cret-token")
+    assert ended.code == 0, ended.err
+    told = {row["setting"]: row for row in json.loads(ended.out)}
+    assert (told["url"]["value"], told["url"]["source"]) == ("http://sm:5080", "profile prod")
+    assert (told["token"]["value"], told["token"]["source"]) == ("given", "profile prod")
+    assert told["theme"]["value"] == "light"
+    assert told["theme"]["source"].endswith("[profiles.prod]")
+    assert told["poll_interval"]["source"] == "default"
+    assert told["read_only"]["meaning"]
+    assert told["keys.gaps"]["value"] == "w"
+    assert "s3cret-token" not in ended.out + ended.err
+
+
+async def test_the_line_mode_tells_what_changes_and_records_it(streamtop: Program) -> None:
+    async with PlainManager(wire("keynote")) as manager:
+        options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
+        tape = streamtop.home / "tape"
+        process = await streamtop.start("--plain", "--record", str(tape), *options, stdin=asyncio.subprocess.DEVNULL)
+        try:
+            assert process.stdout is not None
+            first = await asyncio.wait_for(process.stdout.readline(), 30)
+            assert b"0 live of 1 sessions" in first
+        finally:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), 10)
+    (line,) = tape.read_text().splitlines()[:1]
+    assert json.loads(line)["changed"][0]["name"] == "keynote"
+    assert manager.token not in tape.read_text()
+    assert "needs a terminal" in (await streamtop("replay", str(tape), TERM="xterm")).err
+    assert (await streamtop("replay", str(streamtop.home / "none"))).code == 1
