@@ -141,11 +141,18 @@ def live_through(directory: Path) -> Path:
     return directory / "usage.db"
 
 
+class StandingClock(OwnedClock):
+    """Stands still for good. Whoever sleeps by it sleeps, so that the process comes to rest between two keys."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(3600)
+
+
 @asynccontextmanager
 async def standing_still(store: Path, directory: Path) -> AsyncIterator[tuple[UsageClient, OwnedClock]]:
     """A service over a copy of the store at the hour's end, and a client whose host is always the same."""
     shutil.copy(store, directory / "usage.db")
-    clock = OwnedClock()
+    clock = StandingClock()
     clock.now = NOW
     async with (
         run_service(store_url=sqlite_url(directory / "usage.db"), tokens=TOKENS, clock=clock) as running,
