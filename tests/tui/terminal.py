@@ -28,9 +28,10 @@ class Terminal:
         return out.decode()
 
     async def keys(self, *keys: str) -> None:
-        """Presses keys by tmux's names of them."""
+        """Presses keys by tmux's names of them, as fast as a person: Escape and the next key at once are another key."""
         for key in keys:
             await self.tmux("send-keys", "-t", "console", key)
+            await asyncio.sleep(0.15)
 
     async def lines(self) -> list[str]:
         return (await self.tmux("capture-pane", "-p", "-t", "console")).split("\n")

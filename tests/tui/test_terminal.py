@@ -44,6 +44,7 @@ async def test_the_demo_from_its_first_table_to_its_end(tmp_path: Path, columns:
         lines = await console.until("the detail", holds("SERVER"))
         assert any(line.lstrip("│ ").find("edge-1") >= 0 for line in lines)
         await console.keys("Escape")
+        await console.until("the table again", lambda lines: not any("SHARE" in line for line in lines))
 
         await console.keys("/")
         await console.until("the prompt", holds("state=live"))
