@@ -61,6 +61,8 @@ class Poller:
         self._post = post
         self._clock = clock
         self.interval_seconds = interval_seconds
+        self.polls = 0
+        """How many polls are over, whether they succeeded or not."""
         self._wanted = asyncio.Event()
         self._wishes = Wishes()
         self._cursor: str | None = None
@@ -90,6 +92,7 @@ class Poller:
             self._wanted.clear()
             began_ms = self._clock.elapsed_ms()
             wait = await self._poll_once()
+            self.polls += 1
             took = (self._clock.elapsed_ms() - began_ms) / 1000
             try:
                 async with asyncio.timeout(max(wait, min(LONGEST_WAIT_SECONDS, SHARE_OF_TIME * took))):

@@ -87,7 +87,27 @@ class Estate:
         await self._all(lambda agent: agent.sync())
 
     async def _all(self, act: Callable[[Agent], Awaitable[None]]) -> None:
-        await asyncio.gather(*(act(running.agent) for running in self._agents))
+        # One after the other: the service hears them in the same order in every run.
+        for running in self._agents:
+            await act(running.agent)
+
+    async def read_and_sync_up(self) -> None:
+        """What the agents do at this instant of a clock that is stepped by hand: a reading, and a sync-up if due."""
+        for running in self._agents:
+            await running.agent.poll()
+            if running.agent.sync_up.due_ms <= self._clock.elapsed_ms():
+                await running.agent.sync()
+
+    async def cut(self, server: str) -> None:
+        """Takes the network from a server's agent."""
+        await self._relay(server).cut()
+
+    async def heal(self, server: str) -> None:
+        """Gives it back."""
+        await self._relay(server).heal()
+
+    def _relay(self, server: str) -> Relay:
+        return next(running.relay for running in self._agents if running.member.server == server)
 
     async def live(self, speed: float, outage: bool = True) -> None:
         """Runs until cancelled. A few seconds in, one agent loses its network, and gets it back a little later."""
@@ -99,20 +119,18 @@ class Estate:
                 tasks.create_task(self._cut_and_heal(speed))
 
     async def _cut_and_heal(self, speed: float) -> None:
-        relay = next(running.relay for running in self._agents if running.member.server == CUT_OFF)
         await asyncio.sleep(OUTAGE_AFTER_SECONDS)
-        await relay.cut()
+        await self.cut(CUT_OFF)
         await asyncio.sleep(outage_seconds(speed))
-        await relay.heal()
+        await self.heal(CUT_OFF)
 
 
 @asynccontextmanager
-async def running_estate(directory: Path, seed: int, port: int, now_ms: int) -> AsyncIterator[Estate]:
-    """The estate while the block runs, its clock standing at the beginning of the history.
+async def running_estate(directory: Path, seed: int, port: int, clock: DemoClock) -> AsyncIterator[Estate]:
+    """The estate while the block runs. The clock stands where the history begins, `HISTORY_MS` before the demo does.
 
     All files are in `directory`, which the caller removes. The service listens on `port`, 0 for a free one.
     """
-    clock = DemoClock(now_ms - HISTORY_MS)
     tokens = {member.server: secrets.token_urlsafe(24) for member in MEMBERS}
     token_file = _write_secret(directory / "admin-token", admin := secrets.token_urlsafe(24))
     tokens_file = _write_secret(directory / "tokens.toml", _tokens_toml(admin, tokens))
@@ -182,7 +200,7 @@ async def run_headless(
     stop: asyncio.Event,
 ) -> None:
     """The estate until `stop`: history, then `ready(url, token_file)`, then life."""
-    async with running_estate(directory, seed, port, now_ms) as estate:
+    async with running_estate(directory, seed, port, DemoClock(now_ms - HISTORY_MS)) as estate:
         await estate.make_history(progress)
         ready(estate.url, estate.token_file)
         living = asyncio.create_task(estate.live(speed))

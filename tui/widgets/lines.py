@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -46,8 +47,22 @@ class Inked(Widget):
         """The style of an ink over the widget's own; several inks are given as `live cursor`, the last one wins."""
         style = self.rich_style
         for one in name.split():
-            style += self.get_component_rich_style(f"ink--{one}", partial=True)
+            style += self._one_ink(f"ink--{one}")
         return style
+
+    def _one_ink(self, component: str) -> Style:
+        """The component's own style, its see-through colours laid over the widget's background."""
+        styles = self.get_component_styles(component)
+        style = self.get_component_rich_style(component, partial=True)
+        if styles.has_rule("color") and 0 < styles.color.a < 1:
+            style += Style(color=(self._ground + styles.color).rich_color)
+        if styles.has_rule("background") and 0 < styles.background.a < 1:
+            style += Style(bgcolor=(self._ground + styles.background).rich_color)
+        return style
+
+    @property
+    def _ground(self) -> Color:
+        return self.background_colors[1]
 
     @property
     def cells(self) -> int:
