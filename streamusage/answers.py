@@ -94,7 +94,9 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int = 0
     bytes_out: int = 0
     peak_in_bps: int | None = None
+    peak_in_at: int | None = None
     peak_out_bps: int | None = None
+    peak_out_at: int | None = None
     view_time_ms: int = 0
 
 
@@ -128,6 +130,25 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     from_ms: int = msgspec.field(name="from")
     to_ms: int = msgspec.field(name="to")
     servers: list[ServerCoverage]
+
+
+class Carrier(msgspec.Struct, frozen=True, kw_only=True):
+    """A publish that a server carried. `to_ms` of `None`: it was live when the server was last heard of."""
+
+    scope: str
+    name: str
+    server: str
+    from_ms: int = msgspec.field(name="from")
+    to_ms: int | None = msgspec.field(name="to", default=None)
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.scope, self.name)
+
+
+class Carriers(msgspec.Struct, frozen=True, kw_only=True):
+    now: int
+    carriers: list[Carrier]
 
 
 class CoveredTime(msgspec.Struct, frozen=True, kw_only=True):

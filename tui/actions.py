@@ -14,6 +14,8 @@ class Context(StrEnum):
 
     SESSIONS = "sessions"
     GAPS = "gaps"
+    GAP = "gap"
+    DAYS = "days"
 
 
 class Action(NamedTuple):
@@ -33,6 +35,10 @@ class Action(NamedTuple):
 _BOTH = (Context.SESSIONS, Context.GAPS)
 _SESSIONS = (Context.SESSIONS,)
 _GAPS = (Context.GAPS,)
+_GAP = (Context.GAP,)
+_DAYS = (Context.DAYS,)
+_GRIDS = (Context.GAPS, Context.DAYS)
+_EVERYWHERE = (*_BOTH, Context.GAP, Context.DAYS)
 
 ACTIONS = (
     Action(
@@ -49,22 +55,33 @@ ACTIONS = (
     Action("delete_session", "d", "d", "delete", "delete the usage record of this one session", _SESSIONS, True),
     Action("delete_stream", "D", "D", "", "delete every session of this stream", _SESSIONS, True),
     Action("gaps", "g", "g", "gaps", "which time of which server is accounted for, and how", _SESSIONS),
-    Action("next_gap", "n", "n", "next gap", "to the next gap", _GAPS),
-    Action("previous_gap", "N", "N", "previous", "to the gap before", _GAPS),
-    Action("pan(-1)", "h,left", "h ←", "earlier", "one cell earlier; the window follows", _GAPS),
-    Action("pan(1)", "l,right", "l →", "later", "one cell later", _GAPS),
+    Action("days", "y", "y", "days", "daily statistics, and what they rest on", (Context.SESSIONS, Context.GAPS)),
+    Action("open", "enter", "⏎", "open", "the gap under the cursor in full", _GAPS),
+    Action("next_gap", "n", "n", "next gap", "to the next gap", (Context.GAPS, Context.GAP)),
+    Action("previous_gap", "N", "N", "", "to the gap before", (Context.GAPS, Context.GAP)),
+    Action("zoom(1)", "minus", "-", "coarser", "more time: coarser cells, up to a day", _GAPS),
+    Action("zoom(-1)", "plus,equals_sign", "+", "finer", "less time: finer cells, down to a minute", _GAPS),
+    Action("other_rows", "tab", "tab", "streams", "rows of servers or of streams", _GAPS),
+    Action("sort", "s", "s", "", "sort: by name, or what lacks most first", _GAPS),
+    Action("filter", "slash", "/", "filter", "only the rows with this in their name", _GAPS),
+    Action("pan(-1)", "h,left", "h ←", "", "one cell earlier; the window follows", _GAPS),
+    Action("pan(1)", "l,right", "l →", "", "one cell later", _GAPS),
     Action("page(-1)", "H,shift+left", "H", "", "a whole window earlier", _GAPS),
     Action("page(1)", "L,shift+right", "L", "", "a whole window later", _GAPS),
     Action("move(1)", "j,down", "j ↓", "", "down", _BOTH),
     Action("move(-1)", "k,up", "k ↑", "", "up", _BOTH),
+    Action("scroll(1)", "j,down", "j ↓", "", "down", _GAP),
+    Action("scroll(-1)", "k,up", "k ↑", "", "up", _GAP),
+    Action("scroll(15)", "pagedown,space", "PgDn", "", "a page down", _GAP),
+    Action("scroll(-15)", "pageup", "PgUp", "", "a page up", _GAP),
     Action("move_page(1)", "pagedown,ctrl+d", "PgDn", "", "a page down", _BOTH),
     Action("move_page(-1)", "pageup,ctrl+u", "PgUp", "", "a page up", _BOTH),
     Action("first", "home", "Home", "", "to the first", _BOTH),
     Action("last", "end,G", "End G", "", "to the last", _BOTH),
-    Action("refresh", "r", "r", "", "ask the service now", _BOTH),
-    Action("back", "escape", "esc", "back", "back: out of the detail, the filter, the gap view", _BOTH),
-    Action("help", "question_mark,f1", "?", "help", "this page", _BOTH),
-    Action("quit", "q,ctrl+c", "q", "quit", "leave; nothing is stopped but this console", _BOTH),
+    Action("refresh", "r", "r", "", "ask the service now", _EVERYWHERE),
+    Action("back", "escape", "esc", "back", "back: out of the detail, the filter, the gap view", _EVERYWHERE),
+    Action("help", "question_mark,f1", "?", "help", "this page", _EVERYWHERE),
+    Action("quit", "q,ctrl+c", "q", "quit", "leave; nothing is stopped but this console", _EVERYWHERE),
 )
 
 

@@ -1,7 +1,7 @@
 """The console's app: it wires poller, state and screens, and does nothing else."""
 
 from collections.abc import Iterable
-from datetime import tzinfo
+from datetime import date, tzinfo
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,26 +10,32 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.theme import Theme
 
-from streamusage.client import UsageClient
+from streamusage.answers import Span
+from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import Clock
 from streamusage.usage import StreamId, UsageRecord
 from tui import deleter
 from tui.deleter import Outcome
+from tui.gap_reader import read_gap
 from tui.messages import (
     CoveragePolled,
+    DayPolled,
     DeleteFinished,
+    GapRead,
     HistoryMissing,
     HistoryPolled,
     PollFailed,
     SessionsPolled,
 )
 from tui.model import deletion
-from tui.model.gaps import grid
+from tui.model.day_shares import accounting_zone
+from tui.model.gap_story import GapFigures
 from tui.model.sessions import Session
 from tui.model.text import safe
 from tui.poller import Poller
 from tui.screens.base import ConsoleScreen
 from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 from tui.screens.sessions import SessionsScreen
 from tui.state import ConsoleState
@@ -116,7 +122,19 @@ class ConsoleApp(App[int]):
     def _coverage_polled(self, polled: CoveragePolled) -> None:
         for screen in self.screen_stack:
             if isinstance(screen, GapsScreen):
-                screen.coverage_polled(grid(polled.coverage, polled.coverage.from_ms, polled.cells, polled.cell_ms))
+                screen.coverage_polled(polled)
+
+    @on(DayPolled)
+    def _day_polled(self, polled: DayPolled) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, GapsScreen):
+                screen.day_polled(polled)
+
+    @on(GapRead)
+    def _gap_read(self, read: GapRead) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, GapScreen) and screen.row == read.row:
+                screen.figures_read(read.from_ms, read.figures)
 
     @on(HistoryPolled)
     def _history_polled(self, polled: HistoryPolled) -> None:
@@ -139,15 +157,38 @@ class ConsoleApp(App[int]):
         """Polls the history of a stream from now on, or of none."""
         self.poller.wish(history_of=stream, history_cells=cells, history_step_ms=step_ms)
 
-    def look_at_coverage(self, cells: int, cell_ms: int, cells_back: int) -> None:
-        """Polls the coverage of a window from now on."""
-        self.poller.wish(coverage_cells=cells, coverage_cell_ms=cell_ms, coverage_cells_back=cells_back)
+    def look_at_coverage(self, from_ms: int, carriers_from_ms: int | None, *, at_once: bool) -> None:
+        """Polls the coverage since an instant from now on, and who carried what since another."""
+        self.poller.wish(at_once=at_once, coverage_from_ms=from_ms, carriers_from_ms=carriers_from_ms)
+
+    def ask_for_day(self, server: str, day: date) -> None:
+        """Reads one server's day."""
+        self.run_worker(self._read_day(server, day), group="day", exit_on_error=True)
+
+    async def _read_day(self, server: str, day: date) -> None:
+        try:
+            days = (await self.client.daily(day, day, accounting_zone(self.state.tz).key, server=server)).days
+        except UsageApiError:
+            days = []
+        self.post_message(DayPolled(server, day, days[0] if days else None))
+
+    def read_gap(self, row: str, span: Span, *, of_stream: bool) -> None:
+        """Reads what an opened gap shows."""
+        self.run_worker(self._read_gap(row, span, of_stream), group="gap", exit_on_error=True)
+
+    async def _read_gap(self, row: str, span: Span, of_stream: bool) -> None:
+        figures: GapFigures | str
+        try:
+            figures = await read_gap(self.client, row, span, self.state.now_ms(), of_stream=of_stream)
+        except UsageApiError as error:
+            figures = str(error)
+        self.post_message(GapRead(row, span.from_ms, figures))
 
     def open_gaps(self) -> None:
         self.push_screen(GapsScreen())
 
     def close_gaps(self) -> None:
-        self.poller.wish(coverage_cells=0)
+        self.poller.wish(coverage_from_ms=None, carriers_from_ms=None)
         self.pop_screen()
 
     # Deletes

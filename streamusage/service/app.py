@@ -11,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamusage.service.agents import agent_routes
+from streamusage.service.carriers import carrier_routes
 from streamusage.service.context import Service
 from streamusage.service.documented import documented_routes
 from streamusage.service.errors import ApiError, error_response
@@ -55,6 +56,7 @@ def make_app(service: Service) -> ASGIApp:
 
     app.include_router(documented_routes(service))
     app.include_router(extension_routes(service))
+    app.include_router(carrier_routes(service))
     app.include_router(agent_routes(service))
     return _Outermost(app, service)
 

@@ -29,6 +29,9 @@ INKS = (
     "held",
     "cursor",
     "faded",
+    "mostly",
+    "filled",
+    "turned",
     "reversed",
 )
 
