@@ -37,7 +37,7 @@ _SESSIONS = (Context.SESSIONS,)
 _GAPS = (Context.GAPS,)
 _GAP = (Context.GAP,)
 _DAYS = (Context.DAYS,)
-_GRIDS = (Context.GAPS, Context.DAYS)
+_LISTS = (*_BOTH, Context.DAYS)
 _EVERYWHERE = (*_BOTH, Context.GAP, Context.DAYS)
 
 ACTIONS = (
@@ -57,6 +57,9 @@ ACTIONS = (
     Action("gaps", "g", "g", "gaps", "which time of which server is accounted for, and how", _SESSIONS),
     Action("days", "y", "y", "days", "daily statistics, and what they rest on", (Context.SESSIONS, Context.GAPS)),
     Action("open", "enter", "⏎", "open", "the gap under the cursor in full", _GAPS),
+    Action("open", "enter", "⏎", "servers", "the servers of the day under the cursor, and back", _DAYS),
+    Action("pan(-1)", "h,left", "h ←", "month before", "the month before", _DAYS),
+    Action("pan(1)", "l,right", "l →", "after", "the month after", _DAYS),
     Action("next_gap", "n", "n", "next gap", "to the next gap", (Context.GAPS, Context.GAP)),
     Action("previous_gap", "N", "N", "", "to the gap before", (Context.GAPS, Context.GAP)),
     Action("zoom(1)", "minus", "-", "coarser", "more time: coarser cells, up to a day", _GAPS),
@@ -68,16 +71,16 @@ ACTIONS = (
     Action("pan(1)", "l,right", "l →", "", "one cell later", _GAPS),
     Action("page(-1)", "H,shift+left", "H", "", "a whole window earlier", _GAPS),
     Action("page(1)", "L,shift+right", "L", "", "a whole window later", _GAPS),
-    Action("move(1)", "j,down", "j ↓", "", "down", _BOTH),
-    Action("move(-1)", "k,up", "k ↑", "", "up", _BOTH),
+    Action("move(1)", "j,down", "j ↓", "", "down", _LISTS),
+    Action("move(-1)", "k,up", "k ↑", "", "up", _LISTS),
     Action("scroll(1)", "j,down", "j ↓", "", "down", _GAP),
     Action("scroll(-1)", "k,up", "k ↑", "", "up", _GAP),
     Action("scroll(15)", "pagedown,space", "PgDn", "", "a page down", _GAP),
     Action("scroll(-15)", "pageup", "PgUp", "", "a page up", _GAP),
-    Action("move_page(1)", "pagedown,ctrl+d", "PgDn", "", "a page down", _BOTH),
-    Action("move_page(-1)", "pageup,ctrl+u", "PgUp", "", "a page up", _BOTH),
-    Action("first", "home", "Home", "", "to the first", _BOTH),
-    Action("last", "end,G", "End G", "", "to the last", _BOTH),
+    Action("move_page(1)", "pagedown,ctrl+d", "PgDn", "", "a page down", _LISTS),
+    Action("move_page(-1)", "pageup,ctrl+u", "PgUp", "", "a page up", _LISTS),
+    Action("first", "home", "Home", "", "to the first", _LISTS),
+    Action("last", "end,G", "End G", "", "to the last", _LISTS),
     Action("refresh", "r", "r", "", "ask the service now", _EVERYWHERE),
     Action("back", "escape", "esc", "back", "back: out of the detail, the filter, the gap view", _EVERYWHERE),
     Action("help", "question_mark,f1", "?", "help", "this page", _EVERYWHERE),

@@ -10,7 +10,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.theme import Theme
 
-from streamusage.answers import Span
+from streamusage.answers import DailyStatistics, Span
 from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import Clock
 from streamusage.usage import StreamId, UsageRecord
@@ -24,17 +24,20 @@ from tui.messages import (
     GapRead,
     HistoryMissing,
     HistoryPolled,
+    MonthPolled,
     PollFailed,
     SessionsPolled,
 )
 from tui.model import deletion
 from tui.model.day_shares import accounting_zone
+from tui.model.days import last_of
 from tui.model.gap_story import GapFigures
 from tui.model.sessions import Session
 from tui.model.text import safe
 from tui.poller import Poller
 from tui.screens.base import ConsoleScreen
 from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.days import DaysScreen
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 from tui.screens.sessions import SessionsScreen
@@ -102,7 +105,11 @@ class ConsoleApp(App[int]):
 
     def _tell_screens(self, *, polled: bool) -> None:
         for screen in self.screen_stack:
-            if isinstance(screen, ConsoleScreen) and (polled or screen.is_current or self.screen.is_modal):
+            if (
+                isinstance(screen, ConsoleScreen)
+                and screen.is_drawn
+                and (polled or screen.is_current or self.screen.is_modal)
+            ):
                 screen.state_changed(polled=polled)
 
     # What was heard
@@ -129,6 +136,12 @@ class ConsoleApp(App[int]):
         for screen in self.screen_stack:
             if isinstance(screen, GapsScreen):
                 screen.day_polled(polled)
+
+    @on(MonthPolled)
+    def _month_polled(self, polled: MonthPolled) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, DaysScreen):
+                screen.month_polled(polled.first, polled.days)
 
     @on(GapRead)
     def _gap_read(self, read: GapRead) -> None:
@@ -171,6 +184,21 @@ class ConsoleApp(App[int]):
         except UsageApiError:
             days = []
         self.post_message(DayPolled(server, day, days[0] if days else None))
+
+    def ask_for_month(self, first: date) -> None:
+        """Reads the daily statistics of a month."""
+        self.run_worker(self._read_month(first), group="month", exclusive=True, exit_on_error=True)
+
+    async def _read_month(self, first: date) -> None:
+        days: list[DailyStatistics] | str
+        try:
+            days = (await self.client.daily(first, last_of(first), accounting_zone(self.state.tz).key)).days
+        except UsageApiError as error:
+            days = str(error)
+        self.post_message(MonthPolled(first, days))
+
+    def open_days(self) -> None:
+        self.push_screen(DaysScreen())
 
     def read_gap(self, row: str, span: Span, *, of_stream: bool) -> None:
         """Reads what an opened gap shows."""

@@ -56,6 +56,14 @@ class DayPolled(Message):
 
 
 @dataclass
+class MonthPolled(Message):
+    """A month's daily statistics were asked for; what came, or why nothing did."""
+
+    first: date
+    days: list[DailyStatistics] | str
+
+
+@dataclass
 class GapRead(Message):
     """What an opened gap shows beside its span, or why it could not be read."""
 

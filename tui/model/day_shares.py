@@ -32,16 +32,22 @@ class DayShares:
         self._asked = {key for key in self._asked if key[1] != today}
 
     def share(self, server: str, span: Span, tz: tzinfo | None) -> str | None:
-        """The part of the bytes sent in the day in which the gap begins; `None` while that day is not known."""
-        day = self._days.get((server, day_of(span.from_ms, accounting_zone(tz))))
+        """The part of the bytes sent in the gap's day; `None` while that is not known, or where it is in two days."""
+        key = _key(server, span, tz)
+        day = None if key is None else self._days.get(key)
         if day is None or span.delta is None or not day.bytes_out:
             return None
         return formats.percent(min(span.delta.bytes_out, day.bytes_out), day.bytes_out)
 
     def missing(self, server: str, span: Span, tz: tzinfo | None) -> tuple[str, date] | None:
         """The server's day that has to be asked for, once; `None` where it has been."""
-        key = (server, day_of(span.from_ms, accounting_zone(tz)))
-        if key in self._asked:
+        key = _key(server, span, tz)
+        if key is None or key in self._asked:
             return None
         self._asked.add(key)
         return key
+
+
+def _key(server: str, span: Span, tz: tzinfo | None) -> tuple[str, date] | None:
+    first, last = (day_of(at_ms, accounting_zone(tz)) for at_ms in (span.from_ms, span.to_ms - 1))
+    return (server, first) if first == last else None

@@ -230,10 +230,17 @@ def period(from_ms: int, to_ms: int, tz: tzinfo | None, now_ms: int) -> str:
     return f"{begin}–{end}" if first == today else f"{first} {begin}–{end}"
 
 
+def _since(from_ms: int, tz: tzinfo | None, now_ms: int) -> str:
+    day = formats.day(from_ms, tz)
+    on = "" if day == formats.day(now_ms, tz) else f"{day} "
+    return f"{on}{formats.clock_time(from_ms, tz, seconds=slot_of(from_ms) != from_ms)}–now"
+
+
 def span_in_words(span: Span, tz: tzinfo | None, now_ms: int) -> str:
     """When it was, its state and for how long, when it was noticed or filled, why, and what the fill brought."""
+    still_owed = span.state is Provenance.MISSING and span.to_ms >= now_ms
     parts = [
-        period(span.from_ms, span.to_ms, tz, now_ms),
+        _since(span.from_ms, tz, now_ms) if still_owed else period(span.from_ms, span.to_ms, tz, now_ms),
         f"{span.state.value}, {formats.duration_in_words(span.interval.length_ms)}",
     ]
     if span.filled_at is not None:
@@ -254,7 +261,7 @@ def filled_in_words(span: Span, tz: tzinfo | None) -> str:
     assert span.filled_at is not None
     after_ms = max(0, span.filled_at - span.to_ms)
     at = formats.clock_time(span.filled_at, tz, seconds=slot_of(span.filled_at) != span.filled_at)
-    return f"{at} (after {formats.duration_in_words(after_ms)})"
+    return f"{at} (after {formats.duration_in_words(after_ms)})" if after_ms >= 1000 else f"{at} (at once)"
 
 
 def delta_in_words(delta: Delta, tz: tzinfo | None) -> str:
@@ -278,14 +285,13 @@ def by_protocol(delta: Delta) -> str:
 
 
 def turned(before: Timeline | None, after: Timeline) -> list[Interval]:
-    """What was owed a moment ago and has been filled since."""
+    """The stretches that were owed a moment ago, in part at least, and have been filled since."""
     if before is None:
         return []
     found = []
     for span in before.spans:
         if span.state is Provenance.MISSING:
             for now in after.between(span.from_ms, span.to_ms):
-                piece = now.interval.clip(span.from_ms, span.to_ms)
-                if now.state in (Provenance.BACKFILLED, Provenance.LIVE, Provenance.PARTIAL) and piece.length_ms:
-                    found.append(piece)
+                if now.state in (Provenance.BACKFILLED, Provenance.PARTIAL) and now.interval not in found:
+                    found.append(now.interval)
     return found

@@ -81,7 +81,7 @@ class GapScreen(ConsoleScreen):
         self.state_changed(polled=False)
 
     def state_changed(self, *, polled: bool) -> None:
-        if not self.is_mounted:
+        if not self.is_drawn:
             return
         state = self.state
         self.query_one("#header", Line).show(*bars.header(state, "gap"))

@@ -62,7 +62,7 @@ class GapsScreen(ConsoleScreen):
         self.call_after_refresh(self._window_changed)
 
     def on_resize(self) -> None:
-        if self.is_mounted:
+        if self.is_drawn:
             self.call_after_refresh(self._window_changed)
 
     @property
@@ -84,6 +84,8 @@ class GapsScreen(ConsoleScreen):
 
     def _window_changed(self, *, at_once: bool = True) -> None:
         """Asks for what the window needs and is not known, or else for what may have changed; draws what there is."""
+        if not self.is_drawn:
+            return
         edges = self._edges()
         wanted_from = max(0, edges[0] - (edges[-1] - edges[0]))  # a window more, so that panning finds it there
         known = self.book.from_ms is not None and self.book.from_ms <= edges[0]
@@ -108,7 +110,7 @@ class GapsScreen(ConsoleScreen):
     def day_polled(self, polled: DayPolled) -> None:
         """Takes in a server's day."""
         self._shares.heard(polled.server, polled.day, polled.statistics)
-        self._draw_lines()
+        self.state_changed(polled=False)
 
     def _note_turned(self, before: dict[str, Timeline]) -> None:
         found = {name: pieces for name, one in self.book.servers.items() if (pieces := turned(before.get(name), one))}
@@ -141,7 +143,7 @@ class GapsScreen(ConsoleScreen):
         self._draw_lines()
 
     def state_changed(self, *, polled: bool) -> None:
-        if not self.is_mounted:
+        if not self.is_drawn:
             return
         if self._turned and self.book.from_ms is not None:
             self._show()
