@@ -15,6 +15,7 @@ from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import Clock
 from streamusage.usage import StreamId, UsageRecord
 from tui import deleter
+from tui.alerting import escapes, run_command
 from tui.deleter import Outcome
 from tui.gap_reader import read_gap
 from tui.messages import (
@@ -29,6 +30,7 @@ from tui.messages import (
     SessionsPolled,
 )
 from tui.model import deletion
+from tui.model.alerts import AlertBook
 from tui.model.day_shares import accounting_zone
 from tui.model.days import last_of
 from tui.model.gap_story import GapFigures
@@ -41,6 +43,7 @@ from tui.screens.days import DaysScreen
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 from tui.screens.sessions import SessionsScreen
+from tui.settings import Alerts
 from tui.state import ConsoleState
 
 THEME = Theme(
@@ -75,6 +78,7 @@ class ConsoleApp(App[int]):
         journal_path: Path,
         read_only: bool = False,
         tz: tzinfo | None = None,
+        alerts: Alerts | None = None,
     ) -> None:
         super().__init__()
         self.client = client
@@ -89,6 +93,8 @@ class ConsoleApp(App[int]):
         self.poller = Poller(client, self.post_message, interval_seconds=poll_interval_seconds, clock=clock)
         self.sessions_screen = SessionsScreen()
         self._journal_path = journal_path
+        self._alerts = alerts or Alerts()
+        self._alert_book = AlertBook(round(self._alerts.after * 1000))
         self._to_verify: Outcome | None = None
         self._polls_to_verify = 0
 
@@ -118,7 +124,26 @@ class ConsoleApp(App[int]):
     def _sessions_polled(self, polled: SessionsPolled) -> None:
         self.state.heard(polled)
         self._verify_delete()
+        self._raise_alerts()
         self._tell_screens(polled=True)
+
+    def _raise_alerts(self) -> None:
+        for alert in self._alert_book.look(self.state.servers or ()):
+            self.sessions_screen.say(
+                f"{safe(alert.in_words())}; g shows it", "missing" if alert.kind == "raised" else "good"
+            )
+            if written := escapes(alert, self._alerts):
+                self.write_to_terminal(written)
+            if self._alerts.command:
+                self.run_worker(run_command(alert, self._alerts.command, self._alert_not_told), group="alert")
+
+    def _alert_not_told(self, why: str) -> None:
+        self.sessions_screen.say(safe(why), "bad")
+
+    def write_to_terminal(self, escapes: str) -> None:
+        """Writes escape sequences that draw nothing."""
+        if self._driver is not None:
+            self._driver.write(escapes)
 
     @on(PollFailed)
     def _poll_failed(self, failed: PollFailed) -> None:

@@ -102,6 +102,7 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
                 api_version=connection.api_version,
                 read_only=connection.read_only,
                 tz=connection.tz,
+                alerts=connection.alerts,
             )
         )
     given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value]

@@ -8,6 +8,7 @@ from streamusage.client import ApiVersion, UsageClient
 from streamusage.clock import Clock, SystemClock
 from tui.app import ConsoleApp
 from tui.deleted import journal_path as default_journal_path
+from tui.settings import Alerts
 
 POLL_INTERVAL_SECONDS = 2.0
 
@@ -23,6 +24,7 @@ def run_console(
     poll_interval: float = POLL_INTERVAL_SECONDS,
     journal_path: Path | None = None,
     tz: tzinfo | None = None,
+    alerts: Alerts | None = None,
 ) -> int:
     """Runs the console until it is left; gives the exit code. Raises `BadAddress` before anything is drawn.
 
@@ -39,6 +41,7 @@ def run_console(
             poll_interval=poll_interval,
             journal_path=journal_path,
             tz=tz,
+            alerts=alerts,
         )
     )
 
@@ -54,6 +57,7 @@ async def run_console_async(
     poll_interval: float = POLL_INTERVAL_SECONDS,
     journal_path: Path | None = None,
     tz: tzinfo | None = None,
+    alerts: Alerts | None = None,
 ) -> int:
     """The same within a running event loop, as the demo does beside its own service."""
     clock = clock or SystemClock()
@@ -66,6 +70,7 @@ async def run_console_async(
             journal_path=journal_path or default_journal_path(),
             read_only=read_only,
             tz=tz,
+            alerts=alerts,
         )
         code = await app.run_async()
     return 1 if code is None else code
