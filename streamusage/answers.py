@@ -86,7 +86,7 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
     servers: list[ServerState]
 
 
-class Delta(msgspec.Struct, frozen=True, kw_only=True):
+class Delta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a span brought when it was filled."""
 
     connections: int = 0
@@ -100,7 +100,7 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     view_time_ms: int = 0
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An interval of one server and how it is accounted for."""
 
     from_ms: int = msgspec.field(name="from")
@@ -132,7 +132,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     servers: list[ServerCoverage]
 
 
-class Carrier(msgspec.Struct, frozen=True, kw_only=True):
+class Carrier(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A publish that a server carried. `to_ms` of `None`: it was live when the server was last heard of."""
 
     scope: str

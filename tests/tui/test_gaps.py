@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from streamusage.answers import Carrier, Coverage, Delta, ServerCoverage, Span
 from streamusage.coverage import WORST_FIRST, Interval, Provenance
 from streamusage.days import day_interval
-from streamusage.usage import StreamId
 from tui.model.coverage_book import CoverageBook
 from tui.model.gaps import (
     CELL_LENGTHS_MS,
@@ -250,7 +249,6 @@ def test_a_stream_has_the_time_of_the_servers_that_carried_it() -> None:
             Carrier(scope="live", name="gone", server="edge9", from_ms=NOON, to_ms=None),
         ]
     )
-    one = made({str(stream): timeline for stream, timeline in book.streams.items()})
+    one = made(book.streams)
     assert [row.name for row in one.rows] == ["live/one", "live/two"]
     assert [drawn(one, 0), drawn(one, 1)] == ["██▒▒      ", "   ▒▒█×···"]
-    assert StreamId("live", "one") in book.streams

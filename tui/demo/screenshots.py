@@ -71,6 +71,7 @@ class _Photographer:
         await self._estate.cut(CUT_OFF)
         await self._live(minutes=3)
         await self._open_gaps()
+        await self._pilot.press("N")
         await self._take("gap-open", 100, 24)
         await self._pilot.press("escape")
         await self._estate.heal(CUT_OFF)

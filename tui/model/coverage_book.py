@@ -18,10 +18,14 @@ class CoverageBook:
         self.now_ms = 0
         """The service's time at the last answer."""
         self.servers: dict[str, Timeline] = {}
-        self.streams: dict[StreamId, Timeline] = {}
+        self.streams: dict[str, Timeline] = {}
+        self._changes_from: int | None = None
 
-    def heard(self, coverage: Coverage) -> None:
-        """Takes in an answer: a newer one of the end, or one that reaches further back and replaces all."""
+    def heard(self, coverage: Coverage) -> bool:
+        """Takes in an answer: a newer one of the end, or one that reaches further back and replaces all.
+
+        Gives whether it replaced all.
+        """
         splice = self.from_ms is not None and self.from_ms < coverage.from_ms <= self.now_ms
         known = self.servers if splice else {}
         nothing = Timeline([])
@@ -32,6 +36,8 @@ class CoverageBook:
         if not splice:
             self.from_ms = coverage.from_ms
         self.now_ms = coverage.now
+        self._changes_from = None
+        return not splice
 
     def heard_carriers(self, carriers: Iterable[Carrier]) -> None:
         """Takes in who carried what: a stream's time is that of the servers that carried it, the worst of them."""
@@ -44,10 +50,15 @@ class CoverageBook:
             pieces.setdefault(carrier.stream, []).append(
                 [_cut(span, carrier.from_ms, to_ms) for span in timeline.between(carrier.from_ms, to_ms)]
             )
-        self.streams = {stream: Timeline(overlaid(spans)) for stream, spans in pieces.items()}
+        self.streams = {str(stream): Timeline(overlaid(spans)) for stream, spans in pieces.items()}
 
     def changes_from(self) -> int:
         """What may still become different begins here; no gap that is known lies across it."""
+        if self._changes_from is None:
+            self._changes_from = self._found_changes_from()
+        return self._changes_from
+
+    def _found_changes_from(self) -> int:
         begins = min((timeline.settled_before(self.now_ms) for timeline in self.servers.values()), default=0)
         while True:
             earlier = min(

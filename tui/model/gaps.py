@@ -20,6 +20,7 @@ GLYPHS: dict[Provenance | None, str] = {
     None: " ",
 }
 NOT_RUNNING = "not running"
+NOT_DUE = "nothing of it is due yet"
 
 _MINUTE, _HOUR, _DAY = formats.MINUTE_MS, formats.HOUR_MS, formats.DAY_MS
 CELL_LENGTHS_MS = (
@@ -48,6 +49,9 @@ class GapGrid:
         self.hidden = hidden
         """Rows that the filter leaves out."""
         self._cells: dict[int, list[Cell | None]] = {}
+        due = [row.totals for row in rows]
+        self._totals = Totals(*map(sum, zip(*due, strict=True))) if due else NOTHING
+        self._owed = _owed_in_words(rows)
 
     @property
     def from_ms(self) -> int:
@@ -78,19 +82,12 @@ class GapGrid:
         return formats.percent(total.complete_ms, total.due_ms)
 
     def totals(self) -> Totals:
-        total = NOTHING
-        for row in self.rows:
-            total += row.totals
-        return total
+        """All rows added up."""
+        return self._totals
 
     def owed(self) -> str:
         """What is owed and by whom: `owed 2 min by edge-4`; empty where nothing is."""
-        owing = sorted((row for row in self.rows if row.totals.owed_ms), key=lambda row: -row.totals.owed_ms)
-        if not owing:
-            return ""
-        total = formats.duration_in_words(sum(row.totals.owed_ms for row in owing))
-        more = f" and {len(owing) - 1} more" if len(owing) > 1 else ""
-        return f"owed {total} by {owing[0].name}{more}"
+        return self._owed
 
     def next_gap(self, row: int, cell: int, *, forward: bool) -> tuple[int, int] | None:
         """(row, instant) where the next gap begins, in time and then in the order of rows, round and round.
@@ -134,6 +131,15 @@ class GapGrid:
         if self.from_ms <= at_ms < self.to_ms:
             return self.cell_at(at_ms)
         return (at_ms - self.from_ms) // self.cell_ms
+
+
+def _owed_in_words(rows: Sequence[Row]) -> str:
+    owing = sorted((row for row in rows if row.totals.owed_ms), key=lambda row: -row.totals.owed_ms)
+    if not owing:
+        return ""
+    total = formats.duration_in_words(sum(row.totals.owed_ms for row in owing))
+    more = f" and {len(owing) - 1} more" if len(owing) > 1 else ""
+    return f"owed {total} by {owing[0].name}{more}"
 
 
 def window(now_ms: int, cells: int, cell_ms: int = SLOT_MS, *, cells_back: int = 0) -> int:
@@ -190,7 +196,9 @@ def in_words(made: GapGrid, row: int, cell: int, tz: tzinfo | None, now_ms: int)
     begins, ends = made.edges[cell], made.edges[cell + 1]
     spans = one.timeline.between(begins, ends)
     if not spans:
-        return [(f"{one.name} · {period(begins, ends, tz, now_ms)} · {NOT_RUNNING}", None)]
+        goes_on = one.timeline.spans and one.timeline.spans[-1].to_ms >= now_ms - SLOT_MS
+        why = NOT_DUE if goes_on and ends > now_ms - SLOT_MS else NOT_RUNNING
+        return [(f"{one.name} · {period(begins, ends, tz, now_ms)} · {why}", None)]
     ordered = sorted(spans, key=lambda span: (WORST_FIRST.index(span.state), span.from_ms))
     if made.cell_ms == SLOT_MS or len(spans) == 1:
         told = [span_in_words(span, tz, now_ms) for span in ordered]

@@ -28,10 +28,6 @@ class Totals(NamedTuple):
     complete_ms: int
     owed_ms: int
 
-    def __add__(self, other: object) -> "Totals":
-        assert isinstance(other, Totals)
-        return Totals(self.due_ms + other.due_ms, self.complete_ms + other.complete_ms, self.owed_ms + other.owed_ms)
-
     @property
     def lacking_ms(self) -> int:
         return self.due_ms - self.complete_ms
@@ -63,6 +59,7 @@ class Timeline:
         self._owed = _sums(
             length if span.state is Provenance.MISSING else 0 for span, length in zip(spans, lengths, strict=True)
         )
+        self._settled: int | None = None
         self._gaps = [span.from_ms for span in spans if span.state is not Provenance.LIVE]
 
     def between(self, from_ms: int, to_ms: int) -> Sequence[Span]:
@@ -114,10 +111,15 @@ class Timeline:
 
     def settled_before(self, default_ms: int) -> int:
         """Before this instant nothing changes any more: where the run of gaps begins that holds the first open one."""
+        if self._settled is not None:
+            return self._settled
+        if not self.spans:
+            return default_ms
         found = next((place for place, span in enumerate(self.spans) if span.state in OPEN), len(self.spans))
         while found and self.spans[found - 1].state is not Provenance.LIVE:
             found -= 1
-        return self._from[found] if found < len(self.spans) else (self._to[-1] if self._to else default_ms)
+        self._settled = self._from[found] if found < len(self.spans) else self._to[-1]
+        return self._settled
 
     def run_that_holds(self, at_ms: int) -> int:
         """The beginning of the run of gaps that lies across an instant; the instant itself where none does."""

@@ -13,7 +13,7 @@ from tui.actions import Context, available, bindings
 from tui.model import formats
 from tui.model.day_shares import accounting_zone
 from tui.model.days import Figures, Month, coverage_in_words, first_of, month_of, months_away, split_in_words
-from tui.model.text import padded, padded_left, safe
+from tui.model.text import padded, padded_left, safe, width
 from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen
 from tui.widgets import bars
@@ -207,7 +207,8 @@ class DaysScreen(ConsoleScreen):
         for name, cells in columns:
             text, ink = texts[name]
             parts.append((padded_left(text, cells), f"{ink}{over}"))
-        return [*parts, (" " * self.size.width, over)]
+        room = self.query_one("#page", Page).cells - sum(width(text) for text, _ in parts)
+        return [*parts, (" " * max(0, room), over)]
 
     # Keys
 

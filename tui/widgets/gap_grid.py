@@ -57,6 +57,8 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self._name: str | None = None
         self._turned: Mapping[str, Sequence[Interval]] = {}
         self._drawn: dict[int, Strip] = {}
+        self._rows_drawn: dict[int, Strip] = {}
+        """The rows of the window as they look without the cursor."""
 
     @property
     def gap_row(self) -> Row | None:
@@ -75,6 +77,7 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         """
         self.grid = grid
         self._turned = turned or {}
+        self._rows_drawn = {}
         number = next((number for number, row in enumerate(grid.rows) if row.name == self._name), self.row)
         self.row = min(number, max(0, len(grid.rows) - 1))
         if self.at_ms is not None:
@@ -118,7 +121,11 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self._drawn = {}
 
     def on_resize(self) -> None:
-        self._drawn = {}
+        self._drawn, self._rows_drawn = {}, {}
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._drawn, self._rows_drawn = {}, {}
 
     def on_click(self, event: events.Click) -> None:
         if event.y >= 1:
@@ -142,7 +149,12 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         if number >= len(grid.rows):
             why = "nothing here has the name that you look for" if grid.hidden else "no server has reported yet"
             return self.strip([(f" {why}", "quiet")] if y == 1 and not grid.rows else (), cells)
-        return self.strip(self._row(grid, number), cells)
+        if number == self.row:
+            return self.strip(self._row(grid, number), cells)
+        strip = self._rows_drawn.get(number)
+        if strip is None:
+            strip = self._rows_drawn[number] = self.strip(self._row(grid, number), cells)
+        return strip
 
     def _row(self, grid: GapGrid, number: int) -> list[Part]:
         row = grid.rows[number]
@@ -151,11 +163,17 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         just_turned = self._turned.get(row.name, ())
         for place, cell in enumerate(grid.cells_of(number)):
             ink = _ink(cell)
-            if any(piece.clip(grid.edges[place], grid.edges[place + 1]).length_ms for piece in just_turned):
+            if just_turned and any(
+                piece.clip(grid.edges[place], grid.edges[place + 1]).length_ms for piece in just_turned
+            ):
                 ink += " turned"
             if number == self.row and place == self.cell:
                 ink += " reversed"
-            parts.append((GLYPHS[cell.state if cell else None], ink))
+            glyph = GLYPHS[cell.state if cell else None]
+            if parts[-1][1] == ink and place:
+                parts[-1] = (parts[-1][0] + glyph, ink)
+            else:
+                parts.append((glyph, ink))
         totals = row.totals
         percent = formats.percent(totals.complete_ms, totals.due_ms)
         worst = Provenance.MISSING.value if totals.owed_ms else Provenance.LOST.value

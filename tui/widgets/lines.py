@@ -46,12 +46,24 @@ INK_CLASSES = {f"ink--{ink}" for ink in INKS}
 class Inked(Widget):
     """Mixed into a widget that draws parts."""
 
+    _mixed: dict[str, Style] | None = None
+    """The inks that were asked for, until the widget's style changes."""
+
     def ink(self, name: str) -> Style:
         """The style of an ink over the widget's own; several inks are given as `live cursor`, the last one wins."""
-        style = self.rich_style
-        for one in name.split():
-            style += self._one_ink(f"ink--{one}")
+        if self._mixed is None:
+            self._mixed = {}
+        style = self._mixed.get(name)
+        if style is None:
+            style = self.rich_style
+            for one in name.split():
+                style += self._one_ink(f"ink--{one}")
+            self._mixed[name] = style
         return style
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._mixed = None
 
     def _one_ink(self, component: str) -> Style:
         """The component's own style, its see-through colours laid over the widget's background."""
