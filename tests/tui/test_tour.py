@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamusage.client import UsageClient
+from streamusage.coverage import Provenance
 from tests.tui.test_console import until
 from tui.demo.clock import DemoClock
 from tui.demo.estate import HISTORY_MS, running_estate
@@ -14,6 +15,7 @@ from tui.demo.main import BEFORE_MIDNIGHT_MS, DAY_MS
 from tui.demo.tour import STEPS, Caption, TourApp
 from tui.model.text import width
 from tui.screens.days import DaysScreen
+from tui.screens.gaps import GapsScreen
 
 MIDNIGHT = 20_500 * DAY_MS
 
@@ -27,13 +29,14 @@ async def test_the_tour_goes_from_key_to_key_and_heals_over_midnight(tmp_path: P
     clock = DemoClock(MIDNIGHT - BEFORE_MIDNIGHT_MS - HISTORY_MS)
     async with running_estate(tmp_path, 1, 0, clock) as estate:
         await estate.make_history(lambda _: None)
-        living = asyncio.create_task(estate.live(60, outage=False))
+        living = asyncio.create_task(estate.live(1, outage=False))
         told: list[str] = []
         tasks = []
 
         def tell(line: str) -> None:
             told.append(line)
-            tasks.append(asyncio.create_task(estate.told(line)))
+            faster = "speed 60" if line.startswith("speed") else line
+            tasks.append(asyncio.create_task(estate.told(faster)))
 
         async with UsageClient(estate.url, estate.token_file.read_text().strip()) as client:
             app = TourApp(client, tell, tmp_path / "deleted.ndjson")
@@ -50,7 +53,10 @@ async def test_the_tour_goes_from_key_to_key_and_heals_over_midnight(tmp_path: P
                     with contextlib.suppress(AssertionError):
                         await until(pilot, lambda: app.step == 7, "midnight and the healing")
                 assert app.step == 7
-                assert told == ["cut edge-2", "crash edge-1", "heal edge-2"]
+                gaps = next(screen for screen in app.screen_stack if isinstance(screen, GapsScreen))
+                filled = [span for span in gaps.book.servers["edge-2"].spans if span.state is Provenance.BACKFILLED]
+                assert filled[0].from_ms < MIDNIGHT < filled[-1].to_ms
+                assert told == ["cut edge-2", "speed 12", "crash edge-1", "heal edge-2"]
                 await pilot.press("n", "n", "enter")
                 await until(pilot, lambda: app.step == 8, "the gap in full")
                 await pilot.press("escape", "y")

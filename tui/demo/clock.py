@@ -21,7 +21,8 @@ class DemoClock:
         self._at_ms += milliseconds
 
     def release(self, speed: float) -> None:
-        """Lets time run, `speed` times as fast as the machine's."""
+        """Lets time run from here on, `speed` times as fast as the machine's."""
+        self._at_ms = self.now_ms()
         self._speed, self._released_ns = speed, time.monotonic_ns()
 
     def now_ms(self) -> int:

@@ -115,8 +115,10 @@ class Estate:
         return next(running for running in self._agents if running.member.server == server)
 
     async def told(self, line: str) -> None:
-        """Does what a line such as `cut edge-2` says; of anything else nothing comes."""
+        """Does what a line such as `cut edge-2` or `speed 12` says; of anything else nothing comes."""
         what, _, server = line.strip().partition(" ")
+        if what == "speed":
+            self._clock.release(float(server))
         act = {"cut": self.cut, "heal": self.heal, "crash": self.crash}.get(what)
         if act is not None and server in {running.member.server for running in self._agents}:
             await act(server)

@@ -105,7 +105,8 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, to
         now_ms = time.time_ns() // 1_000_000
         if tour:  # its outage goes over midnight, whatever the hour
             now_ms = now_ms - now_ms % DAY_MS - BEFORE_MIDNIGHT_MS
-        await run_headless(directory, seed, speed, port, now_ms, _progress, ready, stop, lines)
+        first_speed = 1.0 if tour else speed
+        await run_headless(directory, seed, first_speed, port, now_ms, _progress, ready, stop, lines)
 
     with tempfile.TemporaryDirectory(prefix="streamtop-demo-") as directory:
         try:

@@ -30,6 +30,8 @@ from tui.widgets.lines import Line, Part
 POLL_SECONDS = 0.5
 _LOOK_EVERY_SECONDS = 0.2
 _CRASHED = "edge-1"
+SPEED = 12
+"""How fast time runs once the outage has begun. Until then it is real time, so that midnight waits for the reader."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ STEPS = (
         ),
         _on(GapsScreen),
         "g",
-        f"cut {CUT_OFF}",
+        f"cut {CUT_OFF}\nspeed {SPEED}",
     ),
     Step(
         (
@@ -247,7 +249,8 @@ class TourApp(ConsoleApp):
             return
         self.step += 1
         if STEPS[self.step].happens:
-            self._tell(STEPS[self.step].happens)
+            for line in STEPS[self.step].happens.splitlines():
+                self._tell(line)
         self._show()
 
     def action_tour_leave(self) -> None:

@@ -56,7 +56,7 @@ def story(span: Span, server: ServerState | None, now_ms: int) -> list[Event]:
         events.append(
             Event(
                 span.detected_at,
-                "noticed: no sync-up for three intervals; the agent retries, then accumulates",
+                "noticed: three intervals without a sync-up; the agent accumulates",
                 Provenance.MISSING,
             )
         )
@@ -66,17 +66,13 @@ def story(span: Span, server: ServerState | None, now_ms: int) -> list[Event]:
         )
     if span.filled_at is not None:
         after = formats.duration_in_words(max(0, span.filled_at - span.to_ms))
-        events.append(
-            Event(
-                span.filled_at, f"recovering: the delta came and was applied, {after} after the gap's end", span.state
-            )
-        )
+        events.append(Event(span.filled_at, f"recovering: the delta came, {after} after the gap's end", span.state))
     elif span.state is Provenance.MISSING:
         length = formats.duration_in_words(max(0, now_ms - span.from_ms))
         events.append(
             Event(
                 now_ms,
-                f"still owed, for {length} now; nothing of it is lost while the agent's journal lives",
+                f"still owed, for {length} now; the agent's journal has it",
                 span.state,
             )
         )
