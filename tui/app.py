@@ -32,8 +32,8 @@ from tui.messages import (
 from tui.model import deletion
 from tui.model.alerts import AlertBook
 from tui.model.day_shares import accounting_zone
-from tui.model.days import last_of
 from tui.model.gap_story import GapFigures
+from tui.model.months import last_of
 from tui.model.sessions import Session
 from tui.model.text import safe
 from tui.poller import Poller

@@ -3,7 +3,7 @@
 from datetime import date
 
 from streamusage.answers import BackfilledPart, CoveredTime, DailyStatistics
-from tui.model.days import added, last_of, month_of, months_away
+from tui.model.months import added, last_of, month_of, months_away
 from tui.widgets.month_chart import month_chart
 
 DAY = 86_400_000

@@ -13,8 +13,8 @@ from streamusage.days import day_interval
 from tests.tui.scripted import MINUTE, ScriptedEstate, figures_of, scripted_estate
 from tests.tui.test_console import until
 from tui.app import ConsoleApp
-from tui.model.days import month_of
 from tui.model.gaps import CELL_LENGTHS_MS
+from tui.model.months import month_of
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 from tui.widgets.lines import Line

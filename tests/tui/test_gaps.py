@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from streamusage.answers import Carrier, Coverage, Delta, ServerCoverage, Span
 from streamusage.coverage import WORST_FIRST, Interval, Provenance
 from streamusage.days import day_interval
+from tui.model.accounts import Timeline, overlaid
 from tui.model.coverage_book import CoverageBook
 from tui.model.gaps import (
     CELL_LENGTHS_MS,
@@ -23,7 +24,6 @@ from tui.model.gaps import (
     window,
     window_edges,
 )
-from tui.model.timeline import Timeline, overlaid
 
 MINUTE = 60_000
 NOON = 1795262400000

@@ -6,7 +6,7 @@ import msgspec
 
 from streamusage.answers import Carrier, Coverage, Span
 from streamusage.usage import StreamId
-from tui.model.timeline import Timeline, overlaid
+from tui.model.accounts import Timeline, overlaid
 
 
 class CoverageBook:

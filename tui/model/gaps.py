@@ -8,7 +8,7 @@ from typing import NamedTuple
 from streamusage.answers import Delta, Span
 from streamusage.coverage import SLOT_MS, WORST_FIRST, Interval, Provenance, slot_of
 from tui.model import formats
-from tui.model.timeline import NOTHING, Cell, Timeline, Totals
+from tui.model.accounts import NOTHING, Cell, Timeline, Totals
 
 GLYPHS: dict[Provenance | None, str] = {
     Provenance.LIVE: "█",

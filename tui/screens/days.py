@@ -12,7 +12,7 @@ from streamusage.days import day_of
 from tui.actions import Context, available, bindings
 from tui.model import formats
 from tui.model.day_shares import accounting_zone
-from tui.model.days import Figures, Month, coverage_in_words, first_of, month_of, months_away, split_in_words
+from tui.model.months import Figures, Month, coverage_in_words, first_of, month_of, months_away, split_in_words
 from tui.model.text import padded, padded_left, safe, width
 from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen

@@ -14,11 +14,11 @@ from streamusage.coverage import Interval, Provenance
 from tui.actions import Context, available, bindings
 from tui.messages import CoveragePolled, DayPolled
 from tui.model import formats
+from tui.model.accounts import Timeline
 from tui.model.coverage_book import CoverageBook
 from tui.model.day_shares import DayShares
 from tui.model.gaps import CELL_LENGTHS_MS, GLYPHS, grid, in_words, period, turned, window_edges
 from tui.model.text import safe, width
-from tui.model.timeline import Timeline
 from tui.screens.base import ConsoleScreen
 from tui.screens.gap import GapScreen
 from tui.screens.help import HelpScreen

@@ -15,9 +15,9 @@ from textual.strip import Strip
 
 from streamusage.coverage import Interval, Provenance
 from tui.model import formats
+from tui.model.accounts import WHOLE, Cell
 from tui.model.gaps import GLYPHS, GapGrid, Row
 from tui.model.text import padded, padded_left, safe
-from tui.model.timeline import WHOLE, Cell
 from tui.widgets.lines import INK_CLASSES, Inked, Part
 
 _LEAST_NAME, _MOST_NAME = 10, 20

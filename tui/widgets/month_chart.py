@@ -5,8 +5,8 @@ from datetime import date
 
 from streamusage.coverage import Provenance
 from tui.model import formats
-from tui.model.days import Figures, last_of
 from tui.model.gaps import GLYPHS
+from tui.model.months import Figures, last_of
 from tui.model.text import padded_left
 from tui.widgets.lines import Part
 from tui.widgets.plot import bars

@@ -13,7 +13,7 @@ import msgspec
 from streamusage.answers import BackfilledPart, CoveredTime, DailyStatistics
 from streamusage.coverage import WORST_FIRST, Provenance
 from tui.model import formats
-from tui.model.timeline import WHOLE
+from tui.model.accounts import WHOLE
 
 _STATES = ("provisional", "adjusted", "final")
 """What a sum of days is called: the first of these that any of them is."""
