@@ -26,7 +26,7 @@ MINUTE_MS, DAY_MS = 60_000, 86_400_000
 NOW_MS = 20_500 * DAY_MS + 43_200_000
 LONGEST_MS = 50.0
 TIMES = 30
-KEYS = ("h", "l", "j", "k", "pagedown", "pageup", "H", "L", "n", "N", "s", "minus", "plus", "tab")
+KEYS = ("h", "l", "j", "k", "pagedown", "pageup", "H", "L", "n", "N", "o", "minus", "plus", "tab")
 _GAPS = (Provenance.BACKFILLED, Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.LOST)
 
 
@@ -110,7 +110,7 @@ ACTIONS: dict[str, tuple[str, tuple[int, ...]]] = {
     "L": ("page", (1,)),
     "n": ("next_gap", ()),
     "N": ("previous_gap", ()),
-    "s": ("sort", ()),
+    "o": ("order", ()),
     "minus": ("zoom", (1,)),
     "plus": ("zoom", (-1,)),
     "tab": ("other_rows", ()),

@@ -10,6 +10,10 @@ from typing import Literal
 import msgspec
 
 from streamusage.coverage import Interval, Provenance
+from streamusage.day_answers import BackfilledPart as BackfilledPart
+from streamusage.day_answers import CoveredTime as CoveredTime
+from streamusage.day_answers import Daily as Daily
+from streamusage.day_answers import DailyStatistics as DailyStatistics
 from streamusage.report import AgentPhase, Role
 from streamusage.usage import SessionKey, StreamId, UsageRecord
 
@@ -66,7 +70,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
 
     server: str
     role: Role
-    state: Literal["live", "unreachable"]
+    state: Literal["live", "unreachable", "removed"]
     since: int | None = None
     last_sync_at: int | None = None
     watermark: int | None = None
@@ -79,6 +83,68 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     """How much time before now is not accounted for."""
     active_subscribers: int = 0
     clock_offset_ms: int | None = None
+    removed: Literal["in order", "by force"] | None = None
+    """How it was taken out of the estate: by force, its part of the sessions is not accounted for."""
+    removed_at: int | None = None
+
+
+class RemovedServer(msgspec.Struct, frozen=True, kw_only=True):
+    """A server that was taken out just now."""
+
+    now: int
+    server: str
+    removed: Literal["in order", "by force"]
+    sessions: int = 0
+    """How many sessions that changed."""
+
+
+class Orphan(msgspec.Struct, frozen=True, kw_only=True):
+    """What one server reported of a record after it was deleted or discarded."""
+
+    scope: str
+    name: str
+    start_time: int = msgspec.field(name="startTime")
+    server: str
+    end_time: int = msgspec.field(name="endTime")
+    active: int = 0
+    highest: int = 0
+    total: int = 0
+    first_at: int
+    last_at: int
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.scope, self.name)
+
+
+class Orphans(msgspec.Struct, frozen=True, kw_only=True):
+    """Orphans, newest first."""
+
+    now: int
+    more: bool = False
+    """There are older ones; they can be asked for by their time."""
+    orphans: list[Orphan]
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of what the service keeps: who made it, by the token's name, and how many records it met."""
+
+    at: int
+    who: str
+    operation: str
+    scope: str = ""
+    name: str = ""
+    """The stream's, or the server's where a server was removed."""
+    start_time: int | None = msgspec.field(name="startTime", default=None)
+    records: int = 0
+
+
+class Audit(msgspec.Struct, frozen=True, kw_only=True):
+    """The audit log, newest first."""
+
+    now: int
+    more: bool = False
+    entries: list[AuditEntry]
 
 
 class Servers(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,52 +217,6 @@ class Carriers(msgspec.Struct, frozen=True, kw_only=True):
     carriers: list[Carrier]
 
 
-class CoveredTime(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a day is accounted for, and how."""
-
-    live_ms: int = 0
-    backfilled_ms: int = 0
-    partial_ms: int = 0
-    missing_ms: int = 0
-    lost_ms: int = 0
-    held_ms: int = 0
-
-
-class BackfilledPart(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a day's figures that came after an outage."""
-
-    connections: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    view_time_ms: int = 0
-
-
-class DailyStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """One server's figures of one accounting day. `msgspec.to_builtins` gives what `daily --format json` prints."""
-
-    server: str
-    day: str
-    tz: str
-    state: Literal["provisional", "final", "adjusted"]
-    connections: int
-    connections_by_protocol: dict[str, int]
-    bytes_in: int
-    bytes_out: int
-    peak_in_bps: int | None
-    peak_in_at: int | None
-    peak_out_bps: int | None
-    peak_out_at: int | None
-    view_time_ms: int
-    average_view_time_ms: int | float | None
-    coverage: CoveredTime
-    backfilled: BackfilledPart
-
-
-class Daily(msgspec.Struct, frozen=True, kw_only=True):
-    now: int
-    days: list[DailyStatistics]
-
-
 class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
     """Subscribers of a stream over one step. `None` where nothing is known, which is not a zero."""
 
@@ -205,6 +225,7 @@ class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
     highest: int | None = None
     """An upper bound of the true simultaneous maximum."""
     state: Provenance | None = None
+    """`None` where no server that carried the stream was in service."""
 
 
 class ServerShare(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,6 +241,28 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     step_ms: int
     points: list[HistoryPoint]
     servers: list[ServerShare] = []
+
+
+class Trend(msgspec.Struct, frozen=True, kw_only=True):
+    """Subscribers of one live stream, an entry a step. `None` is not known, and a state of `None` not in service."""
+
+    scope: str
+    name: str
+    active: list[int | None]
+    state: list[Provenance | None]
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.scope, self.name)
+
+
+class Trends(msgspec.Struct, frozen=True, kw_only=True):
+    """The trends of every stream that is live, from the same instant on."""
+
+    now: int
+    from_ms: int = msgspec.field(name="from")
+    step_ms: int
+    streams: list[Trend]
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,6 +7,7 @@ and never holds the token. Nothing is tried twice here: that is the caller's to 
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from datetime import date
 from email.utils import parsedate_to_datetime
@@ -18,21 +19,26 @@ import httpx
 import msgspec
 
 from streamusage.answers import (
+    Audit,
     Carriers,
     Changes,
     Coverage,
-    Daily,
     ErrorBody,
     History,
     ImportResult,
     LiveStream,
+    Orphans,
+    RemovedServer,
     Servers,
+    Trends,
     UnreadableError,
     decode_record,
     decode_records,
     described,
 )
 from streamusage.clock import Clock, SystemClock
+from streamusage.day_answers import Adjustments, CloseResult, Daily, DailySums
+from streamusage.drift import Drift, drift_of
 from streamusage.failures import (
     BadAddress,
     BadAnswer,
@@ -51,6 +57,7 @@ __all__ = [
     "NotFound",
     "Refused",
     "ServiceTime",
+    "Timing",
     "Unreachable",
     "UsageApiError",
     "UsageClient",
@@ -75,10 +82,23 @@ class ServiceTime(NamedTuple):
     """This clock's `elapsed_ms` when it was heard."""
 
 
+class Timing(NamedTuple):
+    """Where the time of one exchange went, in milliseconds."""
+
+    connect_ms: float | None
+    """`None` where a connection was open already."""
+    first_byte_ms: float
+    """From the request to the answer's head."""
+    body_ms: float
+    decode_ms: float
+    answer_bytes: int
+
+
 class _Reply(NamedTuple):
     status: int
     headers: httpx.Headers
     body: bytes
+    timing: Timing
 
 
 class UsageClient:
@@ -97,6 +117,8 @@ class UsageClient:
     ) -> None:
         self._base = _checked_address(base_url)
         self._token = _checked_token(token)
+        self.base_url = str(self._base).rstrip("/")
+        self.api_version = api_version
         self._api = f"/streammanager/api/{quote(api_version, safe='')}"
         self._clock = clock or SystemClock()
         self._largest_answer_bytes = largest_answer_bytes
@@ -107,6 +129,10 @@ class UsageClient:
         self.has_extension: bool | None = None
         """Whether the service knows our extension; `None` until it was asked. Set to `None` to ask again."""
         self.service_time: ServiceTime | None = None
+        self.records_timing: Timing | None = None
+        """Of the last answer that told records."""
+        self.records_drift: Drift | None = None
+        """What their fields were; `None` where there was no record among them."""
 
     def __repr__(self) -> str:
         return f"<UsageClient {self.host}>"
@@ -153,7 +179,7 @@ class UsageClient:
             return decode_record(reply.body)
         except UnreadableError as error:
             raise BadAnswer(
-                self.host, asked, f"it answered {reply.status}, but {self._clean(str(error))}; look again"
+                self.host, asked, f"it answered {reply.status}, but {self.without_token(str(error))}; look again"
             ) from None
 
     async def delete_stream(self, stream: StreamId) -> None:
@@ -172,7 +198,7 @@ class UsageClient:
     async def changes(self, cursor: str | None, *, limit: int = 10_000) -> Changes:
         """One page of what changed since the cursor; without one, of everything."""
         query = {"limit": str(limit)} if cursor is None else {"cursor": cursor, "limit": str(limit)}
-        return await self._extension("/api/v1/changes", "read what changed", Changes, query)
+        return await self._extension("/api/v1/changes", "read what changed", Changes, query, of_records=True)
 
     async def servers(self) -> Servers:
         return await self._extension("/api/v1/servers", "read the servers", Servers)
@@ -189,10 +215,33 @@ class UsageClient:
 
     async def daily(self, first: date, last: date, tz: str, *, server: str | None = None) -> Daily:
         """Daily statistics of the days of a zone, both included."""
-        query = {"from": first.isoformat(), "to": last.isoformat(), "tz": tz}
-        if server:
-            query["server"] = server
+        query = _days_query(first, last, tz, server)
         return await self._extension("/api/v1/daily", "read the daily statistics", Daily, query)
+
+    async def daily_sums(
+        self,
+        first: date,
+        last: date,
+        tz: str,
+        *,
+        by: Literal["day", "month"] = "day",
+        group: Literal["server", "role", "all"] = "server",
+        server: str | None = None,
+    ) -> DailySums:
+        """The days of a zone added up, by day or month and by server, role or over all."""
+        query = _days_query(first, last, tz, server) | {"by": by, "group": group}
+        return await self._extension("/api/v1/daily/sums", "add up the daily statistics", DailySums, query)
+
+    async def adjustments(self, first: date, last: date, tz: str, *, server: str | None = None) -> Adjustments:
+        """What came to the closed days of a zone later."""
+        query = _days_query(first, last, tz, server)
+        return await self._extension("/api/v1/adjustments", "read the adjustments", Adjustments, query)
+
+    async def close_day(self, day: date, tz: str, *, server: str | None = None) -> CloseResult:
+        """Closes a day of an account zone with what is there, for one server or for all."""
+        body = msgspec.json.encode({"day": day.isoformat(), "tz": tz} | ({"server": server} if server else {}))
+        asked = f"close {day} of {tz}"
+        return await self._extension("/api/v1/days/close", asked, CloseResult, body=body)
 
     async def history(self, stream: StreamId, from_ms: int, to_ms: int, step_ms: int) -> History:
         """Subscribers of a stream over time. Raises `EmptyNameError`."""
@@ -200,10 +249,35 @@ class UsageClient:
         query = {"from": str(from_ms), "to": str(to_ms), "step": str(step_ms)}
         return await self._extension(path, f"read the history of {stream}", History, query)
 
+    async def trends(self, from_ms: int, to_ms: int, step_ms: int) -> Trends:
+        """Subscribers of every live stream over time."""
+        query = {"from": str(from_ms), "to": str(to_ms), "step": str(step_ms)}
+        return await self._extension("/api/v1/trends", "read the trends", Trends, query)
+
     async def import_records(self, records: Iterable[UsageRecord]) -> ImportResult:
         """Puts records into the service; those that are there already are kept as they are."""
         body = msgspec.json.encode(list(records))
         return await self._extension("/api/v1/import", "import usage records", ImportResult, body=body)
+
+    async def remove_server(self, server: str, *, force: bool) -> RemovedServer:
+        """Takes a server out of the estate: in order, or by force. Raises `EmptyNameError`."""
+        if not server:
+            raise EmptyNameError("a server is named by its name")
+        segment = quote(server, safe="")
+        segment = segment.replace(".", "%2E") if server in {".", ".."} else segment
+        asked = f"take the server {server} out of the estate"
+        query = {"force": "true"} if force else {}
+        return await self._extension(f"/api/v1/servers/{segment}", asked, RemovedServer, query, method="DELETE")
+
+    async def orphans(self, from_ms: int, to_ms: int, *, limit: int = 10_000) -> Orphans:
+        """What servers reported of records after their delete, by when it came; the newest `limit` of them."""
+        query = {"from": str(from_ms), "to": str(to_ms), "limit": str(limit)}
+        return await self._extension("/api/v1/orphans", "read the orphans", Orphans, query)
+
+    async def audit(self, from_ms: int, to_ms: int, *, limit: int = 10_000) -> Audit:
+        """Who changed what the service keeps; the newest `limit` lines of that time."""
+        query = {"from": str(from_ms), "to": str(to_ms), "limit": str(limit)}
+        return await self._extension("/api/v1/audit", "read the audit log", Audit, query)
 
     # How it is done
 
@@ -216,13 +290,20 @@ class UsageClient:
             return []
         self._check(reply, asked)
         records: list[UsageRecord] = []
+        began = time.perf_counter()
         try:
             for part in decode_records(reply.body):
                 records.extend(part)
                 await asyncio.sleep(0)
         except UnreadableError as error:
-            raise BadAnswer(self.host, asked, self._clean(str(error))) from None
+            raise BadAnswer(self.host, asked, self.without_token(str(error))) from None
+        self._note(reply, began)
         return records
+
+    def _note(self, reply: _Reply, began: float) -> None:
+        """Keeps how long an answer with records took, and what their fields were."""
+        self.records_timing = reply.timing._replace(decode_ms=_milliseconds_since(began))
+        self.records_drift = drift_of(reply.body)
 
     async def _extension(
         self,
@@ -231,15 +312,21 @@ class UsageClient:
         kind: type[Answer],
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        *,
+        method: str = "",
+        of_records: bool = False,
     ) -> Answer:
         if self.has_extension is False:
             raise self._extension_missing(asked)
-        method = "GET" if body is None else "POST"
+        method = method or ("GET" if body is None else "POST")
         reply = await self._ask(method, path, asked, query=query or {}, body=body, bearer=True)
         if self.has_extension is None and self._is_foreign(reply):
             self.has_extension = False
             raise self._extension_missing(asked)
+        began = time.perf_counter()
         answer = self._decoded(reply, asked, kind)
+        if of_records:
+            self._note(reply, began)
         self.has_extension = True
         now_ms = getattr(answer, "now", None)
         if isinstance(now_ms, int):
@@ -293,7 +380,7 @@ class UsageClient:
         except httpx.ConnectError as error:
             failure, maybe_done = Unreachable(self.host, asked, _why_not_connected(str(error))), False
         except httpx.HTTPError as error:
-            failure = Unreachable(self.host, asked, self._clean(str(error)) or type(error).__name__)
+            failure = Unreachable(self.host, asked, self.without_token(str(error)) or type(error).__name__)
         if maybe_done and isinstance(failure, Unreachable):
             failure = Unreachable(self.host, asked, f"{failure.what}; it is not known whether it was done: look again")
         # Raised out here, so that no exception that holds the request and its token hangs on it.
@@ -316,7 +403,17 @@ class UsageClient:
         return self._http.build_request(method, url, headers=headers, content=body)
 
     async def _exchange(self, request: httpx.Request, asked: str) -> _Reply:
+        began = time.perf_counter()
+        connected: float | None = None
+
+        async def trace(event: str, _info: Mapping[str, object]) -> None:
+            nonlocal connected
+            if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+                connected = time.perf_counter()
+
+        request.extensions["trace"] = trace
         response = await self._http.send(request, stream=True)
+        headed = time.perf_counter()
         try:
             body = bytearray()
             async for chunk in response.aiter_bytes():
@@ -327,7 +424,14 @@ class UsageClient:
         finally:
             await response.aclose()
         self._hear_the_time(response.headers)
-        return _Reply(response.status_code, response.headers, bytes(body))
+        timing = Timing(
+            None if connected is None else 1000 * (connected - began),
+            1000 * (headed - (connected or began)),
+            _milliseconds_since(headed),
+            0.0,
+            len(body),
+        )
+        return _Reply(response.status_code, response.headers, bytes(body), timing)
 
     def _hear_the_time(self, headers: httpx.Headers) -> None:
         if self.has_extension:
@@ -344,7 +448,11 @@ class UsageClient:
             return msgspec.json.decode(reply.body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             looks = described(reply.body)
-            what = f"the answer {looks}" if "JSON object" not in looks else f"broken JSON: {self._clean(str(error))}"
+            what = (
+                f"the answer {looks}"
+                if "JSON object" not in looks
+                else f"broken JSON: {self.without_token(str(error))}"
+            )
             raise BadAnswer(self.host, asked, what) from None
 
     def _check(self, reply: _Reply, asked: str) -> None:
@@ -371,9 +479,9 @@ class UsageClient:
             said = msgspec.json.decode(reply.body, type=ErrorBody).error_message
         except (msgspec.DecodeError, UnicodeDecodeError):
             return ""
-        return self._clean(said)[:500] or "no reason given"
+        return self.without_token(said)[:500] or "no reason given"
 
-    def _clean(self, text: str) -> str:
+    def without_token(self, text: str) -> str:
         """The text without the token, should the other side have repeated it."""
         if self._token:
             for form in (self._token, quote(self._token, safe=""), urlencode({"": self._token})[1:]):
@@ -381,11 +489,20 @@ class UsageClient:
         return text
 
 
+def _days_query(first: date, last: date, tz: str, server: str | None) -> dict[str, str]:
+    query = {"from": first.isoformat(), "to": last.isoformat(), "tz": tz}
+    return query | ({"server": server} if server else {})
+
+
 _TIMEOUTS: dict[type[httpx.TimeoutException], str] = {
     httpx.ConnectTimeout: f"no connection within {CONNECT_SECONDS:g} s",
     httpx.ReadTimeout: "it stopped answering",
     httpx.WriteTimeout: "it stopped taking the request",
 }
+
+
+def _milliseconds_since(instant: float) -> float:
+    return 1000 * (time.perf_counter() - instant)
 
 
 def _why_not_connected(said: str) -> str:

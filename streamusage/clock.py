@@ -35,9 +35,9 @@ class SystemClock:
 
 
 class SteadyClock:
-    """A clock whose wall time never steps while it lives: read once from another clock, then moved by elapsed time.
+    """A clock whose wall time steps only when it is told to: read once from another clock, then moved by elapsed time.
 
-    The agent counts on it: a stepped wall clock would file units where none were, or hours twice.
+    The agent files by it: the machine's own wall clock may be years off at boot, and step at any time.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -46,6 +46,15 @@ class SteadyClock:
 
     def now_ms(self) -> int:
         return self._offset_ms + self._clock.elapsed_ms()
+
+    def correct(self, by_ms: int) -> None:
+        """Moves the wall time on, or back. Elapsed time goes on as it did."""
+        self._offset_ms += by_ms
+
+    @property
+    def ahead_ms(self) -> int:
+        """How far this clock is ahead of the machine's own, which times in other programs' logs are in."""
+        return self.now_ms() - self._clock.now_ms()
 
     def elapsed_ms(self) -> int:
         return self._clock.elapsed_ms()

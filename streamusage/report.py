@@ -146,6 +146,32 @@ class PeakWindow(msgspec.Struct, frozen=True):
     bytes_out: Count
 
 
+class OpenCounter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A byte counter that lives shorter than the server's boot: a connection's, or a mount's."""
+
+    key: Label
+    bytes_in: Count
+    """What it showed last."""
+    bytes_out: Count
+    ahead_in: Count = 0
+    """How much more than that is counted of it, because the log told of it first."""
+    ahead_out: Count = 0
+    logged_in: Count = 0
+    """What log lines of its connections add up to so far."""
+    logged_out: Count = 0
+    gone_at: Millis | None = None
+    """The reading that did not show it any more."""
+
+
+class OpenAudience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A number of viewers that a server shows without telling them apart, as it stood at the baseline."""
+
+    key: Label
+    viewers: Count
+    joined: Count | None = None
+    """How many came since the number began to be kept, where the server counts them."""
+
+
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """The cumulative counters at the reading up to which everything is in the rows."""
 
@@ -158,6 +184,9 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: Count
     bytes_out: Count
     window: PeakWindow
+    run: str = ""
+    """The run of the agent that took the reading, and its clock that never steps: what time really passed."""
+    elapsed_ms: int = 0
     publishes: tuple[OpenPublish, ...] = ()
     logged_in: Count = 0
     """What the log lines of this boot's sessions add up to: needed once the boot is over."""
@@ -165,6 +194,15 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     cursor: str = ""
     """How far the server's log is read; opaque but to the source."""
     retired: tuple[RetiredBoot, ...] = ()
+    counters: tuple[OpenCounter, ...] = ()
+    moved_in: Count = 0
+    """What was counted by `counters` so far: together with the bytes above it never falls within a boot."""
+    moved_out: Count = 0
+    audiences: tuple[OpenAudience, ...] = ()
+    accepted: Count | None = None
+    """The server's own count of viewer connections, where it has one."""
+    accounted: Count = 0
+    """How much of `accepted` is counted."""
 
 
 class Based(msgspec.Struct, frozen=True):

@@ -1,11 +1,17 @@
 """What all tests share: the program as a user has it, and what tests marked `real` and `terminal` need."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.needs import BY_MARKER, NOT_RUN, install_line, missing, need
 from tests.program import Program
+
+if TYPE_CHECKING:
+    from tests.postgresql import Cluster
 
 
 @pytest.fixture
@@ -14,6 +20,16 @@ def streamtop(tmp_path: Path) -> Program:
     home = tmp_path / "home"
     home.mkdir()
     return Program(home)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> "Iterator[Cluster]":
+    """A PostgreSQL server; a test that asks for it is marked `postgresql`."""
+    from tests.postgresql import cluster
+
+    os.environ["PGPASSWORD"] = "db-s3cret"
+    with cluster() as running:
+        yield running
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

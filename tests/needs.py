@@ -14,13 +14,21 @@ PACKAGES = {
     "nginx's rtmp module": "libnginx-mod-rtmp",
     "ffmpeg": "ffmpeg",
     "rtmpdump": "rtmpdump",
+    "icecast2": "icecast2",
+    "curl": "curl",
+    "node": "nodejs",
+    "npm": "npm",
     "tmux": "tmux",
+    "postgres": "postgresql",
 }
 """The Debian package that brings it."""
 
 BY_MARKER = {
     "real": ("nginx", "nginx's rtmp module", "ffmpeg", "rtmpdump"),
+    "real_icecast": ("icecast2", "ffmpeg", "curl"),
+    "real_node": ("node", "npm", "ffmpeg", "rtmpdump", "curl"),
     "terminal": ("tmux",),
+    "postgresql": ("postgres",),
 }
 
 NOT_RUN = "not run here, for lack of "
@@ -53,5 +61,14 @@ def install_line(programs: list[str]) -> str:
 def _is_here(program: str) -> bool:
     if PACKAGES[program] == "libnginx-mod-rtmp":
         return any((Path(folder) / _RTMP_MODULE).exists() for folder in _MODULE_FOLDERS)
+    if program == "postgres":
+        return bool(postgresql_programs())
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
     return shutil.which(program, path=path) is not None
+
+
+def postgresql_programs() -> Path | None:
+    """The folder of PostgreSQL's programs; Debian keeps the server's off the path."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+    on_path = shutil.which("postgres")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None

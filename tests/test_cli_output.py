@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from streamusage.answers import BackfilledPart, CoveredTime, DailyStatistics, Delta, ServerCoverage, Span
 from streamusage.coverage import Provenance
 from streamusage.usage import EmptyNameError, StreamId, UsageRecord, stream_path
+from tui.commands.daily_views import daily_view
 from tui.commands.instants import instant
 from tui.commands.streams import read, written
-from tui.commands.views import daily_view, gap_view, gaps_of
+from tui.commands.views import gap_view, gaps_of
 from tui.deleted import append
 from tui.output.printer import FORMULA_STARTS, Column, Field, csv_text, json_text, ndjson_text, table_text
 

@@ -3,10 +3,12 @@
 Keys that tmux and shells take (ctrl+s, ctrl+q, ctrl+z, ctrl+b, ctrl+a, ctrl+j) are never the only way.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
 from textual.binding import Binding
+from textual.keys import format_key
 
 
 class Context(StrEnum):
@@ -16,6 +18,7 @@ class Context(StrEnum):
     GAPS = "gaps"
     GAP = "gap"
     DAYS = "days"
+    SERVERS = "servers"
 
 
 class Action(NamedTuple):
@@ -30,15 +33,19 @@ class Action(NamedTuple):
     help: str
     contexts: tuple[Context, ...]
     dangerous: bool = False
+    command: str = ""
+    """What is typed for it in the palette; empty keeps it out of there."""
+    takes: str = ""
+    """The argument that may follow there."""
 
 
-_BOTH = (Context.SESSIONS, Context.GAPS)
+_ALL = tuple(Context)
 _SESSIONS = (Context.SESSIONS,)
 _GAPS = (Context.GAPS,)
 _GAP = (Context.GAP,)
 _DAYS = (Context.DAYS,)
-_LISTS = (*_BOTH, Context.DAYS)
-_EVERYWHERE = (*_BOTH, Context.GAP, Context.DAYS)
+_SERVERS = (Context.SERVERS,)
+_NOT_GAPS = tuple(context for context in Context if context is not Context.GAPS)
 
 ACTIONS = (
     Action(
@@ -46,16 +53,84 @@ ACTIONS = (
         "slash",
         "/",
         "filter",
-        "filter: words, scope=live/*, name=cam-?, state=live",
+        "filter: cam state=live active>10k age<2h scope=live/* (a or b) not c name~^x; ↑ ↓ for earlier ones",
         _SESSIONS,
+        command="filter",
     ),
     Action("detail", "enter", "⏎", "detail", "everything about the stream under the cursor", _SESSIONS),
-    Action("sort", "s", "s", "sort", "sort by the next column", _SESSIONS),
-    Action("reverse", "S", "S", "", "turn the order round", _SESSIONS),
-    Action("delete_session", "d", "d", "delete", "delete the usage record of this one session", _SESSIONS, True),
-    Action("delete_stream", "D", "D", "", "delete every session of this stream", _SESSIONS, True),
-    Action("gaps", "g", "g", "gaps", "which time of which server is accounted for, and how", _SESSIONS),
-    Action("days", "y", "y", "days", "daily statistics, and what they rest on", (Context.SESSIONS, Context.GAPS)),
+    Action("mark", "space", "space", "mark", "mark this session, or take its mark away", _SESSIONS),
+    Action("mark_range(1)", "shift+down", "⇧↓", "", "mark from here down", _SESSIONS),
+    Action("mark_range(-1)", "shift+up", "⇧↑", "", "mark from here up", _SESSIONS),
+    Action("mark_shown", "", "", "", "mark every session that is shown", _SESSIONS, command="mark shown"),
+    Action("clear_marks", "", "", "", "take all marks away", _SESSIONS, command="clear marks"),
+    Action(
+        "delete_session",
+        "d",
+        "d",
+        "delete",
+        "delete the usage record of this one session, or of the marked ones",
+        _SESSIONS,
+        True,
+        command="delete",
+    ),
+    Action(
+        "delete_stream", "D", "D", "", "delete every session of this stream", _SESSIONS, True, command="delete stream"
+    ),
+    Action("delete_everything", "", "", "", "delete every usage record", _SESSIONS, True, command="delete everything"),
+    Action("gaps", "g", "g", "gaps", "which time of which server is accounted for, and how", _SESSIONS, command="gaps"),
+    Action(
+        "servers",
+        "s",
+        "s",
+        "servers",
+        "who reports, and what each server owes",
+        (Context.SESSIONS, Context.GAPS),
+        command="servers",
+    ),
+    Action("sort_next", "o", "o", "sort", "sort by the next column", _SESSIONS),
+    Action("reverse", "O", "O", "", "turn the order round", _SESSIONS, command="reverse"),
+    Action("sort", "S", "S", "", "pick the column to sort by", _SESSIONS, command="sort", takes="COLUMN"),
+    Action("columns", "C", "C", "", "choose columns and their order", _SESSIONS, command="columns"),
+    Action("density", "z", "z", "", "dense, roomy or fitting columns", _SESSIONS, command="density"),
+    Action("group", "t", "t", "", "group by scope, or no longer", _SESSIONS, command="group by scope"),
+    Action("raw_record", "J", "J", "", "the record as the service sends it", _SESSIONS, command="raw record"),
+    Action("command", "c", "c", "", "the same as a curl command, without the token", _SESSIONS, command="curl command"),
+    Action("copy", "Y", "Y", "", "copy record, table or command", _SESSIONS, command="copy", takes="WHAT"),
+    Action(
+        "export",
+        "E",
+        "E",
+        "",
+        "write what is shown to a file, .csv or .json",
+        _SESSIONS,
+        command="export",
+        takes="FILE",
+    ),
+    Action("bundle", "B", "B", "", "an incident bundle in one archive", _ALL, command="bundle", takes="FILE"),
+    Action("screenshot", "", "", "", "the screen as an SVG file", _ALL, command="screenshot", takes="FILE"),
+    Action("pause", "p", "p", "", "let the table stand still, or go on", _ALL, command="pause"),
+    Action("step(-1)", "comma", ",", "", "the table as it was one poll before", _SESSIONS),
+    Action("step(1)", "full_stop", ".", "", "one poll later", _SESSIONS),
+    Action("live", "0", "0", "", "back to live", _SESSIONS, command="live"),
+    Action("jump", "", "", "", "the table as it was: 3m, 90s ago, or 12:40", _SESSIONS, command="jump", takes="TIME"),
+    Action("interval(1)", "plus", "+", "", "poll more often", _NOT_GAPS),
+    Action("interval(-1)", "minus", "-", "", "poll less often", _NOT_GAPS),
+    Action(
+        "latency", "L", "L", "", "where the time of a poll goes", (Context.SESSIONS, Context.SERVERS), command="latency"
+    ),
+    Action("arm", "", "", "", "lift read-only for a time, such as 5m", _ALL, command="arm", takes="TIME"),
+    Action("theme", "", "", "", "another theme", _ALL, command="theme", takes="NAME"),
+    Action("profile", "P", "P", "", "another service", _ALL, command="profile", takes="NAME"),
+    Action("open", "enter,g", "⏎", "gaps", "the gap view, at this server", _SERVERS),
+    Action(
+        "days",
+        "y",
+        "y",
+        "days",
+        "daily statistics, and what they rest on",
+        (Context.SESSIONS, Context.GAPS, Context.SERVERS),
+        command="days",
+    ),
     Action("open", "enter", "⏎", "open", "the gap under the cursor in full", _GAPS),
     Action("open", "enter", "⏎", "servers", "the servers of the day under the cursor, and back", _DAYS),
     Action("pan(-1)", "h,left", "h ←", "month before", "the month before", _DAYS),
@@ -64,33 +139,64 @@ ACTIONS = (
     Action("previous_gap", "N", "N", "", "to the gap before", (Context.GAPS, Context.GAP)),
     Action("zoom(1)", "minus", "-", "coarser", "more time: coarser cells, up to a day", _GAPS),
     Action("zoom(-1)", "plus,equals_sign", "+", "finer", "less time: finer cells, down to a minute", _GAPS),
-    Action("other_rows", "tab", "tab", "streams", "rows of servers or of streams", _GAPS),
-    Action("sort", "s", "s", "", "sort: by name, or what lacks most first", _GAPS),
-    Action("filter", "slash", "/", "filter", "only the rows with this in their name", _GAPS),
+    Action("other_rows", "tab", "tab", "streams", "rows of servers or of streams", _GAPS, command="streams"),
+    Action("order", "o", "o", "", "order: by name, or what lacks most first", _GAPS, command="order"),
+    Action("filter", "slash", "/", "filter", "only the rows with this in their name", _GAPS, command="filter"),
     Action("pan(-1)", "h,left", "h ←", "", "one cell earlier; the window follows", _GAPS),
     Action("pan(1)", "l,right", "l →", "", "one cell later", _GAPS),
     Action("page(-1)", "H,shift+left", "H", "", "a whole window earlier", _GAPS),
     Action("page(1)", "L,shift+right", "L", "", "a whole window later", _GAPS),
-    Action("move(1)", "j,down", "j ↓", "", "down", _LISTS),
-    Action("move(-1)", "k,up", "k ↑", "", "up", _LISTS),
-    Action("scroll(1)", "j,down", "j ↓", "", "down", _GAP),
-    Action("scroll(-1)", "k,up", "k ↑", "", "up", _GAP),
-    Action("scroll(15)", "pagedown,space", "PgDn", "", "a page down", _GAP),
-    Action("scroll(-15)", "pageup", "PgUp", "", "a page up", _GAP),
-    Action("move_page(1)", "pagedown,ctrl+d", "PgDn", "", "a page down", _LISTS),
-    Action("move_page(-1)", "pageup,ctrl+u", "PgUp", "", "a page up", _LISTS),
-    Action("first", "home", "Home", "", "to the first", _LISTS),
-    Action("last", "end,G", "End G", "", "to the last", _LISTS),
-    Action("refresh", "r", "r", "", "ask the service now", _EVERYWHERE),
-    Action("back", "escape", "esc", "back", "back: out of the detail, the filter, the gap view", _EVERYWHERE),
-    Action("help", "question_mark,f1", "?", "help", "this page", _EVERYWHERE),
-    Action("quit", "q,ctrl+c", "q", "quit", "leave; nothing is stopped but this console", _EVERYWHERE),
+    Action("move(1)", "j,down", "j ↓", "", "down", _ALL),
+    Action("move(-1)", "k,up", "k ↑", "", "up", _ALL),
+    Action("move_page(1)", "pagedown,ctrl+d", "PgDn", "", "a page down", _ALL),
+    Action("move_page(-1)", "pageup,ctrl+u", "PgUp", "", "a page up", _ALL),
+    Action("first", "home", "Home", "", "to the first", _ALL),
+    Action("last", "end,G", "End G", "", "to the last", _ALL),
+    Action("refresh", "r", "r", "", "ask the service now", _ALL, command="refresh"),
+    Action("palette", "colon,ctrl+p", ":", "", "everything by name", _ALL),
+    Action("back", "escape", "esc", "back", "back: out of the detail, marks, the filter, the view", _ALL),
+    Action("help", "question_mark,f1", "?", "help", "this page", _ALL, command="help"),
+    Action("quit", "q,ctrl+c", "q", "quit", "leave; nothing is stopped but this console", _ALL, command="quit"),
 )
 
+NO_KEYMAP: Mapping[str, str] = {}
 
-def available(context: Context, *, read_only: bool) -> list[Action]:
-    """The actions of a context. A read-only console has no dangerous ones at all."""
-    return [action for action in ACTIONS if context in action.contexts and not (read_only and action.dangerous)]
+
+def available(context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP) -> list[Action]:
+    """The actions of a context, with the keys that the user gave them. A read-only console has no dangerous ones."""
+    return [
+        with_keys(action, keymap)
+        for action in ACTIONS
+        if context in action.contexts and not (read_only and action.dangerous)
+    ]
+
+
+def with_keys(action: Action, keymap: Mapping[str, str]) -> Action:
+    """The action under the keys of a user's key map."""
+    keys = keymap.get(action.name)
+    return action if keys is None else action._replace(keys=keys, shown=" ".join(map(shown_key, keys.split(","))))
+
+
+def shown_key(key: str) -> str:
+    """How a key reads: `ctrl+g`, `/`."""
+    return format_key(key.strip())
+
+
+def why_not_keymap(keymap: Mapping[str, str]) -> str:
+    """What is wrong with a user's key map; empty where nothing is."""
+    # What has no key of its own is meant to be typed.
+    names = {action.name for action in ACTIONS if action.keys}
+    for name in keymap:
+        if name not in names:
+            return f"there is no action {name!r}; there are {', '.join(sorted(names))}"
+    for context in Context:
+        taken: dict[str, str] = {}
+        for action in available(context, read_only=False, keymap=keymap):
+            for key in filter(None, map(str.strip, action.keys.split(","))):
+                if key in taken:
+                    return f"{key} is given to both {taken[key]} and {action.name} in the {context.value} view"
+                taken[key] = action.name
+    return ""
 
 
 def bindings(context: Context) -> list[Binding]:
@@ -98,7 +204,7 @@ def bindings(context: Context) -> list[Binding]:
     return [
         Binding(action.keys, action.name, action.label or action.help, show=False, id=action.name)
         for action in ACTIONS
-        if context in action.contexts
+        if context in action.contexts and action.keys
     ]
 
 

@@ -1,23 +1,29 @@
 """The console's app: it wires poller, state and screens, and does nothing else."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Mapping
 from datetime import date, tzinfo
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
-from textual import on
+import rich
+from rich.segment import Segments
+from rich.traceback import Traceback
+from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
-from textual.theme import Theme
+from textual.filter import Monochrome, NoColor
+from textual.message import Message
 
-from streamusage.answers import DailyStatistics, Span
+from streamusage.answers import Span
 from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import Clock
-from streamusage.usage import StreamId, UsageRecord
-from tui import deleter
+from streamusage.day_answers import DailyStatistics
+from streamusage.usage import StreamId
 from tui.alerting import escapes, run_command
-from tui.deleter import Outcome
+from tui.deletions import Deletions
 from tui.gap_reader import read_gap
+from tui.memory import Memory
 from tui.messages import (
     CoveragePolled,
     DayPolled,
@@ -28,37 +34,45 @@ from tui.messages import (
     MonthPolled,
     PollFailed,
     SessionsPolled,
+    TrendsPolled,
 )
-from tui.model import deletion
+from tui.model import formats
 from tui.model.alerts import AlertBook
 from tui.model.day_shares import accounting_zone
 from tui.model.gap_story import GapFigures
+from tui.model.instants import length_ms
 from tui.model.months import last_of
-from tui.model.sessions import Session
 from tui.model.text import safe
+from tui.outbox import Outbox
 from tui.poller import Poller
 from tui.screens.base import ConsoleScreen
-from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.days import DaysScreen
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
+from tui.screens.picker import Choice, Picked, Picker
+from tui.screens.servers import ServersScreen
 from tui.screens.sessions import SessionsScreen
 from tui.settings import Alerts
 from tui.state import ConsoleState
+from tui.tape import Tape, TapeError
+from tui.themes import DARK, THEMES, Abilities, abilities, theme_for
 
-THEME = Theme(
-    name="streamtop",
-    primary="#3a7bd5",
-    accent="#4fb3d9",
-    success="#7fbf7f",
-    warning="#e0a940",
-    error="#e06c60",
-    foreground="#d6d9dc",
-    background="#111417",
-    surface="#1b2026",
-    panel="#232a32",
-    dark=True,
-)
+INTERVALS_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
+TIMES_SLOWER_UNSEEN = 5
+"""How much less often it is polled while the terminal has lost the focus."""
+LONGEST_ARMED_MS = 60 * 60_000
+
+
+class Polls(Protocol):
+    """What asks the service, or plays what was asked once."""
+
+    interval_seconds: float
+    times_slower: int
+
+    async def run(self) -> None: ...
+    def refresh(self) -> None: ...
+    def look_for_extension(self) -> None: ...
+    def wish(self, *, at_once: bool = True, **what: int | StreamId | None) -> None: ...
 
 
 class ConsoleApp(App[int]):
@@ -78,9 +92,22 @@ class ConsoleApp(App[int]):
         journal_path: Path,
         read_only: bool = False,
         tz: tzinfo | None = None,
+        theme: str = DARK.name,
+        able: Abilities | None = None,
+        keymap: Mapping[str, str] | None = None,
+        profiles: Mapping[str, str] | None = None,
+        memory: Memory | None = None,
+        tape: Tape | None = None,
         alerts: Alerts | None = None,
+        make_poller: Callable[[Callable[[Message], object]], Polls] | None = None,
     ) -> None:
+        able = able or abilities()
         super().__init__()
+        # Without colours the text is drawn in the terminal's own, not in shades of grey.
+        self._filters = [NoColor() if isinstance(one, Monochrome) else one for one in self._filters]
+        for one in THEMES.values():
+            self.register_theme(one)
+        self.theme = theme_for(theme, able)
         self.client = client
         self.state = ConsoleState(
             clock=clock,
@@ -89,27 +116,50 @@ class ConsoleApp(App[int]):
             poll_interval_ms=round(poll_interval_seconds * 1000),
             read_only=read_only,
             tz=tz,
+            keymap=keymap or {},
+            braille=able.braille,
         )
-        self.poller = Poller(client, self.post_message, interval_seconds=poll_interval_seconds, clock=clock)
-        self.sessions_screen = SessionsScreen()
-        self._journal_path = journal_path
+        if memory is not None:
+            self.state.recall(memory)
+        self.set_keymap(dict(keymap or {}))
+        self.poller: Polls
+        if make_poller is not None:
+            self.poller = make_poller(self.post_message)
+        else:
+            self.poller = Poller(client, self.post_message, interval_seconds=poll_interval_seconds, clock=clock)
+        self.sessions_screen = SessionsScreen(memory.filters if memory else [])
+        self.deletions = Deletions(self, journal_path)
+        self.outbox = Outbox(self, client)
+        self.switch_to = ""
+        """The profile that was picked to go on with, once this console has ended."""
+        self._profiles = profiles or {}
+        self._tape = tape
         self._alerts = alerts or Alerts()
         self._alert_book = AlertBook(round(self._alerts.after * 1000))
-        self._to_verify: Outcome | None = None
-        self._polls_to_verify = 0
 
     def on_mount(self) -> None:
-        self.register_theme(THEME)
-        self.theme = THEME.name
         self.title = f"streamtop {safe(self.state.profile_name)}"
         self.push_screen(self.sessions_screen)
         self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
         self.set_interval(1, self._tick)
 
-    def _tick(self) -> None:
-        self._tell_screens(polled=False)
+    def _fatal_error(self) -> None:
+        """Ends with a traceback that shows no values: among them may be a token."""
+        self.bell()
+        traceback = Traceback(show_locals=False, width=None, suppress=[rich])
+        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        self._close_messages_no_wait()
 
-    def _tell_screens(self, *, polled: bool) -> None:
+    def send(self, sequence: str) -> None:
+        """Writes an escape sequence to the terminal."""
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def _tick(self) -> None:
+        self.tell_screens(polled=False)
+
+    def tell_screens(self, *, polled: bool) -> None:
+        """Lets every screen that can be seen draw what is different."""
         for screen in self.screen_stack:
             if (
                 isinstance(screen, ConsoleScreen)
@@ -122,10 +172,22 @@ class ConsoleApp(App[int]):
 
     @on(SessionsPolled)
     def _sessions_polled(self, polled: SessionsPolled) -> None:
+        self._record(polled)
+        began = time.perf_counter()
         self.state.heard(polled)
-        self._verify_delete()
+        applied = time.perf_counter()
+        if polled.split is not None:
+            self.state.latency.heard(polled.split._replace(apply_ms=1000 * (applied - began)))
+        self.deletions.verify()
         self._raise_alerts()
-        self._tell_screens(polled=True)
+        self.tell_screens(polled=True)
+        self.call_after_refresh(lambda: self.state.latency.painted(1000 * (time.perf_counter() - applied)))
+
+    @on(PollFailed)
+    def _poll_failed(self, failed: PollFailed) -> None:
+        self._record(failed)
+        self.state.missed(failed)
+        self.tell_screens(polled=True)
 
     def _raise_alerts(self) -> None:
         for alert in self._alert_book.look(self.state.servers or ()):
@@ -133,25 +195,24 @@ class ConsoleApp(App[int]):
                 f"{safe(alert.in_words())}; g shows it", "missing" if alert.kind == "raised" else "good"
             )
             if written := escapes(alert, self._alerts):
-                self.write_to_terminal(written)
+                self.send(written)
             if self._alerts.command:
                 self.run_worker(run_command(alert, self._alerts.command, self._alert_not_told), group="alert")
 
     def _alert_not_told(self, why: str) -> None:
         self.sessions_screen.say(safe(why), "bad")
 
-    def write_to_terminal(self, escapes: str) -> None:
-        """Writes escape sequences that draw nothing."""
-        if self._driver is not None:
-            self._driver.write(escapes)
-
-    @on(PollFailed)
-    def _poll_failed(self, failed: PollFailed) -> None:
-        self.state.missed(failed)
-        self._tell_screens(polled=True)
+    def _record(self, polled: SessionsPolled | PollFailed) -> None:
+        if self._tape is not None:
+            try:
+                self._tape.hear(polled)
+            except TapeError as error:
+                self._tape = None
+                self.sessions_screen.say(safe(str(error)), "bad")
 
     @on(CoveragePolled)
     def _coverage_polled(self, polled: CoveragePolled) -> None:
+        self.state.coverage = polled.coverage
         for screen in self.screen_stack:
             if isinstance(screen, GapsScreen):
                 screen.coverage_polled(polled)
@@ -174,6 +235,11 @@ class ConsoleApp(App[int]):
             if isinstance(screen, GapScreen) and screen.row == read.row:
                 screen.figures_read(read.from_ms, read.figures)
 
+    @on(TrendsPolled)
+    def _trends_polled(self, polled: TrendsPolled) -> None:
+        self.state.trends.heard(polled.trends)
+        self.tell_screens(polled=False)
+
     @on(HistoryPolled)
     def _history_polled(self, polled: HistoryPolled) -> None:
         self.state.stream_history = {polled.stream: polled.history}
@@ -184,12 +250,75 @@ class ConsoleApp(App[int]):
         self.state.stream_history = {missing.stream: missing.why}
         self.sessions_screen.state_changed(polled=False)
 
+    @on(DeleteFinished)
+    def _delete_finished(self, finished: DeleteFinished) -> None:
+        self.deletions.finished(finished.outcome)
+
+    # Whether anybody looks
+
+    def on_app_blur(self) -> None:
+        self.state.tally.begin(self.state.now_ms())
+        self.poller.times_slower = TIMES_SLOWER_UNSEEN
+
+    def on_app_focus(self, _event: events.AppFocus) -> None:
+        self.poller.times_slower = 1
+        self.poller.refresh()
+        owing = self.state.owing()
+        owed = f"{safe(owing.server)} owes {formats.age(owing.owed_ms)}" if owing else ""
+        if told := self.state.tally.end(self.state.now_ms(), owed):
+            self.sessions_screen.say(told)
+
     # What screens ask for
 
     def refresh_now(self) -> None:
         """Polls now; a service that had no extension is asked for it again."""
         self.poller.look_for_extension()
         self.poller.refresh()
+
+    def pause(self) -> None:
+        """Lets the table stand still, or go on."""
+        if self.state.held:
+            self.state.go_on()
+        else:
+            self.state.hold()
+        self.tell_screens(polled=True)
+
+    def change_interval(self, steps: int) -> None:
+        """Polls more often (above zero) or less."""
+        faster = [one for one in INTERVALS_S if one < self.poller.interval_seconds]
+        slower = [one for one in INTERVALS_S if one > self.poller.interval_seconds]
+        chosen = faster[-1:] if steps > 0 else slower[:1]
+        if chosen:
+            self.poller.interval_seconds = chosen[0]
+            self.state.poll_interval_ms = round(chosen[0] * 1000)
+            self.poller.refresh()
+        self.sessions_screen.say(f"polled every {self.poller.interval_seconds:g} s", "quiet")
+
+    def arm(self, length: str) -> None:
+        """Lifts read-only for a time."""
+        asked_ms = length_ms(length)
+        if not self.state.read_only or asked_ms is None:
+            told = "this console is not read-only" if not self.state.read_only else "arm for how long? such as 5m"
+            self.sessions_screen.say(told, "warn")
+            return
+        self.state.arm(min(asked_ms, LONGEST_ARMED_MS))
+        self.sessions_screen.say("deletes are possible until the countdown above ends", "bad")
+        self.tell_screens(polled=True)
+
+    def pick_profile(self, name: str) -> None:
+        """Goes on with another profile."""
+        if name in self._profiles:
+            self._profile_picked(Picked(name, ""))
+        elif not self._profiles:
+            self.sessions_screen.say("config.toml has no profiles", "warn")
+        else:
+            choices = [Choice(one, one, where) for one, where in self._profiles.items()]
+            self.push_screen(Picker("Service", choices, current=self.state.profile_name), self._profile_picked)
+
+    def _profile_picked(self, picked: Picked | None) -> None:
+        if picked is not None and picked.value != self.state.profile_name:
+            self.switch_to = picked.value
+            self.exit(0)
 
     def look_at(self, stream: StreamId | None, cells: int, step_ms: int) -> None:
         """Polls the history of a stream from now on, or of none."""
@@ -212,7 +341,7 @@ class ConsoleApp(App[int]):
 
     def ask_for_month(self, first: date) -> None:
         """Reads the daily statistics of a month."""
-        self.run_worker(self._read_month(first), group="month", exclusive=True, exit_on_error=True)
+        self.run_worker(self._read_month(first), group="month", exit_on_error=True)
 
     async def _read_month(self, first: date) -> None:
         days: list[DailyStatistics] | str
@@ -221,9 +350,6 @@ class ConsoleApp(App[int]):
         except UsageApiError as error:
             days = str(error)
         self.post_message(MonthPolled(first, days))
-
-    def open_days(self) -> None:
-        self.push_screen(DaysScreen())
 
     def read_gap(self, row: str, span: Span, *, of_stream: bool) -> None:
         """Reads what an opened gap shows."""
@@ -237,67 +363,24 @@ class ConsoleApp(App[int]):
             figures = str(error)
         self.post_message(GapRead(row, span.from_ms, figures))
 
-    def open_gaps(self) -> None:
-        self.push_screen(GapsScreen())
+    def open_days(self) -> None:
+        self.push_screen(DaysScreen())
+
+    def open_gaps(self, server: str | None = None) -> None:
+        self.push_screen(GapsScreen(server))
 
     def close_gaps(self) -> None:
         self.poller.wish(coverage_from_ms=None, carriers_from_ms=None)
         self.pop_screen()
 
-    # Deletes
+    def open_servers(self) -> None:
+        self.push_screen(ServersScreen())
 
-    def ask_to_delete(self, chosen: Iterable[Session], stream: StreamId, *, whole_stream: bool) -> None:
-        """Asks about the sessions as they are now; only these can come of it."""
-        if self.state.read_only:
-            return
-        if not self.state.freshness().allows_deletes:
-            self.sessions_screen.say("deletes are off: the figures are too old to decide on", "bad")
-            return
-        plan = deletion.plan(chosen, stream, self.state.view, whole_stream=whole_stream)
+    def save_picture(self, file: str) -> None:
+        self.sessions_screen.say(*self.outbox.picture(file))
 
-        def answered(records: list[UsageRecord] | None) -> None:
-            if records:
-                self.sessions_screen.say(f"deleting {len(records):,} …")
-                self.run_worker(self._delete(plan.stream, records), group="delete", exit_on_error=True)
+    def save_bundle(self, file: str) -> None:
+        async def save() -> None:
+            self.sessions_screen.say(*await self.outbox.bundle(file))
 
-        self.push_screen(ConfirmDelete(plan, self.state), answered)
-
-    async def _delete(self, stream: StreamId, records: list[UsageRecord]) -> None:
-        def progress(done: int) -> None:
-            self.sessions_screen.say(f"deleting {done:,} of {len(records):,} …")
-
-        now_ms = self.state.now_ms()
-        outcome = await deleter.delete_sessions(self.client, stream, records, self._journal_path, now_ms, progress)
-        self.post_message(DeleteFinished(outcome))
-
-    @on(DeleteFinished)
-    def _delete_finished(self, finished: DeleteFinished) -> None:
-        outcome = finished.outcome
-        failed = bool(outcome.failed or outcome.why_not)
-        self._tell_outcome(outcome, "asking what became of it …", "bad" if failed else "strong")
-        # The poll under way may have been answered before the delete was; the one after it cannot.
-        self._to_verify, self._polls_to_verify = outcome, 2
-        self.poller.refresh()
-
-    def _tell_outcome(self, outcome: Outcome, more: str, ink: str) -> None:
-        told = f"{safe(str(outcome.stream))}: {safe(deleter.in_words(outcome))}"
-        self.sessions_screen.say(f"{told}; {more}" if more else told, ink)
-
-    def _verify_delete(self) -> None:
-        """Says what really happened, once a poll that began after the delete shows it."""
-        outcome = self._to_verify
-        if outcome is None:
-            return
-        self._polls_to_verify -= 1
-        still_there = [key for key in outcome.deleted if key in self.state.store]
-        if still_there and self._polls_to_verify > 0:
-            self.poller.refresh()
-            return
-        self._to_verify = None
-        failed = bool(outcome.failed or outcome.why_not)
-        if still_there:
-            self._tell_outcome(outcome, f"but the service still lists {len(still_there):,} of them", "bad")
-        elif outcome.deleted:
-            self._tell_outcome(outcome, "the service lists none of them any more", "bad" if failed else "good")
-        else:
-            self._tell_outcome(outcome, "", "bad" if failed else "strong")
+        self.run_worker(save(), group="bundle", exit_on_error=True)

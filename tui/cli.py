@@ -21,10 +21,21 @@ COMMANDS = {
     "ls": ("tui.commands.ls:ls", "List the sessions."),
     "rm": ("tui.commands.rm:rm", "Delete usage records."),
     "import": ("tui.commands.import_records:import_records", "Put usage records into our service."),
+    "journal": ("tui.commands.journal:journal", "The records deleted from this machine; puts them back."),
+    "replay": ("tui.commands.replay:replay", "Play a recording of the console."),
+    "config": ("tui.commands.config:config", "Every setting, its value, and where it came from."),
     "gaps": ("tui.commands.gaps:gaps", "What was not seen live: backfilled, missing, lost."),
     "daily": ("tui.commands.daily:daily", "Daily statistics, and how well each day is covered."),
+    "servers": ("tui.commands.servers:servers", "The media servers: state, and what they owe."),
+    "server": ("tui.commands.servers:server", "Take a server out of the estate."),
+    "orphans": ("tui.commands.ledgers:orphans", "What was reported of deleted records."),
+    "audit": ("tui.commands.ledgers:audit", "Who deleted what, and when."),
 }
 """Name, where the command is, and what it is for."""
+
+THEME_NAMES = ("dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16")
+
+_OPTIONS = {"filter_text": "filter"}
 
 STOPPED_BY_INTERRUPT, STOPPED_BY_CLOSED_PIPE = 130, 141
 """What a shell reports for a program that SIGINT or SIGPIPE ended."""
@@ -74,6 +85,10 @@ class LazyGroup(click.Group):
 @click.option("--api-version", type=click.Choice(["3.1", "4.0"]), help="Of the documented API. [default: 4.0]")
 @click.option("--tz", metavar="ZONE", help="Time zone, such as Europe/Berlin. [else the profile's, UTC]")
 @click.option("--read-only", is_flag=True, help="Take away everything that deletes.")
+@click.option("--theme", type=click.Choice(THEME_NAMES), help="How it looks. [else the profile's, dark]")
+@click.option("--record", metavar="FILE", type=click.Path(path_type=Path), help="Write down what is heard, for replay.")
+@click.option("--plain", is_flag=True, help="Sentences instead of a screen: for screen readers and logs.")
+@click.option("--filter", "filter_text", metavar="FILTER", help="With --plain: which sessions to tell of.")
 @click.version_option(__version__, message=f"%(prog)s %(version)s, Python {sys.version.split()[0]}")
 @click.pass_context
 def streamtop(ctx: click.Context, /, **flags: Any) -> None:
@@ -86,26 +101,13 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
       streamtop demo                        look around, nothing needed
       streamtop                             watch the service on this machine
       streamtop --profile prod --read-only  watch a service of config.toml
+      streamtop --plain                     what changes, as lines
       streamtop ls live/ --format json      the same figures for a script
     """
     if ctx.invoked_subcommand is None:
-        shell = importlib.import_module("tui.commands.shell")
-        connection = shell.connect(**flags)
-        token = connection.token.get_secret_value() if connection.token is not None else None
-        console = importlib.import_module("tui.console")
-        ctx.exit(
-            console.run_console(
-                connection.url,
-                token,
-                profile_name=connection.profile or "",
-                poll_interval=connection.poll_interval_s,
-                api_version=connection.api_version,
-                read_only=connection.read_only,
-                tz=connection.tz,
-                alerts=connection.alerts,
-            )
-        )
-    given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value]
+        start = importlib.import_module("tui.commands.console")
+        ctx.exit(start.console(**flags))
+    given = [f"--{_OPTIONS.get(name, name).replace('_', '-')}" for name, value in flags.items() if value]
     if given:
         command = ctx.invoked_subcommand
         raise click.UsageError(

@@ -35,6 +35,24 @@ def journal_path() -> Path:
     return platformdirs.user_state_path("streamtop") / "deleted.ndjson"
 
 
+def read(path: Path) -> tuple[list[DeletedRecord], int]:
+    """The records of a journal, oldest delete first, and how many lines of it cannot be read. Raises `OSError`.
+
+    No file is an empty journal.
+    """
+    records, unreadable = [], 0
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return [], 0
+    for line in lines:
+        try:
+            records.append(msgspec.json.decode(line, type=DeletedRecord))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            unreadable += 1
+    return records, unreadable
+
+
 def append(
     records: Iterable[UsageRecord], path: Path | None = None, *, service: str, deleted_at: int | None = None
 ) -> Path:

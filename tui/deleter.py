@@ -8,16 +8,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from streamusage.client import NotFound, UsageApiError, UsageClient
-from streamusage.usage import SessionKey, StreamId, UsageRecord
+from streamusage.client import NotFound, Refused, UsageApiError, UsageClient
+from streamusage.usage import SessionKey, UsageRecord
 from tui import deleted
+
+MOST_REFUSALS = 3
+"""So many refusals in a row are no accident of one record."""
 
 
 @dataclass
 class Outcome:
     """What came of a delete."""
 
-    stream: StreamId
+    what: str
+    """What was to be deleted, as an operator names it."""
     deleted: list[SessionKey] = field(default_factory=list)
     gone_before: list[SessionKey] = field(default_factory=list)
     failed: list[tuple[SessionKey, str]] = field(default_factory=list)
@@ -30,14 +34,20 @@ class Outcome:
 
 async def delete_sessions(
     client: UsageClient,
-    stream: StreamId,
+    what: str,
     records: list[UsageRecord],
     journal_path: Path | None,
     now_ms: int,
     progress: Callable[[int], None] = lambda done: None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Deletes exactly these records' sessions. Stops at the first failure that the next one would meet as well."""
-    outcome = Outcome(stream)
+    """Deletes exactly these records' sessions, one by one, until `stopped`.
+
+    A session that the service refuses is passed over; where it refuses several in a row, or cannot be reached, the
+    rest is not tried.
+    """
+    outcome = Outcome(what)
+    refused = 0
     try:
         await asyncio.to_thread(deleted.append, records, journal_path, service=client.host, deleted_at=now_ms)
     except deleted.JournalError as error:
@@ -45,16 +55,25 @@ async def delete_sessions(
         outcome.why_not, outcome.failure = str(error), error
         return outcome
     for number, record in enumerate(records):
+        if stopped():
+            outcome.not_tried = [later.key for later in records[number:]]
+            outcome.why_not = "stopped by you"
+            return outcome
         try:
             await client.delete_session(record.key)
         except NotFound:
             outcome.gone_before.append(record.key)
         except (UsageApiError, ValueError) as error:
             outcome.failed.append((record.key, str(error)))
+            outcome.failure = outcome.failure or error
+            refused += 1
+            if refused < MOST_REFUSALS and isinstance(error, Refused | ValueError) and number + 1 < len(records):
+                continue
             outcome.not_tried = [later.key for later in records[number + 1 :]]
-            outcome.why_not, outcome.failure = str(error), error
+            outcome.why_not = str(error)
             return outcome
         else:
+            refused = 0
             outcome.deleted.append(record.key)
         progress(number + 1)
     return outcome
@@ -72,4 +91,5 @@ def in_words(outcome: Outcome) -> str:
     if outcome.not_tried:
         parts.append(f"{len(outcome.not_tried):,} not tried")
     told = ", ".join(parts) or "nothing to delete"
-    return f"{told}: {outcome.why_not}" if outcome.why_not else told
+    why = outcome.why_not or (outcome.failed[0][1] if outcome.failed else "")
+    return f"{told}: {why}" if why else told

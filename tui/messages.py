@@ -5,10 +5,13 @@ from datetime import date
 
 from textual.message import Message
 
-from streamusage.answers import Carriers, Coverage, DailyStatistics, History, ServerState
+from streamusage.answers import Carriers, Coverage, History, ServerState, Trends
+from streamusage.day_answers import DailyStatistics
+from streamusage.drift import Drift
 from streamusage.usage import SessionKey, StreamId
 from tui.deleter import Outcome
 from tui.model.gap_story import GapFigures
+from tui.model.latency import Split
 from tui.model.sessions import Session
 
 
@@ -26,6 +29,10 @@ class SessionsPolled(Message):
     """`None` from a plain Stream Manager."""
     cannot_show: str
     """What a plain Stream Manager keeps back, in words; empty for our own service."""
+    drift: Drift | None = None
+    """`None` where no record came to look at."""
+    split: Split | None = None
+    """Where the poll's time went, as far as it is known by now."""
 
 
 @dataclass
@@ -70,6 +77,13 @@ class GapRead(Message):
     row: str
     from_ms: int
     figures: GapFigures | str
+
+
+@dataclass
+class TrendsPolled(Message):
+    """The trends of all live streams."""
+
+    trends: Trends
 
 
 @dataclass

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from textual.message import Message
 
-from streamusage.answers import LiveStream
+from streamusage.answers import LiveStream, ServerState
 from streamusage.client import (
     BadAnswer,
     ExtensionMissing,
@@ -22,9 +22,11 @@ from streamusage.client import (
 )
 from streamusage.clock import Clock
 from streamusage.usage import SessionKey, StreamId, UsageRecord
-from tui.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled
+from tui.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
 from tui.model.gaps import window
+from tui.model.latency import Split
 from tui.model.sessions import Session, from_record, with_live_list
+from tui.model.trends import KEPT_STEPS, STEP_MS
 
 LONGEST_WAIT_SECONDS = 30.0
 SHARE_OF_TIME = 4
@@ -64,12 +66,17 @@ class Poller:
         self.interval_seconds = interval_seconds
         self.polls = 0
         """How many polls are over, whether they succeeded or not."""
+        self.times_slower = 1
+        """How many times the interval is waited, while nobody looks."""
         self._wanted = asyncio.Event()
         self._wishes = Wishes()
         self._cursor: str | None = None
         self._listed: dict[SessionKey, Session] | None = None
         """What the lists of a plain Stream Manager said last."""
         self._failures = 0
+        self._trends_of: tuple[object, ...] = ()
+        """What the service's trends depended on when they were read last."""
+        self._has_trends = True
 
     def refresh(self) -> None:
         """Polls as soon as the poll under way, if any, is done."""
@@ -112,7 +119,7 @@ class Poller:
             self._post(PollFailed(str(error), isinstance(error, Refused), round(wait * 1000)))
             return wait
         self._failures = 0
-        return self.interval_seconds
+        return self.interval_seconds * self.times_slower
 
     def _back_off(self) -> float:
         longest = max(LONGEST_WAIT_SECONDS, self.interval_seconds)
@@ -131,6 +138,14 @@ class Poller:
         await self._poll_lists()
         if self._wishes.history_of is not None:
             self._post(HistoryMissing(self._wishes.history_of, NO_HISTORY))
+
+    def _split(self) -> Split | None:
+        timing = self._client.records_timing
+        if timing is None:
+            return None
+        return Split(
+            timing.connect_ms, timing.first_byte_ms, timing.body_ms, timing.decode_ms, None, None, timing.answer_bytes
+        )
 
     # Our own service
 
@@ -162,8 +177,25 @@ class Poller:
                 now_ms=servers.now,
                 servers=servers.servers,
                 cannot_show="",
+                drift=self._client.records_drift,
+                split=self._split(),
             )
         )
+        await self._poll_trends(servers.now, servers.servers)
+
+    async def _poll_trends(self, now_ms: int, servers: list[ServerState]) -> None:
+        """Reads the trends when a minute is over, or a server owes more or less than before."""
+        depends_on = (now_ms // STEP_MS, *((server.server, server.owed_ms > 0) for server in servers))
+        if depends_on == self._trends_of or not self._has_trends:
+            return
+        to_ms = (now_ms // STEP_MS + 1) * STEP_MS
+        try:
+            trends = await self._client.trends(to_ms - KEPT_STEPS * STEP_MS, to_ms, STEP_MS)
+        except (NotFound, BadAnswer, Refused):
+            self._has_trends = False  # an older service of ours: own polls stand in
+            return
+        self._trends_of = depends_on
+        self._post(TrendsPolled(trends))
 
     async def _poll_wishes(self) -> None:
         wishes = self._wishes
@@ -216,6 +248,8 @@ class Poller:
                 now_ms=heard.now_ms if heard else None,
                 servers=None,
                 cannot_show=cannot_show,
+                drift=self._client.records_drift,
+                split=self._split(),
             )
         )
 

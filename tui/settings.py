@@ -31,6 +31,7 @@ DEFAULT_POLL_INTERVAL_S = 2.0
 LONGEST_TOKEN = 4096
 
 ApiVersion = Literal["3.1", "4.0"]
+ThemeName = Literal["dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16"]
 
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -91,14 +92,16 @@ class Alerts(BaseModel):
 class Profile(BaseModel):
     """One service, as a table `[profiles.NAME]` of `config.toml` describes it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     url: Annotated[str, AfterValidator(checked_url)] = DEFAULT_URL
+    """Where the service is: scheme, host, port."""
     token_file: Path | None = None
     """The file that holds the token; a relative path starts at the folder of `config.toml`."""
     token_env: str | None = None
     """The environment variable that holds the token."""
     api_version: ApiVersion = "4.0"
+    """Of the documented API."""
     read_only: bool = False
     """Deletes and imports are refused."""
     poll_interval: Annotated[float, BeforeValidator(_seconds), Field(ge=0.1, le=3600)] = DEFAULT_POLL_INTERVAL_S
@@ -107,6 +110,8 @@ class Profile(BaseModel):
     """The time zone of times and accounting days."""
     alerts: Alerts = Alerts()
     """When and how an open gap is told."""
+    theme: ThemeName = "dark"
+    """How the console looks, so that one service is told from another at a glance."""
 
 
 class Config(BaseSettings):
@@ -117,6 +122,8 @@ class Config(BaseSettings):
     default_profile: str | None = None
     """The profile to use where none is named."""
     profiles: dict[str, Profile] = {}
+    keys: dict[str, str] = {}
+    """Keys of the console by action, with commas between: `streamtop config --keys` lists the actions."""
 
     @classmethod
     def settings_customise_sources(
@@ -148,6 +155,8 @@ class Connection:
     url_from: str
     """Where the url was given, in words."""
     token: SecretStr | None
+    token_from: str
+    """Where the token was given, in words."""
     profile: str | None
     """The profile's name; `None` where none is in use."""
     api_version: ApiVersion
@@ -155,6 +164,7 @@ class Connection:
     poll_interval_s: float
     tz: ZoneInfo
     alerts: Alerts
+    theme: ThemeName = "dark"
 
     @property
     def host(self) -> str:
@@ -203,22 +213,26 @@ def resolve(
     of_profile = chosen if _same_service(checked, chosen.url) else Profile()
     token: SecretStr | None
     if token_file is not None:
-        token = read_token(token_file.expanduser(), warn)
-    elif profile is not None:
-        token = _profile_token(of_profile, warn) or environment.token
+        token, token_from = read_token(token_file.expanduser(), warn), "--token-file"
+    elif profile is not None or environment.token is None:
+        token, token_from = _profile_token(of_profile, warn), f"profile {name}"
+        if token is None:
+            token, token_from = environment.token, "STREAMTOP_TOKEN"
     else:
-        token = environment.token or _profile_token(of_profile, warn)
+        token, token_from = environment.token, "STREAMTOP_TOKEN"
 
     return Connection(
         url=checked,
         url_from=url_from,
         token=_checked_token(token, "the environment") if token is not None else None,
+        token_from=token_from if token is not None else "nowhere",
         profile=name,
         api_version=api_version or chosen.api_version,
         read_only=read_only or chosen.read_only,
         poll_interval_s=chosen.poll_interval,
         tz=times_in,
         alerts=chosen.alerts,
+        theme=chosen.theme,
     )
 
 

@@ -1,48 +1,41 @@
-"""The agent's configuration file (TOML) as a checked model. `load_config` is the only way in.
+"""The agent's configuration file (TOML) as checked models. `load_units` is the way in.
 
-An unknown key is an error, so that a misspelt one is not taken for a default. Errors name the file, the line where it
-can be told, and the key, and never repeat the value of a token.
+One agent watches one media server, described by `server` and `[source]`, or several: then each `[[source]]` names its
+`server`. An unknown key is an error, so that a misspelt one is not taken for a default. Errors name the file, the line
+where it can be told, and the key, and never repeat the value of a token.
 """
 
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import httpx
 import platformdirs
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from streamusage.agent.source_config import (
+    KINDS,
+    NginxRtmpConfig,
+    Section,
+    SourceConfig,
+    UserPath,
+    Variable,
+    between,
+    parse_duration_ms,
+    plain_http_url,
+)
 from streamusage.report import Role
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)")
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
+__all__ = ["AgentConfig", "ConfigError", "NginxRtmpConfig", "load_config", "load_units", "parse_duration_ms"]
 
 
 class ConfigError(Exception):
     """The configuration cannot be used. The text is a line for each fault, with file, line and key."""
 
 
-def parse_duration_ms(text: object) -> int:
-    """`500ms`, `10s`, `1.5m`, `1h` in milliseconds. Raises `ValueError` for anything else."""
-    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError('a duration is written as "500ms", "10s", "1m" or "1h"')
-    return round(float(match[1]) * _UNIT_MS[match[2]])
-
-
-def _plain_http_url(url: str) -> str:
-    try:
-        parsed = httpx.URL(url)
-    except (httpx.InvalidURL, ValueError):
-        raise ValueError("this is not a URL") from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError("a URL begins with http:// or https:// and names a host")
-    return url
-
-
 def _service_url(url: str) -> str:
-    parsed = httpx.URL(_plain_http_url(url))
+    parsed = httpx.URL(plain_http_url(url))
     if parsed.userinfo or parsed.query or parsed.fragment:
         raise ValueError(
             "the service's URL has no user, password or query; the token goes into token_env or token_file"
@@ -50,36 +43,23 @@ def _service_url(url: str) -> str:
     return url.rstrip("/")
 
 
-HttpUrl = Annotated[str, AfterValidator(_plain_http_url)]
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
-UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
-def _between(shortest: str, longest: str) -> Any:
-    low, high = parse_duration_ms(shortest), parse_duration_ms(longest)
-
-    def check(value_ms: int) -> int:
-        if not low <= value_ms <= high:
-            raise ValueError(f"it must be from {shortest} to {longest}")
-        return value_ms
-
-    return AfterValidator(check)
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ServiceConfig(_Section):
+class ServiceConfig(Section):
     """Where the usage service is, and how often it hears of this server."""
 
     url: ServiceUrl
-    token_env: Annotated[str, Field(min_length=1)] | None = None
+    token_env: Variable | None = None
     token_file: UserPath | None = None
+    ca_file: UserPath | None = None
+    """Certificates to trust beside the usual ones, for a private authority."""
+    proxy: ServiceUrl | None = None
+    """The HTTP proxy on the way to the service; without it the environment's `HTTPS_PROXY` and the like."""
     sync_interval_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), _between("100ms", "24h"), Field(alias="sync_interval")
+        int, BeforeValidator(parse_duration_ms), between("100ms", "24h"), Field(alias="sync_interval")
     ] = 10_000
-    timeout_ms: Annotated[int, BeforeValidator(parse_duration_ms), _between("100ms", "10m"), Field(alias="timeout")] = (
+    timeout_ms: Annotated[int, BeforeValidator(parse_duration_ms), between("100ms", "10m"), Field(alias="timeout")] = (
         30_000
     )
 
@@ -90,33 +70,14 @@ class ServiceConfig(_Section):
         return self
 
 
-class NginxRtmpConfig(_Section):
-    """nginx with the RTMP module."""
-
-    kind: Literal["nginx-rtmp"]
-    stat_url: HttpUrl
-    access_log: UserPath | None = None
-    """Makes the ends of sessions exact."""
-    poll_interval_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), _between("100ms", "1m"), Field(alias="poll_interval")
-    ] = 1000
-    timeout_ms: Annotated[int, BeforeValidator(parse_duration_ms), _between("100ms", "1m"), Field(alias="timeout")] = (
-        5000
-    )
-
-
-SourceConfig = Annotated[NginxRtmpConfig, Field(discriminator="kind")]
-"""One model a kind of media server; `kind` tells which."""
-
-
-class JournalConfig(_Section):
+class JournalConfig(Section):
     """Where the agent keeps what the service has not acknowledged."""
 
     path: UserPath | None = None
 
 
-class AgentConfig(_Section):
-    """One agent, which watches one media server."""
+class AgentConfig(Section):
+    """The watch over one media server: what one journal holds and one token reports."""
 
     server: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
     role: Role = "standalone"
@@ -130,9 +91,23 @@ class AgentConfig(_Section):
         default = platformdirs.user_data_path("streamtop") / "agent" / f"{self.server.replace(':', '_')}.journal.db"
         return self.journal.path or default
 
+    @property
+    def spool_path(self) -> Path:
+        """Where callbacks of the media server are kept until they are counted."""
+        given = getattr(self.source, "spool", None)
+        return given if isinstance(given, Path) else self.journal_path.with_suffix(".hooks")
+
 
 def load_config(path: Path) -> AgentConfig:
-    """Reads and checks the file. Raises `ConfigError`."""
+    """The configuration of an agent that watches one server. Raises `ConfigError`, also where there are several."""
+    first, *others = load_units(path)
+    if others:
+        raise ConfigError(f"{path}: source: it describes {len(others) + 1} servers where one is wanted")
+    return first
+
+
+def load_units(path: Path) -> tuple[AgentConfig, ...]:
+    """Reads and checks the file: one configuration for each media server. Raises `ConfigError`."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
@@ -143,29 +118,112 @@ def load_config(path: Path) -> AgentConfig:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: this is not TOML: {error}") from None
+    lines = _Lines(text)
+    if isinstance(table.get("source"), list):
+        return _several(path, table, lines)
     try:
-        return AgentConfig.model_validate(table)
+        return (AgentConfig.model_validate(table),)
     except ValidationError as error:
-        lines = _Lines(text)
-        raise ConfigError("\n".join(_explain(path, lines, fault) for fault in error.errors())) from None
+        raise ConfigError("\n".join(_explain(path, lines, _keys(fault), fault) for fault in error.errors())) from None
+
+
+_OF_A_SOURCE = {
+    "server": ("server",),
+    "role": ("role",),
+    "journal": ("journal", "path"),
+    "token_env": ("service", "token_env"),
+    "token_file": ("service", "token_file"),
+}
+"""Keys that stand in `[[source]]` and belong to the watch over its server, not to the server itself."""
+
+
+def _several(path: Path, table: dict[str, Any], lines: "_Lines") -> tuple[AgentConfig, ...]:
+    faults = [
+        f"{_where(path, lines.of((key,)))}: {key}: with several [[source]] tables it stands in each of them"
+        for key in ("server", "role", "journal")
+        if key in table
+    ]
+    faults += [
+        f"{_where(path, lines.of((key,)))}: {key}: there is no such key"
+        for key in table.keys() - {"server", "role", "journal", "service", "source"}
+    ]
+    units = []
+    for index, source in enumerate(table["source"]):
+        at = ("source", str(index))
+        try:
+            units.append(AgentConfig.model_validate(_unit_of(table, source)))
+        except ValidationError as error:
+            for fault in error.errors():
+                said = _explain(path, lines, _keys_of_several(_keys(fault), at, source), fault)
+                if said not in faults:
+                    faults.append(said)
+    faults += _shared(path, lines, units)
+    if faults:
+        raise ConfigError("\n".join(faults))
+    return tuple(units)
+
+
+def _unit_of(table: dict[str, Any], source: Any) -> dict[str, Any]:
+    """What one `[[source]]` says, in the form of a file with one source."""
+    service = table.get("service")
+    unit: dict[str, Any] = {} if service is None else {"service": service}
+    if not isinstance(source, dict):
+        return {**unit, "source": source}
+    unit["source"] = {key: value for key, value in source.items() if key not in _OF_A_SOURCE}
+    tokens = {key: source[key] for key in ("token_env", "token_file") if key in source}
+    if tokens and isinstance(service, dict):
+        rest = {key: value for key, value in service.items() if key not in ("token_env", "token_file")}
+        unit["service"] = {**rest, **tokens}
+    unit |= {key: source[key] for key in ("server", "role") if key in source}
+    if "journal" in source:
+        unit["journal"] = {"path": source["journal"]}
+    return unit
+
+
+def _keys_of_several(keys: tuple[str, ...], at: tuple[str, ...], source: Any) -> tuple[str, ...]:
+    """Where a key of a unit stands in a file with several sources."""
+    for name, place in _OF_A_SOURCE.items():
+        if keys == place and (keys[0] != "service" or (isinstance(source, dict) and name in source)):
+            return (*at, name)
+    return (*at, *keys[1:]) if keys[:1] == ("source",) else keys
+
+
+def _shared(path: Path, lines: "_Lines", units: list[AgentConfig]) -> list[str]:
+    """Faults of units that must not share what they share."""
+    faults = []
+    for what, key, values in (
+        ("server", "server", [unit.server for unit in units]),
+        ("journal", "journal", [str(unit.journal_path) for unit in units]),
+    ):
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                where = _where(path, lines.of(("source", str(index), key)))
+                faults.append(f"{where}: source.{key}: each source needs a {what} of its own")
+    return faults
 
 
 _SAID = {
     "missing": "it is missing",
     "extra_forbidden": "there is no such key",
-    "union_tag_invalid": "this kind is not known; known are: nginx-rtmp",
+    "union_tag_invalid": f"this kind is not known; known are: {', '.join(KINDS)}",
     "union_tag_not_found": 'it needs `kind`, such as kind = "nginx-rtmp"',
 }
 
 
-def _explain(path: Path, lines: "_Lines", fault: Any) -> str:
-    keys = tuple(str(part) for part in fault["loc"] if part != "nginx-rtmp")
-    if fault["type"] in {"union_tag_invalid", "union_tag_not_found"}:
-        keys = (*keys, "kind")
+def _keys(fault: Any) -> tuple[str, ...]:
+    """The keys that lead to a fault."""
+    keys = tuple(str(part) for part in fault["loc"] if part not in KINDS)
+    return (*keys, "kind") if fault["type"] in {"union_tag_invalid", "union_tag_not_found"} else keys
+
+
+def _explain(path: Path, lines: "_Lines", keys: tuple[str, ...], fault: Any) -> str:
     said = _SAID.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-    line = lines.of(keys)
-    where = f"{path}:{line}" if line else f"{path}"
-    return f"{where}: {'.'.join(keys) or 'the file'}: {said}"
+    named = ".".join(key for key in keys if not key.isdecimal())
+    return f"{_where(path, lines.of(keys))}: {named or 'the file'}: {said}"
+
+
+def _where(path: Path, line: int | None) -> str:
+    return f"{path}:{line}" if line else f"{path}"
 
 
 class _Place(NamedTuple):
@@ -175,16 +233,26 @@ class _Place(NamedTuple):
 
 
 class _Lines:
-    """Where keys stand in a TOML text that is known to be well-formed. Inline tables count as their key's line."""
+    """Where keys stand in a TOML text that is known to be well-formed. Inline tables count as their key's line.
+
+    A table of an array has its number in it: `("source", "0", "kind")`.
+    """
 
     _TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
+    _TABLE_OF_ARRAY = re.compile(r"\s*\[\[\s*([^\[\]]+?)\s*\]\]\s*(?:#.*)?$")
     _KEY = re.compile(r"\s*([A-Za-z0-9_.\-\"' ]+?)\s*=")
 
     def __init__(self, text: str) -> None:
         self._places: list[_Place] = []
         table: tuple[str, ...] = ()
+        numbers: dict[tuple[str, ...], int] = {}
         for number, line in enumerate(text.splitlines(), 1):
-            if match := self._TABLE.match(line):
+            if match := self._TABLE_OF_ARRAY.match(line):
+                name = _parts(match[1])
+                numbers[name] = numbers.get(name, -1) + 1
+                table = (*name, str(numbers[name]))
+                self._places.append(_Place(table, "", number))
+            elif match := self._TABLE.match(line):
                 table = _parts(match[1])
                 self._places.append(_Place(table, "", number))
             elif match := self._KEY.match(line):

@@ -4,16 +4,18 @@ Every row carries a checksum of its bytes. What the rows mean is the ledger's; h
 """
 
 import os
+import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import apsw
 import msgspec
 
-from streamusage.agent.ledger import Head, Row, RowKey, done_at, key_of
+from streamusage.agent.ledger import Head
+from streamusage.agent.rows import Row, RowKey, done_at, key_of
 from streamusage.agent.source import Reading
 from streamusage.report import SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
 
@@ -24,7 +26,14 @@ CREATE TABLE IF NOT EXISTS rows (
   body BLOB NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY (life, kind, key)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS rows_by_revision ON rows (life, revision);
+CREATE TABLE IF NOT EXISTS tally (id INTEGER PRIMARY KEY CHECK (id = 1), rows INTEGER NOT NULL);
+INSERT OR IGNORE INTO tally VALUES (1, 0);
+CREATE TRIGGER IF NOT EXISTS tally_in AFTER INSERT ON rows BEGIN UPDATE tally SET rows = rows + 1; END;
+CREATE TRIGGER IF NOT EXISTS tally_out AFTER DELETE ON rows BEGIN UPDATE tally SET rows = rows - 1; END;
 """
+# The tally tells how many rows there must be, so that a damaged file can be seen to hold all of them, or not.
+ROW_COLUMNS = "life, kind, key, revision, done_at, body, checksum"
+PART_COLUMNS = "name, body, checksum"
 _FORMAT = 1
 _OWN = 0
 """In `rows.life`: the journal's own rows. Other numbers mark the bridge of that life."""
@@ -41,6 +50,31 @@ class DamagedJournalError(JournalError):
     """The file is there but cannot be trusted: it is no journal, or records do not match their checksums."""
 
 
+class Ballast:
+    """Room on the disk that is held for the moment when it is full: given up, it lets the journal go on for a while."""
+
+    BYTES = 4 << 20
+
+    def __init__(self, journal: Path) -> None:
+        self.path = journal.with_name(journal.name + ".ballast")
+
+    def take(self) -> None:
+        """Takes the room again, where there is plenty of it. Without it nothing is worse than without ballast."""
+        try:
+            if self.path.exists() or shutil.disk_usage(self.path.parent).free < 16 * self.BYTES:
+                return
+            with self.path.open("wb") as file:
+                file.write(os.urandom(self.BYTES))  # zeros would be stored as nothing by some file systems
+                os.fsync(file.fileno())
+        except OSError:
+            self.give()
+
+    def give(self) -> None:
+        """Gives the room up."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
 class SqliteJournal:
     """A journal in a file."""
 
@@ -51,6 +85,7 @@ class SqliteJournal:
         system below SQLite. Both are for the demo and for tests.
         """
         self.path = path
+        self._ballast = None if vfs else Ballast(path)
         try:
             if not vfs:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,15 +98,18 @@ class SqliteJournal:
             version = self._connection.pragma("user_version")
             if version not in (0, _FORMAT):
                 raise JournalError(f"{path}: this journal has format {version}, this agent reads format {_FORMAT}")
-            with self._connection:
-                self._connection.execute(_SCHEMA)
-                self._connection.pragma("user_version", _FORMAT)
+            if version == 0:
+                with self._connection:
+                    self._connection.execute(_SCHEMA)
+                    self._connection.pragma("user_version", _FORMAT)
         except (apsw.CorruptError, apsw.NotADBError) as error:
             raise DamagedJournalError(f"{path}: the journal is damaged ({error})") from error
         except apsw.BusyError:
             raise JournalError(f"{path}: another agent has this journal open; nothing was changed") from None
         except (apsw.Error, OSError) as error:
             raise JournalError(f"{path}: cannot open the journal ({error}); nothing was changed") from error
+        if self._ballast is not None:
+            self._ballast.take()
 
     @contextmanager
     def transaction(self) -> Iterator["SqliteTransaction"]:
@@ -82,10 +120,18 @@ class SqliteJournal:
         try:
             with self._connection:
                 yield SqliteTransaction(self._connection, self.path)
-        except (apsw.CorruptError, apsw.NotADBError) as error:
+        except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
             raise DamagedJournalError(f"{self.path}: the journal is damaged ({error})") from error
         except apsw.Error as error:
+            if isinstance(error, apsw.FullError) and self._ballast is not None:
+                self._ballast.give()
             raise JournalError(f"{self.path}: the journal cannot be written ({error}); what it has is kept") from error
+
+    def adopt(self, parts: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Takes the records of another journal, as they stand in its tables, in one transaction."""
+        with self._connection:
+            self._connection.executemany("INSERT INTO parts VALUES (?, ?, ?)", parts)
+            self._connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def check(self) -> None:
         """Reads everything once. Raises `DamagedJournalError` where SQLite or a checksum says that it is damaged."""
@@ -125,10 +171,8 @@ class SqliteTransaction:
         self._put_part("first reading", reading)
 
     def get(self, kind: type[Any], key: RowKey) -> Any:
-        found = self._connection.execute(
-            "SELECT kind, body, checksum FROM rows WHERE life = 0 AND kind = ? AND key = ?", (kind.__name__, key)
-        ).fetchone()
-        return None if found is None else self._decoded(*found)
+        found = self._select("life = 0 AND kind = ? AND key = ?", (kind.__name__, key))
+        return found[0] if found else None
 
     def put(self, key: RowKey, row: Row) -> None:
         self._put_row(_OWN, key, row)
@@ -162,33 +206,44 @@ class SqliteTransaction:
             self._put_row(life, key_of(row)[1], row)
 
     def _select(self, where: str, values: tuple[int | str, ...]) -> list[Any]:
-        found = self._connection.execute(f"SELECT kind, body, checksum FROM rows WHERE {where}", values)
-        return [self._decoded(*row) for row in found]
+        found = self._connection.execute(f"SELECT {ROW_COLUMNS} FROM rows WHERE {where}", values)
+        return [self._decoded(row) for row in found]
 
     def _put_row(self, life: int, key: RowKey, row: Row) -> None:
         body = msgspec.msgpack.encode(msgspec.structs.astuple(row))
         self._connection.execute(
-            "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (life, type(row).__name__, key, row.revision, done_at(row), body, zlib.crc32(body)),
+            "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET revision = excluded.revision, "
+            "done_at = excluded.done_at, body = excluded.body, checksum = excluded.checksum",
+            with_checksum((life, type(row).__name__, key, row.revision, done_at(row), body)),
         )
 
-    def _decoded(self, name: str, body: bytes, checksum: int) -> Any:
-        self._check(name, body, checksum)
-        kind = _KINDS[name]
-        return msgspec.convert(dict(zip(kind.__struct_fields__, msgspec.msgpack.decode(body), strict=True)), kind)
+    def _decoded(self, record: tuple[Any, ...]) -> Any:
+        self._check(record)
+        kind = _KINDS[record[1]]
+        body = msgspec.msgpack.decode(record[-2])
+        return msgspec.convert(dict(zip(kind.__struct_fields__, body, strict=True)), kind)
 
     def _part(self, name: str, kind: type[T]) -> T | None:
-        found = self._connection.execute("SELECT body, checksum FROM parts WHERE name = ?", (name,)).fetchone()
+        found = self._connection.execute(f"SELECT {PART_COLUMNS} FROM parts WHERE name = ?", (name,)).fetchone()
         if found is None:
             return None
-        body, checksum = found
-        self._check(name, body, checksum)
-        return msgspec.json.decode(body, type=kind)
+        self._check(found)
+        return msgspec.json.decode(found[1], type=kind)
 
     def _put_part(self, name: str, part: Any) -> None:
         body = msgspec.json.encode(part)
-        self._connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (name, body, zlib.crc32(body)))
+        self._connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", with_checksum((name, body)))
 
-    def _check(self, what: str, body: bytes, checksum: int) -> None:
-        if zlib.crc32(body) != checksum:
-            raise DamagedJournalError(f"{self._path}: a record ({what}) does not match its checksum")
+    def _check(self, record: tuple[Any, ...]) -> None:
+        if not is_whole(record):
+            raise DamagedJournalError(f"{self._path}: a record ({record[0]}) does not match its checksum")
+
+
+def with_checksum(record: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A record's columns with the checksum over all of them behind."""
+    return (*record, zlib.crc32(repr(record).encode()))
+
+
+def is_whole(record: tuple[Any, ...]) -> bool:
+    """Whether a record's columns are those that its checksum was made of."""
+    return with_checksum(record[:-1]) == record

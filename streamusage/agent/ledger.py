@@ -19,6 +19,8 @@ import msgspec
 from streamusage.agent import meter
 from streamusage.agent.additions import Additions
 from streamusage.agent.meter import MeterState
+from streamusage.agent.past_boots import inherit_log
+from streamusage.agent.rows import Row, RowKey, Totals, key_of, merge, rows_of, slot_totals, totals_of
 from streamusage.agent.source import EndedConnection, Reading
 from streamusage.coverage import SLOT_MS
 from streamusage.report import (
@@ -36,7 +38,6 @@ from streamusage.report import (
     SlotRow,
     SpanRow,
     ViewerRow,
-    larger,
 )
 
 KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
@@ -51,9 +52,6 @@ the journal of a long outage stays small. Slots are never folded."""
 
 QUARTER_MS = 15 * SLOT_MS
 
-Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow
-RowKey = str
-
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The journal's one record that is not a row."""
@@ -64,6 +62,10 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """The newest span, which the next reading mostly extends."""
     revision: int = 0
     acknowledged: int = 0
+    counted: Totals = Totals()
+    """Everything that this journal has to hand over, its bridge included."""
+    handed_over: Totals = Totals()
+    """What of it the service acknowledged."""
     epoch: int = 0
     """0 until the service issued one."""
     based_on: Based | None = None
@@ -130,6 +132,7 @@ class Ledger:
             self._viewers = {row.viewer_id: row for row in tx.open_viewers()}
             self._bridge = tuple(tx.bridge(head.life))
         self._head: Head = head
+        self._sent = (head.acknowledged, head.handed_over)
 
     @property
     def head(self) -> Head:
@@ -152,6 +155,7 @@ class Ledger:
             else:
                 state, additions = meter.step(MeterState(head.baseline, self._viewers), reading)
             before = head.baseline
+            head = msgspec.structs.replace(head, counted=head.counted + totals_of(additions))
             head = _write(tx, msgspec.structs.replace(head, baseline=state.baseline), additions)
             if before is not None:
                 head = _fold_samples(tx, head, before.at, state.baseline.at)
@@ -217,7 +221,7 @@ class Ledger:
             )
         baseline, inherited = self._head.baseline, Additions()
         if self._head.lives == 0 and baseline is not None:
-            baseline, inherited = meter.inherit_log(baseline, bridged.baseline)
+            baseline, inherited = inherit_log(baseline, bridged.baseline)
         # Viewers that left unseen before the first reading: the log may still tell when.
         lingering = {
             viewer.viewer_id: viewer
@@ -227,7 +231,7 @@ class Ledger:
         inherited.viewers.update(lingering)
         with self._journal.transaction() as tx:
             revision = self._head.revision + 1
-            bridge = tuple(_rows(additions, revision))
+            bridge = tuple(rows_of(additions, revision))
             head = msgspec.structs.replace(
                 self._head,
                 epoch=issued.epoch,
@@ -239,11 +243,17 @@ class Ledger:
                 revision=revision,
                 baseline=baseline,
             )
+            head = msgspec.structs.replace(
+                head, counted=head.counted - self._bridge_totals() + totals_of(additions) + totals_of(inherited)
+            )
             head = _write(tx, head, inherited)
             tx.put_bridge(head.life, bridge)
             tx.put_head(head)
         self._head, self._bridge = head, bridge
         self._viewers = {**self._viewers, **lingering}
+
+    def _bridge_totals(self) -> Totals:
+        return sum((slot_totals(row) for row in self._bridge if isinstance(row, SlotRow)), Totals())
 
     def _put_head(self, head: Head) -> None:
         with self._journal.transaction() as tx:
@@ -257,6 +267,7 @@ class Ledger:
             return None
         with self._journal.transaction() as tx:
             rows = self._unacknowledged(tx)
+        self._sent = (head.revision, head.counted)
         return Report(
             server=self._server,
             role=self._role,
@@ -297,10 +308,13 @@ class Ledger:
         """
         if acknowledgement.epoch != self._head.epoch:
             return
+        sent_upto, sent = self._sent
         with self._journal.transaction() as tx:
+            has_all = acknowledgement.acknowledged >= sent_upto
             head = msgspec.structs.replace(
                 self._head,
                 acknowledged=min(acknowledgement.acknowledged, self._head.revision),
+                handed_over=sent if has_all else self._surely_handed_over(tx, acknowledgement.acknowledged),
                 based_on=None,
                 fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
             )
@@ -308,6 +322,19 @@ class Ledger:
             tx.prune(None, now - KEEP_ACKNOWLEDGED_MS, head.acknowledged)
             tx.prune(SampleRow, now - KEEP_SAMPLES_MS, head.acknowledged)
         self._head = head
+
+    def _surely_handed_over(self, tx: Transaction, acknowledged: int) -> Totals:
+        """What a service certainly has that is back at an older revision: all but the slots that changed since."""
+        owed = Totals()
+        for row in tx.changed_since(acknowledged):
+            if isinstance(row, SlotRow):
+                owed += slot_totals(row)
+        return self._head.counted - owed
+
+    def oldest_owed_ms(self) -> int | None:
+        """The beginning of the oldest slot that the service has not acknowledged; `None` where it has all."""
+        with self._journal.transaction() as tx:
+            return min((row.slot for row in self._unacknowledged(tx) if isinstance(row, SlotRow)), default=None)
 
     def refused(self, refusal: Refusal) -> None:
         """Takes note of why a report was not applied. No row is dropped, whatever the reason."""
@@ -319,67 +346,11 @@ class Ledger:
         self._put_head(head)
 
 
-def key_of(row: Row) -> tuple[type[Any], RowKey]:
-    """A row's kind and its key among its kind."""
-    if isinstance(row, SlotRow):
-        return SlotRow, f"{row.slot}"
-    if isinstance(row, SpanRow):
-        return SpanRow, f"{row.from_ms}"
-    if isinstance(row, SessionRow):
-        return SessionRow, row.publish_id
-    if isinstance(row, SampleRow):
-        return SampleRow, f"{row.slot} {row.scope}\n{row.name}"
-    return ViewerRow, row.viewer_id
-
-
-def done_at(row: Row) -> int | None:
-    """The instant after which nothing is added to a row any more; `None` for one that is still open."""
-    if isinstance(row, SlotRow | SampleRow):
-        return row.slot + SLOT_MS
-    if isinstance(row, SpanRow):
-        return row.to_ms
-    if isinstance(row, SessionRow):
-        return None if row.live else row.end_time
-    return None if row.open else 0
-
-
-def merge(older: Any, newer: Any) -> Any:
-    """Two rows of one key as one: what counts adds up, peaks and highests take the higher, the rest is the newer's.
-
-    A session keeps the start under which it was first known.
-    """
-    if isinstance(older, SlotRow):
-        return msgspec.structs.replace(
-            newer,
-            connections={
-                protocol: older.connections.get(protocol, 0) + newer.connections.get(protocol, 0)
-                for protocol in sorted(older.connections.keys() | newer.connections.keys())
-            },
-            bytes_in=older.bytes_in + newer.bytes_in,
-            bytes_out=older.bytes_out + newer.bytes_out,
-            view_time_ms=older.view_time_ms + newer.view_time_ms,
-            peak_in=larger(older.peak_in, newer.peak_in),
-            peak_out=larger(older.peak_out, newer.peak_out),
-        )
-    if isinstance(older, SessionRow):
-        return msgspec.structs.replace(
-            newer,
-            start_time=older.start_time,
-            highest=max(older.highest, newer.highest),
-            total=older.total + newer.total,
-        )
-    if isinstance(older, SampleRow):
-        return msgspec.structs.replace(newer, highest=max(older.highest, newer.highest))
-    if isinstance(older, SpanRow):
-        return msgspec.structs.replace(newer, from_ms=older.from_ms)
-    return newer
-
-
 def _write(tx: Transaction, head: Head, additions: Additions) -> Head:
     """Folds additions into the journal's rows. Every changed row gets the next revision; the head follows."""
     revision = head.revision
     last = head.span
-    for addition in _rows(additions, 0):
+    for addition in rows_of(additions, 0):
         row: Row = addition
         if isinstance(row, SpanRow):
             if last is not None and (last.to_ms, last.state, last.reason) == (row.from_ms, row.state, row.reason):
@@ -405,7 +376,8 @@ def _write(tx: Transaction, head: Head, additions: Additions) -> Head:
 def _fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:
     """Folds the quarters of an hour that became old enough between two readings, as far as they are owed."""
     revision = head.revision
-    quarter = (before_ms - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
+    earliest = max(before_ms, now_ms - meter.LONGEST_AWAY_MS)
+    quarter = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
     while quarter + QUARTER_MS + FOLD_AFTER_MS <= now_ms:
         folded: dict[tuple[str, str], SampleRow] = {}
         for sample in tx.samples_between(quarter, quarter + QUARTER_MS):
@@ -419,39 +391,3 @@ def _fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> H
             tx.put(key_of(row)[1], row)
         quarter += QUARTER_MS
     return msgspec.structs.replace(head, revision=revision)
-
-
-def _rows(additions: Additions, revision: int) -> Iterable[Row]:
-    """The additions as rows of their own."""
-    for slot, added in additions.slots.items():
-        yield SlotRow(
-            slot=slot,
-            revision=revision,
-            connections=dict(added.connections),
-            bytes_in=added.bytes_in,
-            bytes_out=added.bytes_out,
-            view_time_ms=added.view_time_ms,
-            peak_in=added.peak_in,
-            peak_out=added.peak_out,
-        )
-    for span in additions.spans:
-        yield SpanRow(from_ms=span.from_ms, to_ms=span.to_ms, revision=revision, state=span.state, reason=span.reason)
-    for publish_id, session in additions.sessions.items():
-        yield SessionRow(
-            publish_id=publish_id,
-            revision=revision,
-            scope=session.scope,
-            name=session.name,
-            start_time=session.start_time,
-            end_time=session.end_time,
-            live=session.live,
-            active=session.active,
-            highest=session.highest,
-            total=session.joined,
-        )
-    for (slot, scope, name), sample in additions.samples.items():
-        yield SampleRow(
-            slot=slot, scope=scope, name=name, revision=revision, active=sample.active, highest=sample.highest
-        )
-    for viewer in additions.viewers.values():
-        yield msgspec.structs.replace(viewer, revision=revision)

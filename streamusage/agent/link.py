@@ -7,6 +7,7 @@ a hotel's login page, half an answer) is `LinkDown`: try again later, nothing wa
 import asyncio
 import gzip
 import os
+import ssl
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -97,6 +98,8 @@ class ServiceLink:
         connect_timeout_seconds: float = 5.0,
         clock: Clock | None = None,
         http: httpx.AsyncClient | None = None,
+        ca_file: Path | None = None,
+        proxy: str | None = None,
     ) -> None:
         self._base = f"{url.rstrip('/')}/api/v1/agents/{quote(server, safe='')}"
         self._shown = url
@@ -105,7 +108,7 @@ class ServiceLink:
         self._timeout = httpx.Timeout(timeout_seconds, connect=min(connect_timeout_seconds, timeout_seconds))
         self._clock = clock or SystemClock()
         self._own_http = http is None
-        self._http = http or httpx.AsyncClient()
+        self._http = http or httpx.AsyncClient(verify=_trust(ca_file), proxy=proxy)
 
     async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
         """A new epoch's number and the state to continue from; has no effect at the service. Raises `LinkError`."""
@@ -122,7 +125,7 @@ class ServiceLink:
         if status in {409, 422} and from_service:
             try:
                 return msgspec.json.decode(body, type=Refusal)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, UnicodeDecodeError):
                 pass
         raise self._refused(status, body)
 
@@ -170,7 +173,7 @@ class ServiceLink:
     def _decode(self, body: bytes, answer: type[Answer]) -> Answer:
         try:
             return msgspec.json.decode(body, type=answer)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise LinkDown(
                 f"{self._shown} answered something that the usage service does not write ({_told(str(error))}); is "
                 "there a proxy or a login page in between?"
@@ -201,11 +204,23 @@ class ServiceLink:
         return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if seconds == seconds else None
 
 
+def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """The usual certificates, and those of a private authority. Raises `LinkRefused` where its file is no good."""
+    if ca_file is None:
+        return True
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise LinkRefused(f"the certificates in {ca_file} cannot be used: {error}") from None
+    return context
+
+
 def _error_message(body: bytes) -> str:
     """The documented `errorMessage` of an answer, made safe to show; nothing where there is none."""
     try:
         answer = msgspec.json.decode(body)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
     message = answer.get("errorMessage") if isinstance(answer, dict) else None
     return f" ({_told(message)})" if isinstance(message, str) and message else ""

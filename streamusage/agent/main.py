@@ -1,128 +1,176 @@
-"""`streamtop agent`: the statistics agent as a command."""
+"""`streamtop agent`: the statistics agent as a command, with `status` and `check`."""
 
 import asyncio
-import logging
-import random
-import signal
 import sys
 import time
-import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 if TYPE_CHECKING:
     from streamusage.agent.config import AgentConfig
-    from streamusage.agent.journal import SqliteJournal
+    from streamusage.agent.logs import LogFormat
 
 WRONG_USE = 2
 CANNOT_RUN = 3
 REFUSED = 4
+NOT_FOUND = 5
 
-LOG = logging.getLogger("streamusage.agent")
-
-
-@click.command()
-@click.option(
+CONFIG = click.option(
     "--config",
     "config_file",
-    required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="The agent's TOML file: server, [service], [source] and [journal]. docs/agent.md shows one in full.",
 )
+
+
+class HostPort(click.ParamType[tuple[str, int]]):
+    """HOST:PORT."""
+
+    name = "HOST:PORT"
+
+    def convert(
+        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, int]:
+        if isinstance(value, tuple):
+            return value
+        host, _, port = value.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
+            self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:9180", param, ctx)
+        return host, int(port)
+
+
+@click.group(invoke_without_command=True)
+@CONFIG
+@click.option("--metrics", type=HostPort(), help="Answer GET /metrics in Prometheus' format there.")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "kv", "json"]),
+    default="text",
+    show_default=True,
+    help="One line an event on stderr: as words, key=value or JSON.",
+)
 @click.option("--verbose", "-v", is_flag=True, help="Say more on stderr.")
-def agent(config_file: Path, verbose: bool) -> None:
-    """Counts what a media server does, and keeps counting while the service is away.
+@click.pass_context
+def agent(
+    ctx: click.Context,
+    config_file: Path | None,
+    metrics: tuple[str, int] | None,
+    log_format: "LogFormat",
+    verbose: bool,
+) -> None:
+    """Counts what media servers do, and keeps counting while the service is away.
 
     Runs until it is told to stop (SIGTERM or ctrl+c); then it takes a last reading and hands over what it can. What it
-    cannot hand over stays in the journal for the next start. Exit codes: 2 wrong configuration, 3 the journal cannot
-    be used, 4 another agent reports for this server.
-    """
-    from streamusage.agent.config import ConfigError, load_config
-    from streamusage.agent.journal import JournalError
-    from streamusage.agent.run import Fenced
+    cannot hand over stays in the journal for the next start. Of several servers each is watched whatever happens to the
+    others. Exit codes: 2 wrong configuration, 3 the journal cannot be used, 4 another agent reports for this server.
 
-    _log_to_stderr(verbose)
+    \b
+    Examples:
+      streamtop agent --config agent.toml           count, until told to stop
+      streamtop agent check --config agent.toml     try source, journal and service
+      streamtop agent status --config agent.toml    what it is at, and what it owes
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    if config_file is None:
+        raise click.UsageError("give the agent's configuration: --config FILE")
+    from streamusage.agent.config import ConfigError, load_units
+    from streamusage.agent.journal import JournalError
+    from streamusage.agent.link import LinkError
+    from streamusage.agent.logs import log_to_stderr
+    from streamusage.agent.run import Fenced
+    from streamusage.agent.watch import watch_all
+
+    log_to_stderr(log_format, verbose)
     try:
-        config = load_config(config_file)
-        asyncio.run(_run(config))
-    except ConfigError as error:
+        asyncio.run(watch_all(load_units(config_file), metrics))
+    except (ConfigError, LinkError) as error:
         _stop(WRONG_USE, str(error))
-    except JournalError as error:
+    except (JournalError, OSError) as error:
         _stop(CANNOT_RUN, str(error))
     except Fenced as error:
         _stop(REFUSED, str(error))
 
 
-async def _run(config: "AgentConfig") -> None:
-    from streamusage.agent.ledger import Ledger
-    from streamusage.agent.link import ServiceLink, token_from_env, token_from_file
-    from streamusage.agent.run import Agent
-    from streamusage.agent.sources import source_of
-    from streamusage.agent.syncup import SyncUp
-    from streamusage.clock import SteadyClock, SystemClock
+@agent.command()
+@CONFIG
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def status(config_file: Path | None, form: str) -> None:
+    """What the agents of this machine are at: state, what they owe, journal, last error, clock.
 
-    clock = SteadyClock(SystemClock())
-    service = config.service
-    journal = _open_journal(config.journal_path)
-    token = token_from_file(service.token_file) if service.token_file else token_from_env(service.token_env or "")
-    source = source_of(config.source, clock)
-    link = ServiceLink(service.url, config.server, token, timeout_seconds=service.timeout_ms / 1000, clock=clock)
-    running = Agent(
-        server=config.server,
-        source=source,
-        ledger=Ledger(journal, uuid.uuid4().hex, config.server, config.role, service.sync_interval_ms),
-        link=link,
-        sync_up=SyncUp(config.server, service.sync_interval_ms, clock.elapsed_ms(), random.Random()),
-        poll_interval_ms=config.source.poll_interval_ms,
-        clock=clock,
-    )
-    loop = asyncio.get_running_loop()
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_number, running.stop)
-    LOG.info("watching %s for %s, journal %s", config.server, service.url, config.journal_path)
-    try:
-        await running.run()
-    except BaseExceptionGroup as group:
-        raise group.exceptions[0] from None
-    finally:
-        await source.close()
-        await link.close()
-        journal.close()
-
-
-def _open_journal(path: Path) -> "SqliteJournal":
-    """The journal, or a new one where it is damaged: that is set aside, never deleted.
-
-    A new journal continues where the service is, so that only the media server's own restart can lose anything.
+    Without --config it looks at the journals in the user's data directory. Exit codes: 0 all run and owe nothing for
+    long, 1 one does not run or is not online, 5 there is no agent to tell of.
     """
-    from streamusage.agent.journal import DamagedJournalError, SqliteJournal
+    from streamusage.agent.telling import status_json, status_lines, told
+
+    if config_file is None:
+        from platformdirs import user_data_path
+
+        journals = sorted((user_data_path("streamtop") / "agent").glob("*.journal.db"))
+    else:
+        journals = [unit.journal_path for unit in _units(config_file)]
+    now_ms = time.time_ns() // 1_000_000
+    statuses = told(journals, now_ms)
+    if form == "json":
+        click.echo(status_json(statuses))
+    for each, _ in statuses if form == "table" else ():
+        click.echo("\n".join(status_lines(each, now_ms)))
+    if not statuses:
+        _stop(NOT_FOUND, "no agent left a status here; is it running, and is this its configuration (--config)?")
+    sys.exit(0 if all(running and each.phase == "online" for each, running in statuses) else 1)
+
+
+@agent.command()
+@CONFIG
+def check(config_file: Path | None) -> None:
+    """Tries the media server, the journal and the service of a configuration, and says what works.
+
+    Counts nothing and changes nothing. Exit codes: 0 all works, 1 something does not, 2 wrong configuration.
+    """
+    if config_file is None:
+        raise click.UsageError("give the agent's configuration: --config FILE")
+    ok = [asyncio.run(_check(unit)) for unit in _units(config_file)]
+    sys.exit(0 if all(ok) else 1)
+
+
+async def _check(unit: "AgentConfig") -> bool:
+    from streamusage.agent.sources import source_of
+    from streamusage.agent.telling import CHECK_ERRORS, check_journal, check_service, check_source, describe
+    from streamusage.agent.watch import link_of
+    from streamusage.clock import SystemClock
+
+    click.echo(describe(unit))
+    clock = SystemClock()
+    source = source_of(unit.source, clock, unit.spool_path)
+    link = link_of(unit, clock)
+
+    async def journal() -> str:
+        return check_journal(unit.journal_path)
+
+    works = True
+    checks = (("media server", check_source(source)), ("journal", journal()), ("service", check_service(link)))
+    for name, checked in checks:
+        try:
+            click.echo(f"  ok      {name}: {await checked}")
+        except CHECK_ERRORS as error:
+            works = False
+            click.echo(f"  FAILED  {name}: {error}")
+    await source.close()
+    await link.close()
+    return works
+
+
+def _units(config_file: Path) -> "tuple[AgentConfig, ...]":
+    from streamusage.agent.config import ConfigError, load_units
 
     try:
-        journal = SqliteJournal(path)
-        journal.check()
-    except DamagedJournalError as error:
-        aside = path.with_name(f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
-        for suffix in ("", "-wal", "-shm"):
-            part = path.with_name(path.name + suffix)
-            if part.exists():
-                part.rename(aside.with_name(aside.name + suffix))
-        LOG.error("%s; it is set aside as %s and a new journal continues where the service is", error, aside)
-        return SqliteJournal(path)
-    return journal
+        return load_units(config_file)
+    except ConfigError as error:
+        _stop(WRONG_USE, str(error))
 
 
-def _log_to_stderr(verbose: bool) -> None:
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=logging.DEBUG if verbose else logging.INFO,
-        format="%(asctime)s %(levelname)s %(message)s",
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    logging.getLogger("httpcore").setLevel(logging.WARNING)
-
-
-def _stop(code: int, text: str) -> None:
+def _stop(code: int, text: str) -> NoReturn:
     click.echo(f"streamtop agent: {text}", err=True)
     sys.exit(code)

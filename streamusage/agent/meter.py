@@ -12,23 +12,31 @@ from collections import Counter
 
 import msgspec
 
-from streamusage.agent.additions import Additions, SampleAddition, SessionAddition, Span
+from streamusage.agent import audiences, counters
+from streamusage.agent.additions import Additions, Span
+from streamusage.agent.matching import viewer_of
+from streamusage.agent.past_boots import with_lines
+from streamusage.agent.peaks import is_full, measure
+from streamusage.agent.publishes import Publishes
 from streamusage.agent.source import EndedConnection, Reading
 from streamusage.coverage import Interval, by_slot, slot_of, spread
-from streamusage.report import Baseline, OpenPublish, Peak, PeakWindow, RetiredBoot, ViewerRow, larger
+from streamusage.report import Baseline, OpenAudience, PeakWindow, RetiredBoot, ViewerRow
 from streamusage.usage import StreamId
-
-PEAK_WINDOW_MS = 10_000
-"""A peak is measured over windows of at least this length: bandwidth over a shorter one is mostly jitter."""
 
 LONGEST_BLIND_MS = 60_000
 """Without a log of ended sessions, a pause between readings longer than this is covered only in part."""
 
+LONGEST_AWAY_MS = 40 * 24 * 3600 * 1000
+"""No agent was away for longer: the clock was wrong. Units are filed within so much time before the reading."""
+
+CLOCK_STEP_MS = 1_000
+"""A difference between wall time and elapsed time from which the wall clock was set, and elapsed time is the truth."""
+
 RETIRED_FOR_MS = 24 * 3600 * 1000
 """For how long the log may still bring sessions of an earlier boot, or lines of viewers that left unseen."""
 
-CLOCK_SLACK_MS = 500
-"""How far the start of a connection may differ between the server's page and its log."""
+UNSEEN_PROTOCOL = "unknown"
+"""Of connections that came and went between two readings, and only a count of the server told of."""
 
 RESTARTED = "the media server restarted: what it did after the last reading is not in its counters"
 REPLACED = "the media server's worker was replaced between two readings"
@@ -55,10 +63,17 @@ def first(reading: Reading) -> tuple[MeterState, Additions]:
             bytes_out=reading.bytes_out,
             window=PeakWindow(reading.at, reading.bytes_in, reading.bytes_out),
             cursor=reading.cursor,
+            counters=counters.opened(reading.counters),
+            accepted=reading.accepted,
+            accounted=max(0, (reading.accepted or 0) - _present(reading)),
         ),
         {},
     )
     return step(origin, msgspec.structs.replace(reading, ended=()))
+
+
+def _present(reading: Reading) -> int:
+    return len(reading.viewers) + sum(audience.viewers for audience in reading.audiences)
 
 
 def step(state: MeterState, reading: Reading) -> tuple[MeterState, Additions]:
@@ -69,47 +84,6 @@ def step(state: MeterState, reading: Reading) -> tuple[MeterState, Additions]:
     return _Step(state, reading).run()
 
 
-def inherit_log(own: Baseline, bridged: Baseline) -> tuple[Baseline, Additions]:
-    """A new journal's baseline with what its predecessor knew of the log, and the bytes that follow from it.
-
-    `bridged` is the predecessor's state brought forward to the journal's first reading. Lines of sessions that
-    ended before belong to the same sums by which the bytes of a boot that is over are found.
-    """
-    additions = Additions()
-    known = {own.boot, *(boot.boot for boot in own.retired)}
-    retired = []
-    for boot in own.retired:
-        if boot.boot == bridged.boot:
-            more_in, more_out = bridged.logged_in, bridged.logged_out
-            boot, missed_in, missed_out = _logged(boot, more_in, more_out)
-            addition = additions.slot(slot_of(own.at))
-            addition.bytes_in += missed_in
-            addition.bytes_out += missed_out
-        retired.append(boot)
-    is_same = own.boot == bridged.boot
-    baseline = msgspec.structs.replace(
-        own,
-        retired=(*(boot for boot in bridged.retired if boot.boot not in known), *retired),
-        logged_in=own.logged_in + (bridged.logged_in if is_same else 0),
-        logged_out=own.logged_out + (bridged.logged_out if is_same else 0),
-    )
-    return baseline, additions
-
-
-def _logged(boot: RetiredBoot, bytes_in: int, bytes_out: int) -> tuple[RetiredBoot, int, int]:
-    """A boot that is over after more log lines, and the bytes by which its lines exceed what is counted of it."""
-    logged_in, logged_out = boot.logged_in + bytes_in, boot.logged_out + bytes_out
-    more_in, more_out = max(0, logged_in - boot.bytes_in), max(0, logged_out - boot.bytes_out)
-    after = msgspec.structs.replace(
-        boot,
-        logged_in=logged_in,
-        logged_out=logged_out,
-        bytes_in=boot.bytes_in + more_in,
-        bytes_out=boot.bytes_out + more_out,
-    )
-    return after, more_in, more_out
-
-
 class _Step:
     """One step at work: what was before, what is new, and the additions as they grow."""
 
@@ -117,6 +91,11 @@ class _Step:
         self.before = state.baseline
         self.reading = reading
         self.at = max(reading.at, state.baseline.at)
+        was_set_ms = self._was_set_ms()
+        self.passed_ms = max(0, min(reading.at - self.before.at - was_set_ms, LONGEST_AWAY_MS))
+        """How much time really passed since the reading before."""
+        self.covers_from = max(self.before.at, self.at - self.passed_ms)
+        """Where the time that this reading is about begins: the reading before, unless the clock was set forward."""
         self.same_boot = (
             reading.boot == state.baseline.boot.partition("~")[0]
             and reading.bytes_in >= state.baseline.bytes_in
@@ -126,24 +105,30 @@ class _Step:
         self.retired = [boot for boot in state.baseline.retired if self.at - boot.started_at < RETIRED_FOR_MS][-8:]
         self.logged_in, self.logged_out = state.baseline.logged_in, state.baseline.logged_out
         self.viewers = dict(state.viewers)
-        self.publishes = {publish.publish_id: publish for publish in state.baseline.publishes}
-        self.unseen: Counter[str] = Counter()
-        """Subscribers by publish whom only the log saw."""
+        self.logged: dict[str, tuple[int, int]] = {}
+        self.connections = 0
+        """How many this reading counts."""
         self.additions = Additions()
+        self.publishes = Publishes(state.baseline.publishes, self.before.at, self.at, self.additions)
+        if was_set_ms:
+            self._set_times(was_set_ms)
 
     def run(self) -> tuple[MeterState, Additions]:
         if not self.same_boot:
             self._retire_boot()
         self._cover()
         self._count_bytes()
-        seen_publishes = self._see_publishes()
+        self.publishes.see(self.reading.publishes, self.boot)
         seen_viewers = self._see_viewers()
         for line in self.reading.ended:
-            self._end(line, seen_viewers, seen_publishes)
+            self._end(line, seen_viewers)
         self._miss_viewers(seen_viewers)
-        self._miss_publishes(seen_publishes)
-        self._count_subscribers(seen_viewers, seen_publishes)
-        window = self._measure_peak()
+        self.publishes.miss()
+        audience, shown = self._count_audiences()
+        self._count_subscribers(seen_viewers, shown)
+        accounted = self._count_nameless()
+        moved = self._count_counters()
+        window = self._measure_peak(moved)
         baseline = Baseline(
             at=self.at,
             boot=self.boot,
@@ -152,13 +137,38 @@ class _Step:
             bytes_in=self.reading.bytes_in,
             bytes_out=self.reading.bytes_out,
             window=window,
-            publishes=tuple(self.publishes.values()),
+            run=self.reading.run,
+            elapsed_ms=self.reading.elapsed_ms,
+            publishes=self.publishes.live,
             logged_in=self.logged_in,
             logged_out=self.logged_out,
             cursor=self.reading.cursor,
             retired=tuple(self.retired),
+            counters=moved.counters,
+            moved_in=self.before.moved_in + moved.bytes_in,
+            moved_out=self.before.moved_out + moved.bytes_out,
+            audiences=audience,
+            accepted=self.reading.accepted,
+            accounted=accounted,
         )
         return MeterState(baseline, self.viewers), self.additions
+
+    def _was_set_ms(self) -> int:
+        """By how much the wall clock was set since the reading before; elapsed time knows, within one run."""
+        if not self.reading.run or self.reading.run != self.before.run:
+            return 0
+        set_ms = self.reading.at - self.before.at - (self.reading.elapsed_ms - self.before.elapsed_ms)
+        return set_ms if abs(set_ms) > CLOCK_STEP_MS else 0
+
+    def _set_times(self, by_ms: int) -> None:
+        """Puts what is remembered by the wall clock on the clock as it is now."""
+        self.before = msgspec.structs.replace(self.before, started_at=max(0, self.before.started_at + by_ms))
+        self.retired = [msgspec.structs.replace(boot, started_at=boot.started_at + by_ms) for boot in self.retired]
+        for viewer in list(self.viewers.values()):
+            counted_to = None if viewer.counted_to is None else viewer.counted_to + by_ms
+            self._put_viewer(
+                msgspec.structs.replace(viewer, started_at=max(0, viewer.started_at + by_ms), counted_to=counted_to)
+            )
 
     def _boot_name(self) -> str:
         """The boot's identity. Counters that went down under the same name are another boot: it gets a suffix."""
@@ -184,12 +194,11 @@ class _Step:
         self.logged_in = self.logged_out = 0
 
     def _cover(self) -> None:
-        before, at = self.before.at, self.at
+        before, at = self.covers_from, self.at
         if at <= before:
             return
         if self.same_boot:
-            blind = not self.reading.logs_ends and at - before > LONGEST_BLIND_MS
-            self.additions.spans.append(Span(before, at, "partial", BLIND) if blind else Span(before, at, "counted"))
+            self.additions.spans.append(self._span(before, BLIND if self._is_blind() else self.reading.misses))
             return
         began = min(self.reading.started_at, at)
         if began <= before:
@@ -197,10 +206,16 @@ class _Step:
             return
         self.additions.spans.append(Span(before, began, "partial" if self.reading.logs_ends else "lost", RESTARTED))
         if began < at:
-            self.additions.spans.append(Span(began, at, "counted"))
+            self.additions.spans.append(self._span(began, self.reading.misses))
+
+    def _span(self, from_ms: int, misses: str) -> Span:
+        return Span(from_ms, self.at, "partial", misses) if misses else Span(from_ms, self.at, "counted")
+
+    def _is_blind(self) -> bool:
+        return not self.reading.logs_ends and self.passed_ms > LONGEST_BLIND_MS
 
     def _count_bytes(self) -> None:
-        began = self.before.at if self.same_boot else max(self.before.at, min(self.reading.started_at, self.at))
+        began = self.covers_from if self.same_boot else max(self.covers_from, min(self.reading.started_at, self.at))
         base_in, base_out = (self.before.bytes_in, self.before.bytes_out) if self.same_boot else (0, 0)
         self._add_bytes(Interval(began, self.at), self.reading.bytes_in - base_in, self.reading.bytes_out - base_out)
 
@@ -211,22 +226,6 @@ class _Step:
         if bytes_out:
             for slot, share in spread(bytes_out, interval):
                 self.additions.slot(slot).bytes_out += share
-
-    def _see_publishes(self) -> dict[StreamId, str]:
-        """The publishes at work now, by stream."""
-        seen: dict[StreamId, str] = {}
-        for publish in self.reading.publishes:
-            publish_id = f"{self.boot}/{publish.publish_id}"
-            seen[StreamId(publish.scope, publish.name)] = publish_id
-            if publish_id not in self.publishes:
-                self.publishes[publish_id] = OpenPublish(
-                    publish_id=publish_id,
-                    scope=publish.scope,
-                    name=publish.name,
-                    start_time=self.at - publish.age_ms,
-                    highest=0,
-                )
-        return seen
 
     def _see_viewers(self) -> set[str]:
         """The viewer connections that are open now: the new ones are counted, all accrue view time up to now."""
@@ -257,11 +256,17 @@ class _Step:
             else:
                 stayed += 1
         if stayed:
-            self._add_view_time(self.before.at, self.at, stayed)
+            self._add_watched(stayed)
         return seen
 
-    def _count_connection(self, protocol: str, started_at: int) -> None:
-        self.additions.slot(slot_of(max(started_at, self.before.since))).connections[protocol] += 1
+    def _count_connection(self, protocol: str, started_at: int, number: int = 1) -> None:
+        self.additions.slot(slot_of(max(started_at, self.before.since))).connections[protocol] += number
+        self.connections += number
+
+    def _add_watched(self, viewers: int) -> None:
+        """View time of viewers who were there all the time since the reading before."""
+        for slot, share in spread(self.passed_ms * viewers, Interval(self.covers_from, self.at)):
+            self.additions.slot(slot).view_time_ms += share
 
     def _add_view_time(self, from_ms: int, to_ms: int, viewers: int = 1) -> None:
         for slot, piece in by_slot(Interval(from_ms, to_ms)):
@@ -275,29 +280,25 @@ class _Step:
         self.viewers.pop(viewer.viewer_id, None)
         self.additions.viewers[viewer.viewer_id] = msgspec.structs.replace(viewer, open=False)
 
-    def _end(self, line: EndedConnection, seen_viewers: set[str], seen_publishes: dict[StreamId, str]) -> None:
+    def _end(self, line: EndedConnection, seen_viewers: set[str]) -> None:
         ended_at = min(line.ended_at, self.at)
         started_at = ended_at - line.duration_ms
-        known = self._known_viewer(line, started_at) if line.kind == "play" else None
+        known = self._viewer_of(line, started_at, seen_viewers) if line.kind == "play" else None
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(started_at)
         self._credit(boot, ended_at, line)
         if line.kind == "publish":
-            self._end_publish(boot, line, started_at, ended_at, seen_publishes)
+            self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
             self._end_known_viewer(known, ended_at, seen_viewers)
-        elif line.kind == "play":
+        elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
+            self.publishes.join_unseen(StreamId(line.scope, line.name), ended_at)
+        if known is None and line.kind in ("play", "watch"):
             self._add_view_time(max(started_at, self.before.since), ended_at)
-            self._join_unseen(StreamId(line.scope, line.name), ended_at)
 
-    def _known_viewer(self, line: EndedConnection, started_at: int) -> ViewerRow | None:
-        """The counted connection that a line is about. Ids begin again after a restart, so the start must fit too."""
-        slack = min(CLOCK_SLACK_MS, line.granularity_ms)
-        for boot in [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]:
-            viewer = self.viewers.get(f"{boot}/{line.connection_id}")
-            if viewer and -line.granularity_ms - slack <= viewer.started_at - started_at <= slack:
-                return viewer
-        return None
+    def _viewer_of(self, line: EndedConnection, started_at: int, seen: set[str]) -> ViewerRow | None:
+        boots = [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]
+        return viewer_of(line, started_at, self.viewers, boots, seen)
 
     def _boot_at(self, started_at: int) -> str:
         """The boot in which a connection began that no reading saw, by the latest instant at which it can have begun.
@@ -310,60 +311,29 @@ class _Step:
 
     def _credit(self, boot: str, ended_at: int, line: EndedConnection) -> None:
         """Adds a line's bytes to its boot's sum. Of a boot that is over, what exceeds its last counters is new."""
+        if line.counter:
+            logged_in, logged_out = self.logged.get(line.counter, (0, 0))
+            self.logged[line.counter] = logged_in + line.bytes_in, logged_out + line.bytes_out
+            return
         if boot == self.boot:
             self.logged_in += line.bytes_in
             self.logged_out += line.bytes_out
             return
         for index, retired in enumerate(self.retired):
             if retired.boot == boot:
-                self.retired[index], more_in, more_out = _logged(retired, line.bytes_in, line.bytes_out)
+                self.retired[index], more_in, more_out = with_lines(retired, line.bytes_in, line.bytes_out)
                 self._add_bytes(Interval(ended_at, ended_at), more_in, more_out)
 
     def _end_known_viewer(self, viewer: ViewerRow, ended_at: int, seen: set[str]) -> None:
         if viewer.viewer_id in seen:
             # It left between the look at the server and the look at its log, and was counted up to now: take that back.
             seen.discard(viewer.viewer_id)
-            self._add_view_time(ended_at, self.at, -1)
+            known_before = viewer.started_at <= self.covers_from
+            self._add_view_time(max(ended_at, self.covers_from if known_before else 0), self.at, -1)
         else:
-            counted_to = self.before.at if viewer.counted_to is None else viewer.counted_to
+            counted_to = self.covers_from if viewer.counted_to is None else viewer.counted_to
             self._add_view_time(counted_to, ended_at)
         self._close_viewer(viewer)
-
-    def _end_publish(
-        self, boot: str, line: EndedConnection, started_at: int, ended_at: int, seen: dict[StreamId, str]
-    ) -> None:
-        publish_id = f"{boot}/{line.connection_id}"
-        publish = self.publishes.pop(publish_id, None)
-        stream = StreamId(line.scope, line.name) if publish is None else StreamId(publish.scope, publish.name)
-        if not all(stream):
-            return  # a log without names tells of its bytes only
-        if seen.get(stream) == publish_id:
-            del seen[stream]
-        self.additions.sessions[publish_id] = SessionAddition(
-            scope=stream.scope,
-            name=stream.name,
-            start_time=started_at if publish is None else publish.start_time,
-            end_time=ended_at,
-            live=False,
-            highest=self._highest(publish_id, 0 if publish is None else publish.highest),
-            joined=self.unseen.pop(publish_id, 0),
-        )
-
-    def _highest(self, publish_id: str, highest: int) -> int:
-        """The most subscribers known at one time: whom only the log saw was there as well, at least alone."""
-        return max(highest, 1) if self.unseen[publish_id] else highest
-
-    def _join_unseen(self, stream: StreamId, ended_at: int) -> None:
-        """Counts a subscriber whom no reading saw to the publish of that time, where there was one."""
-        for publish in self.publishes.values():
-            if (publish.scope, publish.name) == stream and publish.start_time <= ended_at:
-                self.unseen[publish.publish_id] += 1
-                return
-        for session in self.additions.sessions.values():
-            if (session.scope, session.name) == stream and session.start_time <= ended_at:
-                session.joined += 1
-                session.highest = max(session.highest, 1)
-                return
 
     def _miss_viewers(self, seen: set[str]) -> None:
         """Viewers that are gone without a line: their line may still come where there is a log; else they ended."""
@@ -373,67 +343,64 @@ class _Step:
             if not self.reading.logs_ends:
                 self._close_viewer(viewer)
             elif viewer.counted_to is None:
-                self._put_viewer(msgspec.structs.replace(viewer, counted_to=self.before.at))
+                self._put_viewer(msgspec.structs.replace(viewer, counted_to=self.covers_from))
             elif self.at - viewer.counted_to > RETIRED_FOR_MS:
                 self._close_viewer(viewer)
 
-    def _miss_publishes(self, seen: dict[StreamId, str]) -> None:
-        """Publishes that are gone without a line ended when they were last seen."""
-        for publish_id in self.publishes.keys() - set(seen.values()):
-            publish = self.publishes.pop(publish_id)
-            self.additions.sessions[publish_id] = SessionAddition(
-                scope=publish.scope,
-                name=publish.name,
-                start_time=publish.start_time,
-                end_time=max(publish.start_time, self.before.at),
-                live=False,
-                highest=self._highest(publish_id, publish.highest),
-                joined=self.unseen.pop(publish_id, 0),
-            )
+    def _count_audiences(self) -> tuple[tuple[OpenAudience, ...], list[audiences.Counted]]:
+        """Viewers who cannot be told apart: how many there were, and how long."""
+        now, shown = audiences.advance(self.before.audiences, self.reading.audiences, self.boot)
+        for counted in shown:
+            if counted.joined:
+                self._count_connection(counted.reading.protocol, self.at, counted.joined)
+            if counted.watched and not self._is_blind():
+                self._add_watched(counted.watched)
+        return now, shown
 
-    def _count_subscribers(self, seen_viewers: set[str], seen_publishes: dict[StreamId, str]) -> None:
+    def _count_nameless(self) -> int:
+        """Connections that only the server's own count told of. Returns how many of it are accounted for."""
+        if self.reading.accepted is None:
+            return 0
+        before = self.before if self.same_boot else None
+        unseen, accounted = audiences.nameless(
+            before.accepted if before else None, before.accounted if before else 0, self.connections
+        )
+        if unseen:
+            self.additions.slot(slot_of(self.covers_from)).connections[UNSEEN_PROTOCOL] += unseen
+        return accounted
+
+    def _count_counters(self) -> counters.Moved:
+        moved = counters.advance(self.before.counters, self.reading.counters, self.logged, self.at)
+        self._add_bytes(Interval(self.covers_from, self.at), moved.bytes_in, moved.bytes_out)
+        return moved
+
+    def _count_subscribers(self, seen_viewers: set[str], shown: list[audiences.Counted]) -> None:
         active: Counter[StreamId] = Counter()
         joined: Counter[StreamId] = Counter()
+        for counted in shown:
+            stream = StreamId(counted.reading.scope, counted.reading.name)
+            active[stream] += counted.reading.viewers
+            joined[stream] += counted.joined
         for viewer_id in seen_viewers:
             viewer = self.viewers[viewer_id]
             stream = StreamId(viewer.scope, viewer.name)
             active[stream] += 1
-            publish_id = seen_publishes.get(stream)
+            publish_id = self.publishes.seen.get(stream)
             if publish_id is not None and viewer.publish_id != publish_id:
                 joined[stream] += 1
                 self._put_viewer(msgspec.structs.replace(viewer, publish_id=publish_id))
-        for stream, publish_id in seen_publishes.items():
-            before = self.publishes[publish_id]
-            publish = msgspec.structs.replace(
-                before, highest=max(self._highest(publish_id, before.highest), active[stream])
-            )
-            self.publishes[publish_id] = publish
-            self.additions.sessions[publish_id] = SessionAddition(
-                scope=stream.scope,
-                name=stream.name,
-                start_time=publish.start_time,
-                end_time=self.at,
-                live=True,
-                active=active[stream],
-                highest=publish.highest,
-                joined=joined[stream] + self.unseen[publish_id],
-            )
-        for stream in active.keys() | seen_publishes.keys():
-            count = active[stream]
-            self.additions.samples[slot_of(self.at), stream.scope, stream.name] = SampleAddition(count, count)
+        self.publishes.count(active, joined)
 
-    def _measure_peak(self) -> PeakWindow:
+    def _measure_peak(self, moved: counters.Moved) -> PeakWindow:
         """Closes the window once it is long enough; a restart begins a new one."""
-        now = PeakWindow(self.at, self.reading.bytes_in, self.reading.bytes_out)
+        now = PeakWindow(
+            self.at,
+            self.reading.bytes_in + self.before.moved_in + moved.bytes_in,
+            self.reading.bytes_out + self.before.moved_out + moved.bytes_out,
+        )
         if not self.same_boot:
             return now
-        window = self.before.window
-        length = self.at - window.at
-        if length < PEAK_WINDOW_MS:
-            return window
-        addition = self.additions.slot(slot_of(self.at - 1))
-        bps_in = (now.bytes_in - window.bytes_in) * 8000 // length
-        bps_out = (now.bytes_out - window.bytes_out) * 8000 // length
-        addition.peak_in = larger(addition.peak_in, Peak(bps_in, self.at, length))
-        addition.peak_out = larger(addition.peak_out, Peak(bps_out, self.at, length))
+        if not is_full(self.before.window, self.at, self.reading.step_ms):
+            return self.before.window
+        measure(self.before.window, now, self.reading.step_ms, self.additions.slot(slot_of(self.at - 1)))
         return now

@@ -7,20 +7,27 @@ journal; this module may die at any line.
 import asyncio
 import contextlib
 import logging
+import uuid
 from typing import Protocol
+
+import msgspec
 
 from streamusage.agent.journal import DamagedJournalError, JournalError
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import LinkDown, LinkError
-from streamusage.agent.source import Source, SourceError
+from streamusage.agent.source import EndedConnection, Reading, Source, SourceError
+from streamusage.agent.status import StatusFile
 from streamusage.agent.syncup import SyncUp
-from streamusage.clock import Clock
+from streamusage.clock import SteadyClock
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 
 LOG = logging.getLogger(__name__)
 
 LAST_SYNC_SECONDS = 5.0
 """How long a stopping agent tries to hand over what is left. What it cannot stays in the journal."""
+
+CORRECT_FROM_MS = 2_000
+"""An agent's clock that is off by more than this against the service's is set right; less is the network's delay."""
 
 STEPS_A_SYNC = 4
 """Exchanges that one sync-up may take: ask for an epoch, be told of a hole, report."""
@@ -49,7 +56,8 @@ class Agent:
         link: Link,
         sync_up: SyncUp,
         poll_interval_ms: int,
-        clock: Clock,
+        clock: SteadyClock,
+        status: StatusFile | None = None,
     ) -> None:
         self.ledger = ledger
         self.sync_up = sync_up
@@ -60,6 +68,9 @@ class Agent:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._source_error = ""
+        self._status = status
+        self._clock_offset_ms: int | None = None
+        self._run = uuid.uuid4().hex
 
     def stop(self) -> None:
         """Asks the agent to take a last reading, hand it over if it can, and return."""
@@ -81,6 +92,7 @@ class Agent:
         while True:
             due_ms = self._clock.elapsed_ms() + self._poll_interval_ms
             await self.poll()
+            self._tell()
             await self._clock.sleep(max(0, due_ms - self._clock.elapsed_ms()) / 1000)
 
     async def _sync_for_ever(self) -> None:
@@ -89,6 +101,19 @@ class Agent:
             if wait_ms > 0:
                 await self._clock.sleep(wait_ms / 1000)
             await self.sync()
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._status is not None:
+            with contextlib.suppress(JournalError):
+                self._status.write(
+                    self.ledger,
+                    self.sync_up,
+                    self._source_error,
+                    self._clock_offset_ms,
+                    self._clock.now_ms(),
+                    self._clock.elapsed_ms(),
+                )
 
     async def poll(self) -> None:
         """Takes a reading into the journal. A source that does not answer is told once, and tried again."""
@@ -103,13 +128,41 @@ class Agent:
             LOG.info("%s can be read again", self._server)
             self._source_error = ""
         try:
-            self.ledger.record(reading)
+            self.ledger.record(self._timed(reading))
         except DamagedJournalError:
             raise
         except JournalError as error:
             # Nothing is lost by it: the next reading counts from the baseline that the journal has.
             LOG.error("%s; the next reading tries again", error)
             self._reload()
+
+    def _timed(self, reading: Reading) -> Reading:
+        """The reading with the time that really passes, and with the log's times on the agent's clock."""
+        return msgspec.structs.replace(
+            reading,
+            run=self._run,
+            elapsed_ms=self._clock.elapsed_ms(),
+            started_at=reading.started_at + self._log_shift_ms,
+            ended=self._shifted(reading.ended),
+        )
+
+    @property
+    def _log_shift_ms(self) -> int:
+        ahead_ms = self._clock.ahead_ms
+        return ahead_ms if abs(ahead_ms) > CORRECT_FROM_MS // 2 else 0
+
+    def _shifted(self, ended: tuple[EndedConnection, ...]) -> tuple[EndedConnection, ...]:
+        shift_ms = self._log_shift_ms
+        if not shift_ms:
+            return ended
+        return tuple(msgspec.structs.replace(line, ended_at=line.ended_at + shift_ms) for line in ended)
+
+    def _heed_clock(self, service_now_ms: int) -> None:
+        """Sets the agent's clock right by the service's. It decides where units are filed, not whether they count."""
+        self._clock_offset_ms = self._clock.now_ms() - service_now_ms
+        if abs(self._clock_offset_ms) > CORRECT_FROM_MS:
+            LOG.warning("the clock is %+d ms off against the service's and is corrected", self._clock_offset_ms)
+            self._clock.correct(-self._clock_offset_ms)
 
     def _reload(self) -> None:
         with contextlib.suppress(JournalError):
@@ -155,6 +208,7 @@ class Agent:
             return False
         reply = await self._link.send(report)
         if isinstance(reply, Acknowledgement):
+            self._heed_clock(reply.now)
             self.ledger.acknowledge(reply, self._clock.now_ms())
             self._check_fence()
             return reply.acknowledged >= report.upto
@@ -167,7 +221,8 @@ class Agent:
         first = self.ledger.first_reading()
         after = first.cursor if issued.baseline is None else issued.baseline.cursor
         ended = await self._source.ended_between(after, first.cursor)
-        self.ledger.continue_from(issued, ended)
+        self._heed_clock(issued.now)
+        self.ledger.continue_from(issued, self._shifted(ended))
         self._check_fence()
 
     def _check_fence(self) -> None:

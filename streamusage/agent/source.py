@@ -33,11 +33,35 @@ class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
     age_ms: int
 
 
+class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A byte counter of its own beginning and end. No other has its key, whatever the boot."""
+
+    key: str
+    bytes_in: int
+    bytes_out: int
+
+
+class AudienceReading(msgspec.Struct, frozen=True, kw_only=True):
+    """A number of viewers who cannot be told apart. An empty name stands for the server as a whole."""
+
+    key: str
+    scope: str
+    name: str
+    protocol: str
+    viewers: int
+    joined: int | None = None
+    """How many came since the key began, where the server counts them; else the number's rises count."""
+    shown_only: bool = False
+    """Whether their connections and view time are told by `Reading.ended`, so that only the number counts here."""
+
+
 class EndedConnection(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection that ended, as the media server's own log tells it."""
+    """A connection that ended, as the media server's own log tells it; or what a log tells of one that goes on."""
 
     connection_id: str
-    kind: Literal["publish", "play", "other"]
+    """The server's id. `@peer` where the log knows only whose it was: then it is the viewer whose id ends so."""
+    kind: Literal["publish", "play", "other", "join", "watch"]
+    """`join`: a viewer came, at `ended_at`. `watch`: it watched for the `duration_ms` before `ended_at`."""
     scope: str
     name: str
     protocol: str
@@ -47,6 +71,8 @@ class EndedConnection(msgspec.Struct, frozen=True, kw_only=True):
     granularity_ms: int
     bytes_in: int
     bytes_out: int
+    counter: str = ""
+    """The key of the counter that has these bytes; empty where they are in the boot's own."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,16 +88,29 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     says that the true instant is unknown."""
     started_granularity_ms: int = 1000
     """How much earlier than `started_at` it can have begun."""
-    bytes_in: int
-    """Bytes received since the boot began, all connections."""
-    bytes_out: int
+    bytes_in: int = 0
+    """Bytes received since the boot began, all connections but those in `counters`."""
+    bytes_out: int = 0
+    counters: tuple[CounterReading, ...] = ()
+    audiences: tuple[AudienceReading, ...] = ()
+    accepted: int | None = None
+    """How many viewers connected since the boot began, by the server's own count. Sampled before `viewers` were, so
+    that whoever is in it is in `viewers` too or has left."""
     publishes: tuple[PublishReading, ...] = ()
     viewers: tuple[ViewerReading, ...] = ()
     ended: tuple[EndedConnection, ...] = ()
     """Log lines from the given cursor up to `cursor`."""
     cursor: str = ""
+    run: str = ""
+    """Which run of the agent took the sample; set by the agent."""
+    elapsed_ms: int = 0
+    """The clock that never steps, at the sample; compares only within one run."""
     logs_ends: bool = False
     """Whether every connection that ends in good order appears in `ended`, sooner or later."""
+    misses: str = ""
+    """What may have happened since the reading before that no figure tells. The time is then covered in part only."""
+    step_ms: int = 0
+    """By how much the byte counters may lag behind: a peak is measured with that in mind."""
 
 
 class Source(Protocol):

@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.report import EpochRequest, Refusal, Report
+from streamusage.service import described
 from streamusage.service.context import Service
 from streamusage.service.errors import ApiError, json_response
 from streamusage.service.reports import hold, issue_epoch, take_report
-from streamusage.service.requests import Query, decoded, path_below, read_body
+from streamusage.service.requests import Query, decoded, path_below
 
 _AGENTS = "/api/v1/agents/"
 
@@ -20,35 +21,48 @@ def agent_routes(service: Service) -> APIRouter:
     """The routes under `/api/v1/agents/{server}`, for that server's agent only."""
     router = APIRouter(tags=["agents"])
 
-    @router.post(_AGENTS + "{server:anything}/epochs", summary="Issue an epoch; has no effect until a report uses it")
+    @router.post(
+        _AGENTS + "{server:anything}/epochs",
+        summary="Issue an epoch; has no effect until a report uses it",
+        **described.EPOCHS,
+    )
     async def epochs(request: Request) -> Response:
         server = _server(service, request, "/epochs")
-        body = await read_body(request, service.body_limit_bytes)
-        try:
-            asked = await decoded(body, EpochRequest)
-        except msgspec.ValidationError as error:
-            raise ApiError(422, f"this is not a request for an epoch: {error}") from None
+        async with service.bodies.read(request) as body:
+            try:
+                asked = await decoded(body, EpochRequest)
+            except msgspec.ValidationError as error:
+                raise ApiError(422, f"this is not a request for an epoch: {error}") from None
         now_ms = service.clock.now_ms()
         return json_response(await service.write(lambda connection: issue_epoch(connection, server, asked, now_ms)))
 
-    @router.post(_AGENTS + "{server:anything}/reports", summary="Apply a report; answers after the commit")
+    @router.post(
+        _AGENTS + "{server:anything}/reports",
+        summary="Apply a report; answers after the commit",
+        **described.REPORTS,
+    )
     async def reports(request: Request) -> Response:
         server = _server(service, request, "/reports")
-        body = await read_body(request, service.body_limit_bytes)
-        now_ms = service.clock.now_ms()
-        try:
-            report = await decoded(body, Report)
-        except msgspec.ValidationError as error:
-            reason = f"the report was kept aside, it is not of the known form: {error}"
-            return _answer(await service.write(lambda connection: hold(connection, server, body, reason, now_ms)))
-        if report.server != server:
-            raise ApiError(400, "the report speaks for another server than its path; nothing was changed")
-        return _answer(await service.write(lambda connection: take_report(connection, report, body, now_ms)))
+        async with service.bodies.read(request) as body:
+            now_ms = service.clock.now_ms()
+            try:
+                report = await decoded(body, Report)
+            except msgspec.ValidationError as error:
+                reason = f"the report was kept aside, it is not of the known form: {error}"
+                return _answer(
+                    service, await service.write(lambda connection: hold(connection, server, body, reason, now_ms))
+                )
+            if report.server != server:
+                raise ApiError(400, "the report speaks for another server than its path; nothing was changed")
+            return _answer(
+                service, await service.write(lambda connection: take_report(connection, report, body, now_ms))
+            )
 
     return router
 
 
-def _answer(verdict: msgspec.Struct) -> Response:
+def _answer(service: Service, verdict: msgspec.Struct) -> Response:
+    service.metrics.report(verdict.reason if isinstance(verdict, Refusal) else "acknowledged")
     if isinstance(verdict, Refusal):
         return json_response(verdict, 422 if verdict.reason == "held" else 409)
     return json_response(verdict)

@@ -53,6 +53,10 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     last_sync_at: int | None = None
     clock_offset_ms: int = 0
     """The agent's clock less the service's, at the last sync-up; travel time included."""
+    summed_to: int = 0
+    """Its hours before this instant are summed up; a report that reaches behind it sums them again."""
+    closed_to: int = 0
+    """The end of its last closed day; what comes to a closed day is entered in the ledger."""
 
     @property
     def late_after_ms(self) -> int:

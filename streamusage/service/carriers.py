@@ -10,6 +10,7 @@ from sqlalchemy import Connection, or_, select
 from starlette.requests import Request
 from starlette.responses import Response
 
+from streamusage.service import described
 from streamusage.service.context import Service
 from streamusage.service.errors import ApiError, json_response
 from streamusage.service.requests import Query
@@ -20,7 +21,7 @@ def carrier_routes(service: Service) -> APIRouter:
     """The route of carriers."""
     router = APIRouter(tags=["extension"])
 
-    @router.get("/api/v1/carriers", summary="Which server carried which stream, and when")
+    @router.get("/api/v1/carriers", summary="Which server carried which stream, and when", **described.CARRIERS)
     async def carriers(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)

@@ -7,11 +7,17 @@ transaction that makes the change. A cursor is opaque to its holder.
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
 
-from streamusage.service.schema import counters, lives
+from streamusage.service.schema import counters, lives, tombstones
+from streamusage.service.sql import upsert
 
 _CHANGE = counters.c.name == "change"
+_FORGOTTEN = "tombstones_forgotten"
+_LAST_CHANGE = select(counters.c.value).where(_CHANGE)
+_NEWEST_LIFE = select(lives.c.life).order_by(lives.c.number.desc()).limit(1)
+SLOTS_KEPT_FROM = "slots_kept_from"
+"""The counter that holds the instant before which slots were discarded."""
 
 
 class Cursor(NamedTuple):
@@ -37,7 +43,7 @@ def parse_cursor(text: str) -> Cursor | None:
 
 def last_change(connection: Connection) -> int | None:
     """The number of the newest change; `None` in a store that is just being made."""
-    return connection.execute(select(counters.c.value).where(_CHANGE)).scalar()
+    return connection.execute(_LAST_CHANGE).scalar()
 
 
 def next_changes(connection: Connection, count: int) -> int:
@@ -46,6 +52,23 @@ def next_changes(connection: Connection, count: int) -> int:
         update(counters).where(_CHANGE).values(value=counters.c.value + count).returning(counters.c.value)
     ).scalar_one()
     return int(taken) - count
+
+
+def counter(connection: Connection, name: str) -> int:
+    """A number that the store keeps; 0 where it was never put."""
+    return connection.execute(select(counters.c.value).where(counters.c.name == name)).scalar() or 0
+
+
+def put_counter(connection: Connection, name: str, value: int) -> None:
+    upsert(connection, counters, [{"name": name, "value": value}])
+
+
+def forget_tombstones(connection: Connection, where: ColumnElement[bool]) -> None:
+    """Forgets deletes. A cursor that has not seen them all starts over from then on."""
+    newest = connection.execute(select(func.max(tombstones.c.change)).where(where)).scalar()
+    if newest is not None:
+        put_counter(connection, _FORGOTTEN, max(newest, counter(connection, _FORGOTTEN)))
+        connection.execute(delete(tombstones).where(where))
 
 
 def begin_life(connection: Connection, now_ms: int) -> None:
@@ -65,8 +88,7 @@ def begin_life(connection: Connection, now_ms: int) -> None:
 
 def newest_life(connection: Connection) -> str:
     """The life that cursors are given in now."""
-    newest = select(lives.c.life).order_by(lives.c.number.desc()).limit(1)
-    return str(connection.execute(newest).scalar_one())
+    return str(connection.execute(_NEWEST_LIFE).scalar_one())
 
 
 def still_good(connection: Connection, cursor: Cursor) -> bool:
@@ -77,6 +99,8 @@ def still_good(connection: Connection, cursor: Cursor) -> bool:
     """
     number = connection.execute(select(lives.c.number).where(lives.c.life == cursor.life)).scalar()
     if number is None or cursor.change > (last_change(connection) or 0):
+        return False
+    if max(cursor.change, cursor.deletes_from) < counter(connection, _FORGOTTEN):
         return False
     followed_at = connection.execute(select(lives.c.first_change).where(lives.c.number == number + 1)).scalar()
     return followed_at is None or cursor.change <= followed_at

@@ -1,23 +1,34 @@
 """What every route of the service works with, and who may use it."""
 
 import asyncio
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import Request
 
 from streamusage.clock import Clock
+from streamusage.service.closing import GRACE_MS
 from streamusage.service.errors import ApiError
-from streamusage.service.requests import Query
-from streamusage.service.store import Store
+from streamusage.service.metrics import Metrics
+from streamusage.service.record_list import RecordList
+from streamusage.service.requests import Bodies, Query
+from streamusage.service.store import Store, StoreError
 from streamusage.service.tokens import Identity, Tokens
 from streamusage.service.writer import Writer
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 BODY_LIMIT_BYTES = 64 * 1024 * 1024
+BODIES_LIMIT_BYTES = 4 * BODY_LIMIT_BYTES
+"""How much of bodies is held at once, over all requests."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +39,13 @@ class Service:
     writer: Writer
     tokens: Tokens
     clock: Clock
-    body_limit_bytes: int = BODY_LIMIT_BYTES
+    metrics: Metrics
+    records: RecordList = field(default_factory=RecordList)
+    bodies: Bodies = field(default_factory=lambda: Bodies(BODY_LIMIT_BYTES, BODIES_LIMIT_BYTES))
+    account_zones: tuple[ZoneInfo, ...] = (ZoneInfo("UTC"),)
+    """The time zones whose days are closed."""
+    close_grace_ms: int = GRACE_MS
+    """How long after its end an operator may close a day."""
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Runs a read on one snapshot of the store, in a thread."""
@@ -39,8 +56,13 @@ class Service:
         return await self.writer.write(work)
 
     def _read(self, work: Callable[[Connection], Result]) -> Result:
-        with self.store.reading() as connection:
-            return work(connection)
+        try:
+            with self.store.reading() as connection:
+                return work(connection)
+        except (DBAPIError, PoolTimeoutError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else "too many readers"
+            log.error("the store could not be read: %s", cause)
+            raise StoreError(f"the store could not be read: {cause}; ask again") from None
 
     def by_query(self, query: Query) -> Identity:
         """Who asks on a documented path; 400 for a token that is wrong or missing, as documented."""

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, func, select
+import msgspec
+from sqlalchemy import Connection, Row, func, select
 
 from streamusage.coverage import SLOT_MS, Interval, Provenance, slot_of
 from streamusage.report import Peak, larger
 from streamusage.service.apply import Late, Piece, ServerState
+from streamusage.service.changes import SLOTS_KEPT_FROM, counter
 from streamusage.service.schema import held, server_sessions, servers, slot_connections, slots, spans
 from streamusage.service.spans import LateSlot, deltas, is_overdue, merged, owed_pieces
 from streamusage.service.states import piece_of, state_of
@@ -17,6 +19,7 @@ class Watched(NamedTuple):
     """A server that reported at least once, and what of its time is accounted for inside a window."""
 
     state: ServerState
+    """Its `since` is no earlier than what retention left."""
     pieces: list[Piece]
     """Stored and owed, oldest first, not merged."""
 
@@ -30,7 +33,10 @@ def watched(
     if only is not None:
         query = query.where(servers.c.server.in_(only))
         pieces_query = pieces_query.where(spans.c.server.in_(only))
-    states = [state_of(row) for row in connection.execute(query)]
+    kept_from = counter(connection, SLOTS_KEPT_FROM)
+    rows = connection.execute(query).all()
+    removed = {row.server for row in rows if row.removed}
+    states = [_kept(state_of(row), kept_from) for row in rows]
     pieces: dict[str, list[Piece]] = {state.server: [] for state in states}
     for row in connection.execute(pieces_query):
         pieces.setdefault(row.server, []).append(piece_of(row))
@@ -38,8 +44,16 @@ def watched(
     for row in connection.execute(select(held.c.server, held.c.from_ms, held.c.to_ms).where(held.c.open == 1)):
         kept_aside.setdefault(row.server, []).append(Interval(row.from_ms, row.to_ms))
     for state in states:
+        if state.server in removed:  # it is out of service: what it never reported is not owed
+            continue
         pieces[state.server] += owed_pieces(state, kept_aside.get(state.server, []), now_ms)
     return [Watched(state, pieces[state.server]) for state in states]
+
+
+def _kept(state: ServerState, kept_from: int) -> ServerState:
+    if state.since is None or state.since >= kept_from:
+        return state
+    return msgspec.structs.replace(state, since=kept_from)
 
 
 def servers_answer(connection: Connection, now_ms: int) -> list[dict[str, Any]]:
@@ -48,12 +62,17 @@ def servers_answer(connection: Connection, now_ms: int) -> list[dict[str, Any]]:
         connection.execute(
             select(server_sessions.c.server, func.sum(server_sessions.c.active))
             .join(servers, servers.c.server == server_sessions.c.server)
-            .where(server_sessions.c.live == 1, server_sessions.c.epoch == servers.c.epoch)
+            .where(
+                server_sessions.c.live == 1,
+                server_sessions.c.epoch == servers.c.epoch,
+                servers.c.unreachable == 0,
+                servers.c.removed == "",
+            )
             .group_by(server_sessions.c.server)
         ).all()
     )
     rows = connection.execute(select(servers).where(servers.c.epoch > 0).order_by(servers.c.server))
-    return [_server_answer(state_of(row), int(active.get(row.server, 0)), now_ms) for row in rows]
+    return [_server_answer(row, int(active.get(row.server, 0)), now_ms) for row in rows]
 
 
 def coverage_answer(
@@ -93,13 +112,14 @@ def provenance_of_server(item: Watched, now_ms: int) -> Provenance:
     return newest if newest != Provenance.LIVE or not is_overdue(item.state, now_ms) else Provenance.MISSING
 
 
-def _server_answer(state: ServerState, active: int, now_ms: int) -> dict[str, Any]:
-    overdue = is_overdue(state, now_ms)
+def _server_answer(row: Row[Any], active: int, now_ms: int) -> dict[str, Any]:
+    state = state_of(row)
+    overdue = not row.removed and is_overdue(state, now_ms)
     reports = state.last_sync_at is not None and now_ms - state.last_sync_at <= state.late_after_ms
     return {
         "server": state.server,
         "role": state.role,
-        "state": "live" if reports else "unreachable",
+        "state": "removed" if row.removed else "live" if reports else "unreachable",
         "since": state.since,
         "last_sync_at": state.last_sync_at,
         "watermark": state.watermark,
@@ -110,6 +130,8 @@ def _server_answer(state: ServerState, active: int, now_ms: int) -> dict[str, An
         "owed_ms": now_ms - state.watermark if overdue and state.watermark is not None else 0,
         "active_subscribers": active,
         "clock_offset_ms": state.clock_offset_ms,
+        "removed": row.removed or None,
+        "removed_at": row.removed_at,
     }
 
 

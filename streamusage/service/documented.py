@@ -8,9 +8,12 @@ from sqlalchemy import Connection, select
 from starlette.requests import Request
 from starlette.responses import Response
 
+from streamusage.service import described
+from streamusage.service.answering import bytes_response, encoding_for
 from streamusage.service.context import Service
 from streamusage.service.errors import JSON, ApiError, json_response
-from streamusage.service.records import delete_all, delete_session, delete_stream, read_all, read_stream
+from streamusage.service.record_list import list_version
+from streamusage.service.records import delete_all, delete_session, delete_stream, read_stream
 from streamusage.service.requests import Query, path_below, stream_of
 from streamusage.service.schema import server_sessions, servers
 from streamusage.service.tokens import Identity
@@ -31,13 +34,22 @@ def documented_routes(service: Service) -> APIRouter:
 
 
 def _usage_routes(router: APIRouter, service: Service, path: str, version: str) -> None:
-    @router.get(path, summary="Read all usage records", operation_id=f"read_all_{version}")
+    @router.get(path, summary="Read all usage records", operation_id=f"read_all_{version}", **described.READ_ALL)
     async def read_all_records(request: Request) -> Response:
         _reader(service, Query(request))
         _exactly(request, path)
-        return Response(await service.read(read_all), media_type=JSON)
+        encoding = encoding_for(request)
+        known = request.headers.get("if-none-match")
+        if known is not None:
+            version = await service.read(list_version)
+            if version.etag in {tag.strip() for tag in known.split(",")}:
+                return Response(status_code=304, headers={"ETag": version.etag, "Vary": "Accept-Encoding"})
+        version, body = await service.read(lambda connection: service.records.body(connection, encoding))
+        return bytes_response(body, encoding, {"ETag": version.etag})
 
-    @router.delete(path, summary="Delete all usage records", operation_id=f"delete_all_{version}")
+    @router.delete(
+        path, summary="Delete all usage records", operation_id=f"delete_all_{version}", **described.DELETE_ALL
+    )
     async def delete_all_records(request: Request) -> Response:
         query = Query(request)
         who = _deleter(service, query)
@@ -51,6 +63,7 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
         path + "/{scope_and_name:anything}",
         summary="Read the records of a stream",
         operation_id=f"read_stream_{version}",
+        **described.READ_STREAM,
     )
     async def read_stream_records(request: Request) -> Response:
         _reader(service, Query(request))
@@ -64,6 +77,7 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
         path + "/{scope_and_name:anything}",
         summary="Delete the records of a stream, or with startTime those of one session",
         operation_id=f"delete_stream_{version}",
+        **described.DELETE_STREAM,
     )
     async def delete_stream_records(request: Request) -> Response:
         query = Query(request)
@@ -85,7 +99,7 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
 
 
 def _live_route(router: APIRouter, service: Service, path: str, version: str) -> None:
-    @router.get(path, summary="List the live streams; needs no token", operation_id=f"live_{version}")
+    @router.get(path, summary="List the live streams; needs no token", operation_id=f"live_{version}", **described.LIVE)
     async def live_streams(request: Request) -> Response:
         _exactly(request, path)
         return json_response(await service.read(_live_streams))
@@ -95,7 +109,12 @@ def _live_streams(connection: Connection) -> list[dict[str, object]]:
     query = (
         select(server_sessions, servers.c.role)
         .join(servers, servers.c.server == server_sessions.c.server)
-        .where(server_sessions.c.live == 1, server_sessions.c.epoch == servers.c.epoch)
+        .where(
+            server_sessions.c.live == 1,
+            server_sessions.c.epoch == servers.c.epoch,
+            servers.c.unreachable == 0,
+            servers.c.removed == "",
+        )
         .order_by(server_sessions.c.scope, server_sessions.c.name, server_sessions.c.server)
     )
     return [

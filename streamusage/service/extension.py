@@ -1,6 +1,5 @@
-"""Our extension of the API: what changed, servers, coverage, daily statistics, history and import, under `/api/v1`."""
+"""Our extension of the API: what changed, servers, coverage, history and import, under `/api/v1`."""
 
-from datetime import date
 from typing import Annotated
 
 import msgspec
@@ -10,20 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.coverage import SLOT_MS, Interval
-from streamusage.days import UnknownZoneError, zone
+from streamusage.service import described
+from streamusage.service.answering import answer
 from streamusage.service.change_queries import changes_since
 from streamusage.service.context import Service
 from streamusage.service.coverage_queries import coverage_answer, servers_answer
-from streamusage.service.daily_queries import daily_answer
 from streamusage.service.errors import ApiError, json_response
 from streamusage.service.history_queries import history_answer
 from streamusage.service.records import import_records
-from streamusage.service.requests import LARGEST_NUMBER, Query, decoded, path_below, read_body, stream_of
+from streamusage.service.requests import LARGEST_NUMBER, Query, decoded, path_below, stream_of
 from streamusage.usage import EmptyNameError, UsageRecord, stream_path
 
-CHANGES_LIMIT = 10_000
-MOST_CHANGES = 100_000
-MOST_DAYS = 366
+CHANGES_LIMIT = MOST_CHANGES = 10_000
 MOST_POINTS = 20_000
 
 _STREAMS = "/api/v1/streams/"
@@ -52,10 +49,10 @@ class ImportedRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def extension_routes(service: Service) -> APIRouter:
-    """The routes under `/api/v1` that are read by consoles, and `/healthz`."""
+    """The routes under `/api/v1` that are read by consoles."""
     router = APIRouter(tags=["extension"])
 
-    @router.get("/api/v1/changes", summary="What changed or was deleted since a cursor")
+    @router.get("/api/v1/changes", summary="What changed or was deleted since a cursor", **described.CHANGES)
     async def changes(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)
@@ -65,49 +62,37 @@ def extension_routes(service: Service) -> APIRouter:
             raise ApiError(400, f"limit must be from 1 to {MOST_CHANGES}")
         cursor = query.text("cursor")
         now_ms = service.clock.now_ms()
-        return json_response(await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms)))
+        return await answer(
+            request, await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms))
+        )
 
-    @router.get("/api/v1/servers", summary="The servers that report, and what they owe")
+    @router.get("/api/v1/servers", summary="The servers that report, and what they owe", **described.SERVERS)
     async def servers(request: Request) -> Response:
         service.reader(request, Query(request))
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: servers_answer(connection, now_ms))
-        return json_response({"now": now_ms, "servers": found})
+        return await answer(request, {"now": now_ms, "servers": found})
 
-    @router.get("/api/v1/coverage", summary="Which time is accounted for, and how")
+    @router.get("/api/v1/coverage", summary="Which time is accounted for, and how", **described.COVERAGE)
     async def coverage(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)
-        window = _window(query)
+        window = window_of(query)
         server = query.text("server")
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: coverage_answer(connection, *window, now_ms, server))
-        return json_response({"now": now_ms, "from": window.from_ms, "to": window.to_ms, "servers": found})
+        return await answer(request, {"now": now_ms, "from": window.from_ms, "to": window.to_ms, "servers": found})
 
-    @router.get("/api/v1/daily", summary="Daily statistics by server")
-    async def daily(request: Request) -> Response:
-        query = Query(request)
-        service.reader(request, query)
-        first, last = _day(query, "from"), _day(query, "to")
-        if last < first:
-            raise ApiError(400, "to must not be before from")
-        if (last - first).days >= MOST_DAYS:
-            raise ApiError(400, f"at most {MOST_DAYS} days can be asked for at once")
-        try:
-            tz = zone(query.text("tz") or "UTC")
-        except UnknownZoneError as error:
-            raise ApiError(400, str(error)) from None
-        server = query.text("server")
-        now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: daily_answer(connection, first, last, tz, now_ms, server))
-        return json_response({"now": now_ms, "days": found})
-
-    @router.get(_STREAMS + "{scope_and_name:anything}" + _HISTORY, summary="Subscribers of a stream over time")
+    @router.get(
+        _STREAMS + "{scope_and_name:anything}" + _HISTORY,
+        summary="Subscribers of a stream over time",
+        **described.HISTORY,
+    )
     async def history(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)
         stream = stream_of(path_below(request, _STREAMS).removesuffix(_HISTORY))
-        window = _window(query)
+        window = window_of(query)
         step_ms = query.number("step")
         step_ms = SLOT_MS if step_ms is None else step_ms
         if step_ms <= 0 or step_ms % SLOT_MS:
@@ -117,24 +102,20 @@ def extension_routes(service: Service) -> APIRouter:
         cut = Interval(window.from_ms - window.from_ms % step_ms, window.to_ms)
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: history_answer(connection, stream, cut, step_ms, now_ms))
-        return json_response({"now": now_ms} | found)
+        return await answer(request, {"now": now_ms} | found)
 
-    @router.post("/api/v1/import", summary="Take in usage records that were exported")
+    @router.post("/api/v1/import", summary="Take in usage records that were exported", **described.IMPORT)
     async def take_in(request: Request) -> Response:
         who = service.admin(request, Query(request))
-        body = await read_body(request, service.body_limit_bytes)
-        try:
-            sent = await decoded(body, list[ImportedRecord])
-        except msgspec.ValidationError as error:
-            raise ApiError(422, f"this is not an array of usage records: {error}; nothing was imported") from None
-        records = _imported(sent)
-        now_ms = service.clock.now_ms()
-        imported = await service.write(lambda connection: import_records(connection, records, who, now_ms))
+        async with service.bodies.read(request) as body:
+            try:
+                sent = await decoded(body, list[ImportedRecord])
+            except msgspec.ValidationError as error:
+                raise ApiError(422, f"this is not an array of usage records: {error}; nothing was imported") from None
+            records = _imported(sent)
+            now_ms = service.clock.now_ms()
+            imported = await service.write(lambda connection: import_records(connection, records, who, now_ms))
         return json_response({"imported": imported, "kept": len(records) - imported})
-
-    @router.get("/healthz", summary="Whether the service answers; needs no token")
-    async def healthz(request: Request) -> Response:
-        return json_response({"status": "ok", "now": service.clock.now_ms()})
 
     return router
 
@@ -149,19 +130,8 @@ def _imported(sent: list[ImportedRecord]) -> list[UsageRecord]:
     return records
 
 
-def _window(query: Query) -> Interval:
+def window_of(query: Query) -> Interval:
     window = Interval(query.needed_number("from"), query.needed_number("to"))
     if window.from_ms < 0 or window.to_ms < window.from_ms:
         raise ApiError(400, "from and to must be UTC milliseconds, to not before from")
     return window
-
-
-def _day(query: Query, name: str) -> date:
-    text = query.needed_text(name)
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or text != day.isoformat() or not 1971 <= day.year <= 9998:
-        raise ApiError(400, f"{name} must be a day such as 2026-11-21")
-    return day

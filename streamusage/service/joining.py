@@ -37,6 +37,20 @@ class Part(NamedTuple):
     epoch_is_active: bool
     owes: Provenance | None
     """`missing` or `held` where the server owes newer figures."""
+    unreachable: bool = False
+    """The server is silent beyond the edge timeout."""
+    removed: bool = False
+    """The server was taken out of the estate in order: what it reported is its last word."""
+
+    @property
+    def is_live(self) -> bool:
+        return self.live and self.epoch_is_active and not self.removed
+
+    @property
+    def watching(self) -> int:
+        """The subscribers that count as active. Of a life that is over, or of a silent server, nobody watches on."""
+        gone = self.unreachable or self.removed or (self.live and not self.epoch_is_active)
+        return 0 if gone else self.active
 
 
 class Figures(NamedTuple):
@@ -68,13 +82,13 @@ def figures(start_time: int, parts: Sequence[Part], max_before: int) -> Figures:
     """The figures of the session that began at `start_time`.
 
     A total adds up over servers and epochs; what is active now is known by the newest epoch of each publish alone. The
-    maximum is the largest sum seen so far (`max_before`, or now), and no less than any one server's.
+    maximum is the largest sum seen at one time so far (`max_before`, or now), and no less than any one server's.
     """
     newest: dict[tuple[str, str], Part] = {}
     for part in sorted(parts, key=lambda part: part.epoch):
         newest[part.server, part.publish_id] = part
-    live = [part for part in newest.values() if part.live and part.epoch_is_active]
-    active = sum(part.active for part in newest.values())
+    live = [part for part in newest.values() if part.is_live]
+    active = sum(part.watching for part in newest.values())
     total = sum(part.total for part in parts)
     end_time = max((part.end_time for part in parts), default=start_time)
     return Figures(

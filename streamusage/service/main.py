@@ -1,13 +1,16 @@
 """`streamtop serve`: the usage service as a command."""
 
 import os
+import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from streamusage.service.tokens import Tokens
 
 WRONG_USE = 2
@@ -31,6 +34,22 @@ class Address(click.ParamType[tuple[str, int]]):
         return host, int(port)
 
 
+def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> "tuple[ZoneInfo, ...]":
+    from streamusage.days import UnknownZoneError, zone
+
+    try:
+        return tuple(zone(name) for name in dict.fromkeys(names))
+    except UnknownZoneError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    found = re.fullmatch("([0-9]{1,6})([smhd])", text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no length of time, such as 90s, 30m, 6h or 2d")
+    return int(found[1]) * {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
+
+
 @click.command()
 @click.option(
     "--listen",
@@ -42,7 +61,8 @@ class Address(click.ParamType[tuple[str, int]]):
 @click.option(
     "--store",
     metavar="URL",
-    help="The store, such as sqlite:////var/lib/streamtop/usage.db (four slashes for an absolute path). "
+    help="The store, such as sqlite:////var/lib/streamtop/usage.db (four slashes for an absolute path) or "
+    "postgresql://user@host/database (its password from PGPASSWORD or ~/.pgpass). "
     "The default is a SQLite file in the user's data directory.",
 )
 @click.option(
@@ -52,13 +72,74 @@ class Address(click.ParamType[tuple[str, int]]):
     help="A TOML file of [[token]] entries with value, value_env or sha256, and role = admin, viewer or agent (with "
     "server). Without it one admin token is made and kept in the user's data directory.",
 )
+@click.option(
+    "--account-zone",
+    "account_zones",
+    multiple=True,
+    default=["UTC"],
+    show_default=True,
+    metavar="ZONE",
+    callback=_zones,
+    help="A time zone whose accounting days are closed once every server has reported past their end, such as "
+    "Europe/Berlin. May be given several times.",
+)
+@click.option(
+    "--close-grace",
+    default="1h",
+    show_default=True,
+    metavar="TIME",
+    callback=_milliseconds,
+    help="How long after a day's end an operator may close it (streamtop daily close): 90s, 30m, 6h, 2d.",
+)
+@click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Certificate with its chain, PEM.")
+@click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key, PEM.")
+@click.option(
+    "--usage-stats-discard-threshold-days",
+    type=click.IntRange(min=1, max=36_500),
+    default=7,
+    show_default=True,
+    metavar="DAYS",
+    help="How long a usage record is kept after its last change.",
+)
+@click.option(
+    "--daily-statistics-days",
+    type=click.IntRange(min=1, max=36_500),
+    default=400,
+    show_default=True,
+    metavar="DAYS",
+    help="How long daily statistics, the orphan ledger and the audit log are kept.",
+)
+@click.option(
+    "--edge-timeout",
+    type=click.IntRange(min=1, max=86_400),
+    default=60,
+    show_default=True,
+    metavar="SECONDS",
+    help="After how long a silent server's active subscribers count as lost.",
+)
 @click.option("--access-log", is_flag=True, help="Write a line for every request to stderr, without tokens.")
-def serve(listen: tuple[str, int], store: str | None, tokens_file: Path | None, access_log: bool) -> None:
-    """Runs the usage service until it is told to stop (SIGTERM or ctrl+c)."""
+def serve(
+    listen: tuple[str, int],
+    store: str | None,
+    tokens_file: Path | None,
+    account_zones: "tuple[ZoneInfo, ...]",
+    close_grace: int,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    usage_stats_discard_threshold_days: int,
+    daily_statistics_days: int,
+    edge_timeout: int,
+    access_log: bool,
+) -> None:
+    """Runs the usage service until it is told to stop (SIGTERM or ctrl+c).
+
+    SIGHUP reads the tokens file and the certificate again; where one is wrong, what was there before goes on.
+    """
     import asyncio
     import logging
 
-    from streamusage.service.run import ListenError
+    from streamusage.service.retention import Retention
+    from streamusage.service.run import ListenError, Tls, TlsError
     from streamusage.service.store import StoreError, sqlite_url
     from streamusage.service.tokens import TokensError
 
@@ -69,23 +150,55 @@ def serve(listen: tuple[str, int], store: str | None, tokens_file: Path | None, 
         tokens = _tokens(tokens_file)
     except TokensError as error:
         _fail(error, WRONG_USE)
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
+    settings: dict[str, Any] = {
+        "store_url": store or sqlite_url(_data_directory() / "usage.db"),
+        "host": listen[0],
+        "port": listen[1],
+        "tls": tls,
+        "retention": Retention(usage_stats_discard_threshold_days, daily_statistics_days),
+        "edge_timeout_ms": edge_timeout * 1000,
+        "account_zones": account_zones,
+        "close_grace_ms": close_grace,
+    }
+    # The loop and the writer take turns: at the interpreter's own 5 ms, an answer waits for a group of reports.
+    sys.setswitchinterval(0.0005)
     try:
-        asyncio.run(_serve(listen, store or sqlite_url(_data_directory() / "usage.db"), tokens))
+        asyncio.run(_serve(tokens, tokens_file, settings))
+    except TlsError as error:
+        _fail(error, WRONG_USE)
     except (ListenError, StoreError) as error:
         _fail(error, CANNOT_RUN)
 
 
-async def _serve(listen: tuple[str, int], store: str, tokens: "Tokens") -> None:
+async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str, Any]) -> None:
     import asyncio
+    import logging
     import signal
 
     from streamusage.clock import SystemClock
-    from streamusage.service.run import run_service
+    from streamusage.service.run import TlsError, run_service
+    from streamusage.service.tokens import TokensError
 
-    host, port = listen
-    async with run_service(store_url=store, tokens=tokens, clock=SystemClock(), host=host, port=port) as running:
+    log = logging.getLogger(__name__)
+
+    def reload() -> None:
+        try:
+            tokens.become(_tokens(tokens_file))
+            if running.tls is not None:
+                settings["tls"].load_into(running.tls)
+        except (TokensError, TlsError) as error:
+            log.error("%s; what was there before goes on", error)
+        else:
+            log.warning("read again: %d tokens%s", len(tokens), ", the certificate" if running.tls else "")
+
+    loop = asyncio.get_running_loop()
+    async with run_service(tokens=tokens, clock=SystemClock(), **settings) as running:
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, running.stop)
+            loop.add_signal_handler(number, running.stop)
+        loop.add_signal_handler(signal.SIGHUP, reload)
         click.echo(
             f"streamtop: the usage service answers at {running.url}, store {running.service.store.shown}", err=True
         )

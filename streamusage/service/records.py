@@ -3,16 +3,16 @@
 A key is in `usage` or in `tombstones`, never in both.
 """
 
-import secrets
 from collections.abc import Iterator, Sequence
 from itertools import starmap
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, literal, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, delete, func, insert, literal, select, true, tuple_
 
 from streamusage.coverage import Provenance
+from streamusage.service.audit import note
 from streamusage.service.changes import next_changes
-from streamusage.service.schema import audit, stream_key, tombstones, usage
+from streamusage.service.schema import stream_key, tombstones, usage
 from streamusage.service.tokens import Identity
 from streamusage.usage import SessionKey, StreamId, UsageRecord
 
@@ -49,11 +49,6 @@ class WireRecord(msgspec.Struct, frozen=True):
     updated: int
 
 
-def read_all(connection: Connection) -> bytes:
-    """Every record, as the JSON array of the documented list."""
-    return _array(connection, literal(True))
-
-
 def read_stream(connection: Connection, stream: StreamId) -> bytes | None:
     """The records of one stream, newest first, as a JSON array; `None` where there are none."""
     body = _array(connection, _of_stream(stream))
@@ -66,22 +61,24 @@ def delete_session(connection: Connection, key: SessionKey, who: Identity, now_m
     row = connection.execute(select(*WIRE_COLUMNS).where(of_session)).first()
     if row is None:
         return None
-    _bury(connection, of_session, now_ms)
-    _note(connection, who, "delete session", StreamId(key.scope, key.name), key.start_time, 1, now_ms)
+    bury(connection, of_session, "deleted", now_ms)
+    stream = StreamId(key.scope, key.name)
+    note(connection, who.name, "delete session", now_ms, records=1, stream=stream, start_time=key.start_time)
     return UsageRecord(**dict(zip(UsageRecord.__struct_fields__, row, strict=True)))
 
 
 def delete_stream(connection: Connection, stream: StreamId, who: Identity, now_ms: int) -> int:
     """Deletes the records of one stream for good; says how many there were."""
-    count = _bury(connection, _of_stream(stream), now_ms)
-    _note(connection, who, "delete stream", stream, None, count, now_ms)
+    count = bury(connection, _of_stream(stream), "deleted", now_ms)
+    if count:
+        note(connection, who.name, "delete stream", now_ms, records=count, stream=stream)
     return count
 
 
 def delete_all(connection: Connection, who: Identity, now_ms: int) -> int:
     """Deletes every record for good; says how many there were."""
-    count = _bury(connection, literal(True), now_ms)
-    _note(connection, who, "delete all", StreamId("", ""), None, count, now_ms)
+    count = bury(connection, true(), "deleted", now_ms)
+    note(connection, who.name, "delete all", now_ms, records=count)
     return count
 
 
@@ -102,13 +99,15 @@ def import_records(connection: Connection, records: Sequence[UsageRecord], who: 
             connection.execute(delete(tombstones).where(keys))
             change = next_changes(connection, len(new))
             rows = [
-                {"stream": stream, "live": 0, "provenance": Provenance.LIVE.value, "change": number}
+                {"stream": stream, "live": 0, "provenance": Provenance.LIVE.value, "touched_at": now_ms}
+                | {"change": number}
                 | {name: getattr(record, name) for name in UsageRecord.__struct_fields__}
                 for number, ((stream, _), record) in enumerate(new.items(), start=change + 1)
             ]
             connection.execute(insert(usage), rows)
         imported += len(new)
-    _note(connection, who, "import", StreamId("", ""), None, imported, now_ms)
+    if imported:
+        note(connection, who.name, "import", now_ms, records=imported)
     return imported
 
 
@@ -124,7 +123,8 @@ def _array(connection: Connection, where: ColumnElement[bool]) -> bytes:
     return b"[" + b",".join(pieces) + b"]"
 
 
-def _bury(connection: Connection, where: ColumnElement[bool], now_ms: int) -> int:
+def bury(connection: Connection, where: ColumnElement[bool], reason: str, now_ms: int) -> int:
+    """Puts a tombstone in the place of each of these records; says how many there were."""
     count = connection.execute(select(func.count()).select_from(usage).where(where)).scalar_one()
     if count:
         change = next_changes(connection, count)
@@ -133,38 +133,14 @@ def _bury(connection: Connection, where: ColumnElement[bool], now_ms: int) -> in
             usage.c.start_time,
             usage.c.scope,
             usage.c.name,
-            literal(now_ms),
-            literal("deleted"),
-            literal(change) + func.row_number().over(order_by=usage.c.change),
+            literal(now_ms, BigInteger),
+            literal(reason),
+            literal(change, BigInteger) + func.row_number().over(order_by=usage.c.change),
         ).where(where)
         columns = ["stream", "start_time", "scope", "name", "deleted_at", "reason", "change"]
         connection.execute(insert(tombstones).from_select(columns, graves))
         connection.execute(delete(usage).where(where))
     return count
-
-
-def _note(
-    connection: Connection,
-    who: Identity,
-    operation: str,
-    stream: StreamId,
-    start_time: int | None,
-    records: int,
-    now_ms: int,
-) -> None:
-    if records:
-        connection.execute(
-            insert(audit).values(
-                at=now_ms,
-                id=secrets.token_hex(8),
-                who=who.name,
-                operation=operation,
-                scope=stream.scope,
-                name=stream.name,
-                start_time=start_time,
-                records=records,
-            )
-        )
 
 
 def _batches(records: Sequence[UsageRecord], size: int) -> Iterator[Sequence[UsageRecord]]:

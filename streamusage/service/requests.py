@@ -7,7 +7,8 @@ unknown is refused rather than passed over.
 import asyncio
 import re
 import zlib
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 from typing import TypeVar
 from urllib.parse import unquote_plus, unquote_to_bytes
 
@@ -118,27 +119,50 @@ def stream_of(raw_stream_path: str) -> StreamId:
         raise ApiError(400, f"{error}; nothing was done") from None
 
 
-async def read_body(request: Request, limit: int) -> bytes:
-    """The body, unpacked where it came gzip-compressed. 413 above `limit` bytes, before or after unpacking."""
-    encoding = request.headers.get("content-encoding", "identity").strip().lower()
-    if encoding not in {"gzip", "x-gzip", "identity", ""}:
-        raise ApiError(415, "the body must be plain or gzip-compressed")
-    pieces = []
-    received = 0
-    try:
-        async for piece in request.stream():
-            received += len(piece)
-            if received > limit:
-                raise _too_large(limit)
-            pieces.append(piece)
-    except ClientDisconnect:
-        raise ApiError(400, "the request broke off before its end; nothing was done") from None
-    body = b"".join(pieces)
-    if encoding in {"identity", ""}:
-        return body
-    if len(body) <= _IN_LOOP_BYTES:
-        return inflate(body, limit)
-    return await asyncio.to_thread(inflate, body, limit)
+class Bodies:
+    """Reads bodies, and bounds what they take: `limit` bytes each, packed or unpacked, and `limit_of_all` at once."""
+
+    def __init__(self, limit: int, limit_of_all: int) -> None:
+        self.limit = limit
+        self._limit_of_all = limit_of_all
+        self._held = 0
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """The body, unpacked where it came gzip-compressed, for as long as the block runs. 413 where it is too large,
+        503 where all that are being read are."""
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in {"gzip", "x-gzip", "identity", ""}:
+            raise ApiError(415, "the body must be plain or gzip-compressed")
+        held = 0
+        try:
+            pieces = []
+            async for piece in request.stream():
+                held += len(piece)
+                self._held += len(piece)
+                if held > self.limit:
+                    raise _too_large(self.limit)
+                self._check_all()
+                pieces.append(piece)
+            body = b"".join(pieces)
+            if encoding not in {"identity", ""}:
+                packed_bytes = len(body)
+                if packed_bytes <= _IN_LOOP_BYTES:
+                    body = inflate(body, self.limit)
+                else:
+                    body = await asyncio.to_thread(inflate, body, self.limit)
+                held += len(body)
+                self._held += len(body)
+                self._check_all()
+            yield body
+        except ClientDisconnect:
+            raise ApiError(400, "the request broke off before its end; nothing was done") from None
+        finally:
+            self._held -= held
+
+    def _check_all(self) -> None:
+        if self._held > self._limit_of_all:
+            raise ApiError(503, "too much is being sent at once; nothing was done, ask again", {"Retry-After": "5"})
 
 
 def inflate(body: bytes, limit: int) -> bytes:

@@ -1,27 +1,45 @@
-"""Runs the service: opens the store, listens, and lets sessions stand as owed when their servers fall silent."""
+"""Runs the service: opens the store, listens, lets sessions stand as owed when their servers fall silent, and discards
+what is older than its retention."""
 
 import asyncio
 import contextlib
 import logging
+import random
 import socket
-from collections.abc import AsyncIterator, Iterator
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import uvicorn
 
 from streamusage.clock import Clock
 from streamusage.service.app import make_app
+from streamusage.service.closing import GRACE_MS, advance, is_due
 from streamusage.service.context import Service
-from streamusage.service.reports import mark_owing, owing_changes
+from streamusage.service.metrics import Metrics
+from streamusage.service.protocol import ConnectionLimits, bounded_protocol
+from streamusage.service.reports import mark_standings, standing_changes
+from streamusage.service.retention import Retention, discard_old
 from streamusage.service.store import StoreError, open_store
 from streamusage.service.tokens import Tokens
 from streamusage.service.writer import Writer
 
 log = logging.getLogger(__name__)
 
-OWING_EVERY_SECONDS = 2.0
+LOOK_EVERY_SECONDS = 2.0
 """How often it is looked whether a server's figures became overdue, in the clock's time."""
+
+CLOSING_EVERY_SECONDS = 2.0
+"""How often it is looked whether an hour can be summed up or a day closed, in the clock's time."""
+
+DISCARD_EVERY_SECONDS = 3600.0
+"""How often retention runs, give or take a quarter, so that several processes do not run it at once."""
+
+EDGE_TIMEOUT_MS = 60_000
+"""After how long a silent server's active subscribers count as lost."""
 
 GRACE_SECONDS = 10
 """How long a stop waits for requests that were accepted."""
@@ -33,6 +51,31 @@ class ListenError(Exception):
     """The address cannot be listened on. The text says which and why."""
 
 
+class TlsError(Exception):
+    """The certificate or its key cannot be used. The text says which and why."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """The files of a certificate, with the chain that leads to it, and of its key."""
+
+    certificate: Path
+    key: Path
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        try:
+            context.load_cert_chain(self.certificate, self.key, password=_no_password)
+        except (OSError, ValueError) as error:  # what ssl raises is an OSError as well
+            cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise TlsError(f"cannot use the certificate {self.certificate} with the key {self.key}: {cause}") from None
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.load_into(context)
+        return context
+
+
 @dataclass(frozen=True)
 class RunningService:
     """A service that answers."""
@@ -40,12 +83,13 @@ class RunningService:
     host: str
     port: int
     service: Service
+    tls: ssl.SSLContext | None
     _server: "_Server"
     _serving: "asyncio.Task[None]"
 
     @property
     def url(self) -> str:
-        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return f"http{'s' if self.tls else ''}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def stop(self) -> None:
         """Asks it to finish what it accepted and end. Safe from a signal handler of the event loop."""
@@ -58,42 +102,65 @@ class RunningService:
 
 @asynccontextmanager
 async def run_service(
-    *, store_url: str, tokens: Tokens, clock: Clock, host: str = "127.0.0.1", port: int = 0
+    *,
+    store_url: str,
+    tokens: Tokens,
+    clock: Clock,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: Tls | None = None,
+    retention: Retention | None = None,
+    edge_timeout_ms: int = EDGE_TIMEOUT_MS,
+    limits: ConnectionLimits | None = None,
+    account_zones: Sequence[ZoneInfo] = (ZoneInfo("UTC"),),
+    close_grace_ms: int = GRACE_MS,
 ) -> AsyncIterator[RunningService]:
-    """The service while the block runs; port 0 takes a free one. Raises `StoreError` or `ListenError` at its start.
+    """The service while the block runs; port 0 takes a free one. Raises `StoreError`, `ListenError` or `TlsError` at
+    its start.
 
     At the end of the block it finishes what it accepted. Signals are the caller's.
     """
+    context = None if tls is None else tls.context()
     listener = await asyncio.to_thread(_listen, host, port)
     try:
         store = await asyncio.to_thread(open_store, store_url, clock.now_ms())
     except BaseException:
         listener.close()
         raise
-    writer = Writer(store)
-    service = Service(store, writer, tokens, clock)
+    metrics = Metrics()
+    writer = Writer(store, metrics.committed)
+    service = Service(
+        store, writer, tokens, clock, metrics, account_zones=tuple(account_zones), close_grace_ms=close_grace_ms
+    )
     server = _Server(
         uvicorn.Config(
             make_app(service),
-            http="h11",
+            http=bounded_protocol(clock, limits or ConnectionLimits()),
             loop="asyncio",
             ws="none",
             lifespan="off",
             access_log=False,
             log_config=None,
             server_header=False,
+            proxy_headers=False,
             timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    watching = asyncio.create_task(_watch_owing(service))
+    chores = [
+        asyncio.create_task(_keep_standings(service, edge_timeout_ms)),
+        asyncio.create_task(_keep_retention(service, retention or Retention())),
+        asyncio.create_task(_keep_days(service)),
+    ]
     try:
         await server.accepts.wait()
-        yield RunningService(host, listener.getsockname()[1], service, server, serving)
+        yield RunningService(host, listener.getsockname()[1], service, context, server, serving)
     finally:
         server.should_exit = True
-        watching.cancel()
-        await asyncio.gather(serving, watching, return_exceptions=True)
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(serving, *chores, return_exceptions=True)
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)
 
@@ -113,21 +180,56 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _note_owing(service: Service, now_ms: int) -> None:
-    if await service.read(lambda connection: owing_changes(connection, now_ms)):
-        # Judged again in the writer's transaction: a report may have come in between.
-        await service.write(lambda connection: mark_owing(connection, owing_changes(connection, now_ms), now_ms))
+async def _keep_standings(service: Service, edge_timeout_ms: int) -> None:
+    async def look() -> None:
+        now_ms = service.clock.now_ms()
+        if await service.read(lambda connection: standing_changes(connection, now_ms, edge_timeout_ms)):
+            # Judged again in the writer's transaction: a report may have come in between.
+            await service.write(
+                lambda connection: mark_standings(
+                    connection, standing_changes(connection, now_ms, edge_timeout_ms), now_ms
+                )
+            )
 
-
-async def _watch_owing(service: Service) -> None:
     while True:
-        await service.clock.sleep(OWING_EVERY_SECONDS)
-        try:
-            await _note_owing(service, service.clock.now_ms())
-        except StoreError as error:
-            log.warning("could not note which servers owe figures: %s", error)
-        except Exception:
-            log.exception("could not note which servers owe figures")
+        await service.clock.sleep(LOOK_EVERY_SECONDS)
+        await _chore("note which servers owe figures", look)
+
+
+async def _keep_retention(service: Service, retention: Retention) -> None:
+    async def discard() -> None:
+        service.metrics.discarded(await discard_old(service, retention, service.clock.now_ms()))
+
+    await service.clock.sleep(random.uniform(60, 120))
+    while True:
+        await _chore("discard what is older than its retention", discard)
+        await service.clock.sleep(DISCARD_EVERY_SECONDS * random.uniform(0.75, 1.25))
+
+
+async def _chore(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except StoreError as error:
+        log.warning("could not %s: %s", what, error)
+    except Exception:
+        log.exception("could not %s", what)
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted; give one that is not")
+
+
+async def _keep_days(service: Service) -> None:
+    zones = service.account_zones
+
+    async def close_what_is_due() -> None:
+        now_ms = service.clock.now_ms()
+        while await service.read(lambda connection: is_due(connection, zones, now_ms)):
+            await service.write(lambda connection: advance(connection, zones, now_ms))
+
+    while True:
+        await service.clock.sleep(CLOSING_EVERY_SECONDS)
+        await _chore("sum up hours and close days", close_what_is_due)
 
 
 def _listen(host: str, port: int) -> socket.socket:

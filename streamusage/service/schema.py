@@ -6,7 +6,9 @@ indexed by its digest (`stream_key`): names may be longer than an index entry ca
 
 from hashlib import blake2b
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table
+
+from streamusage.service.sql import AnyText
 
 metadata = MetaData()
 
@@ -17,16 +19,16 @@ def stream_key(scope: str, name: str) -> bytes:
     return blake2b(b"%d:%b%b" % (len(scope_bytes), scope_bytes, name.encode()), digest_size=16).digest()
 
 
-def _number(name: str, *, key: bool = False, null: bool = False) -> Column[int]:
-    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False)
+def _number(name: str, *, key: bool = False, null: bool = False, default: str | None = None) -> Column[int]:
+    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False, server_default=default)
 
 
 def _stream(*, key: bool = False) -> Column[bytes]:
     return Column("stream", LargeBinary, primary_key=key, nullable=False)
 
 
-def _text(name: str, *, key: bool = False, null: bool = False) -> Column[str]:
-    return Column(name, Text, primary_key=key, nullable=null)
+def _text(name: str, *, key: bool = False, default: str | None = None) -> Column[str]:
+    return Column(name, AnyText, primary_key=key, nullable=False, server_default=default)
 
 
 servers = Table(
@@ -46,6 +48,11 @@ servers = Table(
     _number("last_sync_at", null=True),
     _number("clock_offset_ms"),
     _text("owes"),  # missing or held while its figures are overdue, as its live sessions stand in `usage`
+    _number("unreachable", default="0"),  # 1: silent beyond the edge timeout, its subscribers count as lost
+    _text("removed", default=""),  # in order, or by force; empty while it is part of the estate
+    _number("removed_at", null=True),
+    _number("summed_to", default="0"),  # its hours before this instant are in `hours`
+    _number("closed_to", default="0"),  # the end of its last closed day
 )
 
 slots = Table(
@@ -169,6 +176,7 @@ usage = Table(
     _number("updated"),
     _number("live"),
     _text("provenance"),
+    _number("touched_at", default="0"),  # when the service last wrote it: retention goes by this
     _number("change"),  # the newest change of any row is the highest
     Index("usage_by_change", "change", unique=True),
     sqlite_with_rowid=False,
@@ -182,7 +190,7 @@ tombstones = Table(
     _text("scope"),
     _text("name"),
     _number("deleted_at"),
-    _text("reason"),  # deleted: stays deleted. joined: became part of another session
+    _text("reason"),  # deleted, discarded: stays so. joined: is part of another session, or of none for now
     _number("change"),
     Index("tombstones_by_change", "change", unique=True),
     sqlite_with_rowid=False,

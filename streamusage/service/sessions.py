@@ -3,19 +3,22 @@
 A record that was deleted stays deleted: later figures for it go to the orphan ledger.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, and_, delete, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, delete, func, select, tuple_, update
 
-from streamusage.coverage import Provenance
+from streamusage.coverage import SLOT_MS, Provenance
 from streamusage.report import Role, SessionRow
 from streamusage.service.changes import next_changes
 from streamusage.service.joining import JOIN_TOLERANCE_MS, Anchor, Figures, Part, figures, session_to_join
-from streamusage.service.schema import orphans, server_sessions, servers, stream_key, tombstones, usage
+from streamusage.service.schema import orphans, samples, server_sessions, servers, stream_key, tombstones, usage
 from streamusage.service.sql import upsert
 
 Item = TypeVar("Item")
+
+STAYS_BURIED = ("deleted", "discarded")
+"""The tombstones that nothing a server reports brings back."""
 
 _AT_A_TIME = 300
 
@@ -57,8 +60,10 @@ def write_sessions(
             | {"anchors": anchors, "late": int(row.end_time < late_before), "session_start": session_start}
         )
     upsert(connection, server_sessions, written)
+    with_edges = _streams_of_edges(connection, anchored)
     for key in anchored:
-        touched |= _rejoin(connection, key)
+        if key.stream in with_edges:
+            touched |= _rejoin(connection, key)
     _keep_orphans(connection, written, now_ms)
     return touched
 
@@ -71,13 +76,32 @@ def live_sessions(connection: Connection, server: str) -> set[Key]:
     return {Key(bytes(stream), start_time) for stream, start_time in connection.execute(query)}
 
 
-def refresh(connection: Connection, touched: Iterable[Key], now_ms: int) -> None:
-    """Brings the usage records of these sessions up to date; a record whose figures stay the same is left alone."""
+def sessions_of(connection: Connection, server: str) -> set[Key]:
+    """Every session that the server had a part in."""
+    query = select(server_sessions.c.stream, server_sessions.c.session_start).where(server_sessions.c.server == server)
+    return {Key(bytes(stream), start_time) for stream, start_time in connection.execute(query.distinct())}
+
+
+def refresh(
+    connection: Connection,
+    touched: Iterable[Key],
+    now_ms: int,
+    *,
+    backfilled: Collection[bytes] = (),
+    forget_max: bool = False,
+) -> None:
+    """Brings the usage records of these sessions up to date; a record whose figures stay the same is left alone.
+
+    Of streams in `backfilled` samples came late: how many watched at one time on several servers is looked up in them.
+    With `forget_max` the maximum is counted anew, since what it was counted from may no longer be accounted for.
+    """
     for keys in _batches(sorted(touched), _AT_A_TIME):
-        _refresh(connection, keys, now_ms)
+        _refresh(connection, keys, now_ms, backfilled, forget_max)
 
 
-def _refresh(connection: Connection, keys: list[Key], now_ms: int) -> None:
+def _refresh(
+    connection: Connection, keys: list[Key], now_ms: int, backfilled: Collection[bytes], forget_max: bool
+) -> None:
     buried = {
         Key(bytes(row.stream), row.start_time): row.reason
         for row in connection.execute(
@@ -86,7 +110,7 @@ def _refresh(connection: Connection, keys: list[Key], now_ms: int) -> None:
             )
         )
     }
-    keys = [key for key in keys if buried.get(key) != "deleted"]
+    keys = [key for key in keys if buried.get(key) not in STAYS_BURIED]
     if not keys:
         return
     before = {
@@ -95,9 +119,18 @@ def _refresh(connection: Connection, keys: list[Key], now_ms: int) -> None:
     }
     parts: dict[Key, list[Row[Any]]] = {key: [] for key in keys}
     for row in connection.execute(
-        select(server_sessions, servers.c.epoch.label("active_epoch"), servers.c.owes)
+        select(
+            server_sessions,
+            servers.c.epoch.label("active_epoch"),
+            servers.c.owes,
+            servers.c.unreachable,
+            servers.c.removed,
+        )
         .join(servers, servers.c.server == server_sessions.c.server)
-        .where(tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(keys))
+        .where(
+            tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(keys),
+            servers.c.removed != "by force",
+        )
     ):
         parts[Key(bytes(row.stream), row.session_start)].append(row)
 
@@ -109,12 +142,14 @@ def _refresh(connection: Connection, keys: list[Key], now_ms: int) -> None:
             if old is not None:
                 emptied.append(old)
             continue
-        max_before = 0 if old is None else old.max_subscribers
+        max_before = 0 if old is None or forget_max else old.max_subscribers
+        if forget_max or key.stream in backfilled:
+            max_before = max(max_before, _seen_together(connection, key, parts[key]))
         new = figures(key.start_time, [_part(row) for row in parts[key]], max_before)
         if old is None or new != _figures_of(old):
             names = {"scope": parts[key][0].scope, "name": parts[key][0].name}
             columns = new._asdict() | {"live": int(new.live), "provenance": new.provenance.value}
-            written.append(key._asdict() | names | columns | {"updated": now_ms})
+            written.append(key._asdict() | names | columns | {"updated": now_ms, "touched_at": now_ms})
     change = next_changes(connection, len(written) + len(emptied)) if written or emptied else 0
     for number, values in enumerate(written, start=change + 1):
         values["change"] = number
@@ -131,6 +166,27 @@ def _refresh(connection: Connection, keys: list[Key], now_ms: int) -> None:
             for number, (key, row) in enumerate(zip(gone, emptied, strict=True), start=change + len(written) + 1)
         ]
         upsert(connection, tombstones, graves)
+
+
+def _seen_together(connection: Connection, key: Key, parts: Sequence[Row[Any]]) -> int:
+    """The most subscribers at the end of one slot over all of the session's servers, by their samples. Only slots that
+    lie within the session: samples are of a stream, not of a publish."""
+    by_server = {row.server for row in parts}
+    if len(by_server) < 2:
+        return 0
+    end_time = max(row.end_time for row in parts)
+    sums = (
+        select(func.sum(samples.c.active).label("active"))
+        .where(
+            samples.c.stream == key.stream,
+            samples.c.slot >= key.start_time,
+            samples.c.slot <= end_time - SLOT_MS,
+            samples.c.server.in_(sorted(by_server)),
+        )
+        .group_by(samples.c.slot)
+        .subquery()
+    )
+    return int(connection.execute(select(func.max(sums.c.active))).scalar() or 0)
 
 
 def _joined_before(
@@ -167,6 +223,17 @@ def _anchors(connection: Connection, stream: bytes) -> list[Anchor]:
     return [Anchor(start_time, end_time, bool(live)) for start_time, end_time, live in connection.execute(query)]
 
 
+def _streams_of_edges(connection: Connection, sessions: Sequence[Key]) -> set[bytes]:
+    """The streams among these of which an edge reported a publish: mostly none."""
+    found: set[bytes] = set()
+    for batch in _batches(sorted({key.stream for key in sessions}), _AT_A_TIME):
+        query = select(server_sessions.c.stream).where(
+            server_sessions.c.stream.in_(batch), server_sessions.c.anchors == 0
+        )
+        found |= {bytes(stream) for stream in connection.execute(query.distinct()).scalars()}
+    return found
+
+
 def _rejoin(connection: Connection, session: Key) -> set[Key]:
     """Lets edges' publishes that came before their session's anchor join it; returns the sessions they left.
 
@@ -184,7 +251,7 @@ def _rejoin(connection: Connection, session: Key) -> set[Key]:
             and_(
                 tombstones.c.stream == server_sessions.c.stream,
                 tombstones.c.start_time == server_sessions.c.session_start,
-                tombstones.c.reason == "deleted",
+                tombstones.c.reason.in_(STAYS_BURIED),
             ),
         )
         .where(
@@ -217,7 +284,7 @@ def _keep_orphans(connection: Connection, rows: list[dict[str, Any]], now_ms: in
     deleted: set[Key] = set()
     for batch in _batches(sorted(keys), _AT_A_TIME):
         query = select(tombstones.c.stream, tombstones.c.start_time).where(
-            tuple_(tombstones.c.stream, tombstones.c.start_time).in_(batch), tombstones.c.reason == "deleted"
+            tuple_(tombstones.c.stream, tombstones.c.start_time).in_(batch), tombstones.c.reason.in_(STAYS_BURIED)
         )
         deleted |= {Key(bytes(stream), start_time) for stream, start_time in connection.execute(query)}
     names = ("server", "epoch", "publish_id", "stream", "scope", "name", "end_time", "active", "highest", "total")
@@ -242,6 +309,8 @@ def _part(row: Row[Any]) -> Part:
         late=bool(row.late),
         epoch_is_active=row.epoch == row.active_epoch,
         owes=Provenance(row.owes) if row.owes else None,
+        unreachable=bool(row.unreachable),
+        removed=bool(row.removed),
     )
 
 

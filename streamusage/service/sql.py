@@ -1,10 +1,47 @@
 """The few statements that SQLite and PostgreSQL both know and SQLAlchemy spells apart."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Dialect, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.types import TypeDecorator
+
+_ESCAPED = re.compile("\1[0\1]")
+
+
+class AnyText(TypeDecorator[str]):
+    """Text with any character in it, U+0000 as well, which PostgreSQL cannot hold: there it is written U+0001 `0`,
+    and U+0001 itself twice. Sorted by code point on both engines."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(postgresql.TEXT(collation="C"))
+        return dialect.type_descriptor(Text())
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        return without_nul if dialect.name == "postgresql" else None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        return with_nul if dialect.name == "postgresql" else None
+
+
+def without_nul(text: str | None) -> str | None:
+    """The text as PostgreSQL can hold it."""
+    if text is None or ("\0" not in text and "\1" not in text):
+        return text
+    return text.replace("\1", "\1\1").replace("\0", "\x010")
+
+
+def with_nul(text: str | None) -> str | None:
+    """The text that `without_nul` was given."""
+    if text is None or "\1" not in text:
+        return text
+    return _ESCAPED.sub(lambda found: "\0" if found[0] == "\x010" else "\1", text)
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], keep: Sequence[str] = ()) -> None:

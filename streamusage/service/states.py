@@ -1,7 +1,7 @@
 """A server's state and rows between the store and the types that the rules of `apply` work with."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection, Row, and_, delete, select
@@ -24,10 +24,21 @@ from streamusage.service.sql import upsert
 _AT_A_TIME = 300
 
 
-def load_state(connection: Connection, server: str) -> tuple[ServerState, str]:
-    """The server's state, and what it stands as owing: `missing`, `held` or nothing."""
+class Standing(NamedTuple):
+    """How a server stands in the figures of its sessions."""
+
+    owes: str = ""
+    """`missing` or `held` while its figures are overdue."""
+    unreachable: bool = False
+    """Silent beyond the edge timeout: its active subscribers count as lost."""
+    removed: str = ""
+    """`in order` or `by force`; empty while it is part of the estate."""
+
+
+def load_state(connection: Connection, server: str) -> tuple[ServerState, Standing]:
+    """The server's state and how it stands; those of a new server where it never reported."""
     row = connection.execute(select(servers).where(servers.c.server == server)).first()
-    return (ServerState(server=server), "") if row is None else (state_of(row), row.owes)
+    return (ServerState(server=server), Standing()) if row is None else (state_of(row), standing_of(row))
 
 
 def state_of(row: Row[Any]) -> ServerState:
@@ -38,8 +49,14 @@ def state_of(row: Row[Any]) -> ServerState:
     return ServerState(**values)
 
 
-def save_state(connection: Connection, state: ServerState, owes: str) -> None:
-    values = {name: getattr(state, name) for name in ServerState.__struct_fields__} | {"owes": owes}
+def standing_of(row: Row[Any]) -> Standing:
+    """How the server in a row of `servers` stands."""
+    return Standing(row.owes, bool(row.unreachable), row.removed)
+
+
+def save_state(connection: Connection, state: ServerState, standing: Standing) -> None:
+    values = {name: getattr(state, name) for name in ServerState.__struct_fields__}
+    values |= {"owes": standing.owes, "unreachable": int(standing.unreachable), "removed": standing.removed}
     if state.baseline is not None:
         values["baseline"] = msgspec.json.encode(state.baseline)
     upsert(connection, servers, [values])

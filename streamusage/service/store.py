@@ -1,26 +1,25 @@
 """Opens the store: brings its tables up to date and hands out connections, one that writes and several that read.
 
-SQLite runs in WAL mode with full sync, so what is committed survives a power cut. The SQLite is pysqlite3's: the
-standard library's may be one of the versions whose WAL reset can corrupt a database.
+Whoever writes is alone, over all processes of a store: what a write reads stays as it is until its commit, and
+changes are numbered in the order of their commits. On SQLite its own lock sees to that, on PostgreSQL a row's.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from pysqlite3 import dbapi2
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from streamusage.service import postgresql_engine, sqlite_engine
 from streamusage.service.changes import begin_life
 
-BUSY_TIMEOUT_MS = 10_000
-READ_CONNECTIONS = 4
+EngineKind = Literal["sqlite", "postgresql"]
 
 
 class StoreError(Exception):
@@ -30,17 +29,18 @@ class StoreError(Exception):
 class Store:
     """An open store. `writing` is for the writer alone; `reading` gives a snapshot to any thread."""
 
-    def __init__(self, url: URL, now_ms: int) -> None:
+    def __init__(self, kind: EngineKind, url: URL, now_ms: int) -> None:
         self.shown = url.render_as_string(hide_password=True)
-        self._writer = _sqlite(url, "BEGIN IMMEDIATE", 1, writes=True)
-        self._readers = _sqlite(url, "BEGIN", READ_CONNECTIONS, writes=False)
+        engines = sqlite_engine if kind == "sqlite" else postgresql_engine
+        self._writer: Engine = engines.writer(url)
+        self._readers: Engine = engines.readers(url)
         try:
-            with self._writer.begin() as connection:
+            with engines.alone(self._writer) as connection:
                 _migrate(connection)
                 begin_life(connection, now_ms)
         except (DBAPIError, CommandError, OSError) as error:
             self.close()
-            raise StoreError(_why(self.shown, error)) from error
+            raise StoreError(_why(self.shown, error)) from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -49,7 +49,7 @@ class Store:
             yield connection
 
     def writing(self) -> Connection:
-        """The connection that writes. Whoever holds it holds up every other write."""
+        """The connection that writes. Whoever has begun on it holds up every other write."""
         return self._writer.connect()
 
     def close(self) -> None:
@@ -58,16 +58,22 @@ class Store:
 
 
 def open_store(url: str, now_ms: int) -> Store:
-    """Opens the store at a URL such as `sqlite:////var/lib/streamtop/usage.db`, making it where there is none.
+    """Opens the store at a URL such as `sqlite:////var/lib/streamtop/usage.db`, making it where there is none, or at
+    `postgresql://user@host/database`, where the database must be there.
 
     Raises `StoreError`.
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
-        raise StoreError("the store is named by a URL such as sqlite:////var/lib/streamtop/usage.db") from None
-    if parsed.get_backend_name() != "sqlite":
-        raise StoreError(f"no store of the kind {parsed.get_backend_name()!r} is known; use sqlite:///PATH")
+    except (ArgumentError, ValueError):
+        raise StoreError(
+            "the store is named by a URL such as sqlite:////var/lib/streamtop/usage.db or postgresql://user@host/database"
+        ) from None
+    kind = parsed.get_backend_name()
+    if kind == "postgresql":
+        return Store("postgresql", _checked_postgresql(parsed), now_ms)
+    if kind != "sqlite":
+        raise StoreError(f"no store of the kind {kind!r} is known; use sqlite:///PATH or postgresql://HOST/DATABASE")
     if not parsed.database or parsed.database == ":memory:" or parsed.query:
         raise StoreError("a SQLite store needs a file: sqlite:///PATH, with four slashes for an absolute path")
     path = Path(parsed.database)
@@ -75,7 +81,7 @@ def open_store(url: str, now_ms: int) -> Store:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StoreError(f"cannot make the store's directory {path.parent}: {error.strerror}") from error
-    return Store(parsed, now_ms)
+    return Store("sqlite", parsed, now_ms)
 
 
 def sqlite_url(path: Path) -> str:
@@ -83,31 +89,16 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def _sqlite(url: URL, begin: str, connections: int, *, writes: bool) -> Engine:
-    engine = create_engine(
-        url, module=dbapi2, hide_parameters=True, pool_size=connections, max_overflow=0, pool_timeout=60
-    )
-
-    @event.listens_for(engine, "connect")
-    def set_up(connection: Any, _record: Any) -> None:
-        # None stops the driver from opening transactions of its own; "begin" below opens them.
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
-            "journal_mode=WAL" if writes else "query_only=ON",
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            "cache_size=-65536" if writes else "cache_size=-16384",
-        ):
-            cursor.execute(f"PRAGMA {pragma}")
-        cursor.close()
-
-    @event.listens_for(engine, "begin")
-    def open_transaction(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
-
-    return engine
+def _checked_postgresql(url: URL) -> URL:
+    if not url.database:
+        raise StoreError("a PostgreSQL store needs a database: postgresql://user@host/database")
+    try:
+        import psycopg  # noqa: F401
+    except ImportError:
+        raise StoreError("a PostgreSQL store needs psycopg: pip install 'streamtop[postgres]'") from None
+    if "password" in url.query:
+        raise StoreError("a password does not belong behind the ? of a store's URL; use PGPASSWORD or ~/.pgpass")
+    return url.set(drivername="postgresql+psycopg")
 
 
 def _migrate(connection: Connection) -> None:
@@ -120,7 +111,12 @@ def _migrate(connection: Connection) -> None:
 
 
 def _why(shown: str, error: Exception) -> str:
-    cause = str(error.orig if isinstance(error, DBAPIError) else error)
+    cause = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
     if isinstance(error, CommandError):
         return f"the store {shown} was made by a newer streamtop ({cause}); it is left as it is, run that version"
-    return f"cannot open the store {shown}: {cause}; check that the path is a streamtop store and can be written"
+    return f"cannot open the store {shown}: {cause}; check that it is a streamtop store and can be written"
+
+
+def broken_connection(error: Any) -> bool:
+    """Whether the connection to the store broke, so that nobody knows how a commit on it ended."""
+    return isinstance(error, DBAPIError) and error.connection_invalidated

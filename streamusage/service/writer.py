@@ -6,9 +6,11 @@ Whoever asked may stop waiting: the write is still carried out, whole.
 """
 
 import asyncio
+import contextlib
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -17,7 +19,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.store import Store, StoreError
+from streamusage.service.store import Store, StoreError, broken_connection
 
 log = logging.getLogger(__name__)
 
@@ -30,16 +32,27 @@ GROUP_LIMIT = 256
 @dataclass
 class _Write:
     work: Callable[[Connection], Any]
-    future: "Future[Any]"
+    future: "Future[Any] | asyncio.Future[Any]"
+    loop: asyncio.AbstractEventLoop | None
+    """The loop that waits for it; `None` where a thread does."""
     result: Any = None
     error: Exception | None = None
+
+    def deliver(self) -> None:
+        if self.future.cancelled():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
 
 
 class Writer:
     """Accepts writes until it is stopped; `stop` returns when all that were accepted are done."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, committed: Callable[[int, float], None] = lambda _writes, _seconds: None) -> None:
         self._store = store
+        self._committed = committed
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._stopped = False
         self._gate = threading.Lock()
@@ -51,15 +64,21 @@ class Writer:
         future: Future[Result] = Future()
         # Marks it as running: a waiter that goes away cannot take back what was accepted.
         future.set_running_or_notify_cancel()
-        with self._gate:
-            if self._stopped:
-                raise StoreError("the service is stopping; ask again when it is back")
-            self._queue.put(_Write(work, future))
+        self._put(_Write(work, future, None))
         return future
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Waits for the commit that holds the write."""
-        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._put(_Write(work, future, loop))
+        return await future
+
+    def _put(self, write: _Write) -> None:
+        with self._gate:
+            if self._stopped:
+                raise StoreError("the service is stopping; ask again when it is back")
+            self._queue.put(write)
 
     def stop(self) -> None:
         """Finishes what was accepted and ends the thread."""
@@ -87,23 +106,53 @@ class Writer:
                 return
 
     def _commit(self, group: list[_Write]) -> None:
+        began = time.perf_counter()
+        begun = committing = False
         try:
-            with self._store.writing() as connection, connection.begin():
+            with self._store.writing() as connection:
+                transaction = connection.begin()
+                begun = True
                 for write in group:
                     _carry_out(connection, write)
+                committing = True
+                transaction.commit()
         except Exception as error:
-            if len(group) > 1:  # one of them may be at fault: it must not fail the others
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            if committing and broken_connection(error):
+                log.error("the connection to the store broke in a commit: %s", cause)
+                for write in group:
+                    write.error = StoreError(
+                        "the connection to the store broke; it is not known whether this was kept: look, or ask again"
+                    )
+            elif begun and len(group) > 1:  # one of them may be at fault: it must not fail the others
                 for write in group:
                     self._commit([write])
                 return
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            log.error("the store could not keep a write: %s", cause)
-            group[0].error = StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")
-        for write in group:
-            if write.error is None:
-                write.future.set_result(write.result)
             else:
-                write.future.set_exception(write.error)
+                log.error("the store could not keep a write: %s", cause)
+                for write in group:
+                    write.error = StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")
+        self._committed(len(group), time.perf_counter() - began)
+        _deliver(group)
+
+
+def _deliver(group: list[_Write]) -> None:
+    """Hands out the results, those of one loop all at once: waking a loop costs more than a small write."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for write in group:
+        if write.loop is None:
+            write.deliver()
+        else:
+            by_loop.setdefault(write.loop, []).append(write)
+    for loop, writes in by_loop.items():
+        # Whoever waited may be gone with the loop; what was written is kept all the same.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_deliver_all, writes)
+
+
+def _deliver_all(writes: list[_Write]) -> None:
+    for write in writes:
+        write.deliver()
 
 
 def _carry_out(connection: Connection, write: _Write) -> None:

@@ -4,7 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.agent.config import AgentConfig, ConfigError, NginxRtmpConfig, load_config, parse_duration_ms
+from streamusage.agent.config import (
+    AgentConfig,
+    ConfigError,
+    NginxRtmpConfig,
+    load_config,
+    load_units,
+    parse_duration_ms,
+)
 
 DOCUMENTED = """\
 server = "edge-1"
@@ -80,7 +87,7 @@ def test_what_is_no_duration(text: object) -> None:
         ),
         ('sync_interval = "10s"', 'sync_interval = "ten"', "agent.toml:7: service.sync_interval: a duration"),
         ('poll_interval = "1s"', 'poll_interval = "0ms"', "agent.toml:13: source.poll_interval: it must be from"),
-        ('kind = "nginx-rtmp"', 'kind = "wowza"', "agent.toml:10: source.kind: this kind is not known"),
+        ('kind = "nginx-rtmp"', 'kind = "flash"', "agent.toml:10: source.kind: this kind is not known"),
         ('kind = "nginx-rtmp"\n', "", "agent.toml:9: source.kind: it needs"),
         ('url = "http://127.0.0.1:5080"\n', "", "agent.toml:4: service.url: it is missing"),
         ("http://127.0.0.1:5080", "ftp://h", "agent.toml:5: service.url: a URL begins with"),
@@ -111,3 +118,78 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         load_config(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
         load_config(tmp_path)
+
+
+SEVERAL = """\
+[service]
+url = "http://127.0.0.1:5080"
+token_env = "SHARED"
+sync_interval = "10s"
+
+[[source]]
+server = "edge-1"
+role = "edge"
+token_file = "/path/token"
+journal = "/path/one.db"
+kind = "icecast"
+url = "http://127.0.0.1:8000"
+password_env = "ICECAST"
+
+[[source]]
+server = "edge-2"
+kind = "hls"
+access_log = "/path/hls.log"
+"""
+
+
+def units(directory: Path, text: str) -> tuple[AgentConfig, ...]:
+    path = directory / "agent.toml"
+    path.write_text(text)
+    return load_units(path)
+
+
+def test_several_sources_are_as_many_units(tmp_path: Path) -> None:
+    one, two = units(tmp_path, SEVERAL)
+    assert (one.server, one.role, one.source.kind, one.journal_path) == (
+        "edge-1",
+        "edge",
+        "icecast",
+        Path("/path/one.db"),
+    )
+    assert (one.service.token_file, one.service.token_env) == (Path("/path/token"), None)
+    assert (two.server, two.role, two.source.kind, two.service.token_env) == ("edge-2", "standalone", "hls", "SHARED")
+    assert one.service.sync_interval_ms == two.service.sync_interval_ms == 10_000
+    assert two.journal_path.name == "edge-2.journal.db"
+    with pytest.raises(ConfigError, match="2 servers where one is wanted"):
+        load_config(tmp_path / "agent.toml")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            'server = "edge-2"',
+            'server = "edge-1"',
+            "agent.toml:16: source.server: each source needs a server of its own",
+        ),
+        ('kind = "hls"', 'kind = "hls"\njournal = "/path/one.db"', "agent.toml:18: source.journal: each source needs"),
+        ('kind = "hls"', 'kind = "flash"', "agent.toml:17: source.kind: this kind is not known"),
+        ('access_log = "/path/hls.log"', "", "agent.toml:15: source.access_log: it is missing"),
+        ('role = "edge"', 'role = "middle"', "agent.toml:8: source.role: "),
+        (
+            'password_env = "ICECAST"',
+            'pasword_env = "ICECAST"',
+            "agent.toml:13: source.pasword_env: there is no such key",
+        ),
+        ('token_env = "SHARED"\n', "", "agent.toml:1: service: give exactly one of"),
+        ("[service]", 'server = "x"\n[service]', "agent.toml:1: server: with several [[source]] tables it stands in"),
+        ('server = "edge-2"\n', "", "agent.toml:15: source.server: it is missing"),
+        ('"http://127.0.0.1:8000"', '"http://u:p@h"', "agent.toml:12: source.url: it has no user"),
+    ],
+)
+def test_a_fault_in_one_of_several_sources_names_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
+    assert old in SEVERAL
+    with pytest.raises(ConfigError) as refused:
+        units(tmp_path, SEVERAL.replace(old, new))
+    assert said in str(refused.value)
+    assert "u:p@" not in str(refused.value)

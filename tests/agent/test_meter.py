@@ -7,7 +7,15 @@ import msgspec
 from streamusage.agent import meter
 from streamusage.agent.additions import Additions
 from streamusage.agent.meter import MeterState
-from streamusage.agent.source import EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.agent.past_boots import inherit_log
+from streamusage.agent.source import (
+    AudienceReading,
+    CounterReading,
+    EndedConnection,
+    PublishReading,
+    Reading,
+    ViewerReading,
+)
 from streamusage.coverage import SLOT_MS
 from streamusage.report import Peak
 
@@ -223,3 +231,143 @@ def test_viewers_who_stay_for_the_next_publish_join_it_too() -> None:
     )
     assert not both.sessions["b1/1"].live
     assert both.sessions["b1/5"].joined == 1
+
+
+def counter(key: str, bytes_out: int) -> CounterReading:
+    return CounterReading(key=key, bytes_in=0, bytes_out=bytes_out)
+
+
+def audience(viewers: int, joined: int | None = None, **fields: Any) -> AudienceReading:
+    return AudienceReading(key="a", scope="live", name="s1", protocol="hls", viewers=viewers, joined=joined, **fields)
+
+
+def sent(additions: Additions) -> int:
+    return sum(slot.bytes_out for slot in additions.slots.values())
+
+
+def test_counters_of_connections_add_up_whatever_comes_and_goes() -> None:
+    _, added = run(
+        reading(0, counters=(counter("c1", 500),)),
+        reading(1_000, counters=(counter("c1", 700), counter("c2", 50))),
+        reading(2_000, counters=(counter("c2", 80),)),
+        reading(3_000, counters=(counter("c1", 750), counter("c2", 80))),
+    )
+    assert sent(added) == 250 + 80, "what c1 had before counting began is not ours; it comes back and goes on"
+
+
+def test_lines_bring_the_tail_of_a_counter_that_is_gone() -> None:
+    ended = line(1, 1_900, 1_000, counter="mount", bytes_out=900)
+    state, added = run(
+        reading(0),
+        reading(1_000, counters=(counter("mount", 600),)),
+        reading(2_000, ended=(ended,)),
+    )
+    assert sent(added) == 900
+    _, more = meter.step(state, reading(3_000, counters=(counter("mount", 850),)))
+    assert sent(more) == 0, "a counter that lags behind the log adds nothing that is counted already"
+
+
+def test_a_new_journal_inherits_what_lines_told_of_a_counter() -> None:
+    ended = line(1, 900, 800, counter="mount", bytes_out=700)
+    old, added = run(reading(0), reading(1_000, counters=(counter("mount", 600),), ended=(ended,)))
+    first = reading(2_000, counters=(counter("mount", 650),))
+    own, _ = meter.first(first)
+    bridged, bridge = meter.step(old, first)
+    baseline, inherited = inherit_log(own.baseline, bridged.baseline)
+    state, after = meter.step(
+        msgspec.structs.replace(own, baseline=baseline), reading(3_000, counters=(counter("mount", 1_000),))
+    )
+    assert sent(added) + sent(bridge) + sent(inherited) + sent(after) == 1_000
+    assert state.baseline.counters[0].logged_out == 700
+
+
+def test_viewers_as_a_number_are_integrated_as_a_lower_bound() -> None:
+    _, added = run(
+        reading(0, logs_ends=False, audiences=(audience(2),)),
+        reading(10_000, logs_ends=False, audiences=(audience(5),), misses="numbers only"),
+        reading(20_000, logs_ends=False, audiences=(audience(3),), misses="numbers only"),
+    )
+    assert connections(added) == 3
+    assert view_time(added) == 20_000 + 30_000
+    assert {(span.state, span.reason) for span in added.spans} == {("partial", "numbers only")}
+
+
+def test_the_servers_count_of_joins_is_better_than_rises() -> None:
+    _, added = run(
+        reading(0, audiences=(audience(2, 10),)),
+        reading(1_000, audiences=(audience(2, 14),)),
+        reading(2_000, audiences=(audience(1, 1),)),
+    )
+    assert connections(added) == 4 + 1, "four joined though the number stood still; then the count began again"
+
+
+def test_a_number_is_not_integrated_over_a_time_that_nobody_saw() -> None:
+    _, added = run(
+        reading(0, logs_ends=False, audiences=(audience(2),)),
+        reading(61_000, logs_ends=False, audiences=(audience(2),)),
+    )
+    assert view_time(added) == 0
+    assert [span.state for span in added.spans] == ["partial"]
+
+
+def test_numbers_make_a_session() -> None:
+    _, added = run(
+        reading(0),
+        reading(1_000, publishes=(publish(1, 900),), audiences=(audience(3),)),
+        reading(2_000, publishes=(publish(1, 1_900),), audiences=(audience(1),)),
+    )
+    session = added.sessions["b1/1"]
+    assert (session.active, session.highest, session.live) == (1, 3, True)
+
+
+def test_connections_that_only_the_servers_count_told_of_are_counted_once() -> None:
+    _, added = run(
+        reading(0, logs_ends=False, accepted=10, viewers=(viewer(1, 5_000),)),
+        reading(1_000, logs_ends=False, accepted=13, viewers=(viewer(1, 6_000), viewer(2, 500))),
+        reading(2_000, logs_ends=False, accepted=14, viewers=(viewer(1, 7_000), viewer(2, 1_500), viewer(3, 100))),
+        reading(3_000, logs_ends=False, accepted=14, viewers=(viewer(1, 8_000),)),
+    )
+    assert connections(added) == 4
+    assert sum(slot.connections[meter.UNSEEN_PROTOCOL] for slot in added.slots.values()) == 2
+
+
+def test_a_line_without_an_id_ends_the_connection_of_its_peer() -> None:
+    seen = msgspec.structs.replace(viewer(1, 5_000), viewer_id="7@peer")
+    other = msgspec.structs.replace(viewer(1, 900), viewer_id="8@peer")
+    gone = line(0, 2_000, 6_000, connection_id="@peer")
+    state, added = run(
+        reading(0, viewers=(seen,)),
+        reading(1_000, viewers=(msgspec.structs.replace(seen, age_ms=6_000), other)),
+        reading(2_000, viewers=(msgspec.structs.replace(other, age_ms=1_900),), ended=(gone,)),
+    )
+    assert set(state.viewers) == {"b1/8@peer"}
+    assert connections(added) == 1
+    assert view_time(added) == 2_000 + 1_900
+
+
+def test_a_peak_over_counters_that_move_in_steps_is_never_overstated() -> None:
+    _, added = run(
+        *(reading(at, step_ms=5_000, counters=(counter("m", at // 5_000 * 5_000),)) for at in range(0, 40_001, 1_000))
+    )
+    assert added.slots[T0].peak_out is not None
+    assert 6_000 <= added.slots[T0].peak_out.bps <= 8_000
+
+
+def test_a_clock_that_is_set_moves_where_view_time_is_filed_and_not_how_much_there_is() -> None:
+    watching = {"viewers": (viewer(7, 1_000),), "run": "r1"}
+    for jump in (3_600_000, -3_600_000):
+        _, added = run(
+            reading(0, elapsed_ms=50_000, **watching),
+            reading(5_000 + jump, elapsed_ms=55_000, **watching),
+            reading(9_000 + jump, elapsed_ms=59_000, **watching),
+        )
+        assert view_time(added) == 9_000
+        assert connections(added) == 0
+
+
+def test_after_a_restart_of_the_agent_the_wall_clock_tells_how_long_it_was_away() -> None:
+    _, added = run(
+        reading(0, elapsed_ms=50_000, run="r1", viewers=(viewer(7, 1_000),)),
+        reading(30_000, elapsed_ms=2_000, run="r2", viewers=(viewer(7, 31_000),)),
+    )
+    assert view_time(added) == 30_000

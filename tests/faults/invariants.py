@@ -3,8 +3,11 @@
 from collections import Counter
 from datetime import date
 
+import msgspec
+
 from streamusage.coverage import Provenance
 from streamusage.days import day_interval, day_of, zone
+from streamusage.report import ViewerRow
 from tests.faults.simulator import Simulation
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")
@@ -18,6 +21,8 @@ def check(simulation: Simulation) -> None:
     """Raises `Violation` for the first invariant that does not hold."""
     try:
         _check_conserved(simulation)
+        _check_owed(simulation)
+        _check_replicated(simulation)
         _check_coverage(simulation)
         _check_peaks(simulation)
         _check_days(simulation)
@@ -78,6 +83,36 @@ def _check_conserved(simulation: Simulation) -> None:
         assert service[metric] >= total - bounds[metric], (
             f"{metric}: the service has {service[metric]} of {total}, but only {bounds[metric]} are declared lost"
         )
+
+
+def _check_owed(simulation: Simulation) -> None:
+    """Once everything is handed over, the agent says so."""
+    head = simulation.ledger.head if simulation.ledger else None
+    assert head is not None
+    assert head.counted == head.handed_over, f"counted {head.counted}, handed over {head.handed_over}"
+
+
+def _check_replicated(simulation: Simulation) -> None:
+    """The service holds the journal's rows, field by field, and the journal holds nothing that is of no more use."""
+    ledger = simulation.ledger
+    assert ledger is not None
+    whole = ledger._head
+    ledger._head = msgspec.structs.replace(whole, acknowledged=0)
+    report = ledger.report(simulation.now, "online")
+    ledger._head = whole
+    assert report is not None
+    for row in report.slots:
+        stored = simulation.store.slots.get((report.epoch, row.slot))
+        assert stored is not None, f"the service lacks {row}"
+        same = msgspec.structs.replace(stored.row, revision=row.revision) == row
+        assert same, f"the journal has {row}, stored {stored.row}"
+    for session in report.sessions:
+        known = simulation.store.sessions.get((report.epoch, session.publish_id))
+        assert known is not None, f"the service lacks {session}"
+        assert known.total == session.total, f"the journal has {session}, stored {known}"
+    with simulation.journal.transaction() as tx:
+        closed = [row for row in tx.changed_since(-1) if isinstance(row, ViewerRow) and not row.open]
+    assert not closed, f"{len(closed)} viewers who left are still in the journal"
 
 
 def _check_coverage(simulation: Simulation) -> None:

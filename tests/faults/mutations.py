@@ -6,8 +6,8 @@ from unittest.mock import patch
 
 import msgspec
 
-from streamusage.agent import ledger as agent_ledger
 from streamusage.agent import meter
+from streamusage.agent import rows as agent_rows
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.source import Reading
 from streamusage.report import Acknowledgement, EpochRequest, Peak, Refusal, Report
@@ -189,7 +189,7 @@ class AddsPeaks(Simulation):
     """Peaks are added up instead of compared."""
 
     def run(self) -> Simulation:
-        with patch.object(agent_ledger, "larger", _added), patch.object(rules, "larger", _added):
+        with patch.object(agent_rows, "larger", _added), patch.object(rules, "larger", _added):
             return super().run()
 
 

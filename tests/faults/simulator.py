@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from streamusage.agent.ledger import Head, Ledger, Row, done_at
+from streamusage.agent.ledger import Head, Ledger
+from streamusage.agent.rows import Row, done_at
 from streamusage.agent.source import Reading
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report, SampleRow, ViewerRow
 from streamusage.service import apply as rules
@@ -218,6 +219,8 @@ class Simulation:
         store = self.store.copy()
         reply = self.answer(store, message)
         self.chance.crash("of the service before its commit")
+        before = self.store.state.watermark
+        assert before is None or (store.state.watermark or 0) >= before, "the watermark went back"
         self.store = store
         self.chance.crash("of the service after its commit")
         return reply

@@ -52,10 +52,12 @@ class OnFile(Simulation):
 
 @pytest.mark.parametrize("seed", range(60))
 def test_histories_on_a_file(seed: int, tmp_path: Path) -> None:
-    simulation = OnFile(seed, tmp_path).run()
-    for file in simulation.files:
-        file.journal.close()
-    check(simulation)
+    simulation = OnFile(seed, tmp_path)
+    try:
+        check(simulation.run())
+    finally:
+        for file in simulation.files:
+            file.journal.close()
 
 
 def test_a_second_agent_cannot_open_the_journal(tmp_path: Path) -> None:

@@ -1,42 +1,49 @@
-"""The same histories with the service's figures in its real store, rolled back and restored from older copies."""
+"""The same histories with the service's figures in its real store, on both engines, rolled back and restored from older
+copies."""
 
 import shutil
+from contextlib import suppress
+from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec.json import decode
 from pysqlite3 import dbapi2
 from sqlalchemy import select
 
-from streamusage.days import day_of, zone
+from streamusage.days import day_interval, day_of, zone
 from streamusage.report import EpochRequest, Peak, SlotRow
 from streamusage.service.apply import Late, StoredSlot
+from streamusage.service.closing import advance, close_by_hand, is_due
 from streamusage.service.daily_queries import daily_answer
+from streamusage.service.errors import ApiError
+from streamusage.service.figures import added, statistics
+from streamusage.service.hours import slots_inside
+from streamusage.service.ledger_schema import adjustments
 from streamusage.service.reports import issue_epoch, take_report
-from streamusage.service.schema import slot_connections, slots, spans, usage
+from streamusage.service.schema import metadata, server_sessions, slot_connections, slots, spans, usage
 from streamusage.service.states import load_state, piece_of
 from streamusage.service.store import Store as SqlStore
 from streamusage.service.store import open_store
 from tests.faults.invariants import ZONES, check
 from tests.faults.simulator import MIDNIGHT, SERVER, Message, Reply, Simulation
+from tests.postgresql import Cluster
 
 DAY_MS = 86_400_000
+ACCOUNT_ZONES = [zone(name) for name in ZONES]
 
 
 class OnStore(Simulation):
-    """The service's side in a file. A backup is a copy of it, a restore puts a copy in its place."""
+    """The service's side in a store. A backup is a copy of it, a restore puts a copy in its place."""
 
-    def __init__(self, seed: int, directory: Path) -> None:
-        self.directory = directory
-        self.copies: list[Path] = []
+    def __init__(self, seed: int, url: str) -> None:
+        self.url = url
         super().__init__(seed)
         self.sql = self._open()
 
-    @property
-    def path(self) -> Path:
-        return self.directory / "usage.db"
-
     def _open(self) -> SqlStore:
-        return open_store(f"sqlite:///{self.path}", self.now)
+        return open_store(self.url, self.now)
 
     def serve(self, message: Message) -> Reply:
         with self.sql.writing() as connection:
@@ -48,24 +55,25 @@ class OnStore(Simulation):
             self.chance.crash("of the service before its commit")  # leaving the block rolls back
             transaction.commit()
         self.chance.crash("of the service after its commit")
+        if self.random.random() < 0.3:
+            self.close_days()
+        if self.random.random() < 0.1:
+            self.close_by_hand()
         return reply
 
-    def _back_up(self) -> None:
-        copy = self.directory / f"copy-{len(self.copies)}.db"
-        connection = dbapi2.connect(self.path, isolation_level=None)
-        connection.execute("VACUUM INTO ?", (str(copy),))
-        connection.close()
-        self.copies.append(copy)
+    def close_by_hand(self) -> None:
+        """An operator closes a day much too early, so that nearly all of it comes later."""
+        tz = self.random.choice(ACCOUNT_ZONES)
+        with self.sql.writing() as connection, connection.begin(), suppress(ApiError):
+            close_by_hand(connection, ACCOUNT_ZONES, tz, day_of(self.now, tz), None, "boss", -2 * DAY_MS, self.now)
 
-    def _restore(self) -> None:
-        if not self.copies:
-            return
-        self.restores += 1
-        self.sql.close()
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
-        shutil.copy(self.random.choice(self.copies[-3:]), self.path)
-        self.sql = self._open()
+    def close_days(self) -> None:
+        """What the service does beside its reports: sums up hours and closes days, a transaction each."""
+        while True:
+            with self.sql.writing() as connection, connection.begin():
+                if not is_due(connection, ACCOUNT_ZONES, self.now):
+                    return
+                advance(connection, ACCOUNT_ZONES, self.now)
 
     def run(self) -> Simulation:
         super().run()
@@ -97,7 +105,59 @@ class OnStore(Simulation):
                     ),
                     Late(),
                 )
+            for row in connection.execute(select(server_sessions)):
+                self.store.sessions[row.epoch, row.publish_id] = row
             self.store.pieces = [piece_of(row) for row in connection.execute(select(spans))]
+
+
+class OnSqlite(OnStore):
+    def __init__(self, seed: int, directory: Path) -> None:
+        self.path = directory / "usage.db"
+        self.copies: list[Path] = []
+        super().__init__(seed, f"sqlite:///{self.path}")
+
+    def _back_up(self) -> None:
+        copy = self.path.with_name(f"copy-{len(self.copies)}.db")
+        connection = dbapi2.connect(self.path, isolation_level=None)
+        connection.execute("VACUUM INTO ?", (str(copy),))
+        connection.close()
+        self.copies.append(copy)
+
+    def _restore(self) -> None:
+        if not self.copies:
+            return
+        self.restores += 1
+        self.sql.close()
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        shutil.copy(self.random.choice(self.copies[-3:]), self.path)
+        self.sql = self._open()
+
+
+class OnPostgresql(OnStore):
+    """A copy is of the tables' rows, and is put back whole in one transaction."""
+
+    def __init__(self, seed: int, url: str) -> None:
+        self.copies: list[dict[str, list[dict[str, Any]]]] = []
+        super().__init__(seed, url)
+
+    def _back_up(self) -> None:
+        with self.sql.reading() as connection:
+            tables = {table.name: connection.execute(select(table)).mappings() for table in metadata.sorted_tables}
+            self.copies.append({name: list(map(dict, rows)) for name, rows in tables.items()})
+
+    def _restore(self) -> None:
+        if not self.copies:
+            return
+        self.restores += 1
+        copy = self.random.choice(self.copies[-3:])
+        with self.sql.writing() as connection, connection.begin():
+            for table in metadata.sorted_tables:
+                connection.execute(table.delete())
+                if copy[table.name]:
+                    connection.execute(table.insert(), copy[table.name])
+        self.sql.close()
+        self.sql = self._open()
 
 
 def check_days(simulation: OnStore) -> None:
@@ -114,7 +174,8 @@ def check_days(simulation: OnStore) -> None:
         for name in ZONES:
             tz = zone(name)
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            days = daily_answer(connection, first, last, tz, simulation.now, None)
+            told = daily_answer(connection, first, last, tz, simulation.now, None)
+            days = [day["adjustment"]["figures"] if day["adjustment"] else day for day in told]
             sums = tuple(
                 sum(day[key] for day in days) for key in ("connections", "bytes_in", "bytes_out", "view_time_ms")
             )
@@ -122,13 +183,45 @@ def check_days(simulation: OnStore) -> None:
             assert sum(sum(day["coverage"].values()) for day in days) == covered, f"{name}: coverage of the days"
 
 
+def check_ledger(simulation: OnStore) -> None:
+    """Closed figures never moved, and with what the ledger entered later they are what the slots of the day say."""
+    simulation.close_days()
+    with simulation.sql.reading() as connection:
+        for tz in ACCOUNT_ZONES:
+            first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
+            for told in daily_answer(connection, first, last, tz, simulation.now, None, ZONES):
+                interval = day_interval(date.fromisoformat(told["day"]), tz)
+                slots_of_day = slots_inside(connection, [SERVER], interval).get(SERVER, [])
+                truth = statistics(added(slot.figures for slot in slots_of_day))
+                now = told["adjustment"]["figures"] if told["adjustment"] else told
+                what = f"seed {simulation.seed}, {tz.key}, {told['day']}"
+                assert {name: now[name] for name in truth} == truth, what
+                entries = connection.execute(
+                    select(adjustments).where(adjustments.c.tz == tz.key, adjustments.c.day == told["day"])
+                ).all()
+                moved = sum(decode(entry.difference)["bytes_out"] for entry in entries)
+                assert told["bytes_out"] + moved == truth["bytes_out"], what
+                assert told["state"] != "final" or not entries
+
+
 @pytest.mark.parametrize("seed", range(100))
-def test_histories_on_a_store(seed: int, tmp_path: Path) -> None:
-    simulation = OnStore(seed, tmp_path)
+def test_histories_on_sqlite(seed: int, tmp_path: Path) -> None:
+    _check(OnSqlite(seed, tmp_path))
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("seed", range(40))
+def test_histories_on_postgresql(seed: int, postgresql: Cluster) -> None:
+    with postgresql.database() as url:
+        _check(OnPostgresql(seed, url))
+
+
+def _check(simulation: OnStore) -> None:
     try:
         simulation.run()
         check(simulation)
         check_days(simulation)
+        check_ledger(simulation)
         with simulation.sql.reading() as connection:
             records = connection.execute(select(usage)).all()
         assert all(row.live == 0 for row in records), "everybody left, so no session is live"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.real.nginx import Nginx, make_clip, missing_tools
+from tests.real.node_media_server import install_node_media_server
 from tests.real.processes import Programs
 
 
@@ -34,3 +35,8 @@ async def nginx(tmp_path: Path, programs: Programs, clip: Path) -> Nginx:
     server = Nginx(directory, programs, clip)
     await server.start()
     return server
+
+
+@pytest.fixture(scope="session")
+def node_media_server_app(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_node_media_server(tmp_path_factory.mktemp("npm"))

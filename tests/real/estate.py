@@ -132,21 +132,17 @@ class Totals:
     backfilled_bytes_out: int
 
 
-class Estate:
-    """One nginx, one agent, one service."""
+class Accounts:
+    """What the service says of one server."""
 
-    def __init__(self, directory: Path, programs: Programs, nginx: Nginx, server: str = "edge-1") -> None:
+    def __init__(self, service: Service, server: str) -> None:
         self.began = datetime.now(UTC)
+        self.service = service
         self.server = server
-        self.nginx = nginx
-        self.service = Service(directory, programs, [server])
-        self.agent = Agent(directory, programs, server, self.service, nginx)
 
-    async def start(self) -> None:
-        """Service and agent, until the first sync-up is there."""
-        await self.service.start()
-        self.agent.start()
-        await self.synced()
+    def agent_output(self) -> str:
+        """What the agent of the server has said so far."""
+        return ""
 
     async def get(self, path: str, **query: str | int) -> Any:
         """An answer of the service's API."""
@@ -174,7 +170,7 @@ class Estate:
         try:
             await until(is_past, "the agent's sync-up reached the service", seconds=seconds, every=0.1)
         except AssertionError as late:
-            raise AssertionError(f"{late}\nthe agent says: {self.agent.output()[-2000:]}") from None
+            raise AssertionError(f"{late}\nthe agent says: {self.agent_output()[-2000:]}") from None
 
     async def gaps(self) -> list[dict[str, Any]]:
         """Every stretch since the start that was not seen live, oldest first."""
@@ -216,3 +212,21 @@ class Estate:
         changes = await self.get("/api/v1/changes")
         records: list[dict[str, Any]] = changes["records"]
         return records
+
+
+class Estate(Accounts):
+    """One nginx, one agent, one service."""
+
+    def __init__(self, directory: Path, programs: Programs, nginx: Nginx, server: str = "edge-1") -> None:
+        super().__init__(Service(directory, programs, [server]), server)
+        self.nginx = nginx
+        self.agent = Agent(directory, programs, server, self.service, nginx)
+
+    def agent_output(self) -> str:
+        return self.agent.output()
+
+    async def start(self) -> None:
+        """Service and agent, until the first sync-up is there."""
+        await self.service.start()
+        self.agent.start()
+        await self.synced()

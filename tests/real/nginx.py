@@ -48,7 +48,14 @@ class Nginx:
     """A server of its own: ports, directory, log. `start` it; whoever made it stops it through `Programs`."""
 
     def __init__(
-        self, directory: Path, programs: Programs, clip: Path, *, workers: int = 1, log_format: str | None = LOG_FORMAT
+        self,
+        directory: Path,
+        programs: Programs,
+        clip: Path,
+        *,
+        workers: int = 1,
+        log_format: str | None = LOG_FORMAT,
+        notify_url: str = "",
     ) -> None:
         self.directory = directory
         self.rtmp_port, self.http_port = free_port(), free_port()
@@ -58,6 +65,11 @@ class Nginx:
         self._clip = clip
         self._workers = workers
         self._log_format = log_format
+        self._callbacks = "".join(
+            f" {name} {notify_url};"
+            for name in ("on_play", "on_play_done", "on_publish", "on_publish_done")
+            if notify_url
+        )
         self._master: Program | None = None
 
     async def start(self) -> None:
@@ -156,7 +168,7 @@ class Nginx:
               {log}
               server {{
                 listen 127.0.0.1:{self.rtmp_port};
-                application live {{ live on; }}
+                application live {{ live on;{self._callbacks} }}
                 application event {{ live on; }}
               }}
             }}

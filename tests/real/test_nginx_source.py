@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from streamusage.agent import meter
 from streamusage.agent.source import Reading, SourceError
+from streamusage.agent.sources.hook_spool import HookSpool
 from streamusage.agent.sources.nginx_rtmp import NginxRtmpSource
+from streamusage.clock import SystemClock
 from tests.real.nginx import Nginx, log_truth
-from tests.real.processes import Programs, until
+from tests.real.processes import Programs, free_port, until
 
 pytestmark = pytest.mark.real
 
@@ -229,3 +232,39 @@ async def test_odd_names_are_the_same_on_the_page_and_in_the_log(
     after = await source.read(during.cursor)
     (seen,), (line,) = during.viewers, after.ended
     assert (line.connection_id, line.scope, line.name) == (seen.viewer_id, seen.scope, seen.name)
+
+
+async def test_callbacks_tell_of_every_session_without_a_log(tmp_path: Path, programs: Programs, clip: Path) -> None:
+    port = free_port()
+    directory = tmp_path / "callbacks"
+    directory.mkdir()
+    nginx = Nginx(directory, programs, clip, notify_url=f"http://127.0.0.1:{port}/nginx")
+    await nginx.start()
+    source = NginxRtmpSource(
+        nginx.stat_url, callbacks=HookSpool(f"127.0.0.1:{port}", tmp_path / "nginx.hooks", SystemClock())
+    )
+    state, _ = meter.first(first := await source.read(None))
+    assert first.logs_ends
+    publisher = nginx.publish("s1")
+    await nginx.settled(1)
+    stayer = nginx.watch("s1")
+    await nginx.settled(2)
+    state, seen = meter.step(state, during := await source.read(first.cursor))
+    visitor = nginx.watch("s1")
+    await nginx.settled(3)
+    await asyncio.sleep(0.5)
+    visitor.stop()
+    stayer.stop()
+    publisher.stop()
+    await nginx.settled(0)
+    await asyncio.sleep(0.2)
+    state, ended = meter.step(state, after := await source.read(during.cursor))
+    assert sorted(line.kind for line in after.ended) == ["play", "play", "publish"]
+    counted = [sum(sum(slot.connections.values()) for slot in each.slots.values()) for each in (seen, ended)]
+    assert counted == [1, 1], "the stayer by the page, the visitor by its callback alone"
+    assert not state.viewers
+    assert (await source.ended_between(first.cursor, after.cursor)) == after.ended
+    await source.close()
+
+    refused = nginx.watch("s1")
+    await until(lambda: not refused.running, "nginx refuses a play that nobody may be told of")

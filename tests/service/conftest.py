@@ -1,7 +1,7 @@
 """A real service on a real port over a real SQLite file, on a clock that the test owns."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -28,7 +28,8 @@ USAGE = "/streammanager/api/4.0/admin/event/usage"
 
 
 class OwnedClock:
-    """Stands still until the test moves it; sleeping takes no real time worth the name."""
+    """Stands still until the test moves it. A short sleep takes no real time worth the name; one of a minute or more
+    lasts until the test has moved the clock by that much."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -40,7 +41,10 @@ class OwnedClock:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
+        ends_at = self.now + seconds * 1000 if seconds >= 60 else 0
         await asyncio.sleep(0.01)
+        while self.now < ends_at:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
 
 
 class Estate:
@@ -100,16 +104,31 @@ def a_record(name: str = "stream1", scope: str = "live", start_time: int = 15250
 
 
 @asynccontextmanager
-async def an_estate(directory: Path, clock: OwnedClock | None = None) -> AsyncIterator[Estate]:
+async def an_estate(
+    directory: Path, clock: OwnedClock | None = None, store_url: str | None = None, **options: object
+) -> AsyncIterator[Estate]:
     clock = clock or OwnedClock()
-    store = sqlite_url(directory / "usage.db")
-    async with run_service(store_url=store, tokens=TOKENS, clock=clock) as running:
+    store_url = store_url or sqlite_url(directory / "usage.db")
+    async with run_service(store_url=store_url, tokens=TOKENS, clock=clock, **options) as running:  # type: ignore[arg-type]
         estate = Estate(running, clock)
         async with estate.http:
             yield estate
 
 
+ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
+
+
+@pytest.fixture(params=ENGINES)
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty store of each engine."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "usage.db")
+    else:
+        with request.getfixturevalue("postgresql").database() as url:
+            yield url
+
+
 @pytest.fixture
-async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
-    async with an_estate(tmp_path) as estate:
+async def estate(tmp_path: Path, store_url: str) -> AsyncIterator[Estate]:
+    async with an_estate(tmp_path, store_url=store_url) as estate:
         yield estate

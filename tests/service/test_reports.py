@@ -56,6 +56,10 @@ async def test_a_live_sync_up_becomes_figures(estate: Estate) -> None:
             "live_ms": 10_000, "backfilled_ms": 0, "partial_ms": 0, "missing_ms": 0, "lost_ms": 0, "held_ms": 0,
         },
         "backfilled": {"connections": 0, "bytes_in": 0, "bytes_out": 0, "view_time_ms": 0},
+        "percentile_95": {
+            "in_bps": None, "out_bps": None, "sample_ms": 300_000, "samples": 0, "expected_samples": 1,
+        },
+        "closed": None, "adjustment": None, "waiting_for": ["edge-1"],
     }  # fmt: skip
     assert await spans(estate) == [
         {"from": NOW, "to": NOW + 10_000, "state": "live", "detected_at": None, "filled_at": None, "reason": None,
@@ -65,7 +69,7 @@ async def test_a_live_sync_up_becomes_figures(estate: Estate) -> None:
     assert server == {
         "server": "edge-1", "role": "standalone", "state": "live", "since": NOW, "last_sync_at": NOW + 10_000,
         "watermark": NOW + 10_000, "sync_interval_ms": 10_000, "phase": "online", "epoch": 1, "revision": 4,
-        "owed_ms": 0, "active_subscribers": 2, "clock_offset_ms": 0,
+        "owed_ms": 0, "active_subscribers": 2, "clock_offset_ms": 0, "removed": None, "removed_at": None,
     }  # fmt: skip
     history = await estate.ask("GET", f"/api/v1/streams/live/stream1/history?from={NOW - MINUTE}&to={NOW + 2 * MINUTE}")
     assert history.json() == {

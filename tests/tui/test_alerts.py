@@ -85,7 +85,7 @@ async def test_an_open_gap_rings_and_stands_in_every_header(tmp_path: Path) -> N
             alerts=Alerts(after=120, bell=True, notify="osc777"),
         )
         written: list[str] = []
-        app.write_to_terminal = written.append  # type: ignore[method-assign]
+        app.send = written.append  # type: ignore[method-assign]
         async with app.run_test(size=(110, 24)) as pilot:
             await until(pilot, lambda: app.state.has_figures, "a poll")
             await estate.live(2, "edge-1")

@@ -121,10 +121,10 @@ async def test_sessions_are_shown_filtered_and_sorted(tmp_path: Path) -> None:
         await pilot.press("slash", *"CAM", "enter")
         assert len(app.state.view) == 2
         assert any("(1 hidden)" in line for line in shown(app))
-        await pilot.press("s", "s", "s")
+        await pilot.press("o", "o", "o")
         assert app.state.view.column == "total"
         assert [line.split("live/")[1][:5] for line in shown(app) if "live/" in line] == ["cam-2", "cam-1"]
-        await pilot.press("S")
+        await pilot.press("O")
         assert [line.split("live/")[1][:5] for line in shown(app) if "live/" in line] == ["cam-1", "cam-2"]
         await pilot.press("escape")
         assert len(app.state.view) == 3
@@ -184,7 +184,7 @@ async def test_a_delete_goes_only_where_it_was_confirmed(tmp_path: Path) -> None
 async def test_nothing_is_deleted_when_the_journal_cannot_be_written(tmp_path: Path) -> None:
     async with service_with(tmp_path, [record("cam", recent(90))]) as client:
         app = console(client, tmp_path)
-        app._journal_path = tmp_path / "usage.db" / "deleted.ndjson"
+        app.deletions.journal_path = tmp_path / "usage.db" / "deleted.ndjson"
         async with app.run_test(size=(80, 24)) as pilot:
             await with_figures(pilot)
             await pilot.press("d", "right", "enter")

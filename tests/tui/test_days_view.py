@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from streamusage.answers import BackfilledPart, CoveredTime, DailyStatistics
+from streamusage.day_answers import BackfilledPart, CoveredTime, DailyStatistics
 from tui.model.months import added, last_of, month_of, months_away
 from tui.widgets.month_chart import month_chart
 

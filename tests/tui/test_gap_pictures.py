@@ -17,6 +17,7 @@ from streamusage.coverage import Provenance
 from tui.app import ConsoleApp
 from tui.messages import CoveragePolled
 from tui.screens.gaps import GapsScreen
+from tui.themes import Abilities
 
 MINUTE = 60_000
 NOW = 20_500 * 86_400_000 + 43_200_000
@@ -35,7 +36,7 @@ def coverage() -> Coverage:
     return Coverage(now=NOW, from_ms=NOW - 120 * MINUTE, to_ms=NOW, servers=servers)
 
 
-async def lines_of(directory: Path) -> list[list[Run]]:
+async def lines_of(directory: Path, *, colours: bool) -> list[list[Run]]:
     """The runs of the grid's rows and the legend as the terminal is told them."""
     async with UsageClient("http://127.0.0.1:9", None) as client:
         app = ConsoleApp(
@@ -45,6 +46,7 @@ async def lines_of(directory: Path) -> list[list[Run]]:
             poll_interval_seconds=3600,
             journal_path=directory / "deleted.ndjson",
             tz=ZoneInfo("UTC"),
+            able=Abilities(colours, True, True),
         )
         async with app.run_test(size=(80, 24)) as pilot:
             await pilot.press("g")
@@ -83,7 +85,7 @@ async def test_the_states_can_be_told_apart(
     monkeypatch.delenv("NO_COLOR", raising=False)
     if how == "no colour":
         monkeypatch.setenv("NO_COLOR", "1")
-    lines = await lines_of(tmp_path)
+    lines = await lines_of(tmp_path, colours=how != "no colour")
     if how == "16 colours":
         lines = [[in_16_colours(run) for run in line] for line in lines]
     looks = {}

@@ -214,7 +214,7 @@ async def test_gaps_are_visited_across_windows_and_rows_can_be_found_and_ordered
             await pilot.pause()
         assert {name for name, _ in visited} == set(SERVERS) - {"live-1"}
         assert {slot_of(at_ms or 0) for _, at_ms in visited} == {CUT, CUT + 10 * MINUTE}
-        await pilot.press("s")
+        await pilot.press("o")
         names = [row.name for row in view.grid.rows]
         assert names[:2] == ["held-1", "owes-1"]
         assert names[-2:] == ["back-1", "live-1"]

@@ -134,7 +134,6 @@ class TestFilter:
             ("name=?am", ["Cam"]),
             ("state=ended", ["b"]),
             ("state=live scope=live", ["Cam"]),
-            ("scope=", []),
             ("scope=[", []),
         ],
     )

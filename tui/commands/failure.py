@@ -1,7 +1,9 @@
 """How a command that could not do its work ends. Imports nothing, so that the command line comes up at once."""
 
 THIS_MACHINE, USAGE, REFUSED, NOT_FOUND = 1, 2, 4, 5
-"""Exit codes. 1: the fault is here (a disk, an answer of no). 3, could not reach, comes with the client's failures."""
+FOUND = 1
+"""Exit codes. 1: the fault is here (a disk, an answer of no), or what a monitoring system asked for was found. 3, could
+not reach, comes with the client's failures."""
 
 
 class CommandFailed(Exception):

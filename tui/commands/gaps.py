@@ -1,14 +1,33 @@
 """`streamtop gaps`: what was not seen live, and what came of it."""
 
+from collections.abc import Sequence
+
 import click
 
 from streamusage.answers import Coverage
 from streamusage.client import UsageClient
-from tui.commands.instants import AtNow, instant
+from streamusage.coverage import WORST_FIRST, Provenance
+from tui.commands.failure import FOUND, CommandFailed
+from tui.commands.instants import AtNow, instant, length_ms
 from tui.commands.shell import connection_options, counted, format_option, say, talk, tz_option
-from tui.commands.views import gap_view, gaps_of, time_text
+from tui.commands.views import Gap, gap_view, gaps_of, time_text
+from tui.model import formats
 from tui.output import Format, print_rows
 from tui.settings import Connection
+
+
+def _states(_context: click.Context, _parameter: click.Parameter, text: str | None) -> frozenset[Provenance]:
+    if text is None:
+        return frozenset()
+    known = {state.value: state for state in WORST_FIRST if state is not Provenance.LIVE}
+    names = [name.strip() for name in text.split(",")]
+    if not set(names) <= known.keys():
+        raise click.BadParameter(f"{text!r} names no states of a gap; there are {', '.join(known)}")
+    return frozenset(known[name] for name in names)
+
+
+def _length(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
+    return None if text is None else length_ms(text)
 
 
 @click.command()
@@ -16,11 +35,30 @@ from tui.settings import Connection
 @click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
 @click.option("--server", metavar="NAME", help="Only this server.")
 @click.option("--with-live", is_flag=True, help="The time that was seen live too.")
+@click.option(
+    "--fail-on",
+    callback=_states,
+    metavar="STATES",
+    help="For monitoring: exit 1 where there is a gap in one of these states, such as missing,lost.",
+)
+@click.option(
+    "--max-age",
+    callback=_length,
+    metavar="TIME",
+    help="With --fail-on: only a gap that began longer ago than this, such as 10m. [default: any]",
+)
 @format_option()
 @tz_option
 @connection_options
 def gaps(
-    connection: Connection, from_: AtNow, to: AtNow, server: str | None, with_live: bool, output_format: Format
+    connection: Connection,
+    from_: AtNow,
+    to: AtNow,
+    server: str | None,
+    with_live: bool,
+    fail_on: frozenset[Provenance],
+    max_age: int | None,
+    output_format: Format,
 ) -> None:
     """Lists the gaps: the time of each server that was not seen live, and how it is accounted for.
 
@@ -39,7 +77,13 @@ def gaps(
       streamtop gaps
       streamtop gaps --from 7d --server edge-3
       streamtop gaps --from 2026-11-01 --to 2026-12-01 --format csv > nov.csv
+      streamtop gaps --fail-on missing,lost --max-age 10m
+
+    With --fail-on it exits 1 where it finds such a gap, 0 where it finds none, and 3 where the service could not be
+    asked.
     """
+    if max_age is not None and not fail_on:
+        raise click.UsageError("--max-age goes with --fail-on, which names the states to look for")
 
     async def read(client: UsageClient) -> Coverage:
         now_ms = (await client.servers()).now
@@ -54,3 +98,19 @@ def gaps(
     window = f"{time_text(coverage.from_ms, connection.tz)} to {time_text(coverage.to_ms, connection.tz)}"
     spans = counted(len(found), "span" if with_live else "gap")
     say(f"{spans} of {counted(len(coverage.servers), 'server')}, {window} ({connection.tz.key})")
+    if fail_on:
+        _fail_on(found, fail_on, coverage.now, max_age or 0, connection)
+
+
+def _fail_on(
+    found: Sequence[Gap], states: frozenset[Provenance], now_ms: int, max_age_ms: int, connection: Connection
+) -> None:
+    alarming = [gap for gap in found if gap.state in states and now_ms - gap.from_ms > max_age_ms]
+    if alarming:
+        oldest = min(alarming, key=lambda gap: gap.from_ms)
+        raise CommandFailed(
+            f"{connection.host}: {counted(len(alarming), 'gap')} to look at; the oldest: {oldest.server}, "
+            f"{oldest.state} since {time_text(oldest.from_ms, connection.tz)} ({connection.tz.key}), "
+            f"{formats.duration_in_words(now_ms - oldest.from_ms)} ago",
+            FOUND,
+        )

@@ -1,14 +1,15 @@
 """`streamtop ls`: the sessions of a service."""
 
+import time
+
 import click
 
 from streamusage.answers import SessionRecord
 from streamusage.client import UsageClient
 from streamusage.failures import ExtensionMissing
 from streamusage.usage import SessionKey, UsageRecord
-from tui.commands.shell import connection_options, counted, format_option, say, talk, tz_option
+from tui.commands.shell import connection_options, counted, format_option, read_filter, say, talk, tz_option
 from tui.commands.views import session_view
-from tui.model.filter import parse
 from tui.model.sessions import from_record
 from tui.output import Format, print_rows
 from tui.settings import Connection
@@ -22,9 +23,11 @@ from tui.settings import Connection
 def ls(connection: Connection, words: tuple[str, ...], output_format: Format) -> None:
     """Lists the sessions, live ones first, then by active subscribers.
 
-    FILTER words pick the sessions whose SCOPE/NAME holds every one of them, in any case of letters. scope=live/* and
-    name=cam-? match the whole scope or name; state=live and state=ended do what they say. STATE and DATA, which is how
-    the newest figures came, are known of our own service only.
+    FILTER is the filter language of the console. Words pick the sessions whose SCOPE/NAME holds every one of them, in
+    any case of letters; scope=live/* and name=cam-? match the whole scope or name, ~REGEX a part of it. active, peak,
+    lost, total (10k, 2M), age, duration, updated (90s, 2h, 7d) compare by = != < <= > >=; state=live and
+    data=backfilled do what they say; and, or, not and ( ) join. STATE and DATA, which is how the newest figures came,
+    are known of our own service only.
 
     A slash inside a stream's name is shown as %2F: STREAM and START TIME are what rm takes.
 
@@ -32,13 +35,14 @@ def ls(connection: Connection, words: tuple[str, ...], output_format: Format) ->
     Examples:
       streamtop ls
       streamtop ls keynote state=live
-      streamtop ls 'scope=live/*'
+      streamtop ls 'scope=live/*' 'active>=10 or lost>100'
       streamtop ls --format json > records.json
       streamtop ls --url https://sm.example.net --token-file ~/.config/streamtop/token
     """
+    shown = read_filter(words)
     records = talk(connection, read_sessions)
-    shown = parse(" ".join(words))
-    found = [record for record in records if shown.matches(from_record(record))]
+    now_ms = time.time_ns() // 1_000_000
+    found = [record for record in records if shown.matches(from_record(record), now_ms)]
     found.sort(key=_most_watched_first)
     print_rows(found, session_view(connection.tz), output_format)
     of_all = f" of {len(records):,}" if shown else ""

@@ -14,11 +14,22 @@ from streamusage.client import UsageClient
 from streamusage.usage import EmptyNameError, StreamId, UsageRecord
 from tui import deleted
 from tui.commands.failure import NOT_FOUND, THIS_MACHINE, USAGE, CommandFailed
-from tui.commands.shell import ask, connection_options, counted, format_option, refuse_if_read_only, say, talk
+from tui.commands.ls import read_sessions
+from tui.commands.shell import (
+    ask,
+    connection_options,
+    counted,
+    format_option,
+    read_filter,
+    refuse_if_read_only,
+    say,
+    talk,
+)
 from tui.commands.streams import read, written
 from tui.commands.views import session_view
 from tui.deleter import delete_sessions, in_words
 from tui.model import formats
+from tui.model.sessions import from_record
 from tui.output import Format, print_rows
 from tui.output.printer import table_text
 from tui.settings import Connection
@@ -31,6 +42,9 @@ MOST_SHOWN = 20
 @click.argument("stream", metavar="[SCOPE/NAME]", required=False)
 @click.option("--start-time", type=click.IntRange(min=1), metavar="MS", help="Only the session that started then.")
 @click.option("--all", "everything", is_flag=True, help="Every record of the service; stands alone.")
+@click.option(
+    "--where", "filter_text", metavar="FILTER", help="The sessions that a filter picks, as ls does; stands alone."
+)
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @format_option(default=None, help="Print the deleted records.")
 @connection_options
@@ -39,6 +53,7 @@ def rm(
     stream: str | None,
     start_time: int | None,
     everything: bool,
+    filter_text: str | None,
     yes: bool,
     output_format: Format | None,
 ) -> None:
@@ -59,10 +74,17 @@ def rm(
       streamtop rm live/keynote --start-time 1525079744558
       streamtop rm live/keynote
       streamtop rm live/keynote --yes --format json > deleted.json
+      streamtop rm --where 'state=ended age>7d'
       streamtop rm --all
     """
     refuse_if_read_only(connection, "nothing was deleted")
-    if everything:
+    if filter_text is not None:
+        if stream is not None or start_time is not None or everything:
+            raise click.UsageError(
+                "--where picks the sessions and stands alone, without SCOPE/NAME, --start-time and --all"
+            )
+        gone = _remove_matching(connection, filter_text, yes=yes)
+    elif everything:
         if stream is not None or start_time is not None:
             raise click.UsageError("--all deletes every record and stands alone, without SCOPE/NAME and --start-time")
         gone = _remove_everything(connection, yes=yes)
@@ -96,13 +118,36 @@ def _remove_stream(connection: Connection, stream: StreamId, start_time: int | N
         answer = ask(f"Delete {what} at {connection.host}? Daily statistics are kept. [y/N]")
         if answer.lower() not in {"y", "yes"}:
             raise CommandFailed("nothing was deleted", THIS_MACHINE)
-    talk(connection, lambda client: _delete_each(client, stream, found))
+    talk(connection, lambda client: _delete_each(client, what, found))
     say(f"deleted {what} at {connection.host}; kept in {deleted.journal_path()}")
     return found
 
 
-async def _delete_each(client: UsageClient, stream: StreamId, records: list[UsageRecord]) -> None:
-    outcome = await delete_sessions(client, stream, records, None, time.time_ns() // 1_000_000)
+def _remove_matching(connection: Connection, text: str, *, yes: bool) -> list[UsageRecord]:
+    shown = read_filter([text])
+    if not shown:
+        raise click.UsageError("--where is given an empty filter, which picks everything; use --all for that")
+    if not yes:
+        _need_terminal("to delete what the filter picks")
+    records = talk(connection, read_sessions)
+    now_ms = time.time_ns() // 1_000_000
+    found = [record for record in records if shown.matches(from_record(record), now_ms)]
+    if not found:
+        raise CommandFailed(f"{connection.host}: no session matches; nothing was deleted", NOT_FOUND)
+    streams = counted(len({record.stream for record in found}), "stream")
+    what = f"{counted(len(found), 'session')} of {streams}"
+    if not yes:
+        _show(connection, found)
+        say(f"This deletes {what} at {connection.host}. Daily statistics are kept.")
+        if ask(f"Type their number to go on ({len(found)}):").replace(",", "") != str(len(found)):
+            raise CommandFailed("that is not their number; nothing was deleted", THIS_MACHINE)
+    talk(connection, lambda client: _delete_each(client, what, found))
+    say(f"deleted {what} at {connection.host}; kept in {deleted.journal_path()}")
+    return found
+
+
+async def _delete_each(client: UsageClient, what: str, records: list[UsageRecord]) -> None:
+    outcome = await delete_sessions(client, what, records, None, time.time_ns() // 1_000_000)
     if outcome.failure is not None:
         if outcome.deleted or outcome.gone_before:
             say(f"of {counted(len(records), 'session')}: {in_words(outcome)}")

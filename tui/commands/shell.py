@@ -6,7 +6,7 @@ on this machine, 2 usage, 3 could not reach, 4 refused, 5 not found.
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
@@ -17,6 +17,7 @@ from streamusage.client import UsageClient
 from streamusage.failures import BadAddress, UsageApiError
 from streamusage.usage import EmptyNameError
 from tui.commands.failure import REFUSED, USAGE, CommandFailed
+from tui.model.filter import Filter, FilterError, parse
 from tui.model.text import safe
 from tui.output import Format
 from tui.settings import Connection, SettingsError, resolve
@@ -80,6 +81,16 @@ def format_option(
         show_default=default is not None,
         help=help,
     )
+
+
+def read_filter(words: Sequence[str]) -> Filter:
+    """The filter that the arguments make together; a caret under them shows what cannot be read."""
+    text = " ".join(words)
+    try:
+        return parse(text)
+    except FilterError as error:
+        shown = safe(text)
+        raise CommandFailed(f"{error}\n  {shown}\n{error.caret(2)}", USAGE) from None
 
 
 def connect(**flags: Any) -> Connection:

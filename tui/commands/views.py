@@ -1,4 +1,4 @@
-"""How usage records, gaps and daily statistics are shown: their columns as a table and their fields as CSV. Pure."""
+"""How usage records and gaps are shown: their columns as a table and their fields as CSV. Pure."""
 
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.answers import DailyStatistics, Delta, ServerCoverage, SessionRecord
+from streamusage.answers import Delta, ServerCoverage, SessionRecord
 from streamusage.coverage import Provenance
 from streamusage.usage import UsageRecord
 from tui.commands.streams import written
@@ -115,53 +115,6 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
     )
 
 
-def daily_view(shown: Iterable[DailyStatistics]) -> View[DailyStatistics]:
-    """Daily statistics, the coverage they rest on beside the figures."""
-    protocols = sorted({name for day in shown for name in day.connections_by_protocol})
-    return View(
-        columns=[
-            Column("SERVER", lambda day: day.server),
-            Column("DAY", lambda day: day.day),
-            Column("STATE", lambda day: day.state),
-            Column("ACCOUNTED", _accounted, figure=True),
-            Column("CONNECTIONS", lambda day: formats.count(day.connections), figure=True),
-            Column("IN", lambda day: formats.traffic(day.bytes_in), figure=True),
-            Column("OUT", lambda day: formats.traffic(day.bytes_out), figure=True),
-            Column("PEAK IN", lambda day: _known(day.peak_in_bps, formats.bandwidth), figure=True),
-            Column("PEAK OUT", lambda day: _known(day.peak_out_bps, formats.bandwidth), figure=True),
-            Column("VIEW TIME", lambda day: formats.duration(day.view_time_ms), figure=True),
-            Column("AVERAGE", _average, figure=True),
-            Column("BACKFILLED OUT", lambda day: formats.traffic(day.backfilled.bytes_out), figure=True),
-        ],
-        fields=[
-            Field("server", lambda day: day.server),
-            Field("day", lambda day: day.day),
-            Field("tz", lambda day: day.tz),
-            Field("state", lambda day: day.state),
-            Field("connections", lambda day: day.connections),
-            Field("bytes_in", lambda day: day.bytes_in),
-            Field("bytes_out", lambda day: day.bytes_out),
-            Field("peak_in_bps", lambda day: day.peak_in_bps),
-            Field("peak_in_at", lambda day: day.peak_in_at),
-            Field("peak_out_bps", lambda day: day.peak_out_bps),
-            Field("peak_out_at", lambda day: day.peak_out_at),
-            Field("view_time_ms", lambda day: day.view_time_ms),
-            Field("average_view_time_ms", lambda day: day.average_view_time_ms),
-            Field("coverage_live_ms", lambda day: day.coverage.live_ms),
-            Field("coverage_backfilled_ms", lambda day: day.coverage.backfilled_ms),
-            Field("coverage_partial_ms", lambda day: day.coverage.partial_ms),
-            Field("coverage_missing_ms", lambda day: day.coverage.missing_ms),
-            Field("coverage_lost_ms", lambda day: day.coverage.lost_ms),
-            Field("coverage_held_ms", lambda day: day.coverage.held_ms),
-            Field("backfilled_connections", lambda day: day.backfilled.connections),
-            Field("backfilled_bytes_in", lambda day: day.backfilled.bytes_in),
-            Field("backfilled_bytes_out", lambda day: day.backfilled.bytes_out),
-            Field("backfilled_view_time_ms", lambda day: day.backfilled.view_time_ms),
-            *(Field(f"connections_by_protocol_{name}", _day_protocol(name)) for name in protocols),
-        ],
-    )
-
-
 DeltaFigure = Literal["connections", "bytes_in", "bytes_out", "peak_in_bps", "peak_out_bps", "view_time_ms"]
 
 
@@ -175,10 +128,6 @@ def _gap_protocol(protocol: str) -> Callable[[Gap], int | None]:
     return lambda gap: None if gap.delta is None else gap.delta.connections_by_protocol.get(protocol, 0)
 
 
-def _day_protocol(protocol: str) -> Callable[[DailyStatistics], int]:
-    return lambda day: day.connections_by_protocol.get(protocol, 0)
-
-
 def _known(figure: int | None, text: Callable[[int], str]) -> str:
     return UNKNOWN if figure is None else text(figure)
 
@@ -189,18 +138,6 @@ def _shown_of_gap(figure: DeltaFigure, text: Callable[[int], str]) -> Callable[[
 
 def _filled_after(gap: Gap) -> str:
     return UNKNOWN if gap.filled_at is None else formats.duration_in_words(max(0, gap.filled_at - gap.to_ms))
-
-
-def _average(day: DailyStatistics) -> str:
-    average = day.average_view_time_ms
-    return UNKNOWN if average is None else formats.duration_in_words(round(average))
-
-
-def _accounted(day: DailyStatistics) -> str:
-    """The share of the day's time that was seen live or backfilled."""
-    covered = day.coverage
-    whole = covered.live_ms + covered.backfilled_ms
-    return formats.percent(whole, whole + covered.partial_ms + covered.missing_ms + covered.lost_ms + covered.held_ms)
 
 
 def time_text(at_ms: int, tz: ZoneInfo) -> str:

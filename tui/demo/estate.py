@@ -19,6 +19,7 @@ from streamusage.agent.link import ServiceLink
 from streamusage.agent.run import Agent
 from streamusage.agent.sources.simulated import SimulatedMediaServer, SimulatedSource
 from streamusage.agent.syncup import SyncUp
+from streamusage.clock import SteadyClock
 from streamusage.report import Role
 from streamusage.service.run import RunningService, run_service
 from streamusage.service.tokens import read_tokens
@@ -216,7 +217,7 @@ def _agent_maker(
             link=link,
             sync_up=SyncUp(member.server, SYNC_INTERVAL_MS, clock.elapsed_ms(), Random(seed + index)),
             poll_interval_ms=POLL_INTERVAL_MS,
-            clock=clock,
+            clock=SteadyClock(clock),
         )
         return agent, journal
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import click
 
+from tui.commands.failure import USAGE, CommandFailed
+
 DEFAULT_SPEED = 6.0
 DAY_MS = 86_400_000
 BEFORE_MIDNIGHT_MS = 5 * 60_000
@@ -51,22 +53,18 @@ def demo(seed: int, speed: float, headless: bool, port: int, tour: bool, until_s
     if headless:
         _run_headless(seed, speed, port, until_stdin_ends, tour)
         return
+    from tui.console import Setup, run_console, why_no_console
+
+    if why_not := why_no_console():
+        raise CommandFailed(why_not, USAGE)
     with _estate_process(seed, speed, port, tour) as (attach, tell):
         token = Path(attach["token_file"]).read_text("utf-8").strip()
         if tour:
             from tui.demo.tour import run_tour
 
             sys.exit(run_tour(attach["url"], token, tell))
-        from tui.console import run_console
-
-        sys.exit(
-            run_console(
-                attach["url"],
-                token,
-                profile_name="demo",
-                poll_interval=1.0,
-            )
-        )
+        setup = Setup(url=attach["url"], token=token, profile_name="demo", poll_interval=1.0, remembers=False)
+        sys.exit(run_console(setup))
 
 
 def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, tour: bool) -> None:

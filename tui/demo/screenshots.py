@@ -17,11 +17,13 @@ import click
 from textual.pilot import Pilot
 
 from streamusage.client import UsageClient
-from tui.app import THEME, ConsoleApp
+from tui.app import ConsoleApp
 from tui.demo.clock import SteppedClock
 from tui.demo.estate import CUT_OFF, HISTORY_MS, Estate, running_estate
 from tui.demo.picture import picture
+from tui.poller import Poller
 from tui.screens.gaps import GapsScreen
+from tui.themes import DARK, Abilities
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 SEED = 1
@@ -48,6 +50,7 @@ async def draw_all(directory: Path) -> dict[str, str]:
                 poll_interval_seconds=STEP_MS / 1000,
                 journal_path=directory / "deleted.ndjson",
                 tz=UTC,
+                able=Abilities(True, True, True),
             )
             app.state.host = HOST  # the service's port differs from run to run
             app.poller.interval_seconds = 86_400  # polls come from here, at instants of the standing clock
@@ -59,14 +62,16 @@ class _Photographer:
     """Moves time on, presses keys, and takes pictures."""
 
     def __init__(self, app: ConsoleApp, pilot: Pilot[int], clock: SteppedClock, estate: Estate) -> None:
+        assert isinstance(app.poller, Poller)
         self._app = app
+        self._poller = app.poller
         self._pilot = pilot
         self._clock = clock
         self._estate = estate
         self._taken: dict[str, str] = {}
 
     async def tour(self) -> dict[str, str]:
-        await self._until(lambda: self._app.poller.polls > 0)
+        await self._until(lambda: self._poller.polls > 0)
         await self._live(minutes=2)
         await self._estate.cut(CUT_OFF)
         await self._live(minutes=3)
@@ -109,9 +114,9 @@ class _Photographer:
             await self._poll()
 
     async def _poll(self) -> None:
-        polls = self._app.poller.polls
+        polls = self._poller.polls
         self._app.poller.refresh()
-        await self._until(lambda: self._app.poller.polls > polls)
+        await self._until(lambda: self._poller.polls > polls)
 
     async def _open_gaps(self) -> None:
         await self._pilot.press("g")
@@ -149,9 +154,9 @@ def drawn(app: ConsoleApp) -> str:
     compositor = app.screen._compositor
     update = compositor.render_update(full=True, screen_stack=app._background_screens)
     lines = [[segment for strip in line for segment in strip] for line in update.strips]  # type: ignore[union-attr]
-    assert THEME.foreground
-    assert THEME.background
-    return picture(lines, app.size.width, ink=THEME.foreground, ground=THEME.background)
+    assert DARK.foreground
+    assert DARK.background
+    return picture(lines, app.size.width, ink=DARK.foreground, ground=DARK.background)
 
 
 @contextlib.contextmanager

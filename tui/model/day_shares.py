@@ -3,7 +3,8 @@
 from datetime import date, tzinfo
 from zoneinfo import ZoneInfo
 
-from streamusage.answers import DailyStatistics, Span
+from streamusage.answers import Span
+from streamusage.day_answers import DailyStatistics
 from streamusage.days import day_of
 from tui.model import formats
 

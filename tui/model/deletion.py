@@ -6,21 +6,35 @@ The keys that are frozen are the ones that were on the screen; whatever starts l
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import tzinfo
+from enum import StrEnum
 
 from streamusage.usage import SessionKey, StreamId, UsageRecord
 from tui.model import formats
 from tui.model.sessions import Session
-from tui.model.text import safe
+from tui.model.text import safe, shortened
 from tui.model.view import SessionView
+
+_MOST_NAMED = 6
+"""Streams that are named one by one in the dialog."""
+
+
+class Radius(StrEnum):
+    """How much was asked for. The wider, the more has to be typed."""
+
+    SESSION = "one session"
+    STREAM = "all sessions"
+    MARKED = "the marked sessions"
+    EVERYTHING = "everything"
 
 
 @dataclass(frozen=True)
 class DeletePlan:
     """The sessions that were chosen, newest first, and what is known of them."""
 
-    stream: StreamId
-    whole_stream: bool
-    """Whether every session of the stream was asked for: its name must then be typed."""
+    radius: Radius
+    host: str
+    stream: StreamId | None
+    """The stream, where all chosen sessions are of one."""
     sessions: tuple[Session, ...]
     left_out: tuple[Session, ...]
     """Sessions of the stream without a usage record of their own: nothing there to delete."""
@@ -34,6 +48,36 @@ class DeletePlan:
         return tuple(session.key for session in self.sessions)
 
     @property
+    def what(self) -> str:
+        """What is deleted, as an operator names it."""
+        if self.stream is not None and self.radius in (Radius.SESSION, Radius.STREAM):
+            return str(self.stream)
+        return f"{_sessions(len(self.sessions))} of {_streams(len(self.streams))}"
+
+    @property
+    def streams(self) -> tuple[StreamId, ...]:
+        return tuple(dict.fromkeys(session.stream for session in self.sessions))
+
+    @property
+    def to_type(self) -> str:
+        """What must be typed before it goes on; empty for nothing."""
+        match self.radius:
+            case Radius.SESSION:
+                return ""
+            case Radius.STREAM:
+                return str(self.stream)
+            case Radius.MARKED:
+                return str(len(self.sessions)) if len(self.sessions) > 1 else ""
+            case Radius.EVERYTHING:
+                return self.host
+
+    @property
+    def asks_to_type(self) -> str:
+        """The line that asks for it."""
+        called = {Radius.STREAM: "the stream's name", Radius.MARKED: "their number", Radius.EVERYTHING: "the host"}
+        return f"Type {called.get(self.radius, '')} to go on: {safe(self.to_type)}"
+
+    @property
     def live(self) -> tuple[Session, ...]:
         return tuple(session for session in self.sessions if session.live)
 
@@ -42,27 +86,46 @@ class DeletePlan:
         return sum(session.active or 0 for session in self.live)
 
 
-def plan(chosen: Iterable[Session], stream: StreamId, view: SessionView, *, whole_stream: bool) -> DeletePlan:
+def plan(chosen: Iterable[Session], view: SessionView, radius: Radius, host: str) -> DeletePlan:
     """Freezes what is to be deleted."""
     sessions = sorted(chosen, key=lambda session: -session.start_time)
-    deletable = tuple(session for session in sessions if session.recorded and session.start_time > 0)
-    left_out = tuple(session for session in sessions if session not in deletable)
+    deletable = tuple(session for session in sessions if _can_be_deleted(session))
+    left_out = tuple(session for session in sessions if not _can_be_deleted(session))
+    streams = {session.stream for session in sessions}
+    stream = next(iter(streams)) if len(streams) == 1 else None
     cannot = ""
-    if not stream.scope or not stream.name or not all(stream.scope.split("/")):
+    if stream is not None and not _has_a_name(stream):
         cannot = "It has no name of its own, so it cannot be deleted alone."
     elif not deletable:
         cannot = "The service keeps no usage record of it yet, so there is nothing to delete."
     hidden = sum(view.row_of(session.key) is None for session in deletable)
-    return DeletePlan(stream, whole_stream, deletable, left_out, hidden, cannot)
+    return DeletePlan(radius, host, stream, deletable, left_out, hidden, cannot)
+
+
+def _has_a_name(stream: StreamId) -> bool:
+    return bool(stream.scope and stream.name and all(stream.scope.split("/")))
+
+
+def _can_be_deleted(session: Session) -> bool:
+    return session.recorded and session.start_time > 0 and _has_a_name(session.stream)
 
 
 def _sessions(number: int) -> str:
     return f"{number:,} session" + ("" if number == 1 else "s")
 
 
-def title(plan: DeletePlan, host: str) -> str:
-    what = "all sessions" if plan.whole_stream else "one session"
-    return f"Delete {what} of {safe(str(plan.stream))} on {host}?"
+def _streams(number: int) -> str:
+    return f"{number:,} stream" + ("" if number == 1 else "s")
+
+
+def title(plan: DeletePlan) -> str:
+    match plan.radius:
+        case Radius.MARKED:
+            return f"Delete {_sessions(len(plan.sessions))} that you marked on {plan.host}?"
+        case Radius.EVERYTHING:
+            return f"Delete EVERY usage record that is listed of {plan.host}?"
+        case _:
+            return f"Delete {plan.radius.value} of {safe(str(plan.stream))} on {plan.host}?"
 
 
 def button(plan: DeletePlan) -> str:
@@ -77,19 +140,23 @@ def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None) -> list[str]:
     span = f"started {formats.moment(newest.start_time, now_ms, tz)}"
     if len(plan.sessions) > 1:
         span += f" back to {formats.moment(oldest.start_time, now_ms, tz)}"
-    lines = [f"{_sessions(len(plan.sessions))}, {span}."]
+    of = f" of {_streams(len(plan.streams))}" if len(plan.streams) > 1 else ""
+    lines = [f"{_sessions(len(plan.sessions))}{of}, {span}."]
+    if 1 < len(plan.streams) <= _MOST_NAMED:
+        lines.append(", ".join(shortened(safe(str(stream)), 40) for stream in plan.streams) + ".")
     if plan.live:
         subject = (
             "It is" if len(plan.sessions) == 1 else f"{len(plan.live)} of them {'is' if len(plan.live) == 1 else 'are'}"
         )
-        lines.append(f"{subject} LIVE with {formats.count(plan.watching)} watching now. The stream itself goes on.")
+        goes_on = "The stream itself goes on." if len(plan.live) == 1 else "The streams themselves go on."
+        lines.append(f"{subject} LIVE with {formats.count(plan.watching)} watching now. {goes_on}")
     if plan.hidden:
         verb = "is" if plan.hidden == 1 else "are"
         lines.append(
             f"{formats.count(plan.hidden)} of the {_sessions(len(plan.sessions))} {verb} hidden by your filter."
         )
     if plan.left_out:
-        lines.append(f"{_sessions(len(plan.left_out))} without a usage record of its own stays.")
+        lines.append(f"{_sessions(len(plan.left_out))} without a usage record or a name of its own stays.")
     lines.append("Daily statistics are kept. The records go to the local journal first.")
     return lines
 
@@ -120,5 +187,5 @@ def since_asked(plan: DeletePlan, records: Iterable[UsageRecord]) -> Since:
     """What the service's records say differently from what the plan was made on."""
     found = {record.key for record in records}
     known = {*plan.keys, *(session.key for session in plan.left_out)}
-    started = frozenset(found - known) if plan.whole_stream else frozenset()
+    started = frozenset(found - known) if plan.radius in (Radius.STREAM, Radius.EVERYTHING) else frozenset()
     return Since(frozenset(set(plan.keys) - found), started)

@@ -10,8 +10,8 @@ from datetime import date, timedelta
 
 import msgspec
 
-from streamusage.answers import BackfilledPart, CoveredTime, DailyStatistics
 from streamusage.coverage import WORST_FIRST, Provenance
+from streamusage.day_answers import BackfilledPart, CoveredTime, DailyStatistics
 from tui.model import formats
 from tui.model.accounts import WHOLE
 

@@ -5,10 +5,11 @@ between a table that scrolls and one that stutters.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
+from streamusage.coverage import WORST_FIRST
 from streamusage.usage import SessionKey
 from tui.model.filter import Filter, parse
 from tui.model.sessions import Change, Session, SessionStore
@@ -27,9 +28,12 @@ class Column(StrEnum):
     PEAK = "peak"
     LOST = "lost"
     TOTAL = "total"
+    AGE = "age"
+    DATA = "data"
+    STATE = "state"
 
 
-DESCENDING_FIRST = frozenset(Column) - {Column.STREAM}
+DESCENDING_FIRST = frozenset(Column) - {Column.STREAM, Column.DATA, Column.STATE}
 """Columns of which one wants to see the largest first."""
 
 _FIGURES: dict[Column, Callable[[Session], int | None]] = {
@@ -39,6 +43,10 @@ _FIGURES: dict[Column, Callable[[Session], int | None]] = {
     Column.LOST: lambda session: session.lost,
     Column.TOTAL: lambda session: session.total,
     # A live one lasts the longer the earlier it began; live and ended ones are never compared.
+    # The oldest figures are those that were updated first.
+    Column.AGE: lambda session: None if session.updated is None else -session.updated,
+    Column.DATA: lambda session: WORST_FIRST.index(session.provenance) if session.provenance else None,
+    Column.STATE: lambda session: session.live,
     Column.DURATION: lambda session: (-session.start_time or None) if session.live else session.duration_ms,
 }
 
@@ -71,19 +79,61 @@ class _Group:
             self.sessions.insert(bisect_left(self.sessions, sort_key(session), key=sort_key), session)
 
 
+class Heading(NamedTuple):
+    """A row above the sessions of a scope, where sessions are grouped."""
+
+    scope: str
+    sessions: int
+    live: int
+    watching: int
+
+
 class SessionView:
-    """The rows of the session table."""
+    """The rows of the session table: sessions, and headings where they are grouped by scope."""
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self.column = Column.ACTIVE
         self.descending = True
         self.filter: Filter = parse("")
+        self._now_ms = 0
         self._live = _Group()
         self._ended = _Group()
+        self.grouped = False
+        self._grouped_rows: list[Session | Heading] | None = None
+        self._row_by_key: dict[SessionKey, int] = {}
 
     def __len__(self) -> int:
+        return len(self._by_scope()) if self.grouped else self.sessions
+
+    @property
+    def sessions(self) -> int:
+        """How many sessions are shown; headings are none."""
         return len(self._live.sessions) + len(self._ended.sessions)
+
+    def group(self, grouped: bool) -> None:
+        """Puts the sessions of a scope together, under a heading, or no longer."""
+        self.grouped, self._grouped_rows = grouped, None
+
+    def _by_scope(self) -> list[Session | Heading]:
+        """The rows where they are grouped: made anew when something changed, which costs a pass over all of them."""
+        if self._grouped_rows is None:
+            scopes: dict[str, list[Session]] = {}
+            for session in (*self._live.sessions, *self._ended.sessions):
+                scopes.setdefault(session.scope, []).append(session)
+            rows: list[Session | Heading] = []
+            for scope, sessions in sorted(scopes.items()):
+                live = [session for session in sessions if session.live]
+                rows.append(Heading(scope, len(sessions), len(live), sum(session.active or 0 for session in live)))
+                rows += sessions
+            self._grouped_rows = rows
+            self._row_by_key = {row.key: number for number, row in enumerate(rows) if isinstance(row, Session)}
+        return self._grouped_rows
+
+    def all_sessions(self) -> Iterator[Session]:
+        """Every session that is shown, in the table's order."""
+        rows = self._by_scope() if self.grouped else (*self._live.sessions, *self._ended.sessions)
+        return (row for row in rows if isinstance(row, Session))
 
     def sort(self, column: Column, *, descending: bool) -> None:
         self.column, self.descending = column, descending
@@ -94,11 +144,23 @@ class SessionView:
         self.filter = chosen
         self._arrange()
 
+    def at_time(self, now_ms: int) -> None:
+        """Moves the instant that filters by time look from. Rows come and go by it, though nothing changed."""
+        if self.filter.by_time:
+            self._now_ms = now_ms
+            self._arrange()
+        else:
+            self._now_ms = now_ms
+
+    def _matches(self, session: Session) -> bool:
+        return self.filter.test(session, self._now_ms)
+
     def update(self, changes: Iterable[Change]) -> None:
         """Puts what a poll changed into order."""
+        self._grouped_rows = None
         gone: tuple[list[Session], list[Session]] = ([], [])
         come: tuple[list[Session], list[Session]] = ([], [])
-        matches = self.filter.matches
+        matches = self._matches
         for change in changes:
             if change.before is not None and matches(change.before):
                 gone[change.before.live].append(change.before)
@@ -108,24 +170,34 @@ class SessionView:
             if gone[live] or come[live]:
                 group.update(gone[live], come[live], self._sort_key(live=live))
 
-    def rows(self, first: int, last: int) -> list[Session]:
+    def rows(self, first: int, last: int) -> Sequence[Session | Heading]:
         """The rows from `first` up to, and without, `last`."""
+        if self.grouped:
+            return self._by_scope()[max(0, first) : max(0, last)]
         live = self._live.sessions
         chosen = live[max(0, first) : max(0, last)]
         if last > len(live):
             chosen = chosen + self._ended.sessions[max(0, first - len(live)) : last - len(live)]
         return chosen
 
-    def at(self, row: int) -> Session | None:
-        """The session in a row; `None` outside the table."""
+    def row(self, row: int) -> Session | Heading | None:
+        """What stands in a row; `None` outside the table."""
         found = self.rows(row, row + 1) if row >= 0 else []
         return found[0] if found else None
+
+    def at(self, row: int) -> Session | None:
+        """The session in a row; `None` outside the table and in a heading."""
+        found = self.row(row)
+        return found if isinstance(found, Session) else None
 
     def row_of(self, key: SessionKey) -> int | None:
         """Where a session stands; `None` where it is not shown."""
         session = self._store.get(key)
-        if session is None or not self.filter.matches(session):
+        if session is None or not self._matches(session):
             return None
+        if self.grouped:
+            self._by_scope()
+            return self._row_by_key.get(key)
         group = self._live if session.live else self._ended
         sort_key = self._sort_key(live=session.live)
         place = bisect_left(group.sessions, sort_key(session), key=sort_key)
@@ -135,10 +207,11 @@ class SessionView:
 
     def hidden(self) -> int:
         """How many sessions the filter hides."""
-        return len(self._store) - len(self)
+        return len(self._store) - self.sessions
 
     def _arrange(self) -> None:
-        matches = self.filter.matches
+        self._grouped_rows = None
+        matches = self._matches
         for live, group in ((True, self._live), (False, self._ended)):
             group.sessions = [session for session in self._store if session.live is live and matches(session)]
             group.sessions.sort(key=self._sort_key(live=live))

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.screen import Screen
 
-from tui.actions import is_dangerous
+from tui.actions import Context, available, is_dangerous
+from tui.model import formats
+from tui.model.latency import Split
+from tui.screens.page import Page
+from tui.screens.picker import Choice, Picked, Picker
 from tui.state import ConsoleState
+from tui.themes import THEMES
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
 
 class ConsoleScreen(Screen[None]):
     """A full screen. `state_changed` is called after every poll and once a second."""
+
+    PLACE: ClassVar[Context] = Context.SESSIONS
 
     @property
     def console_app(self) -> ConsoleApp:
@@ -34,7 +41,7 @@ class ConsoleScreen(Screen[None]):
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if is_dangerous(action) and self.state.read_only:
+        if is_dangerous(action) and self.state.is_read_only():
             return False
         return super().check_action(action, parameters)
 
@@ -46,3 +53,75 @@ class ConsoleScreen(Screen[None]):
 
     async def action_quit(self, *_: Any) -> None:
         self.app.exit(0)
+
+    # By name
+
+    def action_palette(self) -> None:
+        actions = available(self.PLACE, read_only=self.state.is_read_only(), keymap=self.state.keymap)
+        choices = [
+            Choice(action.name, action.command, f"{action.help}  {action.shown}".rstrip(), action.takes)
+            for action in actions
+            if action.command
+        ]
+        self.app.push_screen(Picker("Everything by name", choices), self._run_picked)
+
+    async def _run_picked(self, picked: Picked | None) -> None:
+        if picked is not None:
+            name = picked.value
+            await self.run_action(f"{name}({picked.argument!r})" if picked.argument else name)
+
+    # What is the same everywhere
+
+    def action_pause(self) -> None:
+        self.console_app.pause()
+
+    def action_interval(self, steps: int) -> None:
+        self.console_app.change_interval(steps)
+
+    def action_arm(self, length: str = "5m") -> None:
+        self.console_app.arm(length)
+
+    def action_theme(self, name: str = "") -> None:
+        if name in THEMES:
+            self.app.theme = name
+            return
+        choices = [Choice(theme, theme, "dark" if THEMES[theme].dark else "light") for theme in THEMES]
+        self.app.push_screen(Picker("Theme", choices, current=self.app.theme), self._theme_picked)
+
+    def _theme_picked(self, picked: Picked | None) -> None:
+        if picked is not None:
+            self.app.theme = picked.value
+
+    def action_profile(self, name: str = "") -> None:
+        self.console_app.pick_profile(name)
+
+    def action_screenshot(self, file: str = "") -> None:
+        self.console_app.save_picture(file)
+
+    def action_bundle(self, file: str = "") -> None:
+        self.console_app.save_bundle(file)
+
+    def action_latency(self) -> None:
+        self.app.push_screen(Page(latency_lines(self.state), closed_by="L"))
+
+
+def latency_lines(state: ConsoleState) -> list[str]:
+    """Where the time of the last polls went."""
+    lines = ["Where the time of a poll goes, in milliseconds, newest first", ""]
+    lines.append("  connect  first byte    body  decode   apply   paint   total        bytes")
+    for split in [*state.latency.splits][-1:-21:-1]:
+        lines.append(_latency_line(split))
+    if not state.latency.splits:
+        lines.append("  nothing polled yet")
+    lines += ["", f"polled every {state.poll_interval_ms / 1000:g} s"]
+    if state.skew_ms is not None:
+        lines.append(f"the service's clock is {state.skew_ms / 1000:+.1f} s from this machine's")
+    if state.drift:
+        lines.append(f"its records differ from the documented ones: {state.drift.in_words()}")
+    return lines
+
+
+def _latency_line(split: Split) -> str:
+    figures = zip(split[:6], (9, 12, 8, 8, 8, 8), strict=True)
+    text = "".join((f"{part:.1f}" if part is not None else formats.UNKNOWN).rjust(cells) for part, cells in figures)
+    return f"{text}{split.total_ms:8.1f}{split.answer_bytes:13,}"

@@ -17,12 +17,16 @@ from textual.widgets import Button, Input, Static
 from streamusage.client import UsageApiError
 from streamusage.usage import UsageRecord
 from tui.model import deletion
-from tui.model.deletion import DeletePlan
+from tui.model.deletion import DeletePlan, Radius
 from tui.model.text import safe
 from tui.state import ConsoleState
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp
+
+
+MOST_ASKED_ONE_BY_ONE = 20
+"""Streams that are read again each by itself; of more, everything is."""
 
 
 class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
@@ -45,17 +49,17 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
         dialog = Vertical(id="dialog")
         dialog.border_title = None
         with dialog:
-            yield Static(deletion.title(plan, state.host), markup=False, classes="told")
+            yield Static(deletion.title(plan), markup=False, classes="told")
             lines = deletion.blast_radius(plan, state.now_ms(), state.tz)
             yield Static("\n".join(lines), markup=False, classes="told")
             yield Static("", markup=False, id="since", classes="since")
-            if plan.whole_stream and not plan.cannot:
-                yield Static(f"Type the stream's name to go on: {safe(str(plan.stream))}", markup=False)
+            if plan.to_type and not plan.cannot:
+                yield Static(plan.asks_to_type, markup=False)
                 yield _NameInput(id="name", compact=True)
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel")
                 if not plan.cannot:
-                    yield Button(deletion.button(plan), id="go", disabled=plan.whole_stream)
+                    yield Button(deletion.button(plan), id="go", disabled=bool(plan.to_type))
 
     def on_mount(self) -> None:
         self.query_one("#since").display = False
@@ -75,9 +79,9 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
 
     @on(Input.Changed, "#name")
     def _name_typed(self, event: Input.Changed) -> None:
-        stream = self._plan.stream
+        wanted = self._plan.to_type
         # The name as it is drawn counts too: not every character of a name can be typed.
-        right = event.value in (str(stream), safe(str(stream)))
+        right = event.value in (wanted, safe(wanted))
         self.query_one("#go", Button).disabled = not right
 
     @on(Input.Submitted, "#name")
@@ -96,7 +100,7 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
         """Reads the stream's records again; goes on if nothing is different from what was last said."""
         plan = self._plan
         try:
-            records = await cast("ConsoleApp", self.app).client.usage_of(plan.stream)
+            records = await self._read_again()
         except (UsageApiError, ValueError) as error:
             self._say([f"Nothing was deleted. {safe(str(error))}"])
             return
@@ -112,6 +116,12 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
             self.query_one("#go", Button).disabled = not chosen
             return
         self.dismiss(chosen)
+
+    async def _read_again(self) -> list[UsageRecord]:
+        client, streams = cast("ConsoleApp", self.app).client, self._plan.streams
+        if len(streams) > MOST_ASKED_ONE_BY_ONE or self._plan.radius is Radius.EVERYTHING:
+            return await client.usage()
+        return [record for stream in streams for record in await client.usage_of(stream)]
 
     def _say(self, lines: list[str]) -> None:
         since = self.query_one("#since", Static)

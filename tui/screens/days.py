@@ -7,7 +7,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from streamusage.answers import DailyStatistics
+from streamusage.day_answers import DailyStatistics
 from streamusage.days import day_of
 from tui.actions import Context, available, bindings
 from tui.model import formats
@@ -39,6 +39,8 @@ _COLUMNS = (
 
 class DaysScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.DAYS)]
+
+    PLACE: ClassVar[Context] = Context.DAYS
 
     def __init__(self) -> None:
         super().__init__()
@@ -134,7 +136,7 @@ class DaysScreen(ConsoleScreen):
         if not self._open and rows:
             page.scroll_to(y=max(0, place - page.size.height + 2), animate=False)
         self._draw_words(rows[place][1] if rows else None)
-        actions = available(Context.DAYS, read_only=state.read_only)
+        actions = available(Context.DAYS, read_only=state.is_read_only(), keymap=state.keymap)
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
     def _cursor(self, rows: Sequence[tuple[date, Figures]]) -> int:
@@ -255,7 +257,7 @@ class DaysScreen(ConsoleScreen):
             self.app.pop_screen()
 
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Context.DAYS, read_only=self.state.read_only))
+        self.app.push_screen(HelpScreen(Context.DAYS, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
 
 def _name_cells(by_server: bool) -> int:

@@ -25,6 +25,8 @@ _SLOT_TITLES = (("CONNECTIONS", 13), ("OUT", 11), ("PEAK OUT", 16))
 class GapScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.GAP)]
 
+    PLACE: ClassVar[Context] = Context.GAP
+
     def __init__(self, row: str, gaps: Sequence[Span], *, of_stream: bool) -> None:
         super().__init__()
         self._row = row
@@ -102,7 +104,7 @@ class GapScreen(ConsoleScreen):
         )
         self.query_one("#summary", Line).show(left, right)
         self.query_one(Page).show(self._content())
-        actions = available(Context.GAP, read_only=state.read_only)
+        actions = available(Context.GAP, read_only=state.is_read_only(), keymap=state.keymap)
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
     def _server(self) -> ServerState | None:
@@ -210,8 +212,17 @@ class GapScreen(ConsoleScreen):
 
     # Keys
 
-    def action_scroll(self, lines: int) -> None:
+    def action_move(self, lines: int) -> None:
         self.query_one(Page).scroll_relative(y=lines, animate=False)
+
+    def action_move_page(self, pages: int) -> None:
+        self.action_move(pages * max(1, self.query_one(Page).size.height - 1))
+
+    def action_first(self) -> None:
+        self.query_one(Page).scroll_home(animate=False)
+
+    def action_last(self) -> None:
+        self.query_one(Page).scroll_end(animate=False)
 
     def action_next_gap(self) -> None:
         self._go(1)
@@ -228,7 +239,7 @@ class GapScreen(ConsoleScreen):
         self.app.pop_screen()
 
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Context.GAP, read_only=self.state.read_only))
+        self.app.push_screen(HelpScreen(Context.GAP, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
 
 def _ends(first_at: int, last_at: int, step_ms: int) -> tuple[int, int]:

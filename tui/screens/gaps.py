@@ -35,11 +35,15 @@ _TURNED_FOR_MS = 4_000
 class GapsScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.GAPS)]
 
-    def __init__(self) -> None:
+    PLACE: ClassVar[Context] = Context.GAPS
+
+    def __init__(self, server: str | None = None) -> None:
         super().__init__()
         self.book = CoverageBook()
         self._shares = DayShares()
         self._cell_ms = CELL_LENGTHS_MS[0]
+        self._server = server
+        """The server at which the cursor stands first."""
         self._cells_back = 0
         self._of_streams = False
         self._most_lacking_first = False
@@ -99,6 +103,9 @@ class GapsScreen(ConsoleScreen):
 
     def coverage_polled(self, polled: CoveragePolled) -> None:
         """Takes in what the service told, and draws it."""
+        if self._server is not None:
+            self.grid_view.stand_at(self._server)
+            self._server = None
         before = self.book.servers
         replaced = self.book.heard(polled.coverage)
         if polled.carriers is not None:
@@ -163,7 +170,7 @@ class GapsScreen(ConsoleScreen):
             if provenance is not None:
                 legend += [(f"{glyph} ", provenance.value), (f"{provenance.value}  ", "quiet")]
         self.query_one("#legend", Line).show(legend)
-        actions = available(Context.GAPS, read_only=state.read_only)
+        actions = available(Context.GAPS, read_only=state.is_read_only(), keymap=state.keymap)
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
     def _summary(self) -> tuple[list[Part], list[Part]]:
@@ -343,7 +350,7 @@ class GapsScreen(ConsoleScreen):
         if self._of_streams and not self.book.streams:
             self.console_app.refresh_now()
 
-    def action_sort(self) -> None:
+    def action_order(self) -> None:
         self._most_lacking_first = not self._most_lacking_first
         self._show()
 
@@ -397,8 +404,11 @@ class GapsScreen(ConsoleScreen):
         else:
             self.console_app.close_gaps()
 
+    def action_servers(self) -> None:
+        self.console_app.open_servers()
+
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Context.GAPS, read_only=self.state.read_only))
+        self.app.push_screen(HelpScreen(Context.GAPS, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
 
 def _wrapped(text: str, cells: int) -> list[str]:

@@ -1,5 +1,6 @@
 """The help page: every key of the place it was asked from, from the registry of actions, and what the glyphs mean."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from rich.text import Text
@@ -9,8 +10,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from tui.actions import Context, available
-from tui.model.text import padded
+from tui.actions import NO_KEYMAP, Context, available
+from tui.model.text import padded, width
 
 _GLYPHS = (
     ("█ live", "seen as it happened"),
@@ -31,8 +32,9 @@ class HelpScreen(ModalScreen[None]):
         Binding("k,up", "scroll(-1)", "up", show=False),
     ]
 
-    def __init__(self, context: Context, *, read_only: bool) -> None:
+    def __init__(self, context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP) -> None:
         super().__init__()
+        self._keymap = keymap
         self._place = context
         self._read_only = read_only
 
@@ -48,8 +50,9 @@ class HelpScreen(ModalScreen[None]):
             f"Keys in the {self._place.value} view" + (", read-only: nothing can be deleted" if self._read_only else "")
         ]
         lines.append("")
-        for action in available(self._place, read_only=self._read_only):
-            lines.append(f"  {padded(action.shown, 8)}{action.help}")
+        for action in available(self._place, read_only=self._read_only, keymap=self._keymap):
+            shown = action.shown if action.keys else f":{action.command}"
+            lines.append(f"  {padded(shown, 8) if width(shown) < 8 else shown + '  '}{action.help}")
         lines += ["", "How figures and times came", ""]
         lines += [f"  {padded(glyph, 14)}{meaning}" for glyph, meaning in _GLYPHS]
         lines += ["", "esc closes"]

@@ -2,20 +2,32 @@
 
 from typing import ClassVar
 
+import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
+from streamusage.usage import SessionKey
 from tui.actions import Context, available, bindings
-from tui.model.filter import parse
+from tui.exports import record_of, table_csv, table_json
+from tui.model import formats
+from tui.model.columns import SHOWN, Density
+from tui.model.deletion import Radius
+from tui.model.filter import FilterError, parse
+from tui.model.instants import instant
+from tui.model.sessions import Session
+from tui.model.text import safe
 from tui.model.view import DESCENDING_FIRST, Column
 from tui.screens.base import ConsoleScreen
+from tui.screens.columns import ColumnsScreen
 from tui.screens.help import HelpScreen
+from tui.screens.page import Page
+from tui.screens.picker import Choice, Picked, Picker
 from tui.widgets import bars
 from tui.widgets.detail import HISTORY_CELLS, HISTORY_STEP_MS, DetailView
-from tui.widgets.filter_prompt import FilterPrompt
+from tui.widgets.filter_prompt import INDENT, FilterPrompt
 from tui.widgets.lines import Line, Part
 from tui.widgets.session_table import SessionTable
 
@@ -25,9 +37,12 @@ WIDE_FROM_CELLS = 110
 class SessionsScreen(ConsoleScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.SESSIONS)]
 
-    def __init__(self) -> None:
+    def __init__(self, filters: list[str] | None = None) -> None:
         super().__init__()
+        self._filters = filters or []
         self.notice: Part | None = None
+        self._range_from: SessionKey | None = None
+        self._range_to: SessionKey | None = None
 
     def compose(self) -> ComposeResult:
         yield Line(id="header")
@@ -36,12 +51,20 @@ class SessionsScreen(ConsoleScreen):
             yield SessionTable(self.state, id="table")
             yield DetailView(self.state, id="detail")
         yield FilterPrompt(id="prompt")
+        yield Line(id="caret")
+        yield Line(id="wrong")
         yield Line(id="status")
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        self.query_one(FilterPrompt).history = list(self._filters)
         self.table.focus()
         self.state_changed(polled=True)
+
+    @property
+    def filters(self) -> list[str]:
+        """Filters that were used, the newest last."""
+        return self.query_one(FilterPrompt).history if self.is_mounted else self._filters
 
     @property
     def table(self) -> SessionTable:
@@ -79,10 +102,10 @@ class SessionsScreen(ConsoleScreen):
         self.query_one("#header", Line).show(*bars.header(state))
         self.query_one("#summary", Line).show(*bars.summary(state))
         self.query_one("#status", Line).show(*bars.status(state, self.notice, self.table.cursor_row))
-        can_go_back = self.detail_is_open or bool(state.view.filter)
+        can_go_back = self.detail_is_open or bool(state.marks) or bool(state.view.filter)
         actions = [
             action
-            for action in available(Context.SESSIONS, read_only=state.read_only)
+            for action in available(Context.SESSIONS, read_only=state.is_read_only(), keymap=state.keymap)
             if action.name != "back" or can_go_back
         ]
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
@@ -130,6 +153,8 @@ class SessionsScreen(ConsoleScreen):
             self.remove_class("detail-open")
             self._show_detail()
             self.table.focus()
+        elif self.state.marks:
+            self.action_clear_marks()
         elif self.state.view.filter:
             self._filter("")
             self.query_one(FilterPrompt).value = ""
@@ -141,13 +166,24 @@ class SessionsScreen(ConsoleScreen):
     def action_filter(self) -> None:
         self.add_class("filtering")
         prompt = self.query_one(FilterPrompt)
-        prompt.value = self.state.view.filter.text
+        prompt.open(self.state.view.filter.text)
         prompt.focus()
 
-    def _filter(self, text: str) -> None:
-        self.state.view.show(parse(text))
-        self.table.rows_changed()
+    def _filter(self, text: str) -> bool:
+        """Shows what the text picks. What cannot be read is pointed at, and changes nothing."""
+        try:
+            chosen = parse(text)
+        except FilterError as error:
+            self.query_one("#caret", Line).show([(error.caret(INDENT), "bad")])
+            self.query_one("#wrong", Line).show([(f" {safe(str(error))}", "bad")])
+            self.add_class("wrong-filter")
+            return False
+        self.remove_class("wrong-filter")
+        if chosen.text != self.state.view.filter.text:
+            self.state.view.show(chosen)
+            self.table.rows_changed()
         self._draw_lines()
+        return True
 
     @on(Input.Changed, "#prompt")
     def _filter_typed(self, event: Input.Changed) -> None:
@@ -155,22 +191,41 @@ class SessionsScreen(ConsoleScreen):
             self._filter(event.value)
 
     @on(Input.Submitted, "#prompt")
-    def _filter_chosen(self) -> None:
-        self.remove_class("filtering")
-        self.table.focus()
+    def _filter_chosen(self, event: Input.Submitted) -> None:
+        if self._filter(event.value):
+            self.query_one(FilterPrompt).remember(event.value)
+            self._close_prompt()
 
     @on(FilterPrompt.GivenUp)
     def _filter_given_up(self) -> None:
         self._filter("")
-        self._filter_chosen()
+        self._close_prompt()
 
-    def action_sort(self) -> None:
-        columns = list(Column)
-        column = columns[(columns.index(self.state.view.column) + 1) % len(columns)]
-        self._sort(column, descending=column in DESCENDING_FIRST)
+    def _close_prompt(self) -> None:
+        self.remove_class("filtering")
+        self.table.focus()
+
+    def action_sort_next(self) -> None:
+        columns = [Column.STREAM, *dict.fromkeys(SHOWN[name].sorts or Column.ACTIVE for name in self.state.columns)]
+        here = columns.index(self.state.view.column) if self.state.view.column in columns else -1
+        self._sort_by(columns[(here + 1) % len(columns)])
 
     def action_reverse(self) -> None:
         self._sort(self.state.view.column, descending=not self.state.view.descending)
+
+    def action_sort(self, name: str = "") -> None:
+        if name in set(Column):
+            self._sort_by(Column(name))
+            return
+        choices = [Choice(column.value, column.value) for column in Column]
+        self.app.push_screen(Picker("Sort by", choices, current=self.state.view.column.value), self._sort_picked)
+
+    def _sort_picked(self, picked: Picked | None) -> None:
+        if picked is not None:
+            self._sort_by(Column(picked.value))
+
+    def _sort_by(self, column: Column) -> None:
+        self._sort(column, descending=column in DESCENDING_FIRST)
 
     def _sort(self, column: Column, *, descending: bool) -> None:
         self.state.view.sort(column, descending=descending)
@@ -182,21 +237,172 @@ class SessionsScreen(ConsoleScreen):
             way = "newest first" if descending else "oldest first"
         self.say(f"sorted by {column.value}, {way}; live sessions come first", "quiet")
 
+    # How the table looks
+
+    def action_columns(self) -> None:
+        self.app.push_screen(ColumnsScreen(self.state.columns), self._columns_chosen)
+
+    def _columns_chosen(self, names: list[str] | None) -> None:
+        if names is not None:
+            self.state.columns = names
+            self.table.redraw()
+
+    def action_density(self) -> None:
+        densities = list(Density)
+        self.state.density = densities[(densities.index(self.state.density) + 1) % len(densities)]
+        self.table.redraw()
+        self.say(f"columns: {self.state.density.value}", "quiet")
+
+    def action_group(self) -> None:
+        self.state.view.group(not self.state.view.grouped)
+        self.table.rows_changed()
+        self.say("grouped by scope" if self.state.view.grouped else "not grouped", "quiet")
+
+    # Marks
+
+    def action_mark(self) -> None:
+        if self.table.cursor_key is not None:
+            self.state.marks.toggle(self.table.cursor_key)
+        self._range_from = None
+        self.table.move_by(1)
+        self._draw_lines()
+
+    def action_mark_range(self, rows: int) -> None:
+        """Stretches the range from the session at which it began, wherever that stands by now."""
+        view, table = self.state.view, self.table
+        begun = self._range_from is not None and view.row_of(self._range_from) is not None
+        if not begun or self._range_to != table.cursor_key:
+            self.state.marks.end_range()
+            self._range_from = table.cursor_key
+        if self._range_from is None:
+            return
+        first = view.row_of(self._range_from)
+        table.move_by(rows)
+        self._range_to = table.cursor_key
+        if first is not None:
+            low, high = sorted((first, table.cursor_row))
+            self.state.marks.stretch(row.key for row in view.rows(low, high + 1) if isinstance(row, Session))
+        table.repaint()
+        self._draw_lines()
+
+    def action_mark_shown(self) -> None:
+        self.state.marks.end_range()
+        self.state.marks.stretch([*self.state.marks, *(session.key for session in self.state.view.all_sessions())])
+        self.state.marks.end_range()
+        self.table.repaint()
+        self._draw_lines()
+
+    def action_clear_marks(self) -> None:
+        self.state.marks.clear()
+        self._range_from = None
+        self.table.repaint()
+        self._draw_lines()
+
+    # Back in time
+
+    def action_step(self, polls: int) -> None:
+        self.state.hold()
+        self.state.step(polls)
+        self._time_moved()
+
+    def action_live(self) -> None:
+        self.state.go_on()
+        self._time_moved()
+
+    def action_jump(self, to: str = "") -> None:
+        at_ms = instant(to, self.state.now_ms(), self.state.tz)
+        if at_ms is None:
+            self.say("jump to what time? 3m, 90s ago or 12:40", "warn")
+            return
+        self.state.jump(at_ms)
+        self._time_moved()
+
+    def _time_moved(self) -> None:
+        self.state_changed(polled=True)
+        self.console_app.tell_screens(polled=True)
+
+    # Out of the console
+
+    def _shown_for_copy(self, what: str) -> str:
+        session = self.table.cursor_session
+        match what:
+            case "table as CSV":
+                return table_csv(self.state.view.all_sessions())
+            case "table as JSON":
+                return table_json(self.state.view.all_sessions())
+            case _ if session is None:
+                return ""
+            case "command":
+                return self.console_app.outbox.curl(session)
+            case "name":
+                return str(session.stream)
+            case _:
+                return msgspec.json.encode(record_of(session)).decode()
+
+    def action_copy(self, what: str = "") -> None:
+        if what:
+            self._copy(Picked(what, ""))
+            return
+        kinds = ("record", "name", "command", "table as CSV", "table as JSON")
+        self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in kinds]), self._copy)
+
+    def _copy(self, picked: Picked | None) -> None:
+        if picked is not None:
+            self.say(self.console_app.outbox.copy(self._shown_for_copy(picked.value), picked.value), "quiet")
+
+    def action_export(self, file: str = "") -> None:
+        if not file:
+            suggested = f"export {self.console_app.outbox.file_name('csv')}"
+            choice = Choice("export", "export", "to a new file, .csv or .json", "FILE")
+            self.app.push_screen(Picker("Export what is shown", [choice], suggested), self._export)
+            return
+        sessions = list(self.state.view.all_sessions())
+        content = table_json(sessions) if file.lower().endswith(".json") else table_csv(sessions)
+        self.say(*self.console_app.outbox.save(file, content, f"{formats.count(len(sessions))} sessions"))
+
+    def _export(self, picked: Picked | None) -> None:
+        if picked is not None and picked.argument:
+            self.action_export(picked.argument)
+
+    def action_raw_record(self) -> None:
+        session = self.table.cursor_session
+        if session is not None:
+            record = msgspec.json.format(msgspec.json.encode(record_of(session)), indent=2).decode()
+            told = [] if session.recorded else ["There is no usage record yet: this is what the live list says.", ""]
+            self.app.push_screen(Page([*told, *map(safe, record.split("\n"))], closed_by="J"))
+
+    def action_command(self) -> None:
+        session = self.table.cursor_session
+        if session is not None:
+            self.app.push_screen(Page([safe(self.console_app.outbox.curl(session))], closed_by="c"))
+
     # Elsewhere
 
     def action_gaps(self) -> None:
         self.console_app.open_gaps()
 
+    def action_servers(self) -> None:
+        self.console_app.open_servers()
+
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Context.SESSIONS, read_only=self.state.read_only))
+        self.app.push_screen(
+            HelpScreen(Context.SESSIONS, read_only=self.state.is_read_only(), keymap=self.state.keymap)
+        )
+
+    # Deletes
 
     def action_delete_session(self) -> None:
+        marked = [session for key in self.state.marks if (session := self.state.store.get(key)) is not None]
         session = self.table.cursor_session
-        if session is not None:
-            self.console_app.ask_to_delete([session], session.stream, whole_stream=False)
+        if marked:
+            self.console_app.deletions.ask(marked, Radius.MARKED)
+        elif session is not None:
+            self.console_app.deletions.ask([session], Radius.SESSION)
 
     def action_delete_stream(self) -> None:
         session = self.table.cursor_session
         if session is not None:
-            sessions = self.state.store.of_stream(session.stream)
-            self.console_app.ask_to_delete(sessions, session.stream, whole_stream=True)
+            self.console_app.deletions.ask(self.state.store.of_stream(session.stream), Radius.STREAM)
+
+    def action_delete_everything(self) -> None:
+        self.console_app.deletions.ask(self.state.store, Radius.EVERYTHING)

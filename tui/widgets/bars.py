@@ -11,6 +11,9 @@ from tui.widgets.lines import Part
 
 _STEP_INKS = {Step.WAITING: "quiet", Step.LIVE: "good", Step.LATE: "warn", Step.STALE: "bad", Step.OFFLINE: "bad"}
 
+SKEW_TOLD_FROM_MS = 5_000
+"""Clocks further apart than this are worth a word: ages that other tools show will not agree."""
+
 
 def header(state: ConsoleState, view: str = "") -> tuple[list[Part], list[Part]]:
     """Left: program, profile, view. Right: freshness, the server that owes most, RO."""
@@ -21,10 +24,19 @@ def header(state: ConsoleState, view: str = "") -> tuple[list[Part], list[Part]]
         left.append((f"  {view}", ""))
     ink = _STEP_INKS[freshness.step]
     right: list[Part] = [("● " if freshness.step is Step.LIVE else "▲ ", ink), (freshness.in_words(), ink)]
+    if state.held:
+        told = f"stepped back to {formats.clock_time(state.now_ms(), state.tz, seconds=True)}"
+        right.append((f"   ‖ {told if state.timeline.back else 'paused'}", "warn"))
+        if state.waiting:
+            right.append((f", +{formats.count(len(state.waiting))} waiting", "warn"))
+    if state.skew_ms is not None and abs(state.skew_ms) >= SKEW_TOLD_FROM_MS:
+        right.append((f"   clock {state.skew_ms / 1000:+.0f} s", "warn"))
     owing = state.owing()
     if owing is not None:
         right.append((f"   · {shortened(safe(owing.server), 16)} owes {formats.age(owing.owed_ms)}", "missing"))
-    if state.read_only:
+    if state.armed_for_ms() > 0:
+        right.append((f"   ARMED {formats.age(state.armed_for_ms())}", "bad"))
+    elif state.read_only:
         right.append(("   RO", "strong"))
     return left, [*right, (" ", "")]
 
@@ -46,18 +58,22 @@ def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
     if state.view.filter:
         left += [("   ", ""), (safe(state.view.filter.text), "accent")]
         left.append((f"  ({formats.count(state.view.hidden())} hidden)", "quiet"))
+    if state.marks:
+        left.append((f"   ✓ {formats.count(len(state.marks))} marked", "marked"))
     return left, []
 
 
-def status(state: ConsoleState, notice: Part | None, row: int) -> tuple[list[Part], list[Part]]:
+def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[list[Part], list[Part]]:
     """What went wrong or was just done, and where in the table the cursor is."""
     right: list[Part] = []
-    if len(state.view):
+    if row is not None and len(state.view):
         right = [(f"{formats.count(row + 1)} of {formats.count(len(state.view))} ", "quiet")]
     if state.why_failed:
         return [(" " + safe(state.why_failed), "bad")], []
     if notice is not None:
         return [(" " + notice[0], notice[1])], right
+    if state.drift:
+        return [(f" unlike the documents: {safe(state.drift.in_words())}", "warn")], right
     if state.cannot_show:
         return [(f" {state.cannot_show}", "quiet")], right
     return [], right

@@ -150,7 +150,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         lines = min(14, max(5, self.size.height // 3))
         top = top_of(chart)
         rows = []
-        for number, line in enumerate(plot(chart, plot_cells, lines)):
+        for number, line in enumerate(plot(chart, plot_cells, lines, braille=self._state.braille)):
             label = ""
             if number in (0, lines // 2, lines - 1):
                 label = formats.count_within(round(top * (lines - 1 - number) / (lines - 1)), _GUTTER - 2)

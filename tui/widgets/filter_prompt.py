@@ -1,22 +1,58 @@
-"""The line in which a filter is typed. The table follows every key; esc gives back what was there before."""
+"""The line in which a filter is typed, and the one under it that points at what cannot be read.
+
+The table follows every key that makes a filter; while the text makes none, the last one that did stays.
+"""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
+KEPT = 50
+INDENT = 1
+"""Cells before the text in the prompt."""
+
 
 class FilterPrompt(Input):
-    BINDINGS = [Binding("escape", "give_up", "clear", show=False)]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "give_up", "clear", show=False),
+        Binding("up", "earlier(1)", "earlier filter", show=False),
+        Binding("down", "earlier(-1)", "later filter", show=False),
+    ]
 
     @dataclass
     class GivenUp(Message):
         """The filter is to be cleared and the prompt to go."""
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(placeholder="words, scope=live/*, name=cam-?, state=live", id=id, compact=True)
+        super().__init__(
+            placeholder="cam state=live active>10k age<2h scope=live/* (a or b) not c", id=id, compact=True
+        )
         self.cursor_blink = False
+        self.history: list[str] = []
+        """Filters that were used, the newest last."""
+        self._back = 0
+
+    def open(self, text: str) -> None:
+        """Shows the prompt's text anew; the history starts at its newest."""
+        self._back = 0
+        self.value = text
+        self.cursor_position = len(text)
+
+    def remember(self, text: str) -> None:
+        """Puts a filter that was used at the end of the history."""
+        text = text.strip()
+        if text:
+            self.history = [*(one for one in self.history if one != text), text][-KEPT:]
 
     def action_give_up(self) -> None:
         self.post_message(self.GivenUp())
+
+    def action_earlier(self, steps: int) -> None:
+        back = min(len(self.history), max(0, self._back + steps))
+        if back != self._back:
+            self._back = back
+            self.value = self.history[-back] if back else ""
+            self.cursor_position = len(self.value)

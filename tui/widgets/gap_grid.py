@@ -86,6 +86,10 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self._keep_in_sight()
         self.repaint()
 
+    def stand_at(self, name: str) -> None:
+        """Puts the cursor on a row, once a window that has it is shown."""
+        self._name = name
+
     def put(self, row: int, at_ms: int | None) -> None:
         """Puts the cursor on a row at an instant of the window."""
         if self.grid is None:

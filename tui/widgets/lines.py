@@ -3,7 +3,9 @@
 A part is a text and the name of its ink; inks are component classes `ink--…`, so themes, NO_COLOR and 16 colours work.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -33,6 +35,8 @@ INKS = (
     "filled",
     "turned",
     "reversed",
+    "matched",
+    "marked",
 )
 
 Part = tuple[str, str]
@@ -86,9 +90,9 @@ class Inked(Widget):
 
     def strip(self, parts: Iterable[Part], cells: int, over: str = "") -> Strip:
         """The parts as one line of exactly `cells` cells, with a further ink laid over all of it."""
-        segments = []
+        segments: list[Segment] = []
         left = cells
-        for text, ink in parts:
+        for text, ink in _together(parts):
             if left <= 0:
                 break
             size = width(text)
@@ -101,6 +105,12 @@ class Inked(Widget):
         if left > 0:
             segments.append(Segment(" " * left, self.ink(over)))
         return Strip(segments, cells)
+
+
+def _together(parts: Iterable[Part]) -> Iterator[Part]:
+    """Neighbours of one ink as one part: over a slow line every change of style counts."""
+    for ink, run in groupby(parts, key=itemgetter(1)):
+        yield "".join(text for text, _ in run), ink
 
 
 class Line(Inked):

@@ -7,12 +7,13 @@ import plotext
 from tui.model.chart import Chart
 
 BACKFILLED_MARK = "▒"
+LINE_MARK = "█"
 
 plotext.terminal.limit(False, False)  # else a plot would be cut at the terminal that the program was started in
 
 
-def plot(chart: Chart, cells: int, lines: int) -> list[str]:
-    """The plot area alone, `lines` lines of `cells` cells: a line of braille, `▒` where it was filled in."""
+def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[str]:
+    """The plot area alone, `lines` lines of `cells` cells: braille (else `█`), and `▒` where it was filled in."""
     figure = plotext.figure
     figure.clear()
     figure.plot_size(cells, lines)
@@ -25,7 +26,7 @@ def plot(chart: Chart, cells: int, lines: int) -> list[str]:
     for first, last, seen_live in sorted(chart.runs(), key=lambda run: not run[2]):
         places = list(range(first, last + 1))
         figures = [chart.steps[place].figure for place in places]
-        marker = "braille" if seen_live else BACKFILLED_MARK
+        marker = ("braille" if braille else LINE_MARK) if seen_live else BACKFILLED_MARK
         figure.draw(figure.signal(places, figures, marker=marker).lines(True))
     drawn = plotext.uncolorize(figure.build().string()).split("\n")
     return [line[:cells].ljust(cells) for line in (drawn + [""] * lines)[:lines]]

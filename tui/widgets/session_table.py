@@ -3,8 +3,9 @@
 The row under the cursor is a session, not a number: when a poll moves it, cursor and scroll go with it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from textual import events
 from textual.geometry import Size
@@ -15,54 +16,14 @@ from textual.strip import Strip
 from streamusage.coverage import Provenance
 from streamusage.usage import SessionKey
 from tui.model import formats
+from tui.model.columns import Shown, figure, fitting, text
 from tui.model.gaps import GLYPHS
 from tui.model.sessions import Session
 from tui.model.sparkline import sparkline
 from tui.model.text import padded, padded_left, safe
-from tui.model.view import Column
+from tui.model.view import Column, Heading
 from tui.state import ConsoleState
 from tui.widgets.lines import INK_CLASSES, Inked, Part
-
-
-class _Shown(NamedTuple):
-    """A column and how many cells it takes."""
-
-    title: str
-    column: Column | None
-    cells: int
-
-
-_LEAST_STREAM = 20
-_TREND = _Shown("TREND", None, 8)
-_LESS_AND_LESS: tuple[tuple[_Shown, ...], ...] = (
-    (
-        _Shown("STARTED", Column.STARTED, 12),
-        _Shown("DUR", Column.DURATION, 6),
-        _Shown("ACTIVE", Column.ACTIVE, 10),
-        _Shown("PEAK", Column.PEAK, 10),
-        _Shown("LOST", Column.LOST, 10),
-        _Shown("TOTAL", Column.TOTAL, 11),
-        _Shown("TREND", None, 24),
-    ),
-    (
-        _Shown("STARTED", Column.STARTED, 9),
-        _Shown("DUR", Column.DURATION, 5),
-        _Shown("ACTIVE", Column.ACTIVE, 7),
-        _Shown("PEAK", Column.PEAK, 6),
-        _Shown("LOST", Column.LOST, 5),
-        _Shown("TOTAL", Column.TOTAL, 6),
-        _TREND,
-    ),
-    (
-        _Shown("DUR", Column.DURATION, 5),
-        _Shown("ACTIVE", Column.ACTIVE, 7),
-        _Shown("PEAK", Column.PEAK, 6),
-        _TREND,
-    ),
-    (_Shown("ACTIVE", Column.ACTIVE, 7), _TREND),
-    (_Shown("ACTIVE", Column.ACTIVE, 7),),
-)
-"""Columns from the widest table to the narrowest; the stream takes what is left."""
 
 
 class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
@@ -129,6 +90,12 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         if event.y >= 1 and row < len(self._state.view):
             self.move_to(row)
 
+    def move_to_key(self, key: SessionKey) -> None:
+        """Puts the cursor on a session, if it is shown."""
+        row = self._state.view.row_of(key)
+        if row is not None:
+            self.move_to(row)
+
     # What is drawn
 
     def rows_changed(self) -> None:
@@ -150,6 +117,11 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
                 self.scroll_to(y=max(0, top + row - anchor_row), animate=False)
             self._scroll_to_cursor()
         self.repaint()
+
+    def redraw(self) -> None:
+        """Draws every line anew: other columns are shown."""
+        self._drawn = {}
+        self.refresh()
 
     def repaint(self) -> None:
         """Draws again the lines that differ from what is on the screen, and no others."""
@@ -181,17 +153,28 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
 
     def _draw(self, y: int) -> Strip:
         cells = self.cells
-        columns = columns_within(cells)
-        stream_cells = max(1, cells - 3 - sum(column.cells + 1 for column in columns))
+        state = self._state
+        columns = fitting(state.columns, cells, state.density)
+        stream_cells = max(1, cells - 3 - sum(size + 1 for _, size in columns))
         if y == 0:
             return self.strip(self._header(columns, stream_cells), cells)
         row = self.scroll_offset.y + y - 1
-        session = self._state.view.at(row)
-        if session is None:
-            return self.strip(self._nothing() if y == 2 and not len(self._state.view) else (), cells)
+        found = state.view.row(row)
+        if found is None:
+            return self.strip(self._nothing() if y == 2 and not len(state.view) else (), cells)
         on_cursor = row == self._cursor_row
         over = ("faded " if self._faded else "") + ("cursor" if on_cursor else "")
-        return self.strip(self._row(session, columns, stream_cells, on_cursor=on_cursor), cells, over)
+        if isinstance(found, Heading):
+            return self.strip(self._heading(found, on_cursor=on_cursor), cells, over)
+        return self.strip(self._row(found, columns, stream_cells, on_cursor=on_cursor), cells, over)
+
+    def _heading(self, heading: Heading, *, on_cursor: bool) -> list[Part]:
+        live = f"{formats.count(heading.live)} live of {formats.count(heading.sessions)}"
+        return [
+            ("▸ " if on_cursor else "  ", "accent"),
+            (f"{safe(heading.scope)}/  ", "strong"),
+            (f"{live}, {formats.count(heading.watching)} watching", "quiet"),
+        ]
 
     def _nothing(self) -> list[Part]:
         if not self._state.has_figures:
@@ -200,11 +183,10 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             return [("   nothing matches the filter; esc clears it", "quiet")]
         return [("   no sessions", "quiet")]
 
-    def _header(self, columns: tuple[_Shown, ...], stream_cells: int) -> list[Part]:
+    def _header(self, columns: Sequence[tuple[Shown, int]], stream_cells: int) -> list[Part]:
         parts: list[Part] = [("   ", ""), self._title("STREAM", Column.STREAM, stream_cells, at_right=False)]
-        for column in columns:
-            at_right = column.column not in (None, Column.STARTED)
-            parts += [(" ", ""), self._title(column.title, column.column, column.cells, at_right=at_right)]
+        for column, cells in columns:
+            parts += [(" ", ""), self._title(column.title, column.sorts, cells, at_right=column.at_right)]
         return parts
 
     def _title(self, title: str, column: Column | None, cells: int, *, at_right: bool) -> Part:
@@ -214,63 +196,49 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             title += "▾" if view.descending else "▴"
         return (padded_left(title, cells) if at_right else padded(title, cells), "accent" if sorted_by else "quiet")
 
-    def _row(self, session: Session, columns: tuple[_Shown, ...], stream_cells: int, *, on_cursor: bool) -> list[Part]:
-        state = self._state
+    def _row(
+        self, session: Session, columns: Sequence[tuple[Shown, int]], stream_cells: int, *, on_cursor: bool
+    ) -> list[Part]:
+        state, now_ms = self._state, self._state.now_ms()
         base = "" if session.live else "quiet"
         before = state.changed.get(session.key)
         provenance = session.provenance
         told = provenance not in (None, Provenance.LIVE)
+        marked = session.key in state.marks
         parts: list[Part] = [
             ("▸" if on_cursor else " ", "accent"),
-            (GLYPHS[provenance] if told else " ", provenance.value if provenance else ""),
+            ("✓", "marked")
+            if marked
+            else (GLYPHS[provenance] if told else " ", provenance.value if provenance else ""),
             (" ", ""),
-            (padded(safe(f"{session.scope}/{session.name}"), stream_cells), base),
+            *self._stream(session, stream_cells, base),
         ]
-        now_ms = state.now_ms()
-        for column in columns:
+        for column, cells in columns:
             parts.append((" ", ""))
-            if column.column is None:
-                parts.append(self._trend(session, column.cells))
+            if column.name == "trend":
+                parts.append(self._trend(session, cells))
                 continue
-            if column.column is Column.STARTED:
-                text = padded(formats.moment(session.start_time, now_ms, state.tz), column.cells)
-            elif column.column is Column.DURATION:
-                text = padded_left(formats.duration(session.lasted_ms(now_ms)), column.cells)
-            else:
-                number = _figure(session, column.column)
-                if column.column is Column.ACTIVE and not session.live:
-                    number = number or None
-                text = padded_left(formats.count_within(number, column.cells), column.cells)
-                if before is not None and number != _figure(before, column.column):
-                    parts.append((text, f"{base} strong"))
-                    continue
-            parts.append((text, base))
+            ink = base
+            if column.name == "data" and told and provenance:
+                ink = provenance.value
+            elif before is not None and figure(column, session) != figure(column, before):
+                ink = f"{base} strong"
+            parts.append((text(column, session, cells, now_ms, state.tz), ink))
         return parts
+
+    def _stream(self, session: Session, cells: int, base: str) -> list[Part]:
+        """Scope and name, with what the filter looked for underlined."""
+        drawn = padded(safe(f"{session.scope}/{session.name}"), cells)
+        parts: list[Part] = []
+        at = 0
+        for start, end in self._state.view.filter.found_in(drawn):
+            parts += [(drawn[at:start], base), (drawn[start:end], f"{base} matched")]
+            at = end
+        return [*parts, (drawn[at:], base)]
 
     def _trend(self, session: Session, cells: int) -> Part:
         if not session.live:
             return (padded("ended", cells), "quiet")
-        history = self._state.history
-        points = history.points(session.key, cells, self._state.polls_per_point())
-        highest = max(session.peak or 0, history.highest(session.key))
-        return (sparkline(points, highest), "good")
-
-
-def _figure(session: Session, column: Column) -> int | None:
-    match column:
-        case Column.ACTIVE:
-            return session.active
-        case Column.PEAK:
-            return session.peak
-        case Column.LOST:
-            return session.lost
-        case _:
-            return session.total
-
-
-def columns_within(cells: int) -> tuple[_Shown, ...]:
-    """The columns that fit beside a readable stream name."""
-    for columns in _LESS_AND_LESS:
-        if cells - 3 - sum(column.cells + 1 for column in columns) >= _LEAST_STREAM:
-            return columns
-    return _LESS_AND_LESS[-1] if cells > 30 else ()
+        points = self._state.trend(session, cells)
+        highest = max((point for point in points if isinstance(point, int)), default=0)
+        return (sparkline(points, max(highest, session.peak or 0)), "good")

@@ -16,7 +16,9 @@ import httpx
 import msgspec
 
 from streamusage.agent.source import EndedConnection, PublishReading, Reading, SourceError, ViewerReading
+from streamusage.agent.sources.hook_spool import HookSpool
 from streamusage.agent.sources.log_follower import LogFollower, LogPosition
+from streamusage.agent.sources.nginx_hooks import Sessions
 from streamusage.agent.sources.nginx_log import LOG_FORMAT, parse_line
 from streamusage.agent.sources.nginx_stat import StatError, StatPage, parse_stat
 from streamusage.clock import Clock, SystemClock
@@ -40,6 +42,9 @@ SIDE_BY_SIDE_MS = 1000
 longer than this are several workers."""
 
 LONGEST_SETTLING_MS = 10_000
+
+NO_LOG = "no access log: viewers who came and went between two readings are known by their bytes only"
+CALLBACKS_LOST = "callbacks were lost while the agent did not listen: viewers who came and went meanwhile are unknown"
 
 SAME_BEGINNING_S = 2
 """What a proxy between agent and server may shift the `Date` of an answer by."""
@@ -112,11 +117,14 @@ class NginxRtmpSource:
         *,
         http: httpx.AsyncClient | None = None,
         timeout_seconds: float = 5.0,
+        callbacks: HookSpool | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
         self._stat_url = stat_url
         self._shown_url = _without_secrets(stat_url)
         self._follower = LogFollower(access_log) if access_log else None
+        self._spool = callbacks
+        self._sessions: Sessions | None = None
         self._timeout_seconds = timeout_seconds
         self._own_http = http is None
         # The page is the server's own: a proxy from the environment is not meant for it.
@@ -131,9 +139,16 @@ class NginxRtmpSource:
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         before = Cursor.parse(cursor)
+        if self._spool is not None:
+            await self._spool.start()
         position = before.position or await self._end_of_log()
         sample = await self._settle(before.boot)
-        ended, position = await self._read_log(position, sample.elapsed_ms)
+        lost = False
+        if self._spool is not None:
+            ended, position, lost = await self._read_callbacks(self._spool, before.position, position)
+        else:
+            ended, position = await self._read_log(position, sample.elapsed_ms)
+        logs_ends = not lost if self._spool is not None else self._logs_ends(sample.elapsed_ms)
         at = max(sample.at, self._clock.now_ms())
         return Reading(
             at=at,
@@ -145,12 +160,17 @@ class NginxRtmpSource:
             viewers=tuple(_older(viewer, at - sample.at) for viewer in sample.page.viewers),
             ended=ended,
             cursor=str(Cursor(sample.boot, position)),
-            logs_ends=self._logs_ends(sample.elapsed_ms),
+            logs_ends=logs_ends,
+            misses="" if logs_ends else CALLBACKS_LOST if lost else NO_LOG,
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`; nothing, and a warning, where the log of that time is gone."""
         start, end = Cursor.parse(from_cursor).position, Cursor.parse(to_cursor).position
+        if self._spool is not None and start is not None:
+            sessions = Sessions()
+            sessions.fold(await self._spool.before(start))
+            return tuple(sessions.fold(await self._spool.between(start, end))[0])
         if self._follower is None or start is None or end is None:
             return ()
         try:
@@ -167,6 +187,8 @@ class NginxRtmpSource:
         return self._parse(lines)
 
     async def close(self) -> None:
+        if self._spool is not None:
+            await self._spool.close()
         if self._own_http:
             await self._http.aclose()
 
@@ -262,6 +284,8 @@ class NginxRtmpSource:
 
     async def _end_of_log(self) -> LogPosition | None:
         """Where to begin in a log that was not read before. Its last line tells whether it is of use."""
+        if self._spool is not None:
+            return await self._spool.end()
         if self._follower is None:
             return None
         try:
@@ -288,6 +312,20 @@ class NginxRtmpSource:
         elif self._log_missing_since is None:
             self._log_missing_since = elapsed_ms
         return self._parse(batch.lines), batch.position
+
+    async def _read_callbacks(
+        self, spool: HookSpool, known: LogPosition | None, position: LogPosition | None
+    ) -> tuple[tuple[EndedConnection, ...], LogPosition | None, bool]:
+        """The sessions whose end was called back, and whether callbacks were lost."""
+        if known is None or position is None:
+            self._sessions = Sessions()
+            return (), position, False
+        if self._sessions is None:
+            self._sessions = Sessions()
+            self._sessions.fold(await spool.before(known))
+        hooks, position = await spool.read(position)
+        ended, lost = self._sessions.fold(hooks)
+        return tuple(ended), position, lost
 
     def _logs_ends(self, elapsed_ms: int) -> bool:
         if self._follower is None or not self._joinable:

@@ -2,6 +2,7 @@
 
 from alembic import context
 
+from streamusage.service import ledger_schema  # noqa: F401 - its tables are part of the schema
 from streamusage.service.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)

@@ -1,0 +1,63 @@
+"""How much of a core the service takes to hold an estate: servers that sync every ten seconds, evenly spread.
+
+`python -m bench.held_estate [SERVERS] [SECONDS]` prints the share of one core, and whether it kept up.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from bench.estate import SYNC_MS, Reporter, post, served, tokens_for
+
+ROWS = 3
+"""A span, a slot and a session: a server with one stream."""
+CONNECTIONS = 200
+
+
+async def main_async(servers: int, seconds: float) -> None:
+    reporters = [Reporter(f"s{number}", ROWS) for number in range(servers)]
+    with tempfile.TemporaryDirectory() as name:
+        async with served(Path(name) / "usage.db", tokens_for(reporters)) as service:
+            late: list[float] = []
+            done = 0
+            began = time.monotonic() + 2
+
+            async def load(number: int) -> None:
+                """One connection in turn for the servers that are due on it."""
+                nonlocal done
+                async with post(service.port) as send:
+                    turn = 0
+                    while True:
+                        for at in range(number, servers, CONNECTIONS):
+                            due = began + turn * SYNC_MS / 1000 + at / servers * SYNC_MS / 1000
+                            if due > began + seconds:
+                                return
+                            await asyncio.sleep(max(0, due - time.monotonic()))
+                            await reporters[at].send(send)
+                            late.append((time.monotonic() - due) * 1000)
+                            done += 1
+                        turn += 1
+
+            used = service.cpu_seconds()
+            await asyncio.gather(*map(load, range(min(CONNECTIONS, servers))))
+            took = time.monotonic() - began
+            share = (service.cpu_seconds() - used) / took
+            late.sort()
+            print(
+                f"{servers:,} servers every {SYNC_MS // 1000} s: {done / took:.0f} reports/s for {took:.0f} s "
+                f"({seconds:g} s were due), {share:.0%} of a core, "
+                f"acknowledged after p50 {late[len(late) // 2]:.0f} ms, p99 {late[int(len(late) * 0.99)]:.0f} ms"
+            )
+
+
+def main() -> None:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    servers = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
+    asyncio.run(main_async(servers, float(sys.argv[2]) if len(sys.argv) > 2 else 30.0))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+"""Questions to a media server's HTTP interface: an answer that can be used, or a `SourceError` that an operator can.
+
+No text names a user, a password, a token or a query. Names that come from servers are kept within what a report holds.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Annotated, TypeVar
+from urllib.parse import quote
+from xml.etree.ElementTree import Element, ParseError, XMLParser
+
+import httpx
+import msgspec
+from msgspec import Meta
+
+from streamusage.agent.source import SourceError
+from streamusage.agent.sources.secrets import Secret
+
+LARGEST_ANSWER_BYTES = 32 << 20
+"""More than a hundred thousand clients. A larger answer is not statistics."""
+
+LARGEST_COUNT = 2**53
+
+LONGEST_NAME = 1000
+LONGEST_ID = 36
+
+Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
+"""A number as servers count: whole, not negative, and exact in JSON."""
+
+Answer = TypeVar("Answer")
+
+
+class Asker:
+    """One media server's HTTP interface. Paths are joined from parts that are quoted one by one."""
+
+    def __init__(
+        self,
+        url: str,
+        what: str,
+        *,
+        timeout_seconds: float = 5.0,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._what = what
+        self._timeout_seconds = timeout_seconds
+        self._own_http = http is None
+        # The interface is the server's own: a proxy from the environment is not meant for it.
+        self._http = http or httpx.AsyncClient(trust_env=False)
+
+    async def close(self) -> None:
+        if self._own_http:
+            await self._http.aclose()
+
+    async def get(
+        self,
+        *parts: str,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None,
+    ) -> bytes:
+        """The body of a 200 answer. Raises `SourceError`; one with a status has it as `StatusError.status`."""
+        return await self.ask("GET", parts, query=query, headers=headers, auth=auth)
+
+    async def ask(
+        self,
+        method: str,
+        parts: tuple[str, ...],
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        auth: httpx.Auth | None = None,
+    ) -> bytes:
+        """As `get`, with any method and a body."""
+        shown = "/".join((self.url, *(quote(part, safe="") for part in parts)))
+        seconds = self._timeout_seconds
+        try:
+            async with asyncio.timeout(seconds):
+                request = self._http.build_request(
+                    method,
+                    shown,
+                    params=query,
+                    headers=dict(headers or {}),
+                    content=body,
+                    timeout=self._timeout_seconds,
+                )
+                response = await self._http.send(request, auth=auth, stream=True, follow_redirects=False)
+                try:
+                    if response.status_code != 200:
+                        raise StatusError(response.status_code, self._explain(shown, response.status_code))
+                    return await _body(response, shown)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            raise SourceError(
+                f"{shown} did not answer within {self._timeout_seconds:g} s; the next reading tries again"
+            ) from None
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            raise SourceError(
+                f"{shown} cannot be read ({type(error).__name__}); is {self._what} running, and does it listen there? "
+                "Its counters are read as soon as it answers"
+            ) from None
+
+    def _explain(self, shown: str, status: int) -> str:
+        hints = {
+            401: "check the user and the password or token in the agent's configuration",
+            403: "allow the agent's address there",
+            404: f"check `url`; is its interface switched on in {self._what}?",
+        }
+        return f"{shown} answered HTTP {status}; {hints.get(status, f'the log of {self._what} says why')}"
+
+
+class StatusError(SourceError):
+    """An answer came, but it says no."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+async def _body(response: httpx.Response, shown: str) -> bytes:
+    body = bytearray()
+    async for part in response.aiter_bytes():
+        body += part
+        if len(body) > LARGEST_ANSWER_BYTES:
+            raise SourceError(f"{shown} answered more than {LARGEST_ANSWER_BYTES >> 20} MiB, which is no statistics")
+    return bytes(body)
+
+
+def decoded(body: bytes, form: type[Answer], where: str) -> Answer:
+    """JSON as the values that are wanted of it. Raises `SourceError` for anything else."""
+    try:
+        return msgspec.json.decode(body, type=form)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SourceError(f"{where} answered what cannot be counted from: {error}") from None
+
+
+def xml_root(body: bytes, where: str) -> Element:
+    """The root of an XML answer. A document type, and anything that is not XML, is a `SourceError`."""
+    if b"\0" in body or b"<!DOCTYPE" in body.upper() or b"<!ENTITY" in body.upper():
+        raise SourceError(f"{where} answered XML with a document type, which it never writes")
+    parser = XMLParser(encoding="utf-8")
+    try:
+        parser.feed(body)
+        root: Element = parser.close()
+    except (ParseError, ValueError) as error:
+        raise SourceError(f"{where} answered what is not XML ({error})") from None
+    return root
+
+
+def count_in(element: Element, name: str, where: str) -> int:
+    """A whole number in a child element. Raises `SourceError` where there is none."""
+    text = (element.findtext(name) or "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= LARGEST_COUNT):
+        raise SourceError(f"{where} has no usable <{name}> in <{element.tag[:32]}>")
+    return int(text)
+
+
+def split_path(path: str, root_scope: str) -> tuple[str, str]:
+    """A path as scope and name, cut at its last slash. One without a slash is in `root_scope`."""
+    scope, _, name = path.strip("/").rpartition("/")
+    return a_name(scope or root_scope), a_name(name)
+
+
+def basic_auth(user: str | None, password: Secret | None) -> dict[str, str]:
+    """The header that tells a user and a password; none where there is no user."""
+    if user is None or password is None:
+        return {}
+    request = next(httpx.BasicAuth(user, password()).auth_flow(httpx.Request("GET", "http://localhost")))
+    return {"Authorization": request.headers["Authorization"]}
+
+
+def a_name(text: str) -> str:
+    """A scope or a stream's name as a report can hold it: never empty, never endless."""
+    return text[:LONGEST_NAME] or "(no name)"
+
+
+def an_id(text: str) -> str:
+    """A server's id as a report can hold it: itself where it is short and plain, else a digest of it."""
+    if len(text) <= LONGEST_ID and re.fullmatch(r"[A-Za-z0-9._:-]+", text):
+        return text
+    return hashlib.blake2s(text.encode("utf-8", "surrogatepass"), digest_size=10).hexdigest()
+
+
+def a_protocol(text: str) -> str:
+    """A protocol's name as a label, in small letters."""
+    return re.sub(r"[^a-z0-9+.-]", "", text.lower())[:32] or "unknown"
+
+
+def digest_of(*texts: str) -> str:
+    """A short name for several texts together."""
+    joined = "\0".join(texts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2s(joined, digest_size=6).hexdigest()

@@ -1,0 +1,104 @@
+"""HLS viewers by the access log of the HTTP server that serves the stream: there is nothing else to ask.
+
+All figures are a fold over the log, so they come out alike whoever reads it. What is exact here and what is bounded
+stands in docs/sources/hls.md.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from streamusage.agent.source import EndedConnection, Reading
+from streamusage.agent.sources.hls_log import LOG_FORMAT, Request, Viewers, is_line, parse_line
+from streamusage.agent.sources.log_follower import LogPosition
+from streamusage.agent.sources.log_reader import LogReader
+from streamusage.clock import Clock
+
+NO_LOG = "the access log is gone: requests that are not in it cannot be counted"
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """What the journal keeps for this source."""
+
+    position: str = ""
+    earlier: str = ""
+    """A place from before which nobody can still watch: from there on, who watches can be worked out anew."""
+    earlier_at: int = 0
+    between: str = ""
+    """The next such place, once enough time has passed."""
+    between_at: int = 0
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Cursor":
+        try:
+            return msgspec.json.decode(text or "{}", type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return cls()
+
+    def __str__(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+    def moved(self, position: LogPosition, at: int, idle_after_ms: int) -> "Cursor":
+        """The cursor at a later place."""
+        here = str(position)
+        if not self.earlier:
+            return Cursor(here, here, at, here, at)
+        if at - self.between_at <= idle_after_ms:
+            return msgspec.structs.replace(self, position=here)
+        return Cursor(here, self.between, self.between_at, here, at)
+
+
+class HlsSource:
+    """An `agent.source.Source`."""
+
+    def __init__(self, access_log: Path, idle_after_ms: int, clock: Clock) -> None:
+        self._clock = clock
+        self._idle_after_ms = idle_after_ms
+        self._log = LogReader(access_log, clock)
+        self._viewers: Viewers | None = None
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def read(self, cursor: str | None) -> Reading:
+        """As `Source.read`."""
+        before = Cursor.parse(cursor)
+        position = LogPosition.parse(before.position)
+        told: list[EndedConnection] = []
+        if position is None:
+            self._viewers = Viewers(self._idle_after_ms)
+            position = await self._log.end()
+        else:
+            if self._viewers is None:
+                self._viewers = await self._viewers_at(before)
+            lines, position = await self._log.read(position)
+            told = self._viewers.fold(self._requests(lines))
+        at = max([self._clock.now_ms(), *(each.ended_at for each in told[-1:])])
+        return Reading(
+            at=at,
+            boot="hls",
+            started_at=0,
+            audiences=self._viewers.audiences(at),
+            ended=tuple(told),
+            cursor=str(before.moved(position, at, self._idle_after_ms)),
+            logs_ends=True,
+            misses="" if self._log.is_there else NO_LOG,
+        )
+
+    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
+        """As `Source.ended_between`."""
+        start, end = Cursor.parse(from_cursor), Cursor.parse(to_cursor)
+        viewers = await self._viewers_at(start)
+        lines = await self._log.between(LogPosition.parse(start.position), LogPosition.parse(end.position))
+        return tuple(viewers.fold(self._requests(lines)))
+
+    async def _viewers_at(self, cursor: Cursor) -> Viewers:
+        """Who watches at a place in the log, by what was asked for not long before."""
+        viewers = Viewers(self._idle_after_ms)
+        lines = await self._log.between(LogPosition.parse(cursor.earlier), LogPosition.parse(cursor.position))
+        viewers.fold(self._requests(lines))
+        return viewers
+
+    def _requests(self, lines: list[bytes]) -> list[Request]:
+        self._log.unreadable(sum(not is_line(line) for line in lines), f"log_format streamtop {LOG_FORMAT!r}")
+        return [request for line in lines if (request := parse_line(line)) is not None]

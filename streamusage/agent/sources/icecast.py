@@ -1,0 +1,234 @@
+"""Icecast 2.4, read by its admin statistics and, where it is given, its access log.
+
+The statistics are read first and the log after them, so that a listener who is gone has its line in this reading or
+the next. The log knows no ids: a line is matched by address, mount and start. What is exact here and what is bounded
+stands in docs/sources/icecast.md.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from streamusage.agent.source import (
+    CounterReading,
+    EndedConnection,
+    PublishReading,
+    Reading,
+    SourceError,
+    ViewerReading,
+)
+from streamusage.agent.sources.asking import Asker, StatusError, basic_auth, digest_of
+from streamusage.agent.sources.icecast_log import LogLine, is_line, parse_line
+from streamusage.agent.sources.icecast_stats import (
+    Listener,
+    Mount,
+    Stats,
+    life_of,
+    parse_listeners,
+    parse_stats,
+    stream_of,
+)
+from streamusage.agent.sources.log_follower import LogPosition
+from streamusage.agent.sources.log_reader import LogReader
+from streamusage.agent.sources.secrets import Secret
+from streamusage.clock import Clock
+
+STEP_MS = 5000
+"""The counters of a mount move once in this time."""
+
+LISTS_AT_ONCE = 4
+
+PROTOCOL = "http"
+
+SOURCE_LEFT = "a source left: what it had sent since the counters moved last, up to 5 seconds of it, is not known"
+NO_LOG = (
+    "no access log: of listeners who came and went between two readings only the number is known, "
+    "and up to 5 seconds of traffic are missing where a source left"
+)
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """What the journal keeps for this source: the place in the log, and since when each mount has its source."""
+
+    position: str = ""
+    mounts: dict[str, int] = {}
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Cursor":
+        try:
+            return msgspec.json.decode(text or "{}", type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return cls()
+
+    def __str__(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
+class IcecastSource:
+    """An `agent.source.Source`."""
+
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: Secret,
+        access_log: Path | None,
+        clock: Clock,
+        *,
+        timeout_seconds: float = 5.0,
+    ) -> None:
+        self._clock = clock
+        self._password, self._user = password, user
+        self._asker = Asker(url, "Icecast", timeout_seconds=timeout_seconds)
+        self._log = None if access_log is None else LogReader(access_log, clock)
+
+    async def close(self) -> None:
+        await self._asker.close()
+
+    async def read(self, cursor: str | None) -> Reading:
+        """As `Source.read`."""
+        before = Cursor.parse(cursor)
+        position = LogPosition.parse(before.position)
+        if position is None and self._log is not None:
+            position = await self._log.end()
+        stats = parse_stats(await self._ask("stats"))
+        viewers = await self._viewers(stats)
+        lines: list[LogLine] = []
+        if self._log is not None and position is not None:
+            raw, position = await self._log.read(position)
+            lines = self._lines(raw)
+        at = self._clock.now_ms()
+        mounts = {mount.path: mount.began_s for mount in stats.mounts}
+        relies_on_log = self._log is not None and self._log.is_there
+        return Reading(
+            at=at,
+            boot=str(stats.began_s),
+            started_at=(stats.began_s + 1) * 1000,
+            counters=tuple(_counter(mount) for mount in stats.mounts),
+            accepted=None if relies_on_log else stats.listener_connections,
+            publishes=tuple(_publish(mount, at) for mount in stats.mounts),
+            viewers=tuple(_viewer(path, listener, asked_s, at) for path, listener, asked_s in viewers),
+            ended=ended_of(lines, before.mounts, mounts),
+            cursor=str(Cursor(str(position or ""), mounts)),
+            logs_ends=relies_on_log,
+            misses=NO_LOG if not relies_on_log else SOURCE_LEFT if _has_left(before.mounts, mounts) else "",
+            step_ms=STEP_MS,
+        )
+
+    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
+        """As `Source.ended_between`."""
+        start, end = Cursor.parse(from_cursor), Cursor.parse(to_cursor)
+        if self._log is None:
+            return ()
+        raw = await self._log.between(LogPosition.parse(start.position), LogPosition.parse(end.position))
+        return ended_of(self._lines(raw), start.mounts, end.mounts)
+
+    async def _ask(self, page: str, **query: str) -> bytes:
+        headers = basic_auth(self._user, self._password)
+        return await self._asker.get("admin", page, query=query or None, headers=headers)
+
+    async def _viewers(self, stats: Stats) -> list[tuple[str, Listener, int]]:
+        """Every listener with its mount and the second in which the server was asked."""
+        few = asyncio.Semaphore(LISTS_AT_ONCE)
+
+        async def of(mount: Mount) -> list[tuple[str, Listener, int]]:
+            async with few:
+                asked_s = self._clock.now_ms() // 1000
+                try:
+                    body = await self._ask("listclients", mount=mount.path)
+                except StatusError as error:
+                    if error.status in (400, 404):
+                        return []  # its source left since the statistics were read
+                    raise
+            return [(mount.path, listener, asked_s) for listener in parse_listeners(body)]
+
+        asked = (of(mount) for mount in stats.mounts if mount.listeners)
+        try:
+            return [each for found in await asyncio.gather(*asked) for each in found]
+        except ExceptionGroup as group:
+            raise SourceError(str(group.exceptions[0])) from None
+
+    def _lines(self, raw: list[bytes]) -> list[LogLine]:
+        if self._log is not None:
+            strange = sum(not is_line(line) for line in raw)
+            self._log.unreadable(strange, "the access log that Icecast writes by itself")
+        return [line for each in raw if (line := parse_line(each)) is not None]
+
+
+def ended_of(
+    lines: Iterable[LogLine], before: Mapping[str, int], now: Mapping[str, int]
+) -> tuple[EndedConnection, ...]:
+    """Lines of sources and of their listeners, each with the life of the mount that it belongs to.
+
+    A path that never had a source is no mount but a page. A listener belongs to the last source that came before it
+    left.
+    """
+    lines = list(lines)
+    lives: dict[str, set[int]] = {}
+    for known in (before, now):
+        for path, began_s in known.items():
+            lives.setdefault(path, set()).add(began_s)
+    ended = []
+    for line in lines:
+        if line.kind == "source":
+            began_s = line.ended_s - line.lasted_s
+            of_path = lives.setdefault(line.path, set())
+            began_s = min(of_path, key=lambda known: abs(known - began_s), default=began_s) if of_path else began_s
+            if abs(began_s - (line.ended_s - line.lasted_s)) > 2:
+                began_s = line.ended_s - line.lasted_s
+            of_path.add(began_s)
+            ended.append(_ended(line, "publish", life_of(line.path, began_s), ""))
+    for line in lines:
+        of_path = lives.get(line.path, set())
+        if line.kind == "listener" and of_path:
+            began_s = max((known for known in of_path if known <= line.ended_s), default=min(of_path))
+            ended.append(_ended(line, "play", f"@{digest_of(line.ip)}", life_of(line.path, began_s)))
+    return tuple(sorted(ended, key=lambda each: each.ended_at))
+
+
+def _ended(line: LogLine, kind: str, connection_id: str, counter: str) -> EndedConnection:
+    scope, name = stream_of(line.path)
+    return EndedConnection(
+        connection_id=connection_id,
+        kind="publish" if kind == "publish" else "play",
+        scope=scope,
+        name=name,
+        protocol=PROTOCOL,
+        ended_at=line.ended_s * 1000,
+        duration_ms=min(line.lasted_s, line.ended_s) * 1000,
+        granularity_ms=1000,
+        bytes_in=0,
+        bytes_out=line.bytes_out if kind == "play" else 0,
+        counter=counter,
+    )
+
+
+def _counter(mount: Mount) -> CounterReading:
+    return CounterReading(key=life_of(mount.path, mount.began_s), bytes_in=mount.bytes_in, bytes_out=mount.bytes_out)
+
+
+def _publish(mount: Mount, at: int) -> PublishReading:
+    scope, name = stream_of(mount.path)
+    return PublishReading(
+        publish_id=life_of(mount.path, mount.began_s),
+        scope=scope,
+        name=name,
+        age_ms=max(0, at - mount.began_s * 1000),
+    )
+
+
+def _viewer(path: str, listener: Listener, asked_s: int, at: int) -> ViewerReading:
+    scope, name = stream_of(path)
+    return ViewerReading(
+        viewer_id=f"{listener.listener_id}@{digest_of(listener.ip)}",
+        scope=scope,
+        name=name,
+        protocol=PROTOCOL,
+        age_ms=max(0, at - max(0, asked_s - listener.connected_s) * 1000),
+    )
+
+
+def _has_left(before: Mapping[str, int], now: Mapping[str, int]) -> bool:
+    return any(now.get(path) != began_s for path, began_s in before.items())

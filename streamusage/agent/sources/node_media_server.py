@@ -1,0 +1,293 @@
+"""Node-Media-Server 4, read by its statistics and, where they are sent here, its callbacks.
+
+Traffic comes from the process's own counters, exactly. The list of sessions does not say which stream a session is of:
+callbacks name it. Without callbacks only the number of a stream's subscribers is known. What is exact here and what is
+bounded stands in docs/sources/node-media-server.md.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from streamusage.agent.source import (
+    AudienceReading,
+    EndedConnection,
+    PublishReading,
+    Reading,
+    SourceError,
+    ViewerReading,
+)
+from streamusage.agent.sources.asking import Asker, Count, StatusError, a_name, a_protocol, an_id, decoded, digest_of
+from streamusage.agent.sources.hook_spool import HookSpool
+from streamusage.agent.sources.log_follower import LogPosition
+from streamusage.agent.sources.nms_hooks import Sessions, publish_id_of
+from streamusage.agent.sources.secrets import Secret
+from streamusage.clock import Clock
+
+LOGIN_PAUSE_MS = 240_000
+"""After a login that was refused: five of them within a quarter of an hour lock the account."""
+
+CALLBACKS_LOST = "callbacks were lost while the agent did not listen: viewers who came and went meanwhile are unknown"
+NO_CALLBACKS = (
+    "no callbacks: only the number of a stream's viewers is known, those who came and went between two readings are not"
+)
+
+
+class _Server(msgspec.Struct):
+    uptime: float
+    pid: Count
+
+
+class _Network(msgspec.Struct):
+    inBytes: Count
+    outBytes: Count
+
+
+class _Stats(msgspec.Struct):
+    server: _Server
+    network: _Network
+
+
+class _StatsAnswer(msgspec.Struct):
+    data: _Stats
+
+
+class _Session(msgspec.Struct):
+    id: str
+    isPublisher: bool
+    protocol: str
+    createTime: Count
+    ip: str = ""
+
+
+class _Sessions(msgspec.Struct):
+    sessions: list[_Session]
+
+
+class _SessionsAnswer(msgspec.Struct):
+    data: _Sessions
+
+
+class _Publisher(msgspec.Struct):
+    id: str
+    createTime: Count
+
+
+class _Stream(msgspec.Struct):
+    app: str
+    name: str
+    status: str
+    subscribers: Count
+    publisher: _Publisher | None = None
+
+
+class _Streams(msgspec.Struct):
+    streams: list[_Stream]
+
+
+class _StreamsAnswer(msgspec.Struct):
+    data: _Streams
+
+
+class _Token(msgspec.Struct):
+    token: str
+
+
+class _LoginAnswer(msgspec.Struct):
+    data: _Token
+
+
+class Cursor(msgspec.Struct, frozen=True):
+    """What the journal keeps for this source."""
+
+    boot: str = ""
+    pid: int = 0
+    uptime_ms: int = 0
+    position: str = ""
+
+    @classmethod
+    def parse(cls, text: str | None) -> "Cursor":
+        try:
+            return msgspec.json.decode(text or "{}", type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return cls()
+
+    def __str__(self) -> str:
+        return msgspec.json.encode(self).decode()
+
+
+class NodeMediaServerSource:
+    """An `agent.source.Source`. It listens for callbacks from the first reading on."""
+
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: Secret,
+        notify_listen: str | None,
+        spool: Path,
+        clock: Clock,
+        *,
+        timeout_seconds: float = 5.0,
+    ) -> None:
+        self._clock = clock
+        self._user, self._password = user, password
+        self._asker = Asker(url, "Node-Media-Server", timeout_seconds=timeout_seconds)
+        self._spool = None if notify_listen is None else HookSpool(notify_listen, spool, clock)
+        self._sessions: Sessions | None = None
+        self._token = ""
+        self._login_refused_ms: int | None = None
+
+    async def close(self) -> None:
+        if self._spool is not None:
+            await self._spool.close()
+        await self._asker.close()
+
+    async def read(self, cursor: str | None) -> Reading:
+        """As `Source.read`."""
+        before = Cursor.parse(cursor)
+        if self._spool is not None:
+            await self._spool.start()
+        shown = decoded(await self._ask("sessions"), _SessionsAnswer, "/api/v1/sessions").data.sessions
+        streams = decoded(await self._ask("streams"), _StreamsAnswer, "/api/v1/streams").data.streams
+        stats = decoded(await self._ask("stats"), _StatsAnswer, "/api/v1/stats").data
+        at = self._clock.now_ms()
+        uptime_ms = int(min(max(0.0, stats.server.uptime), 1e10) * 1000)
+        began = max(0, at - uptime_ms)
+        boot = self._boot(before, stats.server.pid, uptime_ms, began)
+        ended, position, lost = await self._callbacks(before)
+        at = max(at, self._clock.now_ms())
+        listens = self._spool is not None
+        return Reading(
+            at=at,
+            boot=boot,
+            started_at=began,
+            bytes_in=stats.network.inBytes,
+            bytes_out=stats.network.outBytes,
+            publishes=tuple(_publish(stream, at) for stream in streams if stream.status == "publishing"),
+            viewers=self._viewers(shown, streams, at) if listens else (),
+            audiences=() if listens else tuple(_audience(stream) for stream in streams),
+            ended=ended,
+            cursor=str(Cursor(boot, stats.server.pid, uptime_ms, position)),
+            logs_ends=listens and not lost,
+            misses=CALLBACKS_LOST if lost else "" if listens else NO_CALLBACKS,
+        )
+
+    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
+        """As `Source.ended_between`."""
+        if self._spool is None:
+            return ()
+        start = LogPosition.parse(Cursor.parse(from_cursor).position)
+        end = LogPosition.parse(Cursor.parse(to_cursor).position)
+        sessions = Sessions()
+        if start is not None:
+            sessions.fold(await self._spool.before(start))
+        ended, _ = sessions.fold(await self._spool.between(start, end))
+        return tuple(ended)
+
+    def _boot(self, before: Cursor, pid: int, uptime_ms: int, began: int) -> str:
+        """A process whose uptime grows is the one that was read. A new one is named by its start, roughly, since that
+        is worked out anew with every answer and wavers."""
+        if before.boot and before.pid == pid and uptime_ms >= before.uptime_ms:
+            return before.boot
+        return f"{pid}-{(began + 5000) // 10_000}"
+
+    async def _callbacks(self, before: Cursor) -> tuple[tuple[EndedConnection, ...], str, bool]:
+        if self._spool is None:
+            return (), "", False
+        position = LogPosition.parse(before.position)
+        if position is None:
+            self._sessions = Sessions()
+            return (), str(await self._spool.end()), False
+        if self._sessions is None:
+            self._sessions = Sessions()
+            self._sessions.fold(await self._spool.before(position))
+        hooks, after = await self._spool.read(position)
+        ended, lost = self._sessions.fold(hooks)
+        return tuple(ended), str(after), lost
+
+    def _viewers(self, shown: list[_Session], streams: list[_Stream], at: int) -> tuple[ViewerReading, ...]:
+        """The sessions that play, as far as it is known of what."""
+        plays = {} if self._sessions is None else self._sessions.plays
+        players = [session for session in shown if not session.isPublisher and session.ip]
+        named = {an_id(session.id): plays[an_id(session.id)] for session in players if an_id(session.id) in plays}
+        known = [(play.scope, play.name) for play in named.values() if play.allowed]
+        lacking = [
+            (stream, missing)
+            for stream in streams
+            if (missing := stream.subscribers - known.count((a_name(stream.app), a_name(stream.name)))) > 0
+        ]
+        nameless = [session for session in players if an_id(session.id) not in named]
+        viewers = [
+            _viewer(session, named[an_id(session.id)].scope, named[an_id(session.id)].name, at)
+            for session in players
+            if an_id(session.id) in named and named[an_id(session.id)].allowed
+        ]
+        # Whose callback was missed: certain where one stream lacks as many viewers as there are sessions without one.
+        if len(lacking) == 1 and lacking[0][1] == len(nameless):
+            stream = lacking[0][0]
+            viewers += [_viewer(session, a_name(stream.app), a_name(stream.name), at) for session in nameless]
+        return tuple(viewers)
+
+    async def _ask(self, what: str) -> bytes:
+        if not self._token:
+            await self._log_in()
+        try:
+            return await self._asker.get("api", "v1", what, headers={"Authorization": f"Bearer {self._token}"})
+        except StatusError as error:
+            if error.status != 401:
+                raise
+        await self._log_in()
+        return await self._asker.get("api", "v1", what, headers={"Authorization": f"Bearer {self._token}"})
+
+    async def _log_in(self) -> None:
+        now = self._clock.elapsed_ms()
+        if self._login_refused_ms is not None and now - self._login_refused_ms < LOGIN_PAUSE_MS:
+            raise SourceError(
+                f"{self._asker.url} refused the login of {self._user}; correct the password. The login is tried again "
+                f"every {LOGIN_PAUSE_MS // 60_000} minutes, since five refusals lock the account"
+            )
+        body = msgspec.json.encode({"username": self._user, "password": self._password()})
+        try:
+            answer = await self._asker.ask(
+                "POST", ("api", "v1", "login"), headers={"Content-Type": "application/json"}, body=body
+            )
+        except StatusError as error:
+            if error.status in (400, 401, 403, 429):
+                self._login_refused_ms = now
+            raise
+        self._login_refused_ms = None
+        token = decoded(answer, _LoginAnswer, "/api/v1/login").data.token
+        if not token.isascii() or not token.isprintable():
+            raise SourceError("/api/v1/login answered what is no token")
+        self._token = token
+
+
+def _publish(stream: _Stream, at: int) -> PublishReading:
+    created = 0 if stream.publisher is None else stream.publisher.createTime
+    return PublishReading(
+        publish_id=publish_id_of(stream.app, stream.name, created),
+        scope=a_name(stream.app),
+        name=a_name(stream.name),
+        age_ms=max(0, at - created) if created else 0,
+    )
+
+
+def _viewer(session: _Session, scope: str, name: str, at: int) -> ViewerReading:
+    return ViewerReading(
+        viewer_id=an_id(session.id),
+        scope=scope,
+        name=name,
+        protocol=a_protocol(session.protocol),
+        age_ms=max(0, at - session.createTime),
+    )
+
+
+def _audience(stream: _Stream) -> AudienceReading:
+    return AudienceReading(
+        key=digest_of(stream.app, stream.name),
+        scope=a_name(stream.app),
+        name=a_name(stream.name),
+        protocol="unknown",
+        viewers=stream.subscribers,
+    )

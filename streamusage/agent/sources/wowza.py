@@ -1,0 +1,258 @@
+"""Wowza Streaming Engine, read by its REST interface and, where it is given, its connection counts.
+
+Each application tells its bytes since it was loaded, each stream the number of its viewers by protocol; viewers cannot
+be told apart. What is exact here and what is bounded stands in docs/sources/wowza.md.
+"""
+
+import asyncio
+
+import httpx
+import msgspec
+
+from streamusage.agent.source import (
+    AudienceReading,
+    CounterReading,
+    EndedConnection,
+    PublishReading,
+    Reading,
+)
+from streamusage.agent.sources.asking import (
+    Answer,
+    Asker,
+    Count,
+    StatusError,
+    a_name,
+    a_protocol,
+    count_in,
+    decoded,
+    digest_of,
+    xml_root,
+)
+from streamusage.agent.sources.beginnings import Beginnings
+from streamusage.agent.sources.secrets import Secret
+from streamusage.clock import Clock
+
+STREAMS_AT_ONCE = 4
+
+PROTOCOLS = {"CUPERTINO": "hls", "MPEGDASH": "dash", "SANJOSE": "hds", "RTP": "rtp", "RTMP": "rtmp", "WEBM": "webm"}
+"""Wowza's names of protocols that have a more common one; others are taken in small letters."""
+
+MISSES = (
+    "viewers are told as numbers only: view time is what was there at both of two readings, "
+    "and bytes moved after the last reading of an application that was unloaded are not known"
+)
+NO_COUNTS = "; connections are the rises of those numbers, a lower bound: give connection_counts_url for the exact sum"
+
+
+class _Monitoring(msgspec.Struct):
+    uptime: Count = 0
+    """Seconds since it was loaded."""
+    bytesIn: Count = 0
+    bytesOut: Count = 0
+    connectionCount: dict[str, Count] = {}
+
+
+class _Incoming(msgspec.Struct):
+    name: str
+    isConnected: bool = True
+
+
+class _Instance(msgspec.Struct):
+    name: str = "_definst_"
+    incomingStreams: list[_Incoming] = []
+
+
+class _Instances(msgspec.Struct):
+    instanceList: list[_Instance] = []
+
+
+class _Stream(msgspec.Struct):
+    application: str
+    instance: str
+    name: str
+    monitoring: _Monitoring
+
+    @property
+    def scope(self) -> str:
+        is_default = self.instance == "_definst_"
+        return a_name(self.application if is_default else f"{self.application}/{self.instance}")
+
+    @property
+    def key(self) -> str:
+        return digest_of(self.application, self.instance, self.name)
+
+
+class _Cursor(msgspec.Struct, frozen=True):
+    began: str = ""
+    published: int = 0
+    """Publishes seen so far: the server's count of connections has them as well."""
+
+
+class WowzaSource:
+    """An `agent.source.Source`."""
+
+    def __init__(
+        self,
+        url: str,
+        user: str,
+        password: Secret,
+        vhost: str,
+        applications: tuple[str, ...],
+        connection_counts_url: str | None,
+        clock: Clock,
+        *,
+        timeout_seconds: float = 5.0,
+    ) -> None:
+        self._clock = clock
+        self._user, self._password = user, password
+        self._auth: tuple[str, httpx.DigestAuth] | None = None
+        self._applications = applications
+        self._place = ("v2", "servers", "_defaultServer_", "vhosts", vhost, "applications")
+        self._vhost = vhost
+        self._rest = Asker(url, "Wowza", timeout_seconds=timeout_seconds)
+        self._counts = (
+            None
+            if connection_counts_url is None
+            else Asker(connection_counts_url, "Wowza's connection counts", timeout_seconds=timeout_seconds)
+        )
+
+    async def close(self) -> None:
+        await self._rest.close()
+        if self._counts is not None:
+            await self._counts.close()
+
+    async def read(self, cursor: str | None) -> Reading:
+        """As `Source.read`."""
+        before = _cursor(cursor)
+        accepted = None if self._counts is None else await self._accepted(self._counts)
+        applications = {
+            name: loaded for name in self._applications if (loaded := await self._application(name)) is not None
+        }
+        streams = [stream for name in applications for stream in await self._streams(name)]
+        at = self._clock.now_ms()
+        known = Beginnings.parse(before.began)
+        began = known.now(
+            at,
+            {digest_of(name): loaded.uptime * 1000 for name, loaded in applications.items()}
+            | {stream.key: stream.monitoring.uptime * 1000 for stream in streams},
+        )
+        new = sum(known.began.get(stream.key) != began.began[stream.key] for stream in streams)
+        published = before.published + new
+        return Reading(
+            at=at,
+            boot="wowza",
+            started_at=0,
+            counters=tuple(
+                CounterReading(
+                    key=f"{digest_of(name)}-{began.began[digest_of(name)]}",
+                    bytes_in=loaded.bytesIn,
+                    bytes_out=loaded.bytesOut,
+                )
+                for name, loaded in applications.items()
+            ),
+            publishes=tuple(
+                PublishReading(
+                    publish_id=f"{stream.key}-{began.began[stream.key]}",
+                    scope=stream.scope,
+                    name=a_name(stream.name),
+                    age_ms=max(0, at - began.began[stream.key]),
+                )
+                for stream in streams
+            ),
+            audiences=tuple(audience for stream in streams for audience in _audiences(stream)),
+            accepted=None if accepted is None else max(0, accepted - published),
+            cursor=msgspec.json.encode(_Cursor(str(began), published)).decode(),
+            misses=MISSES if self._counts is not None else MISSES + NO_COUNTS,
+        )
+
+    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
+        """As `Source.ended_between`: there is no log."""
+        return ()
+
+    async def _application(self, name: str) -> _Monitoring | None:
+        """An application's sums; `None` for one that is not loaded."""
+        try:
+            return await self._ask(_Monitoring, name, "monitoring", "current")
+        except StatusError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    async def _streams(self, application: str) -> list[_Stream]:
+        few = asyncio.Semaphore(STREAMS_AT_ONCE)
+
+        async def one(instance: str, name: str) -> _Stream | None:
+            async with few:
+                try:
+                    monitoring = await self._ask(
+                        _Monitoring,
+                        *(application, "instances", instance, "incomingstreams", name, "monitoring", "current"),
+                    )
+                except StatusError as error:
+                    if error.status == 404:
+                        return None  # it ended since the list was read
+                    raise
+            return _Stream(application, instance, name, monitoring)
+
+        try:
+            instances = (await self._ask(_Instances, application, "instances")).instanceList
+        except StatusError as error:
+            if error.status == 404:
+                return []
+            raise
+        named = {
+            (instance.name, incoming.name)
+            for instance in instances
+            for incoming in instance.incomingStreams
+            if incoming.isConnected
+        }
+        found = await asyncio.gather(*(one(*each) for each in sorted(named)))
+        return [stream for stream in found if stream is not None]
+
+    async def _accepted(self, counts: Asker) -> int:
+        """How many connections the watched applications accepted since the server started."""
+        where = "connectioncounts"
+        body = await counts.get(where, auth=self._digest())
+        root = xml_root(body, where)
+        return sum(
+            count_in(application, "ConnectionsTotalAccepted", where)
+            for vhost in root.iterfind("VHost")
+            if vhost.findtext("Name") == self._vhost
+            for application in vhost.iterfind("Application")
+            if application.findtext("Name") in self._applications
+        )
+
+    async def _ask(self, form: type[Answer], *parts: str) -> Answer:
+        # Without this header it answers XML.
+        body = await self._rest.get(*self._place, *parts, auth=self._digest(), headers={"Accept": "application/json"})
+        return decoded(body, form, "the REST interface of Wowza")
+
+    def _digest(self) -> httpx.Auth:
+        """The answer to the server's challenge, which is good for many requests."""
+        password = self._password()
+        if self._auth is None or self._auth[0] != password:
+            self._auth = password, httpx.DigestAuth(self._user, password)
+        return self._auth[1]
+
+
+def _audiences(stream: _Stream) -> list[AudienceReading]:
+    return [
+        AudienceReading(
+            key=f"{stream.key}-{protocol}",
+            scope=stream.scope,
+            name=a_name(stream.name),
+            protocol=protocol,
+            viewers=viewers,
+        )
+        for protocol, viewers in {
+            PROTOCOLS.get(wowza, a_protocol(wowza)): viewers
+            for wowza, viewers in sorted(stream.monitoring.connectionCount.items())
+        }.items()
+    ]
+
+
+def _cursor(text: str | None) -> _Cursor:
+    try:
+        return msgspec.json.decode(text or "{}", type=_Cursor)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _Cursor()

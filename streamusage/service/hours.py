@@ -1,0 +1,166 @@
+"""Hours summed up from slots, so that days are quick to tell: kept exact in the transaction that moves the slots.
+
+Of every server the hours before its `summed_to` are summed; later slots are read as they are. A report that reaches
+back behind that instant sums the hours that it touches again. An hour without a slot has no row.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import msgspec
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, select, update
+
+from streamusage.coverage import Interval
+from streamusage.service.changes import SLOTS_KEPT_FROM, counter
+from streamusage.service.figures import HOUR_MS, Figures, Hour, Minutes, SlotFigures, hours_of
+from streamusage.service.ledger_schema import hours
+from streamusage.service.schema import servers, slot_connections, slots
+from streamusage.service.sql import upsert
+
+STEP_HOURS = 7 * 24
+"""The most hours of one server that are summed in one transaction."""
+STEP_SERVERS = 50
+
+_AT_A_TIME = 300
+_encode = msgspec.msgpack.encode
+_whole = msgspec.msgpack.Decoder(Figures)
+_quarters = msgspec.msgpack.Decoder(tuple[Figures, ...])
+
+
+def hour_of(at_ms: int) -> int:
+    """The start of the UTC hour that holds the instant."""
+    return at_ms - at_ms % HOUR_MS
+
+
+def unsummed(connection: Connection) -> list[tuple[str, int, int]]:
+    """Some servers with hours that are over and not summed yet: (server, summed to, watermark)."""
+    query = (
+        select(servers.c.server, servers.c.summed_to, servers.c.watermark)
+        .where(servers.c.epoch > 0, servers.c.watermark >= servers.c.summed_to + HOUR_MS)
+        .order_by(servers.c.summed_to, servers.c.server)
+        .limit(STEP_SERVERS)
+    )
+    return [(row.server, row.summed_to, row.watermark) for row in connection.execute(query)]
+
+
+def sum_up(connection: Connection, behind: Iterable[tuple[str, int, int]]) -> None:
+    """Sums a step of each server's hours that are over: those before the hour that holds its watermark."""
+    for server, summed_to, watermark in behind:
+        over = hour_of(watermark)
+        oldest = connection.execute(
+            select(func.min(slots.c.slot)).where(slots.c.server == server, slots.c.slot >= summed_to)
+        ).scalar()
+        from_ms = over if oldest is None else min(over, hour_of(oldest))
+        to_ms = min(over, from_ms + STEP_HOURS * HOUR_MS)
+        _sum(connection, server, Interval(from_ms, to_ms))
+        connection.execute(update(servers).where(servers.c.server == server).values(summed_to=to_ms))
+
+
+def sum_again(connection: Connection, server: str, touched_slots: Iterable[int], summed_to: int) -> None:
+    """Brings the summed hours that hold any of these slots up to date, but those whose slots are discarded."""
+    kept_from = counter(connection, SLOTS_KEPT_FROM)
+    for hour in sorted({hour_of(slot) for slot in touched_slots if kept_from <= hour_of(slot) and slot < summed_to}):
+        _sum(connection, server, Interval(hour, hour + HOUR_MS))
+
+
+def hours_inside(
+    connection: Connection, interval: Interval, summed_to: dict[str, int], only: Collection[str] | None
+) -> dict[str, dict[int, Hour]]:
+    """The hours that the interval meets, by server and start: summed ones, and those still to be, from their slots.
+
+    `summed_to` names the servers that may have any.
+    """
+    window = Interval(hour_of(interval.from_ms), -(-interval.to_ms // HOUR_MS) * HOUR_MS)
+    found: dict[str, dict[int, Hour]] = {server: {} for server in summed_to}
+    # The quarters of an hour are read where the interval cuts it.
+    inside = Interval(-(-interval.from_ms // HOUR_MS) * HOUR_MS, hour_of(interval.to_ms))
+    columns = [hours.c.server, hours.c.hour, hours.c.whole, hours.c.minutes_in, hours.c.minutes_out]
+    for chosen in _chosen(only):
+        for server, hour, whole, *minutes in connection.execute(select(*columns).where(_of(chosen, inside))):
+            if server in found:
+                found[server][hour] = Hour(_whole.decode(whole), (), Minutes(*minutes))
+        for cut in (Interval(window.from_ms, inside.from_ms), Interval(inside.to_ms, window.to_ms)):
+            if not cut.length_ms:
+                continue
+            cut_columns = (*columns, hours.c.quarters)
+            for server, hour, whole, *minutes, quarters in connection.execute(
+                select(*cut_columns).where(_of(chosen, cut))
+            ):
+                if server in found:
+                    found[server][hour] = Hour(_whole.decode(whole), _quarters.decode(quarters), Minutes(*minutes))
+    later: dict[int, list[str]] = {}
+    for server, upto in summed_to.items():
+        if upto < window.to_ms and (only is None or server in only):
+            later.setdefault(max(upto, window.from_ms), []).append(server)
+    for from_ms, names in later.items():
+        for server, rows in slots_inside(connection, names, Interval(from_ms, window.to_ms)).items():
+            found[server].update(hours_of(rows))
+    return found
+
+
+def _sum(connection: Connection, server: str, interval: Interval) -> None:
+    within = and_(hours.c.server == server, hours.c.hour >= interval.from_ms, hours.c.hour < interval.to_ms)
+    connection.execute(delete(hours).where(within))
+    summed = hours_of(slots_inside(connection, [server], interval).get(server, []))
+    rows = [
+        {
+            "server": server,
+            "hour": start,
+            "whole": _encode(hour.whole),
+            "quarters": _encode(hour.quarters),
+            "minutes_in": hour.minutes.bytes_in,
+            "minutes_out": hour.minutes.bytes_out,
+        }
+        for start, hour in summed.items()
+    ]
+    upsert(connection, hours, rows)
+
+
+def slots_inside(connection: Connection, names: Sequence[str], interval: Interval) -> dict[str, list[SlotFigures]]:
+    """The slots of these servers inside the interval, of every epoch."""
+    counted: dict[tuple[str, int, int], tuple[dict[str, int], int]] = {}
+    found: dict[str, list[SlotFigures]] = {}
+    for start in range(0, len(names), _AT_A_TIME):
+        batch = list(names[start : start + _AT_A_TIME])
+        for row in connection.execute(select(slot_connections).where(_within(slot_connections, batch, interval))):
+            key = (row.server, row.epoch, row.slot)
+            connections, late = counted.setdefault(key, ({}, 0))
+            connections[row.protocol] = row.connections
+            counted[key] = connections, late + row.late_connections
+        for row in connection.execute(select(slots).where(_within(slots, batch, interval))):
+            connections, late = counted.get((row.server, row.epoch, row.slot), ({}, 0))
+            found.setdefault(row.server, []).append(
+                SlotFigures(
+                    row.slot,
+                    Figures(
+                        connections,
+                        row.bytes_in,
+                        row.bytes_out,
+                        row.view_time_ms,
+                        None if row.peak_in_bps is None else (row.peak_in_bps, row.peak_in_at),
+                        None if row.peak_out_bps is None else (row.peak_out_bps, row.peak_out_at),
+                        late,
+                        row.late_bytes_in,
+                        row.late_bytes_out,
+                        row.late_view_time_ms,
+                    ),
+                )
+            )
+    return found
+
+
+def _within(table: Table, names: Sequence[str], interval: Interval) -> ColumnElement[bool]:
+    return and_(table.c.server.in_(names), table.c.slot >= interval.from_ms, table.c.slot < interval.to_ms)
+
+
+def _of(names: Sequence[str] | None, interval: Interval) -> ColumnElement[bool]:
+    within = and_(hours.c.hour >= interval.from_ms, hours.c.hour < interval.to_ms)
+    return within if names is None else and_(within, hours.c.server.in_(names))
+
+
+def _chosen(only: Collection[str] | None) -> Iterator[list[str] | None]:
+    if only is None:
+        yield None
+        return
+    names = sorted(only)
+    for start in range(0, len(names), _AT_A_TIME):
+        yield names[start : start + _AT_A_TIME]

@@ -1,0 +1,129 @@
+"""What the service tells Prometheus: rate, errors and duration of every route, and how far the servers' figures are."""
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+from sqlalchemy import Connection, case, func, select
+
+from streamusage.service.coverage_queries import servers_answer
+from streamusage.service.schema import held, orphans, servers
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class Metrics:
+    """The figures of one service since it started."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "streamtop_requests", "Requests by route and status", ["method", "route", "status"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "streamtop_request_seconds",
+            "Time to answer by route",
+            ["method", "route"],
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._open = Gauge("streamtop_requests_open", "Requests that are being answered", registry=self._registry)
+        self._reports = Counter(
+            "streamtop_reports", "Reports by what became of them", ["outcome"], registry=self._registry
+        )
+        self._commits = Histogram(
+            "streamtop_commit_seconds",
+            "Time of a commit, its writes included",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._group = Histogram(
+            "streamtop_commit_writes",
+            "Writes in a commit",
+            buckets=(1, 2, 5, 10, 20, 50, 100, 256),
+            registry=self._registry,
+        )
+        self._discarded = Counter(
+            "streamtop_discarded_records", "Usage records discarded by retention", registry=self._registry
+        )
+        self._writing = threading.Lock()
+
+    def request_began(self) -> float:
+        self._open.inc()
+        return time.perf_counter()
+
+    def request_ended(self, method: str, route: str, status: int, began: float) -> None:
+        """A status of 0 stands for a client that went away."""
+        self._open.dec()
+        self._requests.labels(method, route, status or "aborted").inc()
+        self._seconds.labels(method, route).observe(time.perf_counter() - began)
+
+    def report(self, outcome: str) -> None:
+        self._reports.labels(outcome).inc()
+
+    def committed(self, writes: int, seconds: float) -> None:
+        self._commits.observe(seconds)
+        self._group.observe(writes)
+
+    def discarded(self, records: int) -> None:
+        self._discarded.inc(records)
+
+    def text(self, of_store: Iterable[GaugeMetricFamily]) -> bytes:
+        """All of it in Prometheus' text format."""
+        registry = CollectorRegistry()
+        registry.register(_Families(list(of_store)))
+        with self._writing:
+            return bytes(generate_latest(self._registry)) + bytes(generate_latest(registry))
+
+
+class _Families(Collector):
+    def __init__(self, families: list[GaugeMetricFamily]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        return self._families
+
+
+def store_figures(connection: Connection, now_ms: int) -> list[GaugeMetricFamily]:
+    """What stands in the store now."""
+    estate = servers_answer(connection, now_ms)
+    states = GaugeMetricFamily("streamtop_servers", "Servers by state", labels=["state"])
+    for state in ("live", "unreachable", "removed"):
+        states.add_metric([state], sum(server["state"] == state for server in estate))
+    lag = GaugeMetricFamily(
+        "streamtop_journal_lag_seconds", "How long a server's journal holds what the service lacks", labels=["server"]
+    )
+    subscribers = GaugeMetricFamily("streamtop_active_subscribers", "Subscribers now", labels=["server"])
+    for server in estate:
+        if server["state"] != "removed":
+            lag.add_metric([server["server"]], max(0, now_ms - (server["watermark"] or now_ms)) / 1000)
+            subscribers.add_metric([server["server"]], server["active_subscribers"])
+    owing = select(func.count(), func.coalesce(func.sum(case((servers.c.owes == "held", 1), else_=0)), 0))
+    gaps, held_gaps = connection.execute(owing.where(servers.c.owes != "", servers.c.removed == "")).one()
+    gaps_open = GaugeMetricFamily("streamtop_gaps_open", "Servers whose figures are overdue", labels=["state"])
+    gaps_open.add_metric(["missing"], int(gaps) - int(held_gaps))
+    gaps_open.add_metric(["held"], int(held_gaps))
+    return [
+        states,
+        gaps_open,
+        _one(
+            "streamtop_reports_held", "Reports kept aside for an operator", _count(connection, held, held.c.open == 1)
+        ),
+        _one("streamtop_orphans", "Rows that came for deleted records", _count(connection, orphans)),
+        lag,
+        subscribers,
+    ]
+
+
+def _one(name: str, what: str, value: int) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, what, value=value)
+
+
+def _count(connection: Connection, table: Any, *where: Any) -> int:
+    return int(connection.execute(select(func.count()).select_from(table).where(*where)).scalar_one())

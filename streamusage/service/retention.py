@@ -1,0 +1,200 @@
+"""Discards what is older than its retention, in many small writes, so that a report never waits long for one.
+
+Usage records go by when the service last wrote them, and leave a tombstone: what comes late for one is an orphan, as
+after a delete. Daily statistics and the coverage that they rest on have a retention of their own. A live session and
+a server's open figures are never discarded, nor are closed days and what was entered to them later.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select, tuple_
+
+from streamusage.coverage import SLOT_MS, slot_of
+from streamusage.service.audit import note
+from streamusage.service.changes import SLOTS_KEPT_FROM, forget_tombstones, put_counter
+from streamusage.service.figures import HOUR_MS
+from streamusage.service.ledger_schema import hours
+from streamusage.service.records import bury
+from streamusage.service.schema import (
+    audit,
+    held,
+    orphans,
+    samples,
+    server_sessions,
+    servers,
+    slot_connections,
+    slots,
+    spans,
+    tombstones,
+    usage,
+)
+from streamusage.service.sessions import STAYS_BURIED
+
+DAY_MS = 86_400_000
+RECORDS_AT_A_TIME = 500
+SAMPLED_AT_A_TIME_MS = 6 * 3_600_000
+TOMBSTONE_DAYS = 30
+"""How long at least a deleted record is remembered as deleted, and a cursor can stand still."""
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How long things are kept, in days."""
+
+    usage_stats_discard_threshold_days: int = 7
+    daily_statistics_days: int = 400
+
+
+class Keeper(Protocol):
+    """What retention asks of the service: reads, and writes that are committed when they return."""
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result: ...
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result: ...
+
+
+async def discard_old(keeper: Keeper, retention: Retention, now_ms: int) -> int:
+    """One round over everything; says how many usage records it discarded."""
+    usage_before = now_ms - retention.usage_stats_discard_threshold_days * DAY_MS
+    days_before = slot_of(now_ms - retention.daily_statistics_days * DAY_MS)
+    discarded = await _discard_records(keeper, usage_before, now_ms)
+    await _discard_parts(keeper, usage_before)
+    await _discard_samples(keeper, usage_before)
+    await _discard_slots(keeper, days_before)
+    for server in await keeper.read(_all_servers):
+        await keeper.write(_deleting(spans, and_(spans.c.server == server, spans.c.to_ms <= days_before)))
+    await keeper.write(_deleting(held, and_(held.c.open == 0, held.c.last_at < usage_before)))
+    await keeper.write(_deleting(orphans, orphans.c.last_at < days_before))
+    await keeper.write(_deleting(audit, audit.c.at < days_before))
+    await _forget_tombstones(
+        keeper, now_ms - max(TOMBSTONE_DAYS, retention.usage_stats_discard_threshold_days) * DAY_MS
+    )
+    if discarded:
+        await keeper.write(lambda connection: note(connection, "retention", "discard", now_ms, records=discarded))
+    return discarded
+
+
+async def _discard_records(keeper: Keeper, before_ms: int, now_ms: int) -> int:
+    old = and_(usage.c.live == 0, usage.c.touched_at < before_ms)
+    keys = await keeper.read(lambda connection: _keys(connection, usage, usage.c.start_time, old))
+    discarded = 0
+    for batch in _batches(keys):
+        these = tuple_(usage.c.stream, usage.c.start_time).in_(batch)
+        # Judged again in the write: a report may have come in between.
+        discarded += await keeper.write(_burying(and_(these, old), now_ms))
+    return discarded
+
+
+async def _discard_parts(keeper: Keeper, before_ms: int) -> None:
+    """What servers reported of sessions that are buried, once it is old and cannot grow any more."""
+    over = or_(server_sessions.c.live == 0, ~_of_active_epoch())
+    old = and_(
+        server_sessions.c.end_time < before_ms, over, _buried(server_sessions.c.stream, server_sessions.c.session_start)
+    )
+    keys = await keeper.read(
+        lambda connection: _keys(connection, server_sessions, server_sessions.c.session_start, old)
+    )
+    for batch in _batches(keys):
+        these = tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(batch)
+        await keeper.write(_deleting(server_sessions, and_(these, old)))
+
+
+async def _discard_samples(keeper: Keeper, before_ms: int) -> None:
+    for server in await keeper.read(_all_servers):
+        oldest = select(func.min(samples.c.slot)).where(samples.c.server == server)
+        while (first := await keeper.read(lambda c, query=oldest: c.execute(query).scalar())) is not None:  # type: ignore[misc]
+            if first >= before_ms:
+                break
+            upto = min(before_ms, first + SAMPLED_AT_A_TIME_MS)
+            await keeper.write(_deleting(samples, and_(samples.c.server == server, samples.c.slot < upto)))
+
+
+async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
+    for table in (slots, slot_connections):
+        oldest = select(func.min(table.c.slot))
+        while (first := await keeper.read(lambda c, query=oldest: c.execute(query).scalar())) is not None:  # type: ignore[misc]
+            if first >= before_ms:
+                break
+            upto = min(before_ms, first + SLOT_MS)
+
+            def forget(connection: Connection, table: Table = table, upto: int = upto) -> None:
+                put_counter(connection, SLOTS_KEPT_FROM, before_ms)
+                connection.execute(delete(table).where(table.c.slot < upto))
+
+            await keeper.write(forget)
+
+    await keeper.write(_deleting(hours, hours.c.hour < before_ms - before_ms % HOUR_MS))
+
+
+async def _forget_tombstones(keeper: Keeper, before_ms: int) -> None:
+    """Tombstones of which no server has anything left to say."""
+    has_parts = (
+        select(server_sessions.c.server)
+        .where(
+            server_sessions.c.stream == tombstones.c.stream,
+            server_sessions.c.session_start == tombstones.c.start_time,
+        )
+        .exists()
+    )
+    old = and_(tombstones.c.deleted_at < before_ms, ~has_parts)
+    keys = await keeper.read(lambda connection: _keys(connection, tombstones, tombstones.c.start_time, old))
+    for batch in _batches(keys):
+        these = tuple_(tombstones.c.stream, tombstones.c.start_time).in_(batch)
+        await keeper.write(_forgetting(and_(these, old)))
+
+
+def _of_active_epoch() -> ColumnElement[bool]:
+    return (
+        select(servers.c.server)
+        .where(
+            servers.c.server == server_sessions.c.server,
+            servers.c.epoch == server_sessions.c.epoch,
+            servers.c.removed == "",
+        )
+        .exists()
+    )
+
+
+def _buried(stream: ColumnElement[bytes], start_time: ColumnElement[int]) -> ColumnElement[bool]:
+    return (
+        select(tombstones.c.stream)
+        .where(
+            tombstones.c.stream == stream,
+            tombstones.c.start_time == start_time,
+            tombstones.c.reason.in_(STAYS_BURIED),
+        )
+        .exists()
+    )
+
+
+def _keys(connection: Connection, table: Table, start_time: Any, where: ColumnElement[bool]) -> list[tuple[bytes, int]]:
+    query = select(table.c.stream, start_time).where(where).distinct()
+    return [(bytes(stream), start) for stream, start in connection.execute(query)]
+
+
+def _all_servers(connection: Connection) -> list[str]:
+    return list(connection.execute(select(servers.c.server)).scalars())
+
+
+def _deleting(table: Table, where: ColumnElement[bool]) -> Callable[[Connection], None]:
+    def work(connection: Connection) -> None:
+        connection.execute(delete(table).where(where))
+
+    return work
+
+
+def _burying(where: ColumnElement[bool], now_ms: int) -> Callable[[Connection], int]:
+    return lambda connection: bury(connection, where, "discarded", now_ms)
+
+
+def _forgetting(where: ColumnElement[bool]) -> Callable[[Connection], None]:
+    return lambda connection: forget_tombstones(connection, where)
+
+
+def _batches(keys: list[tuple[bytes, int]]) -> Iterator[list[tuple[bytes, int]]]:
+    for start in range(0, len(keys), RECORDS_AT_A_TIME):
+        yield keys[start : start + RECORDS_AT_A_TIME]

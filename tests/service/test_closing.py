@@ -1,0 +1,225 @@
+"""Days are closed once, by the watermark or by hand, and what comes later stands beside them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from streamusage.days import zone
+from streamusage.report import SlotRow
+from streamusage.service.closing import is_due
+from streamusage.service.run import run_service
+from streamusage.service.store import sqlite_url
+from tests.service.conftest import TOKENS, Estate, OwnedClock
+from tests.service.reporting import ReportingAgent
+
+HOUR = 3_600_000
+MINUTE = 60_000
+
+
+def utc(*when: int) -> int:
+    return int(datetime(*when, tzinfo=UTC).timestamp() * 1000)  # type: ignore[arg-type]
+
+
+@asynccontextmanager
+async def estate_at(directory: Path, now: int, *zones: str) -> AsyncIterator[Estate]:
+    clock = OwnedClock()
+    clock.now = now
+    async with run_service(
+        store_url=sqlite_url(directory / "usage.db"),
+        tokens=TOKENS,
+        clock=clock,
+        account_zones=[zone(name) for name in zones or ("UTC",)],
+    ) as running:
+        estate = Estate(running, clock)
+        async with estate.http:
+            yield estate
+
+
+def an_agent(estate: Estate, server: str = "edge-1") -> ReportingAgent:
+    agent = ReportingAgent(estate, server)
+    agent.watermark = estate.clock.now
+    return agent
+
+
+async def settle(estate: Estate) -> None:
+    service = estate.running.service
+    for _ in range(1_000):
+        if not await service.read(lambda connection: is_due(connection, service.account_zones, estate.clock.now)):
+            return
+        await asyncio.sleep(0.01)
+    raise TimeoutError("days that are due stay open")
+
+
+async def days(estate: Estate, day: str, tz: str = "UTC") -> dict[str, dict[str, Any]]:
+    await settle(estate)
+    answer = await estate.ask("GET", f"/api/v1/daily?from={day}&to={day}&tz={tz}", token="viewer-token")
+    return {told["server"]: told for told in answer.json()["days"]}
+
+
+async def close(estate: Estate, day: str, token: str = "admin-token", **more: str) -> httpx.Response:
+    return await estate.ask("POST", "/api/v1/days/close", token=token, json={"day": day, **more})
+
+
+async def test_a_day_closes_once_every_server_is_past_its_end(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
+        one, other = an_agent(estate), an_agent(estate, "origin-1")
+        await one.sync_up()
+        await other.sync_up()
+        estate.clock.now = utc(2026, 11, 21, 0, 0)
+        await one.sync_up(SlotRow(slot=utc(2026, 11, 20, 23, 59), revision=0, bytes_out=5))
+        told = await days(estate, "2026-11-20")
+        assert [day["state"] for day in told.values()] == ["provisional", "provisional"]
+        assert told["edge-1"]["waiting_for"] == ["origin-1"]
+        estate.clock.now += MINUTE
+        await other.sync_up()
+        told = await days(estate, "2026-11-20")
+        assert [day["state"] for day in told.values()] == ["final", "final"]
+        assert told["edge-1"]["closed"] == {
+            "at": estate.clock.now, "by": None, "rule": "watermark", "revision": 1,
+            "watermark": utc(2026, 11, 21),
+        }  # fmt: skip
+        assert told["edge-1"]["bytes_out"] == 5
+
+
+async def test_a_closed_figure_never_changes_and_what_comes_later_is_entered(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
+        agent = an_agent(estate)
+        slot = utc(2026, 11, 20, 18)
+        estate.clock.now = utc(2026, 11, 21, 2)
+        await agent.sync_up(SlotRow(slot=slot, revision=0, bytes_out=100, connections={"rtmp": 1}))
+        before = (await days(estate, "2026-11-20"))["edge-1"]
+        for number in (1, 2):  # corrections of a slot of the closed day
+            estate.clock.now += MINUTE
+            await agent.sync_up(
+                SlotRow(slot=slot, revision=0, bytes_out=100 + 10 * number, connections={"rtmp": 1, "hls": number})
+            )
+        after = (await days(estate, "2026-11-20"))["edge-1"]
+        for name in ("connections", "connections_by_protocol", "bytes_out", "coverage", "percentile_95", "closed"):
+            assert after[name] == before[name]
+        assert (before["state"], after["state"]) == ("final", "adjusted")
+        adjustment = after["adjustment"]
+        assert (adjustment["entries"], adjustment["at"]) == (2, estate.clock.now)
+        assert (adjustment["bytes_out"], adjustment["connections_by_protocol"]) == (20, {"hls": 2})
+        assert adjustment["figures"]["bytes_out"] == 120
+        answer = await estate.ask("GET", "/api/v1/adjustments?from=2026-11-20&to=2026-11-20")
+        assert [(entry["entry"], entry["bytes_out"]) for entry in answer.json()["adjustments"]] == [(1, 10), (2, 10)]
+        await agent.sync_up()
+        again = (await days(estate, "2026-11-20"))["edge-1"]
+        assert again["adjustment"]["entries"] == 2, "a report that changes nothing of the day makes no entry"
+
+
+async def test_a_day_closed_by_hand_keeps_what_was_missing_then(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
+        gone, there = an_agent(estate), an_agent(estate, "origin-1")
+        await there.sync_up()
+        estate.clock.now += HOUR
+        await gone.sync_up(SlotRow(slot=utc(2026, 11, 20, 12), revision=0, bytes_out=7))
+        estate.clock.now = utc(2026, 11, 21, 0, 59)
+        await there.sync_up()
+        early = await close(estate, "2026-11-20")
+        assert (early.status_code, early.json()["errorMessage"]) == (
+            409, "2026-11-20 of UTC can be closed by hand in 1 min at the earliest; it stays open",
+        )  # fmt: skip
+        estate.clock.now += MINUTE
+        done = await close(estate, "2026-11-20", server="edge-1")
+        assert done.json()["closed"] == ["edge-1"]
+        assert done.json()["owing"] == ["edge-1"]
+        told = await days(estate, "2026-11-20")
+        assert {name: day["state"] for name, day in told.items()} == {"edge-1": "final", "origin-1": "final"}
+        assert told["edge-1"]["closed"]["by"] == "boss"
+        assert told["edge-1"]["coverage"]["missing_ms"] == 11 * HOUR
+        assert told["origin-1"]["closed"]["rule"] == "watermark", "the others no longer wait for it"
+
+        again = await close(estate, "2026-11-20")
+        assert (again.json()["closed"], again.json()["already_closed"]) == ([], 2)
+        await gone.sync_up()
+        told = await days(estate, "2026-11-20")
+        assert told["edge-1"]["state"] == "adjusted"
+        assert told["edge-1"]["coverage"]["missing_ms"] == 11 * HOUR
+        assert told["edge-1"]["adjustment"]["figures"]["coverage"]["missing_ms"] == 0
+
+
+async def test_a_server_first_heard_of_later_is_nothing_but_an_adjustment(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 19, 12)) as estate:
+        known, late = an_agent(estate), an_agent(estate, "origin-1")
+        estate.clock.now = utc(2026, 11, 21, 2)
+        await known.sync_up()
+        assert set(await days(estate, "2026-11-20")) == {"edge-1"}
+        await late.sync_up(SlotRow(slot=utc(2026, 11, 20, 5), revision=0, bytes_out=9))
+        for day, moved in (("2026-11-19", 0), ("2026-11-20", 9)):
+            told = (await days(estate, day))["origin-1"]
+            assert (told["state"], told["bytes_out"], told["closed"]["rule"]) == ("adjusted", 0, "late")
+            assert told["adjustment"]["bytes_out"] == moved
+        assert (await days(estate, "2026-11-20"))["edge-1"]["state"] == "final"
+
+
+async def test_other_zones_are_final_only_while_nothing_is_owed_and_cannot_be_closed(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 20, 12), "UTC", "Asia/Kolkata") as estate:
+        agent = an_agent(estate)
+        estate.clock.now = utc(2026, 11, 21, 2)
+        await agent.sync_up()
+        told = (await days(estate, "2026-11-20", "Europe/Berlin"))["edge-1"]
+        assert (told["state"], told["closed"]) == ("final", None)
+        assert (await days(estate, "2026-11-20", "Asia/Kolkata"))["edge-1"]["closed"] is not None
+        refused = await close(estate, "2026-11-20", tz="Europe/Berlin")
+        assert refused.status_code == 409
+        assert "no account zone of this service (UTC, Asia/Kolkata)" in refused.json()["errorMessage"]
+
+
+@pytest.mark.parametrize(
+    ("day", "begins", "hours"),
+    [("2026-03-29", (2026, 3, 28, 23), 23), ("2026-10-25", (2026, 10, 24, 22), 25)],
+)
+async def test_days_of_23_and_25_hours(tmp_path: Path, day: str, begins: tuple[int, ...], hours: int) -> None:
+    async with estate_at(tmp_path, utc(*begins) - HOUR, "Europe/Berlin") as estate:
+        agent = an_agent(estate)
+        slots = [
+            SlotRow(slot=utc(*begins) + hour * HOUR, revision=0, bytes_out=10 ** (hour + 1) % 997)
+            for hour in range(-1, hours + 1)
+        ]
+        estate.clock.now = utc(*begins) + (hours + 1) * HOUR
+        await agent.sync_up(*slots)
+        told = (await days(estate, day, "Europe/Berlin"))["edge-1"]
+        assert told["state"] == "final"
+        assert told["bytes_out"] == sum(row.bytes_out for row in slots[1:-1])
+        assert sum(told["coverage"].values()) == hours * HOUR
+        assert told["percentile_95"]["samples"] == hours * 12
+
+
+async def test_closing_is_for_admins_and_is_audited(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
+        agent = an_agent(estate)
+        await agent.sync_up()
+        estate.clock.now = utc(2026, 11, 21, 2)
+        assert (await close(estate, "2026-11-20", token="viewer-token")).status_code == 403
+        assert (await close(estate, "2026-11-20", token="wrong")).status_code == 401
+        assert (await close(estate, "2026-11-20", server="edge-9")).status_code == 404
+        assert (await close(estate, "20-11-2026")).status_code == 400
+        assert (await close(estate, "2026-11-20", tz="Mars/Base")).status_code == 400
+        assert (await close(estate, "2026-11-20", sever="edge-1")).status_code == 422, "misspelled, not everyone"
+        assert (await close(estate, "2026-11-20")).status_code == 200
+        from streamusage.service.schema import audit
+
+        rows = await estate.running.service.read(lambda connection: connection.execute(audit.select()).all())
+        assert [(row.who, row.operation, row.records) for row in rows] == [("boss", "close day 2026-11-20 UTC", 1)]
+
+
+async def test_a_service_that_starts_again_goes_on_where_it_was(tmp_path: Path) -> None:
+    now = utc(2026, 11, 20, 12)
+    async with estate_at(tmp_path, now) as estate:
+        agent = an_agent(estate)
+        estate.clock.now = utc(2026, 11, 22, 2)
+        await agent.sync_up()
+        closed = (await days(estate, "2026-11-20"))["edge-1"]["closed"]
+    async with estate_at(tmp_path, utc(2026, 11, 23, 2), "UTC", "Europe/Berlin") as estate:
+        agent.estate = estate
+        await agent.sync_up()
+        assert (await days(estate, "2026-11-20"))["edge-1"]["closed"] == closed
+        assert (await days(estate, "2026-11-22"))["edge-1"]["state"] == "final"
+        assert (await days(estate, "2026-11-21", "Europe/Berlin"))["edge-1"]["closed"] is not None, "a zone added later"

@@ -1,0 +1,120 @@
+"""What the service bears: bodies, heads and readers beyond their limits, and many that are slow."""
+
+import asyncio
+import gzip
+import os
+import resource
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streamusage.service.context import BODY_LIMIT_BYTES
+from streamusage.service.protocol import ConnectionLimits
+from tests.service.conftest import USAGE, Estate, a_record, an_estate
+
+SLOW = int(os.environ.get("STREAMTOP_SLOW_CONNECTIONS", "1000"))
+"""How many connections dawdle at once; bench/README.md tells how to run 10,000."""
+
+LIMITS = ConnectionLimits(head_bytes=8_192, head_seconds=1.0, request_seconds=2.0, stall_seconds=1.0)
+
+
+@pytest.fixture
+async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
+    async with an_estate(tmp_path, limits=LIMITS) as estate:
+        yield estate
+
+
+def failure(body: bytes) -> str:
+    said = msgspec.json.decode(body)
+    assert said.keys() == {"errorMessage", "timestamp"}
+    return str(said["errorMessage"])
+
+
+@pytest.mark.parametrize("header", [b"X-Long: " + b"x" * 9_000, b"\r\n".join(b"X-%d: y" % n for n in range(2_000))])
+async def test_a_head_that_is_too_large_is_431(estate: Estate, header: bytes) -> None:
+    status, body = await estate.raw(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + header)
+    assert (status, "head is larger" in failure(body)) == (431, True)
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [b"", b"GET /heal", b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\nContent-Length: 9\r\n\r\n[",  # noqa: E501
+     b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n["],
+)  # fmt: skip
+async def test_a_request_that_does_not_come_is_hung_up_on(estate: Estate, request_bytes: bytes) -> None:
+    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+    writer.write(request_bytes)
+    answer = await asyncio.wait_for(reader.read(), 6)
+    assert answer.split()[1] in {b"408", b"401"}
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"BREW / HTTP/1.1\r\n\r\n", b"GET / HTTP/9\r\n\r\n"]
+)
+async def test_what_is_no_http_is_400_in_the_documented_shape(estate: Estate, rubbish: bytes) -> None:
+    status, body = await estate.raw(rubbish)
+    assert status in {400, 405}
+    failure(body)
+
+
+async def test_a_body_above_the_limit_is_413_packed_and_unpacked(estate: Estate) -> None:
+    headers = {"Content-Encoding": "gzip"}
+    bomb = gzip.compress(b" " * (BODY_LIMIT_BYTES + 1), 9)
+    answer = await estate.ask("POST", "/api/v1/import", content=bomb, headers=headers)
+    assert answer.status_code == 413
+    bombs = [estate.ask("POST", "/api/v1/import", content=bomb, headers=headers) for _ in range(8)]
+    assert {answer.status_code for answer in await asyncio.gather(*bombs)} <= {413, 503}
+    doubled = gzip.compress(b"[") + gzip.compress(b"]")
+    assert (await estate.ask("POST", "/api/v1/import", content=doubled, headers=headers)).status_code == 200
+    assert (await estate.ask("POST", "/api/v1/import", content=bomb[:-9], headers=headers)).status_code in {400, 413}
+    assert (
+        await estate.ask("POST", "/api/v1/import", content=b"x", headers={"Content-Encoding": "br"})
+    ).status_code == 415
+
+
+async def test_a_reader_that_stops_reading_is_hung_up_on(estate: Estate) -> None:
+    for part in range(4):
+        await estate.take_in(*(a_record(f"s{part}-{n}" + "x" * 1500) for n in range(2_500)))
+    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port, limit=1024)
+    writer.write(f"GET {USAGE}?accessToken=admin-token HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    await asyncio.sleep(3)
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await asyncio.wait_for(reader.readexactly(16_000_000), 10)
+    writer.close()
+
+
+async def test_many_slow_connections_keep_nobody_out_and_take_little_memory(tmp_path: Path) -> None:
+    """Each sends a byte a second and no more. They are hung up on after the time that a head may take."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, 2 * SLOW + 1_000)), hard))
+    async with an_estate(tmp_path, limits=ConnectionLimits(head_seconds=5 + SLOW / 300)) as estate:
+        before = _resident_bytes()
+        dawdlers = [await asyncio.open_connection(estate.running.host, estate.running.port) for _ in range(SLOW)]
+
+        async def dawdle() -> None:
+            for byte in b"GET /":
+                for _, writer in dawdlers:
+                    writer.write(bytes([byte]))
+                await asyncio.sleep(1)
+
+        sending = asyncio.create_task(dawdle())
+        await asyncio.sleep(1)
+        for _ in range(5):
+            answer = await asyncio.wait_for(estate.http.get("/healthz"), 5)
+            assert answer.status_code == 200
+        taken = _resident_bytes() - before
+        assert taken < SLOW * 64 * 1024, f"{taken // SLOW} bytes a connection, both ends"
+        await sending
+        answers = await asyncio.wait_for(asyncio.gather(*(reader.read() for reader, _ in dawdlers)), 120)
+        assert {answer.split()[1] for answer in answers} == {b"408"}
+        for _, writer in dawdlers:
+            writer.close()
+        assert (await estate.http.get("/healthz")).status_code == 200
+
+
+def _resident_bytes() -> int:
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * resource.getpagesize()

@@ -1,0 +1,318 @@
+"""Several service processes on one store: each report counts once, whoever takes it and whoever is killed in between,
+and a cursor hears of every change. Figures are exact: what was sent is what is there, to the unit."""
+
+import asyncio
+import os
+import random
+import re
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from streamusage.report import Based, Baseline, PeakWindow, Report, SessionRow, SlotRow, SpanRow
+from streamusage.service.retention import Retention, discard_old
+from streamusage.service.store import open_store
+from tests.postgresql import Cluster
+from tests.program import REPOSITORY
+from tests.service.conftest import ENGINES, NOW, USAGE, a_record
+
+ADMIN = "admin-s3cret"
+SERVERS = [f"edge-{number}" for number in range(6)]
+SECONDS = float(os.environ.get("STREAMTOP_MIXED_LOAD_SECONDS", "20"))
+"""How long the load goes on; nightly it is ten minutes (bench/README.md)."""
+
+AUTHORIZED = {"Authorization": f"Bearer {ADMIN}"}
+
+
+class Node:
+    """A service process on a port that it keeps, killed and started again."""
+
+    def __init__(self, home: Path, store_url: str) -> None:
+        self._command = [
+            sys.executable,
+            "-m",
+            "streamusage.service",
+            "--store",
+            store_url,
+            "--tokens",
+            str(home / "tokens.toml"),
+        ]
+        self._port = 0
+        self.url = ""
+        self.kills = 0
+        self.said: list[str] = []
+
+    async def start(self) -> None:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._command, "--listen", f"127.0.0.1:{self._port}", stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY
+        )
+        assert self._process.stderr is not None
+        line = (await asyncio.wait_for(self._process.stderr.readline(), 60)).decode()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        assert found, line + (await self._process.stderr.read()).decode()
+        self.url, self._port = found[0], int(found[1])
+        self._reader = asyncio.create_task(self._listen())
+
+    async def kill(self) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        await self._process.wait()
+        await self._reader
+        self.kills += 1
+
+    async def _listen(self) -> None:
+        assert self._process.stderr is not None
+        async for line in self._process.stderr:
+            self.said.append(line.decode())
+
+
+class Agent:
+    """Counts bytes and subscribers, and reports them to any node, again and again until one acknowledges."""
+
+    def __init__(self, server: str, nodes: list[Node], seed: int) -> None:
+        self.server = server
+        self.nodes = nodes
+        self.random = random.Random(seed)
+        self.epoch = self.revision = self.acknowledged = self.bytes = self.subscribers = 0
+        self.based_on: Based | None = None
+        self.reports = 0
+
+    async def run(self, http: httpx.AsyncClient, until: float) -> None:
+        while time.monotonic() < until or self.acknowledged < self.revision:
+            if self.acknowledged == self.revision:
+                self.revision += 1
+                self.bytes += self.random.randrange(1000)
+                self.subscribers += self.random.randrange(3)
+            try:
+                await self._report(http)
+            except (httpx.TransportError, httpx.TimeoutException):
+                await asyncio.sleep(0.05)
+
+    async def _report(self, http: httpx.AsyncClient) -> None:
+        base = f"{self.random.choice(self.nodes).url}/api/v1/agents/{self.server}"
+        headers = {"Authorization": f"Bearer {self.server}-s3cret"}
+        if not self.epoch:
+            answer = await http.post(f"{base}/epochs", content=b'{"journal": "j1"}', headers=headers)
+            if answer.status_code != 200:
+                return
+            issued = answer.json()
+            self.epoch, self.based_on = issued["epoch"], Based(**issued["based_on"])
+        body = msgspec.json.encode(self.report())
+        sent = [http.post(f"{base}/reports", content=body, headers=headers)]
+        if self.random.random() < 0.3:  # the same one to another node at the same time
+            other = f"{self.random.choice(self.nodes).url}/api/v1/agents/{self.server}/reports"
+            sent.append(http.post(other, content=body, headers=headers))
+        for answer in await asyncio.gather(*sent, return_exceptions=True):
+            if isinstance(answer, httpx.Response) and answer.status_code == 200:
+                self.acknowledged, self.based_on = answer.json()["acknowledged"], None
+                self.reports += 1
+            elif isinstance(answer, httpx.Response):
+                assert answer.status_code in {409, 503}, answer.text
+                if answer.status_code == 409:  # the other of the two activated the epoch
+                    self.acknowledged = answer.json()["acknowledged"]
+                    self.based_on = None
+
+    def report(self) -> Report:
+        upto = NOW + self.revision
+        role = "origin" if self.server == SERVERS[0] else "edge"
+        return Report(
+            server=self.server, role=role, life="j1.1", epoch=self.epoch, since=self.acknowledged,
+            upto=self.revision, sent_at=upto, sync_interval_ms=3_600_000,
+            baseline=Baseline(
+                at=upto, boot="b", started_at=NOW, since=NOW, bytes_in=0, bytes_out=0, window=PeakWindow(upto, 0, 0)
+            ),
+            based_on=self.based_on,
+            slots=(SlotRow(slot=NOW, revision=self.revision, bytes_out=self.bytes, connections={"rtmp": self.subscribers}),),  # noqa: E501
+            spans=(SpanRow(from_ms=NOW + self.acknowledged, to_ms=upto, revision=self.revision, state="counted"),),
+            sessions=(
+                SessionRow(
+                    publish_id="p", revision=self.revision, scope="live", name="keynote", start_time=NOW, end_time=upto,
+                    live=True, active=1, highest=1, total=self.subscribers,
+                ),
+            ),
+        )  # fmt: skip
+
+
+class Console:
+    """Follows the changes from any node and keeps what it was told."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        self.cursor = ""
+        self.records: dict[tuple[str, str, int], dict[str, object]] = {}
+        self.polls = 0
+
+    async def run(self, http: httpx.AsyncClient, until: float) -> None:
+        while time.monotonic() < until:
+            await self.poll(http)
+            await asyncio.sleep(0.02)
+
+    async def poll(self, http: httpx.AsyncClient) -> bool:
+        try:
+            node = random.choice(self.nodes)
+            answer = await http.get(f"{node.url}/api/v1/changes?cursor={self.cursor}&limit=50", headers=AUTHORIZED)
+        except (httpx.TransportError, httpx.TimeoutException):
+            return True
+        if answer.status_code != 200:
+            assert answer.status_code == 503, answer.text
+            return True
+        page = answer.json()
+        assert not page["reset"]
+        for key in page["deleted"]:
+            self.records.pop((key["scope"], key["name"], key["startTime"]), None)
+        for record in page["records"]:
+            self.records[record["scope"], record["name"], record["startTime"]] = record
+        self.cursor = page["cursor"]
+        self.polls += 1
+        return bool(page["more"] or page["records"] or page["deleted"])
+
+
+class Operator:
+    """Imports records, lists them, and deletes some."""
+
+    def __init__(self, nodes: list[Node]) -> None:
+        self.nodes = nodes
+        self.imported: set[str] = set()
+        self.asked_to_delete: set[str] = set()
+        self.deleted: set[str] = set()
+        self.lists = 0
+
+    async def run(self, http: httpx.AsyncClient, until: float) -> None:
+        number = 0
+        while time.monotonic() < until:
+            number += 1
+            name = f"s{number}"
+            node = random.choice(self.nodes)
+            try:
+                answer = await http.post(f"{node.url}/api/v1/import", json=[a_record(name)], headers=AUTHORIZED)
+                if answer.status_code != 200:
+                    assert answer.status_code == 503, answer.text
+                    continue
+                self.imported.add(name)
+                if number % 3 == 0:
+                    self.asked_to_delete.add(name)
+                    answer = await http.delete(f"{node.url}{USAGE}/live/{name}?accessToken={ADMIN}")
+                    assert answer.status_code in {200, 404, 503}, answer.text
+                    if answer.status_code != 503:
+                        self.deleted.add(name)
+                if number % 10 == 0:
+                    answer = await http.get(f"{node.url}{USAGE}?accessToken={ADMIN}")
+                    assert answer.status_code in {200, 503}
+                    self.lists += 1
+            except (httpx.TransportError, httpx.TimeoutException):
+                await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def nodes_on(home: Path, store_url: str, how_many: int) -> AsyncIterator[list[Node]]:
+    entries = [f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n']
+    entries += [f'[[token]]\nvalue = "{server}-s3cret"\nrole = "agent"\nserver = "{server}"\n' for server in SERVERS]
+    (home / "tokens.toml").write_text("".join(entries))
+    nodes = [Node(home, store_url) for _ in range(how_many)]
+    async with AsyncExitStack() as stack:
+        for node in nodes:
+            await node.start()
+            stack.push_async_callback(node.kill)
+        yield nodes
+
+
+async def _kill_now_and_then(nodes: list[Node], until: float) -> None:
+    while time.monotonic() < until - 3:
+        await asyncio.sleep(random.uniform(1.0, 3.0))
+        node = random.choice(nodes)
+        await node.kill()
+        await node.start()
+
+
+class _InThread:
+    """Retention works on the store as one more process would."""
+
+    def __init__(self, store_url: str) -> None:
+        self.store_url = store_url
+
+    async def run(self, until: float) -> None:
+        while time.monotonic() < until:
+            await asyncio.to_thread(self._once)
+            await asyncio.sleep(1)
+
+    def _once(self) -> None:
+        store = open_store(self.store_url, time.time_ns() // 1_000_000)
+
+        class Keeper:
+            async def read(self, work):  # type: ignore[no-untyped-def]
+                with store.reading() as connection:
+                    return work(connection)
+
+            async def write(self, work):  # type: ignore[no-untyped-def]
+                with store.writing() as connection, connection.begin():
+                    return work(connection)
+
+        try:
+            asyncio.run(discard_old(Keeper(), Retention(), time.time_ns() // 1_000_000))
+        finally:
+            store.close()
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+async def test_mixed_load_with_kills_conserves_every_unit(
+    engine: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Three processes on PostgreSQL, one on SQLite. Agents report to any of them, some reports to two at once; others
+    follow, import, delete, list and discard; a process is killed every few seconds."""
+    with ExitStack() as stack:
+        if engine == "sqlite":
+            store_url, how_many = f"sqlite:///{tmp_path / 'usage.db'}", 1
+        else:
+            store_url, how_many = stack.enter_context(request.getfixturevalue("postgresql").database()), 3
+        async with nodes_on(tmp_path, store_url, how_many) as nodes, httpx.AsyncClient(timeout=20) as http:
+            until = time.monotonic() + SECONDS
+            agents = [Agent(server, nodes, seed) for seed, server in enumerate(SERVERS)]
+            console, operator = Console(nodes), Operator(nodes)
+            loads = [load.run(http, until) for load in (*agents, console, operator)]
+            await asyncio.gather(*loads, _InThread(store_url).run(until), _kill_now_and_then(nodes, until))
+            while await console.poll(http):
+                pass
+
+            base = nodes[0].url
+            days = (await http.get(f"{base}/api/v1/daily?from=2026-11-18&to=2026-11-18", headers=AUTHORIZED)).json()[
+                "days"
+            ]
+            listed = (await http.get(f"{base}{USAGE}?accessToken={ADMIN}")).json()
+        counted = {day["server"]: (day["bytes_out"], day["connections"]) for day in days}
+        assert counted == {agent.server: (agent.bytes, agent.subscribers) for agent in agents}
+        (keynote,) = [record for record in listed if record["name"] == "keynote"]
+        assert keynote["totalSubscribers"] == sum(agent.subscribers for agent in agents)
+        assert keynote["aciveSubscribers"] == len(agents)
+        names = {record["name"] for record in listed}
+        assert operator.imported - operator.asked_to_delete <= names
+        assert not operator.deleted & names
+        told = {key: record["updated"] for key, record in console.records.items()}
+        assert told == {(r["scope"], r["name"], r["startTime"]): r["updated"] for r in listed}, (
+            "a cursor skipped a change"
+        )
+        kills = sum(node.kills for node in nodes) - how_many
+        print(
+            f"{engine}: {SECONDS:g} s, {kills} kills, {sum(agent.reports for agent in agents)} reports acknowledged, "
+            f"{len(operator.imported)} imports, {len(operator.deleted)} deletes, {console.polls} polls, {operator.lists} lists"  # noqa: E501
+        )
+        assert kills >= SECONDS // 6
+        assert "s3cret" not in "".join(line for node in nodes for line in node.said)
+
+
+@pytest.mark.postgresql
+async def test_a_process_that_hangs_in_mid_write_holds_nobody_up_for_long(tmp_path: Path, postgresql: Cluster) -> None:
+    with postgresql.database() as store_url:
+        hung = open_store(store_url, NOW)
+        connection = hung.writing()
+        connection.begin()
+        async with nodes_on(tmp_path, store_url, 1) as (node,), httpx.AsyncClient(timeout=60) as http:
+            answer = await http.post(f"{node.url}/api/v1/import", json=[a_record()], headers=AUTHORIZED)
+            assert answer.status_code == 200, answer.text
+        connection.invalidate()
+        hung.close()

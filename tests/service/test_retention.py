@@ -1,0 +1,104 @@
+"""What retention discards and what it leaves, and that cursors, late reports and days come right with it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from streamusage.report import SampleRow, SlotRow
+from streamusage.service.retention import DAY_MS, Retention, discard_old
+from tests.service.conftest import NOW, Estate, a_record, an_estate
+from tests.service.reporting import ReportingAgent, a_session
+
+
+@pytest.fixture
+async def estate(tmp_path: Path, store_url: str) -> AsyncIterator[Estate]:
+    """Its own retention is out of the way: the test says when."""
+    async with an_estate(tmp_path, store_url=store_url, retention=Retention(36_500, 36_500)) as estate:
+        yield estate
+
+
+async def discard(estate: Estate, **days: int) -> int:
+    return await discard_old(estate.running.service, Retention(**days), estate.clock.now)
+
+
+async def test_a_record_is_discarded_a_week_after_its_last_change_and_stays_so(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
+    await agent.sync_up(a_session("e", live=False, active=0), a_session("on", name="goes-on"), sample)
+    cursor = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    estate.clock.now += 7 * DAY_MS
+    assert await discard(estate) == 0
+    estate.clock.now += 1
+    await estate.take_in(a_record("old by its dates, new here"))
+    assert await discard(estate) == 1
+    assert {record["name"] for record in await estate.records()} == {"goes-on", "old by its dates, new here"}
+    changes = (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()
+    assert [key["name"] for key in changes["deleted"]] == ["stream1"]
+    (entry, _) = (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
+    assert (entry["who"], entry["operation"], entry["records"]) == ("retention", "discard", 1)
+
+    await agent.sync_up(a_session("e", live=False, active=0, total=8))
+    assert len(await estate.records()) == 2, "what comes late does not bring it back"
+    (orphan,) = (await estate.ask("GET", "/api/v1/orphans")).json()["orphans"]
+    assert (orphan["name"], orphan["total"]) == ("stream1", 8)
+    assert await discard(estate) == 0
+
+
+async def test_daily_statistics_are_kept_for_longer_and_then_a_day_goes_whole(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_out=7, connections={"rtmp": 1}))
+    estate.clock.now += 30 * DAY_MS
+
+    async def days() -> list[dict[str, object]]:
+        answer = await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-19")
+        return answer.json()["days"]  # type: ignore[no-any-return]
+
+    await discard(estate)
+    assert [day["bytes_out"] for day in await days()] == [7, 0]
+    await discard(estate, daily_statistics_days=30)
+    assert [day["bytes_out"] for day in await days()] == [7, 0], "the slot is not older than that"
+    estate.clock.now += DAY_MS // 2
+    await discard(estate, daily_statistics_days=30)
+    assert [day["day"] for day in await days()] == ["2026-11-19"], (
+        "a day that lost a part is not shown as if it were whole"
+    )
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_cursor_that_missed_forgotten_deletes_starts_over(estate: Estate, late: bool) -> None:
+    await estate.take_in(a_record("a"), a_record("b"))
+    before = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    await estate.usage("DELETE", "/live/a")
+    after = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    estate.clock.now += 29 * DAY_MS
+    if late:
+        estate.clock.now += 2 * DAY_MS
+    await discard(estate)
+    resets = [
+        (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"] for cursor in (before, after)
+    ]
+    assert resets == [late, False]
+
+
+async def test_a_deleted_record_that_still_goes_on_is_not_forgotten(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await agent.sync_up(a_session("e"))
+    await estate.usage("DELETE", "/live/stream1")
+    estate.clock.now += 100 * DAY_MS
+    await discard(estate)
+    await agent.sync_up(a_session("e", total=50, end_time=estate.clock.now))
+    assert await estate.records() == []
+
+
+async def test_the_service_discards_by_itself(tmp_path: Path, store_url: str) -> None:
+    async with an_estate(tmp_path, store_url=store_url) as estate:
+        await estate.take_in(a_record())
+        estate.clock.now += 7 * DAY_MS + 1
+        async with asyncio.timeout(10):
+            while await estate.records():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)

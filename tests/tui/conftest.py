@@ -1,0 +1,21 @@
+"""What the console's tests share: one estate, made once, and pictures of the screen."""
+
+from pathlib import Path
+
+import pytest
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.image import SVGImageSnapshotExtension
+
+from tests.tui.estate import live_through
+
+
+@pytest.fixture(scope="session")
+def store_of_an_hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The store of `estate.py`; copy it before use."""
+    return live_through(tmp_path_factory.mktemp("estate"))
+
+
+@pytest.fixture
+def picture(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Compares with the picture that is kept; `pytest --snapshot-update` keeps a new one."""
+    return snapshot.use_extension(SVGImageSnapshotExtension)

@@ -1,0 +1,87 @@
+"""`streamtop config`: every setting, its value, and where that came from."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import click
+
+from streamusage.failures import printable
+from tui.actions import ACTIONS, with_keys
+from tui.commands.failure import USAGE, CommandFailed
+from tui.commands.shell import format_option, say
+from tui.output import Column, Field, Format, View, print_rows
+from tui.settings import Config, Connection, Profile, SettingsError, config_path, load_config, resolve
+
+
+class Setting(NamedTuple):
+    setting: str
+    value: str
+    source: str
+    meaning: str
+
+
+@click.command()
+@click.option("--profile", metavar="NAME", help="The profile to look at. [else the default one]")
+@click.option("--keys", is_flag=True, help="The key map instead.")
+@format_option()
+def config(profile: str | None, keys: bool, output_format: Format) -> None:
+    """Shows every setting of the console and the commands, its value, and where that came from.
+
+    Of a token it is told where it comes from, never what it is.
+
+    \b
+    Examples:
+      streamtop config
+      streamtop config --profile prod --format json
+      streamtop config --keys
+    """
+    try:
+        loaded = load_config()
+        connection = resolve(profile=profile, warn=lambda words: say(f"warning: {words}"))
+    except SettingsError as error:
+        raise CommandFailed(str(error), USAGE) from None
+    rows = list(_keys(loaded)) if keys else list(_settings(loaded, connection))
+    view = View[Setting](
+        columns=[
+            Column("SETTING", lambda row: row.setting),
+            Column("VALUE", lambda row: row.value),
+            Column("SOURCE", lambda row: row.source),
+            Column("MEANING", lambda row: row.meaning),
+        ],
+        fields=[
+            Field("setting", lambda row: row.setting),
+            Field("value", lambda row: row.value),
+            Field("source", lambda row: row.source),
+            Field("meaning", lambda row: row.meaning),
+        ],
+        document=lambda row: row._asdict(),
+    )
+    print_rows(rows, view, output_format)
+
+
+def _settings(loaded: Config, connection: Connection) -> Iterator[Setting]:
+    path = str(config_path())
+    name = connection.profile
+    chosen = loaded.profiles[name] if name is not None else Profile()
+    yield Setting("default_profile", loaded.default_profile or "", path if loaded.default_profile else "default", "")
+    yield Setting("url", connection.url, connection.url_from, _meaning("url"))
+    token = "none" if connection.token is None else "given"
+    yield Setting("token", token, connection.token_from, "never shown")
+    for key in Profile.model_fields:
+        if key in ("url", "token_file", "token_env"):
+            continue
+        source = f"{path} [profiles.{name}]" if key in chosen.model_fields_set else "default"
+        yield Setting(key, printable(str(getattr(chosen, key))), source, _meaning(key))
+    for key in sorted(loaded.keys):
+        yield Setting(f"keys.{key}", loaded.keys[key], f"{path} [keys]", "")
+
+
+def _keys(loaded: Config) -> Iterator[Setting]:
+    for action in ACTIONS:
+        if action.keys:
+            source = str(config_path()) if action.name in loaded.keys else "default"
+            yield Setting(action.name, with_keys(action, loaded.keys).keys, source, action.help)
+
+
+def _meaning(key: str) -> str:
+    return " ".join((Profile.model_fields[key].description or "").split())

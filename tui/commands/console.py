@@ -1,0 +1,64 @@
+"""`streamtop` without a command: the console, or its line mode."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tui.actions import why_not_keymap
+from tui.commands.failure import THIS_MACHINE, USAGE, CommandFailed
+from tui.commands.shell import connect, read_filter
+from tui.console import Setup, run_console, run_plain, why_no_console
+from tui.settings import Connection, config_path, load_config
+from tui.tape import TapeError
+
+
+def console(
+    *,
+    record: Path | None = None,
+    plain: bool = False,
+    filter_text: str | None = None,
+    theme: str | None = None,
+    **flags: Any,
+) -> int:
+    """Starts what the flags ask for; gives the exit code."""
+    connection = connect(**flags)
+    setup = _setup(connection, theme)
+    try:
+        if plain:
+            run_plain(setup, read_filter([filter_text or ""]), _write_line, record)
+            return 0
+        if filter_text is not None:
+            raise click.UsageError("--filter goes with --plain; in the console it is typed after /")
+        if why_not := why_no_console():
+            raise CommandFailed(why_not, USAGE)
+
+        def switch(profile: str) -> Setup:
+            return _setup(connect(profile=profile, read_only=flags.get("read_only", False)), None)
+
+        return run_console(setup, switch=switch, record=record)
+    except TapeError as error:
+        raise CommandFailed(str(error), THIS_MACHINE) from None
+
+
+def _setup(connection: Connection, theme: str | None) -> Setup:
+    config = load_config()
+    if wrong := why_not_keymap(config.keys):
+        raise CommandFailed(f"{config_path()}: keys: {wrong}", USAGE)
+    return Setup(
+        url=connection.url,
+        token=connection.token.get_secret_value() if connection.token is not None else None,
+        profile_name=connection.profile or "",
+        api_version=connection.api_version,
+        read_only=connection.read_only,
+        poll_interval=connection.poll_interval_s,
+        tz=connection.tz,
+        alerts=connection.alerts,
+        theme=theme or connection.theme,
+        keymap=config.keys,
+        profiles={name: profile.url for name, profile in config.profiles.items()},
+    )
+
+
+def _write_line(line: str) -> None:
+    click.echo(line)

@@ -1,0 +1,101 @@
+"""`streamtop journal`: the records that were deleted from this machine, to read, to export, and to put back."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from streamusage.usage import UsageRecord
+from tui import deleted
+from tui.commands.failure import NOT_FOUND, THIS_MACHINE, CommandFailed
+from tui.commands.shell import (
+    connection_options,
+    counted,
+    format_option,
+    read_filter,
+    refuse_if_read_only,
+    say,
+    talk,
+    tz_option,
+)
+from tui.commands.streams import written
+from tui.commands.views import documented, time_text
+from tui.deleted import DeletedRecord
+from tui.model import formats
+from tui.model.sessions import from_record
+from tui.output import Column, Field, Format, View, print_rows
+from tui.settings import Connection
+
+
+@click.command()
+@click.argument("words", metavar="[FILTER]...", nargs=-1)
+@click.option("--file", type=click.Path(path_type=Path), help="Another journal than this user's own.")
+@click.option("--restore", is_flag=True, help="Put the records back into the service that --url or the profile names.")
+@format_option()
+@tz_option
+@connection_options
+def journal(
+    connection: Connection, words: tuple[str, ...], file: Path | None, restore: bool, output_format: Format
+) -> None:
+    """Lists the usage records that were deleted by the console or by rm on this machine, the newest delete last.
+
+    FILTER picks them as ls does. Every record was written here in full before its delete was sent; whether that came
+    about is for the service to say. With --restore they go back into our own service: records that are there already
+    are kept as they are. A plain Stream Manager takes none.
+
+    \b
+    Examples:
+      streamtop journal
+      streamtop journal keynote --format json > deleted.json
+      streamtop journal keynote --restore
+    """
+    path = file or deleted.journal_path()
+    shown = read_filter(words)
+    try:
+        records, unreadable = deleted.read(path)
+    except OSError as error:
+        raise CommandFailed(f"the journal {path} cannot be read: {error.strerror}", THIS_MACHINE) from None
+    if unreadable:
+        say(f"{counted(unreadable, 'line')} of {path} cannot be read and is left out")
+    now_ms = round(datetime.now(UTC).timestamp() * 1000)
+    found = [record for record in records if shown.matches(from_record(record), now_ms)]
+    if not restore:
+        print_rows(found, _view(connection), output_format)
+        say(f"{counted(len(found), 'deleted record')} in {path}")
+        return
+    if not found:
+        raise CommandFailed(f"no record of {path} matches; nothing was restored", NOT_FOUND)
+    refuse_if_read_only(connection, "nothing was restored")
+    newest: dict[object, UsageRecord] = {record.key: documented(record) for record in found}
+    told = talk(connection, lambda client: client.import_records(newest.values()))
+    kept = f"; {told.kept:,} were there already" if told.kept else ""
+    say(f"restored {counted(told.imported, 'record')} at {connection.host}{kept}")
+
+
+def _view(connection: Connection) -> View[DeletedRecord]:
+    tz = connection.tz
+    return View(
+        columns=[
+            Column("STREAM", lambda record: written(record.stream)),
+            Column(f"STARTED ({tz.key})", lambda record: time_text(record.start_time, tz)),
+            Column("DURATION", lambda record: formats.duration(record.duration), figure=True),
+            Column("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
+            Column("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
+            Column(f"DELETED ({tz.key})", lambda record: time_text(record.deleted_at, tz)),
+            Column("SERVICE", lambda record: record.service),
+        ],
+        fields=[
+            Field("name", lambda record: record.name),
+            Field("scope", lambda record: record.scope),
+            Field("startTime", lambda record: record.start_time),
+            Field("endTime", lambda record: record.end_time),
+            Field("duration", lambda record: record.duration),
+            Field("aciveSubscribers", lambda record: record.active_subscribers),
+            Field("maxSubscribers", lambda record: record.max_subscribers),
+            Field("lostSubscribers", lambda record: record.lost_subscribers),
+            Field("totalSubscribers", lambda record: record.total_subscribers),
+            Field("updated", lambda record: record.updated),
+            Field("deletedAt", lambda record: record.deleted_at),
+            Field("service", lambda record: record.service),
+        ],
+    )

@@ -1,0 +1,74 @@
+"""`streamtop orphans` and `streamtop audit`: what came of deleted records, and who deleted what."""
+
+import click
+
+from streamusage.answers import Audit, Orphans
+from streamusage.client import UsageClient
+from tui.commands.estate_views import audit_view, orphan_view
+from tui.commands.instants import AtNow, instant
+from tui.commands.shell import connection_options, counted, format_option, say, talk, tz_option
+from tui.output import Format, print_rows
+from tui.settings import Connection
+
+_from = click.option(
+    "--from", "from_", type=instant, default="7d", metavar="WHEN", help="Start. [default: 7d, before now]"
+)
+_to = click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
+
+
+@click.command()
+@_from
+@_to
+@format_option()
+@tz_option
+@connection_options
+def orphans(connection: Connection, from_: AtNow, to: AtNow, output_format: Format) -> None:
+    """Lists what servers reported of a record after it was deleted or discarded, by when it came last.
+
+    A record that was deleted stays deleted. What comes late is taken, so that daily statistics are whole, and its
+    session's figures are kept here.
+
+    WHEN is so long before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds.
+    """
+
+    async def read(client: UsageClient) -> Orphans:
+        return await client.orphans(*await _window(client, connection, from_, to))
+
+    answer = talk(connection, read)
+    print_rows(answer.orphans, orphan_view(connection.tz), output_format)
+    say(counted(len(answer.orphans), "orphan") + _rest(answer.more))
+
+
+@click.command()
+@_from
+@_to
+@format_option()
+@tz_option
+@connection_options
+def audit(connection: Connection, from_: AtNow, to: AtNow, output_format: Format) -> None:
+    """Prints the audit log, newest first: who deleted, imported or removed what, when, and how many records that met.
+
+    WHO is the name of a token; `retention` is the service itself. Needs an admin's token.
+
+    WHEN is so long before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds.
+    """
+
+    async def read(client: UsageClient) -> Audit:
+        return await client.audit(*await _window(client, connection, from_, to))
+
+    answer = talk(connection, read)
+    print_rows(answer.entries, audit_view(connection.tz), output_format)
+    say(f"{len(answer.entries):,} {'entry' if len(answer.entries) == 1 else 'entries'}{_rest(answer.more)}")
+
+
+async def _window(client: UsageClient, connection: Connection, from_: AtNow, to: AtNow) -> tuple[int, int]:
+    now_ms = (await client.servers()).now
+    # What came in this very millisecond is inside: the end is not.
+    from_ms, to_ms = from_(now_ms, connection.tz), to(now_ms + 1, connection.tz)
+    if from_ms >= to_ms:
+        raise click.UsageError("--from is not before --to")
+    return from_ms, to_ms
+
+
+def _rest(more: bool) -> str:
+    return "; there are older ones, give an earlier --to" if more else ""

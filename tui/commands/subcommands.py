@@ -1,0 +1,21 @@
+"""A command that does something of its own and has commands below it: `daily`, and `daily close`."""
+
+from typing import Any
+
+import click
+
+
+class WithSubcommands(click.Command):
+    """Hands over to a command below it where the first word names one; anything else is its own."""
+
+    def __init__(self, *arguments: Any, subcommands: dict[str, click.Command], **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.subcommands = subcommands
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        below = self.subcommands.get(args[0]) if args else None
+        if below is None:
+            return super().make_context(info_name, args, parent, **extra)
+        return below.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)

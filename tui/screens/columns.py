@@ -1,0 +1,74 @@
+"""Which columns the table shows, and in which order."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+
+from tui.model.columns import SHOWN
+from tui.model.text import padded
+from tui.widgets.lines import Line, Part
+
+
+class ColumnsScreen(ModalScreen[list[str]]):
+    """Gives the names of the chosen columns in their order."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,enter,q,C", "close", "close", show=False),
+        Binding("j,down", "move(1)", "down", show=False),
+        Binding("k,up", "move(-1)", "up", show=False),
+        Binding("space", "switch", "show or hide", show=False),
+        Binding("J,shift+down", "carry(1)", "later", show=False),
+        Binding("K,shift+up", "carry(-1)", "earlier", show=False),
+        Binding("backspace", "reset", "as at first", show=False),
+    ]
+
+    def __init__(self, chosen: list[str]) -> None:
+        super().__init__()
+        self._order = [*chosen, *(name for name in SHOWN if name not in chosen)]
+        self._chosen = set(chosen)
+        self._at = 0
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="picker"):
+            yield Line(id="picker-title")
+            for number in range(len(SHOWN)):
+                yield Line(id=f"choice-{number}")
+            yield Line(id="picker-keys")
+
+    def on_mount(self) -> None:
+        self.query_one("#picker-title", Line).show([(" Columns, where there is room for them", "strong")])
+        self.query_one("#picker-keys", Line).show([(" space shows or hides, J K carry, backspace resets", "quiet")])
+        self._draw()
+
+    def _draw(self) -> None:
+        for number, name in enumerate(self._order):
+            mark = "✓ " if name in self._chosen else "  "
+            here = number == self._at
+            parts: list[Part] = [("▸ " if here else "  ", "accent"), (mark, "marked")]
+            parts += [(padded(SHOWN[name].title, 10), "strong" if here else ""), (SHOWN[name].help, "quiet")]
+            self.query_one(f"#choice-{number}", Line).show(parts)
+
+    def action_move(self, by: int) -> None:
+        self._at = (self._at + by) % len(self._order)
+        self._draw()
+
+    def action_switch(self) -> None:
+        self._chosen ^= {self._order[self._at]}
+        self._draw()
+
+    def action_carry(self, by: int) -> None:
+        to = self._at + by
+        if 0 <= to < len(self._order):
+            self._order.insert(to, self._order.pop(self._at))
+            self._at = to
+            self._draw()
+
+    def action_reset(self) -> None:
+        self._order, self._chosen = list(SHOWN), set(SHOWN)
+        self._draw()
+
+    def action_close(self) -> None:
+        self.dismiss([name for name in self._order if name in self._chosen])

@@ -1,0 +1,117 @@
+"""A list to pick one thing from, narrowed by typing."""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input
+
+from tui.model.text import padded, width
+from tui.widgets.lines import Line, Part
+
+_MOST_LINES = 14
+
+
+class Choice(NamedTuple):
+    """One thing that can be picked. `text` is what is typed for it."""
+
+    value: str
+    text: str
+    help: str = ""
+    takes: str = ""
+    """An argument that may follow the text; empty where there is none."""
+
+
+class Picked(NamedTuple):
+    value: str
+    argument: str
+
+
+class Picker(ModalScreen[Picked | None]):
+    """Gives what was picked and what was typed after it, or `None`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "close", show=False),
+        Binding("down,ctrl+n", "move(1)", "down", show=False, priority=True),
+        Binding("up,ctrl+p", "move(-1)", "up", show=False, priority=True),
+        Binding("tab", "complete", "complete", show=False, priority=True),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[Choice], typed: str = "", current: str = "") -> None:
+        super().__init__()
+        self._title, self._choices, self._typed = title, choices, typed
+        self._shown: list[Choice] = list(choices)
+        self._at = next((number for number, one in enumerate(choices) if one.value == current), 0)
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="picker"):
+            yield Line(id="picker-title")
+            typed = Input(value=self._typed, id="typed", compact=True)
+            typed.cursor_blink = False
+            yield typed
+            for number in range(min(_MOST_LINES, max(1, len(self._choices)))):
+                yield Line(id=f"choice-{number}")
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
+        self._narrow(self._typed)
+
+    @on(Input.Changed, "#typed")
+    def _typed_on(self, event: Input.Changed) -> None:
+        if event.value != self._typed:
+            self._typed, self._at = event.value, 0
+            self._narrow(event.value)
+
+    def _narrow(self, typed: str) -> None:
+        """Those whose text is begun by what was typed, or that take what follows it; then those that hold it."""
+        wanted = typed.strip().casefold()
+        begun = [one for one in self._choices if one.text.casefold().startswith(wanted) or _argument(one, typed)]
+        rest = [one for one in self._choices if one not in begun and wanted in f"{one.text} {one.help}".casefold()]
+        self._shown = [*begun, *rest]
+        self._draw()
+
+    def _draw(self) -> None:
+        self._at = min(max(0, self._at), max(0, len(self._shown) - 1))
+        self.query_one("#picker-title", Line).show([(f" {self._title}", "strong")])
+        lines = min(_MOST_LINES, max(1, len(self._choices)))
+        top = max(0, self._at - lines + 1)
+        cells = max((width(f"{one.text} {one.takes}") for one in self._choices), default=0) + 2
+        for number in range(lines):
+            parts: list[Part] = []
+            if top + number < len(self._shown):
+                one = self._shown[top + number]
+                here = top + number == self._at
+                parts = [("▸ " if here else "  ", "accent")]
+                parts += [(padded(f"{one.text} {one.takes}", min(cells, 40)), "strong" if here else "")]
+                parts += [(one.help, "quiet")]
+            elif not number:
+                parts = [("  nothing like that", "quiet")]
+            self.query_one(f"#choice-{number}", Line).show(parts)
+
+    def action_move(self, by: int) -> None:
+        self._at += by
+        self._draw()
+
+    def action_complete(self) -> None:
+        if self._shown:
+            one = self._shown[self._at]
+            typed = self.query_one(Input)
+            typed.value = one.text + (" " if one.takes else "")
+            typed.cursor_position = len(typed.value)
+
+    @on(Input.Submitted, "#typed")
+    def _picked(self, event: Input.Submitted) -> None:
+        if self._shown:
+            one = self._shown[self._at]
+            self.dismiss(Picked(one.value, _argument(one, event.value)))
+
+
+def _argument(choice: Choice, typed: str) -> str:
+    """What was typed after a choice that takes something."""
+    if not choice.takes or not typed.casefold().startswith(f"{choice.text.casefold()} "):
+        return ""
+    return typed[len(choice.text) + 1 :].strip()

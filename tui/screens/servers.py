@@ -1,0 +1,162 @@
+"""The servers view: who reports, how far each is accounted for, and what it owes."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from streamusage.answers import ServerState
+from tui.actions import Context, available, bindings
+from tui.model import formats
+from tui.model.text import padded, padded_left, safe
+from tui.screens.base import ConsoleScreen
+from tui.screens.help import HelpScreen
+from tui.widgets import bars
+from tui.widgets.lines import Line, Part
+
+_MOST_ROWS = 200
+_COLUMNS = (
+    ("ROLE", 10, False),
+    ("STATE", 11, False),
+    ("PHASE", 12, False),
+    ("WATCHING", 9, True),
+    ("LAST SYNC-UP", 12, True),
+    ("WATERMARK", 10, True),
+    ("OWED", 8, True),
+    ("CLOCK", 9, True),
+)
+_LEAST = 16
+_LESS = {"ROLE": 3, "PHASE": 1, "CLOCK": 2, "WATERMARK": 4}
+"""What goes first where not all fit."""
+
+
+class ServersScreen(ConsoleScreen):
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.SERVERS)]
+
+    PLACE: ClassVar[Context] = Context.SERVERS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._server: str | None = None
+
+    def compose(self) -> ComposeResult:
+        yield Line(id="header")
+        yield Line(id="summary")
+        yield Line(id="titles")
+        for number in range(_MOST_ROWS):
+            yield Line(id=f"server-{number}")
+        yield Line(id="rest")
+        yield Line(id="status")
+        yield Line(id="keys")
+
+    def on_mount(self) -> None:
+        self.state_changed(polled=True)
+
+    def on_resize(self) -> None:
+        if self.is_mounted:
+            self.state_changed(polled=False)
+
+    @property
+    def _servers(self) -> list[ServerState]:
+        return sorted(self.state.servers or [], key=lambda one: (one.state == "live", -one.owed_ms, one.server))
+
+    def _row(self) -> int:
+        names = [one.server for one in self._servers]
+        return names.index(self._server) if self._server in names else 0
+
+    def state_changed(self, *, polled: bool) -> None:
+        if not self.is_mounted:
+            return
+        state, servers = self.state, self._servers
+        self.query_one("#header", Line).show(*bars.header(state, "servers"))
+        self.query_one("#summary", Line).show(self._summary(servers))
+        columns = self._columns()
+        name_cells = self.size.width - 3 - sum(cells + 1 for _, cells, _ in columns)
+        titles: list[Part] = [("   " + padded("SERVER", name_cells), "quiet")]
+        for title, cells, at_right in columns:
+            titles.append((" " + (padded_left(title, cells) if at_right else padded(title, cells)), "quiet"))
+        self.query_one("#titles", Line).show(titles)
+        room = max(1, self.size.height - 6)
+        top = max(0, self._row() - room + 1)
+        for number in range(_MOST_ROWS):
+            line = self.query_one(f"#server-{number}", Line)
+            line.display = number < room and top + number < len(servers)
+            if line.display:
+                line.show(self._drawn(servers[top + number], columns, name_cells, here=top + number == self._row()))
+        self.query_one("#status", Line).show(*bars.status(state, None, None))
+        actions = available(Context.SERVERS, read_only=state.is_read_only(), keymap=state.keymap)
+        self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
+
+    def _summary(self, servers: list[ServerState]) -> list[Part]:
+        if self.state.cannot_show:
+            return [(f" {safe(self.state.host)} is a plain Stream Manager: it tells nothing of servers", "warn")]
+        live = sum(one.state == "live" for one in servers)
+        owed = sum(one.owed_ms for one in servers)
+        parts: list[Part] = [(f" {live}", "strong"), (" live of ", "quiet"), (f"{len(servers)}", "strong")]
+        parts.append((" servers", "quiet"))
+        if owed:
+            parts.append((f"   owed {formats.duration_in_words(owed)}", "missing"))
+        return parts
+
+    def _columns(self) -> list[tuple[str, int, bool]]:
+        columns = list(_COLUMNS)
+        while self.size.width - 3 - sum(cells + 1 for _, cells, _ in columns) < _LEAST and len(columns) > 3:
+            columns.remove(min(columns, key=lambda column: _LESS.get(column[0], 9)))
+        return columns
+
+    def _drawn(
+        self, server: ServerState, columns: list[tuple[str, int, bool]], name_cells: int, *, here: bool
+    ) -> list[Part]:
+        now_ms, tz = self.state.now_ms(), self.state.tz
+        ago = formats.UNKNOWN if server.last_sync_at is None else formats.age(max(0, now_ms - server.last_sync_at))
+        offset = server.clock_offset_ms
+        told = {
+            "ROLE": (server.role, ""),
+            "STATE": (server.state, "good" if server.state == "live" else "bad"),
+            "PHASE": (server.phase, "" if server.phase == "online" else "warn"),
+            "WATCHING": (formats.count(server.active_subscribers), ""),
+            "LAST SYNC-UP": (ago, ""),
+            "WATERMARK": (formats.UNKNOWN if not server.watermark else formats.clock_time(server.watermark, tz), ""),
+            "OWED": (formats.age(server.owed_ms) if server.owed_ms else "–", "missing" if server.owed_ms else "quiet"),
+            "CLOCK": (formats.UNKNOWN if offset is None else f"{offset / 1000:+.1f} s", ""),
+        }
+        parts: list[Part] = [
+            ("▸" if here else " ", "accent"),
+            ("· " if server.owed_ms else "  ", "missing"),
+            (padded(safe(server.server), name_cells), "strong" if here else ""),
+        ]
+        for title, cells, at_right in columns:
+            text, ink = told[title]
+            parts.append((" " + (padded_left(text, cells) if at_right else padded(text, cells)), ink))
+        return parts
+
+    # Moving
+
+    def _put(self, row: int) -> None:
+        servers = self._servers
+        if servers:
+            self._server = servers[min(max(0, row), len(servers) - 1)].server
+        self.state_changed(polled=False)
+
+    def action_move(self, rows: int) -> None:
+        self._put(self._row() + rows)
+
+    def action_move_page(self, pages: int) -> None:
+        self._put(self._row() + pages * max(1, self.size.height - 6))
+
+    def action_first(self) -> None:
+        self._put(0)
+
+    def action_last(self) -> None:
+        self._put(len(self._servers) - 1)
+
+    def action_open(self) -> None:
+        servers = self._servers
+        if servers:
+            self.console_app.open_gaps(servers[self._row()].server)
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(Context.SERVERS, read_only=self.state.is_read_only(), keymap=self.state.keymap))
+
+    def action_back(self) -> None:
+        self.app.pop_screen()
