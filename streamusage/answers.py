@@ -152,7 +152,7 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
     servers: list[ServerState]
 
 
-class Delta(msgspec.Struct, frozen=True, kw_only=True):
+class Delta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a span brought when it was filled."""
 
     connections: int = 0
@@ -160,11 +160,13 @@ class Delta(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int = 0
     bytes_out: int = 0
     peak_in_bps: int | None = None
+    peak_in_at: int | None = None
     peak_out_bps: int | None = None
+    peak_out_at: int | None = None
     view_time_ms: int = 0
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An interval of one server and how it is accounted for."""
 
     from_ms: int = msgspec.field(name="from")
@@ -194,6 +196,25 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
     from_ms: int = msgspec.field(name="from")
     to_ms: int = msgspec.field(name="to")
     servers: list[ServerCoverage]
+
+
+class Carrier(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """A publish that a server carried. `to_ms` of `None`: it was live when the server was last heard of."""
+
+    scope: str
+    name: str
+    server: str
+    from_ms: int = msgspec.field(name="from")
+    to_ms: int | None = msgspec.field(name="to", default=None)
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.scope, self.name)
+
+
+class Carriers(msgspec.Struct, frozen=True, kw_only=True):
+    now: int
+    carriers: list[Carrier]
 
 
 class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):

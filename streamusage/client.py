@@ -20,6 +20,7 @@ import msgspec
 
 from streamusage.answers import (
     Audit,
+    Carriers,
     Changes,
     Coverage,
     ErrorBody,
@@ -206,6 +207,11 @@ class UsageClient:
         """What is accounted for from `from_ms` up to `to_ms`, and how."""
         query = {"from": str(from_ms), "to": str(to_ms)} | ({"server": server} if server else {})
         return await self._extension("/api/v1/coverage", "read the coverage", Coverage, query)
+
+    async def carriers(self, from_ms: int, to_ms: int, *, server: str | None = None) -> Carriers:
+        """Which server carried which stream from `from_ms` up to `to_ms`."""
+        query = {"from": str(from_ms), "to": str(to_ms)} | ({"server": server} if server else {})
+        return await self._extension("/api/v1/carriers", "read which server carried what", Carriers, query)
 
     async def daily(self, first: date, last: date, tz: str, *, server: str | None = None) -> Daily:
         """Daily statistics of the days of a zone, both included."""

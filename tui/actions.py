@@ -16,6 +16,8 @@ class Context(StrEnum):
 
     SESSIONS = "sessions"
     GAPS = "gaps"
+    GAP = "gap"
+    DAYS = "days"
     SERVERS = "servers"
 
 
@@ -40,7 +42,10 @@ class Action(NamedTuple):
 _ALL = tuple(Context)
 _SESSIONS = (Context.SESSIONS,)
 _GAPS = (Context.GAPS,)
+_GAP = (Context.GAP,)
+_DAYS = (Context.DAYS,)
 _SERVERS = (Context.SERVERS,)
+_NOT_GAPS = tuple(context for context in Context if context is not Context.GAPS)
 
 ACTIONS = (
     Action(
@@ -108,8 +113,8 @@ ACTIONS = (
     Action("step(1)", "full_stop", ".", "", "one poll later", _SESSIONS),
     Action("live", "0", "0", "", "back to live", _SESSIONS, command="live"),
     Action("jump", "", "", "", "the table as it was: 3m, 90s ago, or 12:40", _SESSIONS, command="jump", takes="TIME"),
-    Action("interval(1)", "plus", "+", "", "poll more often", _ALL),
-    Action("interval(-1)", "minus", "-", "", "poll less often", _ALL),
+    Action("interval(1)", "plus", "+", "", "poll more often", _NOT_GAPS),
+    Action("interval(-1)", "minus", "-", "", "poll less often", _NOT_GAPS),
     Action(
         "latency", "L", "L", "", "where the time of a poll goes", (Context.SESSIONS, Context.SERVERS), command="latency"
     ),
@@ -117,10 +122,28 @@ ACTIONS = (
     Action("theme", "", "", "", "another theme", _ALL, command="theme", takes="NAME"),
     Action("profile", "P", "P", "", "another service", _ALL, command="profile", takes="NAME"),
     Action("open", "enter,g", "⏎", "gaps", "the gap view, at this server", _SERVERS),
-    Action("next_gap", "n", "n", "next gap", "to the next gap", _GAPS),
-    Action("previous_gap", "N", "N", "previous", "to the gap before", _GAPS),
-    Action("pan(-1)", "h,left", "h ←", "earlier", "one cell earlier; the window follows", _GAPS),
-    Action("pan(1)", "l,right", "l →", "later", "one cell later", _GAPS),
+    Action(
+        "days",
+        "y",
+        "y",
+        "days",
+        "daily statistics, and what they rest on",
+        (Context.SESSIONS, Context.GAPS, Context.SERVERS),
+        command="days",
+    ),
+    Action("open", "enter", "⏎", "open", "the gap under the cursor in full", _GAPS),
+    Action("open", "enter", "⏎", "servers", "the servers of the day under the cursor, and back", _DAYS),
+    Action("pan(-1)", "h,left", "h ←", "month before", "the month before", _DAYS),
+    Action("pan(1)", "l,right", "l →", "after", "the month after", _DAYS),
+    Action("next_gap", "n", "n", "next gap", "to the next gap", (Context.GAPS, Context.GAP)),
+    Action("previous_gap", "N", "N", "", "to the gap before", (Context.GAPS, Context.GAP)),
+    Action("zoom(1)", "minus", "-", "coarser", "more time: coarser cells, up to a day", _GAPS),
+    Action("zoom(-1)", "plus,equals_sign", "+", "finer", "less time: finer cells, down to a minute", _GAPS),
+    Action("other_rows", "tab", "tab", "streams", "rows of servers or of streams", _GAPS, command="streams"),
+    Action("order", "o", "o", "", "order: by name, or what lacks most first", _GAPS, command="order"),
+    Action("filter", "slash", "/", "filter", "only the rows with this in their name", _GAPS, command="filter"),
+    Action("pan(-1)", "h,left", "h ←", "", "one cell earlier; the window follows", _GAPS),
+    Action("pan(1)", "l,right", "l →", "", "one cell later", _GAPS),
     Action("page(-1)", "H,shift+left", "H", "", "a whole window earlier", _GAPS),
     Action("page(1)", "L,shift+right", "L", "", "a whole window later", _GAPS),
     Action("move(1)", "j,down", "j ↓", "", "down", _ALL),

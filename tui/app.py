@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import tzinfo
+from datetime import date, tzinfo
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -15,31 +15,44 @@ from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
 from textual.message import Message
 
-from streamusage.client import UsageClient
+from streamusage.answers import Span
+from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import Clock
+from streamusage.day_answers import DailyStatistics
 from streamusage.usage import StreamId
+from tui.alerting import escapes, run_command
 from tui.deletions import Deletions
+from tui.gap_reader import read_gap
 from tui.memory import Memory
 from tui.messages import (
     CoveragePolled,
+    DayPolled,
     DeleteFinished,
+    GapRead,
     HistoryMissing,
     HistoryPolled,
+    MonthPolled,
     PollFailed,
     SessionsPolled,
     TrendsPolled,
 )
 from tui.model import formats
-from tui.model.gaps import grid
+from tui.model.alerts import AlertBook
+from tui.model.day_shares import accounting_zone
+from tui.model.gap_story import GapFigures
 from tui.model.instants import length_ms
+from tui.model.months import last_of
 from tui.model.text import safe
 from tui.outbox import Outbox
 from tui.poller import Poller
 from tui.screens.base import ConsoleScreen
+from tui.screens.days import DaysScreen
+from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 from tui.screens.picker import Choice, Picked, Picker
 from tui.screens.servers import ServersScreen
 from tui.screens.sessions import SessionsScreen
+from tui.settings import Alerts
 from tui.state import ConsoleState
 from tui.tape import Tape, TapeError
 from tui.themes import DARK, THEMES, Abilities, abilities, theme_for
@@ -59,7 +72,7 @@ class Polls(Protocol):
     async def run(self) -> None: ...
     def refresh(self) -> None: ...
     def look_for_extension(self) -> None: ...
-    def wish(self, **what: int | StreamId | None) -> None: ...
+    def wish(self, *, at_once: bool = True, **what: int | StreamId | None) -> None: ...
 
 
 class ConsoleApp(App[int]):
@@ -85,6 +98,7 @@ class ConsoleApp(App[int]):
         profiles: Mapping[str, str] | None = None,
         memory: Memory | None = None,
         tape: Tape | None = None,
+        alerts: Alerts | None = None,
         make_poller: Callable[[Callable[[Message], object]], Polls] | None = None,
     ) -> None:
         able = able or abilities()
@@ -120,6 +134,8 @@ class ConsoleApp(App[int]):
         """The profile that was picked to go on with, once this console has ended."""
         self._profiles = profiles or {}
         self._tape = tape
+        self._alerts = alerts or Alerts()
+        self._alert_book = AlertBook(round(self._alerts.after * 1000))
 
     def on_mount(self) -> None:
         self.title = f"streamtop {safe(self.state.profile_name)}"
@@ -145,7 +161,11 @@ class ConsoleApp(App[int]):
     def tell_screens(self, *, polled: bool) -> None:
         """Lets every screen that can be seen draw what is different."""
         for screen in self.screen_stack:
-            if isinstance(screen, ConsoleScreen) and (polled or screen.is_current or self.screen.is_modal):
+            if (
+                isinstance(screen, ConsoleScreen)
+                and screen.is_drawn
+                and (polled or screen.is_current or self.screen.is_modal)
+            ):
                 screen.state_changed(polled=polled)
 
     # What was heard
@@ -159,6 +179,7 @@ class ConsoleApp(App[int]):
         if polled.split is not None:
             self.state.latency.heard(polled.split._replace(apply_ms=1000 * (applied - began)))
         self.deletions.verify()
+        self._raise_alerts()
         self.tell_screens(polled=True)
         self.call_after_refresh(lambda: self.state.latency.painted(1000 * (time.perf_counter() - applied)))
 
@@ -167,6 +188,19 @@ class ConsoleApp(App[int]):
         self._record(failed)
         self.state.missed(failed)
         self.tell_screens(polled=True)
+
+    def _raise_alerts(self) -> None:
+        for alert in self._alert_book.look(self.state.servers or ()):
+            self.sessions_screen.say(
+                f"{safe(alert.in_words())}; g shows it", "missing" if alert.kind == "raised" else "good"
+            )
+            if written := escapes(alert, self._alerts):
+                self.send(written)
+            if self._alerts.command:
+                self.run_worker(run_command(alert, self._alerts.command, self._alert_not_told), group="alert")
+
+    def _alert_not_told(self, why: str) -> None:
+        self.sessions_screen.say(safe(why), "bad")
 
     def _record(self, polled: SessionsPolled | PollFailed) -> None:
         if self._tape is not None:
@@ -181,7 +215,25 @@ class ConsoleApp(App[int]):
         self.state.coverage = polled.coverage
         for screen in self.screen_stack:
             if isinstance(screen, GapsScreen):
-                screen.coverage_polled(grid(polled.coverage, polled.coverage.from_ms, polled.cells, polled.cell_ms))
+                screen.coverage_polled(polled)
+
+    @on(DayPolled)
+    def _day_polled(self, polled: DayPolled) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, GapsScreen):
+                screen.day_polled(polled)
+
+    @on(MonthPolled)
+    def _month_polled(self, polled: MonthPolled) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, DaysScreen):
+                screen.month_polled(polled.first, polled.days)
+
+    @on(GapRead)
+    def _gap_read(self, read: GapRead) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, GapScreen) and screen.row == read.row:
+                screen.figures_read(read.from_ms, read.figures)
 
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
@@ -272,16 +324,54 @@ class ConsoleApp(App[int]):
         """Polls the history of a stream from now on, or of none."""
         self.poller.wish(history_of=stream, history_cells=cells, history_step_ms=step_ms)
 
-    def look_at_coverage(self, cells: int, cell_ms: int, cells_back: int) -> None:
-        """Polls the coverage of a window from now on."""
-        self.poller.wish(coverage_cells=cells, coverage_cell_ms=cell_ms, coverage_cells_back=cells_back)
+    def look_at_coverage(self, from_ms: int, carriers_from_ms: int | None, *, at_once: bool) -> None:
+        """Polls the coverage since an instant from now on, and who carried what since another."""
+        self.poller.wish(at_once=at_once, coverage_from_ms=from_ms, carriers_from_ms=carriers_from_ms)
+
+    def ask_for_day(self, server: str, day: date) -> None:
+        """Reads one server's day."""
+        self.run_worker(self._read_day(server, day), group="day", exit_on_error=True)
+
+    async def _read_day(self, server: str, day: date) -> None:
+        try:
+            days = (await self.client.daily(day, day, accounting_zone(self.state.tz).key, server=server)).days
+        except UsageApiError:
+            days = []
+        self.post_message(DayPolled(server, day, days[0] if days else None))
+
+    def ask_for_month(self, first: date) -> None:
+        """Reads the daily statistics of a month."""
+        self.run_worker(self._read_month(first), group="month", exit_on_error=True)
+
+    async def _read_month(self, first: date) -> None:
+        days: list[DailyStatistics] | str
+        try:
+            days = (await self.client.daily(first, last_of(first), accounting_zone(self.state.tz).key)).days
+        except UsageApiError as error:
+            days = str(error)
+        self.post_message(MonthPolled(first, days))
+
+    def read_gap(self, row: str, span: Span, *, of_stream: bool) -> None:
+        """Reads what an opened gap shows."""
+        self.run_worker(self._read_gap(row, span, of_stream), group="gap", exit_on_error=True)
+
+    async def _read_gap(self, row: str, span: Span, of_stream: bool) -> None:
+        figures: GapFigures | str
+        try:
+            figures = await read_gap(self.client, row, span, self.state.now_ms(), of_stream=of_stream)
+        except UsageApiError as error:
+            figures = str(error)
+        self.post_message(GapRead(row, span.from_ms, figures))
+
+    def open_days(self) -> None:
+        self.push_screen(DaysScreen())
 
     def open_gaps(self, server: str | None = None) -> None:
         self.poller.wish(coverage_cells=0)  # a view below may have wished the same: this one is to be answered anew
         self.push_screen(GapsScreen(server))
 
     def close_gaps(self) -> None:
-        self.poller.wish(coverage_cells=0)
+        self.poller.wish(coverage_from_ms=None, carriers_from_ms=None)
         self.pop_screen()
 
     def open_servers(self) -> None:

@@ -16,6 +16,7 @@ from tui.memory import memory_path, recall, remember
 from tui.model.filter import Filter
 from tui.plain import PlainMode
 from tui.poller import Poller
+from tui.settings import Alerts
 from tui.state import ConsoleState
 from tui.tape import Player, Recorded, Tape
 from tui.themes import DARK
@@ -45,6 +46,7 @@ class Setup:
     read_only: bool = False
     poll_interval: float = POLL_INTERVAL_SECONDS
     tz: tzinfo | None = None
+    alerts: Alerts = field(default_factory=Alerts)
     theme: str = DARK.name
     keymap: Mapping[str, str] = field(default_factory=dict)
     profiles: Mapping[str, str] = field(default_factory=dict)
@@ -91,6 +93,7 @@ async def _one_console(setup: Setup, clock: Clock, tape: Tape | None) -> tuple[i
             profiles=setup.profiles,
             memory=recall(path),
             tape=tape,
+            alerts=setup.alerts,
         )
         code = await app.run_async()
         remember(path, app.state.to_remember(app.sessions_screen.filters))

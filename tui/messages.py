@@ -1,13 +1,16 @@
 """What the poller and the deleter tell the console. Only handlers on the console's side act on it."""
 
 from dataclasses import dataclass
+from datetime import date
 
 from textual.message import Message
 
-from streamusage.answers import Coverage, History, ServerState, Trends
+from streamusage.answers import Carriers, Coverage, History, ServerState, Trends
+from streamusage.day_answers import DailyStatistics
 from streamusage.drift import Drift
 from streamusage.usage import SessionKey, StreamId
 from tui.deleter import Outcome
+from tui.model.gap_story import GapFigures
 from tui.model.latency import Split
 from tui.model.sessions import Session
 
@@ -46,8 +49,34 @@ class CoveragePolled(Message):
     """The coverage that the gap view asked for."""
 
     coverage: Coverage
-    cells: int
-    cell_ms: int
+    carriers: Carriers | None
+    """Which server carried which stream, where that was asked for."""
+
+
+@dataclass
+class DayPolled(Message):
+    """One server's day was asked for; `statistics` is `None` where nothing could be told of it."""
+
+    server: str
+    day: date
+    statistics: DailyStatistics | None
+
+
+@dataclass
+class MonthPolled(Message):
+    """A month's daily statistics were asked for; what came, or why nothing did."""
+
+    first: date
+    days: list[DailyStatistics] | str
+
+
+@dataclass
+class GapRead(Message):
+    """What an opened gap shows beside its span, or why it could not be read."""
+
+    row: str
+    from_ms: int
+    figures: GapFigures | str
 
 
 @dataclass

@@ -31,6 +31,8 @@ from tui.model.trends import KEPT_STEPS, STEP_MS
 LONGEST_WAIT_SECONDS = 30.0
 SHARE_OF_TIME = 4
 """A poll that took long is not repeated before this many times as long has passed."""
+AHEAD_MS = 3_600_000
+"""How far beyond now is asked: nothing is known of that time, and a clock that differs hides nothing."""
 _SLICE = 2_000
 """Sessions that are worked on before the keyboard gets its turn."""
 
@@ -43,11 +45,10 @@ NO_HISTORY = "a plain Stream Manager keeps no history and no figures per server"
 class Wishes:
     """What is on the screen besides the sessions, and is polled with them."""
 
-    coverage_cells: int = 0
-    """How many cells the gap view shows; 0 where it is not open."""
-    coverage_cell_ms: int = 60_000
-    coverage_cells_back: int = 0
-    """How far the gap view is panned back from now."""
+    coverage_from_ms: int | None = None
+    """Since when the gap view wants to know; `None` where it is not open."""
+    carriers_from_ms: int | None = None
+    """Since when it wants to know which server carried which stream."""
     history_of: StreamId | None = None
     history_cells: int = 60
     history_step_ms: int = 60_000
@@ -63,6 +64,8 @@ class Poller:
         self._post = post
         self._clock = clock
         self.interval_seconds = interval_seconds
+        self.polls = 0
+        """How many polls are over, whether they succeeded or not."""
         self.times_slower = 1
         """How many times the interval is waited, while nobody looks."""
         self._wanted = asyncio.Event()
@@ -84,12 +87,13 @@ class Poller:
         if self._client.has_extension is False:
             self._client.has_extension = None
 
-    def wish(self, **what: int | StreamId | None) -> None:
-        """Changes what else is polled, and polls at once if that asks for more."""
+    def wish(self, *, at_once: bool = True, **what: int | StreamId | None) -> None:
+        """Changes what else is polled, and polls at once if that asks for more, unless it can wait."""
         wishes = replace(self._wishes, **what)  # type: ignore[arg-type]
         if wishes != self._wishes:
             self._wishes = wishes
-            self.refresh()
+            if at_once:
+                self.refresh()
 
     async def run(self) -> None:
         """Polls until it is cancelled."""
@@ -97,6 +101,7 @@ class Poller:
             self._wanted.clear()
             began_ms = self._clock.elapsed_ms()
             wait = await self._poll_once()
+            self.polls += 1
             took = (self._clock.elapsed_ms() - began_ms) / 1000
             try:
                 async with asyncio.timeout(max(wait, min(LONGEST_WAIT_SECONDS, SHARE_OF_TIME * took))):
@@ -195,11 +200,12 @@ class Poller:
     async def _poll_wishes(self) -> None:
         wishes = self._wishes
         now_ms = self._client.service_time.now_ms if self._client.service_time else self._clock.now_ms()
-        if wishes.coverage_cells:
-            cells, cell_ms = wishes.coverage_cells, wishes.coverage_cell_ms
-            from_ms = window(now_ms, cells, cell_ms, cells_back=wishes.coverage_cells_back)
-            coverage = await self._client.coverage(from_ms, from_ms + cells * cell_ms)
-            self._post(CoveragePolled(coverage, cells, cell_ms))
+        if wishes.coverage_from_ms is not None:
+            coverage = await self._client.coverage(wishes.coverage_from_ms, now_ms + AHEAD_MS)
+            carriers = None
+            if wishes.carriers_from_ms is not None:
+                carriers = await self._client.carriers(wishes.carriers_from_ms, now_ms + AHEAD_MS)
+            self._post(CoveragePolled(coverage, carriers))
         if wishes.history_of is not None:
             step_ms = wishes.history_step_ms
             from_ms = window(now_ms, wishes.history_cells, step_ms)

@@ -73,6 +73,22 @@ def checked_url(text: str) -> str:
     return parts.geturl().rstrip("/")
 
 
+class Alerts(BaseModel):
+    """When an open gap becomes an alarm, and how it is told: a table `[profiles.NAME.alerts]` of `config.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    after: Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=86_400)] = 60.0
+    """How much a server may owe before it is an alarm: seconds, or text such as "5m"."""
+    bell: bool = False
+    """Rings the terminal's bell."""
+    notify: Literal["none", "osc777", "osc9"] = "none"
+    """The terminal's own notification: OSC 777 (foot, kitty, WezTerm, VTE) or OSC 9 (iTerm2, Windows Terminal)."""
+    command: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """A program and its arguments, run when an alarm is raised and when it is cleared; STREAMTOP_ALERT,
+    STREAMTOP_ALERT_SERVER, STREAMTOP_ALERT_OWED_MS and STREAMTOP_ALERT_TEXT tell it what happened."""
+
+
 class Profile(BaseModel):
     """One service, as a table `[profiles.NAME]` of `config.toml` describes it."""
 
@@ -92,6 +108,8 @@ class Profile(BaseModel):
     """How often the console asks: seconds, or text such as "2s"."""
     tz: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     """The time zone of times and accounting days."""
+    alerts: Alerts = Alerts()
+    """When and how an open gap is told."""
     theme: ThemeName = "dark"
     """How the console looks, so that one service is told from another at a glance."""
 
@@ -145,6 +163,7 @@ class Connection:
     read_only: bool
     poll_interval_s: float
     tz: ZoneInfo
+    alerts: Alerts
     theme: ThemeName = "dark"
 
     @property
@@ -212,6 +231,7 @@ def resolve(
         read_only=read_only or chosen.read_only,
         poll_interval_s=chosen.poll_interval,
         tz=times_in,
+        alerts=chosen.alerts,
         theme=chosen.theme,
     )
 

@@ -119,7 +119,7 @@ class Player:
     def look_for_extension(self) -> None:
         """There is nobody to ask."""
 
-    def wish(self, **what: int | StreamId | None) -> None:
+    def wish(self, *, at_once: bool = True, **what: int | StreamId | None) -> None:
         """A recording holds sessions and servers only, and says so."""
         stream = what.get("history_of")
         if isinstance(stream, StreamId):

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamusage.service import described
 from streamusage.service.agents import agent_routes
+from streamusage.service.carriers import carrier_routes
 from streamusage.service.context import Service
 from streamusage.service.daily_routes import daily_routes
 from streamusage.service.documented import documented_routes
@@ -41,6 +42,7 @@ def make_app(service: Service) -> ASGIApp:
         agent_routes(service),
         documented_routes(service),
         extension_routes(service),
+        carrier_routes(service),
         daily_routes(service),
         trend_routes(service),
         operation_routes(service),

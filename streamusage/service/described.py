@@ -11,6 +11,7 @@ from fastapi.openapi.utils import get_openapi
 
 from streamusage.answers import (
     Audit,
+    Carriers,
     Changes,
     Coverage,
     Daily,
@@ -81,6 +82,7 @@ _SUMMARY = "Usage records of live streams, and how far they can be trusted"
 _TYPES = [
     UsageRecord,
     LiveStream,
+    Carriers,
     Changes,
     Servers,
     Coverage,
@@ -249,6 +251,12 @@ TRENDS = _operation(
     400, 401, 403,
     security=_BY_EITHER,
     parameters=[*_WINDOW, _parameter("step", {"type": "integer", "minimum": 60_000, "multipleOf": 60_000})],
+)  # fmt: skip
+CARRIERS = _operation(
+    _ref("Carriers"),
+    400, 401, 403,
+    security=_BY_EITHER,
+    parameters=[*_WINDOW, *_ONE_SERVER],
 )  # fmt: skip
 IMPORT = _operation(
     _ref("ImportResult"),

@@ -28,7 +28,9 @@ class Delta(NamedTuple):
     bytes_in: int
     bytes_out: int
     peak_in_bps: int
+    peak_in_at: int | None
     peak_out_bps: int
+    peak_out_at: int | None
     view_time_ms: int
 
 
@@ -113,7 +115,9 @@ def _delta(rows: Sequence[LateSlot]) -> Delta:
         bytes_in=sum(row.late.bytes_in for row in rows),
         bytes_out=sum(row.late.bytes_out for row in rows),
         peak_in_bps=peak_in.bps if peak_in else 0,
+        peak_in_at=peak_in.at if peak_in else None,
         peak_out_bps=peak_out.bps if peak_out else 0,
+        peak_out_at=peak_out.at if peak_out else None,
         view_time_ms=sum(row.late.view_time_ms for row in rows),
     )
 

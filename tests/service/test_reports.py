@@ -119,7 +119,8 @@ async def test_an_outage_is_missing_while_it_lasts_and_backfilled_afterwards(est
     assert healed[1]["detected_at"] == NOW + 40_000
     assert healed[1]["delta"] == {
         "connections": 4, "connections_by_protocol": {"rtmp": 3, "hls": 1}, "bytes_in": 0, "bytes_out": 100,
-        "peak_in_bps": 0, "peak_out_bps": 999, "view_time_ms": 7,
+        "peak_in_bps": 0, "peak_in_at": None, "peak_out_bps": 999, "peak_out_at": NOW + 3 * MINUTE,
+        "view_time_ms": 7,
     }  # fmt: skip
     day = await daily(estate)
     assert (day["bytes_out"], day["connections"]) == (200, 4)

@@ -28,7 +28,7 @@ class Terminal:
         return out.decode()
 
     async def keys(self, *keys: str) -> None:
-        """Presses keys by tmux's names of them, as fast as a person: Escape and the next key at once are another key."""
+        """Presses keys by tmux's names of them, as fast as a person: Escape and a key at once are another key."""
         for key in keys:
             await self.tmux("send-keys", "-t", "console", key)
             await asyncio.sleep(0.15)

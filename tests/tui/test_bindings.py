@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC
+from datetime import UTC, date
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from tui.app import ConsoleApp
 from tui.model.columns import Density
 from tui.screens.columns import ColumnsScreen
 from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.days import DaysScreen
+from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.page import Page
 from tui.screens.picker import Picker
 from tui.screens.servers import ServersScreen
-from tui.widgets.gap_grid import GapGridView
 
 Check = Callable[[ConsoleApp, Any], object]
 Press = Callable[[Pilot[int]], Awaitable[None]]
@@ -45,6 +46,7 @@ SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "delete_session": ([], lambda app: None, shows(ConfirmDelete)),
     "delete_stream": ([], lambda app: None, shows(ConfirmDelete)),
     "gaps": ([], lambda app: None, shows(GapsScreen)),
+    "days": ([], lambda app: None, shows(DaysScreen)),
     "servers": ([], lambda app: None, shows(ServersScreen)),
     "sort_next": ([], lambda app: app.state.view.column, lambda app, before: app.state.view.column != before),
     "reverse": ([], lambda app: app.state.view.descending, lambda app, was: app.state.view.descending != was),
@@ -86,7 +88,8 @@ SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
 def at_ms(app: ConsoleApp) -> int:
     screen = app.screen
     assert isinstance(screen, GapsScreen)
-    return screen.grid_view.at_ms or 0
+    view = screen.grid_view
+    return view.grid.edges[view.cell] if view.grid else 0
 
 
 def back_cells(app: ConsoleApp) -> int:
@@ -126,8 +129,67 @@ def server_row(app: ConsoleApp) -> int:
     return screen._row()
 
 
+def cell_ms(app: ConsoleApp) -> int:
+    screen = app.screen
+    assert isinstance(screen, GapsScreen)
+    return screen.grid_view.grid.cell_ms if screen.grid_view.grid else 0
+
+
+GAPS |= {
+    "days": ([], lambda app: None, shows(DaysScreen)),
+    "open": (["N", "N"], lambda app: None, shows(GapScreen)),
+    "zoom(1)": ([], cell_ms, lambda app, before: cell_ms(app) > before),
+    "zoom(-1)": (["minus", "minus"], cell_ms, lambda app, before: cell_ms(app) < before),
+    "other_rows": ([], lambda app: None, lambda app, _: getattr(app.screen, "_of_streams", False)),
+    "order": ([], lambda app: None, lambda app, _: getattr(app.screen, "_most_lacking_first", False)),
+    "filter": ([], lambda app: None, lambda app, _: isinstance(app.focused, Input)),
+}
+
+
+def scrolled(app: ConsoleApp) -> float:
+    return app.screen.query_one("#page").scroll_offset.y
+
+
+GAP: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
+    "next_gap": ([], lambda app: None, shows(GapScreen)),
+    "previous_gap": ([], lambda app: None, shows(GapScreen)),
+    "move(1)": ([], scrolled, lambda app, at: scrolled(app) == at + 1),
+    "move(-1)": (["j", "j"], scrolled, lambda app, at: scrolled(app) == at - 1),
+    "move_page(1)": ([], scrolled, lambda app, at: scrolled(app) > at + 1),
+    "move_page(-1)": (["end"], scrolled, lambda app, at: scrolled(app) < at),
+    "first": (["end"], scrolled, lambda app, _: scrolled(app) == 0),
+    "last": ([], scrolled, lambda app, at: scrolled(app) > at),
+    "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
+    "back": ([], lambda app: None, shows(GapsScreen)),
+}
+
+
+def month(app: ConsoleApp) -> date:
+    screen = app.screen
+    assert isinstance(screen, DaysScreen)
+    return screen.first
+
+
+def is_open(app: ConsoleApp) -> bool:
+    return getattr(app.screen, "_open", False)
+
+
+DAYS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
+    "open": ([], is_open, lambda app, was: is_open(app) != was),
+    "pan(-1)": ([], month, lambda app, at: month(app) < at),
+    "pan(1)": (["h"], month, lambda app, at: month(app) > at),
+    **{
+        name: ([], lambda app: None, shows(DaysScreen))
+        for name in ("move(1)", "move(-1)", "move_page(1)", "move_page(-1)", "first", "last")
+    },
+    "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
+    "back": ([], lambda app: None, lambda app, _: app.screen is app.sessions_screen),
+}
+
+
 SERVERS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "open": ([], lambda app: None, shows(GapsScreen)),
+    "days": ([], lambda app: None, shows(DaysScreen)),
     "move(1)": ([], server_row, lambda app, at: server_row(app) == at + 1),
     "move(-1)": (["j"], server_row, lambda app, at: server_row(app) == at - 1),
     "move_page(1)": ([], server_row, lambda app, at: server_row(app) == 2),
@@ -142,7 +204,13 @@ EVERYWHERE = ("pause", "interval(1)", "interval(-1)", "latency", "profile", "ref
 
 
 def expected(context: Context, name: str) -> tuple[list[str], Callable[[ConsoleApp], Any], Check] | None:
-    of_context = {Context.SESSIONS: SESSIONS, Context.GAPS: GAPS, Context.SERVERS: SERVERS}[context]
+    of_context = {
+        Context.SESSIONS: SESSIONS,
+        Context.GAPS: GAPS,
+        Context.GAP: GAP,
+        Context.DAYS: DAYS,
+        Context.SERVERS: SERVERS,
+    }[context]
     return of_context.get(name) or (SESSIONS[name] if name in EVERYWHERE else None)
 
 
@@ -191,8 +259,18 @@ async def test_every_key_does_what_it_says(
                 )
 
 
+def drawn_gaps(app: ConsoleApp) -> bool:
+    return isinstance(app.screen, GapsScreen) and app.screen.is_drawn and app.screen.grid_view.grid is not None
+
+
+def scrollable(app: ConsoleApp) -> bool:
+    return isinstance(app.screen, GapScreen) and app.screen.query_one("#page").max_scroll_y > 2
+
+
 async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> None:
     """Closes whatever a key opened, and takes back what it changed."""
+    if app.return_code is not None:
+        return
     while len(app.screen_stack) > 2:
         app.pop_screen()
     screen, state = app.sessions_screen, app.state
@@ -205,10 +283,16 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
     screen.table.rows_changed()
     screen.table.move_to(0)
     screen.table.focus()
-    if context is Context.GAPS:
+    if context in (Context.GAPS, Context.GAP):
         app.open_gaps()
         await pilot.pause()
-        await until(pilot, lambda: app.screen.is_mounted and app.screen.query_one(GapGridView).grid, "coverage")
+        await until(pilot, lambda: drawn_gaps(app), "coverage")
+    if context is Context.GAP:
+        await pilot.press("N", "N", "enter")
+        await until(pilot, lambda: scrollable(app), "a gap that is longer than the screen")
+    elif context is Context.DAYS:
+        app.open_days()
+        await until(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
     elif context is Context.SERVERS:
         app.open_servers()
     await pilot.pause()

@@ -1,25 +1,37 @@
-"""The gap view's cells and words."""
+"""The gap view's cells, totals and words."""
 
-from datetime import UTC
+from datetime import UTC, date, datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamusage.answers import Coverage, Delta, ServerCoverage, Span
-from streamusage.coverage import WORST_FIRST, Provenance
-from tui.model.gaps import GLYPHS, delta_in_words, grid, in_words, window
+from streamusage.answers import Carrier, Coverage, Delta, ServerCoverage, Span
+from streamusage.coverage import WORST_FIRST, Interval, Provenance
+from streamusage.days import day_interval
+from tui.model.accounts import Timeline, overlaid
+from tui.model.coverage_book import CoverageBook
+from tui.model.gaps import (
+    CELL_LENGTHS_MS,
+    GLYPHS,
+    GapGrid,
+    delta_in_words,
+    grid,
+    in_words,
+    turned,
+    window,
+    window_edges,
+)
 
 MINUTE = 60_000
 NOON = 1795262400000
+NOW = NOON + 30 * MINUTE
 
 
 def span(first: float, last: float, state: Provenance, **more: int | str | Delta) -> Span:
     return Span(from_ms=NOON + int(first * MINUTE), to_ms=NOON + int(last * MINUTE), state=state, **more)  # type: ignore[arg-type]
-
-
-def coverage(**servers: list[Span]) -> Coverage:
-    covered = [ServerCoverage(server=name, spans=spans) for name, spans in servers.items()]
-    return Coverage(now=NOON, from_ms=NOON, to_ms=NOON + 10 * MINUTE, servers=covered)
 
 
 DELTA = Delta(
@@ -27,90 +39,216 @@ DELTA = Delta(
     connections_by_protocol={"hls": 22, "rtmp": 290, "srt": 0},
     bytes_out=4_210_000_000,
     peak_out_bps=88_100_000,
+    peak_out_at=NOON + 4 * MINUTE,
 )
-ESTATE = coverage(
-    edge3=[
-        span(0, 2, Provenance.LIVE),
-        span(2, 5, Provenance.BACKFILLED, detected_at=NOON + 2 * MINUTE, filled_at=NOON + 6 * MINUTE, delta=DELTA),
-        span(5, 10, Provenance.LIVE),
-    ],
-    edge4=[
-        span(3, 6.5, Provenance.LIVE),
-        span(6.5, 7, Provenance.LOST, reason="journal destroyed"),
-        span(7, 10, Provenance.MISSING),
-    ],
-)
+ESTATE = {
+    "edge3": Timeline(
+        [
+            span(0, 2, Provenance.LIVE),
+            span(2, 5, Provenance.BACKFILLED, detected_at=NOON + 2 * MINUTE, filled_at=NOON + 6 * MINUTE, delta=DELTA),
+            span(5, 10, Provenance.LIVE),
+        ]
+    ),
+    "edge4": Timeline(
+        [
+            span(3, 6.5, Provenance.LIVE),
+            span(6.5, 7, Provenance.LOST, reason="journal destroyed"),
+            span(7, 10, Provenance.MISSING),
+        ]
+    ),
+}
+CALM = {"a": Timeline([span(0, 10, Provenance.LIVE)])}
 
 
-def drawn(made_row: list[Provenance | None]) -> str:
-    return "".join(GLYPHS[cell] for cell in made_row)
+def made(timelines: dict[str, Timeline], cells: int = 10, cell_ms: int = MINUTE, **more: object) -> GapGrid:
+    edges = [NOON + number * cell_ms for number in range(cells + 1)]
+    return grid(timelines, edges, cell_ms, **more)  # type: ignore[arg-type]
 
 
-def test_a_cell_shows_its_worst_state_and_a_server_out_of_service_nothing() -> None:
-    made = grid(ESTATE, NOON, 10)
-    assert [drawn(row.cells) for row in made.rows] == ["██▒▒▒█████", "   ███×···"]
-    coarse = grid(ESTATE, NOON, 5, 2 * MINUTE)
-    assert [drawn(row.cells) for row in coarse.rows] == ["█▒▒██", " ██×·"]
+def drawn(one: GapGrid, row: int) -> str:
+    return "".join(GLYPHS[cell.state if cell else None] for cell in one.cells_of(row))
+
+
+def words(one: GapGrid, row: int, cell: int) -> list[str]:
+    return [text for text, _ in in_words(one, row, cell, UTC, NOW)]
+
+
+def test_a_cell_shows_its_worst_state_how_much_of_it_and_a_server_out_of_service_nothing() -> None:
+    fine, coarse = made(ESTATE), made(ESTATE, 5, 2 * MINUTE)
+    assert [drawn(fine, 0), drawn(fine, 1)] == ["██▒▒▒█████", "   ███×···"]
+    assert [drawn(coarse, 0), drawn(coarse, 1)] == ["█▒▒██", " ██×·"]
+    cell = coarse.cells_of(1)[3]
+    assert cell is not None
+    assert (cell.in_state_ms, cell.due_ms) == (30_000, 2 * MINUTE)
 
 
 def test_the_header_says_how_complete_it_is_and_who_owes() -> None:
-    made = grid(ESTATE, NOON, 10)
-    assert made.complete() == "79.4 %"
-    assert made.owed() == "owed 3 min by edge4"
-    assert grid(coverage(a=[span(0, 10, Provenance.LIVE)]), NOON, 10).owed() == ""
+    assert made(ESTATE).complete() == "79.4 %"
+    assert made(ESTATE).owed() == "owed 3 min by edge4"
+    assert made(CALM).owed() == ""
 
 
 def test_a_cell_is_told_in_words() -> None:
-    made = grid(ESTATE, NOON, 10)
-    assert in_words(made, made.rows[0], 3, UTC) == [
-        "edge3 · 12:02–12:05 · backfilled, 3 min, filled 12:06:00 (1 min after) · "
-        "+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s out"
+    fine = made(ESTATE)
+    assert words(fine, 0, 3) == [
+        "edge3 · 12:02–12:05 · backfilled, 3 min, filled 12:06 (after 1 min) · "
+        "+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s at 12:04"
     ]
-    assert in_words(made, made.rows[1], 6, UTC) == [
+    assert words(fine, 1, 6) == [
         "edge4 · 12:06:30–12:07:00 · lost, 30 s · journal destroyed",
         "also 12:03:00–12:06:30 · live, 3 min",
     ]
-    assert in_words(made, made.rows[1], 9, UTC) == ["edge4 · 12:07–12:10 · missing, 3 min, still owed"]
-    assert in_words(made, made.rows[1], 0, UTC) == ["edge4 · 12:00 · not running"]
+    assert words(fine, 1, 9) == ["edge4 · 12:07–12:10 · missing, 3 min, still owed"]
+    assert words(fine, 1, 0) == ["edge4 · 12:00–12:01 · not running"]
+    coarse = made(ESTATE, 2, 5 * MINUTE)
+    assert words(coarse, 1, 1)[0] == "edge4 · 12:05–12:10 · lost 30 s, missing 3 min, live 1 min"
 
 
 def test_gaps_are_visited_in_time_and_both_ways() -> None:
-    made = grid(ESTATE, NOON, 10)
-    visited = [(0, 0)]
+    one = made(ESTATE)
+    visited = [(0, NOON)]
     for _ in range(4):
-        found = made.next_gap(*visited[-1], forward=True)
+        found = one.next_gap(visited[-1][0], one.cell_at(visited[-1][1]), forward=True)
         assert found is not None
         visited.append(found)
-    assert visited[1:] == [(0, 2), (1, 6), (1, 7), (0, 2)]
-    assert made.next_gap(1, 6, forward=False) == (0, 2)
-    assert made.next_gap(0, 2, forward=False) == (1, 7)
-    assert grid(coverage(a=[span(0, 10, Provenance.LIVE)]), NOON, 10).next_gap(0, 0, forward=True) is None
+    gaps = [(0, NOON + 2 * MINUTE), (1, NOON + 390_000), (1, NOON + 7 * MINUTE)]
+    assert visited[1:] == [*gaps, gaps[0]]
+    assert one.next_gap(1, 6, forward=False) == gaps[0]
+    assert one.next_gap(0, 2, forward=False) == gaps[-1]
+    assert made(CALM).next_gap(0, 0, forward=True) is None
 
 
-def test_the_window_ends_with_the_minute_that_holds_now() -> None:
+def test_a_gap_outside_the_window_is_found_too() -> None:
+    edges = [NOON + (60 + number) * MINUTE for number in range(11)]
+    later = grid(ESTATE, edges, MINUTE)
+    assert later.next_gap(0, 5, forward=False) == (1, NOON + 7 * MINUTE)
+
+
+def test_rows_are_found_by_name_and_ordered_by_what_they_lack() -> None:
+    assert [row.name for row in made(ESTATE, most_lacking_first=True).rows] == ["edge4", "edge3"]
+    found = made(ESTATE, wanted="GE3")
+    assert ([row.name for row in found.rows], found.hidden) == (["edge3"], 1)
+
+
+def test_the_window_ends_with_the_cell_that_holds_now() -> None:
     assert window(NOON + 30_000, 60) == NOON - 59 * MINUTE
-    assert window(NOON + 30_000, 60, cells_back=5) == NOON - 64 * MINUTE
+    assert window_edges(NOON + 30_000, 60, MINUTE, 5, UTC)[0] == NOON - 64 * MINUTE
+
+
+@pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
+def test_days_are_those_of_the_zone_long_and_short_ones_too(name: str) -> None:
+    tz = ZoneInfo(name)
+    now_ms = int(datetime(2026, 11, 2, 12, tzinfo=tz).timestamp()) * 1000
+    edges = window_edges(now_ms, 60, CELL_LENGTHS_MS[-1], 0, tz)
+    days = [day_interval(date.fromordinal(date(2026, 11, 2).toordinal() - 59 + number), tz) for number in range(60)]
+    assert list(pairwise(edges)) == [(day.from_ms, day.to_ms) for day in days]
+    for cell_ms in CELL_LENGTHS_MS[:-1]:
+        edges = window_edges(now_ms, 60, cell_ms, 0, tz)
+        assert edges[-2] <= now_ms < edges[-1]
 
 
 def test_a_delta_of_nothing_is_told() -> None:
-    assert delta_in_words(Delta()) == "+0 connections · 0 B out"
+    assert delta_in_words(Delta(), UTC) == "+0 connections · 0 B out"
 
 
-@given(
-    st.lists(st.tuples(st.integers(-300, 900), st.integers(0, 400), st.sampled_from(list(Provenance))), max_size=12),
-    st.integers(1, 20),
-    st.sampled_from([MINUTE, 5 * MINUTE]),
-)
-def test_every_cell_shows_the_worst_of_the_seconds_in_it(
-    pieces: list[tuple[int, int, Provenance]], cells: int, cell_ms: int
+def test_what_has_just_been_filled_is_known() -> None:
+    before = Timeline([span(0, 2, Provenance.LIVE), span(2, 5, Provenance.MISSING)])
+    after = Timeline([span(0, 2, Provenance.LIVE), span(2, 6, Provenance.BACKFILLED), span(6, 7, Provenance.LIVE)])
+    assert turned(before, after) == [Interval(NOON + 2 * MINUTE, NOON + 6 * MINUTE)]
+    assert turned(after, after) == []
+    assert turned(None, after) == []
+
+
+seconds = st.integers(0, 900)
+states = st.sampled_from(list(Provenance))
+
+
+@st.composite
+def timelines(draw: st.DrawFn) -> list[Span]:
+    """Spans that follow on each other, with holes between some."""
+    spans = []
+    at = draw(st.integers(-300, 300))
+    for _ in range(draw(st.integers(0, 12))):
+        at += draw(st.sampled_from([0, 0, 0, 7, 90]))
+        length = draw(st.integers(1, 200))
+        spans.append(Span(from_ms=NOON + at * 1000, to_ms=NOON + (at + length) * 1000, state=draw(states)))
+        at += length
+    return spans
+
+
+@given(timelines(), st.integers(1, 20), st.sampled_from([MINUTE, 5 * MINUTE]))
+def test_every_cell_shows_the_worst_of_the_seconds_in_it_and_totals_add_up(
+    spans: list[Span], cells: int, cell_ms: int
 ) -> None:
-    spans = [
-        Span(from_ms=NOON + start * 1000, to_ms=NOON + (start + length) * 1000, state=state)
-        for start, length, state in pieces
-    ]
-    made = grid(coverage(a=spans), NOON, cells, cell_ms)
-    for cell, shown in enumerate(made.rows[0].cells):
-        from_ms, to_ms = NOON + cell * cell_ms, NOON + (cell + 1) * cell_ms
-        present = {one.state for one in spans if max(one.from_ms, from_ms) < min(one.to_ms, to_ms)}
-        assert shown == next((state for state in WORST_FIRST if state in present), None)
-        assert in_words(made, made.rows[0], cell, UTC)
+    one = made({"a": Timeline(spans)}, cells, cell_ms)
+    due = whole = owed = 0
+    for cell, shown in enumerate(one.cells_of(0)):
+        lengths: dict[Provenance, int] = {}
+        for piece in spans:
+            inside = piece.interval.clip(one.edges[cell], one.edges[cell + 1]).length_ms
+            lengths[piece.state] = lengths.get(piece.state, 0) + inside
+        present = [state for state in WORST_FIRST if lengths.get(state)]
+        assert (shown.state if shown else None) == (present[0] if present else None)
+        if shown:
+            assert (shown.in_state_ms, shown.due_ms) == (lengths[present[0]], sum(lengths.values()))
+        due += sum(lengths.values())
+        whole += lengths.get(Provenance.LIVE, 0) + lengths.get(Provenance.BACKFILLED, 0)
+        owed += lengths.get(Provenance.MISSING, 0)
+        assert words(one, 0, cell)
+    assert one.totals() == (due, whole, owed)
+
+
+@given(timelines(), timelines())
+def test_two_accounts_of_the_same_time_make_the_worst_of_both(one: list[Span], other: list[Span]) -> None:
+    both = overlaid([one, other])
+    assert all(first.to_ms <= second.from_ms for first, second in pairwise(both))
+    for at in range(NOON - 301_000, NOON + 3_000_000, 1_000):
+        there = [piece.state for piece in (*one, *other) if piece.from_ms <= at < piece.to_ms]
+        shown = [piece.state for piece in both if piece.from_ms <= at < piece.to_ms]
+        assert shown == [state for state in WORST_FIRST if state in there][:1]
+
+
+@given(timelines(), st.integers(0, 900))
+def test_what_is_asked_again_is_put_together_as_if_all_had_been_asked(spans: list[Span], tail: int) -> None:
+    def answer(from_ms: int, upto_ms: int) -> Coverage:
+        cut = [
+            Span(from_ms=piece.from_ms, to_ms=piece.to_ms, state=one.state)
+            for one in spans
+            if (piece := one.interval.clip(from_ms, upto_ms)).length_ms
+        ]
+        server = ServerCoverage(server="a", spans=cut)
+        return Coverage(now=upto_ms, from_ms=from_ms, to_ms=upto_ms, servers=[server])
+
+    end = NOON + 4_000_000
+    book, whole = CoverageBook(), CoverageBook()
+    book.heard(answer(NOON - 400_000, NOON + tail * 1000))
+    book.heard(answer(min(book.changes_from(), NOON + tail * 1000), end))
+    whole.heard(answer(NOON - 400_000, end))
+
+    def joined(timeline: Timeline) -> list[tuple[int, int, Provenance]]:
+        pieces: list[tuple[int, int, Provenance]] = []
+        for one in timeline.spans:
+            if pieces and pieces[-1][1] == one.from_ms and pieces[-1][2] is one.state:
+                pieces[-1] = (pieces[-1][0], one.to_ms, one.state)
+            else:
+                pieces.append((one.from_ms, one.to_ms, one.state))
+        return pieces
+
+    assert joined(book.servers["a"]) == joined(whole.servers["a"])
+
+
+def test_a_stream_has_the_time_of_the_servers_that_carried_it() -> None:
+    book = CoverageBook()
+    servers = [ServerCoverage(server=name, spans=list(one.spans)) for name, one in ESTATE.items()]
+    book.heard(Coverage(now=NOON + 10 * MINUTE, from_ms=NOON, to_ms=NOON + 10 * MINUTE, servers=servers))
+    book.heard_carriers(
+        [
+            Carrier(scope="live", name="one", server="edge3", from_ms=NOON, to_ms=NOON + 4 * MINUTE),
+            Carrier(scope="live", name="two", server="edge3", from_ms=NOON + 3 * MINUTE, to_ms=NOON + 8 * MINUTE),
+            Carrier(scope="live", name="two", server="edge4", from_ms=NOON + 6 * MINUTE, to_ms=None),
+            Carrier(scope="live", name="gone", server="edge9", from_ms=NOON, to_ms=None),
+        ]
+    )
+    one = made(book.streams)
+    assert [row.name for row in one.rows] == ["live/one", "live/two"]
+    assert [drawn(one, 0), drawn(one, 1)] == ["██▒▒      ", "   ▒▒█×···"]

@@ -31,24 +31,24 @@ LIVE, MISSING, BACKFILLED = Provenance.LIVE, Provenance.MISSING, Provenance.BACK
 
 
 def test_zero_and_little_and_much_are_told_apart() -> None:
-    assert sparkline([0, 1, 4, 7], 7) == "▁▂▅█"
+    assert sparkline([0, 1, 4, 7], 7) == "▁▂▅▇"
     assert sparkline([0, 0], 0) == "▁▁"
     assert sparkline([NoFigure.NOT_SEEN, NoFigure.MISSING, NoFigure.BACKFILLED], 9) == " ·▒"
 
 
 def test_a_session_that_does_not_change_goes_on() -> None:
-    assert drawn(watched((7, LIVE), (7, LIVE), (7, LIVE)), 5) == "  ███"
+    assert drawn(watched((7, LIVE), (7, LIVE), (7, LIVE)), 5) == "  ▇▇▇"
 
 
 def test_a_failed_poll_is_a_gap() -> None:
-    assert drawn(watched((7, LIVE), None, None, (7, LIVE)), 4) == "█  █"
+    assert drawn(watched((7, LIVE), None, None, (7, LIVE)), 4) == "▇  ▇"
 
 
 def test_what_is_owed_is_drawn_so_until_it_is_filled() -> None:
     during = watched((7, LIVE), (7, MISSING), (7, MISSING))
-    assert drawn(during, 3) == "█··"
+    assert drawn(during, 3) == "▇··"
     after = watched((7, LIVE), (7, MISSING), (7, MISSING), (7, BACKFILLED), (7, LIVE))
-    assert drawn(after, 5) == "█▒▒██"
+    assert drawn(after, 5) == "▇▒▒▇▇"
 
 
 def test_points_of_several_polls_do_not_change_once_past() -> None:

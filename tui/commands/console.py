@@ -53,6 +53,7 @@ def _setup(connection: Connection, theme: str | None) -> Setup:
         read_only=connection.read_only,
         poll_interval=connection.poll_interval_s,
         tz=connection.tz,
+        alerts=connection.alerts,
         theme=theme or connection.theme,
         keymap=config.keys,
         profiles={name: profile.url for name, profile in config.profiles.items()},

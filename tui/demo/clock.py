@@ -21,7 +21,8 @@ class DemoClock:
         self._at_ms += milliseconds
 
     def release(self, speed: float) -> None:
-        """Lets time run, `speed` times as fast as the machine's."""
+        """Lets time run from here on, `speed` times as fast as the machine's."""
+        self._at_ms = self.now_ms()
         self._speed, self._released_ns = speed, time.monotonic_ns()
 
     def now_ms(self) -> int:
@@ -33,3 +34,30 @@ class DemoClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self._speed if self._speed else STANDING_SECONDS)
+
+
+class SteppedClock(DemoClock):
+    """Stands still for ever but for `pass_time`: what happens, happens at the same instants in every run."""
+
+    def __init__(self, at_ms: int) -> None:
+        super().__init__(at_ms)
+        self._sleepers: list[tuple[int, asyncio.Event]] = []
+        self._sleeping = asyncio.Condition()
+
+    async def sleep(self, seconds: float) -> None:
+        woken = asyncio.Event()
+        async with self._sleeping:
+            self._sleepers.append((self.now_ms() + round(seconds * 1000), woken))
+            self._sleeping.notify_all()
+        await woken.wait()
+
+    async def pass_time(self, milliseconds: int) -> None:
+        """Moves on, wakes whose time has come, and returns when they all wait again."""
+        self.step(milliseconds)
+        async with self._sleeping:
+            sleepers = len(self._sleepers)
+            due = [sleeper for sleeper in self._sleepers if sleeper[0] <= self.now_ms()]
+            self._sleepers = [sleeper for sleeper in self._sleepers if sleeper not in due]
+            for _, woken in due:
+                woken.set()
+            await self._sleeping.wait_for(lambda: len(self._sleepers) >= sleepers)

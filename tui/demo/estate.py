@@ -53,6 +53,7 @@ OUTAGE_AFTER_SECONDS = 5.0
 OUTAGE_MS = 3 * MINUTE_MS
 SHORTEST_OUTAGE_SECONDS = 8.0
 LONGEST_OUTAGE_SECONDS = 60.0
+CRASHED_FOR_SECONDS = 2.0
 
 
 def outage_seconds(speed: float) -> float:
@@ -64,7 +65,11 @@ def outage_seconds(speed: float) -> float:
 class _Running:
     member: Member
     agent: Agent
+    journal: SqliteJournal
     relay: Relay
+    make_agent: Callable[[], tuple[Agent, SqliteJournal]]
+    """Opens the journal and goes on where it ended, as a program that is started again does."""
+    task: asyncio.Task[None] | None = None
 
 
 class Estate:
@@ -88,32 +93,80 @@ class Estate:
         await self._all(lambda agent: agent.sync())
 
     async def _all(self, act: Callable[[Agent], Awaitable[None]]) -> None:
-        await asyncio.gather(*(act(running.agent) for running in self._agents))
+        # One after the other: the service hears them in the same order in every run.
+        for running in self._agents:
+            await act(running.agent)
+
+    async def read_and_sync_up(self) -> None:
+        """What the agents do at this instant of a clock that is stepped by hand: a reading, and a sync-up if due."""
+        for running in self._agents:
+            await running.agent.poll()
+            if running.agent.sync_up.due_ms <= self._clock.elapsed_ms():
+                await running.agent.sync()
+
+    async def cut(self, server: str) -> None:
+        """Takes the network from a server's agent."""
+        await self._running(server).relay.cut()
+
+    async def heal(self, server: str) -> None:
+        """Gives it back."""
+        await self._running(server).relay.heal()
+
+    def _running(self, server: str) -> _Running:
+        return next(running for running in self._agents if running.member.server == server)
+
+    async def told(self, line: str) -> None:
+        """Does what a line such as `cut edge-2` or `speed 12` says; of anything else nothing comes."""
+        what, _, server = line.strip().partition(" ")
+        if what == "speed":
+            self._clock.release(float(server))
+        act = {"cut": self.cut, "heal": self.heal, "crash": self.crash}.get(what)
+        if act is not None and server in {running.member.server for running in self._agents}:
+            await act(server)
 
     async def live(self, speed: float, outage: bool = True) -> None:
         """Runs until cancelled. A few seconds in, one agent loses its network, and gets it back a little later."""
         self._clock.release(speed)
         async with asyncio.TaskGroup() as tasks:
             for running in self._agents:
-                tasks.create_task(running.agent.run())
+                tasks.create_task(self._keep_running(running))
             if outage:
                 tasks.create_task(self._cut_and_heal(speed))
 
+    async def _keep_running(self, running: _Running) -> None:
+        """Runs a server's agent, and starts it again when it crashes."""
+        while True:
+            running.task = asyncio.create_task(running.agent.run())
+            try:
+                await asyncio.shield(running.task)
+                return
+            except asyncio.CancelledError:
+                if not running.task.cancelled():
+                    running.task.cancel()
+                    raise
+            await asyncio.sleep(CRASHED_FOR_SECONDS)
+            running.journal.close()
+            running.agent, running.journal = running.make_agent()
+
+    async def crash(self, server: str) -> None:
+        """Ends a server's agent at whatever it does. It is started again a little later, on the same journal."""
+        task = self._running(server).task
+        if task is not None:
+            task.cancel()
+
     async def _cut_and_heal(self, speed: float) -> None:
-        relay = next(running.relay for running in self._agents if running.member.server == CUT_OFF)
         await asyncio.sleep(OUTAGE_AFTER_SECONDS)
-        await relay.cut()
+        await self.cut(CUT_OFF)
         await asyncio.sleep(outage_seconds(speed))
-        await relay.heal()
+        await self.heal(CUT_OFF)
 
 
 @asynccontextmanager
-async def running_estate(directory: Path, seed: int, port: int, now_ms: int) -> AsyncIterator[Estate]:
-    """The estate while the block runs, its clock standing at the beginning of the history.
+async def running_estate(directory: Path, seed: int, port: int, clock: DemoClock) -> AsyncIterator[Estate]:
+    """The estate while the block runs. The clock stands where the history begins, `HISTORY_MS` before the demo does.
 
     All files are in `directory`, which the caller removes. The service listens on `port`, 0 for a free one.
     """
-    clock = DemoClock(now_ms - HISTORY_MS)
     tokens = {member.server: secrets.token_urlsafe(24) for member in MEMBERS}
     token_file = _write_secret(directory / "admin-token", admin := secrets.token_urlsafe(24))
     tokens_file = _write_secret(directory / "tokens.toml", _tokens_toml(admin, tokens))
@@ -135,23 +188,44 @@ async def running_estate(directory: Path, seed: int, port: int, now_ms: int) -> 
             media_server = SimulatedMediaServer(
                 programme, member.share, seed * 1000 + index, clock.now_ms() - 20 * MINUTE_MS
             )
-            journal = SqliteJournal(directory / f"{member.server}.journal.db", synchronous="off")
-            stack.callback(journal.close)
             link = ServiceLink(
                 f"http://127.0.0.1:{relay.port}", member.server, _token(tokens[member.server]), clock=clock
             )
             stack.push_async_callback(link.close)
-            agent = Agent(
-                server=member.server,
-                source=SimulatedSource(media_server, clock),
-                ledger=Ledger(journal, f"demo-{seed}-{index}", member.server, member.role, SYNC_INTERVAL_MS),
-                link=link,
-                sync_up=SyncUp(member.server, SYNC_INTERVAL_MS, clock.elapsed_ms(), Random(seed + index)),
-                poll_interval_ms=POLL_INTERVAL_MS,
-                clock=SteadyClock(clock),
-            )
-            agents.append(_Running(member, agent, relay))
+            make_agent = _agent_maker(directory, member, media_server, link, clock, seed, index)
+            running = _Running(member, *make_agent(), relay, make_agent)
+            stack.callback(_close_journal, running)
+            agents.append(running)
         yield Estate(service, token_file, clock, agents)
+
+
+def _agent_maker(
+    directory: Path,
+    member: Member,
+    media_server: SimulatedMediaServer,
+    link: ServiceLink,
+    clock: DemoClock,
+    seed: int,
+    index: int,
+) -> Callable[[], tuple[Agent, SqliteJournal]]:
+    def make() -> tuple[Agent, SqliteJournal]:
+        journal = SqliteJournal(directory / f"{member.server}.journal.db", synchronous="off")
+        agent = Agent(
+            server=member.server,
+            source=SimulatedSource(media_server, clock),
+            ledger=Ledger(journal, f"demo-{seed}-{index}", member.server, member.role, SYNC_INTERVAL_MS),
+            link=link,
+            sync_up=SyncUp(member.server, SYNC_INTERVAL_MS, clock.elapsed_ms(), Random(seed + index)),
+            poll_interval_ms=POLL_INTERVAL_MS,
+            clock=SteadyClock(clock),
+        )
+        return agent, journal
+
+    return make
+
+
+def _close_journal(running: _Running) -> None:
+    running.journal.close()
 
 
 def _token(token: str) -> Callable[[], str]:
@@ -181,16 +255,27 @@ async def run_headless(
     progress: Callable[[float], None],
     ready: Callable[[str, Path], None],
     stop: asyncio.Event,
+    lines: asyncio.Queue[str] | None = None,
 ) -> None:
-    """The estate until `stop`: history, then `ready(url, token_file)`, then life."""
-    async with running_estate(directory, seed, port, now_ms) as estate:
+    """The estate until `stop`: history, then `ready(url, token_file)`, then life.
+
+    With `lines` what happens is told by them (`cut edge-2`), and nothing happens by itself.
+    """
+    async with running_estate(directory, seed, port, DemoClock(now_ms - HISTORY_MS)) as estate:
         await estate.make_history(progress)
         ready(estate.url, estate.token_file)
-        living = asyncio.create_task(estate.live(speed))
+        living = asyncio.create_task(estate.live(speed, outage=lines is None))
         stopping = asyncio.create_task(stop.wait())
+        listening = asyncio.create_task(_listen(estate, lines)) if lines is not None else stopping
         await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        listening.cancel()
         if living.done():
             living.result()
         living.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await living
+
+
+async def _listen(estate: Estate, lines: asyncio.Queue[str]) -> None:
+    while True:
+        await estate.told(await lines.get())

@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,9 @@ import click
 from tui.commands.failure import USAGE, CommandFailed
 
 DEFAULT_SPEED = 6.0
+DAY_MS = 86_400_000
+BEFORE_MIDNIGHT_MS = 5 * 60_000
+"""When the tour begins."""
 
 
 @click.command()
@@ -33,8 +36,9 @@ DEFAULT_SPEED = 6.0
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="Where the service listens; a free one by default."
 )
+@click.option("--tour", is_flag=True, help="Be shown around: what to look at, and which key to press.")
 @click.option("--until-stdin-ends", is_flag=True, hidden=True)
-def demo(seed: int, speed: float, headless: bool, port: int, until_stdin_ends: bool) -> None:
+def demo(seed: int, speed: float, headless: bool, port: int, tour: bool, until_stdin_ends: bool) -> None:
     """A live estate to try the console on: three servers, a dozen streams, and an outage.
 
     A few seconds in, the agent of edge-2 loses its network and the gap view (g) shows what is missing; a little later
@@ -43,22 +47,27 @@ def demo(seed: int, speed: float, headless: bool, port: int, until_stdin_ends: b
     \b
     Examples:
       streamtop demo
+      streamtop demo --tour                     ten minutes, at your own pace
       streamtop demo --headless --port 5080     then, elsewhere: streamtop --url … --token-file …
     """
     if headless:
-        _run_headless(seed, speed, port, until_stdin_ends)
+        _run_headless(seed, speed, port, until_stdin_ends, tour)
         return
     from tui.console import Setup, run_console, why_no_console
 
     if why_not := why_no_console():
         raise CommandFailed(why_not, USAGE)
-    with _estate_process(seed, speed, port) as attach:
+    with _estate_process(seed, speed, port, tour) as (attach, tell):
         token = Path(attach["token_file"]).read_text("utf-8").strip()
+        if tour:
+            from tui.demo.tour import run_tour
+
+            sys.exit(run_tour(attach["url"], token, tell))
         setup = Setup(url=attach["url"], token=token, profile_name="demo", poll_interval=1.0, remembers=False)
         sys.exit(run_console(setup))
 
 
-def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool) -> None:
+def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, tour: bool) -> None:
     import asyncio
     import logging
     import signal
@@ -79,10 +88,23 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool) ->
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop.set)
+        lines: asyncio.Queue[str] | None = asyncio.Queue() if tour else None
+
+        def heard() -> None:
+            told = os.read(sys.stdin.fileno(), 4096).decode("utf-8", "replace")
+            if not told:
+                stop.set()
+            elif lines is not None:
+                for line in told.splitlines():
+                    lines.put_nowait(line)
+
         if until_stdin_ends:
-            stdin = sys.stdin.fileno()
-            loop.add_reader(stdin, lambda: None if os.read(stdin, 1) else stop.set())
-        await run_headless(directory, seed, speed, port, time.time_ns() // 1_000_000, _progress, ready, stop)
+            loop.add_reader(sys.stdin.fileno(), heard)
+        now_ms = time.time_ns() // 1_000_000
+        if tour:  # its outage goes over midnight, whatever the hour
+            now_ms = now_ms - now_ms % DAY_MS - BEFORE_MIDNIGHT_MS
+        first_speed = 1.0 if tour else speed
+        await run_headless(directory, seed, first_speed, port, now_ms, _progress, ready, stop, lines)
 
     with tempfile.TemporaryDirectory(prefix="streamtop-demo-") as directory:
         try:
@@ -102,18 +124,27 @@ def _progress(done: float) -> None:
 
 
 @contextmanager
-def _estate_process(seed: int, speed: float, port: int) -> Iterator[dict[str, str]]:
-    """The headless demo as a child, which ends with this process however that ends."""
+def _estate_process(
+    seed: int, speed: float, port: int, tour: bool
+) -> Iterator[tuple[dict[str, str], Callable[[str], None]]]:
+    """The headless demo as a child, which ends with this process however that ends: how to attach, and to tell it."""
     command = [sys.executable, "-m", "tui", "demo", "--headless", "--until-stdin-ends"]
-    command += ["--seed", str(seed), "--speed", str(speed), "--port", str(port)]
+    command += ["--seed", str(seed), "--speed", str(speed), "--port", str(port), *(["--tour"] if tour else [])]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert child.stdin is not None
     assert child.stdout is not None
+    told = child.stdin
+
+    def tell(what: str) -> None:
+        with contextlib.suppress(OSError):
+            told.write(f"{what}\n".encode())
+            told.flush()
+
     try:
         line = child.stdout.readline()
         if not line:
             sys.exit(child.wait() or 3)
-        yield json.loads(line)
+        yield json.loads(line), tell
     finally:
         child.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):

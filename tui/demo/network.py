@@ -19,7 +19,9 @@ class Relay:
         return self._port
 
     async def heal(self) -> None:
-        """Listens, from now on."""
+        """Listens, from now on; of a relay that is whole nothing comes."""
+        if self._server is not None and self._server.is_serving():
+            return
         self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 

@@ -93,6 +93,12 @@ def clock_time(at_ms: int, tz: tzinfo | None, *, seconds: bool = False) -> str:
     return "?" if then is None else then.strftime("%H:%M:%S" if seconds else "%H:%M")
 
 
+def day(at_ms: int, tz: tzinfo | None) -> str:
+    """`21 Nov`, the day that holds the instant."""
+    then = _local(at_ms, tz)
+    return "?" if then is None else f"{then.day} {_MONTHS[then.month - 1]}"
+
+
 def full_time(at_ms: int, tz: tzinfo | None) -> str:
     """`Fri 21 Nov 2026 12:44:07`, for where there is room."""
     then = _local(at_ms, tz)

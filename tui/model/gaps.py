@@ -1,11 +1,14 @@
-"""The rows of the gap view: one a server, one cell a slot (or several), and the words for a cell. Pure."""
+"""The gap view's grid: rows of servers or streams, columns of time of a minute to a day, and their words. Pure."""
 
-from dataclasses import dataclass, field
-from datetime import tzinfo
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
 
-from streamusage.answers import Coverage, Delta, ServerCoverage, Span
-from streamusage.coverage import SLOT_MS, Provenance, slot_of, worst
+from streamusage.answers import Delta, Span
+from streamusage.coverage import SLOT_MS, WORST_FIRST, Interval, Provenance, slot_of
 from tui.model import formats
+from tui.model.accounts import NOTHING, Cell, Timeline, Totals
 
 GLYPHS: dict[Provenance | None, str] = {
     Provenance.LIVE: "█",
@@ -17,138 +20,239 @@ GLYPHS: dict[Provenance | None, str] = {
     None: " ",
 }
 NOT_RUNNING = "not running"
-_WHOLE = (Provenance.LIVE, Provenance.BACKFILLED)
+NOT_DUE = "nothing of it is due yet"
+
+_MINUTE, _HOUR, _DAY = formats.MINUTE_MS, formats.HOUR_MS, formats.DAY_MS
+CELL_LENGTHS_MS = (
+    *(number * _MINUTE for number in (1, 2, 5, 10, 15, 30)),
+    *(number * _HOUR for number in (1, 2, 6, 12)),
+    _DAY,
+)
+"""What a cell may stand for, finest first: an hour, a day and a month fit into 60 of them."""
 
 
-@dataclass
-class GapRow:
-    """One server in the window."""
+class Row(NamedTuple):
+    """One server or stream in the window."""
 
-    server: str
-    cells: list[Provenance | None]
-    spans: list[Span]
-    complete_ms: int
-    """How much was seen live or has been filled."""
-    due_ms: int
-    """How much there is to account for."""
-    owed_ms: int
-    """How much is missing and can still come."""
+    name: str
+    timeline: Timeline
+    totals: Totals
 
 
-@dataclass
 class GapGrid:
-    """The gap view's window: `cells` slots from `from_ms` on."""
+    """A window of the gap view. Cells are worked out for the rows that are asked for."""
 
-    from_ms: int
-    cells: int
-    cell_ms: int = SLOT_MS
-    rows: list[GapRow] = field(default_factory=list)
+    def __init__(self, edges: Sequence[int], cell_ms: int, rows: Sequence[Row], hidden: int = 0) -> None:
+        self.edges = edges
+        self.cell_ms = cell_ms
+        self.rows = rows
+        self.hidden = hidden
+        """Rows that the filter leaves out."""
+        self._cells: dict[int, list[Cell | None]] = {}
+        due = [row.totals for row in rows]
+        self._totals = Totals(*map(sum, zip(*due, strict=True))) if due else NOTHING
+        self._owed = _owed_in_words(rows)
+
+    @property
+    def from_ms(self) -> int:
+        return self.edges[0]
 
     @property
     def to_ms(self) -> int:
-        return self.from_ms + self.cells * self.cell_ms
+        return self.edges[-1]
 
-    def complete(self) -> str:
-        """How much of the window is accounted for, in percent."""
-        return formats.percent(sum(row.complete_ms for row in self.rows), sum(row.due_ms for row in self.rows))
+    @property
+    def cells(self) -> int:
+        return len(self.edges) - 1
 
-    def owed(self) -> str:
-        """What is owed and by whom: `owed 2 min by edge-4`; empty where nothing is."""
-        owing = sorted((row for row in self.rows if row.owed_ms), key=lambda row: -row.owed_ms)
-        if not owing:
-            return ""
-        total = formats.duration_in_words(sum(row.owed_ms for row in owing))
-        more = f" and {len(owing) - 1} more" if len(owing) > 1 else ""
-        return f"owed {total} by {owing[0].server}{more}"
+    def cells_of(self, row: int) -> list[Cell | None]:
+        """The cells of a row."""
+        found = self._cells.get(row)
+        if found is None:
+            found = self._cells[row] = self.rows[row].timeline.cells(self.edges)
+        return found
 
     def cell_at(self, at_ms: int) -> int:
         """The cell that holds an instant, clipped to the window."""
-        return min(self.cells - 1, max(0, (at_ms - self.from_ms) // self.cell_ms))
+        return min(self.cells - 1, max(0, bisect_right(self.edges, at_ms) - 1))
+
+    def complete(self) -> str:
+        """How much of the window is accounted for, in percent."""
+        total = self.totals()
+        return formats.percent(total.complete_ms, total.due_ms)
+
+    def totals(self) -> Totals:
+        """All rows added up."""
+        return self._totals
+
+    def owed(self) -> str:
+        """What is owed and by whom: `owed 2 min by edge-4`; empty where nothing is."""
+        return self._owed
 
     def next_gap(self, row: int, cell: int, *, forward: bool) -> tuple[int, int] | None:
-        """(row, cell) where the next gap begins, in time and then in the order of rows, round and round.
+        """(row, instant) where the next gap begins, in time and then in the order of rows, round and round.
 
-        `None` where the window has no gap.
+        It may lie outside the window. `None` where no gap is known.
         """
-        starts = sorted((start, number) for number, gap_row in enumerate(self.rows) for start in _gap_starts(gap_row))
-        here = (cell, row)
-        if forward:
-            found = next((start for start in starts if start > here), starts[0] if starts else None)
-        else:
-            found = next((start for start in reversed(starts) if start < here), starts[-1] if starts else None)
-        return None if found is None else (found[1], found[0])
+        found = self._gaps_after(row, cell) if forward else self._gaps_before(row, cell)
+        if not found:  # round to the other end
+            found = self._gaps_after(-1, -1) if forward else self._gaps_before(len(self.rows), self.cells)
+        if not found:
+            return None
+        _, number, at_ms = min(found) if forward else max(found)
+        return number, at_ms
+
+    def _gaps_after(self, row: int, cell: int) -> list[tuple[int, int, int]]:
+        found = []
+        for number, one in enumerate(self.rows):
+            if cell < 0:
+                begins: int | None = one.timeline.next_gap(0)
+            else:
+                begins = one.timeline.next_gap(self.edges[cell]) if number > row else None
+                if begins is None or begins >= self.edges[cell + 1]:
+                    begins = one.timeline.next_gap(self.edges[cell + 1])
+            if begins is not None:
+                found.append((self._place(begins), number, begins))
+        return found
+
+    def _gaps_before(self, row: int, cell: int) -> list[tuple[int, int, int]]:
+        found = []
+        for number, one in enumerate(self.rows):
+            if cell >= self.cells:
+                begins = one.timeline.gap_before(1 << 62)
+            else:
+                begins = one.timeline.gap_before(self.edges[cell + (number < row)])
+            if begins is not None:
+                found.append((self._place(begins), number, begins))
+        return found
+
+    def _place(self, at_ms: int) -> int:
+        """Which cell an instant is in, outside the window too."""
+        if self.from_ms <= at_ms < self.to_ms:
+            return self.cell_at(at_ms)
+        return (at_ms - self.from_ms) // self.cell_ms
 
 
-def window(now_ms: int, cells: int, cell_ms: int = SLOT_MS, *, pages_back: int = 0, cells_back: int = 0) -> int:
+def _owed_in_words(rows: Sequence[Row]) -> str:
+    owing = sorted((row for row in rows if row.totals.owed_ms), key=lambda row: -row.totals.owed_ms)
+    if not owing:
+        return ""
+    total = formats.duration_in_words(sum(row.totals.owed_ms for row in owing))
+    more = f" and {len(owing) - 1} more" if len(owing) > 1 else ""
+    return f"owed {total} by {owing[0].name}{more}"
+
+
+def window(now_ms: int, cells: int, cell_ms: int = SLOT_MS, *, cells_back: int = 0) -> int:
     """Where a window of `cells` begins whose last cell holds now, or lies that far back."""
     last = now_ms - now_ms % cell_ms
-    return last - (cells - 1 + cells_back + pages_back * cells) * cell_ms
+    return last - (cells - 1 + cells_back) * cell_ms
 
 
-def grid(coverage: Coverage, from_ms: int, cells: int, cell_ms: int = SLOT_MS) -> GapGrid:
-    """The cells of every server, each in its worst state."""
-    made = GapGrid(from_ms, cells, cell_ms)
-    made.rows = [_row(server, made) for server in coverage.servers]
-    return made
+def window_edges(now_ms: int, cells: int, cell_ms: int, cells_back: int, tz: tzinfo | None) -> list[int]:
+    """The edges of the cells of a window that holds now, or lies that far back; days are those of the zone."""
+    here = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(tz)
+    if cell_ms == _DAY:
+        first = here.date() - timedelta(days=cells - 1 + cells_back)
+        return [_midnight_ms(first + timedelta(days=number), tz) for number in range(cells + 1)]
+    offset = here.utcoffset() or timedelta()
+    offset_ms = int(offset.total_seconds()) * 1000
+    from_ms = window(now_ms + offset_ms, cells, cell_ms, cells_back=cells_back) - offset_ms
+    return [from_ms + number * cell_ms for number in range(cells + 1)]
 
 
-def _row(server: ServerCoverage, made: GapGrid) -> GapRow:
-    states: list[Provenance | None] = [None] * made.cells
-    row = GapRow(server.server, states, [], 0, 0, 0)
-    for span in server.spans:
-        piece = span.interval.clip(made.from_ms, made.to_ms)
-        if not piece.length_ms:
-            continue
-        row.spans.append(span)
-        row.due_ms += piece.length_ms
-        if span.state in _WHOLE:
-            row.complete_ms += piece.length_ms
-        if span.state is Provenance.MISSING:
-            row.owed_ms += piece.length_ms
-        first = (piece.from_ms - made.from_ms) // made.cell_ms
-        last = (piece.to_ms - 1 - made.from_ms) // made.cell_ms
-        for cell in range(first, last + 1):
-            state = states[cell]
-            states[cell] = span.state if state is None else worst((state, span.state))
-    return row
+def _midnight_ms(day: date, tz: tzinfo | None) -> int:
+    return int(datetime.combine(day, time.min, tz).timestamp()) * 1000
 
 
-def _gap_starts(row: GapRow) -> list[int]:
-    starts = []
-    before: Provenance | None = None
-    for cell, state in enumerate(row.cells):
-        if state is not None and state is not Provenance.LIVE and state is not before:
-            starts.append(cell)
-        before = state
-    return starts
+def grid(
+    timelines: Mapping[str, Timeline],
+    edges: Sequence[int],
+    cell_ms: int,
+    *,
+    wanted: str = "",
+    most_lacking_first: bool = False,
+) -> GapGrid:
+    """The rows that run in the window, by name or the one that lacks most first. `wanted` is part of their names."""
+    rows = []
+    hidden = 0
+    needle = wanted.casefold()
+    for name, timeline in timelines.items():
+        if needle and needle not in name.casefold():
+            hidden += 1
+        else:
+            rows.append(Row(name, timeline, timeline.totals(edges[0], edges[-1])))
+    rows.sort(key=lambda row: row.name)
+    if most_lacking_first:
+        rows.sort(key=lambda row: (-row.totals.lacking_ms, row.name))
+    return GapGrid(edges, cell_ms, rows, hidden)
 
 
-def spans_of_cell(made: GapGrid, row: GapRow, cell: int) -> list[Span]:
-    """The spans that meet a cell, oldest first."""
-    from_ms = made.from_ms + cell * made.cell_ms
-    return [span for span in row.spans if span.interval.clip(from_ms, from_ms + made.cell_ms).length_ms]
+# In words
 
 
-def in_words(made: GapGrid, row: GapRow, cell: int, tz: tzinfo | None) -> list[str]:
-    """The cell under the cursor: the state it shows first, then what else it holds; one string a span."""
-    spans = spans_of_cell(made, row, cell)
-    at = formats.clock_time(made.from_ms + cell * made.cell_ms, tz)
+def in_words(made: GapGrid, row: int, cell: int, tz: tzinfo | None, now_ms: int) -> list[tuple[str, Span | None]]:
+    """The cell under the cursor: its row and time and how much of it is in which state, then its spans, worst first."""
+    one = made.rows[row]
+    begins, ends = made.edges[cell], made.edges[cell + 1]
+    spans = one.timeline.between(begins, ends)
     if not spans:
-        return [f"{row.server} · {at} · {NOT_RUNNING}"]
-    first = row.cells[cell]
-    ordered = sorted(spans, key=lambda span: (span.state is not first, span.from_ms))
-    told = [_span_in_words(span, tz) for span in ordered]
-    return [f"{row.server} · {told[0]}", *(f"also {text}" for text in told[1:])]
+        goes_on = one.timeline.spans and one.timeline.spans[-1].to_ms >= now_ms - SLOT_MS
+        why = NOT_DUE if goes_on and ends > now_ms - SLOT_MS else NOT_RUNNING
+        return [(f"{one.name} · {period(begins, ends, tz, now_ms)} · {why}", None)]
+    ordered = sorted(spans, key=lambda span: (WORST_FIRST.index(span.state), span.from_ms))
+    if made.cell_ms == SLOT_MS or len(spans) == 1:
+        told = [span_in_words(span, tz, now_ms) for span in ordered]
+        texts = [f"{one.name} · {told[0]}", *(f"also {text}" for text in told[1:])]
+        return list(zip(texts, ordered, strict=True))
+    amounts = ", ".join(
+        f"{state.value} {formats.duration_in_words(length)}" for state, length in amounts_of(spans, begins, ends)
+    )
+    gaps = [span for span in ordered if span.state is not Provenance.LIVE]
+    return [
+        (f"{one.name} · {period(begins, ends, tz, now_ms)} · {amounts}", None),
+        *((span_in_words(span, tz, now_ms), span) for span in gaps),
+    ]
 
 
-def _span_in_words(span: Span, tz: tzinfo | None) -> str:
-    same_minute = slot_of(span.from_ms) == span.from_ms and slot_of(span.to_ms) == span.to_ms
-    begin = formats.clock_time(span.from_ms, tz, seconds=not same_minute)
-    end = formats.clock_time(span.to_ms, tz, seconds=not same_minute)
-    parts = [f"{begin}–{end}", f"{span.state.value}, {formats.duration_in_words(span.interval.length_ms)}"]
+def amounts_of(spans: Iterable[Span], from_ms: int, to_ms: int) -> list[tuple[Provenance, int]]:
+    """How much of a window is in each state, worst first."""
+    lengths: dict[Provenance, int] = {}
+    for span in spans:
+        inside = span.interval.clip(from_ms, to_ms).length_ms
+        lengths[span.state] = lengths.get(span.state, 0) + inside
+    return [(state, lengths[state]) for state in WORST_FIRST if lengths.get(state)]
+
+
+def period(from_ms: int, to_ms: int, tz: tzinfo | None, now_ms: int) -> str:
+    """`12:03–12:19`; with the day where it is not today's, with seconds where it is not of whole minutes."""
+    seconds = slot_of(from_ms) != from_ms or slot_of(to_ms) != to_ms
+    begin, end = (formats.clock_time(at_ms, tz, seconds=seconds) for at_ms in (from_ms, to_ms))
+    first, last, today = (formats.day(at_ms, tz) for at_ms in (from_ms, to_ms - 1, now_ms))
+    if first != last:
+        if begin == end == "00:00":
+            return f"{first}–{last}"
+        return f"{first} {begin}–{formats.day(to_ms, tz)} {end}"
+    if begin == end == "00:00":
+        return first
+    end = "24:00" if end == "00:00" else end
+    return f"{begin}–{end}" if first == today else f"{first} {begin}–{end}"
+
+
+def _since(from_ms: int, tz: tzinfo | None, now_ms: int) -> str:
+    day = formats.day(from_ms, tz)
+    on = "" if day == formats.day(now_ms, tz) else f"{day} "
+    return f"{on}{formats.clock_time(from_ms, tz, seconds=slot_of(from_ms) != from_ms)}–now"
+
+
+def span_in_words(span: Span, tz: tzinfo | None, now_ms: int) -> str:
+    """When it was, its state and for how long, when it was noticed or filled, why, and what the fill brought."""
+    still_owed = span.state is Provenance.MISSING and span.to_ms >= now_ms
+    parts = [
+        _since(span.from_ms, tz, now_ms) if still_owed else period(span.from_ms, span.to_ms, tz, now_ms),
+        f"{span.state.value}, {formats.duration_in_words(span.interval.length_ms)}",
+    ]
     if span.filled_at is not None:
-        after = formats.duration_in_words(max(0, span.filled_at - span.to_ms))
-        parts[-1] += f", filled {formats.clock_time(span.filled_at, tz, seconds=True)} ({after} after)"
+        parts[-1] += f", filled {filled_in_words(span, tz)}"
     elif span.state is Provenance.MISSING and span.detected_at is not None:
         parts[-1] += f", noticed {formats.clock_time(span.detected_at, tz, seconds=True)}, still owed"
     elif span.state is Provenance.MISSING:
@@ -156,18 +260,46 @@ def _span_in_words(span: Span, tz: tzinfo | None) -> str:
     if span.reason:
         parts.append(span.reason)
     if span.delta is not None:
-        parts.append(delta_in_words(span.delta))
+        parts.append(delta_in_words(span.delta, tz))
     return " · ".join(parts)
 
 
-def delta_in_words(delta: Delta) -> str:
-    """What a fill brought: `+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s out`."""
-    by_protocol = sorted(delta.connections_by_protocol.items(), key=lambda entry: (-entry[1], entry[0]))
-    split = ", ".join(f"{protocol.upper()} {formats.count(number)}" for protocol, number in by_protocol if number)
-    parts = [f"+{formats.count(delta.connections)} connections" + (f" ({split})" if split else "")]
+def filled_in_words(span: Span, tz: tzinfo | None) -> str:
+    """`12:24 (after 5 min)`: counted from the end of the gap."""
+    assert span.filled_at is not None
+    after_ms = max(0, span.filled_at - span.to_ms)
+    at = formats.clock_time(span.filled_at, tz, seconds=slot_of(span.filled_at) != span.filled_at)
+    return f"{at} (after {formats.duration_in_words(after_ms)})" if after_ms >= 1000 else f"{at} (at once)"
+
+
+def delta_in_words(delta: Delta, tz: tzinfo | None) -> str:
+    """What a fill brought: `+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s at 12:11`."""
+    parts = [
+        f"+{formats.count(delta.connections)} connections" + (f" ({split})" if (split := by_protocol(delta)) else "")
+    ]
     if delta.bytes_in:
         parts.append(f"{formats.traffic(delta.bytes_in)} in")
     parts.append(f"{formats.traffic(delta.bytes_out)} out")
     if delta.peak_out_bps:
-        parts.append(f"peak {formats.bandwidth(delta.peak_out_bps)} out")
+        at = f" at {formats.clock_time(delta.peak_out_at, tz)}" if delta.peak_out_at is not None else " out"
+        parts.append(f"peak {formats.bandwidth(delta.peak_out_bps)}{at}")
     return " · ".join(parts)
+
+
+def by_protocol(delta: Delta) -> str:
+    """`RTMP 290, HLS 22`, the most common first."""
+    split = sorted(delta.connections_by_protocol.items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{protocol.upper()} {formats.count(number)}" for protocol, number in split if number)
+
+
+def turned(before: Timeline | None, after: Timeline) -> list[Interval]:
+    """The stretches that were owed a moment ago, in part at least, and have been filled since."""
+    if before is None:
+        return []
+    found = []
+    for span in before.spans:
+        if span.state is Provenance.MISSING:
+            for now in after.between(span.from_ms, span.to_ms):
+                if now.state in (Provenance.BACKFILLED, Provenance.PARTIAL) and now.interval not in found:
+                    found.append(now.interval)
+    return found

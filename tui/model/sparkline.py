@@ -1,14 +1,15 @@
 """Subscribers over time as one line of glyphs. Pure.
 
 A figure is a block whose height is its share of the highest: zero is the lowest block, anything above zero is higher
-than that. What is not a figure never looks like a low one: `▒` was filled in after an outage, `·` is owed by a
-server, `×` can never come, a blank was not looked at.
+than that. The highest leaves an eighth of the line free, so that the trends of a table do not run into each other.
+What is not a figure never looks like a low one: `▒` was filled in after an outage, `·` is owed by a server, `×` can
+never come, a blank was not looked at.
 """
 
 from collections.abc import Sequence
 from enum import Enum
 
-BLOCKS = "▁▂▃▄▅▆▇█"
+BLOCKS = "▁▂▃▄▅▆▇"
 
 
 class NoFigure(Enum):

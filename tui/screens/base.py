@@ -31,6 +31,11 @@ class ConsoleScreen(Screen[None]):
     def state(self) -> ConsoleState:
         return self.console_app.state
 
+    @property
+    def is_drawn(self) -> bool:
+        """Whether its widgets are there: not yet before the first layout, not any more while it closes."""
+        return self.is_mounted and bool(self.query("#keys"))
+
     def state_changed(self, *, polled: bool) -> None:
         """Draws what is different. `polled` tells a poll from the clock that only ages figures."""
         raise NotImplementedError
@@ -42,6 +47,9 @@ class ConsoleScreen(Screen[None]):
 
     def action_refresh(self) -> None:
         self.console_app.refresh_now()
+
+    def action_days(self) -> None:
+        self.console_app.open_days()
 
     async def action_quit(self, *_: Any) -> None:
         self.app.exit(0)

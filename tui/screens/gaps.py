@@ -1,22 +1,35 @@
-"""The gap view: which time of which server was seen live, filled in, is still owed, or is lost."""
+"""The gap view: which time of which server or stream was seen live, filled in, is still owed, or is lost."""
 
+import gc
+from collections.abc import Sequence
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.widgets import Input
 
-from streamusage.coverage import SLOT_MS
+from streamusage.answers import Span
+from streamusage.coverage import Interval, Provenance
 from tui.actions import Context, available, bindings
+from tui.messages import CoveragePolled, DayPolled
 from tui.model import formats
-from tui.model.gaps import GLYPHS, GapGrid, in_words
+from tui.model.accounts import Timeline
+from tui.model.coverage_book import CoverageBook
+from tui.model.day_shares import DayShares
+from tui.model.gaps import CELL_LENGTHS_MS, GLYPHS, grid, in_words, period, turned, window_edges
 from tui.model.text import safe, width
 from tui.screens.base import ConsoleScreen
+from tui.screens.gap import GapScreen
 from tui.screens.help import HelpScreen
 from tui.widgets import bars
+from tui.widgets.filter_prompt import FilterPrompt
 from tui.widgets.gap_grid import GapGridView, cells_within
 from tui.widgets.lines import Line, Part
 
 _WORD_LINES = 3
+_TURNED_FOR_MS = 4_000
+"""How long cells stand out that were filled just now."""
 
 
 class GapsScreen(ConsoleScreen):
@@ -26,15 +39,24 @@ class GapsScreen(ConsoleScreen):
 
     def __init__(self, server: str | None = None) -> None:
         super().__init__()
+        self.book = CoverageBook()
+        self._shares = DayShares()
+        self._cell_ms = CELL_LENGTHS_MS[0]
         self._server = server
         """The server at which the cursor stands first."""
         self._cells_back = 0
-        self._notice = ""
+        self._of_streams = False
+        self._most_lacking_first = False
+        self._wanted = ""
+        self._notice: Part | None = None
+        self._turned: dict[str, list[Interval]] = {}
+        self._turned_at_ms = 0
 
     def compose(self) -> ComposeResult:
         yield Line(id="header")
         yield Line(id="summary")
         yield GapGridView(self.state.tz, id="grid")
+        yield FilterPrompt(id="prompt")
         for number in range(_WORD_LINES):
             yield Line(id=f"words-{number}")
         yield Line(id="legend")
@@ -42,33 +64,104 @@ class GapsScreen(ConsoleScreen):
 
     def on_mount(self) -> None:
         self.grid_view.focus()
-        self.call_after_refresh(self._ask)
+        self.call_after_refresh(self._window_changed)
 
     def on_resize(self) -> None:
-        if self.is_mounted:
-            self.call_after_refresh(self._ask)
+        if self.is_drawn:
+            self.call_after_refresh(self._window_changed)
 
     @property
     def grid_view(self) -> GapGridView:
         return self.query_one(GapGridView)
 
-    def _ask(self) -> None:
-        self.console_app.look_at_coverage(cells_within(self.grid_view.size.width), SLOT_MS, self._cells_back)
-        self.state_changed(polled=False)
+    @property
+    def columns(self) -> int:
+        """How many cells of time fit."""
+        return cells_within(self.grid_view.size.width)
 
-    def coverage_polled(self, made: GapGrid) -> None:
-        """Draws a window that the service told of."""
+    def _edges(self) -> list[int]:
+        return window_edges(self._now_ms(), self.columns, self._cell_ms, self._cells_back, self.state.tz)
+
+    def _now_ms(self) -> int:
+        return self.book.now_ms or self.state.now_ms()
+
+    # What is asked, and what is drawn of what is known
+
+    def _window_changed(self, *, at_once: bool = True) -> None:
+        """Asks for what the window needs and is not known, or else for what may have changed; draws what there is."""
+        if not self.is_drawn:
+            return
+        edges = self._edges()
+        wanted_from = max(0, edges[0] - (edges[-1] - edges[0]))  # a window more, so that panning finds it there
+        known = self.book.from_ms is not None and self.book.from_ms <= edges[0]
+        from_ms = self.book.changes_from() if known else wanted_from
+        book_from = self.book.from_ms if known and self.book.from_ms is not None else wanted_from
+        self.console_app.look_at_coverage(
+            from_ms, book_from if self._of_streams else None, at_once=at_once and not known
+        )
+        self._show()
+
+    def coverage_polled(self, polled: CoveragePolled) -> None:
+        """Takes in what the service told, and draws it."""
         if self._server is not None:
             self.grid_view.stand_at(self._server)
             self._server = None
-        self.grid_view.show(made)
-        self.state_changed(polled=True)
+        before = self.book.servers
+        replaced = self.book.heard(polled.coverage)
+        if polled.carriers is not None:
+            self.book.heard_carriers(polled.carriers.carriers)
+        if replaced:
+            # A month of 500 servers is 100,000 objects that live long. The collector would go through all of them again
+            # and again, in the middle of key presses; they hold no cycles, so it has nothing to find.
+            gc.collect(1)
+            gc.freeze()
+        self._shares.day_went_on(self._now_ms(), self.state.tz)
+        self._note_turned(before)
+        self._tell_open_gap()
+        self._window_changed(at_once=False)
+
+    def day_polled(self, polled: DayPolled) -> None:
+        """Takes in a server's day."""
+        self._shares.heard(polled.server, polled.day, polled.statistics)
+        self.state_changed(polled=False)
+
+    def _note_turned(self, before: dict[str, Timeline]) -> None:
+        found = {name: pieces for name, one in self.book.servers.items() if (pieces := turned(before.get(name), one))}
+        if found:
+            self._turned, self._turned_at_ms = found, self.state.clock.elapsed_ms()
+            name, pieces = next(iter(found.items()))
+            filled = formats.duration_in_words(sum(piece.length_ms for piece in pieces))
+            more = f", and {len(found) - 1} more servers" if len(found) > 1 else ""
+            self._notice = (f"{safe(name)} healed just now: {filled} filled{more}", Provenance.BACKFILLED.value)
+
+    def _tell_open_gap(self) -> None:
+        for screen in self.app.screen_stack:
+            if isinstance(screen, GapScreen) and not screen.of_stream and screen.row in self.book.servers:
+                screen.gaps_changed(self.book.servers[screen.row].spans)
+
+    def _show(self) -> None:
+        if self.book.from_ms is None:
+            self.state_changed(polled=False)
+            return
+        timelines = self.book.streams if self._of_streams else self.book.servers
+        if self.state.clock.elapsed_ms() - self._turned_at_ms > _TURNED_FOR_MS:
+            self._turned = {}
+        made = grid(
+            timelines, self._edges(), self._cell_ms, wanted=self._wanted, most_lacking_first=self._most_lacking_first
+        )
+        self.grid_view.show(made, {} if self._of_streams else self._turned)
+        self._draw_lines()
 
     def state_changed(self, *, polled: bool) -> None:
-        if not self.is_mounted:
+        if not self.is_drawn:
             return
+        if self._turned and self.book.from_ms is not None:
+            self._show()
+        self._draw_lines()
+
+    def _draw_lines(self) -> None:
         state = self.state
-        self.query_one("#header", Line).show(*bars.header(state, "gaps"))
+        self.query_one("#header", Line).show(*bars.header(state, "gaps of streams" if self._of_streams else "gaps"))
         self.query_one("#summary", Line).show(*self._summary())
         for number, parts in enumerate(self._words()):
             self.query_one(f"#words-{number}", Line).show(parts)
@@ -84,13 +177,23 @@ class GapsScreen(ConsoleScreen):
         made = self.grid_view.grid
         if made is None:
             return [(" asking …", "quiet")] if not self.state.cannot_show else [], []
-        tz = self.state.tz
-        span = f" {formats.clock_time(made.from_ms, tz)} ─ {formats.clock_time(made.to_ms, tz)}"
-        left: list[Part] = [(span, "strong"), ("   complete ", "quiet"), (made.complete(), "strong")]
+        now_ms = self._now_ms()
+        left: list[Part] = [
+            (f" {period(made.from_ms, made.to_ms, self.state.tz, now_ms)}", "strong"),
+            ("   complete ", "quiet"),
+            (made.complete(), "strong"),
+        ]
         if owed := made.owed():
             left.append((f"   {safe(owed)}", "missing"))
-        back = f"{formats.duration_in_words(self._cells_back * made.cell_ms)} back " if self._cells_back else ""
-        return left, [(back, "accent")] if back else []
+        right: list[Part] = []
+        if self._wanted:
+            right.append((f"{safe(self._wanted)} ({formats.count(made.hidden)} hidden)  ", "accent"))
+        if self._most_lacking_first:
+            right.append(("most missing first  ", "accent"))
+        if made.from_ms < (self.book.from_ms or 0):
+            right.append(("asking …  ", "quiet"))
+        right.append((f"{formats.duration_in_words(self._cell_ms)} a cell ", "quiet"))
+        return left, right
 
     def _words(self) -> list[list[Part]]:
         lines: list[list[Part]] = [[] for _ in range(_WORD_LINES)]
@@ -107,28 +210,51 @@ class GapsScreen(ConsoleScreen):
         if self.state.why_failed:
             lines[0] = [(f" {safe(self.state.why_failed)}", "bad")]
             return lines
-        if self._notice:
-            lines[2] = [(f" {self._notice}", "quiet")]
+        wrapped: list[Part] = []
+        cells = max(20, self.size.width - 2)
+        for text, span in self._told():
+            ink = "quiet" if span is None or wrapped else span.state.value
+            wrapped += [(f" {part}", ink) for part in _wrapped(safe(text), cells)]
+        for number, part in enumerate(wrapped[:_WORD_LINES]):
+            lines[number] = [part]
+        if len(wrapped) > _WORD_LINES:
+            lines[-1] = [*lines[-1], ("  … ⏎ tells all", "accent")]
+        if self._notice is not None:
+            lines[-1] = [(f" {self._notice[0]}", self._notice[1])]
+        return lines
+
+    def _told(self) -> list[tuple[str, Span | None]]:
         view = self.grid_view
         made, row = view.grid, view.gap_row
         if made is None or row is None:
-            return lines
-        cells = max(20, self.size.width - 2)
-        wrapped: list[Part] = []
-        state = row.cells[view.cell]
-        for number, told in enumerate(in_words(made, row, view.cell, self.state.tz)):
-            ink = (state.value if state else "quiet") if number == 0 else "quiet"
-            wrapped += [(f" {part}", ink) for part in _wrapped(safe(told), cells)]
-        for number, part in enumerate(wrapped[:_WORD_LINES]):
-            lines[number] = [part]
-        return lines
+            return []
+        told = in_words(made, view.row, view.cell, self.state.tz, self._now_ms())
+        if self._of_streams:
+            return told
+        return [
+            (text + (self._share(row.name, span) if span is not None and span.delta is not None else ""), span)
+            for text, span in told
+        ]
+
+    def _share(self, server: str, span: Span) -> str:
+        """What part of its day's traffic a fill brought, once the day is known."""
+        wanted = self._shares.missing(server, span, self.state.tz)
+        if wanted is not None:
+            self.console_app.ask_for_day(*wanted)
+        share = self._shares.share(server, span, self.state.tz)
+        return "" if share is None else f" · {share} of the day"
 
     # Moving
 
     def _put(self, row: int, cell: int) -> None:
-        self._notice = ""
-        self.grid_view.put(row, cell)
-        self.state_changed(polled=False)
+        self._notice = None
+        self.grid_view.put_cell(row, cell)
+        self._draw_lines()
+
+    @on(GapGridView.CursorMoved)
+    def _clicked(self) -> None:
+        self._notice = None
+        self._draw_lines()
 
     def action_move(self, rows: int) -> None:
         self._put(self.grid_view.row + rows, self.grid_view.cell)
@@ -150,22 +276,27 @@ class GapsScreen(ConsoleScreen):
         wanted = view.cell + cells
         if 0 <= wanted < view.grid.cells:
             self._put(view.row, wanted)
-        else:
-            self._shift(10 * cells)
-            view.at_ms = None if view.at_ms is None else view.at_ms + cells * view.grid.cell_ms
+        elif cells < 0 or self._cells_back:
+            self._shift(10 * cells, view.grid.edges[view.cell] + cells * self._cell_ms)
 
     def action_page(self, pages: int) -> None:
         made = self.grid_view.grid
         if made is not None:
-            if self.grid_view.at_ms is not None:
-                self.grid_view.at_ms += pages * made.cells * made.cell_ms
-            self._shift(pages * made.cells)
+            at_ms = made.edges[self.grid_view.cell]
+            self._shift(pages * made.cells, at_ms + pages * made.cells * self._cell_ms)
 
-    def _shift(self, cells: int) -> None:
-        back = max(0, self._cells_back - cells)
-        if back != self._cells_back:
-            self._cells_back = back
-            self._ask()
+    def _shift(self, cells: int, at_ms: int) -> None:
+        """Moves the window; the cursor goes to an instant of the new one."""
+        self._notice = None
+        self._cells_back = max(0, self._cells_back - cells)
+        self._window_changed()
+        self._put_at(self.grid_view.row, at_ms)
+
+    def _put_at(self, row: int, at_ms: int) -> None:
+        made = self.grid_view.grid
+        if made is not None:
+            self.grid_view.put(row, min(max(at_ms, made.from_ms), made.to_ms - 1))
+            self._draw_lines()
 
     def action_next_gap(self) -> None:
         self._to_gap(forward=True)
@@ -175,19 +306,103 @@ class GapsScreen(ConsoleScreen):
 
     def _to_gap(self, *, forward: bool) -> None:
         view = self.grid_view
-        if view.grid is None:
+        made = view.grid
+        if made is None:
             return
-        found = view.grid.next_gap(view.row, view.cell, forward=forward)
+        found = made.next_gap(view.row, view.cell, forward=forward)
         if found is None:
-            self._notice = "no gap in this window; H goes a window back"
-            self.state_changed(polled=False)
+            self._notice = ("no gap is known; H goes a window back, - shows more time", "quiet")
+            self._draw_lines()
+            return
+        row, at_ms = found
+        self._notice = None
+        if not made.from_ms <= at_ms < made.to_ms:
+            self._cells_back = max(0, (self._now_ms() - at_ms) // self._cell_ms - made.cells // 2)
+            self._window_changed()
+        self._put_at(row, at_ms)
+
+    # What the window shows
+
+    def action_zoom(self, steps: int) -> None:
+        """Finer or coarser cells around the cursor."""
+        made, view = self.grid_view.grid, self.grid_view
+        place = CELL_LENGTHS_MS.index(self._cell_ms) + steps
+        if made is None or not 0 <= place < len(CELL_LENGTHS_MS):
+            return
+        at_ms = view.at_ms
+        part = view.cell / made.cells
+        self._cell_ms = CELL_LENGTHS_MS[place]
+        if at_ms is None:
+            self._cells_back = 0
         else:
-            self._put(*found)
+            cells_after = round((1 - part) * self.columns)
+            self._cells_back = max(0, (self._now_ms() - at_ms) // self._cell_ms - cells_after)
+        self._notice = None
+        self._window_changed()
+        if at_ms is not None:
+            self._put_at(view.row, at_ms)
+
+    def action_other_rows(self) -> None:
+        """Servers or streams."""
+        self._of_streams = not self._of_streams
+        self._notice = None
+        self._window_changed()
+        if self._of_streams and not self.book.streams:
+            self.console_app.refresh_now()
+
+    def action_order(self) -> None:
+        self._most_lacking_first = not self._most_lacking_first
+        self._show()
+
+    def action_filter(self) -> None:
+        self.add_class("filtering")
+        prompt = self.query_one(FilterPrompt)
+        prompt.value = self._wanted
+        prompt.focus()
+
+    @on(Input.Changed, "#prompt")
+    def _filter_typed(self, event: Input.Changed) -> None:
+        if self.has_class("filtering"):
+            self._wanted = event.value
+            self._show()
+
+    @on(Input.Submitted, "#prompt")
+    def _filter_chosen(self) -> None:
+        self.remove_class("filtering")
+        self.grid_view.focus()
+
+    @on(FilterPrompt.GivenUp)
+    def _filter_given_up(self) -> None:
+        self._wanted = ""
+        self._show()
+        self._filter_chosen()
 
     # Elsewhere
 
+    def action_open(self) -> None:
+        """Opens the gap under the cursor."""
+        view = self.grid_view
+        made, row = view.grid, view.gap_row
+        if made is None or row is None:
+            return
+        spans: Sequence[Span] = row.timeline.between(made.edges[view.cell], made.edges[view.cell + 1])
+        gaps = [span for span in spans if span.state is not Provenance.LIVE]
+        if not gaps:
+            self._notice = ("there is no gap here; n goes to the next", "quiet")
+            self._draw_lines()
+            return
+        self.app.push_screen(GapScreen(row.name, gaps, of_stream=self._of_streams))
+
+    def action_refresh(self) -> None:
+        self.book = CoverageBook()
+        self._window_changed()
+        super().action_refresh()
+
     def action_back(self) -> None:
-        self.console_app.close_gaps()
+        if self._wanted:
+            self._filter_given_up()
+        else:
+            self.console_app.close_gaps()
 
     def action_servers(self) -> None:
         self.console_app.open_servers()

@@ -64,7 +64,8 @@ class SessionsScreen(ConsoleScreen):
     @property
     def filters(self) -> list[str]:
         """Filters that were used, the newest last."""
-        return self.query_one(FilterPrompt).history if self.is_mounted else self._filters
+        prompts = self.query(FilterPrompt).results()  # none before the screen is mounted, and none while it closes
+        return next((prompt.history for prompt in prompts), self._filters)
 
     @property
     def table(self) -> SessionTable:

@@ -1,29 +1,41 @@
-"""The gap view's grid: one row a server, one cell a slot, and the cell under the cursor told in words.
+"""The gap view's grid: one row a server or stream, one cell a stretch of time.
 
-The cursor stands at a server and an instant, so that it stays there while the window moves on.
+The cursor stands at a row's name and an instant, so that it stays there while the window moves on or the order changes.
 """
 
-from datetime import tzinfo
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import ClassVar
 
 from textual import events
 from textual.geometry import Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from streamusage.coverage import Provenance
+from streamusage.coverage import Interval, Provenance
 from tui.model import formats
-from tui.model.gaps import GLYPHS, GapGrid, GapRow
+from tui.model.accounts import WHOLE, Cell
+from tui.model.gaps import GLYPHS, GapGrid, Row
 from tui.model.text import padded, padded_left, safe
 from tui.widgets.lines import INK_CLASSES, Inked, Part
 
-_NAME_CELLS = 12
-_PERCENT_CELLS = 8
+_LEAST_NAME, _MOST_NAME = 10, 20
+_PERCENT_CELLS = 7
+_HOUR_CELLS = 60
+"""Names get no room that an hour of minutes needs."""
+_LABEL_MINUTES = (10, 20, 30, 60, 120, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 14 * 1440, 28 * 1440)
+_LABEL_CELLS = 8
+
+
+def name_cells(width: int) -> int:
+    """How wide the column of names is in a widget of that width."""
+    return min(_MOST_NAME, max(_LEAST_NAME, width - _HOUR_CELLS - _PERCENT_CELLS - 3))
 
 
 def cells_within(width: int) -> int:
-    """How many slots are shown in a widget of that width."""
-    return max(10, width - _NAME_CELLS - 1 - _PERCENT_CELLS - 1)
+    """How many cells of time are shown in a widget of that width."""
+    return max(10, width - name_cells(width) - 2 - _PERCENT_CELLS - 1)
 
 
 class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
@@ -32,17 +44,24 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "GapGridView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; height: 1fr; }"
 
+    class CursorMoved(Message):
+        """Another cell is under the cursor."""
+
     def __init__(self, tz: tzinfo | None, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._tz = tz
         self.grid: GapGrid | None = None
         self.row = 0
         self.at_ms: int | None = None
-        self._server: str | None = None
+        """Where the cursor stands in time; `None` at the newest cell, whichever that is."""
+        self._name: str | None = None
+        self._turned: Mapping[str, Sequence[Interval]] = {}
         self._drawn: dict[int, Strip] = {}
+        self._rows_drawn: dict[int, Strip] = {}
+        """The rows of the window as they look without the cursor."""
 
     @property
-    def gap_row(self) -> GapRow | None:
+    def gap_row(self) -> Row | None:
         return self.grid.rows[self.row] if self.grid and self.row < len(self.grid.rows) else None
 
     @property
@@ -51,34 +70,48 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             return 0
         return self.grid.cells - 1 if self.at_ms is None else self.grid.cell_at(self.at_ms)
 
-    def show(self, grid: GapGrid) -> None:
-        """Takes in a new window; the cursor stays at its server and instant, or goes to the nearest that is there."""
+    def show(self, grid: GapGrid, turned: Mapping[str, Sequence[Interval]] | None = None) -> None:
+        """Takes in a window; the cursor stays at its row and instant, or goes to the nearest that is there.
+
+        `turned` is what has just been filled, by row.
+        """
         self.grid = grid
-        servers = [row.server for row in grid.rows]
-        if self._server in servers:
-            self.row = servers.index(self._server)
-        self.put(self.row, self.cell if self.at_ms is not None else grid.cells - 1)
+        self._turned = turned or {}
+        self._rows_drawn = {}
+        number = next((number for number, row in enumerate(grid.rows) if row.name == self._name), self.row)
+        self.row = min(number, max(0, len(grid.rows) - 1))
+        if self.at_ms is not None:
+            self.at_ms = min(max(self.at_ms, grid.from_ms), grid.to_ms - 1)
         self.virtual_size = Size(self.cells, len(grid.rows) + 1)
+        self._keep_in_sight()
+        self.repaint()
 
-    def stand_at(self, server: str) -> None:
-        """Puts the cursor on a server, once a window that has it is shown."""
-        self._server = server
+    def stand_at(self, name: str) -> None:
+        """Puts the cursor on a row, once a window that has it is shown."""
+        self._name = name
 
-    def put(self, row: int, cell: int) -> None:
-        """Puts the cursor on a cell."""
+    def put(self, row: int, at_ms: int | None) -> None:
+        """Puts the cursor on a row at an instant of the window."""
         if self.grid is None:
             return
         self.row = min(max(0, row), max(0, len(self.grid.rows) - 1))
-        cell = min(max(0, cell), self.grid.cells - 1)
-        self.at_ms = self.grid.from_ms + cell * self.grid.cell_ms
-        gap_row = self.gap_row
-        self._server = gap_row.server if gap_row else None
+        self.at_ms = at_ms
+        self._name = self.gap_row.name if self.gap_row else None
+        self._keep_in_sight()
+        self.repaint()
+
+    def put_cell(self, row: int, cell: int) -> None:
+        """Puts the cursor on a cell. At the newest one it goes along with the time."""
+        if self.grid is not None:
+            cell = min(max(0, cell), self.grid.cells - 1)
+            self.put(row, None if cell == self.grid.cells - 1 else self.grid.edges[cell])
+
+    def _keep_in_sight(self) -> None:
         page = max(1, self.size.height - 1)
         if self.row < self.scroll_offset.y:
             self.scroll_to(y=self.row, animate=False)
         elif self.row >= self.scroll_offset.y + page:
             self.scroll_to(y=self.row - page + 1, animate=False)
-        self.repaint()
 
     def repaint(self) -> None:
         drawn = {y: self._draw(y) for y in range(self.size.height)}
@@ -92,11 +125,16 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self._drawn = {}
 
     def on_resize(self) -> None:
-        self._drawn = {}
+        self._drawn, self._rows_drawn = {}, {}
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._drawn, self._rows_drawn = {}, {}
 
     def on_click(self, event: events.Click) -> None:
         if event.y >= 1:
-            self.put(self.scroll_offset.y + event.y - 1, event.x - _NAME_CELLS - 1)
+            self.put_cell(self.scroll_offset.y + event.y - 1, event.x - name_cells(self.size.width) - 2)
+            self.post_message(self.CursorMoved())
 
     def render_line(self, y: int) -> Strip:
         strip = self._drawn.get(y)
@@ -113,27 +151,68 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             return self.strip(self._time_line(grid), cells)
         number = self.scroll_offset.y + y - 1
         if number >= len(grid.rows):
-            return self.strip([("no server has reported yet", "quiet")] if y == 1 else (), cells)
+            why = "nothing here has the name that you look for" if grid.hidden else "no server has reported yet"
+            return self.strip([(f" {why}", "quiet")] if y == 1 and not grid.rows else (), cells)
+        if number == self.row:
+            return self.strip(self._row(grid, number), cells)
+        strip = self._rows_drawn.get(number)
+        if strip is None:
+            strip = self._rows_drawn[number] = self.strip(self._row(grid, number), cells)
+        return strip
+
+    def _row(self, grid: GapGrid, number: int) -> list[Part]:
         row = grid.rows[number]
-        name_ink = "strong" if number == self.row else ""
-        parts: list[Part] = [(padded(safe(row.server), _NAME_CELLS) + " ", name_ink)]
-        for cell, state in enumerate(row.cells):
-            ink = state.value if state else ""
-            on_cursor = number == self.row and cell == self.cell
-            parts.append((GLYPHS[state], f"{ink} reversed" if on_cursor else ink))
-        whole = row.due_ms == row.complete_ms
-        percent = formats.percent(row.complete_ms, row.due_ms)
-        worst = Provenance.LOST.value if not row.owed_ms else Provenance.MISSING.value
-        parts.append((padded_left(percent, _PERCENT_CELLS), "quiet" if whole else worst))
-        return self.strip(parts, cells)
+        name = padded(safe(row.name), name_cells(self.size.width))
+        parts: list[Part] = [(f" {name} ", "strong" if number == self.row else "")]
+        just_turned = self._turned.get(row.name, ())
+        for place, cell in enumerate(grid.cells_of(number)):
+            ink = _ink(cell)
+            if just_turned and any(
+                piece.clip(grid.edges[place], grid.edges[place + 1]).length_ms for piece in just_turned
+            ):
+                ink += " turned"
+            if number == self.row and place == self.cell:
+                ink += " reversed"
+            glyph = GLYPHS[cell.state if cell else None]
+            if parts[-1][1] == ink and place:
+                parts[-1] = (parts[-1][0] + glyph, ink)
+            else:
+                parts.append((glyph, ink))
+        totals = row.totals
+        percent = formats.percent(totals.complete_ms, totals.due_ms)
+        worst = Provenance.MISSING.value if totals.owed_ms else Provenance.LOST.value
+        parts.append((padded_left(percent, _PERCENT_CELLS), worst if totals.lacking_ms else "quiet"))
+        return parts
 
     def _time_line(self, grid: GapGrid) -> list[Part]:
-        """A clock time every ten cells, where it fits."""
+        """Clock times, or days where the cells are long, where they fit."""
         line = [" "] * grid.cells
+        every = next(
+            (minutes for minutes in _LABEL_MINUTES if minutes * 60_000 >= _LABEL_CELLS * grid.cell_ms),
+            _LABEL_MINUTES[-1],
+        )
+        free_from = 0
         for cell in range(grid.cells):
-            at_ms = grid.from_ms + cell * grid.cell_ms
-            if at_ms % (10 * grid.cell_ms) == 0:
-                text = formats.clock_time(at_ms, self._tz)
-                if cell + len(text) <= grid.cells:
-                    line[cell : cell + len(text)] = text
-        return [(" " * (_NAME_CELLS + 1) + "".join(line), "quiet")]
+            text = self._label(grid.edges[cell], every)
+            if text and cell >= free_from and cell + len(text) <= grid.cells:
+                line[cell : cell + len(text)] = text
+                free_from = cell + len(text) + 1
+        return [(" " * (name_cells(self.size.width) + 2) + "".join(line), "quiet")]
+
+    def _label(self, at_ms: int, every_minutes: int) -> str:
+        here = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._tz)
+        minutes = here.hour * 60 + here.minute
+        if every_minutes >= 1440:
+            whole_days = every_minutes // 1440
+            return "" if minutes or here.toordinal() % whole_days else formats.day(at_ms, self._tz)
+        if minutes % every_minutes:
+            return ""
+        return formats.day(at_ms, self._tz) if not minutes else f"{here:%H:%M}"
+
+
+def _ink(cell: Cell | None) -> str:
+    """The ink of a cell's worst state, on a ground that says whether most of the cell is all right."""
+    if cell is None:
+        return ""
+    mostly_whole = cell.state not in WHOLE and 2 * cell.in_state_ms < cell.due_ms
+    return f"{cell.state.value} mostly" if mostly_whole else cell.state.value

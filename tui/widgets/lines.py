@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.color import Color
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -30,6 +31,9 @@ INKS = (
     "held",
     "cursor",
     "faded",
+    "mostly",
+    "filled",
+    "turned",
     "reversed",
     "matched",
     "marked",
@@ -46,12 +50,38 @@ INK_CLASSES = {f"ink--{ink}" for ink in INKS}
 class Inked(Widget):
     """Mixed into a widget that draws parts."""
 
+    _mixed: dict[str, Style] | None = None
+    """The inks that were asked for, until the widget's style changes."""
+
     def ink(self, name: str) -> Style:
         """The style of an ink over the widget's own; several inks are given as `live cursor`, the last one wins."""
-        style = self.rich_style
-        for one in name.split():
-            style += self.get_component_rich_style(f"ink--{one}", partial=True)
+        if self._mixed is None:
+            self._mixed = {}
+        style = self._mixed.get(name)
+        if style is None:
+            style = self.rich_style
+            for one in name.split():
+                style += self._one_ink(f"ink--{one}")
+            self._mixed[name] = style
         return style
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self._mixed = None
+
+    def _one_ink(self, component: str) -> Style:
+        """The component's own style, its see-through colours laid over the widget's background."""
+        styles = self.get_component_styles(component)
+        style = self.get_component_rich_style(component, partial=True)
+        if styles.has_rule("color") and 0 < styles.color.a < 1:
+            style += Style(color=(self._ground + styles.color).rich_color)
+        if styles.has_rule("background") and 0 < styles.background.a < 1:
+            style += Style(bgcolor=(self._ground + styles.background).rich_color)
+        return style
+
+    @property
+    def _ground(self) -> Color:
+        return self.background_colors[1]
 
     @property
     def cells(self) -> int:

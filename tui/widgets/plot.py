@@ -1,11 +1,15 @@
 """A chart drawn by plotext into plain lines. plotext keeps one figure for the process: draw on the UI thread only."""
 
+from collections.abc import Sequence
+
 import plotext
 
 from tui.model.chart import Chart
 
 BACKFILLED_MARK = "▒"
 LINE_MARK = "█"
+
+plotext.terminal.limit(False, False)  # else a plot would be cut at the terminal that the program was started in
 
 
 def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[str]:
@@ -24,6 +28,23 @@ def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[
         figures = [chart.steps[place].figure for place in places]
         marker = ("braille" if braille else LINE_MARK) if seen_live else BACKFILLED_MARK
         figure.draw(figure.signal(places, figures, marker=marker).lines(True))
+    drawn = plotext.uncolorize(figure.build().string()).split("\n")
+    return [line[:cells].ljust(cells) for line in (drawn + [""] * lines)[:lines]]
+
+
+def bars(heights: Sequence[tuple[int, int, str]], highest: int, cells: int, lines: int) -> list[str]:
+    """Upright bars, each a cell wide: (place, height, mark). One of no height is not drawn."""
+    figure = plotext.figure
+    figure.clear()
+    figure.plot_size(cells, lines)
+    figure.axes(False)
+    for axis in ("x", "y"):
+        figure.ruler(axis).frequency(0)
+    figure.ruler("x").lim(0, max(1, cells - 1))
+    figure.ruler("y").lim(0, highest)
+    for place, height, mark in heights:
+        if height:
+            figure.draw(figure.signal([place, place], [0, height], marker=mark).lines(True))
     drawn = plotext.uncolorize(figure.build().string()).split("\n")
     return [line[:cells].ljust(cells) for line in (drawn + [""] * lines)[:lines]]
 

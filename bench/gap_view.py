@@ -1,0 +1,132 @@
+"""How long a key press in the gap view takes with 500 servers and 30 days: `python -m bench.gap_view`.
+
+The real screen in a headless terminal, fed the coverage that a service would tell: each server with a gap or two a day.
+Every key is pressed many times; the slowest press has to stay within 50 ms of processor time, whatever else the machine
+does meanwhile. Ends with 1 if it does not.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+from zoneinfo import ZoneInfo
+
+from streamusage.answers import Carrier, Carriers, Coverage, Delta, ServerCoverage, Span
+from streamusage.client import UsageClient
+from streamusage.clock import SystemClock
+from streamusage.coverage import Provenance
+from tui.app import ConsoleApp
+from tui.messages import CoveragePolled
+from tui.screens.gaps import GapsScreen
+
+SERVERS, DAYS = 500, 30
+MINUTE_MS, DAY_MS = 60_000, 86_400_000
+NOW_MS = 20_500 * DAY_MS + 43_200_000
+LONGEST_MS = 50.0
+TIMES = 30
+KEYS = ("h", "l", "j", "k", "pagedown", "pageup", "H", "L", "n", "N", "o", "minus", "plus", "tab")
+_GAPS = (Provenance.BACKFILLED, Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.LOST)
+
+
+def coverage() -> Coverage:
+    """A month of every server."""
+    random = Random(1)
+    begins = NOW_MS - 2 * DAYS * DAY_MS  # as the view keeps a window more than it shows
+    servers = []
+    for number in range(SERVERS):
+        spans, at_ms = [], begins
+        while at_ms < NOW_MS:
+            live_ms = random.randrange(6 * 60, 24 * 60) * MINUTE_MS
+            spans.append(Span(from_ms=at_ms, to_ms=min(at_ms + live_ms, NOW_MS), state=Provenance.LIVE))
+            at_ms += live_ms
+            gap_ms = random.randrange(1, 90) * MINUTE_MS
+            if at_ms + gap_ms < NOW_MS:
+                state = random.choice(_GAPS)
+                spans.append(Span(from_ms=at_ms, to_ms=at_ms + gap_ms, state=state, filled_at=at_ms, delta=Delta()))
+                at_ms += gap_ms
+        if number % 50 == 0:
+            last = spans.pop()
+            spans.append(Span(from_ms=last.from_ms, to_ms=NOW_MS, state=Provenance.MISSING))
+        servers.append(ServerCoverage(server=f"edge-{number:03}", spans=spans))
+    return Coverage(now=NOW_MS, from_ms=begins, to_ms=NOW_MS, servers=servers)
+
+
+def carriers() -> Carriers:
+    """A thousand streams, each on a few servers for some hours of the last days."""
+    random = Random(2)
+    found = []
+    for number in range(1_000):
+        from_ms = NOW_MS - random.randrange(60, 3 * 24 * 60) * MINUTE_MS
+        for server in random.sample(range(SERVERS), 3):
+            to_ms = min(NOW_MS, from_ms + 4 * 3_600_000)
+            found.append(
+                Carrier(scope="live", name=f"stream-{number}", server=f"edge-{server:03}", from_ms=from_ms, to_ms=to_ms)
+            )
+    return Carriers(now=NOW_MS, carriers=found)
+
+
+async def measured(directory: Path) -> dict[str, list[float]]:
+    """Milliseconds of this processor from a key press to the drawn screen, by key."""
+    async with UsageClient("http://127.0.0.1:9", None) as client:
+        app = ConsoleApp(
+            client,
+            profile_name="bench",
+            clock=SystemClock(),
+            poll_interval_seconds=3600,
+            journal_path=directory / "deleted.ndjson",
+            tz=ZoneInfo("Europe/Berlin"),
+        )
+        async with app.run_test(size=(120, 50)) as pilot:
+            await pilot.press("g")
+            await pilot.pause()
+            screen = app.screen
+            assert isinstance(screen, GapsScreen)
+            began = time.perf_counter()
+            screen.coverage_polled(CoveragePolled(coverage(), carriers()))
+            print(f"a whole answer taken in and drawn: {(time.perf_counter() - began) * 1000:.0f} ms, between polls")
+            await pilot.press(*["minus"] * 9)
+            taken: dict[str, list[float]] = {key: [] for key in KEYS}
+            for _ in range(TIMES):
+                for key in KEYS:
+                    name, arguments = ACTIONS[key]
+                    began = time.thread_time()
+                    getattr(screen, f"action_{name}")(*arguments)
+                    app.screen._compositor.render_update(full=True)
+                    taken[key].append((time.thread_time() - began) * 1000)
+                    await asyncio.sleep(0)
+            return taken
+
+
+ACTIONS: dict[str, tuple[str, tuple[int, ...]]] = {
+    "h": ("pan", (-1,)),
+    "l": ("pan", (1,)),
+    "j": ("move", (1,)),
+    "k": ("move", (-1,)),
+    "pagedown": ("move_page", (1,)),
+    "pageup": ("move_page", (-1,)),
+    "H": ("page", (-1,)),
+    "L": ("page", (1,)),
+    "n": ("next_gap", ()),
+    "N": ("previous_gap", ()),
+    "o": ("order", ()),
+    "minus": ("zoom", (1,)),
+    "plus": ("zoom", (-1,)),
+    "tab": ("other_rows", ()),
+}
+
+
+def main() -> int:
+    with tempfile.TemporaryDirectory() as directory:
+        taken = asyncio.run(measured(Path(directory)))
+    slowest = 0.0
+    for key, times in taken.items():
+        slowest = max(slowest, *times)
+        print(f"{key:9} median {sorted(times)[len(times) // 2]:5.1f} ms   slowest {max(times):5.1f} ms")
+    print(f"slowest of all: {slowest / LONGEST_MS:.2f} of the {LONGEST_MS:.0f} ms that a key press may take")
+    return 0 if slowest <= LONGEST_MS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

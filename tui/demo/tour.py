@@ -1,0 +1,273 @@
+"""The tour: the console on the demo's estate, with captions that say what to look at and which key to press.
+
+A caption stands until what it asks for has been done or has happened. ctrl+n goes on at once, ctrl+t leaves the tour.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widget import Widget
+
+from streamusage.client import UsageClient
+from streamusage.clock import SystemClock
+from streamusage.coverage import Provenance
+from tui.app import ConsoleApp
+from tui.demo.estate import CUT_OFF
+from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.days import DaysScreen
+from tui.screens.gap import GapScreen
+from tui.screens.gaps import GapsScreen
+from tui.widgets.lines import Line, Part
+
+POLL_SECONDS = 0.5
+_LOOK_EVERY_SECONDS = 0.2
+_CRASHED = "edge-1"
+SPEED = 12
+"""How fast time runs once the outage has begun. Until then it is real time, so that midnight waits for the reader."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A caption of at most two lines, what it waits for, and what happens when it begins."""
+
+    caption: tuple[str, str]
+    done: Callable[["TourApp"], bool]
+    press: str = ""
+    """The key that it asks for."""
+    happens: str = ""
+    """A line for the estate."""
+
+
+def _on(kind: type[Screen[Any]]) -> Callable[["TourApp"], bool]:
+    return lambda app: isinstance(app.screen, kind)
+
+
+def _on_sessions(app: "TourApp") -> bool:
+    return app.screen is app.sessions_screen and not app.sessions_screen.detail_is_open
+
+
+def _owed(app: "TourApp") -> bool:
+    owing = app.state.owing()
+    return owing is not None and owing.server == CUT_OFF
+
+
+def _past_midnight(app: "TourApp") -> bool:
+    return app.state.now_ms() % 86_400_000 < 43_200_000
+
+
+def _filled(app: "TourApp") -> bool:
+    gaps = next((screen for screen in app.screen_stack if isinstance(screen, GapsScreen)), None)
+    timeline = gaps.book.servers.get(CUT_OFF) if gaps else None
+    spans = timeline.spans if timeline else []
+    return any(span.state is Provenance.BACKFILLED for span in spans) and not _owed(app)
+
+
+STEPS = (
+    Step(
+        (
+            "Three servers, a dozen streams. ACTIVE is who watches now.",
+            "Move with j and k; press ⏎ for all about the stream under the cursor.",
+        ),
+        lambda app: app.sessions_screen.detail_is_open,
+        "⏎",
+    ),
+    Step(
+        (
+            "Its audience over the last hour, and which server carries how much of it.",
+            "Press esc to go back to the sessions.",
+        ),
+        _on_sessions,
+        "esc",
+    ),
+    Step(
+        (
+            "Minutes before midnight edge-2 loses its network. Its agent goes on counting.",
+            "Press g to see what the service knows of each server's time.",
+        ),
+        _on(GapsScreen),
+        "g",
+        f"cut {CUT_OFF}\nspeed {SPEED}",
+    ),
+    Step(
+        (
+            "One row a server, one cell a minute, newest right. █ was seen as it happened.",
+            "Three sync-ups have to fail before a gap is noticed. Wait for the · of edge-2 …",
+        ),
+        _owed,
+    ),
+    Step(
+        (
+            "· is missing: nothing has come yet. It is no zero; the header says who owes.",
+            "Now edge-1's agent crashes and starts again: its row stays whole. ctrl+n.",
+        ),
+        lambda app: False,
+        "ctrl+n",
+        f"crash {_CRASHED}",
+    ),
+    Step(
+        (
+            "The outage lasts over midnight: it will belong to two accounting days.",
+            "Wait for it … and try - and + for coarser and finer cells, tab for streams.",
+        ),
+        _past_midnight,
+    ),
+    Step(
+        (
+            "The network is back. The agent has waited ever longer between its attempts.",
+            "Look at edge-2: its cells turn into ▒ when the delta is applied …",
+        ),
+        _filled,
+        "",
+        f"heal {CUT_OFF}",
+    ),
+    Step(
+        (
+            "▒ is backfilled: it came later; it is known when, and what it brought.",
+            "Press n until the cursor stands on it, then ⏎ to open it.",
+        ),
+        _on(GapScreen),
+        "n ⏎",
+    ),
+    Step(
+        (
+            "The gap in full: how it went, its delta, minute by minute, stream by stream.",
+            "Press esc, then y for the daily statistics.",
+        ),
+        _on(DaysScreen),
+        "esc y",
+    ),
+    Step(
+        (
+            "Both days, and what their figures rest on. RECOVERED came with the delta.",
+            "⏎ shows a day by server. Press esc until you are back at the sessions.",
+        ),
+        _on_sessions,
+        "esc",
+    ),
+    Step(
+        (
+            "A usage record can be deleted. Choose a session that has ended, and press d.",
+            "Nothing is sent before you have answered the dialog.",
+        ),
+        _on(ConfirmDelete),
+        "d",
+    ),
+    Step(
+        (
+            "It says what would be taken. Cancel has the focus; → and ⏎ would delete.",
+            "Daily statistics stay as they are; the record goes to a local journal first.",
+        ),
+        lambda app: not isinstance(app.screen, ConfirmDelete),
+        "⏎",
+    ),
+    Step(
+        (
+            "That was the tour. ? shows every key of the place where you are.",
+            "Look around for as long as you like; q leaves, and nothing is left behind.",
+        ),
+        lambda app: False,
+        "q",
+    ),
+)
+
+
+class Caption(Widget):
+    """The caption at the foot of whatever screen is on top."""
+
+    DEFAULT_CSS = """
+    Caption { dock: bottom; height: 3; background: $primary 30%; }
+    Caption Line { background: $primary 30%; }
+    """
+
+    def compose(self) -> ComposeResult:
+        for number in range(3):
+            yield Line(id=f"caption-{number}")
+
+    def show(self, step: Step, number: int) -> None:
+        lines = list(self.query(Line))
+        if len(lines) < 3:
+            return
+        for line, text in zip(lines, step.caption, strict=False):
+            line.show([(f" {text}", "strong")])
+        keys: list[Part] = [(f" press {step.press}", "accent")] if step.press else [(" wait", "accent")]
+        lines[2].show(keys, [(f"{number + 1} of {len(STEPS)}   ctrl+n next   ctrl+t leave the tour ", "quiet")])
+
+
+class TourApp(ConsoleApp):
+    """The console, with captions."""
+
+    CSS_PATH = str(Path(__file__).parents[1] / "styles" / "console.tcss")
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+n", "tour_next", "next", show=False, priority=True),
+        Binding("ctrl+t", "tour_leave", "leave the tour", show=False, priority=True),
+    ]
+
+    def __init__(self, client: UsageClient, tell: Callable[[str], None], journal_path: Path) -> None:
+        super().__init__(
+            client,
+            profile_name="tour",
+            clock=SystemClock(),
+            poll_interval_seconds=POLL_SECONDS,
+            journal_path=journal_path,
+            tz=UTC,
+        )
+        self._tell = tell
+        self.step: int | None = 0
+        """Which caption is shown; `None` once the tour is left."""
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.set_interval(_LOOK_EVERY_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if self.step is None:
+            return
+        if STEPS[self.step].done(self):
+            self.action_tour_next()
+        self._show()
+
+    def _show(self) -> None:
+        if self.step is None:
+            return
+        captions = self.screen.query(Caption)
+        if captions:
+            captions.first().show(STEPS[self.step], self.step)
+        else:
+            self.screen.mount(Caption())
+
+    def action_tour_next(self) -> None:
+        """The next caption; what it tells of happens now."""
+        if self.step is None or self.step + 1 >= len(STEPS):
+            return
+        self.step += 1
+        if STEPS[self.step].happens:
+            for line in STEPS[self.step].happens.splitlines():
+                self._tell(line)
+        self._show()
+
+    def action_tour_leave(self) -> None:
+        """No more captions; what was broken is mended."""
+        self.step = None
+        self._tell(f"heal {CUT_OFF}")
+        for screen in self.screen_stack:
+            screen.query(Caption).remove()
+
+
+def run_tour(url: str, token: str, tell: Callable[[str], None]) -> int:
+    """Runs the tour until it is left; gives the exit code."""
+    return asyncio.run(_run(url, token, tell))
+
+
+async def _run(url: str, token: str, tell: Callable[[str], None]) -> int:
+    with TemporaryDirectory(prefix="streamtop-tour-") as directory:
+        async with UsageClient(url, token) as client:
+            code = await TourApp(client, tell, Path(directory) / "deleted.ndjson").run_async()
+    return 1 if code is None else code

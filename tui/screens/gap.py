@@ -1,0 +1,246 @@
+"""An opened gap: its story, the delta in full, its slots, and the affected streams with the filled stretch marked."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+
+from streamusage.answers import ServerState, Span
+from tui.actions import Context, available, bindings
+from tui.model import formats
+from tui.model.gap_story import GapFigures, delta_table, drawn, journal_in_words, story
+from tui.model.gaps import GLYPHS, by_protocol, filled_in_words, period
+from tui.model.text import padded, padded_left, safe
+from tui.screens.base import ConsoleScreen
+from tui.screens.help import HelpScreen
+from tui.widgets import bars
+from tui.widgets.lines import Line, Part
+from tui.widgets.page import Page
+
+_LABEL_CELLS = 14
+_SLOT_TITLES = (("CONNECTIONS", 13), ("OUT", 11), ("PEAK OUT", 16))
+
+
+class GapScreen(ConsoleScreen):
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.GAP)]
+
+    PLACE: ClassVar[Context] = Context.GAP
+
+    def __init__(self, row: str, gaps: Sequence[Span], *, of_stream: bool) -> None:
+        super().__init__()
+        self._row = row
+        self._gaps = list(gaps)
+        self._place = 0
+        self._of_stream = of_stream
+        self._figures: dict[int, GapFigures | str] = {}
+
+    @property
+    def row(self) -> str:
+        """The server or stream whose gap is open."""
+        return self._row
+
+    @property
+    def of_stream(self) -> bool:
+        return self._of_stream
+
+    def compose(self) -> ComposeResult:
+        yield Line(id="header")
+        yield Line(id="summary")
+        yield Page(id="page")
+        yield Line(id="keys")
+
+    def on_mount(self) -> None:
+        self.query_one(Page).focus()
+        self._ask()
+        self.state_changed(polled=False)
+
+    @property
+    def gap(self) -> Span:
+        return self._gaps[self._place]
+
+    def _ask(self) -> None:
+        if self.gap.from_ms not in self._figures:
+            self.console_app.read_gap(self._row, self.gap, of_stream=self._of_stream)
+
+    def figures_read(self, from_ms: int, figures: GapFigures | str) -> None:
+        """Takes in what was read of the gap that begins there, or why nothing could be."""
+        self._figures[from_ms] = figures
+        self.state_changed(polled=False)
+
+    def gaps_changed(self, gaps: Sequence[Span]) -> None:
+        """Takes in what has become of the gaps since they were opened."""
+        for place, gap in enumerate(self._gaps):
+            newer = next((one for one in gaps if one.from_ms == gap.from_ms), None)
+            if newer is not None and newer != gap:
+                self._gaps[place] = newer
+                if newer.state is not gap.state:
+                    self._figures.pop(gap.from_ms, None)
+        self._ask()
+        self.state_changed(polled=False)
+
+    def on_resize(self) -> None:
+        self.state_changed(polled=False)
+
+    def state_changed(self, *, polled: bool) -> None:
+        if not self.is_drawn:
+            return
+        state = self.state
+        self.query_one("#header", Line).show(*bars.header(state, "gap"))
+        gap = self.gap
+        when = period(gap.from_ms, gap.to_ms, state.tz, state.now_ms())
+        left: list[Part] = [
+            (f" {safe(self._row)}", "strong"),
+            (f"  {when}  ", ""),
+            (
+                f"{GLYPHS[gap.state]} {gap.state.value}, {formats.duration_in_words(gap.interval.length_ms)}",
+                gap.state.value,
+            ),
+        ]
+        right = (
+            [(f"{self._place + 1} of {len(self._gaps)} in this cell, n the next ", "quiet")]
+            if len(self._gaps) > 1
+            else []
+        )
+        self.query_one("#summary", Line).show(left, right)
+        self.query_one(Page).show(self._content())
+        actions = available(Context.GAP, read_only=state.is_read_only(), keymap=state.keymap)
+        self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
+
+    def _server(self) -> ServerState | None:
+        return next((server for server in self.state.servers or () if server.server == self._row), None)
+
+    def _content(self) -> list[list[Part]]:
+        gap, tz, server = self.gap, self.state.tz, self._server()
+        lines: list[list[Part]] = [[]]
+        for event in story(gap, server, self.state.now_ms()):
+            at = "" if event.at_ms is None else formats.clock_time(event.at_ms, tz, seconds=True)
+            glyph = GLYPHS[event.state]
+            ink = event.state.value if event.state else ""
+            lines.append([(f" {padded(at, 9)}", ""), (f"{glyph} ", ink), (safe(event.what), "")])
+        if server is not None:
+            lines.append([(f" {padded('', 9)}  {journal_in_words(server)}", "quiet")])
+        lines.append([])
+        lines += self._delta(gap)
+        figures = self._figures.get(gap.from_ms)
+        if figures is None:
+            lines.append([(" reading its minutes and streams …", "quiet")])
+        elif isinstance(figures, str):
+            lines.append([(f" {safe(figures)}", "bad")])
+        else:
+            lines += self._slots(figures)
+            lines += self._streams(figures, gap)
+        return lines
+
+    def _delta(self, gap: Span) -> list[list[Part]]:
+        if self._of_stream:
+            return [
+                [
+                    (
+                        " This is the gap of the servers that carried the stream; their rows tell what it brought.",
+                        "quiet",
+                    )
+                ],
+                [],
+            ]
+        if gap.delta is None:
+            what = "Nothing has come of it yet: its figures are not known, which is not a zero."
+            return [[(f" {what}", gap.state.value)], []]
+        filled = f", filled {filled_in_words(gap, self.state.tz)}" if gap.filled_at is not None else ""
+        lines: list[list[Part]] = [[(f" WHAT IT BROUGHT{filled}", "quiet")]]
+        lines += [
+            [
+                (f"   {padded(name, _LABEL_CELLS)}", "quiet"),
+                (padded_left(text, 12) if "at" not in text else f"  {text}", "strong"),
+            ]
+            for name, text in delta_table(gap.delta, self.state.tz)
+        ]
+        return [*lines, []]
+
+    def _slots(self, figures: GapFigures) -> list[list[Part]]:
+        if not figures.slots:
+            return []
+        lines: list[list[Part]] = [
+            [
+                (
+                    " " + padded("SLOT", 9) + "".join(padded_left(*title) for title in _SLOT_TITLES),
+                    "quiet",
+                )
+            ]
+        ]
+        for slot in figures.slots:
+            at = formats.clock_time(slot.slot, self.state.tz)
+            parts: list[Part] = [
+                (f" {padded(at, 7)}", ""),
+                (f"{GLYPHS[slot.state]} ", slot.state.value if slot.state else ""),
+            ]
+            delta = slot.delta
+            if delta is None:
+                parts.append((padded_left(formats.UNKNOWN, 13), "quiet"))
+            else:
+                peak = formats.bandwidth(delta.peak_out_bps) if delta.peak_out_bps else formats.UNKNOWN
+                parts.append((padded_left(f"+{formats.count(delta.connections)}", 13), ""))
+                parts.append((padded_left(formats.traffic(delta.bytes_out), 11) + padded_left(peak, 16), ""))
+                parts.append((f"  {by_protocol(delta)}", "quiet"))
+            lines.append(parts)
+        return [*lines, []]
+
+    def _streams(self, figures: GapFigures, gap: Span) -> list[list[Part]]:
+        if not figures.streams:
+            return [[(" No stream was on air there.", "quiet")]]
+        first = figures.streams[0][1]
+        name_cells = max(16, min(32, self.size.width - 50))
+        begin, end = (
+            formats.clock_time(at_ms, self.state.tz)
+            for at_ms in _ends(first.points[0].at, first.points[-1].at, first.step_ms)
+        )
+        more = f", {figures.other_streams} more" if figures.other_streams else ""
+        lines: list[list[Part]] = [[(f" STREAMS ON IT{more}, {begin}–{end}, all servers", "quiet")]]
+        glyph = GLYPHS[gap.state]
+        for number, (stream, history) in enumerate(figures.streams):
+            blocks = drawn(history, gap.interval)
+            if number == 0:
+                marks: list[Part] = [(" " * (name_cells + 3), "")]
+                marks += [(glyph if inside else " ", gap.state.value) for _, inside in blocks]
+                lines.append(marks)
+            parts: list[Part] = [(f"  {padded(safe(str(stream)), name_cells)} ", "")]
+            parts += [(text, f"{gap.state.value} filled" if inside else "live") for text, inside in blocks]
+            highest = max((point.active or 0 for point in history.points), default=0)
+            parts.append((f"  up to {formats.count(highest)}", "quiet"))
+            lines.append(parts)
+        return lines
+
+    # Keys
+
+    def action_move(self, lines: int) -> None:
+        self.query_one(Page).scroll_relative(y=lines, animate=False)
+
+    def action_move_page(self, pages: int) -> None:
+        self.action_move(pages * max(1, self.query_one(Page).size.height - 1))
+
+    def action_first(self) -> None:
+        self.query_one(Page).scroll_home(animate=False)
+
+    def action_last(self) -> None:
+        self.query_one(Page).scroll_end(animate=False)
+
+    def action_next_gap(self) -> None:
+        self._go(1)
+
+    def action_previous_gap(self) -> None:
+        self._go(-1)
+
+    def _go(self, step: int) -> None:
+        self._place = (self._place + step) % len(self._gaps)
+        self._ask()
+        self.state_changed(polled=False)
+
+    def action_back(self) -> None:
+        self.app.pop_screen()
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(Context.GAP, read_only=self.state.is_read_only(), keymap=self.state.keymap))
+
+
+def _ends(first_at: int, last_at: int, step_ms: int) -> tuple[int, int]:
+    return first_at, last_at + step_ms

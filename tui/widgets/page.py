@@ -1,0 +1,33 @@
+"""A page of lines that scrolls: what a full-screen detail is drawn on."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.widgets.lines import INK_CLASSES, Inked, Part
+
+
+class Page(ScrollView, Inked, can_focus=True, inherit_bindings=False):
+    """Draws the lines that it was given last; repaints those that differ."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
+    DEFAULT_CSS = "Page { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; height: 1fr; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: Sequence[Sequence[Part]] = ()
+
+    def show(self, lines: Sequence[Sequence[Part]]) -> None:
+        """Shows other lines."""
+        if lines != self._lines:
+            before, self._lines = self._lines, lines
+            self.virtual_size = Size(self.cells, len(lines))
+            for number in range(max(len(before), len(lines))):
+                self.refresh_line(number)
+
+    def render_line(self, y: int) -> Strip:
+        number = self.scroll_offset.y + y
+        return self.strip(self._lines[number] if number < len(self._lines) else (), self.cells)
