@@ -22,12 +22,13 @@ Send = Callable[[str, str, bytes], Awaitable[tuple[int, bytes]]]
 
 
 class Reporter:
-    """One server's agent: `rows` rows change in each report, as many as may be slots, the rest streams."""
+    """One server's agent: `rows` rows change in each report, as many as may be slots, the rest streams. Its accounting
+    begins at `begins_ms`."""
 
-    def __init__(self, server: str, rows: int) -> None:
+    def __init__(self, server: str, rows: int, begins_ms: int = NOW) -> None:
         self.server = server
         self.rows = rows
-        self.now_ms = NOW
+        self.begins_ms = self.now_ms = begins_ms
         self.epoch = 1
         self.revision = self.acknowledged = 0
         self.based_on: Based | None = Based(0, 0)
@@ -44,7 +45,8 @@ class Reporter:
             server=self.server, role="origin", life="j.1", epoch=self.epoch, since=self.acknowledged,
             upto=self.revision, sent_at=self.now_ms, sync_interval_ms=SYNC_MS, based_on=self.based_on,
             baseline=Baseline(
-                at=self.now_ms, boot="b", started_at=NOW, since=NOW, bytes_in=0, bytes_out=self.revision,
+                at=self.now_ms, boot="b", started_at=self.begins_ms, since=self.begins_ms, bytes_in=0,
+                bytes_out=self.revision,
                 window=PeakWindow(self.now_ms, 0, 0),
             ),
             slots=() if self.rows == 1 else (
@@ -53,8 +55,8 @@ class Reporter:
             spans=(SpanRow(from_ms=before, to_ms=self.now_ms, revision=self.revision, state="counted"),),
             sessions=tuple(
                 SessionRow(
-                    publish_id=f"p{n}", name=f"{self.server}-{n}", start_time=NOW, end_time=self.now_ms, live=True,
-                    active=3, highest=4, total=self.revision, **figures,
+                    publish_id=f"p{n}", name=f"{self.server}-{n}", start_time=self.begins_ms, end_time=self.now_ms,
+                    live=True, active=3, highest=4, total=self.revision, **figures,
                 )
                 for n in streams
             ),

@@ -18,7 +18,9 @@ CONNECTIONS = 200
 
 
 async def main_async(servers: int, seconds: float) -> None:
-    reporters = [Reporter(f"s{number}", ROWS) for number in range(servers)]
+    # Its reports are of the ten seconds just gone, as a live estate's are.
+    begins_ms = int(time.time() * 1000)
+    reporters = [Reporter(f"s{n}", ROWS, begins_ms + round((n / servers - 1) * SYNC_MS)) for n in range(servers)]
     with tempfile.TemporaryDirectory() as name:
         async with served(Path(name) / "usage.db", tokens_for(reporters)) as service:
             late: list[float] = []

@@ -3,6 +3,7 @@
 import logging
 import re
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -27,6 +28,8 @@ from streamusage.service.trends import trend_routes
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
+
+FAILED = "the service failed on this request and says why in its log; nothing was changed"
 
 _TOKEN = re.compile(r"(accessToken(?:=|%3D))[^&?%\s]*", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -68,8 +71,7 @@ def make_app(service: Service) -> ASGIApp:
         return error_response(503, str(error), service.clock.now_ms(), {"Retry-After": "5"})
 
     async def failed(_request: Request, _error: Exception) -> Response:
-        message = "the service failed on this request and says why in its log; nothing was changed"
-        return error_response(500, message, service.clock.now_ms())
+        return error_response(500, FAILED, service.clock.now_ms())
 
     routes = [_CountedRoute("/openapi.json", openapi)]
     for router in routers:
@@ -133,12 +135,16 @@ class _Outermost:
                 raise
         finally:
             self._metrics.request_ended(_method(scope), _route(scope), status, began)
-            if access_log.isEnabledFor(logging.INFO):
-                took_ms = self._clock.elapsed_ms() - began_ms
-                access_log.info("%s %s %d ms", _shown(scope), status or "aborted", took_ms)
+            log_request(scope, status, self._clock.elapsed_ms() - began_ms)
 
 
-def _shown(scope: Scope) -> str:
+def log_request(scope: Any, status: int, took_ms: float) -> None:
+    """Writes the line of a request that was answered; a status of 0 stands for a client that went away."""
+    if access_log.isEnabledFor(logging.INFO):
+        access_log.info("%s %s %d ms", _shown(scope), status or "aborted", took_ms)
+
+
+def _shown(scope: Any) -> str:
     return f"{scope['method']} {redacted(scope['raw_path'].decode('latin-1'))}"
 
 

@@ -7,14 +7,18 @@ transaction that makes the change. A cursor is opaque to its holder.
 import secrets
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, insert, select, update
 
+from streamusage.service.prepared import Prepared
 from streamusage.service.schema import counters, lives, tombstones
 from streamusage.service.sql import upsert
 
 _CHANGE = counters.c.name == "change"
 _FORGOTTEN = "tombstones_forgotten"
 _LAST_CHANGE = select(counters.c.value).where(_CHANGE)
+_TAKE_CHANGES = Prepared(
+    update(counters).where(_CHANGE).values(value=counters.c.value + bindparam("more")).returning(counters.c.value)
+)
 _NEWEST_LIFE = select(lives.c.life).order_by(lives.c.number.desc()).limit(1)
 SLOTS_KEPT_FROM = "slots_kept_from"
 """The counter that holds the instant before which slots were discarded."""
@@ -48,10 +52,7 @@ def last_change(connection: Connection) -> int | None:
 
 def next_changes(connection: Connection, count: int) -> int:
     """Takes `count` numbers and returns the one before the first of them."""
-    taken = connection.execute(
-        update(counters).where(_CHANGE).values(value=counters.c.value + count).returning(counters.c.value)
-    ).scalar_one()
-    return int(taken) - count
+    return int(_TAKE_CHANGES.rows(connection, more=count)[0].value) - count
 
 
 def counter(connection: Connection, name: str) -> int:

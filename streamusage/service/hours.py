@@ -5,14 +5,16 @@ back behind that instant sums the hours that it touches again. An hour without a
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, func, select, update
 
 from streamusage.coverage import Interval
 from streamusage.service.changes import SLOTS_KEPT_FROM, counter
 from streamusage.service.figures import HOUR_MS, Figures, Hour, Minutes, SlotFigures, hours_of
 from streamusage.service.ledger_schema import hours
+from streamusage.service.prepared import Prepared
 from streamusage.service.schema import servers, slot_connections, slots
 from streamusage.service.sql import upsert
 
@@ -24,6 +26,23 @@ _AT_A_TIME = 300
 _encode = msgspec.msgpack.encode
 _whole = msgspec.msgpack.Decoder(Figures)
 _quarters = msgspec.msgpack.Decoder(tuple[Figures, ...])
+
+
+_SERVER: Any = bindparam("of_server")
+_FROM: Any = bindparam("from_ms")
+_TO: Any = bindparam("to_ms")
+
+
+def _within(table: Table) -> Prepared:
+    names: Any = bindparam("names", expanding=True)
+    within = and_(table.c.server.in_(names), table.c.slot >= _FROM, table.c.slot < _TO)
+    return Prepared(select(table).where(within), listed="names")
+
+
+_CONNECTIONS, _SLOTS = _within(slot_connections), _within(slots)
+_OLDEST = Prepared(select(func.min(slots.c.slot).label("slot")).where(slots.c.server == _SERVER, slots.c.slot >= _FROM))
+_SUMMED = Prepared(update(servers).where(servers.c.server == _SERVER).values(summed_to=_TO))
+_FORGET = Prepared(delete(hours).where(hours.c.server == _SERVER, hours.c.hour >= _FROM, hours.c.hour < _TO))
 
 
 def hour_of(at_ms: int) -> int:
@@ -46,13 +65,12 @@ def sum_up(connection: Connection, behind: Iterable[tuple[str, int, int]]) -> No
     """Sums a step of each server's hours that are over: those before the hour that holds its watermark."""
     for server, summed_to, watermark in behind:
         over = hour_of(watermark)
-        oldest = connection.execute(
-            select(func.min(slots.c.slot)).where(slots.c.server == server, slots.c.slot >= summed_to)
-        ).scalar()
+        oldest = _OLDEST.rows(connection, of_server=server, from_ms=summed_to)[0].slot
         from_ms = over if oldest is None else min(over, hour_of(oldest))
         to_ms = min(over, from_ms + STEP_HOURS * HOUR_MS)
-        _sum(connection, server, Interval(from_ms, to_ms))
-        connection.execute(update(servers).where(servers.c.server == server).values(summed_to=to_ms))
+        if to_ms > from_ms:
+            _sum(connection, server, Interval(from_ms, to_ms))
+        _SUMMED.run(connection, of_server=server, to_ms=to_ms)
 
 
 def sum_again(connection: Connection, server: str, touched_slots: Iterable[int], summed_to: int) -> None:
@@ -98,8 +116,7 @@ def hours_inside(
 
 
 def _sum(connection: Connection, server: str, interval: Interval) -> None:
-    within = and_(hours.c.server == server, hours.c.hour >= interval.from_ms, hours.c.hour < interval.to_ms)
-    connection.execute(delete(hours).where(within))
+    _FORGET.run(connection, of_server=server, from_ms=interval.from_ms, to_ms=interval.to_ms)
     summed = hours_of(slots_inside(connection, [server], interval).get(server, []))
     rows = [
         {
@@ -121,12 +138,13 @@ def slots_inside(connection: Connection, names: Sequence[str], interval: Interva
     found: dict[str, list[SlotFigures]] = {}
     for start in range(0, len(names), _AT_A_TIME):
         batch = list(names[start : start + _AT_A_TIME])
-        for row in connection.execute(select(slot_connections).where(_within(slot_connections, batch, interval))):
+        within = {"names": batch, "from_ms": interval.from_ms, "to_ms": interval.to_ms}
+        for row in _CONNECTIONS.rows(connection, **within):
             key = (row.server, row.epoch, row.slot)
             connections, late = counted.setdefault(key, ({}, 0))
             connections[row.protocol] = row.connections
             counted[key] = connections, late + row.late_connections
-        for row in connection.execute(select(slots).where(_within(slots, batch, interval))):
+        for row in _SLOTS.rows(connection, **within):
             connections, late = counted.get((row.server, row.epoch, row.slot), ({}, 0))
             found.setdefault(row.server, []).append(
                 SlotFigures(
@@ -146,10 +164,6 @@ def slots_inside(connection: Connection, names: Sequence[str], interval: Interva
                 )
             )
     return found
-
-
-def _within(table: Table, names: Sequence[str], interval: Interval) -> ColumnElement[bool]:
-    return and_(table.c.server.in_(names), table.c.slot >= interval.from_ms, table.c.slot < interval.to_ms)
 
 
 def _of(names: Sequence[str] | None, interval: Interval) -> ColumnElement[bool]:

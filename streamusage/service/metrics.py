@@ -53,6 +53,7 @@ class Metrics:
             "streamtop_discarded_records", "Usage records discarded by retention", registry=self._registry
         )
         self._writing = threading.Lock()
+        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def request_began(self) -> float:
         self._open.inc()
@@ -61,8 +62,14 @@ class Metrics:
     def request_ended(self, method: str, route: str, status: int, began: float) -> None:
         """A status of 0 stands for a client that went away."""
         self._open.dec()
-        self._requests.labels(method, route, status or "aborted").inc()
-        self._seconds.labels(method, route).observe(time.perf_counter() - began)
+        answered = self._answered.get((method, route, status))
+        if answered is None:
+            answered = self._answered[method, route, status] = (
+                self._requests.labels(method, route, status or "aborted"),
+                self._seconds.labels(method, route),
+            )
+        answered[0].inc()
+        answered[1].observe(time.perf_counter() - began)
 
     def report(self, outcome: str) -> None:
         self._reports.labels(outcome).inc()

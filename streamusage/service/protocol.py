@@ -4,9 +4,11 @@ a reader may let an answer wait. Whoever is outside of them is told so in the do
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from streamusage.clock import Clock
 
@@ -27,19 +29,32 @@ _LINGER_SECONDS = 2.0
 """How long what is still coming is read and dropped after an early answer, so that the answer arrives."""
 
 
-def bounded_protocol(clock: Clock, limits: ConnectionLimits) -> type[HttpToolsProtocol]:
+class Direct(Protocol):
+    """What answers some requests without the application."""
+
+    def takes(self, scope: Any) -> bool:
+        """Whether it may be for this request, by its head."""
+
+    def begin(self, cycle: RequestResponseCycle) -> bool:
+        """Answers a request that is all there, now or later; `False` where the application is to answer."""
+
+
+def bounded_protocol(clock: Clock, limits: ConnectionLimits, direct: Direct | None = None) -> type[HttpToolsProtocol]:
     """The protocol that a server speaks on each of its connections."""
 
     class Bounded(_BoundedProtocol):
         pass
 
-    Bounded.clock, Bounded.limits = clock, limits
+    Bounded.clock, Bounded.limits, Bounded.direct = clock, limits, direct
     return Bounded
 
 
 class _BoundedProtocol(HttpToolsProtocol):
     clock: Clock
     limits: ConnectionLimits
+    direct: Direct | None = None
+    _to_come: tuple[RequestResponseCycle, ASGI3Application] | None = None
+    """A request that is for `direct` once its body is there."""
     _deadline: asyncio.TimerHandle | None = None
     _stalled: asyncio.TimerHandle | None = None
     _head_bytes = 0
@@ -86,6 +101,22 @@ class _BoundedProtocol(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+        if self._to_come is not None and not self._to_come[0].more_body:
+            cycle, app = self._to_come
+            self._to_come = None
+            self._start_whole(cycle, app)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self.direct is None or not self.direct.takes(cycle.scope):
+            super()._start_asgi_task(cycle, app)
+        elif cycle.more_body:
+            self._to_come = cycle, app
+        else:
+            self._start_whole(cycle, app)
+
+    def _start_whole(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        if self.direct is None or not self.direct.begin(cycle):
+            super()._start_asgi_task(cycle, app)
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

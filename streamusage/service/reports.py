@@ -4,13 +4,14 @@ from hashlib import sha256
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
 from streamusage.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.service.apply import Applied, HeldError, ServerState, Verdict, apply, issue, judge
 from streamusage.service.days_ledger import enter_arrivals
 from streamusage.service.hours import sum_again
+from streamusage.service.prepared import Prepared
 from streamusage.service.schema import held, servers, stream_key
 from streamusage.service.sessions import Key, live_sessions, refresh, sessions_of, write_sessions
 from streamusage.service.states import (
@@ -36,6 +37,21 @@ _REFUSED: dict[Verdict, str] = {
     "sealed": "the report's epoch is sealed: another journal of this server is active; nothing was changed",
     "stale": "the epoch continues from a state that is no longer the newest; ask for an epoch again",
 }
+
+_OPEN = and_(held.c.server == bindparam("of_server"), held.c.open == 1)
+_KEPT_ASIDE = Prepared(select(held.c.digest).where(_OPEN, held.c.to_ms > bindparam("watermark")).limit(1))
+_BROUGHT = Prepared(
+    update(held)
+    .where(
+        _OPEN,
+        or_(
+            held.c.to_ms <= bindparam("watermark"),
+            and_(held.c.epoch == bindparam("of_epoch"), held.c.upto <= bindparam("most")),
+        ),
+    )
+    .values(open=0)
+)
+"""What was kept aside of a server and is brought by a later report."""
 
 
 def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_ms: int) -> EpochIssued:
@@ -155,10 +171,7 @@ def _write(connection: Connection, before: ServerState, stood: Standing, applied
     touched |= write_sessions(connection, server, state.role, epoch, applied.sessions, late_before, now_ms)
     backfilled = {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples if sample.late}
     refresh(connection, touched, now_ms, backfilled=backfilled)
-    superseded = or_(
-        held.c.to_ms <= (state.watermark or 0), (held.c.epoch == epoch) & (held.c.upto <= state.acknowledged)
-    )
-    connection.execute(update(held).where(held.c.server == server, held.c.open == 1, superseded).values(open=0))
+    _BROUGHT.run(connection, of_server=server, of_epoch=epoch, most=state.acknowledged, watermark=state.watermark or 0)
 
 
 def _take_along(connection: Connection, before: ServerState, applied: Applied, now_ms: int) -> None:
@@ -176,10 +189,8 @@ def _take_along(connection: Connection, before: ServerState, applied: Applied, n
 def _owes(connection: Connection, state: ServerState, now_ms: int) -> str:
     if state.watermark is None or now_ms - state.watermark <= state.late_after_ms:
         return ""
-    kept_aside = select(held.c.digest).where(
-        held.c.server == state.server, held.c.open == 1, held.c.to_ms > state.watermark
-    )
-    return (Provenance.MISSING if connection.execute(kept_aside).first() is None else Provenance.HELD).value
+    kept_aside = _KEPT_ASIDE.rows(connection, of_server=state.server, watermark=state.watermark)
+    return (Provenance.HELD if kept_aside else Provenance.MISSING).value
 
 
 def _full(connection: Connection, server: str, more_bytes: int) -> bool:

@@ -127,6 +127,16 @@ class Bodies:
         self._limit_of_all = limit_of_all
         self._held = 0
 
+    def hold(self, size: int) -> bool:
+        """Counts a body of which all is here already, until `release`; `False` where that is too much at once."""
+        if self._held + size > self._limit_of_all:
+            return False
+        self._held += size
+        return True
+
+    def release(self, size: int) -> None:
+        self._held -= size
+
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
         """The body, unpacked where it came gzip-compressed, for as long as the block runs. 413 where it is too large,

@@ -19,6 +19,7 @@ from streamusage.clock import Clock
 from streamusage.service.app import make_app
 from streamusage.service.closing import GRACE_MS, advance, is_due
 from streamusage.service.context import Service
+from streamusage.service.direct_reports import DirectReports
 from streamusage.service.metrics import Metrics
 from streamusage.service.protocol import ConnectionLimits, bounded_protocol
 from streamusage.service.reports import mark_standings, standing_changes
@@ -135,7 +136,7 @@ async def run_service(
     server = _Server(
         uvicorn.Config(
             make_app(service),
-            http=bounded_protocol(clock, limits or ConnectionLimits()),
+            http=bounded_protocol(clock, limits or ConnectionLimits(), DirectReports(service)),
             loop="asyncio",
             ws="none",
             lifespan="off",

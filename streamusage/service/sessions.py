@@ -6,12 +6,13 @@ A record that was deleted stays deleted: later figures for it go to the orphan l
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, tuple_, update
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, tuple_, update
 
 from streamusage.coverage import SLOT_MS, Provenance
 from streamusage.report import Role, SessionRow
 from streamusage.service.changes import next_changes
 from streamusage.service.joining import JOIN_TOLERANCE_MS, Anchor, Figures, Part, figures, session_to_join
+from streamusage.service.prepared import Prepared
 from streamusage.service.schema import orphans, samples, server_sessions, servers, stream_key, tombstones, usage
 from streamusage.service.sql import upsert
 
@@ -21,6 +22,56 @@ STAYS_BURIED = ("deleted", "discarded")
 """The tombstones that nothing a server reports brings back."""
 
 _AT_A_TIME = 300
+
+_FIELDS = SessionRow.__struct_fields__
+_ORPHAN_COLUMNS = ("server", "epoch", "publish_id", "stream", "scope", "name", "end_time", "active", "highest", "total")
+
+_SERVER: Any = bindparam("of_server")
+_KEYS: Any = bindparam("keys", expanding=True)
+_LIVE = Prepared(
+    select(server_sessions.c.stream, server_sessions.c.session_start).where(
+        server_sessions.c.live == 1, server_sessions.c.server == _SERVER
+    )
+)
+_BURIED = Prepared(
+    select(tombstones.c.stream, tombstones.c.start_time, tombstones.c.reason).where(
+        tuple_(tombstones.c.stream, tombstones.c.start_time).in_(_KEYS)
+    ),
+    listed="keys",
+)
+_RECORDS = Prepared(select(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(_KEYS)), listed="keys")
+_PARTS = Prepared(
+    select(
+        server_sessions,
+        servers.c.epoch.label("active_epoch"),
+        servers.c.owes,
+        servers.c.unreachable,
+        servers.c.removed,
+    )
+    .join(servers, servers.c.server == server_sessions.c.server)
+    .where(
+        tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(_KEYS),
+        servers.c.removed != "by force",
+    ),
+    listed="keys",
+)
+_JOINED_BEFORE = Prepared(
+    select(
+        server_sessions.c.publish_id,
+        server_sessions.c.stream,
+        server_sessions.c.anchors,
+        server_sessions.c.session_start,
+    )
+    .where(server_sessions.c.server == _SERVER, server_sessions.c.publish_id.in_(_KEYS))
+    .order_by(server_sessions.c.epoch),
+    listed="keys",
+)
+_OF_EDGES = Prepared(
+    select(server_sessions.c.stream)
+    .where(server_sessions.c.stream.in_(_KEYS), server_sessions.c.anchors == 0)
+    .distinct(),
+    listed="keys",
+)
 
 
 class Key(NamedTuple):
@@ -55,7 +106,7 @@ def write_sessions(
         joined[row.publish_id, stream] = anchors, session_start
         touched.add(Key(stream, session_start))
         written.append(
-            {name: getattr(row, name) for name in SessionRow.__struct_fields__}
+            {name: getattr(row, name) for name in _FIELDS}
             | {"server": server, "epoch": epoch, "stream": stream, "live": int(row.live)}
             | {"anchors": anchors, "late": int(row.end_time < late_before), "session_start": session_start}
         )
@@ -70,10 +121,7 @@ def write_sessions(
 
 def live_sessions(connection: Connection, server: str) -> set[Key]:
     """The sessions in which a publish of the server stands as live, whatever its epoch."""
-    query = select(server_sessions.c.stream, server_sessions.c.session_start).where(
-        server_sessions.c.live == 1, server_sessions.c.server == server
-    )
-    return {Key(bytes(stream), start_time) for stream, start_time in connection.execute(query)}
+    return {Key(bytes(stream), start_time) for stream, start_time in _LIVE.rows(connection, of_server=server)}
 
 
 def sessions_of(connection: Connection, server: str) -> set[Key]:
@@ -102,36 +150,13 @@ def refresh(
 def _refresh(
     connection: Connection, keys: list[Key], now_ms: int, backfilled: Collection[bytes], forget_max: bool
 ) -> None:
-    buried = {
-        Key(bytes(row.stream), row.start_time): row.reason
-        for row in connection.execute(
-            select(tombstones.c.stream, tombstones.c.start_time, tombstones.c.reason).where(
-                tuple_(tombstones.c.stream, tombstones.c.start_time).in_(keys)
-            )
-        )
-    }
+    buried = {Key(bytes(row.stream), row.start_time): row.reason for row in _BURIED.rows(connection, keys=keys)}
     keys = [key for key in keys if buried.get(key) not in STAYS_BURIED]
     if not keys:
         return
-    before = {
-        Key(bytes(row.stream), row.start_time): row
-        for row in connection.execute(select(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(keys)))
-    }
+    before = {Key(bytes(row.stream), row.start_time): row for row in _RECORDS.rows(connection, keys=keys)}
     parts: dict[Key, list[Row[Any]]] = {key: [] for key in keys}
-    for row in connection.execute(
-        select(
-            server_sessions,
-            servers.c.epoch.label("active_epoch"),
-            servers.c.owes,
-            servers.c.unreachable,
-            servers.c.removed,
-        )
-        .join(servers, servers.c.server == server_sessions.c.server)
-        .where(
-            tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(keys),
-            servers.c.removed != "by force",
-        )
-    ):
+    for row in _PARTS.rows(connection, keys=keys):
         parts[Key(bytes(row.stream), row.session_start)].append(row)
 
     written = []
@@ -195,17 +220,7 @@ def _joined_before(
     """By publish and stream: whether it anchors and which session it is part of, as first decided in any epoch."""
     decided: dict[tuple[str, bytes], tuple[int, int]] = {}
     for batch in _batches([row.publish_id for row in rows], _AT_A_TIME):
-        query = (
-            select(
-                server_sessions.c.publish_id,
-                server_sessions.c.stream,
-                server_sessions.c.anchors,
-                server_sessions.c.session_start,
-            )
-            .where(server_sessions.c.server == server, server_sessions.c.publish_id.in_(batch))
-            .order_by(server_sessions.c.epoch)
-        )
-        for publish_id, stream, anchors, session_start in connection.execute(query):
+        for publish_id, stream, anchors, session_start in _JOINED_BEFORE.rows(connection, of_server=server, keys=batch):
             decided.setdefault((publish_id, bytes(stream)), (anchors, session_start))
     return decided
 
@@ -227,10 +242,7 @@ def _streams_of_edges(connection: Connection, sessions: Sequence[Key]) -> set[by
     """The streams among these of which an edge reported a publish: mostly none."""
     found: set[bytes] = set()
     for batch in _batches(sorted({key.stream for key in sessions}), _AT_A_TIME):
-        query = select(server_sessions.c.stream).where(
-            server_sessions.c.stream.in_(batch), server_sessions.c.anchors == 0
-        )
-        found |= {bytes(stream) for stream in connection.execute(query.distinct()).scalars()}
+        found |= {bytes(row.stream) for row in _OF_EDGES.rows(connection, keys=batch)}
     return found
 
 
@@ -283,13 +295,15 @@ def _keep_orphans(connection: Connection, rows: list[dict[str, Any]], now_ms: in
     keys = {Key(row["stream"], row["session_start"]) for row in rows}
     deleted: set[Key] = set()
     for batch in _batches(sorted(keys), _AT_A_TIME):
-        query = select(tombstones.c.stream, tombstones.c.start_time).where(
-            tuple_(tombstones.c.stream, tombstones.c.start_time).in_(batch), tombstones.c.reason.in_(STAYS_BURIED)
-        )
-        deleted |= {Key(bytes(stream), start_time) for stream, start_time in connection.execute(query)}
-    names = ("server", "epoch", "publish_id", "stream", "scope", "name", "end_time", "active", "highest", "total")
+        deleted |= {
+            Key(bytes(row.stream), row.start_time)
+            for row in _BURIED.rows(connection, keys=batch)
+            if row.reason in STAYS_BURIED
+        }
+    if not deleted:
+        return
     ledger = [
-        {name: row[name] for name in names} | {"start_time": row["session_start"], "last_at": now_ms}
+        {name: row[name] for name in _ORPHAN_COLUMNS} | {"start_time": row["session_start"], "last_at": now_ms}
         for row in rows
         if Key(row["stream"], row["session_start"]) in deleted
     ]

@@ -2,11 +2,14 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, Text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.types import TypeDecorator
+
+from streamusage.service.prepared import PreparedInsert
 
 _ESCAPED = re.compile("\1[0\1]")
 
@@ -46,9 +49,13 @@ def with_nul(text: str | None) -> str | None:
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], keep: Sequence[str] = ()) -> None:
     """Writes whole rows: those whose primary key is there already are replaced, but for the columns in `keep`."""
-    if not rows:
-        return
-    statement: Any = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+    if rows:
+        _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(keep)).run(connection, rows)
+
+
+@cache
+def _upsert(dialect: str, table: Table, columns: tuple[str, ...], keep: tuple[str, ...]) -> PreparedInsert:
+    statement: Any = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     key = [column.name for column in table.primary_key.columns]
-    replaced = {name: statement.excluded[name] for name in rows[0] if name not in key and name not in keep}
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=replaced), list(rows))
+    replaced = {name: statement.excluded[name] for name in columns if name not in key and name not in keep}
+    return PreparedInsert(statement.on_conflict_do_update(index_elements=key, set_=replaced), columns, dialect)

@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, Row, and_, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from streamusage.coverage import Provenance
 from streamusage.report import Baseline, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.service.apply import Late, Piece, SampleKey, ServerState, Stored, StoredSample, StoredSlot
+from streamusage.service.prepared import Prepared
 from streamusage.service.schema import (
     samples,
     server_sessions,
@@ -22,6 +23,35 @@ from streamusage.service.schema import (
 from streamusage.service.sql import upsert
 
 _AT_A_TIME = 300
+
+_STATE_FIELDS = ServerState.__struct_fields__
+_SESSION_FIELDS = SessionRow.__struct_fields__
+_BASELINE = msgspec.json.Decoder(Baseline)
+
+_SERVER: Any = bindparam("of_server")
+_EPOCH: Any = bindparam("of_epoch")
+_BETWEEN: Any = (bindparam("first"), bindparam("last"))
+_STATE = Prepared(select(servers).where(servers.c.server == _SERVER))
+_SLOTS = Prepared(
+    select(slots).where(slots.c.server == _SERVER, slots.c.epoch == _EPOCH, slots.c.slot.between(*_BETWEEN))
+)
+_SLOT_CONNECTIONS = Prepared(
+    select(slot_connections).where(
+        slot_connections.c.server == _SERVER,
+        slot_connections.c.epoch == _EPOCH,
+        slot_connections.c.slot.between(*_BETWEEN),
+    )
+)
+_SESSIONS = Prepared(
+    select(server_sessions).where(
+        server_sessions.c.server == _SERVER,
+        server_sessions.c.epoch == _EPOCH,
+        server_sessions.c.publish_id.in_(bindparam("publishes", expanding=True)),
+    ),
+    listed="publishes",
+)
+_SAMPLES = Prepared(select(samples).where(samples.c.server == _SERVER, samples.c.slot.between(*_BETWEEN)))
+_LAST_SPAN = Prepared(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
 
 
 class Standing(NamedTuple):
@@ -37,15 +67,15 @@ class Standing(NamedTuple):
 
 def load_state(connection: Connection, server: str) -> tuple[ServerState, Standing]:
     """The server's state and how it stands; those of a new server where it never reported."""
-    row = connection.execute(select(servers).where(servers.c.server == server)).first()
-    return (ServerState(server=server), Standing()) if row is None else (state_of(row), standing_of(row))
+    rows = _STATE.rows(connection, of_server=server)
+    return (state_of(rows[0]), standing_of(rows[0])) if rows else (ServerState(server=server), Standing())
 
 
 def state_of(row: Row[Any]) -> ServerState:
     """The state in a row of `servers`."""
-    values = {name: getattr(row, name) for name in ServerState.__struct_fields__}
+    values = {name: getattr(row, name) for name in _STATE_FIELDS}
     if row.baseline is not None:
-        values["baseline"] = msgspec.json.decode(row.baseline, type=Baseline)
+        values["baseline"] = _BASELINE.decode(row.baseline)
     return ServerState(**values)
 
 
@@ -55,7 +85,7 @@ def standing_of(row: Row[Any]) -> Standing:
 
 
 def save_state(connection: Connection, state: ServerState, standing: Standing) -> None:
-    values = {name: getattr(state, name) for name in ServerState.__struct_fields__}
+    values = {name: getattr(state, name) for name in _STATE_FIELDS}
     values |= {"owes": standing.owes, "unreachable": int(standing.unreachable), "removed": standing.removed}
     if state.baseline is not None:
         values["baseline"] = msgspec.json.encode(state.baseline)
@@ -111,10 +141,7 @@ def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) ->
     """Adds newly covered time to the server's spans; the last span grows where the new time is of its kind."""
     if not pieces:
         return
-    last = connection.execute(
-        select(spans).where(spans.c.server == server).order_by(spans.c.from_ms.desc()).limit(1)
-    ).first()
-    grown = [] if last is None else [piece_of(last)]
+    grown = [piece_of(row) for row in _LAST_SPAN.rows(connection, of_server=server)]
     for piece in pieces:
         if grown and grown[-1].to_ms == piece.from_ms and _alike(grown[-1], piece):
             grown[-1] = grown[-1]._replace(to_ms=piece.to_ms)
@@ -164,22 +191,21 @@ def save_viewers(connection: Connection, server: str, opened: Sequence[ViewerRow
 def _load_slots(connection: Connection, report: Report) -> dict[int, StoredSlot]:
     if not report.slots:
         return {}
-    first, last = min(row.slot for row in report.slots), max(row.slot for row in report.slots)
+    of_slots = {
+        "of_server": report.server,
+        "of_epoch": report.epoch,
+        "first": min(row.slot for row in report.slots),
+        "last": max(row.slot for row in report.slots),
+    }
     counted: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
-    for row in connection.execute(
-        select(slot_connections).where(
-            and_(slot_connections.c.server == report.server, slot_connections.c.epoch == report.epoch),
-            slot_connections.c.slot.between(first, last),
-        )
-    ):
+    for row in _SLOT_CONNECTIONS.rows(connection, **of_slots):
         connections, late = counted.setdefault(row.slot, ({}, {}))
         connections[row.protocol] = row.connections
         if row.late_connections:
             late[row.protocol] = row.late_connections
-    query = select(slots).where(
-        slots.c.server == report.server, slots.c.epoch == report.epoch, slots.c.slot.between(first, last)
-    )
-    return {row.slot: _stored_slot(row, *counted.get(row.slot, ({}, {}))) for row in connection.execute(query)}
+    return {
+        row.slot: _stored_slot(row, *counted.get(row.slot, ({}, {}))) for row in _SLOTS.rows(connection, **of_slots)
+    }
 
 
 def _stored_slot(row: Row[Any], connections: dict[str, int], late: dict[str, int]) -> StoredSlot:
@@ -229,13 +255,9 @@ def _load_sessions(connection: Connection, report: Report) -> dict[str, SessionR
     stored = {}
     publishes = [row.publish_id for row in report.sessions]
     for start in range(0, len(publishes), _AT_A_TIME):
-        query = select(server_sessions).where(
-            server_sessions.c.server == report.server,
-            server_sessions.c.epoch == report.epoch,
-            server_sessions.c.publish_id.in_(publishes[start : start + _AT_A_TIME]),
-        )
-        for row in connection.execute(query):
-            values = {name: getattr(row, name) for name in SessionRow.__struct_fields__}
+        batch = publishes[start : start + _AT_A_TIME]
+        for row in _SESSIONS.rows(connection, of_server=report.server, of_epoch=report.epoch, publishes=batch):
+            values = {name: getattr(row, name) for name in _SESSION_FIELDS}
             stored[row.publish_id] = SessionRow(**values | {"live": bool(row.live)})
     return stored
 
@@ -244,12 +266,9 @@ def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, Sto
     if not report.samples:
         return {}
     named = {(row.slot, stream_key(row.scope, row.name)): row for row in report.samples}
-    query = select(samples).where(
-        samples.c.server == report.server,
-        samples.c.slot.between(min(row.slot for row in report.samples), max(row.slot for row in report.samples)),
-    )
+    first, last = min(row.slot for row in report.samples), max(row.slot for row in report.samples)
     stored = {}
-    for row in connection.execute(query):
+    for row in _SAMPLES.rows(connection, of_server=report.server, first=first, last=last):
         asked = named.get((row.slot, bytes(row.stream)))
         if asked is not None:
             stored[SampleKey(row.slot, asked.scope, asked.name)] = StoredSample(

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from streamusage.service.prepared import savepoint
 from streamusage.service.store import Store, StoreError, broken_connection
 
 log = logging.getLogger(__name__)
@@ -32,14 +33,18 @@ GROUP_LIMIT = 256
 @dataclass
 class _Write:
     work: Callable[[Connection], Any]
-    future: "Future[Any] | asyncio.Future[Any]"
+    future: "Future[Any] | asyncio.Future[Any] | None"
     loop: asyncio.AbstractEventLoop | None
     """The loop that waits for it; `None` where a thread does."""
+    then: Callable[[Any, Exception | None], None] | None = None
+    """What is called instead of a future."""
     result: Any = None
     error: Exception | None = None
 
     def deliver(self) -> None:
-        if self.future.cancelled():
+        if self.then is not None:
+            self.then(self.result if self.error is None else None, self.error)
+        if self.future is None or self.future.cancelled():
             return
         if self.error is None:
             self.future.set_result(self.result)
@@ -73,6 +78,12 @@ class Writer:
         future: asyncio.Future[Result] = loop.create_future()
         self._put(_Write(work, future, loop))
         return await future
+
+    def call(
+        self, work: Callable[[Connection], Result], then: Callable[[Result | None, Exception | None], None]
+    ) -> None:
+        """Accepts a write; after its commit the running loop calls `then` with its result, or with what it raised."""
+        self._put(_Write(work, None, asyncio.get_running_loop(), then))
 
     def _put(self, write: _Write) -> None:
         with self._gate:
@@ -152,19 +163,22 @@ def _deliver(group: list[_Write]) -> None:
 
 def _deliver_all(writes: list[_Write]) -> None:
     for write in writes:
-        write.deliver()
+        try:
+            write.deliver()
+        except Exception:  # whoever waits for one must not keep the others from theirs
+            log.exception("what waited for a write failed on its result")
 
 
 def _carry_out(connection: Connection, write: _Write) -> None:
     """Runs one write in a savepoint. Raises only where the whole transaction is in doubt."""
     write.error = None
-    savepoint = connection.begin_nested()
+    undoing = savepoint(connection)
     try:
         write.result = write.work(connection)
     except DBAPIError:
         raise
     except Exception as error:
         write.error = error
-        savepoint.rollback()
+        undoing.rollback()
     else:
-        savepoint.commit()
+        undoing.commit()

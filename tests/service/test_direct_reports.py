@@ -1,0 +1,100 @@
+"""The short way of plain reports: the same answers as the ordinary way, one after another on one connection."""
+
+import asyncio
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+from pysqlite3 import dbapi2
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.exc import DBAPIError
+
+from streamusage.service.prepared import Prepared, savepoint
+from streamusage.service.schema import counters
+from streamusage.service.sql import upsert
+from streamusage.service.store import open_store, sqlite_url
+from tests.service.conftest import Estate
+from tests.service.reporting import ReportingAgent
+
+
+def posted(body: bytes, *headers: str, path: str = "/api/v1/agents/edge-1/reports") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: a", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+GOOD = "Authorization: Bearer edge-1-token"
+
+
+async def answers(estate: Estate, sent: bytes, count: int) -> list[tuple[int, dict[str, object]]]:
+    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+    writer.write(sent)
+    found = []
+    for _ in range(count):
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        assert length
+        found.append((int(head[9:12]), msgspec.json.decode(await reader.readexactly(int(length[1])))))
+    writer.close()
+    return found
+
+
+async def test_reports_in_one_go_are_answered_in_their_order(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    first = agent.report()
+    body = msgspec.json.encode(first)
+    again, hole = body, msgspec.json.encode(msgspec.structs.replace(first, since=50, upto=51, based_on=None))
+    wrong = posted(body, "Authorization: Bearer wrong")
+    sent = posted(body, GOOD) + posted(again, GOOD) + posted(hole, GOOD) + wrong + posted(again, GOOD)
+    told = await answers(estate, sent, 5)
+    assert [status for status, _ in told] == [200, 200, 409, 401, 200]
+    assert [answer.get("acknowledged") for _, answer in told] == [first.upto, first.upto, first.upto, None, first.upto]
+    metrics = (await estate.ask("GET", "/metrics")).text
+    assert 'streamtop_reports_total{outcome="acknowledged"} 3.0' in metrics
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ((), b"{}", 401),
+        (("Authorization: Bearer origin-1-token",), b"{}", 403),
+        ((GOOD,), b"{", 400),
+        ((GOOD,), b'{"of": "another form"}', 422),
+        ((GOOD, "Content-Encoding: br"), b"{}", 415),
+        ((GOOD,), b" " * 70_000, 400),
+    ],
+)
+async def test_what_is_not_plain_is_judged_by_the_ordinary_way(
+    estate: Estate, headers: tuple[str, ...], body: bytes, status: int
+) -> None:
+    ((told, answer),) = await answers(estate, posted(body, *headers), 1)
+    assert told == status
+    assert "errorMessage" in answer
+
+
+async def test_a_connection_that_is_to_close_is_closed_after_the_answer(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    status, _ = await estate.raw(posted(msgspec.json.encode(agent.report()), GOOD, "Connection: close"))
+    assert status == 200
+
+
+def test_a_prepared_statement_fails_and_is_undone_as_any_other(tmp_path: Path) -> None:
+    store = open_store(sqlite_url(tmp_path / "usage.db"), 0)
+    value = Prepared(select(counters).where(counters.c.name.in_(bindparam("names", expanding=True))), listed="names")
+    put = Prepared(update(counters).values(value=bindparam("to")).where(counters.c.name == "a"))
+    with store.writing() as connection, connection.begin():
+        upsert(connection, counters, [{"name": "a", "value": 1}, {"name": "b", "value": 2}])
+        undone = savepoint(connection)
+        assert put.run(connection, to=7) == 1
+        undone.rollback()
+        assert {row.name: row.value for row in value.rows(connection, names=["a", "b", "c"])} == {"a": 1, "b": 2}
+        with pytest.raises(DBAPIError) as raised:
+            put.run(connection, to=None)
+        assert isinstance(raised.value.orig, dbapi2.IntegrityError)
+    with store.reading() as connection:
+        assert [row.value for row in value.rows(connection, names=["b"])] == [2]
+    store.close()
