@@ -367,7 +367,8 @@ class ConsoleApp(App[int]):
         self.push_screen(DaysScreen())
 
     def open_gaps(self, server: str | None = None) -> None:
-        self.poller.wish(coverage_cells=0)  # a view below may have wished the same: this one is to be answered anew
+        # A view below may have wished the same: this one is to be answered anew.
+        self.poller.wish(coverage_from_ms=None, at_once=False)
         self.push_screen(GapsScreen(server))
 
     def close_gaps(self) -> None:

@@ -53,6 +53,8 @@ class Setup:
     """The other services that can be gone to, and where each is."""
     remembers: bool = True
     """Whether the table is found as it was left."""
+    tells_skew: bool = True
+    """Whether the header tells that the service's clock is not this machine's; the demo's is fast on purpose."""
 
 
 def run_console(
@@ -95,6 +97,7 @@ async def _one_console(setup: Setup, clock: Clock, tape: Tape | None) -> tuple[i
             tape=tape,
             alerts=setup.alerts,
         )
+        app.state.tells_skew = setup.tells_skew
         code = await app.run_async()
         remember(path, app.state.to_remember(app.sessions_screen.filters))
     return (1 if code is None else code), app.switch_to

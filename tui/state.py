@@ -63,6 +63,8 @@ class ConsoleState:
     """Fields that the service's answers had and the documents do not."""
     skew_ms: int | None = None
     """How far the service's clock is ahead of this machine's."""
+    tells_skew: bool = True
+    """Whether the header says so."""
     why_failed: str = ""
     failures: int = 0
     _service_now_ms: int | None = None

@@ -63,7 +63,14 @@ def demo(seed: int, speed: float, headless: bool, port: int, tour: bool, until_s
             from tui.demo.tour import run_tour
 
             sys.exit(run_tour(attach["url"], token, tell))
-        setup = Setup(url=attach["url"], token=token, profile_name="demo", poll_interval=1.0, remembers=False)
+        setup = Setup(
+            url=attach["url"],
+            token=token,
+            profile_name="demo",
+            poll_interval=1.0,
+            remembers=False,
+            tells_skew=False,
+        )
         sys.exit(run_console(setup))
 
 

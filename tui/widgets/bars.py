@@ -29,7 +29,7 @@ def header(state: ConsoleState, view: str = "") -> tuple[list[Part], list[Part]]
         right.append((f"   ‖ {told if state.timeline.back else 'paused'}", "warn"))
         if state.waiting:
             right.append((f", +{formats.count(len(state.waiting))} waiting", "warn"))
-    if state.skew_ms is not None and abs(state.skew_ms) >= SKEW_TOLD_FROM_MS:
+    if state.tells_skew and state.skew_ms is not None and abs(state.skew_ms) >= SKEW_TOLD_FROM_MS:
         right.append((f"   clock {state.skew_ms / 1000:+.0f} s", "warn"))
     owing = state.owing()
     if owing is not None:
