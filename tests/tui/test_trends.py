@@ -22,20 +22,20 @@ def drawn(made: TrendBook, minute: int, cells: int = 6, **figures: object) -> st
 
 
 def test_what_the_service_keeps_is_drawn_and_the_newest_is_the_poll_s_own() -> None:
-    assert drawn(book([1, 4, None, 4, 7], [LIVE, LIVE, MISSING, BACKFILLED, LIVE]), 15) == "▂▅·▒██"
+    assert drawn(book([1, 4, None, 4, 7], [LIVE, LIVE, MISSING, BACKFILLED, LIVE]), 15) == "▂▅·▒▇▇"
 
 
 def test_minutes_that_were_not_heard_of_are_blank() -> None:
-    assert drawn(book([7], [LIVE]), 13) == "  █  █"
-    assert drawn(book([7, 7], [LOST, None]), 12) == "   ×██"
+    assert drawn(book([7], [LIVE]), 13) == "  ▇  ▇"
+    assert drawn(book([7, 7], [LOST, None]), 12) == "   ×▇▇"
 
 
 def test_a_session_has_no_trend_from_before_it_began() -> None:
-    assert drawn(book([7, 7, 7, 7, 7], [LIVE] * 5), 15, start=12 * STEP_MS + 5) == "  ████"
+    assert drawn(book([7, 7, 7, 7, 7], [LIVE] * 5), 15, start=12 * STEP_MS + 5) == "  ▇▇▇▇"
 
 
 def test_what_is_owed_now_is_no_figure() -> None:
-    assert drawn(book([7], [LIVE]), 11, provenance=MISSING) == "    █·"
+    assert drawn(book([7], [LIVE]), 11, provenance=MISSING) == "    ▇·"
 
 
 def test_a_stream_that_the_service_told_nothing_of_has_none() -> None:
