@@ -60,19 +60,24 @@ async def test_what_is_no_http_is_400_in_the_documented_shape(estate: Estate, ru
     failure(body)
 
 
-async def test_a_body_above_the_limit_is_413_packed_and_unpacked(estate: Estate) -> None:
-    headers = {"Content-Encoding": "gzip"}
-    bomb = gzip.compress(b" " * (BODY_LIMIT_BYTES + 1), 9)
-    answer = await estate.ask("POST", "/api/v1/import", content=bomb, headers=headers)
-    assert answer.status_code == 413
-    bombs = [estate.ask("POST", "/api/v1/import", content=bomb, headers=headers) for _ in range(8)]
-    assert {answer.status_code for answer in await asyncio.gather(*bombs)} <= {413, 503}
-    doubled = gzip.compress(b"[") + gzip.compress(b"]")
-    assert (await estate.ask("POST", "/api/v1/import", content=doubled, headers=headers)).status_code == 200
-    assert (await estate.ask("POST", "/api/v1/import", content=bomb[:-9], headers=headers)).status_code in {400, 413}
-    assert (
-        await estate.ask("POST", "/api/v1/import", content=b"x", headers={"Content-Encoding": "br"})
-    ).status_code == 415
+async def test_a_body_above_the_limit_is_413_packed_and_unpacked(tmp_path: Path) -> None:
+    """Under the limits that the service has by itself: this is about size, not about time."""
+    async with an_estate(tmp_path) as estate:
+        headers = {"Content-Encoding": "gzip"}
+        bomb = gzip.compress(b" " * (BODY_LIMIT_BYTES + 1), 9)
+        answer = await estate.ask("POST", "/api/v1/import", content=bomb, headers=headers)
+        assert answer.status_code == 413
+        bombs = [estate.ask("POST", "/api/v1/import", content=bomb, headers=headers) for _ in range(8)]
+        assert {answer.status_code for answer in await asyncio.gather(*bombs)} <= {413, 503}
+        doubled = gzip.compress(b"[") + gzip.compress(b"]")
+        assert (await estate.ask("POST", "/api/v1/import", content=doubled, headers=headers)).status_code == 200
+        assert (await estate.ask("POST", "/api/v1/import", content=bomb[:-9], headers=headers)).status_code in {
+            400,
+            413,
+        }
+        assert (
+            await estate.ask("POST", "/api/v1/import", content=b"x", headers={"Content-Encoding": "br"})
+        ).status_code == 415
 
 
 async def test_a_reader_that_stops_reading_is_hung_up_on(estate: Estate) -> None:

@@ -1,5 +1,6 @@
 """An open gap becomes an alarm once, and is told in the ways that the profile names."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -49,6 +50,8 @@ def test_a_terminal_hears_no_more_than_it_should() -> None:
 async def test_the_command_is_told_by_its_environment_and_never_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name in [name for name in os.environ if name.startswith("STREAMTOP")]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("STREAMTOP_TOKEN", "secret-of-this-test")
     out = tmp_path / "out"
     program = (

@@ -7,13 +7,25 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.answers import Delta, ServerCoverage, SessionRecord
+from streamusage.answers import ServerCoverage, SessionRecord
 from streamusage.coverage import Provenance
 from streamusage.usage import UsageRecord
 from tui.commands.streams import written
 from tui.model import formats
 from tui.model.formats import UNKNOWN
 from tui.output import Column, Field, View
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """What filling a gap added."""
+
+    connections: int
+    connections_by_protocol: dict[str, int]
+    bytes_in: int
+    bytes_out: int
+    peak_in_bps: int | None
+    peak_out_bps: int | None
+    view_time_ms: int
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,7 +38,7 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     detected_at: int | None
     filled_at: int | None
     reason: str | None
-    delta: Delta | None
+    delta: Brought | None
 
 
 def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
@@ -40,7 +52,7 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
             detected_at=span.detected_at,
             filled_at=span.filled_at,
             reason=span.reason,
-            delta=span.delta,
+            delta=None if span.delta is None else msgspec.convert(span.delta, Brought, from_attributes=True),
         )
         for server in servers
         for span in server.spans
