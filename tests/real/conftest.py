@@ -1,24 +1,19 @@
 """Fixtures of the tests against real servers. Where a tool is missing the tests skip, unless CI demands all of them."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.real.nginx import Nginx, make_clip, missing_tools
+from tests.needs import BY_MARKER, need
+from tests.real.nginx import Nginx, make_clip
 from tests.real.node_media_server import install_node_media_server
 from tests.real.processes import Programs
 
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    missing = missing_tools()
-    if missing:
-        text = f"real servers are not installed: {', '.join(missing)}"
-        if os.environ.get("STREAMTOP_TESTS_SKIP_NOTHING"):
-            pytest.fail(text)
-        pytest.skip(text)
+    need(*BY_MARKER["real"])
     return make_clip(tmp_path_factory.mktemp("clip") / "clip.flv")
 
 

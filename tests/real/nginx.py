@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -14,19 +13,10 @@ import httpx
 from streamusage.agent.sources.nginx_log import LOG_FORMAT
 from tests.real.processes import Program, Programs, free_port, until
 
-TOOLS = ("nginx", "ffmpeg", "rtmpdump")
 MODULES = tuple(
     Path(directory) / "ngx_rtmp_module.so"
     for directory in ("/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules")
 )
-
-
-def missing_tools() -> list[str]:
-    """What this machine lacks for the tests of this directory."""
-    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
-    if not any(module.exists() for module in MODULES):
-        missing.append("ngx_rtmp_module.so")
-    return missing
 
 
 def make_clip(path: Path) -> Path:

@@ -99,14 +99,6 @@ def day(at_ms: int, tz: tzinfo | None) -> str:
     return "?" if then is None else f"{then.day} {_MONTHS[then.month - 1]}"
 
 
-def full_time(at_ms: int, tz: tzinfo | None) -> str:
-    """`Fri 21 Nov 2026 12:44:07`, for where there is room."""
-    then = _local(at_ms, tz)
-    if then is None:
-        return f"{at_ms} ms, which no calendar holds"
-    return f"{_WEEKDAYS[then.weekday()]} {then.day} {_MONTHS[then.month - 1]} {then.year} {then:%H:%M:%S}"
-
-
 def traffic(total_bytes: int) -> str:
     """`4.21 GB`, decimal units as in billing."""
     return _scaled(total_bytes, "B")

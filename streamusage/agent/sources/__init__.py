@@ -1,21 +1,14 @@
-"""The media servers that can be read, one module each, behind `streamusage.agent.source.Source`."""
+"""The media servers that can be read, one module each, behind `streamusage.agent.source.Source`.
+
+Only the module of the server that is read is loaded: an agent sits beside a media server and should be small.
+"""
 
 from pathlib import Path
 from typing import assert_never
 
 from streamusage.agent import source_config as config
 from streamusage.agent.source import Source, SourceError
-from streamusage.agent.sources.hls import HlsSource
-from streamusage.agent.sources.hook_spool import HookSpool
-from streamusage.agent.sources.icecast import IcecastSource
-from streamusage.agent.sources.mediamtx import MediaMtxSource
-from streamusage.agent.sources.nginx_rtmp import NginxRtmpSource
-from streamusage.agent.sources.node_media_server import NodeMediaServerSource
-from streamusage.agent.sources.red5pro import Red5ProSource
 from streamusage.agent.sources.secrets import Secret, secret_of
-from streamusage.agent.sources.srs import SrsSource
-from streamusage.agent.sources.stream_manager import StreamManagerSource
-from streamusage.agent.sources.wowza import WowzaSource
 from streamusage.clock import Clock
 
 
@@ -24,25 +17,44 @@ def source_of(described: config.SourceConfig, clock: Clock, spool: Path) -> Sour
     seconds = described.timeout_ms / 1000
     match described:
         case config.NginxRtmpConfig(stat_url=url, access_log=log, notify_listen=listen):
+            from streamusage.agent.sources.hook_spool import HookSpool
+            from streamusage.agent.sources.nginx_rtmp import NginxRtmpSource
+
             callbacks = None if listen is None else HookSpool(listen, spool, clock)
             return NginxRtmpSource(url, log, clock, timeout_seconds=seconds, callbacks=callbacks)
         case config.IcecastConfig(url=url, user=user, access_log=log):
+            from streamusage.agent.sources.icecast import IcecastSource
+
             return IcecastSource(url, user, _password(described), log, clock, timeout_seconds=seconds)
         case config.NodeMediaServerConfig(url=url, user=user, notify_listen=listen):
+            from streamusage.agent.sources.node_media_server import NodeMediaServerSource
+
             password = _password(described)
             return NodeMediaServerSource(url, user, password, listen, spool, clock, timeout_seconds=seconds)
         case config.WowzaConfig(url=url, user=user, vhost=vhost, applications=names, connection_counts_url=counts):
+            from streamusage.agent.sources.wowza import WowzaSource
+
             password = _password(described)
             return WowzaSource(url, user, password, vhost, names, counts, clock, timeout_seconds=seconds)
         case config.MediaMtxConfig(url=url, user=named):
+            from streamusage.agent.sources.mediamtx import MediaMtxSource
+
             return MediaMtxSource(url, named, _maybe_password(described), clock, timeout_seconds=seconds)
         case config.SrsConfig(url=url, user=named):
+            from streamusage.agent.sources.srs import SrsSource
+
             return SrsSource(url, named, _maybe_password(described), clock, timeout_seconds=seconds)
         case config.Red5ProConfig(url=url, applications=names):
+            from streamusage.agent.sources.red5pro import Red5ProSource
+
             return Red5ProSource(url, _token(described), names, clock, timeout_seconds=seconds)
         case config.StreamManagerConfig(url=url, node_groups=groups):
+            from streamusage.agent.sources.stream_manager import StreamManagerSource
+
             return StreamManagerSource(url, _token(described), groups, clock, timeout_seconds=seconds)
         case config.HlsConfig(access_log=path, idle_after_ms=idle_after_ms):
+            from streamusage.agent.sources.hls import HlsSource
+
             return HlsSource(path, idle_after_ms, clock)
         case _:
             assert_never(described)

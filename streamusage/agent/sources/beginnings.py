@@ -8,24 +8,16 @@ from collections.abc import Mapping
 
 import msgspec
 
+from streamusage.agent.sources.cursors import JsonCursor
 
-class Beginnings(msgspec.Struct, frozen=True):
+
+class Beginnings(JsonCursor, frozen=True):
     """What the journal keeps for such a source."""
 
-    began: dict[str, int] = {}
+    began: dict[str, int] = msgspec.field(default_factory=dict)
     """When each began, as it was first worked out, in UTC milliseconds."""
-    ages_ms: dict[str, int] = {}
+    ages_ms: dict[str, int] = msgspec.field(default_factory=dict)
     """How old each was at the reading."""
-
-    @classmethod
-    def parse(cls, cursor: str | None) -> "Beginnings":
-        try:
-            return msgspec.json.decode(cursor or "{}", type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return cls()
-
-    def __str__(self) -> str:
-        return msgspec.json.encode(self).decode()
 
     def now(self, at: int, ages_ms: Mapping[str, int]) -> "Beginnings":
         """The beginnings of what is there now, by key, from the ages that the server tells."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 
 from streamusage.agent.source import EndedConnection, Reading
+from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.hls_log import LOG_FORMAT, Request, Viewers, is_line, parse_line
 from streamusage.agent.sources.log_follower import LogPosition
 from streamusage.agent.sources.log_reader import LogReader
@@ -17,7 +18,7 @@ from streamusage.clock import Clock
 NO_LOG = "the access log is gone: requests that are not in it cannot be counted"
 
 
-class Cursor(msgspec.Struct, frozen=True):
+class Cursor(JsonCursor, frozen=True):
     """What the journal keeps for this source."""
 
     position: str = ""
@@ -27,16 +28,6 @@ class Cursor(msgspec.Struct, frozen=True):
     between: str = ""
     """The next such place, once enough time has passed."""
     between_at: int = 0
-
-    @classmethod
-    def parse(cls, text: str | None) -> "Cursor":
-        try:
-            return msgspec.json.decode(text or "{}", type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return cls()
-
-    def __str__(self) -> str:
-        return msgspec.json.encode(self).decode()
 
     def moved(self, position: LogPosition, at: int, idle_after_ms: int) -> "Cursor":
         """The cursor at a later place."""

@@ -20,6 +20,7 @@ from streamusage.agent.source import (
     ViewerReading,
 )
 from streamusage.agent.sources.asking import Asker, StatusError, basic_auth, digest_of
+from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.icecast_log import LogLine, is_line, parse_line
 from streamusage.agent.sources.icecast_stats import (
     Listener,
@@ -49,21 +50,11 @@ NO_LOG = (
 )
 
 
-class Cursor(msgspec.Struct, frozen=True):
+class Cursor(JsonCursor, frozen=True):
     """What the journal keeps for this source: the place in the log, and since when each mount has its source."""
 
     position: str = ""
-    mounts: dict[str, int] = {}
-
-    @classmethod
-    def parse(cls, text: str | None) -> "Cursor":
-        try:
-            return msgspec.json.decode(text or "{}", type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return cls()
-
-    def __str__(self) -> str:
-        return msgspec.json.encode(self).decode()
+    mounts: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class IcecastSource:

@@ -18,6 +18,7 @@ from streamusage.agent.source import (
     ViewerReading,
 )
 from streamusage.agent.sources.asking import Asker, Count, StatusError, a_name, a_protocol, an_id, decoded, digest_of
+from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.hook_spool import HookSpool
 from streamusage.agent.sources.log_follower import LogPosition
 from streamusage.agent.sources.nms_hooks import Sessions, publish_id_of
@@ -97,23 +98,13 @@ class _LoginAnswer(msgspec.Struct):
     data: _Token
 
 
-class Cursor(msgspec.Struct, frozen=True):
+class Cursor(JsonCursor, frozen=True):
     """What the journal keeps for this source."""
 
     boot: str = ""
     pid: int = 0
     uptime_ms: int = 0
     position: str = ""
-
-    @classmethod
-    def parse(cls, text: str | None) -> "Cursor":
-        try:
-            return msgspec.json.decode(text or "{}", type=cls)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return cls()
-
-    def __str__(self) -> str:
-        return msgspec.json.encode(self).decode()
 
 
 class NodeMediaServerSource:
