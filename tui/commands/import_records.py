@@ -8,9 +8,10 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from streamusage.answers import ImportResult, UnreadableError, decode_record
+from streamusage.answers import ImportResult
 from streamusage.client import UsageClient
 from streamusage.failures import UsageApiError
+from streamusage.record_lists import UnreadableError, decode_record
 from streamusage.usage import EmptyNameError, UsageRecord, stream_path
 from tui.commands.failure import USAGE, CommandFailed
 from tui.commands.shell import connection_options, counted, refuse_if_read_only, say, talk
