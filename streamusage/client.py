@@ -7,6 +7,7 @@ and never holds the token. Nothing is tried twice here: that is the caller's to 
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from email.utils import parsedate_to_datetime
@@ -33,7 +34,7 @@ from streamusage.answers import (
 )
 from streamusage.clock import Clock, SystemClock
 from streamusage.day_answers import Adjustments, CloseResult, Daily, DailySums
-from streamusage.drift import Drift, drift_of
+from streamusage.drift import Drift, drift_of, missing_of
 from streamusage.exchange import (
     ANSWER_SECONDS,
     LARGEST_ANSWER_BYTES,
@@ -53,7 +54,7 @@ from streamusage.failures import (
     UsageApiError,
 )
 from streamusage.record_lists import UnreadableError, decode_record, decode_records, described
-from streamusage.usage import EmptyNameError, SessionKey, StreamId, UsageRecord, stream_path
+from streamusage.usage import EmptyNameError, SessionKey, StreamId, ToldRecord, UsageRecord, stream_path
 
 __all__ = [
     "BadAddress",
@@ -139,11 +140,11 @@ class UsageClient:
 
     # The documented part
 
-    async def usage(self) -> list[UsageRecord]:
-        """Every record. A documented "not found" means that there is none."""
+    async def usage(self) -> list[ToldRecord]:
+        """Every record, those too that lack something. A documented "not found" means that there is none."""
         return await self._read_records(f"{self._api}/admin/event/usage", "read the usage records")
 
-    async def usage_of(self, stream: StreamId) -> list[UsageRecord]:
+    async def usage_of(self, stream: StreamId) -> list[ToldRecord]:
         """The records of one stream, one a session; empty where there is none. Raises `EmptyNameError`."""
         return await self._read_records(self._usage_path(stream), f"read the usage records of {stream}")
 
@@ -155,7 +156,7 @@ class UsageClient:
             return []
         return self._decoded(reply, asked, list[LiveStream])
 
-    async def delete_session(self, key: SessionKey) -> UsageRecord:
+    async def delete_session(self, key: SessionKey) -> ToldRecord:
         """Deletes one session and gives its last record.
 
         Raises `EmptyNameError` before anything is sent where the scope, the name or the start time is missing:
@@ -276,26 +277,28 @@ class UsageClient:
     def _usage_path(self, stream: StreamId) -> str:
         return f"{self._api}/admin/event/usage/{stream_path(stream)}"
 
-    async def _read_records(self, path: str, asked: str) -> list[UsageRecord]:
+    async def _read_records(self, path: str, asked: str) -> list[ToldRecord]:
         reply = await self._ask("GET", path, asked)
         if reply.status == 404 and self._error_text(reply):
             return []
         self._check(reply, asked)
-        records: list[UsageRecord] = []
+        records: list[ToldRecord] = []
+        missing: Counter[str] = Counter()
         began = time.perf_counter()
         try:
             for part in decode_records(reply.body):
                 records.extend(part)
+                missing += missing_of(part)
                 await asyncio.sleep(0)
         except UnreadableError as error:
             raise BadAnswer(self.host, asked, self.without_token(str(error))) from None
-        self._note(reply, began)
+        self._note(reply, began, missing)
         return records
 
-    def _note(self, reply: Reply, began: float) -> None:
+    def _note(self, reply: Reply, began: float, missing: Counter[str]) -> None:
         """Keeps how long an answer with records took, and what their fields were."""
         self.records_timing = reply.timing._replace(decode_ms=milliseconds_since(began))
-        self.records_drift = drift_of(reply.body)
+        self.records_drift = drift_of(reply.body, missing)
 
     async def _extension(
         self,
@@ -318,7 +321,7 @@ class UsageClient:
         began = time.perf_counter()
         answer = self._decoded(reply, asked, kind)
         if of_records:
-            self._note(reply, began)
+            self._note(reply, began, Counter())
         self.has_extension = True
         now_ms = getattr(answer, "now", None)
         if isinstance(now_ms, int):

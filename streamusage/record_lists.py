@@ -1,14 +1,16 @@
 """How an answer full of usage records is read: in slices, so that an event loop lives meanwhile. Pure.
 
-What cannot be read is an `UnreadableError` that says what is wrong, and where in the answer.
+A record that lacks something is read as far as it goes. What cannot be read is an `UnreadableError` that says what is
+wrong, and where in the answer.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import msgspec
 
-from streamusage.usage import UsageRecord
+from streamusage.usage import ToldRecord, UsageRecord
 
 
 class UnreadableError(ValueError):
@@ -24,28 +26,31 @@ _POSITION = re.compile(r"\(byte (\d+)\)$")
 _INDEX = re.compile(r"\$\[(\d+)\]")
 
 
-class _EitherSpelling(msgspec.Struct, frozen=True):
-    """A record whose subscribers are spelled as documented or as meant."""
+class _Loose(msgspec.Struct, frozen=True):
+    """A record that may lack what is documented, and whose subscribers may be spelled as meant."""
 
-    name: str
-    scope: str
-    startTime: int
-    endTime: int
-    duration: int
-    maxSubscribers: int
-    lostSubscribers: int
-    totalSubscribers: int
-    updated: int
+    name: str | None = None
+    scope: str | None = None
+    startTime: int | None = None
+    endTime: int | None = None
+    duration: int | None = None
+    maxSubscribers: int | None = None
+    lostSubscribers: int | None = None
+    totalSubscribers: int | None = None
+    updated: int | None = None
     aciveSubscribers: int | None = None
     activeSubscribers: int | None = None
 
+    @property
+    def has_a_key(self) -> bool:
+        return None not in (self.name, self.scope, self.startTime)
 
-_record = msgspec.json.Decoder(UsageRecord)
+
 _records = msgspec.json.Decoder(list[UsageRecord])
-_either_spelling = msgspec.json.Decoder(list[_EitherSpelling])
+_loose = msgspec.json.Decoder(list[_Loose])
 
 
-def decode_record(body: bytes) -> UsageRecord:
+def decode_record(body: bytes) -> ToldRecord:
     """One usage record, given alone or as the only element of a list. Raises `UnreadableError`."""
     if body.lstrip()[:1] == b"[":
         records = [record for records in decode_records(body) for record in records]
@@ -56,7 +61,7 @@ def decode_record(body: bytes) -> UsageRecord:
     return records[0]
 
 
-def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list[UsageRecord]]:
+def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list[ToldRecord]]:
     """The records of a list, a slice at a time, so that an event loop can do other work between slices.
 
     A slice ends at a `}` followed by `,`. Where that lies inside a string or a nested value the slice cannot decode,
@@ -91,12 +96,13 @@ class _CutShortError(UnreadableError):
     """The text ends before the value does."""
 
 
-def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[UsageRecord]:
+def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[ToldRecord]:
     """A list of records in one go. `first` and `at_byte` say where the part lies, for messages."""
+    records: Sequence[ToldRecord]
     try:
         records = _records.decode(part)
     except msgspec.ValidationError as error:
-        records = _decode_either_spelling(part, _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error)))
+        records = _decode_loosely(part, _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error)))
     except msgspec.DecodeError as error:
         raise _broken(str(error), part, at_byte) from None
     except UnicodeDecodeError:
@@ -107,31 +113,35 @@ def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[UsageR
     ]
 
 
-def _decode_either_spelling(part: bytes, error_text: str) -> list[UsageRecord]:
+def _decode_loosely(part: bytes, error_text: str) -> Sequence[ToldRecord]:
+    """Records of which some are not as documented. A list without any record that has a key is none of this API."""
     try:
-        either = _either_spelling.decode(part)
+        loose = _loose.decode(part)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UnreadableError(error_text) from None
-    records = []
-    for record in either:
-        active = record.activeSubscribers if record.aciveSubscribers is None else record.aciveSubscribers
-        if active is None:
-            raise UnreadableError(error_text)
-        records.append(
-            UsageRecord(
-                name=record.name,
-                scope=record.scope,
-                start_time=record.startTime,
-                end_time=record.endTime,
-                duration=record.duration,
-                active_subscribers=active,
-                max_subscribers=record.maxSubscribers,
-                lost_subscribers=record.lostSubscribers,
-                total_subscribers=record.totalSubscribers,
-                updated=record.updated,
-            )
-        )
-    return records
+    if not any(record.has_a_key for record in loose):
+        raise UnreadableError(error_text)
+    return [_told(record) for record in loose]
+
+
+def _told(record: _Loose) -> ToldRecord:
+    active = record.activeSubscribers if record.aciveSubscribers is None else record.aciveSubscribers
+    told: dict[str, Any] = {
+        "name": record.name,
+        "scope": record.scope,
+        "start_time": record.startTime,
+        "end_time": record.endTime,
+        "duration": record.duration,
+        "active_subscribers": active,
+        "max_subscribers": record.maxSubscribers,
+        "lost_subscribers": record.lostSubscribers,
+        "total_subscribers": record.totalSubscribers,
+        "updated": record.updated,
+    }
+    if None not in told.values():
+        return UsageRecord(**told)
+    told |= {"name": record.name or "", "scope": record.scope or "", "start_time": record.startTime or 0}
+    return ToldRecord(**told)
 
 
 def _opening_bracket(body: bytes) -> int:

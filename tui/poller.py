@@ -21,7 +21,7 @@ from streamusage.client import (
     UsageClient,
 )
 from streamusage.clock import Clock
-from streamusage.usage import SessionKey, StreamId, UsageRecord
+from streamusage.usage import SessionKey, StreamId, ToldRecord
 from tui.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
 from tui.model.chart import Look
 from tui.model.latency import Split
@@ -251,7 +251,7 @@ class Poller:
             )
         )
 
-    async def _sessions_of(self, records: list[UsageRecord]) -> dict[SessionKey, Session]:
+    async def _sessions_of(self, records: list[ToldRecord]) -> dict[SessionKey, Session]:
         found: dict[SessionKey, Session] = {}
         for start in range(0, len(records), _SLICE):
             for session in map(from_record, records[start : start + _SLICE]):

@@ -88,7 +88,7 @@ class ConsoleState:
         self.failures, self.why_failed = 0, ""
         self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
         self.servers, self.cannot_show = polled.servers, polled.cannot_show
-        self.drift = polled.drift or self.drift
+        self.drift = self.drift if polled.drift is None else polled.drift
         if self.held:
             self.waiting.add(polled.changed, polled.removed, reset=polled.reset)
             return []
