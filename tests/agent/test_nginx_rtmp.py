@@ -66,6 +66,12 @@ async def test_a_proxys_late_clock_makes_no_new_boot(server: Answers, source: Ng
     await restarted_agent.close()
 
 
+async def test_a_proxys_clock_that_wavers_at_first_sight_is_one_boot(server: Answers, source: NginxRtmpSource) -> None:
+    server.next = [page_by(), page_by(late_s=1)] * 30 + [page_by()]
+    assert (await source.read(None)).boot == f"{BEGAN_S}-10427"
+    assert len(server.requests) == nginx_rtmp.ANSWERS_ALONE
+
+
 @pytest.mark.parametrize(
     "later",
     [

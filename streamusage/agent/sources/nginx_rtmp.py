@@ -7,6 +7,7 @@ connected. What is exact here and what is bounded stands in docs/sources/nginx-r
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -47,7 +48,7 @@ NO_LOG = "no access log: viewers who came and went between two readings are know
 CALLBACKS_LOST = "callbacks were lost while the agent did not listen: viewers who came and went meanwhile are unknown"
 
 SAME_BEGINNING_S = 2
-"""What a proxy between agent and server may shift the `Date` of an answer by."""
+"""What a proxy between agent and server may shift the `Date` of an answer by, one answer more than the next."""
 
 
 class Boot(NamedTuple):
@@ -61,8 +62,8 @@ class Boot(NamedTuple):
     def __str__(self) -> str:
         return f"{self.began_s}-{self.pid}"
 
-    def same_configuration(self, other: "Boot") -> bool:
-        return abs(self.began_s - other.began_s) <= SAME_BEGINNING_S
+    def is_same(self, other: "Boot") -> bool:
+        return self.pid == other.pid and abs(self.began_s - other.began_s) <= SAME_BEGINNING_S
 
     @classmethod
     def parse(cls, text: str) -> "Boot | None":
@@ -202,11 +203,11 @@ class NginxRtmpSource:
         would count everything again and again.
         """
         known = known or self._settled
-        sample = await self._poll(known)
+        sample = await self._poll([known] if known else [])
         if sample.boot == known and not self._several_workers:
             return sample
         began_ms = self._clock.elapsed_ms()
-        seen, agreed = {known, sample.boot}, 1
+        seen, agreed = [known, sample.boot] if known else [sample.boot], 1
         while agreed < ANSWERS_ALONE:
             if self._clock.elapsed_ms() - began_ms > LONGEST_SETTLING_MS:
                 raise SourceError(
@@ -214,7 +215,7 @@ class NginxRtmpSource:
                     "its error log says why. The next reading tries again"
                 )
             await self._clock.sleep(PROBE_PAUSE_SECONDS)
-            previous, sample = sample, await self._poll(known)
+            previous, sample = sample, await self._poll(seen)
             if sample.boot == previous.boot:
                 agreed += 1
                 continue
@@ -226,12 +227,16 @@ class NginxRtmpSource:
                     "turn, and each knows only its own connections. Nothing is counted until nginx runs one worker: "
                     "set `worker_processes 1;` in nginx.conf and reload it"
                 )
-            seen.add(sample.boot)
+            if sample.boot not in seen:
+                seen.append(sample.boot)
         self._settled, self._several_workers = sample.boot, False
         return sample
 
-    async def _poll(self, known: Boot | None) -> _Sample:
-        """One request on a connection of its own, so that no worker holds on to the agent."""
+    async def _poll(self, seen: Sequence[Boot]) -> _Sample:
+        """One request on a connection of its own, so that no worker holds on to the agent.
+
+        A boot that was seen before keeps the name that it had then.
+        """
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
@@ -268,8 +273,7 @@ class NginxRtmpSource:
         except StatError as error:
             raise SourceError(f"{self._shown_url} gave no statistics: {error}") from None
         boot = Boot(_answered_at_s(response.headers.get("Date"), at) - page.uptime_s, page.pid)
-        if known is not None and known.pid == boot.pid and known.same_configuration(boot):
-            boot = known
+        boot = next((before for before in seen if before.is_same(boot)), boot)
         return _Sample(page, boot, at, elapsed_ms)
 
     def _explain_status(self, status: int) -> str:
