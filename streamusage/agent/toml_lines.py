@@ -1,4 +1,4 @@
-"""Where keys stand in a TOML text, so that an error can name the line: the standard library's parser does not tell. Pure."""
+"""Where keys stand in a TOML text, so that an error can name the line, which the parser does not tell. Pure."""
 
 import re
 from typing import NamedTuple
