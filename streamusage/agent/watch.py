@@ -18,7 +18,7 @@ from streamusage.agent.salvage import open_journal
 from streamusage.agent.sources import source_of
 from streamusage.agent.status import StatusFile
 from streamusage.agent.syncup import SyncUp
-from streamusage.clock import Clock, SteadyClock, SystemClock
+from streamusage.clock import Clock, SteadyClock, SystemClock, machine_life
 
 LOG = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ async def _watch_one(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Ev
         poll_interval_ms=unit.source.poll_interval_ms,
         clock=clock,
         status=status,
+        run=machine_life(),
     )
     LOG.info("watching %s for %s, journal %s", unit.server, service.url, unit.journal_path)
     stopper = asyncio.create_task(_stop_when(stopping, agent))
