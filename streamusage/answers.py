@@ -12,7 +12,7 @@ from streamusage.day_answers import BackfilledPart as BackfilledPart
 from streamusage.day_answers import CoveredTime as CoveredTime
 from streamusage.day_answers import Daily as Daily
 from streamusage.day_answers import DailyStatistics as DailyStatistics
-from streamusage.report import AgentPhase, Role
+from streamusage.report import AgentPhase, PhaseChange, Role
 from streamusage.usage import SessionKey, StreamId, UsageRecord
 
 
@@ -180,6 +180,21 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return Interval(self.from_ms, self.to_ms)
 
 
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch in which an agent's sync-ups failed, as the agent itself told it once it got through again."""
+
+    from_ms: int = msgspec.field(name="from")
+    """When the first sync-up failed."""
+    to_ms: int = msgspec.field(name="to")
+    """When the newest of its phases began."""
+    phases: list[PhaseChange]
+    failed_attempts: int
+    error: str = ""
+    """What the last attempt failed of."""
+    left_out: int = 0
+    """How many phases after the first are not told."""
+
+
 class ServerCoverage(msgspec.Struct, frozen=True, kw_only=True):
     """The spans of one server, oldest first, inside the window that was asked for."""
 
@@ -187,6 +202,7 @@ class ServerCoverage(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
     watermark: int | None = None
     spans: list[Span] = []
+    outages: list[Outage] = []
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):

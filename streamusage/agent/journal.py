@@ -17,7 +17,7 @@ import msgspec
 from streamusage.agent.ledger import Head
 from streamusage.agent.rows import Row, RowKey, done_at, key_of
 from streamusage.agent.source import Reading
-from streamusage.report import SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
+from streamusage.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
@@ -37,7 +37,9 @@ PART_COLUMNS = "name, body, checksum"
 _FORMAT = 1
 _OWN = 0
 """In `rows.life`: the journal's own rows. Other numbers mark the bridge of that life."""
-_KINDS: dict[str, Any] = {kind.__name__: kind for kind in (SlotRow, SpanRow, SessionRow, SampleRow, ViewerRow)}
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind for kind in (SlotRow, SpanRow, SessionRow, SampleRow, ViewerRow, OutageRow)
+}
 
 T = TypeVar("T")
 

@@ -110,6 +110,11 @@ def _check_replicated(simulation: Simulation) -> None:
         known = simulation.store.sessions.get((report.epoch, session.publish_id))
         assert known is not None, f"the service lacks {session}"
         assert known.total == session.total, f"the journal has {session}, stored {known}"
+    for outage in report.outages:
+        told = simulation.store.outages.get(outage.began_at)
+        assert told is not None, f"the service lacks {outage}"
+        assert msgspec.structs.replace(told, revision=outage.revision) == outage, f"the journal has {outage}, {told}"
+    assert ledger.head.outage is None, f"an outage goes on after everything healed: {ledger.head.outage}"
     with simulation.journal.transaction() as tx:
         closed = [row for row in tx.changed_since(-1) if isinstance(row, ViewerRow) and not row.open]
     assert not closed, f"{len(closed)} viewers who left are still in the journal"

@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 
 from streamusage.coverage import WORST_FIRST, Provenance, slot_of
 from streamusage.days import day_interval
+from streamusage.report import OutageRow, PhaseChange
 from tests.tui.scripted import MINUTE, ScriptedEstate, figures_of, scripted_estate
 from tests.tui.test_console import until
 from tui.app import ConsoleApp
@@ -25,6 +26,18 @@ CUT = BEGINS + 20 * MINUTE
 HEALS = CUT + 90 * MINUTE
 SERVERS = ("held-1", "live-1", "lost-1", "owes-1", "part-1", "back-1")
 
+BACK_OUTAGE = OutageRow(
+    began_at=CUT + 10_000,
+    revision=0,
+    phases=(
+        PhaseChange("retrying", CUT + 10_000),
+        PhaseChange("accumulating", CUT + 50_000),
+        PhaseChange("recovering", HEALS),
+    ),
+    failed_attempts=23,
+    error="cannot be reached (ConnectError)",
+)
+
 Stretch = tuple[int, int, Provenance]
 
 
@@ -36,7 +49,7 @@ async def break_off(estate: ScriptedEstate, minutes: int) -> None:
 async def come_back(estate: ScriptedEstate) -> None:
     """At `HEALS`: one fills all of it, one has lost a stretch, one knows a stretch in part, one cannot be accepted."""
     slots = [figures_of(slot) for slot in range(CUT, HEALS, MINUTE)]
-    await estate.agent("back-1").sync_up(*slots)
+    await estate.agent("back-1").sync_up(*slots, BACK_OUTAGE)
     await estate.agent("lost-1").sync_up(upto_ms=CUT + 10 * MINUTE, state="lost", reason="journal destroyed")
     await estate.agent("lost-1").sync_up(*slots[10:])
     await estate.agent("part-1").sync_up(
@@ -157,7 +170,7 @@ async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedE
     await come_back(estate)
     estate.clock.at_ms += 1_000
     app.state.tz = ZoneInfo("America/New_York")
-    async with app.run_test(size=(180, 50)) as pilot:
+    async with app.run_test(size=(180, 60)) as pilot:
         screen = await opened(pilot)
         await pilot.press("home")
         back = next(number for number, row in enumerate(screen.grid_view.grid.rows) if row.name == "back-1")  # type: ignore[union-attr]
@@ -188,6 +201,12 @@ async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedE
         assert isinstance(gap, GapScreen)
         await until(pilot, lambda: any("SLOT" in line for line in page(gap)), "the slots")
         text = "\n".join(page(gap))
+        phases = [line.split()[:3] for line in page(gap) if line.strip()[:2] in {"18", "19"}]
+        assert ["18:00:10", "·", "retrying:"] in phases
+        assert ["18:00:50", "·", "accumulating:"] in phases
+        assert ["19:30:00", "▒", "recovering:"] in phases
+        assert "attempt 24 got through" in text
+        assert "23 attempts failed, the last of: cannot be reached (ConnectError)" in text
         assert any(line.split() == ["connections", "+360"] for line in page(gap))
         assert "view time" in text
         assert text.count("+4 ") == 30, "thirty minutes one by one"

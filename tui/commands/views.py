@@ -7,13 +7,17 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.answers import ServerCoverage, SessionRecord
+from streamusage.answers import Outage, ServerCoverage, SessionRecord
 from streamusage.coverage import Provenance
+from streamusage.report import AgentPhase
 from streamusage.usage import ToldRecord, UsageRecord
 from tui.commands.streams import written
 from tui.model import formats
 from tui.model.formats import UNKNOWN
+from tui.model.outages import outages_of
 from tui.output import Column, Field, View
+
+PHASES: tuple[AgentPhase, ...] = ("retrying", "accumulating", "recovering", "online")
 
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,13 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     filled_at: int | None
     reason: str | None
     delta: Brought | None
+    outages: list[Outage]
+    """What the server's agent told of its failed sync-ups in the gap."""
+
+    @property
+    def failed_attempts(self) -> int | None:
+        """How many sync-ups failed; `None` where the agent told nothing, or has not told yet."""
+        return sum(outage.failed_attempts for outage in self.outages) if self.outages else None
 
 
 def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
@@ -53,6 +64,7 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
             filled_at=span.filled_at,
             reason=span.reason,
             delta=None if span.delta is None else msgspec.convert(span.delta, Brought, from_attributes=True),
+            outages=[] if span.state is Provenance.LIVE else outages_of(span, server.outages),
         )
         for server in servers
         for span in server.spans
@@ -101,6 +113,7 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
             Column("LENGTH", lambda gap: formats.duration_in_words(gap.to_ms - gap.from_ms), figure=True),
             Column("STATE", lambda gap: gap.state),
             Column("FILLED AFTER", _filled_after, figure=True),
+            Column("ATTEMPTS", lambda gap: _known(gap.failed_attempts, formats.count), figure=True),
             Column("CONNECTIONS", lambda gap: formats.count(_brought(gap, "connections")), figure=True),
             Column("IN", _shown_of_gap("bytes_in", formats.traffic), figure=True),
             Column("OUT", _shown_of_gap("bytes_out", formats.traffic), figure=True),
@@ -122,6 +135,8 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
             Field("delta_peak_in_bps", lambda gap: _brought(gap, "peak_in_bps")),
             Field("delta_peak_out_bps", lambda gap: _brought(gap, "peak_out_bps")),
             Field("delta_view_time_ms", lambda gap: _brought(gap, "view_time_ms")),
+            Field("failed_attempts", lambda gap: gap.failed_attempts),
+            *(Field(f"{phase}_at", _phase_at(phase)) for phase in PHASES),
             *(Field(f"delta_connections_by_protocol_{name}", _gap_protocol(name)) for name in protocols),
         ],
     )
@@ -138,6 +153,14 @@ def _brought(gap: Gap, figure: DeltaFigure) -> int | None:
 
 def _gap_protocol(protocol: str) -> Callable[[Gap], int | None]:
     return lambda gap: None if gap.delta is None else gap.delta.connections_by_protocol.get(protocol, 0)
+
+
+def _phase_at(phase: AgentPhase) -> Callable[[Gap], int | None]:
+    def first(gap: Gap) -> int | None:
+        times = [change.at for outage in gap.outages for change in outage.phases if change.phase == phase]
+        return min(times, default=None)
+
+    return first
 
 
 def _known(figure: int | None, text: Callable[[int], str]) -> str:
