@@ -58,7 +58,10 @@ class Agent:
         poll_interval_ms: int,
         clock: SteadyClock,
         status: StatusFile | None = None,
+        run: str = "",
     ) -> None:
+        """`run` names the life of the machine whose elapsed time the clock tells, so that a restarted agent knows how
+        long it was away whatever the wall clock says. Without it only one run of the agent compares."""
         self.ledger = ledger
         self.sync_up = sync_up
         self._server = server
@@ -70,7 +73,7 @@ class Agent:
         self._source_error = ""
         self._status = status
         self._clock_offset_ms: int | None = None
-        self._run = uuid.uuid4().hex
+        self._run = run or uuid.uuid4().hex
 
     def stop(self) -> None:
         """Asks the agent to take a last reading, hand it over if it can, and return."""
