@@ -131,7 +131,7 @@ def test_what_a_day_rests_on_and_what_came_later_is_told() -> None:
 
 def test_what_came_later_has_a_column_of_its_own_and_only_then() -> None:
     plain = of_server(a_day())
-    assert "CAME LATER" not in [column.title for column in columns_within(400, [plain])]
+    assert "ADJUSTED OUT" not in [column.title for column in columns_within(400, [plain])]
     columns = columns_within(400, [plain, adjusted()])
     title, line = (
         "".join(text for text, _ in parts)
@@ -143,7 +143,7 @@ def test_what_came_later_has_a_column_of_its_own_and_only_then() -> None:
         ].strip()
         for column in columns
     }
-    assert (shown["CAME LATER"], shown["95TH OUT"], shown["SAMPLES"]) == ("+1.20 MB", "12.3 Mbit/s", "287/288")
+    assert (shown["ADJUSTED OUT"], shown["95TH OUT"], shown["SAMPLES"]) == ("+1.20 MB", "12.3 Mbit/s", "287/288")
     assert shown["OUT"] == "20.0 MB", "the closed figure stays"
 
 

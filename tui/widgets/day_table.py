@@ -44,7 +44,7 @@ COLUMNS = (
     Column("RECOVERED", 10, Figures.recovered, lambda row: "backfilled" if row.backfilled.bytes_out else "quiet"),
     Column("CONN", 8, lambda row: formats.count_within(row.connections, 7)),
     Column("OUT", 9, lambda row: formats.traffic(row.bytes_out)),
-    Column("CAME LATER", 11, _later, lambda _: "partial", lambda row: row.came_later is not None),
+    Column("ADJUSTED OUT", 13, _later, lambda _: "partial", lambda row: row.came_later is not None),
     Column("PEAK OUT", 14, lambda row: _bandwidth(row.peak_out_bps)),
     Column("95TH OUT", 14, lambda row: _bandwidth(row.percentile.out_bps)),
     Column("SAMPLES", 14, _samples, lambda row: "" if row.percentile.rests_on_all else "missing"),
