@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 import rich
-from rich.segment import Segments
+from rich.segment import Segment, Segments
 from rich.traceback import Traceback
 from textual import events, on
 from textual.app import App
@@ -19,7 +19,6 @@ from streamusage.answers import Span
 from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import Clock
 from streamusage.day_answers import DailyStatistics
-from streamusage.usage import StreamId
 from tui.alerting import escapes, run_command
 from tui.deletions import Deletions
 from tui.gap_reader import read_gap
@@ -38,11 +37,13 @@ from tui.messages import (
 )
 from tui.model import formats
 from tui.model.alerts import AlertBook
+from tui.model.chart import Look
 from tui.model.day_shares import accounting_zone
 from tui.model.gap_story import GapFigures
 from tui.model.instants import length_ms
 from tui.model.months import last_of
 from tui.model.text import safe
+from tui.model.view import Column
 from tui.outbox import Outbox
 from tui.poller import Poller
 from tui.screens.base import ConsoleScreen
@@ -72,7 +73,7 @@ class Polls(Protocol):
     async def run(self) -> None: ...
     def refresh(self) -> None: ...
     def look_for_extension(self) -> None: ...
-    def wish(self, *, at_once: bool = True, **what: int | StreamId | None) -> None: ...
+    def wish(self, *, at_once: bool = True, **what: int | Look | None) -> None: ...
 
 
 class ConsoleApp(App[int]):
@@ -144,11 +145,16 @@ class ConsoleApp(App[int]):
         self.set_interval(1, self._tick)
 
     def _fatal_error(self) -> None:
-        """Ends with a traceback that shows no values: among them may be a token."""
+        """Ends with a traceback that shows no values: among them may be a token, and names that a terminal obeys."""
         self.bell()
         traceback = Traceback(show_locals=False, width=None, suppress=[rich])
-        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        rendered = self.console.render(traceback, self.console.options)
+        self._exit_renderables.append(Segments([self._fit_to_print(segment) for segment in rendered]))
         self._close_messages_no_wait()
+
+    def _fit_to_print(self, segment: Segment) -> Segment:
+        lines = self.client.without_token(segment.text).split("\n")
+        return Segment("\n".join(map(safe, lines)), segment.style, segment.control)
 
     def send(self, sequence: str) -> None:
         """Writes an escape sequence to the terminal."""
@@ -238,16 +244,19 @@ class ConsoleApp(App[int]):
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
         self.state.trends.heard(polled.trends)
-        self.tell_screens(polled=False)
+        reorders = self.state.view.column is Column.TREND and not self.state.held
+        if reorders:
+            self.state.look_at_growth()
+        self.tell_screens(polled=reorders)
 
     @on(HistoryPolled)
     def _history_polled(self, polled: HistoryPolled) -> None:
-        self.state.stream_history = {polled.stream: polled.history}
+        self.state.stream_history = {polled.key: polled.history}
         self.sessions_screen.state_changed(polled=False)
 
     @on(HistoryMissing)
     def _history_missing(self, missing: HistoryMissing) -> None:
-        self.state.stream_history = {missing.stream: missing.why}
+        self.state.stream_history = {missing.key: missing.why}
         self.sessions_screen.state_changed(polled=False)
 
     @on(DeleteFinished)
@@ -320,9 +329,9 @@ class ConsoleApp(App[int]):
             self.switch_to = picked.value
             self.exit(0)
 
-    def look_at(self, stream: StreamId | None, cells: int, step_ms: int) -> None:
-        """Polls the history of a stream from now on, or of none."""
-        self.poller.wish(history_of=stream, history_cells=cells, history_step_ms=step_ms)
+    def look_at(self, look: Look | None) -> None:
+        """Polls the history of a session's stream from now on, or of none."""
+        self.poller.wish(history_of=look)
 
     def look_at_coverage(self, from_ms: int, carriers_from_ms: int | None, *, at_once: bool) -> None:
         """Polls the coverage since an instant from now on, and who carried what since another."""

@@ -10,8 +10,9 @@ from textual.message import Message
 
 from streamusage.answers import ServerState
 from streamusage.clock import Clock
-from streamusage.usage import SessionKey, StreamId
+from streamusage.usage import SessionKey
 from tui.messages import HistoryMissing, PollFailed, SessionsPolled
+from tui.model.chart import Look
 from tui.model.sessions import Session
 
 NO_HISTORY = "a recording has no history of its own; the trend is what was recorded"
@@ -119,11 +120,11 @@ class Player:
     def look_for_extension(self) -> None:
         """There is nobody to ask."""
 
-    def wish(self, *, at_once: bool = True, **what: int | StreamId | None) -> None:
+    def wish(self, *, at_once: bool = True, **what: int | Look | None) -> None:
         """A recording holds sessions and servers only, and says so."""
-        stream = what.get("history_of")
-        if isinstance(stream, StreamId):
-            self._post(HistoryMissing(stream, NO_HISTORY))
+        look = what.get("history_of")
+        if isinstance(look, Look):
+            self._post(HistoryMissing(look.key, NO_HISTORY))
 
 
 def _message(poll: Recorded) -> Message:

@@ -10,7 +10,7 @@ import msgspec
 from streamusage.answers import Outage, ServerCoverage, SessionRecord
 from streamusage.coverage import Provenance
 from streamusage.report import AgentPhase
-from streamusage.usage import UsageRecord
+from streamusage.usage import ToldRecord, UsageRecord
 from tui.commands.streams import written
 from tui.model import formats
 from tui.model.formats import UNKNOWN
@@ -72,10 +72,10 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
     ]
 
 
-def session_view(tz: ZoneInfo) -> View[UsageRecord]:
+def session_view(tz: ZoneInfo) -> View[ToldRecord]:
     """Sessions; JSON and CSV have the documented names and order."""
     return View(
-        document=documented,
+        document=lambda record: documented(record) if isinstance(record, UsageRecord) else record,
         columns=[
             Column("STREAM", lambda record: written(record.stream)),
             Column("STATE", _state),
@@ -86,7 +86,7 @@ def session_view(tz: ZoneInfo) -> View[UsageRecord]:
             Column("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
             Column("LOST", lambda record: formats.count(record.lost_subscribers), figure=True),
             Column("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
-            Column("START TIME", lambda record: str(record.start_time), figure=True),
+            Column("START TIME", lambda record: str(record.start_time or UNKNOWN), figure=True),
         ],
         fields=[
             Field("name", lambda record: record.name),
@@ -176,7 +176,9 @@ def _filled_after(gap: Gap) -> str:
 
 
 def time_text(at_ms: int, tz: ZoneInfo) -> str:
-    """`2026-11-21 12:03:04` in the zone; the bare figure where no calendar holds it."""
+    """`2026-11-21 12:03:04` in the zone; the bare figure where no calendar holds it; `–` where it is not known."""
+    if not at_ms:
+        return UNKNOWN
     try:
         return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
@@ -190,9 +192,9 @@ def documented(record: UsageRecord) -> UsageRecord:
     return UsageRecord(**{name: getattr(record, name) for name in UsageRecord.__struct_fields__})
 
 
-def _state(record: UsageRecord) -> str:
+def _state(record: ToldRecord) -> str:
     return UNKNOWN if not isinstance(record, SessionRecord) else "live" if record.live else "ended"
 
 
-def _provenance(record: UsageRecord) -> str:
+def _provenance(record: ToldRecord) -> str:
     return record.provenance if isinstance(record, SessionRecord) else UNKNOWN
