@@ -8,10 +8,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
+from html import escape
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
 
 import httpx
+import msgspec
 
 from streamusage.failures import BadAddress, BadAnswer, Unreachable, UsageApiError
 
@@ -153,9 +155,19 @@ class Exchange:
         return Reply(response.status_code, response.headers, bytes(body), timing)
 
     def without_token(self, text: str) -> str:
-        """The text without the token, should the other side have repeated it."""
-        if self._token:
-            for form in (self._token, quote(self._token, safe=""), urlencode({"": self._token})[1:]):
+        """The text without the token in any form: as it is, and as URLs, JSON and XML write it."""
+        token = self._token
+        if token:
+            in_json = msgspec.json.encode(token)[1:-1].decode()
+            forms = {
+                token,
+                quote(token, safe=""),
+                urlencode({"": token})[1:],
+                in_json,
+                escape(token),
+                escape(token, quote=False),
+            }
+            for form in sorted(forms, key=len, reverse=True):
                 text = text.replace(form, "•••")
         return text
 

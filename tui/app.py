@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 import rich
-from rich.segment import Segments
+from rich.segment import Segment, Segments
 from rich.traceback import Traceback
 from textual import events, on
 from textual.app import App
@@ -145,11 +145,16 @@ class ConsoleApp(App[int]):
         self.set_interval(1, self._tick)
 
     def _fatal_error(self) -> None:
-        """Ends with a traceback that shows no values: among them may be a token."""
+        """Ends with a traceback that shows no values: among them may be a token, and names that a terminal obeys."""
         self.bell()
         traceback = Traceback(show_locals=False, width=None, suppress=[rich])
-        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        rendered = self.console.render(traceback, self.console.options)
+        self._exit_renderables.append(Segments([self._fit_to_print(segment) for segment in rendered]))
         self._close_messages_no_wait()
+
+    def _fit_to_print(self, segment: Segment) -> Segment:
+        lines = self.client.without_token(segment.text).split("\n")
+        return Segment("\n".join(map(safe, lines)), segment.style, segment.control)
 
     def send(self, sequence: str) -> None:
         """Writes an escape sequence to the terminal."""

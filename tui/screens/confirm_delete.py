@@ -92,7 +92,9 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
 
     @on(Button.Pressed, "#go")
     def _go(self) -> None:
-        if not self._checking:
+        if self._state.is_read_only():
+            self._say(["Nothing was deleted: this console is read-only again."])
+        elif not self._checking:
             self._checking = True
             self.run_worker(self._check_and_go(), exclusive=True, exit_on_error=False)
 
