@@ -8,35 +8,29 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input
 
-from streamusage.answers import Span
-from streamusage.coverage import WORST_FIRST, Interval, Provenance
+from streamusage.coverage import Interval, Provenance
 from tui.actions import Context, available, bindings
 from tui.messages import CoveragePolled, DayPolled
 from tui.model import formats
 from tui.model.accounts import Timeline
 from tui.model.coverage_book import CoverageBook
-from tui.model.day_shares import DayShares
-from tui.model.gaps import CELL_LENGTHS_MS, grid, in_words, period, turned, window_edges
+from tui.model.gaps import CELL_LENGTHS_MS, grid, period, turned, window_edges
 from tui.model.healing import Healing
 from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
 from tui.screens.gap import GapScreen
+from tui.screens.gap_cell import CellTeller
 from tui.screens.help import HelpScreen
 from tui.widgets import bars
 from tui.widgets.filter_prompt import FilterPrompt
-from tui.widgets.gap_foot import LEAST_LINES, Lines, foot, words
+from tui.widgets.gap_foot import LEAST_LINES, Lines
 from tui.widgets.gap_grid import GapGridView, cells_within
-from tui.widgets.gap_parts import delta_lines, legend, legend_lines, story_lines
+from tui.widgets.gap_parts import legend, legend_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import Page
 
 _FIXED_LINES = 4
 """The header, the summary, the legend and the keys."""
-_CANNOT_SHOW = (
-    "is a plain Stream Manager: it does not say which server reported when,",
-    "so what was seen live, filled in or is missing cannot be shown. Its figures are",
-    "taken as they come. An agent with our usage service keeps that account.",
-)
 _TURNED_FOR_MS = 4_000
 """How long cells stand out that were filled just now."""
 
@@ -49,7 +43,7 @@ class GapsScreen(ConsoleScreen):
     def __init__(self, server: str | None = None) -> None:
         super().__init__()
         self.book = CoverageBook()
-        self._shares = DayShares()
+        self._cell = CellTeller(lambda server, day: self.console_app.ask_for_day(server, day))
         self._cell_ms = CELL_LENGTHS_MS[0]
         self._word_lines = LEAST_LINES
         self._server = server
@@ -127,14 +121,14 @@ class GapsScreen(ConsoleScreen):
             # and again, in the middle of key presses; they hold no cycles, so it has nothing to find.
             gc.collect(1)
             gc.freeze()
-        self._shares.day_went_on(self._now_ms(), self.state.tz)
+        self._cell.time_went_on(self._now_ms(), self.state)
         self._note_turned(before)
         self._tell_open_gap()
         self._window_changed(at_once=False)
 
     def day_polled(self, polled: DayPolled) -> None:
         """Takes in a server's day."""
-        self._shares.heard(polled.server, polled.day, polled.statistics)
+        self._cell.heard_day(polled.server, polled.day, polled.statistics)
         self.state_changed(polled=False)
 
     def _note_turned(self, before: dict[str, Timeline]) -> None:
@@ -214,52 +208,12 @@ class GapsScreen(ConsoleScreen):
         return left, right
 
     def _words(self) -> Lines:
-        if self.state.cannot_show:
-            return [
-                [(f" {safe(self.state.host)} {_CANNOT_SHOW[0]}", "warn")],
-                *([(f" {line}", "warn")] for line in _CANNOT_SHOW[1:]),
-            ]
-        if self.state.why_failed:
-            return [[(f" {safe(self.state.why_failed)}", "bad")]]
         notice = self._notice
         if notice is None and self._healing.is_under_way:
             notice = (self._healing.in_words(), Provenance.BACKFILLED.value)
-        said = words(self._told(), self.size.width, self._word_lines)
-        return foot(said, notice, self._story(), legend_lines(), self._word_lines)
-
-    def _story(self) -> list[Lines]:
-        """The story of the worst gap in the cell under the cursor, and what it brought."""
-        gaps = self._gaps_here()
-        if not gaps or self._of_streams or self.grid_view.gap_row is None:
-            return []
-        name = self.grid_view.gap_row.name
-        server = next((one for one in self.state.servers or () if one.server == name), None)
-        gap, tz = min(gaps, key=lambda one: (WORST_FIRST.index(one.state), one.from_ms)), self.state.tz
-        return [
-            story_lines(gap, server, self.book.outages.get(name, ()), tz, self._now_ms()),
-            delta_lines(gap, tz),
-        ]
-
-    def _told(self) -> list[tuple[str, Span | None]]:
-        view = self.grid_view
-        made, row = view.grid, view.gap_row
-        if made is None or row is None:
-            return []
-        told = in_words(made, view.row, view.cell, self.state.tz, self._now_ms())
-        if self._of_streams:
-            return told
-        return [
-            (text + (self._share(row.name, span) if span is not None and span.delta is not None else ""), span)
-            for text, span in told
-        ]
-
-    def _share(self, server: str, span: Span) -> str:
-        """What part of its day's traffic a fill brought, once the day is known."""
-        wanted = self._shares.missing(server, span, self.state.tz)
-        if wanted is not None:
-            self.console_app.ask_for_day(*wanted)
-        share = self._shares.share(server, span, self.state.tz)
-        return "" if share is None else f" · {share} of the day"
+        return self._cell.lines(
+            self.state, self.grid_view, self.book, notice, self._word_lines, of_streams=self._of_streams
+        )
 
     # Moving
 
@@ -396,21 +350,12 @@ class GapsScreen(ConsoleScreen):
 
     # Elsewhere
 
-    def _gaps_here(self) -> list[Span]:
-        """The gaps in the cell under the cursor, oldest first."""
-        view = self.grid_view
-        made, row = view.grid, view.gap_row
-        if made is None or row is None:
-            return []
-        spans = row.timeline.between(made.edges[view.cell], made.edges[view.cell + 1])
-        return [span for span in spans if span.state is not Provenance.LIVE]
-
     def action_open(self) -> None:
         """Opens the gap under the cursor."""
         row = self.grid_view.gap_row
         if row is None:
             return
-        gaps = self._gaps_here()
+        gaps = self.grid_view.gaps_here()
         if not gaps:
             self._notice = ("there is no gap here; n goes to the next", "quiet")
             self._draw_lines()

@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from streamusage.answers import Span
 from streamusage.coverage import Interval, Provenance
 from tui.model import formats
 from tui.model.accounts import WHOLE, Cell
@@ -82,6 +83,14 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         if self.grid is None:
             return 0
         return self.grid.cells - 1 if self.at_ms is None else self.grid.cell_at(self.at_ms)
+
+    def gaps_here(self) -> list[Span]:
+        """The gaps in the cell under the cursor, oldest first."""
+        row = self.gap_row
+        if self.grid is None or row is None:
+            return []
+        spans = row.timeline.between(self.grid.edges[self.cell], self.grid.edges[self.cell + 1])
+        return [span for span in spans if span.state is not Provenance.LIVE]
 
     def show(self, grid: GapGrid, turned: Mapping[str, Sequence[Interval]] | None = None) -> None:
         """Takes in a window; the cursor stays at its row and instant, or goes to the nearest that is there.
