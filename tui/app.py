@@ -208,7 +208,7 @@ class ConsoleApp(App[int]):
     def _alert_not_told(self, why: str) -> None:
         self.sessions_screen.say(safe(why), "bad")
 
-    def _record(self, polled: SessionsPolled | PollFailed) -> None:
+    def _record(self, polled: SessionsPolled | PollFailed | CoveragePolled) -> None:
         if self._tape is not None:
             try:
                 self._tape.hear(polled)
@@ -218,6 +218,7 @@ class ConsoleApp(App[int]):
 
     @on(CoveragePolled)
     def _coverage_polled(self, polled: CoveragePolled) -> None:
+        self._record(polled)
         self.state.coverage = polled.coverage
         for screen in self.screen_stack:
             if isinstance(screen, GapsScreen):

@@ -114,7 +114,7 @@ def test_what_a_day_rests_on_and_what_came_later_is_told() -> None:
     )
     assert one.came_later is not None
     assert later_in_words(one.came_later, NOW, UTC) == (
-        "+12 connections, -3 B in, +1.20 MB out, +1 min viewed came after closing (2 entries, newest Sat 23:59); "
+        "+12 connections, -3 B in, +1.20 MB out, +1 min viewed after closing (2 entries, newest Sat 23:59), "
         "not in the figures"
     )
 

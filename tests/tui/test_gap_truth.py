@@ -140,7 +140,7 @@ def words(screen: GapsScreen) -> str:
 
 
 def days_words(screen: DaysScreen) -> str:
-    lines = [screen.query_one(f"#words-{number}", Line) for number in range(3)]
+    lines = [screen.query_one(f"#words-{number}", Line) for number in range(4)]
     return " ".join("".join(segment.text for segment in line.render_line(0)).strip() for line in lines)
 
 

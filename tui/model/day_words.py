@@ -48,7 +48,8 @@ def state_in_words(figures: Figures, *, is_over: bool, now_ms: int, tz: tzinfo |
 
 
 def later_in_words(later: CameLater, now_ms: int, tz: tzinfo | None) -> str:
-    """`+12 connections, +1.20 GB out came after closing (2 entries, newest 03:12); not in the figures`."""
+    """`+12 connections, +3 B in, +1.20 GB out, +1 min viewed after closing (2 entries, newest 03:12), not in the
+    figures`."""
     parts = [
         f"{_signed(later.connections)}{formats.count(abs(later.connections))} connections",
         f"{_signed(later.bytes_in)}{formats.traffic(abs(later.bytes_in))} in",
@@ -59,7 +60,7 @@ def later_in_words(later: CameLater, now_ms: int, tz: tzinfo | None) -> str:
     if later.entries is not None and later.at is not None:
         entries = "1 entry" if later.entries == 1 else f"{formats.count(later.entries)} entries"
         when = f" ({entries}, newest {formats.moment(later.at, now_ms, tz)})"
-    return f"{', '.join(parts)} came after closing{when}; not in the figures"
+    return f"{', '.join(parts)} after closing{when}, not in the figures"
 
 
 def _signed(number: int) -> str:

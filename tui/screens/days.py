@@ -31,7 +31,7 @@ _ASK_EVERY_MS = 15_000
 _REST_FACTOR = 5
 """A month that takes long to work out is asked for so much more seldom: the service rests that many times as long."""
 _CHART_FROM_LINES = 20
-_WORD_LINES = 3
+_WORD_LINES = 4
 
 
 class DaysScreen(ConsoleScreen):
@@ -172,8 +172,10 @@ class DaysScreen(ConsoleScreen):
 
     def _summary(self) -> tuple[list[Part], list[Part]]:
         zone = accounting_zone(self.state.tz).key
-        left: list[Part] = [(f" {self.first:%B %Y}", "strong"), (f"  days of {zone}", "quiet")]
         days, month = self._days(), self._month
+        if self._opened is not None:
+            return [(f" {self._opened:%A %d %B %Y}", "strong"), (f"  by server, a day of {zone}", "quiet")], []
+        left: list[Part] = [(f" {self.first:%B %Y}", "strong"), (f"  days of {zone}", "quiet")]
         if days and month is not None:
             if month.total is not None:
                 left += [("   complete ", "quiet"), (month.total.complete(), "strong")]
@@ -184,8 +186,7 @@ class DaysScreen(ConsoleScreen):
                 left.append(("   no account zone: nothing is closed", "quiet"))
         elif not self._failed and not self.state.cannot_show and month is None:
             left.append(("   asking …", "quiet"))
-        right = [(f"{self._opened:%A %d %B} by server ", "accent")] if self._opened is not None else []
-        return left, right
+        return left, []
 
     def _draw_words(self, figures: Figures | None) -> None:
         lines: list[list[Part]] = []
@@ -203,22 +204,23 @@ class DaysScreen(ConsoleScreen):
             self.query_one(f"#words-{number}", Line).show(lines[number] if number < len(lines) else [])
 
     def _told(self, figures: Figures) -> list[list[Part]]:
-        """The row under the cursor: its state and coverage, its split, and what stands beside its figures."""
+        """The row under the cursor: its state and coverage, its split, its percentile, and what stands beside them."""
         tz, now_ms = self.state.tz, self.state.now_ms()
         zone, day = accounting_zone(tz), self._day()
         is_over = day is not None and day_interval(day, zone).to_ms <= now_ms
         stated = state_in_words(figures, is_over=is_over, now_ms=now_ms, tz=tz)
         first: list[Part] = [(f" {safe(figures.name.strip())} · {safe(stated)} · ", "strong")]
         first.append((coverage_in_words(figures), figures.worst.value))
-        second: list[Part] = [
-            (f" {split_in_words(figures) or 'no connections'} · ", "quiet"),
-            (percentile_in_words(figures), "quiet" if figures.percentile.rests_on_all else "missing"),
+        lines = [
+            first,
+            [(f" {split_in_words(figures) or 'no connections'}", "quiet")],
+            [(f" {percentile_in_words(figures)}", "quiet" if figures.percentile.rests_on_all else "missing")],
         ]
         if figures.came_later is not None:
-            return [first, second, [(f" {later_in_words(figures.came_later, now_ms, tz)}", "partial")]]
-        if not figures.is_complete:
-            return [first, second, [(" not complete: every figure is a lower bound", "missing")]]
-        return [first, second]
+            lines.append([(f" {later_in_words(figures.came_later, now_ms, tz)}", "partial")])
+        elif not figures.is_complete:
+            lines.append([(" not complete: every figure is a lower bound", "missing")])
+        return lines
 
     # Keys
 
