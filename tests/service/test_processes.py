@@ -146,7 +146,6 @@ class Agent:
             ),
         )  # fmt: skip
 
-
     def short_publish(self, upto: int) -> tuple[SessionRow, ...]:
         if self.revision % 3:
             return ()
@@ -323,9 +322,10 @@ async def test_mixed_load_with_kills_conserves_every_unit(
         )
         kills = sum(node.kills for node in nodes) - how_many
         print(
-            f"{engine}: {SECONDS:g} s, {kills} kills, {sum(agent.reports for agent in agents)} reports acknowledged, "
-            f"{published} publishes, {len(operator.imported)} imports, {len(operator.deleted)} deletes, {discarded} discarded "
-            f"with {discarder_kills} kills of retention, {console.polls} polls, {operator.lists} lists"
+            f"{engine}: {SECONDS:g} s, {kills} kills, {discarder_kills} of retention, "
+            f"{sum(agent.reports for agent in agents)} reports acknowledged, {published} publishes, "
+            f"{len(operator.imported)} imports, {len(operator.deleted)} deletes, {discarded} discarded, "
+            f"{console.polls} polls, {operator.lists} lists"
         )
         assert discarded > SECONDS, "records are discarded while the others work"
         assert kills >= SECONDS // 6
