@@ -58,12 +58,13 @@ def memory_mb(pid: int) -> float:
 
 
 async def measure(directory: Path, seconds: float, viewers: int) -> None:
-    began = time.monotonic()
+    began = int(time.time())
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        body = stat_page(viewers, 1000 + int(time.monotonic() - began))
-        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime())
+        now = int(time.time())  # one clock for both, as in nginx: their difference names the worker's life
+        body = stat_page(viewers, 1000 + now - began)
+        date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now))
         writer.write(f"HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         await writer.drain()
         writer.close()

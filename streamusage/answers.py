@@ -1,10 +1,8 @@
-"""What the usage service answers: the shapes of docs/api.md, and how a long list of records is read. Pure.
+"""What the usage service answers: the shapes of docs/api.md. Pure.
 
 Unknown fields are ignored everywhere. Times are UTC milliseconds.
 """
 
-import re
-from collections.abc import Iterator
 from typing import Literal
 
 import msgspec
@@ -14,7 +12,7 @@ from streamusage.day_answers import BackfilledPart as BackfilledPart
 from streamusage.day_answers import CoveredTime as CoveredTime
 from streamusage.day_answers import Daily as Daily
 from streamusage.day_answers import DailyStatistics as DailyStatistics
-from streamusage.report import AgentPhase, Role
+from streamusage.report import AgentPhase, PhaseChange, Role
 from streamusage.usage import SessionKey, StreamId, UsageRecord
 
 
@@ -182,6 +180,21 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return Interval(self.from_ms, self.to_ms)
 
 
+class Outage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch in which an agent's sync-ups failed, as the agent itself told it once it got through again."""
+
+    from_ms: int = msgspec.field(name="from")
+    """When the first sync-up failed."""
+    to_ms: int = msgspec.field(name="to")
+    """When the newest of its phases began."""
+    phases: list[PhaseChange]
+    failed_attempts: int
+    error: str = ""
+    """What the last attempt failed of."""
+    left_out: int = 0
+    """How many phases after the first are not told."""
+
+
 class ServerCoverage(msgspec.Struct, frozen=True, kw_only=True):
     """The spans of one server, oldest first, inside the window that was asked for."""
 
@@ -189,6 +202,7 @@ class ServerCoverage(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
     watermark: int | None = None
     spans: list[Span] = []
+    outages: list[Outage] = []
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
@@ -276,166 +290,3 @@ class ErrorBody(msgspec.Struct, frozen=True):
 
     error_message: str = msgspec.field(name="errorMessage")
     timestamp: int | float | None = None
-
-
-class UnreadableError(ValueError):
-    """An answer that is not what the API promises. The text says what is wrong, and where."""
-
-
-SLICE_BYTES = 256 * 1024
-"""About a millisecond of decoding: what an event loop with a keyboard can spare at a time."""
-
-_CUTS_TRIED = 4
-_BOUNDARY = re.compile(rb"\}\s*,")
-_POSITION = re.compile(r"\(byte (\d+)\)$")
-_INDEX = re.compile(r"\$\[(\d+)\]")
-
-
-class _EitherSpelling(msgspec.Struct, frozen=True):
-    """A record whose subscribers are spelled as documented or as meant."""
-
-    name: str
-    scope: str
-    startTime: int
-    endTime: int
-    duration: int
-    maxSubscribers: int
-    lostSubscribers: int
-    totalSubscribers: int
-    updated: int
-    aciveSubscribers: int | None = None
-    activeSubscribers: int | None = None
-
-
-_record = msgspec.json.Decoder(UsageRecord)
-_records = msgspec.json.Decoder(list[UsageRecord])
-_either_spelling = msgspec.json.Decoder(list[_EitherSpelling])
-
-
-def decode_record(body: bytes) -> UsageRecord:
-    """One usage record, given alone or as the only element of a list. Raises `UnreadableError`."""
-    if body.lstrip()[:1] == b"[":
-        records = [record for records in decode_records(body) for record in records]
-    else:
-        records = decode_records_once(b"[" + body + b"]", first=0, at_byte=-1)
-    if len(records) != 1:
-        raise UnreadableError(f"one usage record was expected, {len(records)} came")
-    return records[0]
-
-
-def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list[UsageRecord]]:
-    """The records of a list, a slice at a time, so that an event loop can do other work between slices.
-
-    A slice ends at a `}` followed by `,`. Where that lies inside a string or a nested value the slice cannot decode,
-    and is tried again up to the next such place; after a few of them at twice its length, so that the work stays in
-    proportion to the answer. Raises `UnreadableError` with the position; what came before was right.
-    """
-    start = _opening_bracket(body) + 1
-    look_from, tries, count = start + slice_bytes, 0, 0
-    while True:
-        boundary = _BOUNDARY.search(body, min(look_from, len(body)))
-        end = len(body) if boundary is None else boundary.start() + 1
-        part = b"[" + body[start:end] + (b"" if boundary is None else b"]")
-        try:
-            records = decode_records_once(part, first=count, at_byte=start - 1)
-        except _CutShortError:
-            if boundary is None:
-                raise
-            tries += 1
-            look_from = boundary.end() if tries % _CUTS_TRIED else start + 2 * (boundary.end() - start)
-            continue
-        if boundary is None and not records and count:
-            raise UnreadableError(f"broken JSON: nothing follows the last comma (byte {start})")
-        yield records
-        if boundary is None:
-            return
-        count += len(records)
-        start, tries = boundary.end(), 0
-        look_from = start + slice_bytes
-
-
-class _CutShortError(UnreadableError):
-    """The text ends before the value does."""
-
-
-def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[UsageRecord]:
-    """A list of records in one go. `first` and `at_byte` say where the part lies, for messages."""
-    try:
-        records = _records.decode(part)
-    except msgspec.ValidationError as error:
-        records = _decode_either_spelling(part, _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error)))
-    except msgspec.DecodeError as error:
-        raise _broken(str(error), part, at_byte) from None
-    except UnicodeDecodeError:
-        raise UnreadableError(f"broken JSON: not UTF-8 (byte {_not_utf8_at(part) + at_byte})") from None
-    return [
-        msgspec.structs.replace(record, scope=record.scope.lstrip("/")) if record.scope[:1] == "/" else record
-        for record in records
-    ]
-
-
-def _decode_either_spelling(part: bytes, error_text: str) -> list[UsageRecord]:
-    try:
-        either = _either_spelling.decode(part)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise UnreadableError(error_text) from None
-    records = []
-    for record in either:
-        active = record.activeSubscribers if record.aciveSubscribers is None else record.aciveSubscribers
-        if active is None:
-            raise UnreadableError(error_text)
-        records.append(
-            UsageRecord(
-                name=record.name,
-                scope=record.scope,
-                start_time=record.startTime,
-                end_time=record.endTime,
-                duration=record.duration,
-                active_subscribers=active,
-                max_subscribers=record.maxSubscribers,
-                lost_subscribers=record.lostSubscribers,
-                total_subscribers=record.totalSubscribers,
-                updated=record.updated,
-            )
-        )
-    return records
-
-
-def _opening_bracket(body: bytes) -> int:
-    at = 3 if body.startswith(b"\xef\xbb\xbf") else 0
-    while body[at : at + 1] in (b" ", b"\t", b"\r", b"\n"):
-        at += 1
-    if body[at : at + 1] != b"[":
-        raise UnreadableError(f"a JSON list was expected, the answer {described(body)}")
-    return at
-
-
-def described(body: bytes) -> str:
-    """How a body begins, in words that an operator can act on."""
-    head = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    if not head:
-        return "is empty"
-    if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
-        return "is a web page"
-    if head.startswith(b"{"):
-        return "is a JSON object"
-    return "is not JSON"
-
-
-def _broken(error_text: str, part: bytes, at_byte: int) -> UnreadableError:
-    found = _POSITION.search(error_text)
-    if found is None:
-        return _CutShortError(f"broken JSON: the answer breaks off (byte {at_byte + len(part)})")
-    position = int(found[1])
-    what = error_text[: found.start()].removeprefix("JSON is malformed: ").strip()
-    text = f"broken JSON: {what} (byte {position + at_byte})"
-    # Malformed at the very bracket that closed the slice: the cut may be to blame.
-    return _CutShortError(text) if position >= len(part) - 1 else UnreadableError(text)
-
-
-def _not_utf8_at(part: bytes) -> int:
-    try:
-        part.decode()
-    except UnicodeDecodeError as error:
-        return error.start
-    return len(part)

@@ -1,4 +1,4 @@
-"""The one place that builds URLs of the usage API and speaks to a service.
+"""The one place that builds URLs of the usage API and reads what a service answers.
 
 `UsageClient` works against our own service and against a plain Stream Manager, which knows nothing of our extension
 and then answers `ExtensionMissing`. Every failure is a `UsageApiError` whose text names the host and what was asked,
@@ -6,14 +6,14 @@ and never holds the token. Nothing is tried twice here: that is the caller's to 
 """
 
 import asyncio
-import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
 from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Literal, NamedTuple, Self, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 import httpx
 import msgspec
@@ -31,14 +31,19 @@ from streamusage.answers import (
     RemovedServer,
     Servers,
     Trends,
-    UnreadableError,
-    decode_record,
-    decode_records,
-    described,
 )
 from streamusage.clock import Clock, SystemClock
 from streamusage.day_answers import Adjustments, CloseResult, Daily, DailySums
-from streamusage.drift import Drift, drift_of
+from streamusage.drift import Drift, drift_of, missing_of
+from streamusage.exchange import (
+    ANSWER_SECONDS,
+    LARGEST_ANSWER_BYTES,
+    SILENCE_SECONDS,
+    Exchange,
+    Reply,
+    Timing,
+    milliseconds_since,
+)
 from streamusage.failures import (
     BadAddress,
     BadAnswer,
@@ -48,7 +53,8 @@ from streamusage.failures import (
     Unreachable,
     UsageApiError,
 )
-from streamusage.usage import EmptyNameError, SessionKey, StreamId, UsageRecord, stream_path
+from streamusage.record_lists import UnreadableError, decode_record, decode_records, described
+from streamusage.usage import EmptyNameError, SessionKey, StreamId, ToldRecord, UsageRecord, stream_path
 
 __all__ = [
     "BadAddress",
@@ -63,13 +69,6 @@ __all__ = [
     "UsageClient",
 ]
 
-LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
-CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 15.0
-"""How long the service may say nothing within an answer."""
-ANSWER_SECONDS = 60.0
-"""How long a whole answer may take."""
-
 ApiVersion = Literal["3.1", "4.0"]
 Answer = TypeVar("Answer")
 
@@ -80,25 +79,6 @@ class ServiceTime(NamedTuple):
     now_ms: int
     heard_at_ms: int
     """This clock's `elapsed_ms` when it was heard."""
-
-
-class Timing(NamedTuple):
-    """Where the time of one exchange went, in milliseconds."""
-
-    connect_ms: float | None
-    """`None` where a connection was open already."""
-    first_byte_ms: float
-    """From the request to the answer's head."""
-    body_ms: float
-    decode_ms: float
-    answer_bytes: int
-
-
-class _Reply(NamedTuple):
-    status: int
-    headers: httpx.Headers
-    body: bytes
-    timing: Timing
 
 
 class UsageClient:
@@ -115,17 +95,17 @@ class UsageClient:
         silence_seconds: float = SILENCE_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        self._base = _checked_address(base_url)
-        self._token = _checked_token(token)
-        self.base_url = str(self._base).rstrip("/")
+        self._exchange = Exchange(
+            base_url,
+            token,
+            largest_answer_bytes=largest_answer_bytes,
+            silence_seconds=silence_seconds,
+            answer_seconds=answer_seconds,
+        )
+        self.base_url = self._exchange.base_url
         self.api_version = api_version
         self._api = f"/streammanager/api/{quote(api_version, safe='')}"
         self._clock = clock or SystemClock()
-        self._largest_answer_bytes = largest_answer_bytes
-        self._answer_seconds = answer_seconds
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS))
-        self.host = _host(self._base)
-        """Host and port, for messages and titles."""
         self.has_extension: bool | None = None
         """Whether the service knows our extension; `None` until it was asked. Set to `None` to ask again."""
         self.service_time: ServiceTime | None = None
@@ -134,8 +114,21 @@ class UsageClient:
         self.records_drift: Drift | None = None
         """What their fields were; `None` where there was no record among them."""
 
+    @property
+    def host(self) -> str:
+        """Host and port, for messages and titles."""
+        return self._exchange.host
+
+    @host.setter
+    def host(self, shown: str) -> None:
+        self._exchange.host = shown
+
     def __repr__(self) -> str:
         return f"<UsageClient {self.host}>"
+
+    def without_token(self, text: str) -> str:
+        """The text without the token, should the other side have repeated it."""
+        return self._exchange.without_token(text)
 
     async def __aenter__(self) -> Self:
         return self
@@ -143,15 +136,15 @@ class UsageClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._exchange.close()
 
     # The documented part
 
-    async def usage(self) -> list[UsageRecord]:
-        """Every record. A documented "not found" means that there is none."""
+    async def usage(self) -> list[ToldRecord]:
+        """Every record, those too that lack something. A documented "not found" means that there is none."""
         return await self._read_records(f"{self._api}/admin/event/usage", "read the usage records")
 
-    async def usage_of(self, stream: StreamId) -> list[UsageRecord]:
+    async def usage_of(self, stream: StreamId) -> list[ToldRecord]:
         """The records of one stream, one a session; empty where there is none. Raises `EmptyNameError`."""
         return await self._read_records(self._usage_path(stream), f"read the usage records of {stream}")
 
@@ -163,7 +156,7 @@ class UsageClient:
             return []
         return self._decoded(reply, asked, list[LiveStream])
 
-    async def delete_session(self, key: SessionKey) -> UsageRecord:
+    async def delete_session(self, key: SessionKey) -> ToldRecord:
         """Deletes one session and gives its last record.
 
         Raises `EmptyNameError` before anything is sent where the scope, the name or the start time is missing:
@@ -284,26 +277,28 @@ class UsageClient:
     def _usage_path(self, stream: StreamId) -> str:
         return f"{self._api}/admin/event/usage/{stream_path(stream)}"
 
-    async def _read_records(self, path: str, asked: str) -> list[UsageRecord]:
+    async def _read_records(self, path: str, asked: str) -> list[ToldRecord]:
         reply = await self._ask("GET", path, asked)
         if reply.status == 404 and self._error_text(reply):
             return []
         self._check(reply, asked)
-        records: list[UsageRecord] = []
+        records: list[ToldRecord] = []
+        missing: Counter[str] = Counter()
         began = time.perf_counter()
         try:
             for part in decode_records(reply.body):
                 records.extend(part)
+                missing += missing_of(part)
                 await asyncio.sleep(0)
         except UnreadableError as error:
             raise BadAnswer(self.host, asked, self.without_token(str(error))) from None
-        self._note(reply, began)
+        self._note(reply, began, missing)
         return records
 
-    def _note(self, reply: _Reply, began: float) -> None:
+    def _note(self, reply: Reply, began: float, missing: Counter[str]) -> None:
         """Keeps how long an answer with records took, and what their fields were."""
-        self.records_timing = reply.timing._replace(decode_ms=_milliseconds_since(began))
-        self.records_drift = drift_of(reply.body)
+        self.records_timing = reply.timing._replace(decode_ms=milliseconds_since(began))
+        self.records_drift = drift_of(reply.body, missing)
 
     async def _extension(
         self,
@@ -326,7 +321,7 @@ class UsageClient:
         began = time.perf_counter()
         answer = self._decoded(reply, asked, kind)
         if of_records:
-            self._note(reply, began)
+            self._note(reply, began, Counter())
         self.has_extension = True
         now_ms = getattr(answer, "now", None)
         if isinstance(now_ms, int):
@@ -338,7 +333,7 @@ class UsageClient:
             self.host, asked, "it speaks the documented usage API only, as a plain Stream Manager does"
         )
 
-    def _is_foreign(self, reply: _Reply) -> bool:
+    def _is_foreign(self, reply: Reply) -> bool:
         """Whether a first answer on one of our paths shows that the service does not know them."""
         if reply.status in (401, 403):
             return not self._error_text(reply)
@@ -356,82 +351,12 @@ class UsageClient:
         body: bytes | None = None,
         bearer: bool = False,
         with_token: bool = True,
-    ) -> _Reply:
-        """One request and its whole answer, whatever its status. Raises `Unreachable` and `BadAnswer`."""
-        failure: UsageApiError
-        maybe_done = method != "GET"
-        try:
-            request = self._request(method, path, query or {}, body, bearer, with_token)
-            async with asyncio.timeout(self._answer_seconds):
-                return await self._exchange(request, asked)
-        except TimeoutError:
-            failure = Unreachable(self.host, asked, f"no whole answer within {self._answer_seconds:g} s")
-        except httpx.TimeoutException as error:
-            failure = Unreachable(self.host, asked, _TIMEOUTS.get(type(error), "it took too long"))
-            maybe_done = maybe_done and not isinstance(error, httpx.ConnectTimeout)
-        except httpx.InvalidURL:
-            failure = BadAnswer(self.host, asked, "the name makes an address that is too long to send")
-        except httpx.DecodingError:
-            failure = BadAnswer(self.host, asked, "the answer is compressed in a way that cannot be undone")
-        except httpx.RemoteProtocolError:
-            failure = Unreachable(
-                self.host, asked, "the connection broke off, or what answers there does not speak HTTP"
-            )
-        except httpx.ConnectError as error:
-            failure, maybe_done = Unreachable(self.host, asked, _why_not_connected(str(error))), False
-        except httpx.HTTPError as error:
-            failure = Unreachable(self.host, asked, self.without_token(str(error)) or type(error).__name__)
-        if maybe_done and isinstance(failure, Unreachable):
-            failure = Unreachable(self.host, asked, f"{failure.what}; it is not known whether it was done: look again")
-        # Raised out here, so that no exception that holds the request and its token hangs on it.
-        raise failure
-
-    def _request(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes | None, bearer: bool, with_token: bool
-    ) -> httpx.Request:
-        headers = {"Accept": "application/json"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        if self._token and with_token:
-            if bearer:
-                headers["Authorization"] = f"Bearer {self._token}"
-            else:
-                query = {"accessToken": self._token, **query}
-        target = self._base.path.rstrip("/") + path + ("?" + urlencode(query) if query else "")
-        # Written as raw path: nothing on the way may undo the encoding of `%2F`, `%2E%2E` and the like.
-        url = self._base.copy_with(raw_path=target.encode("ascii"))
-        return self._http.build_request(method, url, headers=headers, content=body)
-
-    async def _exchange(self, request: httpx.Request, asked: str) -> _Reply:
-        began = time.perf_counter()
-        connected: float | None = None
-
-        async def trace(event: str, _info: Mapping[str, object]) -> None:
-            nonlocal connected
-            if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-                connected = time.perf_counter()
-
-        request.extensions["trace"] = trace
-        response = await self._http.send(request, stream=True)
-        headed = time.perf_counter()
-        try:
-            body = bytearray()
-            async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > self._largest_answer_bytes:
-                    limit = self._largest_answer_bytes
-                    raise BadAnswer(self.host, asked, f"the answer is larger than {limit // 1_048_576 or limit} MB")
-        finally:
-            await response.aclose()
-        self._hear_the_time(response.headers)
-        timing = Timing(
-            None if connected is None else 1000 * (connected - began),
-            1000 * (headed - (connected or began)),
-            _milliseconds_since(headed),
-            0.0,
-            len(body),
+    ) -> Reply:
+        reply = await self._exchange.ask(
+            method, path, asked, query=query, body=body, bearer=bearer, with_token=with_token
         )
-        return _Reply(response.status_code, response.headers, bytes(body), timing)
+        self._hear_the_time(reply.headers)
+        return reply
 
     def _hear_the_time(self, headers: httpx.Headers) -> None:
         if self.has_extension:
@@ -442,7 +367,7 @@ class UsageClient:
             return
         self.service_time = ServiceTime(now_ms, self._clock.elapsed_ms())
 
-    def _decoded(self, reply: _Reply, asked: str, kind: type[Answer]) -> Answer:
+    def _decoded(self, reply: Reply, asked: str, kind: type[Answer]) -> Answer:
         self._check(reply, asked)
         try:
             return msgspec.json.decode(reply.body, type=kind)
@@ -455,7 +380,7 @@ class UsageClient:
             )
             raise BadAnswer(self.host, asked, what) from None
 
-    def _check(self, reply: _Reply, asked: str) -> None:
+    def _check(self, reply: Reply, asked: str) -> None:
         """Raises what an answer's status means, with the service's own words where it gave some."""
         status = reply.status
         if status in (200, 201, 204):
@@ -473,7 +398,7 @@ class UsageClient:
             raise BadAnswer(self.host, asked, f"{told}: it sends us elsewhere; check the address")
         raise BadAnswer(self.host, asked, f"{told}: this is not a Stream Manager's usage API; check the address")
 
-    def _error_text(self, reply: _Reply) -> str:
+    def _error_text(self, reply: Reply) -> str:
         """What the service said in the documented shape of a failure; empty where it did not."""
         try:
             said = msgspec.json.decode(reply.body, type=ErrorBody).error_message
@@ -481,71 +406,7 @@ class UsageClient:
             return ""
         return self.without_token(said)[:500] or "no reason given"
 
-    def without_token(self, text: str) -> str:
-        """The text without the token, should the other side have repeated it."""
-        if self._token:
-            for form in (self._token, quote(self._token, safe=""), urlencode({"": self._token})[1:]):
-                text = text.replace(form, "•••")
-        return text
-
 
 def _days_query(first: date, last: date, tz: str, server: str | None) -> dict[str, str]:
     query = {"from": first.isoformat(), "to": last.isoformat(), "tz": tz}
     return query | ({"server": server} if server else {})
-
-
-_TIMEOUTS: dict[type[httpx.TimeoutException], str] = {
-    httpx.ConnectTimeout: f"no connection within {CONNECT_SECONDS:g} s",
-    httpx.ReadTimeout: "it stopped answering",
-    httpx.WriteTimeout: "it stopped taking the request",
-}
-
-
-def _milliseconds_since(instant: float) -> float:
-    return 1000 * (time.perf_counter() - instant)
-
-
-def _why_not_connected(said: str) -> str:
-    if "certificate" in said.lower():
-        return f"its certificate is not trusted ({said})"
-    if "not known" in said or "resolution" in said or "getaddrinfo" in said:
-        return "no such host; check the address"
-    return "nothing answers there; is it running, and is the address right?"
-
-
-def _checked_address(base_url: str) -> httpx.URL:
-    try:
-        url = httpx.URL(base_url.strip())
-    except httpx.InvalidURL:
-        raise BadAddress("the address is not a URL; give one such as http://sm.example.net:5080") from None
-    if url.scheme not in ("http", "https") or not url.host:
-        raise BadAddress(
-            "the address must begin with http:// or https:// and name a host, such as http://sm.example.net:5080"
-        )
-    if url.query or url.fragment:
-        raise BadAddress("the address must end before any ? or #; a token goes into a file or the environment")
-    if url.userinfo:
-        raise BadAddress("the address must not hold a user or a password; a token goes into a file or the environment")
-    return url
-
-
-def _checked_token(token: str | None) -> str:
-    token = (token or "").strip()
-    if not token.isprintable() or not token.isascii():
-        raise BadAddress("the token holds characters that no token has; check its file")
-    return token
-
-
-def _host(url: httpx.URL) -> str:
-    host = f"[{url.host}]" if ":" in url.host else url.host
-    return f"{host}:{url.port}" if url.port else host
-
-
-def _without_query(record: logging.LogRecord) -> bool:
-    if isinstance(record.args, tuple):
-        record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
-    return True
-
-
-# httpx logs the URL of each request at INFO; ours carry the token in the query.
-logging.getLogger("httpx").addFilter(_without_query)

@@ -2,7 +2,11 @@
 
 import asyncio
 import time
+from pathlib import Path
 from typing import Protocol
+
+_COUNTS_SUSPEND = hasattr(time, "CLOCK_BOOTTIME")
+"""On Linux `CLOCK_BOOTTIME` goes on while the machine is suspended, and `CLOCK_MONOTONIC` does not."""
 
 
 class Clock(Protocol):
@@ -63,7 +67,16 @@ class SteadyClock:
         await self._clock.sleep(seconds)
 
 
+def machine_life() -> str:
+    """The name of this machine's life since it was switched on: within it, elapsed time compares across processes.
+
+    Empty where it has none, or where elapsed time does not count suspend.
+    """
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip() if _COUNTS_SUSPEND else ""
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
 def _elapsed_ns() -> int:
-    # CLOCK_BOOTTIME counts suspend, CLOCK_MONOTONIC on Linux does not; elsewhere there is only the latter.
-    boottime = getattr(time, "CLOCK_BOOTTIME", None)
-    return time.monotonic_ns() if boottime is None else time.clock_gettime_ns(boottime)
+    return time.clock_gettime_ns(time.CLOCK_BOOTTIME) if _COUNTS_SUSPEND else time.monotonic_ns()

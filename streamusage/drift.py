@@ -1,26 +1,32 @@
-"""Whether a service's records still have the fields that the documents name. Pure.
+"""How a service's records differ from the documented ones. Pure.
 
-One record of an answer is looked at, not all: a schema changes for all of them.
+What they lack is counted record by record; for what they have too much one record is looked at, not all: a schema
+changes for all of them.
 """
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from json import JSONDecodeError, JSONDecoder
 from typing import NamedTuple
 
-from streamusage.usage import UsageRecord
+from streamusage.usage import ToldRecord, UsageRecord
 
-DOCUMENTED = frozenset(UsageRecord.__struct_encode_fields__)
+DOCUMENTED = dict(zip(UsageRecord.__struct_fields__, UsageRecord.__struct_encode_fields__, strict=True))
+"""Names on the wire by ours."""
 OURS = frozenset({"live", "provenance"})
-_EITHER = {"activeSubscribers": "aciveSubscribers"}
+_EITHER = frozenset({"activeSubscribers"})
 _LOOKED_AT_BYTES = 64 * 1024
 _FIRST_RECORD = re.compile(r"\[\s*(?=\{)")
 
 
 class Drift(NamedTuple):
-    """Names of fields, sorted."""
+    """What came and is not documented, and what is documented and did not come."""
 
     unknown: tuple[str, ...]
-    missing: tuple[str, ...]
+    """Names of fields, sorted."""
+    missing: tuple[tuple[str, int], ...]
+    """Names of fields, sorted, and how many records lack each."""
 
     def __bool__(self) -> bool:
         return bool(self.unknown or self.missing)
@@ -30,12 +36,30 @@ class Drift(NamedTuple):
         if self.unknown:
             told.append(f"{len(self.unknown)} unknown: {', '.join(self.unknown[:5])}")
         if self.missing:
-            told.append(f"{len(self.missing)} missing: {', '.join(self.missing)}")
+            lacking = (f"{name} in {count:,} record{'' if count == 1 else 's'}" for name, count in self.missing)
+            told.append(f"{len(self.missing)} missing: {', '.join(lacking)}")
         return "; ".join(told)
 
 
-def drift_of(body: bytes) -> Drift | None:
-    """What the first record of an answer has too much or too little; `None` where there is none to look at."""
+def missing_of(records: Iterable[ToldRecord]) -> Counter[str]:
+    """How many of the records lack which field."""
+    found: Counter[str] = Counter()
+    for record in records:
+        if not isinstance(record, UsageRecord):
+            found.update(lacks(record))
+    return found
+
+
+def lacks(record: ToldRecord) -> list[str]:
+    """The documented fields that a record was told without."""
+    if isinstance(record, UsageRecord):
+        return []
+    figures = [wire for ours, wire in DOCUMENTED.items() if getattr(record, ours) is None]
+    return figures + [DOCUMENTED[name] for name in ("name", "scope", "start_time") if not getattr(record, name)]
+
+
+def drift_of(body: bytes, missing: Counter[str]) -> Drift | None:
+    """How an answer's records differ; `None` where there is none to look at."""
     text = body[:_LOOKED_AT_BYTES].decode("utf-8", "replace")
     found = _FIRST_RECORD.search(text)
     if found is None:
@@ -44,5 +68,5 @@ def drift_of(body: bytes) -> Drift | None:
         record, _ = JSONDecoder().raw_decode(text, found.end())
     except (JSONDecodeError, RecursionError):
         return None
-    names = {_EITHER.get(name, name) for name in record}
-    return Drift(tuple(sorted(names - DOCUMENTED - OURS)), tuple(sorted(DOCUMENTED - names)))
+    unknown = set(record) - set(DOCUMENTED.values()) - OURS - _EITHER
+    return Drift(tuple(sorted(unknown)), tuple(sorted(missing.items())))

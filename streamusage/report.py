@@ -215,6 +215,31 @@ class Based(msgspec.Struct, frozen=True):
 AgentPhase = Literal["online", "retrying", "accumulating", "recovering"]
 
 
+class PhaseChange(msgspec.Struct, frozen=True):
+    """When the agent came into a phase."""
+
+    phase: AgentPhase
+    at: Millis
+
+
+class OutageRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch in which the agent's sync-ups failed, as the agent itself went through it.
+
+    The report that ends it says `recovering`, the one after that also when the agent was `online` again.
+    """
+
+    began_at: Millis
+    """When the first sync-up failed."""
+    revision: Count
+    phases: Annotated[tuple[PhaseChange, ...], Meta(min_length=1)]
+    """Oldest first. `retrying` after `accumulating`: the agent was started anew in between."""
+    failed_attempts: Count
+    error: Annotated[str, Meta(max_length=512)] = ""
+    """What the last of them failed of, in the agent's words."""
+    left_out: Count = 0
+    """How many phases between the first and the rest are not told: an agent that starts over and over has many."""
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """One sync-up: all that changed since the revision which the service acknowledged."""
 
@@ -237,6 +262,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     sessions: tuple[SessionRow, ...] = ()
     samples: tuple[SampleRow, ...] = ()
     viewers: tuple[ViewerRow, ...] = ()
+    outages: tuple[OutageRow, ...] = ()
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,8 +28,34 @@ class StreamId(NamedTuple):
         return f"{self.scope}/{self.name}"
 
 
-class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The API's record of one session: ten fields, in wire order."""
+class ToldRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A usage record as some service told it: ten fields, in wire order.
+
+    A figure that was left out is `None`, a name that was left out empty, a start time 0.
+    """
+
+    name: str
+    scope: str
+    start_time: int = msgspec.field(name="startTime")
+    end_time: int | None = msgspec.field(name="endTime")
+    duration: int | None
+    active_subscribers: int | None = msgspec.field(name="aciveSubscribers")
+    max_subscribers: int | None = msgspec.field(name="maxSubscribers")
+    lost_subscribers: int | None = msgspec.field(name="lostSubscribers")
+    total_subscribers: int | None = msgspec.field(name="totalSubscribers")
+    updated: int | None
+
+    @property
+    def key(self) -> SessionKey:
+        return SessionKey(self.scope, self.name, self.start_time)
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.scope, self.name)
+
+
+class UsageRecord(ToldRecord, frozen=True, kw_only=True):
+    """The API's record of one session, as it is documented: nothing is left out."""
 
     name: str
     scope: str
@@ -41,14 +67,6 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     lost_subscribers: int = msgspec.field(name="lostSubscribers")
     total_subscribers: int = msgspec.field(name="totalSubscribers")
     updated: int
-
-    @property
-    def key(self) -> SessionKey:
-        return SessionKey(self.scope, self.name, self.start_time)
-
-    @property
-    def stream(self) -> StreamId:
-        return StreamId(self.scope, self.name)
 
 
 class EmptyNameError(ValueError):

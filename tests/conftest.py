@@ -39,6 +39,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    properties = (pair for report in terminalreporter.getreports("passed") for pair in report.user_properties)
+    noticed = sorted(str(value) for name, value in properties if name == "noticed mutation")
+    if noticed:
+        terminalreporter.section(f"{len(noticed)} rules of the protocol were broken on purpose, and each was noticed")
+        for line in noticed:
+            terminalreporter.line(line.splitlines()[0][:200])
     not_run = [report for report in terminalreporter.getreports("skipped") if NOT_RUN in str(report.longrepr)]
     if not_run:
         lacking = missing(*(program for programs in BY_MARKER.values() for program in programs))

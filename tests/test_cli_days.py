@@ -68,6 +68,7 @@ def test_why_a_day_is_not_final() -> None:
     [
         (("serve", "--account-zone", "Mars/Base"), "no time zone is named"),
         (("serve", "--close-grace", "soon"), "no length of time"),
+        (("serve", "--close-settle", "2"), "no length of time"),
         (("daily", "close"), "--day"),
         (("daily", "close", "--day", "2026-11-20"), "give --yes"),
         (("daily", "export", "--from", "2026-11-20"), "--to"),

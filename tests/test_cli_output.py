@@ -93,7 +93,9 @@ class TestViews:
         assert len(gaps_of(servers, with_live=True)) == 3
 
         document = msgspec.json.decode("".join(json_text(found)))
-        assert list(document[0]) == ["server", "from", "to", "state", "detected_at", "filled_at", "reason", "delta"]
+        assert list(document[0]) == [
+            *("server", "from", "to", "state", "detected_at", "filled_at", "reason", "delta", "outages")
+        ]
         assert document[0]["delta"]["connections_by_protocol"] == {"hls": 1, "rtmp": 2}
         assert document[1]["delta"] is None
 

@@ -19,8 +19,10 @@ from streamusage.report import (
     Baseline,
     EpochIssued,
     EpochRequest,
+    OutageRow,
     Peak,
     PeakWindow,
+    PhaseChange,
     Report,
     SlotRow,
     SpanRow,
@@ -92,7 +94,7 @@ async def report_what_came_late(url: str, from_ms: int) -> None:
             life="journal-1.1",
             epoch=issued.epoch,
             since=0,
-            upto=3,
+            upto=4,
             sent_at=to_ms,
             sync_interval_ms=10_000,
             based_on=issued.based_on,
@@ -120,9 +122,22 @@ async def report_what_came_late(url: str, from_ms: int) -> None:
                     peak_out=Peak(bps=12_000, at=to_ms, window_ms=10_000),
                 ),
             ),
+            outages=(
+                OutageRow(
+                    began_at=counted_from + 10_000,
+                    revision=4,
+                    phases=(
+                        PhaseChange("retrying", counted_from + 10_000),
+                        PhaseChange("accumulating", counted_from + 40_000),
+                        PhaseChange("recovering", to_ms),
+                    ),
+                    failed_attempts=17,
+                    error="cannot be reached",
+                ),
+            ),
         )
         reply = await http.post("reports", content=msgspec.json.encode(report))
-        assert msgspec.json.decode(reply.content, type=Acknowledgement).acknowledged == 3, reply.text
+        assert msgspec.json.decode(reply.content, type=Acknowledgement).acknowledged == 4, reply.text
 
 
 async def test_records_go_in_out_and_away(service: Service) -> None:
@@ -186,7 +201,7 @@ async def test_gaps_and_days_tell_what_came_late(service: Service) -> None:
     ended = await service("gaps", "--from", "1h", "--format", "json")
     assert ended.code == 0, ended.err
     lost, backfilled, missing = json.loads(ended.out)
-    assert list(lost) == ["server", "from", "to", "state", "detected_at", "filled_at", "reason", "delta"]
+    assert list(lost) == [*("server", "from", "to", "state", "detected_at", "filled_at", "reason", "delta", "outages")]
     assert (lost["state"], lost["from"], lost["to"]) == ("lost", from_ms, from_ms + MINUTE)
     assert lost["reason"] == "journal destroyed"
     assert (backfilled["state"], backfilled["server"]) == ("backfilled", "edge-1")
@@ -200,7 +215,10 @@ async def test_gaps_and_days_tell_what_came_late(service: Service) -> None:
         "peak_out_bps": 12_000,
         "view_time_ms": 120_000,
     }
-    assert (missing["state"], missing["delta"]) == ("missing", None)
+    assert (missing["state"], missing["delta"], missing["outages"]) == ("missing", None, [])
+    (outage,) = backfilled["outages"]
+    assert (outage["failed_attempts"], outage["error"]) == (17, "cannot be reached")
+    assert [phase["phase"] for phase in outage["phases"]] == ["retrying", "accumulating", "recovering"]
 
     table = (await service("gaps", "--from", "1h")).out
     assert "backfilled" in table
@@ -208,6 +226,8 @@ async def test_gaps_and_days_tell_what_came_late(service: Service) -> None:
 
     rows = list(csv.DictReader(io.StringIO((await service("gaps", "--from", "1h", "--format", "csv")).out)))
     assert rows[1]["delta_connections_by_protocol_rtmp"] == "3"
+    assert (rows[1]["failed_attempts"], rows[1]["retrying_at"]) == ("17", str(from_ms + MINUTE + 10_000))
+    assert (rows[2]["failed_attempts"], rows[2]["retrying_at"]) == ("", ""), "not told yet is not zero"
 
     days = json.loads((await service("daily", "--format", "json")).out)
     assert sum(day["connections"] for day in days) == 4

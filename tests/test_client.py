@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamusage.answers import UnreadableError, decode_records
 from streamusage.client import (
     BadAddress,
     BadAnswer,
@@ -24,6 +23,7 @@ from streamusage.client import (
     UsageApiError,
     UsageClient,
 )
+from streamusage.record_lists import UnreadableError, decode_records
 from streamusage.usage import EmptyNameError, SessionKey, StreamId
 from tests.canned import Asked, CannedServer, reply
 

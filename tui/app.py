@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 import rich
-from rich.segment import Segments
+from rich.segment import Segment, Segments
 from rich.traceback import Traceback
 from textual import events, on
 from textual.app import App
@@ -18,8 +18,6 @@ from textual.message import Message
 from streamusage.answers import Span
 from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import Clock
-from streamusage.day_answers import DailyStatistics
-from streamusage.usage import StreamId
 from tui.alerting import escapes, run_command
 from tui.deletions import Deletions
 from tui.gap_reader import read_gap
@@ -27,6 +25,7 @@ from tui.memory import Memory
 from tui.messages import (
     CoveragePolled,
     DayPolled,
+    DayRowsPolled,
     DeleteFinished,
     GapRead,
     HistoryMissing,
@@ -38,11 +37,13 @@ from tui.messages import (
 )
 from tui.model import formats
 from tui.model.alerts import AlertBook
+from tui.model.chart import Look
 from tui.model.day_shares import accounting_zone
 from tui.model.gap_story import GapFigures
 from tui.model.instants import length_ms
-from tui.model.months import last_of
+from tui.model.months import DayRows, Month, last_of, month_of, rows_of
 from tui.model.text import safe
+from tui.model.view import Column
 from tui.outbox import Outbox
 from tui.poller import Poller
 from tui.screens.base import ConsoleScreen
@@ -72,7 +73,7 @@ class Polls(Protocol):
     async def run(self) -> None: ...
     def refresh(self) -> None: ...
     def look_for_extension(self) -> None: ...
-    def wish(self, *, at_once: bool = True, **what: int | StreamId | None) -> None: ...
+    def wish(self, *, at_once: bool = True, **what: int | Look | None) -> None: ...
 
 
 class ConsoleApp(App[int]):
@@ -144,11 +145,16 @@ class ConsoleApp(App[int]):
         self.set_interval(1, self._tick)
 
     def _fatal_error(self) -> None:
-        """Ends with a traceback that shows no values: among them may be a token."""
+        """Ends with a traceback that shows no values: among them may be a token, and names that a terminal obeys."""
         self.bell()
         traceback = Traceback(show_locals=False, width=None, suppress=[rich])
-        self._exit_renderables.append(Segments(self.console.render(traceback, self.console.options)))
+        rendered = self.console.render(traceback, self.console.options)
+        self._exit_renderables.append(Segments([self._fit_to_print(segment) for segment in rendered]))
         self._close_messages_no_wait()
+
+    def _fit_to_print(self, segment: Segment) -> Segment:
+        lines = self.client.without_token(segment.text).split("\n")
+        return Segment("\n".join(map(safe, lines)), segment.style, segment.control)
 
     def send(self, sequence: str) -> None:
         """Writes an escape sequence to the terminal."""
@@ -202,7 +208,7 @@ class ConsoleApp(App[int]):
     def _alert_not_told(self, why: str) -> None:
         self.sessions_screen.say(safe(why), "bad")
 
-    def _record(self, polled: SessionsPolled | PollFailed) -> None:
+    def _record(self, polled: SessionsPolled | PollFailed | CoveragePolled) -> None:
         if self._tape is not None:
             try:
                 self._tape.hear(polled)
@@ -212,6 +218,7 @@ class ConsoleApp(App[int]):
 
     @on(CoveragePolled)
     def _coverage_polled(self, polled: CoveragePolled) -> None:
+        self._record(polled)
         self.state.coverage = polled.coverage
         for screen in self.screen_stack:
             if isinstance(screen, GapsScreen):
@@ -227,7 +234,13 @@ class ConsoleApp(App[int]):
     def _month_polled(self, polled: MonthPolled) -> None:
         for screen in self.screen_stack:
             if isinstance(screen, DaysScreen):
-                screen.month_polled(polled.first, polled.days)
+                screen.month_polled(polled.first, polled.month)
+
+    @on(DayRowsPolled)
+    def _day_rows_polled(self, polled: DayRowsPolled) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, DaysScreen):
+                screen.rows_polled(polled.day, polled.rows)
 
     @on(GapRead)
     def _gap_read(self, read: GapRead) -> None:
@@ -238,16 +251,19 @@ class ConsoleApp(App[int]):
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
         self.state.trends.heard(polled.trends)
-        self.tell_screens(polled=False)
+        reorders = self.state.view.column is Column.TREND and not self.state.held
+        if reorders:
+            self.state.look_at_growth()
+        self.tell_screens(polled=reorders)
 
     @on(HistoryPolled)
     def _history_polled(self, polled: HistoryPolled) -> None:
-        self.state.stream_history = {polled.stream: polled.history}
+        self.state.stream_history = {polled.key: polled.history}
         self.sessions_screen.state_changed(polled=False)
 
     @on(HistoryMissing)
     def _history_missing(self, missing: HistoryMissing) -> None:
-        self.state.stream_history = {missing.stream: missing.why}
+        self.state.stream_history = {missing.key: missing.why}
         self.sessions_screen.state_changed(polled=False)
 
     @on(DeleteFinished)
@@ -320,9 +336,9 @@ class ConsoleApp(App[int]):
             self.switch_to = picked.value
             self.exit(0)
 
-    def look_at(self, stream: StreamId | None, cells: int, step_ms: int) -> None:
-        """Polls the history of a stream from now on, or of none."""
-        self.poller.wish(history_of=stream, history_cells=cells, history_step_ms=step_ms)
+    def look_at(self, look: Look | None) -> None:
+        """Polls the history of a session's stream from now on, or of none."""
+        self.poller.wish(history_of=look)
 
     def look_at_coverage(self, from_ms: int, carriers_from_ms: int | None, *, at_once: bool) -> None:
         """Polls the coverage since an instant from now on, and who carried what since another."""
@@ -344,12 +360,28 @@ class ConsoleApp(App[int]):
         self.run_worker(self._read_month(first), group="month", exit_on_error=True)
 
     async def _read_month(self, first: date) -> None:
-        days: list[DailyStatistics] | str
+        month: Month | str
+        last, tz = last_of(first), accounting_zone(self.state.tz).key
         try:
-            days = (await self.client.daily(first, last_of(first), accounting_zone(self.state.tz).key)).days
+            by_day = await self.client.daily_sums(first, last, tz, by="day", group="all")
+            month = month_of(first, by_day, await self.client.daily_sums(first, last, tz, by="month", group="all"))
         except UsageApiError as error:
-            days = str(error)
-        self.post_message(MonthPolled(first, days))
+            month = str(error)
+        self.post_message(MonthPolled(first, month))
+
+    def ask_for_day_rows(self, day: date) -> None:
+        """Reads the roles and servers of a day."""
+        self.run_worker(self._read_day_rows(day), group="day rows", exit_on_error=True)
+
+    async def _read_day_rows(self, day: date) -> None:
+        rows: DayRows | str
+        tz = accounting_zone(self.state.tz).key
+        try:
+            roles = (await self.client.daily_sums(day, day, tz, by="day", group="role")).sums
+            rows = rows_of(day, roles, (await self.client.daily(day, day, tz)).days)
+        except UsageApiError as error:
+            rows = str(error)
+        self.post_message(DayRowsPolled(day, rows))
 
     def read_gap(self, row: str, span: Span, *, of_stream: bool) -> None:
         """Reads what an opened gap shows."""

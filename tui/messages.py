@@ -8,10 +8,11 @@ from textual.message import Message
 from streamusage.answers import Carriers, Coverage, History, ServerState, Trends
 from streamusage.day_answers import DailyStatistics
 from streamusage.drift import Drift
-from streamusage.usage import SessionKey, StreamId
+from streamusage.usage import SessionKey
 from tui.deleter import Outcome
 from tui.model.gap_story import GapFigures
 from tui.model.latency import Split
+from tui.model.months import DayRows, Month
 from tui.model.sessions import Session
 
 
@@ -67,7 +68,15 @@ class MonthPolled(Message):
     """A month's daily statistics were asked for; what came, or why nothing did."""
 
     first: date
-    days: list[DailyStatistics] | str
+    month: Month | str
+
+
+@dataclass
+class DayRowsPolled(Message):
+    """The roles and servers of a day were asked for; what came, or why nothing did."""
+
+    day: date
+    rows: DayRows | str
 
 
 @dataclass
@@ -88,9 +97,9 @@ class TrendsPolled(Message):
 
 @dataclass
 class HistoryPolled(Message):
-    """The history of the stream that is looked at."""
+    """The history of the stream that is looked at, for the chart of one of its sessions."""
 
-    stream: StreamId
+    key: SessionKey
     history: History
 
 
@@ -98,7 +107,7 @@ class HistoryPolled(Message):
 class HistoryMissing(Message):
     """There is no history of the stream to be had, and why."""
 
-    stream: StreamId
+    key: SessionKey
     why: str
 
 

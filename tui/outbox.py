@@ -11,6 +11,7 @@ from streamusage.client import UsageApiError, UsageClient
 from tui import exports
 from tui.copying import TooLarge, sequence
 from tui.exports import ExportError
+from tui.model.redaction import redacted
 from tui.model.sessions import Session
 from tui.model.text import safe
 from tui.screens.base import latency_lines
@@ -60,7 +61,7 @@ class Outbox:
         return self.save(file or self.file_name("svg"), self._app.export_screenshot(), "a picture of the screen")
 
     async def bundle(self, file: str) -> Part:
-        """All that somebody else needs to understand what is seen here now, in one archive."""
+        """All that somebody else needs to understand what is seen here now, in one archive, and no secret."""
         state = self._app.state
         parts: dict[str, object] = {
             "summary.txt": "\n".join(self._summary()),
@@ -73,8 +74,11 @@ class Outbox:
             ],
             "gaps.json": await self._gaps(),
         }
-        content = exports.bundle(parts, state.now_ms(), self._client.without_token)
+        content = exports.bundle(parts, state.now_ms(), self._clean)
         return self.save(file or self.file_name("tar.gz"), content, "an incident bundle")
+
+    def _clean(self, text: str) -> str:
+        return redacted(self._client.without_token(text))
 
     async def _gaps(self) -> object:
         """The coverage of the last hours; why there is none, where there is none."""

@@ -21,9 +21,9 @@ from streamusage.client import (
     UsageClient,
 )
 from streamusage.clock import Clock
-from streamusage.usage import SessionKey, StreamId, UsageRecord
+from streamusage.usage import SessionKey, StreamId, ToldRecord
 from tui.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
-from tui.model.gaps import window
+from tui.model.chart import Look
 from tui.model.latency import Split
 from tui.model.sessions import Session, from_record, with_live_list
 from tui.model.trends import KEPT_STEPS, STEP_MS
@@ -49,9 +49,7 @@ class Wishes:
     """Since when the gap view wants to know; `None` where it is not open."""
     carriers_from_ms: int | None = None
     """Since when it wants to know which server carried which stream."""
-    history_of: StreamId | None = None
-    history_cells: int = 60
-    history_step_ms: int = 60_000
+    history_of: Look | None = None
 
 
 class Poller:
@@ -87,7 +85,7 @@ class Poller:
         if self._client.has_extension is False:
             self._client.has_extension = None
 
-    def wish(self, *, at_once: bool = True, **what: int | StreamId | None) -> None:
+    def wish(self, *, at_once: bool = True, **what: int | Look | None) -> None:
         """Changes what else is polled, and polls at once if that asks for more, unless it can wait."""
         wishes = replace(self._wishes, **what)  # type: ignore[arg-type]
         if wishes != self._wishes:
@@ -137,7 +135,7 @@ class Poller:
                 return
         await self._poll_lists()
         if self._wishes.history_of is not None:
-            self._post(HistoryMissing(self._wishes.history_of, NO_HISTORY))
+            self._post(HistoryMissing(self._wishes.history_of.key, NO_HISTORY))
 
     def _split(self) -> Split | None:
         timing = self._client.records_timing
@@ -207,15 +205,15 @@ class Poller:
                 carriers = await self._client.carriers(wishes.carriers_from_ms, now_ms + AHEAD_MS)
             self._post(CoveragePolled(coverage, carriers))
         if wishes.history_of is not None:
-            step_ms = wishes.history_step_ms
-            from_ms = window(now_ms, wishes.history_cells, step_ms)
-            to_ms = from_ms + wishes.history_cells * step_ms
+            look = wishes.history_of
+            stream = StreamId(look.key.scope, look.key.name)
+            to_ms = now_ms + look.step_ms if look.to_ms is None else look.to_ms
             try:
-                history = await self._client.history(wishes.history_of, from_ms, to_ms, step_ms)
+                history = await self._client.history(stream, look.from_ms, to_ms, look.step_ms)
             except (NotFound, Refused, BadAnswer, ValueError) as error:
-                self._post(HistoryMissing(wishes.history_of, str(error)))
+                self._post(HistoryMissing(look.key, str(error)))
             else:
-                self._post(HistoryPolled(wishes.history_of, history))
+                self._post(HistoryPolled(look.key, history))
 
     # A plain Stream Manager
 
@@ -253,7 +251,7 @@ class Poller:
             )
         )
 
-    async def _sessions_of(self, records: list[UsageRecord]) -> dict[SessionKey, Session]:
+    async def _sessions_of(self, records: list[ToldRecord]) -> dict[SessionKey, Session]:
         found: dict[SessionKey, Session] = {}
         for start in range(0, len(records), _SLICE):
             for session in map(from_record, records[start : start + _SLICE]):

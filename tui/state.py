@@ -8,7 +8,7 @@ from datetime import tzinfo
 from streamusage.answers import Coverage, History, ServerState
 from streamusage.clock import Clock
 from streamusage.drift import Drift
-from streamusage.usage import SessionKey, StreamId
+from streamusage.usage import SessionKey
 from tui.memory import Memory
 from tui.messages import PollFailed, SessionsPolled
 from tui.model.columns import SHOWN, Density
@@ -24,6 +24,9 @@ from tui.model.timeline import Timeline
 from tui.model.trends import TrendBook
 from tui.model.view import Column, SessionView
 from tui.model.waiting import Waiting
+
+GROWTH_MINUTES = 10
+"""How far back the order by trend looks."""
 
 
 @dataclass
@@ -53,8 +56,8 @@ class ConsoleState:
     servers: list[ServerState] | None = None
     cannot_show: str = ""
     coverage: Coverage | None = None
-    stream_history: dict[StreamId, History | str] = field(default_factory=dict)
-    """The history of the stream that is looked at, or why there is none."""
+    stream_history: dict[SessionKey, History | str] = field(default_factory=dict)
+    """The history for the session that is looked at, or why there is none."""
     timeline: Timeline = field(default_factory=Timeline)
     waiting: Waiting = field(default_factory=Waiting)
     tally: Tally = field(default_factory=Tally)
@@ -67,6 +70,7 @@ class ConsoleState:
     """Whether the header says so."""
     why_failed: str = ""
     failures: int = 0
+    _grown_since_minute: int = 0
     _service_now_ms: int | None = None
     _heard_at_ms: int | None = None
     _retry_at_ms: int | None = None
@@ -84,7 +88,7 @@ class ConsoleState:
         self.failures, self.why_failed = 0, ""
         self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
         self.servers, self.cannot_show = polled.servers, polled.cannot_show
-        self.drift = polled.drift or self.drift
+        self.drift = self.drift if polled.drift is None else polled.drift
         if self.held:
             self.waiting.add(polled.changed, polled.removed, reset=polled.reset)
             return []
@@ -103,7 +107,23 @@ class ConsoleState:
         self.view.update(changes)
         self.marks.forget(change.key for change in changes if change.after is None)
         self.view.at_time(self.now_ms())
+        if self.view.column is Column.TREND and self.now_ms() // 60_000 != self._grown_since_minute:
+            self.look_at_growth()
         self.changed = {change.key: change.before for change in changes if change.before and change.after}
+
+    def look_at_growth(self) -> None:
+        """Has the order by trend look at the last minutes as they are by now."""
+        now_ms = self.now_ms()
+        self._grown_since_minute = now_ms // 60_000
+        polls = max(1, GROWTH_MINUTES * 60_000 // self.poll_interval_ms)
+        figures: dict[SessionKey, int] = {}
+        for session in self.store.live():
+            figure = self.trends.oldest(session, GROWTH_MINUTES, now_ms)
+            if figure is None:
+                figure = self.history.oldest(session.key, polls)
+            if figure is not None:
+                figures[session.key] = figure
+        self.view.grown_from(figures)
 
     # Holding the table, and going back in time
 

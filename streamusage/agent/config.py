@@ -5,10 +5,9 @@ One agent watches one media server, described by `server` and `[source]`, or sev
 where it can be told, and the key, and never repeat the value of a token.
 """
 
-import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 import httpx
 import platformdirs
@@ -25,6 +24,7 @@ from streamusage.agent.source_config import (
     parse_duration_ms,
     plain_http_url,
 )
+from streamusage.agent.toml_lines import TomlLines
 from streamusage.report import Role
 
 __all__ = ["AgentConfig", "ConfigError", "NginxRtmpConfig", "load_config", "load_units", "parse_duration_ms"]
@@ -43,7 +43,15 @@ def _service_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def _proxy_url(url: str) -> str:
+    parsed = httpx.URL(plain_http_url(url))
+    if parsed.userinfo or parsed.query or parsed.fragment:
+        raise ValueError("the proxy's URL has no user, password or query; with a login it goes into HTTPS_PROXY")
+    return url.rstrip("/")
+
+
 ServiceUrl = Annotated[str, AfterValidator(_service_url)]
+ProxyUrl = Annotated[str, AfterValidator(_proxy_url)]
 
 
 class ServiceConfig(Section):
@@ -54,7 +62,7 @@ class ServiceConfig(Section):
     token_file: UserPath | None = None
     ca_file: UserPath | None = None
     """Certificates to trust beside the usual ones, for a private authority."""
-    proxy: ServiceUrl | None = None
+    proxy: ProxyUrl | None = None
     """The HTTP proxy on the way to the service; without it the environment's `HTTPS_PROXY` and the like."""
     sync_interval_ms: Annotated[
         int, BeforeValidator(parse_duration_ms), between("100ms", "24h"), Field(alias="sync_interval")
@@ -118,7 +126,7 @@ def load_units(path: Path) -> tuple[AgentConfig, ...]:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: this is not TOML: {error}") from None
-    lines = _Lines(text)
+    lines = TomlLines(text)
     if isinstance(table.get("source"), list):
         return _several(path, table, lines)
     try:
@@ -137,7 +145,7 @@ _OF_A_SOURCE = {
 """Keys that stand in `[[source]]` and belong to the watch over its server, not to the server itself."""
 
 
-def _several(path: Path, table: dict[str, Any], lines: "_Lines") -> tuple[AgentConfig, ...]:
+def _several(path: Path, table: dict[str, Any], lines: TomlLines) -> tuple[AgentConfig, ...]:
     faults = [
         f"{_where(path, lines.of((key,)))}: {key}: with several [[source]] tables it stands in each of them"
         for key in ("server", "role", "journal")
@@ -188,7 +196,7 @@ def _keys_of_several(keys: tuple[str, ...], at: tuple[str, ...], source: Any) ->
     return (*at, *keys[1:]) if keys[:1] == ("source",) else keys
 
 
-def _shared(path: Path, lines: "_Lines", units: list[AgentConfig]) -> list[str]:
+def _shared(path: Path, lines: TomlLines, units: list[AgentConfig]) -> list[str]:
     """Faults of units that must not share what they share."""
     faults = []
     for what, key, values in (
@@ -216,7 +224,7 @@ def _keys(fault: Any) -> tuple[str, ...]:
     return (*keys, "kind") if fault["type"] in {"union_tag_invalid", "union_tag_not_found"} else keys
 
 
-def _explain(path: Path, lines: "_Lines", keys: tuple[str, ...], fault: Any) -> str:
+def _explain(path: Path, lines: TomlLines, keys: tuple[str, ...], fault: Any) -> str:
     said = _SAID.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
     named = ".".join(key for key in keys if not key.isdecimal())
     return f"{_where(path, lines.of(keys))}: {named or 'the file'}: {said}"
@@ -224,50 +232,3 @@ def _explain(path: Path, lines: "_Lines", keys: tuple[str, ...], fault: Any) -> 
 
 def _where(path: Path, line: int | None) -> str:
     return f"{path}:{line}" if line else f"{path}"
-
-
-class _Place(NamedTuple):
-    table: tuple[str, ...]
-    key: str
-    line: int
-
-
-class _Lines:
-    """Where keys stand in a TOML text that is known to be well-formed. Inline tables count as their key's line.
-
-    A table of an array has its number in it: `("source", "0", "kind")`.
-    """
-
-    _TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
-    _TABLE_OF_ARRAY = re.compile(r"\s*\[\[\s*([^\[\]]+?)\s*\]\]\s*(?:#.*)?$")
-    _KEY = re.compile(r"\s*([A-Za-z0-9_.\-\"' ]+?)\s*=")
-
-    def __init__(self, text: str) -> None:
-        self._places: list[_Place] = []
-        table: tuple[str, ...] = ()
-        numbers: dict[tuple[str, ...], int] = {}
-        for number, line in enumerate(text.splitlines(), 1):
-            if match := self._TABLE_OF_ARRAY.match(line):
-                name = _parts(match[1])
-                numbers[name] = numbers.get(name, -1) + 1
-                table = (*name, str(numbers[name]))
-                self._places.append(_Place(table, "", number))
-            elif match := self._TABLE.match(line):
-                table = _parts(match[1])
-                self._places.append(_Place(table, "", number))
-            elif match := self._KEY.match(line):
-                *inner, key = _parts(match[1])
-                self._places.append(_Place((*table, *inner), key, number))
-
-    def of(self, keys: tuple[str, ...]) -> int | None:
-        """The line of a key, or of the nearest table around it; `None` where neither is in the text."""
-        for length in range(len(keys), 0, -1):
-            wanted = keys[:length]
-            for place in self._places:
-                if (*place.table, place.key) == wanted or (place.table == wanted and not place.key):
-                    return place.line
-        return None
-
-
-def _parts(dotted: str) -> tuple[str, ...]:
-    return tuple(part.strip().strip("\"'") for part in dotted.split("."))

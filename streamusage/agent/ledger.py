@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from streamusage.agent import meter
+from streamusage.agent import meter, outages
 from streamusage.agent.additions import Additions
 from streamusage.agent.meter import MeterState
 from streamusage.agent.past_boots import inherit_log
@@ -30,6 +30,7 @@ from streamusage.report import (
     Baseline,
     EpochIssued,
     EpochRequest,
+    OutageRow,
     Refusal,
     Report,
     Role,
@@ -60,6 +61,8 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     baseline: Baseline | None = None
     span: SpanRow | None = None
     """The newest span, which the next reading mostly extends."""
+    outage: OutageRow | None = None
+    """The outage that is going on, also across starts of the agent."""
     revision: int = 0
     acknowledged: int = 0
     counted: Totals = Totals()
@@ -133,6 +136,7 @@ class Ledger:
             self._bridge = tuple(tx.bridge(head.life))
         self._head: Head = head
         self._sent = (head.acknowledged, head.handed_over)
+        self._sent_at: int | None = None
 
     @property
     def head(self) -> Head:
@@ -267,7 +271,7 @@ class Ledger:
             return None
         with self._journal.transaction() as tx:
             rows = self._unacknowledged(tx)
-        self._sent = (head.revision, head.counted)
+        self._sent, self._sent_at = (head.revision, head.counted), sent_at
         return Report(
             server=self._server,
             role=self._role,
@@ -285,7 +289,36 @@ class Ledger:
             sessions=tuple(row for row in rows if isinstance(row, SessionRow)),
             samples=tuple(row for row in rows if isinstance(row, SampleRow)),
             viewers=tuple(row for row in rows if isinstance(row, ViewerRow)),
+            outages=tuple(self._as_it_ends(row, sent_at) for row in rows if isinstance(row, OutageRow)),
         )
+
+    def _as_it_ends(self, outage: OutageRow, sent_at: int) -> OutageRow:
+        """The outage as a report tells it: where this is the one that goes on, the report that gets through ends it."""
+        return outages.recovering(outage, sent_at) if outage == self._head.outage else outage
+
+    def sync_up_failed(self, phase: AgentPhase, error: str, at_ms: int) -> None:
+        """Takes note of a sync-up that failed, and of the phase that the agent is in now."""
+        revision = self._head.revision + 1
+        outage = outages.failed(self._head.outage, phase, error, at_ms, revision)
+        self._put_outage(outage, msgspec.structs.replace(self._head, outage=outage, revision=revision))
+
+    def sync_up_succeeded(self, at_ms: int) -> None:
+        """Takes note that the service has everything; it ends the outage, where there is one."""
+        outage = self._head.outage
+        if outage is None:
+            return
+        revision = self._head.revision + 1
+        recovering_at = at_ms if self._sent_at is None else self._sent_at
+        self._put_outage(
+            outages.ended(outage, recovering_at, at_ms, revision),
+            msgspec.structs.replace(self._head, outage=None, revision=revision),
+        )
+
+    def _put_outage(self, outage: OutageRow, head: Head) -> None:
+        with self._journal.transaction() as tx:
+            tx.put(key_of(outage)[1], outage)
+            tx.put_head(head)
+        self._head = head
 
     def _unacknowledged(self, tx: Transaction) -> list[Row]:
         """The rows changed since the acknowledged revision, each together with its part of the bridge."""

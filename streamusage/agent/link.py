@@ -27,6 +27,10 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 GZIP_FROM_BYTES = 1024
 
+WANTS_LOGIN = (
+    "wants a name and a password: give both in the environment's HTTPS_PROXY or HTTP_PROXY, and leave `proxy` out"
+)
+
 Answer = TypeVar("Answer")
 TokenProvider = Callable[[], str]
 
@@ -108,7 +112,9 @@ class ServiceLink:
         self._timeout = httpx.Timeout(timeout_seconds, connect=min(connect_timeout_seconds, timeout_seconds))
         self._clock = clock or SystemClock()
         self._own_http = http is None
-        self._http = http or httpx.AsyncClient(verify=_trust(ca_file), proxy=proxy)
+        self._http = http
+        self._ca_file = ca_file
+        self._proxy = proxy
 
     async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
         """A new epoch's number and the state to continue from; has no effect at the service. Raises `LinkError`."""
@@ -130,8 +136,14 @@ class ServiceLink:
         raise self._refused(status, body)
 
     async def close(self) -> None:
-        if self._own_http:
+        if self._own_http and self._http is not None:
             await self._http.aclose()
+
+    def _client(self) -> httpx.AsyncClient:
+        """Made at the first use: certificates that cannot be read yet are no reason not to count."""
+        if self._http is None:
+            self._http = httpx.AsyncClient(verify=_trust(self._ca_file), proxy=self._proxy)
+        return self._http
 
     async def _post(self, path: str, content: bytes) -> tuple[int, bytes, bool]:
         """Status and body of an answer, and whether it is JSON. Answers that call for a retry raise `LinkDown`."""
@@ -142,7 +154,7 @@ class ServiceLink:
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
-                self._http.stream(
+                self._client().stream(
                     "POST",
                     self._base + path,
                     content=content,
@@ -161,7 +173,8 @@ class ServiceLink:
         except TimeoutError:
             raise LinkDown(f"{self._shown} did not answer within {self._timeout_seconds:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise LinkDown(f"{self._shown} cannot be reached ({type(error).__name__}: {_told(str(error))})") from None
+            said = f"{self._shown} cannot be reached ({type(error).__name__}: {_told(str(error))})"
+            raise LinkDown(said + _hint(error)) from None
         status = response.status_code
         if status >= 500 or status in {408, 425, 429}:
             raise LinkDown(
@@ -185,6 +198,7 @@ class ServiceLink:
             401: "the token is missing, wrong or withdrawn; give this agent a valid one",
             403: "the token is not one for this server's agent; see role and server in the service's tokens file",
             404: "there is no such path; is this the address of the usage service?",
+            407: "a proxy on the way " + WANTS_LOGIN,
             413: "the report is larger than the service takes; raise its limit",
         }
         hint = hints.get(status, "it stays so until the service or the agent is set up differently")
@@ -214,6 +228,15 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
     except (OSError, ssl.SSLError) as error:
         raise LinkRefused(f"the certificates in {ca_file} cannot be used: {error}") from None
     return context
+
+
+def _hint(error: Exception) -> str:
+    """What an operator can do about a failed connection, where that is known."""
+    if isinstance(error, httpx.ProxyError) and "407" in str(error):
+        return "; the proxy " + WANTS_LOGIN
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return "; where the service's certificate is signed by a private authority, name its file in ca_file"
+    return ""
 
 
 def _error_message(body: bytes) -> str:

@@ -155,9 +155,10 @@ class _Step:
 
     def _was_set_ms(self) -> int:
         """By how much the wall clock was set since the reading before; elapsed time knows, within one run."""
-        if not self.reading.run or self.reading.run != self.before.run:
+        elapsed_ms = self.reading.elapsed_ms - self.before.elapsed_ms
+        if not self.reading.run or self.reading.run != self.before.run or elapsed_ms < 0:
             return 0
-        set_ms = self.reading.at - self.before.at - (self.reading.elapsed_ms - self.before.elapsed_ms)
+        set_ms = self.reading.at - self.before.at - elapsed_ms
         return set_ms if abs(set_ms) > CLOCK_STEP_MS else 0
 
     def _set_times(self, by_ms: int) -> None:

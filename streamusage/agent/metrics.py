@@ -68,11 +68,8 @@ def exposition(statuses: Sequence[Status]) -> str:
 
 
 @asynccontextmanager
-async def serving_metrics(files: Sequence[StatusFile], address: tuple[str, int] | None) -> AsyncIterator[None]:
-    """Answers `GET /metrics` while the block runs; does nothing without an address."""
-    if address is None:
-        yield
-        return
+async def serving_metrics(files: Sequence[StatusFile], address: tuple[str, int]) -> AsyncIterator[None]:
+    """Answers `GET /metrics` while the block runs."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):

@@ -7,9 +7,9 @@ import msgspec
 
 from streamusage.agent.additions import Additions
 from streamusage.coverage import SLOT_MS
-from streamusage.report import SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, larger
+from streamusage.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, larger
 
-Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow
+Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
 RowKey = str
 
 
@@ -42,6 +42,8 @@ def key_of(row: Row) -> tuple[type[Any], RowKey]:
         return SessionRow, row.publish_id
     if isinstance(row, SampleRow):
         return SampleRow, f"{row.slot} {row.scope}\n{row.name}"
+    if isinstance(row, OutageRow):
+        return OutageRow, f"{row.began_at}"
     return ViewerRow, row.viewer_id
 
 
@@ -53,6 +55,8 @@ def done_at(row: Row) -> int | None:
         return row.to_ms
     if isinstance(row, SessionRow):
         return None if row.live else row.end_time
+    if isinstance(row, OutageRow):
+        return row.phases[-1].at if row.phases[-1].phase == "online" else None
     return None if row.open else 0
 
 

@@ -58,7 +58,10 @@ class Agent:
         poll_interval_ms: int,
         clock: SteadyClock,
         status: StatusFile | None = None,
+        run: str = "",
     ) -> None:
+        """`run` names the life of the machine whose elapsed time the clock tells, so that a restarted agent knows how
+        long it was away whatever the wall clock says. Without it only one run of the agent compares."""
         self.ledger = ledger
         self.sync_up = sync_up
         self._server = server
@@ -70,7 +73,7 @@ class Agent:
         self._source_error = ""
         self._status = status
         self._clock_offset_ms: int | None = None
-        self._run = uuid.uuid4().hex
+        self._run = run or uuid.uuid4().hex
 
     def stop(self) -> None:
         """Asks the agent to take a last reading, hand it over if it can, and return."""
@@ -183,16 +186,28 @@ class Agent:
             self.sync_up.failed(self._clock.elapsed_ms(), str(error))
             LOG.error("%s; the next sync-up tries again", error)
             self._reload()
+            self._note_failure()
         except LinkError as error:
             retry_after = getattr(error, "retry_after_seconds", None) or 0
             before = self.sync_up.phase
             self.sync_up.failed(self._clock.elapsed_ms(), str(error), int(retry_after * 1000))
             if self.sync_up.phase != before or self.sync_up.failures == 1:
                 LOG.warning("%s: %s; figures are kept in the journal", self.sync_up.phase, error)
+            self._note_failure()
+
+    def _note_failure(self) -> None:
+        """Keeps the account of the outage. Without it nothing is counted less, so that a full disk costs only it."""
+        try:
+            self.ledger.sync_up_failed(self.sync_up.phase, self.sync_up.last_error, self._clock.now_ms())
+        except DamagedJournalError:
+            raise
+        except JournalError:
+            self._reload()
 
     def _succeeded(self) -> None:
         if self.sync_up.phase != "online":
             LOG.info("the service has everything again, after %d failures", self.sync_up.failures)
+        self.ledger.sync_up_succeeded(self._clock.now_ms())
         self.sync_up.succeeded(self._clock.elapsed_ms())
 
     async def _exchange(self) -> bool:

@@ -102,7 +102,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """Log lines from the given cursor up to `cursor`."""
     cursor: str = ""
     run: str = ""
-    """Which run of the agent took the sample; set by the agent."""
+    """In which life of the machine (or else run of the agent) the sample was taken; set by the agent."""
     elapsed_ms: int = 0
     """The clock that never steps, at the sample; compares only within one run."""
     logs_ends: bool = False

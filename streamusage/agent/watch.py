@@ -12,13 +12,12 @@ import uuid
 from streamusage.agent.config import AgentConfig
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import ServiceLink, token_from_env, token_from_file
-from streamusage.agent.metrics import serving_metrics
 from streamusage.agent.run import Agent
 from streamusage.agent.salvage import open_journal
 from streamusage.agent.sources import source_of
 from streamusage.agent.status import StatusFile
 from streamusage.agent.syncup import SyncUp
-from streamusage.clock import Clock, SteadyClock, SystemClock
+from streamusage.clock import Clock, SteadyClock, SystemClock, machine_life
 
 LOG = logging.getLogger(__name__)
 
@@ -30,6 +29,11 @@ async def watch_all(units: tuple[AgentConfig, ...], metrics: tuple[str, int] | N
     it cannot be listened on.
     """
     statuses = [StatusFile(unit.server, unit.journal_path) for unit in units]
+    if metrics is None:
+        await _watch_units(units, statuses)
+        return
+    from streamusage.agent.metrics import serving_metrics  # what nobody asks for takes no memory
+
     async with serving_metrics(statuses, metrics):
         await _watch_units(units, statuses)
 
@@ -69,6 +73,7 @@ async def _watch_one(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Ev
         poll_interval_ms=unit.source.poll_interval_ms,
         clock=clock,
         status=status,
+        run=machine_life(),
     )
     LOG.info("watching %s for %s, journal %s", unit.server, service.url, unit.journal_path)
     stopper = asyncio.create_task(_stop_when(stopping, agent))

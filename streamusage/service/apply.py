@@ -19,6 +19,7 @@ from streamusage.report import (
     Baseline,
     EpochIssued,
     EpochRequest,
+    OutageRow,
     Report,
     Role,
     SampleRow,
@@ -128,6 +129,7 @@ class Applied(NamedTuple):
     samples: Sequence[StoredSample]
     viewers_open: Sequence[ViewerRow]
     viewers_closed: Sequence[str]
+    outages: Sequence[OutageRow]
 
 
 Verdict = Literal["apply", "duplicate", "hole", "sealed", "stale"]
@@ -219,6 +221,7 @@ def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Appli
         samples=samples,
         viewers_open=[row for row in report.viewers if row.open],
         viewers_closed=[row.viewer_id for row in report.viewers if not row.open],
+        outages=report.outages,
     )
 
 

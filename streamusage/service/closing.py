@@ -2,7 +2,9 @@
 
 Days of an account zone close in order, a batch of servers a transaction. A server is expected in a day if it was in
 service before the day's end. Nothing here goes by how long ago a day was: a day for which a server still owes figures
-stays open until they come, or until an operator closes it by name.
+stays open until they come, or until an operator closes it by name. `settle_ms` is how far past the day's end a
+watermark must be: a media server writes the log lines of the day's last seconds a little later, and an agent whose
+watermark is there has read them.
 """
 
 from collections.abc import Sequence
@@ -33,6 +35,8 @@ from streamusage.service.schema import servers
 SERVERS_AT_A_TIME = 40
 """How many servers a transaction closes a day for: bounds how long reports wait for it."""
 LATE_DAYS_AT_A_TIME = 31
+SETTLE_MS = 120_000
+"""How far past a day's end every watermark has to be before the day closes by itself, unless set otherwise."""
 GRACE_MS = 3_600_000
 """How long after its end an operator may close a day."""
 
@@ -50,9 +54,9 @@ class Expected(NamedTuple):
         """Whether it was in service in the day."""
         return self.since < day.to_ms and (self.until is None or self.until > day.from_ms)
 
-    def owes(self, day: Interval) -> bool:
+    def owes(self, day: Interval, settle_ms: int = 0) -> bool:
         """Whether the day waits for it."""
-        return self.until is None and self.since < day.to_ms and self.watermark < day.to_ms
+        return self.until is None and self.since < day.to_ms and self.watermark < day.to_ms + settle_ms
 
 
 class Step(NamedTuple):
@@ -83,20 +87,20 @@ def expected_servers(connection: Connection) -> list[Expected]:
     ]
 
 
-def waiting_for(expected: Sequence[Expected], day: Interval) -> list[str]:
-    """The servers that owe figures of the day, or may: their watermark is not past its end."""
-    return [item.server for item in expected if item.owes(day)]
+def waiting_for(expected: Sequence[Expected], day: Interval, settle_ms: int = 0) -> list[str]:
+    """The servers that owe figures of the day, or may: their watermark is not past its end, and what it settles."""
+    return [item.server for item in expected if item.owes(day, settle_ms)]
 
 
-def is_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int) -> bool:
+def is_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> bool:
     """Whether there is an hour to sum up or a day to close."""
     if unsummed(connection):
         return True
     expected = expected_servers(connection)
-    return any(_step(connection, tz, expected, now_ms) for tz in zones)
+    return any(_step(connection, tz, expected, now_ms, settle_ms) for tz in zones)
 
 
-def advance(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int) -> None:
+def advance(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> None:
     """Sums up a batch of hours and closes a batch of days in each zone. To be called again while `is_due`."""
     behind = unsummed(connection)
     if behind:
@@ -104,7 +108,7 @@ def advance(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int) -> N
         return
     expected = expected_servers(connection)
     for tz in zones:
-        match _step(connection, tz, expected, now_ms):
+        match _step(connection, tz, expected, now_ms, settle_ms):
             case Step() as step:
                 _close(connection, tz, step.day, step.interval, step.names, BY_WATERMARK, "", now_ms)
                 if step.ends:
@@ -151,7 +155,9 @@ def close_by_hand(
     }
 
 
-def _step(connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], now_ms: int) -> Step | LateStep | None:
+def _step(
+    connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], now_ms: int, settle_ms: int
+) -> Step | LateStep | None:
     if not expected:
         return None
     upto = closed_upto(connection, tz)
@@ -162,7 +168,7 @@ def _step(connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], no
     if interval.to_ms > now_ms:
         return None
     closed = closed_servers(connection, tz, day)
-    if not closed.issuperset(waiting_for(expected, interval)):
+    if not closed.issuperset(waiting_for(expected, interval, settle_ms)):
         return None
     names = [item.server for item in expected if item.ran(interval) and item.server not in closed]
     return Step(day, interval, names[:SERVERS_AT_A_TIME], ends=len(names) <= SERVERS_AT_A_TIME)

@@ -13,7 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import Request
 
 from streamusage.clock import Clock
-from streamusage.service.closing import GRACE_MS
+from streamusage.service.closing import GRACE_MS, SETTLE_MS
 from streamusage.service.errors import ApiError
 from streamusage.service.metrics import Metrics
 from streamusage.service.record_list import RecordList
@@ -44,6 +44,8 @@ class Service:
     bodies: Bodies = field(default_factory=lambda: Bodies(BODY_LIMIT_BYTES, BODIES_LIMIT_BYTES))
     account_zones: tuple[ZoneInfo, ...] = (ZoneInfo("UTC"),)
     """The time zones whose days are closed."""
+    close_settle_ms: int = SETTLE_MS
+    """How far past its end every watermark has to be before a day closes by itself."""
     close_grace_ms: int = GRACE_MS
     """How long after its end an operator may close a day."""
 

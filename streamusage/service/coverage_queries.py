@@ -7,12 +7,14 @@ import msgspec
 from sqlalchemy import Connection, Row, func, select
 
 from streamusage.coverage import SLOT_MS, Interval, Provenance, slot_of
-from streamusage.report import Peak, larger
+from streamusage.report import Peak, PhaseChange, larger
 from streamusage.service.apply import Late, Piece, ServerState
 from streamusage.service.changes import SLOTS_KEPT_FROM, counter
-from streamusage.service.schema import held, server_sessions, servers, slot_connections, slots, spans
+from streamusage.service.schema import held, outages, server_sessions, servers, slot_connections, slots, spans
 from streamusage.service.spans import LateSlot, deltas, is_overdue, merged, owed_pieces
 from streamusage.service.states import piece_of, state_of
+
+_PHASES = msgspec.json.Decoder(list[PhaseChange])
 
 
 class Watched(NamedTuple):
@@ -81,6 +83,7 @@ def coverage_answer(
     """The servers' spans inside the window as `GET /api/v1/coverage` tells them."""
     only = None if server is None else [server]
     late_slots = _late_slots(connection, slot_of(from_ms), to_ms, only)
+    outages_of = _outages(connection, from_ms, to_ms, only)
     answer = []
     for state, pieces in watched(connection, from_ms, to_ms, now_ms, only):
         inside = merged(pieces, from_ms, to_ms)
@@ -101,6 +104,7 @@ def coverage_answer(
                     }
                     for piece, delta in zip(inside, deltas(inside, late_slots.get(state.server, [])), strict=True)
                 ],
+                "outages": outages_of.get(state.server, []),
             }
         )
     return answer
@@ -133,6 +137,28 @@ def _server_answer(row: Row[Any], active: int, now_ms: int) -> dict[str, Any]:
         "removed": row.removed or None,
         "removed_at": row.removed_at,
     }
+
+
+def _outages(
+    connection: Connection, from_ms: int, to_ms: int, only: Sequence[str] | None
+) -> dict[str, list[dict[str, Any]]]:
+    """What the agents told of their outages that meet the window, by server, oldest first."""
+    query = select(outages).where(outages.c.to_ms >= from_ms, outages.c.from_ms < to_ms).order_by(outages.c.from_ms)
+    if only is not None:
+        query = query.where(outages.c.server.in_(only))
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.server, []).append(
+            {
+                "from": row.from_ms,
+                "to": row.to_ms,
+                "phases": _PHASES.decode(row.phases),
+                "failed_attempts": row.failed_attempts,
+                "error": row.error,
+                "left_out": row.left_out,
+            }
+        )
+    return found
 
 
 def _late_slots(

@@ -33,11 +33,12 @@ def daily_answer(
     now_ms: int,
     server: str | None,
     account_zones: Collection[str] = (),
+    settle_ms: int = 0,
 ) -> list[dict[str, Any]]:
     """The servers' days as `GET /api/v1/daily` tells them, by day and server; only days in which a server ran."""
     return [
         {"server": item.server, "day": item.day.isoformat(), "tz": tz.key, **item.told}
-        for item in told_days(connection, first, last, tz, now_ms, server, account_zones)
+        for item in told_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)
     ]
 
 
@@ -49,6 +50,7 @@ def told_days(
     now_ms: int,
     server: str | None,
     account_zones: Collection[str],
+    settle_ms: int,
     *,
     with_samples: bool = False,
 ) -> Iterator[ToldDay]:
@@ -75,9 +77,10 @@ def told_days(
         if day in open_days:
             interval = day_interval(day, tz)
             items = [item for item in estate if item.state.server in open_days[day]]
-            waits = waiting_for(expected, interval)
             # In a zone without a ledger nothing closes a day; it is final as long as nothing of it is owed.
-            state = "provisional" if waits or tz.key in account_zones else "final"
+            closes = tz.key in account_zones
+            waits = waiting_for(expected, interval, settle_ms if closes else 0)
+            state = "provisional" if waits or closes else "final"
             beside = {"closed": None, "adjustment": None, "waiting_for": waits}
             told += [
                 ToldDay(name, day, {"state": state, **figures.told, **beside}, figures.samples)

@@ -53,7 +53,7 @@ def daily_routes(service: Service) -> APIRouter:
         now_ms = service.clock.now_ms()
 
         def read(connection: Connection) -> dict[str, Any]:
-            found = daily_answer(connection, first, last, tz, now_ms, server, zones)
+            found = daily_answer(connection, first, last, tz, now_ms, server, zones, service.close_settle_ms)
             return {"closed_to": closed_upto(connection, tz) if tz.key in zones else None, "days": found}
 
         return await answer(request, {"now": now_ms, "account_zones": zones} | await service.read(read))
@@ -70,7 +70,9 @@ def daily_routes(service: Service) -> APIRouter:
         by, group = _choice(query, "by", BY), _choice(query, "group", GROUPS)
         now_ms = service.clock.now_ms()
         found = await service.read(
-            lambda connection: sums_answer(connection, first, last, tz, now_ms, server, zones, by, group)
+            lambda connection: sums_answer(
+                connection, first, last, tz, now_ms, server, zones, by, group, service.close_settle_ms
+            )
         )
         return await answer(request, {"now": now_ms, "account_zones": zones, "sums": found})
 

@@ -114,11 +114,12 @@ def sums_answer(
     account_zones: Collection[str],
     by: str,
     group: str,
+    settle_ms: int = 0,
 ) -> list[dict[str, Any]]:
     """The sums as `GET /api/v1/daily/sums` tells them, by period and group."""
     roles = dict(connection.execute(select(servers.c.server, servers.c.role)).all())
     rows: dict[tuple[str, str], _Row] = {}
-    days = told_days(connection, first, last, tz, now_ms, server, account_zones, with_samples=True)
+    days = told_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms, with_samples=True)
     for day, members in _by_day(days):
         period = day.isoformat() if by == "day" else day.isoformat()[:7]
         groups: dict[str, list[ToldDay]] = {}

@@ -84,6 +84,15 @@ def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: st
     "Europe/Berlin. May be given several times.",
 )
 @click.option(
+    "--close-settle",
+    default="2m",
+    show_default=True,
+    metavar="TIME",
+    callback=_milliseconds,
+    help="How far past a day's end every server has to have reported before the day is closed: time for the log lines "
+    "of its last seconds.",
+)
+@click.option(
     "--close-grace",
     default="1h",
     show_default=True,
@@ -123,6 +132,7 @@ def serve(
     store: str | None,
     tokens_file: Path | None,
     account_zones: "tuple[ZoneInfo, ...]",
+    close_settle: int,
     close_grace: int,
     tls_cert: Path | None,
     tls_key: Path | None,
@@ -161,6 +171,7 @@ def serve(
         "retention": Retention(usage_stats_discard_threshold_days, daily_statistics_days),
         "edge_timeout_ms": edge_timeout * 1000,
         "account_zones": account_zones,
+        "close_settle_ms": close_settle,
         "close_grace_ms": close_grace,
     }
     # The loop and the writer take turns: at the interpreter's own 5 ms, an answer waits for a group of reports.

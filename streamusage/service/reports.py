@@ -19,6 +19,7 @@ from streamusage.service.states import (
     load_state,
     load_stored,
     load_viewers,
+    save_outages,
     save_pieces,
     save_samples,
     save_slots,
@@ -167,6 +168,7 @@ def _write(connection: Connection, before: ServerState, stood: Standing, applied
     _take_along(connection, before, applied, now_ms)
     save_samples(connection, server, applied.samples)
     save_viewers(connection, server, applied.viewers_open, applied.viewers_closed)
+    save_outages(connection, server, applied.outages)
     late_before = now_ms - state.late_after_ms
     touched |= write_sessions(connection, server, state.role, epoch, applied.sessions, late_before, now_ms)
     backfilled = {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples if sample.late}

@@ -21,6 +21,7 @@ from streamusage.service.schema import (
     audit,
     held,
     orphans,
+    outages,
     samples,
     server_sessions,
     servers,
@@ -67,6 +68,7 @@ async def discard_old(keeper: Keeper, retention: Retention, now_ms: int) -> int:
     await _discard_slots(keeper, days_before)
     for server in await keeper.read(_all_servers):
         await keeper.write(_deleting(spans, and_(spans.c.server == server, spans.c.to_ms <= days_before)))
+        await keeper.write(_deleting(outages, and_(outages.c.server == server, outages.c.to_ms <= days_before)))
     await keeper.write(_deleting(held, and_(held.c.open == 0, held.c.last_at < usage_before)))
     await keeper.write(_deleting(orphans, orphans.c.last_at < days_before))
     await keeper.write(_deleting(audit, audit.c.at < days_before))

@@ -17,7 +17,7 @@ import uvicorn
 
 from streamusage.clock import Clock
 from streamusage.service.app import make_app
-from streamusage.service.closing import GRACE_MS, advance, is_due
+from streamusage.service.closing import GRACE_MS, SETTLE_MS, advance, is_due
 from streamusage.service.context import Service
 from streamusage.service.direct_reports import DirectReports
 from streamusage.service.metrics import Metrics
@@ -114,6 +114,7 @@ async def run_service(
     edge_timeout_ms: int = EDGE_TIMEOUT_MS,
     limits: ConnectionLimits | None = None,
     account_zones: Sequence[ZoneInfo] = (ZoneInfo("UTC"),),
+    close_settle_ms: int = SETTLE_MS,
     close_grace_ms: int = GRACE_MS,
 ) -> AsyncIterator[RunningService]:
     """The service while the block runs; port 0 takes a free one. Raises `StoreError`, `ListenError` or `TlsError` at
@@ -131,7 +132,14 @@ async def run_service(
     metrics = Metrics()
     writer = Writer(store, metrics.committed)
     service = Service(
-        store, writer, tokens, clock, metrics, account_zones=tuple(account_zones), close_grace_ms=close_grace_ms
+        store,
+        writer,
+        tokens,
+        clock,
+        metrics,
+        account_zones=tuple(account_zones),
+        close_settle_ms=close_settle_ms,
+        close_grace_ms=close_grace_ms,
     )
     server = _Server(
         uvicorn.Config(
@@ -221,12 +229,12 @@ def _no_password() -> str:
 
 
 async def _keep_days(service: Service) -> None:
-    zones = service.account_zones
+    zones, settle_ms = service.account_zones, service.close_settle_ms
 
     async def close_what_is_due() -> None:
         now_ms = service.clock.now_ms()
-        while await service.read(lambda connection: is_due(connection, zones, now_ms)):
-            await service.write(lambda connection: advance(connection, zones, now_ms))
+        while await service.read(lambda connection: is_due(connection, zones, now_ms, settle_ms)):
+            await service.write(lambda connection: advance(connection, zones, now_ms, settle_ms))
 
     while True:
         await service.clock.sleep(CLOSING_EVERY_SECONDS)

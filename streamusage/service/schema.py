@@ -105,6 +105,20 @@ spans = Table(
     sqlite_with_rowid=False,
 )
 
+outages = Table(
+    "outages",
+    metadata,
+    _text("server", key=True),
+    _number("from_ms", key=True),
+    _number("to_ms"),  # when the newest of its phases began
+    Column("phases", LargeBinary, nullable=False),  # JSON of report.PhaseChange
+    _number("failed_attempts"),
+    _text("error"),
+    _number("left_out"),
+    Index("outages_by_end", "server", "to_ms"),
+    sqlite_with_rowid=False,
+)
+
 server_sessions = Table(
     "server_sessions",
     metadata,

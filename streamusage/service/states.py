@@ -7,10 +7,11 @@ import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from streamusage.coverage import Provenance
-from streamusage.report import Baseline, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
+from streamusage.report import Baseline, OutageRow, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.service.apply import Late, Piece, SampleKey, ServerState, Stored, StoredSample, StoredSlot
 from streamusage.service.prepared import Prepared
 from streamusage.service.schema import (
+    outages,
     samples,
     server_sessions,
     servers,
@@ -186,6 +187,26 @@ def save_viewers(connection: Connection, server: str, opened: Sequence[ViewerRow
     for start in range(0, len(closed), _AT_A_TIME):
         batch = list(closed[start : start + _AT_A_TIME])
         connection.execute(delete(viewers).where(viewers.c.server == server, viewers.c.viewer_id.in_(batch)))
+
+
+def save_outages(connection: Connection, server: str, rows: Sequence[OutageRow]) -> None:
+    """Writes outages as the agent told them. A report that is applied is newer than all before: its rows win."""
+    upsert(
+        connection,
+        outages,
+        [
+            {
+                "server": server,
+                "from_ms": row.began_at,
+                "to_ms": max(phase.at for phase in row.phases),
+                "phases": msgspec.json.encode(row.phases),
+                "failed_attempts": row.failed_attempts,
+                "error": row.error,
+                "left_out": row.left_out,
+            }
+            for row in rows
+        ],
+    )
 
 
 def _load_slots(connection: Connection, report: Report) -> dict[int, StoredSlot]:

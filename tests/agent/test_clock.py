@@ -3,6 +3,8 @@
 from pathlib import Path
 from random import Random
 
+import pytest
+
 from streamusage.agent.journal import SqliteJournal
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.run import Agent
@@ -70,12 +72,10 @@ class Service:
         return Acknowledgement(epoch=1, acknowledged=report.upto, now=self.machine.true_now)
 
 
-async def test_an_agent_whose_machine_began_in_the_wrong_year(tmp_path: Path) -> None:
-    machine = MachineClock(-20 * 365 * 24 * HOUR)
-    clock = SteadyClock(machine)
-    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
-    journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
-    agent = Agent(
+def an_agent(
+    journal: SqliteJournal, machine: MachineClock, clock: SteadyClock, server: MediaServer, service: Service
+) -> Agent:
+    return Agent(
         server="edge-1",
         source=SimulatedSource(server, machine, clock),
         ledger=Ledger(journal, "j", "edge-1", "edge", 10_000),
@@ -83,7 +83,16 @@ async def test_an_agent_whose_machine_began_in_the_wrong_year(tmp_path: Path) ->
         sync_up=SyncUp("edge-1", 10_000, 0, Random(1)),
         poll_interval_ms=1_000,
         clock=clock,
+        run="this machine since it was switched on",
     )
+
+
+async def test_an_agent_whose_machine_began_in_the_wrong_year(tmp_path: Path) -> None:
+    machine = MachineClock(-20 * 365 * 24 * HOUR)
+    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
+    clock = SteadyClock(machine)
+    journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+    agent = an_agent(journal, machine, clock, server, service)
     await agent.poll()
     server.connect(machine.now_ms(), "publish", "s1")
     for step in range(60):
@@ -109,3 +118,25 @@ async def test_an_agent_whose_machine_began_in_the_wrong_year(tmp_path: Path) ->
     assert sum(sum(row.connections.values()) for row in latest.values()) == len(truth.connections)
     assert sum(row.view_time_ms for row in latest.values()) == sum(ended - began for began, ended in truth.views)
     assert max(latest) > TRUE_NOW - HOUR, "what came after the correction is filed where it belongs"
+
+
+@pytest.mark.parametrize("wrong_ms", [-HOUR, HOUR])
+async def test_an_agent_that_starts_again_on_a_machine_with_a_wrong_clock(tmp_path: Path, wrong_ms: int) -> None:
+    machine = MachineClock(wrong_ms)
+    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
+    server.connect(machine.now_ms(), "publish", "s1")
+    server.connect(machine.now_ms(), "play", "s1")
+    for restart in range(3):
+        journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+        agent = an_agent(journal, machine, SteadyClock(machine), server, service)
+        for _ in range(20):
+            await agent.poll()
+            machine.elapsed += 1_000
+        await agent.poll()
+        await agent.sync()
+        await agent.poll()
+        await agent.sync()
+        journal.close()
+        machine.elapsed += 30_000 if restart < 2 else 0
+    latest = {row.slot: row for report in service.reports for row in report.slots}
+    assert sum(row.view_time_ms for row in latest.values()) == 3 * 20_000 + 2 * 30_000

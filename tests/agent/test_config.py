@@ -92,6 +92,11 @@ def test_what_is_no_duration(text: object) -> None:
         ('url = "http://127.0.0.1:5080"\n', "", "agent.toml:4: service.url: it is missing"),
         ("http://127.0.0.1:5080", "ftp://h", "agent.toml:5: service.url: a URL begins with"),
         ("http://127.0.0.1:5080", "http://h?accessToken=x", "agent.toml:5: service.url: the service's URL has no"),
+        (
+            'sync_interval = "10s"',
+            'proxy = "http://u:p4ss@h:3128"',
+            "agent.toml:7: service.proxy: the proxy's URL has no user",
+        ),
         ('token_env = "STREAMTOP_AGENT_TOKEN"\n', "", "agent.toml:4: service: give exactly one of"),
         ('server = "edge-1"', 'server = "../x"', "agent.toml:1: server: "),
         ('server = "edge-1"\n', "", "agent.toml: server: it is missing"),

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamusage.agent.source import Reading, SourceError
-from streamusage.agent.sources import nginx_rtmp
-from streamusage.agent.sources.nginx_rtmp import Boot, Cursor, NginxRtmpSource
+from streamusage.agent.sources import nginx_page
+from streamusage.agent.sources.nginx_page import Boot
+from streamusage.agent.sources.nginx_rtmp import Cursor, NginxRtmpSource
 from tests.agent.http_answers import Answers, answer, answering
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -64,6 +65,12 @@ async def test_a_proxys_late_clock_makes_no_new_boot(server: Answers, source: Ng
     restarted_agent = NginxRtmpSource(server.url)
     assert (await restarted_agent.read(first.cursor)).boot == first.boot
     await restarted_agent.close()
+
+
+async def test_a_proxys_clock_that_wavers_at_first_sight_is_one_boot(server: Answers, source: NginxRtmpSource) -> None:
+    server.next = [page_by(), page_by(late_s=1)] * 30 + [page_by()]
+    assert (await source.read(None)).boot == f"{BEGAN_S}-10427"
+    assert len(server.requests) == nginx_page.ANSWERS_ALONE
 
 
 @pytest.mark.parametrize(
@@ -133,7 +140,7 @@ async def test_what_is_not_the_page_says_what_came_and_what_to_do(
 async def test_a_huge_answer_is_cut_off(
     server: Answers, source: NginxRtmpSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nginx_rtmp, "LARGEST_PAGE_BYTES", 1 << 20)
+    monkeypatch.setattr(nginx_page, "LARGEST_PAGE_BYTES", 1 << 20)
     server.next = [answer(b"<rtmp>" + b" " * (4 << 20))]
     with pytest.raises(SourceError, match="more than 1 MiB"):
         await source.read(None)

@@ -13,7 +13,16 @@ from typing import Any
 from streamusage.agent.ledger import Head, Ledger
 from streamusage.agent.rows import Row, done_at
 from streamusage.agent.source import Reading
-from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report, SampleRow, ViewerRow
+from streamusage.report import (
+    Acknowledgement,
+    EpochIssued,
+    EpochRequest,
+    OutageRow,
+    Refusal,
+    Report,
+    SampleRow,
+    ViewerRow,
+)
 from streamusage.service import apply as rules
 from streamusage.service.apply import (
     Applied,
@@ -126,6 +135,7 @@ class Store:
     samples: dict[SampleKey, StoredSample] = field(default_factory=dict)
     viewers: dict[str, ViewerRow] = field(default_factory=dict)
     pieces: list[Piece] = field(default_factory=list)
+    outages: dict[int, OutageRow] = field(default_factory=dict)
 
     def copy(self) -> "Store":
         """Rows are immutable, so a copy of the dictionaries is a copy of the store."""
@@ -136,6 +146,7 @@ class Store:
             dict(self.samples),
             dict(self.viewers),
             list(self.pieces),
+            dict(self.outages),
         )
 
     def stored(self, epoch: int) -> Stored:
@@ -157,6 +168,7 @@ class Store:
         for viewer_id in applied.viewers_closed:
             self.viewers.pop(viewer_id, None)
         self.pieces.extend(applied.pieces)
+        self.outages.update({row.began_at: row for row in applied.outages})
 
 
 class Chance:
@@ -364,14 +376,19 @@ class Simulation:
                 after = issued.baseline.cursor if issued.baseline else first.cursor
                 ledger.continue_from(issued, self.server.ended_between(after, first.cursor))
                 assert not ledger.head.fenced, "the live agent was fenced"
+            else:
+                ledger.sync_up_failed("retrying", "no reply", self.now)
             return
         report = ledger.report(self.now, "online")
         assert report is not None
         reply = self._exchange(ledger, report)
         if isinstance(reply, Acknowledgement):
             ledger.acknowledge(reply, self.now)
+            ledger.sync_up_succeeded(self.now)
         elif isinstance(reply, Refusal):
             ledger.refused(reply)
+        else:
+            ledger.sync_up_failed("retrying", "no reply", self.now)
 
     def _exchange(self, ledger: Ledger, message: Message) -> Reply | None:
         """Sends a message over a network that loses, doubles and delays; `None` where no reply came."""

@@ -13,7 +13,7 @@ from pysqlite3 import dbapi2
 from sqlalchemy import select
 
 from streamusage.days import day_interval, day_of, zone
-from streamusage.report import EpochRequest, Peak, SlotRow
+from streamusage.report import EpochRequest, OutageRow, Peak, PhaseChange, SlotRow
 from streamusage.service.apply import Late, StoredSlot
 from streamusage.service.closing import advance, close_by_hand, is_due
 from streamusage.service.daily_queries import daily_answer
@@ -22,7 +22,7 @@ from streamusage.service.figures import added, statistics
 from streamusage.service.hours import slots_inside
 from streamusage.service.ledger_schema import adjustments
 from streamusage.service.reports import issue_epoch, take_report
-from streamusage.service.schema import metadata, server_sessions, slot_connections, slots, spans, usage
+from streamusage.service.schema import metadata, outages, server_sessions, slot_connections, slots, spans, usage
 from streamusage.service.states import load_state, piece_of
 from streamusage.service.store import Store as SqlStore
 from streamusage.service.store import open_store
@@ -108,6 +108,15 @@ class OnStore(Simulation):
             for row in connection.execute(select(server_sessions)):
                 self.store.sessions[row.epoch, row.publish_id] = row
             self.store.pieces = [piece_of(row) for row in connection.execute(select(spans))]
+            for row in connection.execute(select(outages)):
+                self.store.outages[row.from_ms] = OutageRow(
+                    began_at=row.from_ms,
+                    revision=0,
+                    phases=tuple(decode(row.phases, type=list[PhaseChange])),
+                    failed_attempts=row.failed_attempts,
+                    error=row.error,
+                    left_out=row.left_out,
+                )
 
 
 class OnSqlite(OnStore):

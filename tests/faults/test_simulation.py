@@ -50,12 +50,14 @@ def test_no_schedule_violates_conservation(first: int) -> None:
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
-def test_broken_rule_is_noticed(mutation: Callable[[int], Simulation]) -> None:
+def test_broken_rule_is_noticed(
+    mutation: Callable[[int], Simulation], record_property: Callable[[str, object], None]
+) -> None:
     for seed in range(3000):
         try:
             check(mutation(seed).run())
         except (AssertionError, ValueError) as noticed:
-            print(f"{mutation.__name__}: {mutation.__doc__} Noticed at seed {seed}: {noticed}")
+            record_property("noticed mutation", f"{mutation.__name__} at seed {seed}: {mutation.__doc__} {noticed}")
             return
     pytest.fail(f"{mutation.__name__} went unnoticed in 3,000 schedules")
 

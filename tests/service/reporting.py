@@ -6,6 +6,7 @@ import msgspec
 from streamusage.report import (
     Based,
     Baseline,
+    OutageRow,
     PeakWindow,
     Report,
     Role,
@@ -17,7 +18,7 @@ from streamusage.report import (
 )
 from tests.service.conftest import NOW, Estate
 
-Rows = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow
+Rows = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
 
 
 class ReportingAgent:
@@ -87,6 +88,7 @@ class ReportingAgent:
             sessions=of(SessionRow),  # type: ignore[arg-type]
             samples=of(SampleRow),  # type: ignore[arg-type]
             viewers=of(ViewerRow),  # type: ignore[arg-type]
+            outages=of(OutageRow),  # type: ignore[arg-type]
         )
 
     async def send(self, report: Report) -> httpx.Response:

@@ -27,7 +27,7 @@ def utc(*when: int) -> int:
 
 
 @asynccontextmanager
-async def estate_at(directory: Path, now: int, *zones: str) -> AsyncIterator[Estate]:
+async def estate_at(directory: Path, now: int, *zones: str, settle_ms: int = 0) -> AsyncIterator[Estate]:
     clock = OwnedClock()
     clock.now = now
     async with run_service(
@@ -35,6 +35,7 @@ async def estate_at(directory: Path, now: int, *zones: str) -> AsyncIterator[Est
         tokens=TOKENS,
         clock=clock,
         account_zones=[zone(name) for name in zones or ("UTC",)],
+        close_settle_ms=settle_ms,
     ) as running:
         estate = Estate(running, clock)
         async with estate.http:
@@ -49,8 +50,9 @@ def an_agent(estate: Estate, server: str = "edge-1") -> ReportingAgent:
 
 async def settle(estate: Estate) -> None:
     service = estate.running.service
+    zones, now_ms, settle_ms = service.account_zones, estate.clock.now, service.close_settle_ms
     for _ in range(1_000):
-        if not await service.read(lambda connection: is_due(connection, service.account_zones, estate.clock.now)):
+        if not await service.read(lambda connection: is_due(connection, zones, now_ms, settle_ms)):
             return
         await asyncio.sleep(0.01)
     raise TimeoutError("days that are due stay open")
@@ -85,6 +87,28 @@ async def test_a_day_closes_once_every_server_is_past_its_end(tmp_path: Path) ->
             "watermark": utc(2026, 11, 21),
         }  # fmt: skip
         assert told["edge-1"]["bytes_out"] == 5
+
+
+async def test_a_day_settles_before_it_closes_so_that_a_line_seconds_after_midnight_is_in_it(tmp_path: Path) -> None:
+    midnight = utc(2026, 11, 21)
+    async with estate_at(tmp_path, midnight - 12 * HOUR, settle_ms=2 * MINUTE) as estate:
+        one, other = an_agent(estate), an_agent(estate, "origin-1")
+        await one.sync_up()
+        estate.clock.now = midnight + 5_000
+        await one.sync_up(SlotRow(slot=midnight - MINUTE, revision=0, bytes_out=5))
+        await other.sync_up()
+        told = await days(estate, "2026-11-20")
+        assert [day["state"] for day in told.values()] == ["provisional", "provisional"]
+        assert told["edge-1"]["waiting_for"] == ["edge-1", "origin-1"]
+        estate.clock.now = midnight + 20_000
+        await one.sync_up(SlotRow(slot=midnight - MINUTE, revision=0, bytes_out=7))
+        estate.clock.now = midnight + 2 * MINUTE
+        await one.sync_up()
+        assert (await days(estate, "2026-11-20"))["edge-1"]["waiting_for"] == ["origin-1"]
+        await other.sync_up()
+        told = await days(estate, "2026-11-20")
+        assert [day["state"] for day in told.values()] == ["final", "final"]
+        assert (told["edge-1"]["bytes_out"], told["edge-1"]["adjustment"]) == (7, None)
 
 
 async def test_a_closed_figure_never_changes_and_what_comes_later_is_entered(tmp_path: Path) -> None:

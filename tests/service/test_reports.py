@@ -5,7 +5,7 @@ import gzip
 import msgspec
 import pytest
 
-from streamusage.report import Peak, SampleRow, SlotRow, ViewerRow
+from streamusage.report import OutageRow, Peak, PhaseChange, SampleRow, SlotRow, ViewerRow
 from tests.service.conftest import NOW, Estate, an_estate
 from tests.service.reporting import ReportingAgent, a_session
 
@@ -353,3 +353,42 @@ async def test_a_restart_keeps_everything(tmp_path: object) -> None:
         assert (again["reset"], again["records"]) == (False, [])
         await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_in=6))
         assert (await daily(estate))["bytes_in"] == 6
+
+
+async def test_an_outage_is_told_beside_the_gap_as_the_agent_went_through_it(estate: Estate) -> None:
+    agent = ReportingAgent(estate)
+    await agent.sync_up()
+    estate.clock.now += 10 * MINUTE
+    began = NOW + 10_000
+    phases = (PhaseChange("retrying", began), PhaseChange("accumulating", began + MINUTE))
+    outage = OutageRow(
+        began_at=began,
+        revision=0,
+        phases=(*phases, PhaseChange("recovering", estate.clock.now)),
+        failed_attempts=9,
+        error="cannot be reached",
+    )
+    await agent.sync_up(outage)
+
+    async def told(from_ms: int, to_ms: int) -> list[dict[str, object]]:
+        answer = await estate.ask("GET", f"/api/v1/coverage?from={from_ms}&to={to_ms}")
+        return answer.json()["servers"][0]["outages"]  # type: ignore[no-any-return]
+
+    expected = {
+        "from": began,
+        "to": estate.clock.now,
+        "phases": [
+            {"phase": "retrying", "at": began},
+            {"phase": "accumulating", "at": began + MINUTE},
+            {"phase": "recovering", "at": estate.clock.now},
+        ],
+        "failed_attempts": 9,
+        "error": "cannot be reached",
+        "left_out": 0,
+    }
+    assert await told(NOW, NOW + MINUTE) == [expected]
+    assert await told(NOW - MINUTE, began) == [] == await told(estate.clock.now + 1, estate.clock.now + MINUTE)
+    over = PhaseChange("online", estate.clock.now + 100)
+    await agent.sync_up(msgspec.structs.replace(outage, phases=(*outage.phases, over)))
+    (newer,) = await told(NOW, NOW + MINUTE)
+    assert newer["phases"] == [*expected["phases"], {"phase": "online", "at": over.at}]  # type: ignore[misc]

@@ -231,9 +231,10 @@ class Estate:
 
     async def settle(self) -> None:
         """Waits until the service has closed what it can close."""
-        zones = self.running.service.account_zones
+        service = self.running.service
+        zones, settle_ms = service.account_zones, service.close_settle_ms
         for _ in range(1_000):
-            if not await self.running.service.read(lambda connection: is_due(connection, zones, self.clock.now)):
+            if not await service.read(lambda connection: is_due(connection, zones, self.clock.now, settle_ms)):
                 return
             await asyncio.sleep(0.05)
         raise TimeoutError("days that are due stay open")

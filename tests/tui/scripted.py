@@ -9,7 +9,7 @@ import httpx
 import msgspec
 
 from streamusage.client import UsageClient
-from streamusage.report import Based, Baseline, Peak, PeakWindow, Report, Role, SessionRow, SlotRow, SpanRow
+from streamusage.report import Based, Baseline, OutageRow, Peak, PeakWindow, Report, Role, SessionRow, SlotRow, SpanRow
 from streamusage.service.run import RunningService, run_service
 from streamusage.service.store import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
@@ -52,7 +52,7 @@ class ScriptedAgent:
 
     async def sync_up(
         self,
-        *rows: SlotRow | SessionRow,
+        *rows: SlotRow | SessionRow | OutageRow,
         upto_ms: int | None = None,
         state: str = "counted",
         reason: str = "",
@@ -90,6 +90,7 @@ class ScriptedAgent:
             spans=tuple(row for row in numbered if isinstance(row, SpanRow)),
             slots=tuple(row for row in numbered if isinstance(row, SlotRow)),
             sessions=tuple(row for row in numbered if isinstance(row, SessionRow)),
+            outages=tuple(row for row in numbered if isinstance(row, OutageRow)),
         )
         await self._post("reports", report, expect)
         if expect == 200:

@@ -2,9 +2,13 @@
 
 from streamusage.answers import Trend, Trends
 from streamusage.coverage import Provenance
+from tests.tui.scripted import TestClock
 from tests.tui.test_sessions import session
+from tui.messages import SessionsPolled
 from tui.model.sparkline import sparkline
 from tui.model.trends import STEP_MS, TrendBook
+from tui.model.view import Column
+from tui.state import ConsoleState
 
 LIVE, MISSING, BACKFILLED, LOST = Provenance.LIVE, Provenance.MISSING, Provenance.BACKFILLED, Provenance.LOST
 
@@ -40,3 +44,54 @@ def test_what_is_owed_now_is_no_figure() -> None:
 
 def test_a_stream_that_the_service_told_nothing_of_has_none() -> None:
     assert drawn(TrendBook(), 11) is None
+
+
+def test_the_oldest_figure_of_the_last_minutes_is_the_session_s_own() -> None:
+    made = book([1, 2, 3, 4, 5, 6], [MISSING, LIVE, LIVE, LIVE, LIVE, LIVE])
+    assert made.oldest(session("a", STEP_MS), 10, 15 * STEP_MS) == 2
+    assert made.oldest(session("a", STEP_MS), 3, 15 * STEP_MS) == 3
+    assert made.oldest(session("a", 13 * STEP_MS + 1), 10, 15 * STEP_MS) == 4
+    assert made.oldest(session("b", STEP_MS), 10, 15 * STEP_MS) is None
+
+
+def test_sessions_are_sorted_by_how_much_they_grew() -> None:
+    clock = TestClock(100 * STEP_MS)
+    state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=STEP_MS)
+
+    def poll(**active: int) -> list[str]:
+        clock.at_ms += STEP_MS
+        sessions = [session(name, STEP_MS, active=figure) for name, figure in active.items()]
+        sessions.append(session("over", STEP_MS, live=False))
+        state.heard(SessionsPolled(sessions, [], False, clock.at_ms, [], ""))
+        return [row.name for row in state.view.all_sessions()]
+
+    poll(up=10, down=900, steady=50)
+    state.look_at_growth()
+    state.view.sort(Column.TREND, descending=True)
+    assert poll(up=30, down=700, steady=50) == ["up", "steady", "down", "over"]
+    assert poll(up=30, down=700, steady=95) == ["steady", "up", "down", "over"]
+    assert poll(up=30, down=700, steady=95, new=5)[2:] == ["down", "new", "over"], "of a new one nothing is known yet"
+    for _ in range(12):
+        poll(up=30, down=700, steady=95, new=5)
+    assert poll(up=30, down=701, steady=95, new=5)[0] == "down", "what was ten minutes ago is forgotten"
+    state.view.sort(Column.TREND, descending=False)
+    assert poll(up=30, down=701, steady=95, new=1)[0] == "new"
+
+
+def test_a_poll_within_the_minute_keeps_the_order_by_trend_right() -> None:
+    clock = TestClock(100 * STEP_MS)
+    state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=1000)
+    state.view.sort(Column.TREND, descending=True)
+    for second in range(150):
+        clock.at_ms += 1000
+        figures = {name: (second * step) % 97 for step, name in enumerate("abcdefgh", 3)}
+        changed = [session(name, STEP_MS, active=figure) for name, figure in figures.items()]
+        removed = [session("h", STEP_MS).key] if second % 5 == 4 else []
+        changed = changed[:-1] if removed else changed
+        state.heard(SessionsPolled(changed, removed, False, clock.at_ms, [], ""))
+        shown = list(state.view.all_sessions())
+        assert len(shown) == len(state.store)
+        grown = [state.view.growth(one) for one in shown]
+        known = [figure for figure in grown if figure is not None]
+        assert known == sorted(known, reverse=True)
+        assert grown == known + [None] * (len(grown) - len(known))

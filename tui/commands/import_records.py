@@ -8,10 +8,12 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from streamusage.answers import ImportResult, UnreadableError, decode_record
+from streamusage.answers import ImportResult
 from streamusage.client import UsageClient
+from streamusage.drift import lacks
 from streamusage.failures import UsageApiError
-from streamusage.usage import EmptyNameError, UsageRecord, stream_path
+from streamusage.record_lists import UnreadableError, decode_record
+from streamusage.usage import EmptyNameError, ToldRecord, UsageRecord, stream_path
 from tui.commands.failure import USAGE, CommandFailed
 from tui.commands.shell import connection_options, counted, refuse_if_read_only, say, talk
 from tui.model.text import safe
@@ -78,7 +80,9 @@ def _one_by_one(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
             yield f"line {at}", line
 
 
-def _checked(record: UsageRecord) -> UsageRecord:
+def _checked(record: ToldRecord) -> UsageRecord:
+    if not isinstance(record, UsageRecord):
+        raise UnreadableError(f"it lacks {', '.join(lacks(record))}")
     stream_path(record.stream)
     for name in record.__struct_fields__:
         figure = getattr(record, name)

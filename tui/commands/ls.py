@@ -6,8 +6,9 @@ import click
 
 from streamusage.answers import SessionRecord
 from streamusage.client import UsageClient
+from streamusage.drift import Drift, missing_of
 from streamusage.failures import ExtensionMissing
-from streamusage.usage import SessionKey, UsageRecord
+from streamusage.usage import SessionKey, ToldRecord
 from tui.commands.shell import connection_options, counted, format_option, read_filter, say, talk, tz_option
 from tui.commands.views import session_view
 from tui.model.sessions import from_record
@@ -45,13 +46,15 @@ def ls(connection: Connection, words: tuple[str, ...], output_format: Format) ->
     found = [record for record in records if shown.matches(from_record(record), now_ms)]
     found.sort(key=_most_watched_first)
     print_rows(found, session_view(connection.tz), output_format)
+    if missing := missing_of(records):
+        say(f"unlike the documents: {Drift((), tuple(sorted(missing.items()))).in_words()}")
     of_all = f" of {len(records):,}" if shown else ""
     say(f"{counted(len(found), 'session')}{of_all} at {connection.host}")
 
 
-async def read_sessions(client: UsageClient) -> list[UsageRecord]:
+async def read_sessions(client: UsageClient) -> list[ToldRecord]:
     """Every session. Where the service knows our extension, whether it is live and how its figures came as well."""
-    sessions: dict[SessionKey, UsageRecord] = {}
+    sessions: dict[SessionKey, ToldRecord] = {}
     cursor: str | None = None
     try:
         while True:
@@ -68,6 +71,7 @@ async def read_sessions(client: UsageClient) -> list[UsageRecord]:
         return await client.usage()
 
 
-def _most_watched_first(record: UsageRecord) -> tuple[bool, int, int, str, str]:
+def _most_watched_first(record: ToldRecord) -> tuple[bool, int, int, str, str]:
     live = isinstance(record, SessionRecord) and record.live
-    return not live, -record.active_subscribers, -record.start_time, record.scope, record.name
+    watching = -1 if record.active_subscribers is None else record.active_subscribers
+    return not live, -watching, -record.start_time, record.scope, record.name

@@ -11,9 +11,10 @@ from collections.abc import Sequence
 import click
 
 from streamusage.client import UsageClient
-from streamusage.usage import EmptyNameError, StreamId, UsageRecord
+from streamusage.drift import missing_of
+from streamusage.usage import EmptyNameError, StreamId, ToldRecord, UsageRecord
 from tui import deleted
-from tui.commands.failure import NOT_FOUND, THIS_MACHINE, USAGE, CommandFailed
+from tui.commands.failure import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandFailed
 from tui.commands.ls import read_sessions
 from tui.commands.shell import (
     ask,
@@ -106,9 +107,9 @@ def _named(text: str) -> StreamId:
 def _remove_stream(connection: Connection, stream: StreamId, start_time: int | None, *, yes: bool) -> list[UsageRecord]:
     if start_time is None and not yes:
         _need_terminal(f"to delete every session of {written(stream)}")
-    found = talk(connection, lambda client: client.usage_of(stream))
+    told = talk(connection, lambda client: client.usage_of(stream))
     # A service could answer with more than was asked for: what is not of this stream is not touched.
-    found = [record for record in found if record.stream == stream and start_time in (None, record.start_time)]
+    found = _whole([one for one in told if one.stream == stream and start_time in (None, one.start_time)])
     if not found:
         which = "session" if start_time is None else f"session that started at {start_time}"
         raise CommandFailed(f"{connection.host}: {written(stream)} has no {which}; nothing was deleted", NOT_FOUND)
@@ -131,7 +132,7 @@ def _remove_matching(connection: Connection, text: str, *, yes: bool) -> list[Us
         _need_terminal("to delete what the filter picks")
     records = talk(connection, read_sessions)
     now_ms = time.time_ns() // 1_000_000
-    found = [record for record in records if shown.matches(from_record(record), now_ms)]
+    found = _whole([record for record in records if shown.matches(from_record(record), now_ms)])
     if not found:
         raise CommandFailed(f"{connection.host}: no session matches; nothing was deleted", NOT_FOUND)
     streams = counted(len({record.stream for record in found}), "stream")
@@ -161,7 +162,10 @@ async def _delete_each(client: UsageClient, what: str, records: list[UsageRecord
 def _remove_everything(connection: Connection, *, yes: bool) -> list[UsageRecord]:
     if not yes:
         _need_terminal("to delete every record")
-    found = talk(connection, lambda client: client.usage())
+    records = talk(connection, lambda client: client.usage())
+    found = _whole(records)
+    if len(found) < len(records):
+        raise CommandFailed("not everything can be kept in the journal, so nothing was deleted", REFUSED)
     streams = counted(len({record.stream for record in found}), "stream")
     what = f"{counted(len(found), 'session')} of {streams}"
     if not yes:
@@ -176,6 +180,17 @@ def _remove_everything(connection: Connection, *, yes: bool) -> list[UsageRecord
     talk(connection, lambda client: client.delete_all())
     say(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
     return found
+
+
+def _whole(records: Sequence[ToldRecord]) -> list[UsageRecord]:
+    """The records that can be kept in full before they are deleted. The others stay, and that is said."""
+    whole = [record for record in records if isinstance(record, UsageRecord)]
+    if missing := missing_of(records):
+        told = f"{counted(len(records) - len(whole), 'record')} came without {', '.join(sorted(missing))}"
+        say(f"{told}: the journal could not keep them whole, so they stay")
+        if not whole:
+            raise CommandFailed("nothing was deleted", REFUSED)
+    return whole
 
 
 def _need_terminal(purpose: str) -> None:

@@ -7,13 +7,17 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.answers import ServerCoverage, SessionRecord
+from streamusage.answers import Outage, ServerCoverage, SessionRecord
 from streamusage.coverage import Provenance
-from streamusage.usage import UsageRecord
+from streamusage.report import AgentPhase
+from streamusage.usage import ToldRecord, UsageRecord
 from tui.commands.streams import written
 from tui.model import formats
 from tui.model.formats import UNKNOWN
+from tui.model.outages import outages_of
 from tui.output import Column, Field, View
+
+PHASES: tuple[AgentPhase, ...] = ("retrying", "accumulating", "recovering", "online")
 
 
 class Brought(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +43,13 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     filled_at: int | None
     reason: str | None
     delta: Brought | None
+    outages: list[Outage]
+    """What the server's agent told of its failed sync-ups in the gap."""
+
+    @property
+    def failed_attempts(self) -> int | None:
+        """How many sync-ups failed; `None` where the agent told nothing, or has not told yet."""
+        return sum(outage.failed_attempts for outage in self.outages) if self.outages else None
 
 
 def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
@@ -53,6 +64,7 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
             filled_at=span.filled_at,
             reason=span.reason,
             delta=None if span.delta is None else msgspec.convert(span.delta, Brought, from_attributes=True),
+            outages=[] if span.state is Provenance.LIVE else outages_of(span, server.outages),
         )
         for server in servers
         for span in server.spans
@@ -60,10 +72,10 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
     ]
 
 
-def session_view(tz: ZoneInfo) -> View[UsageRecord]:
+def session_view(tz: ZoneInfo) -> View[ToldRecord]:
     """Sessions; JSON and CSV have the documented names and order."""
     return View(
-        document=documented,
+        document=lambda record: documented(record) if isinstance(record, UsageRecord) else record,
         columns=[
             Column("STREAM", lambda record: written(record.stream)),
             Column("STATE", _state),
@@ -74,7 +86,7 @@ def session_view(tz: ZoneInfo) -> View[UsageRecord]:
             Column("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
             Column("LOST", lambda record: formats.count(record.lost_subscribers), figure=True),
             Column("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
-            Column("START TIME", lambda record: str(record.start_time), figure=True),
+            Column("START TIME", lambda record: str(record.start_time or UNKNOWN), figure=True),
         ],
         fields=[
             Field("name", lambda record: record.name),
@@ -101,6 +113,7 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
             Column("LENGTH", lambda gap: formats.duration_in_words(gap.to_ms - gap.from_ms), figure=True),
             Column("STATE", lambda gap: gap.state),
             Column("FILLED AFTER", _filled_after, figure=True),
+            Column("ATTEMPTS", lambda gap: _known(gap.failed_attempts, formats.count), figure=True),
             Column("CONNECTIONS", lambda gap: formats.count(_brought(gap, "connections")), figure=True),
             Column("IN", _shown_of_gap("bytes_in", formats.traffic), figure=True),
             Column("OUT", _shown_of_gap("bytes_out", formats.traffic), figure=True),
@@ -122,6 +135,8 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
             Field("delta_peak_in_bps", lambda gap: _brought(gap, "peak_in_bps")),
             Field("delta_peak_out_bps", lambda gap: _brought(gap, "peak_out_bps")),
             Field("delta_view_time_ms", lambda gap: _brought(gap, "view_time_ms")),
+            Field("failed_attempts", lambda gap: gap.failed_attempts),
+            *(Field(f"{phase}_at", _phase_at(phase)) for phase in PHASES),
             *(Field(f"delta_connections_by_protocol_{name}", _gap_protocol(name)) for name in protocols),
         ],
     )
@@ -140,6 +155,14 @@ def _gap_protocol(protocol: str) -> Callable[[Gap], int | None]:
     return lambda gap: None if gap.delta is None else gap.delta.connections_by_protocol.get(protocol, 0)
 
 
+def _phase_at(phase: AgentPhase) -> Callable[[Gap], int | None]:
+    def first(gap: Gap) -> int | None:
+        times = [change.at for outage in gap.outages for change in outage.phases if change.phase == phase]
+        return min(times, default=None)
+
+    return first
+
+
 def _known(figure: int | None, text: Callable[[int], str]) -> str:
     return UNKNOWN if figure is None else text(figure)
 
@@ -153,7 +176,9 @@ def _filled_after(gap: Gap) -> str:
 
 
 def time_text(at_ms: int, tz: ZoneInfo) -> str:
-    """`2026-11-21 12:03:04` in the zone; the bare figure where no calendar holds it."""
+    """`2026-11-21 12:03:04` in the zone; the bare figure where no calendar holds it; `–` where it is not known."""
+    if not at_ms:
+        return UNKNOWN
     try:
         return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz):%Y-%m-%d %H:%M:%S}"
     except (ValueError, OverflowError, OSError):
@@ -167,9 +192,9 @@ def documented(record: UsageRecord) -> UsageRecord:
     return UsageRecord(**{name: getattr(record, name) for name in UsageRecord.__struct_fields__})
 
 
-def _state(record: UsageRecord) -> str:
+def _state(record: ToldRecord) -> str:
     return UNKNOWN if not isinstance(record, SessionRecord) else "live" if record.live else "ended"
 
 
-def _provenance(record: UsageRecord) -> str:
+def _provenance(record: ToldRecord) -> str:
     return record.provenance if isinstance(record, SessionRecord) else UNKNOWN

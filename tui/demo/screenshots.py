@@ -127,7 +127,7 @@ class _Photographer:
 
     def _has_history(self) -> bool:
         session = self._app.sessions_screen.table.cursor_session
-        return session is not None and session.stream in self._app.state.stream_history
+        return session is not None and session.key in self._app.state.stream_history
 
     async def _take(self, name: str, columns: int, lines: int, *keys: str) -> None:
         await self._pilot.resize_terminal(columns, lines)

@@ -3,7 +3,7 @@
 Figures that were filled in stand apart, and where nothing is known nothing is drawn: no line crosses a gap.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,32 @@ from streamusage.answers import History
 from streamusage.coverage import Provenance
 from streamusage.usage import SessionKey
 from tui.model.history import PollHistory
+from tui.model.sessions import Session
 from tui.model.sparkline import NoFigure, Point
+
+LEAST_MS = 60 * 60_000
+"""A session that is shorter is shown with what was before it."""
+MOST_STEPS = 120
+STEP_MS = 60_000
+
+
+class Look(NamedTuple):
+    """The stretch of time that the chart of a session shows. `to_ms` of `None` is now."""
+
+    key: SessionKey
+    from_ms: int
+    to_ms: int | None
+    step_ms: int
+
+
+def look_at(session: Session, now_ms: int) -> Look:
+    """The whole session, an hour at least, in steps of whole minutes."""
+    ended_ms = None if session.live else session.end_time
+    to_ms = now_ms if ended_ms is None else ended_ms
+    from_ms = min(session.start_time or to_ms, to_ms - LEAST_MS)
+    step_ms = STEP_MS * max(1, -(-(to_ms - from_ms) // (MOST_STEPS * STEP_MS)))
+    until_ms = None if ended_ms is None else -(-to_ms // step_ms) * step_ms
+    return Look(session.key, from_ms - from_ms % step_ms, until_ms, step_ms)
 
 
 class Step(NamedTuple):
@@ -19,7 +44,9 @@ class Step(NamedTuple):
 
     figure: int | None
     state: Provenance | None
-    """`None` where nobody looked."""
+    """`None` where nobody looked, and where the stream was not on the air."""
+    highest: int | None = None
+    """Where it is told beside the figure: an upper bound of what was there at once."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +75,16 @@ class Chart:
             if start is None and step.figure is not None:
                 start = number
 
+    def reached(self, figure: int, from_ms: int, to_ms: int) -> int | None:
+        """When a figure was first reached within a stretch of time, to the step; `None` where it is not seen."""
+        step_ms = (self.to_ms - self.from_ms) / max(1, len(self.steps))
+        for number, step in enumerate(self.steps):
+            at_ms = round(self.from_ms + number * step_ms)
+            highest = step.figure if step.highest is None else step.highest
+            if from_ms < at_ms + step_ms and at_ms < to_ms and highest is not None and highest >= figure:
+                return max(at_ms, from_ms)
+        return None
+
     def points(self) -> list[Point]:
         """The same for a single line of glyphs."""
         return [_point(step) for step in self.steps]
@@ -70,15 +107,27 @@ def _point(step: Step) -> Point:
     return NoFigure.NOT_SEEN if step.figure is None else step.figure
 
 
-def from_history(history: History, from_ms: int, to_ms: int) -> Chart:
-    """The chart of what the service keeps. Steps that it says nothing of stay empty."""
+def from_history(history: History, from_ms: int, to_ms: int, on_air: Iterable[tuple[int, int]] | None = None) -> Chart:
+    """The chart of what the service keeps. Steps that it says nothing of stay empty.
+
+    `on_air` are the stretches in which the stream was published, from and up to. Nobody watching outside of them is no
+    figure: between two sessions the chart is open.
+    """
     step_ms = max(1, history.step_ms)
-    steps = [Step(None, None)] * max(1, (to_ms - from_ms) // step_ms)
+    steps = [Step(None, None)] * max(1, -(-(to_ms - from_ms) // step_ms))
+    to_ms = from_ms + len(steps) * step_ms
+    published = None if on_air is None else list(on_air)
     for point in history.points:
         number = (point.at - from_ms) // step_ms
-        if 0 <= number < len(steps):
-            known = point.state not in (*_OWED, Provenance.LOST)
-            steps[number] = Step(point.active if known else None, point.state)
+        if not 0 <= number < len(steps):
+            continue
+        known = point.state not in (*_OWED, Provenance.LOST)
+        is_off = published is not None and not any(
+            begun < point.at + step_ms and point.at < ended for begun, ended in published
+        )
+        if known and is_off and not point.active and not point.highest:
+            continue
+        steps[number] = Step(point.active if known else None, point.state, point.highest if known else None)
     return Chart(from_ms, to_ms, tuple(steps), f"every {step_ms // 60_000} min, all servers")
 
 

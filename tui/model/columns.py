@@ -25,7 +25,7 @@ class Shown(NamedTuple):
 
     name: str
     title: str
-    sorts: Column | None
+    sorts: Column
     dense: int
     """Cells it needs; of a trend, cells it is worth showing with."""
     roomy: int
@@ -45,7 +45,7 @@ SHOWN = {
         Shown("peak", "PEAK", Column.PEAK, 6, 10, 8, "most subscribers at once: a lower bound"),
         Shown("lost", "LOST", Column.LOST, 5, 10, 4, "subscribers that left"),
         Shown("total", "TOTAL", Column.TOTAL, 6, 11, 6, "subscribers in all"),
-        Shown("trend", "TREND", None, 8, 24, 9, "subscribers over the last minutes", at_right=False),
+        Shown("trend", "TREND", Column.TREND, 8, 24, 9, "subscribers over the last minutes", at_right=False),
         Shown("age", "AGE", Column.AGE, 6, 7, 2, "how old the figures are"),
         Shown("data", "DATA", Column.DATA, 12, 12, 3, "how the newest figures came", at_right=False),
     )

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from streamusage.answers import Carrier, Coverage, Span
+from streamusage.answers import Carrier, Coverage, Outage, Span
 from streamusage.usage import StreamId
 from tui.model.accounts import Timeline, overlaid
 
@@ -18,6 +18,8 @@ class CoverageBook:
         self.now_ms = 0
         """The service's time at the last answer."""
         self.servers: dict[str, Timeline] = {}
+        self.outages: dict[str, list[Outage]] = {}
+        """What the servers' agents told of their failed sync-ups, oldest first."""
         self.streams: dict[str, Timeline] = {}
         self._changes_from: int | None = None
 
@@ -32,6 +34,10 @@ class CoverageBook:
         self.servers = {
             server.server: known.get(server.server, nothing).spliced(coverage.from_ms, server.spans)
             for server in coverage.servers
+        }
+        before = self.outages if splice else {}
+        self.outages = {
+            server.server: _newest_of(before.get(server.server, ()), server.outages) for server in coverage.servers
         }
         if not splice:
             self.from_ms = coverage.from_ms
@@ -68,6 +74,11 @@ class CoverageBook:
             if earlier >= begins:
                 return max(0, begins)
             begins = earlier
+
+
+def _newest_of(before: Iterable[Outage], after: Iterable[Outage]) -> list[Outage]:
+    found = {outage.from_ms: outage for outage in (*before, *after)}
+    return [found[from_ms] for from_ms in sorted(found)]
 
 
 def _cut(span: Span, from_ms: int, to_ms: int) -> Span:

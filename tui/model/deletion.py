@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from enum import StrEnum
 
-from streamusage.usage import SessionKey, StreamId, UsageRecord
+from streamusage.usage import SessionKey, StreamId, ToldRecord, UsageRecord
 from tui.model import formats
 from tui.model.sessions import Session
 from tui.model.text import safe, shortened
@@ -37,7 +37,7 @@ class DeletePlan:
     """The stream, where all chosen sessions are of one."""
     sessions: tuple[Session, ...]
     left_out: tuple[Session, ...]
-    """Sessions of the stream without a usage record of their own: nothing there to delete."""
+    """Sessions of the stream without a whole usage record of their own: nothing there that could be kept."""
     hidden: int
     """How many of the chosen ones the filter hides."""
     cannot: str = ""
@@ -98,6 +98,8 @@ def plan(chosen: Iterable[Session], view: SessionView, radius: Radius, host: str
         cannot = "It has no name of its own, so it cannot be deleted alone."
     elif not deletable:
         cannot = "The service keeps no usage record of it yet, so there is nothing to delete."
+        if any(session.recorded for session in left_out):
+            cannot = "Its usage record came incomplete. No journal could keep it whole, so it is not deleted from here."
     hidden = sum(view.row_of(session.key) is None for session in deletable)
     return DeletePlan(radius, host, stream, deletable, left_out, hidden, cannot)
 
@@ -107,7 +109,7 @@ def _has_a_name(stream: StreamId) -> bool:
 
 
 def _can_be_deleted(session: Session) -> bool:
-    return session.recorded and session.start_time > 0 and _has_a_name(session.stream)
+    return session.is_whole and _has_a_name(session.stream)
 
 
 def _sessions(number: int) -> str:
@@ -156,7 +158,7 @@ def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None) -> list[str]:
             f"{formats.count(plan.hidden)} of the {_sessions(len(plan.sessions))} {verb} hidden by your filter."
         )
     if plan.left_out:
-        lines.append(f"{_sessions(len(plan.left_out))} without a usage record or a name of its own stays.")
+        lines.append(f"{_sessions(len(plan.left_out))} without a whole usage record or a name of its own stays.")
     lines.append("Daily statistics are kept. The records go to the local journal first.")
     return lines
 
@@ -165,13 +167,15 @@ def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None) -> list[str]:
 class Since:
     """How the stream's records differ from the plan by now. Figures that move are no difference; sessions are."""
 
-    gone: frozenset[SessionKey]
+    gone: frozenset[SessionKey] = frozenset()
     """Chosen, but not there any more."""
-    started: frozenset[SessionKey]
+    started: frozenset[SessionKey] = frozenset()
     """There, but not chosen: they will not be deleted. Asked for only where the whole stream was meant."""
+    lacking: frozenset[SessionKey] = frozenset()
+    """Chosen, but by now told without some figure: they could not be kept, and will not be deleted."""
 
     def __bool__(self) -> bool:
-        return bool(self.gone or self.started)
+        return bool(self.gone or self.started or self.lacking)
 
     def in_words(self) -> str:
         said = []
@@ -180,12 +184,16 @@ class Since:
         if self.started:
             more = f"{len(self.started):,} more session{'' if len(self.started) == 1 else 's'}"
             said.append(f"{more} started and will NOT be deleted.")
+        if self.lacking:
+            said.append(f"{_sessions(len(self.lacking))} came without some figure and will NOT be deleted.")
         return "Since you asked: " + " ".join(said) if said else ""
 
 
-def since_asked(plan: DeletePlan, records: Iterable[UsageRecord]) -> Since:
+def since_asked(plan: DeletePlan, records: Iterable[ToldRecord]) -> Since:
     """What the service's records say differently from what the plan was made on."""
+    records = list(records)
     found = {record.key for record in records}
+    lacking = frozenset(record.key for record in records if not isinstance(record, UsageRecord))
     known = {*plan.keys, *(session.key for session in plan.left_out)}
     started = frozenset(found - known) if plan.radius in (Radius.STREAM, Radius.EVERYTHING) else frozenset()
-    return Since(frozenset(set(plan.keys) - found), started)
+    return Since(frozenset(set(plan.keys) - found), started, lacking & set(plan.keys))

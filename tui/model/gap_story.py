@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import NamedTuple
 
-from streamusage.answers import Delta, History, ServerState, Span
+from streamusage.answers import Delta, History, Outage, ServerState, Span
 from streamusage.coverage import SLOT_MS, Interval, Provenance, slot_of
 from streamusage.usage import StreamId
 from tui.model import formats
+from tui.model.outages import outages_of, phases_told
 from tui.model.sparkline import block
 
 MOST_SLOTS = 30
@@ -40,8 +41,15 @@ class Event(NamedTuple):
     state: Provenance | None
 
 
-def story(span: Span, server: ServerState | None, now_ms: int) -> list[Event]:
-    """What happened around a gap, in order, as far as the service knows it."""
+def story(span: Span, server: ServerState | None, now_ms: int, outages: Sequence[Outage] = ()) -> list[Event]:
+    """What happened around a gap, in order: what the service saw, and what the agent told of itself once it could."""
+    told = [Event(*phase) for outage in outages_of(span, outages) for phase in phases_told(outage)]
+    events = _seen(span, server, now_ms)
+    timed = [*told, *(event for event in events if event.at_ms is not None)]
+    return sorted(timed, key=lambda event: event.at_ms or 0) + [event for event in events if event.at_ms is None]
+
+
+def _seen(span: Span, server: ServerState | None, now_ms: int) -> list[Event]:
     name = server.server if server else "the server"
     events = [Event(span.from_ms, f"the last that {name} had reported in time ends here", Provenance.LIVE)]
     if span.state is Provenance.LOST:
@@ -56,7 +64,7 @@ def story(span: Span, server: ServerState | None, now_ms: int) -> list[Event]:
         events.append(
             Event(
                 span.detected_at,
-                "noticed: three intervals without a sync-up; the agent accumulates",
+                "noticed: three intervals without a sync-up",
                 Provenance.MISSING,
             )
         )
@@ -66,13 +74,13 @@ def story(span: Span, server: ServerState | None, now_ms: int) -> list[Event]:
         )
     if span.filled_at is not None:
         after = formats.duration_in_words(max(0, span.filled_at - span.to_ms))
-        events.append(Event(span.filled_at, f"recovering: the delta came, {after} after the gap's end", span.state))
+        events.append(Event(span.filled_at, f"filled: the delta came, {after} after the gap's end", span.state))
     elif span.state is Provenance.MISSING:
         length = formats.duration_in_words(max(0, now_ms - span.from_ms))
         events.append(
             Event(
                 now_ms,
-                f"still owed, for {length} now; the agent's journal has it",
+                f"still owed, for {length} now; what its agent tries, it tells once it gets through",
                 span.state,
             )
         )

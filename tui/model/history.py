@@ -82,6 +82,12 @@ class PollHistory:
             points.append(folded([self._at(turns, poll) for poll in range(first, first + polls_per_point)]))
         return points
 
+    def oldest(self, key: SessionKey, polls: int) -> int | None:
+        """The oldest figure that is known of the last `polls` polls."""
+        turns = self._turns.get(key, [])
+        first = bisect_right(turns, self._polls - polls, key=lambda turn: turn[0]) - 1
+        return next((point for _, point in turns[max(0, first) :] if isinstance(point, int)), None)
+
     def highest(self, key: SessionKey) -> int:
         """The highest figure that is kept."""
         return max((point for _, point in self._turns.get(key, ()) if isinstance(point, int)), default=0)

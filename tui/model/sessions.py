@@ -10,7 +10,7 @@ import msgspec
 
 from streamusage.answers import LiveStream, SessionRecord
 from streamusage.coverage import Provenance
-from streamusage.usage import SessionKey, StreamId, UsageRecord
+from streamusage.usage import SessionKey, StreamId, ToldRecord
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -35,6 +35,12 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`scope/name` in lower case, for the filter and for sorting."""
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its record can be kept in full: the service told every documented figure of it."""
+        told = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
+        return self.recorded and self.start_time > 0 and None not in told
+
+    @property
     def key(self) -> SessionKey:
         return SessionKey(self.scope, self.name, self.start_time)
 
@@ -49,7 +55,7 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return self.duration_ms
 
 
-def from_record(record: UsageRecord) -> Session:
+def from_record(record: ToldRecord) -> Session:
     """A session as a usage record tells it. Nothing is repaired: what disagrees is shown as it came."""
     ours = record if isinstance(record, SessionRecord) else None
     return Session(

@@ -27,7 +27,7 @@ class Tally:
         for _, before, after in changes:
             was_live, is_live = before is not None and before.live, after is not None and after.live
             self._started += is_live and not was_live
-            self._ended += was_live and after is not None and not is_live
+            self._ended += after is not None and not is_live and (was_live or before is None)
             self._deleted += after is None
 
     def missed(self) -> None:

@@ -40,6 +40,12 @@ class TrendBook:
             for trend in trends.streams
         }
 
+    def oldest(self, session: Session, minutes: int, now_ms: int) -> int | None:
+        """The oldest figure of a live session that is known of the last minutes."""
+        known = self._points.get(session.stream, ())
+        first = max(now_ms // STEP_MS - minutes, session.start_time // STEP_MS) - self._from_ms // STEP_MS
+        return next((point for point in known[max(0, first) :] if isinstance(point, int)), None)
+
     def points(self, session: Session, cells: int, now_ms: int) -> list[Point] | None:
         """The newest `cells` minutes of a live session, oldest first; `None` where the service told nothing of it."""
         known = self._points.get(session.stream)

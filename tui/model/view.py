@@ -5,7 +5,7 @@ between a table that scrolls and one that stutters.
 """
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -28,6 +28,7 @@ class Column(StrEnum):
     PEAK = "peak"
     LOST = "lost"
     TOTAL = "total"
+    TREND = "trend"
     AGE = "age"
     DATA = "data"
     STATE = "state"
@@ -97,6 +98,7 @@ class SessionView:
         self.descending = True
         self.filter: Filter = parse("")
         self._now_ms = 0
+        self._grown_from: Mapping[SessionKey, int] = {}
         self._live = _Group()
         self._ended = _Group()
         self.grouped = False
@@ -138,6 +140,17 @@ class SessionView:
     def sort(self, column: Column, *, descending: bool) -> None:
         self.column, self.descending = column, descending
         self._arrange()
+
+    def grown_from(self, figures: Mapping[SessionKey, int]) -> None:
+        """What live sessions had a while ago: the order by trend is by how much each grew since. It stands."""
+        self._grown_from = figures
+        if self.column is Column.TREND:
+            self._arrange()
+
+    def growth(self, session: Session) -> int | None:
+        """By how many subscribers a live session grew; below zero it shrank."""
+        before = self._grown_from.get(session.key) if session.live else None
+        return None if before is None or session.active is None else session.active - before
 
     def show(self, chosen: Filter) -> None:
         """Shows only what the filter matches."""
@@ -223,7 +236,7 @@ class SessionView:
             if self.descending:
                 return lambda s: (_Reversed(s.text), s.scope, s.name, -s.start_time)
             return lambda s: (s.text, s.scope, s.name, -s.start_time)
-        figure = _FIGURES[self.column]
+        figure = self.growth if self.column is Column.TREND else _FIGURES[self.column]
 
         def by_figure(session: Session) -> SortKey:
             value = figure(session)

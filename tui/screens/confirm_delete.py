@@ -15,7 +15,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from streamusage.client import UsageApiError
-from streamusage.usage import UsageRecord
+from streamusage.usage import ToldRecord, UsageRecord
 from tui.model import deletion
 from tui.model.deletion import DeletePlan, Radius
 from tui.model.text import safe
@@ -41,7 +41,7 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
         super().__init__()
         self._plan = plan
         self._state = state
-        self._told = deletion.Since(frozenset(), frozenset())
+        self._told = deletion.Since()
         self._checking = False
 
     def compose(self) -> ComposeResult:
@@ -92,7 +92,9 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
 
     @on(Button.Pressed, "#go")
     def _go(self) -> None:
-        if not self._checking:
+        if self._state.is_read_only():
+            self._say(["Nothing was deleted: this console is read-only again."])
+        elif not self._checking:
             self._checking = True
             self.run_worker(self._check_and_go(), exclusive=True, exit_on_error=False)
 
@@ -108,7 +110,7 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
             self._checking = False
         since = deletion.since_asked(plan, records)
         keys = set(plan.keys)
-        chosen = [record for record in records if record.key in keys]
+        chosen = [record for record in records if record.key in keys and isinstance(record, UsageRecord)]
         if since != self._told:
             self._told = since
             on = "Press again to go on." if chosen else "Nothing is left to delete."
@@ -117,7 +119,7 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
             return
         self.dismiss(chosen)
 
-    async def _read_again(self) -> list[UsageRecord]:
+    async def _read_again(self) -> list[ToldRecord]:
         client, streams = cast("ConsoleApp", self.app).client, self._plan.streams
         if len(streams) > MOST_ASKED_ONE_BY_ONE or self._plan.radius is Radius.EVERYTHING:
             return await client.usage()

@@ -6,11 +6,12 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from streamusage.answers import ServerState, Span
+from streamusage.answers import Outage, ServerState, Span
 from tui.actions import Context, available, bindings
 from tui.model import formats
 from tui.model.gap_story import GapFigures, delta_table, drawn, journal_in_words, story
 from tui.model.gaps import GLYPHS, by_protocol, filled_in_words, period
+from tui.model.outages import attempts_in_words, outages_of
 from tui.model.text import padded, padded_left, safe
 from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen
@@ -27,10 +28,11 @@ class GapScreen(ConsoleScreen):
 
     PLACE: ClassVar[Context] = Context.GAP
 
-    def __init__(self, row: str, gaps: Sequence[Span], *, of_stream: bool) -> None:
+    def __init__(self, row: str, gaps: Sequence[Span], outages: Sequence[Outage] = (), *, of_stream: bool) -> None:
         super().__init__()
         self._row = row
         self._gaps = list(gaps)
+        self._outages = outages
         self._place = 0
         self._of_stream = of_stream
         self._figures: dict[int, GapFigures | str] = {}
@@ -68,8 +70,9 @@ class GapScreen(ConsoleScreen):
         self._figures[from_ms] = figures
         self.state_changed(polled=False)
 
-    def gaps_changed(self, gaps: Sequence[Span]) -> None:
-        """Takes in what has become of the gaps since they were opened."""
+    def gaps_changed(self, gaps: Sequence[Span], outages: Sequence[Outage]) -> None:
+        """Takes in what has become of the gaps since they were opened, and what the agent has told since."""
+        self._outages = outages
         for place, gap in enumerate(self._gaps):
             newer = next((one for one in gaps if one.from_ms == gap.from_ms), None)
             if newer is not None and newer != gap:
@@ -113,11 +116,13 @@ class GapScreen(ConsoleScreen):
     def _content(self) -> list[list[Part]]:
         gap, tz, server = self.gap, self.state.tz, self._server()
         lines: list[list[Part]] = [[]]
-        for event in story(gap, server, self.state.now_ms()):
+        for event in story(gap, server, self.state.now_ms(), self._outages):
             at = "" if event.at_ms is None else formats.clock_time(event.at_ms, tz, seconds=True)
             glyph = GLYPHS[event.state]
             ink = event.state.value if event.state else ""
             lines.append([(f" {padded(at, 9)}", ""), (f"{glyph} ", ink), (safe(event.what), "")])
+        for outage in outages_of(gap, self._outages):
+            lines.append([(f" {padded('', 9)}  {safe(attempts_in_words(outage))}", "quiet")])
         if server is not None:
             lines.append([(f" {padded('', 9)}  {journal_in_words(server)}", "quiet")])
         lines.append([])

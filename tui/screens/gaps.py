@@ -137,7 +137,7 @@ class GapsScreen(ConsoleScreen):
     def _tell_open_gap(self) -> None:
         for screen in self.app.screen_stack:
             if isinstance(screen, GapScreen) and not screen.of_stream and screen.row in self.book.servers:
-                screen.gaps_changed(self.book.servers[screen.row].spans)
+                screen.gaps_changed(self.book.servers[screen.row].spans, self.book.outages.get(screen.row, ()))
 
     def _show(self) -> None:
         if self.book.from_ms is None:
@@ -391,7 +391,8 @@ class GapsScreen(ConsoleScreen):
             self._notice = ("there is no gap here; n goes to the next", "quiet")
             self._draw_lines()
             return
-        self.app.push_screen(GapScreen(row.name, gaps, of_stream=self._of_streams))
+        outages = () if self._of_streams else self.book.outages.get(row.name, ())
+        self.app.push_screen(GapScreen(row.name, gaps, outages, of_stream=self._of_streams))
 
     def action_refresh(self) -> None:
         self.book = CoverageBook()

@@ -13,6 +13,7 @@ from streamusage.usage import SessionKey
 from tui.actions import Context, available, bindings
 from tui.exports import record_of, table_csv, table_json
 from tui.model import formats
+from tui.model.chart import look_at
 from tui.model.columns import SHOWN, Density
 from tui.model.deletion import Radius
 from tui.model.filter import FilterError, parse
@@ -25,8 +26,9 @@ from tui.screens.columns import ColumnsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.page import Page
 from tui.screens.picker import Choice, Picked, Picker
+from tui.state import GROWTH_MINUTES
 from tui.widgets import bars
-from tui.widgets.detail import HISTORY_CELLS, HISTORY_STEP_MS, DetailView
+from tui.widgets.detail import DetailView
 from tui.widgets.filter_prompt import INDENT, FilterPrompt
 from tui.widgets.lines import Line, Part
 from tui.widgets.session_table import SessionTable
@@ -88,6 +90,8 @@ class SessionsScreen(ConsoleScreen):
             return
         if polled:
             self.table.rows_changed()
+            if self.detail_is_open:
+                self._look(self.table.cursor_session)
         else:
             self.table.repaint()
         self.detail.update()
@@ -145,9 +149,12 @@ class SessionsScreen(ConsoleScreen):
 
     def _show_detail(self) -> None:
         session = self.table.cursor_session if self.detail_is_open else None
-        self.console_app.look_at(session.stream if session else None, HISTORY_CELLS, HISTORY_STEP_MS)
+        self._look(session)
         if session is not None:
             self.detail.show(session.key)
+
+    def _look(self, session: Session | None) -> None:
+        self.console_app.look_at(look_at(session, self.state.now_ms()) if session else None)
 
     def action_back(self) -> None:
         if self.detail_is_open:
@@ -207,7 +214,7 @@ class SessionsScreen(ConsoleScreen):
         self.table.focus()
 
     def action_sort_next(self) -> None:
-        columns = [Column.STREAM, *dict.fromkeys(SHOWN[name].sorts or Column.ACTIVE for name in self.state.columns)]
+        columns = [Column.STREAM, *dict.fromkeys(SHOWN[name].sorts for name in self.state.columns)]
         here = columns.index(self.state.view.column) if self.state.view.column in columns else -1
         self._sort_by(columns[(here + 1) % len(columns)])
 
@@ -229,6 +236,8 @@ class SessionsScreen(ConsoleScreen):
         self._sort(column, descending=column in DESCENDING_FIRST)
 
     def _sort(self, column: Column, *, descending: bool) -> None:
+        if column is Column.TREND:
+            self.state.look_at_growth()
         self.state.view.sort(column, descending=descending)
         self.table.rows_changed()
         way = "largest first" if descending else "smallest first"
@@ -236,6 +245,8 @@ class SessionsScreen(ConsoleScreen):
             way = "Z to A" if descending else "A to Z"
         elif column is Column.STARTED:
             way = "newest first" if descending else "oldest first"
+        elif column is Column.TREND:
+            way = f"{'grown' if descending else 'shrunk'} most in {GROWTH_MINUTES} minutes first"
         self.say(f"sorted by {column.value}, {way}; live sessions come first", "quiet")
 
     # How the table looks

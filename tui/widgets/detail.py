@@ -1,5 +1,6 @@
 """The detail of one stream: the session under the cursor, its chart, its servers, and every session of the stream."""
 
+from itertools import chain
 from typing import ClassVar, NamedTuple
 
 from textual.geometry import Size
@@ -10,8 +11,8 @@ from streamusage.answers import History
 from streamusage.coverage import Provenance
 from streamusage.usage import SessionKey
 from tui.model import formats
-from tui.model.chart import Chart, from_history, from_polls
-from tui.model.gaps import GLYPHS, window
+from tui.model.chart import Chart, from_history, from_polls, look_at
+from tui.model.gaps import GLYPHS
 from tui.model.sessions import Session
 from tui.model.sparkline import sparkline
 from tui.model.text import padded, padded_left, safe, width
@@ -19,8 +20,6 @@ from tui.state import ConsoleState
 from tui.widgets.lines import INK_CLASSES, Inked, Part
 from tui.widgets.plot import BACKFILLED_MARK, plot, top_of
 
-HISTORY_CELLS = 60
-HISTORY_STEP_MS = 60_000
 _GUTTER = 7
 _LEAST_PLOT_CELLS = 40
 _LEAST_PLOT_LINES = 15
@@ -57,7 +56,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         if not self.cells or not self.display:
             return
         rows = self._content()
-        drawn = [self._joined(row) for row in rows]
+        drawn = [strip for row in rows for strip in self._joined(row)]
         size = Size(self.cells, len(drawn))
         if size != self.virtual_size:
             self.virtual_size = size
@@ -76,12 +75,16 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         row = self.scroll_offset.y + y
         return self._drawn[row] if row < len(self._drawn) else self.strip((), self.cells)
 
-    def _joined(self, row: _Row) -> Strip:
+    def _joined(self, row: _Row) -> list[Strip]:
+        """The row as one line; as two where both its sides do not fit into one."""
         cells = self.cells
-        right = self.strip(row.right, sum(width(part[0]) for part in row.right)) if row.right else None
-        if right is None or right.cell_length + 2 > cells:
-            return self.strip(row.left, cells)
-        return Strip.join([self.strip(row.left, cells - right.cell_length), right])
+        left_cells, right_cells = (sum(width(text) for text, _ in side) for side in row)
+        if not right_cells:
+            return [self.strip(row.left, cells)]
+        blank: list[Part] = [(" " * max(0, cells - right_cells), "")]
+        if left_cells + 2 + right_cells > cells:
+            return [self.strip(row.left, cells), self.strip([*blank, *row.right], cells)]
+        return [Strip.join([self.strip(row.left, cells - right_cells), self.strip(row.right, right_cells)])]
 
     # What stands there
 
@@ -89,26 +92,33 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         session = None if self._key is None else self._state.store.get(self._key)
         if session is None:
             return [_Row([("no session is chosen", "quiet")])]
-        rows = self._heading(session)
-        rows += self._chart(session)
+        chart = self._charted(session)
+        rows = self._heading(session, chart)
+        rows += self._chart(session, chart)
         rows += self._servers(session)
         rows += self._sessions(session)
         return rows
 
-    def _heading(self, session: Session) -> list[_Row]:
+    def _heading(self, session: Session, chart: Chart | None) -> list[_Row]:
         state, now_ms = self._state, self._state.now_ms()
         lasted = session.lasted_ms(now_ms)
         length = "" if lasted is None else f" {formats.duration_in_words(max(0, lasted))}"
         known_start = f"session {formats.moment(session.start_time, now_ms, state.tz)}, " if session.start_time else ""
         when = f"{known_start}{'live' if session.live else 'ended, lasted'}{length}"
         rows = [_Row([(safe(str(session.stream)), "strong")], [(when, "good" if session.live else "quiet")])]
-        figures: list[Part] = []
+        figures: list[list[Part]] = []
         shown = [("peak", session.peak), ("lost", session.lost), ("total", session.total)]
         if session.live or session.active:
             shown.insert(0, ("active", session.active))
         for name, number in shown:
-            figures += [(f"{name} ", "quiet"), (formats.count(number), "strong"), ("   ", "")]
-        rows.append(_Row(figures, [(self._margin(), "quiet")]))
+            figure: list[Part] = [(f"{name} ", "quiet"), (formats.count(number), "strong")]
+            if name == "peak" and (at_ms := self._peak_at(session, chart)) is not None:
+                figure.append((f" at {formats.moment(at_ms, now_ms, state.tz)}", "quiet"))
+            figures.append([*figure, ("   ", "")])
+        if sum(width(text) for figure in figures for text, _ in figure) > self.cells + 3:
+            rows.append(_Row(list(chain(*figures[:2]))))
+            figures = figures[2:]
+        rows.append(_Row(list(chain(*figures)), [(self._margin(), "quiet")]))
         told = _provenance_in_words(session)
         if told:
             ink = session.provenance.value if session.provenance else "quiet"
@@ -121,17 +131,32 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         return f"± one interval ({max(intervals) // 1000} s)" if intervals else "± one reporting interval"
 
     def _history(self, session: Session) -> History | str | None:
-        return self._state.stream_history.get(session.stream)
+        return self._state.stream_history.get(session.key)
 
-    def _chart(self, session: Session) -> list[_Row]:
+    def _charted(self, session: Session) -> Chart | None:
+        """The session over time, as the service keeps it; else as own polls saw it."""
+        history = self._history(session)
+        if not isinstance(history, History):
+            return from_polls(self._state.history, session.key, max(1, self.cells - _GUTTER))
+        look = look_at(session, history.now)
+        to_ms = history.now if look.to_ms is None else look.to_ms
+        on_air = [
+            (one.start_time, history.now if one.live else one.end_time or one.start_time)
+            for one in self._state.store.of_stream(session.stream)
+        ]
+        from_ms = look.from_ms - look.from_ms % max(1, history.step_ms)
+        return from_history(history, from_ms, to_ms, on_air)
+
+    def _peak_at(self, session: Session, chart: Chart | None) -> int | None:
+        """When the peak was reached, where that was seen."""
+        if chart is None or not session.peak or not session.start_time:
+            return None
+        ended_ms = None if session.live else session.end_time
+        return chart.reached(session.peak, session.start_time, chart.to_ms if ended_ms is None else ended_ms)
+
+    def _chart(self, session: Session, chart: Chart | None) -> list[_Row]:
         plot_cells = self.cells - _GUTTER
         history = self._history(session)
-        chart: Chart | None
-        if isinstance(history, History):
-            from_ms = window(history.now, HISTORY_CELLS, HISTORY_STEP_MS)
-            chart = from_history(history, from_ms, from_ms + HISTORY_CELLS * HISTORY_STEP_MS)
-        else:
-            chart = from_polls(self._state.history, session.key, max(1, plot_cells))
         rows: list[_Row] = []
         if chart is None or not any(step.state for step in chart.steps):
             rows.append(_Row([("no figures over time yet", "quiet")]))
@@ -147,7 +172,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         return rows
 
     def _plotted(self, chart: Chart, plot_cells: int) -> list[_Row]:
-        lines = min(14, max(5, self.size.height // 3))
+        lines = min(13, max(5, self.size.height // 3)) - 1 | 1  # odd, so that a label stands half way
         top = top_of(chart)
         rows = []
         for number, line in enumerate(plot(chart, plot_cells, lines, braille=self._state.braille)):

@@ -189,9 +189,9 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             parts += [(" ", ""), self._title(column.title, column.sorts, cells, at_right=column.at_right)]
         return parts
 
-    def _title(self, title: str, column: Column | None, cells: int, *, at_right: bool) -> Part:
+    def _title(self, title: str, column: Column, cells: int, *, at_right: bool) -> Part:
         view = self._state.view
-        sorted_by = column is not None and column is view.column
+        sorted_by = column is view.column
         if sorted_by:
             title += "▾" if view.descending else "▴"
         return (padded_left(title, cells) if at_right else padded(title, cells), "accent" if sorted_by else "quiet")

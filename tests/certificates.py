@@ -1,0 +1,32 @@
+"""A private certificate authority, made by openssl for one test run, and a certificate of 127.0.0.1 that it signed."""
+
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+_KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2")
+
+
+class Signed(NamedTuple):
+    """The authority's certificate, and the server's with its key."""
+
+    authority: Path
+    certificate: Path
+    key: Path
+
+
+def sign(folder: Path) -> Signed:
+    """Makes the authority and the certificate in a folder."""
+    authority, authority_key = folder / "authority.pem", folder / "authority-key.pem"
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    _openssl("req", "-x509", *_KEY, "-subj", "/CN=authority of a test", "-keyout", authority_key, "-out", authority)
+    _openssl(
+        *("req", "-x509", *_KEY, "-CA", authority, "-CAkey", authority_key, "-subj", "/CN=127.0.0.1"),
+        *("-addext", "subjectAltName=IP:127.0.0.1", "-addext", "basicConstraints=CA:FALSE"),
+        *("-keyout", key, "-out", certificate),
+    )
+    return Signed(authority, certificate, key)
+
+
+def _openssl(*arguments: str | Path) -> None:
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
