@@ -186,6 +186,7 @@ def serve(
 
 async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str, Any]) -> None:
     import asyncio
+    import gc
     import logging
     import signal
 
@@ -213,6 +214,7 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
         click.echo(
             f"streamtop: the usage service answers at {running.url}, store {running.service.store.shown}", err=True
         )
+        gc.freeze()  # what was made up to here stays: looking through it again and again takes a tenth of a report
         await running.ended()
     click.echo("streamtop: the usage service has stopped; all that it accepted is kept", err=True)
 
