@@ -50,7 +50,7 @@ def serving(home: Path, *options: str, port: int = 0) -> Iterator[tuple[subproce
     reader.start()
     try:
         assert ready.wait(30)
-        found = re.search(r"http://[\d.]+:\d+", lines[0]) if lines else None
+        found = re.search(r"https?://[\d.]+:\d+", lines[0]) if lines else None
         assert found, lines
         yield process, found[0], lines
     finally:
@@ -234,6 +234,8 @@ def test_the_service_names_each_of_its_modules_where_a_newcomer_begins() -> None
     import streamusage.service
 
     folder = Path(streamusage.service.__file__).parent
-    modules = {path.stem for path in folder.iterdir() if path.stem.strip("_") == path.stem and path.name != "__pycache__"}
+    modules = {
+        path.stem for path in folder.iterdir() if path.stem.strip("_") == path.stem and path.name != "__pycache__"
+    }
     told = set(re.findall(r"`(\w+)`", streamusage.service.__doc__ or ""))
     assert told == modules
