@@ -12,7 +12,7 @@ import msgspec
 from streamusage.report import Acknowledgement, Refusal, Report
 from streamusage.service.app import FAILED, log_request
 from streamusage.service.context import Service
-from streamusage.service.exchange import Exchange, Headers
+from streamusage.service.plain_request import Headers, PlainRequest
 from streamusage.service.reports import take_report
 from streamusage.service.store import StoreError
 
@@ -53,14 +53,14 @@ class DirectReports:
         who = self._service.tokens.identify(_bearer(authorization))
         return server if who is not None and who.may_report_for(server) else ""
 
-    def begin(self, exchange: Exchange) -> bool:
+    def begin(self, request: PlainRequest) -> bool:
         """Takes in the report of a request whose body is all there; `False` where it is not plain after all."""
-        service, body = self._service, exchange.body
+        service, body = self._service, request.body
         try:
             report = _REPORT.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        if report.server != exchange.subject or not service.bodies.hold(len(body)):
+        if report.server != request.subject or not service.bodies.hold(len(body)):
             return False
         now_ms = service.clock.now_ms()
         began = service.metrics.requests.began()
@@ -69,10 +69,10 @@ class DirectReports:
             status = 0
             service.bodies.release(len(body))
             try:
-                status = self._answer(exchange, verdict, error)
+                status = self._answer(request, verdict, error)
             finally:
                 seconds = service.metrics.requests.ended("POST", _ROUTE, status, began)
-                log_request("POST", exchange.url, status, seconds)
+                log_request("POST", request.url, status, seconds)
 
         try:
             service.writer.call(lambda connection: take_report(connection, report, body, now_ms), done)
@@ -81,7 +81,7 @@ class DirectReports:
         return True
 
     def _answer(
-        self, exchange: Exchange, verdict: Acknowledgement | Refusal | None, error: BaseException | None
+        self, request: PlainRequest, verdict: Acknowledgement | Refusal | None, error: BaseException | None
     ) -> int:
         """Sends the answer; returns its status, 0 where nobody is there any more."""
         more_headers = b""
@@ -97,7 +97,7 @@ class DirectReports:
             said = str(error) if status == 503 else FAILED
             more_headers = b"retry-after: 5\r\n" if status == 503 else b""
             body = _ENCODER.encode({"errorMessage": said, "timestamp": self._service.clock.now_ms()})
-        return status if exchange.answer(status, body, more_headers) else 0
+        return status if request.answer(status, body, more_headers) else 0
 
 
 def _bearer(authorization: bytes) -> str:

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from streamusage.clock import Clock
 from streamusage.service.deadline import Deadline
-from streamusage.service.exchange import Direct, Exchange
+from streamusage.service.plain_request import Direct, PlainRequest
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     direct: Direct | None = None
     _deadline: Deadline
     _stalled: asyncio.TimerHandle | None = None
-    _exchange: Exchange | None = None
+    _request: PlainRequest | None = None
     """A request for `direct` whose body is coming."""
     _url = b""
     _headers: list[tuple[bytes, bytes]]
@@ -101,29 +101,29 @@ class _BoundedProtocol(HttpToolsProtocol):
             subject = self.direct.takes(self._url, self._headers)
             if subject:
                 keep_alive = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
-                self._exchange = Exchange(self, self._url, subject, keep_alive)
-                self.cycle = self._exchange  # type: ignore[assignment]
+                self._request = PlainRequest(self, self._url, subject, keep_alive)
+                self.cycle = self._request  # type: ignore[assignment]
                 return
         self._give_to_application()
 
     def on_body(self, body: bytes) -> None:
-        if self._exchange is None:
+        if self._request is None:
             super().on_body(body)
         else:
-            self._exchange.body += body
+            self._request.body += body
 
     def on_message_complete(self) -> None:
         self._in_head, self._in_message, self._is_first, self._head_bytes = True, False, False, 0
-        exchange, self._exchange = self._exchange, None
-        if exchange is None:
+        request, self._request = self._request, None
+        if request is None:
             super().on_message_complete()
         else:
-            exchange.more_body = False
-            if self.direct is None or not self.direct.begin(exchange):
+            request.more_body = False
+            if self.direct is None or not self.direct.begin(request):
                 self.cycle = None  # type: ignore[assignment]
                 self._give_to_application()
-                self.cycle.keep_alive = exchange.keep_alive
-                super().on_body(exchange.body)
+                self.cycle.keep_alive = request.keep_alive
+                super().on_body(request.body)
                 super().on_message_complete()
         if self.cycle.response_complete:
             self._deadline.set(self.limits.idle_seconds, self.transport.close)

@@ -17,12 +17,12 @@ class Direct(Protocol):
     def takes(self, url: bytes, headers: Headers) -> str:
         """The subject of a POST that may be for it, by the head; empty where the application is to answer."""
 
-    def begin(self, exchange: "Exchange") -> bool:
+    def begin(self, request: "PlainRequest") -> bool:
         """Answers a request that is all there, now or later; `False` where the application is to answer after all."""
 
 
 class Connection(Protocol):
-    """What an exchange asks of its connection."""
+    """What a request asks of its connection."""
 
     def send(self, data: bytes) -> bool:
         """Sends; `False` where nobody is there any more."""
@@ -42,7 +42,7 @@ class _NobodyWaits:
         pass
 
 
-class Exchange:
+class PlainRequest:
     """One request, of which `body` is all there when `Direct.begin` is given it."""
 
     message_event = _NobodyWaits()
