@@ -11,13 +11,13 @@ import msgspec
 
 from streamusage.agent.source import (
     CounterReading,
-    EndedConnection,
     PublishReading,
     Reading,
     SourceError,
     ViewerReading,
 )
 from streamusage.agent.sources.asking import Asker, Count, a_protocol, an_id, basic_auth, decoded, digest_of, split_path
+from streamusage.agent.sources.polled import PolledSource
 from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
@@ -73,18 +73,14 @@ class _Vhosts(_Answer, kw_only=True):
 Wanted = TypeVar("Wanted", _Clients, _Vhosts)
 
 
-class SrsSource:
+class SrsSource(PolledSource):
     """An `agent.source.Source`."""
 
     def __init__(
         self, url: str, user: str | None, password: Secret | None, clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        self._clock = clock
+        super().__init__(Asker(url, "SRS", timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
-        self._asker = Asker(url, "SRS", timeout_seconds=timeout_seconds)
-
-    async def close(self) -> None:
-        await self._asker.close()
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
@@ -106,10 +102,6 @@ class SrsSource:
             misses=MISSES if len(counters) == len(vhosts) else NO_BYTES,
             step_ms=STEP_MS,
         )
-
-    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
-        """As `Source.ended_between`: there is no log."""
-        return ()
 
     async def _of_one_process(self) -> tuple[str, list[_Client], list[_Vhost]]:
         """The process's identity, all of its clients, and its vhosts."""
