@@ -22,7 +22,7 @@ LOAD_CORE = max(os.sched_getaffinity(0))
 
 async def over_http(folder: Path, rows: int, seconds: float) -> tuple[float, float]:
     """Reports a second, and how many a commit held."""
-    reporters = [Reporter(f"s{number}", rows) for number in range(CLIENTS)]
+    reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
     async with served(folder / f"http-{rows}.db", tokens_for(reporters)) as service:
         await asyncio.gather(*(reporter.begin(service.port) for reporter in reporters))
         done = 0
@@ -47,7 +47,7 @@ def bare(folder: Path, rows: int, group: int, seconds: float) -> float:
     """The same transactions in a loop of one thread, on the service's core: reports a second."""
     os.sched_setaffinity(0, {0})
     store = open_store(sqlite_url(folder / f"bare-{rows}.db"), 0)
-    reporters = [Reporter(f"s{number}", rows) for number in range(CLIENTS)]
+    reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
     done = 0
     began = time.monotonic()
     turn = 0
@@ -73,7 +73,7 @@ def bare(folder: Path, rows: int, group: int, seconds: float) -> float:
 
 async def latency(folder: Path, rows: int, rate: float, seconds: float) -> list[float]:
     """How long acknowledgements take, in ms, at so many reports a second, sent on time whatever came of the last."""
-    reporters = [Reporter(f"s{number}", rows) for number in range(CLIENTS)]
+    reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
     async with served(folder / f"latency-{rows}.db", tokens_for(reporters)) as service:
         await asyncio.gather(*(reporter.begin(service.port) for reporter in reporters))
         took: list[float] = []

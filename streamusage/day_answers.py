@@ -38,6 +38,10 @@ class Percentile(msgspec.Struct, frozen=True, kw_only=True):
     expected_samples: int = 0
     """Samples in which the server ran."""
 
+    @property
+    def rests_on_all(self) -> bool:
+        return self.samples == self.expected_samples
+
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
     """When a day was closed and by what."""

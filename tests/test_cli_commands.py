@@ -156,6 +156,7 @@ class TestHowItEnds:
             ("ls", "--profile", "nope"),
             ("ls", "--token-file", "no/such/file"),
             ("gaps", "--from", "yesterday"),
+            ("demo", "--record", "outage.tape", "--tour"),
             ("daily", "--from", "2026-13-01"),
             ("daily", "--from", "2026-11-02", "--to", "2026-11-01"),
             ("daily", "--from", "2020-01-01", "--to", "2026-11-01"),

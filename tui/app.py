@@ -18,7 +18,6 @@ from textual.message import Message
 from streamusage.answers import Span
 from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import Clock
-from streamusage.day_answers import DailyStatistics
 from tui.alerting import escapes, run_command
 from tui.deletions import Deletions
 from tui.gap_reader import read_gap
@@ -26,6 +25,7 @@ from tui.memory import Memory
 from tui.messages import (
     CoveragePolled,
     DayPolled,
+    DayRowsPolled,
     DeleteFinished,
     GapRead,
     HistoryMissing,
@@ -41,7 +41,7 @@ from tui.model.chart import Look
 from tui.model.day_shares import accounting_zone
 from tui.model.gap_story import GapFigures
 from tui.model.instants import length_ms
-from tui.model.months import last_of
+from tui.model.months import DayRows, Month, last_of, month_of, rows_of
 from tui.model.text import safe
 from tui.model.view import Column
 from tui.outbox import Outbox
@@ -208,7 +208,7 @@ class ConsoleApp(App[int]):
     def _alert_not_told(self, why: str) -> None:
         self.sessions_screen.say(safe(why), "bad")
 
-    def _record(self, polled: SessionsPolled | PollFailed) -> None:
+    def _record(self, polled: SessionsPolled | PollFailed | CoveragePolled) -> None:
         if self._tape is not None:
             try:
                 self._tape.hear(polled)
@@ -218,6 +218,7 @@ class ConsoleApp(App[int]):
 
     @on(CoveragePolled)
     def _coverage_polled(self, polled: CoveragePolled) -> None:
+        self._record(polled)
         self.state.coverage = polled.coverage
         for screen in self.screen_stack:
             if isinstance(screen, GapsScreen):
@@ -233,7 +234,13 @@ class ConsoleApp(App[int]):
     def _month_polled(self, polled: MonthPolled) -> None:
         for screen in self.screen_stack:
             if isinstance(screen, DaysScreen):
-                screen.month_polled(polled.first, polled.days)
+                screen.month_polled(polled.first, polled.month)
+
+    @on(DayRowsPolled)
+    def _day_rows_polled(self, polled: DayRowsPolled) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, DaysScreen):
+                screen.rows_polled(polled.day, polled.rows)
 
     @on(GapRead)
     def _gap_read(self, read: GapRead) -> None:
@@ -353,12 +360,28 @@ class ConsoleApp(App[int]):
         self.run_worker(self._read_month(first), group="month", exit_on_error=True)
 
     async def _read_month(self, first: date) -> None:
-        days: list[DailyStatistics] | str
+        month: Month | str
+        last, tz = last_of(first), accounting_zone(self.state.tz).key
         try:
-            days = (await self.client.daily(first, last_of(first), accounting_zone(self.state.tz).key)).days
+            by_day = await self.client.daily_sums(first, last, tz, by="day", group="all")
+            month = month_of(first, by_day, await self.client.daily_sums(first, last, tz, by="month", group="all"))
         except UsageApiError as error:
-            days = str(error)
-        self.post_message(MonthPolled(first, days))
+            month = str(error)
+        self.post_message(MonthPolled(first, month))
+
+    def ask_for_day_rows(self, day: date) -> None:
+        """Reads the roles and servers of a day."""
+        self.run_worker(self._read_day_rows(day), group="day rows", exit_on_error=True)
+
+    async def _read_day_rows(self, day: date) -> None:
+        rows: DayRows | str
+        tz = accounting_zone(self.state.tz).key
+        try:
+            roles = (await self.client.daily_sums(day, day, tz, by="day", group="role")).sums
+            rows = rows_of(day, roles, (await self.client.daily(day, day, tz)).days)
+        except UsageApiError as error:
+            rows = str(error)
+        self.post_message(DayRowsPolled(day, rows))
 
     def read_gap(self, row: str, span: Span, *, of_stream: bool) -> None:
         """Reads what an opened gap shows."""

@@ -12,6 +12,7 @@ from streamusage.usage import SessionKey
 from tui.deleter import Outcome
 from tui.model.gap_story import GapFigures
 from tui.model.latency import Split
+from tui.model.months import DayRows, Month
 from tui.model.sessions import Session
 
 
@@ -67,7 +68,15 @@ class MonthPolled(Message):
     """A month's daily statistics were asked for; what came, or why nothing did."""
 
     first: date
-    days: list[DailyStatistics] | str
+    month: Month | str
+
+
+@dataclass
+class DayRowsPolled(Message):
+    """The roles and servers of a day were asked for; what came, or why nothing did."""
+
+    day: date
+    rows: DayRows | str
 
 
 @dataclass

@@ -8,10 +8,10 @@ from typing import BinaryIO
 import msgspec
 from textual.message import Message
 
-from streamusage.answers import ServerState
+from streamusage.answers import Carriers, Coverage, ServerState
 from streamusage.clock import Clock
 from streamusage.usage import SessionKey
-from tui.messages import HistoryMissing, PollFailed, SessionsPolled
+from tui.messages import CoveragePolled, HistoryMissing, PollFailed, SessionsPolled
 from tui.model.chart import Look
 from tui.model.sessions import Session
 
@@ -30,6 +30,9 @@ class Recorded(msgspec.Struct, kw_only=True, omit_defaults=True):
     cannot_show: str = ""
     why_failed: str = ""
     retry_in_ms: int = 0
+    coverage: Coverage | None = None
+    """What the gap view heard; alone in its line."""
+    carriers: Carriers | None = None
 
 
 class TapeError(Exception):
@@ -61,6 +64,8 @@ class Tape:
                     servers=message.servers,
                     cannot_show=message.cannot_show,
                 )
+            case CoveragePolled():
+                recorded = Recorded(at=message.coverage.now, coverage=message.coverage, carriers=message.carriers)
             case PollFailed():
                 recorded = Recorded(at=self._clock.now_ms(), why_failed=message.why, retry_in_ms=message.retry_in_ms)
             case _:
@@ -101,6 +106,8 @@ class Player:
         self._polls, self._post, self._from_ms, self._clock = polls, post, from_ms, clock
         self.interval_seconds = 1.0
         self.times_slower = 1
+        self._gaps_heard: list[CoveragePolled] = []
+        self._wants_gaps = False
 
     async def run(self) -> None:
         """Plays to the end, and then lets the last poll stand."""
@@ -111,8 +118,15 @@ class Player:
             elif number % 50 == 0:
                 await asyncio.sleep(0)
             last_ms = poll.at
-            self._post(_message(poll))
+            self._play(_message(poll))
         await asyncio.Event().wait()
+
+    def _play(self, message: Message) -> None:
+        if isinstance(message, CoveragePolled):
+            self._gaps_heard.append(message)
+            if not self._wants_gaps:
+                return
+        self._post(message)
 
     def refresh(self) -> None:
         """There is nobody to ask."""
@@ -121,14 +135,21 @@ class Player:
         """There is nobody to ask."""
 
     def wish(self, *, at_once: bool = True, **what: int | Look | None) -> None:
-        """A recording holds sessions and servers only, and says so."""
+        """Gives the gap view what was heard of coverage so far; of history a recording holds none, and says so."""
         look = what.get("history_of")
         if isinstance(look, Look):
             self._post(HistoryMissing(look.key, NO_HISTORY))
+        if "coverage_from_ms" in what:
+            wanted, self._wants_gaps = self._wants_gaps, what["coverage_from_ms"] is not None
+            if self._wants_gaps and (at_once or not wanted):
+                for heard in self._gaps_heard:
+                    self._post(heard)
 
 
 def _message(poll: Recorded) -> Message:
     if poll.why_failed:
         return PollFailed(poll.why_failed, False, poll.retry_in_ms)
+    if poll.coverage is not None:
+        return CoveragePolled(poll.coverage, poll.carriers)
     removed = [SessionKey(*key) for key in poll.removed]
     return SessionsPolled(poll.changed, removed, poll.reset, poll.at, poll.servers, poll.cannot_show)

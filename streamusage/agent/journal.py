@@ -35,6 +35,8 @@ CREATE TRIGGER IF NOT EXISTS tally_out AFTER DELETE ON rows BEGIN UPDATE tally S
 ROW_COLUMNS = "life, kind, key, revision, done_at, body, checksum"
 PART_COLUMNS = "name, body, checksum"
 _FORMAT = 1
+_LONGEST_LOG_PAGES = 256
+"""From this many pages of 4 kB on the write-ahead log is brought into the file, so that it stays at a megabyte."""
 _OWN = 0
 """In `rows.life`: the journal's own rows. Other numbers mark the bridge of that life."""
 _KINDS: dict[str, Any] = {
@@ -97,6 +99,8 @@ class SqliteJournal:
             self._connection.pragma("locking_mode", "exclusive")
             self._connection.pragma("journal_mode", "wal")
             self._connection.pragma("synchronous", synchronous)
+            self._connection.pragma("wal_autocheckpoint", _LONGEST_LOG_PAGES)
+            self._connection.pragma("journal_size_limit", _LONGEST_LOG_PAGES * 4096)
             version = self._connection.pragma("user_version")
             if version not in (0, _FORMAT):
                 raise JournalError(f"{path}: this journal has format {version}, this agent reads format {_FORMAT}")

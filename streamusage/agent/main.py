@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from streamusage.options import HostPort
+
 if TYPE_CHECKING:
     from streamusage.agent.config import AgentConfig
     from streamusage.agent.logs import LogFormat
@@ -23,22 +25,6 @@ CONFIG = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="The agent's TOML file: server, [service], [source] and [journal]. docs/agent.md shows one in full.",
 )
-
-
-class HostPort(click.ParamType[tuple[str, int]]):
-    """HOST:PORT."""
-
-    name = "HOST:PORT"
-
-    def convert(
-        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        if isinstance(value, tuple):
-            return value
-        host, _, port = value.rpartition(":")
-        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:9180", param, ctx)
-        return host, int(port)
 
 
 @click.group(invoke_without_command=True)

@@ -1,5 +1,7 @@
 """What an agent keeps of an outage while it lasts: its phases with their times, and how many sync-ups failed. Pure."""
 
+import re
+
 import msgspec
 
 from streamusage.report import AgentPhase, OutageRow, PhaseChange
@@ -8,6 +10,7 @@ MOST_PHASES = 32
 """Of one outage. Only an agent that is started over and over comes to more; the first and the newest are kept."""
 
 LONGEST_ERROR = 512
+_ADDRESS = re.compile(r"https?://\S+")
 
 
 def failed(outage: OutageRow | None, phase: AgentPhase, error: str, at_ms: int, revision: int) -> OutageRow:
@@ -18,8 +21,13 @@ def failed(outage: OutageRow | None, phase: AgentPhase, error: str, at_ms: int, 
         _in_phase(outage, phase, at_ms),
         revision=revision,
         failed_attempts=outage.failed_attempts + 1,
-        error=error[:LONGEST_ERROR],
+        error=without_address(error)[:LONGEST_ERROR],
     )
+
+
+def without_address(error: str) -> str:
+    """An error of the link without the service's address as this agent reaches it: the service's viewers read it."""
+    return _ADDRESS.sub("the service", error)
 
 
 def recovering(outage: OutageRow, at_ms: int) -> OutageRow:

@@ -62,7 +62,7 @@ def agent_routes(service: Service) -> APIRouter:
 
 
 def _answer(service: Service, verdict: msgspec.Struct) -> Response:
-    service.metrics.report(verdict.reason if isinstance(verdict, Refusal) else "acknowledged")
+    service.metrics.requests.report(verdict.reason if isinstance(verdict, Refusal) else "acknowledged")
     if isinstance(verdict, Refusal):
         return json_response(verdict, 422 if verdict.reason == "held" else 409)
     return json_response(verdict)

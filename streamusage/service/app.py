@@ -3,7 +3,6 @@
 import logging
 import re
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -110,16 +109,14 @@ class _Outermost:
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
-        self._clock = service.clock
-        self._metrics = service.metrics
+        self._requests = service.metrics.requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         status = 0
-        began_ms = self._clock.elapsed_ms()
-        began = self._metrics.request_began()
+        began = self._requests.began()
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -130,22 +127,22 @@ class _Outermost:
         try:
             await self._app(scope, receive, sending)
         except Exception:
-            log.exception("%s failed", _shown(scope))
+            log.exception("%s failed", _shown(scope["method"], scope["raw_path"]))
             if not status:
                 raise
         finally:
-            self._metrics.request_ended(_method(scope), _route(scope), status, began)
-            log_request(scope, status, self._clock.elapsed_ms() - began_ms)
+            seconds = self._requests.ended(_method(scope), _route(scope), status, began)
+            log_request(scope["method"], scope["raw_path"], status, seconds)
 
 
-def log_request(scope: Any, status: int, took_ms: float) -> None:
+def log_request(method: str, raw_path: bytes, status: int, seconds: float) -> None:
     """Writes the line of a request that was answered; a status of 0 stands for a client that went away."""
     if access_log.isEnabledFor(logging.INFO):
-        access_log.info("%s %s %d ms", _shown(scope), status or "aborted", took_ms)
+        access_log.info("%s %s %d ms", _shown(method, raw_path), status or "aborted", seconds * 1000)
 
 
-def _shown(scope: Any) -> str:
-    return f"{scope['method']} {redacted(scope['raw_path'].decode('latin-1'))}"
+def _shown(method: str, raw_path: bytes) -> str:
+    return f"{method} {redacted(raw_path.decode('latin-1'))}"
 
 
 def _method(scope: Scope) -> str:

@@ -8,16 +8,17 @@ import msgspec
 from sqlalchemy import Connection, bindparam, select
 
 from streamusage.service.changes import Cursor, last_change, newest_life, parse_cursor, still_good
+from streamusage.service.prepared import Prepared
 from streamusage.service.records import WIRE_COLUMNS, WireRecord
 from streamusage.service.schema import tombstones, usage
 
-_RECORDS_AFTER = (
+_RECORDS_AFTER = Prepared(
     select(usage.c.change, *WIRE_COLUMNS, usage.c.live, usage.c.provenance)
     .where(usage.c.change > bindparam("after"))
     .order_by(usage.c.change)
     .limit(bindparam("at_most"))
 )
-_DELETED_AFTER = (
+_DELETED_AFTER = Prepared(
     select(tombstones.c.change, tombstones.c.scope, tombstones.c.name, tombstones.c.start_time)
     .where(tombstones.c.change > bindparam("after"))
     .order_by(tombstones.c.change)
@@ -59,10 +60,9 @@ def changes_since(connection: Connection, cursor_text: str | None, limit: int, n
     if cursor is None or reset:
         # Who knows nothing yet need not hear of what was deleted before.
         cursor = Cursor("", 0, newest)
-    at_most = {"after": cursor.change, "at_most": limit + 1}
-    records = connection.execute(_RECORDS_AFTER, at_most).all()
-    at_most["after"] = max(cursor.change, cursor.deletes_from)
-    deleted = connection.execute(_DELETED_AFTER, at_most).all()
+    records = _RECORDS_AFTER.rows(connection, after=cursor.change, at_most=limit + 1)
+    deleted_after = max(cursor.change, cursor.deletes_from)
+    deleted = _DELETED_AFTER.rows(connection, after=deleted_after, at_most=limit + 1)
     numbers = sorted([row.change for row in records] + [row.change for row in deleted])
     more = len(numbers) > limit
     upto = numbers[limit - 1] if more else newest

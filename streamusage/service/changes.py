@@ -15,11 +15,13 @@ from streamusage.service.sql import upsert
 
 _CHANGE = counters.c.name == "change"
 _FORGOTTEN = "tombstones_forgotten"
-_LAST_CHANGE = select(counters.c.value).where(_CHANGE)
+_COUNTER = Prepared(select(counters.c.value).where(counters.c.name == bindparam("of_name")))
+_LIFE = Prepared(select(lives.c.number).where(lives.c.life == bindparam("of_life")))
+_LIFE_NUMBERED = Prepared(select(lives.c.first_change).where(lives.c.number == bindparam("of_number")))
 _TAKE_CHANGES = Prepared(
     update(counters).where(_CHANGE).values(value=counters.c.value + bindparam("more")).returning(counters.c.value)
 )
-_NEWEST_LIFE = select(lives.c.life).order_by(lives.c.number.desc()).limit(1)
+_NEWEST_LIFE = Prepared(select(lives.c.life).order_by(lives.c.number.desc()).limit(1))
 SLOTS_KEPT_FROM = "slots_kept_from"
 """The counter that holds the instant before which slots were discarded."""
 
@@ -47,7 +49,8 @@ def parse_cursor(text: str) -> Cursor | None:
 
 def last_change(connection: Connection) -> int | None:
     """The number of the newest change; `None` in a store that is just being made."""
-    return connection.execute(_LAST_CHANGE).scalar()
+    rows = _COUNTER.rows(connection, of_name="change")
+    return int(rows[0].value) if rows else None
 
 
 def next_changes(connection: Connection, count: int) -> int:
@@ -57,7 +60,8 @@ def next_changes(connection: Connection, count: int) -> int:
 
 def counter(connection: Connection, name: str) -> int:
     """A number that the store keeps; 0 where it was never put."""
-    return connection.execute(select(counters.c.value).where(counters.c.name == name)).scalar() or 0
+    rows = _COUNTER.rows(connection, of_name=name)
+    return int(rows[0].value) if rows else 0
 
 
 def put_counter(connection: Connection, name: str, value: int) -> None:
@@ -89,7 +93,7 @@ def begin_life(connection: Connection, now_ms: int) -> None:
 
 def newest_life(connection: Connection) -> str:
     """The life that cursors are given in now."""
-    return str(connection.execute(_NEWEST_LIFE).scalar_one())
+    return str(_NEWEST_LIFE.rows(connection)[0].life)
 
 
 def still_good(connection: Connection, cursor: Cursor) -> bool:
@@ -98,10 +102,10 @@ def still_good(connection: Connection, cursor: Cursor) -> bool:
     A copy that was taken during the cursor's life and put back later went on, in another life, from an earlier
     change: what the cursor saw beyond that never happened there.
     """
-    number = connection.execute(select(lives.c.number).where(lives.c.life == cursor.life)).scalar()
-    if number is None or cursor.change > (last_change(connection) or 0):
+    lives_then = _LIFE.rows(connection, of_life=cursor.life)
+    if not lives_then or cursor.change > (last_change(connection) or 0):
         return False
     if max(cursor.change, cursor.deletes_from) < counter(connection, _FORGOTTEN):
         return False
-    followed_at = connection.execute(select(lives.c.first_change).where(lives.c.number == number + 1)).scalar()
-    return followed_at is None or cursor.change <= followed_at
+    followed_by = _LIFE_NUMBERED.rows(connection, of_number=lives_then[0].number + 1)
+    return not followed_by or cursor.change <= followed_by[0].first_change

@@ -5,15 +5,14 @@ token, a packed or large body, a report that is not of the known form. So who ma
 """
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+import re
 
 import msgspec
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from streamusage.report import Acknowledgement, Refusal, Report
 from streamusage.service.app import FAILED, log_request
 from streamusage.service.context import Service
+from streamusage.service.plain_request import Headers, PlainRequest
 from streamusage.service.reports import take_report
 from streamusage.service.store import StoreError
 
@@ -22,7 +21,7 @@ log = logging.getLogger(__name__)
 LARGEST_BYTES = 64 * 1024
 """Of a body: what a connection reads before anything asks for it."""
 
-_BEFORE, _AFTER = b"/api/v1/agents/", b"/reports"
+_PATH = re.compile(rb"/api/v1/agents/([^/%?#\x80-\xff]+)/reports")
 _ROUTE = "/api/v1/agents/{server:anything}/reports"
 _UNUSUAL = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
 _REPORT = msgspec.json.Decoder(Report)
@@ -35,45 +34,45 @@ class DirectReports:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def takes(self, scope: Any) -> bool:
-        """Whether a request looks plain, by its head."""
-        path: bytes = scope["raw_path"]
-        if scope["method"] != "POST" or not path.startswith(_BEFORE) or not path.endswith(_AFTER):
-            return False
-        length = b""
-        for name, value in scope["headers"]:
+    def takes(self, url: bytes, headers: Headers) -> str:
+        """The server that the request reports for, where its head is plain and its token good for that."""
+        path = _PATH.fullmatch(url)
+        if path is None:
+            return ""
+        length = authorization = b""
+        for name, value in headers:
             if name in _UNUSUAL:
-                return False
+                return ""
             if name == b"content-length":
                 length = value
-        return not scope["query_string"] and length.isdigit() and int(length) <= LARGEST_BYTES
+            elif name == b"authorization" and not authorization:
+                authorization = value
+        if not length.isdigit() or int(length) > LARGEST_BYTES:
+            return ""
+        server = path[1].decode("ascii")
+        who = self._service.tokens.identify(_bearer(authorization))
+        return server if who is not None and who.may_report_for(server) else ""
 
-    def begin(self, cycle: RequestResponseCycle) -> bool:
+    def begin(self, request: PlainRequest) -> bool:
         """Takes in the report of a request whose body is all there; `False` where it is not plain after all."""
-        service = self._service
-        scope = cycle.scope
-        server = scope["raw_path"][len(_BEFORE) : -len(_AFTER)].decode("ascii")
-        who = service.tokens.identify(_bearer(scope["headers"]))
-        if "/" in server or "%" in server or who is None or not who.may_report_for(server):
-            return False
-        body = bytes(cycle.body)
+        service, body = self._service, request.body
         try:
             report = _REPORT.decode(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        if report.server != server or not service.bodies.hold(len(body)):
+        if report.server != request.subject or not service.bodies.hold(len(body)):
             return False
         now_ms = service.clock.now_ms()
-        began_ms, began = service.clock.elapsed_ms(), service.metrics.request_began()
+        began = service.metrics.requests.began()
 
         def done(verdict: Acknowledgement | Refusal | None, error: BaseException | None) -> None:
             status = 0
             service.bodies.release(len(body))
             try:
-                status = self._answer(cycle, verdict, error)
+                status = self._answer(request, verdict, error)
             finally:
-                service.metrics.request_ended("POST", _ROUTE, status, began)
-                log_request(scope, status, service.clock.elapsed_ms() - began_ms)
+                seconds = service.metrics.requests.ended("POST", _ROUTE, status, began)
+                log_request("POST", request.url, status, seconds)
 
         try:
             service.writer.call(lambda connection: take_report(connection, report, body, now_ms), done)
@@ -82,13 +81,13 @@ class DirectReports:
         return True
 
     def _answer(
-        self, cycle: RequestResponseCycle, verdict: Acknowledgement | Refusal | None, error: BaseException | None
+        self, request: PlainRequest, verdict: Acknowledgement | Refusal | None, error: BaseException | None
     ) -> int:
         """Sends the answer; returns its status, 0 where nobody is there any more."""
-        extra = b""
+        more_headers = b""
         if verdict is not None:
             refused = verdict.reason if isinstance(verdict, Refusal) else ""
-            self._service.metrics.report(refused or "acknowledged")
+            self._service.metrics.requests.report(refused or "acknowledged")
             status = (422 if refused == "held" else 409) if refused else 200
             body = _ENCODER.encode(verdict)
         else:
@@ -96,31 +95,12 @@ class DirectReports:
             if status == 500:
                 log.error("a report could not be taken in", exc_info=error)
             said = str(error) if status == 503 else FAILED
-            extra = b"retry-after: 5\r\n" if status == 503 else b""
+            more_headers = b"retry-after: 5\r\n" if status == 503 else b""
             body = _ENCODER.encode({"errorMessage": said, "timestamp": self._service.clock.now_ms()})
-        return status if _send(cycle, status, extra, body) else 0
+        return status if request.answer(status, body, more_headers) else 0
 
 
-def _bearer(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """The token of the first Authorization, as the ordinary way reads it; empty where it is of no such form."""
-    value = next((value for name, value in headers if name == b"authorization"), b"")
-    scheme, _, token = value.decode("latin-1").partition(" ")
+def _bearer(authorization: bytes) -> str:
+    """The token of an Authorization, as the ordinary way reads it; empty where it is of no such form."""
+    scheme, _, token = authorization.decode("latin-1").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
-
-
-def _send(cycle: RequestResponseCycle, status: int, extra: bytes, body: bytes) -> bool:
-    """Writes an answer in one piece and lets the connection go on to its next request."""
-    if cycle.disconnected or cycle.transport.is_closing():
-        return False
-    head = [STATUS_LINE[status]]
-    for name, value in cycle.default_headers:
-        head += (name, b": ", value, b"\r\n")
-    if not cycle.keep_alive:
-        head.append(b"connection: close\r\n")
-    head.append(b"content-length: %d\r\ncontent-type: application/json\r\n%b\r\n" % (len(body), extra))
-    cycle.response_started = cycle.response_complete = True
-    cycle.transport.write(b"".join(head) + body)
-    if not cycle.keep_alive:
-        cycle.transport.close()
-    cycle.on_response()
-    return True

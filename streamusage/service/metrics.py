@@ -1,21 +1,19 @@
 """What the service tells Prometheus: rate, errors and duration of every route, and how far the servers' figures are."""
 
 import threading
-import time
 from collections.abc import Iterable
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, case, func, select
 
 from streamusage.service.coverage_queries import servers_answer
+from streamusage.service.request_figures import SECONDS, RequestFigures
 from streamusage.service.schema import held, orphans, servers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
 class Metrics:
@@ -23,24 +21,12 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "streamtop_requests", "Requests by route and status", ["method", "route", "status"], registry=self._registry
-        )
-        self._seconds = Histogram(
-            "streamtop_request_seconds",
-            "Time to answer by route",
-            ["method", "route"],
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
-        self._open = Gauge("streamtop_requests_open", "Requests that are being answered", registry=self._registry)
-        self._reports = Counter(
-            "streamtop_reports", "Reports by what became of them", ["outcome"], registry=self._registry
-        )
+        self.requests = RequestFigures()
+        self._registry.register(self.requests)
         self._commits = Histogram(
             "streamtop_commit_seconds",
             "Time of a commit, its writes included",
-            buckets=_SECONDS,
+            buckets=SECONDS,
             registry=self._registry,
         )
         self._group = Histogram(
@@ -53,26 +39,6 @@ class Metrics:
             "streamtop_discarded_records", "Usage records discarded by retention", registry=self._registry
         )
         self._writing = threading.Lock()
-        self._answered: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-
-    def request_began(self) -> float:
-        self._open.inc()
-        return time.perf_counter()
-
-    def request_ended(self, method: str, route: str, status: int, began: float) -> None:
-        """A status of 0 stands for a client that went away."""
-        self._open.dec()
-        answered = self._answered.get((method, route, status))
-        if answered is None:
-            answered = self._answered[method, route, status] = (
-                self._requests.labels(method, route, status or "aborted"),
-                self._seconds.labels(method, route),
-            )
-        answered[0].inc()
-        answered[1].observe(time.perf_counter() - began)
-
-    def report(self, outcome: str) -> None:
-        self._reports.labels(outcome).inc()
 
     def committed(self, writes: int, seconds: float) -> None:
         self._commits.observe(seconds)

@@ -10,7 +10,7 @@ from operator import itemgetter
 from typing import Any, NamedTuple, cast
 
 from pysqlite3 import dbapi2
-from sqlalchemy import Connection, NestedTransaction
+from sqlalchemy import Connection
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import DBAPIError
 
@@ -110,33 +110,6 @@ class PreparedInsert:
             driver.executemany(self._sql, [*map(self._values, rows)])
         except dbapi2.Error as error:
             raise told(self._sql, error) from error
-
-
-class _Savepoint:
-    """A savepoint of SQLite; as `Connection.begin_nested` gives one, at a fraction of the time."""
-
-    def __init__(self, driver: Any) -> None:
-        self._driver = driver
-        self._run("SAVEPOINT one_write")
-
-    def commit(self) -> None:
-        self._run("RELEASE one_write")
-
-    def rollback(self) -> None:
-        self._run("ROLLBACK TO one_write")
-        self._run("RELEASE one_write")
-
-    def _run(self, sql: str) -> None:
-        try:
-            self._driver.execute(sql)
-        except dbapi2.Error as error:
-            raise told(sql, error) from error
-
-
-def savepoint(connection: Connection) -> _Savepoint | NestedTransaction:
-    """Begins what `rollback` undoes alone and `commit` makes part of the transaction."""
-    driver = driver_of(connection)
-    return connection.begin_nested() if driver is None else _Savepoint(driver)
 
 
 def told(sql: str, error: Exception) -> BaseException:

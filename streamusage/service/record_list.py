@@ -12,15 +12,18 @@ import zstandard
 from sqlalchemy import Connection, bindparam, select
 
 from streamusage.service.changes import last_change, newest_life
+from streamusage.service.prepared import Prepared
 from streamusage.service.records import WIRE_COLUMNS, WireRecord
 from streamusage.service.schema import tombstones, usage
 
-_BUCKET_BITS = 12
+_BUCKET_BITS = 14
 _BUCKETS = 1 << _BUCKET_BITS
 _WORTH_A_REBUILD = _BUCKETS // 2
 _ROWS_AT_A_TIME = 2_000
 _ENCODED_ROWS = select(usage.c.stream, *WIRE_COLUMNS).order_by(usage.c.stream, usage.c.start_time.desc())
-_ROWS_OF_BUCKET = _ENCODED_ROWS.where(usage.c.stream >= bindparam("first"), usage.c.stream < bindparam("beyond"))
+_ROWS_OF_BUCKET = Prepared(
+    _ENCODED_ROWS.where(usage.c.stream >= bindparam("first"), usage.c.stream < bindparam("beyond"))
+)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -110,7 +113,7 @@ def _read_all(connection: Connection) -> list[bytes]:
 def _read_bucket(connection: Connection, number: int) -> bytes:
     last = number + 1 == _BUCKETS
     bounds = {"first": _first_stream(number), "beyond": b"\xff" * 17 if last else _first_stream(number + 1)}
-    return b",".join(_encode(WireRecord(*record)) for _, *record in connection.execute(_ROWS_OF_BUCKET, bounds))
+    return b",".join(_encode(WireRecord(*record)) for _, *record in _ROWS_OF_BUCKET.rows(connection, **bounds))
 
 
 def _first_stream(bucket: int) -> bytes:

@@ -75,8 +75,6 @@ async def discard_old(keeper: Keeper, retention: Retention, now_ms: int) -> int:
     await _forget_tombstones(
         keeper, now_ms - max(TOMBSTONE_DAYS, retention.usage_stats_discard_threshold_days) * DAY_MS
     )
-    if discarded:
-        await keeper.write(lambda connection: note(connection, "retention", "discard", now_ms, records=discarded))
     return discarded
 
 
@@ -190,7 +188,13 @@ def _deleting(table: Table, where: ColumnElement[bool]) -> Callable[[Connection]
 
 
 def _burying(where: ColumnElement[bool], now_ms: int) -> Callable[[Connection], int]:
-    return lambda connection: bury(connection, where, "discarded", now_ms)
+    def work(connection: Connection) -> int:
+        count = bury(connection, where, "discarded", now_ms)
+        if count:
+            note(connection, "retention", "discard", now_ms, records=count)
+        return count
+
+    return work
 
 
 def _forgetting(where: ColumnElement[bool]) -> Callable[[Connection], None]:

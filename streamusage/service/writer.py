@@ -1,7 +1,7 @@
 """The one writer: a thread that runs every write of the service, several to a commit.
 
-A write is a callable that is given a connection; it may be run again where its commit failed. Each runs in a savepoint,
-so that one that fails undoes only itself, and its result is handed out after the commit that holds it, never before.
+A write is a callable that is given a connection. Where one fails, all of its commit are undone and each is run again
+in a commit of its own, so that it fails alone. A result is handed out after the commit that holds it, never before.
 Whoever asked may stop waiting: the write is still carried out, whole.
 """
 
@@ -19,7 +19,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.prepared import savepoint
 from streamusage.service.store import Store, StoreError, broken_connection
 
 log = logging.getLogger(__name__)
@@ -124,25 +123,17 @@ class Writer:
                 transaction = connection.begin()
                 begun = True
                 for write in group:
-                    _carry_out(connection, write)
+                    write.result = write.work(connection)
                 committing = True
                 transaction.commit()
         except Exception as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            if committing and broken_connection(error):
-                log.error("the connection to the store broke in a commit: %s", cause)
-                for write in group:
-                    write.error = StoreError(
-                        "the connection to the store broke; it is not known whether this was kept: look, or ask again"
-                    )
-            elif begun and len(group) > 1:  # one of them may be at fault: it must not fail the others
+            if begun and len(group) > 1 and not (committing and broken_connection(error)):
                 for write in group:
                     self._commit([write])
                 return
-            else:
-                log.error("the store could not keep a write: %s", cause)
-                for write in group:
-                    write.error = StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")
+            of_the_store = committing or not begun or isinstance(error, DBAPIError)
+            for write in group:
+                write.error = _told(error, committing) if of_the_store else error
         self._committed(len(group), time.perf_counter() - began)
         _deliver(group)
 
@@ -169,16 +160,13 @@ def _deliver_all(writes: list[_Write]) -> None:
             log.exception("what waited for a write failed on its result")
 
 
-def _carry_out(connection: Connection, write: _Write) -> None:
-    """Runs one write in a savepoint. Raises only where the whole transaction is in doubt."""
-    write.error = None
-    undoing = savepoint(connection)
-    try:
-        write.result = write.work(connection)
-    except DBAPIError:
-        raise
-    except Exception as error:
-        write.error = error
-        undoing.rollback()
-    else:
-        undoing.commit()
+def _told(error: Exception, committing: bool) -> StoreError:
+    """What a failure of the store means for those who wait."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if committing and broken_connection(error):
+        log.error("the connection to the store broke in a commit: %s", cause)
+        return StoreError(
+            "the connection to the store broke; it is not known whether this was kept: look, or ask again"
+        )
+    log.error("the store could not keep a write: %s", cause)
+    return StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")

@@ -86,3 +86,8 @@ def test_an_agent_that_starts_over_and_over_keeps_the_first_and_the_newest_phase
     assert (len(outage.phases), outage.left_out) == (MOST_PHASES, 100 - MOST_PHASES)
     assert (outage.phases[0].at, outage.phases[1].at, outage.phases[-1].at) == (NOW, NOW + 69, NOW + 99)
     assert (outage.failed_attempts, len(outage.error)) == (100, 512)
+
+
+def test_what_an_agent_tells_of_a_failure_holds_no_address() -> None:
+    outage = failed(None, "retrying", "http://10.1.2.3:5080/stats cannot be reached (ConnectError: refused)", NOW, 1)
+    assert outage.error == "the service cannot be reached (ConnectError: refused)"

@@ -101,7 +101,19 @@ SRS: Routes = {
                  "send_bytes": 600, "recv_bytes": 4},
             ],
         }
-    )
+    ),
+    "/api/v1/vhosts/": as_json(
+        {
+            "code": 0,
+            "server": "vid-1",
+            "service": "x1",
+            "pid": "7",
+            "vhosts": [
+                {"id": "vid-9", "name": "__defaultVhost__", "enabled": True, "clients": 2, "streams": 1,
+                 "send_bytes": 9605, "recv_bytes": 864965, "kbps": {"recv_30s": 215, "send_30s": 0}},
+            ],
+        }
+    ),
 }  # fmt: skip
 RED5: Routes = {
     "/api/v1/applications/live/streams": as_json({"status": "success", "code": 200, "data": ["s1"]}),
@@ -281,7 +293,7 @@ async def test_srs() -> None:
         reading = await source.read(None)
     assert [(each.viewer_id, each.protocol, each.age_ms) for each in reading.viewers] == [("77", "flv", 3250)]
     assert [each.publish_id for each in reading.publishes] == ["p1"]
-    assert sum(each.bytes_out for each in reading.counters) == 605
+    assert [(each.bytes_in, each.bytes_out) for each in reading.counters] == [(864965, 9605)], "with those who left"
 
 
 async def test_srs_reads_again_when_the_list_moves_between_pages() -> None:
@@ -293,6 +305,8 @@ async def test_srs_reads_again_when_the_list_moves_between_pages() -> None:
         shifts = [0, 5, 5, 5, 5]
 
         def take(request: bytes) -> bytes:
+            if b"/vhosts/" in request:
+                return answer(as_json({"code": 0, "server": 1, "vhosts": [{"id": 9}]}))
             start = int(request.split(b"start=")[1].split(b"&")[0])
             return answer(page(start, shifts.pop(0)))
 

@@ -5,7 +5,7 @@ from datetime import date
 
 import msgspec
 
-from streamusage.coverage import Provenance
+from streamusage.coverage import Interval, Provenance, by_slot, slot_of
 from streamusage.days import day_interval, day_of, zone
 from streamusage.report import ViewerRow
 from tests.faults.simulator import Simulation
@@ -66,6 +66,7 @@ def _check_conserved(simulation: Simulation) -> None:
         for slot in simulation.store.slots.values():
             protocols.update(slot.row.connections)
         assert protocols == Counter(truth.connection_protocols), f"by protocol: {protocols}"
+        _check_slots(simulation)
         return
     declared = [
         (piece.from_ms, piece.to_ms)
@@ -83,6 +84,21 @@ def _check_conserved(simulation: Simulation) -> None:
         assert service[metric] >= total - bounds[metric], (
             f"{metric}: the service has {service[metric]} of {total}, but only {bounds[metric]} are declared lost"
         )
+
+
+def _check_slots(simulation: Simulation) -> None:
+    """Connections and view time are in the very slots of the truth. (Bytes are known at readings only.)"""
+    truth = simulation.server.truth
+    connections, view_time = Counter(map(slot_of, truth.connections)), Counter[int]()
+    for began, ended in truth.views:
+        for slot, piece in by_slot(Interval(began, ended)):
+            view_time[slot] += piece.length_ms
+    counted_connections, counted_view_time = Counter[int](), Counter[int]()
+    for (_, slot), stored in simulation.store.slots.items():
+        counted_connections[slot] += sum(stored.row.connections.values())
+        counted_view_time[slot] += stored.row.view_time_ms
+    assert counted_connections == connections, f"connections by slot: {counted_connections}, the truth: {connections}"
+    assert counted_view_time == view_time, f"view time by slot: {counted_view_time}, the truth: {view_time}"
 
 
 def _check_owed(simulation: Simulation) -> None:

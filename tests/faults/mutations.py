@@ -244,6 +244,29 @@ class RoundsShares(Simulation):
             return super().run()
 
 
+class CountsAtReading(Simulation):
+    """The meter counts a connection in the slot of the reading that tells of it, not in that of its start."""
+
+    def run(self) -> Simulation:
+        def late(self: Any, protocol: str, started_at: int, number: int = 1) -> None:
+            self.additions.slot(meter.slot_of(self.at)).connections[protocol] += number
+            self.connections += number
+
+        with patch.object(meter._Step, "_count_connection", late):
+            return super().run()
+
+
+class FilesViewTimeAtReading(Simulation):
+    """The meter files the time that somebody watched in the slot in which it hears of it."""
+
+    def run(self) -> Simulation:
+        def late(self: Any, from_ms: int, to_ms: int, viewers: int = 1) -> None:
+            self.additions.slot(meter.slot_of(self.at)).view_time_ms += max(0, to_ms - from_ms) * viewers
+
+        with patch.object(meter._Step, "_add_view_time", late):
+            return super().run()
+
+
 MUTATIONS: tuple[Callable[[int], Simulation], ...] = (
     AcknowledgesBeforeCommit,
     WritesBaselineApart,
@@ -263,4 +286,6 @@ MUTATIONS: tuple[Callable[[int], Simulation], ...] = (
     HidesLoss,
     CountsViewersEachReading,
     RoundsShares,
+    CountsAtReading,
+    FilesViewTimeAtReading,
 )

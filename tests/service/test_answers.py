@@ -10,6 +10,7 @@ import signal
 import ssl
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -119,10 +120,21 @@ async def test_it_is_ready_while_its_store_takes_writes(tmp_path: Path) -> None:
             transaction.rollback()
 
 
+def _until(check: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 10
+    while not check():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    return _certificate_in(tmp_path_factory.mktemp("tls"))
+
+
+def _certificate_in(folder: Path) -> Tls:
     assert shutil.which("openssl")
-    folder = tmp_path_factory.mktemp("tls")
+    folder.mkdir(exist_ok=True)
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
          "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],  # noqa: E501
@@ -151,27 +163,44 @@ def test_a_sighup_reads_the_tokens_again_and_keeps_them_where_the_file_is_wrong(
     def status(url: str, token: str) -> int:
         return httpx.get(f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {token}"}).status_code
 
-    def until(check: object) -> None:
-        ends = time.monotonic() + 10
-        while not check():  # type: ignore[operator]
-            assert time.monotonic() < ends
-            time.sleep(0.05)
-
     with serving(tmp_path) as (process, url, lines):
         assert (status(url, ADMIN), status(url, "n3w-s3cret")) == (200, 401)
         both = tokens.read_text() + '[[token]]\nvalue = "n3w-s3cret"\nrole = "viewer"\n'
         tokens.write_text(both)
         process.send_signal(signal.SIGHUP)
-        until(lambda: status(url, "n3w-s3cret") == 200)
+        _until(lambda: status(url, "n3w-s3cret") == 200)
         assert status(url, ADMIN) == 200, "several at once, so that one can take the other's place"
         tokens.write_text('[[token]]\nvalue = "n3w-s3cret"\nrole = "viewer"\n')
         process.send_signal(signal.SIGHUP)
-        until(lambda: status(url, ADMIN) == 401)
+        _until(lambda: status(url, ADMIN) == 401)
         tokens.write_text("[[token]]\nvalue = n3w-s3cret")
         process.send_signal(signal.SIGHUP)
-        until(lambda: "goes on" in "".join(lines))
+        _until(lambda: "goes on" in "".join(lines))
         assert status(url, "n3w-s3cret") == 200
     assert "s3cret" not in "".join(lines)
+
+
+def test_a_sighup_reads_the_certificate_again_and_keeps_it_where_the_files_are_wrong(tmp_path: Path) -> None:
+    def shown(url: str) -> str:
+        host, _, port = url.removeprefix("https://").rpartition(":")
+        return ssl.get_server_certificate((host, int(port)), timeout=10)
+
+    used, next_one = _certificate_in(tmp_path / "used"), _certificate_in(tmp_path / "next")
+    options = ["--tls-cert", str(used.certificate), "--tls-key", str(used.key)]
+    with serving(tmp_path, *options) as (process, url, lines):
+        first = shown(url)
+        assert first == used.certificate.read_text()
+        shutil.copy(next_one.certificate, used.certificate)
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: "goes on" in "".join(lines))
+        assert shown(url) == first, "a certificate without its key"
+        shutil.copy(next_one.key, used.key)
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: shown(url) == next_one.certificate.read_text())
+        used.key.write_text("rubbish")
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: "".join(lines).count("goes on") == 2)
+        assert shown(url) == next_one.certificate.read_text()
 
 
 async def test_the_dashboard_asks_for_metrics_that_there_are(estate: Estate) -> None:

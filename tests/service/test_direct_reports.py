@@ -10,12 +10,12 @@ from pysqlite3 import dbapi2
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.prepared import Prepared, savepoint
+from streamusage.service.prepared import Prepared
 from streamusage.service.schema import counters
 from streamusage.service.sql import upsert
 from streamusage.service.store import open_store, sqlite_url
 from tests.service.conftest import Estate
-from tests.service.reporting import ReportingAgent
+from tests.service.reporting import ReportingAgent, a_session
 
 
 def posted(body: bytes, *headers: str, path: str = "/api/v1/agents/edge-1/reports") -> bytes:
@@ -55,23 +55,56 @@ async def test_reports_in_one_go_are_answered_in_their_order(estate: Estate) -> 
     assert 'streamtop_reports_total{outcome="acknowledged"} 3.0' in metrics
 
 
-@pytest.mark.parametrize(
-    ("headers", "body", "status"),
-    [
-        ((), b"{}", 401),
-        (("Authorization: Bearer origin-1-token",), b"{}", 403),
-        ((GOOD,), b"{", 400),
-        ((GOOD,), b'{"of": "another form"}', 422),
-        ((GOOD, "Content-Encoding: br"), b"{}", 415),
-        ((GOOD,), b" " * 70_000, 400),
-    ],
-)
+async def test_a_report_may_come_in_any_pieces(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    sent = posted(msgspec.json.encode(agent.report()), GOOD)
+    head, body = sent.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", sent.partition(b"\r\n\r\n")[2]
+    pieces = [sent[:9], sent[9:40], sent[40:150], sent[150:], head, body[:1], body[1:-1], body[-1:]]
+    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(0.02)
+    writer.write(posted(body, "Authorization: Bearer wrong", "Connection: close"))
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"200", b"401"], answer
+    writer.close()
+
+
+NOT_PLAIN: list[tuple[tuple[str, ...], bytes, int]] = [
+    ((), b"{}", 401),
+    (("Authorization: Bearer origin-1-token",), b"{}", 403),
+    ((GOOD,), b"{", 400),
+    ((GOOD,), b'{"of": "another form"}', 422),
+    ((GOOD, "Content-Encoding: br"), b"{}", 415),
+    ((GOOD,), b" " * 70_000, 400),
+]
+
+
+@pytest.mark.parametrize(("headers", "body", "status"), NOT_PLAIN)
 async def test_what_is_not_plain_is_judged_by_the_ordinary_way(
     estate: Estate, headers: tuple[str, ...], body: bytes, status: int
 ) -> None:
-    ((told, answer),) = await answers(estate, posted(body, *headers), 1)
-    assert told == status
-    assert "errorMessage" in answer
+    """Whether it stands alone, comes behind a plain one that is not answered yet, or is the last of its connection."""
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    plain = posted(msgspec.json.encode(agent.report()), GOOD)
+    odd = posted(body, *headers)
+    told = await answers(estate, odd + plain + odd + plain, 4)
+    assert [status for status, _ in told] == [status, 200, status, 200]
+    assert all("errorMessage" in answer for _, answer in told[::2])
+    alone, answer = await estate.raw(posted(body, *headers, "Connection: close"))
+    assert (alone, b"errorMessage" in answer) == (status, True)
+
+
+async def test_rubbish_behind_a_report_does_not_take_its_answer(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    status, body = await estate.raw(posted(msgspec.json.encode(agent.report()), GOOD) + b"\0 rubbish\r\n\r\n")
+    assert (status, msgspec.json.decode(body)["acknowledged"]) == (200, agent.revision)
 
 
 async def test_a_connection_that_is_to_close_is_closed_after_the_answer(estate: Estate) -> None:
@@ -82,15 +115,29 @@ async def test_a_connection_that_is_to_close_is_closed_after_the_answer(estate: 
     assert status == 200
 
 
-def test_a_prepared_statement_fails_and_is_undone_as_any_other(tmp_path: Path) -> None:
+async def test_a_report_whose_sender_has_gone_counts_all_the_same(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    report = agent.report(a_session("e", total=5))
+    _, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+    writer.write(posted(msgspec.json.encode(report), GOOD))
+    await writer.drain()
+    writer.transport.abort()
+    async with asyncio.timeout(10):
+        while not await estate.records():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    (record,) = await estate.records()
+    assert record["totalSubscribers"] == 5
+
+
+def test_a_prepared_statement_fails_as_any_other(tmp_path: Path) -> None:
     store = open_store(sqlite_url(tmp_path / "usage.db"), 0)
     value = Prepared(select(counters).where(counters.c.name.in_(bindparam("names", expanding=True))), listed="names")
     put = Prepared(update(counters).values(value=bindparam("to")).where(counters.c.name == "a"))
     with store.writing() as connection, connection.begin():
-        upsert(connection, counters, [{"name": "a", "value": 1}, {"name": "b", "value": 2}])
-        undone = savepoint(connection)
-        assert put.run(connection, to=7) == 1
-        undone.rollback()
+        upsert(connection, counters, [{"name": "a", "value": 7}, {"name": "b", "value": 2}])
+        assert put.run(connection, to=1) == 1
         assert {row.name: row.value for row in value.rows(connection, names=["a", "b", "c"])} == {"a": 1, "b": 2}
         with pytest.raises(DBAPIError) as raised:
             put.run(connection, to=None)

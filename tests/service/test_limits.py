@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import os
 import resource
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -58,6 +59,26 @@ async def test_what_is_no_http_is_400_in_the_documented_shape(estate: Estate, ru
     status, body = await estate.raw(rubbish)
     assert status in {400, 405}
     failure(body)
+
+
+async def test_a_connection_lives_while_it_asks_and_is_closed_when_it_does_not(tmp_path: Path) -> None:
+    """Longer than a head may take, since that is counted for each request anew."""
+    limits = ConnectionLimits(head_seconds=0.8, idle_seconds=0.6)
+    async with an_estate(tmp_path, limits=limits) as estate:
+        reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+        for _ in range(4):
+            await asyncio.sleep(0.4)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await asyncio.wait_for(reader.readuntil(b"}"), 5)).startswith(b"HTTP/1.1 200")
+        began = time.monotonic()
+        assert await asyncio.wait_for(reader.read(), 5) == b"", "closed, without a word"
+        assert 0.5 < time.monotonic() - began < 2
+        writer.close()
+
+        reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /hea")
+        assert b"408" in await asyncio.wait_for(reader.read(), 5), "the second request does not come"
+        writer.close()
 
 
 async def test_a_body_above_the_limit_is_413_packed_and_unpacked(tmp_path: Path) -> None:

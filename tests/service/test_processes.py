@@ -15,9 +15,10 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from sqlalchemy import func, select
 
 from streamusage.report import Based, Baseline, PeakWindow, Report, SessionRow, SlotRow, SpanRow
-from streamusage.service.retention import Retention, discard_old
+from streamusage.service.schema import audit
 from streamusage.service.store import open_store
 from tests.postgresql import Cluster
 from tests.program import REPOSITORY
@@ -27,6 +28,9 @@ ADMIN = "admin-s3cret"
 SERVERS = [f"edge-{number}" for number in range(6)]
 SECONDS = float(os.environ.get("STREAMTOP_MIXED_LOAD_SECONDS", "20"))
 """How long the load goes on; nightly it is ten minutes (bench/README.md)."""
+
+KEPT_MS = 5_000
+"""How long retention keeps a record after its last change."""
 
 AUTHORIZED = {"Authorization": f"Bearer {ADMIN}"}
 
@@ -80,6 +84,8 @@ class Agent:
         self.nodes = nodes
         self.random = random.Random(seed)
         self.epoch = self.revision = self.acknowledged = self.bytes = self.subscribers = 0
+        self.publishes = 0
+        """Short ones, each of which ended before it was reported."""
         self.based_on: Based | None = None
         self.reports = 0
 
@@ -89,6 +95,7 @@ class Agent:
                 self.revision += 1
                 self.bytes += self.random.randrange(1000)
                 self.subscribers += self.random.randrange(3)
+                self.publishes += self.revision % 3 == 0
             try:
                 await self._report(http)
             except (httpx.TransportError, httpx.TimeoutException):
@@ -135,6 +142,17 @@ class Agent:
                     publish_id="p", revision=self.revision, scope="live", name="keynote", start_time=NOW, end_time=upto,
                     live=True, active=1, highest=1, total=self.subscribers,
                 ),
+                *self.short_publish(upto),
+            ),
+        )  # fmt: skip
+
+    def short_publish(self, upto: int) -> tuple[SessionRow, ...]:
+        if self.revision % 3:
+            return ()
+        return (
+            SessionRow(
+                publish_id=f"p{self.publishes}", revision=self.revision, scope="short", name=self.server,
+                start_time=NOW + self.publishes, end_time=upto, live=False, active=0, highest=1, total=1,
             ),
         )  # fmt: skip
 
@@ -230,33 +248,33 @@ async def _kill_now_and_then(nodes: list[Node], until: float) -> None:
         await node.start()
 
 
-class _InThread:
-    """Retention works on the store as one more process would."""
-
-    def __init__(self, store_url: str) -> None:
-        self.store_url = store_url
-
-    async def run(self, until: float) -> None:
-        while time.monotonic() < until:
-            await asyncio.to_thread(self._once)
-            await asyncio.sleep(1)
-
-    def _once(self) -> None:
-        store = open_store(self.store_url, time.time_ns() // 1_000_000)
-
-        class Keeper:
-            async def read(self, work):  # type: ignore[no-untyped-def]
-                with store.reading() as connection:
-                    return work(connection)
-
-            async def write(self, work):  # type: ignore[no-untyped-def]
-                with store.writing() as connection, connection.begin():
-                    return work(connection)
-
+async def _discard_and_be_killed(store_url: str, until: float) -> int:
+    """Retention, killed now and then in the middle of whatever it does; says how often."""
+    kills = 0
+    while time.monotonic() < until - 3:
+        discarding = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.service.discarding", store_url, str(KEPT_MS), cwd=REPOSITORY
+        )
         try:
-            asyncio.run(discard_old(Keeper(), Retention(), time.time_ns() // 1_000_000))
+            await asyncio.sleep(random.uniform(1.5, 6.0))
+            assert discarding.returncode is None, "retention ended by itself"
         finally:
-            store.close()
+            if discarding.returncode is None:
+                discarding.send_signal(signal.SIGKILL)
+            await discarding.wait()
+        kills += 1
+    return kills
+
+
+def _audited(store_url: str) -> dict[str, int]:
+    """How many records the audit log knows of, by what was done with them."""
+    store = open_store(store_url, NOW)
+    try:
+        with store.reading() as connection:
+            query = select(audit.c.operation, func.sum(audit.c.records)).group_by(audit.c.operation)
+            return {operation: int(records) for operation, records in connection.execute(query)}
+    finally:
+        store.close()
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -264,7 +282,7 @@ async def test_mixed_load_with_kills_conserves_every_unit(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """Three processes on PostgreSQL, one on SQLite. Agents report to any of them, some reports to two at once; others
-    follow, import, delete, list and discard; a process is killed every few seconds."""
+    follow, import, delete and list, retention discards; a process is killed every few seconds, retention too."""
     with ExitStack() as stack:
         if engine == "sqlite":
             store_url, how_many = f"sqlite:///{tmp_path / 'usage.db'}", 1
@@ -275,7 +293,9 @@ async def test_mixed_load_with_kills_conserves_every_unit(
             agents = [Agent(server, nodes, seed) for seed, server in enumerate(SERVERS)]
             console, operator = Console(nodes), Operator(nodes)
             loads = [load.run(http, until) for load in (*agents, console, operator)]
-            await asyncio.gather(*loads, _InThread(store_url).run(until), _kill_now_and_then(nodes, until))
+            *_, discarder_kills, _ = await asyncio.gather(
+                *loads, _discard_and_be_killed(store_url, until), _kill_now_and_then(nodes, until)
+            )
             while await console.poll(http):
                 pass
 
@@ -284,23 +304,30 @@ async def test_mixed_load_with_kills_conserves_every_unit(
                 "days"
             ]
             listed = (await http.get(f"{base}{USAGE}?accessToken={ADMIN}")).json()
+        audited = _audited(store_url)
         counted = {day["server"]: (day["bytes_out"], day["connections"]) for day in days}
         assert counted == {agent.server: (agent.bytes, agent.subscribers) for agent in agents}
         (keynote,) = [record for record in listed if record["name"] == "keynote"]
         assert keynote["totalSubscribers"] == sum(agent.subscribers for agent in agents)
         assert keynote["aciveSubscribers"] == len(agents)
         names = {record["name"] for record in listed}
-        assert operator.imported - operator.asked_to_delete <= names
         assert not operator.deleted & names
+        published = 1 + sum(agent.publishes for agent in agents)
+        discarded = audited.get("discard", 0)
+        assert published + audited["import"] == len(listed) + audited["delete stream"] + discarded
+        assert len(operator.imported) <= audited["import"], "a kill may hide that one was taken in, never the reverse"
         told = {key: record["updated"] for key, record in console.records.items()}
         assert told == {(r["scope"], r["name"], r["startTime"]): r["updated"] for r in listed}, (
             "a cursor skipped a change"
         )
         kills = sum(node.kills for node in nodes) - how_many
         print(
-            f"{engine}: {SECONDS:g} s, {kills} kills, {sum(agent.reports for agent in agents)} reports acknowledged, "
-            f"{len(operator.imported)} imports, {len(operator.deleted)} deletes, {console.polls} polls, {operator.lists} lists"  # noqa: E501
+            f"{engine}: {SECONDS:g} s, {kills} kills, {discarder_kills} of retention, "
+            f"{sum(agent.reports for agent in agents)} reports acknowledged, {published} publishes, "
+            f"{len(operator.imported)} imports, {len(operator.deleted)} deletes, {discarded} discarded, "
+            f"{console.polls} polls, {operator.lists} lists"
         )
+        assert discarded > SECONDS, "records are discarded while the others work"
         assert kills >= SECONDS // 6
         assert "s3cret" not in "".join(line for node in nodes for line in node.said)
 

@@ -50,7 +50,7 @@ def serving(home: Path, *options: str, port: int = 0) -> Iterator[tuple[subproce
     reader.start()
     try:
         assert ready.wait(30)
-        found = re.search(r"http://[\d.]+:\d+", lines[0]) if lines else None
+        found = re.search(r"https?://[\d.]+:\d+", lines[0]) if lines else None
         assert found, lines
         yield process, found[0], lines
     finally:
@@ -228,3 +228,14 @@ def test_the_command_is_cheap_to_import() -> None:
     heavy = "{'fastapi', 'sqlalchemy', 'uvicorn', 'pydantic'}"
     code = f"import sys, streamusage.service.main; sys.exit(bool({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_the_service_names_each_of_its_modules_where_a_newcomer_begins() -> None:
+    import streamusage.service
+
+    folder = Path(streamusage.service.__file__).parent
+    modules = {
+        path.stem for path in folder.iterdir() if path.stem.strip("_") == path.stem and path.name != "__pycache__"
+    }
+    told = set(re.findall(r"`(\w+)`", streamusage.service.__doc__ or ""))
+    assert told == modules

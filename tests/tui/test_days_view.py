@@ -1,53 +1,58 @@
-"""The month's chart and rows: incomplete days are drawn apart, sums add, a peak of several servers is a bound."""
+"""The month's chart and rows: incomplete days are drawn apart, and what stands beside a day's figures is told."""
 
-from datetime import date
+from datetime import UTC, date
 
-from streamusage.day_answers import BackfilledPart, CoveredTime, DailyStatistics
-from tui.model.months import added, last_of, month_of, months_away
+from streamusage.day_answers import (
+    Adjustment,
+    BackfilledPart,
+    Closed,
+    CoveredTime,
+    DailyStatistics,
+    DailySums,
+    DayFigures,
+    Percentile,
+    SummedStatistics,
+)
+from tui.model.day_words import later_in_words, percentile_in_words, state_in_words
+from tui.model.months import Figures, last_of, month_of, months_away, of_server, rows_of, summed
+from tui.widgets.day_table import columns_within, row_parts, titles
 from tui.widgets.month_chart import month_chart
 
 DAY = 86_400_000
 NOVEMBER = date(2026, 11, 1)
+NOW = 1_795_305_600_000
+"""2026-11-22T00:00Z."""
 
 
-def day(
-    number: int, server: str, bytes_out: int, *, peak: int = 5, state: str = "final", **covered: int
-) -> DailyStatistics:
-    return DailyStatistics(
-        server=server,
-        day=f"2026-11-{number:02}",
-        tz="UTC",
-        state=state,  # type: ignore[arg-type]
-        connections=4,
-        connections_by_protocol={"rtmp": 3, "hls": 1},
-        bytes_in=1,
-        bytes_out=bytes_out,
-        peak_in_bps=None,
-        peak_in_at=None,
-        peak_out_bps=peak,
-        peak_out_at=None,
-        view_time_ms=400,
-        average_view_time_ms=100,
-        coverage=CoveredTime(**(covered or {"live_ms": DAY})),
-        backfilled=BackfilledPart(bytes_out=bytes_out // 4),
-    )
+def a_sum(period: str, bytes_out: int, group: str = "all", **more: object) -> SummedStatistics:
+    values: dict[str, object] = {
+        "group": group, "period": period, "first_day": period, "last_day": period, "tz": "UTC", "state": "final",
+        "days": 1, "servers": 2, "connections": 4, "connections_by_protocol": {"rtmp": 3, "hls": 1}, "bytes_in": 1,
+        "bytes_out": bytes_out, "peak_in_bps": None, "peak_in_at": None, "peak_out_bps": 9, "peak_out_at": None,
+        "view_time_ms": 400, "average_view_time_ms": 100, "coverage": CoveredTime(live_ms=DAY),
+        "backfilled": BackfilledPart(bytes_out=bytes_out // 4),
+        "percentile_95": Percentile(in_bps=1, out_bps=2, samples=288, expected_samples=288),
+    }  # fmt: skip
+    return SummedStatistics(**values | more)  # type: ignore[arg-type]
 
 
+HALF = CoveredTime(live_ms=DAY // 2, missing_ms=DAY // 2)
+BY_DAY = [
+    a_sum("2026-11-05", 0),
+    a_sum("2026-11-01", 600_000),
+    a_sum("2026-11-02", 1_000_000),
+    a_sum("2026-11-03", 1_000_000, coverage=HALF, state="provisional", waiting_for=["a"]),
+    a_sum("2026-11-04", 300_000, coverage=CoveredTime(live_ms=DAY // 2, lost_ms=DAY // 2)),
+]
 MONTH = month_of(
-    [
-        day(1, "a", 600_000),
-        day(2, "a", 1_000_000),
-        day(3, "a", 500_000, live_ms=DAY // 2, missing_ms=DAY // 2, state="provisional"),
-        day(3, "b", 500_000, peak=9),
-        day(4, "a", 300_000, live_ms=DAY // 2, lost_ms=DAY // 2),
-        day(5, "a", 0),
-    ],
     NOVEMBER,
+    DailySums(now=NOW, account_zones=["UTC"], sums=BY_DAY),
+    DailySums(now=NOW, sums=[a_sum("2026-11", 2_900_000, state="provisional")]),
 )
 
 
 def drawn() -> list[str]:
-    return ["".join(text for text, _ in line) for line in month_chart(NOVEMBER, MONTH.day_rows(), 80, 6)]
+    return ["".join(text for text, _ in line) for line in month_chart(NOVEMBER, MONTH.days, 80, 6)]
 
 
 def test_incomplete_days_are_drawn_apart_and_a_zero_is_no_gap() -> None:
@@ -63,19 +68,83 @@ def test_incomplete_days_are_drawn_apart_and_a_zero_is_no_gap() -> None:
     assert drawn()[0].split()[0] == "1.00"
 
 
-def test_a_day_of_several_servers_adds_up() -> None:
-    both = dict(MONTH.day_rows())[date(2026, 11, 3)]
-    assert (both.connections, both.bytes_out, both.servers, both.state) == (8, 1_000_000, 2, "provisional")
-    assert (both.peak_out(), both.complete(), both.recovered()) == ("≥9 bit/s", "75.0 %", "25.0 %")
-    assert both.average_view_time_ms() == 100
-    rows = MONTH.rows_of(date(2026, 11, 3), {"a": "edge", "b": "origin"})
-    assert [row.name for row in rows] == ["all edge", "all origin", "a", "b"]
-    assert rows[2].peak_out() == "5 bit/s"
-    total = MONTH.total()
-    assert total is not None
-    assert total.bytes_out == 2_900_000
-    assert total.state == "provisional"
-    assert added("x", [day(1, "a", 1, state="adjusted"), day(1, "b", 1)]).state == "adjusted"
+def a_day(**more: object) -> DailyStatistics:
+    values: dict[str, object] = {
+        "server": "edge-1", "day": "2026-11-20", "tz": "UTC", "state": "final", "connections": 4,
+        "connections_by_protocol": {"rtmp": 3, "hls": 1}, "bytes_in": 1, "bytes_out": 20_000_000, "peak_in_bps": 1,
+        "peak_in_at": 2, "peak_out_bps": 3, "peak_out_at": 4, "view_time_ms": 400, "average_view_time_ms": 100,
+        "coverage": CoveredTime(live_ms=DAY), "backfilled": BackfilledPart(),
+        "percentile_95": Percentile(in_bps=1_000, out_bps=12_300_000, samples=287, expected_samples=288),
+        "closed": Closed(at=NOW - DAY + 130_000, rule="watermark", revision=7, watermark=6),
+    }  # fmt: skip
+    return DailyStatistics(**values | more)  # type: ignore[arg-type]
+
+
+def adjusted() -> Figures:
+    figures = {name: getattr(a_day(), name) for name in DayFigures.__struct_fields__}
+    later = Adjustment(
+        connections=12, bytes_in=-3, bytes_out=1_200_000, view_time_ms=60_000, entries=2, at=NOW - 60_000,
+        figures=DayFigures(**figures),
+    )  # fmt: skip
+    return of_server(a_day(state="adjusted", adjustment=later))
+
+
+def test_a_month_has_its_days_in_order_and_its_sum() -> None:
+    assert [day.day for day, _ in MONTH.days] == [1, 2, 3, 4, 5]
+    both = MONTH.days[2][1]
+    assert (both.connections, both.bytes_out, both.state) == (4, 1_000_000, "provisional")
+    assert (both.complete(), both.recovered(), both.average_view_time_ms()) == ("50.0 %", "25.0 %", 100)
+    assert MONTH.total is not None
+    assert (MONTH.total.name, MONTH.total.bytes_out) == ("month", 2_900_000)
+
+
+def test_a_day_is_told_by_role_where_there_are_several_and_by_server() -> None:
+    roles = [a_sum("2026-11-20", 1, "edge"), a_sum("2026-11-20", 2, "origin")]
+    servers = [a_day(), a_day(server="origin-1")]
+    names = [row.name for row in rows_of(date(2026, 11, 20), roles, servers).rows]
+    assert names == ["all edge", "all origin", "edge-1", "origin-1"]
+    assert [row.name for row in rows_of(date(2026, 11, 20), roles[:1], servers).rows] == ["edge-1", "origin-1"]
+
+
+def test_what_a_day_rests_on_and_what_came_later_is_told() -> None:
+    one = adjusted()
+    assert percentile_in_words(one) == "95th percentile 12.3 Mbit/s out, 1.00 kbit/s in, of 287 of 288 samples"
+    assert percentile_in_words(of_server(a_day(percentile_95=Percentile(expected_samples=9)))) == (
+        "95th percentile not known, of 0 of 9 samples"
+    )
+    assert one.came_later is not None
+    assert later_in_words(one.came_later, NOW, UTC) == (
+        "+12 connections, -3 B in, +1.20 MB out, +1 min viewed after closing (2 entries, newest Sat 23:59), "
+        "not in the figures"
+    )
+
+    def stated(figures: Figures, *, is_over: bool = True) -> str:
+        return state_in_words(figures, is_over=is_over, now_ms=NOW, tz=UTC)
+
+    assert stated(one) == "adjusted, closed Sat 00:02 by every watermark"
+    by_hand = Closed(at=NOW, by="boss", rule="operator", revision=8)
+    assert stated(of_server(a_day(closed=by_hand))) == "final, closed 00:00 by boss"
+    waits = summed("Fri 20", a_sum("2026-11-20", 1, state="provisional", waiting_for=["a", "b"]))
+    assert stated(waits) == "provisional, waits for a and b"
+    assert stated(waits, is_over=False) == "provisional, the day is not over"
+
+
+def test_what_came_later_has_a_column_of_its_own_and_only_then() -> None:
+    plain = of_server(a_day())
+    assert "ADJUSTED OUT" not in [column.title for column in columns_within(400, [plain])]
+    columns = columns_within(400, [plain, adjusted()])
+    title, line = (
+        "".join(text for text, _ in parts)
+        for parts in (titles("SERVER", 16, columns), row_parts(adjusted(), 16, columns, 400, cursor=True))
+    )
+    shown = {
+        column.title: line[
+            (at := title.index(column.title)) + len(column.title) - column.cells : at + len(column.title)
+        ].strip()
+        for column in columns
+    }
+    assert (shown["ADJUSTED OUT"], shown["95TH OUT"], shown["SAMPLES"]) == ("+1.20 MB", "12.3 Mbit/s", "287/288")
+    assert shown["OUT"] == "20.0 MB", "the closed figure stays"
 
 
 def test_months_are_walked() -> None:

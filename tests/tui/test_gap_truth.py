@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
+from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,7 +16,8 @@ from tests.tui.scripted import MINUTE, ScriptedEstate, figures_of, scripted_esta
 from tests.tui.test_console import until
 from tui.app import ConsoleApp
 from tui.model.gaps import CELL_LENGTHS_MS
-from tui.model.months import month_of
+from tui.model.months import month_of, of_server
+from tui.screens.days import DaysScreen
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 from tui.widgets.lines import Line
@@ -26,6 +28,7 @@ CUT = BEGINS + 20 * MINUTE
 HEALS = CUT + 90 * MINUTE
 SERVERS = ("held-1", "live-1", "lost-1", "owes-1", "part-1", "back-1")
 
+ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland")
 BACK_OUTAGE = OutageRow(
     began_at=CUT + 10_000,
     revision=0,
@@ -133,8 +136,22 @@ async def polled(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 
 def words(screen: GapsScreen) -> str:
-    lines = [screen.query_one(f"#words-{number}", Line) for number in range(3)]
-    return " ".join("".join(segment.text for segment in line.render_line(0)).strip() for line in lines).strip()
+    """What is said of the cell under the cursor, without the story and the legend under it."""
+    widget = screen.query_one("#words", Page)
+    said = ("".join(segment.text for segment in widget.render_line(y)).strip() for y in range(widget.size.height))
+    return " ".join(takewhile(bool, said))
+
+
+def days_words(screen: DaysScreen) -> str:
+    lines = [screen.query_one(f"#words-{number}", Line) for number in range(4)]
+    return " ".join("".join(segment.text for segment in line.render_line(0)).strip() for line in lines)
+
+
+def rows(screen: DaysScreen) -> list[str]:
+    """The rows of the table that have anything in them."""
+    widget = screen.query_one("#page", Page)
+    drawn = ("".join(segment.text for segment in widget.render_line(y)) for y in range(widget.size.height))
+    return [line.strip() for line in drawn if line.strip()]
 
 
 def page(screen: GapScreen) -> list[str]:
@@ -159,8 +176,14 @@ async def test_every_cell_is_true_during_the_outage_and_after(broken: tuple[Scri
         await come_back(estate)
         await polled(pilot, app)
         assert "healed just now: 1 h 30 min filled" in words(screen)
+        await pilot.press("j")
+        assert "4 h 20 min of 5 h 50 min owed have come in, 74.3 %" in words(screen), "owes-1 has still to come"
         for _ in CELL_LENGTHS_MS:
             assert_cells_are_true(screen, HEALS)
+            for name in ZONES:
+                app.state.tz = ZoneInfo(name)
+                screen._window_changed()
+                assert_cells_are_true(screen, HEALS)
             await pilot.press("minus")
 
 
@@ -206,7 +229,7 @@ async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedE
         assert ["18:00:50", "·", "accumulating:"] in phases
         assert ["19:30:00", "▒", "recovering:"] in phases
         assert "attempt 24 got through" in text
-        assert "23 attempts failed, the last of: cannot be reached (ConnectError)" in text
+        assert "23 attempts failed: cannot be reached (ConnectError)" in text
         assert any(line.split() == ["connections", "+360"] for line in page(gap))
         assert "view time" in text
         assert text.count("+4 ") == 30, "thirty minutes one by one"
@@ -242,7 +265,7 @@ async def test_gaps_are_visited_across_windows_and_rows_can_be_found_and_ordered
         assert [row.name for row in view.grid.rows] == ["lost-1"]
 
 
-@pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
+@pytest.mark.parametrize("name", ZONES)
 async def test_days_add_up_in_five_zones(tmp_path: Path, name: str) -> None:
     tz = ZoneInfo(name)
     async with scripted_estate(tmp_path, BEGINS, *SERVERS) as (estate, client):
@@ -250,13 +273,17 @@ async def test_days_add_up_in_five_zones(tmp_path: Path, name: str) -> None:
         await break_off(estate, 90)
         await come_back(estate)
         first, last = date(2026, 11, 1), date(2026, 11, 30)
-        month = month_of((await client.daily(first, last, name)).days, first)
+        by_day = await client.daily_sums(first, last, name, by="day", group="all")
+        month = month_of(first, by_day, await client.daily_sums(first, last, name, by="month", group="all"))
+        told = (await client.daily(first, last, name)).days
         seen = 0
-        for day, figures in month.day_rows():
+        for day, figures in month.days:
             interval = day_interval(day, tz)
             inside = [slot for slot in range(BEGINS, HEALS, MINUTE) if interval.from_ms <= slot < interval.to_ms]
             late = [slot for slot in inside if slot >= CUT]
-            for server in month.rows_of(day, {}):
+            servers = [of_server(one) for one in told if one.day == day.isoformat()]
+            assert figures.bytes_out == sum(server.bytes_out for server in servers)
+            for server in servers:
                 slots, filled = {
                     "live-1": (inside, []),
                     "back-1": (inside, late),
@@ -279,6 +306,45 @@ async def test_days_add_up_in_five_zones(tmp_path: Path, name: str) -> None:
                     state: states.get(state, 0) for state in Provenance
                 }
             seen += figures.bytes_out
-        total = month.total()
-        assert total is not None
-        assert total.bytes_out == seen
+        assert month.total is not None
+        assert month.total.bytes_out == seen
+
+
+async def test_what_comes_after_a_day_was_closed_stands_beside_its_figures(
+    broken: tuple[ScriptedEstate, ConsoleApp],
+) -> None:
+    """The 20th is closed by hand while it is owed; then its figures come."""
+    estate, app = broken
+    midnight = day_interval(date(2026, 11, 20), ZoneInfo("UTC")).to_ms
+    await break_off(estate, 50)
+    await app.client.close_day(date(2026, 11, 20), "UTC")
+    await estate.agent("back-1").sync_up(*[figures_of(slot) for slot in range(CUT, estate.clock.at_ms, MINUTE)])
+    late = (midnight - CUT) // MINUTE
+    async with app.run_test(size=(160, 50)) as pilot:
+        await pilot.press("y")
+        screen = app.screen
+        assert isinstance(screen, DaysScreen)
+        await until(pilot, lambda: len(rows(screen)) == 3, "the month")
+        await pilot.press("k")
+        friday, saturday, month = rows(screen)
+        closed_out = 60_000 * (5 * 20 + 80)
+        assert friday.split()[:3] == ["▸Fri", "20", "adjusted"]
+        assert saturday.split()[:3] == ["Sat", "21", "provisional"]
+        assert f"{closed_out / 1e6:.1f} MB" in friday
+        assert f"+{60_000 * late / 1e6:.2f} MB" in friday, "what came later stands beside the figures"
+        assert f"+{60_000 * late / 1e6:.2f} MB" in month
+        told = days_words(screen)
+        assert f"+{4 * late} connections" in told
+        assert "not in the figures" in told
+        assert "samples" in told
+        await pilot.press("enter")
+        await until(pilot, lambda: len(rows(screen)) == len(SERVERS), "the servers of the day")
+        assert rows(screen)[0].split()[:2] == ["▸back-1", "adjusted"]
+        assert "closed 01:05 by boss" in days_words(screen)
+        assert "(1 entry, newest 01:05)" in days_words(screen)
+        await pilot.press("j")
+        assert "held-1 · final, closed 01:05 by boss" in days_words(screen)
+        assert "not complete: every figure is a lower bound" in days_words(screen)
+        await pilot.press("escape", "j")
+        assert "waits for" not in days_words(screen)
+        assert "the day is not over" in days_words(screen)

@@ -57,10 +57,10 @@ def daily(
 
     A connection counts in the day in which it starts; view time is split at midnight. Days are those of the time zone.
     ACCOUNTED is the share of the day that was seen live or backfilled; a day below 100 % is not complete. 95TH is the
-    95th percentile of five-minute averages.
+    95th percentile of five-minute averages, SAMPLES how many of them it rests on.
 
     A day is provisional while figures of it are owed, final once it is closed, and adjusted where something came later:
-    then the closed figures are listed, and what came stands beside them.
+    then the closed figures are listed, and what came stands beside them. WAITS FOR names who owes figures of a day.
 
     \b
     Below it:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from streamusage.day_answers import DailyStatistics, LedgerEntry, Percentile, SummedStatistics
 from tui.commands.views import time_text
 from tui.model import formats
-from tui.model.days import accounted
+from tui.model.days import accounted, named
 from tui.model.formats import UNKNOWN
 from tui.output import Column, Field, View
 
@@ -16,16 +16,13 @@ Figures = TypeVar("Figures", DailyStatistics, SummedStatistics)
 
 def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
     """Daily statistics, the coverage they rest on beside the figures."""
-    adjusted: list[Column[DailyStatistics]] = []
-    if any(day.adjustment is not None for day in shown):
-        adjusted = [Column("ADJUSTED OUT", _adjusted_out, figure=True)]
     return View(
         columns=[
             Column("SERVER", lambda day: day.server),
             Column("DAY", lambda day: day.day),
             Column("STATE", lambda day: day.state),
             *_figure_columns(shown),
-            *adjusted,
+            *_beside(shown),
         ],
         fields=[
             Field("server", lambda day: day.server),
@@ -49,9 +46,6 @@ def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
 
 def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStatistics]:
     """Sums of days, the coverage they rest on beside the figures."""
-    adjusted: list[Column[SummedStatistics]] = []
-    if any(row.adjustment is not None for row in shown):
-        adjusted = [Column("ADJUSTED OUT", _adjusted_out, figure=True)]
     return View(
         columns=[
             Column(group.upper() if group != "all" else "GROUP", lambda row: row.group),
@@ -60,7 +54,7 @@ def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStati
             Column("SERVERS", lambda row: formats.count(row.servers), figure=True),
             Column("STATE", lambda row: row.state),
             *_figure_columns(shown),
-            *adjusted,
+            *_beside(shown),
         ],
         fields=[
             Field("group", lambda row: row.group),
@@ -121,10 +115,21 @@ def _figure_columns(shown: Sequence[Figures]) -> list[Column[Figures]]:
         Column("PEAK IN", lambda row: _bandwidth(row.peak_in_bps), figure=True),
         Column("PEAK OUT", lambda row: _bandwidth(row.peak_out_bps), figure=True),
         Column("95TH OUT", lambda row: _bandwidth(_percentile(row).out_bps), figure=True),
+        Column("SAMPLES", _samples, figure=True),
         Column("VIEW TIME", lambda row: formats.duration(row.view_time_ms), figure=True),
         Column("AVERAGE", _average, figure=True),
         Column("BACKFILLED OUT", lambda row: formats.traffic(row.backfilled.bytes_out), figure=True),
     ]
+
+
+def _beside(shown: Sequence[Figures]) -> list[Column[Figures]]:
+    """What stands beside the figures, where any of the rows has it: what came later, and what it waits for."""
+    columns: list[Column[Figures]] = []
+    if any(row.adjustment is not None for row in shown):
+        columns.append(Column("ADJUSTED OUT", _adjusted_out, figure=True))
+    if any(row.waiting_for for row in shown):
+        columns.append(Column("WAITS FOR", lambda row: named(row.waiting_for) if row.waiting_for else ""))
+    return columns
 
 
 def _figure_fields(shown: Sequence[Figures]) -> list[Field[Figures]]:
@@ -170,6 +175,11 @@ def _entry_protocol(name: str) -> Callable[[LedgerEntry], int]:
 
 def _percentile(row: DailyStatistics | SummedStatistics) -> Percentile:
     return row.percentile_95 or Percentile()
+
+
+def _samples(row: DailyStatistics | SummedStatistics) -> str:
+    percentile = _percentile(row)
+    return f"{formats.count(percentile.samples)}/{formats.count(percentile.expected_samples)}"
 
 
 def _bandwidth(bps: int | None) -> str:

@@ -17,6 +17,9 @@ from tui.commands.shell import tz_option
 def replay(file: Path, begin: str | None, tz: str | None) -> None:
     """Plays a recording that `streamtop --record FILE` made: the same console, over what was heard then.
 
+    The gap view shows what was heard while it was open then; a recording that `streamtop demo --record FILE` made has
+    all of it.
+
     , and . step one poll back and forth, p pauses, :jump 12:40 goes to a time. Nothing is asked of any service.
 
     \b

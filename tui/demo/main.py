@@ -15,7 +15,7 @@ from pathlib import Path
 
 import click
 
-from tui.commands.failure import USAGE, CommandFailed
+from tui.commands.failure import THIS_MACHINE, USAGE, CommandFailed
 
 DEFAULT_SPEED = 6.0
 DAY_MS = 86_400_000
@@ -37,8 +37,16 @@ BEFORE_MIDNIGHT_MS = 5 * 60_000
     "--port", type=click.IntRange(0, 65535), default=0, help="Where the service listens; a free one by default."
 )
 @click.option("--tour", is_flag=True, help="Be shown around: what to look at, and which key to press.")
+@click.option(
+    "--record",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Make a recording of the outage for `streamtop replay`, and show nothing.",
+)
 @click.option("--until-stdin-ends", is_flag=True, hidden=True)
-def demo(seed: int, speed: float, headless: bool, port: int, tour: bool, until_stdin_ends: bool) -> None:
+def demo(
+    seed: int, speed: float, headless: bool, port: int, tour: bool, record: Path | None, until_stdin_ends: bool
+) -> None:
     """A live estate to try the console on: three servers, a dozen streams, and an outage.
 
     A few seconds in, the agent of edge-2 loses its network and the gap view (g) shows what is missing; a little later
@@ -49,7 +57,13 @@ def demo(seed: int, speed: float, headless: bool, port: int, tour: bool, until_s
       streamtop demo
       streamtop demo --tour                     ten minutes, at your own pace
       streamtop demo --headless --port 5080     then, elsewhere: streamtop --url … --token-file …
+      streamtop demo --record outage.tape       then: streamtop replay outage.tape
     """
+    if record is not None:
+        if tour or headless:
+            raise click.UsageError("--record makes a file and ends; it goes with neither --tour nor --headless")
+        _record(record, seed)
+        return
     if headless:
         _run_headless(seed, speed, port, until_stdin_ends, tour)
         return
@@ -72,6 +86,22 @@ def demo(seed: int, speed: float, headless: bool, port: int, tour: bool, until_s
             tells_skew=False,
         )
         sys.exit(run_console(setup))
+
+
+def _record(file: Path, seed: int) -> None:
+    import asyncio
+    import logging
+
+    from streamusage.service.run import ListenError
+    from tui.demo.recording import make_recording
+    from tui.tape import TapeError
+
+    logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
+    try:
+        polls = asyncio.run(make_recording(file, seed))
+    except (TapeError, ListenError) as error:
+        raise CommandFailed(str(error), THIS_MACHINE) from None
+    click.echo(f"{polls} polls in {file}; streamtop replay {file} plays them", err=True)
 
 
 def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, tour: bool) -> None:

@@ -1,6 +1,6 @@
-"""Daily statistics of a month as rows: a day's servers added up, a role's, a server's, and the month. Pure.
+"""Daily statistics of a month as rows: its days and itself over all servers, and a day's roles and servers. Pure.
 
-Sums add; a peak over several servers is known only to be at least the highest of theirs, and is shown as that.
+All of it is as the service adds it up: it alone has the minutes that a peak or a percentile over servers is taken of.
 """
 
 from calendar import monthrange
@@ -8,17 +8,34 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-import msgspec
-
 from streamusage.coverage import WORST_FIRST, Provenance
-from streamusage.day_answers import BackfilledPart, CoveredTime, DailyStatistics
+from streamusage.day_answers import (
+    BackfilledPart,
+    Closed,
+    CoveredTime,
+    DailyStatistics,
+    DailySums,
+    Percentile,
+    SummedStatistics,
+)
 from tui.model import formats
 from tui.model.accounts import WHOLE
 
-_STATES = ("provisional", "adjusted", "final")
-"""What a sum of days is called: the first of these that any of them is."""
 _COVERED = tuple(CoveredTime.__struct_fields__)
-_BACKFILLED = tuple(BackfilledPart.__struct_fields__)
+
+
+@dataclass(frozen=True)
+class CameLater:
+    """By how much the sums of closed days moved after they were closed."""
+
+    connections: int
+    bytes_in: int
+    bytes_out: int
+    view_time_ms: int
+    entries: int | None = None
+    """Of the ledger; `None` for a sum of several days or servers."""
+    at: int | None = None
+    """When the newest of them came."""
 
 
 @dataclass(frozen=True)
@@ -34,11 +51,15 @@ class Figures:
     bytes_out: int
     peak_in_bps: int | None
     peak_out_bps: int | None
-    peak_is_bound: bool
-    """The peak is that of the highest server: together they may have reached more."""
     view_time_ms: int
     coverage: CoveredTime
     backfilled: BackfilledPart
+    percentile: Percentile
+    came_later: CameLater | None
+    """What stands beside the figures of a closed day, and is not in them."""
+    waiting_for: Sequence[str]
+    closed: Closed | None = None
+    """Of one server's day."""
 
     @property
     def due_ms(self) -> int:
@@ -67,78 +88,91 @@ class Figures:
     def average_view_time_ms(self) -> int | None:
         return self.view_time_ms // self.connections if self.connections else None
 
-    def peak_out(self) -> str:
-        if self.peak_out_bps is None:
-            return formats.UNKNOWN
-        return ("≥" if self.peak_is_bound else "") + formats.bandwidth(self.peak_out_bps)
 
-
-def added(name: str, days: Sequence[DailyStatistics]) -> Figures:
-    """Several servers' days as one; of one alone its own figures."""
-    protocols: dict[str, int] = {}
-    for day in days:
-        for protocol, number in day.connections_by_protocol.items():
-            protocols[protocol] = protocols.get(protocol, 0) + number
+def summed(name: str, row: SummedStatistics) -> Figures:
+    """A sum of the service's under a name."""
+    later = row.adjustment
     return Figures(
         name=name,
-        state=next((state for state in _STATES if any(day.state == state for day in days)), "provisional"),
-        servers=len({day.server for day in days}),
-        connections=sum(day.connections for day in days),
-        connections_by_protocol=protocols,
-        bytes_in=sum(day.bytes_in for day in days),
-        bytes_out=sum(day.bytes_out for day in days),
-        peak_in_bps=max((day.peak_in_bps for day in days if day.peak_in_bps is not None), default=None),
-        peak_out_bps=max((day.peak_out_bps for day in days if day.peak_out_bps is not None), default=None),
-        peak_is_bound=len({day.server for day in days}) > 1,
-        view_time_ms=sum(day.view_time_ms for day in days),
-        coverage=CoveredTime(**_sums(_COVERED, (day.coverage for day in days))),
-        backfilled=BackfilledPart(**_sums(_BACKFILLED, (day.backfilled for day in days))),
+        state=row.state,
+        servers=row.servers,
+        connections=row.connections,
+        connections_by_protocol=row.connections_by_protocol,
+        bytes_in=row.bytes_in,
+        bytes_out=row.bytes_out,
+        peak_in_bps=row.peak_in_bps,
+        peak_out_bps=row.peak_out_bps,
+        view_time_ms=row.view_time_ms,
+        coverage=row.coverage,
+        backfilled=row.backfilled,
+        percentile=row.percentile_95,
+        came_later=None
+        if later is None
+        else CameLater(later.connections, later.bytes_in, later.bytes_out, later.view_time_ms),
+        waiting_for=row.waiting_for,
     )
 
 
-def _sums(names: Iterable[str], parts: Iterable[msgspec.Struct]) -> dict[str, int]:
-    parts = list(parts)
-    return {name: sum(getattr(part, name) for part in parts) for name in names}
+def of_server(day: DailyStatistics) -> Figures:
+    """One server's day under the server's name."""
+    later = day.adjustment
+    return Figures(
+        name=day.server,
+        state=day.state,
+        servers=1,
+        connections=day.connections,
+        connections_by_protocol=day.connections_by_protocol,
+        bytes_in=day.bytes_in,
+        bytes_out=day.bytes_out,
+        peak_in_bps=day.peak_in_bps,
+        peak_out_bps=day.peak_out_bps,
+        view_time_ms=day.view_time_ms,
+        coverage=day.coverage,
+        backfilled=day.backfilled,
+        percentile=day.percentile_95 or Percentile(),
+        came_later=None
+        if later is None
+        else CameLater(later.connections, later.bytes_in, later.bytes_out, later.view_time_ms, later.entries, later.at),
+        waiting_for=day.waiting_for,
+        closed=day.closed,
+    )
 
 
 @dataclass(frozen=True)
 class Month:
-    """The days of a month, or of one server in it, oldest first; only days in which a server ran."""
+    """A month over all servers: its days, oldest first, and itself. Only days in which a server ran."""
 
     first: date
-    days: Mapping[date, Sequence[DailyStatistics]]
-
-    @property
-    def last(self) -> date:
-        return last_of(self.first)
-
-    def day_rows(self) -> list[tuple[date, Figures]]:
-        """A row a day, all servers added up."""
-        return [(day, added(f"{day:%a} {day.day:2}", servers)) for day, servers in sorted(self.days.items())]
-
-    def total(self) -> Figures | None:
-        """The month, all servers added up; `None` where no server ran in it."""
-        every = [one for servers in self.days.values() for one in servers]
-        return added("month", every) if every else None
-
-    def rows_of(self, day: date | None, roles: Mapping[str, str]) -> list[Figures]:
-        """The servers of a day, or of the whole month: sums by role where there are several, then each by itself."""
-        chosen = self.days.get(day, ()) if day is not None else [one for every in self.days.values() for one in every]
-        by_server: dict[str, list[DailyStatistics]] = {}
-        by_role: dict[str, list[DailyStatistics]] = {}
-        for one in chosen:
-            by_server.setdefault(one.server, []).append(one)
-            by_role.setdefault(roles.get(one.server, "gone"), []).append(one)
-        groups = [added(f"all {role}", found) for role, found in sorted(by_role.items()) if len(by_role) > 1]
-        return [*groups, *(added(server, found) for server, found in sorted(by_server.items()))]
+    days: Sequence[tuple[date, Figures]]
+    total: Figures | None
+    account_zones: Sequence[str] = ()
+    """The zones whose days the service closes."""
 
 
-def month_of(days: Iterable[DailyStatistics], first: date) -> Month:
-    """The answers of a month by day."""
-    by_day: dict[date, list[DailyStatistics]] = {}
-    for one in days:
-        by_day.setdefault(date.fromisoformat(one.day), []).append(one)
-    return Month(first, by_day)
+def month_of(first: date, by_day: DailySums, by_month: DailySums) -> Month:
+    """The month from its sums by day and its sum by month, over all servers."""
+    rows = [
+        (day, summed(f"{day:%a} {day.day:2}", row))
+        for row in by_day.sums
+        for day in (date.fromisoformat(row.period),)
+        if first_of(day) == first
+    ]
+    total = next((summed("month", row) for row in by_month.sums), None)
+    return Month(first, sorted(rows, key=lambda row: row[0]), total, by_day.account_zones)
+
+
+@dataclass(frozen=True)
+class DayRows:
+    """A day by role, where there are several, and by server."""
+
+    day: date
+    rows: Sequence[Figures]
+
+
+def rows_of(day: date, roles: Sequence[SummedStatistics], servers: Iterable[DailyStatistics]) -> DayRows:
+    """A day's rows from its sums by role and its servers' figures."""
+    groups = [summed(f"all {row.group}", row) for row in roles if len(roles) > 1]
+    return DayRows(day, [*groups, *(of_server(one) for one in servers)])
 
 
 def first_of(day: date) -> date:
@@ -154,19 +188,3 @@ def months_away(first: date, months: int) -> date:
     for _ in range(abs(months)):
         first = first_of(last_of(first) + timedelta(days=1) if months > 0 else first - timedelta(days=1))
     return first
-
-
-def split_in_words(figures: Figures) -> str:
-    """`HLS 1,204, RTMP 290`, the most common first."""
-    split = sorted(figures.connections_by_protocol.items(), key=lambda entry: (-entry[1], entry[0]))
-    return ", ".join(f"{protocol.upper()} {formats.count(number)}" for protocol, number in split if number)
-
-
-def coverage_in_words(figures: Figures) -> str:
-    """`live 23 h 45 min, missing 15 min`, worst last."""
-    parts = [
-        f"{state.value} {formats.duration_in_words(length)}"
-        for state in reversed(WORST_FIRST)
-        if (length := getattr(figures.coverage, f"{state.value}_ms"))
-    ]
-    return ", ".join(parts)

@@ -11,7 +11,6 @@ import msgspec
 
 from streamusage.agent.source import (
     CounterReading,
-    EndedConnection,
     PublishReading,
     Reading,
     SourceError,
@@ -27,6 +26,7 @@ from streamusage.agent.sources.asking import (
     digest_of,
     split_path,
 )
+from streamusage.agent.sources.polled import PolledSource
 from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
@@ -83,18 +83,14 @@ class _Path(msgspec.Struct):
     readyTime: str | None = None
 
 
-class MediaMtxSource:
+class MediaMtxSource(PolledSource):
     """An `agent.source.Source`."""
 
     def __init__(
         self, url: str, user: str | None, password: Secret | None, clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        self._clock = clock
+        super().__init__(Asker(url, "MediaMTX", timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
-        self._asker = Asker(url, "MediaMTX", timeout_seconds=timeout_seconds)
-
-    async def close(self) -> None:
-        await self._asker.close()
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
@@ -136,10 +132,6 @@ class MediaMtxSource:
             cursor="mediamtx",
             misses=MISSES,
         )
-
-    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
-        """As `Source.ended_between`: there is no log."""
-        return ()
 
     async def _list(self, name: str, key: str, form: Any) -> list[Any]:
         """A whole list, each item once. Read again where it changed while its pages were turned."""

@@ -11,12 +11,12 @@ import msgspec
 from streamusage.agent.source import (
     AudienceReading,
     CounterReading,
-    EndedConnection,
     PublishReading,
     Reading,
     SourceError,
 )
 from streamusage.agent.sources.asking import Answer, Asker, Count, StatusError, a_name, decoded, digest_of
+from streamusage.agent.sources.polled import PolledSource
 from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
@@ -45,19 +45,15 @@ class _StreamAnswer(msgspec.Struct):
     data: _Stream
 
 
-class Red5ProSource:
+class Red5ProSource(PolledSource):
     """An `agent.source.Source`."""
 
     def __init__(
         self, url: str, token: Secret, applications: tuple[str, ...], clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        self._clock = clock
+        super().__init__(Asker(url, "Red5 Pro", timeout_seconds=timeout_seconds), clock)
         self._token = token
         self._applications = applications
-        self._asker = Asker(url, "Red5 Pro", timeout_seconds=timeout_seconds)
-
-    async def close(self) -> None:
-        await self._asker.close()
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
@@ -93,10 +89,6 @@ class Red5ProSource:
             cursor="red5pro",
             misses=MISSES,
         )
-
-    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
-        """As `Source.ended_between`: there is no log."""
-        return ()
 
     async def _streams(self) -> list[tuple[str, str, _Stream]]:
         few = asyncio.Semaphore(STREAMS_AT_ONCE)

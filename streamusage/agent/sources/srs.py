@@ -1,20 +1,23 @@
-"""SRS, read by its HTTP API: every client with its bytes, as long as it is connected.
+"""SRS, read by its HTTP API: every client as long as it is connected, and the bytes of every vhost.
 
-Pages overlap by one client: where that one is not the same, the list moved meanwhile and is read again. What is exact
-here and what is bounded stands in docs/sources/srs.md.
+A vhost's counters keep what its clients moved after they left, and it is never taken off the list while the process
+lives; a client's counters, and a stream's, go with it. Pages of clients overlap by one: where that one is not the same,
+the list moved meanwhile and is read again. What is exact here and what is bounded stands in docs/sources/srs.md.
 """
+
+from typing import TypeVar
 
 import msgspec
 
 from streamusage.agent.source import (
     CounterReading,
-    EndedConnection,
     PublishReading,
     Reading,
     SourceError,
     ViewerReading,
 )
 from streamusage.agent.sources.asking import Asker, Count, a_protocol, an_id, basic_auth, decoded, digest_of, split_path
+from streamusage.agent.sources.polled import PolledSource
 from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
@@ -22,11 +25,11 @@ CLIENTS_A_PAGE = 200
 MOST_PAGES = 1000
 ATTEMPTS = 3
 
-MISSES = (
-    "polled only: what a client moved after its last reading, and viewers who came and went between two readings, "
-    "are not known"
-)
-NO_BYTES = "; this version of SRS tells no bytes of clients, so no traffic is counted"
+STEP_MS = 3_000
+"""SRS adds up what its connections moved every three seconds."""
+
+MISSES = "polled only: viewers who came and went between two readings are known by their bytes only"
+NO_BYTES = "polled only, and this version of SRS tells no bytes, so no traffic is counted"
 
 
 class _Client(msgspec.Struct):
@@ -37,87 +40,106 @@ class _Client(msgspec.Struct):
     publish: bool = False
     alive: float = 0.0
     """Seconds."""
+
+
+class _Vhost(msgspec.Struct):
+    id: int | str
     send_bytes: Count | None = None
     recv_bytes: Count | None = None
 
 
-class _Clients(msgspec.Struct):
-    clients: list[_Client]
+class _Answer(msgspec.Struct):
+    """What every answer begins with."""
+
     code: int = 0
     server: int | str = ""
     service: int | str = ""
     pid: int | str = ""
 
+    @property
+    def boot(self) -> str:
+        """The process that answered."""
+        return digest_of(str(self.server), str(self.service), str(self.pid))
 
-class SrsSource:
+
+class _Clients(_Answer, kw_only=True):
+    clients: list[_Client]
+
+
+class _Vhosts(_Answer, kw_only=True):
+    vhosts: list[_Vhost]
+
+
+Wanted = TypeVar("Wanted", _Clients, _Vhosts)
+
+
+class SrsSource(PolledSource):
     """An `agent.source.Source`."""
 
     def __init__(
         self, url: str, user: str | None, password: Secret | None, clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        self._clock = clock
+        super().__init__(Asker(url, "SRS", timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
-        self._asker = Asker(url, "SRS", timeout_seconds=timeout_seconds)
-
-    async def close(self) -> None:
-        await self._asker.close()
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
-        boot, clients = await self._clients()
+        boot, clients, vhosts = await self._of_one_process()
         at = self._clock.now_ms()
-        tells_bytes = all(each.send_bytes is not None for each in clients)
+        counters = tuple(
+            CounterReading(key=f"{boot}-{an_id(str(vhost.id))}", bytes_in=vhost.recv_bytes, bytes_out=vhost.send_bytes)
+            for vhost in vhosts
+            if vhost.recv_bytes is not None and vhost.send_bytes is not None
+        )
         return Reading(
             at=at,
             boot=boot,
             started_at=0,
-            counters=tuple(
-                CounterReading(
-                    key=f"{boot}-{an_id(str(each.id))}", bytes_in=each.recv_bytes or 0, bytes_out=each.send_bytes or 0
-                )
-                for each in clients
-                if each.send_bytes is not None
-            ),
+            counters=counters,
             publishes=tuple(_publish(each, _age_ms(each)) for each in clients if _publishes(each)),
             viewers=tuple(_viewer(each, _age_ms(each)) for each in clients if not _publishes(each) and each.url),
             cursor=boot,
-            misses=MISSES if tells_bytes else MISSES + NO_BYTES,
+            misses=MISSES if len(counters) == len(vhosts) else NO_BYTES,
+            step_ms=STEP_MS,
         )
 
-    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
-        """As `Source.ended_between`: there is no log."""
-        return ()
-
-    async def _clients(self) -> tuple[str, list[_Client]]:
-        """The process's identity and all of its clients."""
+    async def _of_one_process(self) -> tuple[str, list[_Client], list[_Vhost]]:
+        """The process's identity, all of its clients, and its vhosts."""
         for _ in range(ATTEMPTS):
-            found: dict[str, _Client] = {}
-            boots = set()
-            last: str | None = None
-            start = 0
-            for _ in range(MOST_PAGES):
-                page = await self._page(start)
-                boots.add(digest_of(str(page.server), str(page.service), str(page.pid)))
-                ids = [str(each.id) for each in page.clients]
-                if last is not None and ids[:1] != [last]:
-                    break  # the list moved
-                found |= {str(each.id): each for each in page.clients}
-                if len(ids) < CLIENTS_A_PAGE:
-                    if len(boots) == 1:
-                        return boots.pop(), list(found.values())
-                    break
-                last = ids[-1]
-                start += CLIENTS_A_PAGE - 1
+            found = await self._clients()
+            if found is not None:
+                boot, clients = found
+                answer = await self._ask(_Vhosts, "vhosts")
+                if answer.boot == boot:
+                    return boot, clients, answer.vhosts
         raise SourceError("/api/v1/clients changed each time its pages were turned; the next reading tries again")
 
-    async def _page(self, start: int) -> _Clients:
-        query = {"start": str(start), "count": str(CLIENTS_A_PAGE)}
+    async def _clients(self) -> tuple[str, list[_Client]] | None:
+        """All clients, and whose they are; `None` where the list moved, or the process did."""
+        found: dict[str, _Client] = {}
+        boots = set()
+        last: str | None = None
+        for number in range(MOST_PAGES):
+            page = await self._ask(_Clients, "clients", start=number * (CLIENTS_A_PAGE - 1), count=CLIENTS_A_PAGE)
+            boots.add(page.boot)
+            ids = [str(each.id) for each in page.clients]
+            if len(boots) > 1 or (last is not None and ids[:1] != [last]):
+                return None
+            found |= {str(each.id): each for each in page.clients}
+            if len(ids) < CLIENTS_A_PAGE:
+                return boots.pop(), list(found.values())
+            last = ids[-1]
+        return None
+
+    async def _ask(self, form: type[Wanted], what: str, **query: int) -> Wanted:
         headers = basic_auth(self._user, self._password)
-        body = await self._asker.get("api", "v1", "clients", "", query=query, headers=headers)
-        page = decoded(body, _Clients, "/api/v1/clients")
-        if page.code != 0:
-            raise SourceError(f"/api/v1/clients answered code {page.code}; the log of SRS says why")
-        return page
+        asked = {name: str(value) for name, value in query.items()}
+        answer = decoded(
+            await self._asker.get("api", "v1", what, "", query=asked, headers=headers), form, f"/api/v1/{what}"
+        )
+        if answer.code != 0:
+            raise SourceError(f"/api/v1/{what} answered code {answer.code}; the log of SRS says why")
+        return answer
 
 
 def _publishes(client: _Client) -> bool:

@@ -6,9 +6,10 @@ subscriber by itself. What is exact here and what is bounded stands in docs/sour
 
 import msgspec
 
-from streamusage.agent.source import AudienceReading, EndedConnection, PublishReading, Reading
+from streamusage.agent.source import AudienceReading, PublishReading, Reading
 from streamusage.agent.sources.asking import Asker, Count, a_name, decoded, digest_of, split_path
 from streamusage.agent.sources.beginnings import Beginnings
+from streamusage.agent.sources.polled import PolledSource
 from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
@@ -26,19 +27,15 @@ class _Stream(msgspec.Struct):
     durationMs: Count = 0
 
 
-class StreamManagerSource:
+class StreamManagerSource(PolledSource):
     """An `agent.source.Source`."""
 
     def __init__(
         self, url: str, token: Secret, node_groups: tuple[str, ...], clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        self._clock = clock
+        super().__init__(Asker(url, "the Stream Manager", timeout_seconds=timeout_seconds), clock)
         self._token = token
         self._node_groups = node_groups
-        self._asker = Asker(url, "the Stream Manager", timeout_seconds=timeout_seconds)
-
-    async def close(self) -> None:
-        await self._asker.close()
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
@@ -68,10 +65,6 @@ class StreamManagerSource:
             cursor=str(began),
             misses=MISSES,
         )
-
-    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
-        """As `Source.ended_between`: there is no log."""
-        return ()
 
     async def _streams(self, group: str) -> list[_Stream]:
         """The streams of a node group, each once, its subscribers added up over the nodes."""

@@ -12,7 +12,6 @@ import msgspec
 from streamusage.agent.source import (
     AudienceReading,
     CounterReading,
-    EndedConnection,
     PublishReading,
     Reading,
 )
@@ -29,6 +28,7 @@ from streamusage.agent.sources.asking import (
     xml_root,
 )
 from streamusage.agent.sources.beginnings import Beginnings
+from streamusage.agent.sources.polled import PolledSource
 from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
@@ -88,7 +88,7 @@ class _Cursor(msgspec.Struct, frozen=True):
     """Publishes seen so far: the server's count of connections has them as well."""
 
 
-class WowzaSource:
+class WowzaSource(PolledSource):
     """An `agent.source.Source`."""
 
     def __init__(
@@ -103,13 +103,12 @@ class WowzaSource:
         *,
         timeout_seconds: float = 5.0,
     ) -> None:
-        self._clock = clock
+        super().__init__(Asker(url, "Wowza", timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
         self._auth: tuple[str, httpx.DigestAuth] | None = None
         self._applications = applications
         self._place = ("v2", "servers", "_defaultServer_", "vhosts", vhost, "applications")
         self._vhost = vhost
-        self._rest = Asker(url, "Wowza", timeout_seconds=timeout_seconds)
         self._counts = (
             None
             if connection_counts_url is None
@@ -117,7 +116,7 @@ class WowzaSource:
         )
 
     async def close(self) -> None:
-        await self._rest.close()
+        await super().close()
         if self._counts is not None:
             await self._counts.close()
 
@@ -164,10 +163,6 @@ class WowzaSource:
             cursor=msgspec.json.encode(_Cursor(str(began), published)).decode(),
             misses=MISSES if self._counts is not None else MISSES + NO_COUNTS,
         )
-
-    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
-        """As `Source.ended_between`: there is no log."""
-        return ()
 
     async def _application(self, name: str) -> _Monitoring | None:
         """An application's sums; `None` for one that is not loaded."""
@@ -224,7 +219,7 @@ class WowzaSource:
 
     async def _ask(self, form: type[Answer], *parts: str) -> Answer:
         # Without this header it answers XML.
-        body = await self._rest.get(*self._place, *parts, auth=self._digest(), headers={"Accept": "application/json"})
+        body = await self._asker.get(*self._place, *parts, auth=self._digest(), headers={"Accept": "application/json"})
         return decoded(body, form, "the REST interface of Wowza")
 
     def _digest(self) -> httpx.Auth:

@@ -1,0 +1,54 @@
+"""The demo's recording: the same bytes for the same seed, and a console that plays it shows the outage in its gaps."""
+
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from streamusage.client import UsageClient
+from streamusage.clock import SystemClock
+from streamusage.coverage import Provenance
+from tests.tui.test_console import until
+from tui.app import ConsoleApp
+from tui.demo.estate import CUT_OFF
+from tui.demo.recording import make_recording
+from tui.screens.gap import GapScreen
+from tui.screens.gaps import GapsScreen
+from tui.tape import Player, TapeError, played
+
+
+async def test_the_demos_recording_is_the_same_every_time_and_plays_its_outage(tmp_path: Path) -> None:
+    tape, again = tmp_path / "outage.tape", tmp_path / "again.tape"
+    made = await make_recording(tape, seed=1)
+    assert await make_recording(again, seed=1) == made
+    assert tape.read_bytes() == again.read_bytes()
+    with pytest.raises(TapeError, match="is there already"):
+        await make_recording(tape, seed=1)
+
+    polls = played(tape)
+    clock = SystemClock()
+    async with UsageClient("http://recording.invalid", None, clock=clock) as client:
+        app = ConsoleApp(
+            client,
+            profile_name="recording",
+            clock=clock,
+            poll_interval_seconds=1,
+            journal_path=tmp_path / "deleted.ndjson",
+            read_only=True,
+            tz=UTC,
+            make_poller=lambda post: Player(polls, post, polls[-1].at, clock),
+        )
+        async with app.run_test(size=(110, 40)) as pilot:
+            await until(pilot, lambda: app.state.now_ms() >= polls[-1].at, "the last poll")
+            await pilot.press("g")
+            await pilot.pause()
+            screen = app.screen
+            assert isinstance(screen, GapsScreen)
+            await until(pilot, lambda: CUT_OFF in screen.book.servers, "the coverage of the recording")
+            gaps = [span for span in screen.book.servers[CUT_OFF].spans if span.state is not Provenance.LIVE]
+            assert [gap.state for gap in gaps] == [Provenance.BACKFILLED]
+            (outage,) = screen.book.outages[CUT_OFF]
+            assert [phase.phase for phase in outage.phases][-2:] == ["recovering", "online"]
+            await pilot.press("N", "enter")
+            await pilot.pause()
+            assert isinstance(app.screen, GapScreen)

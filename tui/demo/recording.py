@@ -1,0 +1,94 @@
+"""`streamtop demo --record FILE`: the demo's outage as a recording, the gap view's part included.
+
+It is made in seconds, over a clock that only this script moves: the same seed makes the same bytes.
+"""
+
+import asyncio
+import contextlib
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from textual.message import Message
+
+from streamusage.client import UsageClient
+from tui.demo.clock import SteppedClock
+from tui.demo.estate import CUT_OFF, HISTORY_MS, Estate, running_estate
+from tui.messages import CoveragePolled
+from tui.model.coverage_book import CoverageBook
+from tui.poller import Poller
+from tui.tape import Tape
+
+BEGINS_MS = int(datetime(2026, 11, 21, 20, 15, tzinfo=UTC).timestamp()) * 1000
+STEP_MS = 10_000
+BEFORE_STEPS, AWAY_STEPS, AFTER_STEPS = 6, 24, 18
+_CARRIERS_EVERY = 6
+_HEALED_WITHIN_STEPS = 60
+
+
+async def make_recording(path: Path, seed: int) -> int:
+    """Writes the recording; gives how many polls it has. Raises `TapeError` before anything is run."""
+    clock = SteppedClock(BEGINS_MS - HISTORY_MS)
+    tape = Tape(path, clock)
+    with tempfile.TemporaryDirectory(prefix="streamtop-demo-") as directory, contextlib.closing(tape):
+        async with running_estate(Path(directory), seed, 0, clock) as estate:
+            await estate.make_history(lambda _: None)
+            token = estate.token_file.read_text("utf-8").strip()
+            async with UsageClient(estate.url, token, clock=clock) as client:
+                return await _Recorder(estate, client, clock, tape).record()
+
+
+class _Recorder:
+    """Moves time on and polls, as a console with its gap view open does."""
+
+    def __init__(self, estate: Estate, client: UsageClient, clock: SteppedClock, tape: Tape) -> None:
+        self._estate, self._client, self._clock, self._tape = estate, client, clock, tape
+        self._book = CoverageBook()
+        self._poller = Poller(client, self._heard, interval_seconds=86_400, clock=clock)
+
+    async def record(self) -> int:
+        self._poller.wish(coverage_from_ms=BEGINS_MS - HISTORY_MS, carriers_from_ms=BEGINS_MS - HISTORY_MS)
+        polling = asyncio.create_task(self._poller.run())
+        try:
+            await self._until(1)
+            await self._live(BEFORE_STEPS)
+            await self._estate.cut(CUT_OFF)
+            await self._live(AWAY_STEPS)
+            await self._estate.heal(CUT_OFF)
+            for _ in range(_HEALED_WITHIN_STEPS):
+                if not await self._owes():
+                    break
+                await self._live(1)
+            await self._live(AFTER_STEPS)
+        finally:
+            polling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await polling
+        return self._poller.polls
+
+    def _heard(self, message: Message) -> None:
+        self._tape.hear(message)
+        if isinstance(message, CoveragePolled):
+            self._book.heard(message.coverage)
+
+    async def _live(self, steps: int) -> None:
+        for _ in range(steps):
+            await self._clock.pass_time(STEP_MS)
+            await self._estate.read_and_sync_up()
+            asks_carriers = self._poller.polls % _CARRIERS_EVERY == 0
+            self._poller.wish(
+                at_once=False,
+                coverage_from_ms=self._book.changes_from(),
+                carriers_from_ms=BEGINS_MS - HISTORY_MS if asks_carriers else None,
+            )
+            polls = self._poller.polls
+            self._poller.refresh()
+            await self._until(polls + 1)
+
+    async def _until(self, polls: int) -> None:
+        while self._poller.polls < polls:  # noqa: ASYNC110 - what is waited for is the poller's own state
+            await asyncio.sleep(0.001)
+
+    async def _owes(self) -> bool:
+        told = (await self._client.servers()).servers
+        return any(server.server == CUT_OFF and server.owed_ms for server in told)
