@@ -353,6 +353,22 @@ def test_a_peak_over_counters_that_move_in_steps_is_never_overstated() -> None:
     assert 6_000 <= added.slots[T0].peak_out.bps <= 8_000
 
 
+def test_a_peak_over_counters_that_come_and_go_is_of_what_was_moved_in_its_window() -> None:
+    def of(key: str, moved: int) -> CounterReading:
+        return CounterReading(key=key, bytes_in=moved, bytes_out=2 * moved)
+
+    _, added = run(
+        *(
+            reading(at, counters=(of("old", at), *((of("new", 9 * (at - 20_000)),) if at >= 20_000 else ())))
+            for at in range(0, 40_001, 1_000)
+        )
+    )
+    peak_in, peak_out = added.slots[T0].peak_in, added.slots[T0].peak_out
+    assert peak_in is not None
+    assert peak_out is not None
+    assert (peak_in.bps, peak_out.bps) == (80_000, 160_000), "one byte and nine a millisecond"
+
+
 def test_a_clock_that_is_set_moves_where_view_time_is_filed_and_not_how_much_there_is() -> None:
     watching = {"viewers": (viewer(7, 1_000),), "run": "r1"}
     for jump in (3_600_000, -3_600_000):

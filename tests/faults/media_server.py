@@ -3,8 +3,9 @@
 from bisect import bisect_right
 from dataclasses import dataclass, field
 from random import Random
+from typing import Literal
 
-from streamusage.agent.source import EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.agent.source import CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
 
 PROTOCOLS = ("rtmp", "hls")
 
@@ -48,12 +49,18 @@ class Truth:
         return sum(max(0, min(to_ms, ended) - max(from_ms, began)) for began, ended in self.views)
 
 
+CountsBy = Literal["server", "stream", "connection"]
+"""What has a byte counter: the whole server (nginx-rtmp), a stream or vhost (SRS, Wowza, Icecast), each connection
+(MediaMTX), whose counter is gone with it."""
+
+
 class MediaServer:
     """Publishers, viewers and counters. With a log it writes a line for each connection that ends in good order."""
 
-    def __init__(self, random: Random, now: int, keeps_log: bool = True) -> None:
+    def __init__(self, random: Random, now: int, keeps_log: bool = True, counts_by: CountsBy = "server") -> None:
         self.random = random
         self.keeps_log = keeps_log
+        self.counts_by = counts_by
         self.truth = Truth()
         self.log: list[EndedConnection] = []
         self.open: dict[int, Connection] = {}
@@ -68,6 +75,7 @@ class MediaServer:
         self.started_at = now
         self.next_number = 1
         self.bytes_in = self.bytes_out = 0
+        self.counters: dict[str, tuple[int, int]] = {}
         self.open = {}
 
     def connect(self, now: int, kind: str, name: str) -> None:
@@ -84,19 +92,32 @@ class MediaServer:
         total_in = total_out = 0
         for connection in self.open.values():
             moved = self.random.randrange(1, 50_000)
-            if connection.kind == "publish":
-                connection.bytes_in += moved
-                total_in += moved
-            else:
-                connection.bytes_out += moved
-                total_out += moved
-        self.bytes_in += total_in
-        self.bytes_out += total_out
+            moved_in, moved_out = (moved, 0) if connection.kind == "publish" else (0, moved)
+            connection.bytes_in += moved_in
+            connection.bytes_out += moved_out
+            total_in += moved_in
+            total_out += moved_out
+            self._count(self._counter_of(connection), moved_in, moved_out)
         self.truth.move_bytes(now, total_in, total_out)
+
+    def _counter_of(self, connection: Connection) -> str:
+        """The key of the counter that has a connection's bytes; empty for the server's own."""
+        whose = {"server": "", "stream": f" {connection.name}", "connection": f" {connection.number}"}[self.counts_by]
+        return whose and f"{self.boot}{whose}"
+
+    def _count(self, counter: str, bytes_in: int, bytes_out: int) -> None:
+        if not counter:
+            self.bytes_in += bytes_in
+            self.bytes_out += bytes_out
+            return
+        counted_in, counted_out = self.counters.get(counter, (0, 0))
+        self.counters[counter] = counted_in + bytes_in, counted_out + bytes_out
 
     def disconnect(self, now: int, number: int) -> None:
         connection = self.open.pop(number)
         self._ended(connection, now)
+        if self.counts_by == "connection":
+            self.counters.pop(self._counter_of(connection), None)
         self.log.append(
             EndedConnection(
                 connection_id=str(number),
@@ -109,6 +130,7 @@ class MediaServer:
                 granularity_ms=0,
                 bytes_in=connection.bytes_in,
                 bytes_out=connection.bytes_out,
+                counter=self._counter_of(connection),
             )
         )
 
@@ -139,6 +161,10 @@ class MediaServer:
             started_granularity_ms=0,
             bytes_in=self.bytes_in,
             bytes_out=self.bytes_out,
+            counters=tuple(
+                CounterReading(key=key, bytes_in=bytes_in, bytes_out=bytes_out)
+                for key, (bytes_in, bytes_out) in self.counters.items()
+            ),
             publishes=tuple(
                 PublishReading(publish_id=str(c.number), scope="live", name=c.name, age_ms=now - c.started_at)
                 for c in self.open.values()

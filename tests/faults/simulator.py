@@ -33,7 +33,7 @@ from streamusage.service.apply import (
     StoredSample,
     StoredSlot,
 )
-from tests.faults.media_server import MediaServer
+from tests.faults.media_server import CountsBy, MediaServer
 
 SERVER = "edge-1"
 SYNC_INTERVAL_MS = 10_000
@@ -195,6 +195,11 @@ Message = EpochRequest | Report
 Reply = EpochIssued | Acknowledgement | Refusal
 
 
+def _counts_by(seed: int, keeps_log: bool) -> CountsBy:
+    """What counts bytes. Without a log nobody knows the tail of a counter that is gone with its connection."""
+    return Random(f"counts by {seed}").choice(("server", "server", "stream", "connection" if keeps_log else "stream"))
+
+
 class Simulation:
     """Runs one schedule. The rules that a mutation may break are methods, so that a test can break them one by one."""
 
@@ -205,7 +210,8 @@ class Simulation:
         self.now = MIDNIGHT - self.random.randrange(600_000)
         self.chance = Chance(self.random, self.random.choice((0.0, 0.02, 0.1)))
         self.media_server_crashes = self.random.random() < 0.4
-        self.server = MediaServer(self.random, self.now, keeps_log=self.random.random() < 0.8)
+        keeps_log = self.random.random() < 0.8
+        self.server = MediaServer(self.random, self.now, keeps_log, _counts_by(seed, keeps_log))
         self.store = Store()
         self.backups: list[Store] = []
         self.journals = 0
