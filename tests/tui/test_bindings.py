@@ -171,7 +171,7 @@ def month(app: ConsoleApp) -> date:
 
 
 def is_open(app: ConsoleApp) -> bool:
-    return getattr(app.screen, "_open", False)
+    return isinstance(app.screen, DaysScreen) and app.screen.opened is not None
 
 
 DAYS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
+from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -135,8 +136,10 @@ async def polled(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 
 def words(screen: GapsScreen) -> str:
-    lines = [screen.query_one(f"#words-{number}", Line) for number in range(3)]
-    return " ".join("".join(segment.text for segment in line.render_line(0)).strip() for line in lines).strip()
+    """What is said of the cell under the cursor, without the story and the legend under it."""
+    widget = screen.query_one("#words", Page)
+    said = ("".join(segment.text for segment in widget.render_line(y)).strip() for y in range(widget.size.height))
+    return " ".join(takewhile(bool, said))
 
 
 def days_words(screen: DaysScreen) -> str:
@@ -173,6 +176,8 @@ async def test_every_cell_is_true_during_the_outage_and_after(broken: tuple[Scri
         await come_back(estate)
         await polled(pilot, app)
         assert "healed just now: 1 h 30 min filled" in words(screen)
+        await pilot.press("j")
+        assert "4 h 20 min of 5 h 50 min owed have come in, 74.3 %" in words(screen), "owes-1 has still to come"
         for _ in CELL_LENGTHS_MS:
             assert_cells_are_true(screen, HEALS)
             for name in ZONES:
@@ -224,7 +229,7 @@ async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedE
         assert ["18:00:50", "·", "accumulating:"] in phases
         assert ["19:30:00", "▒", "recovering:"] in phases
         assert "attempt 24 got through" in text
-        assert "23 attempts failed, the last of: cannot be reached (ConnectError)" in text
+        assert "23 attempts failed: cannot be reached (ConnectError)" in text
         assert any(line.split() == ["connections", "+360"] for line in page(gap))
         assert "view time" in text
         assert text.count("+4 ") == 30, "thirty minutes one by one"

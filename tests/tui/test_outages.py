@@ -56,7 +56,7 @@ def test_the_story_tells_the_agents_phases_among_what_the_service_saw() -> None:
     words = [phase.what for phase in phases_told(KILLED)]
     assert words[2] == "retrying: the agent was started again; its journal went on"
     assert words[3] == "recovering: attempt 10 got through, with the delta"
-    assert attempts_in_words(KILLED) == "9 attempts failed, the last of: cannot be reached"
+    assert attempts_in_words(KILLED) == "9 attempts failed: cannot be reached"
 
 
 def test_only_the_outages_that_meet_the_gap_are_its() -> None:

@@ -80,7 +80,7 @@ def _seen(span: Span, server: ServerState | None, now_ms: int) -> list[Event]:
         events.append(
             Event(
                 now_ms,
-                f"still owed, for {length} now; what its agent tries, it tells once it gets through",
+                f"still owed, for {length} now; its agent tells more once it gets through",
                 span.state,
             )
         )

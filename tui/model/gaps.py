@@ -49,6 +49,7 @@ class GapGrid:
         self.hidden = hidden
         """Rows that the filter leaves out."""
         self._cells: dict[int, list[Cell | None]] = {}
+        self._amounts: dict[int, dict[Provenance, int]] = {}
         due = [row.totals for row in rows]
         self._totals = Totals(*map(sum, zip(*due, strict=True))) if due else NOTHING
         self._owed = _owed_in_words(rows)
@@ -70,6 +71,14 @@ class GapGrid:
         found = self._cells.get(row)
         if found is None:
             found = self._cells[row] = self.rows[row].timeline.cells(self.edges)
+        return found
+
+    def amounts_of(self, row: int) -> dict[Provenance, int]:
+        """How much of the window a row is in each state; a state that it is not in is left out."""
+        found = self._amounts.get(row)
+        if found is None:
+            spans = self.rows[row].timeline.between(self.from_ms, self.to_ms)
+            found = self._amounts[row] = dict(amounts_of(spans, self.from_ms, self.to_ms))
         return found
 
     def cell_at(self, at_ms: int) -> int:

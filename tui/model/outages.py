@@ -47,7 +47,7 @@ def phases_told(outage: Outage) -> list[PhaseTold]:
 
 
 def attempts_in_words(outage: Outage) -> str:
-    """`9 attempts failed, the last of: …`"""
+    """`9 attempts failed: …`, with the last one's error."""
     failed = formats.count(outage.failed_attempts)
     attempts = f"{failed} attempt{'' if outage.failed_attempts == 1 else 's'} failed"
-    return f"{attempts}, the last of: {outage.error}" if outage.error else attempts
+    return f"{attempts}: {outage.error}" if outage.error else attempts

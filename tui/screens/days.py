@@ -49,7 +49,6 @@ class DaysScreen(ConsoleScreen):
         self._place: int | None = None
         """Which day has the cursor; `None` for the newest."""
         self._opened: date | None = None
-        """The day whose servers are shown."""
         self._day_rows: DayRows | None = None
         self._row_place = 0
         """Which of them has the cursor."""
@@ -80,6 +79,11 @@ class DaysScreen(ConsoleScreen):
         if self._first is None:
             return first_of(day_of(self.state.now_ms(), accounting_zone(self.state.tz)))
         return self._first
+
+    @property
+    def opened(self) -> date | None:
+        """The day whose servers are shown."""
+        return self._opened
 
     def state_changed(self, *, polled: bool) -> None:
         if not self.is_drawn:

@@ -9,17 +9,16 @@ from textual.binding import BindingType
 from streamusage.answers import Outage, ServerState, Span
 from tui.actions import Context, available, bindings
 from tui.model import formats
-from tui.model.gap_story import GapFigures, delta_table, drawn, journal_in_words, story
-from tui.model.gaps import GLYPHS, by_protocol, filled_in_words, period
-from tui.model.outages import attempts_in_words, outages_of
+from tui.model.gap_story import GapFigures, drawn
+from tui.model.gaps import GLYPHS, by_protocol, period
 from tui.model.text import padded, padded_left, safe
 from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen
 from tui.widgets import bars
+from tui.widgets.gap_parts import delta_lines, story_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import Page
 
-_LABEL_CELLS = 14
 _SLOT_TITLES = (("CONNECTIONS", 13), ("OUT", 11), ("PEAK OUT", 16))
 
 
@@ -115,16 +114,7 @@ class GapScreen(ConsoleScreen):
 
     def _content(self) -> list[list[Part]]:
         gap, tz, server = self.gap, self.state.tz, self._server()
-        lines: list[list[Part]] = [[]]
-        for event in story(gap, server, self.state.now_ms(), self._outages):
-            at = "" if event.at_ms is None else formats.clock_time(event.at_ms, tz, seconds=True)
-            glyph = GLYPHS[event.state]
-            ink = event.state.value if event.state else ""
-            lines.append([(f" {padded(at, 9)}", ""), (f"{glyph} ", ink), (safe(event.what), "")])
-        for outage in outages_of(gap, self._outages):
-            lines.append([(f" {padded('', 9)}  {safe(attempts_in_words(outage))}", "quiet")])
-        if server is not None:
-            lines.append([(f" {padded('', 9)}  {journal_in_words(server)}", "quiet")])
+        lines: list[list[Part]] = [[], *story_lines(gap, server, self._outages, tz, self.state.now_ms())]
         lines.append([])
         lines += self._delta(gap)
         figures = self._figures.get(gap.from_ms)
@@ -138,29 +128,10 @@ class GapScreen(ConsoleScreen):
         return lines
 
     def _delta(self, gap: Span) -> list[list[Part]]:
-        if self._of_stream:
-            return [
-                [
-                    (
-                        " This is the gap of the servers that carried the stream; their rows tell what it brought.",
-                        "quiet",
-                    )
-                ],
-                [],
-            ]
-        if gap.delta is None:
-            what = "Nothing has come of it yet: its figures are not known, which is not a zero."
-            return [[(f" {what}", gap.state.value)], []]
-        filled = f", filled {filled_in_words(gap, self.state.tz)}" if gap.filled_at is not None else ""
-        lines: list[list[Part]] = [[(f" WHAT IT BROUGHT{filled}", "quiet")]]
-        lines += [
-            [
-                (f"   {padded(name, _LABEL_CELLS)}", "quiet"),
-                (padded_left(text, 12) if "at" not in text else f"  {text}", "strong"),
-            ]
-            for name, text in delta_table(gap.delta, self.state.tz)
-        ]
-        return [*lines, []]
+        if not self._of_stream:
+            return [*delta_lines(gap, self.state.tz), []]
+        what = "This is the gap of the servers that carried the stream; their rows tell what it brought."
+        return [[(f" {what}", "quiet")], []]
 
     def _slots(self, figures: GapFigures) -> list[list[Part]]:
         if not figures.slots:

@@ -1,7 +1,6 @@
 """The gap view: which time of which server or stream was seen live, filled in, is still owed, or is lost."""
 
 import gc
-from collections.abc import Sequence
 from typing import ClassVar
 
 from textual import on
@@ -9,25 +8,29 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input
 
-from streamusage.answers import Span
 from streamusage.coverage import Interval, Provenance
 from tui.actions import Context, available, bindings
 from tui.messages import CoveragePolled, DayPolled
 from tui.model import formats
 from tui.model.accounts import Timeline
 from tui.model.coverage_book import CoverageBook
-from tui.model.day_shares import DayShares
-from tui.model.gaps import CELL_LENGTHS_MS, GLYPHS, grid, in_words, period, turned, window_edges
-from tui.model.text import safe, width
+from tui.model.gaps import CELL_LENGTHS_MS, grid, period, turned, window_edges
+from tui.model.healing import Healing
+from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
 from tui.screens.gap import GapScreen
+from tui.screens.gap_cell import CellTeller
 from tui.screens.help import HelpScreen
 from tui.widgets import bars
 from tui.widgets.filter_prompt import FilterPrompt
+from tui.widgets.gap_foot import LEAST_LINES, Lines
 from tui.widgets.gap_grid import GapGridView, cells_within
+from tui.widgets.gap_parts import legend, legend_lines
 from tui.widgets.lines import Line, Part
+from tui.widgets.page import Page
 
-_WORD_LINES = 3
+_FIXED_LINES = 4
+"""The header, the summary, the legend and the keys."""
 _TURNED_FOR_MS = 4_000
 """How long cells stand out that were filled just now."""
 
@@ -40,8 +43,9 @@ class GapsScreen(ConsoleScreen):
     def __init__(self, server: str | None = None) -> None:
         super().__init__()
         self.book = CoverageBook()
-        self._shares = DayShares()
+        self._cell = CellTeller(lambda server, day: self.console_app.ask_for_day(server, day))
         self._cell_ms = CELL_LENGTHS_MS[0]
+        self._word_lines = LEAST_LINES
         self._server = server
         """The server at which the cursor stands first."""
         self._cells_back = 0
@@ -51,14 +55,16 @@ class GapsScreen(ConsoleScreen):
         self._notice: Part | None = None
         self._turned: dict[str, list[Interval]] = {}
         self._turned_at_ms = 0
+        self._healing = Healing()
 
     def compose(self) -> ComposeResult:
         yield Line(id="header")
         yield Line(id="summary")
         yield GapGridView(self.state.tz, id="grid")
         yield FilterPrompt(id="prompt")
-        for number in range(_WORD_LINES):
-            yield Line(id=f"words-{number}")
+        words = Page(id="words")
+        words.can_focus = False
+        yield words
         yield Line(id="legend")
         yield Line(id="keys")
 
@@ -115,18 +121,20 @@ class GapsScreen(ConsoleScreen):
             # and again, in the middle of key presses; they hold no cycles, so it has nothing to find.
             gc.collect(1)
             gc.freeze()
-        self._shares.day_went_on(self._now_ms(), self.state.tz)
+        self._cell.time_went_on(self._now_ms(), self.state)
         self._note_turned(before)
         self._tell_open_gap()
         self._window_changed(at_once=False)
 
     def day_polled(self, polled: DayPolled) -> None:
         """Takes in a server's day."""
-        self._shares.heard(polled.server, polled.day, polled.statistics)
+        self._cell.heard_day(polled.server, polled.day, polled.statistics)
         self.state_changed(polled=False)
 
     def _note_turned(self, before: dict[str, Timeline]) -> None:
         found = {name: pieces for name, one in self.book.servers.items() if (pieces := turned(before.get(name), one))}
+        owed_ms = sum(one.totals(0, self.book.now_ms).owed_ms for one in self.book.servers.values())
+        self._healing.heard((piece for pieces in found.values() for piece in pieces), owed_ms)
         if found:
             self._turned, self._turned_at_ms = found, self.state.clock.elapsed_ms()
             name, pieces = next(iter(found.items()))
@@ -149,8 +157,15 @@ class GapsScreen(ConsoleScreen):
         made = grid(
             timelines, self._edges(), self._cell_ms, wanted=self._wanted, most_lacking_first=self._most_lacking_first
         )
+        self._share_room(len(made.rows))
         self.grid_view.show(made, {} if self._of_streams else self._turned)
         self._draw_lines()
+
+    def _share_room(self, rows: int) -> None:
+        """Gives the grid the lines that its rows need, and the rest to the words under it."""
+        lines = self.size.height - _FIXED_LINES
+        self.grid_view.styles.height = max(2, min(rows + 1, lines - LEAST_LINES))
+        self._word_lines = max(LEAST_LINES, lines - (rows + 1))
 
     def state_changed(self, *, polled: bool) -> None:
         if not self.is_drawn:
@@ -163,13 +178,10 @@ class GapsScreen(ConsoleScreen):
         state = self.state
         self.query_one("#header", Line).show(*bars.header(state, "gaps of streams" if self._of_streams else "gaps"))
         self.query_one("#summary", Line).show(*self._summary())
-        for number, parts in enumerate(self._words()):
-            self.query_one(f"#words-{number}", Line).show(parts)
-        legend: list[Part] = [(" ", "")]
-        for provenance, glyph in GLYPHS.items():
-            if provenance is not None:
-                legend += [(f"{glyph} ", provenance.value), (f"{provenance.value}  ", "quiet")]
-        self.query_one("#legend", Line).show(legend)
+        lines = self._words()
+        self.query_one("#words", Page).show(lines)
+        # Where there is room for what the states mean, their names alone would say it twice.
+        self.query_one("#legend", Line).show([] if lines[-1:] == legend_lines()[-1:] else legend())
         actions = available(Context.GAPS, read_only=state.is_read_only(), keymap=state.keymap)
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
@@ -195,54 +207,13 @@ class GapsScreen(ConsoleScreen):
         right.append((f"{formats.duration_in_words(self._cell_ms)} a cell ", "quiet"))
         return left, right
 
-    def _words(self) -> list[list[Part]]:
-        lines: list[list[Part]] = [[] for _ in range(_WORD_LINES)]
-        if self.state.cannot_show:
-            lines[0] = [
-                (
-                    f" {safe(self.state.host)} is a plain Stream Manager: it does not say which server reported when,",
-                    "warn",
-                )
-            ]
-            lines[1] = [(" so what was seen live, filled in or is missing cannot be shown. Its figures are", "warn")]
-            lines[2] = [(" taken as they come. An agent with our usage service keeps that account.", "warn")]
-            return lines
-        if self.state.why_failed:
-            lines[0] = [(f" {safe(self.state.why_failed)}", "bad")]
-            return lines
-        wrapped: list[Part] = []
-        cells = max(20, self.size.width - 2)
-        for text, span in self._told():
-            ink = "quiet" if span is None or wrapped else span.state.value
-            wrapped += [(f" {part}", ink) for part in _wrapped(safe(text), cells)]
-        for number, part in enumerate(wrapped[:_WORD_LINES]):
-            lines[number] = [part]
-        if len(wrapped) > _WORD_LINES:
-            lines[-1] = [*lines[-1], ("  … ⏎ tells all", "accent")]
-        if self._notice is not None:
-            lines[-1] = [(f" {self._notice[0]}", self._notice[1])]
-        return lines
-
-    def _told(self) -> list[tuple[str, Span | None]]:
-        view = self.grid_view
-        made, row = view.grid, view.gap_row
-        if made is None or row is None:
-            return []
-        told = in_words(made, view.row, view.cell, self.state.tz, self._now_ms())
-        if self._of_streams:
-            return told
-        return [
-            (text + (self._share(row.name, span) if span is not None and span.delta is not None else ""), span)
-            for text, span in told
-        ]
-
-    def _share(self, server: str, span: Span) -> str:
-        """What part of its day's traffic a fill brought, once the day is known."""
-        wanted = self._shares.missing(server, span, self.state.tz)
-        if wanted is not None:
-            self.console_app.ask_for_day(*wanted)
-        share = self._shares.share(server, span, self.state.tz)
-        return "" if share is None else f" · {share} of the day"
+    def _words(self) -> Lines:
+        notice = self._notice
+        if notice is None and self._healing.is_under_way:
+            notice = (self._healing.in_words(), Provenance.BACKFILLED.value)
+        return self._cell.lines(
+            self.state, self.grid_view, self.book, notice, self._word_lines, of_streams=self._of_streams
+        )
 
     # Moving
 
@@ -381,12 +352,10 @@ class GapsScreen(ConsoleScreen):
 
     def action_open(self) -> None:
         """Opens the gap under the cursor."""
-        view = self.grid_view
-        made, row = view.grid, view.gap_row
-        if made is None or row is None:
+        row = self.grid_view.gap_row
+        if row is None:
             return
-        spans: Sequence[Span] = row.timeline.between(made.edges[view.cell], made.edges[view.cell + 1])
-        gaps = [span for span in spans if span.state is not Provenance.LIVE]
+        gaps = self.grid_view.gaps_here()
         if not gaps:
             self._notice = ("there is no gap here; n goes to the next", "quiet")
             self._draw_lines()
@@ -410,14 +379,3 @@ class GapsScreen(ConsoleScreen):
 
     def action_help(self) -> None:
         self.app.push_screen(HelpScreen(Context.GAPS, read_only=self.state.is_read_only(), keymap=self.state.keymap))
-
-
-def _wrapped(text: str, cells: int) -> list[str]:
-    """The text broken between its facts (` · `) into lines of at most `cells` cells."""
-    lines: list[str] = []
-    for fact in text.split(" · "):
-        if lines and width(lines[-1]) + 3 + width(fact) <= cells:
-            lines[-1] += f" · {fact}"
-        else:
-            lines.append(fact)
-    return lines

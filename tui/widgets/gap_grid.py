@@ -13,6 +13,7 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from streamusage.answers import Span
 from streamusage.coverage import Interval, Provenance
 from tui.model import formats
 from tui.model.accounts import WHOLE, Cell
@@ -22,6 +23,14 @@ from tui.widgets.lines import INK_CLASSES, Inked, Part
 
 _LEAST_NAME, _MOST_NAME = 10, 20
 _PERCENT_CELLS = 7
+_AMOUNTS_FROM_CELLS = 130
+"""So wide a grid also tells in figures how much of the window a row owes, was filled in, and has lost."""
+_AMOUNTS = (
+    ("OWED", (Provenance.MISSING, Provenance.HELD)),
+    ("FILLED", (Provenance.BACKFILLED,)),
+    ("LOST", (Provenance.LOST, Provenance.PARTIAL)),
+)
+_AMOUNT_CELLS = 10
 _HOUR_CELLS = 60
 """Names get no room that an hour of minutes needs."""
 _LABEL_MINUTES = (10, 20, 30, 60, 120, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 14 * 1440, 28 * 1440)
@@ -33,9 +42,14 @@ def name_cells(width: int) -> int:
     return min(_MOST_NAME, max(_LEAST_NAME, width - _HOUR_CELLS - _PERCENT_CELLS - 3))
 
 
+def figure_cells(width: int) -> int:
+    """How wide the figures beside the time are in a widget of that width."""
+    return _PERCENT_CELLS if width < _AMOUNTS_FROM_CELLS else 2 + _PERCENT_CELLS + len(_AMOUNTS) * _AMOUNT_CELLS
+
+
 def cells_within(width: int) -> int:
     """How many cells of time are shown in a widget of that width."""
-    return max(10, width - name_cells(width) - 2 - _PERCENT_CELLS - 1)
+    return max(10, width - name_cells(width) - 2 - figure_cells(width) - 1)
 
 
 class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
@@ -69,6 +83,14 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         if self.grid is None:
             return 0
         return self.grid.cells - 1 if self.at_ms is None else self.grid.cell_at(self.at_ms)
+
+    def gaps_here(self) -> list[Span]:
+        """The gaps in the cell under the cursor, oldest first."""
+        row = self.gap_row
+        if self.grid is None or row is None:
+            return []
+        spans = row.timeline.between(self.grid.edges[self.cell], self.grid.edges[self.cell + 1])
+        return [span for span in spans if span.state is not Provenance.LIVE]
 
     def show(self, grid: GapGrid, turned: Mapping[str, Sequence[Interval]] | None = None) -> None:
         """Takes in a window; the cursor stays at its row and instant, or goes to the nearest that is there.
@@ -181,7 +203,18 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         totals = row.totals
         percent = formats.percent(totals.complete_ms, totals.due_ms)
         worst = Provenance.MISSING.value if totals.owed_ms else Provenance.LOST.value
-        parts.append((padded_left(percent, _PERCENT_CELLS), worst if totals.lacking_ms else "quiet"))
+        wide = self.size.width >= _AMOUNTS_FROM_CELLS
+        parts.append((padded_left(percent, _PERCENT_CELLS + 2 * wide), worst if totals.lacking_ms else "quiet"))
+        return [*parts, *self._amounts(grid, number)] if wide else parts
+
+    def _amounts(self, grid: GapGrid, number: int) -> list[Part]:
+        amounts = grid.amounts_of(number)
+        parts: list[Part] = []
+        for _, states in _AMOUNTS:
+            length_ms = sum(amounts.get(state, 0) for state in states)
+            text = formats.duration_in_words(length_ms) if length_ms else ""
+            ink = next((state.value for state in states if amounts.get(state)), "")
+            parts.append((padded_left(text, _AMOUNT_CELLS), ink))
         return parts
 
     def _time_line(self, grid: GapGrid) -> list[Part]:
@@ -197,7 +230,11 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             if text and cell >= free_from and cell + len(text) <= grid.cells:
                 line[cell : cell + len(text)] = text
                 free_from = cell + len(text) + 1
-        return [(" " * (name_cells(self.size.width) + 2) + "".join(line), "quiet")]
+        titles = ""
+        if self.size.width >= _AMOUNTS_FROM_CELLS:
+            titles = padded_left("COMPLETE", _PERCENT_CELLS + 2)
+            titles += "".join(padded_left(title, _AMOUNT_CELLS) for title, _ in _AMOUNTS)
+        return [(" " * (name_cells(self.size.width) + 2) + "".join(line) + titles, "quiet")]
 
     def _label(self, at_ms: int, every_minutes: int) -> str:
         here = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._tz)
