@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
+from streamusage.agent.folding import FOLD_AFTER_MS, QUARTER_MS
 from streamusage.agent.journal import SqliteJournal
-from streamusage.agent.ledger import FOLD_AFTER_MS, QUARTER_MS, Ledger
+from streamusage.agent.ledger import Ledger
 from streamusage.report import Acknowledgement, Based, EpochIssued, SampleRow
 from tests.faults.media_server import MediaServer
 
