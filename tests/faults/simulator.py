@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from streamusage.agent.ledger import Head, Ledger
+from streamusage.agent.keeping import Head
+from streamusage.agent.ledger import Ledger
 from streamusage.agent.rows import Row, done_at
 from streamusage.agent.source import Reading
 from streamusage.report import (
