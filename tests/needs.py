@@ -19,6 +19,8 @@ PACKAGES = {
     "node": "nodejs",
     "npm": "npm",
     "tmux": "tmux",
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
     "postgres": "postgresql",
 }
 """The Debian package that brings it."""
@@ -28,6 +30,7 @@ BY_MARKER = {
     "real_icecast": ("icecast2", "ffmpeg", "curl"),
     "real_node": ("node", "npm", "ffmpeg", "rtmpdump", "curl"),
     "terminal": ("tmux",),
+    "ssh": ("tmux", "sshd", "ssh"),
     "postgresql": ("postgres",),
 }
 

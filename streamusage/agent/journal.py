@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 import apsw
 import msgspec
 
-from streamusage.agent.ledger import Head
+from streamusage.agent.keeping import Head
 from streamusage.agent.rows import Row, RowKey, done_at, key_of
 from streamusage.agent.source import Reading
 from streamusage.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
@@ -158,7 +158,7 @@ class SqliteJournal:
 
 
 class SqliteTransaction:
-    """`streamusage.agent.ledger.Transaction` over the file."""
+    """`streamusage.agent.keeping.Transaction` over the file."""
 
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
         self._connection = connection

@@ -10,24 +10,20 @@ computed by the meter itself. The bridge is kept apart from the journal's own ro
 can be computed anew when the service's state turns out to have moved, or a service comes back from an older copy.
 """
 
-from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Protocol
-
 import msgspec
 
 from streamusage.agent import meter, outages
 from streamusage.agent.additions import Additions
+from streamusage.agent.folding import fold_samples, write
+from streamusage.agent.keeping import Head, Journal, Transaction
 from streamusage.agent.meter import MeterState
 from streamusage.agent.past_boots import inherit_log
-from streamusage.agent.rows import Row, RowKey, Totals, key_of, merge, rows_of, slot_totals, totals_of
+from streamusage.agent.rows import Row, Totals, key_of, merge, rows_of, slot_totals, totals_of
 from streamusage.agent.source import EndedConnection, Reading
-from streamusage.coverage import SLOT_MS
 from streamusage.report import (
     Acknowledgement,
     AgentPhase,
     Based,
-    Baseline,
     EpochIssued,
     EpochRequest,
     OutageRow,
@@ -46,71 +42,6 @@ KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
 
 KEEP_SAMPLES_MS = 24 * 3600 * 1000
 """The same for samples, which only trends are drawn from."""
-
-FOLD_AFTER_MS = 2 * 3600 * 1000
-"""Samples that the service has not acknowledged for so long are folded to one for each quarter of an hour, so that
-the journal of a long outage stays small. Slots are never folded."""
-
-QUARTER_MS = 15 * SLOT_MS
-
-
-class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The journal's one record that is not a row."""
-
-    journal: str
-    baseline: Baseline | None = None
-    span: SpanRow | None = None
-    """The newest span, which the next reading mostly extends."""
-    outage: OutageRow | None = None
-    """The outage that is going on, also across starts of the agent."""
-    revision: int = 0
-    acknowledged: int = 0
-    counted: Totals = Totals()
-    """Everything that this journal has to hand over, its bridge included."""
-    handed_over: Totals = Totals()
-    """What of it the service acknowledged."""
-    epoch: int = 0
-    """0 until the service issued one."""
-    based_on: Based | None = None
-    """Set from the issue of the epoch to its first acknowledgement."""
-    life: int = 0
-    """The present life: a journal begins one each time it is put on a state of the service."""
-    lives: int = 0
-    """How many lives there were; each has a bridge of its own."""
-    must_ask: bool = True
-    """Whether an epoch, or a newer state for it, must be asked for before the next report."""
-    fenced: bool = False
-    """Whether another journal took over, or this one is an older copy of itself: it cannot report any more."""
-
-
-class Transaction(Protocol):
-    """One transaction of a journal: all of it is durable once it ended well, and nothing of it otherwise."""
-
-    def head(self) -> Head | None: ...
-    def put_head(self, head: Head) -> None: ...
-    def get(self, kind: type[Any], key: RowKey) -> Any: ...
-    def put(self, key: RowKey, row: Row) -> None: ...
-    def delete(self, kind: type[Any], key: RowKey) -> None: ...
-    def changed_since(self, revision: int) -> Iterable[Row]: ...
-    def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
-        """The samples of slots that begin in the interval."""
-        ...
-
-    def open_viewers(self) -> Iterable[ViewerRow]: ...
-    def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
-        """Forgets the rows up to a revision that were done (`done_at`) by the instant; of one kind, or of all."""
-        ...
-
-    def first_reading(self) -> Reading | None: ...
-    def put_first_reading(self, reading: Reading) -> None: ...
-    def bridge(self, life: int) -> Sequence[Row]: ...
-    def put_bridge(self, life: int, rows: Sequence[Row]) -> None: ...
-
-
-class Journal(Protocol):
-    """Where the agent's state outlives the agent."""
-
-    def transaction(self) -> AbstractContextManager[Transaction]: ...
 
 
 class Ledger:
@@ -160,9 +91,9 @@ class Ledger:
                 state, additions = meter.step(MeterState(head.baseline, self._viewers), reading)
             before = head.baseline
             head = msgspec.structs.replace(head, counted=head.counted + totals_of(additions))
-            head = _write(tx, msgspec.structs.replace(head, baseline=state.baseline), additions)
+            head = write(tx, msgspec.structs.replace(head, baseline=state.baseline), additions)
             if before is not None:
-                head = _fold_samples(tx, head, before.at, state.baseline.at)
+                head = fold_samples(tx, head, before.at, state.baseline.at)
             tx.put_head(head)
         self._head, self._viewers = head, state.viewers
 
@@ -250,7 +181,7 @@ class Ledger:
             head = msgspec.structs.replace(
                 head, counted=head.counted - self._bridge_totals() + totals_of(additions) + totals_of(inherited)
             )
-            head = _write(tx, head, inherited)
+            head = write(tx, head, inherited)
             tx.put_bridge(head.life, bridge)
             tx.put_head(head)
         self._head, self._bridge = head, bridge
@@ -377,50 +308,3 @@ class Ledger:
         elif refusal.reason in ("stale", "sealed"):
             head = msgspec.structs.replace(head, must_ask=True)
         self._put_head(head)
-
-
-def _write(tx: Transaction, head: Head, additions: Additions) -> Head:
-    """Folds additions into the journal's rows. Every changed row gets the next revision; the head follows."""
-    revision = head.revision
-    last = head.span
-    for addition in rows_of(additions, 0):
-        row: Row = addition
-        if isinstance(row, SpanRow):
-            if last is not None and (last.to_ms, last.state, last.reason) == (row.from_ms, row.state, row.reason):
-                row = msgspec.structs.replace(row, from_ms=last.from_ms)
-            revision += 1
-            last = msgspec.structs.replace(row, revision=revision)
-            tx.put(key_of(last)[1], last)
-            continue
-        kind, key = key_of(row)
-        old = tx.get(kind, key)
-        if old is not None:
-            row = merge(old, row)
-        if isinstance(row, ViewerRow) and not row.open and (old is None or old.revision > head.acknowledged):
-            # It came and went while the service was not told: there is nothing to tell any more.
-            tx.delete(kind, key)
-            continue
-        if old is None or msgspec.structs.replace(row, revision=old.revision) != old:
-            revision += 1
-            tx.put(key, msgspec.structs.replace(row, revision=revision))
-    return msgspec.structs.replace(head, revision=revision, span=last)
-
-
-def _fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:
-    """Folds the quarters of an hour that became old enough between two readings, as far as they are owed."""
-    revision = head.revision
-    earliest = max(before_ms, now_ms - meter.LONGEST_AWAY_MS)
-    quarter = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
-    while quarter + QUARTER_MS + FOLD_AFTER_MS <= now_ms:
-        folded: dict[tuple[str, str], SampleRow] = {}
-        for sample in tx.samples_between(quarter, quarter + QUARTER_MS):
-            if sample.revision > head.acknowledged:
-                stream = sample.scope, sample.name
-                folded[stream] = merge(folded[stream], sample) if stream in folded else sample
-                tx.delete(SampleRow, key_of(sample)[1])
-        for sample in folded.values():
-            revision += 1
-            row = msgspec.structs.replace(sample, slot=quarter, revision=revision)
-            tx.put(key_of(row)[1], row)
-        quarter += QUARTER_MS
-    return msgspec.structs.replace(head, revision=revision)

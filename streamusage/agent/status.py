@@ -9,7 +9,8 @@ from pathlib import Path
 
 import msgspec
 
-from streamusage.agent.ledger import FOLD_AFTER_MS, QUARTER_MS, Ledger
+from streamusage.agent.folding import FOLD_AFTER_MS, QUARTER_MS
+from streamusage.agent.ledger import Ledger
 from streamusage.agent.rows import Totals
 from streamusage.agent.syncup import SyncUp
 from streamusage.report import AgentPhase

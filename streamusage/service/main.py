@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 WRONG_USE = 2
 CANNOT_RUN = 3
+
+_FILES_OF_ITS_OWN = 128
+"""The store's and its readers', and those of connections that are being refused."""
 
 
 def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> "tuple[ZoneInfo, ...]":
@@ -33,6 +37,22 @@ def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: st
     if found is None:
         raise click.BadParameter(f"{text!r} is no length of time, such as 90s, 30m, 6h or 2d")
     return int(found[1]) * {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
+
+
+def _most_connections() -> int:
+    """As many as files may be open, all but those that the store and its readers need. Whoever comes beyond that is
+    told so, which needs a file as well."""
+    import resource
+
+    from streamusage.service.protocol import ConnectionLimits
+
+    wanted = ConnectionLimits.connections + _FILES_OF_ITS_OWN
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    with suppress(OSError, ValueError):  # some systems allow fewer than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(files, wanted) - _FILES_OF_ITS_OWN)
 
 
 @click.command()
@@ -133,6 +153,7 @@ def serve(
     import asyncio
     import logging
 
+    from streamusage.service.protocol import ConnectionLimits
     from streamusage.service.retention import Retention
     from streamusage.service.run import ListenError, Tls, TlsError
     from streamusage.service.store import StoreError, sqlite_url
@@ -158,6 +179,7 @@ def serve(
         "account_zones": account_zones,
         "close_settle_ms": close_settle,
         "close_grace_ms": close_grace,
+        "limits": ConnectionLimits(connections=_most_connections()),
     }
     # The loop and the writer take turns: at the interpreter's own 5 ms, an answer waits for a group of reports.
     sys.setswitchinterval(0.0005)

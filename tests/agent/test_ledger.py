@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
+from streamusage.agent.folding import FOLD_AFTER_MS, QUARTER_MS
 from streamusage.agent.journal import SqliteJournal
-from streamusage.agent.ledger import FOLD_AFTER_MS, QUARTER_MS, Ledger
+from streamusage.agent.ledger import Ledger
 from streamusage.report import Acknowledgement, Based, EpochIssued, SampleRow
 from tests.faults.media_server import MediaServer
 
@@ -128,3 +129,15 @@ def test_samples_that_the_service_has_are_not_folded(counting: Counting) -> None
         counting.a_minute()
     with counting.journal.transaction() as tx:
         assert len(list(tx.samples_between(NOW, NOW + 2 * QUARTER_MS))) >= 29
+
+
+def test_a_service_that_has_more_than_was_ever_given_out_fences_an_older_copy_of_the_journal(
+    counting: Counting,
+) -> None:
+    counting.a_minute(viewers=1)
+    counting.acknowledge(counting.ledger.head.revision)
+    assert not counting.ledger.head.fenced
+    counting.acknowledge(counting.ledger.head.revision + 1)
+    assert counting.ledger.head.fenced
+    counting.acknowledge(counting.ledger.head.revision)
+    assert counting.ledger.head.fenced, "for good"

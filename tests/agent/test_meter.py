@@ -3,9 +3,11 @@
 from typing import Any
 
 import msgspec
+import pytest
 
 from streamusage.agent import meter
 from streamusage.agent.additions import Additions
+from streamusage.agent.counters import KEEP_GONE_MS
 from streamusage.agent.meter import MeterState
 from streamusage.agent.past_boots import inherit_log
 from streamusage.agent.source import (
@@ -387,3 +389,51 @@ def test_after_a_restart_of_the_agent_the_wall_clock_tells_how_long_it_was_away(
         reading(30_000, elapsed_ms=2_000, run="r2", viewers=(viewer(7, 31_000),)),
     )
     assert view_time(added) == 30_000
+
+
+def test_a_count_of_joins_that_stands_still_adds_nobody() -> None:
+    _, added = run(*(reading(at, audiences=(audience(2, 14),)) for at in (0, 1_000, 2_000, 3_000)))
+    assert connections(added) == 0
+
+
+@pytest.mark.parametrize(("fell_in", "fell_out"), [(0, 50), (50, 0), (50, 50)])
+def test_a_counter_that_fell_began_again_whichever_of_its_figures_fell(fell_in: int, fell_out: int) -> None:
+    before = CounterReading(key="m", bytes_in=1_000, bytes_out=1_000)
+    after = CounterReading(key="m", bytes_in=1_000 - fell_in, bytes_out=1_000 - fell_out)
+    _, added = run(reading(0, counters=(before,)), reading(1_000, counters=(after,)))
+    assert (added.slots[T0].bytes_in, added.slots[T0].bytes_out) == (after.bytes_in, after.bytes_out)
+
+
+def test_lines_of_a_counter_that_is_gone_are_counted_for_a_while_and_then_by_themselves() -> None:
+    shown = CounterReading(key="m", bytes_in=0, bytes_out=700)
+    for late_ms, counted in ((KEEP_GONE_MS - 2_000, 1_000), (KEEP_GONE_MS + 2_000, 1_700)):
+        last = line(7, 2_000, 2_000, counter="m", bytes_out=1_000)
+        _, added = run(
+            reading(0),
+            reading(1_000, counters=(shown,)),
+            reading(2_000),
+            reading(1_000 + late_ms),
+            reading(2_000 + late_ms, ended=(last,)),
+        )
+        assert sum(slot.bytes_out for slot in added.slots.values()) == counted
+
+
+def test_a_publish_that_is_gone_without_a_line_ended_when_it_was_last_seen() -> None:
+    _, added = run(
+        reading(0, logs_ends=False),
+        reading(5_000, logs_ends=False, publishes=(publish(1, 5_000),)),
+        reading(9_000, logs_ends=False, publishes=(publish(1, 9_000),)),
+        reading(20_000, logs_ends=False),
+    )
+    (session,) = added.sessions.values()
+    assert (session.live, session.start_time, session.end_time) == (False, T0, T0 + 9_000)
+
+
+def test_a_viewer_whom_only_the_log_saw_was_there_at_least_alone() -> None:
+    _, added = run(
+        reading(0),
+        reading(5_000, publishes=(publish(1, 5_000),)),
+        reading(9_000, publishes=(publish(1, 9_000),), ended=(line(7, 8_000, 1_000),)),
+    )
+    (session,) = added.sessions.values()
+    assert (session.joined, session.highest) == (1, 1)

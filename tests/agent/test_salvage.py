@@ -6,7 +6,8 @@ from random import Random
 import pytest
 
 from streamusage.agent.journal import Ballast, SqliteJournal
-from streamusage.agent.ledger import Head, Ledger
+from streamusage.agent.keeping import Head
+from streamusage.agent.ledger import Ledger
 from streamusage.agent.salvage import open_journal
 from streamusage.report import Based, EpochIssued
 from tests.faults.media_server import MediaServer

@@ -15,8 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamusage.agent import meter
-from streamusage.agent.ledger import Row
-from streamusage.agent.rows import rows_of
+from streamusage.agent.rows import Row, rows_of
 from streamusage.agent.source import Reading, Source, SourceError
 from streamusage.agent.sources.icecast import IcecastSource
 from streamusage.agent.sources.mediamtx import MediaMtxSource

@@ -12,7 +12,8 @@ import apsw
 import pytest
 
 from streamusage.agent.journal import DamagedJournalError, JournalError, SqliteJournal
-from streamusage.agent.ledger import Head, Ledger
+from streamusage.agent.keeping import Head
+from streamusage.agent.ledger import Ledger
 from streamusage.report import Acknowledgement, Based, EpochIssued
 from tests.faults.media_server import MediaServer
 from tests.faults.power import Disk, ForgetfulVfs, PowerFailure

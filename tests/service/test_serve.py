@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -26,8 +26,11 @@ AGENT = "agent-s3cret"
 
 
 @contextmanager
-def serving(home: Path, *options: str, port: int = 0) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """The command in a process of its own: the process, its URL, and the lines of its stderr as they come."""
+def serving(
+    home: Path, *options: str, port: int = 0, files: int = 0
+) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """The command in a process of its own, which may have so many files open: the process, its URL, and the lines of
+    its stderr as they come."""
     tokens = home / "tokens.toml"
     tokens.write_text(
         f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n'
@@ -35,6 +38,8 @@ def serving(home: Path, *options: str, port: int = 0) -> Iterator[tuple[subproce
     )
     command = [sys.executable, "-m", "streamusage.service", "--listen", f"127.0.0.1:{port}"]
     command += ["--store", sqlite_url(home / "usage.db"), "--tokens", str(tokens), *options]
+    if files:
+        command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(files), *command]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     lines: list[str] = []
     ready = threading.Event()
@@ -65,6 +70,17 @@ def run(*options: str, home: Path) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-m", "streamusage.service", *options],
         capture_output=True, text=True, timeout=60, check=False, env=environment,
     )  # fmt: skip
+
+
+def test_more_connections_than_files_are_told_so_and_those_that_are_there_are_answered(tmp_path: Path) -> None:
+    with serving(tmp_path, files=200) as (_, url, lines), ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        first = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        others = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(150)]
+        assert b" 503 " in others[-1].recv(1000)
+        first.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b" 200 " in first.recv(1000)
+        assert "out of system resource" not in "".join(lines)
 
 
 def test_a_sigterm_ends_it_in_order(tmp_path: Path) -> None:

@@ -19,3 +19,10 @@ def store_of_an_hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def picture(snapshot: SnapshotAssertion) -> SnapshotAssertion:
     """Compares with the picture that is kept; `pytest --snapshot-update` keeps a new one."""
     return snapshot.use_extension(SVGImageSnapshotExtension)
+
+
+@pytest.fixture
+def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks four times as often whether the console has come to rest after a key, by the same measure."""
+    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 1 / 200)
+    monkeypatch.setattr("textual._wait.SLEEP_IDLE", 1 / 4000)

@@ -1,11 +1,12 @@
 """A program in a real terminal of a given size: tmux holds it, keys go in, the drawn screen comes out."""
 
 import asyncio
+import itertools
 import os
 import shlex
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -56,20 +57,34 @@ def holds(text: str) -> Callable[[list[str]], bool]:
     return lambda lines: any(text in line for line in lines)
 
 
-@asynccontextmanager
-async def terminal(
-    directory: Path, columns: int, rows: int, *arguments: str, term: str = "", **environment: str
-) -> AsyncIterator[Terminal]:
-    """`streamtop` with these arguments in a terminal. When it ends the pane says with which code."""
+_SOCKETS = itertools.count()
+STREAMTOP = (sys.executable, "-m", "tui")
+
+
+def command_line(directory: Path, program: Sequence[str], **environment: str) -> str:
+    """A command for a shell that runs a program as a user whose home is `home` in this folder."""
     home = directory / "home"
     home.mkdir(exist_ok=True)
     settings = {"HOME": str(home), "PYTHONPATH": str(REPOSITORY), "LC_ALL": "C.UTF-8", "TZ": "UTC"} | environment
-    if term:
-        settings["TERM"] = term
     clean = ["env", *(f"-u{name}" for name in os.environ if name.startswith(("STREAMTOP_", "XDG_", "NO_COLOR")))]
-    command = shlex.join([*clean, *(f"{name}={value}" for name, value in settings.items())])
-    command += " " + shlex.join([sys.executable, "-m", "tui", *arguments])
-    inside = Terminal(directory / "tmux")
+    return shlex.join([*clean, *(f"{name}={value}" for name, value in settings.items()), *program])
+
+
+@asynccontextmanager
+async def terminal(
+    directory: Path,
+    columns: int,
+    rows: int,
+    *arguments: str,
+    term: str = "",
+    program: Sequence[str] = STREAMTOP,
+    **environment: str,
+) -> AsyncIterator[Terminal]:
+    """`streamtop` with these arguments in a terminal. When it ends the pane says with which code."""
+    if term:
+        environment["TERM"] = term
+    command = command_line(directory, [*program, *arguments], **environment)
+    inside = Terminal(directory / f"tmux{next(_SOCKETS)}")
     size = ("-x", str(columns), "-y", str(rows))
     await inside.tmux("new-session", "-d", "-s", "console", *size, f"{command}; echo left with $?; exec sleep 120")
     try:

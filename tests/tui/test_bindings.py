@@ -231,6 +231,7 @@ async def opened(store: Path, directory: Path, context: Context) -> AsyncIterato
             yield pilot, app
 
 
+@pytest.mark.usefixtures("quick_keys")
 @pytest.mark.parametrize("context", list(Context))
 async def test_every_key_does_what_it_says(
     context: Context, store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -296,6 +297,20 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
     elif context is Context.SERVERS:
         app.open_servers()
     await pilot.pause()
+
+
+@pytest.mark.parametrize(("key", "seen"), [("s", "edge-2"), ("y", "Sat 21"), ("g", "edge-2")])
+async def test_a_view_is_drawn_as_soon_as_it_is_opened(
+    store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, seen: str
+) -> None:
+    monkeypatch.setattr(ConsoleApp, "_tick", lambda app: None)
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press(key)
+        await until(pilot, lambda: seen in drawn(app), "what the view shows, with no clock to draw it later")
+
+
+def drawn(app: ConsoleApp) -> str:
+    return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())
 
 
 def test_the_first_key_map_gives_no_key_twice() -> None:

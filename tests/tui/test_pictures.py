@@ -9,14 +9,25 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
-from tests.tui.estate import standing_still
+from streamusage.drift import Drift
+from streamusage.usage import SessionKey
+from tests.tui.estate import HOST, StandingClock, standing_still
 from tests.tui.test_console import until, with_figures
 from tui.app import ConsoleApp
+from tui.deleter import Outcome
+from tui.messages import PollFailed, SessionsPolled
+from tui.model.latency import Split
+from tui.poller import NO_EXTENSION
+from tui.screens.days import DaysScreen
+from tui.screens.delete_progress import DeleteProgress, DeleteResult
+from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 from tui.themes import Abilities
 
 SIZES = {"80x24": (80, 24), "120x36": (120, 36), "200x50": (200, 50)}
 LOOKS = {"dark": ("dark", True), "light": ("light", True), "no-colour": ("dark", False)}
+OTHER_THEMES = ("high-contrast", "deuteranopia-safe", "ansi-16")
+pytestmark = pytest.mark.usefixtures("quick_keys")
 
 WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """A picture is the same wherever it is looked at: it fetches nothing."""
@@ -73,6 +84,73 @@ async def columns(pilot: Pilot[int], app: ConsoleApp) -> None:
     await pilot.press("C", "j")
 
 
+async def sort(pilot: Pilot[int], app: ConsoleApp) -> None:
+    await pilot.press("S", "down", "down")
+
+
+async def raw_record(pilot: Pilot[int], app: ConsoleApp) -> None:
+    await pilot.press("J")
+
+
+async def command(pilot: Pilot[int], app: ConsoleApp) -> None:
+    app.client.base_url = f"https://{HOST}"
+    await pilot.press("c")
+
+
+async def latency(pilot: Pilot[int], app: ConsoleApp) -> None:
+    app.state.latency.splits.clear()
+    for poll in range(3):
+        app.state.latency.heard(Split(None if poll else 31.2, 12.5 + poll, 3.0, 0.4, 0.2, 5.1, 1_204 + poll))
+    app.state.drift = Drift(("region",), (("updated", 12),))
+    await pilot.press("L")
+
+
+async def gap(pilot: Pilot[int], app: ConsoleApp) -> None:
+    await gaps(pilot, app)
+    await pilot.press("enter")
+    await until(pilot, lambda: isinstance(app.screen, GapScreen) and app.screen._figures, "what the gap brought")
+
+
+async def days(pilot: Pilot[int], app: ConsoleApp) -> None:
+    await pilot.press("y")
+    await until(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
+
+
+async def progress(pilot: Pilot[int], app: ConsoleApp) -> None:
+    screen = DeleteProgress("1,204 sessions of 97 streams", 1_204, lambda: None)
+    await app.push_screen(screen)
+    screen.done(517)
+
+
+async def result(pilot: Pilot[int], app: ConsoleApp) -> None:
+    keys = [SessionKey("live", f"cam-{number}", 1) for number in range(9)]
+    why = f"{HOST}: could not delete: it answered 403, “not yours”; check the token"
+    outcome = Outcome("9 sessions of 9 streams", keys[:4], [], [(keys[4], why)], keys[5:], why)
+    await app.push_screen(DeleteResult(outcome))
+
+
+async def armed(pilot: Pilot[int], app: ConsoleApp) -> None:
+    app.state.read_only = True
+    app.arm("5m")
+    await pilot.press("p")
+
+
+async def nothing_found(pilot: Pilot[int], app: ConsoleApp) -> None:
+    await pilot.press("p", "slash", *["backspace"] * 20, *"no-such-thing", "enter")
+
+
+async def offline(pilot: Pilot[int], app: ConsoleApp) -> None:
+    await pilot.press("slash", *["backspace"] * 20, "enter")
+    assert isinstance(app.state.clock, StandingClock)
+    app.state.clock.now += 5 * 60_000
+    for _ in range(3):
+        app.post_message(PollFailed(f"{HOST}: could not read what changed: nothing answers there", False, 8_000))
+
+
+async def plain(pilot: Pilot[int], app: ConsoleApp) -> None:
+    app.post_message(SessionsPolled([], [], False, app.state.clock.now_ms(), None, NO_EXTENSION))
+
+
 SCREENS: dict[str, Steps] = {
     "sessions": sessions,
     "detail": detail,
@@ -85,7 +163,20 @@ SCREENS: dict[str, Steps] = {
     "wrong-filter": wrong_filter,
     "palette": palette,
     "columns": columns,
+    "sort": sort,
+    "raw-record": raw_record,
+    "command": command,
+    "gap": gap,
+    "days": days,
+    "progress": progress,
+    "result": result,
+    "latency": latency,
+    "armed": armed,
+    "nothing-found": nothing_found,
+    "offline": offline,
+    "plain": plain,
 }
+MAIN = ("sessions", "detail", "gaps", "servers", "dialog", "days", "offline")
 """In the order in which they are drawn, each from the table where the one before left it."""
 
 
@@ -103,30 +194,52 @@ async def test_every_screen_looks_as_it_did(
     monkeypatch.delenv("NO_COLOR", raising=False)
     if not colours:
         monkeypatch.setenv("NO_COLOR", "1")
-    different = []
-    async with standing_still(store_of_an_hour, tmp_path) as (client, clock):
+    assert not await different(picture, store_of_an_hour, tmp_path, SIZES[size], theme, tuple(SCREENS), colours=colours)
+
+
+@pytest.mark.parametrize("theme", OTHER_THEMES)
+async def test_the_main_screens_look_as_they_did_in_every_theme(
+    picture: SnapshotAssertion, store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theme: str
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert not await different(picture, store_of_an_hour, tmp_path, SIZES["120x36"], theme, MAIN)
+
+
+async def different(
+    picture: SnapshotAssertion,
+    store: Path,
+    directory: Path,
+    size: tuple[int, int],
+    theme: str,
+    screens: tuple[str, ...],
+    *,
+    colours: bool = True,
+) -> list[str]:
+    """Those of the screens that do not look as they did."""
+    found = []
+    async with standing_still(store, directory) as (client, clock):
         app = ConsoleApp(
             client,
             profile_name="prod-eu",
             clock=clock,
             poll_interval_seconds=3600,
-            journal_path=tmp_path / "deleted.ndjson",
+            journal_path=directory / "deleted.ndjson",
             tz=UTC,
             theme=theme,
             able=Abilities(colours, True, True),
         )
-        async with app.run_test(size=SIZES[size]) as pilot:
+        async with app.run_test(size=size) as pilot:
             await with_figures(pilot)
             await until(pilot, lambda: app.state.trends, "the trends")
-            for name, steps in SCREENS.items():
+            for name in screens:
                 while len(app.screen_stack) > 2:
                     app.pop_screen()
                 app.sessions_screen.remove_class("detail-open")
                 app.sessions_screen.table.move_to(0)
                 await pilot.pause()
-                await steps(pilot, app)
+                await SCREENS[name](pilot, app)
                 await pilot.pause(0.1)
                 drawn = WEB_FONT.sub("", app.export_screenshot(title="streamtop", simplify=True))
                 if drawn != picture(name=name):
-                    different.append(name)
-    assert not different
+                    found.append(name)
+    return found

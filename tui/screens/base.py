@@ -36,6 +36,10 @@ class ConsoleScreen(Screen[None]):
         """Whether its widgets are there: not yet before the first layout, not any more while it closes."""
         return self.is_mounted and bool(self.query("#keys"))
 
+    def on_mount(self) -> None:
+        # Every screen's, beside its own. Before the first layout there is nothing to draw on.
+        self.call_after_refresh(self.state_changed, polled=True)
+
     def state_changed(self, *, polled: bool) -> None:
         """Draws what is different. `polled` tells a poll from the clock that only ages figures."""
         raise NotImplementedError

@@ -1,6 +1,7 @@
 """The help page: every key of the place it was asked from, from the registry of actions, and what the glyphs mean."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from textwrap import wrap
 from typing import ClassVar
 
 from rich.text import Text
@@ -23,6 +24,20 @@ _GLYPHS = (
     ("  (blank)", "not running, or nobody looked"),
     ("– ", "not known, which is not a zero"),
 )
+
+
+_CELLS = 72
+
+
+def _listed(entries: Iterable[tuple[str, str]]) -> list[str]:
+    """What stands at the left in a column of its own, its meaning beside it."""
+    entries = list(entries)
+    cells = max((width(left) for left, _ in entries), default=0) + 2
+    lines = []
+    for left, meaning in entries:
+        first, *more = wrap(meaning, _CELLS - cells) or [""]
+        lines += [f"  {padded(left, cells)}{first}", *(f"  {' ' * cells}{line}" for line in more)]
+    return lines
 
 
 class HelpScreen(ModalScreen[None]):
@@ -50,10 +65,13 @@ class HelpScreen(ModalScreen[None]):
             f"Keys in the {self._place.value} view" + (", read-only: nothing can be deleted" if self._read_only else "")
         ]
         lines.append("")
-        for action in available(self._place, read_only=self._read_only, keymap=self._keymap):
-            shown = action.shown if action.keys else f":{action.command}"
-            lines.append(f"  {padded(shown, 8) if width(shown) < 8 else shown + '  '}{action.help}")
+        actions = available(self._place, read_only=self._read_only, keymap=self._keymap)
+        lines += _listed((action.shown, action.help) for action in actions if action.keys)
+        lines += ["", "By name, after :", ""]
+        lines += _listed(
+            (f"{action.command} {action.takes}".rstrip(), action.help) for action in actions if not action.keys
+        )
         lines += ["", "How figures and times came", ""]
-        lines += [f"  {padded(glyph, 14)}{meaning}" for glyph, meaning in _GLYPHS]
+        lines += _listed(_GLYPHS)
         lines += ["", "esc closes"]
         return Text("\n".join(lines))

@@ -13,8 +13,8 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.help import HelpScreen
 from tui.widgets import bars
 from tui.widgets.lines import Line, Part
+from tui.widgets.page import Page
 
-_MOST_ROWS = 200
 _COLUMNS = (
     ("ROLE", 10, False),
     ("STATE", 11, False),
@@ -43,18 +43,15 @@ class ServersScreen(ConsoleScreen):
         yield Line(id="header")
         yield Line(id="summary")
         yield Line(id="titles")
-        for number in range(_MOST_ROWS):
-            yield Line(id=f"server-{number}")
-        yield Line(id="rest")
+        yield Page(id="page")
         yield Line(id="status")
         yield Line(id="keys")
 
     def on_mount(self) -> None:
-        self.state_changed(polled=True)
+        self.query_one(Page).focus()
 
     def on_resize(self) -> None:
-        if self.is_mounted:
-            self.state_changed(polled=False)
+        self.state_changed(polled=False)
 
     @property
     def _servers(self) -> list[ServerState]:
@@ -65,7 +62,7 @@ class ServersScreen(ConsoleScreen):
         return names.index(self._server) if self._server in names else 0
 
     def state_changed(self, *, polled: bool) -> None:
-        if not self.is_mounted:
+        if not self.is_drawn:
             return
         state, servers = self.state, self._servers
         self.query_one("#header", Line).show(*bars.header(state, "servers"))
@@ -76,13 +73,9 @@ class ServersScreen(ConsoleScreen):
         for title, cells, at_right in columns:
             titles.append((" " + (padded_left(title, cells) if at_right else padded(title, cells)), "quiet"))
         self.query_one("#titles", Line).show(titles)
-        room = max(1, self.size.height - 6)
-        top = max(0, self._row() - room + 1)
-        for number in range(_MOST_ROWS):
-            line = self.query_one(f"#server-{number}", Line)
-            line.display = number < room and top + number < len(servers)
-            if line.display:
-                line.show(self._drawn(servers[top + number], columns, name_cells, here=top + number == self._row()))
+        page, row = self.query_one(Page), self._row()
+        page.show([self._drawn(one, columns, name_cells, here=at == row) for at, one in enumerate(servers)])
+        page.scroll_to(y=max(min(page.scroll_offset.y, row), row - page.size.height + 1), animate=False)
         self.query_one("#status", Line).show(*bars.status(state, None, None))
         actions = available(Context.SERVERS, read_only=state.is_read_only(), keymap=state.keymap)
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
@@ -142,7 +135,7 @@ class ServersScreen(ConsoleScreen):
         self._put(self._row() + rows)
 
     def action_move_page(self, pages: int) -> None:
-        self._put(self._row() + pages * max(1, self.size.height - 6))
+        self._put(self._row() + pages * max(1, self.query_one(Page).size.height))
 
     def action_first(self) -> None:
         self._put(0)

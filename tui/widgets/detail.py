@@ -3,7 +3,7 @@
 from itertools import chain
 from typing import ClassVar, NamedTuple
 
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -17,7 +17,7 @@ from tui.model.sessions import Session
 from tui.model.sparkline import sparkline
 from tui.model.text import padded, padded_left, safe, width
 from tui.state import ConsoleState
-from tui.widgets.lines import INK_CLASSES, Inked, Part
+from tui.widgets.lines import INK_CLASSES, Inked, Part, different_cells
 from tui.widgets.plot import BACKFILLED_MARK, plot, top_of
 
 _GUTTER = 7
@@ -57,14 +57,16 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             return
         rows = self._content()
         drawn = [strip for row in rows for strip in self._joined(row)]
-        size = Size(self.cells, len(drawn))
+        size = Size(self.size.width, len(drawn))
         if size != self.virtual_size:
             self.virtual_size = size
         for number in range(max(len(drawn), len(self._drawn))):
             before = self._drawn[number] if number < len(self._drawn) else None
             after = drawn[number] if number < len(drawn) else None
-            if before != after:
+            if after is None:
                 self.refresh_line(number)
+            elif cells := different_cells(before, after):
+                self.refresh(Region(cells[0], number - self.scroll_offset.y, cells[1] - cells[0], 1))
         self._drawn = drawn
 
     def on_resize(self) -> None:

@@ -8,9 +8,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import ClassVar
 
+from rich.cells import split_graphemes
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
+from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
@@ -107,6 +109,30 @@ class Inked(Widget):
         return Strip(segments, cells)
 
 
+def different_cells(before: Strip | None, after: Strip) -> tuple[int, int] | None:
+    """The first cell in which two lines differ, and the one after the last; `None` where they look the same."""
+    if before is None or before.cell_length != after.cell_length:
+        return 0, after.cell_length
+    if before == after:
+        return None
+    differ = [
+        cell for cell, (one, other) in enumerate(zip(_by_cell(before), _by_cell(after), strict=True)) if one != other
+    ]
+    return (differ[0], differ[-1] + 1) if differ else None
+
+
+def _by_cell(strip: Strip) -> list[tuple[str, Style | None]]:
+    """What each cell shows; both cells of a wide character show it."""
+    cells: list[tuple[str, Style | None]] = []
+    for text, style, _ in strip:
+        if text.isascii():
+            cells += [(character, style) for character in text]
+            continue
+        for start, end, size in split_graphemes(text)[0]:
+            cells += [(text[start:end], style)] * size
+    return (cells + [("", None)] * strip.cell_length)[: strip.cell_length]
+
+
 def _together(parts: Iterable[Part]) -> Iterator[Part]:
     """Neighbours of one ink as one part: over a slow line every change of style counts."""
     for ink, run in groupby(parts, key=itemgetter(1)):
@@ -114,7 +140,10 @@ def _together(parts: Iterable[Part]) -> Iterator[Part]:
 
 
 class Line(Inked):
-    """One line: parts from the left, and parts that stand at the right for as long as there is room."""
+    """One line: parts from the left, and parts that stand at the right for as long as there is room.
+
+    Only the cells that differ are sent to the terminal: over a slow line every byte counts.
+    """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "Line { height: 1; }"
@@ -127,8 +156,10 @@ class Line(Inked):
     def show(self, left: Sequence[Part], right: Sequence[Part] = ()) -> None:
         """Draws the line anew if it differs."""
         if (left, right) != (self._left, self._right):
+            before = self.render_line(0) if self.size.width else None
             self._left, self._right = left, right
-            self.refresh()
+            if before is not None and (cells := different_cells(before, self.render_line(0))):
+                self.refresh(Region(cells[0], 0, cells[1] - cells[0], 1))
 
     def render_line(self, y: int) -> Strip:
         cells = self.size.width

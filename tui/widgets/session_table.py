@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from textual import events
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -23,7 +23,7 @@ from tui.model.sparkline import sparkline
 from tui.model.text import padded, padded_left, safe
 from tui.model.view import Column, Heading
 from tui.state import ConsoleState
-from tui.widgets.lines import INK_CLASSES, Inked, Part
+from tui.widgets.lines import INK_CLASSES, Inked, Part, different_cells
 
 
 class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
@@ -105,9 +105,7 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         anchor_row = self._cursor_row
         anchor_key = self.cursor_key
         row = None if anchor_key is None else view.row_of(anchor_key)
-        size = Size(self.cells, len(view) + 1)
-        if size != self.virtual_size:
-            self.virtual_size = size
+        self._fit()
         if row is None:
             self._set_cursor(min(anchor_row, max(0, len(view) - 1)))
             self._scroll_to_cursor()
@@ -124,21 +122,30 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def repaint(self) -> None:
-        """Draws again the lines that differ from what is on the screen, and no others."""
+        """Draws again the cells that differ from what is on the screen, and no others."""
         self._faded = self._state.has_figures and not self._state.freshness().allows_deletes
         drawn = {y: self._draw(y) for y in range(self.size.height)}
         for y, strip in drawn.items():
-            if self._drawn.get(y) != strip:
-                self.refresh_line(self.scroll_offset.y + y)
+            if cells := different_cells(self._drawn.get(y), strip):
+                self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
         self._drawn = drawn
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         self._drawn = {}
 
+    def _fit(self) -> None:
+        # As wide as the widget, scrollbar and all: a bar that comes or goes changes nothing then.
+        size = Size(self.size.width, len(self._state.view) + 1)
+        if size != self.virtual_size:
+            self.virtual_size = size
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        self._drawn = {}
+
     def on_resize(self) -> None:
         self._drawn = {}
-        self.virtual_size = Size(self.cells, len(self._state.view) + 1)
+        self._fit()
         self._scroll_to_cursor()
 
     def notify_style_update(self) -> None:
@@ -210,11 +217,11 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             ("✓", "marked")
             if marked
             else (GLYPHS[provenance] if told else " ", provenance.value if provenance else ""),
-            (" ", ""),
+            (" ", base),
             *self._stream(session, stream_cells, base),
         ]
         for column, cells in columns:
-            parts.append((" ", ""))
+            parts.append((" ", base))
             if column.name == "trend":
                 parts.append(self._trend(session, cells))
                 continue

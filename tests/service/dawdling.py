@@ -1,0 +1,43 @@
+"""Clients that send a byte a second: `python -m tests.service.dawdling HOST PORT COUNT SOURCE` says `open` once all of
+them are connected from that address, and in the end how many were told 408."""
+
+import selectors
+import socket
+import sys
+import time
+from contextlib import suppress
+
+SLOWLY = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: " + b"y" * 600
+GIVEN_UP_AFTER_SECONDS = 180
+
+
+def main(host: str, port: int, count: int, source: str) -> None:
+    clients = [socket.create_connection((host, port), timeout=60, source_address=(source, 0)) for _ in range(count)]
+    print("open", flush=True)
+    watched = selectors.DefaultSelector()
+    for client in clients:
+        client.setblocking(False)
+        watched.register(client, selectors.EVENT_READ)
+    told = 0
+    began = time.monotonic()
+    for number, byte in enumerate(SLOWLY):
+        for key in list(watched.get_map().values()):
+            with suppress(OSError):  # it is hung up on: what it was told is read below
+                key.fileobj.send(bytes([byte]))  # type: ignore[union-attr]
+        while (left := began + number + 1 - time.monotonic()) > 0:
+            for key, _ in watched.select(left):
+                client = key.fileobj
+                assert isinstance(client, socket.socket)
+                with suppress(ConnectionResetError):
+                    told += b" 408 " in client.recv(4096)
+                watched.unregister(client)
+                client.close()
+            if not watched.get_map():
+                break
+        if not watched.get_map() or time.monotonic() > began + GIVEN_UP_AFTER_SECONDS:
+            break
+    print(told, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

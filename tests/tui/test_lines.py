@@ -1,0 +1,44 @@
+"""What is sent to the terminal when a line changes: the cells that differ, whole characters of them, and no others."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.segment import Segment
+from rich.style import Style
+from textual.strip import Strip
+
+from tui.model.text import padded, safe
+from tui.widgets.lines import different_cells
+
+BOLD, PLAIN = Style(bold=True), Style()
+CELLS = 24
+
+
+def strip(*parts: tuple[str, Style]) -> Strip:
+    return Strip([Segment(text, style) for text, style in parts], sum(Segment(text).cell_length for text, _ in parts))
+
+
+def test_equal_lines_send_nothing_and_lines_of_another_width_everything() -> None:
+    assert different_cells(strip(("abc", PLAIN)), strip(("ab", PLAIN), ("c", PLAIN))) is None
+    assert different_cells(None, strip(("abc", PLAIN))) == (0, 3)
+    assert different_cells(strip(("ab", PLAIN)), strip(("abc", PLAIN))) == (0, 3)
+
+
+def test_a_style_is_a_difference_and_a_wide_character_changes_as_one() -> None:
+    assert different_cells(strip(("abc", PLAIN)), strip(("a", PLAIN), ("b", BOLD), ("c", PLAIN))) == (1, 2)
+    assert different_cells(strip(("a日c", PLAIN)), strip(("a本c", PLAIN))) == (1, 3)
+    assert different_cells(strip(("a日c", PLAIN)), strip(("abbc", PLAIN))) == (1, 3)
+
+
+texts = st.text(max_size=CELLS).map(lambda text: padded(safe(text), CELLS))
+
+
+@given(texts, texts)
+def test_outside_of_what_is_sent_nothing_differs(before: str, after: str) -> None:
+    old, new = strip((before, PLAIN)), strip((after, PLAIN))
+    cells = different_cells(old, new)
+    if cells is None:
+        assert before == after
+        return
+    start, end = cells
+    assert old.crop(0, start).text == new.crop(0, start).text
+    assert old.crop(end, CELLS).text == new.crop(end, CELLS).text

@@ -1,0 +1,72 @@
+"""The console over a real sshd, as it is used: it works, and a slow line carries it. Bytes are those on the wire."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.plain_manager import PlainManager, wire
+from tests.tui.ssh import ssh_host
+from tests.tui.terminal import STREAMTOP, command_line, holds, terminal
+from tests.tui.test_console import recent
+
+pytestmark = pytest.mark.ssh
+
+POLL_S = 0.5
+IDLE_BYTES_A_POLL = 600
+"""An age in the header, encrypted and padded."""
+CHANGED_CELL_BYTES = 400
+KEY_BYTES = 3_000
+"""Two rows of 200 columns, and the polls meanwhile."""
+FIRST_SCREEN_BYTES_A_CELL = 15
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 50)])
+async def test_it_works_over_ssh_and_says_little(tmp_path: Path, columns: int, rows: int) -> None:
+    start = recent(600) - 12_000  # no age turns over to its next minute meanwhile
+    records = [wire(f"cam-{number}", start=start + number) for number in range(60)]
+    home = tmp_path / "home"
+    config = home / ".config" / "streamtop"
+    config.mkdir(parents=True)
+    (config / "token").write_text("xyz123\n")
+    (config / "token").chmod(0o600)
+    async with PlainManager(*records) as manager, ssh_host(tmp_path / "ssh") as host:
+        profile = f'[profiles.far]\nurl = "{manager.url}"\ntoken_file = "token"\npoll_interval = "{POLL_S}s"\n'
+        (config / "config.toml").write_text('default_profile = "far"\n' + profile)
+        login = host.login(command_line(tmp_path, STREAMTOP))
+        async with terminal(tmp_path, columns, rows, program=login) as console:
+            await console.until("the table", holds("live/cam-59"))
+            line = host.wire
+            first = line.down
+            assert first < FIRST_SCREEN_BYTES_A_CELL * columns * rows
+
+            async def a_poll(polls: int) -> float:
+                before = line.down
+                await asyncio.sleep(polls * POLL_S)
+                return (line.down - before) / polls
+
+            await asyncio.sleep(1)
+            idle = await a_poll(6)
+            assert 0 < idle < IDLE_BYTES_A_POLL
+
+            async def churn() -> None:
+                while True:
+                    manager.records[-1]["totalSubscribers"] += 1
+                    await asyncio.sleep(POLL_S)
+
+            churning = asyncio.create_task(churn())
+            changed = await a_poll(6)
+            churning.cancel()
+            assert changed - idle < CHANGED_CELL_BYTES
+            print(f"{columns}x{rows}: first screen {first}, idle {idle:.0f}, a changed cell {changed - idle:.0f} bytes")
+
+            before = line.down
+            await console.keys("Down", "Down")
+            await console.until("the cursor", lambda lines: any("▸" in one and "cam-57" in one for one in lines))
+            assert line.down - before < 2 * KEY_BYTES
+            await console.keys("Enter")
+            await console.until("the detail", holds("1 session of this stream"))
+            await console.keys("Escape", "/", *"cam-3", "Enter")
+            await console.until("the filter", holds("(49 hidden)"))
+            await console.keys("q")
+            await console.until("the end", holds("left with 0"))
