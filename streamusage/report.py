@@ -185,7 +185,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     bytes_out: Count
     window: PeakWindow
     run: str = ""
-    """The run of the agent that took the reading, and its clock that never steps: what time really passed."""
+    """In which life of the machine the reading was taken, and its clock that never steps: what time really passed."""
     elapsed_ms: int = 0
     publishes: tuple[OpenPublish, ...] = ()
     logged_in: Count = 0

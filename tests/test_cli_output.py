@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from streamusage.answers import BackfilledPart, CoveredTime, DailyStatistics, Delta, ServerCoverage, Span
 from streamusage.coverage import Provenance
+from streamusage.day_answers import Percentile
 from streamusage.usage import EmptyNameError, StreamId, UsageRecord, stream_path
 from tui.commands.daily_views import daily_view
 from tui.commands.instants import instant
@@ -130,6 +131,18 @@ class TestViews:
         row = next(csv.DictReader(io.StringIO("".join(csv_text([day], daily_view([day]).fields)))))
         assert row["coverage_missing_ms"] == "1"
         assert row["connections_by_protocol_rtmp"] == "1"
+
+    def test_a_day_of_which_nothing_has_come_shows_no_zeros_and_what_it_waits_for(self) -> None:
+        day = DailyStatistics(
+            server="edge-1", day="2026-11-20", tz="UTC", state="provisional", connections=0, connections_by_protocol={},
+            bytes_in=0, bytes_out=0, peak_in_bps=0, peak_in_at=None, peak_out_bps=0, peak_out_at=None, view_time_ms=0,
+            average_view_time_ms=None, coverage=CoveredTime(missing_ms=86_400_000), backfilled=BackfilledPart(),
+            percentile_95=Percentile(expected_samples=288), waiting_for=["edge-1", "edge-2"],
+        )  # fmt: skip
+        table = "".join(table_text([day], daily_view([day]).columns, cut=False))
+        assert "0 B" not in table
+        assert "0/288" in table
+        assert "edge-1 and edge-2" in table.splitlines()[1]
 
 
 class TestInstants:

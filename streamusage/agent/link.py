@@ -27,6 +27,9 @@ LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 GZIP_FROM_BYTES = 1024
 
+KEPT_SECONDS = 60.0
+"""How long the connection is kept between two sync-ups: one to a sync-up would cost more than the report."""
+
 WANTS_LOGIN = (
     "wants a name and a password: give both in the environment's HTTPS_PROXY or HTTP_PROXY, and leave `proxy` out"
 )
@@ -142,7 +145,8 @@ class ServiceLink:
     def _client(self) -> httpx.AsyncClient:
         """Made at the first use: certificates that cannot be read yet are no reason not to count."""
         if self._http is None:
-            self._http = httpx.AsyncClient(verify=_trust(self._ca_file), proxy=self._proxy)
+            limits = httpx.Limits(keepalive_expiry=KEPT_SECONDS)
+            self._http = httpx.AsyncClient(verify=_trust(self._ca_file), proxy=self._proxy, limits=limits)
         return self._http
 
     async def _post(self, path: str, content: bytes) -> tuple[int, bytes, bool]:

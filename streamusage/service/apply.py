@@ -7,12 +7,13 @@ What makes it exact: a report is applied whole or not at all; of a row the newes
 is the difference between two versions of a row; coverage only ever grows at its end, the watermark.
 """
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from streamusage.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, by_slot
+from streamusage.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
 from streamusage.report import (
     AgentPhase,
     Based,
@@ -178,9 +179,9 @@ def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Appli
     """
     state = msgspec.structs.replace(state, role=report.role, sync_interval_ms=report.sync_interval_ms)
     pieces = _pieces(state, report.spans, now)
-    covered = {piece.from_ms - piece.from_ms % SLOT_MS: piece for piece in reversed(pieces)}
+    ends = [piece.to_ms for piece in pieces]
     slots = [
-        _merge_slot(stored.slots.get(row.slot), row, _came_late(state, row.slot, covered, now))
+        _merge_slot(stored.slots.get(row.slot), row, _came_late(state, row.slot, pieces, ends, now))
         for row in report.slots
         if row.slot not in stored.slots or row.revision > stored.slots[row.slot].row.revision
     ]
@@ -192,11 +193,10 @@ def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Appli
     samples = [
         _merge_sample(
             stored.samples.get(SampleKey(row.slot, row.scope, row.name)),
-            StoredSample(report.epoch, row, _came_late(state, row.slot, covered, now)),
+            StoredSample(report.epoch, row, _came_late(state, row.slot, pieces, ends, now)),
         )
         for row in report.samples
     ]
-    ends = [piece.to_ms for piece in pieces]
     since = (
         state.since if state.since is not None else min((piece.from_ms for piece in pieces), default=report.baseline.at)
     )
@@ -226,12 +226,18 @@ def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Appli
 
 
 def _pieces(state: ServerState, spans: Sequence[SpanRow], now: int) -> list[Piece]:
-    """The time that the spans cover beyond the watermark, cut at slot boundaries, oldest first."""
+    """The time that the spans cover beyond the watermark, oldest first, however long it is: what came late of it and
+    what did not, cut at a slot boundary."""
     pieces = []
     watermark = state.watermark or 0
+    late_before = now - state.late_after_ms
+    live_from = slot_of(late_before + SLOT_MS - 1)
     for span in sorted(spans, key=lambda span: span.from_ms):
-        for _, part in by_slot(Interval(max(span.from_ms, watermark), span.to_ms)):
-            pieces.append(_piece(state, span, part, now))
+        from_ms = max(span.from_ms, watermark)
+        border = live_from if from_ms < late_before else from_ms
+        for part in (Interval(from_ms, min(border, span.to_ms)), Interval(border, span.to_ms)):
+            if part.length_ms:
+                pieces.append(_piece(state, span, part, now))
         watermark = max(watermark, span.to_ms)
     return pieces
 
@@ -248,10 +254,14 @@ def _piece(state: ServerState, span: SpanRow, part: Interval, now: int) -> Piece
     return Piece(*part, Provenance.LIVE, "", None, None)
 
 
-def _came_late(state: ServerState, slot: int, covered: Mapping[int, Piece], now: int) -> bool:
-    """Whether what is new in a slot came too late to be live: judged by the time that it is about."""
-    piece = covered.get(slot)
-    return now - (slot + SLOT_MS if piece is None else piece.from_ms) > state.late_after_ms
+def _came_late(state: ServerState, slot: int, pieces: Sequence[Piece], ends: Sequence[int], now: int) -> bool:
+    """Whether what is new in a slot came too late to be live: judged by the time that it is about, the first of the
+    `pieces` in the slot."""
+    first = bisect_right(ends, slot)
+    new_from = slot + SLOT_MS
+    if first < len(pieces):
+        new_from = min(new_from, max(slot, pieces[first].from_ms))
+    return now - new_from > state.late_after_ms
 
 
 def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> StoredSlot:

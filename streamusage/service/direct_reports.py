@@ -1,31 +1,43 @@
 """The short way of a report that is as an agent sends it: from the connection to the writer, and its answer back.
 
 Whatever is not plain in a request takes the ordinary way, body and all, and is judged and answered there: a wrong
-token, a packed or large body, a report that is not of the known form. So who may report is told of in one place.
+token, a large body, a report that is not of the known form. So who may report is told of in one place.
 """
 
 import logging
 import re
+from typing import NamedTuple
 
 import msgspec
 
 from streamusage.report import Acknowledgement, Refusal, Report
 from streamusage.service.app import FAILED, log_request
 from streamusage.service.context import Service
+from streamusage.service.errors import ApiError
 from streamusage.service.plain_request import Headers, PlainRequest
 from streamusage.service.reports import take_report
+from streamusage.service.requests import inflate
 from streamusage.service.store import StoreError
 
 log = logging.getLogger(__name__)
 
 LARGEST_BYTES = 64 * 1024
-"""Of a body: what a connection reads before anything asks for it."""
+"""Of a body as it comes: what a connection reads before anything asks for it."""
+
+LARGEST_UNPACKED_BYTES = 512 * 1024
+"""What is unpacked and read in the loop: some milliseconds of work."""
 
 _PATH = re.compile(rb"/api/v1/agents/([^/%?#\x80-\xff]+)/reports")
 _ROUTE = "/api/v1/agents/{server:anything}/reports"
-_UNUSUAL = frozenset({b"transfer-encoding", b"content-encoding", b"expect", b"upgrade"})
+_UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 _REPORT = msgspec.json.Decoder(Report)
 _ENCODER = msgspec.json.Encoder()
+
+
+class _Sender(NamedTuple):
+    server: str
+    packs: bool
+    """Whether the body is gzip-compressed."""
 
 
 class DirectReports:
@@ -34,33 +46,40 @@ class DirectReports:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def takes(self, url: bytes, headers: Headers) -> str:
-        """The server that the request reports for, where its head is plain and its token good for that."""
+    def takes(self, url: bytes, headers: Headers) -> _Sender | None:
+        """Whom the request comes from, where its head is plain and its token good for that server."""
         path = _PATH.fullmatch(url)
         if path is None:
-            return ""
-        length = authorization = b""
+            return None
+        length = authorization = encoding = b""
         for name, value in headers:
             if name in _UNUSUAL:
-                return ""
+                return None
             if name == b"content-length":
                 length = value
             elif name == b"authorization" and not authorization:
                 authorization = value
+            elif name == b"content-encoding":
+                if value != b"gzip" or encoding:
+                    return None
+                encoding = value
         if not length.isdigit() or int(length) > LARGEST_BYTES:
-            return ""
+            return None
         server = path[1].decode("ascii")
         who = self._service.tokens.identify(_bearer(authorization))
-        return server if who is not None and who.may_report_for(server) else ""
+        return _Sender(server, bool(encoding)) if who is not None and who.may_report_for(server) else None
 
     def begin(self, request: PlainRequest) -> bool:
         """Takes in the report of a request whose body is all there; `False` where it is not plain after all."""
         service, body = self._service, request.body
+        sender: _Sender = request.subject
         try:
+            if sender.packs:
+                body = inflate(body, LARGEST_UNPACKED_BYTES)
             report = _REPORT.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (ApiError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        if report.server != request.subject or not service.bodies.hold(len(body)):
+        if report.server != sender.server or not service.bodies.hold(len(body)):
             return False
         now_ms = service.clock.now_ms()
         began = service.metrics.requests.began()

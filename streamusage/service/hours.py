@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Table, and_, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, delete, func, select, update
 
 from streamusage.coverage import Interval
 from streamusage.service.changes import SLOTS_KEPT_FROM, counter
@@ -43,6 +43,18 @@ _CONNECTIONS, _SLOTS = _within(slot_connections), _within(slots)
 _OLDEST = Prepared(select(func.min(slots.c.slot).label("slot")).where(slots.c.server == _SERVER, slots.c.slot >= _FROM))
 _SUMMED = Prepared(update(servers).where(servers.c.server == _SERVER).values(summed_to=_TO))
 _FORGET = Prepared(delete(hours).where(hours.c.server == _SERVER, hours.c.hour >= _FROM, hours.c.hour < _TO))
+
+
+def _hours_within(*more: Any) -> tuple[Prepared, Prepared]:
+    """The hours of an interval, of every server and of those that are named."""
+    names: Any = bindparam("names", expanding=True)
+    columns = (hours.c.server, hours.c.hour, hours.c.whole, hours.c.minutes_in, hours.c.minutes_out, *more)
+    within = and_(hours.c.hour >= _FROM, hours.c.hour < _TO)
+    named = and_(within, hours.c.server.in_(names))
+    return Prepared(select(*columns).where(within)), Prepared(select(*columns).where(named), listed="names")
+
+
+_WHOLE, _CUT = _hours_within(), _hours_within(hours.c.quarters)
 
 
 def hour_of(at_ms: int) -> int:
@@ -91,20 +103,17 @@ def hours_inside(
     found: dict[str, dict[int, Hour]] = {server: {} for server in summed_to}
     # The quarters of an hour are read where the interval cuts it.
     inside = Interval(-(-interval.from_ms // HOUR_MS) * HOUR_MS, hour_of(interval.to_ms))
-    columns = [hours.c.server, hours.c.hour, hours.c.whole, hours.c.minutes_in, hours.c.minutes_out]
     for chosen in _chosen(only):
-        for server, hour, whole, *minutes in connection.execute(select(*columns).where(_of(chosen, inside))):
+        for server, hour, whole, minutes_in, minutes_out in _rows(connection, _WHOLE, chosen, inside):
             if server in found:
-                found[server][hour] = Hour(_whole.decode(whole), (), Minutes(*minutes))
+                found[server][hour] = Hour(_whole.decode(whole), (), Minutes(minutes_in, minutes_out))
         for cut in (Interval(window.from_ms, inside.from_ms), Interval(inside.to_ms, window.to_ms)):
             if not cut.length_ms:
                 continue
-            cut_columns = (*columns, hours.c.quarters)
-            for server, hour, whole, *minutes, quarters in connection.execute(
-                select(*cut_columns).where(_of(chosen, cut))
-            ):
+            for server, hour, whole, minutes_in, minutes_out, quarters in _rows(connection, _CUT, chosen, cut):
                 if server in found:
-                    found[server][hour] = Hour(_whole.decode(whole), _quarters.decode(quarters), Minutes(*minutes))
+                    minutes = Minutes(minutes_in, minutes_out)
+                    found[server][hour] = Hour(_whole.decode(whole), _quarters.decode(quarters), minutes)
     later: dict[int, list[str]] = {}
     for server, upto in summed_to.items():
         if upto < window.to_ms and (only is None or server in only):
@@ -166,9 +175,12 @@ def slots_inside(connection: Connection, names: Sequence[str], interval: Interva
     return found
 
 
-def _of(names: Sequence[str] | None, interval: Interval) -> ColumnElement[bool]:
-    within = and_(hours.c.hour >= interval.from_ms, hours.c.hour < interval.to_ms)
-    return within if names is None else and_(within, hours.c.server.in_(names))
+def _rows(
+    connection: Connection, queries: tuple[Prepared, Prepared], names: list[str] | None, interval: Interval
+) -> list[Any]:
+    of_all, of_named = queries
+    within = {"from_ms": interval.from_ms, "to_ms": interval.to_ms}
+    return of_all.rows(connection, **within) if names is None else of_named.rows(connection, names=names, **within)
 
 
 def _chosen(only: Collection[str] | None) -> Iterator[list[str] | None]:

@@ -4,7 +4,7 @@ It stands where the server keeps the request that a connection is at, and has wh
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -14,8 +14,8 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Direct(Protocol):
     """What answers some requests by itself."""
 
-    def takes(self, url: bytes, headers: Headers) -> str:
-        """The subject of a POST that may be for it, by the head; empty where the application is to answer."""
+    def takes(self, url: bytes, headers: Headers) -> Any:
+        """What it makes of a POST that may be for it, by the head; `None` where the application is to answer."""
 
     def begin(self, request: "PlainRequest") -> bool:
         """Answers a request that is all there, now or later; `False` where the application is to answer after all."""
@@ -43,11 +43,11 @@ class _NobodyWaits:
 
 
 class PlainRequest:
-    """One request, of which `body` is all there when `Direct.begin` is given it."""
+    """One request, whose `body` is all there when `Direct.begin` is given it; `subject` is what `Direct.takes` made."""
 
     message_event = _NobodyWaits()
 
-    def __init__(self, connection: Connection, url: bytes, subject: str, keep_alive: bool) -> None:
+    def __init__(self, connection: Connection, url: bytes, subject: Any, keep_alive: bool) -> None:
         self._connection = connection
         self.url = url
         self.subject = subject

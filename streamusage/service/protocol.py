@@ -99,7 +99,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         is_at_rest = self.cycle is None or self.cycle.response_complete
         if self.direct is not None and is_at_rest and self.parser.get_method() == b"POST":
             subject = self.direct.takes(self._url, self._headers)
-            if subject:
+            if subject is not None:
                 keep_alive = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
                 self._request = PlainRequest(self, self._url, subject, keep_alive)
                 self.cycle = self._request  # type: ignore[assignment]

@@ -3,10 +3,11 @@
 The stored spans end at the watermark. What comes after is owed once it is overdue, and not due before. Pure.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from streamusage.coverage import SLOT_MS, Interval, Provenance, slot_of
+from streamusage.coverage import Interval, Provenance, slot_of
 from streamusage.report import Peak, larger
 from streamusage.service.apply import Late, Piece, ServerState
 
@@ -83,14 +84,16 @@ def deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[Delt
 
     A slot that two gaps share counts in the first of them, so that the deltas add up to what came late.
     """
-    by_slot = {row.slot: row for row in late_slots}
+    rows = sorted(late_slots, key=lambda row: row.slot)
+    told = 0
     result: list[Delta | None] = []
     for piece in pieces:
         if piece.state in {Provenance.LIVE, Provenance.MISSING, Provenance.HELD}:
             result.append(None)
             continue
-        slots = range(slot_of(piece.from_ms), piece.to_ms, SLOT_MS)
-        result.append(_delta([row for slot in slots if (row := by_slot.pop(slot, None)) is not None]))
+        first = bisect_left(rows, slot_of(piece.from_ms), told, key=lambda row: row.slot)
+        told = bisect_left(rows, piece.to_ms, first, key=lambda row: row.slot)
+        result.append(_delta(rows[first:told]))
     return result
 
 

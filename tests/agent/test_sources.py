@@ -71,9 +71,25 @@ WOWZA: Routes = {
     b"<ConnectionsTotalAccepted>40</ConnectionsTotalAccepted></Application></VHost></WowzaStreamingEngine>",
 }
 CREATED = "2026-11-21T21:00:00.5+00:00"
+BEGAN = "2026-11-21T21:30:00+00:00"
 MEDIAMTX: Routes = {
     "/v3/paths/list": as_json(
-        {"itemCount": 1, "pageCount": 1, "items": [{"name": "live/s1", "ready": True, "readyTime": CREATED}]}
+        {
+            "itemCount": 3,
+            "pageCount": 1,
+            "items": [
+                {"name": "live/s1", "ready": True, "readyTime": CREATED},
+                {"name": "live/s2", "ready": True, "readyTime": CREATED, "online": True, "onlineTime": BEGAN},
+                {"name": "live/waits", "ready": True, "readyTime": CREATED, "online": False, "onlineTime": None},
+            ],
+        }
+    ),
+    "/v3/hlssessions/list": as_json(
+        {
+            "itemCount": 1,
+            "pageCount": 1,
+            "items": [{"id": "u-3", "created": CREATED, "path": "live/s2", "isCDN": False, "outboundBytes": 50}],
+        }
     ),
     "/v3/rtmpconns/list": as_json(
         {
@@ -257,11 +273,13 @@ async def test_mediamtx() -> None:
     assert {(each.key, each.bytes_in, each.bytes_out) for each in reading.counters} == {
         ("u-1", 900, 0),
         ("u-2", 0, 700),
+        ("u-3", 0, 50),
     }
-    assert [(each.viewer_id, each.protocol, each.scope, each.name) for each in reading.viewers] == [
-        ("u-2", "rtmp", "live", "s1")
-    ]
-    assert [(each.scope, each.name) for each in reading.publishes] == [("live", "s1")]
+    viewers = {(each.viewer_id, each.protocol, each.scope, each.name) for each in reading.viewers}
+    assert viewers == {("u-2", "rtmp", "live", "s1"), ("u-3", "hls", "live", "s2")}, "an HLS session tells no state"
+    publishes = {each.name: each.age_ms for each in reading.publishes}
+    assert publishes.keys() == {"s1", "s2"}, "a path that is always there is published only while it is online"
+    assert publishes["s1"] - publishes["s2"] == 29 * 60_000 + 59_500
 
 
 async def test_mediamtx_turns_pages_and_refuses_a_list_that_keeps_changing() -> None:
@@ -281,7 +299,7 @@ async def test_mediamtx_turns_pages_and_refuses_a_list_that_keeps_changing() -> 
             return answer(page(number, turned["count"]))
 
         answers.next = [take]
-        assert len((await source.read(None)).viewers) == 200
+        assert sum(each.protocol == "rtmp" for each in (await source.read(None)).viewers) == 200
         turned["count"] = 201
         with pytest.raises(SourceError, match="changed each time"):
             await source.read(None)

@@ -2,6 +2,9 @@
 
 from random import Random
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from streamusage.agent.syncup import LONGEST_BACKOFF_MS, RETRIES, SyncUp, phase_offset_ms
 
 INTERVAL = 10_000
@@ -19,6 +22,14 @@ def test_the_first_attempt_is_due_at_once_and_the_next_at_the_servers_place_in_t
     due = sync.due_ms
     sync.succeeded(due)
     assert sync.due_ms == due + INTERVAL
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9), st.text(min_size=1))
+def test_the_next_attempt_is_within_an_interval_and_never_past(began: int, later: int, server: str) -> None:
+    sync = SyncUp(server, INTERVAL, began, Random(1))
+    now = began + later
+    sync.succeeded(now)
+    assert now < sync.due_ms <= now + INTERVAL
 
 
 def test_servers_are_spread_over_the_interval() -> None:

@@ -8,6 +8,7 @@ import msgspec
 from streamusage.coverage import Interval, Provenance, by_slot, slot_of
 from streamusage.days import day_interval, day_of, zone
 from streamusage.report import ViewerRow
+from streamusage.service.apply import SampleKey
 from tests.faults.simulator import Simulation
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")
@@ -25,6 +26,7 @@ def check(simulation: Simulation) -> None:
         _check_replicated(simulation)
         _check_coverage(simulation)
         _check_peaks(simulation)
+        _check_samples(simulation)
         _check_days(simulation)
     except AssertionError as error:
         raise Violation(f"seed {simulation.seed}: {error}") from None
@@ -154,6 +156,18 @@ def _check_peaks(simulation: Simulation) -> None:
                 continue
             moved = simulation.server.truth.bytes_between(peak.at - peak.window_ms, peak.at)[direction]
             assert peak.bps == moved * 8000 // peak.window_ms, f"peak {peak}, but {moved} bytes were moved"
+
+
+def _check_samples(simulation: Simulation) -> None:
+    """A trend's highest is the most subscribers that a reading saw."""
+    for key, sample in simulation.store.samples.items():
+        most = simulation.watching_at_most.get((key.slot, key.name))
+        assert most is not None, f"a sample that no reading saw: {sample.row}"
+        assert sample.row.highest <= most, f"{sample.row}, but at most {most} were watching"
+    for (slot, name), least in simulation.watching_at_least.items():
+        kept = simulation.store.samples.get(SampleKey(slot, "live", name))
+        assert kept is not None, f"no sample of {name} at {slot}"
+        assert kept.row.highest >= least, f"{kept.row}, but {least} were watching"
 
 
 def _check_days(simulation: Simulation) -> None:

@@ -4,6 +4,7 @@ The agent's ledger and meter and the service's rules are the product's own; time
 to the simulator. A journal or a store is a dictionary that changes only when a transaction commits.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from streamusage.agent.keeping import Head
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.rows import Row, done_at
 from streamusage.agent.source import Reading
+from streamusage.coverage import slot_of
 from streamusage.report import (
     Acknowledgement,
     EpochIssued,
@@ -37,6 +39,7 @@ from streamusage.service.apply import (
 from tests.faults.media_server import CountsBy, MediaServer
 
 SERVER = "edge-1"
+STREAMS = ("stage-1", "stage-2")
 SYNC_INTERVAL_MS = 10_000
 MIDNIGHT = 20_000 * 86_400_000
 
@@ -220,6 +223,10 @@ class Simulation:
         self.ledger: Ledger | None = None
         self.late_messages: list[Message] = []
         self.restores = 0
+        self.watching_at_least: dict[tuple[int, str], int] = {}
+        """The most subscribers of a stream in a slot, by the readings that the present journal surely has."""
+        self.watching_at_most: dict[tuple[int, str], int] = {}
+        """The same by every reading that was tried."""
 
     # What a mutation may replace.
 
@@ -313,7 +320,7 @@ class Simulation:
         self.server.connect(self.now, self.random.choice(("publish", "play", "play", "play")), self._stream())
 
     def _stream(self) -> str:
-        return self.random.choice(("stage-1", "stage-2"))
+        return self.random.choice(STREAMS)
 
     def _disconnect(self) -> None:
         if self.server.open:
@@ -333,6 +340,7 @@ class Simulation:
     def _destroy_journal(self) -> None:
         self.ledger = None
         self.journal = self.new_journal()
+        self.watching_at_least.clear()
         self.chance.happened["journal destroyed"] = self.chance.happened.get("journal destroyed", 0) + 1
 
     def _back_up(self) -> None:
@@ -369,7 +377,14 @@ class Simulation:
         ledger = self._agent()
         reading = self.server.read(self.now, ledger.cursor)
         self.chance.crash("of the agent between reading and journal")
+        watching = Counter(viewer.name for viewer in reading.viewers)
+        for name in watching.keys() | {publish.name for publish in reading.publishes}:
+            key = slot_of(reading.at), name
+            self.watching_at_most[key] = max(self.watching_at_most.get(key, 0), watching[name])
         self.record(ledger, reading)
+        for name in watching:
+            key = slot_of(reading.at), name
+            self.watching_at_least[key] = max(self.watching_at_least.get(key, 0), watching[name])
 
     def _sync(self) -> None:
         ledger = self._agent()

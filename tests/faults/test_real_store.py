@@ -13,8 +13,8 @@ from pysqlite3 import dbapi2
 from sqlalchemy import select
 
 from streamusage.days import day_interval, day_of, zone
-from streamusage.report import EpochRequest, OutageRow, Peak, PhaseChange, SlotRow
-from streamusage.service.apply import Late, StoredSlot
+from streamusage.report import EpochRequest, OutageRow, Peak, PhaseChange, SampleRow, SlotRow
+from streamusage.service.apply import Late, SampleKey, StoredSample, StoredSlot
 from streamusage.service.closing import advance, close_by_hand, is_due
 from streamusage.service.daily_queries import daily_answer
 from streamusage.service.errors import ApiError
@@ -22,12 +22,22 @@ from streamusage.service.figures import added, statistics
 from streamusage.service.hours import slots_inside
 from streamusage.service.ledger_schema import adjustments
 from streamusage.service.reports import issue_epoch, take_report
-from streamusage.service.schema import metadata, outages, server_sessions, slot_connections, slots, spans, usage
+from streamusage.service.schema import (
+    metadata,
+    outages,
+    samples,
+    server_sessions,
+    slot_connections,
+    slots,
+    spans,
+    stream_key,
+    usage,
+)
 from streamusage.service.states import load_state, piece_of
 from streamusage.service.store import Store as SqlStore
 from streamusage.service.store import open_store
 from tests.faults.invariants import ZONES, check
-from tests.faults.simulator import MIDNIGHT, SERVER, Message, Reply, Simulation
+from tests.faults.simulator import MIDNIGHT, SERVER, STREAMS, Message, Reply, Simulation
 from tests.postgresql import Cluster
 
 DAY_MS = 86_400_000
@@ -108,6 +118,18 @@ class OnStore(Simulation):
             for row in connection.execute(select(server_sessions)):
                 self.store.sessions[row.epoch, row.publish_id] = row
             self.store.pieces = [piece_of(row) for row in connection.execute(select(spans))]
+            streams = {stream_key("live", name): name for name in STREAMS}
+            for row in connection.execute(select(samples)):
+                sample = SampleRow(
+                    slot=row.slot,
+                    scope="live",
+                    name=streams[row.stream],
+                    revision=row.revision,
+                    active=row.active,
+                    highest=row.highest,
+                )
+                key = SampleKey(sample.slot, sample.scope, sample.name)
+                self.store.samples[key] = StoredSample(row.epoch, sample, bool(row.late))
             for row in connection.execute(select(outages)):
                 self.store.outages[row.from_ms] = OutageRow(
                     began_at=row.from_ms,

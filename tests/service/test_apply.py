@@ -4,10 +4,24 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from streamusage.coverage import SLOT_MS, Provenance
+from streamusage.coverage import SLOT_MS, Interval, Provenance, by_slot
 from streamusage.report import Based, Baseline, EpochRequest, Peak, PeakWindow, Report, SlotRow, SpanRow
-from streamusage.service.apply import HeldError, Late, ServerState, Stored, StoredSlot, apply, issue, judge
+from streamusage.service.apply import (
+    Applied,
+    HeldError,
+    Late,
+    Piece,
+    ServerState,
+    Stored,
+    StoredSlot,
+    apply,
+    issue,
+    judge,
+)
+from streamusage.service.spans import LateSlot, deltas
 
 T0 = 1_000 * SLOT_MS
 NOTHING = Stored({}, {}, {})
@@ -58,9 +72,45 @@ def test_what_comes_late_is_backfilled_and_says_what_it_added() -> None:
     rows = tuple(slot(100 + n, at=T0 + n * SLOT_MS) for n in range(3))
     applied = apply(state(), report(3 * SLOT_MS, slots=rows), NOTHING, now)
     assert {p.state for p in applied.pieces} == {Provenance.BACKFILLED}
-    assert [p.filled_at for p in applied.pieces] == [now] * 3
-    assert [p.detected_at for p in applied.pieces] == [T0 + 30_000, T0 + SLOT_MS + 30_000, T0 + 2 * SLOT_MS + 30_000]
+    assert [(p.filled_at, p.detected_at) for p in applied.pieces] == [(now, T0 + 30_000)]
     assert [s.late.bytes_out for s in applied.slots] == [100, 101, 102]
+
+
+spans_of_any_length = st.lists(
+    st.builds(
+        SpanRow,
+        from_ms=st.integers(0, 12 * SLOT_MS),
+        to_ms=st.integers(0, 12 * SLOT_MS),
+        revision=st.just(1),
+        state=st.sampled_from(["counted", "partial", "lost"]),
+    ),
+    max_size=4,
+)
+
+
+@given(spans=spans_of_any_length, now=st.integers(0, 14 * SLOT_MS), watermark=st.integers(0, 6 * SLOT_MS))
+def test_a_long_span_is_judged_as_its_slots_would_be_one_by_one(spans: list[SpanRow], now: int, watermark: int) -> None:
+    """Late or not is a matter of the slot, whether the span that brings it is cut at every slot or not at all."""
+    before = state(watermark=watermark, since=0)
+    rows = tuple(slot(1, at=number * SLOT_MS) for number in range(12))
+    applied = apply(before, report(0, spans=tuple(spans), slots=rows), NOTHING, now)
+    cut = tuple(
+        msgspec.structs.replace(span, from_ms=part.from_ms, to_ms=part.to_ms)
+        for span in sorted(spans, key=lambda span: span.from_ms)
+        for _, part in by_slot(Interval(span.from_ms, span.to_ms))
+    )
+    one_by_one = apply(before, report(0, spans=cut, slots=rows), NOTHING, now)
+    assert [row.late for row in applied.slots] == [row.late for row in one_by_one.slots]
+
+    def minutes(found: Applied) -> list[tuple[int, int, Provenance, int | None]]:
+        return [
+            (part.from_ms, part.to_ms, piece.state, piece.filled_at)
+            for piece in found.pieces
+            for _, part in by_slot(Interval(piece.from_ms, piece.to_ms))
+        ]
+
+    assert minutes(applied) == minutes(one_by_one)
+    assert len(applied.pieces) <= 2 * len(spans)
 
 
 def test_of_a_slot_that_was_live_only_the_late_part_is_backfilled() -> None:
@@ -134,3 +184,15 @@ def test_issuing_an_epoch_changes_nothing_but_the_numbers_given_out() -> None:
     assert (issued.epoch, issued.based_on, issued.life) == (4, Based(3, 7), "j.1")
     _, another = issue(after, EpochRequest(journal="l"), (), T0)
     assert another.epoch == 5
+
+
+def test_what_came_late_in_a_gap_of_any_length_is_told_at_once() -> None:
+    """And a slot that two gaps share counts in the first of them."""
+    late = [LateSlot(number * SLOT_MS, Late(bytes_out=10**number), None, None) for number in range(4)]
+    border = 2 * SLOT_MS + 1
+    gaps = [
+        Piece(0, border, Provenance.LOST, "", 0, None),
+        Piece(border, 2**53, Provenance.PARTIAL, "", 0, None),
+    ]
+    told = deltas(gaps, reversed(late))
+    assert [delta and delta.bytes_out for delta in told] == [111, 1000]

@@ -13,6 +13,7 @@ import pytest
 from streamusage.days import zone
 from streamusage.report import SlotRow
 from streamusage.service.closing import is_due
+from streamusage.service.retention import Retention, discard_old
 from streamusage.service.run import run_service
 from streamusage.service.store import sqlite_url
 from tests.service.conftest import TOKENS, Estate, OwnedClock
@@ -247,3 +248,35 @@ async def test_a_service_that_starts_again_goes_on_where_it_was(tmp_path: Path) 
         assert (await days(estate, "2026-11-20"))["edge-1"]["closed"] == closed
         assert (await days(estate, "2026-11-22"))["edge-1"]["state"] == "final"
         assert (await days(estate, "2026-11-21", "Europe/Berlin"))["edge-1"]["closed"] is not None, "a zone added later"
+
+
+async def test_closed_figures_stay_when_their_server_is_removed_and_their_minutes_are_discarded(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 19, 12)) as estate:
+        gone, there = an_agent(estate), an_agent(estate, "origin-1")
+        estate.clock.now = utc(2026, 11, 21, 2)
+        for agent in (gone, there):
+            await agent.sync_up(
+                SlotRow(slot=utc(2026, 11, 19, 18), revision=0, bytes_out=100, connections={"rtmp": 1}),
+                SlotRow(slot=utc(2026, 11, 20, 18), revision=0, bytes_out=200, connections={"hls": 2}),
+            )
+        closed = {day: await days(estate, day) for day in ("2026-11-19", "2026-11-20")}
+        await gone.sync_up(SlotRow(slot=utc(2026, 11, 20, 18), revision=0, bytes_out=250, connections={"hls": 2}))
+        adjusted = (await days(estate, "2026-11-20"))["edge-1"]
+        assert (adjusted["state"], adjusted["adjustment"]["bytes_out"]) == ("adjusted", 50)
+
+        removed = await estate.ask("DELETE", "/api/v1/servers/edge-1?force=true", token="admin-token")
+        assert removed.status_code == 200, removed.text
+        assert await days(estate, "2026-11-19") == closed["2026-11-19"]
+        assert (await days(estate, "2026-11-20"))["edge-1"] == adjusted
+        estate.clock.now = utc(2026, 11, 22, 3)
+        await there.sync_up()
+        assert set(await days(estate, "2026-11-21")) == {"edge-1", "origin-1"}, "it ran until it was removed"
+        assert set(await days(estate, "2026-11-22")) == {"origin-1"}
+
+        estate.clock.now = utc(2027, 11, 19, 12)  # the minutes of the 19th are older than 400 days at the end of it
+        keep = Retention(daily_statistics_days=364)
+        await discard_old(estate.running.service, keep, estate.clock.now)
+        assert await days(estate, "2026-11-19") == closed["2026-11-19"]
+        assert (await days(estate, "2026-11-20"))["edge-1"] == adjusted
+        answer = await estate.ask("GET", "/api/v1/adjustments?from=2026-11-20&to=2026-11-20")
+        assert [entry["bytes_out"] for entry in answer.json()["adjustments"]] == [50]

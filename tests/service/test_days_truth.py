@@ -291,6 +291,7 @@ async def _check_sums(client: UsageClient, estate: Estate) -> None:
     assert (month.period, month.servers, month.days, month.state) == ("2026-10", 3, 2, "provisional")
     assert month.bytes_out == sum(day.bytes_out for day in days)
     assert month.connections == sum(day.connections for day in days)
+    assert month.average_view_time_ms == sum(day.view_time_ms for day in days) // month.connections
     assert month.coverage.lost_ms == sum(day.coverage.lost_ms for day in days)
     assert month.adjustment is not None
     closed_early = Interval(at(24, 22, 30), at(25, 0))
@@ -310,6 +311,7 @@ async def _check_sums(client: UsageClient, estate: Estate) -> None:
         own = [day for day in days if day.server == row.group]
         assert row.peak_out_bps == max(day.peak_out_bps or 0 for day in own)
         assert row.view_time_ms == sum(day.view_time_ms for day in own)
+        assert row.average_view_time_ms == row.view_time_ms // row.connections
 
 
 async def _day(client: UsageClient, day: str, tz: str = "UTC") -> list[DailyStatistics]:

@@ -1,8 +1,11 @@
 """The short way of plain reports: the same answers as the ordinary way, one after another on one connection."""
 
 import asyncio
+import gzip
 import re
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -10,6 +13,10 @@ from pysqlite3 import dbapi2
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import DBAPIError
 
+from streamusage.agent.link import ServiceLink
+from streamusage.report import Acknowledgement
+from streamusage.service.direct_reports import DirectReports
+from streamusage.service.plain_request import PlainRequest
 from streamusage.service.prepared import Prepared
 from streamusage.service.schema import counters
 from streamusage.service.sql import upsert
@@ -55,6 +62,48 @@ async def test_reports_in_one_go_are_answered_in_their_order(estate: Estate) -> 
     assert 'streamtop_reports_total{outcome="acknowledged"} 3.0' in metrics
 
 
+async def test_a_packed_report_is_taken_in_as_a_plain_one(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    report = agent.report(a_session("e", total=5))
+    packed = gzip.compress(msgspec.json.encode(report))
+    ((status, answer),) = await answers(estate, posted(packed, GOOD, "Content-Encoding: gzip"), 1)
+    assert (status, answer["acknowledged"]) == (200, report.upto)
+    (record,) = await estate.records()
+    assert record["totalSubscribers"] == 5
+
+
+async def test_an_agents_own_reports_go_the_short_way_on_one_connection(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packed or not, with a sync interval between them."""
+    taken: list[bool] = []
+    connections: set[object] = set()
+    begin = DirectReports.begin
+
+    def watched(self: DirectReports, request: PlainRequest) -> bool:
+        taken.append(begin(self, request))
+        connections.add(request._connection)
+        return taken[-1]
+
+    monkeypatch.setattr(DirectReports, "begin", watched)
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    link = ServiceLink(estate.running.url, "edge-1", lambda: "edge-1-token")
+    for turn, sessions in enumerate((1, 50)):
+        estate.clock.now += 10_000
+        monkeypatch.setattr(
+            "httpcore._async.http11.time", SimpleNamespace(monotonic=lambda late=turn * 10: time.monotonic() + late)
+        )
+        report = agent.report(*(a_session(f"e{number}", name=f"s{number}") for number in range(sessions)))
+        verdict = await link.send(report)
+        assert isinstance(verdict, Acknowledgement)
+        agent.acknowledged, agent.based_on, agent.watermark = verdict.acknowledged, None, estate.clock.now
+    await link.close()
+    assert (taken, len(connections)) == ([True, True], 1)
+
+
 async def test_a_report_may_come_in_any_pieces(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
@@ -78,6 +127,10 @@ NOT_PLAIN: list[tuple[tuple[str, ...], bytes, int]] = [
     ((GOOD,), b"{", 400),
     ((GOOD,), b'{"of": "another form"}', 422),
     ((GOOD, "Content-Encoding: br"), b"{}", 415),
+    ((GOOD, "Content-Encoding: gzip"), b"{}", 400),
+    ((GOOD, "Content-Encoding: gzip"), gzip.compress(b"{", mtime=0), 400),
+    ((GOOD, "Content-Encoding: gzip"), gzip.compress(b" " * 600_000, mtime=0), 400),
+    ((GOOD, "Content-Encoding: gzip", "Content-Encoding: gzip"), gzip.compress(b"{}", mtime=0), 422),
     ((GOOD,), b" " * 70_000, 400),
 ]
 

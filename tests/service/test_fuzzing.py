@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import msgspec
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -19,8 +20,11 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from streamusage.report import Based, Baseline, PeakWindow, Report, SampleRow, SessionRow, SlotRow, SpanRow
+from streamusage.service.retention import DAY_MS
 from streamusage.usage import StreamId, stream_path
-from tests.service.conftest import ENGINES, USAGE, OwnedClock, a_record, an_estate
+from tests.service.conftest import ENGINES, NOW, USAGE, OwnedClock, a_record, an_estate
+from tests.service.reporting import Rows, a_session
 
 TOKEN = "admin-token"
 KEPT = a_record("keep me", "safe/place")
@@ -164,3 +168,67 @@ def test_any_number_is_taken_or_refused_and_deletes_nothing(url: str, number: st
             headers = {"Authorization": f"Bearer {TOKEN}"}
             answer = http.get(f"/api/v1/{path}", params={"from": "0", "to": "60000"} | {name: number}, headers=headers)
             assert answer.status_code in {200, 400}, answer.text
+
+
+instants = st.one_of(
+    st.integers(0, 2**53),
+    st.integers(NOW - 400 * DAY_MS, NOW + 400 * DAY_MS),
+    st.sampled_from([0, 1, NOW, NOW - 10 * 365 * DAY_MS, NOW + 10 * 365 * DAY_MS, 253_402_300_800_000, 2**53]),
+)
+
+
+def slots_at(at: int, revision: int) -> SlotRow:
+    return SlotRow(slot=at - at % 60_000, revision=revision, bytes_out=revision)
+
+
+def samples_at(at: int) -> SampleRow:
+    return SampleRow(slot=at - at % 60_000, scope="live", name="s1", revision=1, active=1, highest=1)
+
+
+def sessions_at(at: int, to: int, live: bool) -> SessionRow:
+    return a_session(start_time=at, end_time=to, live=live, name=f"s{at % 3}", publish_id=f"p{at % 9}")
+
+
+states = st.sampled_from(["counted", "partial", "lost"])
+rows = st.one_of(
+    st.builds(slots_at, instants, st.integers(1, 9)),
+    st.builds(SpanRow, from_ms=instants, to_ms=instants, revision=st.just(1), state=states),
+    st.builds(sessions_at, instants, instants, st.booleans()),
+    st.builds(samples_at, instants),
+)
+READS = [
+    "servers", "changes", "carriers?from=0&to={0}", "coverage?from=0&to={0}", "daily?from=2026-11-17&to=2026-11-19",
+    "daily/sums?from=2026-11-01&to=2026-11-30&by=month&group=all", "trends?from={1}&to={2}&step=60000",
+    "streams/live/s1/history?from={1}&to={2}&step=60000",
+]  # fmt: skip
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rows=st.lists(rows, max_size=6), at=instants)
+def test_a_report_of_any_time_is_answered_at_once_and_leaves_the_service_well(
+    url: str, caplog: pytest.LogCaptureFixture, rows: list[Rows], at: int
+) -> None:
+    """From the future, from years ago, of a day or of ten thousand years."""
+    with httpx.Client(base_url=url, timeout=3) as http:
+        agent = {"Authorization": "Bearer edge-1-token"}
+        issued = http.post("/api/v1/agents/edge-1/epochs", content=b'{"journal": "j"}', headers=agent).json()
+
+        def of(kind: type[Rows]) -> tuple[Rows, ...]:
+            return tuple(row for row in rows if isinstance(row, kind))
+
+        report = Report(
+            server="edge-1", role="edge", life=f"j.{issued['epoch']}", epoch=issued["epoch"], since=0, upto=9,
+            sent_at=at, sync_interval_ms=10_000, based_on=Based(**issued["based_on"]),
+            baseline=Baseline(
+                at=at, boot="b", started_at=0, since=0, bytes_in=0, bytes_out=0, window=PeakWindow(at, 0, 0)
+            ),
+            slots=of(SlotRow), spans=of(SpanRow),  # type: ignore[arg-type]
+            sessions=of(SessionRow), samples=of(SampleRow),  # type: ignore[arg-type]
+        )  # fmt: skip
+        answer = http.post("/api/v1/agents/edge-1/reports", content=msgspec.json.encode(report), headers=agent)
+        assert answer.status_code in {200, 422}, answer.text
+        for path in READS:
+            target = "/api/v1/" + path.format(2**53, NOW - 3_600_000, NOW)
+            answer = http.get(target, headers={"Authorization": f"Bearer {TOKEN}"})
+            assert answer.status_code == 200, (target, answer.text)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

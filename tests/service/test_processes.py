@@ -38,7 +38,7 @@ AUTHORIZED = {"Authorization": f"Bearer {ADMIN}"}
 class Node:
     """A service process on a port that it keeps, killed and started again."""
 
-    def __init__(self, home: Path, store_url: str) -> None:
+    def __init__(self, home: Path, store_url: str, *options: str) -> None:
         self._command = [
             sys.executable,
             "-m",
@@ -47,6 +47,7 @@ class Node:
             store_url,
             "--tokens",
             str(home / "tokens.toml"),
+            *options,
         ]
         self._port = 0
         self.url = ""
@@ -228,11 +229,11 @@ class Operator:
 
 
 @asynccontextmanager
-async def nodes_on(home: Path, store_url: str, how_many: int) -> AsyncIterator[list[Node]]:
+async def nodes_on(home: Path, store_url: str, how_many: int, *options: str) -> AsyncIterator[list[Node]]:
     entries = [f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n']
     entries += [f'[[token]]\nvalue = "{server}-s3cret"\nrole = "agent"\nserver = "{server}"\n' for server in SERVERS]
     (home / "tokens.toml").write_text("".join(entries))
-    nodes = [Node(home, store_url) for _ in range(how_many)]
+    nodes = [Node(home, store_url, *options) for _ in range(how_many)]
     async with AsyncExitStack() as stack:
         for node in nodes:
             await node.start()

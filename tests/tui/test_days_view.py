@@ -147,6 +147,20 @@ def test_what_came_later_has_a_column_of_its_own_and_only_then() -> None:
     assert shown["OUT"] == "20.0 MB", "the closed figure stays"
 
 
+def test_a_day_of_which_nothing_has_come_shows_no_zeros() -> None:
+    nothing = of_server(a_day(bytes_out=0, coverage=CoveredTime(missing_ms=DAY), closed=None, state="provisional"))
+    quiet = of_server(a_day(bytes_out=0, connections=0, connections_by_protocol={}))
+    columns = columns_within(400, [nothing])
+
+    def out(figures: Figures) -> str:
+        title = "".join(text for text, _ in titles("SERVER", 16, columns))
+        line = "".join(text for text, _ in row_parts(figures, 16, columns, 400, cursor=False))
+        end = title.index(" OUT") + 4
+        return line[end - 8 : end].strip()
+
+    assert (out(nothing), out(quiet)) == ("–", "0 B")
+
+
 def test_months_are_walked() -> None:
     assert last_of(date(2028, 2, 3)) == date(2028, 2, 29)
     assert months_away(NOVEMBER, -11) == date(2025, 12, 1)

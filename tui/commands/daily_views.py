@@ -109,17 +109,29 @@ def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]
 def _figure_columns(shown: Sequence[Figures]) -> list[Column[Figures]]:
     return [
         Column("ACCOUNTED", lambda row: accounted(row.coverage), figure=True),
-        Column("CONNECTIONS", lambda row: formats.count(row.connections), figure=True),
-        Column("IN", lambda row: formats.traffic(row.bytes_in), figure=True),
-        Column("OUT", lambda row: formats.traffic(row.bytes_out), figure=True),
-        Column("PEAK IN", lambda row: _bandwidth(row.peak_in_bps), figure=True),
-        Column("PEAK OUT", lambda row: _bandwidth(row.peak_out_bps), figure=True),
+        Column("CONNECTIONS", _known(lambda row: formats.count(row.connections)), figure=True),
+        Column("IN", _known(lambda row: formats.traffic(row.bytes_in)), figure=True),
+        Column("OUT", _known(lambda row: formats.traffic(row.bytes_out)), figure=True),
+        Column("PEAK IN", _known(lambda row: _bandwidth(row.peak_in_bps)), figure=True),
+        Column("PEAK OUT", _known(lambda row: _bandwidth(row.peak_out_bps)), figure=True),
         Column("95TH OUT", lambda row: _bandwidth(_percentile(row).out_bps), figure=True),
         Column("SAMPLES", _samples, figure=True),
-        Column("VIEW TIME", lambda row: formats.duration(row.view_time_ms), figure=True),
+        Column("VIEW TIME", _known(lambda row: formats.duration(row.view_time_ms)), figure=True),
         Column("AVERAGE", _average, figure=True),
-        Column("BACKFILLED OUT", lambda row: formats.traffic(row.backfilled.bytes_out), figure=True),
+        Column("BACKFILLED OUT", _known(lambda row: formats.traffic(row.backfilled.bytes_out)), figure=True),
     ]
+
+
+def _known(text: Callable[[DailyStatistics | SummedStatistics], str]) -> Callable[[Figures], str]:
+    """A figure in words, and none where nothing of the time has come: that is no zero."""
+
+    def shown(row: Figures) -> str:
+        covered = row.coverage
+        something = covered.live_ms or covered.backfilled_ms or covered.partial_ms
+        nothing_came = not something and (covered.missing_ms or covered.lost_ms or covered.held_ms)
+        return UNKNOWN if nothing_came else text(row)
+
+    return shown
 
 
 def _beside(shown: Sequence[Figures]) -> list[Column[Figures]]:

@@ -3,8 +3,12 @@
 import asyncio
 import time
 
+from streamusage.clock import SteadyClock
+
 STANDING_SECONDS = 0.05
 """How long any wait lasts while the clock stands still: whoever waits looks again, and finds no time passed."""
+LONGEST_NAP_SECONDS = 0.25
+"""How soon a sleeper notices that time runs faster now."""
 
 
 class DemoClock:
@@ -33,7 +37,21 @@ class DemoClock:
         return self.now_ms() - self._from_ms
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds / self._speed if self._speed else STANDING_SECONDS)
+        """Waits for so much of the demo's time, also where its speed changes meanwhile."""
+        if not self._speed:
+            await asyncio.sleep(STANDING_SECONDS)
+            return
+        until_ms = self.now_ms() + seconds * 1000
+        while (left_ms := until_ms - self.now_ms()) > 0:  # noqa: ASYNC110 - there is no event: time passes
+            await asyncio.sleep(min(left_ms / 1000 / self._speed, LONGEST_NAP_SECONDS))
+
+
+class SharedClock(SteadyClock):
+    """An agent's clock in the demo. The service goes by the same: what looks like an offset is the way of its answer,
+    which at a fast clock's speed takes seconds, and is nothing to correct."""
+
+    def correct(self, by_ms: int) -> None:
+        """Stays as it is."""
 
 
 class SteppedClock(DemoClock):

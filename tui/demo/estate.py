@@ -19,11 +19,10 @@ from streamusage.agent.link import ServiceLink
 from streamusage.agent.run import Agent
 from streamusage.agent.sources.simulated import SimulatedMediaServer, SimulatedSource
 from streamusage.agent.syncup import SyncUp
-from streamusage.clock import SteadyClock
 from streamusage.report import Role
 from streamusage.service.run import RunningService, run_service
 from streamusage.service.tokens import read_tokens
-from tui.demo.clock import DemoClock
+from tui.demo.clock import DemoClock, SharedClock
 from tui.demo.network import Relay
 from tui.demo.programme import MINUTE_MS, make_programme
 
@@ -217,7 +216,7 @@ def _agent_maker(
             link=link,
             sync_up=SyncUp(member.server, SYNC_INTERVAL_MS, clock.elapsed_ms(), Random(seed + index)),
             poll_interval_ms=POLL_INTERVAL_MS,
-            clock=SteadyClock(clock),
+            clock=SharedClock(clock),
         )
         return agent, journal
 

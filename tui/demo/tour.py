@@ -219,6 +219,7 @@ class TourApp(ConsoleApp):
             journal_path=journal_path,
             tz=UTC,
         )
+        self.state.tells_skew = False  # the demo's time is its own, and its clock is fast on purpose
         self._tell = tell
         self.step: int | None = 0
         """Which caption is shown; `None` once the tour is left."""

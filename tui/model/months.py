@@ -70,6 +70,11 @@ class Figures:
         return sum(getattr(self.coverage, f"{state.value}_ms") for state in WHOLE)
 
     @property
+    def is_unknown(self) -> bool:
+        """Whether nothing of it has come: its figures are not zeros, they are not known."""
+        return self.due_ms > 0 and not self.complete_ms and not self.coverage.partial_ms
+
+    @property
     def is_complete(self) -> bool:
         return self.due_ms == self.complete_ms
 

@@ -217,13 +217,14 @@ class DaysScreen(ConsoleScreen):
         first.append((coverage_in_words(figures), figures.worst.value))
         lines = [
             first,
-            [(f" {split_in_words(figures) or 'no connections'}", "quiet")],
+            [(f" {split_in_words(figures) or ('' if figures.is_unknown else 'no connections')}", "quiet")],
             [(f" {percentile_in_words(figures)}", "quiet" if figures.percentile.rests_on_all else "missing")],
         ]
         if figures.came_later is not None:
             lines.append([(f" {later_in_words(figures.came_later, now_ms, tz)}", "partial")])
         elif not figures.is_complete:
-            lines.append([(" not complete: every figure is a lower bound", "missing")])
+            bound = "every figure is a lower bound" if not figures.is_unknown else "no figure is known yet"
+            lines.append([(f" not complete: {bound}", "missing")])
         return lines
 
     # Keys

@@ -29,10 +29,10 @@ from tui.widgets.gap_parts import legend, legend_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import Page
 
-_FIXED_LINES = 4
-"""The header, the summary, the legend and the keys."""
 _TURNED_FOR_MS = 4_000
 """How long cells stand out that were filled just now."""
+_JUST_NOW_MS = 15_000
+"""How long that is said."""
 
 
 class GapsScreen(ConsoleScreen):
@@ -56,6 +56,8 @@ class GapsScreen(ConsoleScreen):
         self._turned: dict[str, list[Interval]] = {}
         self._turned_at_ms = 0
         self._healing = Healing()
+        self._healed = ""
+        """What came in last."""
 
     def compose(self) -> ComposeResult:
         yield Line(id="header")
@@ -140,7 +142,7 @@ class GapsScreen(ConsoleScreen):
             name, pieces = next(iter(found.items()))
             filled = formats.duration_in_words(sum(piece.length_ms for piece in pieces))
             more = f", and {len(found) - 1} more servers" if len(found) > 1 else ""
-            self._notice = (f"{safe(name)} healed just now: {filled} filled{more}", Provenance.BACKFILLED.value)
+            self._healed = f"{safe(name)} healed just now: {filled} filled{more}"
 
     def _tell_open_gap(self) -> None:
         for screen in self.app.screen_stack:
@@ -152,7 +154,7 @@ class GapsScreen(ConsoleScreen):
             self.state_changed(polled=False)
             return
         timelines = self.book.streams if self._of_streams else self.book.servers
-        if self.state.clock.elapsed_ms() - self._turned_at_ms > _TURNED_FOR_MS:
+        if self._since_turned_ms() > _TURNED_FOR_MS:
             self._turned = {}
         made = grid(
             timelines, self._edges(), self._cell_ms, wanted=self._wanted, most_lacking_first=self._most_lacking_first
@@ -161,9 +163,12 @@ class GapsScreen(ConsoleScreen):
         self.grid_view.show(made, {} if self._of_streams else self._turned)
         self._draw_lines()
 
+    def _since_turned_ms(self) -> int:
+        return self.state.clock.elapsed_ms() - self._turned_at_ms
+
     def _share_room(self, rows: int) -> None:
         """Gives the grid the lines that its rows need, and the rest to the words under it."""
-        lines = self.size.height - _FIXED_LINES
+        lines = self.grid_view.size.height + self.query_one("#words", Page).size.height
         self.grid_view.styles.height = max(2, min(rows + 1, lines - LEAST_LINES))
         self._word_lines = max(LEAST_LINES, lines - (rows + 1))
 
@@ -208,9 +213,11 @@ class GapsScreen(ConsoleScreen):
         return left, right
 
     def _words(self) -> Lines:
-        notice = self._notice
-        if notice is None and self._healing.is_under_way:
-            notice = (self._healing.in_words(), Provenance.BACKFILLED.value)
+        notice, ink = self._notice, Provenance.BACKFILLED.value
+        if notice is None and self._healed and self._since_turned_ms() <= _JUST_NOW_MS:
+            notice = (self._healed, ink)
+        elif notice is None and self._healing.is_under_way:
+            notice = (self._healing.in_words(), ink)
         return self._cell.lines(
             self.state, self.grid_view, self.book, notice, self._word_lines, of_streams=self._of_streams
         )

@@ -16,6 +16,8 @@ class Column(NamedTuple):
     ink: Callable[[Figures], str] = lambda _: ""
     wanted: Callable[[Figures], bool] = lambda _: True
     """The column is left out where no row wants it."""
+    always: bool = False
+    """It is told also where no figure is known."""
 
 
 def _bandwidth(bps: int | None) -> str:
@@ -39,21 +41,21 @@ def _samples(figures: Figures) -> str:
 _STATE_INKS = {"provisional": "missing", "adjusted": "partial"}
 
 COLUMNS = (
-    Column("STATE", 12, lambda row: row.state, lambda row: _STATE_INKS.get(row.state, "")),
-    Column("COMPLETE", 9, Figures.complete, lambda row: "" if row.is_complete else row.worst.value),
+    Column("STATE", 12, lambda row: row.state, lambda row: _STATE_INKS.get(row.state, ""), always=True),
+    Column("COMPLETE", 9, Figures.complete, lambda row: "" if row.is_complete else row.worst.value, always=True),
     Column("RECOVERED", 10, Figures.recovered, lambda row: "backfilled" if row.backfilled.bytes_out else "quiet"),
     Column("CONN", 8, lambda row: formats.count_within(row.connections, 7)),
     Column("OUT", 9, lambda row: formats.traffic(row.bytes_out)),
-    Column("ADJUSTED OUT", 13, _later, lambda _: "partial", lambda row: row.came_later is not None),
+    Column("ADJUSTED OUT", 13, _later, lambda _: "partial", lambda row: row.came_later is not None, always=True),
     Column("PEAK OUT", 14, lambda row: _bandwidth(row.peak_out_bps)),
     Column("95TH OUT", 14, lambda row: _bandwidth(row.percentile.out_bps)),
-    Column("SAMPLES", 14, _samples, lambda row: "" if row.percentile.rests_on_all else "missing"),
+    Column("SAMPLES", 14, _samples, lambda row: "" if row.percentile.rests_on_all else "missing", always=True),
     Column("VIEW TIME", 10, lambda row: formats.duration(row.view_time_ms)),
     Column("IN", 9, lambda row: formats.traffic(row.bytes_in)),
     Column("AVERAGE", 9, _average),
     Column("PEAK IN", 14, lambda row: _bandwidth(row.peak_in_bps)),
     Column("95TH IN", 14, lambda row: _bandwidth(row.percentile.in_bps)),
-)  # fmt: skip
+)
 
 
 def columns_within(cells: int, rows: Sequence[Figures]) -> list[Column]:
@@ -70,11 +72,15 @@ def titles(first: str, name_cells: int, columns: Sequence[Column]) -> list[Part]
     return [(padded(f" {first}", name_cells) + "".join(padded_left(one.title, one.cells) for one in columns), "quiet")]
 
 
+def _text(column: Column, figures: Figures) -> str:
+    return formats.UNKNOWN if figures.is_unknown and not column.always else column.text(figures)
+
+
 def row_parts(figures: Figures, name_cells: int, columns: Sequence[Column], cells: int, *, cursor: bool) -> list[Part]:
     """A row over all `cells`, with the cursor's ground where it stands there."""
     over = " cursor" if cursor else ""
     mark = "▸" if cursor else " "
     parts: list[Part] = [(padded(f"{mark}{safe(figures.name)}", name_cells), f"strong{over}")]
-    parts += [(padded_left(one.text(figures), one.cells), f"{one.ink(figures)}{over}") for one in columns]
+    parts += [(padded_left(_text(one, figures), one.cells), f"{one.ink(figures)}{over}") for one in columns]
     rest = cells - name_cells - sum(column.cells for column in columns)
     return [*parts, (" " * max(0, rest), over)]

@@ -41,6 +41,7 @@ LISTS = {
     "rtspssessions": "rtsps",
     "srtconns": "srt",
     "webrtcsessions": "webrtc",
+    "moqsessions": "moq",
     "hlssessions": "hls",
 }
 """The lists of connections and the protocol of each. A server that is switched off, or older, lacks its list."""
@@ -64,6 +65,7 @@ class _Connection(msgspec.Struct):
     created: str
     path: str = ""
     state: str = ""
+    """`read` or `publish`. HLS sessions have none: they read."""
     bytesReceived: Count = 0
     bytesSent: Count = 0
     inboundBytes: Count = 0
@@ -81,6 +83,16 @@ class _Path(msgspec.Struct):
     name: str
     ready: bool = False
     readyTime: str | None = None
+    online: bool | None = None
+    """Whether somebody publishes. A path that is always available is ready without; older servers tell `ready` only."""
+    onlineTime: str | None = None
+
+    @property
+    def published_since(self) -> str | None:
+        """When its publish began; `None` while there is none."""
+        if self.online is None:
+            return self.readyTime if self.ready else None
+        return self.onlineTime if self.online else None
 
 
 class MediaMtxSource(PolledSource):
@@ -125,9 +137,11 @@ class MediaMtxSource(PolledSource):
                     for each in muxers
                 ),
             ),
-            publishes=tuple(_publish(path, at) for path in paths if path.ready and path.readyTime),
+            publishes=tuple(_publish(path.name, since, at) for path in paths if (since := path.published_since)),
             viewers=tuple(
-                _viewer(protocol, each, at) for protocol, each in connections if each.state == "read" and each.path
+                _viewer(protocol, each, at)
+                for protocol, each in connections
+                if each.path and (each.state == "read" or protocol == "hls")
             ),
             cursor="mediamtx",
             misses=MISSES,
@@ -171,12 +185,10 @@ def _counter(protocol: str, each: _Connection) -> CounterReading:
     )
 
 
-def _publish(path: _Path, at: int) -> PublishReading:
-    scope, name = split_path(path.name, "mediamtx")
-    began = _instant(path.readyTime or "")
-    return PublishReading(
-        publish_id=f"{digest_of(path.name)}-{began}", scope=scope, name=name, age_ms=max(0, at - began)
-    )
+def _publish(path: str, since: str, at: int) -> PublishReading:
+    scope, name = split_path(path, "mediamtx")
+    began = _instant(since)
+    return PublishReading(publish_id=f"{digest_of(path)}-{began}", scope=scope, name=name, age_ms=max(0, at - began))
 
 
 def _viewer(protocol: str, each: _Connection, at: int) -> ViewerReading:
