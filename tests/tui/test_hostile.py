@@ -1,23 +1,33 @@
 """Names that publishers chose to do harm, in every place where a name can show."""
 
+import contextlib
 import csv
 import io
 import json
+import logging
+import tarfile
 from datetime import UTC
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
+from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import SystemClock
-from streamusage.usage import UsageRecord
-from tests.tui.test_console import HOSTILE, console, recent, record, service_with, shown, with_figures
+from streamusage.usage import SessionKey, UsageRecord
+from tests.canned import CannedServer, reply
+from tests.plain_manager import wire
+from tests.tui.test_console import HOSTILE, console, recent, record, service_with, shown, until, with_figures
 from tests.tui.test_sessions import session
 from tui import exports
+from tui.alerting import escapes
 from tui.copying import MOST_BYTES, TooLarge, sequence
 from tui.messages import SessionsPolled
+from tui.model.alerts import Alert
 from tui.model.sessions import from_record
 from tui.model.text import safe, width
 from tui.plain import PlainMode
+from tui.settings import Alerts
 from tui.state import ConsoleState
 
 NAMES = (
@@ -112,3 +122,56 @@ def test_the_line_mode_writes_one_line_each() -> None:
         mode.hear(SessionsPolled([], [one.key], False, 1_000_000, [], ""))
     assert len(lines) == len(NAMES) + 1
     assert not OBEYED & set("".join(lines))
+
+
+async def test_logs_hold_no_character_that_a_terminal_obeys(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    body = json.dumps([wire(name, start=1000 + number) for number, name in enumerate(NAMES)])
+    async with CannedServer(lambda asked: reply(200, body)) as server, UsageClient(server.url, "t") as client:
+        records = await client.usage()
+        for record_ in records:
+            with contextlib.suppress(UsageApiError):
+                await client.usage_of(record_.stream)
+    assert len(caplog.records) > len(NAMES)
+    for entry in caplog.records:
+        assert not OBEYED & set(entry.getMessage()), entry.name
+
+
+async def test_errors_that_name_a_stream_are_fit_to_print() -> None:
+    answer = reply(500, json.dumps({"errorMessage": "".join(NAMES), "timestamp": 1}))
+    async with CannedServer(lambda asked: answer) as server, UsageClient(server.url, "t") as client:
+        for number, name in enumerate(NAMES):
+            with pytest.raises(UsageApiError) as caught:
+                await client.delete_session(SessionKey("live", name, number + 1))
+            assert not OBEYED & set(str(caught.value))
+
+
+def test_the_titles_of_terminal_and_tab_obey_nothing(tmp_path: Path) -> None:
+    for name in NAMES:
+        alert = Alert("raised", name, 60_000)
+        written = escapes(alert, Alerts(bell=True, notify="osc777"))
+        inside = written.removeprefix("\a").removeprefix("\x1b]777;notify;streamtop;").removesuffix("\a")
+        assert not (OBEYED | {";"}) & set(inside)
+
+
+def unpacked(folder: Path) -> dict[str, bytes]:
+    (path,) = folder.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        return {one.name: archive.extractfile(one).read() for one in archive.getmembers()}  # type: ignore[union-attr]
+
+
+async def test_a_bundle_keeps_them_as_they_are_within_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = [record(name, recent(number + 1)) for number, name in enumerate(NAMES)]
+    async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(100, 40)) as pilot:
+        app = await with_figures(pilot)
+        await pilot.press("B")
+        await until(pilot, lambda: list(tmp_path.glob("*.tar.gz")), "the bundle")
+        assert len(app.state.store) == len(NAMES)
+    files = unpacked(tmp_path)
+    assert all(name.startswith("streamtop-incident/") for name in files)
+    told = json.loads(files["streamtop-incident/records.json"])
+    assert sorted(one["name"] for one in told) == sorted(NAMES), "exact: it is evidence"
+    for name in ("summary.txt", "screen.svg", "records.json", "history.json"):
+        assert not {0x1B, 0x07} & set(files[f"streamtop-incident/{name}"]), name
+    ElementTree.fromstring(files["streamtop-incident/screen.svg"])

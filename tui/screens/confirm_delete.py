@@ -43,6 +43,8 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
         self._state = state
         self._told = deletion.Since()
         self._checking = False
+        self._changes = 0
+        """How often something was different when it was read again."""
 
     def compose(self) -> ComposeResult:
         plan, state = self._plan, self._state
@@ -113,7 +115,9 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
         chosen = [record for record in records if record.key in keys and isinstance(record, UsageRecord)]
         if since != self._told:
             self._told = since
-            on = "Press again to go on." if chosen else "Nothing is left to delete."
+            self._changes += 1
+            times = f" It changed {self._changes} times by now." if self._changes > 1 else ""
+            on = f"Press again to go on.{times}" if chosen else "Nothing is left to delete."
             self._say([since.in_words() or "What had changed is as it was.", on])
             self.query_one("#go", Button).disabled = not chosen
             return

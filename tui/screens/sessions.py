@@ -61,7 +61,6 @@ class SessionsScreen(ConsoleScreen):
     def on_mount(self) -> None:
         self.query_one(FilterPrompt).history = list(self._filters)
         self.table.focus()
-        self.state_changed(polled=True)
 
     @property
     def filters(self) -> list[str]:
@@ -86,7 +85,7 @@ class SessionsScreen(ConsoleScreen):
         self._draw_lines()
 
     def state_changed(self, *, polled: bool) -> None:
-        if not self.is_mounted:
+        if not self.is_drawn:
             return
         if polled:
             self.table.rows_changed()
@@ -103,6 +102,8 @@ class SessionsScreen(ConsoleScreen):
         self._draw_lines()
 
     def _draw_lines(self) -> None:
+        if not self.is_drawn:
+            return
         state = self.state
         self.query_one("#header", Line).show(*bars.header(state))
         self.query_one("#summary", Line).show(*bars.summary(state))

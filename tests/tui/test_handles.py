@@ -1,0 +1,152 @@
+"""A console that is polled for hours through every kind of trouble keeps no file, no task and no thread of it.
+
+Together with `test_memory.py`, which simulates the polls of a whole day.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import threading
+from datetime import UTC
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from streamusage.client import UsageClient
+from streamusage.clock import SystemClock
+from tests.canned import Asked, CannedServer, reply
+from tests.tui.test_console import recent, until, with_figures
+from tui.app import ConsoleApp
+from tui.tape import Tape
+
+ROUNDS = 7
+POLLS_A_ROUND = 60
+WARM_AFTER = 2
+KEYS = [
+    "enter",
+    "j",
+    "escape",
+    "s",
+    "escape",
+    "g",
+    "escape",
+    "y",
+    "escape",
+    "colon",
+    "escape",
+    "d",
+    "escape",
+    "D",
+    "escape",
+    "L",
+    "escape",
+    "question_mark",
+    "escape",
+    "slash",
+    "escape",
+    "p",
+    "comma",
+    "0",
+    "space",
+    "escape",
+    "B",
+]
+
+
+class Held(NamedTuple):
+    files: int
+    tasks: int
+    threads: int
+    objects: int
+
+
+def held() -> Held:
+    gc.collect()
+    files = len(os.listdir("/proc/self/fd"))
+    return Held(files, len(asyncio.all_tasks()), threading.active_count(), len(gc.get_objects()))
+
+
+def record(number: int, polls: int) -> dict[str, object]:
+    start = recent(60 + number)
+    return {
+        "name": f"cam-{number}-{polls // 40}", "scope": "live", "startTime": start, "endTime": start + 5, "duration": 5,
+        "aciveSubscribers": polls % 97, "maxSubscribers": 99, "lostSubscribers": 1, "totalSubscribers": polls,
+        "updated": start + 6, "live": number < 3, "provenance": "live",
+    }  # fmt: skip
+
+
+class Trouble(CannedServer):
+    """Our service on its worst day: every few polls something else goes wrong."""
+
+    def __init__(self) -> None:
+        super().__init__(self._answer)
+        self.polls = 0
+        self.troubles = 0
+
+    async def _answer(self, asked: Asked) -> bytes:
+        now = SystemClock().now_ms()
+        if asked.path.endswith("/changes"):
+            self.polls += 1
+            if trouble := {3: "silent", 5: "broken off", 7: "refused", 9: "broken", 11: "gone"}.get(self.polls % 13):
+                self.troubles += 1
+                if trouble == "silent":
+                    await asyncio.sleep(0.2)
+                return {
+                    "silent": b"",
+                    "broken off": reply(200, "[" * 400)[:-99],
+                    "refused": reply(500, '{"errorMessage": "busy", "timestamp": 1}'),
+                    "broken": reply(200, '{"now": 1,'),
+                    "gone": b"",
+                }[trouble]
+            records = [record(number, self.polls) for number in range(8)]
+            changes = {"now": now, "cursor": str(self.polls), "records": records, "deleted": [], "reset": True}
+            return reply(200, json.dumps(changes))
+        if asked.path.endswith("/servers"):
+            return reply(200, json.dumps({"now": now, "servers": []}))
+        if asked.path.endswith("/coverage"):
+            return reply(200, json.dumps({"now": now, "from": 0, "to": now, "servers": []}))
+        return reply(404, '{"errorMessage": "not here", "timestamp": 1}')
+
+
+@pytest.mark.usefixtures("quick_keys")
+async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    clock = SystemClock()
+    async with Trouble() as server, UsageClient(server.url, "t", silence_seconds=0.05) as client:
+        tape = Tape(tmp_path / "tape", clock)
+        app = ConsoleApp(
+            client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC,
+            tape=tape,
+        )  # fmt: skip
+
+        async def impatient() -> None:
+            while True:
+                app.poller.refresh()
+                await asyncio.sleep(0.002)
+
+        async with app.run_test(size=(80, 20)) as pilot:
+            await with_figures(pilot)
+            seen: list[Held] = []
+            for number in range(ROUNDS):
+                for key in KEYS:
+                    await pilot.press(key)
+                enough = server.polls + POLLS_A_ROUND
+                asking = asyncio.create_task(impatient())
+                await until(pilot, lambda enough=enough: server.polls >= enough, "the polls")
+                asking.cancel()
+                while app.screen is not app.sessions_screen:
+                    app.pop_screen()
+                    await pilot.pause()
+                for bundle in await asyncio.to_thread(lambda: list(tmp_path.glob("*.tar.gz"))):
+                    bundle.unlink()
+                if number >= WARM_AFTER:
+                    seen.append(held())
+        tape.close()
+    assert server.troubles > ROUNDS * POLLS_A_ROUND // 4
+    first, last = seen[0], seen[-1]
+    assert last.files <= first.files + 2
+    assert last.tasks <= first.tasks + 3
+    assert last.threads <= first.threads
+    assert last.objects < first.objects * 1.1
