@@ -2,6 +2,7 @@
 
 `python -m bench.reports [SECONDS]` prints the ratio at 1, 20 and 200 rows a report, and how long an acknowledgement
 takes at half of that load. Both sides write the same reports in groups of the same size, with full sync, on one core.
+The processor time that a report takes stands beside it: it holds where others use the machine, too.
 """
 
 import asyncio
@@ -11,17 +12,27 @@ import tempfile
 import time
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
-from bench.estate import SYNC_MS, Reporter, post, served, tokens_for
+from bench.estate import Reporter, post, served, tokens_for
 from streamusage.service.reports import take_report
 from streamusage.service.store import open_store, sqlite_url
 
 CLIENTS = 64
+TURNS = 3
 LOAD_CORE = max(os.sched_getaffinity(0))
 
 
-async def over_http(folder: Path, rows: int, seconds: float) -> tuple[float, float]:
-    """Reports a second, and how many a commit held."""
+class Seen(NamedTuple):
+    reports_per_second: float
+    processor_us: float
+    """A report."""
+    group: float
+    """Reports in a commit."""
+
+
+async def over_http(folder: Path, rows: int, seconds: float) -> Seen:
+    """Through the service."""
     reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
     async with served(folder / f"http-{rows}.db", tokens_for(reporters)) as service:
         await asyncio.gather(*(reporter.begin(service.port) for reporter in reporters))
@@ -36,21 +47,20 @@ async def over_http(folder: Path, rows: int, seconds: float) -> tuple[float, flo
                     await reporter.send(send)
                     done += 1
 
-        began = time.monotonic()
+        began, used = time.monotonic(), service.cpu_seconds()
         await asyncio.gather(*map(load, reporters))
-        took = time.monotonic() - began
+        took, used = time.monotonic() - began, service.cpu_seconds() - used
         commits = await service.commits() - before
-        return done / took, done / max(1, commits)
+        return Seen(done / took, used / done * 1e6, done / max(1, commits))
 
 
-def bare(folder: Path, rows: int, group: int, seconds: float) -> float:
-    """The same transactions in a loop of one thread, on the service's core: reports a second."""
+def bare(folder: Path, rows: int, group: int, seconds: float) -> Seen:
+    """The same transactions in a loop of one thread, on the service's core."""
     os.sched_setaffinity(0, {0})
     store = open_store(sqlite_url(folder / f"bare-{rows}.db"), 0)
     reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
-    done = 0
-    began = time.monotonic()
-    turn = 0
+    done = turn = 0
+    began, used = time.monotonic(), time.process_time()
     with store.writing() as connection:
         while time.monotonic() - began < seconds:
             reports = []
@@ -65,10 +75,10 @@ def bare(folder: Path, rows: int, group: int, seconds: float) -> float:
             for reporter, _ in reports:
                 reporter.acknowledged_all()
             done += group
-    took = time.monotonic() - began
+    took, used = time.monotonic() - began, time.process_time() - used
     store.close()
     os.sched_setaffinity(0, {LOAD_CORE})
-    return done / took
+    return Seen(done / took, used / done * 1e6, group)
 
 
 async def latency(folder: Path, rows: int, rate: float, seconds: float) -> list[float]:
@@ -98,20 +108,19 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for rows in (1, 20, 200):
-            ratios, rates, bares, group = [], [], [], 1.0
-            for turn in range(3):
+            served, alone = [], []
+            for turn in range(TURNS):
                 (folder / str(turn)).mkdir(exist_ok=True)
-                rate, group = asyncio.run(over_http(folder / str(turn), rows, seconds))
-                alone = bare(folder / str(turn), rows, max(1, round(group)), seconds)
-                ratios.append(rate / alone)
-                rates.append(rate)
-                bares.append(alone)
-            times = asyncio.run(latency(folder, rows, median(rates) / 2, seconds))
-            p99 = times[int(len(times) * 0.99)]
+                served.append(asyncio.run(over_http(folder / str(turn), rows, seconds)))
+                alone.append(bare(folder / str(turn), rows, max(1, round(served[-1].group)), seconds))
+            http, loop = (Seen(*map(median, zip(*seen, strict=True))) for seen in (served, alone))
+            ratio = median(a.reports_per_second / b.reports_per_second for a, b in zip(served, alone, strict=True))
+            times = asyncio.run(latency(folder, rows, http.reports_per_second / 2, seconds))
             print(
-                f"{rows:3} rows a report: {median(rates):6.0f}/s over HTTP, {median(bares):6.0f}/s bare in groups of "
-                f"{group:.0f}: ratio {median(ratios):.2f}; at half of it p50 {median(times):.1f} ms, p99 {p99:.1f} ms "
-                f"(sync-ups are {SYNC_MS // 1000} s apart in the service's time)",
+                f"{rows:3} rows a report: {http.reports_per_second:6.0f}/s over HTTP, {loop.reports_per_second:6.0f}/s "
+                f"bare in groups of {http.group:.0f}: ratio {ratio:.2f}; processor time {http.processor_us:.0f} and "
+                f"{loop.processor_us:.0f} us: ratio {loop.processor_us / http.processor_us:.2f}; at half of that load "
+                f"p50 {median(times):.1f} ms, p99 {times[int(len(times) * 0.99)]:.1f} ms",
                 flush=True,
             )
 

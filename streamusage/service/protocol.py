@@ -53,6 +53,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     _url = b""
     _headers: list[tuple[bytes, bytes]]
     _head_bytes = 0
+    """What came and is neither body nor a whole request: a head, or what stands around the parts of a body."""
     _in_head = True
     _in_message = False
     _is_first = True
@@ -75,10 +76,9 @@ class _BoundedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._answered:  # hung up on: what still comes is dropped
             return
-        if self._in_head:
-            self._head_bytes += len(data)
+        self._head_bytes += len(data)
         super().data_received(data)
-        if self._in_head and self._head_bytes > self.limits.head_bytes:
+        if self._head_bytes > self.limits.head_bytes:
             self._answer(431, f"the request's head is larger than {self.limits.head_bytes} bytes; nothing was done")
 
     def on_message_begin(self) -> None:
@@ -107,6 +107,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._give_to_application()
 
     def on_body(self, body: bytes) -> None:
+        self._head_bytes = 0
         if self._request is None:
             super().on_body(body)
         else:

@@ -1,7 +1,8 @@
 """A server's state and rows between the store and the types that the rules of `apply` work with."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, select
@@ -23,6 +24,8 @@ from streamusage.service.schema import (
 )
 from streamusage.service.sql import upsert
 
+Item = TypeVar("Item")
+
 _AT_A_TIME = 300
 
 _STATE_FIELDS = ServerState.__struct_fields__
@@ -31,17 +34,18 @@ _BASELINE = msgspec.json.Decoder(Baseline)
 
 _SERVER: Any = bindparam("of_server")
 _EPOCH: Any = bindparam("of_epoch")
-_BETWEEN: Any = (bindparam("first"), bindparam("last"))
+_STARTS: Any = bindparam("starts", expanding=True)
 _STATE = Prepared(select(servers).where(servers.c.server == _SERVER))
 _SLOTS = Prepared(
-    select(slots).where(slots.c.server == _SERVER, slots.c.epoch == _EPOCH, slots.c.slot.between(*_BETWEEN))
+    select(slots).where(slots.c.server == _SERVER, slots.c.epoch == _EPOCH, slots.c.slot.in_(_STARTS)), listed="starts"
 )
 _SLOT_CONNECTIONS = Prepared(
     select(slot_connections).where(
         slot_connections.c.server == _SERVER,
         slot_connections.c.epoch == _EPOCH,
-        slot_connections.c.slot.between(*_BETWEEN),
-    )
+        slot_connections.c.slot.in_(_STARTS),
+    ),
+    listed="starts",
 )
 _SESSIONS = Prepared(
     select(server_sessions).where(
@@ -51,7 +55,7 @@ _SESSIONS = Prepared(
     ),
     listed="publishes",
 )
-_SAMPLES = Prepared(select(samples).where(samples.c.server == _SERVER, samples.c.slot.between(*_BETWEEN)))
+_SAMPLES = Prepared(select(samples).where(samples.c.server == _SERVER, samples.c.slot.in_(_STARTS)), listed="starts")
 _LAST_SPAN = Prepared(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
 
 
@@ -210,23 +214,18 @@ def save_outages(connection: Connection, server: str, rows: Sequence[OutageRow])
 
 
 def _load_slots(connection: Connection, report: Report) -> dict[int, StoredSlot]:
-    if not report.slots:
-        return {}
-    of_slots = {
-        "of_server": report.server,
-        "of_epoch": report.epoch,
-        "first": min(row.slot for row in report.slots),
-        "last": max(row.slot for row in report.slots),
-    }
-    counted: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
-    for row in _SLOT_CONNECTIONS.rows(connection, **of_slots):
-        connections, late = counted.setdefault(row.slot, ({}, {}))
-        connections[row.protocol] = row.connections
-        if row.late_connections:
-            late[row.protocol] = row.late_connections
-    return {
-        row.slot: _stored_slot(row, *counted.get(row.slot, ({}, {}))) for row in _SLOTS.rows(connection, **of_slots)
-    }
+    stored: dict[int, StoredSlot] = {}
+    for starts in _batches({row.slot for row in report.slots}):
+        asked = {"of_server": report.server, "of_epoch": report.epoch, "starts": starts}
+        counted: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
+        for row in _SLOT_CONNECTIONS.rows(connection, **asked):
+            connections, late = counted.setdefault(row.slot, ({}, {}))
+            connections[row.protocol] = row.connections
+            if row.late_connections:
+                late[row.protocol] = row.late_connections
+        for row in _SLOTS.rows(connection, **asked):
+            stored[row.slot] = _stored_slot(row, *counted.get(row.slot, ({}, {})))
+    return stored
 
 
 def _stored_slot(row: Row[Any], connections: dict[str, int], late: dict[str, int]) -> StoredSlot:
@@ -274,37 +273,40 @@ def _slot_columns(server: str, epoch: int, stored: StoredSlot) -> dict[str, Any]
 
 def _load_sessions(connection: Connection, report: Report) -> dict[str, SessionRow]:
     stored = {}
-    publishes = [row.publish_id for row in report.sessions]
-    for start in range(0, len(publishes), _AT_A_TIME):
-        batch = publishes[start : start + _AT_A_TIME]
-        for row in _SESSIONS.rows(connection, of_server=report.server, of_epoch=report.epoch, publishes=batch):
+    for publishes in _batches({row.publish_id for row in report.sessions}):
+        for row in _SESSIONS.rows(connection, of_server=report.server, of_epoch=report.epoch, publishes=publishes):
             values = {name: getattr(row, name) for name in _SESSION_FIELDS}
             stored[row.publish_id] = SessionRow(**values | {"live": bool(row.live)})
     return stored
 
 
 def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, StoredSample]:
-    if not report.samples:
-        return {}
     named = {(row.slot, stream_key(row.scope, row.name)): row for row in report.samples}
-    first, last = min(row.slot for row in report.samples), max(row.slot for row in report.samples)
     stored = {}
-    for row in _SAMPLES.rows(connection, of_server=report.server, first=first, last=last):
-        asked = named.get((row.slot, bytes(row.stream)))
-        if asked is not None:
-            stored[SampleKey(row.slot, asked.scope, asked.name)] = StoredSample(
-                row.epoch,
-                SampleRow(
-                    slot=row.slot,
-                    scope=asked.scope,
-                    name=asked.name,
-                    revision=row.revision,
-                    active=row.active,
-                    highest=row.highest,
-                ),
-                bool(row.late),
-            )
+    for starts in _batches({row.slot for row in report.samples}):
+        for row in _SAMPLES.rows(connection, of_server=report.server, starts=starts):
+            asked = named.get((row.slot, bytes(row.stream)))
+            if asked is not None:
+                stored[SampleKey(row.slot, asked.scope, asked.name)] = StoredSample(
+                    row.epoch,
+                    SampleRow(
+                        slot=row.slot,
+                        scope=asked.scope,
+                        name=asked.name,
+                        revision=row.revision,
+                        active=row.active,
+                        highest=row.highest,
+                    ),
+                    bool(row.late),
+                )
     return stored
+
+
+def _batches(items: Collection[Item]) -> Iterator[list[Item]]:
+    """What is asked for by name goes in pieces: a statement takes so many parameters and no more."""
+    rest = iter(items)
+    while batch := list(islice(rest, _AT_A_TIME)):
+        yield batch
 
 
 def _peak(bps: int | None, at: int | None, window_ms: int | None) -> Peak | None:

@@ -146,8 +146,10 @@ def _certificate_in(folder: Path) -> Tls:
 async def test_it_speaks_tls(tmp_path: Path, certificate: Tls) -> None:
     async with an_estate(tmp_path, tls=certificate) as estate:
         assert estate.running.url.startswith("https://")
-        async with httpx.AsyncClient(verify=ssl.create_default_context(cafile=certificate.certificate)) as http:
-            assert (await http.get(f"{estate.running.url}/healthz")).status_code == 200
+        trusting = ssl.create_default_context(cafile=certificate.certificate)
+        async with httpx.AsyncClient(base_url=estate.running.url, verify=trusting) as estate.http:
+            await ReportingAgent(estate, "edge-1").sync_up(a_session())
+            assert len(await estate.records()) == 1
 
 
 def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path, certificate: Tls) -> None:

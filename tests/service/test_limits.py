@@ -42,6 +42,19 @@ async def test_a_head_that_is_too_large_is_431(estate: Estate, header: bytes) ->
     assert (status, "head is larger" in failure(body)) == (431, True)
 
 
+@pytest.mark.parametrize("around", [b"0\r\nX-Trailer: ", b"1;extension="])
+async def test_what_stands_around_a_body_has_the_same_limit(estate: Estate, around: bytes) -> None:
+    """It would be gathered without end otherwise."""
+    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+    writer.write(b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\n")
+    writer.write(b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n" + around)
+    await asyncio.sleep(0.1)
+    writer.write(b"x" * 20_000)
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    assert (head[9:12], "head is larger" in failure(body)) == (b"431", True)
+    writer.close()
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [b"", b"GET /heal", b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\nContent-Length: 9\r\n\r\n[",  # noqa: E501

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from streamusage.report import OutageRow, Peak, PhaseChange, SampleRow, SlotRow, ViewerRow
+from streamusage.service.states import load_stored
 from tests.service.conftest import NOW, Estate, an_estate
 from tests.service.reporting import ReportingAgent, a_session
 
@@ -392,3 +393,23 @@ async def test_an_outage_is_told_beside_the_gap_as_the_agent_went_through_it(est
     await agent.sync_up(msgspec.structs.replace(outage, phases=(*outage.phases, over)))
     (newer,) = await told(NOW, NOW + MINUTE)
     assert newer["phases"] == [*expected["phases"], {"phase": "online", "at": over.at}]  # type: ignore[misc]
+
+
+async def test_only_the_rows_that_a_report_names_are_loaded(estate: Estate) -> None:
+    """A row from long ago beside one of now is two rows, not all that lie between."""
+    agent = ReportingAgent(estate, "edge-1")
+    for minute in range(8):
+        estate.clock.now += 60_000
+        at = NOW + minute * 60_000
+        sample = SampleRow(slot=at, scope="live", name="stream1", revision=0, active=1, highest=1)
+        await agent.sync_up(SlotRow(slot=at, revision=0, bytes_out=5, connections={"rtmp": minute}), sample)
+    first, last = NOW, NOW + 7 * 60_000
+    rows = [SlotRow(slot=at, revision=0, bytes_out=6) for at in (first, last)]
+    samples = [
+        SampleRow(slot=at, scope="live", name="stream1", revision=0, active=1, highest=1) for at in (first, last)
+    ]
+    report = agent.report(*rows, *samples)
+    stored = await estate.running.service.read(lambda connection: load_stored(connection, report))
+    assert stored.slots.keys() == {first, last}
+    assert stored.slots[last].row.connections == {"rtmp": 7}
+    assert {key.slot for key in stored.samples} == {first, last}

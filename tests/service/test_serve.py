@@ -16,6 +16,7 @@ from pathlib import Path
 import httpx
 import msgspec
 import pytest
+from pysqlite3 import dbapi2
 
 from streamusage.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.service.store import sqlite_url
@@ -89,6 +90,31 @@ def test_a_sigterm_ends_it_in_order(tmp_path: Path) -> None:
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert "stopped" in lines[-1]
+
+
+async def test_a_stop_answers_what_was_accepted_before_it_ends(tmp_path: Path) -> None:
+    """The store takes no write while it is told to stop: a report and an import wait, a connection is idle."""
+    with serving(tmp_path) as (process, url, _lines):
+        agent = _Agent()
+        as_agent, as_admin = ({"Authorization": f"Bearer {token}"} for token in (AGENT, ADMIN))
+        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+            base = "/api/v1/agents/edge-1"
+            issued = (await http.post(f"{base}/epochs", content=b'{"journal": "j1"}', headers=as_agent)).json()
+            agent.epoch, agent.based_on, agent.counted = issued["epoch"], Based(**issued["based_on"]), 1
+            with dbapi2.connect(str(tmp_path / "usage.db"), isolation_level=None) as other:
+                other.execute("BEGIN IMMEDIATE")
+                report = asyncio.create_task(http.post(f"{base}/reports", content=agent._report(), headers=as_agent))
+                taken = asyncio.create_task(http.post("/api/v1/import", json=[a_record()], headers=as_admin))
+                await asyncio.sleep(0.5)
+                process.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.5)
+                assert (report.done(), taken.done(), process.poll()) == (False, False, None)
+                other.execute("ROLLBACK")
+            assert (await report).json()["acknowledged"] == 1
+            assert (await taken).json()["imported"] == 1
+            assert await asyncio.to_thread(process.wait, 20) == 0
+            with pytest.raises(httpx.TransportError):
+                await http.get("/healthz")
 
 
 def test_no_token_is_in_any_line_that_it_writes(tmp_path: Path) -> None:

@@ -5,12 +5,9 @@ The cursor stands at a row's name and an instant, so that it stays there while t
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
-from typing import ClassVar
 
 from textual import events
-from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from streamusage.answers import Span
@@ -19,7 +16,8 @@ from tui.model import formats
 from tui.model.accounts import WHOLE, Cell
 from tui.model.gaps import GLYPHS, GapGrid, Row
 from tui.model.text import padded, padded_left, safe
-from tui.widgets.lines import INK_CLASSES, Inked, Part
+from tui.widgets.headed_table import HeadedTable
+from tui.widgets.lines import Part
 
 _LEAST_NAME, _MOST_NAME = 10, 20
 _PERCENT_CELLS = 7
@@ -52,11 +50,10 @@ def cells_within(width: int) -> int:
     return max(10, width - name_cells(width) - 2 - figure_cells(width) - 1)
 
 
-class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
-    """Draws a `GapGrid`. The time line stands still above the rows."""
+class GapGridView(HeadedTable):
+    """Draws a `GapGrid`. The time line is its heading."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
-    DEFAULT_CSS = "GapGridView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; height: 1fr; }"
+    DEFAULT_CSS = "GapGridView { height: 1fr; }"
 
     class CursorMoved(Message):
         """Another cell is under the cursor."""
@@ -70,7 +67,6 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         """Where the cursor stands in time; `None` at the newest cell, whichever that is."""
         self._name: str | None = None
         self._turned: Mapping[str, Sequence[Interval]] = {}
-        self._drawn: dict[int, Strip] = {}
         self._rows_drawn: dict[int, Strip] = {}
         """The rows of the window as they look without the cursor."""
 
@@ -104,8 +100,8 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self.row = min(number, max(0, len(grid.rows) - 1))
         if self.at_ms is not None:
             self.at_ms = min(max(self.at_ms, grid.from_ms), grid.to_ms - 1)
-        self.virtual_size = Size(self.cells, len(grid.rows) + 1)
-        self._keep_in_sight()
+        self.fit(len(grid.rows))
+        self.keep_in_sight(self.row)
         self.repaint()
 
     def stand_at(self, name: str) -> None:
@@ -119,7 +115,7 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self.row = min(max(0, row), max(0, len(self.grid.rows) - 1))
         self.at_ms = at_ms
         self._name = self.gap_row.name if self.gap_row else None
-        self._keep_in_sight()
+        self.keep_in_sight(self.row)
         self.repaint()
 
     def put_cell(self, row: int, cell: int) -> None:
@@ -128,43 +124,19 @@ class GapGridView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             cell = min(max(0, cell), self.grid.cells - 1)
             self.put(row, None if cell == self.grid.cells - 1 else self.grid.edges[cell])
 
-    def _keep_in_sight(self) -> None:
-        page = max(1, self.size.height - 1)
-        if self.row < self.scroll_offset.y:
-            self.scroll_to(y=self.row, animate=False)
-        elif self.row >= self.scroll_offset.y + page:
-            self.scroll_to(y=self.row - page + 1, animate=False)
-
-    def repaint(self) -> None:
-        drawn = {y: self._draw(y) for y in range(self.size.height)}
-        for y, strip in drawn.items():
-            if self._drawn.get(y) != strip:
-                self.refresh_line(self.scroll_offset.y + y)
-        self._drawn = drawn
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        self._drawn = {}
-
     def on_resize(self) -> None:
-        self._drawn, self._rows_drawn = {}, {}
+        self.forget_drawn()
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._drawn, self._rows_drawn = {}, {}
+    def forget_drawn(self) -> None:
+        super().forget_drawn()
+        self._rows_drawn = {}
 
     def on_click(self, event: events.Click) -> None:
         if event.y >= 1:
             self.put_cell(self.scroll_offset.y + event.y - 1, event.x - name_cells(self.size.width) - 2)
             self.post_message(self.CursorMoved())
 
-    def render_line(self, y: int) -> Strip:
-        strip = self._drawn.get(y)
-        if strip is None:
-            strip = self._drawn[y] = self._draw(y)
-        return strip
-
-    def _draw(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         cells = self.cells
         grid = self.grid
         if grid is None:

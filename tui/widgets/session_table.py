@@ -5,12 +5,9 @@ The row under the cursor is a session, not a number: when a poll moves it, curso
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from textual import events
-from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from streamusage.coverage import Provenance
@@ -23,14 +20,12 @@ from tui.model.sparkline import sparkline
 from tui.model.text import padded, padded_left, safe
 from tui.model.view import Column, Heading
 from tui.state import ConsoleState
-from tui.widgets.lines import INK_CLASSES, Inked, Part, different_cells
+from tui.widgets.headed_table import HeadedTable
+from tui.widgets.lines import Part
 
 
-class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
-    """Draws the rows of a `SessionView`. The header stands still above them."""
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
-    DEFAULT_CSS = "SessionTable { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
+class SessionTable(HeadedTable):
+    """Draws the rows of a `SessionView`."""
 
     @dataclass
     class CursorMoved(Message):
@@ -43,7 +38,6 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self._state = state
         self.cursor_key: SessionKey | None = None
         self._cursor_row = 0
-        self._drawn: dict[int, Strip] = {}
         self._faded = False
 
     # The cursor
@@ -53,10 +47,6 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         return None if self.cursor_key is None else self._state.store.get(self.cursor_key)
 
     @property
-    def page_rows(self) -> int:
-        return max(1, self.size.height - 1)
-
-    @property
     def cursor_row(self) -> int:
         return self._cursor_row
 
@@ -64,7 +54,7 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         """Puts the cursor on a row of the table as it is drawn now."""
         last = len(self._state.view) - 1
         self._set_cursor(min(max(0, row), last) if last >= 0 else 0)
-        self._scroll_to_cursor()
+        self.keep_in_sight(self._cursor_row)
         self.repaint()
 
     def move_by(self, rows: int) -> None:
@@ -77,13 +67,6 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         if key != self.cursor_key:
             self.cursor_key = key
             self.post_message(self.CursorMoved(key))
-
-    def _scroll_to_cursor(self) -> None:
-        top = self.scroll_offset.y
-        if self._cursor_row < top:
-            self.scroll_to(y=self._cursor_row, animate=False)
-        elif self._cursor_row >= top + self.page_rows:
-            self.scroll_to(y=self._cursor_row - self.page_rows + 1, animate=False)
 
     def on_click(self, event: events.Click) -> None:
         row = self.scroll_offset.y + event.y - 1
@@ -105,60 +88,33 @@ class SessionTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         anchor_row = self._cursor_row
         anchor_key = self.cursor_key
         row = None if anchor_key is None else view.row_of(anchor_key)
-        self._fit()
+        self.fit(len(self._state.view))
         if row is None:
             self._set_cursor(min(anchor_row, max(0, len(view) - 1)))
-            self._scroll_to_cursor()
+            self.keep_in_sight(self._cursor_row)
         else:
             self._set_cursor(row)
             if top and row != anchor_row:
                 self.scroll_to(y=max(0, top + row - anchor_row), animate=False)
-            self._scroll_to_cursor()
+            self.keep_in_sight(self._cursor_row)
         self.repaint()
 
     def redraw(self) -> None:
         """Draws every line anew: other columns are shown."""
-        self._drawn = {}
+        self.forget_drawn()
         self.refresh()
 
     def repaint(self) -> None:
         """Draws again the cells that differ from what is on the screen, and no others."""
         self._faded = self._state.has_figures and not self._state.freshness().allows_deletes
-        drawn = {y: self._draw(y) for y in range(self.size.height)}
-        for y, strip in drawn.items():
-            if cells := different_cells(self._drawn.get(y), strip):
-                self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
-        self._drawn = drawn
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        super().watch_scroll_y(old_value, new_value)
-        self._drawn = {}
-
-    def _fit(self) -> None:
-        # As wide as the widget, scrollbar and all: a bar that comes or goes changes nothing then.
-        size = Size(self.size.width, len(self._state.view) + 1)
-        if size != self.virtual_size:
-            self.virtual_size = size
-
-    def watch_show_vertical_scrollbar(self) -> None:
-        self._drawn = {}
+        super().repaint()
 
     def on_resize(self) -> None:
-        self._drawn = {}
-        self._fit()
-        self._scroll_to_cursor()
+        self.forget_drawn()
+        self.fit(len(self._state.view))
+        self.keep_in_sight(self._cursor_row)
 
-    def notify_style_update(self) -> None:
-        super().notify_style_update()
-        self._drawn = {}
-
-    def render_line(self, y: int) -> Strip:
-        strip = self._drawn.get(y)
-        if strip is None:
-            strip = self._drawn[y] = self._draw(y)
-        return strip
-
-    def _draw(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Strip:
         cells = self.cells
         state = self._state
         columns = fitting(state.columns, cells, state.density)

@@ -1,0 +1,76 @@
+"""A table of which only the visible rows are drawn, under a heading that stands still.
+
+Only the cells that differ from what is on the screen are drawn again: over a slow line every one counts.
+"""
+
+from typing import ClassVar
+
+from textual.geometry import Region, Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from tui.widgets.lines import INK_CLASSES, Inked, different_cells
+
+
+class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
+    """Drawn by `draw_line`: line 0 is the heading, the rows scroll below it."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
+    DEFAULT_CSS = "HeadedTable { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._drawn: dict[int, Strip] = {}
+
+    def draw_line(self, y: int) -> Strip:
+        """A line of the widget as it is to look now."""
+        raise NotImplementedError
+
+    @property
+    def page_rows(self) -> int:
+        """How many rows are seen at once."""
+        return max(1, self.size.height - 1)
+
+    def keep_in_sight(self, row: int) -> None:
+        """Scrolls as little as brings a row into sight."""
+        top = self.scroll_offset.y
+        if row < top:
+            self.scroll_to(y=row, animate=False)
+        elif row >= top + self.page_rows:
+            self.scroll_to(y=row - self.page_rows + 1, animate=False)
+
+    def repaint(self) -> None:
+        """Draws again the cells that differ from what is on the screen, and no others."""
+        drawn = {y: self.draw_line(y) for y in range(self.size.height)}
+        for y, strip in drawn.items():
+            if cells := different_cells(self._drawn.get(y), strip):
+                self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
+        self._drawn = drawn
+
+    def fit(self, rows: int) -> None:
+        """Takes in how many rows there are."""
+        # As wide as the widget, scrollbar and all: a bar that comes or goes changes nothing then.
+        size = Size(self.size.width, rows + 1)
+        if size != self.virtual_size:
+            self.virtual_size = size
+
+    def forget_drawn(self) -> None:
+        """Every line is drawn anew when it is asked for next."""
+        self._drawn = {}
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._drawn = {}
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        self.forget_drawn()
+
+    def notify_style_update(self) -> None:
+        super().notify_style_update()
+        self.forget_drawn()
+
+    def render_line(self, y: int) -> Strip:
+        strip = self._drawn.get(y)
+        if strip is None:
+            strip = self._drawn[y] = self.draw_line(y)
+        return strip
