@@ -44,7 +44,9 @@ class DeleteProgress(ModalScreen[None]):
         """Draws how many are done."""
         full = _BAR_CELLS * number // max(1, self._of)
         bar = "█" * full + "·" * (_BAR_CELLS - full)
-        self.query_one("#bar", Static).update(f"{bar}\n{number:,} of {self._of:,}")
+        # Not there any more where the console is left in the middle of it.
+        for drawn in self.query("#bar").results(Static):
+            drawn.update(f"{bar}\n{number:,} of {self._of:,}")
 
     @on(Button.Pressed, "#stop")
     def action_stop(self) -> None:
