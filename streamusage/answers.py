@@ -16,7 +16,7 @@ from streamusage.report import AgentPhase, PhaseChange, Role
 from streamusage.usage import SessionKey, StreamId, UsageRecord
 
 
-class SessionRecord(UsageRecord, frozen=True, kw_only=True):
+class SessionRecord(UsageRecord, frozen=True, kw_only=True, gc=False):
     """A usage record as our own service tells it: with what the documented one leaves out."""
 
     live: bool

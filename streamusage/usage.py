@@ -28,7 +28,7 @@ class StreamId(NamedTuple):
         return f"{self.scope}/{self.name}"
 
 
-class ToldRecord(msgspec.Struct, frozen=True, kw_only=True):
+class ToldRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A usage record as some service told it: ten fields, in wire order.
 
     A figure that was left out is `None`, a name that was left out empty, a start time 0.
@@ -54,7 +54,7 @@ class ToldRecord(msgspec.Struct, frozen=True, kw_only=True):
         return StreamId(self.scope, self.name)
 
 
-class UsageRecord(ToldRecord, frozen=True, kw_only=True):
+class UsageRecord(ToldRecord, frozen=True, kw_only=True, gc=False):
     """The API's record of one session, as it is documented: nothing is left out."""
 
     name: str

@@ -6,7 +6,10 @@ import pytest
 
 from streamusage.agent.sources.nginx_log import LOG_FORMAT
 from tests.program import REPOSITORY
+from tui.actions import ACTIONS, Context, available
 from tui.cli import COMMANDS
+from tui.model.filter import parse
+from tui.themes import THEMES
 
 README = (REPOSITORY / "README.md").read_text()
 
@@ -31,3 +34,30 @@ def test_every_link_leads_somewhere() -> None:
 
 def test_the_nginx_configuration_is_what_the_agent_reads() -> None:
     assert LOG_FORMAT in (REPOSITORY / "docs" / "operating.md").read_text()
+
+
+HANDBOOK = (REPOSITORY / "docs" / "console.md").read_text()
+
+
+def test_the_handbook_s_filters_are_read_by_the_console() -> None:
+    table = HANDBOOK.split("| written | picks |")[1].split("\n\n")[0]
+    filters = [text for line in table.splitlines() for text in re.findall(r"`([^`]+)`", line.split(" | ")[0])]
+    assert len(filters) > 8
+    for text in filters:
+        parse(text.replace("( )", "(a)"))
+
+
+def test_the_handbook_names_every_key_and_no_command_that_is_not_there() -> None:
+    commands = {action.command for action in ACTIONS if action.command}
+    for typed in re.findall(r"(?<![\w`])`:([a-z][^`]*)`", HANDBOOK):
+        assert any(typed == name or typed.startswith(f"{name} ") for name in commands), typed
+    for action in available(Context.SESSIONS, read_only=False):
+        if action.name.startswith(("move", "first", "last", "palette", "back", "quit", "gaps", "servers", "days")):
+            continue
+        told = f"`{action.shown}`" if action.keys else f":{action.command}"
+        assert told in HANDBOOK or f"`:{action.command}" in HANDBOOK, f"{action.name}: {told}"
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_the_handbook_names_every_theme(theme: str) -> None:
+    assert theme in HANDBOOK

@@ -18,6 +18,7 @@ from textual.message import Message
 from streamusage.answers import Span
 from streamusage.client import UsageApiError, UsageClient
 from streamusage.clock import Clock
+from tui import garbage
 from tui.alerting import escapes, run_command
 from tui.deletions import Deletions
 from tui.gap_reader import read_gap
@@ -184,6 +185,8 @@ class ConsoleApp(App[int]):
         applied = time.perf_counter()
         if polled.split is not None:
             self.state.latency.heard(polled.split._replace(apply_ms=1000 * (applied - began)))
+        if polled.reset:
+            garbage.loaded(len(polled.changed))
         self.deletions.verify()
         self._raise_alerts()
         self.tell_screens(polled=True)

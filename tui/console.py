@@ -10,6 +10,7 @@ from pathlib import Path
 
 from streamusage.client import ApiVersion, UsageClient
 from streamusage.clock import Clock, SystemClock
+from tui import garbage
 from tui.app import ConsoleApp
 from tui.deleted import journal_path as default_journal_path
 from tui.memory import memory_path, recall, remember
@@ -69,6 +70,7 @@ def run_console(
     `switch` makes the setup of another profile, which is then gone on with. `clock` counts the age of what is shown;
     the time itself is the service's own.
     """
+    garbage.calm()
     clock = clock or SystemClock()
     tape = Tape(record, clock) if record is not None else None
     while True:

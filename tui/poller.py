@@ -235,7 +235,11 @@ class Poller:
                 if before is None or before.get(key) != session:
                     changed.append(session)
             await asyncio.sleep(0)
-        removed = [key for key in before if key not in found] if before else []
+        removed: list[SessionKey] = []
+        known = list(before or ())
+        for start in range(0, len(known), _SLICE):
+            removed += [key for key in known[start : start + _SLICE] if key not in found]
+            await asyncio.sleep(0)
         heard = self._client.service_time
         self._listed = found
         self._post(

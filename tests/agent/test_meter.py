@@ -391,6 +391,29 @@ def test_after_a_restart_of_the_agent_the_wall_clock_tells_how_long_it_was_away(
     assert view_time(added) == 30_000
 
 
+@pytest.mark.parametrize("late_ms", [0, 900, 4_900])
+def test_a_line_is_of_the_viewer_whose_start_a_late_answer_put_too_early(late_ms: int) -> None:
+    _, added = run(
+        reading(0),
+        reading(8_000, viewers=(viewer(7, 2_000 + late_ms),)),
+        reading(12_000, ended=(line(7, 11_000, 5_000),)),
+    )
+    assert connections(added) == 1
+    assert view_time(added) == 5_000 + min(late_ms, 1_000), "what the log, to its second, does not allow is taken back"
+
+
+def test_a_line_of_an_earlier_life_is_not_of_the_viewer_who_has_its_number_now() -> None:
+    before = reading(0)
+    restarted = {"boot": "b2", "started_at": T0 + 3_000}
+    _, added = run(
+        before,
+        reading(5_000, viewers=(viewer(7, 1_000),), ended=(line(7, 2_000, 1_000),), **restarted),
+        reading(6_000, viewers=(viewer(7, 2_000),), **restarted),
+    )
+    assert connections(added) == 2, "one came and went unseen, the other is still there"
+    assert view_time(added) == 1_000 + 2_000
+
+
 def test_a_count_of_joins_that_stands_still_adds_nobody() -> None:
     _, added = run(*(reading(at, audiences=(audience(2, 14),)) for at in (0, 1_000, 2_000, 3_000)))
     assert connections(added) == 0

@@ -6,6 +6,8 @@ The answers are real ones where a server could be run, and as documented where i
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
@@ -213,6 +215,44 @@ async def test_icecast() -> None:
     assert sorted((each.bytes_in, each.bytes_out) for each in reading.counters) == [(6800, 6005), (17913, 51132)]
     assert len({each.viewer_id for each in reading.viewers}) == 3
     assert "no access log" in reading.misses
+
+
+class SlowServersClock(SystemClock):
+    """A clock that a server's slowness moves on."""
+
+    def __init__(self) -> None:
+        self.now = 1_795_289_700_250
+
+    def now_ms(self) -> int:
+        return self.now
+
+
+@pytest.mark.parametrize("is_the_servers", [True, False])
+async def test_a_listener_of_icecast_began_when_it_did_however_late_the_answer(is_the_servers: bool) -> None:
+    clock = SlowServersClock()
+    asked_ms = clock.now
+
+    def take(request: bytes) -> bytes:
+        if b"listclients" not in request:
+            return answer(fixture("icecast_admin_stats.xml"))
+        clock.now += 3_000
+        date_s = clock.now // 1000 - (0 if is_the_servers else 3_600)
+        date = format_datetime(datetime.fromtimestamp(date_s, UTC), usegmt=True)
+        listener = b"<listener><IP>1.2.3.4</IP><Connected>7</Connected><ID>1</ID></listener>"
+        return answer(b"<icestats><source>" + listener + b"</source></icestats>", Date=date)
+
+    async with answering() as answers:
+        answers.next = [take]
+        source = IcecastSource(answers.url, "admin", secret, None, clock, timeout_seconds=5)
+        reading = await source.read(None)
+        await source.close()
+    began_s = {(reading.at - viewer.age_ms) // 1000 for viewer in reading.viewers}
+    looked_s = (
+        {asked_ms // 1000 + 3 * number for number in (1, 2)}
+        if is_the_servers
+        else {asked_ms // 1000, asked_ms // 1000 + 3}
+    )
+    assert began_s <= {second - 7 for second in looked_s}
 
 
 async def test_icecast_without_a_source() -> None:

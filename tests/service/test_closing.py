@@ -133,7 +133,11 @@ async def test_a_closed_figure_never_changes_and_what_comes_later_is_entered(tmp
         assert (adjustment["bytes_out"], adjustment["connections_by_protocol"]) == (20, {"hls": 2})
         assert adjustment["figures"]["bytes_out"] == 120
         answer = await estate.ask("GET", "/api/v1/adjustments?from=2026-11-20&to=2026-11-20")
-        assert [(entry["entry"], entry["bytes_out"]) for entry in answer.json()["adjustments"]] == [(1, 10), (2, 10)]
+        entries = answer.json()["adjustments"]
+        assert [(entry["entry"], entry["bytes_out"]) for entry in entries] == [(1, 10), (2, 10)]
+        for server, told in ((entries[0]["server"], entries), ("another", [])):
+            path = f"/api/v1/adjustments?from=2026-11-20&to=2026-11-20&server={server}"
+            assert (await estate.ask("GET", path)).json()["adjustments"] == told
         await agent.sync_up()
         again = (await days(estate, "2026-11-20"))["edge-1"]
         assert again["adjustment"]["entries"] == 2, "a report that changes nothing of the day makes no entry"

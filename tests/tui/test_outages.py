@@ -59,6 +59,15 @@ def test_the_story_tells_the_agents_phases_among_what_the_service_saw() -> None:
     assert attempts_in_words(KILLED) == "9 attempts failed: cannot be reached"
 
 
+def test_the_end_comes_last_also_where_the_agents_clock_is_a_little_ahead() -> None:
+    ahead = outage(("retrying", BEGAN + 10_000), ("recovering", BEGAN + 10 * MINUTE), ("online", BEGAN + 10 * MINUTE))
+    assert [event.what.split(":")[0] for event in story(GAP, None, 0, [ahead])][-3:] == [
+        "recovering",
+        "filled",
+        "online",
+    ]
+
+
 def test_only_the_outages_that_meet_the_gap_are_its() -> None:
     before = outage(("retrying", BEGAN - MINUTE), ("recovering", BEGAN - 1))
     after = outage(("retrying", BEGAN + 11 * MINUTE), ("recovering", BEGAN + 12 * MINUTE))

@@ -46,7 +46,13 @@ def story(span: Span, server: ServerState | None, now_ms: int, outages: Sequence
     told = [Event(*phase) for outage in outages_of(span, outages) for phase in phases_told(outage)]
     events = _seen(span, server, now_ms)
     timed = [*told, *(event for event in events if event.at_ms is not None)]
-    return sorted(timed, key=lambda event: event.at_ms or 0) + [event for event in events if event.at_ms is None]
+    return sorted(timed, key=_in_order) + [event for event in events if event.at_ms is None]
+
+
+def _in_order(event: Event) -> tuple[int, bool, int]:
+    """By time; within a second, in which two clocks may differ, the end comes last."""
+    at_ms = event.at_ms or 0
+    return at_ms // 1000, event.what.startswith("online"), at_ms
 
 
 def _seen(span: Span, server: ServerState | None, now_ms: int) -> list[Event]:

@@ -51,8 +51,8 @@ _FIGURES: dict[Column, Callable[[Session], int | None]] = {
     Column.DURATION: lambda session: (-session.start_time or None) if session.live else session.duration_ms,
 }
 
-_SORTED_ANEW_FROM = 2_000
-"""So many changes at once are put in order faster by sorting everything."""
+_SORTED_ANEW_FROM = 16
+"""Where more than this part of the sessions came at once, everything is put in order faster by sorting."""
 
 
 class _Group:
@@ -62,22 +62,21 @@ class _Group:
         self.sessions: list[Session] = []
 
     def update(self, gone: list[Session], come: list[Session], sort_key: Callable[[Session], SortKey]) -> None:
-        if len(gone) + len(come) > _SORTED_ANEW_FROM:
-            left = {session.key for session in gone}
-            self.sessions = [session for session in self.sessions if session.key not in left]
-            self.sessions += come
-            self.sessions.sort(key=sort_key)
-            return
+        """Takes sessions out and puts others in. Those that go are the very ones that came before."""
         if gone:
-            places = sorted(bisect_left(self.sessions, sort_key(session), key=sort_key) for session in gone)
-            kept: list[Session] = []
-            start = 0
-            for place in places:
-                kept += self.sessions[start:place]
-                start = place + 1
-            self.sessions = kept + self.sessions[start:]
-        for session in come:
-            self.sessions.insert(bisect_left(self.sessions, sort_key(session), key=sort_key), session)
+            left = set(map(id, gone))
+            self.sessions = [session for session in self.sessions if id(session) not in left]
+        if len(come) > len(self.sessions) // _SORTED_ANEW_FROM:
+            self.sessions = sorted([*self.sessions, *come], key=sort_key)
+            return
+        merged: list[Session] = []
+        start = 0
+        for session in sorted(come, key=sort_key):
+            place = bisect_left(self.sessions, sort_key(session), lo=start, key=sort_key)
+            merged += self.sessions[start:place]
+            merged.append(session)
+            start = place
+        self.sessions = merged + self.sessions[start:]
 
 
 class Heading(NamedTuple):

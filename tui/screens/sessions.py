@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import msgspec
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -11,8 +10,6 @@ from textual.widgets import Input
 
 from streamusage.usage import SessionKey
 from tui.actions import Context, available, bindings
-from tui.exports import record_of, table_csv, table_json
-from tui.model import formats
 from tui.model.chart import look_at
 from tui.model.columns import SHOWN, Density
 from tui.model.deletion import Radius
@@ -21,10 +18,9 @@ from tui.model.instants import instant
 from tui.model.sessions import Session
 from tui.model.text import safe
 from tui.model.view import DESCENDING_FIRST, Column
-from tui.screens.base import ConsoleScreen
 from tui.screens.columns import ColumnsScreen
+from tui.screens.handing_on import HandingOn
 from tui.screens.help import HelpScreen
-from tui.screens.page import Page
 from tui.screens.picker import Choice, Picked, Picker
 from tui.state import GROWTH_MINUTES
 from tui.widgets import bars
@@ -36,7 +32,7 @@ from tui.widgets.session_table import SessionTable
 WIDE_FROM_CELLS = 110
 
 
-class SessionsScreen(ConsoleScreen):
+class SessionsScreen(HandingOn):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.SESSIONS)]
 
     def __init__(self, filters: list[str] | None = None) -> None:
@@ -67,10 +63,6 @@ class SessionsScreen(ConsoleScreen):
         """Filters that were used, the newest last."""
         prompts = self.query(FilterPrompt).results()  # none before the screen is mounted, and none while it closes
         return next((prompt.history for prompt in prompts), self._filters)
-
-    @property
-    def table(self) -> SessionTable:
-        return self.query_one(SessionTable)
 
     @property
     def detail(self) -> DetailView:
@@ -248,7 +240,7 @@ class SessionsScreen(ConsoleScreen):
             way = "newest first" if descending else "oldest first"
         elif column is Column.TREND:
             way = f"{'grown' if descending else 'shrunk'} most in {GROWTH_MINUTES} minutes first"
-        self.say(f"sorted by {column.value}, {way}; live sessions come first", "quiet")
+        self.say(f"sorted by {column.value}, {way}; live ones first", "quiet")
 
     # How the table looks
 
@@ -333,61 +325,6 @@ class SessionsScreen(ConsoleScreen):
     def _time_moved(self) -> None:
         self.state_changed(polled=True)
         self.console_app.tell_screens(polled=True)
-
-    # Out of the console
-
-    def _shown_for_copy(self, what: str) -> str:
-        session = self.table.cursor_session
-        match what:
-            case "table as CSV":
-                return table_csv(self.state.view.all_sessions())
-            case "table as JSON":
-                return table_json(self.state.view.all_sessions())
-            case _ if session is None:
-                return ""
-            case "command":
-                return self.console_app.outbox.curl(session)
-            case "name":
-                return str(session.stream)
-            case _:
-                return msgspec.json.encode(record_of(session)).decode()
-
-    def action_copy(self, what: str = "") -> None:
-        if what:
-            self._copy(Picked(what, ""))
-            return
-        kinds = ("record", "name", "command", "table as CSV", "table as JSON")
-        self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in kinds]), self._copy)
-
-    def _copy(self, picked: Picked | None) -> None:
-        if picked is not None:
-            self.say(self.console_app.outbox.copy(self._shown_for_copy(picked.value), picked.value), "quiet")
-
-    def action_export(self, file: str = "") -> None:
-        if not file:
-            suggested = f"export {self.console_app.outbox.file_name('csv')}"
-            choice = Choice("export", "export", "to a new file, .csv or .json", "FILE")
-            self.app.push_screen(Picker("Export what is shown", [choice], suggested), self._export)
-            return
-        sessions = list(self.state.view.all_sessions())
-        content = table_json(sessions) if file.lower().endswith(".json") else table_csv(sessions)
-        self.say(*self.console_app.outbox.save(file, content, f"{formats.count(len(sessions))} sessions"))
-
-    def _export(self, picked: Picked | None) -> None:
-        if picked is not None and picked.argument:
-            self.action_export(picked.argument)
-
-    def action_raw_record(self) -> None:
-        session = self.table.cursor_session
-        if session is not None:
-            record = msgspec.json.format(msgspec.json.encode(record_of(session)), indent=2).decode()
-            told = [] if session.recorded else ["There is no usage record yet: this is what the live list says.", ""]
-            self.app.push_screen(Page([*told, *map(safe, record.split("\n"))], closed_by="J"))
-
-    def action_command(self) -> None:
-        session = self.table.cursor_session
-        if session is not None:
-            self.app.push_screen(Page([safe(self.console_app.outbox.curl(session))], closed_by="c"))
 
     # Elsewhere
 

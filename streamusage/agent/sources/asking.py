@@ -7,7 +7,8 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Annotated, TypeVar
+from email.utils import parsedate_to_datetime
+from typing import Annotated, NamedTuple, TypeVar
 from urllib.parse import quote
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 
@@ -75,6 +76,20 @@ class Asker:
         auth: httpx.Auth | None = None,
     ) -> bytes:
         """As `get`, with any method and a body."""
+        answer = await self.answer(method, parts, query=query, headers=headers, body=body, auth=auth)
+        return answer.body
+
+    async def answer(
+        self,
+        method: str,
+        parts: tuple[str, ...],
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+        auth: httpx.Auth | None = None,
+    ) -> "Answered":
+        """As `ask`, with the server's time beside the body."""
         shown = "/".join((self.url, *(quote(part, safe="") for part in parts)))
         seconds = self._timeout_seconds
         try:
@@ -91,7 +106,7 @@ class Asker:
                 try:
                     if response.status_code != 200:
                         raise StatusError(response.status_code, self._explain(shown, response.status_code))
-                    return await _body(response, shown)
+                    return Answered(await _body(response, shown), http_date_s(response.headers.get("Date")))
                 finally:
                     await response.aclose()
         except TimeoutError:
@@ -113,6 +128,14 @@ class Asker:
         return f"{shown} answered HTTP {status}; {hints.get(status, f'the log of {self._what} says why')}"
 
 
+class Answered(NamedTuple):
+    """What a server answered."""
+
+    body: bytes
+    date_s: int | None
+    """The server's clock when it answered, in whole seconds; `None` where it does not tell."""
+
+
 class StatusError(SourceError):
     """An answer came, but it says no."""
 
@@ -128,6 +151,14 @@ async def _body(response: httpx.Response, shown: str) -> bytes:
         if len(body) > LARGEST_ANSWER_BYTES:
             raise SourceError(f"{shown} answered more than {LARGEST_ANSWER_BYTES >> 20} MiB, which is no statistics")
     return bytes(body)
+
+
+def http_date_s(date: str | None) -> int | None:
+    """An HTTP `Date` in seconds since 1970; `None` for what is none."""
+    try:
+        return int(parsedate_to_datetime(date or "").timestamp())
+    except (ValueError, TypeError, OverflowError, OSError):
+        return None
 
 
 def decoded(body: bytes, form: type[Answer], where: str) -> Answer:

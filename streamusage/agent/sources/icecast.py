@@ -19,7 +19,7 @@ from streamusage.agent.source import (
     SourceError,
     ViewerReading,
 )
-from streamusage.agent.sources.asking import Asker, StatusError, basic_auth, digest_of
+from streamusage.agent.sources.asking import Answered, Asker, StatusError, basic_auth, digest_of
 from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.icecast_log import LogLine, is_line, parse_line
 from streamusage.agent.sources.icecast_stats import (
@@ -84,7 +84,7 @@ class IcecastSource:
         position = LogPosition.parse(before.position)
         if position is None and self._log is not None:
             position = await self._log.end()
-        stats = parse_stats(await self._ask("stats"))
+        stats = parse_stats((await self._ask("stats")).body)
         viewers = await self._viewers(stats)
         lines: list[LogLine] = []
         if self._log is not None and position is not None:
@@ -100,7 +100,7 @@ class IcecastSource:
             counters=tuple(_counter(mount) for mount in stats.mounts),
             accepted=None if relies_on_log else stats.listener_connections,
             publishes=tuple(_publish(mount, at) for mount in stats.mounts),
-            viewers=tuple(_viewer(path, listener, asked_s, at) for path, listener, asked_s in viewers),
+            viewers=tuple(_viewer(path, listener, looked_s, at) for path, listener, looked_s in viewers),
             ended=ended_of(lines, before.mounts, mounts),
             cursor=str(Cursor(str(position or ""), mounts)),
             logs_ends=relies_on_log,
@@ -116,24 +116,30 @@ class IcecastSource:
         raw = await self._log.between(LogPosition.parse(start.position), LogPosition.parse(end.position))
         return ended_of(self._lines(raw), start.mounts, end.mounts)
 
-    async def _ask(self, page: str, **query: str) -> bytes:
+    async def _ask(self, page: str, **query: str) -> Answered:
         headers = basic_auth(self._user, self._password)
-        return await self._asker.get("admin", page, query=query or None, headers=headers)
+        return await self._asker.answer("GET", ("admin", page), query=query or None, headers=headers)
 
     async def _viewers(self, stats: Stats) -> list[tuple[str, Listener, int]]:
-        """Every listener with its mount and the second in which the server was asked."""
+        """Every listener with its mount and the second in which the server looked.
+
+        An answer may come late. Its `Date` says when it was made, unless the server's clock is not the agent's.
+        """
         few = asyncio.Semaphore(LISTS_AT_ONCE)
 
         async def of(mount: Mount) -> list[tuple[str, Listener, int]]:
             async with few:
                 asked_s = self._clock.now_ms() // 1000
                 try:
-                    body = await self._ask("listclients", mount=mount.path)
+                    answer = await self._ask("listclients", mount=mount.path)
                 except StatusError as error:
                     if error.status in (400, 404):
                         return []  # its source left since the statistics were read
                     raise
-            return [(mount.path, listener, asked_s) for listener in parse_listeners(body)]
+            answered_s = self._clock.now_ms() // 1000
+            date_s = answer.date_s
+            looked_s = date_s if date_s is not None and asked_s <= date_s <= answered_s else asked_s
+            return [(mount.path, listener, looked_s) for listener in parse_listeners(answer.body)]
 
         asked = (of(mount) for mount in stats.mounts if mount.listeners)
         try:
@@ -210,14 +216,14 @@ def _publish(mount: Mount, at: int) -> PublishReading:
     )
 
 
-def _viewer(path: str, listener: Listener, asked_s: int, at: int) -> ViewerReading:
+def _viewer(path: str, listener: Listener, looked_s: int, at: int) -> ViewerReading:
     scope, name = stream_of(path)
     return ViewerReading(
         viewer_id=f"{listener.listener_id}@{digest_of(listener.ip)}",
         scope=scope,
         name=name,
         protocol=PROTOCOL,
-        age_ms=max(0, at - max(0, asked_s - listener.connected_s) * 1000),
+        age_ms=max(0, at - max(0, looked_s - listener.connected_s) * 1000),
     )
 
 

@@ -8,12 +8,12 @@ again and again.
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 import httpx
 
 from streamusage.agent.source import SourceError
+from streamusage.agent.sources.asking import http_date_s
 from streamusage.agent.sources.nginx_stat import StatError, StatPage, parse_stat
 from streamusage.clock import Clock
 
@@ -61,7 +61,7 @@ class Boot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One answer of the page, when it was had, and by whom it was given."""
+    """One answer of the page, when it was asked for, and by whom it was given."""
 
     page: StatPage
     boot: Boot
@@ -123,6 +123,7 @@ class NginxPage:
 
         A boot that was seen before keeps the name that it had then.
         """
+        at, elapsed_ms = self._clock.now_ms(), self._clock.elapsed_ms()
         try:
             async with (
                 asyncio.timeout(self._timeout_seconds),
@@ -134,7 +135,6 @@ class NginxPage:
                     follow_redirects=False,
                 ) as response,
             ):
-                at, elapsed_ms = self._clock.now_ms(), self._clock.elapsed_ms()
                 if response.status_code != 200:
                     raise SourceError(self._explain_status(response.status_code))
                 body = bytearray()
@@ -158,7 +158,8 @@ class NginxPage:
             page = parse_stat(bytes(body))
         except StatError as error:
             raise SourceError(f"{self._shown_url} gave no statistics: {error}") from None
-        boot = Boot(_answered_at_s(response.headers.get("Date"), at) - page.uptime_s, page.pid)
+        answered_at_s = http_date_s(response.headers.get("Date"))
+        boot = Boot((at // 1000 if answered_at_s is None else answered_at_s) - page.uptime_s, page.pid)
         boot = next((before for before in seen if before.is_same(boot)), boot)
         return Sample(page, boot, at, elapsed_ms)
 
@@ -173,14 +174,6 @@ class NginxPage:
     async def close(self) -> None:
         if self._own_http:
             await self._http.aclose()
-
-
-def _answered_at_s(date: str | None, at_ms: int) -> int:
-    """The server's clock in its answer, in whole seconds; the agent's where it tells none."""
-    try:
-        return int(parsedate_to_datetime(date or "").timestamp())
-    except (ValueError, TypeError, OverflowError, OSError):
-        return at_ms // 1000
 
 
 def _without_secrets(url: str) -> str:
