@@ -16,7 +16,7 @@ BLOCKS = set("▁▂▃▄▅▆▇█")
 
 def row_of(server: str, lines: list[str]) -> str:
     """The cells of a server in the gap view, without its name and share."""
-    row = next((line.strip() for line in lines if line.strip().startswith(f"{server} ")), "")
+    row = next((row for line in lines if (row := line.strip(" ▸")).startswith(f"{server} ")), "")
     return row[13:].rpartition(" %")[0]
 
 

@@ -157,7 +157,7 @@ class GapGridView(HeadedTable):
     def _row(self, grid: GapGrid, number: int) -> list[Part]:
         row = grid.rows[number]
         name = padded(safe(row.name), name_cells(self.size.width))
-        parts: list[Part] = [(f" {name} ", "strong" if number == self.row else "")]
+        parts: list[Part] = [(f"▸{name} ", "strong") if number == self.row else (f" {name} ", "")]
         just_turned = self._turned.get(row.name, ())
         for place, cell in enumerate(grid.cells_of(number)):
             ink = _ink(cell)
@@ -206,7 +206,10 @@ class GapGridView(HeadedTable):
         if self.size.width >= _AMOUNTS_FROM_CELLS:
             titles = padded_left("COMPLETE", _PERCENT_CELLS + 2)
             titles += "".join(padded_left(title, _AMOUNT_CELLS) for title, _ in _AMOUNTS)
-        return [(" " * (name_cells(self.size.width) + 2) + "".join(line) + titles, "quiet")]
+        # Half-tone cells turned round look as before: the cursor is shown above them too.
+        before, after = "".join(line[: self.cell]), "".join(line[self.cell + 1 :])
+        indent = " " * (name_cells(self.size.width) + 2)
+        return [(indent + before, "quiet"), ("▾", "accent"), (after + titles, "quiet")]
 
     def _label(self, at_ms: int, every_minutes: int) -> str:
         here = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._tz)
