@@ -29,6 +29,10 @@ LAST_SYNC_SECONDS = 5.0
 CORRECT_FROM_MS = 2_000
 """An agent's clock that is off by more than this against the service's is set right; less is the network's delay."""
 
+SHIFT_FROM_MS = 20
+"""From such a difference between the machine's wall clock and the agent's on, the log's times are put on the agent's.
+Less is how exactly the two can be read."""
+
 STEPS_A_SYNC = 4
 """Exchanges that one sync-up may take: ask for an epoch, be told of a hole, report."""
 
@@ -152,7 +156,7 @@ class Agent:
     @property
     def _log_shift_ms(self) -> int:
         ahead_ms = self._clock.ahead_ms
-        return ahead_ms if abs(ahead_ms) > CORRECT_FROM_MS // 2 else 0
+        return ahead_ms if abs(ahead_ms) > SHIFT_FROM_MS else 0
 
     def _shifted(self, ended: tuple[EndedConnection, ...]) -> tuple[EndedConnection, ...]:
         shift_ms = self._log_shift_ms

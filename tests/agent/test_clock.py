@@ -140,3 +140,26 @@ async def test_an_agent_that_starts_again_on_a_machine_with_a_wrong_clock(tmp_pa
         machine.elapsed += 30_000 if restart < 2 else 0
     latest = {row.slot: row for report in service.reports for row in report.slots}
     assert sum(row.view_time_ms for row in latest.values()) == 3 * 20_000 + 2 * 30_000
+
+
+@pytest.mark.parametrize("set_ms", [-900, -700, 700, 900])
+async def test_a_wall_clock_that_is_set_by_less_than_a_second_counts_nobody_twice(tmp_path: Path, set_ms: int) -> None:
+    machine = MachineClock(0)
+    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
+    journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+    agent = an_agent(journal, machine, SteadyClock(machine), server, service)
+    await agent.poll()
+    machine.wrong_ms = set_ms
+    for step in range(20):
+        machine.elapsed += 1_000
+        if step % 4 == 0:
+            server.connect(machine.now_ms(), "play", "s1")
+        if step % 4 == 3:
+            server.disconnect(machine.now_ms(), max(server.open))
+        await agent.poll()
+    await agent.sync()
+    await agent.sync()
+    journal.close()
+    latest = {row.slot: row for report in service.reports for row in report.slots}
+    assert sum(sum(row.connections.values()) for row in latest.values()) == len(server.truth.connections) == 5
+    assert sum(row.view_time_ms for row in latest.values()) == sum(end - begin for begin, end in server.truth.views)
