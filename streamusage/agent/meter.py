@@ -290,7 +290,6 @@ class _Step:
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
-            self._take_back(known, started_at - line.granularity_ms)
             self._end_known_viewer(known, ended_at, seen_viewers)
         elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
@@ -325,12 +324,6 @@ class _Step:
             if retired.boot == boot:
                 self.retired[index], more_in, more_out = with_lines(retired, line.bytes_in, line.bytes_out)
                 self._add_bytes(Interval(ended_at, ended_at), more_in, more_out)
-
-    def _take_back(self, viewer: ViewerRow, earliest_ms: int) -> None:
-        """Takes back the view time before the earliest instant at which the log lets the viewer have come."""
-        counted_from = max(viewer.started_at, self.before.since)
-        if counted_from < earliest_ms:
-            self._add_view_time(counted_from, earliest_ms, -1)
 
     def _end_known_viewer(self, viewer: ViewerRow, ended_at: int, seen: set[str]) -> None:
         if viewer.viewer_id in seen:
