@@ -146,6 +146,7 @@ def run_replay(polls: list[Recorded], from_ms: int, *, name: str, tz: tzinfo | N
                 theme=theme,
                 make_poller=lambda post: Player(polls, post, from_ms, clock),
             )
+            app.state.tells_skew = False  # the recording is of another time than now
             return await app.run_async()
 
     code = asyncio.run(play())

@@ -126,6 +126,7 @@ async def test_a_recording_is_played_with_the_same_keys(tmp_path: Path) -> None:
         lines = await console.until("the table of then", holds("live/s08"))
         assert "recording night.tape" in lines[0]
         assert "RO" in lines[0]
+        assert "clock" not in lines[0], "it is of another time, and no clock is wrong for that"
         assert not any("live/s09" in line for line in lines), "what came later is not known yet"
         await console.keys(",", ",")
         lines = await console.until("two polls before", holds("stepped back to"))

@@ -118,7 +118,7 @@ def latency_lines(state: ConsoleState) -> list[str]:
     if not state.latency.splits:
         lines.append("  nothing polled yet")
     lines += ["", f"polled every {state.poll_interval_ms / 1000:g} s"]
-    if state.skew_ms is not None:
+    if state.tells_skew and state.skew_ms is not None:
         lines.append(f"the service's clock is {state.skew_ms / 1000:+.1f} s from this machine's")
     if state.drift:
         lines.append(f"its records differ from the documented ones: {state.drift.in_words()}")
