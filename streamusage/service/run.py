@@ -232,9 +232,9 @@ async def _keep_days(service: Service) -> None:
     zones, settle_ms = service.account_zones, service.close_settle_ms
 
     async def close_what_is_due() -> None:
-        now_ms = service.clock.now_ms()
-        while await service.read(lambda connection: is_due(connection, zones, now_ms, settle_ms)):
-            await service.write(lambda connection: advance(connection, zones, now_ms, settle_ms))
+        # The time is told in the transaction: a day is not closed before the report came that it waited for.
+        while await service.read(lambda connection: is_due(connection, zones, service.clock.now_ms(), settle_ms)):
+            await service.write(lambda connection: advance(connection, zones, service.clock.now_ms(), settle_ms))
 
     while True:
         await service.clock.sleep(CLOSING_EVERY_SECONDS)
