@@ -1,6 +1,5 @@
 """The gap view: which time of which server or stream was seen live, filled in, is still owed, or is lost."""
 
-import gc
 from typing import ClassVar
 
 from textual import on
@@ -9,6 +8,7 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from streamusage.coverage import Interval, Provenance
+from tui import garbage
 from tui.actions import Context, available, bindings
 from tui.messages import CoveragePolled, DayPolled
 from tui.model import formats
@@ -119,10 +119,7 @@ class GapsScreen(ConsoleScreen):
         if polled.carriers is not None:
             self.book.heard_carriers(polled.carriers.carriers)
         if replaced:
-            # A month of 500 servers is 100,000 objects that live long. The collector would go through all of them again
-            # and again, in the middle of key presses; they hold no cycles, so it has nothing to find.
-            gc.collect(1)
-            gc.freeze()
+            garbage.set_aside()
         self._cell.time_went_on(self._now_ms(), self.state)
         self._note_turned(before)
         self._tell_open_gap()
