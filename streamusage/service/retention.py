@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_
 
 from streamusage.coverage import SLOT_MS, slot_of
 from streamusage.service.audit import note
-from streamusage.service.changes import SLOTS_KEPT_FROM, forget_tombstones, put_counter
+from streamusage.service.changes import SLOTS_KEPT_FROM, forget_tombstones, raise_counter
 from streamusage.service.figures import HOUR_MS
 from streamusage.service.ledger_schema import hours
 from streamusage.service.records import bury
@@ -122,7 +122,7 @@ async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
             upto = min(before_ms, first + SLOT_MS)
 
             def forget(connection: Connection, table: Table = table, upto: int = upto) -> None:
-                put_counter(connection, SLOTS_KEPT_FROM, before_ms)
+                raise_counter(connection, SLOTS_KEPT_FROM, before_ms)
                 connection.execute(delete(table).where(table.c.slot < upto))
 
             await keeper.write(forget)

@@ -87,6 +87,29 @@ async def test_a_cursor_that_missed_forgotten_deletes_starts_over(estate: Estate
     assert resets == [late, False]
 
 
+async def test_a_list_that_nobody_asked_for_until_its_deletes_were_forgotten_shows_none_of_them(estate: Estate) -> None:
+    await estate.take_in(a_record("a"), a_record("b"))
+    assert len(await estate.records()) == 2
+    await estate.usage("DELETE", "/live/a")
+    estate.clock.now += 31 * DAY_MS
+    await estate.take_in(a_record("c"))
+    await discard(estate)
+    assert [record["name"] for record in await estate.records()] == ["c"]
+
+
+async def test_a_shorter_retention_is_not_taken_back_by_a_longer_one(estate: Estate) -> None:
+    """What is discarded stays so: a day that lost minutes is not whole because something older came."""
+    agent = ReportingAgent(estate, "edge-1")
+    agent.watermark = NOW - 40 * DAY_MS
+    await agent.sync_up(SlotRow(slot=NOW - 40 * DAY_MS, revision=0, bytes_out=7))
+    await discard(estate, daily_statistics_days=30)
+    asked = "/api/v1/daily?from=2026-10-09&to=2026-10-09&tz=Asia/Tokyo"  # where days are not closed
+    assert (await estate.ask("GET", asked)).json()["days"] == []
+    await agent.sync_up(SlotRow(slot=NOW - 800 * DAY_MS, revision=0, bytes_out=5))
+    await discard(estate, daily_statistics_days=400)
+    assert (await estate.ask("GET", asked)).json()["days"] == []
+
+
 async def test_a_deleted_record_that_still_goes_on_is_not_forgotten(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
