@@ -25,6 +25,8 @@ _TAKE_CHANGES = Prepared(
 _NEWEST_LIFE = Prepared(select(lives.c.life).order_by(lives.c.number.desc()).limit(1))
 SLOTS_KEPT_FROM = "slots_kept_from"
 """The counter that holds the instant before which slots were discarded."""
+SAMPLES_KEPT_FROM = "samples_kept_from"
+"""The counter that holds the slot before which samples were discarded."""
 
 
 class Cursor(NamedTuple):
