@@ -188,6 +188,21 @@ async def test_a_server_first_heard_of_later_is_nothing_but_an_adjustment(tmp_pa
         assert (await days(estate, "2026-11-20"))["edge-1"]["state"] == "final"
 
 
+async def test_a_server_that_says_it_began_in_the_year_287396_holds_nobody_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
+        odd, known = an_agent(estate, "origin-1"), an_agent(estate)
+        odd.watermark = 2**53 - MINUTE
+        await odd.sync_up(upto_ms=2**53)
+        await settle(estate)
+        assert await days(estate, "2026-11-20") == {}
+        estate.clock.now = utc(2026, 11, 21, 2)
+        await known.sync_up()
+        assert (await days(estate, "2026-11-20"))["edge-1"]["state"] == "final"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_other_zones_are_final_only_while_nothing_is_owed_and_cannot_be_closed(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12), "UTC", "Asia/Kolkata") as estate:
         agent = an_agent(estate)
