@@ -12,6 +12,7 @@ from streamusage.agent.sources.hls import Cursor, HlsSource
 from streamusage.agent.sources.hls_log import Viewers, parse_line, stream_of
 from streamusage.agent.sources.icecast import ended_of
 from streamusage.agent.sources.icecast_log import parse_line as parse_icecast
+from tests.agent.hand_clock import HandClock
 
 FIXTURES = Path(__file__).parent / "fixtures"
 T0 = 1_795_000_000
@@ -64,22 +65,6 @@ def test_refused_requests_are_traffic_only() -> None:
 )
 def test_the_stream_of_a_path(path: str, stream: tuple[str, str]) -> None:
     assert stream_of(path) == stream
-
-
-class HandClock:
-    """A clock that the test moves."""
-
-    def __init__(self, now: int) -> None:
-        self.now = now
-
-    def now_ms(self) -> int:
-        return self.now
-
-    def elapsed_ms(self) -> int:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += int(seconds * 1000)
 
 
 async def test_an_agent_that_begins_again_goes_on_as_if_it_had_stayed(tmp_path: Path) -> None:
