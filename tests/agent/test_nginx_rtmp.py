@@ -10,8 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamusage.agent.source import Reading, SourceError
+from streamusage.agent.source import LogGoneError, Reading, SourceError
 from streamusage.agent.sources import nginx_page
+from streamusage.agent.sources.log_reader import LINES_LOST
 from streamusage.agent.sources.nginx_page import Boot
 from streamusage.agent.sources.nginx_rtmp import Cursor, NginxRtmpSource
 from tests.agent.hand_clock import HandClock
@@ -200,6 +201,24 @@ async def test_a_log_that_was_not_read_before_is_begun_at_its_end(server: Answer
     assert [line.connection_id for line in third.ended] == ["111"]
     assert await source.ended_between(first.cursor, third.cursor) == second.ended + third.ended
     assert (await source.read(second.cursor)).ended == third.ended
+    await source.close()
+
+
+async def test_lines_that_nobody_read_and_that_are_gone_are_said(server: Answers, tmp_path: Path) -> None:
+    server.next = [page_by()]
+    log = tmp_path / "rtmp_access.log"
+    lines = (FIXTURES / "nginx_rtmp_access.log").read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:2]))
+    source = NginxRtmpSource(server.url, log, HandClock(NOW))
+    first = await source.read(None)
+    log.unlink()
+    log.write_bytes(lines[3])
+    second = await source.read(first.cursor)
+    assert [line.connection_id for line in second.ended] == ["83"]
+    assert (first.misses, second.misses, second.logs_ends) == ("", LINES_LOST, True)
+    assert (await source.read(second.cursor)).misses == ""
+    with pytest.raises(LogGoneError):
+        await source.ended_between(first.cursor, second.cursor)
     await source.close()
 
 
