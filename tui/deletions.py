@@ -111,4 +111,4 @@ class Deletions:
         self._say(f"{told}; {more}" if more else told, ink)
 
     def _say(self, text: str, ink: str = "strong") -> None:
-        self._app.sessions_screen.say(text, ink)
+        self._app.say(text, ink)

@@ -14,7 +14,8 @@ from streamusage.service.schema import counters, lives, tombstones
 from streamusage.service.sql import upsert
 
 _CHANGE = counters.c.name == "change"
-_FORGOTTEN = "tombstones_forgotten"
+FORGOTTEN = "tombstones_forgotten"
+"""The counter that holds the newest change of any tombstone that was forgotten."""
 _COUNTER = Prepared(select(counters.c.value).where(counters.c.name == bindparam("of_name")))
 _LIFE = Prepared(select(lives.c.number).where(lives.c.life == bindparam("of_life")))
 _LIFE_NUMBERED = Prepared(select(lives.c.first_change).where(lives.c.number == bindparam("of_number")))
@@ -24,6 +25,8 @@ _TAKE_CHANGES = Prepared(
 _NEWEST_LIFE = Prepared(select(lives.c.life).order_by(lives.c.number.desc()).limit(1))
 SLOTS_KEPT_FROM = "slots_kept_from"
 """The counter that holds the instant before which slots were discarded."""
+SAMPLES_KEPT_FROM = "samples_kept_from"
+"""The counter that holds the slot before which samples were discarded."""
 
 
 class Cursor(NamedTuple):
@@ -44,7 +47,8 @@ def parse_cursor(text: str) -> Cursor | None:
         change, deletes_from = (int(number, 16) for number in numbers)
     except ValueError:
         return None
-    return Cursor(life, change, deletes_from) if deletes_from >= 0 and 0 <= change < 2**63 else None
+    can_be = all(0 <= number < 2**63 for number in (change, deletes_from))
+    return Cursor(life, change, deletes_from) if can_be else None
 
 
 def last_change(connection: Connection) -> int | None:
@@ -68,11 +72,16 @@ def put_counter(connection: Connection, name: str, value: int) -> None:
     upsert(connection, counters, [{"name": name, "value": value}])
 
 
+def raise_counter(connection: Connection, name: str, value: int) -> None:
+    """Puts the number where it is above the one that is kept."""
+    put_counter(connection, name, max(value, counter(connection, name)))
+
+
 def forget_tombstones(connection: Connection, where: ColumnElement[bool]) -> None:
     """Forgets deletes. A cursor that has not seen them all starts over from then on."""
     newest = connection.execute(select(func.max(tombstones.c.change)).where(where)).scalar()
     if newest is not None:
-        put_counter(connection, _FORGOTTEN, max(newest, counter(connection, _FORGOTTEN)))
+        raise_counter(connection, FORGOTTEN, newest)
         connection.execute(delete(tombstones).where(where))
 
 
@@ -105,7 +114,7 @@ def still_good(connection: Connection, cursor: Cursor) -> bool:
     lives_then = _LIFE.rows(connection, of_life=cursor.life)
     if not lives_then or cursor.change > (last_change(connection) or 0):
         return False
-    if max(cursor.change, cursor.deletes_from) < counter(connection, _FORGOTTEN):
+    if max(cursor.change, cursor.deletes_from) < counter(connection, FORGOTTEN):
         return False
     followed_by = _LIFE_NUMBERED.rows(connection, of_number=lives_then[0].number + 1)
     return not followed_by or cursor.change <= followed_by[0].first_change

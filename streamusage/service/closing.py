@@ -158,12 +158,13 @@ def close_by_hand(
 def _step(
     connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], now_ms: int, settle_ms: int
 ) -> Step | LateStep | None:
-    if not expected:
+    began = min((item.since for item in expected), default=now_ms)
+    if began >= now_ms:
         return None
     upto = closed_upto(connection, tz)
     if upto is not None and (late := _late_step(connection, tz, expected, upto)):
         return late
-    day = day_of(min(item.since for item in expected) if upto is None else upto, tz)
+    day = day_of(began if upto is None else upto, tz)
     interval = day_interval(day, tz)
     if interval.to_ms > now_ms:
         return None

@@ -135,7 +135,7 @@ def _server_answer(row: Row[Any], active: int, now_ms: int) -> dict[str, Any]:
         "active_subscribers": active,
         "clock_offset_ms": state.clock_offset_ms,
         "removed": row.removed or None,
-        "removed_at": row.removed_at,
+        "removed_at": row.removed_at if row.removed else None,
     }
 
 

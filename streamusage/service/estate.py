@@ -34,7 +34,9 @@ def remove_server(connection: Connection, server: str, who: str, now_ms: int, *,
     if not force and state.last_sync_at is not None and now_ms - state.last_sync_at <= state.late_after_ms:
         return Removed("reports")
     touched = sessions_of(connection, server) if force else live_sessions(connection, server)
-    values = {"removed": how, "removed_at": now_ms, "owes": "", "unreachable": 0}
+    values = {"removed": how, "owes": "", "unreachable": 0}
+    if not row.removed:  # else it has been out of service since then
+        values["removed_at"] = now_ms
     connection.execute(update(servers).where(servers.c.server == server).values(values))
     refresh(connection, touched, now_ms, forget_max=force)
     note(connection, who, f"remove server {how}", now_ms, records=len(touched), server=server)

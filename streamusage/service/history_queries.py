@@ -11,12 +11,18 @@ from sqlalchemy import Connection, func, select
 
 from streamusage.coverage import SLOT_MS, Interval, Provenance, slot_of, worst
 from streamusage.service.apply import Piece
+from streamusage.service.changes import SAMPLES_KEPT_FROM, counter
 from streamusage.service.coverage_queries import provenance_of_server, watched
+from streamusage.service.errors import ApiError
 from streamusage.service.schema import samples, server_sessions, servers, stream_key
 from streamusage.service.spans import merged
 from streamusage.usage import StreamId
 
 KNOWN = frozenset({Provenance.LIVE, Provenance.BACKFILLED, Provenance.PARTIAL})
+MOST_DAYS = 400
+"""How much time is told of at once: each of its minutes is looked at."""
+AHEAD_MS = 3_600_000
+"""How far beyond now there may be anything to tell: an agent's clock may be ahead."""
 
 
 class Point(NamedTuple):
@@ -28,14 +34,23 @@ class Point(NamedTuple):
     state: Provenance | None
 
 
+def told_of(connection: Connection, window: Interval, now_ms: int) -> Interval:
+    """The part of a window of which there may be samples: of discarded ones nothing is known, which is no zero."""
+    told = window.clip(counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
+    if told.length_ms > MOST_DAYS * 86_400_000:
+        raise ApiError(400, f"at most {MOST_DAYS} days can be asked for at once; make the window shorter")
+    return told
+
+
 def history_answer(
     connection: Connection, stream: StreamId, window: Interval, step_ms: int, now_ms: int
 ) -> dict[str, Any]:
     """The stream's history as `GET /api/v1/streams/{scope}/{name}/history` tells it. The window is cut at steps."""
     key = stream_key(stream.scope, stream.name)
+    told = told_of(connection, window, now_ms)
     sampled: dict[str, dict[int, tuple[int, int]]] = {}
     for row in connection.execute(
-        select(samples).where(samples.c.stream == key, samples.c.slot >= window.from_ms, samples.c.slot < window.to_ms)
+        select(samples).where(samples.c.stream == key, samples.c.slot >= told.from_ms, samples.c.slot < told.to_ms)
     ):
         sampled.setdefault(row.server, {})[row.slot] = row.active, row.highest
     live: dict[str, int] = dict(
@@ -50,8 +65,8 @@ def history_answer(
             .group_by(server_sessions.c.server)
         ).all()
     )
-    estate = watched(connection, window.from_ms, window.to_ms, now_ms, sorted({*sampled, *live}))
-    by_server = [server_points(merged(item.pieces, *window), sampled.get(item.state.server, {})) for item in estate]
+    estate = watched(connection, *told, now_ms, sorted({*sampled, *live}))
+    by_server = [server_points(merged(item.pieces, *told), sampled.get(item.state.server, {})) for item in estate]
     return {
         "step_ms": step_ms,
         "points": [point._asdict() for point in folded(added(by_server), window, step_ms)],
@@ -93,9 +108,13 @@ def added(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
 
 def folded(slots: dict[int, Point], window: Interval, step_ms: int) -> list[Point]:
     """Steps over the window: the newest active figure known in each, the highest, and the worst state."""
+    by_step: dict[int, list[Point]] = {}
+    for slot in sorted(slots):
+        if window.from_ms <= slot < window.to_ms:
+            by_step.setdefault((slot - window.from_ms) // step_ms, []).append(slots[slot])
     points = []
-    for at in range(window.from_ms, window.to_ms, step_ms):
-        inside = [slots[slot] for slot in range(at, min(at + step_ms, window.to_ms), SLOT_MS) if slot in slots]
+    for number, at in enumerate(range(window.from_ms, window.to_ms, step_ms)):
+        inside = by_step.get(number, [])
         known = [point for point in inside if point.active is not None]
         points.append(
             Point(

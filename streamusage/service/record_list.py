@@ -11,7 +11,7 @@ import msgspec
 import zstandard
 from sqlalchemy import Connection, bindparam, select
 
-from streamusage.service.changes import last_change, newest_life
+from streamusage.service.changes import FORGOTTEN, counter, last_change, newest_life
 from streamusage.service.prepared import Prepared
 from streamusage.service.records import WIRE_COLUMNS, WireRecord
 from streamusage.service.schema import tombstones, usage
@@ -71,7 +71,9 @@ class RecordList:
         return self._bodies[""]
 
     def _bring_up_to(self, connection: Connection, version: ListVersion) -> None:
-        changed = self._changed_buckets(connection) if version.life == self._version.life else None
+        # A delete that was forgotten since is among no changes any more.
+        can_tell = version.life == self._version.life and self._version.change >= counter(connection, FORGOTTEN)
+        changed = self._changed_buckets(connection) if can_tell else None
         self._bodies = {}
         if changed is None or len(changed) > _WORTH_A_REBUILD:
             self._buckets = _read_all(connection)

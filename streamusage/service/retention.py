@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_
 
 from streamusage.coverage import SLOT_MS, slot_of
 from streamusage.service.audit import note
-from streamusage.service.changes import SLOTS_KEPT_FROM, forget_tombstones, put_counter
+from streamusage.service.changes import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, forget_tombstones, raise_counter
 from streamusage.service.figures import HOUR_MS
 from streamusage.service.ledger_schema import hours
 from streamusage.service.records import bury
@@ -64,7 +64,7 @@ async def discard_old(keeper: Keeper, retention: Retention, now_ms: int) -> int:
     days_before = slot_of(now_ms - retention.daily_statistics_days * DAY_MS)
     discarded = await _discard_records(keeper, usage_before, now_ms)
     await _discard_parts(keeper, usage_before)
-    await _discard_samples(keeper, usage_before)
+    await _discard_samples(keeper, slot_of(usage_before))
     await _discard_slots(keeper, days_before)
     for server in await keeper.read(_all_servers):
         await keeper.write(_deleting(spans, and_(spans.c.server == server, spans.c.to_ms <= days_before)))
@@ -104,6 +104,7 @@ async def _discard_parts(keeper: Keeper, before_ms: int) -> None:
 
 
 async def _discard_samples(keeper: Keeper, before_ms: int) -> None:
+    await keeper.write(lambda connection: raise_counter(connection, SAMPLES_KEPT_FROM, before_ms))
     for server in await keeper.read(_all_servers):
         oldest = select(func.min(samples.c.slot)).where(samples.c.server == server)
         while (first := await keeper.read(lambda c, query=oldest: c.execute(query).scalar())) is not None:  # type: ignore[misc]
@@ -122,7 +123,7 @@ async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
             upto = min(before_ms, first + SLOT_MS)
 
             def forget(connection: Connection, table: Table = table, upto: int = upto) -> None:
-                put_counter(connection, SLOTS_KEPT_FROM, before_ms)
+                raise_counter(connection, SLOTS_KEPT_FROM, before_ms)
                 connection.execute(delete(table).where(table.c.slot < upto))
 
             await keeper.write(forget)

@@ -16,7 +16,7 @@ from streamusage.service.apply import Piece
 from streamusage.service.context import Service
 from streamusage.service.coverage_queries import watched
 from streamusage.service.errors import ApiError, json_response
-from streamusage.service.history_queries import added, folded, server_points
+from streamusage.service.history_queries import added, folded, server_points, told_of
 from streamusage.service.requests import Query
 from streamusage.service.schema import samples, server_sessions, servers
 from streamusage.service.spans import merged
@@ -51,6 +51,7 @@ def trend_routes(service: Service) -> APIRouter:
 
 def trends_answer(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> list[dict[str, Any]]:
     """The trends as they are told. The window is cut at steps."""
+    told = told_of(connection, window, now_ms)
     names: dict[bytes, StreamId] = {}
     reporting: dict[bytes, set[str]] = {}
     live = (
@@ -65,14 +66,13 @@ def trends_answer(connection: Connection, window: Interval, step_ms: int, now_ms
     # Every sample of the window, not only those of the live streams: there may be more of these than a statement takes.
     for sample in connection.execute(
         select(samples.c.server, samples.c.slot, samples.c.stream, samples.c.active, samples.c.highest).where(
-            samples.c.slot >= window.from_ms, samples.c.slot < window.to_ms
+            samples.c.slot >= told.from_ms, samples.c.slot < told.to_ms
         )
     ):
         if sample.stream in sampled:
             sampled[sample.stream].setdefault(sample.server, {})[sample.slot] = sample.active, sample.highest
     estate: dict[str, list[Piece]] = {
-        item.state.server: merged(item.pieces, *window)
-        for item in watched(connection, window.from_ms, window.to_ms, now_ms)
+        item.state.server: merged(item.pieces, *told) for item in watched(connection, *told, now_ms)
     }
     answer = []
     for key, stream in names.items():

@@ -188,6 +188,41 @@ async def test_a_server_first_heard_of_later_is_nothing_but_an_adjustment(tmp_pa
         assert (await days(estate, "2026-11-20"))["edge-1"]["state"] == "final"
 
 
+async def test_a_server_removed_in_order_and_then_by_force_was_out_of_service_from_the_first_on(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 19, 12)) as estate:
+        gone, there = an_agent(estate), an_agent(estate, "origin-1")
+        estate.clock.now = utc(2026, 11, 20, 2)
+        await gone.sync_up()
+        estate.clock.now = removed_at = utc(2026, 11, 20, 3)
+        for force in ("false", "true"):
+            removed = await estate.ask("DELETE", f"/api/v1/servers/edge-1?force={force}")
+            assert removed.status_code == 200, removed.text
+            told = (await estate.ask("GET", "/api/v1/servers")).json()["servers"][0]
+            assert told["removed_at"] == removed_at
+            estate.clock.now += 48 * HOUR
+            await there.sync_up()
+            assert set(await days(estate, "2026-11-20")) == {"edge-1", "origin-1"}
+            assert set(await days(estate, "2026-11-21")) == {"origin-1"}
+        await gone.sync_up()
+        told = (await estate.ask("GET", "/api/v1/servers")).json()["servers"][0]
+        assert (told["removed"], told["removed_at"]) == (None, None)
+
+
+async def test_a_server_that_says_it_began_in_the_year_287396_holds_nobody_up(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
+        odd, known = an_agent(estate, "origin-1"), an_agent(estate)
+        odd.watermark = 2**53 - MINUTE
+        await odd.sync_up(upto_ms=2**53)
+        await settle(estate)
+        assert await days(estate, "2026-11-20") == {}
+        estate.clock.now = utc(2026, 11, 21, 2)
+        await known.sync_up()
+        assert (await days(estate, "2026-11-20"))["edge-1"]["state"] == "final"
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
 async def test_other_zones_are_final_only_while_nothing_is_owed_and_cannot_be_closed(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12), "UTC", "Asia/Kolkata") as estate:
         agent = an_agent(estate)

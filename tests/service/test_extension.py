@@ -66,6 +66,14 @@ async def test_a_cursor_that_is_not_ours_starts_over(estate: Estate, cursor: str
     assert len(answer["records"]) == 1  # type: ignore[arg-type]
 
 
+async def test_a_cursor_with_a_number_that_no_store_holds_starts_over(estate: Estate) -> None:
+    await estate.take_in(a_record())
+    life = str((await changes(estate))["cursor"]).partition(".")[0]
+    for numbers in (f"{2**63:x}.0", f"0.{2**63:x}", f"0.{'f' * 5_000}"):
+        answer = await changes(estate, f"{life}.{numbers}")
+        assert (answer["reset"], len(answer["records"])) == (True, 1)  # type: ignore[arg-type]
+
+
 async def test_a_restart_keeps_cursors_and_a_restored_copy_resets_those_it_never_gave(tmp_path: Path) -> None:
     kept, copy = tmp_path / "usage.db", tmp_path / "copy.db"
     async with an_estate(tmp_path) as estate:

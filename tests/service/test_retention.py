@@ -71,6 +71,27 @@ async def test_daily_statistics_are_kept_for_longer_and_then_a_day_goes_whole(es
     )
 
 
+async def test_what_is_discarded_of_a_trend_is_not_known_which_is_no_zero(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    for turn in range(2):
+        slot = estate.clock.now
+        estate.clock.now += 60_000
+        sample = SampleRow(slot=slot, scope="live", name="stream1", revision=0, active=2, highest=3)
+        await agent.sync_up(a_session("e", end_time=estate.clock.now), sample)
+        estate.clock.now += (8 - 8 * turn) * DAY_MS
+
+    async def told() -> list[list[int | None]]:
+        history = await estate.ask("GET", f"/api/v1/streams/live/stream1/history?from={NOW}&to={slot + 60_000}")
+        trends = await estate.ask("GET", f"/api/v1/trends?from={NOW}&to={slot + 60_000}&step={DAY_MS}")
+        by_minute = [point["active"] for point in history.json()["points"]]
+        (by_day,) = [stream["active"] for stream in trends.json()["streams"]]
+        return [[by_minute[0], by_minute[1], by_minute[-1]], [by_day[0], by_day[-1]]]
+
+    assert await told() == [[2, 0, 2], [0, 2]]
+    await discard(estate)
+    assert await told() == [[None, None, 2], [None, 2]]
+
+
 @pytest.mark.parametrize("late", [False, True])
 async def test_a_cursor_that_missed_forgotten_deletes_starts_over(estate: Estate, late: bool) -> None:
     await estate.take_in(a_record("a"), a_record("b"))
@@ -85,6 +106,29 @@ async def test_a_cursor_that_missed_forgotten_deletes_starts_over(estate: Estate
         (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"] for cursor in (before, after)
     ]
     assert resets == [late, False]
+
+
+async def test_a_list_that_nobody_asked_for_until_its_deletes_were_forgotten_shows_none_of_them(estate: Estate) -> None:
+    await estate.take_in(a_record("a"), a_record("b"))
+    assert len(await estate.records()) == 2
+    await estate.usage("DELETE", "/live/a")
+    estate.clock.now += 31 * DAY_MS
+    await estate.take_in(a_record("c"))
+    await discard(estate)
+    assert [record["name"] for record in await estate.records()] == ["c"]
+
+
+async def test_a_shorter_retention_is_not_taken_back_by_a_longer_one(estate: Estate) -> None:
+    """What is discarded stays so: a day that lost minutes is not whole because something older came."""
+    agent = ReportingAgent(estate, "edge-1")
+    agent.watermark = NOW - 40 * DAY_MS
+    await agent.sync_up(SlotRow(slot=NOW - 40 * DAY_MS, revision=0, bytes_out=7))
+    await discard(estate, daily_statistics_days=30)
+    asked = "/api/v1/daily?from=2026-10-09&to=2026-10-09&tz=Asia/Tokyo"  # where days are not closed
+    assert (await estate.ask("GET", asked)).json()["days"] == []
+    await agent.sync_up(SlotRow(slot=NOW - 800 * DAY_MS, revision=0, bytes_out=5))
+    await discard(estate, daily_statistics_days=400)
+    assert (await estate.ask("GET", asked)).json()["days"] == []
 
 
 async def test_a_deleted_record_that_still_goes_on_is_not_forgotten(estate: Estate) -> None:

@@ -44,5 +44,19 @@ async def test_a_window_that_makes_no_sense_is_refused(estate: Estate, query: st
     assert answer.status_code == 400
 
 
+@pytest.mark.parametrize("path", ["trends", "streams/live/stream1/history"])
+async def test_a_server_that_says_it_ran_for_ages_takes_no_ages_to_tell(estate: Estate, path: str) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    agent.watermark = 0
+    sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
+    await agent.sync_up(a_session(), sample, upto_ms=2**53)
+    step = 2**53 // MINUTE * MINUTE
+    long = await estate.ask("GET", f"/api/v1/{path}?from=0&to={2**53}&step={step}", timeout=60)
+    assert (long.status_code, "at most 400 days" in long.json()["errorMessage"]) == (400, True)
+    day = 24 * 60 * MINUTE
+    ahead = await estate.ask("GET", f"/api/v1/{path}?from={NOW}&to={NOW + 1_400 * day}&step={day}", timeout=60)
+    assert ahead.status_code == 200
+
+
 async def test_an_agent_may_not_read_trends(estate: Estate) -> None:
     assert (await estate.ask("GET", "/api/v1/trends?from=0&to=1", "edge-1-token")).status_code == 403

@@ -225,7 +225,7 @@ class TourApp(ConsoleApp):
         """Which caption is shown; `None` once the tour is left."""
 
     def on_mount(self) -> None:
-        super().on_mount()
+        # The console's, too: Textual calls it by itself.
         self.set_interval(_LOOK_EVERY_SECONDS, self._look)
 
     def _look(self) -> None:

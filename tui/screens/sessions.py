@@ -20,7 +20,6 @@ from tui.model.text import safe
 from tui.model.view import DESCENDING_FIRST, Column
 from tui.screens.columns import ColumnsScreen
 from tui.screens.handing_on import HandingOn
-from tui.screens.help import HelpScreen
 from tui.screens.picker import Choice, Picked, Picker
 from tui.state import GROWTH_MINUTES
 from tui.widgets import bars
@@ -333,11 +332,6 @@ class SessionsScreen(HandingOn):
 
     def action_servers(self) -> None:
         self.console_app.open_servers()
-
-    def action_help(self) -> None:
-        self.app.push_screen(
-            HelpScreen(Context.SESSIONS, read_only=self.state.is_read_only(), keymap=self.state.keymap)
-        )
 
     # Deletes
 
