@@ -15,7 +15,7 @@ import msgspec
 from streamusage.agent.journal import DamagedJournalError, JournalError
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import LinkDown, LinkError
-from streamusage.agent.source import EndedConnection, Reading, Source, SourceError
+from streamusage.agent.source import EndedConnection, LogGoneError, Reading, Source, SourceError
 from streamusage.agent.status import StatusFile
 from streamusage.agent.syncup import SyncUp
 from streamusage.clock import SteadyClock
@@ -32,6 +32,8 @@ CORRECT_FROM_MS = 2_000
 SHIFT_FROM_MS = 20
 """From such a difference between the machine's wall clock and the agent's on, the log's times are put on the agent's.
 Less is how exactly the two can be read."""
+
+LOG_GONE = "the log of that time is gone: sessions that ended in it are known by the counters only"
 
 STEPS_A_SYNC = 4
 """Exchanges that one sync-up may take: ask for an epoch, be told of a hole, report."""
@@ -191,7 +193,7 @@ class Agent:
             LOG.error("%s; the next sync-up tries again", error)
             self._reload()
             self._note_failure()
-        except LinkError as error:
+        except (LinkError, SourceError) as error:
             retry_after = getattr(error, "retry_after_seconds", None) or 0
             before = self.sync_up.phase
             self.sync_up.failed(self._clock.elapsed_ms(), str(error), int(retry_after * 1000))
@@ -239,9 +241,15 @@ class Agent:
     async def _continue_from(self, issued: EpochIssued) -> None:
         first = self.ledger.first_reading()
         after = first.cursor if issued.baseline is None else issued.baseline.cursor
-        ended = await self._source.ended_between(after, first.cursor)
+        ended: tuple[EndedConnection, ...] = ()
+        misses = ""
+        try:
+            ended = await self._source.ended_between(after, first.cursor)
+        except LogGoneError as error:
+            LOG.warning("%s; the time from where the service is to the first reading is covered in part only", error)
+            misses = LOG_GONE
         self._heed_clock(issued.now)
-        self.ledger.continue_from(issued, self._shifted(ended))
+        self.ledger.continue_from(issued, self._shifted(ended), misses)
         self._check_fence()
 
     def _check_fence(self) -> None:

@@ -44,7 +44,7 @@ async def proxy() -> AsyncIterator[ForwardProxy]:
 
 
 def a_link(service: str, ca_file: Path | None = None, proxy: str | None = None) -> ServiceLink:
-    return ServiceLink(service, "edge-1", lambda: TOKEN, timeout_seconds=10, ca_file=ca_file, proxy=proxy)
+    return ServiceLink(service, "edge-1", lambda: TOKEN, timeout_seconds=30, ca_file=ca_file, proxy=proxy)
 
 
 @pytest.mark.parametrize("service", ["https"], indirect=True)
