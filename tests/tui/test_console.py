@@ -1,5 +1,6 @@
 """The console driven by keys against a real service: what is shown, and what exactly is deleted."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
@@ -23,6 +24,8 @@ from tui.screens.help import HelpScreen
 from tui.widgets.lines import Line
 from tui.widgets.session_table import SessionTable
 
+LONGEST_S = 60
+"""How long something is waited for: on a machine with much else to do everything takes its time."""
 TOKEN = "for-this-test-only"
 HOSTILE = (
     "[red]x[/]",
@@ -83,7 +86,8 @@ def console(client: UsageClient, directory: Path, **more: Any) -> ConsoleApp:
 
 
 async def until(pilot: Pilot[int], condition: Any, what: str) -> None:
-    for _ in range(200):
+    give_up = time.monotonic() + LONGEST_S
+    while time.monotonic() < give_up:
         if condition():
             return
         await pilot.pause(0.05)
