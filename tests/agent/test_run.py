@@ -1,17 +1,20 @@
 """The agent's two loops where something fails between them: nothing that fails for a while ends the watch."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from streamusage.agent.journal import SqliteJournal
+from streamusage.agent.journal import JournalError, SqliteJournal, SqliteTransaction
 from streamusage.agent.ledger import Ledger
+from streamusage.agent.rows import Totals, slot_totals
 from streamusage.agent.run import LOG_GONE, Agent
 from streamusage.agent.source import EndedConnection, LogGoneError, Reading, SourceError
 from streamusage.agent.syncup import SyncUp
 from streamusage.clock import SteadyClock
-from streamusage.report import Acknowledgement, Based, Baseline, EpochIssued, EpochRequest, Report
+from streamusage.report import Acknowledgement, Based, Baseline, EpochIssued, EpochRequest, Report, SlotRow
 from tests.agent.hand_clock import HandClock
 from tests.faults.media_server import MediaServer
 
@@ -51,6 +54,27 @@ class Service:
         return Acknowledgement(epoch=2, acknowledged=report.upto, now=self.clock.now)
 
 
+class UnsureJournal:
+    """A journal on a disk that fails: in doubt whether a transaction is in it, and then not to be read for a while."""
+
+    def __init__(self, path: Path) -> None:
+        self.kept = SqliteJournal(path, synchronous="off")
+        self.fails_after_commit: int | None = None
+        """How many transactions will fail after the next one, whose end is in doubt."""
+        self._fails_at_all = 0
+
+    @contextmanager
+    def transaction(self) -> Iterator[SqliteTransaction]:
+        if self._fails_at_all:
+            self._fails_at_all -= 1
+            raise JournalError("the disk fails")
+        with self.kept.transaction() as tx:
+            yield tx
+        if self.fails_after_commit is not None:
+            self._fails_at_all, self.fails_after_commit = self.fails_after_commit, None
+            raise JournalError("the disk fails")
+
+
 class Began:
     """An agent with a new journal, two minutes after its predecessor's last reading."""
 
@@ -64,7 +88,7 @@ class Began:
         self.service = Service(self.clock, before.head.baseline)
         self.clock.now += 120_000
         self.source = FailingSource(self.server, self.clock)
-        self.journal = SqliteJournal(directory / "journal.db", synchronous="off")
+        self.journal = UnsureJournal(directory / "journal.db")
         self.agent = Agent(
             server="edge-1",
             source=self.source,
@@ -102,3 +126,23 @@ async def test_a_log_that_is_gone_makes_the_time_since_the_service_was_told_part
     await began.agent.sync()
     assert began.agent.sync_up.phase == "online"
     assert began.spans() == [("partial", LOG_GONE)]
+
+
+@pytest.mark.parametrize("failing_after", [0, 1, 2])
+async def test_a_disk_that_fails_more_than_once_counts_nothing_twice(began: Began, failing_after: int) -> None:
+    agent = began.agent
+    await agent.poll()
+    first = began.server.truth.bytes_out[-1]
+    for step in range(5):
+        began.clock.now += 1_000
+        began.server.connect(began.clock.now, "play", "s1")
+        began.server.move_bytes(began.clock.now)
+        if step == 2:
+            began.journal.fails_after_commit = failing_after
+        await agent.poll()
+    await agent.poll()
+    with began.journal.kept.transaction() as tx:
+        rows = [slot_totals(row) for row in tx.changed_since(-1) if isinstance(row, SlotRow)]
+    assert sum(row.bytes_out for row in rows) == began.server.truth.bytes_out[-1] - first
+    assert sum(row.connections for row in rows) == 5
+    assert sum(rows, Totals()) == agent.ledger.head.counted

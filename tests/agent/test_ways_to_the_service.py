@@ -98,6 +98,18 @@ async def test_a_proxy_that_is_away_is_tried_again(service: str, signed: Signed,
     await link.close()
 
 
+@pytest.mark.parametrize("given", [f"socks5://{LOGIN}@127.0.0.1:1", f"ftp://{LOGIN}@h", f"http://{LOGIN}@[::1"])
+async def test_an_environments_proxy_that_is_none_is_refused_by_name(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("all_proxy", given)
+    link = a_link("http://127.0.0.1:1")
+    with pytest.raises(LinkRefused, match="ALL_PROXY") as refused:
+        await link.issue_epoch(ASKED)
+    await link.close()
+    assert "pr0xy" not in str(refused.value)
+
+
 @pytest.mark.parametrize("service", ["https"], indirect=True)
 async def test_check_goes_the_configured_way(service: str, signed: Signed, tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
