@@ -30,6 +30,11 @@ class Reads:
         self._app = app
         self._awaited: set[tuple[object, ...]] = set()
 
+    @property
+    def awaits(self) -> bool:
+        """Whether an answer has still to come."""
+        return bool(self._awaited)
+
     def day(self, server: str, day: date) -> None:
         """Reads one server's day."""
         self._ask(("day", server, day), lambda: self._day(server, day))

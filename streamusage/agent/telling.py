@@ -9,17 +9,15 @@ import msgspec
 
 from streamusage.agent.config import AgentConfig
 from streamusage.agent.journal import JournalError, SqliteJournal
-from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import LinkError, ServiceLink
 from streamusage.agent.source import Source, SourceError
 from streamusage.agent.status import Status, is_running, read_status
 from streamusage.report import EpochRequest
 
 
-def status_lines(status: Status, now_ms: int) -> list[str]:
+def status_lines(status: Status, running: bool, now_ms: int) -> list[str]:
     """A status in words, a fact a line."""
     owed = status.owed
-    running = is_running(status, now_ms)
     lines = [
         f"{status.server}  {status.phase if running else 'not running'}",
         f"  since          {_instant(status.phase_since)} ({_length(now_ms - status.phase_since)})",
@@ -72,8 +70,11 @@ def check_journal(path: Path) -> str:
     journal = SqliteJournal(path)
     try:
         journal.check()
-        ledger = Ledger(journal, "check", "check", "standalone", 10_000)
-        return f"{path} is sound, revision {ledger.head.revision}, acknowledged {ledger.head.acknowledged}"
+        with journal.transaction() as tx:
+            head = tx.head()
+        if head is None:
+            return f"{path} is sound, and nothing is in it yet"
+        return f"{path} is sound, revision {head.revision}, acknowledged {head.acknowledged}"
     finally:
         journal.close()
 

@@ -111,6 +111,15 @@ def test_check_says_what_works_and_what_does_not(tmp_path: Path) -> None:
     assert not (tmp_path / "journal.db").exists(), "a check makes nothing"
 
 
+def test_a_check_of_a_journal_leaves_it_as_it_is(tmp_path: Path) -> None:
+    SqliteJournal(tmp_path / "journal.db").close()
+    assert "ok      journal: " in run("check", "--config", str(config(tmp_path))).stdout
+    journal = SqliteJournal(tmp_path / "journal.db")
+    with journal.transaction() as tx:
+        assert tx.head() is None, "an agent that begins with it gives it a name of its own"
+    journal.close()
+
+
 @pytest.mark.parametrize("arguments", [("--config", "/nowhere/agent.toml"), ()])
 def test_a_wrong_configuration_is_wrong_use(arguments: tuple[str, ...]) -> None:
     told = run(*arguments)

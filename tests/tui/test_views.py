@@ -81,7 +81,7 @@ async def test_a_month_is_not_asked_for_again_while_it_is_awaited(tmp_path: Path
             app.reads.month(date(2026, 10, 1))
             await until(pilot, lambda: months() == 2, "one request for each")
             answers.set()
-            await until(pilot, lambda: not app.reads._awaited, "the answers")
+            await until(pilot, lambda: not app.reads.awaits, "the answers")
             app.reads.month(date(2026, 11, 1))
             await until(pilot, lambda: months() == 3, "once it has come it is asked for anew")
 
