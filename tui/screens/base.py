@@ -59,6 +59,9 @@ class ConsoleScreen(Screen[None]):
         self._said, self._said_at_ms = (f" {text}", ink), self.state.clock.elapsed_ms()
         self.state_changed(polled=False)
 
+    def _draw_header(self, view: str = "") -> None:
+        self.query_one("#header", Line).show(*bars.header(self.state, view, self.size.width))
+
     def _draw_keys(self) -> None:
         """The last line: the keys of this place, or the newest notice."""
         if self._said is not None and self.state.clock.elapsed_ms() - self._said_at_ms < NOTICE_STANDS_MS:

@@ -20,7 +20,6 @@ from tui.model.day_words import (
 from tui.model.months import DayRows, Figures, Month, first_of, months_away
 from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
-from tui.widgets import bars
 from tui.widgets.day_table import columns_within, row_parts, titles
 from tui.widgets.lines import Line, Part
 from tui.widgets.month_chart import LEGEND, month_chart
@@ -143,9 +142,8 @@ class DaysScreen(ConsoleScreen):
         return self._opened or (days[self._cursor()][0] if days else None)
 
     def _draw(self) -> None:
-        state = self.state
         rows, place = self._rows(), self._cursor()
-        self.query_one("#header", Line).show(*bars.header(state, "daily statistics"))
+        self._draw_header("daily statistics")
         self.query_one("#summary", Line).show(*self._summary())
         self._draw_chart()
         name_cells = 8 if self._opened is None else 16

@@ -13,7 +13,6 @@ from tui.model.gap_story import GapFigures, drawn
 from tui.model.gaps import GLYPHS, by_protocol, period
 from tui.model.text import padded, padded_left, safe
 from tui.screens.base import ConsoleScreen
-from tui.widgets import bars
 from tui.widgets.gap_parts import delta_lines, story_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import Page
@@ -87,7 +86,7 @@ class GapScreen(ConsoleScreen):
         if not self.is_drawn:
             return
         state = self.state
-        self.query_one("#header", Line).show(*bars.header(state, "gap"))
+        self._draw_header("gap")
         gap = self.gap
         when = period(gap.from_ms, gap.to_ms, state.tz, state.now_ms())
         left: list[Part] = [

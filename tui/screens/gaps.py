@@ -20,7 +20,6 @@ from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
 from tui.screens.gap import GapScreen
 from tui.screens.gap_cell import CellTeller
-from tui.widgets import bars
 from tui.widgets.filter_prompt import FilterPrompt
 from tui.widgets.gap_foot import LEAST_LINES, Lines
 from tui.widgets.gap_grid import GapGridView, cells_within
@@ -180,8 +179,7 @@ class GapsScreen(ConsoleScreen):
         self._draw_lines()
 
     def _draw_lines(self) -> None:
-        state = self.state
-        self.query_one("#header", Line).show(*bars.header(state, "gaps of streams" if self._of_streams else "gaps"))
+        self._draw_header("gaps of streams" if self._of_streams else "gaps")
         self.query_one("#summary", Line).show(*self._summary())
         lines = self._words()
         self.query_one("#words", Page).show(lines)

@@ -64,7 +64,7 @@ class ServersScreen(ConsoleScreen):
         if not self.is_drawn:
             return
         state, servers = self.state, self._servers
-        self.query_one("#header", Line).show(*bars.header(state, "servers"))
+        self._draw_header("servers")
         self.query_one("#summary", Line).show(self._summary(servers))
         columns = self._columns()
         name_cells = self.size.width - 3 - sum(cells + 1 for _, cells, _ in columns)

@@ -96,7 +96,7 @@ class SessionsScreen(HandingOn):
         if not self.is_drawn:
             return
         state = self.state
-        self.query_one("#header", Line).show(*bars.header(state))
+        self._draw_header()
         self.query_one("#summary", Line).show(*bars.summary(state))
         self.query_one("#status", Line).show(*bars.status(state, self.notice, self.table.cursor_row))
         can_go_back = self.detail_is_open or bool(state.marks) or bool(state.view.filter)
