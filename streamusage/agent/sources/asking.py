@@ -6,7 +6,7 @@ No text names a user, a password, a token or a query. Names that come from serve
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Annotated, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -30,7 +30,10 @@ LONGEST_ID = 36
 Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
 """A number as servers count: whole, not negative, and exact in JSON."""
 
+QUESTIONS_AT_ONCE = 4
+
 Answer = TypeVar("Answer")
+Asked = TypeVar("Asked")
 
 
 class Asker:
@@ -151,6 +154,25 @@ async def _body(response: httpx.Response, shown: str) -> bytes:
         if len(body) > LARGEST_ANSWER_BYTES:
             raise SourceError(f"{shown} answered more than {LARGEST_ANSWER_BYTES >> 20} MiB, which is no statistics")
     return bytes(body)
+
+
+async def answers_of(ask: Callable[[Asked], Awaitable[Answer | None]], asked: Iterable[Asked]) -> list[Answer]:
+    """What is answered to each, in order, a few at a time; `None` stands for what is gone and is left out.
+
+    The first that fails ends them all.
+    """
+    few = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+
+    async def one(each: Asked) -> Answer | None:
+        async with few:
+            return await ask(each)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(each)) for each in asked]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [answer for task in tasks if (answer := task.result()) is not None]
 
 
 def http_date_s(date: str | None) -> int | None:
