@@ -37,7 +37,10 @@ Asked = TypeVar("Asked")
 
 
 class Asker:
-    """One media server's HTTP interface. Paths are joined from parts that are quoted one by one."""
+    """One media server's HTTP interface. Paths are joined from parts that are quoted one by one.
+
+    The URL may carry a user, a password and a query, which are sent and never shown.
+    """
 
     def __init__(
         self,
@@ -46,9 +49,17 @@ class Asker:
         *,
         timeout_seconds: float = 5.0,
         http: httpx.AsyncClient | None = None,
+        hints: Mapping[int, str] | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
+        """`what` is the server's name. `hints` say what an operator can do, by the status of a refusal."""
+        self.url = _without_secrets(url).rstrip("/")
+        self._url = httpx.URL(url)
         self._what = what
+        self._hints = hints or {
+            401: "check the user and the password or token in the agent's configuration",
+            403: "allow the agent's address there",
+            404: f"check `url`; is its interface switched on in {what}?",
+        }
         self._timeout_seconds = timeout_seconds
         self._own_http = http is None
         # The interface is the server's own: a proxy from the environment is not meant for it.
@@ -93,13 +104,14 @@ class Asker:
         auth: httpx.Auth | None = None,
     ) -> "Answered":
         """As `ask`, with the server's time beside the body."""
-        shown = "/".join((self.url, *(quote(part, safe="") for part in parts)))
+        path = "".join(f"/{quote(part, safe='')}" for part in parts)
+        shown = self.url + path
         seconds = self._timeout_seconds
         try:
             async with asyncio.timeout(seconds):
                 request = self._http.build_request(
                     method,
-                    shown,
+                    self._url.copy_with(raw_path=self._raw_path(path)),
                     params=query,
                     headers=dict(headers or {}),
                     content=body,
@@ -122,13 +134,19 @@ class Asker:
                 "Its counters are read as soon as it answers"
             ) from None
 
+    def _raw_path(self, path: str) -> bytes:
+        """The target of a request for a path below the URL's own; without one it is the URL as it was given."""
+        if not path:
+            return self._url.raw_path
+        base, question_mark, query = self._url.raw_path.partition(b"?")
+        return base.rstrip(b"/") + path.encode() + question_mark + query
+
     def _explain(self, shown: str, status: int) -> str:
-        hints = {
-            401: "check the user and the password or token in the agent's configuration",
-            403: "allow the agent's address there",
-            404: f"check `url`; is its interface switched on in {self._what}?",
-        }
-        return f"{shown} answered HTTP {status}; {hints.get(status, f'the log of {self._what} says why')}"
+        return f"{shown} answered HTTP {status}; {self._hints.get(status, f'the log of {self._what} says why')}"
+
+
+def _without_secrets(url: str) -> str:
+    return str(httpx.URL(url).copy_with(username=None, password=None, query=None, fragment=None))
 
 
 class Answered(NamedTuple):
