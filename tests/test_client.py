@@ -111,9 +111,9 @@ class TestReading:
         async def tick() -> None:
             nonlocal longest
             while True:
-                before = time.perf_counter()
+                before = time.thread_time()  # what it works, not what the machine does meanwhile
                 await asyncio.sleep(0)
-                longest = max(longest, time.perf_counter() - before)
+                longest = max(longest, time.thread_time() - before)
 
         async with always(reply(200, body)) as server, UsageClient(server.url, TOKEN) as client:
             ticking = asyncio.create_task(tick())
@@ -354,6 +354,6 @@ def test_a_broken_list_never_reads_as_a_whole_one(
 
 def test_a_name_full_of_record_ends_costs_no_more_than_its_length() -> None:
     body = json.dumps([wire("},{" * 1_000_000)] + [wire()] * 1000).encode()
-    began = time.perf_counter()
+    began = time.thread_time()
     assert sum(len(part) for part in decode_records(body)) == 1001
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2

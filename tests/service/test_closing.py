@@ -52,7 +52,7 @@ def an_agent(estate: Estate, server: str = "edge-1") -> ReportingAgent:
 async def settle(estate: Estate) -> None:
     service = estate.running.service
     zones, now_ms, settle_ms = service.account_zones, estate.clock.now, service.close_settle_ms
-    for _ in range(1_000):
+    for _ in range(6_000):
         if not await service.read(lambda connection: is_due(connection, zones, now_ms, settle_ms)):
             return
         await asyncio.sleep(0.01)
