@@ -64,7 +64,7 @@ class Estate:
     def __init__(self, running: RunningService, clock: OwnedClock) -> None:
         self.running = running
         self.clock = clock
-        self.http = httpx.AsyncClient(base_url=running.url)
+        self.http = httpx.AsyncClient(base_url=running.url, timeout=60)
 
     async def ask(self, method: str, path: str, token: str | None = "admin-token", **options: object) -> httpx.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
