@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.needs import BY_MARKER, NOT_RUN, install_line, missing, need
 from tests.program import Program
 
 if TYPE_CHECKING:
     from tests.postgresql import Cluster
+
+# Every run tries the same examples, and a machine that is busy with something else fails none for being slow.
+settings.register_profile("streamtop", deadline=None, derandomize=True)
+settings.load_profile("streamtop")
 
 
 @pytest.fixture

@@ -229,7 +229,7 @@ async def test_gaps_and_days_tell_what_came_late(service: Service) -> None:
     assert (rows[1]["failed_attempts"], rows[1]["retrying_at"]) == ("17", str(from_ms + MINUTE + 10_000))
     assert (rows[2]["failed_attempts"], rows[2]["retrying_at"]) == ("", ""), "not told yet is not zero"
 
-    days = json.loads((await service("daily", "--format", "json")).out)
+    days = json.loads((await service("daily", "--format", "json")).out)  # a week: today's, or around midnight two
     assert sum(day["connections"] for day in days) == 4
     assert sum(day["bytes_out"] for day in days) == 90_000
     assert sum(day["coverage"]["backfilled_ms"] for day in days) == MINUTE

@@ -110,8 +110,8 @@ class TestReading:
 
         async def tick() -> None:
             nonlocal longest
-            while True:
-                before = time.thread_time()  # what it works, not what the machine does meanwhile
+            while True:  # by this thread's own time, whatever else the machine does
+                before = time.thread_time()
                 await asyncio.sleep(0)
                 longest = max(longest, time.thread_time() - before)
 

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import date, tzinfo
+from datetime import tzinfo
 from pathlib import Path
 from typing import ClassVar, Protocol
 
@@ -15,13 +15,11 @@ from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
 from textual.message import Message
 
-from streamusage.answers import Span
-from streamusage.client import UsageApiError, UsageClient
+from streamusage.client import UsageClient
 from streamusage.clock import Clock
 from tui import garbage
 from tui.alerting import escapes, run_command
 from tui.deletions import Deletions
-from tui.gap_reader import read_gap
 from tui.memory import Memory
 from tui.messages import (
     CoveragePolled,
@@ -39,14 +37,12 @@ from tui.messages import (
 from tui.model import formats
 from tui.model.alerts import AlertBook
 from tui.model.chart import Look
-from tui.model.day_shares import accounting_zone
-from tui.model.gap_story import GapFigures
 from tui.model.instants import length_ms
-from tui.model.months import DayRows, Month, last_of, month_of, rows_of
 from tui.model.text import safe
 from tui.model.view import Column
 from tui.outbox import Outbox
 from tui.poller import Poller
+from tui.reads import Reads
 from tui.screens.base import ConsoleScreen
 from tui.screens.days import DaysScreen
 from tui.screens.gap import GapScreen
@@ -132,6 +128,7 @@ class ConsoleApp(App[int]):
         self.sessions_screen = SessionsScreen(memory.filters if memory else [])
         self.deletions = Deletions(self, journal_path)
         self.outbox = Outbox(self, client)
+        self.reads = Reads(self)
         self.switch_to = ""
         """The profile that was picked to go on with, once this console has ended."""
         self._profiles = profiles or {}
@@ -161,6 +158,15 @@ class ConsoleApp(App[int]):
         """Writes an escape sequence to the terminal."""
         if self._driver is not None:
             self._driver.write(sequence)
+
+    def say(self, text: str, ink: str = "strong") -> None:
+        """Puts a notice on the sessions' screen, and where the operator looks meanwhile."""
+        self.sessions_screen.say(text, ink)
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, ConsoleScreen):
+                if screen is not self.sessions_screen:
+                    screen.say(text, ink)
+                return
 
     def _tick(self) -> None:
         self.tell_screens(polled=False)
@@ -200,16 +206,14 @@ class ConsoleApp(App[int]):
 
     def _raise_alerts(self) -> None:
         for alert in self._alert_book.look(self.state.servers or ()):
-            self.sessions_screen.say(
-                f"{safe(alert.in_words())}; g shows it", "missing" if alert.kind == "raised" else "good"
-            )
+            self.say(f"{safe(alert.in_words())}; g shows it", "missing" if alert.kind == "raised" else "good")
             if written := escapes(alert, self._alerts):
                 self.send(written)
             if self._alerts.command:
                 self.run_worker(run_command(alert, self._alerts.command, self._alert_not_told), group="alert")
 
     def _alert_not_told(self, why: str) -> None:
-        self.sessions_screen.say(safe(why), "bad")
+        self.say(safe(why), "bad")
 
     def _record(self, polled: SessionsPolled | PollFailed | CoveragePolled) -> None:
         if self._tape is not None:
@@ -217,7 +221,7 @@ class ConsoleApp(App[int]):
                 self._tape.hear(polled)
             except TapeError as error:
                 self._tape = None
-                self.sessions_screen.say(safe(str(error)), "bad")
+                self.say(safe(str(error)), "bad")
 
     @on(CoveragePolled)
     def _coverage_polled(self, polled: CoveragePolled) -> None:
@@ -285,7 +289,7 @@ class ConsoleApp(App[int]):
         owing = self.state.owing()
         owed = f"{safe(owing.server)} owes {formats.age(owing.owed_ms)}" if owing else ""
         if told := self.state.tally.end(self.state.now_ms(), owed):
-            self.sessions_screen.say(told)
+            self.say(told)
 
     # What screens ask for
 
@@ -311,17 +315,17 @@ class ConsoleApp(App[int]):
             self.poller.interval_seconds = chosen[0]
             self.state.poll_interval_ms = round(chosen[0] * 1000)
             self.poller.refresh()
-        self.sessions_screen.say(f"polled every {self.poller.interval_seconds:g} s", "quiet")
+        self.say(f"polled every {self.poller.interval_seconds:g} s", "quiet")
 
     def arm(self, length: str) -> None:
         """Lifts read-only for a time."""
         asked_ms = length_ms(length)
         if not self.state.read_only or asked_ms is None:
             told = "this console is not read-only" if not self.state.read_only else "arm for how long? such as 5m"
-            self.sessions_screen.say(told, "warn")
+            self.say(told, "warn")
             return
         self.state.arm(min(asked_ms, LONGEST_ARMED_MS))
-        self.sessions_screen.say("deletes are possible until the countdown above ends", "bad")
+        self.say("deletes are possible until the countdown above ends", "bad")
         self.tell_screens(polled=True)
 
     def pick_profile(self, name: str) -> None:
@@ -329,7 +333,7 @@ class ConsoleApp(App[int]):
         if name in self._profiles:
             self._profile_picked(Picked(name, ""))
         elif not self._profiles:
-            self.sessions_screen.say("config.toml has no profiles", "warn")
+            self.say("config.toml has no profiles", "warn")
         else:
             choices = [Choice(one, one, where) for one, where in self._profiles.items()]
             self.push_screen(Picker("Service", choices, current=self.state.profile_name), self._profile_picked)
@@ -347,57 +351,6 @@ class ConsoleApp(App[int]):
         """Polls the coverage since an instant from now on, and who carried what since another."""
         self.poller.wish(at_once=at_once, coverage_from_ms=from_ms, carriers_from_ms=carriers_from_ms)
 
-    def ask_for_day(self, server: str, day: date) -> None:
-        """Reads one server's day."""
-        self.run_worker(self._read_day(server, day), group="day", exit_on_error=True)
-
-    async def _read_day(self, server: str, day: date) -> None:
-        try:
-            days = (await self.client.daily(day, day, accounting_zone(self.state.tz).key, server=server)).days
-        except UsageApiError:
-            days = []
-        self.post_message(DayPolled(server, day, days[0] if days else None))
-
-    def ask_for_month(self, first: date) -> None:
-        """Reads the daily statistics of a month."""
-        self.run_worker(self._read_month(first), group="month", exit_on_error=True)
-
-    async def _read_month(self, first: date) -> None:
-        month: Month | str
-        last, tz = last_of(first), accounting_zone(self.state.tz).key
-        try:
-            by_day = await self.client.daily_sums(first, last, tz, by="day", group="all")
-            month = month_of(first, by_day, await self.client.daily_sums(first, last, tz, by="month", group="all"))
-        except UsageApiError as error:
-            month = str(error)
-        self.post_message(MonthPolled(first, month))
-
-    def ask_for_day_rows(self, day: date) -> None:
-        """Reads the roles and servers of a day."""
-        self.run_worker(self._read_day_rows(day), group="day rows", exit_on_error=True)
-
-    async def _read_day_rows(self, day: date) -> None:
-        rows: DayRows | str
-        tz = accounting_zone(self.state.tz).key
-        try:
-            roles = (await self.client.daily_sums(day, day, tz, by="day", group="role")).sums
-            rows = rows_of(day, roles, (await self.client.daily(day, day, tz)).days)
-        except UsageApiError as error:
-            rows = str(error)
-        self.post_message(DayRowsPolled(day, rows))
-
-    def read_gap(self, row: str, span: Span, *, of_stream: bool) -> None:
-        """Reads what an opened gap shows."""
-        self.run_worker(self._read_gap(row, span, of_stream), group="gap", exit_on_error=True)
-
-    async def _read_gap(self, row: str, span: Span, of_stream: bool) -> None:
-        figures: GapFigures | str
-        try:
-            figures = await read_gap(self.client, row, span, self.state.now_ms(), of_stream=of_stream)
-        except UsageApiError as error:
-            figures = str(error)
-        self.post_message(GapRead(row, span.from_ms, figures))
-
     def open_days(self) -> None:
         self.push_screen(DaysScreen())
 
@@ -414,10 +367,10 @@ class ConsoleApp(App[int]):
         self.push_screen(ServersScreen())
 
     def save_picture(self, file: str) -> None:
-        self.sessions_screen.say(*self.outbox.picture(file))
+        self.say(*self.outbox.picture(file))
 
     def save_bundle(self, file: str) -> None:
         async def save() -> None:
-            self.sessions_screen.say(*await self.outbox.bundle(file))
+            self.say(*await self.outbox.bundle(file))
 
         self.run_worker(save(), group="bundle", exit_on_error=True)

@@ -13,6 +13,7 @@ import click
 
 from streamusage import __version__
 from tui.commands.failure import CommandFailed
+from tui.commands.flags import connection_flags, tz_option
 
 COMMANDS = {
     "demo": ("tui.demo.main:demo", "See it at work: a small estate of simulated servers, with an outage."),
@@ -74,16 +75,8 @@ class LazyGroup(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Every command has its own --help.",
 )
-@click.option("--url", metavar="URL", help="The service. [else STREAMTOP_URL, the profile, http://127.0.0.1:5080]")
-@click.option(
-    "--token-file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="File that holds the token. [else STREAMTOP_TOKEN, the profile]",
-)
-@click.option("--profile", metavar="NAME", help="A profile of config.toml.")
-@click.option("--api-version", type=click.Choice(["3.1", "4.0"]), help="Of the documented API. [default: 4.0]")
-@click.option("--tz", metavar="ZONE", help="Time zone, such as Europe/Berlin. [else the profile's, UTC]")
+@connection_flags
+@tz_option
 @click.option("--read-only", is_flag=True, help="Take away everything that deletes.")
 @click.option("--theme", type=click.Choice(THEME_NAMES), help="How it looks. [else the profile's, dark]")
 @click.option("--record", metavar="FILE", type=click.Path(path_type=Path), help="Write down what is heard, for replay.")

@@ -1,4 +1,4 @@
-"""From the wish to delete to the word of what became of it. Keys are frozen when the wish is made.
+"""From the wish to delete to the word of what became of it, one at a time. Keys are frozen when the wish is made.
 
 Nothing is ever deleted but what the dialog named: journal first, one session by one, and then the service is asked.
 """
@@ -36,11 +36,15 @@ class Deletions:
         self._to_verify: Outcome | None = None
         self._polls_to_verify = 0
         self._stopped = False
+        self._under_way = False
 
     def ask(self, chosen: Iterable[Session], radius: Radius) -> None:
         """Asks about the sessions as they are now; only these can come of it."""
         state, chosen = self._app.state, list(chosen)
         if state.is_read_only() or not chosen:
+            return
+        if self._under_way:
+            self._say("a delete is under way; ask again when it has ended", "warn")
             return
         if why_not := state.why_no_deletes():
             self._say(f"deletes are off: {why_not}", "bad")
@@ -49,6 +53,7 @@ class Deletions:
 
         def answered(records: list[UsageRecord] | None) -> None:
             if records:
+                self._under_way = True
                 self._app.run_worker(self._delete(plan.what, records), group="delete", exit_on_error=True)
 
         self._app.push_screen(ConfirmDelete(plan, state), answered)
@@ -65,7 +70,7 @@ class Deletions:
             what,
             records,
             self.journal_path,
-            self._app.state.now_ms(),
+            self._app.state.clock.now_ms(),
             screen.done if screen is not None else lambda done: None,
             lambda: self._stopped,
         )
@@ -78,6 +83,7 @@ class Deletions:
 
     def finished(self, outcome: Outcome) -> None:
         """Tells what was answered, and asks what became of it."""
+        self._under_way = False
         failed = bool(outcome.failed or outcome.why_not)
         self._app.state.marks.forget([*outcome.deleted, *outcome.gone_before])
         self._tell(outcome, "asking what became of it …", "bad" if failed else "strong")
@@ -111,4 +117,4 @@ class Deletions:
         self._say(f"{told}; {more}" if more else told, ink)
 
     def _say(self, text: str, ink: str = "strong") -> None:
-        self._app.sessions_screen.say(text, ink)
+        self._app.say(text, ink)

@@ -16,6 +16,16 @@ def calm() -> None:
 
 
 def loaded(sessions: int) -> None:
-    """Takes what there is now, after an answer with so many sessions, out of all collections to come."""
+    """Sets aside what there is after an answer with so many sessions, where they are many."""
     if sessions >= LARGE:
-        gc.freeze()
+        set_aside()
+
+
+def set_aside() -> None:
+    """Takes what there is now out of all collections to come.
+
+    What was set aside before is looked at once more: a view that has been closed since is garbage by now.
+    """
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()

@@ -67,6 +67,7 @@ class Poller:
         self.times_slower = 1
         """How many times the interval is waited, while nobody looks."""
         self._wanted = asyncio.Event()
+        self._under_way = False
         self._wishes = Wishes()
         self._cursor: str | None = None
         self._listed: dict[SessionKey, Session] | None = None
@@ -79,6 +80,11 @@ class Poller:
     def refresh(self) -> None:
         """Polls as soon as the poll under way, if any, is done."""
         self._wanted.set()
+
+    @property
+    def rests(self) -> bool:
+        """Whether no poll is under way and none is asked for."""
+        return not self._under_way and not self._wanted.is_set()
 
     def look_for_extension(self) -> None:
         """Asks anew whether the service knows our extension, at the next poll."""
@@ -96,9 +102,11 @@ class Poller:
     async def run(self) -> None:
         """Polls until it is cancelled."""
         while True:
+            self._under_way = True
             self._wanted.clear()
             began_ms = self._clock.elapsed_ms()
             wait = await self._poll_once()
+            self._under_way = False
             self.polls += 1
             took = (self._clock.elapsed_ms() - began_ms) / 1000
             try:

@@ -147,11 +147,12 @@ class ConsoleState:
 
     def step(self, polls: int) -> None:
         """Shows the table as it was some polls before (below zero) or after."""
-        for changes in self.timeline.step(polls):
+        steps = self.timeline.step(polls)
+        for changes in steps:
             gone = [change.key for change in changes if change.after is None]
             applied = self.store.apply([change.after for change in changes if change.after is not None], gone)
             self._show(applied)
-        if self.timeline.back and self.timeline.at_ms is not None:
+        if steps and self.timeline.at_ms is not None:
             self._held_at_ms = self.timeline.at_ms
             self.view.at_time(self.now_ms())
 

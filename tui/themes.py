@@ -5,6 +5,7 @@ Provenance is told by glyph and word as well, so that no theme has to carry mean
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from textual.theme import BUILTIN_THEMES, Theme
@@ -49,18 +50,14 @@ HIGH_CONTRAST = Theme(
     dark=True,
 )
 # After Okabe and Ito: told apart with any kind of colour vision.
-DEUTERANOPIA_SAFE = Theme(
+DEUTERANOPIA_SAFE = replace(
+    DARK,
     name="deuteranopia-safe",
     primary="#0072b2",
     accent="#56b4e9",
     success="#f0e442",
     warning="#e69f00",
     error="#d55e00",
-    foreground="#d6d9dc",
-    background="#111417",
-    surface="#1b2026",
-    panel="#232a32",
-    dark=True,
 )
 ANSI_16 = Theme(
     name="ansi-16",

@@ -135,17 +135,18 @@ class SqliteJournal:
 
     def adopt(self, parts: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]) -> None:
         """Takes the records of another journal, as they stand in its tables, in one transaction."""
-        with self._connection:
+        with self.transaction():
             self._connection.executemany("INSERT INTO parts VALUES (?, ?, ?)", parts)
             self._connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def check(self) -> None:
         """Reads everything once. Raises `DamagedJournalError` where SQLite or a checksum says that it is damaged."""
         try:
-            problems = [text for (text,) in self._connection.execute("PRAGMA integrity_check(1)") if text != "ok"]
-            if problems:
-                raise DamagedJournalError(f"{self.path}: the journal is damaged ({problems[0]})")
             with self.transaction() as tx:
+                found = self._connection.execute("PRAGMA integrity_check(1)")
+                problems = [text for (text,) in found if text != "ok"]
+                if problems:
+                    raise DamagedJournalError(f"{self.path}: the journal is damaged ({problems[0]})")
                 tx.head()
                 tx.first_reading()
                 tx.changed_since(-1)
@@ -185,6 +186,12 @@ class SqliteTransaction:
 
     def changed_since(self, revision: int) -> Iterable[Row]:
         return self._select("life = 0 AND revision > ? ORDER BY revision", (revision,))
+
+    def oldest_slot_since(self, revision: int) -> int | None:
+        # Asked again and again while an outage lasts: the index alone answers it.
+        found = "SELECT min(CAST(key AS INTEGER)) FROM rows WHERE life = 0 AND revision > ? AND kind = 'SlotRow'"
+        ((oldest,),) = self._connection.execute(found, (revision,)).fetchall()
+        return None if oldest is None else int(oldest)
 
     def delete(self, kind: type[Any], key: RowKey) -> None:
         self._connection.execute("DELETE FROM rows WHERE life = 0 AND kind = ? AND key = ?", (kind.__name__, key))

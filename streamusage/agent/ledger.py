@@ -111,12 +111,12 @@ class Ledger:
             raise LookupError("the journal has no reading yet")
         return reading
 
-    def continue_from(self, issued: EpochIssued, ended: tuple[EndedConnection, ...]) -> None:
+    def continue_from(self, issued: EpochIssued, ended: tuple[EndedConnection, ...], misses: str = "") -> None:
         """Takes the service's answer: resumes where this journal is active already, else begins a new life.
 
-        `ended` is what the media server's log holds between the service's baseline and the first reading. A state
-        that is newer than the first reading cannot be continued: another journal counted the same time, and this
-        one is fenced.
+        `ended` is what the media server's log holds between the service's baseline and the first reading, `misses` why
+        that may not be all. A state that is newer than the first reading cannot be continued: another journal counted
+        the same time, and this one is fenced.
         """
         own_life = self._own_life(issued.life)
         if own_life is not None:
@@ -124,7 +124,7 @@ class Ledger:
         elif issued.baseline is not None and issued.baseline.at > self.first_reading().at:
             self._put_head(msgspec.structs.replace(self._head, fenced=True))
         else:
-            self._begin_life(issued, ended)
+            self._begin_life(issued, ended, misses)
 
     def _own_life(self, life: str) -> int | None:
         journal, _, number = life.rpartition(".")
@@ -145,9 +145,10 @@ class Ledger:
             tx.put_head(head)
         self._head, self._bridge = head, bridge
 
-    def _begin_life(self, issued: EpochIssued, ended: tuple[EndedConnection, ...]) -> None:
+    def _begin_life(self, issued: EpochIssued, ended: tuple[EndedConnection, ...], misses: str) -> None:
         """Puts the journal on a state of the service, with the bridge from there to its first reading."""
-        reading = msgspec.structs.replace(self.first_reading(), ended=ended)
+        first = self.first_reading()
+        reading = msgspec.structs.replace(first, ended=ended, misses=misses or first.misses)
         if issued.baseline is None:
             bridged, additions = meter.first(reading)
         else:
@@ -297,8 +298,11 @@ class Ledger:
 
     def oldest_owed_ms(self) -> int | None:
         """The beginning of the oldest slot that the service has not acknowledged; `None` where it has all."""
+        acknowledged = self._head.acknowledged
+        bridged = [row.slot for row in self._bridge if isinstance(row, SlotRow) and row.revision > acknowledged]
         with self._journal.transaction() as tx:
-            return min((row.slot for row in self._unacknowledged(tx) if isinstance(row, SlotRow)), default=None)
+            own = tx.oldest_slot_since(acknowledged)
+        return min(bridged if own is None else [own, *bridged], default=None)
 
     def refused(self, refusal: Refusal) -> None:
         """Takes note of why a report was not applied. No row is dropped, whatever the reason."""

@@ -34,6 +34,11 @@ WANTS_LOGIN = (
     "wants a name and a password: give both in the environment's HTTPS_PROXY or HTTP_PROXY, and leave `proxy` out"
 )
 
+NO_PROXY = (
+    "the environment names a proxy that cannot be gone through: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
+    "http:// or https:// addresses. Correct them and start the agent again, or give `proxy` in [service]"
+)
+
 Answer = TypeVar("Answer")
 TokenProvider = Callable[[], str]
 
@@ -145,8 +150,11 @@ class ServiceLink:
     def _client(self) -> httpx.AsyncClient:
         """Made at the first use: certificates that cannot be read yet are no reason not to count."""
         if self._http is None:
-            limits = httpx.Limits(keepalive_expiry=KEPT_SECONDS)
-            self._http = httpx.AsyncClient(verify=_trust(self._ca_file), proxy=self._proxy, limits=limits)
+            limits, trust = httpx.Limits(keepalive_expiry=KEPT_SECONDS), _trust(self._ca_file)
+            try:
+                self._http = httpx.AsyncClient(verify=trust, proxy=self._proxy, limits=limits)
+            except (ValueError, ImportError, httpx.InvalidURL):  # whose texts may hold the proxy's login
+                raise LinkRefused(NO_PROXY) from None
         return self._http
 
     async def _post(self, path: str, content: bytes) -> tuple[int, bytes, bool]:

@@ -101,8 +101,9 @@ def status(config_file: Path | None, form: str) -> None:
     statuses = told(journals, now_ms)
     if form == "json":
         click.echo(status_json(statuses))
-    for each, _ in statuses if form == "table" else ():
-        click.echo("\n".join(status_lines(each, now_ms)))
+    else:
+        for each, running in statuses:
+            click.echo("\n".join(status_lines(each, running, now_ms)))
     if not statuses:
         _stop(NOT_FOUND, "no agent left a status here; is it running, and is this its configuration (--config)?")
     sys.exit(0 if all(running and each.phase == "online" for each, running in statuses) else 1)
@@ -136,7 +137,7 @@ async def _check(unit: "AgentConfig") -> bool:
         return check_journal(unit.journal_path)
 
     works = True
-    checks = (("media server", check_source(source)), ("journal", journal()), ("service", check_service(link)))
+    checks = (("media server", check_source(unit, source)), ("journal", journal()), ("service", check_service(link)))
     for name, checked in checks:
         try:
             click.echo(f"  ok      {name}: {await checked}")

@@ -15,7 +15,7 @@ import msgspec
 from streamusage.agent.journal import DamagedJournalError, JournalError
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.link import LinkDown, LinkError
-from streamusage.agent.source import EndedConnection, Reading, Source, SourceError
+from streamusage.agent.source import EndedConnection, LogGoneError, Reading, Source, SourceError
 from streamusage.agent.status import StatusFile
 from streamusage.agent.syncup import SyncUp
 from streamusage.clock import SteadyClock
@@ -32,6 +32,8 @@ CORRECT_FROM_MS = 2_000
 SHIFT_FROM_MS = 20
 """From such a difference between the machine's wall clock and the agent's on, the log's times are put on the agent's.
 Less is how exactly the two can be read."""
+
+LOG_GONE = "the log of that time is gone: sessions that ended in it are known by the counters only"
 
 STEPS_A_SYNC = 4
 """Exchanges that one sync-up may take: ask for an epoch, be told of a hole, report."""
@@ -75,6 +77,8 @@ class Agent:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._source_error = ""
+        self._in_doubt = False
+        """Whether the journal failed, so that only it can tell what of the ledger is in it."""
         self._status = status
         self._clock_offset_ms: int | None = None
         self._run = run or uuid.uuid4().hex
@@ -125,23 +129,36 @@ class Agent:
     async def poll(self) -> None:
         """Takes a reading into the journal. A source that does not answer is told once, and tried again."""
         try:
-            reading = await self._source.read(self.ledger.cursor)
-        except SourceError as error:
-            if str(error) != self._source_error:
-                LOG.warning("no reading of %s: %s", self._server, error)
-            self._source_error = str(error)
-            return
-        if self._source_error:
-            LOG.info("%s can be read again", self._server)
-            self._source_error = ""
-        try:
-            self.ledger.record(self._timed(reading))
+            reading = await self._read()
+            if reading is not None:
+                self._certain_ledger.record(self._timed(reading))
         except DamagedJournalError:
             raise
         except JournalError as error:
             # Nothing is lost by it: the next reading counts from the baseline that the journal has.
             LOG.error("%s; the next reading tries again", error)
-            self._reload()
+            self._in_doubt = True
+
+    async def _read(self) -> Reading | None:
+        try:
+            reading = await self._source.read(self._certain_ledger.cursor)
+        except SourceError as error:
+            if str(error) != self._source_error:
+                LOG.warning("no reading of %s: %s", self._server, error)
+            self._source_error = str(error)
+            return None
+        if self._source_error:
+            LOG.info("%s can be read again", self._server)
+            self._source_error = ""
+        return reading
+
+    @property
+    def _certain_ledger(self) -> Ledger:
+        """The ledger, read from the journal again after an error of it. Raises `JournalError`."""
+        if self._in_doubt:
+            self.ledger.reload()
+            self._in_doubt = False
+        return self.ledger
 
     def _timed(self, reading: Reading) -> Reading:
         """The reading with the time that really passes, and with the log's times on the agent's clock."""
@@ -171,10 +188,6 @@ class Agent:
             LOG.warning("the clock is %+d ms off against the service's and is corrected", self._clock_offset_ms)
             self._clock.correct(-self._clock_offset_ms)
 
-    def _reload(self) -> None:
-        with contextlib.suppress(JournalError):
-            self.ledger.reload()
-
     async def sync(self) -> None:
         """One sync-up: hands over all that the service has not acknowledged. Failures only move the next attempt."""
         try:
@@ -189,9 +202,9 @@ class Agent:
         except JournalError as error:
             self.sync_up.failed(self._clock.elapsed_ms(), str(error))
             LOG.error("%s; the next sync-up tries again", error)
-            self._reload()
+            self._in_doubt = True
             self._note_failure()
-        except LinkError as error:
+        except (LinkError, SourceError) as error:
             retry_after = getattr(error, "retry_after_seconds", None) or 0
             before = self.sync_up.phase
             self.sync_up.failed(self._clock.elapsed_ms(), str(error), int(retry_after * 1000))
@@ -202,46 +215,52 @@ class Agent:
     def _note_failure(self) -> None:
         """Keeps the account of the outage. Without it nothing is counted less, so that a full disk costs only it."""
         try:
-            self.ledger.sync_up_failed(self.sync_up.phase, self.sync_up.last_error, self._clock.now_ms())
+            self._certain_ledger.sync_up_failed(self.sync_up.phase, self.sync_up.last_error, self._clock.now_ms())
         except DamagedJournalError:
             raise
         except JournalError:
-            self._reload()
+            self._in_doubt = True
 
     def _succeeded(self) -> None:
         if self.sync_up.phase != "online":
             LOG.info("the service has everything again, after %d failures", self.sync_up.failures)
-        self.ledger.sync_up_succeeded(self._clock.now_ms())
+        self._certain_ledger.sync_up_succeeded(self._clock.now_ms())
         self.sync_up.succeeded(self._clock.elapsed_ms())
 
     async def _exchange(self) -> bool:
         """One question to the service. True once it has everything; raises `LinkError` or `Fenced`."""
-        if self.ledger.head.baseline is None:
+        if self._certain_ledger.head.baseline is None:
             return True
-        request = self.ledger.epoch_request()
+        request = self._certain_ledger.epoch_request()
         if request is not None:
             await self._continue_from(await self._link.issue_epoch(request))
             return False
-        report = self.ledger.report(self._clock.now_ms(), self.sync_up.reporting_phase)
+        report = self._certain_ledger.report(self._clock.now_ms(), self.sync_up.reporting_phase)
         if report is None:
             return False
         reply = await self._link.send(report)
         if isinstance(reply, Acknowledgement):
             self._heed_clock(reply.now)
-            self.ledger.acknowledge(reply, self._clock.now_ms())
+            self._certain_ledger.acknowledge(reply, self._clock.now_ms())
             self._check_fence()
             return reply.acknowledged >= report.upto
         if reply.reason == "held":
             raise LinkDown(f"the service keeps this report aside for an operator: {reply.errorMessage}")
-        self.ledger.refused(reply)
+        self._certain_ledger.refused(reply)
         return False
 
     async def _continue_from(self, issued: EpochIssued) -> None:
-        first = self.ledger.first_reading()
+        first = self._certain_ledger.first_reading()
         after = first.cursor if issued.baseline is None else issued.baseline.cursor
-        ended = await self._source.ended_between(after, first.cursor)
+        ended: tuple[EndedConnection, ...] = ()
+        misses = ""
+        try:
+            ended = await self._source.ended_between(after, first.cursor)
+        except LogGoneError as error:
+            LOG.warning("%s; the time from where the service is to the first reading is covered in part only", error)
+            misses = LOG_GONE
         self._heed_clock(issued.now)
-        self.ledger.continue_from(issued, self._shifted(ended))
+        self._certain_ledger.continue_from(issued, self._shifted(ended), misses)
         self._check_fence()
 
     def _check_fence(self) -> None:

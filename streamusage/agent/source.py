@@ -13,6 +13,10 @@ class SourceError(Exception):
     """No reading can be had now. The text says what was asked, what came, and what an operator can do."""
 
 
+class LogGoneError(SourceError):
+    """The log of a time is not there any more."""
+
+
 class PublishReading(msgspec.Struct, frozen=True, kw_only=True):
     """A publisher at work."""
 
@@ -124,7 +128,10 @@ class Source(Protocol):
         ...
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
-        """The log between two cursors, for an agent that learns only later where its predecessor stopped."""
+        """The log between two cursors, for an agent that learns only later where its predecessor stopped.
+
+        Raises `LogGoneError` where the log of that time is gone, else `SourceError` where it cannot be read now.
+        """
         ...
 
     async def close(self) -> None: ...

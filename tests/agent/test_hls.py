@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamusage.agent import meter
-from streamusage.agent.source import EndedConnection, Reading
+from streamusage.agent.source import EndedConnection, LogGoneError, Reading
 from streamusage.agent.sources.hls import Cursor, HlsSource
 from streamusage.agent.sources.hls_log import Viewers, parse_line, stream_of
 from streamusage.agent.sources.icecast import ended_of
 from streamusage.agent.sources.icecast_log import parse_line as parse_icecast
+from streamusage.agent.sources.log_reader import LINES_LOST
+from tests.agent.hand_clock import HandClock
 
 FIXTURES = Path(__file__).parent / "fixtures"
 T0 = 1_795_000_000
@@ -66,22 +68,6 @@ def test_the_stream_of_a_path(path: str, stream: tuple[str, str]) -> None:
     assert stream_of(path) == stream
 
 
-class HandClock:
-    """A clock that the test moves."""
-
-    def __init__(self, now: int) -> None:
-        self.now = now
-
-    def now_ms(self) -> int:
-        return self.now
-
-    def elapsed_ms(self) -> int:
-        return self.now
-
-    async def sleep(self, seconds: float) -> None:
-        self.now += int(seconds * 1000)
-
-
 async def test_an_agent_that_begins_again_goes_on_as_if_it_had_stayed(tmp_path: Path) -> None:
     log = tmp_path / "hls.log"
     log.write_bytes(b"")
@@ -105,6 +91,22 @@ async def test_an_agent_that_begins_again_goes_on_as_if_it_had_stayed(tmp_path: 
     assert totals(list(await started_anew.ended_between(first.cursor, third.cursor))) == (1, 9_000, 300)
     counted = sum_of(first, second, third)
     assert counted == (1, 9_000, 300)
+    assert await steady.read(second.cursor) == third, "a reading that no journal has is told again"
+
+
+async def test_a_log_that_is_gone_is_said(tmp_path: Path) -> None:
+    log = tmp_path / "hls.log"
+    log.write_bytes(line(0) + b"\n")
+    source = HlsSource(log, 30_000, HandClock(T0 * 1000))
+    first = await source.read(None)
+    log.unlink()
+    log.write_bytes(line(7) + b"\n")
+    second = await source.read(first.cursor)
+    assert (first.misses, second.misses) == ("", LINES_LOST)
+    assert totals(list(second.ended)) == (1, 0, 100)
+    assert (await source.read(second.cursor)).misses == ""
+    with pytest.raises(LogGoneError):
+        await source.ended_between(first.cursor, second.cursor)
 
 
 def sum_of(first: Reading, *others: Reading) -> tuple[int, int, int]:

@@ -54,7 +54,7 @@ async def server() -> AsyncIterator[Answers]:
 @pytest.fixture
 async def link(server: Answers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceLink]:
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
-    opened = ServiceLink(server.url + "/", "edge/1", token_from_env("AGENT_TOKEN"), timeout_seconds=2)
+    opened = ServiceLink(server.url + "/", "edge/1", token_from_env("AGENT_TOKEN"), timeout_seconds=30)
     yield opened
     await opened.close()
 
@@ -174,12 +174,12 @@ async def test_a_variable_that_is_not_set_is_told(server: Answers, monkeypatch: 
     await link.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=120), st.sampled_from(["200 OK", "409 Conflict", "422 No", "400 Bad", "204 Nothing"]))
 async def test_any_answer_is_an_answer_or_a_link_error(body: bytes, status: str) -> None:
     async with answering() as answers:
         answers.next = [answer(body, status, Content_Type="application/json")]
-        link = ServiceLink(answers.url, "edge-1", lambda: TOKEN, timeout_seconds=1)
+        link = ServiceLink(answers.url, "edge-1", lambda: TOKEN, timeout_seconds=30)
         with pytest.raises(LinkError):
             await link.send(REPORT)
         await link.close()

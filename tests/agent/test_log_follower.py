@@ -209,7 +209,7 @@ def test_any_text_is_a_position_or_none(text: str) -> None:
     assert position is None or min(position) >= 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.sampled_from(["write", "write", "write", "rename", "reopen", "rotate", "copytruncate", "read", "read"]),

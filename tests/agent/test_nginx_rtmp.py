@@ -10,15 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamusage.agent.source import Reading, SourceError
+from streamusage.agent.source import LogGoneError, Reading, SourceError
 from streamusage.agent.sources import nginx_page
+from streamusage.agent.sources.log_reader import LINES_LOST
 from streamusage.agent.sources.nginx_page import Boot
 from streamusage.agent.sources.nginx_rtmp import Cursor, NginxRtmpSource
+from tests.agent.hand_clock import HandClock
 from tests.agent.http_answers import Answers, answer, answering
 
 FIXTURES = Path(__file__).parent / "fixtures"
 PAGE = (FIXTURES / "nginx_stat_2pub_4sub.xml").read_bytes()
 BEGAN_S = 1795288680
+NOW = (BEGAN_S + 32) * 1000
 
 
 def page_by(pid: int = 10427, uptime_s: int = 32, began_s: int = BEGAN_S, *, late_s: int = 0) -> bytes:
@@ -37,7 +40,7 @@ async def server() -> AsyncIterator[Answers]:
 
 @pytest.fixture
 async def source(server: Answers) -> AsyncIterator[NginxRtmpSource]:
-    opened = NginxRtmpSource(server.url + "/stat", timeout_seconds=2)
+    opened = NginxRtmpSource(server.url + "/stat", clock=HandClock(NOW), timeout_seconds=30)
     yield opened
     await opened.close()
 
@@ -62,7 +65,7 @@ async def test_a_proxys_late_clock_makes_no_new_boot(server: Answers, source: Ng
     first = await source.read(None)
     server.next = [page_by(uptime_s=40, late_s=1)]
     assert (await source.read(first.cursor)).boot == first.boot
-    restarted_agent = NginxRtmpSource(server.url)
+    restarted_agent = NginxRtmpSource(server.url, clock=HandClock(NOW))
     assert (await restarted_agent.read(first.cursor)).boot == first.boot
     await restarted_agent.close()
 
@@ -154,13 +157,13 @@ async def test_nobody_there(unused_tcp_port: int) -> None:
     await source.close()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.integers(0, len(PAGE) - 1), st.integers(0, 300), st.binary(max_size=30), st.text(max_size=40))
 async def test_any_answer_gives_a_reading_or_a_source_error(at: int, length: int, instead: bytes, cursor: str) -> None:
     async with answering() as answers:
         whole = page_by()
         answers.next = [whole[:at] + instead + whole[at + length :]]
-        source = NginxRtmpSource(answers.url, timeout_seconds=0.2)
+        source = NginxRtmpSource(answers.url, clock=HandClock(NOW), timeout_seconds=30)
         try:
             reading = await source.read(cursor)
         except SourceError:
@@ -185,7 +188,7 @@ async def test_a_log_that_was_not_read_before_is_begun_at_its_end(server: Answer
     log = tmp_path / "rtmp_access.log"
     lines = (FIXTURES / "nginx_rtmp_access.log").read_bytes().splitlines(keepends=True)
     log.write_bytes(b"".join(lines[:3]))
-    source = NginxRtmpSource(server.url, log)
+    source = NginxRtmpSource(server.url, log, HandClock(NOW))
     first = await source.read(None)
     assert (first.ended, first.logs_ends) == ((), True)
     with log.open("ab") as file:
@@ -201,12 +204,30 @@ async def test_a_log_that_was_not_read_before_is_begun_at_its_end(server: Answer
     await source.close()
 
 
+async def test_lines_that_nobody_read_and_that_are_gone_are_said(server: Answers, tmp_path: Path) -> None:
+    server.next = [page_by()]
+    log = tmp_path / "rtmp_access.log"
+    lines = (FIXTURES / "nginx_rtmp_access.log").read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:2]))
+    source = NginxRtmpSource(server.url, log, HandClock(NOW))
+    first = await source.read(None)
+    log.unlink()
+    log.write_bytes(lines[3])
+    second = await source.read(first.cursor)
+    assert [line.connection_id for line in second.ended] == ["83"]
+    assert (first.misses, second.misses, second.logs_ends) == ("", LINES_LOST, True)
+    assert (await source.read(second.cursor)).misses == ""
+    with pytest.raises(LogGoneError):
+        await source.ended_between(first.cursor, second.cursor)
+    await source.close()
+
+
 async def test_a_journal_from_before_the_log_was_set_begins_at_the_logs_end(server: Answers, tmp_path: Path) -> None:
     server.next = [page_by()]
     log = tmp_path / "rtmp_access.log"
     log.write_bytes((FIXTURES / "nginx_rtmp_access.log").read_bytes())
     for cursor in ("", "no cursor of ours", f"{BEGAN_S}-10427|"):
-        source = NginxRtmpSource(server.url, log)
+        source = NginxRtmpSource(server.url, log, HandClock(NOW))
         assert (await source.read(cursor)).ended == ()
         await source.close()
 
@@ -217,7 +238,7 @@ async def test_a_log_without_connection_ids_is_not_relied_on(
     server.next = [page_by()]
     log = tmp_path / "rtmp_access.log"
     log.write_text('127.0.0.1 [21/Nov/2026:10:11:12 +0100] PLAY "live" "s1" "" - 407 1234 "" "LNX" (5s)\n')
-    source = NginxRtmpSource(server.url, log)
+    source = NginxRtmpSource(server.url, log, HandClock(NOW))
     reading = await source.read(None)
     assert (reading.ended, reading.logs_ends) == ((), False)
     assert "log_format streamtop" in caplog.text

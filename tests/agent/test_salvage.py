@@ -8,7 +8,7 @@ import pytest
 from streamusage.agent.journal import Ballast, SqliteJournal
 from streamusage.agent.keeping import Head
 from streamusage.agent.ledger import Ledger
-from streamusage.agent.salvage import open_journal
+from streamusage.agent.salvage import open_journal, salvaged_path
 from streamusage.report import Based, EpochIssued
 from tests.faults.media_server import MediaServer
 
@@ -51,6 +51,28 @@ def test_a_journal_whose_index_is_damaged_is_salvaged_whole(tmp_path: Path) -> N
     damage_the_index(path)
     assert opened(path) == head
     assert len(set_aside(tmp_path)) == 1
+
+
+def test_where_nothing_can_be_salvaged_to_the_damaged_journal_stays_for_the_next_start(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    head = a_journal(path)
+    damage_the_index(path)
+    in_the_way = salvaged_path(path)
+    in_the_way.mkdir()
+    with pytest.raises(OSError, match="salvaged"):
+        opened(path)
+    assert not set_aside(tmp_path)
+    in_the_way.rmdir()
+    assert opened(path) == head
+    assert len(set_aside(tmp_path)) == 1
+
+
+def test_a_start_that_died_between_two_names_is_gone_on_with(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    head = a_journal(path)
+    path.rename(salvaged_path(path))
+    assert opened(path) == head
+    assert sorted(kept.name for kept in tmp_path.iterdir()) == ["journal.db", "journal.db.ballast"]
 
 
 def damage_the_index(path: Path) -> None:

@@ -28,6 +28,7 @@ from streamusage.agent.sources.stream_manager import StreamManagerSource
 from streamusage.agent.sources.wowza import WowzaSource
 from streamusage.clock import SystemClock
 from streamusage.report import Baseline
+from tests.agent.hand_clock import HandClock
 from tests.agent.http_answers import Answers, answer, answering
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -156,19 +157,22 @@ MANAGER: Routes = {
 
 Maker = Callable[[str], Source]
 KINDS: dict[str, tuple[Routes, Maker]] = {
-    "icecast": (ICECAST, lambda url: IcecastSource(url, "admin", secret, None, CLOCK, timeout_seconds=1)),
+    "icecast": (ICECAST, lambda url: IcecastSource(url, "admin", secret, None, CLOCK, timeout_seconds=30)),
     "node-media-server": (
         NMS,
-        lambda url: NodeMediaServerSource(url, "admin", secret, None, Path("unused"), CLOCK, timeout_seconds=1),
+        lambda url: NodeMediaServerSource(url, "admin", secret, None, Path("unused"), CLOCK, timeout_seconds=30),
     ),
     "wowza": (
         WOWZA,
-        lambda url: WowzaSource(url, "admin", secret, "_defaultVHost_", ("live",), url, CLOCK, timeout_seconds=1),
+        lambda url: WowzaSource(url, "admin", secret, "_defaultVHost_", ("live",), url, CLOCK, timeout_seconds=30),
     ),
-    "mediamtx": (MEDIAMTX, lambda url: MediaMtxSource(url, "reader", secret, CLOCK, timeout_seconds=1)),
-    "srs": (SRS, lambda url: SrsSource(url, None, None, CLOCK, timeout_seconds=1)),
-    "red5pro": (RED5, lambda url: Red5ProSource(url, secret, ("live",), CLOCK, timeout_seconds=1)),
-    "stream-manager-2": (MANAGER, lambda url: StreamManagerSource(url, secret, ("group-1",), CLOCK, timeout_seconds=1)),
+    "mediamtx": (MEDIAMTX, lambda url: MediaMtxSource(url, "reader", secret, CLOCK, timeout_seconds=30)),
+    "srs": (SRS, lambda url: SrsSource(url, None, None, CLOCK, timeout_seconds=30)),
+    "red5pro": (RED5, lambda url: Red5ProSource(url, secret, ("live",), CLOCK, timeout_seconds=30)),
+    "stream-manager-2": (
+        MANAGER,
+        lambda url: StreamManagerSource(url, secret, ("group-1",), CLOCK, timeout_seconds=30),
+    ),
 }
 
 
@@ -217,19 +221,9 @@ async def test_icecast() -> None:
     assert "no access log" in reading.misses
 
 
-class SlowServersClock(SystemClock):
-    """A clock that a server's slowness moves on."""
-
-    def __init__(self) -> None:
-        self.now = 1_795_289_700_250
-
-    def now_ms(self) -> int:
-        return self.now
-
-
 @pytest.mark.parametrize("is_the_servers", [True, False])
 async def test_a_listener_of_icecast_began_when_it_did_however_late_the_answer(is_the_servers: bool) -> None:
-    clock = SlowServersClock()
+    clock = HandClock(1_795_289_700_250)
     asked_ms = clock.now
 
     def take(request: bytes) -> bytes:
@@ -243,7 +237,7 @@ async def test_a_listener_of_icecast_began_when_it_did_however_late_the_answer(i
 
     async with answering() as answers:
         answers.next = [take]
-        source = IcecastSource(answers.url, "admin", secret, None, clock, timeout_seconds=5)
+        source = IcecastSource(answers.url, "admin", secret, None, clock, timeout_seconds=30)
         reading = await source.read(None)
         await source.close()
     began_s = {(reading.at - viewer.age_ms) // 1000 for viewer in reading.viewers}
@@ -435,7 +429,7 @@ NASTY = st.sampled_from(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.data())
 async def test_any_answer_gives_a_reading_or_a_source_error(kind: str, data: st.DataObject) -> None:

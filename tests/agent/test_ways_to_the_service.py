@@ -44,7 +44,7 @@ async def proxy() -> AsyncIterator[ForwardProxy]:
 
 
 def a_link(service: str, ca_file: Path | None = None, proxy: str | None = None) -> ServiceLink:
-    return ServiceLink(service, "edge-1", lambda: TOKEN, timeout_seconds=10, ca_file=ca_file, proxy=proxy)
+    return ServiceLink(service, "edge-1", lambda: TOKEN, timeout_seconds=30, ca_file=ca_file, proxy=proxy)
 
 
 @pytest.mark.parametrize("service", ["https"], indirect=True)
@@ -96,6 +96,18 @@ async def test_a_proxy_that_is_away_is_tried_again(service: str, signed: Signed,
     with pytest.raises(LinkDown, match="cannot be reached"):
         await link.issue_epoch(ASKED)
     await link.close()
+
+
+@pytest.mark.parametrize("given", [f"socks5://{LOGIN}@127.0.0.1:1", f"ftp://{LOGIN}@h", f"http://{LOGIN}@[::1"])
+async def test_an_environments_proxy_that_is_none_is_refused_by_name(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("all_proxy", given)
+    link = a_link("http://127.0.0.1:1")
+    with pytest.raises(LinkRefused, match="ALL_PROXY") as refused:
+        await link.issue_epoch(ASKED)
+    await link.close()
+    assert "pr0xy" not in str(refused.value)
 
 
 @pytest.mark.parametrize("service", ["https"], indirect=True)

@@ -74,8 +74,17 @@ class Service:
 class Agent:
     """`streamtop agent` over a real nginx."""
 
-    def __init__(self, directory: Path, programs: Programs, server: str, service: Service, nginx: Nginx) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        programs: Programs,
+        server: str,
+        service: Service,
+        nginx: Nginx,
+        sync_interval_ms: int,
+    ) -> None:
         self.server = server
+        self._sync_interval_ms = sync_interval_ms
         self.journal = directory / f"{server}.journal.db"
         self._nginx = nginx
         self._configuration = directory / f"{server}.toml"
@@ -93,7 +102,7 @@ class Agent:
             [service]
             url = "{url}"
             token_env = "STREAMTOP_AGENT_TOKEN"
-            sync_interval = "{SYNC_INTERVAL_MS}ms"
+            sync_interval = "{self._sync_interval_ms}ms"
             [source]
             kind = "nginx-rtmp"
             stat_url = "{self._nginx.stat_url}"
@@ -217,10 +226,12 @@ class Accounts:
 class Estate(Accounts):
     """One nginx, one agent, one service."""
 
-    def __init__(self, directory: Path, programs: Programs, nginx: Nginx, server: str = "edge-1") -> None:
-        super().__init__(Service(directory, programs, [server]), server)
+    def __init__(
+        self, directory: Path, programs: Programs, nginx: Nginx, sync_interval_ms: int = SYNC_INTERVAL_MS
+    ) -> None:
+        super().__init__(Service(directory, programs, ["edge-1"]), "edge-1")
         self.nginx = nginx
-        self.agent = Agent(directory, programs, server, self.service, nginx)
+        self.agent = Agent(directory, programs, self.server, self.service, nginx, sync_interval_ms)
 
     def agent_output(self) -> str:
         return self.agent.output()

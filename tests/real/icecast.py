@@ -102,9 +102,12 @@ class Icecast:
         await until(lambda: self._has("listeners", viewers), f"Icecast has {viewers} listeners", seconds=20)
 
     async def emptied(self) -> None:
-        """Nobody is left, and the log tells so."""
         await until(lambda: self._has("listeners", 0), "Icecast has no listeners", seconds=20)
         await until(lambda: self._has("sources", 0), "Icecast has no source", seconds=20)
+
+    async def logged(self, listeners: int) -> None:
+        """Waits until the log has a line for each of so many listeners."""
+        await until(lambda: self.truth().listeners == listeners, f"the log tells of {listeners} listeners", seconds=20)
 
     def truth(self) -> IcecastTruth:
         """Adds up the log, on its own and not with the code that is tested."""

@@ -30,7 +30,7 @@ def install_node_media_server(directory: Path) -> Path:
 
 
 class Postbox:
-    """Stands between server and agent: notes every callback and passes it on. What the agent misses, it has."""
+    """Stands between server and agent: passes every callback on, then notes it. What the agent misses, it has."""
 
     def __init__(self, to_port: int) -> None:
         self.callbacks: list[dict[str, Any]] = []
@@ -55,10 +55,10 @@ class Postbox:
                     if line.lower().startswith(b"content-length")
                 )
                 body = await reader.readexactly(length)
-                self.callbacks.append(json.loads(body))
                 async with httpx.AsyncClient(trust_env=False) as http:
                     with contextlib.suppress(httpx.TransportError):
                         await http.post(f"http://127.0.0.1:{self._to_port}/nms", content=body)
+                self.callbacks.append(json.loads(body))
                 writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
                 await writer.drain()
         writer.close()
@@ -129,6 +129,14 @@ class NodeMediaServer:
             return sum(stream["subscribers"] for stream in await self._streams()) == viewers
 
         await until(are_there, f"Node-Media-Server has {viewers} viewers", seconds=20)
+
+    async def called_back(self, action: str, times: int) -> None:
+        """Waits until the agent was told so often, or would have been if it had listened."""
+
+        def is_told() -> bool:
+            return sum(call["action"] == action for call in self.postbox.callbacks) == times
+
+        await until(is_told, f"{action} came {times} times", seconds=20)
 
     async def emptied(self) -> None:
         async def is_empty() -> bool:

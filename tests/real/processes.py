@@ -1,6 +1,7 @@
 """Programs that a test starts: each is stopped by its own process id, and none outlives the test."""
 
 import asyncio
+import itertools
 import os
 import random
 import signal
@@ -10,14 +11,21 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+_PORTS_OF_A_PROCESS = 1_000
+_number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
+_ports = itertools.cycle(range(20_000 + _number * _PORTS_OF_A_PROCESS, 20_000 + (_number + 1) * _PORTS_OF_A_PROCESS))
+for _ in range(random.randrange(_PORTS_OF_A_PROCESS)):  # another run on this machine begins elsewhere
+    next(_ports)
+
 
 def free_port() -> int:
     """A TCP port on loopback that nobody listens on just now, and that no outgoing connection is given.
 
-    A server that is stopped and started again must find its port free.
+    A server that is stopped and started again must find its port free, and so must one that is started late: a port is
+    given out once, and each process of a test run has ports of its own.
     """
     while True:
-        port = random.randrange(20_000, 32_000)
+        port = next(_ports)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

@@ -11,10 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from sqlalchemy import Connection
 
 from streamusage.client import UsageClient
 from streamusage.report import Report, Role, SampleRow, SessionRow, SlotRow
-from streamusage.service.run import run_service
+from streamusage.service.closing import advance, is_due
+from streamusage.service.context import Service
+from streamusage.service.reports import mark_standings, standing_changes
+from streamusage.service.run import EDGE_TIMEOUT_MS, run_service
 from streamusage.service.store import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.service.conftest import Estate, OwnedClock, a_record
@@ -116,7 +120,20 @@ async def _lived_through(directory: Path) -> None:
                 lost = server == "edge-1" and minute in LOST
                 told = {"state": "lost", "reason": "the media server and the journal were both gone"} if lost else {}
                 await agent.sync_up(*rows, **told)
+            await _chores_done(running.service)
         await estate.http.aclose()
+
+
+async def _chores_done(service: Service) -> None:
+    """What the service does by itself every two seconds: no picture may depend on whether it had come to that."""
+    now_ms = service.clock.now_ms()
+
+    def look(connection: Connection) -> None:
+        mark_standings(connection, standing_changes(connection, now_ms, EDGE_TIMEOUT_MS), now_ms)
+        while is_due(connection, service.account_zones, now_ms, service.close_settle_ms):
+            advance(connection, service.account_zones, now_ms, service.close_settle_ms)
+
+    await service.write(look)
 
 
 def _newest(rows):  # type: ignore[no-untyped-def]

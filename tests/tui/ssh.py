@@ -56,18 +56,12 @@ class Host:
 @asynccontextmanager
 async def ssh_host(folder: Path) -> AsyncIterator[Host]:
     """An sshd that lets in whoever has the key made for this test, and ends with it."""
-    port = _prepared(folder)
-    program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:" + os.environ["PATH"])
-    assert program is not None
-    sshd = await asyncio.create_subprocess_exec(
-        program, "-D", "-e", "-f", str(folder / "config"),
-        stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
+    _prepared(folder)
+    sshd, port = await _started(folder)
     wire = Wire(port)
     server = await asyncio.start_server(wire.carry, "127.0.0.1", 0)
     wire.port = server.sockets[0].getsockname()[1]
     try:
-        await _listening(port)
         yield Host(wire, folder)
     finally:
         server.close()
@@ -75,19 +69,15 @@ async def ssh_host(folder: Path) -> AsyncIterator[Host]:
         await asyncio.wait_for(sshd.wait(), 10)
 
 
-def _prepared(folder: Path) -> int:
-    """Keys and settings of an sshd; gives its port."""
+def _prepared(folder: Path) -> None:
+    """Keys and settings of an sshd, all but its port."""
     folder.mkdir()
     for name in ("key", "host"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
     shutil.copy(folder / "key.pub", folder / "authorized")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # where sshd keeps its unprivileged half
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
     settings = {
-        "ListenAddress": f"127.0.0.1:{port}",
         "HostKey": folder / "host",
         "AuthorizedKeysFile": folder / "authorized",
         "PidFile": "none",
@@ -98,14 +88,32 @@ def _prepared(folder: Path) -> int:
         "PrintMotd": "no",
     }
     (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
-    return port
 
 
-async def _listening(port: int) -> None:
-    for _ in range(100):
-        with suppress(OSError):
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.close()
-            return
-        await asyncio.sleep(0.05)
+async def _started(folder: Path) -> tuple[asyncio.subprocess.Process, int]:
+    """An sshd that listens, and where. sshd chooses no port by itself; one that was taken meanwhile is given up."""
+    program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:" + os.environ["PATH"])
+    assert program is not None
+    for _ in range(5):
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port: int = free.getsockname()[1]
+        sshd = await asyncio.create_subprocess_exec(
+            program, "-D", "-e", "-f", str(folder / "config"), "-o", f"ListenAddress=127.0.0.1:{port}",
+            stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        if await _listens(sshd, port):
+            return sshd, port
     raise AssertionError("sshd does not listen")
+
+
+async def _listens(sshd: asyncio.subprocess.Process, port: int) -> bool:
+    """Whether it comes to listen; false where it ends instead."""
+    async with asyncio.timeout(60):
+        while sshd.returncode is None:
+            with suppress(OSError):
+                _, writer = await asyncio.open_connection("127.0.0.1", port)
+                writer.close()
+                return True
+            await asyncio.sleep(0.05)
+    return False

@@ -58,7 +58,7 @@ async def test_no_file_of_the_archive_holds_a_secret(tmp_path: Path, monkeypatch
             await with_figures(pilot)
             await until(pilot, lambda: len(app.state.store) == len(records), "the records")
             records[-1]["totalSubscribers"] = 9
-            await until(pilot, lambda: len(app.state.timeline) > 2, "some history")
+            await until(pilot, lambda: any(one.total == 9 for one in app.state.store), "some history")
             app.sessions_screen._filter('"token=abc123SECRET"')
             failing = True
             await until(pilot, lambda: app.state.failures, "a failure to be told")

@@ -1,5 +1,7 @@
 """The console driven by keys against a real service: what is shown, and what exactly is deleted."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
@@ -17,12 +19,16 @@ from streamusage.service.run import run_service
 from streamusage.service.tokens import read_tokens
 from streamusage.usage import UsageRecord
 from tests.canned import Asked, CannedServer, reply
+from tests.plain_manager import PlainManager, wire
 from tui.app import ConsoleApp
 from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.delete_progress import DeleteResult
 from tui.screens.help import HelpScreen
 from tui.widgets.lines import Line
 from tui.widgets.session_table import SessionTable
 
+LONGEST_S = 60
+"""How long something is waited for: on a machine with much else to do everything takes its time."""
 TOKEN = "for-this-test-only"
 HOSTILE = (
     "[red]x[/]",
@@ -83,7 +89,8 @@ def console(client: UsageClient, directory: Path, **more: Any) -> ConsoleApp:
 
 
 async def until(pilot: Pilot[int], condition: Any, what: str) -> None:
-    for _ in range(200):
+    give_up = time.monotonic() + LONGEST_S
+    while time.monotonic() < give_up:
         if condition():
             return
         await pilot.pause(0.05)
@@ -275,3 +282,39 @@ async def test_an_input_does_not_blink(tmp_path: Path) -> None:
         assert any("no sessions" in line for line in shown(app))
         await pilot.press("slash")
         assert not app.screen.query_one(Input).cursor_blink
+
+
+class SlowToDelete(PlainManager):
+    """Deletes only once it `may`, and then refuses."""
+
+    def __init__(self, *records: dict[str, object]) -> None:
+        super().__init__(*records)
+        self.may = asyncio.Event()
+        self.answer = self._in_time
+
+    async def _in_time(self, asked: Asked) -> bytes:
+        if asked.method == "DELETE":
+            await self.may.wait()
+            return reply(400, '{"errorMessage": "not now", "timestamp": 1}')
+        return self._answer(asked)
+
+
+async def test_there_is_one_delete_at_a_time(tmp_path: Path) -> None:
+    """Two at once would share their stop, and the result of one could hide the other's progress for good."""
+    records = [wire(name, start=recent(60)) for name in ("a", "b", *(f"c{number}" for number in range(6)))]
+    async with (
+        SlowToDelete(*records) as manager,
+        UsageClient(manager.url, manager.token) as client,
+        console(client, tmp_path).run_test(size=(100, 24)) as pilot,
+    ):
+        app = await with_figures(pilot)
+        await pilot.press("space", "space", "d", "tab", "2", "enter", "enter")
+        await until(pilot, lambda: manager.deletes, "the first delete on its way")
+        await pilot.press("escape", "j", "d")
+        assert app.screen is app.sessions_screen
+        assert any("a delete is under way" in line for line in shown(app))
+        manager.may.set()
+        await until(pilot, lambda: isinstance(app.screen, DeleteResult), "what became of it")
+        await pilot.press("escape", "d")
+        assert isinstance(app.screen, ConfirmDelete)
+    assert len(manager.deletes) == 2

@@ -16,18 +16,31 @@ def drawn(app: ConsoleApp) -> list[str]:
     return ["".join(part.text for part in detail.render_line(y)).rstrip() for y in range(detail.size.height)]
 
 
-@pytest.mark.parametrize("columns", [80, 110, 128, 140, 152, 200])
-async def test_no_figure_runs_into_its_neighbour(store_of_an_hour: Path, tmp_path: Path, columns: int) -> None:
+def has_history(app: ConsoleApp) -> bool:
+    """Whether the history of the session under the cursor is there, and not that of one before it."""
+    session = app.sessions_screen.table.cursor_session
+    return session is not None and session.key in app.state.stream_history
+
+
+@pytest.mark.parametrize(
+    ("columns", "height"), [(80, 24), (80, 40), (110, 24), (110, 40), (128, 40), (140, 40), (152, 40), (200, 40)]
+)
+async def test_no_figure_runs_into_its_neighbour(
+    store_of_an_hour: Path, tmp_path: Path, columns: int, height: int
+) -> None:
     async with standing_still(store_of_an_hour, tmp_path) as (client, clock):
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC
         )
-        async with app.run_test(size=(columns, 40)) as pilot:
+        async with app.run_test(size=(columns, height)) as pilot:
             await with_figures(pilot)
             await pilot.press("enter")
-            await until(pilot, lambda: app.state.stream_history, "the history")
+            await until(pilot, lambda: has_history(app), "the history")
             await pilot.pause()
             lines = drawn(app)
+            detail = app.sessions_screen.detail
+            shown = {detail.render_line(y).cell_length for y in range(detail.size.height)}
+            assert shown == {detail.scrollable_content_region.width}, "no line goes on below the scrollbar"
             session = app.sessions_screen.table.cursor_session
             assert session is not None
             text = "\n".join(lines)

@@ -8,6 +8,7 @@ import gc
 import json
 import os
 import threading
+import weakref
 from datetime import UTC
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -18,7 +19,9 @@ import pytest
 from streamusage.client import UsageClient
 from streamusage.clock import SystemClock
 from tests.canned import Asked, CannedServer, reply
+from tests.tui.test_bindings import drawn_gaps, opened
 from tests.tui.test_console import recent, until, with_figures
+from tui.actions import Context
 from tui.app import ConsoleApp
 from tui.model.history import PollHistory
 from tui.model.timeline import MOST_CHANGES, Timeline
@@ -166,3 +169,16 @@ async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: 
     assert last.tasks <= first.tasks + 3
     assert last.threads <= first.threads
     assert last.objects <= first.objects + 20
+
+
+async def test_gap_views_that_were_closed_are_not_kept(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        seen = []
+        for _ in range(4):
+            await pilot.press("g")
+            await until(pilot, lambda: drawn_gaps(app), "the coverage")
+            seen.append(weakref.ref(app.screen))
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is app.sessions_screen, "the sessions")
+        gc.collect()
+        assert not any(view() for view in seen[:-1]), "the last one was set aside, and goes with the next"

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC
+from difflib import unified_diff
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from streamusage.drift import Drift
 from streamusage.usage import SessionKey
 from tests.tui.estate import HOST, StandingClock, standing_still
 from tests.tui.test_console import until, with_figures
+from tests.tui.test_detail import has_history
 from tui.app import ConsoleApp
 from tui.deleter import Outcome
 from tui.messages import PollFailed, SessionsPolled
@@ -31,6 +33,7 @@ pytestmark = pytest.mark.usefixtures("quick_keys")
 
 WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 """A picture is the same wherever it is looked at: it fetches nothing."""
+NUMBERED = re.compile(r"terminal-\d+")
 
 Steps = Callable[[Pilot[int], ConsoleApp], Awaitable[None]]
 
@@ -41,7 +44,7 @@ async def sessions(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 async def detail(pilot: Pilot[int], app: ConsoleApp) -> None:
     await pilot.press("j", "j", "enter")
-    await until(pilot, lambda: app.state.stream_history, "the history")
+    await until(pilot, lambda: has_history(app), "the history")
 
 
 async def gaps(pilot: Pilot[int], app: ConsoleApp) -> None:
@@ -194,7 +197,8 @@ async def test_every_screen_looks_as_it_did(
     monkeypatch.delenv("NO_COLOR", raising=False)
     if not colours:
         monkeypatch.setenv("NO_COLOR", "1")
-    assert not await different(picture, store_of_an_hour, tmp_path, SIZES[size], theme, tuple(SCREENS), colours=colours)
+    found = await different(picture, store_of_an_hour, tmp_path, SIZES[size], theme, tuple(SCREENS), colours=colours)
+    assert not found, told(found)
 
 
 @pytest.mark.parametrize("theme", OTHER_THEMES)
@@ -202,7 +206,8 @@ async def test_the_main_screens_look_as_they_did_in_every_theme(
     picture: SnapshotAssertion, store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, theme: str
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert not await different(picture, store_of_an_hour, tmp_path, SIZES["120x36"], theme, MAIN)
+    found = await different(picture, store_of_an_hour, tmp_path, SIZES["120x36"], theme, MAIN)
+    assert not found, told(found)
 
 
 async def different(
@@ -214,9 +219,9 @@ async def different(
     screens: tuple[str, ...],
     *,
     colours: bool = True,
-) -> list[str]:
-    """Those of the screens that do not look as they did."""
-    found = []
+) -> dict[str, str]:
+    """Those of the screens that do not look as they did, with what differs."""
+    found: dict[str, str] = {}
     async with standing_still(store, directory) as (client, clock):
         app = ConsoleApp(
             client,
@@ -241,5 +246,16 @@ async def different(
                 await pilot.pause(0.1)
                 drawn = WEB_FONT.sub("", app.export_screenshot(title="streamtop", simplify=True))
                 if drawn != picture(name=name):
-                    found.append(name)
+                    kept = next(reversed(picture.executions.values())).recalled_data or b""
+                    found[name] = _difference(kept.decode() if isinstance(kept, bytes) else kept, drawn)
     return found
+
+
+def told(found: dict[str, str]) -> str:
+    return "\n\n".join(f"{name}:\n{difference}" for name, difference in found.items())
+
+
+def _difference(kept: str, drawn: str) -> str:
+    """The lines of two pictures that differ. What is numbered by the picture's own hash is not told."""
+    pictures = (NUMBERED.sub("terminal", picture).splitlines() for picture in (kept, drawn))
+    return "\n".join(line[:2000] for line in unified_diff(*pictures, "kept", "drawn", n=0, lineterm=""))

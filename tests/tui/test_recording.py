@@ -44,7 +44,8 @@ async def test_the_demos_recording_is_the_same_every_time_and_plays_its_outage(t
             await pilot.pause()
             screen = app.screen
             assert isinstance(screen, GapsScreen)
-            await until(pilot, lambda: CUT_OFF in screen.book.servers, "the coverage of the recording")
+            last = max(poll.coverage.now for poll in polls if poll.coverage is not None)
+            await until(pilot, lambda: screen.book.now_ms == last, "all coverage of the recording")
             gaps = [span for span in screen.book.servers[CUT_OFF].spans if span.state is not Provenance.LIVE]
             assert [gap.state for gap in gaps] == [Provenance.BACKFILLED]
             (outage,) = screen.book.outages[CUT_OFF]

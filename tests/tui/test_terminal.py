@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.program import Program
+from tests.real.processes import until
 from tests.tui.terminal import holds, terminal
 
 pytestmark = pytest.mark.terminal
@@ -59,6 +60,17 @@ async def test_the_demo_from_its_first_table_to_its_end(tmp_path: Path, columns:
         await console.keys("q")
         lines = await console.until("the end", holds("left with"))
         assert "left with 0" in "\n".join(lines)
+        assert not list((tmp_path / "home").iterdir()), "nothing is left behind"
+
+
+@pytest.mark.parametrize("seen", ["making the last 45 minutes", "live/stage-1"])
+async def test_a_terminal_that_is_closed_leaves_nothing_behind(tmp_path: Path, seen: str) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    async with terminal(tmp_path, 100, 30, "demo", TMPDIR=str(scratch)) as console:
+        await console.until(seen, holds(seen))
+        assert list(scratch.iterdir())
+    await until(lambda: not list(scratch.iterdir()), "nothing left of the demo's files")
 
 
 @pytest.mark.parametrize("term", ["xterm-256color", "screen-256color", "tmux-256color", "linux"])

@@ -31,6 +31,10 @@ from tui.model.chart import Look
 from tui.screens.confirm_delete import ConfirmDelete
 
 SEEDS = 4
+MOST_SEEDS = 24
+"""As many are tried until each kind of delete was seen often enough: what a key meets depends on the machine's pace."""
+WANTED = {"one session": 6, "all sessions": 16, "the marked sessions": 9, "asked again": 16}
+DELETED = 61
 STEPS = 650
 """Of one seed: keys, and everything that may happen between two of them."""
 START = recent(600)
@@ -179,7 +183,10 @@ async def test_nothing_is_deleted_that_no_confirmed_dialog_named(
 ) -> None:
     seen: Counter[str] = Counter()
     steps = deleted = 0
-    for seed in range(SEEDS):
+    for seed in range(MOST_SEEDS):
+        enough = deleted >= DELETED and all(seen[what] >= times for what, times in WANTED.items())
+        if seed >= SEEDS and enough:
+            break
         world = World(seed)
         async with world, UsageClient(world.url, world.token) as client:
             app = ConsoleApp(
@@ -202,8 +209,5 @@ async def test_nothing_is_deleted_that_no_confirmed_dialog_named(
                     assert not world.wrong, f"seed {seed}: {world.wrong}"
             deleted, steps = deleted + len(world.deleted), steps + world.steps
     assert steps >= SEEDS * STEPS
-    assert seen["one session"] > 5
-    assert seen["all sessions"] > 15
-    assert seen["the marked sessions"] > 8
-    assert seen["asked again"] > 15
-    assert deleted > 60
+    assert deleted >= DELETED
+    assert not {what: seen[what] for what, times in WANTED.items() if seen[what] < times}

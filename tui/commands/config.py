@@ -9,7 +9,7 @@ from streamusage.failures import printable
 from tui.actions import ACTIONS, with_keys
 from tui.commands.failure import USAGE, CommandFailed
 from tui.commands.shell import format_option, say
-from tui.output import Column, Field, Format, View, print_rows
+from tui.output import Column, Format, View, print_rows, same_named
 from tui.settings import Config, Connection, Profile, SettingsError, config_path, load_config, resolve
 
 
@@ -49,10 +49,7 @@ def config(profile: str | None, keys: bool, output_format: Format) -> None:
             Column("MEANING", lambda row: row.meaning),
         ],
         fields=[
-            Field("setting", lambda row: row.setting),
-            Field("value", lambda row: row.value),
-            Field("source", lambda row: row.source),
-            Field("meaning", lambda row: row.meaning),
+            *same_named("setting", "value", "source", "meaning"),
         ],
         document=lambda row: row._asdict(),
     )

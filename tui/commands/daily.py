@@ -14,7 +14,8 @@ from tui.commands.daily_final import refuse_unless_final
 from tui.commands.daily_ledger import adjustments
 from tui.commands.daily_views import daily_view, sums_view
 from tui.commands.day_window import DAY, Days, days_or_a_week, server_option
-from tui.commands.shell import connection_options, counted, format_option, say, talk, tz_option
+from tui.commands.flags import tz_option
+from tui.commands.shell import connection_options, counted, format_option, say, talk
 from tui.commands.subcommands import WithSubcommands
 from tui.output import Format, print_rows
 from tui.settings import Connection

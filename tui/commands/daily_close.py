@@ -7,7 +7,8 @@ import click
 
 from tui.commands.day_window import DAY
 from tui.commands.failure import THIS_MACHINE, USAGE, CommandFailed
-from tui.commands.shell import ask, connection_options, counted, refuse_if_read_only, say, talk, tz_option
+from tui.commands.flags import tz_option
+from tui.commands.shell import ask, connection_options, counted, refuse_if_read_only, say, talk
 from tui.model.days import named
 from tui.settings import Connection
 

@@ -16,7 +16,8 @@ from streamusage.days import day_interval
 from tui.commands.daily_final import refuse, refuse_unless_final
 from tui.commands.day_window import DAY, checked, server_option
 from tui.commands.failure import REFUSED, THIS_MACHINE, CommandFailed
-from tui.commands.shell import connection_options, counted, say, talk, tz_option
+from tui.commands.flags import tz_option
+from tui.commands.shell import connection_options, counted, say, talk
 from tui.model.statement import NotSignedOffError, statement, verified
 from tui.settings import Connection
 

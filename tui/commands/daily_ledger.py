@@ -8,7 +8,8 @@ from streamusage.client import UsageClient
 from streamusage.day_answers import Adjustments
 from tui.commands.daily_views import ledger_view
 from tui.commands.day_window import DAY, days_or_a_week, server_option
-from tui.commands.shell import connection_options, format_option, say, talk, tz_option
+from tui.commands.flags import tz_option
+from tui.commands.shell import connection_options, format_option, say, talk
 from tui.output import Format, print_rows
 from tui.settings import Connection
 

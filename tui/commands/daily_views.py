@@ -9,7 +9,7 @@ from tui.commands.views import time_text
 from tui.model import formats
 from tui.model.days import accounted, named
 from tui.model.formats import UNKNOWN
-from tui.output import Column, Field, View
+from tui.output import Column, Field, View, same_named
 
 Figures = TypeVar("Figures", DailyStatistics, SummedStatistics)
 
@@ -25,10 +25,7 @@ def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
             *_beside(shown),
         ],
         fields=[
-            Field("server", lambda day: day.server),
-            Field("day", lambda day: day.day),
-            Field("tz", lambda day: day.tz),
-            Field("state", lambda day: day.state),
+            *same_named("server", "day", "tz", "state"),
             *_figure_fields(shown),
             Field("closed_at", lambda day: day.closed.at if day.closed else None),
             Field("closed_by", lambda day: day.closed.by or day.closed.rule if day.closed else None),
@@ -57,14 +54,10 @@ def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStati
             *_beside(shown),
         ],
         fields=[
-            Field("group", lambda row: row.group),
-            Field("period", lambda row: row.period),
+            *same_named("group", "period"),
             Field("from", lambda row: row.first_day),
             Field("to", lambda row: row.last_day),
-            Field("tz", lambda row: row.tz),
-            Field("state", lambda row: row.state),
-            Field("days", lambda row: row.days),
-            Field("servers", lambda row: row.servers),
+            *same_named("tz", "state", "days", "servers"),
             *_figure_fields(shown),
             Field("adjustment_connections", lambda row: row.adjustment.connections if row.adjustment else None),
             Field("adjustment_bytes_in", lambda row: row.adjustment.bytes_in if row.adjustment else None),
@@ -92,15 +85,7 @@ def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]
             Column("ACCOUNTED NOW", lambda entry: accounted(entry.figures.coverage), figure=True),
         ],
         fields=[
-            Field("server", lambda entry: entry.server),
-            Field("day", lambda entry: entry.day),
-            Field("tz", lambda entry: entry.tz),
-            Field("entry", lambda entry: entry.entry),
-            Field("at", lambda entry: entry.at),
-            Field("connections", lambda entry: entry.connections),
-            Field("bytes_in", lambda entry: entry.bytes_in),
-            Field("bytes_out", lambda entry: entry.bytes_out),
-            Field("view_time_ms", lambda entry: entry.view_time_ms),
+            *same_named("server", "day", "tz", "entry", "at", "connections", "bytes_in", "bytes_out", "view_time_ms"),
             *(Field(f"connections_by_protocol_{name}", _entry_protocol(name)) for name in protocols),
         ],
     )
@@ -146,15 +131,17 @@ def _beside(shown: Sequence[Figures]) -> list[Column[Figures]]:
 
 def _figure_fields(shown: Sequence[Figures]) -> list[Field[Figures]]:
     return [
-        Field("connections", lambda row: row.connections),
-        Field("bytes_in", lambda row: row.bytes_in),
-        Field("bytes_out", lambda row: row.bytes_out),
-        Field("peak_in_bps", lambda row: row.peak_in_bps),
-        Field("peak_in_at", lambda row: row.peak_in_at),
-        Field("peak_out_bps", lambda row: row.peak_out_bps),
-        Field("peak_out_at", lambda row: row.peak_out_at),
-        Field("view_time_ms", lambda row: row.view_time_ms),
-        Field("average_view_time_ms", lambda row: row.average_view_time_ms),
+        *same_named(
+            "connections",
+            "bytes_in",
+            "bytes_out",
+            "peak_in_bps",
+            "peak_in_at",
+            "peak_out_bps",
+            "peak_out_at",
+            "view_time_ms",
+            "average_view_time_ms",
+        ),
         Field("coverage_live_ms", lambda row: row.coverage.live_ms),
         Field("coverage_backfilled_ms", lambda row: row.coverage.backfilled_ms),
         Field("coverage_partial_ms", lambda row: row.coverage.partial_ms),

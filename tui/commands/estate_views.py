@@ -7,7 +7,7 @@ from tui.commands.streams import written
 from tui.commands.views import time_text
 from tui.model import formats
 from tui.model.formats import UNKNOWN
-from tui.output import Column, Field, View
+from tui.output import Column, Field, View, same_named
 
 
 def server_view(tz: ZoneInfo) -> View[ServerState]:
@@ -26,21 +26,23 @@ def server_view(tz: ZoneInfo) -> View[ServerState]:
             Column("ACTIVE", lambda server: formats.count(server.active_subscribers), figure=True),
         ],
         fields=[
-            Field("server", lambda server: server.server),
-            Field("role", lambda server: server.role),
-            Field("state", lambda server: server.state),
-            Field("since", lambda server: server.since),
-            Field("last_sync_at", lambda server: server.last_sync_at),
-            Field("watermark", lambda server: server.watermark),
-            Field("sync_interval_ms", lambda server: server.sync_interval_ms),
-            Field("phase", lambda server: server.phase),
-            Field("epoch", lambda server: server.epoch),
-            Field("revision", lambda server: server.revision),
-            Field("owed_ms", lambda server: server.owed_ms),
-            Field("active_subscribers", lambda server: server.active_subscribers),
-            Field("clock_offset_ms", lambda server: server.clock_offset_ms),
-            Field("removed", lambda server: server.removed),
-            Field("removed_at", lambda server: server.removed_at),
+            *same_named(
+                "server",
+                "role",
+                "state",
+                "since",
+                "last_sync_at",
+                "watermark",
+                "sync_interval_ms",
+                "phase",
+                "epoch",
+                "revision",
+                "owed_ms",
+                "active_subscribers",
+                "clock_offset_ms",
+                "removed",
+                "removed_at",
+            ),
         ],
     )
 
@@ -58,16 +60,11 @@ def orphan_view(tz: ZoneInfo) -> View[Orphan]:
             Column(f"LAST CAME ({tz.key})", lambda orphan: time_text(orphan.last_at, tz)),
         ],
         fields=[
-            Field("scope", lambda orphan: orphan.scope),
-            Field("name", lambda orphan: orphan.name),
+            *same_named("scope", "name"),
             Field("startTime", lambda orphan: orphan.start_time),
             Field("server", lambda orphan: orphan.server),
             Field("endTime", lambda orphan: orphan.end_time),
-            Field("active", lambda orphan: orphan.active),
-            Field("highest", lambda orphan: orphan.highest),
-            Field("total", lambda orphan: orphan.total),
-            Field("first_at", lambda orphan: orphan.first_at),
-            Field("last_at", lambda orphan: orphan.last_at),
+            *same_named("active", "highest", "total", "first_at", "last_at"),
         ],
     )
 
@@ -84,11 +81,7 @@ def audit_view(tz: ZoneInfo) -> View[AuditEntry]:
             Column("START TIME", lambda entry: "" if entry.start_time is None else str(entry.start_time), figure=True),
         ],
         fields=[
-            Field("at", lambda entry: entry.at),
-            Field("who", lambda entry: entry.who),
-            Field("operation", lambda entry: entry.operation),
-            Field("scope", lambda entry: entry.scope),
-            Field("name", lambda entry: entry.name),
+            *same_named("at", "who", "operation", "scope", "name"),
             Field("startTime", lambda entry: entry.start_time),
             Field("records", lambda entry: entry.records),
         ],

@@ -8,8 +8,9 @@ from streamusage.answers import Coverage
 from streamusage.client import UsageClient
 from streamusage.coverage import WORST_FIRST, Provenance
 from tui.commands.failure import FOUND, CommandFailed
+from tui.commands.flags import tz_option
 from tui.commands.instants import AtNow, instant, length_ms
-from tui.commands.shell import connection_options, counted, format_option, say, talk, tz_option
+from tui.commands.shell import connection_options, counted, format_option, say, talk
 from tui.commands.views import Gap, gap_view, gaps_of, time_text
 from tui.model import formats
 from tui.output import Format, print_rows

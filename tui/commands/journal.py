@@ -8,6 +8,7 @@ import click
 from streamusage.usage import UsageRecord
 from tui import deleted
 from tui.commands.failure import NOT_FOUND, THIS_MACHINE, CommandFailed
+from tui.commands.flags import tz_option
 from tui.commands.shell import (
     connection_options,
     counted,
@@ -16,10 +17,9 @@ from tui.commands.shell import (
     refuse_if_read_only,
     say,
     talk,
-    tz_option,
 )
 from tui.commands.streams import written
-from tui.commands.views import documented, time_text
+from tui.commands.views import RECORD_FIELDS, documented, time_text
 from tui.deleted import DeletedRecord
 from tui.model import formats
 from tui.model.sessions import from_record
@@ -85,16 +85,7 @@ def _view(connection: Connection) -> View[DeletedRecord]:
             Column("SERVICE", lambda record: record.service),
         ],
         fields=[
-            Field("name", lambda record: record.name),
-            Field("scope", lambda record: record.scope),
-            Field("startTime", lambda record: record.start_time),
-            Field("endTime", lambda record: record.end_time),
-            Field("duration", lambda record: record.duration),
-            Field("aciveSubscribers", lambda record: record.active_subscribers),
-            Field("maxSubscribers", lambda record: record.max_subscribers),
-            Field("lostSubscribers", lambda record: record.lost_subscribers),
-            Field("totalSubscribers", lambda record: record.total_subscribers),
-            Field("updated", lambda record: record.updated),
+            *RECORD_FIELDS,
             Field("deletedAt", lambda record: record.deleted_at),
             Field("service", lambda record: record.service),
         ],

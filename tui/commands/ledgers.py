@@ -5,8 +5,9 @@ import click
 from streamusage.answers import Audit, Orphans
 from streamusage.client import UsageClient
 from tui.commands.estate_views import audit_view, orphan_view
+from tui.commands.flags import tz_option
 from tui.commands.instants import AtNow, instant
-from tui.commands.shell import connection_options, counted, format_option, say, talk, tz_option
+from tui.commands.shell import connection_options, counted, format_option, say, talk
 from tui.output import Format, print_rows
 from tui.settings import Connection
 

@@ -9,7 +9,8 @@ from streamusage.client import UsageClient
 from streamusage.drift import Drift, missing_of
 from streamusage.failures import ExtensionMissing
 from streamusage.usage import SessionKey, ToldRecord
-from tui.commands.shell import connection_options, counted, format_option, read_filter, say, talk, tz_option
+from tui.commands.flags import tz_option
+from tui.commands.shell import connection_options, counted, format_option, read_filter, say, talk
 from tui.commands.views import session_view
 from tui.model.sessions import from_record
 from tui.output import Format, print_rows

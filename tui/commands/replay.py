@@ -7,7 +7,7 @@ import click
 
 from streamusage.days import UnknownZoneError, zone
 from tui.commands.failure import THIS_MACHINE, USAGE, CommandFailed
-from tui.commands.shell import tz_option
+from tui.commands.flags import tz_option
 
 
 @click.command()

@@ -8,6 +8,7 @@ from streamusage.answers import RemovedServer, Servers, ServerState
 from streamusage.client import UsageClient
 from tui.commands.estate_views import server_view
 from tui.commands.failure import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandFailed
+from tui.commands.flags import tz_option
 from tui.commands.shell import (
     ask,
     connection_options,
@@ -16,7 +17,6 @@ from tui.commands.shell import (
     refuse_if_read_only,
     say,
     talk,
-    tz_option,
 )
 from tui.output import Format, print_rows
 from tui.settings import Connection

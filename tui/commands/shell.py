@@ -8,7 +8,6 @@ import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from functools import wraps
-from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
@@ -17,6 +16,7 @@ from streamusage.client import UsageClient
 from streamusage.failures import BadAddress, UsageApiError
 from streamusage.usage import EmptyNameError
 from tui.commands.failure import REFUSED, USAGE, CommandFailed
+from tui.commands.flags import CONNECTION_FLAGS, connection_flags
 from tui.model.filter import Filter, FilterError, parse
 from tui.model.text import safe
 from tui.output import Format
@@ -43,29 +43,15 @@ def ask(question: str) -> str:
 def connection_options(
     command: Callable[Concatenate[Connection, Arguments], None],
 ) -> Callable[..., None]:
-    """Gives a command `--url`, `--token-file`, `--profile` and `--api-version`, and calls it with the `Connection`."""
+    """Gives a command the flags that name a service, and calls it with the `Connection` that they make."""
 
-    @click.option("--url", metavar="URL", help="The service. [else STREAMTOP_URL, the profile, http://127.0.0.1:5080]")
-    @click.option(
-        "--token-file",
-        metavar="FILE",
-        type=click.Path(path_type=Path),
-        help="File that holds the token. [else STREAMTOP_TOKEN, the profile]",
-    )
-    @click.option("--profile", metavar="NAME", help="A profile of config.toml.")
-    @click.option("--api-version", type=click.Choice(["3.1", "4.0"]), help="Of the documented API. [default: 4.0]")
+    @connection_flags
     @wraps(command)
     def with_connection(**given: Any) -> None:
-        flags = {name: given.pop(name) for name in ("url", "token_file", "profile", "api_version")}
+        flags = {name: given.pop(name) for name in CONNECTION_FLAGS}
         command(connect(tz=given.pop("tz", None), **flags), **given)  # type: ignore[call-arg]
 
     return with_connection
-
-
-def tz_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--tz", metavar="ZONE", help="Time zone, such as Europe/Berlin. [else the profile's, UTC]")(
-        command
-    )
 
 
 def format_option(

@@ -1,8 +1,8 @@
 """How usage records and gaps are shown: their columns as a table and their fields as CSV. Pure."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -15,7 +15,7 @@ from tui.commands.streams import written
 from tui.model import formats
 from tui.model.formats import UNKNOWN
 from tui.model.outages import outages_of
-from tui.output import Column, Field, View
+from tui.output import Column, Field, View, same_named
 
 PHASES: tuple[AgentPhase, ...] = ("retrying", "accumulating", "recovering", "online")
 
@@ -72,6 +72,20 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
     ]
 
 
+RECORD_FIELDS: Sequence[Field[Any]] = (
+    *same_named("name", "scope"),
+    Field("startTime", lambda record: record.start_time),
+    Field("endTime", lambda record: record.end_time),
+    Field("duration", lambda record: record.duration),
+    Field("aciveSubscribers", lambda record: record.active_subscribers),
+    Field("maxSubscribers", lambda record: record.max_subscribers),
+    Field("lostSubscribers", lambda record: record.lost_subscribers),
+    Field("totalSubscribers", lambda record: record.total_subscribers),
+    Field("updated", lambda record: record.updated),
+)
+"""A usage record's fields by their documented names, in the documented order."""
+
+
 def session_view(tz: ZoneInfo) -> View[ToldRecord]:
     """Sessions; JSON and CSV have the documented names and order."""
     return View(
@@ -88,18 +102,7 @@ def session_view(tz: ZoneInfo) -> View[ToldRecord]:
             Column("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
             Column("START TIME", lambda record: str(record.start_time or UNKNOWN), figure=True),
         ],
-        fields=[
-            Field("name", lambda record: record.name),
-            Field("scope", lambda record: record.scope),
-            Field("startTime", lambda record: record.start_time),
-            Field("endTime", lambda record: record.end_time),
-            Field("duration", lambda record: record.duration),
-            Field("aciveSubscribers", lambda record: record.active_subscribers),
-            Field("maxSubscribers", lambda record: record.max_subscribers),
-            Field("lostSubscribers", lambda record: record.lost_subscribers),
-            Field("totalSubscribers", lambda record: record.total_subscribers),
-            Field("updated", lambda record: record.updated),
-        ],
+        fields=RECORD_FIELDS,
     )
 
 
@@ -126,9 +129,7 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
             Field("from", lambda gap: gap.from_ms),
             Field("to", lambda gap: gap.to_ms),
             Field("state", lambda gap: gap.state.value),
-            Field("detected_at", lambda gap: gap.detected_at),
-            Field("filled_at", lambda gap: gap.filled_at),
-            Field("reason", lambda gap: gap.reason),
+            *same_named("detected_at", "filled_at", "reason"),
             Field("delta_connections", lambda gap: _brought(gap, "connections")),
             Field("delta_bytes_in", lambda gap: _brought(gap, "bytes_in")),
             Field("delta_bytes_out", lambda gap: _brought(gap, "bytes_out")),

@@ -261,9 +261,13 @@ async def run_headless(
     With `lines` what happens is told by them (`cut edge-2`), and nothing happens by itself.
     """
     async with running_estate(directory, seed, port, DemoClock(now_ms - HISTORY_MS)) as estate:
-        await estate.make_history(progress)
-        ready(estate.url, estate.token_file)
-        living = asyncio.create_task(estate.live(speed, outage=lines is None))
+
+        async def lived() -> None:
+            await estate.make_history(progress)
+            ready(estate.url, estate.token_file)
+            await estate.live(speed, outage=lines is None)
+
+        living = asyncio.create_task(lived())
         stopping = asyncio.create_task(stop.wait())
         listening = asyncio.create_task(_listen(estate, lines)) if lines is not None else stopping
         await asyncio.wait({living, stopping}, return_when=asyncio.FIRST_COMPLETED)

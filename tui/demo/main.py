@@ -72,11 +72,12 @@ def demo(
     if why_not := why_no_console():
         raise CommandFailed(why_not, USAGE)
     with _estate_process(seed, speed, port, tour) as (attach, tell):
-        token = Path(attach["token_file"]).read_text("utf-8").strip()
+        token_file = Path(attach["token_file"])
+        token, journal_path = token_file.read_text("utf-8").strip(), token_file.with_name("deleted.ndjson")
         if tour:
             from tui.demo.tour import run_tour
 
-            sys.exit(run_tour(attach["url"], token, tell))
+            sys.exit(run_tour(attach["url"], token, tell, journal_path))
         setup = Setup(
             url=attach["url"],
             token=token,
@@ -84,6 +85,7 @@ def demo(
             poll_interval=1.0,
             remembers=False,
             tells_skew=False,
+            journal_path=journal_path,
         )
         sys.exit(run_console(setup))
 
@@ -123,7 +125,10 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, to
     async def run(directory: Path) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        ends = [signal.SIGTERM, signal.SIGINT]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup leaves it
+            ends.append(signal.SIGHUP)
+        for number in ends:
             loop.add_signal_handler(number, stop.set)
         lines: asyncio.Queue[str] | None = asyncio.Queue() if tour else None
 
@@ -167,7 +172,8 @@ def _estate_process(
     """The headless demo as a child, which ends with this process however that ends: how to attach, and to tell it."""
     command = [sys.executable, "-m", "tui", "demo", "--headless", "--until-stdin-ends"]
     command += ["--seed", str(seed), "--speed", str(speed), "--port", str(port), *(["--tour"] if tour else [])]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    # In a session of its own: a terminal that is closed ends this process, and the child clears up after both.
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     assert child.stdin is not None
     assert child.stdout is not None
     told = child.stdin

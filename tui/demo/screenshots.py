@@ -34,6 +34,7 @@ AGE_MS = 800
 HOST = "usage.example.net"
 
 _SECONDS_TO_WAIT = 60.0
+_SECONDS_TO_LAY_OUT = 0.1
 
 
 async def draw_all(directory: Path) -> dict[str, str]:
@@ -131,16 +132,23 @@ class _Photographer:
 
     async def _take(self, name: str, columns: int, lines: int, *keys: str) -> None:
         await self._pilot.resize_terminal(columns, lines)
-        await self._pilot.pause(0.3)
+        await self._rest()
         await self._pilot.press(*keys)
-        await self._pilot.pause(0.3)
+        await self._rest()
         self._clock.step(AGE_MS)
         for screen in self._app.screen_stack:
             if hasattr(screen, "state_changed"):
                 screen.state_changed(polled=False)
-        await self._pilot.pause(0.3)
+        await self._rest()
         self._taken[name] = drawn(self._app)
         self._clock.step(-AGE_MS)
+
+    async def _rest(self) -> None:
+        """Waits until all that was asked for has come and is drawn. What is drawn may ask for more."""
+        await self._pilot.pause(_SECONDS_TO_LAY_OUT)
+        while self._app.reads.awaits or not self._poller.rests:
+            await self._until(lambda: not self._app.reads.awaits and self._poller.rests)
+            await self._pilot.pause(_SECONDS_TO_LAY_OUT)
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(_SECONDS_TO_WAIT):

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
-from typing import BinaryIO, Generic, TypeVar
+from operator import attrgetter
+from typing import Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 
@@ -53,6 +54,11 @@ class Field(Generic[Row]):
 
     name: str
     value: Callable[[Row], Cell]
+
+
+def same_named(*names: str) -> list[Field[Any]]:
+    """Columns of the CSV that hold what the row has under the same name."""
+    return [Field(name, attrgetter(name)) for name in names]
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,29 @@ from textual.screen import Screen
 from tui.actions import Context, available, is_dangerous
 from tui.model import formats
 from tui.model.latency import Split
+from tui.screens.help import HelpScreen
 from tui.screens.page import Page
 from tui.screens.picker import Choice, Picked, Picker
 from tui.state import ConsoleState
 from tui.themes import THEMES
+from tui.widgets import bars
+from tui.widgets.lines import Line, Part
 
 if TYPE_CHECKING:
     from tui.app import ConsoleApp
+
+
+NOTICE_STANDS_MS = 8_000
+"""How long a notice stands in the place of the keys."""
 
 
 class ConsoleScreen(Screen[None]):
     """A full screen. `state_changed` is called after every poll and once a second."""
 
     PLACE: ClassVar[Context] = Context.SESSIONS
+
+    _said: Part | None = None
+    _said_at_ms = 0
 
     @property
     def console_app(self) -> ConsoleApp:
@@ -44,6 +54,23 @@ class ConsoleScreen(Screen[None]):
         """Draws what is different. `polled` tells a poll from the clock that only ages figures."""
         raise NotImplementedError
 
+    def say(self, text: str, ink: str = "strong") -> None:
+        """Puts a notice where the operator looks, for a while."""
+        self._said, self._said_at_ms = (f" {text}", ink), self.state.clock.elapsed_ms()
+        self.state_changed(polled=False)
+
+    def _draw_header(self, view: str = "") -> None:
+        self.query_one("#header", Line).show(*bars.header(self.state, view, self.size.width))
+
+    def _draw_keys(self) -> None:
+        """The last line: the keys of this place, or the newest notice."""
+        if self._said is not None and self.state.clock.elapsed_ms() - self._said_at_ms < NOTICE_STANDS_MS:
+            parts = [self._said]
+        else:
+            actions = available(self.PLACE, read_only=self.state.is_read_only(), keymap=self.state.keymap)
+            parts = bars.keys(actions, self.size.width)
+        self.query_one("#keys", Line).show(parts)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if is_dangerous(action) and self.state.is_read_only():
             return False
@@ -51,6 +78,9 @@ class ConsoleScreen(Screen[None]):
 
     def action_refresh(self) -> None:
         self.console_app.refresh_now()
+
+    def action_help(self) -> None:
+        self.app.push_screen(HelpScreen(self.PLACE, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
     def action_days(self) -> None:
         self.console_app.open_days()

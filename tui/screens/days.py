@@ -8,7 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from streamusage.days import day_interval, day_of
-from tui.actions import Context, available, bindings
+from tui.actions import Context, bindings
 from tui.model.day_shares import accounting_zone
 from tui.model.day_words import (
     coverage_in_words,
@@ -20,8 +20,6 @@ from tui.model.day_words import (
 from tui.model.months import DayRows, Figures, Month, first_of, months_away
 from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
-from tui.screens.help import HelpScreen
-from tui.widgets import bars
 from tui.widgets.day_table import columns_within, row_parts, titles
 from tui.widgets.lines import Line, Part
 from tui.widgets.month_chart import LEGEND, month_chart
@@ -93,9 +91,9 @@ class DaysScreen(ConsoleScreen):
             self._asked_at_ms is None or elapsed_ms - self._asked_at_ms >= self._ask_again_ms
         ):
             self._asked_at_ms = elapsed_ms
-            self.console_app.ask_for_month(self.first)
+            self.console_app.reads.month(self.first)
             if self._opened is not None:
-                self.console_app.ask_for_day_rows(self._opened)
+                self.console_app.reads.day_rows(self._opened)
         self._draw()
 
     def month_polled(self, first: date, month: Month | str) -> None:
@@ -144,9 +142,8 @@ class DaysScreen(ConsoleScreen):
         return self._opened or (days[self._cursor()][0] if days else None)
 
     def _draw(self) -> None:
-        state = self.state
         rows, place = self._rows(), self._cursor()
-        self.query_one("#header", Line).show(*bars.header(state, "daily statistics"))
+        self._draw_header("daily statistics")
         self.query_one("#summary", Line).show(*self._summary())
         self._draw_chart()
         name_cells = 8 if self._opened is None else 16
@@ -161,8 +158,7 @@ class DaysScreen(ConsoleScreen):
         page.show([row_parts(figures, name_cells, columns, cells, cursor=cursor) for figures, cursor in chosen])
         page.scroll_to(y=max(0, place - page.size.height + 2), animate=False)
         self._draw_words(rows[place] if rows else None)
-        actions = available(Context.DAYS, read_only=state.is_read_only(), keymap=state.keymap)
-        self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
+        self._draw_keys()
 
     def _draw_chart(self) -> None:
         days = self._days()
@@ -260,7 +256,7 @@ class DaysScreen(ConsoleScreen):
         self._opened = None if self._opened is not None else self._day()
         self._row_place = 0
         if self._opened is not None:
-            self.console_app.ask_for_day_rows(self._opened)
+            self.console_app.reads.day_rows(self._opened)
         self._draw()
 
     def action_refresh(self) -> None:
@@ -273,6 +269,3 @@ class DaysScreen(ConsoleScreen):
             self.action_open()
         else:
             self.app.pop_screen()
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Context.DAYS, read_only=self.state.is_read_only(), keymap=self.state.keymap))

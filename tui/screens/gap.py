@@ -7,14 +7,12 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from streamusage.answers import Outage, ServerState, Span
-from tui.actions import Context, available, bindings
+from tui.actions import Context, bindings
 from tui.model import formats
 from tui.model.gap_story import GapFigures, drawn
 from tui.model.gaps import GLYPHS, by_protocol, period
 from tui.model.text import padded, padded_left, safe
 from tui.screens.base import ConsoleScreen
-from tui.screens.help import HelpScreen
-from tui.widgets import bars
 from tui.widgets.gap_parts import delta_lines, story_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import Page
@@ -62,7 +60,7 @@ class GapScreen(ConsoleScreen):
 
     def _ask(self) -> None:
         if self.gap.from_ms not in self._figures:
-            self.console_app.read_gap(self._row, self.gap, of_stream=self._of_stream)
+            self.console_app.reads.gap(self._row, self.gap, of_stream=self._of_stream)
 
     def figures_read(self, from_ms: int, figures: GapFigures | str) -> None:
         """Takes in what was read of the gap that begins there, or why nothing could be."""
@@ -88,7 +86,7 @@ class GapScreen(ConsoleScreen):
         if not self.is_drawn:
             return
         state = self.state
-        self.query_one("#header", Line).show(*bars.header(state, "gap"))
+        self._draw_header("gap")
         gap = self.gap
         when = period(gap.from_ms, gap.to_ms, state.tz, state.now_ms())
         left: list[Part] = [
@@ -106,8 +104,7 @@ class GapScreen(ConsoleScreen):
         )
         self.query_one("#summary", Line).show(left, right)
         self.query_one(Page).show(self._content())
-        actions = available(Context.GAP, read_only=state.is_read_only(), keymap=state.keymap)
-        self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
+        self._draw_keys()
 
     def _server(self) -> ServerState | None:
         return next((server for server in self.state.servers or () if server.server == self._row), None)
@@ -213,9 +210,6 @@ class GapScreen(ConsoleScreen):
 
     def action_back(self) -> None:
         self.app.pop_screen()
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Context.GAP, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
 
 def _ends(first_at: int, last_at: int, step_ms: int) -> tuple[int, int]:

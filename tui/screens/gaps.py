@@ -1,6 +1,5 @@
 """The gap view: which time of which server or stream was seen live, filled in, is still owed, or is lost."""
 
-import gc
 from typing import ClassVar
 
 from textual import on
@@ -9,7 +8,8 @@ from textual.binding import BindingType
 from textual.widgets import Input
 
 from streamusage.coverage import Interval, Provenance
-from tui.actions import Context, available, bindings
+from tui import garbage
+from tui.actions import Context, bindings
 from tui.messages import CoveragePolled, DayPolled
 from tui.model import formats
 from tui.model.accounts import Timeline
@@ -20,8 +20,6 @@ from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
 from tui.screens.gap import GapScreen
 from tui.screens.gap_cell import CellTeller
-from tui.screens.help import HelpScreen
-from tui.widgets import bars
 from tui.widgets.filter_prompt import FilterPrompt
 from tui.widgets.gap_foot import LEAST_LINES, Lines
 from tui.widgets.gap_grid import GapGridView, cells_within
@@ -43,7 +41,7 @@ class GapsScreen(ConsoleScreen):
     def __init__(self, server: str | None = None) -> None:
         super().__init__()
         self.book = CoverageBook()
-        self._cell = CellTeller(lambda server, day: self.console_app.ask_for_day(server, day))
+        self._cell = CellTeller(lambda server, day: self.console_app.reads.day(server, day))
         self._cell_ms = CELL_LENGTHS_MS[0]
         self._word_lines = LEAST_LINES
         self._server = server
@@ -77,6 +75,10 @@ class GapsScreen(ConsoleScreen):
     def on_resize(self) -> None:
         if self.is_drawn:
             self.call_after_refresh(self._window_changed)
+
+    def on_screen_resume(self) -> None:
+        """A gap view that was opened above this one wished for its own window, and then for none."""
+        self.call_after_refresh(self._window_changed)
 
     @property
     def grid_view(self) -> GapGridView:
@@ -119,10 +121,7 @@ class GapsScreen(ConsoleScreen):
         if polled.carriers is not None:
             self.book.heard_carriers(polled.carriers.carriers)
         if replaced:
-            # A month of 500 servers is 100,000 objects that live long. The collector would go through all of them again
-            # and again, in the middle of key presses; they hold no cycles, so it has nothing to find.
-            gc.collect(1)
-            gc.freeze()
+            garbage.set_aside()
         self._cell.time_went_on(self._now_ms(), self.state)
         self._note_turned(before)
         self._tell_open_gap()
@@ -180,15 +179,13 @@ class GapsScreen(ConsoleScreen):
         self._draw_lines()
 
     def _draw_lines(self) -> None:
-        state = self.state
-        self.query_one("#header", Line).show(*bars.header(state, "gaps of streams" if self._of_streams else "gaps"))
+        self._draw_header("gaps of streams" if self._of_streams else "gaps")
         self.query_one("#summary", Line).show(*self._summary())
         lines = self._words()
         self.query_one("#words", Page).show(lines)
         # Where there is room for what the states mean, their names alone would say it twice.
         self.query_one("#legend", Line).show([] if lines[-1:] == legend_lines()[-1:] else legend())
-        actions = available(Context.GAPS, read_only=state.is_read_only(), keymap=state.keymap)
-        self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
+        self._draw_keys()
 
     def _summary(self) -> tuple[list[Part], list[Part]]:
         made = self.grid_view.grid
@@ -383,6 +380,3 @@ class GapsScreen(ConsoleScreen):
 
     def action_servers(self) -> None:
         self.console_app.open_servers()
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Context.GAPS, read_only=self.state.is_read_only(), keymap=self.state.keymap))

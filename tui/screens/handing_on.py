@@ -12,15 +12,11 @@ from tui.widgets.session_table import SessionTable
 
 
 class HandingOn(ConsoleScreen):
-    """A screen with a session table, as far as it hands things on. Where something went is said by `say`."""
+    """A screen with a session table, as far as it hands things on. Where something went is said."""
 
     @property
     def table(self) -> SessionTable:
         return self.query_one(SessionTable)
-
-    def say(self, text: str, ink: str = "strong") -> None:
-        """Puts a notice where the operator looks."""
-        raise NotImplementedError
 
     def _shown_for_copy(self, what: str) -> str:
         session = self.table.cursor_session

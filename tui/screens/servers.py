@@ -6,11 +6,10 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from streamusage.answers import ServerState
-from tui.actions import Context, available, bindings
+from tui.actions import Context, bindings
 from tui.model import formats
 from tui.model.text import padded, padded_left, safe
 from tui.screens.base import ConsoleScreen
-from tui.screens.help import HelpScreen
 from tui.widgets import bars
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import Page
@@ -65,7 +64,7 @@ class ServersScreen(ConsoleScreen):
         if not self.is_drawn:
             return
         state, servers = self.state, self._servers
-        self.query_one("#header", Line).show(*bars.header(state, "servers"))
+        self._draw_header("servers")
         self.query_one("#summary", Line).show(self._summary(servers))
         columns = self._columns()
         name_cells = self.size.width - 3 - sum(cells + 1 for _, cells, _ in columns)
@@ -77,8 +76,7 @@ class ServersScreen(ConsoleScreen):
         page.show([self._drawn(one, columns, name_cells, here=at == row) for at, one in enumerate(servers)])
         page.scroll_to(y=max(min(page.scroll_offset.y, row), row - page.size.height + 1), animate=False)
         self.query_one("#status", Line).show(*bars.status(state, None, None))
-        actions = available(Context.SERVERS, read_only=state.is_read_only(), keymap=state.keymap)
-        self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
+        self._draw_keys()
 
     def _summary(self, servers: list[ServerState]) -> list[Part]:
         if self.state.cannot_show:
@@ -147,9 +145,6 @@ class ServersScreen(ConsoleScreen):
         servers = self._servers
         if servers:
             self.console_app.open_gaps(servers[self._row()].server)
-
-    def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(Context.SERVERS, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
     def action_back(self) -> None:
         self.app.pop_screen()

@@ -20,7 +20,6 @@ from tui.model.text import safe
 from tui.model.view import DESCENDING_FIRST, Column
 from tui.screens.columns import ColumnsScreen
 from tui.screens.handing_on import HandingOn
-from tui.screens.help import HelpScreen
 from tui.screens.picker import Choice, Picked, Picker
 from tui.state import GROWTH_MINUTES
 from tui.widgets import bars
@@ -97,7 +96,7 @@ class SessionsScreen(HandingOn):
         if not self.is_drawn:
             return
         state = self.state
-        self.query_one("#header", Line).show(*bars.header(state))
+        self._draw_header()
         self.query_one("#summary", Line).show(*bars.summary(state))
         self.query_one("#status", Line).show(*bars.status(state, self.notice, self.table.cursor_row))
         can_go_back = self.detail_is_open or bool(state.marks) or bool(state.view.filter)
@@ -333,11 +332,6 @@ class SessionsScreen(HandingOn):
 
     def action_servers(self) -> None:
         self.console_app.open_servers()
-
-    def action_help(self) -> None:
-        self.app.push_screen(
-            HelpScreen(Context.SESSIONS, read_only=self.state.is_read_only(), keymap=self.state.keymap)
-        )
 
     # Deletes
 

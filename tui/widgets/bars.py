@@ -1,6 +1,7 @@
 """The lines above and below every view: what is watched and how fresh it is, and which keys there are."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tui.actions import Action
 from tui.model import formats
@@ -15,30 +16,53 @@ SKEW_TOLD_FROM_MS = 5_000
 """Clocks further apart than this are worth a word: ages that other tools show will not agree."""
 
 
-def header(state: ConsoleState, view: str = "") -> tuple[list[Part], list[Part]]:
-    """Left: program, profile, view. Right: freshness, the server that owes most, RO."""
-    freshness = state.freshness()
+class _Fact(NamedTuple):
+    parts: list[Part]
+    importance: int
+    """Where not all fit, the least important goes first."""
+
+    @property
+    def cells(self) -> int:
+        return sum(width(text) for text, _ in self.parts)
+
+
+def header(state: ConsoleState, view: str, cells: int) -> tuple[list[Part], list[Part]]:
+    """Left: program, profile, view. Right: freshness, held, clock, the server that owes most, RO, as far as they fit.
+
+    In so narrow a line that freshness does not fit beside anything, it alone is told.
+    """
     name = shortened(safe(state.profile_name or state.host), 30)
     left: list[Part] = [(" streamtop  ", "accent"), (name, "strong")]
     if view:
         left.append((f"  {view}", ""))
+    facts = _facts(state)
+    while len(facts) > 1 and sum(fact.cells for fact in facts) + 3 > cells:
+        facts.remove(min(facts, key=lambda fact: fact.importance))
+    right = [part for fact in facts for part in fact.parts]
+    return (left, [*right, (" ", "")]) if facts[0].cells + 3 <= cells else (right, [])
+
+
+def _facts(state: ConsoleState) -> list[_Fact]:
+    """What the header tells at its right, in order."""
+    freshness = state.freshness()
     ink = _STEP_INKS[freshness.step]
-    right: list[Part] = [("● " if freshness.step is Step.LIVE else "▲ ", ink), (freshness.in_words(), ink)]
+    facts = [_Fact([("● " if freshness.step is Step.LIVE else "▲ ", ink), (freshness.in_words(), ink)], 6)]
     if state.held:
         told = f"stepped back to {formats.clock_time(state.now_ms(), state.tz, seconds=True)}"
-        right.append((f"   ‖ {told if state.timeline.back else 'paused'}", "warn"))
+        facts.append(_Fact([(f"   ‖ {told if state.timeline.back else 'paused'}", "warn")], 4))
         if state.waiting:
-            right.append((f", +{formats.count(len(state.waiting))} waiting", "warn"))
+            facts.append(_Fact([(f", +{formats.count(len(state.waiting))} waiting", "warn")], 1))
     if state.tells_skew and state.skew_ms is not None and abs(state.skew_ms) >= SKEW_TOLD_FROM_MS:
-        right.append((f"   clock {state.skew_ms / 1000:+.0f} s", "warn"))
+        facts.append(_Fact([(f"   clock {state.skew_ms / 1000:+.0f} s", "warn")], 2))
     owing = state.owing()
     if owing is not None:
-        right.append((f"   · {shortened(safe(owing.server), 16)} owes {formats.age(owing.owed_ms)}", "missing"))
+        told = f"   · {shortened(safe(owing.server), 16)} owes {formats.age(owing.owed_ms)}"
+        facts.append(_Fact([(told, "missing")], 3))
     if state.armed_for_ms() > 0:
-        right.append((f"   ARMED {formats.age(state.armed_for_ms())}", "bad"))
+        facts.append(_Fact([(f"   ARMED {formats.age(state.armed_for_ms())}", "bad")], 5))
     elif state.read_only:
-        right.append(("   RO", "strong"))
-    return left, [*right, (" ", "")]
+        facts.append(_Fact([("   RO", "strong")], 5))
+    return facts
 
 
 def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
@@ -64,12 +88,15 @@ def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
 
 
 def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[list[Part], list[Part]]:
-    """What went wrong or was just done, and where in the table the cursor is."""
+    """What was just done and what went wrong, which a mere remark gives way to; where in the table the cursor is."""
     right: list[Part] = []
     if row is not None and len(state.view):
         right = [(f"{formats.count(row + 1)} of {formats.count(len(state.view))} ", "quiet")]
     if state.why_failed:
-        return [(" " + safe(state.why_failed), "bad")], []
+        wrong = (" " + safe(state.why_failed), "bad")
+        if notice is None or notice[1] == "quiet":
+            return [wrong], []
+        return [(f" {notice[0]} ", notice[1]), wrong], []
     if notice is not None:
         return [(" " + notice[0], notice[1])], right
     if state.drift:

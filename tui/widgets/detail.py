@@ -57,9 +57,6 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             return
         rows = self._content()
         drawn = [strip for row in rows for strip in self._joined(row)]
-        size = Size(self.size.width, len(drawn))
-        if size != self.virtual_size:
-            self.virtual_size = size
         for number in range(max(len(drawn), len(self._drawn))):
             before = self._drawn[number] if number < len(self._drawn) else None
             after = drawn[number] if number < len(drawn) else None
@@ -68,8 +65,15 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             elif cells := different_cells(before, after):
                 self.refresh(Region(cells[0], number - self.scroll_offset.y, cells[1] - cells[0], 1))
         self._drawn = drawn
+        self.virtual_size = Size(self.size.width, len(drawn))  # last: it may bring a scrollbar, and another drawing
 
     def on_resize(self) -> None:
+        self._draw_anew()
+
+    def watch_show_vertical_scrollbar(self) -> None:
+        self._draw_anew()  # it takes a cell of every line
+
+    def _draw_anew(self) -> None:
         self._drawn = []
         self.update()
 

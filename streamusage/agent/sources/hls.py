@@ -4,15 +4,16 @@ All figures are a fold over the log, so they come out alike whoever reads it. Wh
 stands in docs/sources/hls.md.
 """
 
+import contextlib
 from pathlib import Path
 
 import msgspec
 
-from streamusage.agent.source import EndedConnection, Reading
+from streamusage.agent.source import EndedConnection, LogGoneError, Reading
 from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.hls_log import LOG_FORMAT, Request, Viewers, is_line, parse_line
 from streamusage.agent.sources.log_follower import LogPosition
-from streamusage.agent.sources.log_reader import LogReader
+from streamusage.agent.sources.log_reader import LINES_LOST, LogReader
 from streamusage.clock import Clock
 
 NO_LOG = "the access log is gone: requests that are not in it cannot be counted"
@@ -46,7 +47,8 @@ class HlsSource:
         self._clock = clock
         self._idle_after_ms = idle_after_ms
         self._log = LogReader(access_log, clock)
-        self._viewers: Viewers | None = None
+        self._viewers = Viewers(idle_after_ms)
+        self._viewers_at: LogPosition | None = None
 
     async def close(self) -> None:
         """Nothing is held open."""
@@ -56,14 +58,17 @@ class HlsSource:
         before = Cursor.parse(cursor)
         position = LogPosition.parse(before.position)
         told: list[EndedConnection] = []
+        lost = False
         if position is None:
             self._viewers = Viewers(self._idle_after_ms)
             position = await self._log.end()
         else:
-            if self._viewers is None:
-                self._viewers = await self._viewers_at(before)
-            lines, position = await self._log.read(position)
-            told = self._viewers.fold(self._requests(lines))
+            if position != self._viewers_at:
+                self._viewers = await self._viewers_before(before)
+            read = await self._log.read(position)
+            position, lost = read.position, read.lost
+            told = self._viewers.fold(self._requests(read.lines))
+        self._viewers_at = position
         at = max([self._clock.now_ms(), *(each.ended_at for each in told[-1:])])
         return Reading(
             at=at,
@@ -73,21 +78,22 @@ class HlsSource:
             ended=tuple(told),
             cursor=str(before.moved(position, at, self._idle_after_ms)),
             logs_ends=True,
-            misses="" if self._log.is_there else NO_LOG,
+            misses=NO_LOG if not self._log.is_there else LINES_LOST if lost else "",
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`."""
         start, end = Cursor.parse(from_cursor), Cursor.parse(to_cursor)
-        viewers = await self._viewers_at(start)
+        viewers = await self._viewers_before(start)
         lines = await self._log.between(LogPosition.parse(start.position), LogPosition.parse(end.position))
         return tuple(viewers.fold(self._requests(lines)))
 
-    async def _viewers_at(self, cursor: Cursor) -> Viewers:
-        """Who watches at a place in the log, by what was asked for not long before."""
+    async def _viewers_before(self, cursor: Cursor) -> Viewers:
+        """Who watches at a place in the log, by what was asked for not long before, as far as that is still there."""
         viewers = Viewers(self._idle_after_ms)
-        lines = await self._log.between(LogPosition.parse(cursor.earlier), LogPosition.parse(cursor.position))
-        viewers.fold(self._requests(lines))
+        with contextlib.suppress(LogGoneError):
+            lines = await self._log.between(LogPosition.parse(cursor.earlier), LogPosition.parse(cursor.position))
+            viewers.fold(self._requests(lines))
         return viewers
 
     def _requests(self, lines: list[bytes]) -> list[Request]:

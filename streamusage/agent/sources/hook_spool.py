@@ -6,15 +6,16 @@ stands where the listener began: what was sent before it, after the line above i
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import h11
 import msgspec
 
-from streamusage.agent.source import SourceError
+from streamusage.agent.source import LogGoneError, SourceError
 from streamusage.agent.sources.log_follower import LogPosition
 from streamusage.agent.sources.log_reader import LogReader
 from streamusage.clock import Clock
@@ -37,6 +38,15 @@ class Hook(msgspec.Struct, frozen=True, omit_defaults=True):
     body: str = ""
     mark: str = ""
     """`listening` where the listener began, `rotated` at the head of a new file; empty for a callback."""
+
+
+class Hooks(NamedTuple):
+    """Callbacks without the marks between them, and the position after them."""
+
+    hooks: list[Hook]
+    position: LogPosition
+    lost: bool
+    """Whether some did not come here: the listener began anew, or lines of the spool are gone."""
 
 
 class HookSpool:
@@ -85,16 +95,18 @@ class HookSpool:
         """The position after the last callback."""
         return await self._reader.end()
 
-    async def read(self, position: LogPosition) -> tuple[list[Hook], LogPosition]:
-        """The callbacks since a position, and the position after them. A long file is begun anew when all is read."""
-        lines, after = await self._reader.read(position)
-        if not lines and after.offset > ROTATE_FROM_BYTES:
+    async def read(self, position: LogPosition) -> Hooks:
+        """The callbacks since a position. A long file is begun anew when all is read."""
+        read = await self._reader.read(position)
+        if not read.lines and read.position.offset > ROTATE_FROM_BYTES:
             await self._rotate()
-        return hooks_of(lines), after
+        hooks = hooks_of(read.lines)
+        lost = read.lost or any(hook.mark == "listening" for hook in hooks)
+        return Hooks(_unmarked(hooks), read.position, lost)
 
     async def between(self, start: LogPosition | None, end: LogPosition | None) -> list[Hook]:
-        """The callbacks between two positions, as far as they are still there."""
-        return hooks_of(await self._reader.between(start, end))
+        """The callbacks between two positions. Raises `LogGoneError`."""
+        return _unmarked(hooks_of(await self._reader.between(start, end)))
 
     async def before(self, position: LogPosition) -> list[Hook]:
         """All callbacks that are still there from before a position."""
@@ -103,7 +115,8 @@ class HookSpool:
                 start = LogPosition(path.stat().st_ino, 0, 0)
             except OSError:
                 continue
-            return hooks_of(await self._reader.between(start, position))
+            with contextlib.suppress(LogGoneError):
+                return await self.between(start, position)
         return []
 
     @property
@@ -111,17 +124,15 @@ class HookSpool:
         return self.path.with_name(f"{self.path.name}.1")
 
     async def _rotate(self) -> None:
-        async with self._syncing:
-            try:
+        try:
+            async with self._syncing:
                 self.path.replace(self._rotated)
-                new = self.path.open("ab")
-            except OSError as error:
-                LOG.warning("hook_spool_not_rotated path=%s detail='%s'", self.path, error.strerror)
-                return
-            if self._file is not None:
-                self._file.close()
-            self._file = new
-        await self._append(Hook(self._clock.now_ms(), mark="rotated"))
+                old, self._file = self._file, self.path.open("ab")
+                if old is not None:
+                    old.close()
+            await self._append(Hook(self._clock.now_ms(), mark="rotated"))
+        except OSError as error:
+            LOG.warning("hook_spool_not_rotated path=%s detail='%s'", self.path, error.strerror or error)
 
     def _close_last_line(self) -> None:
         """Ends a line that a crash cut off, so that the next one can be read."""
@@ -197,6 +208,10 @@ class HookSpool:
                 self.path,
                 error.strerror or error,
             )
+
+
+def _unmarked(hooks: list[Hook]) -> list[Hook]:
+    return [hook for hook in hooks if not hook.mark]
 
 
 def hooks_of(lines: list[bytes]) -> list[Hook]:

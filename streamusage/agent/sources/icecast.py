@@ -32,7 +32,7 @@ from streamusage.agent.sources.icecast_stats import (
     stream_of,
 )
 from streamusage.agent.sources.log_follower import LogPosition
-from streamusage.agent.sources.log_reader import LogReader
+from streamusage.agent.sources.log_reader import LINES_LOST, LogReader
 from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
@@ -87,9 +87,10 @@ class IcecastSource:
         stats = parse_stats((await self._ask("stats")).body)
         viewers = await self._viewers(stats)
         lines: list[LogLine] = []
+        lost = False
         if self._log is not None and position is not None:
-            raw, position = await self._log.read(position)
-            lines = self._lines(raw)
+            read = await self._log.read(position)
+            position, lost, lines = read.position, read.lost, self._lines(read.lines)
         at = self._clock.now_ms()
         mounts = {mount.path: mount.began_s for mount in stats.mounts}
         relies_on_log = self._log is not None and self._log.is_there
@@ -104,7 +105,15 @@ class IcecastSource:
             ended=ended_of(lines, before.mounts, mounts),
             cursor=str(Cursor(str(position or ""), mounts)),
             logs_ends=relies_on_log,
-            misses=NO_LOG if not relies_on_log else SOURCE_LEFT if _has_left(before.mounts, mounts) else "",
+            misses=(
+                NO_LOG
+                if not relies_on_log
+                else LINES_LOST
+                if lost
+                else SOURCE_LEFT
+                if _has_left(before.mounts, mounts)
+                else ""
+            ),
             step_ms=STEP_MS,
         )
 

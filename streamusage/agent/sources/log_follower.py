@@ -53,6 +53,8 @@ class Batch(NamedTuple):
     position: LogPosition
     found: bool
     """False where there is no log at all, neither under its name nor a rotated one."""
+    lost: bool = False
+    """Whether the file that was read last is gone, with what may have been written to it since."""
 
 
 class LogFollower:
@@ -87,7 +89,8 @@ class LogFollower:
             chain, broken = self._chain(position, files)
             if not chain:
                 return Batch([], position, found=False)
-            if broken and position.offset:
+            lost = broken and position.offset > 0
+            if lost:
                 LOG.warning(
                     "log_lines_lost path=%s detail='the file that was read last is gone, by rotation or truncation; "
                     "lines after its byte %d were not read; reading goes on with the present file'",
@@ -103,7 +106,7 @@ class LogFollower:
                 budget -= unread
                 if budget <= 0:
                     break
-            return Batch(lines, position, found=True)
+            return Batch(lines, position, found=True, lost=lost)
 
     def between(self, start: LogPosition, end: LogPosition) -> list[bytes] | None:
         """All lines from one position to another; `None` where the files of either cannot be found any more."""

@@ -1,9 +1,8 @@
-"""nginx-rtmp's notify callbacks as what they tell of sessions. Pure: it is folded over the spool in order.
+"""nginx-rtmp's notify callbacks as what they tell of sessions. Pure: they are taken in order.
 
 They tell no bytes, but when a play or a publish began and ended, to the moment in which the callback came.
 """
 
-from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
@@ -29,26 +28,19 @@ class Sessions:
     def __init__(self) -> None:
         self._begun: dict[tuple[str, str], Begun] = {}
 
-    def fold(self, hooks: Iterable[Hook]) -> tuple[list[EndedConnection], bool]:
-        """The sessions that ended, and whether callbacks were lost on the way."""
-        ended = []
-        lost = False
-        for hook in hooks:
-            if hook.mark:
-                lost = lost or hook.mark == "listening"
-                continue
-            fields = _fields(hook.body)
-            call, client = fields.get("call", ""), fields.get("clientid", "")
-            if not client.isdecimal() or len(client) > 20:
-                continue
-            if call in ("play", "publish"):
-                scope, name = as_on_the_page(fields.get("app", "")), as_on_the_page(fields.get("name", ""))
-                self._begun[call, client] = Begun(hook.at, scope, name)
-            elif call in ("play_done", "publish_done"):
-                begun = self._begun.pop((call.removesuffix("_done"), client), None)
-                if begun is not None:
-                    ended.append(_ended(call, client, begun, hook.at))
-        return ended, lost
+    def take(self, hook: Hook) -> EndedConnection | None:
+        """As `callbacks.OpenSessions.take`."""
+        fields = _fields(hook.body)
+        call, client = fields.get("call", ""), fields.get("clientid", "")
+        if not client.isdecimal() or len(client) > 20:
+            return None
+        if call in ("play", "publish"):
+            scope, name = as_on_the_page(fields.get("app", "")), as_on_the_page(fields.get("name", ""))
+            self._begun[call, client] = Begun(hook.at, scope, name)
+        elif call in ("play_done", "publish_done"):
+            begun = self._begun.pop((call.removesuffix("_done"), client), None)
+            return None if begun is None else _ended(call, client, begun, hook.at)
+        return None
 
 
 def _ended(call: str, client: str, begun: Begun, at: int) -> EndedConnection:

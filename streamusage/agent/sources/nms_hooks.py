@@ -1,10 +1,10 @@
-"""Node-Media-Server's callbacks as what they tell of sessions. Pure: it is folded over the spool in order.
+"""Node-Media-Server's callbacks as what they tell of sessions. Pure: they are taken in order.
 
 `donePlay` and `donePublish` are the best account of a session that this server gives: both ends in milliseconds, and
 the bytes. `postPlay` is needed since the server's own list of sessions does not say which stream they are of.
 """
 
-from collections.abc import Iterable
+from typing import Literal
 
 import msgspec
 
@@ -37,6 +37,10 @@ class Play(msgspec.Struct, frozen=True):
     allowed: bool
     """Whether `postPlay` came: without it the server refused it."""
 
+    @property
+    def stream(self) -> tuple[str, str]:
+        return self.scope, self.name
+
 
 class Sessions:
     """What callbacks have told so far of sessions that are open."""
@@ -44,20 +48,11 @@ class Sessions:
     def __init__(self) -> None:
         self.plays: dict[str, Play] = {}
 
-    def fold(self, hooks: Iterable[Hook]) -> tuple[list[EndedConnection], bool]:
-        """The sessions that ended, and whether callbacks were lost on the way."""
-        ended = []
-        lost = False
-        for hook in hooks:
-            if hook.mark:
-                lost = lost or hook.mark == "listening"
-                continue
-            callback = _parse(hook.body)
-            if callback is not None and (line := self._take(callback)) is not None:
-                ended.append(line)
-        return ended, lost
-
-    def _take(self, callback: Callback) -> EndedConnection | None:
+    def take(self, hook: Hook) -> EndedConnection | None:
+        """As `callbacks.OpenSessions.take`."""
+        callback = _parse(hook.body)
+        if callback is None:
+            return None
         session_id = an_id(callback.id)
         if callback.action in ("prePlay", "postPlay"):
             known = self.plays.get(session_id)
@@ -77,11 +72,11 @@ def publish_id_of(app: str, name: str, created_ms: int) -> str:
     return f"{digest_of(app, name)}-{created_ms}"
 
 
-def _ended(callback: Callback, connection_id: str, kind: str) -> EndedConnection:
+def _ended(callback: Callback, connection_id: str, kind: Literal["play", "publish", "other"]) -> EndedConnection:
     ended_at = min(callback.endtime, LATEST)
     return EndedConnection(
         connection_id=connection_id,
-        kind="play" if kind == "play" else "publish" if kind == "publish" else "other",
+        kind=kind,
         scope=a_name(callback.app),
         name=a_name(callback.name),
         protocol=a_protocol(callback.protocol),

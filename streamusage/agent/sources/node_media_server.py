@@ -5,6 +5,7 @@ callbacks name it. Without callbacks only the number of a stream's subscribers i
 bounded stands in docs/sources/node-media-server.md.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -18,17 +19,17 @@ from streamusage.agent.source import (
     ViewerReading,
 )
 from streamusage.agent.sources.asking import Asker, Count, StatusError, a_name, a_protocol, an_id, decoded, digest_of
+from streamusage.agent.sources.callbacks import Callbacks, Told
 from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.hook_spool import HookSpool
 from streamusage.agent.sources.log_follower import LogPosition
-from streamusage.agent.sources.nms_hooks import Sessions, publish_id_of
+from streamusage.agent.sources.nms_hooks import Play, Sessions, publish_id_of
 from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
 LOGIN_PAUSE_MS = 240_000
 """After a login that was refused: five of them within a quarter of an hour lock the account."""
 
-CALLBACKS_LOST = "callbacks were lost while the agent did not listen: viewers who came and went meanwhile are unknown"
 NO_CALLBACKS = (
     "no callbacks: only the number of a stream's viewers is known, those who came and went between two readings are not"
 )
@@ -124,21 +125,20 @@ class NodeMediaServerSource:
         self._clock = clock
         self._user, self._password = user, password
         self._asker = Asker(url, "Node-Media-Server", timeout_seconds=timeout_seconds)
-        self._spool = None if notify_listen is None else HookSpool(notify_listen, spool, clock)
-        self._sessions: Sessions | None = None
+        self._callbacks = None if notify_listen is None else Callbacks(HookSpool(notify_listen, spool, clock), Sessions)
         self._token = ""
         self._login_refused_ms: int | None = None
 
     async def close(self) -> None:
-        if self._spool is not None:
-            await self._spool.close()
+        if self._callbacks is not None:
+            await self._callbacks.close()
         await self._asker.close()
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         before = Cursor.parse(cursor)
-        if self._spool is not None:
-            await self._spool.start()
+        known = LogPosition.parse(before.position)
+        position = None if self._callbacks is None else await self._callbacks.start(known)
         shown = decoded(await self._ask("sessions"), _SessionsAnswer, "/api/v1/sessions").data.sessions
         streams = decoded(await self._ask("streams"), _StreamsAnswer, "/api/v1/streams").data.streams
         stats = decoded(await self._ask("stats"), _StatsAnswer, "/api/v1/stats").data
@@ -146,9 +146,10 @@ class NodeMediaServerSource:
         uptime_ms = int(min(max(0.0, stats.server.uptime), 1e10) * 1000)
         began = max(0, at - uptime_ms)
         boot = self._boot(before, stats.server.pid, uptime_ms, began)
-        ended, position, lost = await self._callbacks(before)
+        told = Told((), None, False, NO_CALLBACKS)
+        if self._callbacks is not None and position is not None:
+            told = await self._callbacks.read(known, position)
         at = max(at, self._clock.now_ms())
-        listens = self._spool is not None
         return Reading(
             at=at,
             boot=boot,
@@ -156,25 +157,20 @@ class NodeMediaServerSource:
             bytes_in=stats.network.inBytes,
             bytes_out=stats.network.outBytes,
             publishes=tuple(_publish(stream, at) for stream in streams if stream.status == "publishing"),
-            viewers=self._viewers(shown, streams, at) if listens else (),
-            audiences=() if listens else tuple(_audience(stream) for stream in streams),
-            ended=ended,
-            cursor=str(Cursor(boot, stats.server.pid, uptime_ms, position)),
-            logs_ends=listens and not lost,
-            misses=CALLBACKS_LOST if lost else "" if listens else NO_CALLBACKS,
+            viewers=() if self._callbacks is None else _viewers(self._callbacks.open.plays, shown, streams, at),
+            audiences=() if self._callbacks is not None else tuple(_audience(stream) for stream in streams),
+            ended=told.ended,
+            cursor=str(Cursor(boot, stats.server.pid, uptime_ms, str(told.position or ""))),
+            logs_ends=told.logs_ends,
+            misses=told.misses,
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`."""
-        if self._spool is None:
+        if self._callbacks is None:
             return ()
-        start = LogPosition.parse(Cursor.parse(from_cursor).position)
-        end = LogPosition.parse(Cursor.parse(to_cursor).position)
-        sessions = Sessions()
-        if start is not None:
-            sessions.fold(await self._spool.before(start))
-        ended, _ = sessions.fold(await self._spool.between(start, end))
-        return tuple(ended)
+        start, end = Cursor.parse(from_cursor), Cursor.parse(to_cursor)
+        return await self._callbacks.between(LogPosition.parse(start.position), LogPosition.parse(end.position))
 
     def _boot(self, before: Cursor, pid: int, uptime_ms: int, began: int) -> str:
         """A process whose uptime grows is the one that was read. A new one is named by its start, roughly, since that
@@ -182,43 +178,6 @@ class NodeMediaServerSource:
         if before.boot and before.pid == pid and uptime_ms >= before.uptime_ms:
             return before.boot
         return f"{pid}-{(began + 5000) // 10_000}"
-
-    async def _callbacks(self, before: Cursor) -> tuple[tuple[EndedConnection, ...], str, bool]:
-        if self._spool is None:
-            return (), "", False
-        position = LogPosition.parse(before.position)
-        if position is None:
-            self._sessions = Sessions()
-            return (), str(await self._spool.end()), False
-        if self._sessions is None:
-            self._sessions = Sessions()
-            self._sessions.fold(await self._spool.before(position))
-        hooks, after = await self._spool.read(position)
-        ended, lost = self._sessions.fold(hooks)
-        return tuple(ended), str(after), lost
-
-    def _viewers(self, shown: list[_Session], streams: list[_Stream], at: int) -> tuple[ViewerReading, ...]:
-        """The sessions that play, as far as it is known of what."""
-        plays = {} if self._sessions is None else self._sessions.plays
-        players = [session for session in shown if not session.isPublisher and session.ip]
-        named = {an_id(session.id): plays[an_id(session.id)] for session in players if an_id(session.id) in plays}
-        known = [(play.scope, play.name) for play in named.values() if play.allowed]
-        lacking = [
-            (stream, missing)
-            for stream in streams
-            if (missing := stream.subscribers - known.count((a_name(stream.app), a_name(stream.name)))) > 0
-        ]
-        nameless = [session for session in players if an_id(session.id) not in named]
-        viewers = [
-            _viewer(session, named[an_id(session.id)].scope, named[an_id(session.id)].name, at)
-            for session in players
-            if an_id(session.id) in named and named[an_id(session.id)].allowed
-        ]
-        # Whose callback was missed: certain where one stream lacks as many viewers as there are sessions without one.
-        if len(lacking) == 1 and lacking[0][1] == len(nameless):
-            stream = lacking[0][0]
-            viewers += [_viewer(session, a_name(stream.app), a_name(stream.name), at) for session in nameless]
-        return tuple(viewers)
 
     async def _ask(self, what: str) -> bytes:
         if not self._token:
@@ -254,6 +213,30 @@ class NodeMediaServerSource:
         self._token = token
 
 
+def _viewers(
+    plays: Mapping[str, Play], shown: list[_Session], streams: list[_Stream], at: int
+) -> tuple[ViewerReading, ...]:
+    """The sessions that play, as far as it is known of what."""
+    players = {an_id(session.id): session for session in shown if not session.isPublisher and session.ip}
+    known = [play.stream for player, play in plays.items() if player in players and play.allowed]
+    viewers = [
+        _viewer(player, session, plays[player].stream, at)
+        for player, session in players.items()
+        if player in plays and plays[player].allowed
+    ]
+    # Whose callback was missed: certain where one stream lacks as many viewers as there are sessions without one.
+    nameless = [(player, session) for player, session in players.items() if player not in plays]
+    lacking = [
+        (stream, missing)
+        for stream in streams
+        if (missing := stream.subscribers - known.count((a_name(stream.app), a_name(stream.name)))) > 0
+    ]
+    if len(lacking) == 1 and lacking[0][1] == len(nameless):
+        stream = lacking[0][0]
+        viewers += [_viewer(*each, (a_name(stream.app), a_name(stream.name)), at) for each in nameless]
+    return tuple(viewers)
+
+
 def _publish(stream: _Stream, at: int) -> PublishReading:
     created = 0 if stream.publisher is None else stream.publisher.createTime
     return PublishReading(
@@ -264,9 +247,10 @@ def _publish(stream: _Stream, at: int) -> PublishReading:
     )
 
 
-def _viewer(session: _Session, scope: str, name: str, at: int) -> ViewerReading:
+def _viewer(viewer_id: str, session: _Session, stream: tuple[str, str], at: int) -> ViewerReading:
+    scope, name = stream
     return ViewerReading(
-        viewer_id=an_id(session.id),
+        viewer_id=viewer_id,
         scope=scope,
         name=name,
         protocol=a_protocol(session.protocol),

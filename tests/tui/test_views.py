@@ -1,0 +1,95 @@
+"""What holds in every view of the console, and from one to another."""
+
+import asyncio
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from streamusage.client import UsageClient
+from tests.canned import Asked, CannedServer, reply
+from tests.tui.estate import standing_still
+from tests.tui.test_bindings import drawn, drawn_gaps, opened
+from tests.tui.test_console import console, until, with_figures
+from tui.actions import Context
+from tui.demo.tour import TourApp
+from tui.screens.gaps import GapsScreen
+from tui.screens.servers import ServersScreen
+
+
+@pytest.mark.parametrize(
+    "keys", [["g"], ["g", "N", "N", "enter"], ["s"], ["y"]], ids=["gaps", "gap", "servers", "days"]
+)
+async def test_what_became_of_a_wish_is_told_where_it_was_made(
+    store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        for key in keys:
+            await pilot.press(key)
+            await until(pilot, lambda: app.screen is not app.sessions_screen, "the view")
+            await until(pilot, lambda: not isinstance(app.screen, GapsScreen) or drawn_gaps(app), "its coverage")
+        await pilot.press("B")
+        await until(pilot, lambda: "wrote an incident bundle" in drawn(app), "where the bundle is")
+        app.state.clock.now += 9_000
+        await until(pilot, lambda: "? help" in drawn(app), "the keys again")
+        assert "wrote" not in drawn(app)
+
+
+async def test_a_gap_view_goes_on_after_another_one_over_it_was_closed(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("g")
+        await until(pilot, lambda: drawn_gaps(app), "the coverage")
+        below = app.screen
+        assert isinstance(below, GapsScreen)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, ServersScreen), "the servers")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is not below and drawn_gaps(app), "the coverage")
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: app.screen is below, "the first one")
+        before = below.book.now_ms
+        app.state.clock.now += 60_000
+        app.poller.refresh()
+        await until(pilot, lambda: below.book.now_ms > before, "what was heard since")
+
+
+async def test_a_month_is_not_asked_for_again_while_it_is_awaited(tmp_path: Path) -> None:
+    asked: list[str] = []
+    answers = asyncio.Event()
+
+    async def answer(what: Asked) -> bytes:
+        asked.append(what.path)
+        if what.path.endswith("/changes"):
+            return reply(200, '{"now": 1, "cursor": "1", "records": [], "deleted": [], "reset": true}')
+        if what.path.endswith("/servers"):
+            return reply(200, '{"now": 1, "servers": []}')
+        if "/daily" in what.path:
+            await answers.wait()
+        return reply(500, '{"errorMessage": "busy", "timestamp": 1}')
+
+    def months() -> int:
+        return sum("/daily" in path for path in asked)
+
+    async with CannedServer(answer) as server, UsageClient(server.url, "t") as client:
+        app = console(client, tmp_path)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await with_figures(pilot)
+            for _ in range(5):
+                app.reads.month(date(2026, 11, 1))
+                await pilot.pause()
+            app.reads.month(date(2026, 10, 1))
+            await until(pilot, lambda: months() == 2, "one request for each")
+            answers.set()
+            await until(pilot, lambda: not app.reads.awaits, "the answers")
+            app.reads.month(date(2026, 11, 1))
+            await until(pilot, lambda: months() == 3, "once it has come it is asked for anew")
+
+
+async def test_the_tour_is_one_console(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with standing_still(store_of_an_hour, tmp_path) as (client, _):
+        app = TourApp(client, lambda line: None, tmp_path / "deleted.ndjson")
+        async with app.run_test(size=(80, 24)) as pilot:
+            await with_figures(pilot)
+            assert [worker.group for worker in app.workers].count("poll") == 1
+            assert app.screen_stack.count(app.sessions_screen) == 1

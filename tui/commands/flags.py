@@ -1,0 +1,38 @@
+"""The flags that say which service is meant, for the console and the commands alike. Imports nothing but click."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+CONNECTION_FLAGS = ("url", "token_file", "profile", "api_version")
+
+
+def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives a command `--url`, `--token-file`, `--profile` and `--api-version`."""
+    for option in reversed(
+        (
+            click.option(
+                "--url", metavar="URL", help="The service. [else STREAMTOP_URL, the profile, http://127.0.0.1:5080]"
+            ),
+            click.option(
+                "--token-file",
+                metavar="FILE",
+                type=click.Path(path_type=Path),
+                help="File that holds the token. [else STREAMTOP_TOKEN, the profile]",
+            ),
+            click.option("--profile", metavar="NAME", help="A profile of config.toml."),
+            click.option(
+                "--api-version", type=click.Choice(["3.1", "4.0"]), help="Of the documented API. [default: 4.0]"
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def tz_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--tz", metavar="ZONE", help="Time zone, such as Europe/Berlin. [else the profile's, UTC]")(
+        command
+    )
