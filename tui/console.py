@@ -56,6 +56,8 @@ class Setup:
     """Whether the table is found as it was left."""
     tells_skew: bool = True
     """Whether the header tells that the service's clock is not this machine's; the demo's is fast on purpose."""
+    journal_path: Path = field(default_factory=default_journal_path)
+    """Where records go before they are deleted: the user's own journal, unless they are a demo's."""
 
 
 def run_console(
@@ -89,7 +91,7 @@ async def _one_console(setup: Setup, clock: Clock, tape: Tape | None) -> tuple[i
             profile_name=setup.profile_name,
             clock=clock,
             poll_interval_seconds=setup.poll_interval,
-            journal_path=default_journal_path(),
+            journal_path=setup.journal_path,
             read_only=setup.read_only,
             tz=setup.tz,
             theme=setup.theme,

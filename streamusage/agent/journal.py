@@ -187,6 +187,12 @@ class SqliteTransaction:
     def changed_since(self, revision: int) -> Iterable[Row]:
         return self._select("life = 0 AND revision > ? ORDER BY revision", (revision,))
 
+    def oldest_slot_since(self, revision: int) -> int | None:
+        # Asked again and again while an outage lasts: the index alone answers it.
+        found = "SELECT min(CAST(key AS INTEGER)) FROM rows WHERE life = 0 AND revision > ? AND kind = 'SlotRow'"
+        ((oldest,),) = self._connection.execute(found, (revision,)).fetchall()
+        return None if oldest is None else int(oldest)
+
     def delete(self, kind: type[Any], key: RowKey) -> None:
         self._connection.execute("DELETE FROM rows WHERE life = 0 AND kind = ? AND key = ?", (kind.__name__, key))
 

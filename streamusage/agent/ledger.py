@@ -298,8 +298,11 @@ class Ledger:
 
     def oldest_owed_ms(self) -> int | None:
         """The beginning of the oldest slot that the service has not acknowledged; `None` where it has all."""
+        acknowledged = self._head.acknowledged
+        bridged = [row.slot for row in self._bridge if isinstance(row, SlotRow) and row.revision > acknowledged]
         with self._journal.transaction() as tx:
-            return min((row.slot for row in self._unacknowledged(tx) if isinstance(row, SlotRow)), default=None)
+            own = tx.oldest_slot_since(acknowledged)
+        return min(bridged if own is None else [own, *bridged], default=None)
 
     def refused(self, refusal: Refusal) -> None:
         """Takes note of why a report was not applied. No row is dropped, whatever the reason."""

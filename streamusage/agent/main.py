@@ -137,7 +137,7 @@ async def _check(unit: "AgentConfig") -> bool:
         return check_journal(unit.journal_path)
 
     works = True
-    checks = (("media server", check_source(source)), ("journal", journal()), ("service", check_service(link)))
+    checks = (("media server", check_source(unit, source)), ("journal", journal()), ("service", check_service(link)))
     for name, checked in checks:
         try:
             click.echo(f"  ok      {name}: {await checked}")

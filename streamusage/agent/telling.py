@@ -53,8 +53,13 @@ def status_json(statuses: list[tuple[Status, bool]]) -> str:
     ).decode()
 
 
-async def check_source(source: Source) -> str:
-    """Reads the media server once. Raises `SourceError`."""
+async def check_source(unit: AgentConfig, source: Source) -> str:
+    """Reads the media server once, or asks a running agent where only one can listen. Raises `SourceError`."""
+    status = _status_of_running(unit.journal_path)
+    if status is not None and getattr(unit.source, "notify_listen", None):
+        if status.source_error:
+            raise SourceError(status.source_error)
+        return f"the running agent {status.pid} reads it, last at {_instant(status.last_reading_at)}"
     reading = await source.read(None)
     ends = "ends of sessions are exact" if reading.logs_ends else "ends of sessions are known to one poll interval"
     return f"{len(reading.publishes)} publishers, {len(reading.viewers)} viewers, boot {reading.boot}; {ends}"
@@ -64,8 +69,8 @@ def check_journal(path: Path) -> str:
     """Opens the journal, if there is one, and reads all of it. Raises `JournalError`."""
     if not path.exists():
         return f"{path} is not there yet; the agent makes it"
-    status = read_status(path)
-    if status is not None and is_running(status, time.time_ns() // 1_000_000):
+    status = _status_of_running(path)
+    if status is not None:
         return f"{path} is in use by the running agent {status.pid}"
     journal = SqliteJournal(path)
     try:
@@ -85,6 +90,11 @@ async def check_service(link: ServiceLink) -> str:
     offset_ms = time.time_ns() // 1_000_000 - issued.now
     knows = "never heard of this server" if issued.baseline is None else f"has it up to {_instant(issued.baseline.at)}"
     return f"answers, takes this agent's token, {knows}; clock {offset_ms:+,} ms against it"
+
+
+def _status_of_running(journal: Path) -> Status | None:
+    status = read_status(journal)
+    return status if status is not None and is_running(status, time.time_ns() // 1_000_000) else None
 
 
 CHECK_ERRORS = (SourceError, JournalError, LinkError)

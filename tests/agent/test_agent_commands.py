@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -118,6 +119,20 @@ def test_a_check_of_a_journal_leaves_it_as_it_is(tmp_path: Path) -> None:
     with journal.transaction() as tx:
         assert tx.head() is None, "an agent that begins with it gives it a name of its own"
     journal.close()
+
+
+def test_a_check_beside_a_running_agent_leaves_its_listener_alone(tmp_path: Path) -> None:
+    write_status(tmp_path)
+    path = config(tmp_path)
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        where = f"127.0.0.1:{listener.getsockname()[1]}"
+        path.write_text(path.read_text().replace("[journal]", f'notify_listen = "{where}"\n[journal]'))
+        told = run("check", "--config", str(path))
+    assert f"ok      media server: the running agent {os.getpid()} reads it, last at " in told.stdout
+    assert f"is in use by the running agent {os.getpid()}" in told.stdout
+    assert not list(tmp_path.glob("*hooks*"))
 
 
 @pytest.mark.parametrize("arguments", [("--config", "/nowhere/agent.toml"), ()])

@@ -24,6 +24,7 @@ from streamusage.report import (
     Refusal,
     Report,
     SampleRow,
+    SlotRow,
     ViewerRow,
 )
 from streamusage.service import apply as rules
@@ -104,6 +105,9 @@ class MemoryTransaction:
 
     def changed_since(self, revision: int) -> Iterable[Row]:
         return [row for row in self.disk["rows"].values() if row.revision > revision]
+
+    def oldest_slot_since(self, revision: int) -> int | None:
+        return min((row.slot for row in self.changed_since(revision) if isinstance(row, SlotRow)), default=None)
 
     def open_viewers(self) -> Iterable[ViewerRow]:
         return [row for row in self.disk["rows"].values() if isinstance(row, ViewerRow) and row.open]

@@ -1,8 +1,10 @@
 """A real service on a real port over a real SQLite file, on a clock that the test owns."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import httpx
@@ -14,6 +16,15 @@ from streamusage.service.tokens import Identity, Tokens, digest_of
 
 NOW = 1_795_000_020_000
 """A whole minute."""
+
+A_DAY_AGO = time.time_ns() // 60_000_000_000 * 60_000 - 86_400_000
+"""A whole minute that has long been over for a service on the machine's own clock."""
+
+
+def day_of_a_day_ago() -> date:
+    """Its accounting day in UTC."""
+    return datetime.fromtimestamp(A_DAY_AGO / 1000, UTC).date()
+
 
 TOKENS = Tokens(
     {
@@ -53,7 +64,7 @@ class Estate:
     def __init__(self, running: RunningService, clock: OwnedClock) -> None:
         self.running = running
         self.clock = clock
-        self.http = httpx.AsyncClient(base_url=running.url)
+        self.http = httpx.AsyncClient(base_url=running.url, timeout=60)
 
     async def ask(self, method: str, path: str, token: str | None = "admin-token", **options: object) -> httpx.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}

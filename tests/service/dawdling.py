@@ -24,8 +24,9 @@ def main(host: str, port: int, count: int, source: str) -> None:
         for key in list(watched.get_map().values()):
             with suppress(OSError):  # it is hung up on: what it was told is read below
                 key.fileobj.send(bytes([byte]))  # type: ignore[union-attr]
-        while (left := began + number + 1 - time.monotonic()) > 0:
-            for key, _ in watched.select(left):
+        # Heard to the end, however late it is: a byte to one who hung up would cost what it said before.
+        while answered := watched.select(max(0.0, began + number + 1 - time.monotonic())):
+            for key, _ in answered:
                 client = key.fileobj
                 assert isinstance(client, socket.socket)
                 with suppress(ConnectionResetError):

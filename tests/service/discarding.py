@@ -1,5 +1,5 @@
 """Retention as a process of its own, which a test can kill at any point: `python -m tests.service.discarding STORE MS`
-discards, again and again, the records that were last written longer ago than that."""
+discards, again and again, the records that were last written longer ago than that, and says how many each time."""
 
 import asyncio
 import sys
@@ -35,7 +35,8 @@ async def main(store_url: str, older_than_ms: int) -> None:
     ahead_ms = retention.usage_stats_discard_threshold_days * DAY_MS - older_than_ms
     keeper = Keeper(open_store(store_url, time.time_ns() // 1_000_000))
     while True:
-        await discard_old(keeper, retention, time.time_ns() // 1_000_000 + ahead_ms)
+        discarded = await discard_old(keeper, retention, time.time_ns() // 1_000_000 + ahead_ms)
+        print(discarded, flush=True)
         await asyncio.sleep(0.1)
 
 

@@ -52,7 +52,7 @@ def an_agent(estate: Estate, server: str = "edge-1") -> ReportingAgent:
 async def settle(estate: Estate) -> None:
     service = estate.running.service
     zones, now_ms, settle_ms = service.account_zones, estate.clock.now, service.close_settle_ms
-    for _ in range(1_000):
+    for _ in range(6_000):
         if not await service.read(lambda connection: is_due(connection, zones, now_ms, settle_ms)):
             return
         await asyncio.sleep(0.01)
@@ -143,6 +143,19 @@ async def test_a_closed_figure_never_changes_and_what_comes_later_is_entered(tmp
         assert again["adjustment"]["entries"] == 2, "a report that changes nothing of the day makes no entry"
 
 
+async def test_a_correction_of_one_summed_hour_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 20, 10)) as estate:
+        agent = an_agent(estate)
+        counted = {11: 1, 12: 20, 13: 300, 15: 4_000}
+        estate.clock.now = utc(2026, 11, 20, 20)
+        await agent.sync_up(
+            *(SlotRow(slot=utc(2026, 11, 20, hour), revision=0, bytes_out=count) for hour, count in counted.items())
+        )
+        assert (await days(estate, "2026-11-20"))["edge-1"]["bytes_out"] == 4_321
+        await agent.sync_up(SlotRow(slot=utc(2026, 11, 20, 12), revision=0, bytes_out=50))
+        assert (await days(estate, "2026-11-20"))["edge-1"]["bytes_out"] == 4_351
+
+
 async def test_a_day_closed_by_hand_keeps_what_was_missing_then(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
         gone, there = an_agent(estate), an_agent(estate, "origin-1")
@@ -159,6 +172,8 @@ async def test_a_day_closed_by_hand_keeps_what_was_missing_then(tmp_path: Path) 
         done = await close(estate, "2026-11-20", server="edge-1")
         assert done.json()["closed"] == ["edge-1"]
         assert done.json()["owing"] == ["edge-1"]
+        again = await close(estate, "2026-11-20", server="edge-1")
+        assert (again.json()["closed"], again.json()["already_closed"]) == ([], 1)
         told = await days(estate, "2026-11-20")
         assert {name: day["state"] for name, day in told.items()} == {"edge-1": "final", "origin-1": "final"}
         assert told["edge-1"]["closed"]["by"] == "boss"
@@ -167,6 +182,8 @@ async def test_a_day_closed_by_hand_keeps_what_was_missing_then(tmp_path: Path) 
 
         again = await close(estate, "2026-11-20")
         assert (again.json()["closed"], again.json()["already_closed"]) == ([], 2)
+        one = await close(estate, "2026-11-20", server="origin-1")
+        assert (one.json()["closed"], one.json()["already_closed"]) == ([], 1)
         await gone.sync_up()
         told = await days(estate, "2026-11-20")
         assert told["edge-1"]["state"] == "adjusted"

@@ -5,7 +5,9 @@ import asyncio
 import json
 import random
 import time
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from itertools import cycle
 from pathlib import Path
 
 import httpx
@@ -18,7 +20,7 @@ from streamusage.report import Based, Baseline, PeakWindow, Report, SlotRow, Spa
 from streamusage.service.ledger_schema import adjustments, closed_days
 from streamusage.service.store import open_store
 from tests.postgresql import Cluster
-from tests.service.test_processes import AUTHORIZED, SERVERS, Node, nodes_on
+from tests.service.test_processes import AUTHORIZED, SERVERS, Node, kill_now_and_then, nodes_on
 
 HOUR = 3_600_000
 TODAY = datetime.now(UTC).date()
@@ -40,7 +42,7 @@ class Reporter:
         self.upto = BEGAN
         self.slots: dict[int, int] = {}
 
-    async def run(self) -> None:
+    async def report_all(self) -> None:
         while self.upto < ENDS:
             touched = [self.upto]
             self.slots[self.upto] = self.random.randrange(1, 1_000)
@@ -51,11 +53,13 @@ class Reporter:
             await self._hand_over(touched, self.upto + HOUR)
             self.upto += HOUR
             await asyncio.sleep(self.random.random() / 50)
-        for _ in range(6):  # and some more, once the days are surely closed
-            await asyncio.sleep(0.8)
+
+    async def correct_some(self) -> None:
+        for _ in range(6):
             late = self.random.choice(list(self.slots))
             self.slots[late] += self.random.randrange(1, 1_000)
             await self._hand_over([late], self.upto)
+            await asyncio.sleep(self.random.random())
 
     async def _hand_over(self, touched: list[int], upto: int) -> None:
         span = SpanRow(from_ms=self.upto, to_ms=upto, revision=self.revision + 1, state="counted")
@@ -98,28 +102,19 @@ class Reporter:
         return sum(count for slot, count in self.slots.items() if interval.from_ms <= slot < interval.to_ms)
 
 
-async def _kill_now_and_then(nodes: list[Node], until: asyncio.Task[None]) -> None:
-    while not until.done():
-        await asyncio.sleep(random.uniform(1.0, 2.0))
-        node = random.choice(nodes)
-        await node.kill()
-        await node.start()
-
-
 @pytest.mark.postgresql
 async def test_no_day_is_closed_twice_and_nothing_that_comes_later_is_lost(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as store_url:
         zones = [word for name in ZONES for word in ("--account-zone", name)]
         async with nodes_on(tmp_path, store_url, 3, *zones) as nodes, httpx.AsyncClient(timeout=20) as http:
             reporters = [Reporter(server, nodes, http) for server in SERVERS]
-
-            async def report_all() -> None:
-                await asyncio.gather(*(reporter.run() for reporter in reporters))
-
-            reporting = asyncio.create_task(report_all())
-            await _kill_now_and_then(nodes, reporting)
-            await reporting
-            await _until_closed(nodes[0], http)
+            over = asyncio.Event()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(kill_now_and_then(nodes, over))
+                await asyncio.gather(*(reporter.report_all() for reporter in reporters))
+                await _until_closed(nodes, http)
+                await asyncio.gather(*(reporter.correct_some() for reporter in reporters))
+                over.set()
             kills = sum(node.kills for node in nodes)
             told = {
                 (name, day["day"], day["server"]): day
@@ -159,10 +154,13 @@ async def _daily(node: Node, http: httpx.AsyncClient, tz: str) -> dict[str, obje
     return answer.json()  # type: ignore[no-any-return]
 
 
-async def _until_closed(node: Node, http: httpx.AsyncClient) -> None:
-    """Waits until every zone has closed what it can."""
-    async with asyncio.timeout(60):
+async def _until_closed(nodes: list[Node], http: httpx.AsyncClient) -> None:
+    """Waits until every zone has closed what it can, whoever is killed meanwhile."""
+    async with asyncio.timeout(120):
         for name in ZONES:
             due = day_interval(DAYS[-1] - timedelta(days=0 if name == "UTC" else 1), zone(name)).to_ms
-            while ((await _daily(node, http, name))["closed_to"] or 0) < due:  # type: ignore[operator]  # noqa: ASYNC110
+            for node in cycle(nodes):
+                with suppress(httpx.TransportError):
+                    if ((await _daily(node, http, name))["closed_to"] or 0) >= due:  # type: ignore[operator]
+                        break
                 await asyncio.sleep(0.2)

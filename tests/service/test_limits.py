@@ -21,12 +21,20 @@ from tests.service.conftest import USAGE, Estate, a_record, an_estate
 SLOW = int(os.environ.get("STREAMTOP_SLOW_CONNECTIONS", "1000"))
 """How many connections dawdle at once; bench/README.md tells how to run 10,000."""
 
-LIMITS = ConnectionLimits(head_bytes=8_192, head_seconds=1.0, request_seconds=2.0, stall_seconds=1.0)
+SMALL = ConnectionLimits(head_bytes=8_192)
+SHORT = ConnectionLimits(head_seconds=1.0, request_seconds=2.0, stall_seconds=1.0)
+"""Apart from each other: on a busy machine what is too large must not come too late as well."""
 
 
 @pytest.fixture
 async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
-    async with an_estate(tmp_path, limits=LIMITS) as estate:
+    async with an_estate(tmp_path, limits=SMALL) as estate:
+        yield estate
+
+
+@pytest.fixture
+async def hasty(tmp_path: Path) -> AsyncIterator[Estate]:
+    async with an_estate(tmp_path, limits=SHORT) as estate:
         yield estate
 
 
@@ -60,10 +68,10 @@ async def test_what_stands_around_a_body_has_the_same_limit(estate: Estate, arou
     [b"", b"GET /heal", b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\nContent-Length: 9\r\n\r\n[",  # noqa: E501
      b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n["],
 )  # fmt: skip
-async def test_a_request_that_does_not_come_is_hung_up_on(estate: Estate, request_bytes: bytes) -> None:
-    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+async def test_a_request_that_does_not_come_is_hung_up_on(hasty: Estate, request_bytes: bytes) -> None:
+    reader, writer = await asyncio.open_connection(hasty.running.host, hasty.running.port)
     writer.write(request_bytes)
-    answer = await asyncio.wait_for(reader.read(), 6)
+    answer = await asyncio.wait_for(reader.read(), 30)
     assert answer.split()[1] in {b"408", b"401"}
     writer.close()
 
@@ -77,23 +85,27 @@ async def test_what_is_no_http_is_400_in_the_documented_shape(estate: Estate, ru
     failure(body)
 
 
-async def test_a_connection_lives_while_it_asks_and_is_closed_when_it_does_not(tmp_path: Path) -> None:
-    """Longer than a head may take, since that is counted for each request anew."""
-    limits = ConnectionLimits(head_seconds=0.8, idle_seconds=0.6)
-    async with an_estate(tmp_path, limits=limits) as estate:
+async def test_a_connection_lives_for_longer_than_a_head_may_take(tmp_path: Path) -> None:
+    """That is counted for each request anew."""
+    async with an_estate(tmp_path, limits=ConnectionLimits(head_seconds=1.0)) as estate:
         reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
-        for _ in range(4):
-            await asyncio.sleep(0.4)
+        for _ in range(3):
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-            assert (await asyncio.wait_for(reader.readuntil(b"}"), 5)).startswith(b"HTTP/1.1 200")
-        began = time.monotonic()
-        assert await asyncio.wait_for(reader.read(), 5) == b"", "closed, without a word"
-        assert 0.5 < time.monotonic() - began < 2
+            assert (await asyncio.wait_for(reader.readuntil(b"}"), 30)).startswith(b"HTTP/1.1 200")
+            await asyncio.sleep(1.1)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /hea")
+        assert b"408" in await asyncio.wait_for(reader.read(), 30), "the second request does not come"
         writer.close()
 
+
+async def test_a_connection_that_asks_nothing_more_is_closed(tmp_path: Path) -> None:
+    async with an_estate(tmp_path, limits=ConnectionLimits(idle_seconds=0.6)) as estate:
         reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /hea")
-        assert b"408" in await asyncio.wait_for(reader.read(), 5), "the second request does not come"
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        began = time.monotonic()
+        assert (await asyncio.wait_for(reader.readuntil(b"}"), 30)).startswith(b"HTTP/1.1 200")
+        assert await asyncio.wait_for(reader.read(), 30) == b"", "closed, without a word"
+        assert time.monotonic() - began > 0.5
         writer.close()
 
 
@@ -117,12 +129,14 @@ async def test_a_body_above_the_limit_is_413_packed_and_unpacked(tmp_path: Path)
         ).status_code == 415
 
 
-async def test_a_reader_that_stops_reading_is_hung_up_on(estate: Estate) -> None:
+async def test_a_reader_that_stops_reading_is_hung_up_on(hasty: Estate) -> None:
     for part in range(4):
-        await estate.take_in(*(a_record(f"s{part}-{n}" + "x" * 1500) for n in range(2_500)))
-    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port, limit=1024)
+        await hasty.take_in(*(a_record(f"s{part}-{n}" + "x" * 1500) for n in range(2_500)))
+    reader, writer = await asyncio.open_connection(hasty.running.host, hasty.running.port, limit=1024)
     writer.write(f"GET {USAGE}?accessToken=admin-token HTTP/1.1\r\nHost: a\r\n\r\n".encode())
-    await asyncio.sleep(3)
+    async with asyncio.timeout(60):
+        while f'route="{USAGE}",status=' not in (await hasty.ask("GET", "/metrics")).text:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await asyncio.wait_for(reader.readexactly(16_000_000), 10)
     writer.close()
@@ -133,13 +147,20 @@ async def test_many_slow_connections_keep_nobody_out_and_take_little_memory(tmp_
     processes and addresses of their own, so that neither open files nor ports run short before the service does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, SLOW + 1_000)), hard))
-    head_seconds = 5 + SLOW / 300
+    # On a busy machine some are hung up on before the last is there: then each is given more time.
+    for patience in (1, 2, 4, 8):
+        if await _all_were_there_and_told(tmp_path, patience * (5 + SLOW / 300)):
+            return
+    raise AssertionError("never were all of them there at once")
+
+
+async def _all_were_there_and_told(tmp_path: Path, head_seconds: float) -> bool:
+    """Whether all were there at once while memory was looked at."""
     async with (
         an_estate(tmp_path, limits=ConnectionLimits(head_seconds=head_seconds)) as estate,
         AsyncExitStack() as stack,
     ):
         before = _resident_bytes()
-        began = time.monotonic()
         crowds = [await _dawdlers(estate, count, number, stack) for number, count in enumerate(_in_crowds(SLOW))]
         for crowd in crowds:
             assert crowd.stdout is not None
@@ -149,12 +170,14 @@ async def test_many_slow_connections_keep_nobody_out_and_take_little_memory(tmp_
             assert answer.status_code == 200
             await asyncio.sleep(0.5)
         taken = _resident_bytes() - before
-        assert time.monotonic() - began < head_seconds, "all of them are there while memory is looked at"
+        if len(estate.running._server.server_state.connections) <= SLOW:  # the one that asks is among them
+            return False
         assert taken < SLOW * 32 * 1024, f"{taken // SLOW} bytes a connection"
         told = [int((await asyncio.wait_for(crowd.communicate(), 120))[0]) for crowd in crowds]
         assert SLOW * 0.9 <= sum(told) <= SLOW, "a byte that crosses the answer on its way may cost the answer"
         print(f"{SLOW} slow connections: {taken // SLOW} bytes each")
         assert (await estate.http.get("/healthz")).status_code == 200
+        return True
 
 
 def _in_crowds(count: int) -> list[int]:

@@ -1,5 +1,8 @@
 """Several service processes on one store: each report counts once, whoever takes it and whoever is killed in between,
-and a cursor hears of every change. Figures are exact: what was sent is what is there, to the unit."""
+and a cursor hears of every change. Figures are exact: what was sent is what is there, to the unit.
+
+Who is killed when is drawn from seeds; how long it goes on is not left to the clock alone: until enough was killed and
+discarded to prove anything."""
 
 import asyncio
 import os
@@ -22,12 +25,12 @@ from streamusage.service.schema import audit
 from streamusage.service.store import open_store
 from tests.postgresql import Cluster
 from tests.program import REPOSITORY
-from tests.service.conftest import ENGINES, NOW, USAGE, a_record
+from tests.service.conftest import A_DAY_AGO, ENGINES, USAGE, a_record, day_of_a_day_ago
 
 ADMIN = "admin-s3cret"
 SERVERS = [f"edge-{number}" for number in range(6)]
 SECONDS = float(os.environ.get("STREAMTOP_MIXED_LOAD_SECONDS", "20"))
-"""How long the load goes on; nightly it is ten minutes (bench/README.md)."""
+"""How long the load goes on at the least; nightly it is ten minutes (bench/README.md)."""
 
 KEPT_MS = 5_000
 """How long retention keeps a record after its last change."""
@@ -36,7 +39,7 @@ AUTHORIZED = {"Authorization": f"Bearer {ADMIN}"}
 
 
 class Node:
-    """A service process on a port that it keeps, killed and started again."""
+    """A service process, killed and started again: each time on a port of its own, since another may have the old."""
 
     def __init__(self, home: Path, store_url: str, *options: str) -> None:
         self._command = [
@@ -49,20 +52,19 @@ class Node:
             str(home / "tokens.toml"),
             *options,
         ]
-        self._port = 0
         self.url = ""
         self.kills = 0
         self.said: list[str] = []
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, "--listen", f"127.0.0.1:{self._port}", stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY
+            *self._command, "--listen", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY
         )
         assert self._process.stderr is not None
         line = (await asyncio.wait_for(self._process.stderr.readline(), 60)).decode()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        found = re.search(r"http://127\.0\.0\.1:\d+", line)
         assert found, line + (await self._process.stderr.read()).decode()
-        self.url, self._port = found[0], int(found[1])
+        self.url = found[0]
         self._reader = asyncio.create_task(self._listen())
 
     async def kill(self) -> None:
@@ -90,8 +92,8 @@ class Agent:
         self.based_on: Based | None = None
         self.reports = 0
 
-    async def run(self, http: httpx.AsyncClient, until: float) -> None:
-        while time.monotonic() < until or self.acknowledged < self.revision:
+    async def run(self, http: httpx.AsyncClient, over: asyncio.Event) -> None:
+        while not over.is_set() or self.acknowledged < self.revision:
             if self.acknowledged == self.revision:
                 self.revision += 1
                 self.bytes += self.random.randrange(1000)
@@ -127,21 +129,29 @@ class Agent:
                     self.based_on = None
 
     def report(self) -> Report:
-        upto = NOW + self.revision
+        upto = A_DAY_AGO + self.revision
         role = "origin" if self.server == SERVERS[0] else "edge"
         return Report(
             server=self.server, role=role, life="j1.1", epoch=self.epoch, since=self.acknowledged,
             upto=self.revision, sent_at=upto, sync_interval_ms=3_600_000,
             baseline=Baseline(
-                at=upto, boot="b", started_at=NOW, since=NOW, bytes_in=0, bytes_out=0, window=PeakWindow(upto, 0, 0)
+                at=upto, boot="b", started_at=A_DAY_AGO, since=A_DAY_AGO, bytes_in=0, bytes_out=0,
+                window=PeakWindow(upto, 0, 0),
             ),
             based_on=self.based_on,
-            slots=(SlotRow(slot=NOW, revision=self.revision, bytes_out=self.bytes, connections={"rtmp": self.subscribers}),),  # noqa: E501
-            spans=(SpanRow(from_ms=NOW + self.acknowledged, to_ms=upto, revision=self.revision, state="counted"),),
+            slots=(
+                SlotRow(
+                    slot=A_DAY_AGO, revision=self.revision, bytes_out=self.bytes,
+                    connections={"rtmp": self.subscribers},
+                ),
+            ),
+            spans=(
+                SpanRow(from_ms=A_DAY_AGO + self.acknowledged, to_ms=upto, revision=self.revision, state="counted"),
+            ),
             sessions=(
                 SessionRow(
-                    publish_id="p", revision=self.revision, scope="live", name="keynote", start_time=NOW, end_time=upto,
-                    live=True, active=1, highest=1, total=self.subscribers,
+                    publish_id="p", revision=self.revision, scope="live", name="keynote", start_time=A_DAY_AGO,
+                    end_time=upto, live=True, active=1, highest=1, total=self.subscribers,
                 ),
                 *self.short_publish(upto),
             ),
@@ -153,7 +163,7 @@ class Agent:
         return (
             SessionRow(
                 publish_id=f"p{self.publishes}", revision=self.revision, scope="short", name=self.server,
-                start_time=NOW + self.publishes, end_time=upto, live=False, active=0, highest=1, total=1,
+                start_time=A_DAY_AGO + self.publishes, end_time=upto, live=False, active=0, highest=1, total=1,
             ),
         )  # fmt: skip
 
@@ -163,18 +173,19 @@ class Console:
 
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
+        self.random = random.Random("console")
         self.cursor = ""
         self.records: dict[tuple[str, str, int], dict[str, object]] = {}
         self.polls = 0
 
-    async def run(self, http: httpx.AsyncClient, until: float) -> None:
-        while time.monotonic() < until:
+    async def run(self, http: httpx.AsyncClient, over: asyncio.Event) -> None:
+        while not over.is_set():
             await self.poll(http)
             await asyncio.sleep(0.02)
 
     async def poll(self, http: httpx.AsyncClient) -> bool:
         try:
-            node = random.choice(self.nodes)
+            node = self.random.choice(self.nodes)
             answer = await http.get(f"{node.url}/api/v1/changes?cursor={self.cursor}&limit=50", headers=AUTHORIZED)
         except (httpx.TransportError, httpx.TimeoutException):
             return True
@@ -197,17 +208,18 @@ class Operator:
 
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
+        self.random = random.Random("operator")
         self.imported: set[str] = set()
         self.asked_to_delete: set[str] = set()
         self.deleted: set[str] = set()
         self.lists = 0
 
-    async def run(self, http: httpx.AsyncClient, until: float) -> None:
+    async def run(self, http: httpx.AsyncClient, over: asyncio.Event) -> None:
         number = 0
-        while time.monotonic() < until:
+        while not over.is_set():
             number += 1
             name = f"s{number}"
-            node = random.choice(self.nodes)
+            node = self.random.choice(self.nodes)
             try:
                 answer = await http.post(f"{node.url}/api/v1/import", json=[a_record(name)], headers=AUTHORIZED)
                 if answer.status_code != 200:
@@ -241,35 +253,63 @@ async def nodes_on(home: Path, store_url: str, how_many: int, *options: str) -> 
         yield nodes
 
 
-async def _kill_now_and_then(nodes: list[Node], until: float) -> None:
-    while time.monotonic() < until - 3:
-        await asyncio.sleep(random.uniform(1.0, 3.0))
-        node = random.choice(nodes)
+async def kill_now_and_then(nodes: list[Node], over: asyncio.Event) -> None:
+    chance = random.Random("kills")
+    while not over.is_set():
+        await asyncio.sleep(chance.uniform(1.0, 3.0))
+        node = chance.choice(nodes)
         await node.kill()
         await node.start()
 
 
-async def _discard_and_be_killed(store_url: str, until: float) -> int:
-    """Retention, killed now and then in the middle of whatever it does; says how often."""
-    kills = 0
-    while time.monotonic() < until - 3:
-        discarding = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.service.discarding", store_url, str(KEPT_MS), cwd=REPOSITORY
-        )
-        try:
-            await asyncio.sleep(random.uniform(1.5, 6.0))
-            assert discarding.returncode is None, "retention ended by itself"
-        finally:
-            if discarding.returncode is None:
-                discarding.send_signal(signal.SIGKILL)
-            await discarding.wait()
-        kills += 1
-    return kills
+class Discarder:
+    """Retention, killed now and then in the middle of whatever it does."""
+
+    def __init__(self, store_url: str) -> None:
+        self._command = [sys.executable, "-m", "tests.service.discarding", store_url, str(KEPT_MS)]
+        self._random = random.Random("retention")
+        self.kills = 0
+        self.discarded = 0
+        """What it said that it discarded: no more than it did."""
+
+    async def run(self, over: asyncio.Event) -> None:
+        while not over.is_set():
+            discarding = await asyncio.create_subprocess_exec(
+                *self._command, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY
+            )
+            assert discarding.stdout is not None
+            try:
+                first = await asyncio.wait_for(discarding.stdout.readline(), 60)
+                assert first, "it is killed at its work, not at its start"
+                await asyncio.sleep(self._random.uniform(0.1, 4.0))
+                assert discarding.returncode is None, "retention ended by itself"
+            finally:
+                if discarding.returncode is None:
+                    discarding.send_signal(signal.SIGKILL)
+                rest = await discarding.stdout.read()
+                await discarding.wait()
+            self.discarded += sum(int(line) for line in [first, *rest.splitlines(keepends=True)] if line[-1:] == b"\n")
+            self.kills += 1
+
+
+async def _end_when_it_proves_something(
+    nodes: list[Node], discarder: Discarder, operator: Operator, over: asyncio.Event
+) -> None:
+    ends = time.monotonic() + SECONDS
+    async with asyncio.timeout(10 * SECONDS + 60):
+        while (  # noqa: ASYNC110
+            time.monotonic() < ends
+            or sum(node.kills for node in nodes) < SECONDS // 6
+            or discarder.discarded <= SECONDS
+            or not operator.deleted
+        ):
+            await asyncio.sleep(0.1)
+    over.set()
 
 
 def _audited(store_url: str) -> dict[str, int]:
     """How many records the audit log knows of, by what was done with them."""
-    store = open_store(store_url, NOW)
+    store = open_store(store_url, A_DAY_AGO)
     try:
         with store.reading() as connection:
             query = select(audit.c.operation, func.sum(audit.c.records)).group_by(audit.c.operation)
@@ -290,20 +330,21 @@ async def test_mixed_load_with_kills_conserves_every_unit(
         else:
             store_url, how_many = stack.enter_context(request.getfixturevalue("postgresql").database()), 3
         async with nodes_on(tmp_path, store_url, how_many) as nodes, httpx.AsyncClient(timeout=20) as http:
-            until = time.monotonic() + SECONDS
+            over = asyncio.Event()
             agents = [Agent(server, nodes, seed) for seed, server in enumerate(SERVERS)]
-            console, operator = Console(nodes), Operator(nodes)
-            loads = [load.run(http, until) for load in (*agents, console, operator)]
-            *_, discarder_kills, _ = await asyncio.gather(
-                *loads, _discard_and_be_killed(store_url, until), _kill_now_and_then(nodes, until)
-            )
+            console, operator, discarder = Console(nodes), Operator(nodes), Discarder(store_url)
+            async with asyncio.TaskGroup() as tasks:
+                for load in (*agents, console, operator):
+                    tasks.create_task(load.run(http, over))
+                tasks.create_task(discarder.run(over))
+                tasks.create_task(kill_now_and_then(nodes, over))
+                tasks.create_task(_end_when_it_proves_something(nodes, discarder, operator, over))
             while await console.poll(http):
                 pass
 
             base = nodes[0].url
-            days = (await http.get(f"{base}/api/v1/daily?from=2026-11-18&to=2026-11-18", headers=AUTHORIZED)).json()[
-                "days"
-            ]
+            day = day_of_a_day_ago()
+            days = (await http.get(f"{base}/api/v1/daily?from={day}&to={day}", headers=AUTHORIZED)).json()["days"]
             listed = (await http.get(f"{base}{USAGE}?accessToken={ADMIN}")).json()
         audited = _audited(store_url)
         counted = {day["server"]: (day["bytes_out"], day["connections"]) for day in days}
@@ -323,7 +364,7 @@ async def test_mixed_load_with_kills_conserves_every_unit(
         )
         kills = sum(node.kills for node in nodes) - how_many
         print(
-            f"{engine}: {SECONDS:g} s, {kills} kills, {discarder_kills} of retention, "
+            f"{engine}: {SECONDS:g} s, {kills} kills, {discarder.kills} of retention, "
             f"{sum(agent.reports for agent in agents)} reports acknowledged, {published} publishes, "
             f"{len(operator.imported)} imports, {len(operator.deleted)} deletes, {discarded} discarded, "
             f"{console.polls} polls, {operator.lists} lists"
@@ -336,7 +377,7 @@ async def test_mixed_load_with_kills_conserves_every_unit(
 @pytest.mark.postgresql
 async def test_a_process_that_hangs_in_mid_write_holds_nobody_up_for_long(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as store_url:
-        hung = open_store(store_url, NOW)
+        hung = open_store(store_url, A_DAY_AGO)
         connection = hung.writing()
         connection.begin()
         async with nodes_on(tmp_path, store_url, 1) as (node,), httpx.AsyncClient(timeout=60) as http:

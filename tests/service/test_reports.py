@@ -149,7 +149,7 @@ async def changed(estate: Estate, cursor: str) -> dict[str, list[dict[str, objec
     """The first changes after the cursor; waits for them, since the service looks around by itself."""
     import asyncio
 
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while True:
             answer = (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()
             if answer["records"] or answer["deleted"]:

@@ -1,15 +1,19 @@
 """What retention discards and what it leaves, and that cursors, late reports and days come right with it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
+from sqlalchemy import Connection
 
 from streamusage.report import SampleRow, SlotRow
 from streamusage.service.retention import DAY_MS, Retention, discard_old
 from tests.service.conftest import NOW, Estate, a_record, an_estate
 from tests.service.reporting import ReportingAgent, a_session
+
+Result = TypeVar("Result")
 
 
 @pytest.fixture
@@ -142,10 +146,60 @@ async def test_a_deleted_record_that_still_goes_on_is_not_forgotten(estate: Esta
     assert await estate.records() == []
 
 
+async def test_a_session_keeps_its_parts_where_only_another_of_its_stream_is_buried(estate: Estate) -> None:
+    """It ended long ago as well, but was told of today."""
+    one, other = ReportingAgent(estate, "edge-1"), ReportingAgent(estate, "origin-1")
+    estate.clock.now += 10_000
+    await one.sync_up(a_session("first", live=False))
+    await estate.usage("DELETE", "/live/stream1")
+    estate.clock.now += 8 * DAY_MS
+    for agent in (one, other):
+        await agent.sync_up(a_session("second", start_time=NOW + 5_000, end_time=NOW + 6_000, live=False))
+    await discard(estate)
+    await other.sync_up(a_session("second", start_time=NOW + 5_000, end_time=NOW + 6_000, live=False, total=7))
+    assert [record["totalSubscribers"] for record in await estate.records()] == [5 + 7]
+
+
+async def test_a_deleted_record_that_went_on_in_a_life_that_is_over_is_forgotten(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await agent.sync_up(a_session("e"))
+    cursor = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    await estate.usage("DELETE", "/live/stream1")
+    estate.clock.now += 100 * DAY_MS
+    await discard(estate)
+    assert not (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"], "it may still go on"
+    await ReportingAgent(estate, "edge-1", life="j2.1").sync_up()
+    await discard(estate)
+    assert (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"]
+
+
+async def test_a_record_that_is_written_while_retention_looks_is_not_discarded(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await agent.sync_up(a_session("e", live=False))
+    estate.clock.now += 8 * DAY_MS
+
+    class Interrupted:
+        """A report comes between the first look and the first write."""
+
+        read = staticmethod(estate.running.service.read)
+        comes = True
+
+        async def write(self, work: Callable[[Connection], Result]) -> Result:
+            if self.comes:
+                self.comes = False
+                await agent.sync_up(a_session("e", live=False, total=9))
+            return await estate.running.service.write(work)
+
+    assert await discard_old(Interrupted(), Retention(), estate.clock.now) == 0
+    assert [record["totalSubscribers"] for record in await estate.records()] == [9]
+
+
 async def test_the_service_discards_by_itself(tmp_path: Path, store_url: str) -> None:
     async with an_estate(tmp_path, store_url=store_url) as estate:
         await estate.take_in(a_record())
         estate.clock.now += 7 * DAY_MS + 1
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await estate.records():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

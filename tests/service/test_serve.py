@@ -20,7 +20,7 @@ from pysqlite3 import dbapi2
 
 from streamusage.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.service.store import sqlite_url
-from tests.service.conftest import NOW, USAGE, a_record
+from tests.service.conftest import A_DAY_AGO, USAGE, a_record, day_of_a_day_ago
 
 ADMIN = "admin-s3cret"
 AGENT = "agent-s3cret"
@@ -105,7 +105,7 @@ async def test_a_stop_answers_what_was_accepted_before_it_ends(tmp_path: Path) -
                 other.execute("BEGIN IMMEDIATE")
                 report = asyncio.create_task(http.post(f"{base}/reports", content=agent._report(), headers=as_agent))
                 taken = asyncio.create_task(http.post("/api/v1/import", json=[a_record()], headers=as_admin))
-                await asyncio.sleep(0.5)
+                await _until_open(http, 3)  # both, and the question itself
                 process.send_signal(signal.SIGTERM)
                 await asyncio.sleep(0.5)
                 assert (report.done(), taken.done(), process.poll()) == (False, False, None)
@@ -115,6 +115,16 @@ async def test_a_stop_answers_what_was_accepted_before_it_ends(tmp_path: Path) -
             assert await asyncio.to_thread(process.wait, 20) == 0
             with pytest.raises(httpx.TransportError):
                 await http.get("/healthz")
+
+
+async def _until_open(http: httpx.AsyncClient, count: int) -> None:
+    """Waits until the service is at so many requests."""
+    async with asyncio.timeout(20):
+        while True:
+            metrics = await http.get("/metrics", headers={"Authorization": f"Bearer {ADMIN}"})
+            if f"streamtop_requests_open {count}.0\n" in metrics.text:
+                return
+            await asyncio.sleep(0.02)
 
 
 def test_no_token_is_in_any_line_that_it_writes(tmp_path: Path) -> None:
@@ -180,14 +190,16 @@ async def test_a_sigkill_in_mid_load_loses_nothing_that_was_acknowledged(tmp_pat
         with serving(tmp_path) as (process, url, _lines):
             load = [agent.report_until_it_dies(url), _import_until_it_dies(url, imported, asked_to_delete, deleted)]
             running = asyncio.gather(*load)
-            await asyncio.sleep(0.7)
+            enough = agent.counted_acknowledged + 10, len(imported) + 10
+            async with asyncio.timeout(60):
+                while agent.counted_acknowledged < enough[0] or len(imported) < enough[1]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
             process.kill()
             await running
     with serving(tmp_path) as (_, url, _lines):
         async with httpx.AsyncClient(base_url=url) as http:
-            day = await http.get(
-                "/api/v1/daily?from=2026-11-18&to=2026-11-18", headers={"Authorization": f"Bearer {ADMIN}"}
-            )
+            asked = f"/api/v1/daily?from={day_of_a_day_ago()}&to={day_of_a_day_ago()}"
+            day = await http.get(asked, headers={"Authorization": f"Bearer {ADMIN}"})
             names = {record["name"] for record in (await http.get(f"{USAGE}?accessToken={ADMIN}")).json()}
             # The reply to the last report may be lost: then it is there without an acknowledgement, once.
             assert day.json()["days"][0]["bytes_in"] in {agent.counted_acknowledged, agent.counted}
@@ -226,17 +238,17 @@ class _Agent:
             pass
 
     def _report(self) -> bytes:
-        upto = NOW + self.counted
+        upto = A_DAY_AGO + self.counted
         return msgspec.json.encode(
             Report(
                 server="edge-1", role="standalone", life="j1.1", epoch=self.epoch, since=self.acknowledged,
                 upto=self.counted, sent_at=time.time_ns() // 1_000_000, sync_interval_ms=10_000,
                 baseline=Baseline(
-                    at=upto, boot="b", started_at=NOW, since=NOW, bytes_in=0, bytes_out=0,
-                    window=PeakWindow(upto, 0, 0),
+                    at=upto, boot="b", started_at=A_DAY_AGO, since=A_DAY_AGO, bytes_in=0,
+                    bytes_out=0, window=PeakWindow(upto, 0, 0),
                 ),
                 based_on=self.based_on,
-                slots=(SlotRow(slot=NOW, revision=self.counted, bytes_in=self.counted),),
+                slots=(SlotRow(slot=A_DAY_AGO, revision=self.counted, bytes_in=self.counted),),
                 spans=(SpanRow(from_ms=upto - 1, to_ms=upto, revision=self.counted, state="counted"),),
             )
         )  # fmt: skip

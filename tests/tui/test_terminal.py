@@ -60,6 +60,7 @@ async def test_the_demo_from_its_first_table_to_its_end(tmp_path: Path, columns:
         await console.keys("q")
         lines = await console.until("the end", holds("left with"))
         assert "left with 0" in "\n".join(lines)
+        assert not list((tmp_path / "home").iterdir()), "nothing is left behind"
 
 
 @pytest.mark.parametrize("seen", ["making the last 45 minutes", "live/stage-1"])

@@ -72,11 +72,12 @@ def demo(
     if why_not := why_no_console():
         raise CommandFailed(why_not, USAGE)
     with _estate_process(seed, speed, port, tour) as (attach, tell):
-        token = Path(attach["token_file"]).read_text("utf-8").strip()
+        token_file = Path(attach["token_file"])
+        token, journal_path = token_file.read_text("utf-8").strip(), token_file.with_name("deleted.ndjson")
         if tour:
             from tui.demo.tour import run_tour
 
-            sys.exit(run_tour(attach["url"], token, tell))
+            sys.exit(run_tour(attach["url"], token, tell, journal_path))
         setup = Setup(
             url=attach["url"],
             token=token,
@@ -84,6 +85,7 @@ def demo(
             poll_interval=1.0,
             remembers=False,
             tells_skew=False,
+            journal_path=journal_path,
         )
         sys.exit(run_console(setup))
 

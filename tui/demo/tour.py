@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -262,13 +261,12 @@ class TourApp(ConsoleApp):
             screen.query(Caption).remove()
 
 
-def run_tour(url: str, token: str, tell: Callable[[str], None]) -> int:
+def run_tour(url: str, token: str, tell: Callable[[str], None], journal_path: Path) -> int:
     """Runs the tour until it is left; gives the exit code."""
-    return asyncio.run(_run(url, token, tell))
+    return asyncio.run(_run(url, token, tell, journal_path))
 
 
-async def _run(url: str, token: str, tell: Callable[[str], None]) -> int:
-    with TemporaryDirectory(prefix="streamtop-tour-") as directory:
-        async with UsageClient(url, token) as client:
-            code = await TourApp(client, tell, Path(directory) / "deleted.ndjson").run_async()
+async def _run(url: str, token: str, tell: Callable[[str], None], journal_path: Path) -> int:
+    async with UsageClient(url, token) as client:
+        code = await TourApp(client, tell, journal_path).run_async()
     return 1 if code is None else code
