@@ -12,7 +12,8 @@ from streamusage.agent.ledger import Ledger
 from streamusage.agent.source import Reading
 from streamusage.report import Acknowledgement, EpochRequest, Peak, Refusal, Report
 from streamusage.service import apply as rules
-from tests.faults.simulator import Crash, Message, Reply, Simulation, Store
+from tests.faults.memory import Crash, Store
+from tests.faults.simulator import Message, Reply, Simulation
 
 
 class AcknowledgesBeforeCommit(Simulation):
