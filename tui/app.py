@@ -66,6 +66,8 @@ class Polls(Protocol):
 
     interval_seconds: float
     times_slower: int
+    nobody_to_ask: str
+    """Why nothing can be asked beside the polls; empty where it can."""
 
     async def run(self) -> None: ...
     def refresh(self) -> None: ...

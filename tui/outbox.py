@@ -84,7 +84,7 @@ class Outbox:
         """The coverage of the last hours; why there is none, where there is none."""
         now_ms = self._app.state.now_ms()
         try:
-            return await self._client.coverage(now_ms - GAPS_OF_MS, now_ms)
+            return await self._app.reads.client.coverage(now_ms - GAPS_OF_MS, now_ms)
         except UsageApiError as error:
             return {"why_not": str(error)}
 

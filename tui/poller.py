@@ -64,6 +64,7 @@ class Poller:
         self.interval_seconds = interval_seconds
         self.polls = 0
         """How many polls are over, whether they succeeded or not."""
+        self.nobody_to_ask = ""
         self.times_slower = 1
         """How many times the interval is waited, while nobody looks."""
         self._wanted = asyncio.Event()

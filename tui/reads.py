@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 from streamusage.answers import Span
-from streamusage.client import UsageApiError
+from streamusage.client import UsageApiError, UsageClient
 from tui.gap_reader import read_gap
 from tui.messages import DayPolled, DayRowsPolled, GapRead, MonthPolled
 from tui.model.day_shares import accounting_zone
@@ -62,20 +62,29 @@ class Reads:
             self._awaited.add(question)
             self._app.run_worker(hear(), group="reads", exit_on_error=True)
 
+    @property
+    def client(self) -> UsageClient:
+        """Who is asked. Raises `UsageApiError` where a recording is played: nobody is."""
+        client = self._app.client
+        if why := self._app.poller.nobody_to_ask:
+            raise UsageApiError(client.host, "tell that", why)
+        return client
+
     def _zone(self) -> str:
         return accounting_zone(self._app.state.tz).key
 
     async def _day(self, server: str, day: date) -> DayPolled:
         try:
-            days = (await self._app.client.daily(day, day, self._zone(), server=server)).days
+            days = (await self.client.daily(day, day, self._zone(), server=server)).days
         except UsageApiError:
             days = []
         return DayPolled(server, day, days[0] if days else None)
 
     async def _month(self, first: date) -> MonthPolled:
         month: Month | str
-        client, last, tz = self._app.client, last_of(first), self._zone()
+        last, tz = last_of(first), self._zone()
         try:
+            client = self.client
             by_day = await client.daily_sums(first, last, tz, by="day", group="all")
             month = month_of(first, by_day, await client.daily_sums(first, last, tz, by="month", group="all"))
         except UsageApiError as error:
@@ -84,8 +93,9 @@ class Reads:
 
     async def _day_rows(self, day: date) -> DayRowsPolled:
         rows: DayRows | str
-        client, tz = self._app.client, self._zone()
+        tz = self._zone()
         try:
+            client = self.client
             roles = (await client.daily_sums(day, day, tz, by="day", group="role")).sums
             rows = rows_of(day, roles, (await client.daily(day, day, tz)).days)
         except UsageApiError as error:
@@ -95,7 +105,7 @@ class Reads:
     async def _gap(self, row: str, span: Span, of_stream: bool) -> GapRead:
         figures: GapFigures | str
         try:
-            figures = await read_gap(self._app.client, row, span, self._app.state.now_ms(), of_stream=of_stream)
+            figures = await read_gap(self.client, row, span, self._app.state.now_ms(), of_stream=of_stream)
         except UsageApiError as error:
             figures = str(error)
         return GapRead(row, span.from_ms, figures)

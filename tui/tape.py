@@ -17,6 +17,8 @@ from tui.model.sessions import Session
 
 NO_HISTORY = "a recording has no history of its own; the trend is what was recorded"
 
+NOBODY_TO_ASK = "a recording has only what was heard then"
+
 
 class Recorded(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One poll. `why_failed` is empty for one that succeeded."""
@@ -106,6 +108,7 @@ class Player:
         self._polls, self._post, self._from_ms, self._clock = polls, post, from_ms, clock
         self.interval_seconds = 1.0
         self.times_slower = 1
+        self.nobody_to_ask = NOBODY_TO_ASK
         self._gaps_heard: list[CoveragePolled] = []
         self._wants_gaps = False
 

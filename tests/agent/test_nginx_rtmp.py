@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamusage.agent.source import LogGoneError, Reading, SourceError
-from streamusage.agent.sources import nginx_page
+from streamusage.agent.sources import asking, nginx_page
 from streamusage.agent.sources.log_reader import LINES_LOST
 from streamusage.agent.sources.nginx_page import Boot
 from streamusage.agent.sources.nginx_rtmp import Cursor, NginxRtmpSource
@@ -53,6 +53,16 @@ async def test_a_reading_without_a_log(server: Answers, source: NginxRtmpSource)
     assert (len(reading.publishes), len(reading.viewers)) == (2, 4)
     assert (reading.ended, reading.logs_ends) == ((), False)
     assert b"connection: close" in server.requests[0].lower()
+
+
+async def test_the_url_is_asked_as_it_was_given(server: Answers) -> None:
+    server.next = [page_by()]
+    url = server.url.replace("//", "//user:secret@") + "/a%2Fb/stat/?key=k%26"
+    source = NginxRtmpSource(url, clock=HandClock(NOW), timeout_seconds=30)
+    await source.read(None)
+    await source.close()
+    assert server.requests[0].startswith(b"GET /a%2Fb/stat/?key=k%26 HTTP/1.1\r\n")
+    assert b"\r\nauthorization: basic dxnlcjpzzwnyzxq=\r\n" in server.requests[0].lower()
 
 
 async def test_a_boot_keeps_its_name_though_uptime_and_clock_go_on(server: Answers, source: NginxRtmpSource) -> None:
@@ -143,7 +153,7 @@ async def test_what_is_not_the_page_says_what_came_and_what_to_do(
 async def test_a_huge_answer_is_cut_off(
     server: Answers, source: NginxRtmpSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(nginx_page, "LARGEST_PAGE_BYTES", 1 << 20)
+    monkeypatch.setattr(asking, "LARGEST_ANSWER_BYTES", 1 << 20)
     server.next = [answer(b"<rtmp>" + b" " * (4 << 20))]
     with pytest.raises(SourceError, match="more than 1 MiB"):
         await source.read(None)

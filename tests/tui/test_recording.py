@@ -8,13 +8,16 @@ import pytest
 from streamusage.client import UsageClient
 from streamusage.clock import SystemClock
 from streamusage.coverage import Provenance
+from tests.canned import CannedServer, reply
+from tests.tui.test_bindings import drawn
 from tests.tui.test_console import until
+from tests.tui.test_sessions import session
 from tui.app import ConsoleApp
 from tui.demo.estate import CUT_OFF
 from tui.demo.recording import make_recording
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
-from tui.tape import Player, TapeError, played
+from tui.tape import NOBODY_TO_ASK, Player, Recorded, TapeError, played
 
 
 async def test_the_demos_recording_is_the_same_every_time_and_plays_its_outage(tmp_path: Path) -> None:
@@ -53,3 +56,24 @@ async def test_the_demos_recording_is_the_same_every_time_and_plays_its_outage(t
             await pilot.press("N", "enter")
             await pilot.pause()
             assert isinstance(app.screen, GapScreen)
+
+
+async def test_a_recording_asks_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a view would read beside the polls is not to be had, and that is said; nothing goes out."""
+    monkeypatch.chdir(tmp_path)
+    clock = SystemClock()
+    polls = [Recorded(at=clock.now_ms(), changed=[session("a", 1_000)], reset=True, servers=[])]
+    async with CannedServer(lambda asked: reply(500)) as server, UsageClient(server.url, None) as client:
+        app = ConsoleApp(
+            client, profile_name="r", clock=clock, poll_interval_seconds=1, journal_path=tmp_path / "j", read_only=True,
+            tz=UTC, make_poller=lambda post: Player(polls, post, 0, clock),
+        )  # fmt: skip
+        async with app.run_test(size=(110, 24)) as pilot:
+            await until(pilot, lambda: len(app.state.store), "the recording")
+            await pilot.press("y")
+            await until(pilot, lambda: NOBODY_TO_ASK in drawn(app), "why there is no month")
+            await pilot.press("escape", "g")
+            await until(pilot, lambda: NOBODY_TO_ASK in drawn(app), "why there is no coverage")
+            await pilot.press("escape", "B")
+            await until(pilot, lambda: "wrote an incident bundle" in drawn(app), "the bundle")
+        assert server.asked == []

@@ -14,6 +14,7 @@ from tests.tui.test_console import console, until, with_figures
 from tui.actions import Context
 from tui.demo.tour import TourApp
 from tui.screens.gaps import GapsScreen
+from tui.screens.picker import Picker
 from tui.screens.servers import ServersScreen
 
 
@@ -93,3 +94,14 @@ async def test_the_tour_is_one_console(store_of_an_hour: Path, tmp_path: Path) -
             await with_figures(pilot)
             assert [worker.group for worker in app.workers].count("poll") == 1
             assert app.screen_stack.count(app.sessions_screen) == 1
+
+
+async def test_what_cannot_be_copied_is_asked_for(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        sent: list[str] = []
+        app.send = sent.append  # type: ignore[method-assign]
+        await pilot.press("colon", *"copy", "space", *"nonsense", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Picker), "what there is to copy")
+        assert sent == []
+        await pilot.press("enter")
+        await until(pilot, lambda: sent, "the first of it")

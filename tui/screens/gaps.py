@@ -190,7 +190,8 @@ class GapsScreen(ConsoleScreen):
     def _summary(self) -> tuple[list[Part], list[Part]]:
         made = self.grid_view.grid
         if made is None:
-            return [(" asking …", "quiet")] if not self.state.cannot_show else [], []
+            why = self.console_app.poller.nobody_to_ask or "asking …"
+            return [(f" {why}", "quiet")] if not self.state.cannot_show else [], []
         now_ms = self._now_ms()
         left: list[Part] = [
             (f" {period(made.from_ms, made.to_ms, self.state.tz, now_ms)}", "strong"),

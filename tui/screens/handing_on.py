@@ -10,6 +10,9 @@ from tui.screens.page import Page
 from tui.screens.picker import Choice, Picked, Picker
 from tui.widgets.session_table import SessionTable
 
+_KINDS = ("record", "name", "command", "table as CSV", "table as JSON")
+"""What can be copied."""
+
 
 class HandingOn(ConsoleScreen):
     """A screen with a session table, as far as it hands things on. Where something went is said."""
@@ -35,11 +38,10 @@ class HandingOn(ConsoleScreen):
                 return msgspec.json.encode(record_of(session)).decode()
 
     def action_copy(self, what: str = "") -> None:
-        if what:
+        if what in _KINDS:
             self._copy(Picked(what, ""))
-            return
-        kinds = ("record", "name", "command", "table as CSV", "table as JSON")
-        self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in kinds]), self._copy)
+        else:
+            self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in _KINDS]), self._copy)
 
     def _copy(self, picked: Picked | None) -> None:
         if picked is not None:

@@ -6,7 +6,7 @@ No text names a user, a password, a token or a query. Names that come from serve
 import asyncio
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Annotated, NamedTuple, TypeVar
 from urllib.parse import quote
@@ -16,8 +16,8 @@ import httpx
 import msgspec
 from msgspec import Meta
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import SourceError
-from streamusage.agent.sources.secrets import Secret
 
 LARGEST_ANSWER_BYTES = 32 << 20
 """More than a hundred thousand clients. A larger answer is not statistics."""
@@ -30,11 +30,17 @@ LONGEST_ID = 36
 Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
 """A number as servers count: whole, not negative, and exact in JSON."""
 
+QUESTIONS_AT_ONCE = 4
+
 Answer = TypeVar("Answer")
+Asked = TypeVar("Asked")
 
 
 class Asker:
-    """One media server's HTTP interface. Paths are joined from parts that are quoted one by one."""
+    """One media server's HTTP interface. Paths are joined from parts that are quoted one by one.
+
+    The URL may carry a user, a password and a query, which are sent and never shown.
+    """
 
     def __init__(
         self,
@@ -43,9 +49,17 @@ class Asker:
         *,
         timeout_seconds: float = 5.0,
         http: httpx.AsyncClient | None = None,
+        hints: Mapping[int, str] | None = None,
     ) -> None:
-        self.url = url.rstrip("/")
+        """`what` is the server's name. `hints` say what an operator can do, by the status of a refusal."""
+        self.url = _without_secrets(url).rstrip("/")
+        self._url = httpx.URL(url)
         self._what = what
+        self._hints = hints or {
+            401: "check the user and the password or token in the agent's configuration",
+            403: "allow the agent's address there",
+            404: f"check `url`; is its interface switched on in {what}?",
+        }
         self._timeout_seconds = timeout_seconds
         self._own_http = http is None
         # The interface is the server's own: a proxy from the environment is not meant for it.
@@ -90,13 +104,14 @@ class Asker:
         auth: httpx.Auth | None = None,
     ) -> "Answered":
         """As `ask`, with the server's time beside the body."""
-        shown = "/".join((self.url, *(quote(part, safe="") for part in parts)))
+        path = "".join(f"/{quote(part, safe='')}" for part in parts)
+        shown = self.url + path
         seconds = self._timeout_seconds
         try:
             async with asyncio.timeout(seconds):
                 request = self._http.build_request(
                     method,
-                    shown,
+                    self._url.copy_with(raw_path=self._raw_path(path)),
                     params=query,
                     headers=dict(headers or {}),
                     content=body,
@@ -119,13 +134,19 @@ class Asker:
                 "Its counters are read as soon as it answers"
             ) from None
 
+    def _raw_path(self, path: str) -> bytes:
+        """The target of a request for a path below the URL's own; without one it is the URL as it was given."""
+        if not path:
+            return self._url.raw_path
+        base, question_mark, query = self._url.raw_path.partition(b"?")
+        return base.rstrip(b"/") + path.encode() + question_mark + query
+
     def _explain(self, shown: str, status: int) -> str:
-        hints = {
-            401: "check the user and the password or token in the agent's configuration",
-            403: "allow the agent's address there",
-            404: f"check `url`; is its interface switched on in {self._what}?",
-        }
-        return f"{shown} answered HTTP {status}; {hints.get(status, f'the log of {self._what} says why')}"
+        return f"{shown} answered HTTP {status}; {self._hints.get(status, f'the log of {self._what} says why')}"
+
+
+def _without_secrets(url: str) -> str:
+    return str(httpx.URL(url).copy_with(username=None, password=None, query=None, fragment=None))
 
 
 class Answered(NamedTuple):
@@ -151,6 +172,25 @@ async def _body(response: httpx.Response, shown: str) -> bytes:
         if len(body) > LARGEST_ANSWER_BYTES:
             raise SourceError(f"{shown} answered more than {LARGEST_ANSWER_BYTES >> 20} MiB, which is no statistics")
     return bytes(body)
+
+
+async def answers_of(ask: Callable[[Asked], Awaitable[Answer | None]], asked: Iterable[Asked]) -> list[Answer]:
+    """What is answered to each, in order, a few at a time; `None` stands for what is gone and is left out.
+
+    The first that fails ends them all.
+    """
+    few = asyncio.Semaphore(QUESTIONS_AT_ONCE)
+
+    async def one(each: Asked) -> Answer | None:
+        async with few:
+            return await ask(each)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(each)) for each in asked]
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
+    return [answer for task in tasks if (answer := task.result()) is not None]
 
 
 def http_date_s(date: str | None) -> int | None:

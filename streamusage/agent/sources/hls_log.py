@@ -6,7 +6,7 @@ agent. It came with its first request; from one request to the next it watched, 
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from streamusage.agent.source import AudienceReading, EndedConnection
 from streamusage.agent.sources.asking import digest_of, split_path
@@ -131,10 +131,10 @@ class Viewers:
         )
 
 
-def _told(request: Request, kind: str, duration_ms: int) -> EndedConnection:
+def _told(request: Request, kind: Literal["join", "watch", "other"], duration_ms: int) -> EndedConnection:
     return EndedConnection(
         connection_id="",
-        kind="join" if kind == "join" else "watch" if kind == "watch" else "other",
+        kind=kind,
         scope=request.scope,
         name=request.name,
         protocol=PROTOCOL,

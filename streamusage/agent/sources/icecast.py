@@ -5,21 +5,21 @@ the next. The log knows no ids: a line is matched by address, mount and start. W
 stands in docs/sources/icecast.md.
 """
 
-import asyncio
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import (
     CounterReading,
     EndedConnection,
     PublishReading,
     Reading,
-    SourceError,
     ViewerReading,
 )
-from streamusage.agent.sources.asking import Answered, Asker, StatusError, basic_auth, digest_of
+from streamusage.agent.sources.asking import Answered, Asker, StatusError, answers_of, basic_auth, digest_of
 from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.icecast_log import LogLine, is_line, parse_line
 from streamusage.agent.sources.icecast_stats import (
@@ -33,13 +33,10 @@ from streamusage.agent.sources.icecast_stats import (
 )
 from streamusage.agent.sources.log_follower import LogPosition
 from streamusage.agent.sources.log_reader import LINES_LOST, LogReader
-from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
 STEP_MS = 5000
 """The counters of a mount move once in this time."""
-
-LISTS_AT_ONCE = 4
 
 PROTOCOL = "http"
 
@@ -134,27 +131,22 @@ class IcecastSource:
 
         An answer may come late. Its `Date` says when it was made, unless the server's clock is not the agent's.
         """
-        few = asyncio.Semaphore(LISTS_AT_ONCE)
 
-        async def of(mount: Mount) -> list[tuple[str, Listener, int]]:
-            async with few:
-                asked_s = self._clock.now_ms() // 1000
-                try:
-                    answer = await self._ask("listclients", mount=mount.path)
-                except StatusError as error:
-                    if error.status in (400, 404):
-                        return []  # its source left since the statistics were read
-                    raise
+        async def of(mount: Mount) -> list[tuple[str, Listener, int]] | None:
+            asked_s = self._clock.now_ms() // 1000
+            try:
+                answer = await self._ask("listclients", mount=mount.path)
+            except StatusError as error:
+                if error.status in (400, 404):
+                    return None  # its source left since the statistics were read
+                raise
             answered_s = self._clock.now_ms() // 1000
             date_s = answer.date_s
             looked_s = date_s if date_s is not None and asked_s <= date_s <= answered_s else asked_s
             return [(mount.path, listener, looked_s) for listener in parse_listeners(answer.body)]
 
-        asked = (of(mount) for mount in stats.mounts if mount.listeners)
-        try:
-            return [each for found in await asyncio.gather(*asked) for each in found]
-        except ExceptionGroup as group:
-            raise SourceError(str(group.exceptions[0])) from None
+        found = await answers_of(of, (mount for mount in stats.mounts if mount.listeners))
+        return [each for of_mount in found for each in of_mount]
 
     def _lines(self, raw: list[bytes]) -> list[LogLine]:
         if self._log is not None:
@@ -194,11 +186,11 @@ def ended_of(
     return tuple(sorted(ended, key=lambda each: each.ended_at))
 
 
-def _ended(line: LogLine, kind: str, connection_id: str, counter: str) -> EndedConnection:
+def _ended(line: LogLine, kind: Literal["play", "publish"], connection_id: str, counter: str) -> EndedConnection:
     scope, name = stream_of(line.path)
     return EndedConnection(
         connection_id=connection_id,
-        kind="publish" if kind == "publish" else "play",
+        kind=kind,
         scope=scope,
         name=name,
         protocol=PROTOCOL,

@@ -5,7 +5,6 @@ the new one answer side by side, and with several workers they always do: counti
 again and again.
 """
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -13,12 +12,19 @@ from typing import NamedTuple
 import httpx
 
 from streamusage.agent.source import SourceError
-from streamusage.agent.sources.asking import http_date_s
+from streamusage.agent.sources.asking import Asker
 from streamusage.agent.sources.nginx_stat import StatError, StatPage, parse_stat
 from streamusage.clock import Clock
 
-LARGEST_PAGE_BYTES = 32 << 20
-"""More than a hundred thousand clients. A larger answer is not the page."""
+HINTS = {
+    401: "give the name and password in `stat_url`, or allow the agent's address there",
+    403: "allow the agent's address in that location",
+    404: "the location needs `rtmp_stat all;`, and `stat_url` its path",
+}
+"""What an operator can do about a refusal."""
+
+OF_ITS_OWN = {"Connection": "close", "Accept-Encoding": "identity", "Cache-Control": "no-cache"}
+"""A connection to one request, so that no worker holds on to the agent."""
 
 ANSWERS_ALONE = 20
 """Answers in a row after which a worker is the only one. Of several, each lets the next one accept after at most 16
@@ -73,13 +79,8 @@ class NginxPage:
     """The page at one URL. `close` it when done; it closes only an HTTP client that it made itself."""
 
     def __init__(self, url: str, clock: Clock, http: httpx.AsyncClient | None, timeout_seconds: float) -> None:
-        self._url = url
-        self._shown_url = _without_secrets(url)
+        self._asker = Asker(url, "nginx", timeout_seconds=timeout_seconds, http=http, hints=HINTS)
         self._clock = clock
-        self._own_http = http is None
-        # The page is the server's own: a proxy from the environment is not meant for it.
-        self._http = http or httpx.AsyncClient(trust_env=False)
-        self._timeout_seconds = timeout_seconds
         self._settled: Boot | None = None
         self._several_workers = False
 
@@ -97,7 +98,7 @@ class NginxPage:
         while agreed < ANSWERS_ALONE:
             if self._clock.elapsed_ms() - began_ms > LONGEST_SETTLING_MS:
                 raise SourceError(
-                    f"{self._shown_url} is answered by one new worker after the other: nginx restarts over and over, "
+                    f"{self._asker.url} is answered by one new worker after the other: nginx restarts over and over, "
                     "its error log says why. The next reading tries again"
                 )
             await self._clock.sleep(PROBE_PAUSE_SECONDS)
@@ -109,7 +110,7 @@ class NginxPage:
             if sample.boot in seen and self._clock.elapsed_ms() - began_ms > SIDE_BY_SIDE_MS:
                 self._several_workers = True
                 raise SourceError(
-                    f"{self._shown_url} was answered by worker {previous.boot.pid} and by worker {sample.boot.pid} in "
+                    f"{self._asker.url} was answered by worker {previous.boot.pid} and by worker {sample.boot.pid} in "
                     "turn, and each knows only its own connections. Nothing is counted until nginx runs one worker: "
                     "set `worker_processes 1;` in nginx.conf and reload it"
                 )
@@ -124,62 +125,14 @@ class NginxPage:
         A boot that was seen before keeps the name that it had then.
         """
         at, elapsed_ms = self._clock.now_ms(), self._clock.elapsed_ms()
+        answered = await self._asker.answer("GET", (), headers=OF_ITS_OWN)
         try:
-            async with (
-                asyncio.timeout(self._timeout_seconds),
-                self._http.stream(
-                    "GET",
-                    self._url,
-                    headers={"Connection": "close", "Accept-Encoding": "identity", "Cache-Control": "no-cache"},
-                    timeout=self._timeout_seconds,
-                    follow_redirects=False,
-                ) as response,
-            ):
-                if response.status_code != 200:
-                    raise SourceError(self._explain_status(response.status_code))
-                body = bytearray()
-                async for part in response.aiter_raw():
-                    body += part
-                    if len(body) > LARGEST_PAGE_BYTES:
-                        raise SourceError(
-                            f"{self._shown_url} answered more than {LARGEST_PAGE_BYTES >> 20} MiB, which is not the "
-                            "statistics page of nginx-rtmp; check `stat_url`"
-                        )
-        except TimeoutError:
-            raise SourceError(
-                f"{self._shown_url} did not answer within {self._timeout_seconds:g} s; the next reading tries again"
-            ) from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise SourceError(
-                f"{self._shown_url} cannot be read ({type(error).__name__}: {error}); is nginx running, and does it "
-                "listen there? The counters are read as soon as it answers"
-            ) from None
-        try:
-            page = parse_stat(bytes(body))
+            page = parse_stat(answered.body)
         except StatError as error:
-            raise SourceError(f"{self._shown_url} gave no statistics: {error}") from None
-        answered_at_s = http_date_s(response.headers.get("Date"))
-        boot = Boot((at // 1000 if answered_at_s is None else answered_at_s) - page.uptime_s, page.pid)
+            raise SourceError(f"{self._asker.url} gave no statistics: {error}") from None
+        boot = Boot((at // 1000 if answered.date_s is None else answered.date_s) - page.uptime_s, page.pid)
         boot = next((before for before in seen if before.is_same(boot)), boot)
         return Sample(page, boot, at, elapsed_ms)
 
-    def _explain_status(self, status: int) -> str:
-        hints = {
-            401: "give the name and password in `stat_url`, or allow the agent's address there",
-            403: "allow the agent's address in that location",
-            404: "the location needs `rtmp_stat all;`, and `stat_url` its path",
-        }
-        return f"{self._shown_url} answered HTTP {status}; {hints.get(status, 'see the error log of nginx')}"
-
     async def close(self) -> None:
-        if self._own_http:
-            await self._http.aclose()
-
-
-def _without_secrets(url: str) -> str:
-    """The URL as it may be shown: without a user, a password and a query."""
-    try:
-        parsed = httpx.URL(url)
-        return str(parsed.copy_with(username=None, password=None, query=None, fragment=None))
-    except (httpx.InvalidURL, ValueError, TypeError):
-        return "the stat_url"
+        await self._asker.close()

@@ -4,10 +4,9 @@ Subscribers cannot be told apart, and no bytes are told that went out: none are 
 bounded stands in docs/sources/red5pro.md.
 """
 
-import asyncio
-
 import msgspec
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import (
     AudienceReading,
     CounterReading,
@@ -15,12 +14,9 @@ from streamusage.agent.source import (
     Reading,
     SourceError,
 )
-from streamusage.agent.sources.asking import Answer, Asker, Count, StatusError, a_name, decoded, digest_of
+from streamusage.agent.sources.asking import Answer, Asker, Count, StatusError, a_name, answers_of, decoded, digest_of
 from streamusage.agent.sources.polled import PolledSource
-from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
-
-STREAMS_AT_ONCE = 4
 
 PROTOCOL = "unknown"
 
@@ -91,19 +87,17 @@ class Red5ProSource(PolledSource):
         )
 
     async def _streams(self) -> list[tuple[str, str, _Stream]]:
-        few = asyncio.Semaphore(STREAMS_AT_ONCE)
-
-        async def one(application: str, name: str) -> tuple[str, str, _Stream] | None:
-            async with few:
-                try:
-                    answer = await self._ask(_StreamAnswer, "applications", application, "streams", name)
-                except StatusError as error:
-                    if error.status in (400, 404):
-                        return None  # it ended since the list was read
-                    raise
+        async def one(asked: tuple[str, str]) -> tuple[str, str, _Stream] | None:
+            application, name = asked
+            try:
+                answer = await self._ask(_StreamAnswer, "applications", application, "streams", name)
+            except StatusError as error:
+                if error.status in (400, 404):
+                    return None  # it ended since the list was read
+                raise
             return application, name, answer.data
 
-        found = []
+        named = []
         for application in self._applications:
             try:
                 names = (await self._ask(_Names, "applications", application, "streams")).data
@@ -111,8 +105,8 @@ class Red5ProSource(PolledSource):
                 if error.status == 404:
                     continue  # the application has no streams yet
                 raise
-            found += await asyncio.gather(*(one(application, name) for name in dict.fromkeys(names)))
-        return [each for each in found if each is not None]
+            named += [(application, name) for name in dict.fromkeys(names)]
+        return await answers_of(one, named)
 
     async def _ask(self, form: type[Answer], *parts: str) -> Answer:
         body = await self._asker.get("api", "v1", *parts, query={"accessToken": self._token()})

@@ -4,11 +4,10 @@ Each application tells its bytes since it was loaded, each stream the number of 
 be told apart. What is exact here and what is bounded stands in docs/sources/wowza.md.
 """
 
-import asyncio
-
 import httpx
 import msgspec
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import (
     AudienceReading,
     CounterReading,
@@ -22,17 +21,16 @@ from streamusage.agent.sources.asking import (
     StatusError,
     a_name,
     a_protocol,
+    answers_of,
     count_in,
     decoded,
     digest_of,
     xml_root,
 )
 from streamusage.agent.sources.beginnings import Beginnings
+from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.polled import PolledSource
-from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
-
-STREAMS_AT_ONCE = 4
 
 PROTOCOLS = {"CUPERTINO": "hls", "MPEGDASH": "dash", "SANJOSE": "hds", "RTP": "rtp", "RTMP": "rtmp", "WEBM": "webm"}
 """Wowza's names of protocols that have a more common one; others are taken in small letters."""
@@ -82,7 +80,9 @@ class _Stream(msgspec.Struct):
         return digest_of(self.application, self.instance, self.name)
 
 
-class _Cursor(msgspec.Struct, frozen=True):
+class Cursor(JsonCursor, frozen=True):
+    """What the journal keeps for this source."""
+
     began: str = ""
     published: int = 0
     """Publishes seen so far: the server's count of connections has them as well."""
@@ -122,7 +122,7 @@ class WowzaSource(PolledSource):
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
-        before = _cursor(cursor)
+        before = Cursor.parse(cursor)
         accepted = None if self._counts is None else await self._accepted(self._counts)
         applications = {
             name: loaded for name in self._applications if (loaded := await self._application(name)) is not None
@@ -160,7 +160,7 @@ class WowzaSource(PolledSource):
             ),
             audiences=tuple(audience for stream in streams for audience in _audiences(stream)),
             accepted=None if accepted is None else max(0, accepted - published),
-            cursor=msgspec.json.encode(_Cursor(str(began), published)).decode(),
+            cursor=str(Cursor(str(began), published)),
             misses=MISSES if self._counts is not None else MISSES + NO_COUNTS,
         )
 
@@ -174,19 +174,17 @@ class WowzaSource(PolledSource):
             raise
 
     async def _streams(self, application: str) -> list[_Stream]:
-        few = asyncio.Semaphore(STREAMS_AT_ONCE)
-
-        async def one(instance: str, name: str) -> _Stream | None:
-            async with few:
-                try:
-                    monitoring = await self._ask(
-                        _Monitoring,
-                        *(application, "instances", instance, "incomingstreams", name, "monitoring", "current"),
-                    )
-                except StatusError as error:
-                    if error.status == 404:
-                        return None  # it ended since the list was read
-                    raise
+        async def one(asked: tuple[str, str]) -> _Stream | None:
+            instance, name = asked
+            try:
+                monitoring = await self._ask(
+                    _Monitoring,
+                    *(application, "instances", instance, "incomingstreams", name, "monitoring", "current"),
+                )
+            except StatusError as error:
+                if error.status == 404:
+                    return None  # it ended since the list was read
+                raise
             return _Stream(application, instance, name, monitoring)
 
         try:
@@ -201,8 +199,7 @@ class WowzaSource(PolledSource):
             for incoming in instance.incomingStreams
             if incoming.isConnected
         }
-        found = await asyncio.gather(*(one(*each) for each in sorted(named)))
-        return [stream for stream in found if stream is not None]
+        return await answers_of(one, sorted(named))
 
     async def _accepted(self, counts: Asker) -> int:
         """How many connections the watched applications accepted since the server started."""
@@ -244,10 +241,3 @@ def _audiences(stream: _Stream) -> list[AudienceReading]:
             for wowza, viewers in sorted(stream.monitoring.connectionCount.items())
         }.items()
     ]
-
-
-def _cursor(text: str | None) -> _Cursor:
-    try:
-        return msgspec.json.decode(text or "{}", type=_Cursor)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _Cursor()
