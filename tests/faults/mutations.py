@@ -113,8 +113,8 @@ class ForgetsBridge(Simulation):
     def make_ledger(self) -> Ledger:
         ledger = super().make_ledger()
         whole = ledger._begin_life
-        ledger._begin_life = lambda issued, ended: whole(  # type: ignore[method-assign]
-            msgspec.structs.replace(issued, baseline=None, viewers=()), ended
+        ledger._begin_life = lambda issued, ended, misses: whole(  # type: ignore[method-assign]
+            msgspec.structs.replace(issued, baseline=None, viewers=()), ended, misses
         )
         return ledger
 
