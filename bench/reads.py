@@ -69,8 +69,8 @@ async def main_async(records: int) -> None:
                 flush=True,
             )
             took, idle = [], []
+            cursor, _ = await _changes(http, "")
             for turn in range(200):
-                cursor = (await _changes(http, ""))[0] if turn == 0 else cursor  # noqa: F821
                 await http.post("/api/v1/import", json=[_record(records + (1000 + turn) * 100 + n) for n in range(100)])
                 idle.append((await seconds_for(service.port, "/healthz"))[0] * 1000)
                 seconds, _ = await seconds_for(service.port, f"/api/v1/changes?cursor={cursor}")

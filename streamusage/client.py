@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import Literal, NamedTuple, Self
 from urllib.parse import quote
 
 import httpx
@@ -23,7 +23,6 @@ from streamusage.answers import (
     Carriers,
     Changes,
     Coverage,
-    ErrorBody,
     History,
     ImportResult,
     LiveStream,
@@ -39,6 +38,7 @@ from streamusage.exchange import (
     ANSWER_SECONDS,
     LARGEST_ANSWER_BYTES,
     SILENCE_SECONDS,
+    Asked,
     Exchange,
     Reply,
     Timing,
@@ -53,8 +53,9 @@ from streamusage.failures import (
     Unreachable,
     UsageApiError,
 )
-from streamusage.record_lists import UnreadableError, decode_record, decode_records, described
+from streamusage.record_lists import UnreadableError, decode_record, decode_records
 from streamusage.usage import EmptyNameError, SessionKey, StreamId, ToldRecord, UsageRecord, stream_path
+from streamusage.verdicts import Answer, check, decoded, error_text, knows_no_extension
 
 __all__ = [
     "BadAddress",
@@ -70,7 +71,6 @@ __all__ = [
 ]
 
 ApiVersion = Literal["3.1", "4.0"]
-Answer = TypeVar("Answer")
 
 
 class ServiceTime(NamedTuple):
@@ -151,10 +151,10 @@ class UsageClient:
     async def live_list(self) -> list[LiveStream]:
         """What is live, one row a stream and server. Needs no token, and sends none."""
         asked = "read what is live"
-        reply = await self._ask("GET", f"{self._api}/event/list/stats", asked, with_token=False)
-        if reply.status == 404 and self._error_text(reply):
+        reply = await self._ask(Asked("GET", f"{self._api}/event/list/stats", asked, with_token=False))
+        if reply.status == 404 and error_text(self._exchange, reply):
             return []
-        return self._decoded(reply, asked, list[LiveStream])
+        return decoded(self._exchange, reply, asked, list[LiveStream])
 
     async def delete_session(self, key: SessionKey) -> ToldRecord:
         """Deletes one session and gives its last record.
@@ -166,8 +166,8 @@ class UsageClient:
         if type(key.start_time) is not int or key.start_time <= 0:
             raise EmptyNameError(f"a session needs its start time to be deleted alone, got {key.start_time!r}")
         asked = f"delete the session of {key.scope}/{key.name} that started at {key.start_time}"
-        reply = await self._ask("DELETE", path, asked, query={"startTime": str(key.start_time)})
-        self._check(reply, asked)
+        reply = await self._ask(Asked("DELETE", path, asked, {"startTime": str(key.start_time)}))
+        check(self._exchange, reply, asked)
         try:
             return decode_record(reply.body)
         except UnreadableError as error:
@@ -177,14 +177,11 @@ class UsageClient:
 
     async def delete_stream(self, stream: StreamId) -> None:
         """Deletes every session of a stream, those too that began a moment ago. Raises `EmptyNameError` unsent."""
-        path = self._usage_path(stream)
-        asked = f"delete every session of {stream}"
-        self._check(await self._ask("DELETE", path, asked), asked)
+        await self._delete(self._usage_path(stream), f"delete every session of {stream}")
 
     async def delete_all(self) -> None:
         """Deletes every record of the service."""
-        asked = "delete every usage record"
-        self._check(await self._ask("DELETE", f"{self._api}/admin/event/usage", asked), asked)
+        await self._delete(f"{self._api}/admin/event/usage", "delete every usage record")
 
     # Our extension
 
@@ -277,11 +274,14 @@ class UsageClient:
     def _usage_path(self, stream: StreamId) -> str:
         return f"{self._api}/admin/event/usage/{stream_path(stream)}"
 
+    async def _delete(self, path: str, asked: str) -> None:
+        check(self._exchange, await self._ask(Asked("DELETE", path, asked)), asked)
+
     async def _read_records(self, path: str, asked: str) -> list[ToldRecord]:
-        reply = await self._ask("GET", path, asked)
-        if reply.status == 404 and self._error_text(reply):
+        reply = await self._ask(Asked("GET", path, asked))
+        if reply.status == 404 and error_text(self._exchange, reply):
             return []
-        self._check(reply, asked)
+        check(self._exchange, reply, asked)
         records: list[ToldRecord] = []
         missing: Counter[str] = Counter()
         began = time.perf_counter()
@@ -314,12 +314,12 @@ class UsageClient:
         if self.has_extension is False:
             raise self._extension_missing(asked)
         method = method or ("GET" if body is None else "POST")
-        reply = await self._ask(method, path, asked, query=query or {}, body=body, bearer=True)
-        if self.has_extension is None and self._is_foreign(reply):
+        reply = await self._ask(Asked(method, path, asked, query or {}, body, bearer=True))
+        if self.has_extension is None and knows_no_extension(self._exchange, reply):
             self.has_extension = False
             raise self._extension_missing(asked)
         began = time.perf_counter()
-        answer = self._decoded(reply, asked, kind)
+        answer = decoded(self._exchange, reply, asked, kind)
         if of_records:
             self._note(reply, began, Counter())
         self.has_extension = True
@@ -333,28 +333,8 @@ class UsageClient:
             self.host, asked, "it speaks the documented usage API only, as a plain Stream Manager does"
         )
 
-    def _is_foreign(self, reply: Reply) -> bool:
-        """Whether a first answer on one of our paths shows that the service does not know them."""
-        if reply.status in (401, 403):
-            return not self._error_text(reply)
-        if reply.status == 200:
-            return not reply.body.lstrip().startswith(b"{")
-        return 300 <= reply.status < 500 and reply.status not in (408, 409, 413, 422, 429)
-
-    async def _ask(
-        self,
-        method: str,
-        path: str,
-        asked: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        bearer: bool = False,
-        with_token: bool = True,
-    ) -> Reply:
-        reply = await self._exchange.ask(
-            method, path, asked, query=query, body=body, bearer=bearer, with_token=with_token
-        )
+    async def _ask(self, asking: Asked) -> Reply:
+        reply = await self._exchange.ask(asking)
         self._hear_the_time(reply.headers)
         return reply
 
@@ -366,45 +346,6 @@ class UsageClient:
         except (ValueError, OverflowError):
             return
         self.service_time = ServiceTime(now_ms, self._clock.elapsed_ms())
-
-    def _decoded(self, reply: Reply, asked: str, kind: type[Answer]) -> Answer:
-        self._check(reply, asked)
-        try:
-            return msgspec.json.decode(reply.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            looks = described(reply.body)
-            what = (
-                f"the answer {looks}"
-                if "JSON object" not in looks
-                else f"broken JSON: {self.without_token(str(error))}"
-            )
-            raise BadAnswer(self.host, asked, what) from None
-
-    def _check(self, reply: Reply, asked: str) -> None:
-        """Raises what an answer's status means, with the service's own words where it gave some."""
-        status = reply.status
-        if status in (200, 201, 204):
-            return
-        said = self._error_text(reply)
-        told = f"it answered {status}" + (f", “{said}”" if said else "")
-        if status in (400, 401, 403, 409, 422):
-            hint = "; check the token" if status in (401, 403) or "token" in said.lower() else ""
-            raise Refused(self.host, asked, told + hint)
-        if status == 404 and said:
-            raise NotFound(self.host, asked, told)
-        if status == 429 or status >= 500:
-            raise Unreachable(self.host, asked, told)
-        if 300 <= status < 400:
-            raise BadAnswer(self.host, asked, f"{told}: it sends us elsewhere; check the address")
-        raise BadAnswer(self.host, asked, f"{told}: this is not a Stream Manager's usage API; check the address")
-
-    def _error_text(self, reply: Reply) -> str:
-        """What the service said in the documented shape of a failure; empty where it did not."""
-        try:
-            said = msgspec.json.decode(reply.body, type=ErrorBody).error_message
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            return ""
-        return self.without_token(said)[:500] or "no reason given"
 
 
 def _days_query(first: date, last: date, tz: str, server: str | None) -> dict[str, str]:

@@ -44,6 +44,18 @@ class Reply(NamedTuple):
     timing: Timing
 
 
+class Asked(NamedTuple):
+    """A request: by which method, what for in words for messages, and how."""
+
+    method: str
+    path: str
+    what: str
+    query: Mapping[str, str] = {}
+    body: bytes | None = None
+    bearer: bool = False
+    with_token: bool = True
+
+
 class Exchange:
     """The connection to one service, and its token. Raises `BadAddress` where either cannot be used."""
 
@@ -68,22 +80,13 @@ class Exchange:
     async def close(self) -> None:
         await self._http.aclose()
 
-    async def ask(
-        self,
-        method: str,
-        path: str,
-        asked: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        bearer: bool = False,
-        with_token: bool = True,
-    ) -> Reply:
+    async def ask(self, asking: Asked) -> Reply:
         """One request and its whole answer, whatever its status. Raises `Unreachable` and `BadAnswer`."""
         failure: UsageApiError
-        maybe_done = method != "GET"
+        asked = asking.what
+        maybe_done = asking.method != "GET"
         try:
-            request = self._request(method, path, query or {}, body, bearer, with_token)
+            request = self._request(asking)
             async with asyncio.timeout(self._answer_seconds):
                 return await self._exchange(request, asked)
         except TimeoutError:
@@ -108,21 +111,19 @@ class Exchange:
         # Raised out here, so that no exception that holds the request and its token hangs on it.
         raise failure
 
-    def _request(
-        self, method: str, path: str, query: Mapping[str, str], body: bytes | None, bearer: bool, with_token: bool
-    ) -> httpx.Request:
-        headers = {"Accept": "application/json"}
-        if body is not None:
+    def _request(self, asking: Asked) -> httpx.Request:
+        headers, query = {"Accept": "application/json"}, asking.query
+        if asking.body is not None:
             headers["Content-Type"] = "application/json"
-        if self._token and with_token:
-            if bearer:
+        if self._token and asking.with_token:
+            if asking.bearer:
                 headers["Authorization"] = f"Bearer {self._token}"
             else:
                 query = {"accessToken": self._token, **query}
-        target = self._base.path.rstrip("/") + path + ("?" + urlencode(query) if query else "")
+        target = self._base.path.rstrip("/") + asking.path + ("?" + urlencode(query) if query else "")
         # Written as raw path: nothing on the way may undo the encoding of `%2F`, `%2E%2E` and the like.
         url = self._base.copy_with(raw_path=target.encode("ascii"))
-        return self._http.build_request(method, url, headers=headers, content=body)
+        return self._http.build_request(asking.method, url, headers=headers, content=asking.body)
 
     async def _exchange(self, request: httpx.Request, asked: str) -> Reply:
         began = time.perf_counter()

@@ -206,8 +206,3 @@ def bindings(context: Context) -> list[Binding]:
         for action in ACTIONS
         if context in action.contexts and action.keys
     ]
-
-
-def is_dangerous(name: str) -> bool:
-    """Whether an action, named without its arguments, can destroy something."""
-    return any(action.dangerous and action.name.partition("(")[0] == name for action in ACTIONS)

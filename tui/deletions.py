@@ -41,7 +41,10 @@ class Deletions:
     def ask(self, chosen: Iterable[Session], radius: Radius) -> None:
         """Asks about the sessions as they are now; only these can come of it."""
         state, chosen = self._app.state, list(chosen)
-        if state.is_read_only() or not chosen:
+        if state.is_read_only():
+            self._say("read-only: type :arm 5m to lift it for five minutes", "warn")
+            return
+        if not chosen:
             return
         if self._under_way:
             self._say("a delete is under way; ask again when it has ended", "warn")

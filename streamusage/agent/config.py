@@ -9,49 +9,34 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import platformdirs
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from streamusage.agent.source_config import (
     KINDS,
-    NginxRtmpConfig,
     Section,
     SourceConfig,
     UserPath,
     Variable,
     between,
     parse_duration_ms,
-    plain_http_url,
+    without_secrets,
 )
 from streamusage.agent.toml_lines import TomlLines
 from streamusage.report import Role
-
-__all__ = ["AgentConfig", "ConfigError", "NginxRtmpConfig", "load_config", "load_units", "parse_duration_ms"]
 
 
 class ConfigError(Exception):
     """The configuration cannot be used. The text is a line for each fault, with file, line and key."""
 
 
-def _service_url(url: str) -> str:
-    parsed = httpx.URL(plain_http_url(url))
-    if parsed.userinfo or parsed.query or parsed.fragment:
-        raise ValueError(
-            "the service's URL has no user, password or query; the token goes into token_env or token_file"
-        )
-    return url.rstrip("/")
-
-
-def _proxy_url(url: str) -> str:
-    parsed = httpx.URL(plain_http_url(url))
-    if parsed.userinfo or parsed.query or parsed.fragment:
-        raise ValueError("the proxy's URL has no user, password or query; with a login it goes into HTTPS_PROXY")
-    return url.rstrip("/")
-
-
-ServiceUrl = Annotated[str, AfterValidator(_service_url)]
-ProxyUrl = Annotated[str, AfterValidator(_proxy_url)]
+ServiceUrl = Annotated[
+    str,
+    without_secrets("the service's URL has no user, password or query; the token goes into token_env or token_file"),
+]
+ProxyUrl = Annotated[
+    str, without_secrets("the proxy's URL has no user, password or query; with a login it goes into HTTPS_PROXY")
+]
 
 
 class ServiceConfig(Section):
@@ -104,14 +89,6 @@ class AgentConfig(Section):
         """Where callbacks of the media server are kept until they are counted."""
         given = getattr(self.source, "spool", None)
         return given if isinstance(given, Path) else self.journal_path.with_suffix(".hooks")
-
-
-def load_config(path: Path) -> AgentConfig:
-    """The configuration of an agent that watches one server. Raises `ConfigError`, also where there are several."""
-    first, *others = load_units(path)
-    if others:
-        raise ConfigError(f"{path}: source: it describes {len(others) + 1} servers where one is wanted")
-    return first
 
 
 def load_units(path: Path) -> tuple[AgentConfig, ...]:

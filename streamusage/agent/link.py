@@ -6,9 +6,7 @@ a hotel's login page, half an answer) is `LinkDown`: try again later, nothing wa
 
 import asyncio
 import gzip
-import os
 import ssl
-from collections.abc import Callable
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TypeVar
@@ -17,6 +15,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
+from streamusage.agent.secret import Secret, secret_of
 from streamusage.clock import Clock, SystemClock
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 
@@ -40,7 +39,6 @@ NO_PROXY = (
 )
 
 Answer = TypeVar("Answer")
-TokenProvider = Callable[[], str]
 
 
 class LinkError(Exception):
@@ -63,37 +61,11 @@ class LinkRefused(LinkError):
         self.status = status
 
 
-def token_from_env(variable: str) -> TokenProvider:
-    """The token in an environment variable, looked up at each use."""
-
-    def read() -> str:
-        token = os.environ.get(variable, "").strip()
-        if not token:
-            raise LinkRefused(f"the environment variable {variable} holds no token; set it to the token of this agent")
-        return _checked(token, f"the environment variable {variable}")
-
-    return read
-
-
-def token_from_file(path: Path) -> TokenProvider:
-    """The token in a file, read at each use, so that it can be exchanged while the agent runs."""
-
-    def read() -> str:
-        try:
-            token = path.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not text"
-            raise LinkRefused(f"the token file {path} cannot be read: {reason}") from None
-        if not token:
-            raise LinkRefused(f"the token file {path} is empty; write the token of this agent into it")
-        return _checked(token, f"the token file {path}")
-
-    return read
-
-
-def _checked(token: str, where: str) -> str:
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise LinkRefused(f"{where} holds something that cannot be a token: it must be one line of printable ASCII")
+def token_of(variable: str | None, file: Path | None) -> Secret:
+    """The agent's token, which raises `LinkRefused` where there is none."""
+    token = secret_of(variable, file, "the token of this agent", LinkRefused, one_word=True)
+    if token is None:
+        raise LinkRefused("the configuration names no token for this agent")
     return token
 
 
@@ -104,7 +76,7 @@ class ServiceLink:
         self,
         url: str,
         server: str,
-        token: TokenProvider,
+        token: Secret,
         *,
         timeout_seconds: float = 30.0,
         connect_timeout_seconds: float = 5.0,

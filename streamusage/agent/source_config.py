@@ -30,11 +30,16 @@ def plain_http_url(url: str) -> str:
     return url
 
 
-def _url_without_secrets(url: str) -> str:
-    parsed = httpx.URL(plain_http_url(url))
-    if parsed.userinfo or parsed.query or parsed.fragment:
-        raise ValueError("it has no user, password or query here; secrets go into a variable or a file of their own")
-    return url.rstrip("/")
+def without_secrets(said: str) -> Any:
+    """A check that a URL has no user, password or query; `said` tells the operator where they go instead."""
+
+    def check(url: str) -> str:
+        parsed = httpx.URL(plain_http_url(url))
+        if parsed.userinfo or parsed.query or parsed.fragment:
+            raise ValueError(said)
+        return url.rstrip("/")
+
+    return AfterValidator(check)
 
 
 def between(shortest: str, longest: str) -> Any:
@@ -58,7 +63,9 @@ def _address(text: str) -> str:
 
 HttpUrl = Annotated[str, AfterValidator(plain_http_url)]
 """May carry a user and a password, which are never shown."""
-ServerUrl = Annotated[str, AfterValidator(_url_without_secrets)]
+ServerUrl = Annotated[
+    str, without_secrets("it has no user, password or query here; secrets go into a variable or a file of their own")
+]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
 ListenAddress = Annotated[str, AfterValidator(_address)]
 PathName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]

@@ -11,7 +11,7 @@ import uuid
 
 from streamusage.agent.config import AgentConfig
 from streamusage.agent.ledger import Ledger
-from streamusage.agent.link import ServiceLink, token_from_env, token_from_file
+from streamusage.agent.link import ServiceLink, token_of
 from streamusage.agent.run import Agent
 from streamusage.agent.salvage import open_journal
 from streamusage.agent.sources import source_of
@@ -91,11 +91,10 @@ async def _watch_one(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Ev
 def link_of(unit: AgentConfig, clock: Clock) -> ServiceLink:
     """The way to the service that a configuration describes."""
     service = unit.service
-    token = token_from_file(service.token_file) if service.token_file else token_from_env(service.token_env or "")
     return ServiceLink(
         service.url,
         unit.server,
-        token,
+        token_of(service.token_env, service.token_file),
         timeout_seconds=service.timeout_ms / 1000,
         clock=clock,
         ca_file=service.ca_file,

@@ -4,8 +4,8 @@ The way of a report: `protocol` reads a connection, `direct_reports` takes what 
 `writer` gathers writes into commits, `reports` loads and writes, and `apply` decides, without clock or store.
 
 - Rules, pure: `apply`, `joining`, `figures`, `percentile`.
-- Store: `store` opens it on `sqlite_engine` or `postgresql_engine`; `schema` and `ledger_schema` are its tables, which
-  `migrations` make; `sql`, `prepared` and `writer` write.
+- Store: `store` opens it on `sqlite_engine` or `postgresql_engine`; `schema` and `ledger_schema` are its tables, of
+  `columns`, which `migrations` make; `sql`, `prepared` and `writer` write.
 - What is kept, each with its own rule: `states` and `sessions` of servers, `records`, `changes`, `audit`, `estate`,
   `hours`, `days_ledger`, `closing`, `retention`.
 - What is read: `record_list`, `change_queries`, `coverage_queries` over `spans`, `history_queries`, `trends`,

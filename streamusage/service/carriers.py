@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.service import described
+from streamusage.service.answering import answer
 from streamusage.service.context import Service
-from streamusage.service.errors import ApiError, json_response
+from streamusage.service.errors import ApiError
 from streamusage.service.requests import Query
 from streamusage.service.schema import server_sessions
 
@@ -31,7 +32,7 @@ def carrier_routes(service: Service) -> APIRouter:
         server = query.text("server")
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: carriers_answer(connection, from_ms, to_ms, server))
-        return json_response({"now": now_ms, "carriers": found})
+        return await answer(request, {"now": now_ms, "carriers": found})
 
     return router
 

@@ -3,9 +3,10 @@
 import os
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from streamusage.service.tokens import Tokens
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 WRONG_USE = 2
 CANNOT_RUN = 3
@@ -53,6 +56,13 @@ def _most_connections() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, min(files, wanted) - _FILES_OF_ITS_OWN)
+
+
+def _whole_number(name: str, default: int, most: int, unit: str, told: str) -> Callable[[Command], Command]:
+    """An option that is a number of `unit`, 1 at the least."""
+    return click.option(
+        name, type=click.IntRange(min=1, max=most), default=default, show_default=True, metavar=unit, help=told
+    )
 
 
 @click.command()
@@ -107,29 +117,18 @@ def _most_connections() -> int:
 )
 @click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Certificate with its chain, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key, PEM.")
-@click.option(
-    "--usage-stats-discard-threshold-days",
-    type=click.IntRange(min=1, max=36_500),
-    default=7,
-    show_default=True,
-    metavar="DAYS",
-    help="How long a usage record is kept after its last change.",
+@_whole_number(
+    "--usage-stats-discard-threshold-days", 7, 36_500, "DAYS", "How long a usage record is kept after its last change."
 )
-@click.option(
+@_whole_number(
     "--daily-statistics-days",
-    type=click.IntRange(min=1, max=36_500),
-    default=400,
-    show_default=True,
-    metavar="DAYS",
-    help="How long daily statistics, the orphan ledger and the audit log are kept.",
+    400,
+    36_500,
+    "DAYS",
+    "How long daily statistics, the orphan ledger and the audit log are kept.",
 )
-@click.option(
-    "--edge-timeout",
-    type=click.IntRange(min=1, max=86_400),
-    default=60,
-    show_default=True,
-    metavar="SECONDS",
-    help="After how long a silent server's active subscribers count as lost.",
+@_whole_number(
+    "--edge-timeout", 60, 86_400, "SECONDS", "After how long a silent server's active subscribers count as lost."
 )
 @click.option("--access-log", is_flag=True, help="Write a line for every request to stderr, without tokens.")
 def serve(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, delete, func, or_, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, or_, select, true, tuple_
 
 from streamusage.coverage import SLOT_MS, slot_of
 from streamusage.service.audit import note
@@ -35,7 +35,7 @@ from streamusage.service.sessions import STAYS_BURIED
 
 DAY_MS = 86_400_000
 RECORDS_AT_A_TIME = 500
-SAMPLED_AT_A_TIME_MS = 6 * 3_600_000
+STEP_MS = 6 * 3_600_000
 TOMBSTONE_DAYS = 30
 """How long at least a deleted record is remembered as deleted, and a cursor can stand still."""
 
@@ -106,12 +106,7 @@ async def _discard_parts(keeper: Keeper, before_ms: int) -> None:
 async def _discard_samples(keeper: Keeper, before_ms: int) -> None:
     await keeper.write(lambda connection: raise_counter(connection, SAMPLES_KEPT_FROM, before_ms))
     for server in await keeper.read(_all_servers):
-        oldest = select(func.min(samples.c.slot)).where(samples.c.server == server)
-        while (first := await keeper.read(lambda c, query=oldest: c.execute(query).scalar())) is not None:  # type: ignore[misc]
-            if first >= before_ms:
-                break
-            upto = min(before_ms, first + SAMPLED_AT_A_TIME_MS)
-            await keeper.write(_deleting(samples, and_(samples.c.server == server, samples.c.slot < upto)))
+        await _discard_in_steps(keeper, samples.c.slot, before_ms, samples.c.server == server)
 
 
 async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
@@ -128,7 +123,20 @@ async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
 
             await keeper.write(forget)
 
-    await keeper.write(_deleting(hours, hours.c.hour < before_ms - before_ms % HOUR_MS))
+    await _discard_in_steps(keeper, hours.c.hour, before_ms - before_ms % HOUR_MS)
+
+
+async def _discard_in_steps(
+    keeper: Keeper, time: Column[int], before_ms: int, which: ColumnElement[bool] | None = None
+) -> None:
+    """Deletes what is of before that time, some hours of it a write, oldest first."""
+    which = true() if which is None else which
+    oldest = select(func.min(time)).where(which)
+    while (first := await keeper.read(lambda connection: connection.execute(oldest).scalar())) is not None:
+        if first >= before_ms:
+            break
+        upto = min(before_ms, first + STEP_MS)
+        await keeper.write(_deleting(time.table, and_(which, time < upto)))
 
 
 async def _forget_tombstones(keeper: Keeper, before_ms: int) -> None:

@@ -12,10 +12,11 @@ from starlette.responses import Response
 
 from streamusage.coverage import SLOT_MS, Interval
 from streamusage.service import described
+from streamusage.service.answering import answer
 from streamusage.service.apply import Piece
 from streamusage.service.context import Service
 from streamusage.service.coverage_queries import watched
-from streamusage.service.errors import ApiError, json_response
+from streamusage.service.errors import ApiError
 from streamusage.service.history_queries import added, folded, server_points, told_of
 from streamusage.service.requests import Query
 from streamusage.service.schema import samples, server_sessions, servers
@@ -44,7 +45,7 @@ def trend_routes(service: Service) -> APIRouter:
         cut = Interval(from_ms - from_ms % step_ms, to_ms)
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: trends_answer(connection, cut, step_ms, now_ms))
-        return json_response({"now": now_ms, "from": cut.from_ms, "step_ms": step_ms, "streams": found})
+        return await answer(request, {"now": now_ms, "from": cut.from_ms, "step_ms": step_ms, "streams": found})
 
     return router
 
@@ -74,12 +75,12 @@ def trends_answer(connection: Connection, window: Interval, step_ms: int, now_ms
     estate: dict[str, list[Piece]] = {
         item.state.server: merged(item.pieces, *told) for item in watched(connection, *told, now_ms)
     }
-    answer = []
+    trends = []
     for key, stream in names.items():
         concerned = sorted((reporting[key] | sampled[key].keys()) & estate.keys())
         by_server = [server_points(estate[server], sampled[key].get(server, {})) for server in concerned]
         points = folded(added(by_server), window, step_ms)
-        answer.append(
+        trends.append(
             {
                 "scope": stream.scope,
                 "name": stream.name,
@@ -87,4 +88,4 @@ def trends_answer(connection: Connection, window: Interval, step_ms: int, now_ms
                 "state": [point.state for point in points],
             }
         )
-    return answer
+    return trends

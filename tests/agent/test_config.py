@@ -4,14 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.agent.config import (
-    AgentConfig,
-    ConfigError,
-    NginxRtmpConfig,
-    load_config,
-    load_units,
-    parse_duration_ms,
-)
+from streamusage.agent.config import AgentConfig, ConfigError, load_units
+from streamusage.agent.source_config import NginxRtmpConfig, parse_duration_ms
 
 DOCUMENTED = """\
 server = "edge-1"
@@ -33,10 +27,15 @@ path = "/path/journal.db"
 """
 
 
-def load(directory: Path, text: str) -> AgentConfig:
+def units(directory: Path, text: str) -> tuple[AgentConfig, ...]:
     path = directory / "agent.toml"
     path.write_text(text)
-    return load_config(path)
+    return load_units(path)
+
+
+def load(directory: Path, text: str) -> AgentConfig:
+    (unit,) = units(directory, text)
+    return unit
 
 
 def test_the_documented_file(tmp_path: Path) -> None:
@@ -104,11 +103,17 @@ def test_what_is_no_duration(text: object) -> None:
     ],
 )
 def test_a_fault_names_file_line_and_key(tmp_path: Path, old: str, new: str, said: str) -> None:
-    assert old in DOCUMENTED
+    assert_told(tmp_path, DOCUMENTED, old, new, said)
+
+
+def assert_told(directory: Path, text: str, old: str, new: str, said: str) -> None:
+    """A file with one thing changed is refused with these words, and never with a password."""
+    assert old in text
     with pytest.raises(ConfigError) as refused:
-        load(tmp_path, DOCUMENTED.replace(old, new))
-    assert str(refused.value).startswith(str(tmp_path))
+        units(directory, text.replace(old, new))
+    assert str(refused.value).startswith(str(directory))
     assert said in str(refused.value)
+    assert "p4ss" not in str(refused.value)
 
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
@@ -120,9 +125,9 @@ def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
-        load_config(tmp_path / "none.toml")
+        load_units(tmp_path / "none.toml")
     with pytest.raises(ConfigError, match="cannot be read"):
-        load_config(tmp_path)
+        load_units(tmp_path)
 
 
 SEVERAL = """\
@@ -147,12 +152,6 @@ access_log = "/path/hls.log"
 """
 
 
-def units(directory: Path, text: str) -> tuple[AgentConfig, ...]:
-    path = directory / "agent.toml"
-    path.write_text(text)
-    return load_units(path)
-
-
 def test_several_sources_are_as_many_units(tmp_path: Path) -> None:
     one, two = units(tmp_path, SEVERAL)
     assert (one.server, one.role, one.source.kind, one.journal_path) == (
@@ -165,8 +164,6 @@ def test_several_sources_are_as_many_units(tmp_path: Path) -> None:
     assert (two.server, two.role, two.source.kind, two.service.token_env) == ("edge-2", "standalone", "hls", "SHARED")
     assert one.service.sync_interval_ms == two.service.sync_interval_ms == 10_000
     assert two.journal_path.name == "edge-2.journal.db"
-    with pytest.raises(ConfigError, match="2 servers where one is wanted"):
-        load_config(tmp_path / "agent.toml")
 
 
 @pytest.mark.parametrize(
@@ -189,12 +186,8 @@ def test_several_sources_are_as_many_units(tmp_path: Path) -> None:
         ('token_env = "SHARED"\n', "", "agent.toml:1: service: give exactly one of"),
         ("[service]", 'server = "x"\n[service]', "agent.toml:1: server: with several [[source]] tables it stands in"),
         ('server = "edge-2"\n', "", "agent.toml:15: source.server: it is missing"),
-        ('"http://127.0.0.1:8000"', '"http://u:p@h"', "agent.toml:12: source.url: it has no user"),
+        ('"http://127.0.0.1:8000"', '"http://u:p4ss@h"', "agent.toml:12: source.url: it has no user"),
     ],
 )
 def test_a_fault_in_one_of_several_sources_names_its_line(tmp_path: Path, old: str, new: str, said: str) -> None:
-    assert old in SEVERAL
-    with pytest.raises(ConfigError) as refused:
-        units(tmp_path, SEVERAL.replace(old, new))
-    assert said in str(refused.value)
-    assert "u:p@" not in str(refused.value)
+    assert_told(tmp_path, SEVERAL, old, new, said)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamusage.agent.link import LinkDown, LinkError, LinkRefused, ServiceLink, token_from_env, token_from_file
+from streamusage.agent.link import LinkDown, LinkError, LinkRefused, ServiceLink, token_of
 from streamusage.report import (
     Acknowledgement,
     Based,
@@ -54,7 +54,7 @@ async def server() -> AsyncIterator[Answers]:
 @pytest.fixture
 async def link(server: Answers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceLink]:
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
-    opened = ServiceLink(server.url + "/", "edge/1", token_from_env("AGENT_TOKEN"), timeout_seconds=30)
+    opened = ServiceLink(server.url + "/", "edge/1", token_of("AGENT_TOKEN", None), timeout_seconds=30)
     yield opened
     await opened.close()
 
@@ -139,7 +139,7 @@ async def test_all_else_is_tried_again(
 
 async def test_a_service_that_is_not_there(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
-    link = ServiceLink(f"http://127.0.0.1:{unused_tcp_port}", "edge-1", token_from_env("AGENT_TOKEN"))
+    link = ServiceLink(f"http://127.0.0.1:{unused_tcp_port}", "edge-1", token_of("AGENT_TOKEN", None))
     with pytest.raises(LinkDown, match="cannot be reached"):
         await link.issue_epoch(ASKED)
     await link.close()
@@ -147,17 +147,18 @@ async def test_a_service_that_is_not_there(unused_tcp_port: int, monkeypatch: py
 
 async def test_a_token_file_is_read_at_each_use(server: Answers, tmp_path: Path) -> None:
     file = tmp_path / "token"
-    link = ServiceLink(server.url, "edge-1", token_from_file(file))
+    link = ServiceLink(server.url, "edge-1", token_of(None, file))
     server.next = [json(EpochIssued(epoch=1, based_on=Based(0, 0), now=1))]
     with pytest.raises(LinkRefused, match="cannot be read"):
         await link.issue_epoch(ASKED)
     file.write_text("\n")
     with pytest.raises(LinkRefused, match="is empty"):
         await link.issue_epoch(ASKED)
-    file.write_text("sec ret\nlines")
-    with pytest.raises(LinkRefused, match="cannot be a token") as refused:
-        await link.issue_epoch(ASKED)
-    assert "sec ret" not in str(refused.value)
+    for wrong in ("sec ret", "sec\nret", "sec\u2028ret"):
+        file.write_text(wrong, "utf-8")
+        with pytest.raises(LinkRefused, match="must be one line of printable ASCII") as refused:
+            await link.issue_epoch(ASKED)
+        assert "sec" not in str(refused.value)
     for token in ("first", "second"):
         file.write_text(token + "\n")
         await link.issue_epoch(ASKED)
@@ -168,7 +169,7 @@ async def test_a_token_file_is_read_at_each_use(server: Answers, tmp_path: Path)
 
 async def test_a_variable_that_is_not_set_is_told(server: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
-    link = ServiceLink(server.url, "edge-1", token_from_env("NO_SUCH_TOKEN"))
+    link = ServiceLink(server.url, "edge-1", token_of("NO_SUCH_TOKEN", None))
     with pytest.raises(LinkRefused, match="NO_SUCH_TOKEN"):
         await link.issue_epoch(ASKED)
     await link.close()

@@ -12,7 +12,8 @@ from streamusage.agent.ledger import Ledger
 from streamusage.agent.source import Reading
 from streamusage.report import Acknowledgement, EpochRequest, Peak, Refusal, Report
 from streamusage.service import apply as rules
-from tests.faults.simulator import Crash, Message, Reply, Simulation, Store
+from tests.faults.memory import Crash, Store
+from tests.faults.simulator import Message, Reply, Simulation
 
 
 class AcknowledgesBeforeCommit(Simulation):
@@ -112,8 +113,8 @@ class ForgetsBridge(Simulation):
     def make_ledger(self) -> Ledger:
         ledger = super().make_ledger()
         whole = ledger._begin_life
-        ledger._begin_life = lambda issued, ended: whole(  # type: ignore[method-assign]
-            msgspec.structs.replace(issued, baseline=None, viewers=()), ended
+        ledger._begin_life = lambda issued, ended, misses: whole(  # type: ignore[method-assign]
+            msgspec.structs.replace(issued, baseline=None, viewers=()), ended, misses
         )
         return ledger
 

@@ -37,7 +37,8 @@ from streamusage.service.states import load_state, piece_of
 from streamusage.service.store import Store as SqlStore
 from streamusage.service.store import open_store
 from tests.faults.invariants import ZONES, check
-from tests.faults.simulator import MIDNIGHT, SERVER, STREAMS, Message, Reply, Simulation
+from tests.faults.memory import SERVER
+from tests.faults.simulator import MIDNIGHT, STREAMS, Message, Reply, Simulation
 from tests.postgresql import Cluster
 
 DAY_MS = 86_400_000

@@ -19,7 +19,7 @@ import zstandard
 
 from streamusage.service.run import Tls, TlsError
 from tests.program import REPOSITORY
-from tests.service.conftest import USAGE, Estate, a_record, an_estate
+from tests.service.conftest import NOW, USAGE, Estate, a_record, an_estate
 from tests.service.reporting import ReportingAgent, a_session
 from tests.service.test_serve import ADMIN, serving
 
@@ -68,9 +68,13 @@ async def test_the_list_shows_every_change_whatever_changed(estate: Estate) -> N
     ],
 )
 async def test_answers_are_packed_where_the_client_asks(estate: Estate, accepted: str, packed: str | None) -> None:
-    records = [a_record(f"s{number}") for number in range(50)]
-    await estate.take_in(*records)
-    paths = [LIST, "/api/v1/changes?accessToken=admin-token"]
+    await estate.take_in(*(a_record(f"s{number}") for number in range(50)))
+    estate.clock.now += 60_000
+    await ReportingAgent(estate, "edge-1").sync_up(
+        *(a_session(f"e{number}", name=f"s{number}") for number in range(50))
+    )
+    window = f"from={NOW}&to={NOW + 60_000}&accessToken=admin-token"
+    paths = [LIST, "/api/v1/changes?accessToken=admin-token", f"/api/v1/carriers?{window}", f"/api/v1/trends?{window}"]
     for path in paths:
         async with estate.http.stream("GET", path, headers={"Accept-Encoding": accepted}) as answer:
             raw = b"".join([part async for part in answer.aiter_raw()])

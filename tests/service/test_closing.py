@@ -90,6 +90,25 @@ async def test_a_day_closes_once_every_server_is_past_its_end(tmp_path: Path) ->
         assert told["edge-1"]["bytes_out"] == 5
 
 
+async def test_a_day_that_takes_several_steps_to_close_is_closed_for_everyone_with_their_figures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamusage.service.closing.SERVERS_AT_A_TIME", 1)
+    async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
+        one, other = an_agent(estate), an_agent(estate, "origin-1")
+        estate.clock.now = utc(2026, 11, 20, 23)
+        for agent in (one, other):
+            await agent.sync_up(SlotRow(slot=utc(2026, 11, 20, 18), revision=0, bytes_out=5))
+        estate.clock.now = utc(2026, 11, 21)
+        for agent in (one, other):
+            await agent.sync_up()
+        told = await days(estate, "2026-11-20")
+        assert {name: (day["state"], day["closed"]["rule"], day["bytes_out"]) for name, day in told.items()} == {
+            "edge-1": ("final", "watermark", 5),
+            "origin-1": ("final", "watermark", 5),
+        }
+
+
 async def test_a_day_settles_before_it_closes_so_that_a_line_seconds_after_midnight_is_in_it(tmp_path: Path) -> None:
     midnight = utc(2026, 11, 21)
     async with estate_at(tmp_path, midnight - 12 * HOUR, settle_ms=2 * MINUTE) as estate:
@@ -334,5 +353,8 @@ async def test_closed_figures_stay_when_their_server_is_removed_and_their_minute
         await discard_old(estate.running.service, keep, estate.clock.now)
         assert await days(estate, "2026-11-19") == closed["2026-11-19"]
         assert (await days(estate, "2026-11-20"))["edge-1"] == adjusted
-        answer = await estate.ask("GET", "/api/v1/adjustments?from=2026-11-20&to=2026-11-20")
+        late = SlotRow(slot=utc(2026, 11, 19, 18), revision=0, bytes_out=1_000, connections={"rtmp": 1})
+        await there.sync_up(late, upto_ms=there.watermark)
+        assert await days(estate, "2026-11-19") == closed["2026-11-19"], "there is nothing left to compare it with"
+        answer = await estate.ask("GET", "/api/v1/adjustments?from=2026-11-19&to=2026-11-20")
         assert [entry["bytes_out"] for entry in answer.json()["adjustments"]] == [50]

@@ -168,6 +168,21 @@ async def test_a_late_report_of_a_deleted_record_is_taken_and_is_an_orphan(estat
     )
     day = await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")
     assert day.json()["days"][0]["bytes_out"] == 11, "daily statistics count on"
+    estate.clock.now += 10_000
+    await edge.sync_up(a_session("e", total=12))
+    (orphan,) = (await estate.ask("GET", "/api/v1/orphans", "viewer-token")).json()["orphans"]
+    assert (orphan["total"], orphan["first_at"], orphan["last_at"]) == (12, NOW + 20_000, NOW + 30_000)
+
+
+async def test_an_edges_publish_whose_record_was_deleted_joins_no_session_that_is_heard_of_later(
+    estate: Estate,
+) -> None:
+    edge = ReportingAgent(estate, "edge-1", "edge", life="e.1")
+    estate.clock.now += 10_000
+    await edge.sync_up(a_session("e", start_time=NOW + 900, total=4))
+    await estate.usage("DELETE", "/live/stream1")
+    await ReportingAgent(estate, "origin-1", "origin", life="o.1").sync_up(a_session("o", total=2))
+    assert [record["totalSubscribers"] for record in await estate.records()] == [2]
 
 
 async def test_every_delete_is_in_the_audit_log(estate: Estate) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from streamusage.service.changes import FORGOTTEN, Cursor, newest_life, next_changes, raise_counter, still_good
+from streamusage.service.store import open_store, sqlite_url
 from tests.service.conftest import NOW, Estate, a_record, an_estate
 
 KEY = {"scope": "live", "name": "stream1", "startTime": 1525079735737}
@@ -72,6 +74,17 @@ async def test_a_cursor_with_a_number_that_no_store_holds_starts_over(estate: Es
     for numbers in (f"{2**63:x}.0", f"0.{2**63:x}", f"0.{'f' * 5_000}"):
         answer = await changes(estate, f"{life}.{numbers}")
         assert (answer["reset"], len(answer["records"])) == (True, 1)  # type: ignore[arg-type]
+
+
+def test_who_began_after_deletes_were_forgotten_reads_on_page_by_page(tmp_path: Path) -> None:
+    store = open_store(sqlite_url(tmp_path / "usage.db"), NOW)
+    with store.writing() as connection, connection.begin():
+        next_changes(connection, 10)
+        raise_counter(connection, FORGOTTEN, 5)
+        life = newest_life(connection)
+        began_since, began_before, read_since = Cursor(life, 2, 7), Cursor(life, 2, 0), Cursor(life, 5, 0)
+        assert [still_good(connection, one) for one in (began_since, began_before, read_since)] == [True, False, True]
+    store.close()
 
 
 async def test_a_restart_keeps_cursors_and_a_restored_copy_resets_those_it_never_gave(tmp_path: Path) -> None:

@@ -157,6 +157,16 @@ async def changed(estate: Estate, cursor: str) -> dict[str, list[dict[str, objec
             await asyncio.sleep(0.02)
 
 
+async def test_a_gap_that_is_filled_bit_by_bit_says_when_the_last_bit_came(estate: Estate) -> None:
+    agent = ReportingAgent(estate)
+    for minutes in (5, 6):
+        estate.clock.now += 600_000
+        await agent.sync_up(upto_ms=NOW + minutes * 60_000)
+    answer = await estate.ask("GET", f"/api/v1/coverage?from={NOW}&to={NOW + 360_000}")
+    (span,) = answer.json()["servers"][0]["spans"]
+    assert (span["state"], span["to"], span["filled_at"]) == ("backfilled", NOW + 360_000, NOW + 1_200_000)
+
+
 async def test_a_report_that_is_doubled_late_or_reordered_counts_once(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     await agent.begin()

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from streamusage.report import SampleRow, SlotRow
+from streamusage.service.ledger_schema import hours
 from streamusage.service.retention import DAY_MS, Retention, discard_old
 from tests.service.conftest import NOW, Estate, a_record, an_estate
 from tests.service.reporting import ReportingAgent, a_session
@@ -73,6 +74,34 @@ async def test_daily_statistics_are_kept_for_longer_and_then_a_day_goes_whole(es
     assert [day["day"] for day in await days()] == ["2026-11-19"], (
         "a day that lost a part is not shown as if it were whole"
     )
+
+
+async def test_what_is_summed_up_goes_in_many_small_writes(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 3 * DAY_MS
+    await agent.sync_up(*(SlotRow(slot=NOW + hour * 3_600_000, revision=0, bytes_out=7) for hour in range(70)))
+    service = estate.running.service
+
+    def summed(connection: Connection) -> int:
+        return connection.execute(select(func.count()).select_from(hours)).scalar_one()
+
+    async with asyncio.timeout(60):
+        while await service.read(summed) < 70:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    gone = []
+
+    class Counting:
+        read = staticmethod(service.read)
+
+        async def write(self, work: Callable[[Connection], Result]) -> Result:
+            before = await service.read(summed)
+            done = await service.write(work)
+            gone.append(before - await service.read(summed))
+            return done
+
+    estate.clock.now += 100 * DAY_MS
+    await discard_old(Counting(), Retention(daily_statistics_days=10), estate.clock.now)
+    assert (sum(gone), max(gone)) == (70, 6)
 
 
 async def test_what_is_discarded_of_a_trend_is_not_known_which_is_no_zero(estate: Estate) -> None:

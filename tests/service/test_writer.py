@@ -144,7 +144,7 @@ def test_the_migrations_make_what_the_schema_says(store: Store) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from streamusage.service.schema import metadata
+    from streamusage.service.columns import metadata
 
     with store.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []

@@ -209,6 +209,7 @@ async def test_a_read_only_console_has_no_deletes(tmp_path: Path) -> None:
         assert app.screen is app.sessions_screen
         assert not any("delete" in line for line in shown(app))
         assert any(line.rstrip().endswith("RO") for line in shown(app))
+        assert any("read-only: type :arm 5m" in line for line in shown(app))
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         assert "every session of this stream" not in str(app.screen.query_one("#help Static").render())  # type: ignore[no-untyped-call]

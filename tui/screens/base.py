@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.screen import Screen
 
-from tui.actions import Context, available, is_dangerous
+from tui.actions import Context, available
 from tui.model import formats
 from tui.model.latency import Split
 from tui.screens.help import HelpScreen
@@ -70,11 +70,6 @@ class ConsoleScreen(Screen[None]):
             actions = available(self.PLACE, read_only=self.state.is_read_only(), keymap=self.state.keymap)
             parts = bars.keys(actions, self.size.width)
         self.query_one("#keys", Line).show(parts)
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if is_dangerous(action) and self.state.is_read_only():
-            return False
-        return super().check_action(action, parameters)
 
     def action_refresh(self) -> None:
         self.console_app.refresh_now()

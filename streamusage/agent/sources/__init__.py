@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import assert_never
 
 from streamusage.agent import source_config as config
+from streamusage.agent.secret import Secret, secret_of
 from streamusage.agent.source import Source, SourceError
-from streamusage.agent.sources.secrets import Secret, secret_of
 from streamusage.clock import Clock
 
 
@@ -61,15 +61,19 @@ def source_of(described: config.SourceConfig, clock: Clock, spool: Path) -> Sour
 
 
 def _maybe_password(described: config.MaybePassword) -> Secret | None:
-    return secret_of(described.password_env, described.password_file)
+    return _secret(described.password_env, described.password_file)
 
 
 def _password(described: config.WithPassword) -> Secret:
-    return _given(secret_of(described.password_env, described.password_file))
+    return _given(_secret(described.password_env, described.password_file))
 
 
 def _token(described: config.WithToken) -> Secret:
-    return _given(secret_of(described.api_token_env, described.api_token_file))
+    return _given(_secret(described.api_token_env, described.api_token_file))
+
+
+def _secret(variable: str | None, file: Path | None) -> Secret | None:
+    return secret_of(variable, file, "the media server's secret", SourceError)
 
 
 def _given(secret: Secret | None) -> Secret:

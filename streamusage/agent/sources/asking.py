@@ -16,8 +16,8 @@ import httpx
 import msgspec
 from msgspec import Meta
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import SourceError
-from streamusage.agent.sources.secrets import Secret
 
 LARGEST_ANSWER_BYTES = 32 << 20
 """More than a hundred thousand clients. A larger answer is not statistics."""

@@ -11,6 +11,7 @@ from typing import Literal
 
 import msgspec
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import (
     CounterReading,
     EndedConnection,
@@ -32,7 +33,6 @@ from streamusage.agent.sources.icecast_stats import (
 )
 from streamusage.agent.sources.log_follower import LogPosition
 from streamusage.agent.sources.log_reader import LINES_LOST, LogReader
-from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
 STEP_MS = 5000

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import (
     CounterReading,
     PublishReading,
@@ -27,7 +28,6 @@ from streamusage.agent.sources.asking import (
     split_path,
 )
 from streamusage.agent.sources.polled import PolledSource
-from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
 ITEMS_A_PAGE = 100

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import (
     AudienceReading,
     EndedConnection,
@@ -24,7 +25,6 @@ from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.hook_spool import HookSpool
 from streamusage.agent.sources.log_follower import LogPosition
 from streamusage.agent.sources.nms_hooks import Play, Sessions, publish_id_of
-from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
 LOGIN_PAUSE_MS = 240_000

@@ -6,6 +6,7 @@ bounded stands in docs/sources/red5pro.md.
 
 import msgspec
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import (
     AudienceReading,
     CounterReading,
@@ -15,7 +16,6 @@ from streamusage.agent.source import (
 )
 from streamusage.agent.sources.asking import Answer, Asker, Count, StatusError, a_name, answers_of, decoded, digest_of
 from streamusage.agent.sources.polled import PolledSource
-from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
 PROTOCOL = "unknown"

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import (
     CounterReading,
     PublishReading,
@@ -18,7 +19,6 @@ from streamusage.agent.source import (
 )
 from streamusage.agent.sources.asking import Asker, Count, a_protocol, an_id, basic_auth, decoded, digest_of, split_path
 from streamusage.agent.sources.polled import PolledSource
-from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
 CLIENTS_A_PAGE = 200

@@ -7,6 +7,7 @@ be told apart. What is exact here and what is bounded stands in docs/sources/wow
 import httpx
 import msgspec
 
+from streamusage.agent.secret import Secret
 from streamusage.agent.source import (
     AudienceReading,
     CounterReading,
@@ -29,7 +30,6 @@ from streamusage.agent.sources.asking import (
 from streamusage.agent.sources.beginnings import Beginnings
 from streamusage.agent.sources.cursors import JsonCursor
 from streamusage.agent.sources.polled import PolledSource
-from streamusage.agent.sources.secrets import Secret
 from streamusage.clock import Clock
 
 PROTOCOLS = {"CUPERTINO": "hls", "MPEGDASH": "dash", "SANJOSE": "hds", "RTP": "rtp", "RTMP": "rtmp", "WEBM": "webm"}

@@ -2,8 +2,8 @@
 
 from alembic import context
 
-from streamusage.service import ledger_schema  # noqa: F401 - its tables are part of the schema
-from streamusage.service.schema import metadata
+from streamusage.service import ledger_schema, schema  # noqa: F401 - the tables
+from streamusage.service.columns import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

@@ -1,0 +1,185 @@
+"""The simulation's disks, and the chance that decides which faults happen.
+
+An agent's journal, and a service's tables for one server, are dictionaries that change only when a transaction commits.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+from streamusage.agent.keeping import Head
+from streamusage.agent.rows import Row, done_at
+from streamusage.agent.source import Reading
+from streamusage.report import (
+    OutageRow,
+    SampleRow,
+    SlotRow,
+    ViewerRow,
+)
+from streamusage.service.apply import (
+    Applied,
+    Piece,
+    SampleKey,
+    ServerState,
+    Stored,
+    StoredSample,
+    StoredSlot,
+)
+
+SERVER = "edge-1"
+
+
+class Crash(Exception):
+    """The process that runs now dies here."""
+
+
+class Chance:
+    """Decides by the seed which faults happen; counts them, so that a run can tell what it tried."""
+
+    def __init__(self, random: Random, crash_chance: float) -> None:
+        self.random = random
+        self.crash_chance = crash_chance
+        self.on = False
+        self.happened: dict[str, int] = {}
+
+    def of(self, what: str, chance: float) -> bool:
+        if not self.on or self.random.random() >= chance:
+            return False
+        self.happened[what] = self.happened.get(what, 0) + 1
+        return True
+
+    def crash(self, where: str) -> None:
+        if self.of(f"crash {where}", self.crash_chance):
+            raise Crash(where)
+
+
+class MemoryJournal:
+    """A journal whose disk is a dictionary. `crash` decides at each commit whether the agent dies at it."""
+
+    def __init__(self, chance: Chance) -> None:
+        self.chance = chance
+        self.disk: dict[str, Any] = {"rows": {}, "head": None, "first": None}
+
+    @contextmanager
+    def transaction(self) -> Iterator["MemoryTransaction"]:
+        tx = MemoryTransaction(self.disk)
+        yield tx
+        if tx.wrote:
+            self.chance.crash("before the journal's commit")
+            tx.commit()
+            self.chance.crash("after the journal's commit")
+
+
+class MemoryTransaction:
+    def __init__(self, disk: dict[str, Any]) -> None:
+        self.disk = disk
+        self.rows: dict[Any, Row] = {}
+        self.parts: dict[str, Any] = {}
+        self.pruned: list[Any] = []
+
+    @property
+    def wrote(self) -> bool:
+        return bool(self.rows or self.parts)
+
+    def commit(self) -> None:
+        for key in self.pruned:
+            self.disk["rows"].pop(key, None)
+        self.disk["rows"].update(self.rows)
+        self.disk.update(self.parts)
+
+    def head(self) -> Head | None:
+        return self.parts.get("head", self.disk["head"])
+
+    def put_head(self, head: Head) -> None:
+        self.parts["head"] = head
+
+    def get(self, kind: type[Any], key: str) -> Any:
+        return self.rows.get((kind, key)) or self.disk["rows"].get((kind, key))
+
+    def put(self, key: str, row: Row) -> None:
+        self.rows[type(row), key] = row
+
+    def delete(self, kind: type[Any], key: str) -> None:
+        self.rows.pop((kind, key), None)
+        self.pruned.append((kind, key))
+
+    def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
+        rows = {**self.disk["rows"], **self.rows}
+        return [row for row in rows.values() if isinstance(row, SampleRow) and from_ms <= row.slot < to_ms]
+
+    def changed_since(self, revision: int) -> Iterable[Row]:
+        return [row for row in self.disk["rows"].values() if row.revision > revision]
+
+    def oldest_slot_since(self, revision: int) -> int | None:
+        return min((row.slot for row in self.changed_since(revision) if isinstance(row, SlotRow)), default=None)
+
+    def open_viewers(self) -> Iterable[ViewerRow]:
+        return [row for row in self.disk["rows"].values() if isinstance(row, ViewerRow) and row.open]
+
+    def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
+        for key, row in self.disk["rows"].items():
+            done = done_at(row)
+            if kind is not None and not isinstance(row, kind):
+                continue
+            if row.revision <= revision and done is not None and done <= before_ms:
+                self.pruned.append(key)
+
+    def first_reading(self) -> Reading | None:
+        return self.parts.get("first", self.disk["first"])
+
+    def put_first_reading(self, reading: Reading) -> None:
+        self.parts["first"] = reading
+
+    def bridge(self, life: int) -> Sequence[Row]:
+        return self.disk.get(f"bridge {life}", ())
+
+    def put_bridge(self, life: int, rows: Sequence[Row]) -> None:
+        self.parts[f"bridge {life}"] = tuple(rows)
+
+
+@dataclass
+class Store:
+    """The service's tables for one server."""
+
+    state: ServerState = field(default_factory=lambda: ServerState(server=SERVER))
+    slots: dict[tuple[int, int], StoredSlot] = field(default_factory=dict)
+    sessions: dict[tuple[int, str], Any] = field(default_factory=dict)
+    samples: dict[SampleKey, StoredSample] = field(default_factory=dict)
+    viewers: dict[str, ViewerRow] = field(default_factory=dict)
+    pieces: list[Piece] = field(default_factory=list)
+    outages: dict[int, OutageRow] = field(default_factory=dict)
+
+    def copy(self) -> "Store":
+        """Rows are immutable, so a copy of the dictionaries is a copy of the store."""
+        return Store(
+            self.state,
+            dict(self.slots),
+            dict(self.sessions),
+            dict(self.samples),
+            dict(self.viewers),
+            list(self.pieces),
+            dict(self.outages),
+        )
+
+    def stored(self, epoch: int) -> Stored:
+        return Stored(
+            {slot: row for (of, slot), row in self.slots.items() if of == epoch},
+            {publish_id: row for (of, publish_id), row in self.sessions.items() if of == epoch},
+            self.samples,
+        )
+
+    def write(self, applied: Applied) -> None:
+        epoch = applied.state.epoch
+        self.state = applied.state
+        self.slots.update({(epoch, slot.row.slot): slot for slot in applied.slots})
+        self.sessions.update({(epoch, row.publish_id): row for row in applied.sessions})
+        self.samples.update(
+            {SampleKey(sample.row.slot, sample.row.scope, sample.row.name): sample for sample in applied.samples}
+        )
+        self.viewers.update({viewer.viewer_id: viewer for viewer in applied.viewers_open})
+        for viewer_id in applied.viewers_closed:
+            self.viewers.pop(viewer_id, None)
+        self.pieces.extend(applied.pieces)
+        self.outages.update({row.began_at: row for row in applied.outages})
