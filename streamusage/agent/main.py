@@ -98,7 +98,7 @@ def status(config_file: Path | None, form: str) -> None:
     else:
         journals = [unit.journal_path for unit in _units(config_file)]
     now_ms = time.time_ns() // 1_000_000
-    statuses = told(journals, now_ms)
+    statuses = told(journals)
     if form == "json":
         click.echo(status_json(statuses))
     else:

@@ -3,8 +3,9 @@
 The journal itself is locked by the running agent; this file is for whoever asks. It holds no token.
 """
 
+import contextlib
 import os
-import tempfile
+import time
 from pathlib import Path
 
 import msgspec
@@ -15,7 +16,7 @@ from streamusage.agent.rows import Totals
 from streamusage.agent.syncup import SyncUp
 from streamusage.report import AgentPhase
 
-FORGOTTEN_AFTER_MS = 30_000
+FORGOTTEN_AFTER_SECONDS = 30.0
 """A status that was not written for so long is one of an agent that does not run, or hangs."""
 
 
@@ -81,7 +82,7 @@ class StatusFile:
         self._server = server
         self._journal = journal
         self._every_ms = every_ms
-        self._written_at: int | None = None
+        self._written_at_elapsed_ms: int | None = None
         self._phase: AgentPhase | None = None
         self._phase_since = 0
         self.last: Status | None = None
@@ -99,9 +100,9 @@ class StatusFile:
         """Writes the status if it is due. A directory that cannot be written costs the status, not the counting."""
         if sync_up.phase != self._phase:
             self._phase, self._phase_since = sync_up.phase, now_ms
-        elif self._written_at is not None and now_ms - self._written_at < self._every_ms:
+        elif self._written_at_elapsed_ms is not None and elapsed_ms - self._written_at_elapsed_ms < self._every_ms:
             return
-        self._written_at = now_ms
+        self._written_at_elapsed_ms = elapsed_ms
         baseline = ledger.head.baseline
         status = Status(
             server=self._server,
@@ -134,16 +135,20 @@ def read_status(journal: Path) -> Status | None:
         return None
 
 
-def is_running(status: Status, now_ms: int) -> bool:
-    """Whether the agent that wrote the status still runs: its process is there and it wrote lately."""
-    if now_ms - status.written_at > FORGOTTEN_AFTER_MS:
-        return False
+def is_running(journal: Path, status: Status) -> bool:
+    """Whether the agent that wrote the status of a journal still runs: its process is there and it wrote lately.
+
+    By the file's own time, since the agent's clock is the service's and the machine's may be another.
+    """
     try:
+        written_s_ago = time.time() - status_path(journal).stat().st_mtime
+        if written_s_ago > FORGOTTEN_AFTER_SECONDS:
+            return False
         os.kill(status.pid, 0)
-    except ProcessLookupError:
-        return False
     except PermissionError:
-        pass
+        return True
+    except OSError:
+        return False
     return True
 
 
@@ -153,10 +158,8 @@ def _size(journal: Path) -> int:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=path.name, delete=False) as file:
-            file.write(content)
-        os.chmod(file.name, 0o644)
-        os.replace(file.name, path)
-    except OSError:
-        return
+    new = path.with_name(path.name + ".new")
+    with contextlib.suppress(OSError):
+        new.write_bytes(content)
+        new.chmod(0o644)
+        new.replace(path)

@@ -39,10 +39,11 @@ def status_lines(status: Status, running: bool, now_ms: int) -> list[str]:
     return lines
 
 
-def told(journals: Iterable[Path], now_ms: int) -> list[tuple[Status, bool]]:
+def told(journals: Iterable[Path]) -> list[tuple[Status, bool]]:
     """The statuses beside these journals, with whether the agent runs; journals without one are left out."""
-    statuses = [status for journal in journals if (status := read_status(journal)) is not None]
-    return [(status, is_running(status, now_ms)) for status in statuses]
+    return [
+        (status, is_running(journal, status)) for journal in journals if (status := read_status(journal)) is not None
+    ]
 
 
 def status_json(statuses: list[tuple[Status, bool]]) -> str:
@@ -94,7 +95,7 @@ async def check_service(link: ServiceLink) -> str:
 
 def _status_of_running(journal: Path) -> Status | None:
     status = read_status(journal)
-    return status if status is not None and is_running(status, time.time_ns() // 1_000_000) else None
+    return status if status is not None and is_running(journal, status) else None
 
 
 CHECK_ERRORS = (SourceError, JournalError, LinkError)

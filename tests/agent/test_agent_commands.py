@@ -96,6 +96,39 @@ def test_status_of_an_agent_that_is_gone(tmp_path: Path) -> None:
     assert told.returncode == 1
 
 
+@pytest.mark.parametrize("ahead_ms", [-3_600_000, 3_600_000])
+def test_an_agent_whose_clock_is_not_the_machines_runs_all_the_same(tmp_path: Path, ahead_ms: int) -> None:
+    """The service's time corrects the agent's, not the machine's."""
+    journal = SqliteJournal(tmp_path / "journal.db")
+    ledger, sync_up = a_ledger(journal), SyncUp("edge-1", 10_000, 0, Random(1))
+    file = StatusFile("edge-1", tmp_path / "journal.db")
+    now_ms = time.time_ns() // 1_000_000
+    file.write(ledger, sync_up, "", 0, now_ms, 0)
+    file.write(ledger, sync_up, "away", 0, now_ms + ahead_ms, 1_999)
+    assert file.last is not None
+    assert file.last.source_error == ""
+    file.write(ledger, sync_up, "away", 0, now_ms + ahead_ms, 2_000)
+    journal.close()
+    assert file.last.source_error == "away"
+    (told,) = json.loads(run("status", "--config", str(config(tmp_path)), "--format", "json").stdout)
+    assert (told["running"], told["source_error"]) == (True, "away")
+
+
+def test_a_status_that_was_not_written_lately_is_of_an_agent_that_hangs(tmp_path: Path) -> None:
+    write_status(tmp_path)
+    lately = time.time() - 31
+    os.utime(tmp_path / "journal.db.status", (lately, lately))
+    assert "not running" in run("status", "--config", str(config(tmp_path))).stdout
+
+
+def test_a_status_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "journal.db.status").mkdir()
+    write_status(tmp_path)
+    before = sorted(path.name for path in tmp_path.iterdir())
+    write_status(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == before
+
+
 def test_status_without_any_agent(tmp_path: Path) -> None:
     told = run("status", "--config", str(config(tmp_path)))
     assert told.returncode == 5

@@ -241,6 +241,7 @@ def test_every_line_comes_once_and_in_order(steps: list[str]) -> None:
                 batch = follower.read(position)
                 lines += batch.lines
                 position = batch.position
+                assert not batch.lost
         assert lines == log.written[1:]
         assert follower.between(start, position) == log.written[1:]
         log.close()

@@ -51,6 +51,7 @@ def test_freshness_is_told_in_any_width_and_then_what_may_be_done(cells: int) ->
     assert told(right).startswith(freshness)
     facts = [fact for fact in ("ARMED", "paused", "owes", "clock", "waiting") if fact in told(right)]
     assert facts == ["ARMED", "paused", "owes", "clock", "waiting"][: len(facts)]
+    assert not facts or cells - width(told(right)) > width(" streamtop  prod"), "the profile is seen beside them"
 
 
 def test_an_answer_stands_before_what_went_wrong_and_a_remark_gives_way_to_it() -> None:

@@ -105,3 +105,33 @@ async def test_what_cannot_be_copied_is_asked_for(store_of_an_hour: Path, tmp_pa
         assert sent == []
         await pilot.press("enter")
         await until(pilot, lambda: sent, "the first of it")
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 8)], ids=str)
+async def test_a_dialog_shows_the_button_that_has_the_focus_and_scrolls(
+    store_of_an_hour: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("D")
+        assert "Cancel" in drawn(app)
+        await pilot.resize_terminal(*size)
+        await until(pilot, lambda: "Cancel" in drawn(app), "the focused button after a resize")
+        assert "Delete all" not in drawn(app)
+        await pilot.press(*["up"] * 60)
+        await until(pilot, lambda: "Delete" in drawn(app) and "Cancel" not in drawn(app), "the top, by the arrows")
+        await pilot.press("tab")
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "name", "the input")
+        await pilot.press("shift+tab")
+        await until(pilot, lambda: "Cancel" in drawn(app), "the button again")
+
+
+async def test_a_notice_goes_with_what_it_told_of(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("p", "d")
+        assert "deletes are off: the table is paused" in drawn(app)
+        await pilot.press("p")
+        assert "deletes are off" not in drawn(app)
+        await pilot.press("comma", "d")
+        assert "deletes are off" in drawn(app)
+        await pilot.press("0")
+        assert "deletes are off" not in drawn(app)

@@ -35,6 +35,8 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "cancel", show=False),
         Binding("left,right", "other_button", "other button", show=False),
+        Binding("up", "scroll(-1)", "up", show=False),
+        Binding("down", "scroll(1)", "down", show=False),
     ]
 
     def __init__(self, plan: DeletePlan, state: ConsoleState) -> None:
@@ -66,6 +68,17 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
     def on_mount(self) -> None:
         self.query_one("#since").display = False
         self.query_one("#cancel").focus()
+
+    def on_resize(self) -> None:
+        # What has the focus is what the next key goes to: it is in sight, however small the terminal is.
+        self.call_after_refresh(self._show_focused)
+
+    def _show_focused(self) -> None:
+        if self.focused is not None:
+            self.focused.scroll_visible(animate=False)
+
+    def action_scroll(self, lines: int) -> None:
+        self.query_one("#dialog").scroll_relative(y=lines, animate=False)
 
     def action_cancel(self) -> None:
         self.dismiss(None)

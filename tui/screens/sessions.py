@@ -310,6 +310,7 @@ class SessionsScreen(HandingOn):
         self._time_moved()
 
     def action_live(self) -> None:
+        self.notice = None
         self.state.go_on()
         self._time_moved()
 
@@ -320,6 +321,11 @@ class SessionsScreen(HandingOn):
             return
         self.state.jump(at_ms)
         self._time_moved()
+
+    def action_pause(self) -> None:
+        if self.state.held:
+            self.notice = None  # it may have been about the pause
+        super().action_pause()
 
     def _time_moved(self) -> None:
         self.state_changed(polled=True)

@@ -15,6 +15,9 @@ _STEP_INKS = {Step.WAITING: "quiet", Step.LIVE: "good", Step.LATE: "warn", Step.
 SKEW_TOLD_FROM_MS = 5_000
 """Clocks further apart than this are worth a word: ages that other tools show will not agree."""
 
+_NAME_CELLS = 22
+"""Room that is kept for the program and its profile: which service it is, is to be seen beside all but freshness."""
+
 
 class _Fact(NamedTuple):
     parts: list[Part]
@@ -36,7 +39,8 @@ def header(state: ConsoleState, view: str, cells: int) -> tuple[list[Part], list
     if view:
         left.append((f"  {view}", ""))
     facts = _facts(state)
-    while len(facts) > 1 and sum(fact.cells for fact in facts) + 3 > cells:
+    named = min(width(f" streamtop  {name}"), _NAME_CELLS)
+    while len(facts) > 1 and named + 3 + sum(fact.cells for fact in facts) > cells:
         facts.remove(min(facts, key=lambda fact: fact.importance))
     right = [part for fact in facts for part in fact.parts]
     return (left, [*right, (" ", "")]) if facts[0].cells + 3 <= cells else (right, [])
