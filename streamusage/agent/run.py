@@ -23,8 +23,9 @@ from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refus
 
 LOG = logging.getLogger(__name__)
 
-LAST_SYNC_SECONDS = 5.0
-"""How long a stopping agent tries to hand over what is left. What it cannot stays in the journal."""
+LAST_SECONDS = 5.0
+"""How long a stopping agent tries to take a last reading, and then to hand over what is left. What it cannot stays in
+the journal."""
 
 CORRECT_FROM_MS = 2_000
 """An agent's clock that is off by more than this against the service's is set right; less is the network's delay."""
@@ -94,10 +95,10 @@ class Agent:
             await self._stopping.wait()
             for loop in loops:
                 loop.cancel()
-        await self.poll()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_SYNC_SECONDS):
-                await self.sync()
+        for last in (self.poll, self.sync):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LAST_SECONDS):
+                    await last()
 
     async def _poll_for_ever(self) -> None:
         while True:

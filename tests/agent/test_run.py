@@ -1,5 +1,6 @@
 """The agent's two loops where something fails between them: nothing that fails for a while ends the watch."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,6 +8,7 @@ from random import Random
 
 import pytest
 
+from streamusage.agent import run
 from streamusage.agent.journal import JournalError, SqliteJournal, SqliteTransaction
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.rows import Totals, slot_totals
@@ -27,8 +29,11 @@ class FailingSource:
     def __init__(self, server: MediaServer, clock: HandClock) -> None:
         self.server, self.clock = server, clock
         self.failure: Exception | None = None
+        self.hangs = False
 
     async def read(self, cursor: str | None) -> Reading:
+        if self.hangs:
+            await asyncio.Event().wait()
         return self.server.read(self.clock.now, cursor)
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
@@ -146,3 +151,13 @@ async def test_a_disk_that_fails_more_than_once_counts_nothing_twice(began: Bega
     assert sum(row.bytes_out for row in rows) == began.server.truth.bytes_out[-1] - first
     assert sum(row.connections for row in rows) == 5
     assert sum(rows, Totals()) == agent.ledger.head.counted
+
+
+async def test_a_media_server_that_hangs_does_not_hold_up_a_stop(began: Began, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "LAST_SECONDS", 0.1)
+    await began.agent.poll()
+    began.source.hangs = True
+    began.agent.stop()
+    async with asyncio.timeout(20):
+        await began.agent.run()
+    assert began.spans() == [("counted", "")], "what the journal has is handed over"
