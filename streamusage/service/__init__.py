@@ -11,7 +11,8 @@ The way of a report: `protocol` reads a connection, `direct_reports` takes what 
 - What is read: `record_list`, `change_queries`, `coverage_queries` over `spans`, `history_queries`, `trends`,
   `carriers`, `orphan_queries`, `day_figures`, `daily_queries`, `daily_sums`, `metrics` with `request_figures`.
 - Routes: `documented`, `extension`, `agents`, `operations`, `daily_routes`, made one by `app` over a `context`;
-  `requests` reads what is asked, `tokens` says who may, `answering` and `errors` answer, `described` describes.
+  `requests` reads what is asked, `tokens` says who may, `answering` and `errors` answer, `described` describes, with
+  `examples`.
 - Connections: `protocol` with `plain_request` and `deadline`.
 - `run` starts and stops all of it, `main` is the command.
 """

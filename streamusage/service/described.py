@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.responses import Response
 
 from streamusage.answers import (
     Audit,
@@ -24,6 +25,7 @@ from streamusage.answers import (
 )
 from streamusage.day_answers import Adjustments, CloseResult, DailySums
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
+from streamusage.service import examples
 from streamusage.usage import UsageRecord
 
 _JSON = "application/json"
@@ -144,7 +146,8 @@ def _operation(
     extra: dict[str, Any] = {"parameters": parameters or [], "security": security or []}
     if body is not None:
         extra["requestBody"] = {"required": True, "content": _content(body, body_example)}
-    return {"responses": responses, "openapi_extra": extra}
+    # FastAPI promises JSON of any shape for a class of its own.
+    return {"responses": responses, "openapi_extra": extra} | ({} if answer else {"response_class": Response})
 
 
 def _parameter(name: str, schema: dict[str, Any], *, where: str = "query", needed: bool = False, **more: Any) -> Any:
@@ -187,7 +190,7 @@ DELETE_STREAM = _operation(
     None, 400, 404, security=_BY_QUERY, parameters=[*_STREAM, _START_TIME],
     also={200: {"description": "Deleted; with startTime the deleted record, else no body"}},
 )  # fmt: skip
-LIVE = _operation(_array("LiveStream"))
+LIVE = _operation(_array("LiveStream"), example=examples.LIVE)
 CHANGES = _operation(
     _ref("Changes"),
     400, 401, 403,
@@ -202,18 +205,25 @@ CHANGES = _operation(
         "deleted": [{"scope": "live", "name": "stream2", "startTime": 1525079735737}],
     },
 )  # fmt: skip
-SERVERS = _operation(_ref("Servers"), 400, 401, 403, security=_BY_EITHER)
-COVERAGE = _operation(_ref("Coverage"), 400, 401, 403, security=_BY_EITHER, parameters=[*_WINDOW, *_ONE_SERVER])
+SERVERS = _operation(_ref("Servers"), 400, 401, 403, example=examples.SERVERS, security=_BY_EITHER)
+COVERAGE = _operation(
+    _ref("Coverage"),
+    400, 401, 403,
+    example=examples.COVERAGE,
+    security=_BY_EITHER,
+    parameters=[*_WINDOW, *_ONE_SERVER],
+)  # fmt: skip
 _DAYS = [
     _parameter("from", _DAY, needed=True),
     _parameter("to", _DAY, needed=True),
     _parameter("tz", {"type": "string"}, example="Europe/Berlin"),
     *_ONE_SERVER,
 ]
-DAILY = _operation(_ref("Daily"), 400, 401, 403, security=_BY_EITHER, parameters=_DAYS)
+DAILY = _operation(_ref("Daily"), 400, 401, 403, example=examples.DAILY, security=_BY_EITHER, parameters=_DAYS)
 DAILY_SUMS = _operation(
     _ref("DailySums"),
     400, 401, 403,
+    example=examples.DAILY_SUMS,
     security=_BY_EITHER,
     parameters=[
         *_DAYS,
@@ -221,10 +231,13 @@ DAILY_SUMS = _operation(
         _parameter("group", {"enum": ["server", "role", "all"]}),
     ],
 )  # fmt: skip
-ADJUSTMENTS = _operation(_ref("Adjustments"), 400, 401, 403, security=_BY_EITHER, parameters=_DAYS)
+ADJUSTMENTS = _operation(
+    _ref("Adjustments"), 400, 401, 403, example=examples.ADJUSTMENTS, security=_BY_EITHER, parameters=_DAYS
+)
 CLOSE_DAY = _operation(
     _ref("CloseResult"),
     400, 401, 403, 404, 409, 413, 415, 422,
+    example=examples.CLOSED,
     security=_BY_EITHER,
     body={
         "type": "object",
@@ -241,6 +254,7 @@ CLOSE_DAY = _operation(
 HISTORY = _operation(
     _ref("History"),
     400, 401, 403,
+    example=examples.HISTORY,
     security=_BY_EITHER,
     parameters=[
         *_STREAM, *_WINDOW, _parameter("step", {"type": "integer", "minimum": 60_000, "multipleOf": 60_000})
@@ -249,12 +263,14 @@ HISTORY = _operation(
 TRENDS = _operation(
     _ref("Trends"),
     400, 401, 403,
+    example=examples.TRENDS,
     security=_BY_EITHER,
     parameters=[*_WINDOW, _parameter("step", {"type": "integer", "minimum": 60_000, "multipleOf": 60_000})],
 )  # fmt: skip
 CARRIERS = _operation(
     _ref("Carriers"),
     400, 401, 403,
+    example=examples.CARRIERS,
     security=_BY_EITHER,
     parameters=[*_WINDOW, *_ONE_SERVER],
 )  # fmt: skip
@@ -281,11 +297,12 @@ REMOVE_SERVER = _operation(
     parameters=[*_SERVER, _parameter("force", {"type": "boolean"})],
     example={"now": 1525079744558, "server": "edge-1", "removed": "in order", "sessions": 3},
 )  # fmt: skip
-ORPHANS = _operation(_ref("Orphans"), 400, 401, 403, security=_BY_EITHER, parameters=_PAGE)
-AUDIT = _operation(_ref("Audit"), 400, 401, 403, security=_BY_EITHER, parameters=_PAGE)
+ORPHANS = _operation(_ref("Orphans"), 400, 401, 403, example=examples.ORPHANS, security=_BY_EITHER, parameters=_PAGE)
+AUDIT = _operation(_ref("Audit"), 400, 401, 403, example=examples.AUDIT, security=_BY_EITHER, parameters=_PAGE)
 EPOCHS = _operation(
     _ref("EpochIssued"),
     400, 401, 403, 404, 413, 415, 422,
+    example=examples.EPOCH,
     security=_BY_EITHER,
     parameters=_SERVER,
     body=_ref("EpochRequest"),
@@ -297,11 +314,12 @@ REPORTS = _operation(
     security=_BY_EITHER,
     parameters=_SERVER,
     body=_ref("Report"),
+    body_example=examples.REPORT,
     refusals=(409, 422),
     example={"epoch": 1, "acknowledged": 7, "now": 1525079744558},
 )  # fmt: skip
-HEALTH = _operation(_STATUS)
-READY = _operation(_STATUS)
+HEALTH = _operation(_STATUS, example={"status": "ok", "now": examples.NOW})
+READY = _operation(_STATUS, example={"status": "ready", "now": examples.NOW})
 METRICS = _operation(
     None, 400, 401, 403, security=_BY_EITHER,
     also={200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}},

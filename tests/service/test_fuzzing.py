@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import jsonschema_rs
 import msgspec
 import pytest
 import schemathesis
@@ -89,6 +90,22 @@ def test_every_answer_is_a_documented_one(url: str) -> None:
     assert not [pair for pair in answered if pair[2] == "500"]
     kept = stream_path(StreamId("safe/place", "keep me"))
     assert httpx.get(f"{url}{USAGE}/{kept}?accessToken={TOKEN}").json() == [KEPT]
+
+
+def test_every_json_of_the_description_has_an_example_of_its_shape(url: str) -> None:
+    document = httpx.get(f"{url}/openapi.json").json()
+    seen = 0
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            for where in (operation.get("requestBody", {}), operation["responses"]["200"]):
+                content = where.get("content", {}).get("application/json")
+                if content is None:
+                    continue
+                assert content.get("example"), (method, path)
+                schema = content["schema"] | {"components": document["components"]}
+                jsonschema_rs.validator_for(schema).validate(content["example"])
+                seen += 1
+    assert seen > 25
 
 
 def _fuzz(operation: schemathesis.schemas.APIOperation, url: str) -> None:
