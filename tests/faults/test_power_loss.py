@@ -11,7 +11,7 @@ from random import Random
 import apsw
 import pytest
 
-from streamusage.agent.journal import DamagedJournalError, JournalError, SqliteJournal
+from streamusage.agent.journal import Ballast, DamagedJournalError, JournalError, SqliteJournal
 from streamusage.agent.keeping import Head
 from streamusage.agent.ledger import Ledger
 from streamusage.report import Acknowledgement, Based, EpochIssued
@@ -78,6 +78,11 @@ class Agent:
         elif self.random.random() < 0.3:
             got = Acknowledgement(epoch=1, acknowledged=ledger.head.revision, now=self.now)
             ledger.acknowledge(got, self.now)
+
+    def count_minutes(self, ledger: Ledger, minutes: int) -> None:
+        for _ in range(minutes):
+            self.now += 60_000
+            ledger.record(self.server.read(self.now, ledger.cursor))
 
 
 def lost(kept: Head, found: Head) -> str:
@@ -168,3 +173,37 @@ def test_every_io_call_may_fail_once(error: type[apsw.Error], goes_on: bool) -> 
             if agent.kept is not None:
                 assert not lost(agent.kept, ledger.head), f"call {k}"
             check_conserved(agent, ledger)
+
+
+class HeldOnDisk:
+    """A ballast on the simulated disk: the room that it gives up is there at once."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+
+    def give(self) -> None:
+        assert self.disk.capacity is not None
+        self.disk.capacity += Ballast.BYTES
+
+
+@pytest.mark.parametrize("has_ballast", [True, False])
+def test_a_full_disk_takes_an_acknowledgement_once_the_ballast_is_given_up(has_ballast: bool) -> None:
+    disk, agent = Disk(), Agent(Random(5))
+    with journal_on(disk) as journal:
+        agent.live(journal, 25)
+        ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
+        journal._ballast = HeldOnDisk(disk) if has_ballast else None  # type: ignore[assignment]
+        disk.capacity = disk.size()
+        with pytest.raises(JournalError, match="full"):
+            agent.count_minutes(ledger, 1_000)
+        ledger.reload()
+        report = ledger.report(agent.now, "online")
+        assert report is not None
+        got = Acknowledgement(epoch=1, acknowledged=report.upto, now=agent.now)
+        if has_ballast:
+            ledger.acknowledge(got, agent.now)
+            assert ledger.head.acknowledged == report.upto > 0
+            check_conserved(agent, ledger)
+        else:
+            with pytest.raises(JournalError, match="full"):
+                ledger.acknowledge(got, agent.now)
