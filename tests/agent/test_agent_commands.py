@@ -14,12 +14,15 @@ from random import Random
 import httpx
 import pytest
 
-from streamusage.agent.journal import SqliteJournal
+from streamusage.agent.config import load_units
+from streamusage.agent.journal import JournalError, SqliteJournal
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.logs import OneLine
 from streamusage.agent.metrics import exposition, serving_metrics
 from streamusage.agent.status import StatusFile, read_status
 from streamusage.agent.syncup import SyncUp
+from streamusage.agent.watch import watch_one
+from streamusage.clock import SteadyClock, SystemClock
 from tests.faults.media_server import MediaServer
 from tests.real.processes import Programs, free_port, until
 
@@ -214,6 +217,19 @@ async def test_metrics_are_answered_in_prometheus_format(tmp_path: Path) -> None
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         assert (await http.get(f"http://127.0.0.1:{port}/other")).status_code == 404
     assert exposition([]).count("# TYPE") == exposition([]).count("# HELP") > 5
+
+
+async def test_metrics_tell_nothing_of_a_server_that_is_not_watched_any_more(tmp_path: Path) -> None:
+    file = write_status(tmp_path)
+    (tmp_path / "journal.db").unlink()
+    (tmp_path / "journal.db").mkdir()
+    (unit,) = load_units(config(tmp_path))
+    port = free_port()
+    async with serving_metrics([file], ("127.0.0.1", port)), httpx.AsyncClient(trust_env=False) as http:
+        assert "edge-1" in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+        with pytest.raises(JournalError):
+            await watch_one(unit, SteadyClock(SystemClock()), asyncio.Event(), file)
+        assert "edge-1" not in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
 
 
 @pytest.mark.parametrize("shape", ["text", "kv", "json"])
