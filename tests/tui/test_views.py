@@ -15,6 +15,7 @@ from tui.actions import Context
 from tui.demo.tour import TourApp
 from tui.memory import Memory, recall, remember
 from tui.screens.gaps import GapsScreen
+from tui.screens.page import Page
 from tui.screens.picker import Picker
 from tui.screens.servers import ServersScreen
 
@@ -151,3 +152,13 @@ def test_a_table_that_cannot_be_remembered_leaves_nothing_behind(
     remember(path, Memory(filter="other"))
     assert recall(path).filter == "cam"
     assert [one.name for one in tmp_path.iterdir()] == ["prod.json"]
+
+
+@pytest.mark.parametrize("key", ["question_mark", "f1", "L", "J", "c"])
+async def test_the_key_that_opens_a_page_closes_it(store_of_an_hour: Path, tmp_path: Path, key: str) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        for close in (key, "escape", "q", "enter"):
+            await pilot.press(key)
+            assert isinstance(app.screen, Page)
+            await pilot.press(close)
+            await until(pilot, lambda: app.screen is app.sessions_screen, f"{key} closed by {close}")

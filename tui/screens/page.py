@@ -32,6 +32,8 @@ class Page(ModalScreen[None]):
 
     def on_key(self, event: Key) -> None:
         if event.key in self._closed_by:
+            event.stop()  # else the screen below would take the same key, and open the page again
+            event.prevent_default()
             self.dismiss()
 
     def action_scroll(self, by: int) -> None:
