@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamusage.client import UsageClient
+from streamusage.usage import ToldRecord
 from tests.canned import Asked, CannedServer, reply
 from tests.tui.estate import standing_still
 from tests.tui.test_bindings import drawn, drawn_gaps, opened
@@ -14,6 +15,7 @@ from tests.tui.test_console import console, until, with_figures
 from tui.actions import Context
 from tui.demo.tour import TourApp
 from tui.memory import Memory, recall, remember
+from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.gaps import GapsScreen
 from tui.screens.page import Page
 from tui.screens.picker import Picker
@@ -162,3 +164,27 @@ async def test_the_key_that_opens_a_page_closes_it(store_of_an_hour: Path, tmp_p
             assert isinstance(app.screen, Page)
             await pilot.press(close)
             await until(pilot, lambda: app.screen is app.sessions_screen, f"{key} closed by {close}")
+
+
+async def test_a_dialog_that_is_left_while_it_reads_again_takes_nothing_with_it(
+    store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer may come in the very moment in which the dialog is cancelled, and its work is not ended yet."""
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("end", "d")
+        dialog = app.screen
+        assert isinstance(dialog, ConfirmDelete)
+        read_again = dialog._read_again
+
+        async def left_meanwhile() -> list[ToldRecord]:
+            records = await read_again()
+            dialog.action_cancel()
+            return records
+
+        monkeypatch.setattr(dialog, "_read_again", left_meanwhile)
+        before = len(await app.client.usage())
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: app.screen is not dialog, "the dialog gone")
+        await pilot.pause(0.3)
+        assert app.screen is app.sessions_screen
+        assert len(await app.client.usage()) == before

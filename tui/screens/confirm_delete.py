@@ -123,6 +123,8 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
             return
         finally:
             self._checking = False
+        if not self.is_current:
+            return  # cancelled meanwhile: to close now would close the screen below
         since = deletion.since_asked(plan, records)
         keys = set(plan.keys)
         chosen = [record for record in records if record.key in keys and isinstance(record, UsageRecord)]
