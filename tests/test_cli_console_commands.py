@@ -29,7 +29,8 @@ async def test_a_filter_that_cannot_be_read_is_pointed_at(streamtop: Program) ->
 
 async def test_config_tells_values_and_sources_and_no_token(streamtop: Program) -> None:
     profile = '[profiles.prod]\nurl = "http://sm:5080"\ntoken_env = "T"\ntheme = "light"\n'
-    streamtop.configure(profile + '[keys]\ngaps = "w"\n')
+    alerts = '[profiles.prod.alerts]\nafter = "5m"\ncommand = ["page-me", "now or never"]\n'
+    streamtop.configure(profile + alerts + '[keys]\ngaps = "w"\n')
     ended = await streamtop("config", "--profile", "prod", "--format", "json", T="s3cret-token")
     assert ended.code == 0, ended.err
     told = {row["setting"]: row for row in json.loads(ended.out)}
@@ -40,6 +41,10 @@ async def test_config_tells_values_and_sources_and_no_token(streamtop: Program) 
     assert told["poll_interval"]["source"] == "default"
     assert told["read_only"]["meaning"]
     assert told["keys.gaps"]["value"] == "w"
+    assert (told["alerts.after"]["value"], told["alerts.command"]["value"]) == ("300.0", "page-me 'now or never'")
+    assert told["alerts.after"]["source"].endswith("[profiles.prod.alerts]")
+    assert told["alerts.bell"]["source"] == "default"
+    assert all(told[f"alerts.{part}"]["meaning"] for part in ("after", "bell", "notify", "command"))
     assert "s3cret-token" not in ended.out + ended.err
 
 

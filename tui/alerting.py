@@ -27,9 +27,20 @@ def escapes(alert: Alert, how: Alerts) -> str:
     return written
 
 
-async def run_command(alert: Alert, command: Sequence[str], say: Callable[[str], object]) -> None:
-    """Runs the operator's command for an alert. `say` hears of a failure; the console goes on."""
-    environment = {name: value for name, value in os.environ.items() if name not in _SECRETS} | {
+async def run_command(
+    alert: Alert,
+    command: Sequence[str],
+    say: Callable[[str], object],
+    without_token: Callable[[str], str] = lambda text: text,
+) -> None:
+    """Runs the operator's command for an alert. `say` hears of a failure; the console goes on.
+
+    A variable that holds the token, by `without_token` or by its name, is not handed on.
+    """
+    handed_on = {
+        name: value for name, value in os.environ.items() if name not in _SECRETS and without_token(value) == value
+    }
+    environment = handed_on | {
         "STREAMTOP_ALERT": alert.kind,
         "STREAMTOP_ALERT_SERVER": alert.server,
         "STREAMTOP_ALERT_OWED_MS": str(alert.owed_ms),

@@ -212,7 +212,8 @@ class ConsoleApp(App[int]):
             if written := escapes(alert, self._alerts):
                 self.send(written)
             if self._alerts.command:
-                self.run_worker(run_command(alert, self._alerts.command, self._alert_not_told), group="alert")
+                told = run_command(alert, self._alerts.command, self._alert_not_told, self.client.without_token)
+                self.run_worker(told, group="alert")
 
     def _alert_not_told(self, why: str) -> None:
         self.say(safe(why), "bad")

@@ -4,13 +4,13 @@ A file that cannot be read or written is passed over: the console then starts as
 """
 
 import contextlib
-import os
 import re
-import tempfile
 from pathlib import Path
 
 import msgspec
 import platformdirs
+
+from tui.whole_file import write_whole
 
 
 class Memory(msgspec.Struct, kw_only=True):
@@ -46,7 +46,4 @@ def remember(path: Path | None, memory: Memory) -> None:
         return
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor, written = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(msgspec.json.encode(memory))
-        Path(written).replace(path)
+        write_whole(path, msgspec.json.encode(memory))

@@ -76,7 +76,7 @@ def checked_url(text: str) -> str:
 class Alerts(BaseModel):
     """When an open gap becomes an alarm, and how it is told: a table `[profiles.NAME.alerts]` of `config.toml`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     after: Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=86_400)] = 60.0
     """How much a server may owe before it is an alarm: seconds, or text such as "5m"."""

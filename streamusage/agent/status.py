@@ -86,7 +86,7 @@ class StatusFile:
         self._phase: AgentPhase | None = None
         self._phase_since = 0
         self.last: Status | None = None
-        """What was written last."""
+        """What was written last; `None` before that, and once the server is not watched any more."""
 
     def write(
         self,

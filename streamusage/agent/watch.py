@@ -44,22 +44,24 @@ async def _watch_units(units: tuple[AgentConfig, ...], statuses: list[StatusFile
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopping.set)
-    watches = (_watch(unit, clock, stopping, status) for unit, status in zip(units, statuses, strict=True))
+    watches = (watch_one(unit, clock, stopping, status) for unit, status in zip(units, statuses, strict=True))
     ended = await asyncio.gather(*watches, return_exceptions=True)
     for failure in ended:
         if failure is not None:
             raise failure
 
 
-async def _watch(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
+async def watch_one(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
+    """Watches one server until it is stopped. What ends it earlier is said, and raised."""
     try:
-        await _watch_one(unit, clock, stopping, status)
+        await _watch(unit, clock, stopping, status)
     except Exception as error:
         LOG.error("%s is not watched any more: %s", unit.server, error)
+        status.last = None
         raise
 
 
-async def _watch_one(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
+async def _watch(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
     service = unit.service
     journal = open_journal(unit.journal_path)
     source = source_of(unit.source, clock, unit.spool_path)

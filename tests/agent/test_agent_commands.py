@@ -14,14 +14,17 @@ from random import Random
 import httpx
 import pytest
 
-from streamusage.agent.journal import SqliteJournal
+from streamusage.agent.config import load_units
+from streamusage.agent.journal import JournalError, SqliteJournal
 from streamusage.agent.ledger import Ledger
 from streamusage.agent.logs import OneLine
 from streamusage.agent.metrics import exposition, serving_metrics
 from streamusage.agent.status import StatusFile, read_status
 from streamusage.agent.syncup import SyncUp
+from streamusage.agent.watch import watch_one
+from streamusage.clock import SteadyClock, SystemClock
 from tests.faults.media_server import MediaServer
-from tests.real.processes import free_port
+from tests.real.processes import Programs, free_port, until
 
 SECRET = "s3cret-token-of-the-agent"
 
@@ -68,6 +71,35 @@ def write_status(directory: Path) -> StatusFile:
     file.write(ledger, sync_up, "", -120, time.time_ns() // 1_000_000, 0)
     journal.close()
     return file
+
+
+async def test_a_source_that_cannot_be_watched_stops_no_other(tmp_path: Path) -> None:
+    (tmp_path / "no_directory").write_text("")
+    (tmp_path / "hls.log").write_text("")
+    path = tmp_path / "agent.toml"
+    path.write_text(
+        '[service]\nurl = "http://127.0.0.1:1"\ntoken_env = "AGENT_TOKEN"\n'
+        + "".join(
+            f'[[source]]\nserver = "{name}"\nkind = "hls"\naccess_log = "{tmp_path / "hls.log"}"\n'
+            f'journal = "{tmp_path / journal}"\n'
+            for name, journal in (("edge-1", "no_directory/journal.db"), ("edge-2", "journal.db"))
+        )
+    )
+    with Programs(tmp_path) as programs:
+        agent = programs.start(
+            "agent", [sys.executable, "-m", "streamusage.agent", "--config", str(path)], {"AGENT_TOKEN": SECRET}
+        )
+
+        def is_read() -> bool:
+            status = read_status(tmp_path / "journal.db")
+            return status is not None and status.last_reading_at is not None
+
+        await until(is_read, "edge-2 is read", seconds=30)
+        await until(lambda: "edge-1 is not watched any more" in agent.output(), "edge-1 is said to be given up")
+        assert agent.running
+        assert await asyncio.to_thread(agent.stop, seconds=30) == 3, "the failure is the exit code's, once all is over"
+    assert SECRET not in agent.output()
+    assert "Traceback" not in agent.output()
 
 
 def test_status_tells_what_is_owed(tmp_path: Path) -> None:
@@ -185,6 +217,19 @@ async def test_metrics_are_answered_in_prometheus_format(tmp_path: Path) -> None
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         assert (await http.get(f"http://127.0.0.1:{port}/other")).status_code == 404
     assert exposition([]).count("# TYPE") == exposition([]).count("# HELP") > 5
+
+
+async def test_metrics_tell_nothing_of_a_server_that_is_not_watched_any_more(tmp_path: Path) -> None:
+    file = write_status(tmp_path)
+    (tmp_path / "journal.db").unlink()
+    (tmp_path / "journal.db").mkdir()
+    (unit,) = load_units(config(tmp_path))
+    port = free_port()
+    async with serving_metrics([file], ("127.0.0.1", port)), httpx.AsyncClient(trust_env=False) as http:
+        assert "edge-1" in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+        with pytest.raises(JournalError):
+            await watch_one(unit, SteadyClock(SystemClock()), asyncio.Event(), file)
+        assert "edge-1" not in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
 
 
 @pytest.mark.parametrize("shape", ["text", "kv", "json"])

@@ -45,6 +45,8 @@ class Disk:
         self.power_fails_at: int | None = None
         self.error_at: int | None = None
         self.error: type[apsw.Error] = apsw.IOError
+        self.capacity: int | None = None
+        """How many bytes all files together may have; `None` for as many as there come."""
         self.off = False
 
     def call(self) -> None:
@@ -57,6 +59,9 @@ class Disk:
             raise PowerFailure
         if self.calls == self.error_at:
             raise self.error(f"scripted at call {self.calls}")
+
+    def size(self) -> int:
+        return sum(len(file.content()) for file in self.files.values())
 
     def after_power_failure(self, random: Random) -> "Disk":
         """What is found after power is back: of the writes that were not synced any part, in any order."""
@@ -118,6 +123,9 @@ class ForgetfulFile:
 
     def xWrite(self, data: bytes, offset: int) -> None:
         self.disk.call()
+        grows_by = max(0, offset + len(data) - self.xFileSize())
+        if self.disk.capacity is not None and grows_by and self.disk.size() + grows_by > self.disk.capacity:
+            raise apsw.FullError("the disk is full")
         self.file.pending.append((offset, bytes(data)))
 
     def xTruncate(self, size: int) -> None:

@@ -11,7 +11,7 @@ from random import Random
 import apsw
 import pytest
 
-from streamusage.agent.journal import DamagedJournalError, JournalError, SqliteJournal
+from streamusage.agent.journal import Ballast, DamagedJournalError, JournalError, SqliteJournal
 from streamusage.agent.keeping import Head
 from streamusage.agent.ledger import Ledger
 from streamusage.report import Acknowledgement, Based, EpochIssued
@@ -49,26 +49,40 @@ class Agent:
         self.server = MediaServer(random, self.now)
         self.kept: Head | None = None
 
-    def live(self, journal: SqliteJournal, steps: int) -> None:
+    def live(self, journal: SqliteJournal, steps: int, *, goes_on: bool = False) -> None:
+        """Where it `goes_on`, a transaction that fails does not end it: it takes the ledger from the journal again."""
         ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
         self.kept = ledger.head
         for _ in range(steps):
-            self.now += self.random.choice((40, 900, 30_000))
-            act = self.random.randrange(4)
-            if act == 0:
-                self.server.connect(self.now, self.random.choice(("publish", "play")), "stage-1")
-            elif act == 1 and self.server.open:
-                self.server.disconnect(self.now, self.random.choice(list(self.server.open)))
-            else:
-                self.server.move_bytes(self.now)
+            try:
+                self._step(ledger)
+            except JournalError:
+                if not goes_on:
+                    raise
+                ledger.reload()
+            self.kept = ledger.head
+
+    def _step(self, ledger: Ledger) -> None:
+        self.now += self.random.choice((40, 900, 30_000))
+        act = self.random.randrange(4)
+        if act == 0:
+            self.server.connect(self.now, self.random.choice(("publish", "play")), "stage-1")
+        elif act == 1 and self.server.open:
+            self.server.disconnect(self.now, self.random.choice(list(self.server.open)))
+        else:
+            self.server.move_bytes(self.now)
+        ledger.record(self.server.read(self.now, ledger.cursor))
+        self.kept = ledger.head
+        if ledger.head.must_ask:
+            ledger.continue_from(EpochIssued(epoch=1, based_on=Based(0, 0), now=self.now), ())
+        elif self.random.random() < 0.3:
+            got = Acknowledgement(epoch=1, acknowledged=ledger.head.revision, now=self.now)
+            ledger.acknowledge(got, self.now)
+
+    def count_minutes(self, ledger: Ledger, minutes: int) -> None:
+        for _ in range(minutes):
+            self.now += 60_000
             ledger.record(self.server.read(self.now, ledger.cursor))
-            self.kept = ledger.head
-            if ledger.head.must_ask:
-                ledger.continue_from(EpochIssued(epoch=1, based_on=Based(0, 0), now=self.now), ())
-            elif self.random.random() < 0.3:
-                got = Acknowledgement(epoch=1, acknowledged=ledger.head.revision, now=self.now)
-                ledger.acknowledge(got, self.now)
-            self.kept = ledger.head
 
 
 def lost(kept: Head, found: Head) -> str:
@@ -135,8 +149,9 @@ def test_the_same_check_fails_when_commits_are_not_synced() -> None:
     assert any(problems)
 
 
+@pytest.mark.parametrize("goes_on", [False, True], ids=["started again", "goes on"])
 @pytest.mark.parametrize("error", [apsw.IOError, apsw.FullError], ids=["EIO", "ENOSPC"])
-def test_every_io_call_may_fail_once(error: type[apsw.Error]) -> None:
+def test_every_io_call_may_fail_once(error: type[apsw.Error], goes_on: bool) -> None:
     """For every k the k-th call fails; the agent goes on with what the journal has, and the figures come out right."""
     whole = Disk()
     with journal_on(whole) as journal:
@@ -147,9 +162,10 @@ def test_every_io_call_may_fail_once(error: type[apsw.Error]) -> None:
         agent = Agent(Random(5))
         try:
             with journal_on(disk) as journal:
-                agent.live(journal, 25)
+                agent.live(journal, 25, goes_on=goes_on)
         except JournalError:
-            pass
+            if goes_on and agent.kept is not None:
+                pytest.fail(f"call {k} ended an agent that had begun")
         disk.error_at = None
         with journal_on(disk) as journal:
             journal.check()
@@ -157,3 +173,37 @@ def test_every_io_call_may_fail_once(error: type[apsw.Error]) -> None:
             if agent.kept is not None:
                 assert not lost(agent.kept, ledger.head), f"call {k}"
             check_conserved(agent, ledger)
+
+
+class HeldOnDisk:
+    """A ballast on the simulated disk: the room that it gives up is there at once."""
+
+    def __init__(self, disk: Disk) -> None:
+        self.disk = disk
+
+    def give(self) -> None:
+        assert self.disk.capacity is not None
+        self.disk.capacity += Ballast.BYTES
+
+
+@pytest.mark.parametrize("has_ballast", [True, False])
+def test_a_full_disk_takes_an_acknowledgement_once_the_ballast_is_given_up(has_ballast: bool) -> None:
+    disk, agent = Disk(), Agent(Random(5))
+    with journal_on(disk) as journal:
+        agent.live(journal, 25)
+        ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
+        journal._ballast = HeldOnDisk(disk) if has_ballast else None  # type: ignore[assignment]
+        disk.capacity = disk.size()
+        with pytest.raises(JournalError, match="full"):
+            agent.count_minutes(ledger, 1_000)
+        ledger.reload()
+        report = ledger.report(agent.now, "online")
+        assert report is not None
+        got = Acknowledgement(epoch=1, acknowledged=report.upto, now=agent.now)
+        if has_ballast:
+            ledger.acknowledge(got, agent.now)
+            assert ledger.head.acknowledged == report.upto > 0
+            check_conserved(agent, ledger)
+        else:
+            with pytest.raises(JournalError, match="full"):
+                ledger.acknowledge(got, agent.now)

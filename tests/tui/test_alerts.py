@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from streamusage.answers import ServerState
+from streamusage.client import UsageClient
 from tests.tui.scripted import scripted_estate
 from tests.tui.test_console import shown, until
 from tests.tui.test_gap_truth import BEGINS
@@ -60,7 +61,10 @@ async def test_the_command_is_told_by_its_environment_and_never_the_token(
     )
     said: list[str] = []
     alert = Alert("raised", "$(touch x); edge", 4 * MINUTE)
-    await run_command(alert, (sys.executable, "-c", program, str(out)), said.append)
+    monkeypatch.setenv("STREAMTOP_OF_PROD", "secret-of-prod")
+    async with UsageClient("http://127.0.0.1:9", "secret-of-prod") as client:
+        command = (sys.executable, "-c", program, str(out))
+        await run_command(alert, command, said.append, client.without_token)
     assert msgspec.json.decode(out.read_bytes()) == {
         "STREAMTOP_ALERT": "raised",
         "STREAMTOP_ALERT_SERVER": "$(touch x); edge",

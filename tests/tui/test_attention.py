@@ -1,5 +1,6 @@
 """What the console does by time and attention: polls slow down unseen, a summary on return, `:arm`, `:jump`."""
 
+import asyncio
 import re
 import time
 from datetime import UTC
@@ -84,6 +85,23 @@ async def test_a_terminal_without_focus_is_polled_for_less_often(tmp_path: Path)
         app.post_message(events.AppFocus())
         await until(pilot, lambda: len(manager.asked_at_s) > polled, "a poll at once")
         await until(pilot, lambda: any(rest < 0.9 for rest in manager.rests_s(polled)), "a poll every 0.2 s again")
+
+
+async def test_a_service_that_takes_its_time_is_polled_for_less_often(tmp_path: Path) -> None:
+    """A large answer is not asked for again before four times as long has passed as it took."""
+    took_s = 0.3
+
+    async def slowly(asked: Asked) -> bytes:
+        given = manager._answer(asked)
+        if asked.path.endswith("/usage"):
+            await asyncio.sleep(took_s)
+        return given
+
+    async with TimedManager(wire("cam")) as manager, UsageClient(manager.url, manager.token) as client:
+        manager.answer = slowly
+        async with console(client, tmp_path).run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: len(manager.rests_s(0)) >= 2, "three polls")
+            assert min(manager.rests_s(0)) >= 5 * took_s - 0.01, "instead of every 0.2 s"
 
 
 async def test_on_return_it_says_what_went_on_meanwhile(tmp_path: Path) -> None:

@@ -170,6 +170,13 @@ def month(app: ConsoleApp) -> date:
     return screen.first
 
 
+def day_row(app: ConsoleApp) -> int:
+    """Where the cursor stands among the roles and servers of a day."""
+    screen = app.screen
+    assert isinstance(screen, DaysScreen)
+    return screen._cursor()
+
+
 def is_open(app: ConsoleApp) -> bool:
     return isinstance(app.screen, DaysScreen) and app.screen.opened is not None
 
@@ -178,10 +185,12 @@ DAYS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "open": ([], is_open, lambda app, was: is_open(app) != was),
     "pan(-1)": ([], month, lambda app, at: month(app) < at),
     "pan(1)": (["h"], month, lambda app, at: month(app) > at),
-    **{
-        name: ([], lambda app: None, shows(DaysScreen))
-        for name in ("move(1)", "move(-1)", "move_page(1)", "move_page(-1)", "first", "last")
-    },
+    "move(1)": (["enter"], day_row, lambda app, at: day_row(app) == at + 1),
+    "move(-1)": (["enter", "j", "j"], day_row, lambda app, at: day_row(app) == at - 1),
+    "move_page(1)": (["enter"], day_row, lambda app, at: day_row(app) > at + 1),
+    "move_page(-1)": (["enter", "end"], day_row, lambda app, at: day_row(app) < at - 1),
+    "first": (["enter", "end"], day_row, lambda app, _: day_row(app) == 0),
+    "last": (["enter"], day_row, lambda app, _: day_row(app) == 4),
     "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
     "back": ([], lambda app: None, lambda app, _: app.screen is app.sessions_screen),
 }
@@ -250,7 +259,10 @@ async def test_every_key_does_what_it_says(
                 directory.mkdir()
                 monkeypatch.chdir(directory)
                 await as_at_first(pilot, app, context)
-                await pilot.press(*before_keys)
+                for before_key in before_keys:
+                    await pilot.press(before_key)
+                    await until(pilot, lambda: not app.reads.awaits, "what it asked for")
+                    await pilot.pause()
                 before = look(app)
                 await pilot.press(key)
                 await until(
@@ -258,6 +270,26 @@ async def test_every_key_does_what_it_says(
                     lambda check=check, before=before: check(app, before),
                     f"{context.value}: {key} for {action.name}",
                 )
+
+
+async def test_the_gaps_of_a_cell_are_gone_through_one_by_one(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("g")
+        await until(pilot, lambda: drawn_gaps(app), "coverage")
+        await pilot.press("j", *["minus"] * 7)
+        await until(pilot, lambda: drawn_gaps(app) and cell_ms(app) == 7_200_000, "cells of two hours")
+        await pilot.press("N", "enter")
+        await until(pilot, lambda: isinstance(app.screen, GapScreen) and app.screen.is_drawn, "the gap")
+        gap = app.screen
+        assert isinstance(gap, GapScreen)
+        began = [gap.gap.from_ms]
+        for key in ("n", "n", "N"):
+            await pilot.press(key)
+            began.append(gap.gap.from_ms)
+        first, second, again, back = began
+        assert first != second
+        assert again == first, "round and round"
+        assert back == second
 
 
 def drawn_gaps(app: ConsoleApp) -> bool:

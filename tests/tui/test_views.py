@@ -13,6 +13,7 @@ from tests.tui.test_bindings import drawn, drawn_gaps, opened
 from tests.tui.test_console import console, until, with_figures
 from tui.actions import Context
 from tui.demo.tour import TourApp
+from tui.memory import Memory, recall, remember
 from tui.screens.gaps import GapsScreen
 from tui.screens.picker import Picker
 from tui.screens.servers import ServersScreen
@@ -135,3 +136,18 @@ async def test_a_notice_goes_with_what_it_told_of(store_of_an_hour: Path, tmp_pa
         assert "deletes are off" in drawn(app)
         await pilot.press("0")
         assert "deletes are off" not in drawn(app)
+
+
+def test_a_table_that_cannot_be_remembered_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "prod.json"
+    remember(path, Memory(filter="cam"))
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    remember(path, Memory(filter="other"))
+    assert recall(path).filter == "cam"
+    assert [one.name for one in tmp_path.iterdir()] == ["prod.json"]

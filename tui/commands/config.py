@@ -1,5 +1,6 @@
 """`streamtop config`: every setting, its value, and where that came from."""
 
+import shlex
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,7 +11,7 @@ from tui.actions import ACTIONS, with_keys
 from tui.commands.failure import USAGE, CommandFailed
 from tui.commands.shell import format_option, say
 from tui.output import Column, Format, View, print_rows, same_named
-from tui.settings import Config, Connection, Profile, SettingsError, config_path, load_config, resolve
+from tui.settings import Alerts, Config, Connection, Profile, SettingsError, config_path, load_config, resolve
 
 
 class Setting(NamedTuple):
@@ -68,7 +69,12 @@ def _settings(loaded: Config, connection: Connection) -> Iterator[Setting]:
         if key in ("url", "token_file", "token_env"):
             continue
         source = f"{path} [profiles.{name}]" if key in chosen.model_fields_set else "default"
-        yield Setting(key, printable(str(getattr(chosen, key))), source, _meaning(key))
+        if key != "alerts":
+            yield Setting(key, printable(str(getattr(chosen, key))), source, _meaning(key))
+            continue
+        for part, field in Alerts.model_fields.items():
+            source = f"{path} [profiles.{name}.alerts]" if part in chosen.alerts.model_fields_set else "default"
+            yield Setting(f"alerts.{part}", printable(_alert(chosen.alerts, part)), source, _told(field.description))
     for key in sorted(loaded.keys):
         yield Setting(f"keys.{key}", loaded.keys[key], f"{path} [keys]", "")
 
@@ -80,5 +86,14 @@ def _keys(loaded: Config) -> Iterator[Setting]:
             yield Setting(action.name, with_keys(action, loaded.keys).keys, source, action.help)
 
 
+def _alert(alerts: Alerts, part: str) -> str:
+    value = getattr(alerts, part)
+    return shlex.join(value) if isinstance(value, tuple) else str(value)
+
+
 def _meaning(key: str) -> str:
-    return " ".join((Profile.model_fields[key].description or "").split())
+    return _told(Profile.model_fields[key].description)
+
+
+def _told(description: str | None) -> str:
+    return " ".join((description or "").split())

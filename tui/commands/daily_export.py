@@ -1,9 +1,6 @@
 """`streamtop daily export` and `verify`: the statement that a bill rests on."""
 
-import os
 import sys
-import tempfile
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +17,7 @@ from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, say, talk
 from tui.model.statement import NotSignedOffError, statement, verified
 from tui.settings import Connection
+from tui.whole_file import write_whole
 
 
 class _Read(NamedTuple):
@@ -102,19 +100,7 @@ def verify(file: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Puts the statement into the file, whole or not at all."""
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).chmod(0o644)
-            Path(name).replace(path)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        write_whole(path, content, mode=0o644)
     except OSError as error:
         raise CommandFailed(f"cannot write {path}: {error.strerror}; nothing was written", THIS_MACHINE) from None

@@ -131,7 +131,7 @@ class ConsoleScreen(Screen[None]):
         self.console_app.save_bundle(file)
 
     def action_latency(self) -> None:
-        self.app.push_screen(Page(latency_lines(self.state), closed_by="L"))
+        self.app.push_screen(Page(latency_lines(self.state), closed_by=("L",)))
 
 
 def latency_lines(state: ConsoleState) -> list[str]:

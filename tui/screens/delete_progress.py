@@ -9,12 +9,13 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tui.deleter import Outcome, in_words
 from tui.model.text import safe
+from tui.screens.page import Page
 
 _BAR_CELLS = 60
 MOST_LISTED = 200
@@ -57,25 +58,11 @@ class DeleteProgress(ModalScreen[None]):
             self._stop()
 
 
-class DeleteResult(ModalScreen[None]):
+class DeleteResult(Page):
     """What became of a delete that did not go through whole."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q", "dismiss", "close", show=False),
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-    ]
-
     def __init__(self, outcome: Outcome) -> None:
-        super().__init__()
-        self._outcome = outcome
-
-    def compose(self) -> ComposeResult:
-        with VerticalScroll(id="help"):
-            yield Static("\n".join(lines(self._outcome)), markup=False)
-
-    def action_scroll(self, by: int) -> None:
-        self.query_one("#help").scroll_relative(y=by, animate=False)
+        super().__init__(lines(outcome))
 
 
 def lines(outcome: Outcome) -> list[str]:
@@ -89,5 +76,4 @@ def lines(outcome: Outcome) -> list[str]:
         told.append(f"not tried   {safe(f'{key.scope}/{key.name}')}  {key.start_time}")
     if len(outcome.not_tried) > MOST_LISTED:
         told.append(f"… and {len(outcome.not_tried) - MOST_LISTED:,} more")
-    told += ["", "All of them are in the journal of deleted records: streamtop journal", "", "esc closes"]
-    return told
+    return [*told, "", "All of them are in the journal of deleted records: streamtop journal"]

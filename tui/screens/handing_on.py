@@ -66,9 +66,9 @@ class HandingOn(ConsoleScreen):
         if session is not None:
             record = msgspec.json.format(msgspec.json.encode(record_of(session)), indent=2).decode()
             told = [] if session.recorded else ["There is no usage record yet: this is what the live list says.", ""]
-            self.app.push_screen(Page([*told, *map(safe, record.split("\n"))], closed_by="J"))
+            self.app.push_screen(Page([*told, *map(safe, record.split("\n"))], closed_by=("J",)))
 
     def action_command(self) -> None:
         session = self.table.cursor_session
         if session is not None:
-            self.app.push_screen(Page([safe(self.console_app.outbox.curl(session))], closed_by="c"))
+            self.app.push_screen(Page([safe(self.console_app.outbox.curl(session))], closed_by=("c",)))

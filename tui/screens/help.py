@@ -2,17 +2,10 @@
 
 from collections.abc import Iterable, Mapping
 from textwrap import wrap
-from typing import ClassVar
-
-from rich.text import Text
-from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import ModalScreen
-from textual.widgets import Static
 
 from tui.actions import NO_KEYMAP, Context, available
 from tui.model.text import padded, width
+from tui.screens.page import Page
 
 _GLYPHS = (
     ("█ live", "seen as it happened"),
@@ -24,7 +17,6 @@ _GLYPHS = (
     ("  (blank)", "not running, or nobody looked"),
     ("– ", "not known, which is not a zero"),
 )
-
 
 _CELLS = 72
 
@@ -40,38 +32,23 @@ def _listed(entries: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-class HelpScreen(ModalScreen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q,enter,f1", "dismiss", "close", show=False),
-        Binding("j,down", "scroll(1)", "down", show=False),
-        Binding("k,up", "scroll(-1)", "up", show=False),
-    ]
-
+class HelpScreen(Page):
     def __init__(self, context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP) -> None:
-        super().__init__()
-        self._keymap = keymap
-        self._place = context
-        self._read_only = read_only
+        super().__init__(_lines(context, read_only, keymap), closed_by=("question_mark", "f1"))
 
-    def compose(self) -> ComposeResult:
-        with VerticalScroll(id="help"):
-            yield Static(self._text(), markup=False)
 
-    def action_scroll(self, lines: int) -> None:
-        self.query_one("#help").scroll_relative(y=lines, animate=False)
-
-    def _text(self) -> Text:
-        lines = [
-            f"Keys in the {self._place.value} view" + (", read-only: nothing can be deleted" if self._read_only else "")
-        ]
-        lines.append("")
-        actions = available(self._place, read_only=self._read_only, keymap=self._keymap)
-        lines += _listed((action.shown, action.help) for action in actions if action.keys)
-        lines += ["", "By name, after :", ""]
-        lines += _listed(
-            (f"{action.command} {action.takes}".rstrip(), action.help) for action in actions if not action.keys
-        )
-        lines += ["", "How figures and times came", ""]
-        lines += _listed(_GLYPHS)
-        lines += ["", "esc closes"]
-        return Text("\n".join(lines))
+def _lines(context: Context, read_only: bool, keymap: Mapping[str, str]) -> list[str]:
+    actions = available(context, read_only=read_only, keymap=keymap)
+    return [
+        f"Keys in the {context.value} view" + (", read-only: nothing can be deleted" if read_only else ""),
+        "",
+        *_listed((action.shown, action.help) for action in actions if action.keys),
+        "",
+        "By name, after :",
+        "",
+        *_listed((f"{action.command} {action.takes}".rstrip(), action.help) for action in actions if not action.keys),
+        "",
+        "How figures and times came",
+        "",
+        *_listed(_GLYPHS),
+    ]

@@ -1,4 +1,4 @@
-"""A page of text to read: a raw record, a command, where a poll's time went."""
+"""A page of text to read: help, a raw record, a command, what became of a delete, where a poll's time went."""
 
 from typing import ClassVar
 
@@ -6,6 +6,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.events import Key
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
@@ -19,18 +20,18 @@ class Page(ModalScreen[None]):
         Binding("k,up", "scroll(-1)", "up", show=False),
     ]
 
-    def __init__(self, lines: list[str], closed_by: str = "") -> None:
+    def __init__(self, lines: list[str], closed_by: tuple[str, ...] = ()) -> None:
         super().__init__()
         self._lines = lines
         self._closed_by = closed_by
-        """The key that opened the page closes it too."""
+        """The keys that open the page close it too."""
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help"):
             yield Static(Text("\n".join([*self._lines, "", "esc closes"])), markup=False, id="page")
 
-    def on_key(self, event: object) -> None:
-        if self._closed_by and getattr(event, "key", "") == self._closed_by:
+    def on_key(self, event: Key) -> None:
+        if event.key in self._closed_by:
             self.dismiss()
 
     def action_scroll(self, by: int) -> None:

@@ -77,21 +77,7 @@ class Asker:
         auth: httpx.Auth | None = None,
     ) -> bytes:
         """The body of a 200 answer. Raises `SourceError`; one with a status has it as `StatusError.status`."""
-        return await self.ask("GET", parts, query=query, headers=headers, auth=auth)
-
-    async def ask(
-        self,
-        method: str,
-        parts: tuple[str, ...],
-        *,
-        query: Mapping[str, str] | None = None,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        auth: httpx.Auth | None = None,
-    ) -> bytes:
-        """As `get`, with any method and a body."""
-        answer = await self.answer(method, parts, query=query, headers=headers, body=body, auth=auth)
-        return answer.body
+        return (await self.answer("GET", parts, query=query, headers=headers, auth=auth)).body
 
     async def answer(
         self,
@@ -103,7 +89,7 @@ class Asker:
         body: bytes | None = None,
         auth: httpx.Auth | None = None,
     ) -> "Answered":
-        """As `ask`, with the server's time beside the body."""
+        """As `get`, with any method and a body, and with the server's time beside the answer's."""
         path = "".join(f"/{quote(part, safe='')}" for part in parts)
         shown = self.url + path
         seconds = self._timeout_seconds

@@ -102,15 +102,7 @@ class IcecastSource:
             ended=ended_of(lines, before.mounts, mounts),
             cursor=str(Cursor(str(position or ""), mounts)),
             logs_ends=relies_on_log,
-            misses=(
-                NO_LOG
-                if not relies_on_log
-                else LINES_LOST
-                if lost
-                else SOURCE_LEFT
-                if _has_left(before.mounts, mounts)
-                else ""
-            ),
+            misses=_misses(relies_on_log, lost, _has_left(before.mounts, mounts)),
             step_ms=STEP_MS,
         )
 
@@ -171,11 +163,10 @@ def ended_of(
     ended = []
     for line in lines:
         if line.kind == "source":
-            began_s = line.ended_s - line.lasted_s
+            told_s = line.ended_s - line.lasted_s
             of_path = lives.setdefault(line.path, set())
-            began_s = min(of_path, key=lambda known: abs(known - began_s), default=began_s) if of_path else began_s
-            if abs(began_s - (line.ended_s - line.lasted_s)) > 2:
-                began_s = line.ended_s - line.lasted_s
+            nearest_s = min(of_path, key=lambda known_s: abs(known_s - told_s), default=told_s)
+            began_s = nearest_s if abs(nearest_s - told_s) <= 2 else told_s
             of_path.add(began_s)
             ended.append(_ended(line, "publish", life_of(line.path, began_s), ""))
     for line in lines:
@@ -226,6 +217,12 @@ def _viewer(path: str, listener: Listener, looked_s: int, at: int) -> ViewerRead
         protocol=PROTOCOL,
         age_ms=max(0, at - max(0, looked_s - listener.connected_s) * 1000),
     )
+
+
+def _misses(relies_on_log: bool, lines_lost: bool, source_left: bool) -> str:
+    if not relies_on_log:
+        return NO_LOG
+    return LINES_LOST if lines_lost else SOURCE_LEFT if source_left else ""
 
 
 def _has_left(before: Mapping[str, int], now: Mapping[str, int]) -> bool:

@@ -5,15 +5,15 @@ are the clients' own, but the request comes first after the time, in quotation m
 """
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal, NamedTuple
 
+from streamusage.agent.sources.log_time import TIME_LOCAL, seconds_of
+
 _LINE = re.compile(
-    r"(\S{1,64}) \S+ .{0,256}?\[(\d\d)/(\w{3})/(\d{4}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\] "
+    rf"(\S{{1,64}}) \S+ .{{0,256}}?\[{TIME_LOCAL}\] "
     r'"(GET|PUT|SOURCE) ([^\s"]{1,4096}) [A-Z]{3,5}/\d\.\d" (\d{3}) (\d{1,15}) ".*" (\d{1,9})$'
 )
 _OTHER = re.compile(r"\S{1,64} \S+ .{0,256}?\[[^\]]+\] \"")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 class LogLine(NamedTuple):
@@ -35,7 +35,7 @@ def parse_line(line: bytes) -> LogLine | None:
     if match is None:
         return None
     ip, *when, method, path, status, sent, lasted = match.groups()
-    ended_s = _second(*when)
+    ended_s = seconds_of(*when)
     path = path.partition("?")[0]
     if status != "200" or ended_s is None or path.startswith("/admin/"):
         return None
@@ -45,16 +45,3 @@ def parse_line(line: bytes) -> LogLine | None:
 def is_line(line: bytes) -> bool:
     """Whether it is a line of an access log at all."""
     return _OTHER.match(line.decode("utf-8", "replace")) is not None
-
-
-def _second(
-    day: str, month: str, year: str, hour: str, minute: str, second: str, sign: str, zone_hours: str, zone_minutes: str
-) -> int | None:
-    offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes)) * (-1 if sign == "-" else 1)
-    try:
-        local = datetime(
-            int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=timezone(offset)
-        )
-        return max(0, int(local.astimezone(UTC).timestamp()))
-    except (ValueError, OverflowError):
-        return None

@@ -5,10 +5,10 @@ therefore not read at all. Names are brought to the form that the statistics pag
 """
 
 import re
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Literal
 
 from streamusage.agent.source import EndedConnection
+from streamusage.agent.sources.log_time import TIME_LOCAL, seconds_of
 from streamusage.agent.sources.nginx_stat import NAMELESS
 
 LOG_FORMAT = (
@@ -21,12 +21,9 @@ _COMMANDS = "(NONE|PLAY|PUBLISH|PLAY\\+PUBLISH)"
 _START = re.compile(rf'(\d{{1,12}})\.(\d{{3}}) (\d{{1,20}}) \S+ "{_COMMANDS}" "')
 _FIGURES = re.compile(r'" rx=(\d{1,10}) tx=(\d{1,10}) t=(\d{1,10})(?= "|$)')
 
-_COMBINED_START = re.compile(
-    rf'\S+ \[(\d\d)/(\w{{3}})/(\d{{4}}):(\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)\] {_COMMANDS} "'
-)
+_COMBINED_START = re.compile(rf'\S+ \[{TIME_LOCAL}\] {_COMMANDS} "')
 _COMBINED_FIGURES = re.compile(r'" - (\d{1,10}) (\d{1,10}) "')
 _COMBINED_END = re.compile(r'" \((?:(\d{1,6})d )?(?:(\d{1,2})h )?(?:(\d{1,2})m )?(\d{1,2})s\)$')
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
@@ -77,8 +74,8 @@ def _documented(text: str, start: re.Match[str]) -> EndedConnection | None:
 def _combined(text: str, start: re.Match[str]) -> EndedConnection | None:
     figures = list(_COMBINED_FIGURES.finditer(text, start.end() - 1))
     end = _COMBINED_END.search(text)
-    ended_at = _time_local(start)
-    if len(figures) != 1 or end is None or ended_at is None:
+    ended_s = seconds_of(*start.groups()[:9])
+    if len(figures) != 1 or end is None or ended_s is None:
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in end.groups())
     lasted = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
@@ -90,21 +87,9 @@ def _combined(text: str, start: re.Match[str]) -> EndedConnection | None:
         scope=as_on_the_page(scope),
         name=as_on_the_page(names[0]) if names else "",
         protocol="rtmp",
-        ended_at=ended_at,
+        ended_at=ended_s * 1000,
         duration_ms=lasted * 1000,
         granularity_ms=1000,
         bytes_in=received,
         bytes_out=sent,
     )
-
-
-def _time_local(start: re.Match[str]) -> int | None:
-    day, month, year, hour, minute, second, sign, offset_hours, offset_minutes = start.groups()[:9]
-    offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes)) * (-1 if sign == "-" else 1)
-    try:
-        local = datetime(
-            int(year), _MONTHS.index(month) + 1, int(day), int(hour), int(minute), int(second), tzinfo=timezone(offset)
-        )
-        return max(0, int(local.astimezone(UTC).timestamp()) * 1000)
-    except (ValueError, OverflowError):
-        return None

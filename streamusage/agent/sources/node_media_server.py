@@ -199,7 +199,7 @@ class NodeMediaServerSource:
             )
         body = msgspec.json.encode({"username": self._user, "password": self._password()})
         try:
-            answer = await self._asker.ask(
+            answered = await self._asker.answer(
                 "POST", ("api", "v1", "login"), headers={"Content-Type": "application/json"}, body=body
             )
         except StatusError as error:
@@ -207,7 +207,7 @@ class NodeMediaServerSource:
                 self._login_refused_ms = now
             raise
         self._login_refused_ms = None
-        token = decoded(answer, _LoginAnswer, "/api/v1/login").data.token
+        token = decoded(answered.body, _LoginAnswer, "/api/v1/login").data.token
         if not token.isascii() or not token.isprintable():
             raise SourceError("/api/v1/login answered what is no token")
         self._token = token

@@ -1,0 +1,22 @@
+"""Writes a file whole or not at all: whoever reads it sees the old content or the new; a full disk leaves the old."""
+
+import os
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+
+def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Puts the content into the file. Raises `OSError`; nothing is left behind then."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(mode)
+        Path(name).replace(path)
+    except BaseException:
+        with suppress(OSError):
+            Path(name).unlink()
+        raise
