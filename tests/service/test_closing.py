@@ -244,6 +244,18 @@ async def test_a_server_removed_in_order_and_then_by_force_was_out_of_service_fr
         assert (told["removed"], told["removed_at"]) == (None, None)
 
 
+async def test_a_server_removed_at_midnight_is_not_expected_in_the_day_that_begins(tmp_path: Path) -> None:
+    async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
+        gone, there = an_agent(estate), an_agent(estate, "origin-1")
+        estate.clock.now = utc(2026, 11, 21)
+        await gone.sync_up()
+        assert (await estate.ask("DELETE", "/api/v1/servers/edge-1?force=true")).status_code == 200
+        estate.clock.now = utc(2026, 11, 22)
+        await there.sync_up()
+        assert set(await days(estate, "2026-11-20")) == {"edge-1", "origin-1"}
+        assert set(await days(estate, "2026-11-21")) == {"origin-1"}
+
+
 async def test_a_server_that_says_it_began_in_the_year_287396_holds_nobody_up(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,6 +13,7 @@ from streamusage.report import SlotRow
 from tests.postgresql import Cluster
 from tests.service.conftest import NOW, Estate, a_record, an_estate
 from tests.service.reporting import ReportingAgent, a_session
+from tests.service.test_writer import Held
 
 pytestmark = pytest.mark.postgresql
 
@@ -119,3 +120,22 @@ async def test_a_delete_whose_commit_is_lost_is_not_called_undone(
             if entry["operation"] == "delete stream"
         ]
         assert len(deletes) == (cut == "after"), "the audit log knows what became of it"
+
+
+async def test_deletes_whose_common_commit_is_lost_are_not_tried_again(tmp_path: Path, postgresql: Cluster) -> None:
+    """Each would find nothing to delete any more, and its client be told that there never was anything."""
+    async with wired(tmp_path, postgresql) as (estate, wire):
+        await estate.take_in(a_record(MARK), a_record("b"))
+        writer, held = estate.running.service.writer, Held()
+        first = writer.submit(held)
+        assert await asyncio.to_thread(held.began.wait, 10)
+        deletes = [asyncio.create_task(estate.usage("DELETE", f"/live/{name}")) for name in (MARK, "b")]
+        async with asyncio.timeout(20):
+            while writer._queue.qsize() < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        wire.cut = "after"
+        held.go.set()
+        assert [(await answer).status_code for answer in deletes] == [503, 503]
+        assert (first.done(), wire.cuts) == (True, 1)
+        entries = (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
+        assert sorted(entry["operation"] for entry in entries) == ["delete stream", "delete stream", "import"]
