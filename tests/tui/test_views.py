@@ -5,6 +5,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from streamusage.client import UsageClient
 from streamusage.usage import ToldRecord
@@ -188,3 +189,29 @@ async def test_a_dialog_that_is_left_while_it_reads_again_takes_nothing_with_it(
         await pilot.pause(0.3)
         assert app.screen is app.sessions_screen
         assert len(await app.client.usage()) == before
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes"),
+    [
+        *((opens, "escape") for opens in ("L", "question_mark", "colon", "S", "C", "d", "D", "g", "s", "y")),
+        ("L", "L"),
+        ("J", "J"),
+        ("S", "enter"),
+        ("C", "enter"),
+        ("D", "enter"),
+    ],
+)
+async def test_a_key_that_is_held_down_closes_one_screen_and_no_more(
+    store_of_an_hour: Path, tmp_path: Path, opens: str, closes: str
+) -> None:
+    """Keys may come faster than screens close."""
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("end", opens)
+        assert app.screen is not app.sessions_screen
+        for _ in range(6):
+            app.post_message(events.Key(closes, closes if len(closes) == 1 else None))
+        await pilot.pause(0.3)
+        assert app.sessions_screen in app.screen_stack
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.sessions_screen, "the sessions")

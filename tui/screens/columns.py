@@ -5,14 +5,14 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 
 from tui.model.columns import SHOWN
 from tui.model.text import padded
+from tui.screens.dialog import Dialog
 from tui.widgets.lines import Line, Part
 
 
-class ColumnsScreen(ModalScreen[list[str]]):
+class ColumnsScreen(Dialog[list[str]]):
     """Gives the names of the chosen columns in their order."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

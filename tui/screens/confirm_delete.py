@@ -11,7 +11,6 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from streamusage.client import UsageApiError
@@ -19,6 +18,7 @@ from streamusage.usage import ToldRecord, UsageRecord
 from tui.model import deletion
 from tui.model.deletion import DeletePlan, Radius
 from tui.model.text import safe
+from tui.screens.dialog import Dialog
 from tui.state import ConsoleState
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ MOST_ASKED_ONE_BY_ONE = 20
 """Streams that are read again each by itself; of more, everything is."""
 
 
-class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
+class ConfirmDelete(Dialog[list[UsageRecord] | None]):
     """Gives the records to delete, all of them among the frozen keys, or `None`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -123,8 +123,6 @@ class ConfirmDelete(ModalScreen[list[UsageRecord] | None]):
             return
         finally:
             self._checking = False
-        if not self.is_current:
-            return  # cancelled meanwhile: to close now would close the screen below
         since = deletion.since_asked(plan, records)
         keys = set(plan.keys)
         chosen = [record for record in records if record.key in keys and isinstance(record, UsageRecord)]

@@ -10,11 +10,11 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
 from tui.deleter import Outcome, in_words
 from tui.model.text import safe
+from tui.screens.dialog import Dialog
 from tui.screens.page import Page
 
 _BAR_CELLS = 60
@@ -22,7 +22,7 @@ MOST_LISTED = 200
 """Failures that are listed one by one."""
 
 
-class DeleteProgress(ModalScreen[None]):
+class DeleteProgress(Dialog[None]):
     """`stop` is called once, by the button or by esc; the screen goes when the delete is over."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "stop", "stop", show=False)]

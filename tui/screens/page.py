@@ -7,11 +7,12 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.events import Key
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
+from tui.screens.dialog import Dialog
 
-class Page(ModalScreen[None]):
+
+class Page(Dialog[None]):
     """Lines that are safe to draw."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

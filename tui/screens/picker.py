@@ -7,10 +7,10 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from tui.model.text import padded, width
+from tui.screens.dialog import Dialog
 from tui.widgets.lines import Line, Part
 
 _MOST_LINES = 14
@@ -31,7 +31,7 @@ class Picked(NamedTuple):
     argument: str
 
 
-class Picker(ModalScreen[Picked | None]):
+class Picker(Dialog[Picked | None]):
     """Gives what was picked and what was typed after it, or `None`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
