@@ -57,7 +57,7 @@ class Asked(NamedTuple):
 
 
 class Exchange:
-    """The connection to one service, and its token. Raises `BadAddress` where either, or the way there, cannot be used."""
+    """The connection to one service, and its token. Raises `BadAddress` where it cannot be gone to."""
 
     def __init__(
         self,
