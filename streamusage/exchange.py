@@ -57,7 +57,7 @@ class Asked(NamedTuple):
 
 
 class Exchange:
-    """The connection to one service, and its token. Raises `BadAddress` where either cannot be used."""
+    """The connection to one service, and its token. Raises `BadAddress` where it cannot be gone to."""
 
     def __init__(
         self,
@@ -72,7 +72,7 @@ class Exchange:
         self._token = _checked_token(token)
         self._largest_answer_bytes = largest_answer_bytes
         self._answer_seconds = answer_seconds
-        self._http = httpx.AsyncClient(timeout=httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS))
+        self._http = _http_client(silence_seconds)
         self.base_url = str(self._base).rstrip("/")
         self.host = _host(self._base)
         """Host and port, for messages."""
@@ -190,6 +190,16 @@ def _why_not_connected(said: str) -> str:
     if "not known" in said or "resolution" in said or "getaddrinfo" in said:
         return "no such host; check the address"
     return "nothing answers there; is it running, and is the address right?"
+
+
+def _http_client(silence_seconds: float) -> httpx.AsyncClient:
+    try:
+        return httpx.AsyncClient(timeout=httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS))
+    except (ValueError, ImportError, httpx.InvalidURL):  # whose texts may hold the proxy's login
+        raise BadAddress(
+            "the environment names a proxy that cannot be gone through: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
+            "http:// or https:// addresses; correct them, or name this host in NO_PROXY"
+        ) from None
 
 
 def _checked_address(base_url: str) -> httpx.URL:

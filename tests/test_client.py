@@ -224,6 +224,16 @@ class TestRefusals:
             UsageClient("http://a", "s3cret\nmore")
         assert "s3cret" not in str(caught.value)
 
+    @pytest.mark.parametrize("proxy", ["socks5://me:pr0xy-pw@127.0.0.1:1080", "http://me:pr0xy-pw@a:b"])
+    def test_a_proxy_that_cannot_be_gone_through_is_told_without_its_login(
+        self, monkeypatch: pytest.MonkeyPatch, proxy: str
+    ) -> None:
+        monkeypatch.setenv("ALL_PROXY", proxy)
+        with pytest.raises(BadAddress, match="ALL_PROXY") as caught:
+            UsageClient("http://a", TOKEN)
+        assert "pr0xy-pw" not in str(caught.value)
+        assert caught.value.__context__ is None or caught.value.__suppress_context__
+
 
 class TestDeletes:
     @pytest.mark.parametrize(
