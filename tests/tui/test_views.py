@@ -1,6 +1,7 @@
 """What holds in every view of the console, and from one to another."""
 
 import asyncio
+import re
 from datetime import date
 from pathlib import Path
 
@@ -58,6 +59,18 @@ async def test_a_gap_view_goes_on_after_another_one_over_it_was_closed(store_of_
         app.state.clock.now += 60_000
         app.poller.refresh()
         await until(pilot, lambda: below.book.now_ms > before, "what was heard since")
+
+
+async def test_the_backlog_of_a_server_is_told_in_reports_of_its_own_interval(
+    store_of_an_hour: Path, tmp_path: Path
+) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.resize_terminal(200, 24)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, ServersScreen), "the servers")
+        assert re.findall(r"(\S+) +(\d+) reports?\b", drawn(app)) == [("6:00", "6")], (
+            "one a minute; the others owe none"
+        )
 
 
 async def test_a_month_is_not_asked_for_again_while_it_is_awaited(tmp_path: Path) -> None:
@@ -120,8 +133,9 @@ async def test_a_dialog_shows_the_button_that_has_the_focus_and_scrolls(
         await pilot.press("D")
         assert "Cancel" in drawn(app)
         await pilot.resize_terminal(*size)
-        await until(pilot, lambda: "Cancel" in drawn(app), "the focused button after a resize")
-        assert "Delete all" not in drawn(app)
+        await until(
+            pilot, lambda: "Cancel" in drawn(app) and "Delete all" not in drawn(app), "the focused button, not the top"
+        )
         await pilot.press(*["up"] * 60)
         await until(pilot, lambda: "Delete" in drawn(app) and "Cancel" not in drawn(app), "the top, by the arrows")
         await pilot.press("tab")

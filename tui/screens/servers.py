@@ -22,10 +22,11 @@ _COLUMNS = (
     ("LAST SYNC-UP", 12, True),
     ("WATERMARK", 10, True),
     ("OWED", 8, True),
+    ("BACKLOG", 13, True),
     ("CLOCK", 9, True),
 )
 _LEAST = 16
-_LESS = {"ROLE": 3, "PHASE": 1, "CLOCK": 2, "WATERMARK": 4}
+_LESS = {"BACKLOG": 0, "ROLE": 3, "PHASE": 1, "CLOCK": 2, "WATERMARK": 4}
 """What goes first where not all fit."""
 
 
@@ -109,6 +110,7 @@ class ServersScreen(ConsoleScreen):
             "LAST SYNC-UP": (ago, ""),
             "WATERMARK": (formats.UNKNOWN if not server.watermark else formats.clock_time(server.watermark, tz), ""),
             "OWED": (formats.age(server.owed_ms) if server.owed_ms else "–", "missing" if server.owed_ms else "quiet"),
+            "BACKLOG": _backlog(server),
             "CLOCK": (formats.UNKNOWN if offset is None else f"{offset / 1000:+.1f} s", ""),
         }
         parts: list[Part] = [
@@ -148,3 +150,9 @@ class ServersScreen(ConsoleScreen):
 
     def action_back(self) -> None:
         self.app.pop_screen()
+
+
+def _backlog(server: ServerState) -> Part:
+    """What is owed as reports that did not come, one a sync interval. The agent hands all of it over in one."""
+    reports = -(-server.owed_ms // max(1, server.sync_interval_ms))
+    return (f"{formats.count(reports)} report{'' if reports == 1 else 's'}", "missing") if reports else ("–", "quiet")
