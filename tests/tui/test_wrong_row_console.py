@@ -204,8 +204,11 @@ async def test_nothing_is_deleted_that_no_confirmed_dialog_named(
                     else:
                         if app.state.held and world.random.random() < 0.5:
                             await press(pilot, "0")
-                        keys = world.random.choices([MOVES, LOOKS, DELETES], [5, 2, 4])[0]
+                        # While a delete is under way another is refused: an operator waits a little.
+                        waits = app.deletions._under_way and world.random.random() < 0.9
+                        keys = world.random.choices([MOVES, LOOKS, DELETES], [5, 2, 0 if waits else 4])[0]
                         await press(pilot, world.random.choice(keys))
+                        await asyncio.sleep(0.01 if waits else 0)
                     assert not world.wrong, f"seed {seed}: {world.wrong}"
             deleted, steps = deleted + len(world.deleted), steps + world.steps
     assert steps >= SEEDS * STEPS
