@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode
 import httpx
 import msgspec
 
-from streamusage.failures import BadAddress, BadAnswer, Unreachable, UsageApiError
+from streamusage.failures import UNUSABLE_PROXY, BadAddress, BadAnswer, Unreachable, UsageApiError
 
 LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
 CONNECT_SECONDS = 5.0
@@ -196,10 +196,7 @@ def _http_client(silence_seconds: float) -> httpx.AsyncClient:
     try:
         return httpx.AsyncClient(timeout=httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS))
     except (ValueError, ImportError, httpx.InvalidURL):  # whose texts may hold the proxy's login
-        raise BadAddress(
-            "the environment names a proxy that cannot be gone through: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
-            "http:// or https:// addresses; correct them, or name this host in NO_PROXY"
-        ) from None
+        raise BadAddress(f"{UNUSABLE_PROXY}; correct them, or name this host in NO_PROXY") from None
 
 
 def _checked_address(base_url: str) -> httpx.URL:

@@ -53,6 +53,12 @@ class BadAddress(ValueError):
     """The service's address cannot be used. The text says why, and holds no secret."""
 
 
+UNUSABLE_PROXY = (
+    "the environment names a proxy that cannot be gone through: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
+    "http:// or https:// addresses"
+)
+
+
 def printable(text: str) -> str:
     """The text with control, bidi and other invisible characters written as escapes such as `\\x1b`."""
     return "".join(

@@ -17,6 +17,7 @@ import msgspec
 
 from streamusage.agent.secret import Secret, secret_of
 from streamusage.clock import Clock, SystemClock
+from streamusage.failures import UNUSABLE_PROXY
 from streamusage.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 
 LARGEST_ANSWER_BYTES = 64 << 20
@@ -33,10 +34,7 @@ WANTS_LOGIN = (
     "wants a name and a password: give both in the environment's HTTPS_PROXY or HTTP_PROXY, and leave `proxy` out"
 )
 
-NO_PROXY = (
-    "the environment names a proxy that cannot be gone through: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
-    "http:// or https:// addresses. Correct them and start the agent again, or give `proxy` in [service]"
-)
+NO_PROXY = f"{UNUSABLE_PROXY}. Correct them and start the agent again, or give `proxy` in [service]"
 
 Answer = TypeVar("Answer")
 

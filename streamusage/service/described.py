@@ -251,21 +251,20 @@ CLOSE_DAY = _operation(
     },
     body_example={"day": "2026-11-20", "tz": "Europe/Berlin", "server": "edge-3"},
 )  # fmt: skip
+_STEP = _parameter("step", {"type": "integer", "minimum": 60_000, "multipleOf": 60_000})
 HISTORY = _operation(
     _ref("History"),
     400, 401, 403,
     example=examples.HISTORY,
     security=_BY_EITHER,
-    parameters=[
-        *_STREAM, *_WINDOW, _parameter("step", {"type": "integer", "minimum": 60_000, "multipleOf": 60_000})
-    ],
+    parameters=[*_STREAM, *_WINDOW, _STEP],
 )  # fmt: skip
 TRENDS = _operation(
     _ref("Trends"),
     400, 401, 403,
     example=examples.TRENDS,
     security=_BY_EITHER,
-    parameters=[*_WINDOW, _parameter("step", {"type": "integer", "minimum": 60_000, "multipleOf": 60_000})],
+    parameters=[*_WINDOW, _STEP],
 )  # fmt: skip
 CARRIERS = _operation(
     _ref("Carriers"),

@@ -193,11 +193,17 @@ def test_a_boots_name_can_be_read_back() -> None:
     assert Boot.parse(str(Boot(BEGAN_S, 7))) == Boot(BEGAN_S, 7)
 
 
+def log_of(written: int, directory: Path) -> tuple[Path, list[bytes]]:
+    """A log that holds the first lines of the recorded one, and all of those lines."""
+    log = directory / "rtmp_access.log"
+    lines = (FIXTURES / "nginx_rtmp_access.log").read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(lines[:written]))
+    return log, lines
+
+
 async def test_a_log_that_was_not_read_before_is_begun_at_its_end(server: Answers, tmp_path: Path) -> None:
     server.next = [page_by()]
-    log = tmp_path / "rtmp_access.log"
-    lines = (FIXTURES / "nginx_rtmp_access.log").read_bytes().splitlines(keepends=True)
-    log.write_bytes(b"".join(lines[:3]))
+    log, lines = log_of(3, tmp_path)
     source = NginxRtmpSource(server.url, log, HandClock(NOW))
     first = await source.read(None)
     assert (first.ended, first.logs_ends) == ((), True)
@@ -216,9 +222,7 @@ async def test_a_log_that_was_not_read_before_is_begun_at_its_end(server: Answer
 
 async def test_lines_that_nobody_read_and_that_are_gone_are_said(server: Answers, tmp_path: Path) -> None:
     server.next = [page_by()]
-    log = tmp_path / "rtmp_access.log"
-    lines = (FIXTURES / "nginx_rtmp_access.log").read_bytes().splitlines(keepends=True)
-    log.write_bytes(b"".join(lines[:2]))
+    log, lines = log_of(2, tmp_path)
     source = NginxRtmpSource(server.url, log, HandClock(NOW))
     first = await source.read(None)
     log.unlink()

@@ -23,6 +23,7 @@ from streamusage.service.closing import is_due
 from streamusage.service.run import RunningService, run_service
 from streamusage.service.store import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
+from tests.agent.hand_clock import HandClock
 from tests.faults.media_server import MediaServer
 from tui.demo.network import Relay
 
@@ -32,17 +33,8 @@ LATE_AFTER_MS = 3 * SYNC_MS
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")
 
 
-class SteppedClock:
+class SteppedClock(HandClock):
     """Stands still until the script moves it."""
-
-    def __init__(self, now: int) -> None:
-        self.now = now
-
-    def now_ms(self) -> int:
-        return self.now
-
-    def elapsed_ms(self) -> int:
-        return self.now
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0.05)
