@@ -12,8 +12,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from streamusage.clock import SystemClock
-from streamusage.service.run import run_service
+from streamusage.core.clock import SystemClock
+from streamusage.service.server import run_service
 from streamusage.service.tokens import read_tokens
 
 TICKS = os.sysconf("SC_CLK_TCK")

@@ -14,13 +14,13 @@ from pathlib import Path
 import msgspec
 from textual import events
 
-from streamusage.client import UsageClient
-from streamusage.clock import SystemClock
-from streamusage.usage import UsageRecord
-from tests.canned import Asked, CannedServer, reply
-from tui import garbage
-from tui.app import ConsoleApp
-from tui.messages import SessionsPolled
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.clock import SystemClock
+from streamusage.core.usage import UsageRecord
+from tests.support.canned_answers import Asked, CannedServer, reply
+from tui.app import gc_tuning
+from tui.app.console_app import ConsoleApp
+from tui.app.messages import SessionsPolled
 
 RECORDS = 100_000
 KEYS = 60
@@ -55,7 +55,7 @@ async def key_to_screen(app: ConsoleApp, key: str) -> float:
 
 
 async def measure() -> None:
-    garbage.calm()  # as the console does
+    gc_tuning.calm()  # as the console does
     bodies = [msgspec.json.encode(records(polled)) for polled in range(3)]
     began = time.perf_counter()
     plain = sorted(msgspec.json.decode(bodies[0], type=list[UsageRecord]), key=lambda one: -one.active_subscribers)

@@ -16,14 +16,14 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select
 
-from streamusage.coverage import SLOT_MS
-from streamusage.days import day_interval, zone
-from streamusage.service.closing import advance, is_due
-from streamusage.service.daily_queries import daily_answer
-from streamusage.service.daily_sums import sums_answer
-from streamusage.service.hours import sum_up, unsummed
-from streamusage.service.schema import servers, slot_connections, slots, spans
-from streamusage.service.store import open_store, sqlite_url
+from streamusage.core.coverage import SLOT_MS
+from streamusage.core.days import day_interval, zone
+from streamusage.service.accounting.closing import advance, is_due
+from streamusage.service.accounting.hours import sum_up, unsummed
+from streamusage.service.queries.daily import daily_answer
+from streamusage.service.queries.daily_sums import sums_answer
+from streamusage.service.store.schema import servers, slot_connections, slots, spans
+from streamusage.service.store.store import open_store, sqlite_url
 
 FIRST = date(2026, 10, 1)
 UTC = zone("UTC")

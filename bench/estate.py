@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import msgspec
 
-from streamusage.coverage import slot_of
-from streamusage.report import Based, Baseline, PeakWindow, Report, SampleRow, SessionRow, SlotRow, SpanRow
-from streamusage.service.store import sqlite_url
+from streamusage.api.report import Based, Baseline, PeakWindow, Report, SampleRow, SessionRow, SlotRow, SpanRow
+from streamusage.core.coverage import slot_of
+from streamusage.service.store.store import sqlite_url
 
 SYNC_MS = 10_000
 NOW = 1_795_000_020_000

@@ -13,12 +13,12 @@ from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
-from streamusage.answers import Carrier, Carriers, Coverage, Delta, ServerCoverage, Span
-from streamusage.client import UsageClient
-from streamusage.clock import SystemClock
-from streamusage.coverage import Provenance
-from tui.app import ConsoleApp
-from tui.messages import CoveragePolled
+from streamusage.api.extension import Coverage, CoverageSpan, GapDelta, Placement, Placements, ServerCoverage
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.clock import SystemClock
+from streamusage.core.coverage import Provenance
+from tui.app.console_app import ConsoleApp
+from tui.app.messages import CoveragePolled
 from tui.screens.gaps import GapsScreen
 
 SERVERS, DAYS = 500, 30
@@ -39,21 +39,23 @@ def coverage() -> Coverage:
         spans, at_ms = [], begins
         while at_ms < NOW_MS:
             live_ms = random.randrange(6 * 60, 24 * 60) * MINUTE_MS
-            spans.append(Span(from_ms=at_ms, to_ms=min(at_ms + live_ms, NOW_MS), state=Provenance.LIVE))
+            spans.append(CoverageSpan(from_ms=at_ms, to_ms=min(at_ms + live_ms, NOW_MS), state=Provenance.LIVE))
             at_ms += live_ms
             gap_ms = random.randrange(1, 90) * MINUTE_MS
             if at_ms + gap_ms < NOW_MS:
                 state = random.choice(_GAPS)
-                spans.append(Span(from_ms=at_ms, to_ms=at_ms + gap_ms, state=state, filled_at=at_ms, delta=Delta()))
+                spans.append(
+                    CoverageSpan(from_ms=at_ms, to_ms=at_ms + gap_ms, state=state, filled_at=at_ms, delta=GapDelta())
+                )
                 at_ms += gap_ms
         if number % 50 == 0:
             last = spans.pop()
-            spans.append(Span(from_ms=last.from_ms, to_ms=NOW_MS, state=Provenance.MISSING))
+            spans.append(CoverageSpan(from_ms=last.from_ms, to_ms=NOW_MS, state=Provenance.MISSING))
         servers.append(ServerCoverage(server=f"edge-{number:03}", spans=spans))
     return Coverage(now=NOW_MS, from_ms=begins, to_ms=NOW_MS, servers=servers)
 
 
-def carriers() -> Carriers:
+def carriers() -> Placements:
     """A thousand streams, each on a few servers for some hours of the last days."""
     random = Random(2)
     found = []
@@ -62,9 +64,11 @@ def carriers() -> Carriers:
         for server in random.sample(range(SERVERS), 3):
             to_ms = min(NOW_MS, from_ms + 4 * 3_600_000)
             found.append(
-                Carrier(scope="live", name=f"stream-{number}", server=f"edge-{server:03}", from_ms=from_ms, to_ms=to_ms)
+                Placement(
+                    scope="live", name=f"stream-{number}", server=f"edge-{server:03}", from_ms=from_ms, to_ms=to_ms
+                )
             )
-    return Carriers(now=NOW_MS, carriers=found)
+    return Placements(now=NOW_MS, carriers=found)
 
 
 async def measured(directory: Path) -> dict[str, list[float]]:

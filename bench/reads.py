@@ -18,8 +18,8 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from bench.estate import ADMIN, served
-from streamusage.clock import SystemClock
-from streamusage.service.protocol import ConnectionLimits, bounded_protocol
+from streamusage.core.clock import SystemClock
+from streamusage.service.http.connection_limits import ConnectionLimits, bounded_protocol
 
 USAGE = "/streammanager/api/4.0/admin/event/usage"
 TURNS = 15

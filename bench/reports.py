@@ -15,8 +15,8 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.estate import Reporter, post, served, tokens_for
-from streamusage.service.reports import take_report
-from streamusage.service.store import open_store, sqlite_url
+from streamusage.service.ingest.reports import take_report
+from streamusage.service.store.store import open_store, sqlite_url
 
 CLIENTS = 64
 TURNS = 3

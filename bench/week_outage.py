@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 from random import Random
 
-from streamusage.agent.journal import SqliteJournal
-from streamusage.agent.ledger import Ledger
-from streamusage.agent.link import ServiceLink
-from streamusage.agent.source import EndedConnection, PublishReading, Reading, ViewerReading
-from streamusage.clock import SystemClock
-from streamusage.report import Acknowledgement
-from streamusage.service.run import run_service
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.journal.sqlite import SqliteJournal
+from streamusage.agent.reading import EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.agent.sync.link import ServiceLink
+from streamusage.api.report import Acknowledgement
+from streamusage.core.clock import SystemClock
+from streamusage.service.server import run_service
 from streamusage.service.tokens import read_tokens
 
 VIEWERS = 1_000

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.needs import BY_MARKER, NOT_RUN, install_line, missing, need
-from tests.program import Program
+from tests.support.needs import BY_MARKER, NOT_RUN, install_line, missing, need
+from tests.support.program import Program
 
 if TYPE_CHECKING:
-    from tests.postgresql import Cluster
+    from tests.support.postgresql import Cluster
 
 # Every run tries the same examples, and a machine that is busy with something else fails none for being slow.
 settings.register_profile("streamtop", deadline=None, derandomize=True)
@@ -30,7 +30,7 @@ def streamtop(tmp_path: Path) -> Program:
 @pytest.fixture(scope="session")
 def postgresql() -> "Iterator[Cluster]":
     """A PostgreSQL server; a test that asks for it is marked `postgresql`."""
-    from tests.postgresql import cluster
+    from tests.support.postgresql import cluster
 
     os.environ["PGPASSWORD"] = "db-s3cret"
     with cluster() as running:

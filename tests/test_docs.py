@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from streamusage.agent.sources.nginx_log import LOG_FORMAT
-from tests.program import REPOSITORY
-from tui.actions import ACTIONS, Context, available
+from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
+from tests.support.program import REPOSITORY
+from tui.app.actions import ACTIONS, Context, available
 from tui.cli import COMMANDS
-from tui.model.filter import parse
-from tui.themes import THEMES
+from tui.model.sessions.filter import parse
+from tui.styles.themes import THEMES
 
 README = (REPOSITORY / "README.md").read_text()
 

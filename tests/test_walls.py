@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from tests.program import REPOSITORY
+from tests.support.program import REPOSITORY
 
 SERVICE_SIDE = ["streamusage", "streamusage.agent", "streamusage.service", "streamusage.client"]
-MAIN_MODULES = ["streamusage.agent.main", "streamusage.service.main"]
+MAIN_MODULES = ["streamusage.agent.cli", "streamusage.service.cli"]
 
 
 def imported_by(statements: str) -> set[str]:

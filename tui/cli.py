@@ -12,13 +12,13 @@ from typing import Any
 import click
 
 from streamusage import __version__
-from tui.commands.failure import CommandFailed
+from tui.commands.errors import CommandError
 from tui.commands.flags import connection_flags, tz_option
 
 COMMANDS = {
-    "demo": ("tui.demo.main:demo", "See it at work: a small estate of simulated servers, with an outage."),
-    "serve": ("streamusage.service.main:serve", "Run the usage service."),
-    "agent": ("streamusage.agent.main:agent", "Run the statistics agent beside a media server."),
+    "demo": ("tui.demo.command:demo", "See it at work: a small estate of simulated servers, with an outage."),
+    "serve": ("streamusage.service.cli:serve", "Run the usage service."),
+    "agent": ("streamusage.agent.cli:agent", "Run the statistics agent beside a media server."),
     "ls": ("tui.commands.ls:ls", "List the sessions."),
     "rm": ("tui.commands.rm:rm", "Delete usage records."),
     "import": ("tui.commands.import_records:import_records", "Put usage records into our service."),
@@ -26,7 +26,7 @@ COMMANDS = {
     "replay": ("tui.commands.replay:replay", "Play a recording of the console."),
     "config": ("tui.commands.config:config", "Every setting, its value, and where it came from."),
     "gaps": ("tui.commands.gaps:gaps", "What was not seen live: backfilled, missing, lost."),
-    "daily": ("tui.commands.daily:daily", "Daily statistics, and how well each day is covered."),
+    "daily": ("tui.commands.daily.command:daily", "Daily statistics, and how well each day is covered."),
     "servers": ("tui.commands.servers:servers", "The media servers: state, and what they owe."),
     "server": ("tui.commands.servers:server", "Take a server out of the estate."),
     "orphans": ("tui.commands.ledgers:orphans", "What was reported of deleted records."),
@@ -113,7 +113,7 @@ def main() -> None:
     try:
         exit_code = streamtop.main(prog_name="streamtop", standalone_mode=False)
         sys.stdout.flush()
-    except CommandFailed as failure:
+    except CommandError as failure:
         safe = importlib.import_module("tui.model.text").safe
         click.echo("\n".join(map(safe, f"streamtop: {failure}".split("\n"))), err=True)
         exit_code = failure.exit_code

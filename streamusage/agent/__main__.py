@@ -1,5 +1,5 @@
 """`python -m streamusage.agent`: the same as `streamtop agent`."""
 
-from streamusage.agent.main import agent
+from streamusage.agent.cli import agent
 
 agent(prog_name="streamtop agent")

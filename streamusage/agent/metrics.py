@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from streamusage.agent.status import Status, StatusFile
+from streamusage.agent.status_file import Status, StatusFile
 
 LONGEST_REQUEST_BYTES = 8_192
 PATIENCE_SECONDS = 5.0

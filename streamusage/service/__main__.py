@@ -1,5 +1,5 @@
 """`python -m streamusage.service` is `streamtop serve`."""
 
-from streamusage.service.main import serve
+from streamusage.service.cli import serve
 
 serve(prog_name="python -m streamusage.service")

@@ -9,9 +9,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, case, func, select
 
-from streamusage.service.coverage_queries import servers_answer
-from streamusage.service.request_figures import SECONDS, RequestFigures
-from streamusage.service.schema import held, orphans, servers
+from streamusage.service.http.request_metrics import SECONDS, RequestFigures
+from streamusage.service.queries.coverage import servers_answer
+from streamusage.service.store.schema import held, orphans, servers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 

@@ -11,13 +11,14 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, or_, select, true, tuple_
 
-from streamusage.coverage import SLOT_MS, slot_of
-from streamusage.service.audit import note
-from streamusage.service.changes import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, forget_tombstones, raise_counter
-from streamusage.service.figures import HOUR_MS
-from streamusage.service.ledger_schema import hours
-from streamusage.service.records import bury
-from streamusage.service.schema import (
+from streamusage.core.coverage import SLOT_MS, slot_of
+from streamusage.service.ingest.sessions import STAYS_BURIED
+from streamusage.service.rules.rollups import HOUR_MS
+from streamusage.service.store.audit import note
+from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, forget_tombstones, raise_counter
+from streamusage.service.store.ledger_schema import hours
+from streamusage.service.store.records import bury
+from streamusage.service.store.schema import (
     audit,
     held,
     orphans,
@@ -31,7 +32,6 @@ from streamusage.service.schema import (
     tombstones,
     usage,
 )
-from streamusage.service.sessions import STAYS_BURIED
 
 DAY_MS = 86_400_000
 RECORDS_AT_A_TIME = 500

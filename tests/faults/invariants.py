@@ -5,10 +5,10 @@ from datetime import date
 
 import msgspec
 
-from streamusage.coverage import Interval, Provenance, by_slot, slot_of
-from streamusage.days import day_interval, day_of, zone
-from streamusage.report import ViewerRow
-from streamusage.service.apply import SampleKey
+from streamusage.api.report import ViewerRow
+from streamusage.core.coverage import Interval, Provenance, by_slot, slot_of
+from streamusage.core.days import day_interval, day_of, zone
+from streamusage.service.rules.apply import SampleKey
 from tests.faults.simulator import Simulation
 
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")

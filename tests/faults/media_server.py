@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from streamusage.agent.source import CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.agent.reading import CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
 
 PROTOCOLS = ("rtmp", "hls")
 

@@ -9,24 +9,11 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from streamusage.agent.keeping import Head
-from streamusage.agent.rows import Row, done_at
-from streamusage.agent.source import Reading
-from streamusage.report import (
-    OutageRow,
-    SampleRow,
-    SlotRow,
-    ViewerRow,
-)
-from streamusage.service.apply import (
-    Applied,
-    Piece,
-    SampleKey,
-    ServerState,
-    Stored,
-    StoredSample,
-    StoredSlot,
-)
+from streamusage.agent.journal.protocol import Head
+from streamusage.agent.journal.rows import Row, done_at
+from streamusage.agent.reading import Reading
+from streamusage.api.report import OutageRow, SampleRow, SlotRow, ViewerRow
+from streamusage.service.rules.apply import Applied, Piece, SampleKey, ServerState, Stored, StoredSample, StoredSlot
 
 SERVER = "edge-1"
 

@@ -6,12 +6,12 @@ from unittest.mock import patch
 
 import msgspec
 
-from streamusage.agent import meter
-from streamusage.agent import rows as agent_rows
-from streamusage.agent.ledger import Ledger
-from streamusage.agent.source import Reading
-from streamusage.report import Acknowledgement, EpochRequest, Peak, Refusal, Report
-from streamusage.service import apply as rules
+from streamusage.agent.journal import rows as agent_rows
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.metering import meter
+from streamusage.agent.reading import Reading
+from streamusage.api.report import Acknowledgement, EpochRequest, Peak, Refusal, Report
+from streamusage.service.rules import apply as rules
 from tests.faults.memory import Crash, Store
 from tests.faults.simulator import Message, Reply, Simulation
 

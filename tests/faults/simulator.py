@@ -8,17 +8,11 @@ from collections import Counter
 from random import Random
 from typing import Any
 
-from streamusage.agent.ledger import Ledger
-from streamusage.agent.source import Reading
-from streamusage.coverage import slot_of
-from streamusage.report import (
-    Acknowledgement,
-    EpochIssued,
-    EpochRequest,
-    Refusal,
-    Report,
-)
-from streamusage.service import apply as rules
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.reading import Reading
+from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
+from streamusage.core.coverage import slot_of
+from streamusage.service.rules import apply as rules
 from tests.faults.media_server import CountsBy, MediaServer
 from tests.faults.memory import SERVER, Chance, Crash, MemoryJournal, Store
 

@@ -11,10 +11,10 @@ from random import Random
 import apsw
 import pytest
 
-from streamusage.agent.journal import Ballast, DamagedJournalError, JournalError, SqliteJournal
-from streamusage.agent.keeping import Head
-from streamusage.agent.ledger import Ledger
-from streamusage.report import Acknowledgement, Based, EpochIssued
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.journal.protocol import Head
+from streamusage.agent.journal.sqlite import Ballast, DamagedJournalError, JournalError, SqliteJournal
+from streamusage.api.report import Acknowledgement, Based, EpochIssued
 from tests.faults.media_server import MediaServer
 from tests.faults.power import Disk, ForgetfulVfs, PowerFailure
 

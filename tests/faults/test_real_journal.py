@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from streamusage.agent.journal import DamagedJournalError, JournalError, SqliteJournal
-from streamusage.agent.ledger import Ledger
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.journal.sqlite import DamagedJournalError, JournalError, SqliteJournal
 from tests.faults.invariants import check
 from tests.faults.simulator import SYNC_INTERVAL_MS, Simulation
 

@@ -12,17 +12,17 @@ from msgspec.json import decode
 from pysqlite3 import dbapi2
 from sqlalchemy import select
 
-from streamusage.days import day_interval, day_of, zone
-from streamusage.report import EpochRequest, OutageRow, Peak, PhaseChange, SampleRow, SlotRow
-from streamusage.service.apply import Late, SampleKey, StoredSample, StoredSlot
-from streamusage.service.closing import advance, close_by_hand, is_due
-from streamusage.service.daily_queries import daily_answer
-from streamusage.service.errors import ApiError
-from streamusage.service.figures import added, statistics
-from streamusage.service.hours import slots_inside
-from streamusage.service.ledger_schema import adjustments
-from streamusage.service.reports import issue_epoch, take_report
-from streamusage.service.schema import (
+from streamusage.api.report import EpochRequest, OutageRow, Peak, PhaseChange, SampleRow, SlotRow
+from streamusage.core.days import day_interval, day_of, zone
+from streamusage.service.accounting.closing import advance, close_by_hand, is_due
+from streamusage.service.accounting.hours import slots_inside
+from streamusage.service.http.errors import ApiError
+from streamusage.service.ingest.reports import issue_epoch, take_report
+from streamusage.service.queries.daily import daily_answer
+from streamusage.service.rules.apply import Late, SampleKey, StoredSample, StoredSlot
+from streamusage.service.rules.rollups import added, statistics
+from streamusage.service.store.ledger_schema import adjustments
+from streamusage.service.store.schema import (
     metadata,
     outages,
     samples,
@@ -33,13 +33,13 @@ from streamusage.service.schema import (
     stream_key,
     usage,
 )
-from streamusage.service.states import load_state, piece_of
-from streamusage.service.store import Store as SqlStore
-from streamusage.service.store import open_store
+from streamusage.service.store.server_rows import load_state, piece_of
+from streamusage.service.store.store import Store as SqlStore
+from streamusage.service.store.store import open_store
 from tests.faults.invariants import ZONES, check
 from tests.faults.memory import SERVER
 from tests.faults.simulator import MIDNIGHT, STREAMS, Message, Reply, Simulation
-from tests.postgresql import Cluster
+from tests.support.postgresql import Cluster
 
 DAY_MS = 86_400_000
 ACCOUNT_ZONES = [zone(name) for name in ZONES]

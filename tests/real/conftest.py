@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.needs import BY_MARKER, need
-from tests.real.nginx import Nginx, make_clip
-from tests.real.node_media_server import install_node_media_server
-from tests.real.processes import Programs
+from tests.support.needs import BY_MARKER, need
+from tests.support.real.nginx import Nginx, make_clip
+from tests.support.real.node_media_server import install_node_media_server
+from tests.support.real.processes import Programs
 
 
 @pytest.fixture(scope="session")

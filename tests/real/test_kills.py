@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from tests.real.chaos import Chaos
-from tests.real.estate import Estate
-from tests.real.nginx import Nginx, log_truth
-from tests.real.processes import Program, Programs
+from tests.support.real.chaos import Chaos
+from tests.support.real.estate import Estate
+from tests.support.real.nginx import Nginx, log_truth
+from tests.support.real.processes import Program, Programs
 
 pytestmark = pytest.mark.real
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.agent import meter
-from streamusage.agent.source import Reading, SourceError
-from streamusage.agent.sources.hook_spool import HookSpool
-from streamusage.agent.sources.nginx_rtmp import NginxRtmpSource
-from streamusage.clock import SystemClock
-from tests.real.nginx import Nginx, log_truth
-from tests.real.processes import Programs, free_port, until
+from streamusage.agent.metering import meter
+from streamusage.agent.reading import Reading, SourceError
+from streamusage.agent.sources.common.callback_spool import HookSpool
+from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
+from streamusage.core.clock import SystemClock
+from tests.support.real.nginx import Nginx, log_truth
+from tests.support.real.processes import Programs, free_port, until
 
 pytestmark = pytest.mark.real
 

@@ -15,12 +15,12 @@ from typing import Any, Protocol
 
 import pytest
 
-from streamusage.agent.status import read_status
-from tests.real.estate import POLL_INTERVAL_MS, SYNC_INTERVAL_MS, Accounts, Service, Totals
-from tests.real.icecast import MP3_BYTES_PER_SECOND, Icecast
-from tests.real.nginx import Nginx, log_truth
-from tests.real.node_media_server import NodeMediaServer
-from tests.real.processes import Program, Programs, until
+from streamusage.agent.status_file import read_status
+from tests.support.real.estate import POLL_INTERVAL_MS, SYNC_INTERVAL_MS, Accounts, Service, Totals
+from tests.support.real.icecast import MP3_BYTES_PER_SECOND, Icecast
+from tests.support.real.nginx import Nginx, log_truth
+from tests.support.real.node_media_server import NodeMediaServer
+from tests.support.real.processes import Program, Programs, until
 
 pytestmark = [pytest.mark.real, pytest.mark.real_icecast, pytest.mark.real_node]
 

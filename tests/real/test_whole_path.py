@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.real.estate import SYNC_INTERVAL_MS, Estate
-from tests.real.nginx import LogTruth, Nginx, log_truth
-from tests.real.processes import Program, Programs, until
+from tests.support.real.estate import SYNC_INTERVAL_MS, Estate
+from tests.support.real.nginx import LogTruth, Nginx, log_truth
+from tests.support.real.processes import Program, Programs, until
 
 pytestmark = pytest.mark.real
 

@@ -6,7 +6,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.image import SVGImageSnapshotExtension
 
-from tests.tui.estate import live_through
+from tests.support.console.estate import live_through
 
 
 @pytest.fixture(scope="session")

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.plain_manager import PlainManager, wire
-from tests.tui.scripted import TestClock
-from tests.tui.terminal import Terminal, holds, terminal
-from tests.tui.test_console import recent
-from tests.tui.test_sessions import session
-from tui.messages import PollFailed, SessionsPolled
-from tui.tape import Tape
+from tests.support.console.scripted import TestClock
+from tests.support.console.terminal import Terminal, holds, terminal
+from tests.support.plain_manager import PlainManager, wire
+from tests.tui.model.sessions.test_view import session
+from tests.tui.screens.test_sessions import recent
+from tui.app.messages import PollFailed, SessionsPolled
+from tui.recording.recording import Recording
 
 pytestmark = pytest.mark.terminal
 
@@ -114,7 +114,7 @@ async def test_profiles_have_their_theme_their_table_and_their_rights(tmp_path: 
 async def test_a_recording_is_played_with_the_same_keys(tmp_path: Path) -> None:
     minute, noon = 60_000, 1_795_003_200_000
     clock = TestClock(noon)
-    tape = Tape(tmp_path / "night.tape", clock)
+    tape = Recording(tmp_path / "night.tape", clock)
     for number in range(12):
         clock.at_ms = noon + number * minute
         changed = [session(f"s{number:02}", clock.at_ms, active=number)]
@@ -146,7 +146,7 @@ async def test_a_crash_tells_where_and_no_value(tmp_path: Path) -> None:
     script = tmp_path / "crashing.py"
     script.write_text(
         "from tui.cli import main\n"
-        "from tui.state import ConsoleState\n"
+        "from tui.app.state import ConsoleState\n"
         "def heard(self, polled):\n"
         "    hidden_local = 'a local ' + 'value'\n"
         f"    raise RuntimeError('{TOKEN} in \\x1b]2;owned\\x07 \\u202elive\\x9b2J')\n"

@@ -6,12 +6,21 @@ from typing import NamedTuple
 
 import click
 
-from streamusage.failures import printable
-from tui.actions import ACTIONS, with_keys
-from tui.commands.failure import USAGE, CommandFailed
+from streamusage.client.errors import printable
+from tui.app.actions import ACTIONS, with_keys
+from tui.commands.errors import USAGE, CommandError
 from tui.commands.shell import format_option, say
-from tui.output import Column, Format, View, print_rows, same_named
-from tui.settings import Alerts, Config, Connection, Profile, SettingsError, config_path, load_config, resolve
+from tui.config.settings import (
+    Alerts,
+    Config,
+    ConnectionSettings,
+    Profile,
+    SettingsError,
+    config_path,
+    load_config,
+    resolve,
+)
+from tui.output import Format, TableColumn, View, print_rows, same_named
 
 
 class Setting(NamedTuple):
@@ -40,14 +49,14 @@ def config(profile: str | None, keys: bool, output_format: Format) -> None:
         loaded = load_config()
         connection = resolve(profile=profile, warn=lambda words: say(f"warning: {words}"))
     except SettingsError as error:
-        raise CommandFailed(str(error), USAGE) from None
+        raise CommandError(str(error), USAGE) from None
     rows = list(_keys(loaded)) if keys else list(_settings(loaded, connection))
     view = View[Setting](
         columns=[
-            Column("SETTING", lambda row: row.setting),
-            Column("VALUE", lambda row: row.value),
-            Column("SOURCE", lambda row: row.source),
-            Column("MEANING", lambda row: row.meaning),
+            TableColumn("SETTING", lambda row: row.setting),
+            TableColumn("VALUE", lambda row: row.value),
+            TableColumn("SOURCE", lambda row: row.source),
+            TableColumn("MEANING", lambda row: row.meaning),
         ],
         fields=[
             *same_named("setting", "value", "source", "meaning"),
@@ -57,7 +66,7 @@ def config(profile: str | None, keys: bool, output_format: Format) -> None:
     print_rows(rows, view, output_format)
 
 
-def _settings(loaded: Config, connection: Connection) -> Iterator[Setting]:
+def _settings(loaded: Config, connection: ConnectionSettings) -> Iterator[Setting]:
     path = str(config_path())
     name = connection.profile
     chosen = loaded.profiles[name] if name is not None else Profile()

@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from tui.actions import why_not_keymap
-from tui.commands.failure import THIS_MACHINE, USAGE, CommandFailed
+from tui.app.actions import why_not_keymap
+from tui.app.launch import Setup, run_console, run_plain, why_no_console
+from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
 from tui.commands.shell import connect, read_filter
-from tui.console import Setup, run_console, run_plain, why_no_console
-from tui.settings import Connection, config_path, load_config
-from tui.tape import TapeError
+from tui.config.settings import ConnectionSettings, config_path, load_config
+from tui.recording.recording import RecordingError
 
 
 def console(
@@ -31,20 +31,20 @@ def console(
         if filter_text is not None:
             raise click.UsageError("--filter goes with --plain; in the console it is typed after /")
         if why_not := why_no_console():
-            raise CommandFailed(why_not, USAGE)
+            raise CommandError(why_not, USAGE)
 
         def switch(profile: str) -> Setup:
             return _setup(connect(profile=profile, read_only=flags.get("read_only", False)), None)
 
         return run_console(setup, switch=switch, record=record)
-    except TapeError as error:
-        raise CommandFailed(str(error), THIS_MACHINE) from None
+    except RecordingError as error:
+        raise CommandError(str(error), THIS_MACHINE) from None
 
 
-def _setup(connection: Connection, theme: str | None) -> Setup:
+def _setup(connection: ConnectionSettings, theme: str | None) -> Setup:
     config = load_config()
     if wrong := why_not_keymap(config.keys):
-        raise CommandFailed(f"{config_path()}: keys: {wrong}", USAGE)
+        raise CommandError(f"{config_path()}: keys: {wrong}", USAGE)
     return Setup(
         url=connection.url,
         token=connection.token.get_secret_value() if connection.token is not None else None,

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 
 import click
 
-from streamusage.answers import Coverage
-from streamusage.client import UsageClient
-from streamusage.coverage import WORST_FIRST, Provenance
-from tui.commands.failure import FOUND, CommandFailed
+from streamusage.api.extension import Coverage
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.coverage import WORST_FIRST, Provenance
+from tui.commands.errors import FOUND, CommandError
 from tui.commands.flags import tz_option
 from tui.commands.instants import AtNow, instant, length_ms
 from tui.commands.shell import connection_options, counted, format_option, say, talk
-from tui.commands.views import Gap, gap_view, gaps_of, time_text
+from tui.commands.tables import Gap, gap_view, gaps_of, time_text
+from tui.config.settings import ConnectionSettings
 from tui.model import formats
 from tui.output import Format, print_rows
-from tui.settings import Connection
 
 
 def _states(_context: click.Context, _parameter: click.Parameter, text: str | None) -> frozenset[Provenance]:
@@ -52,7 +52,7 @@ def _length(_context: click.Context, _parameter: click.Parameter, text: str | No
 @tz_option
 @connection_options
 def gaps(
-    connection: Connection,
+    connection: ConnectionSettings,
     from_: AtNow,
     to: AtNow,
     server: str | None,
@@ -104,12 +104,12 @@ def gaps(
 
 
 def _fail_on(
-    found: Sequence[Gap], states: frozenset[Provenance], now_ms: int, max_age_ms: int, connection: Connection
+    found: Sequence[Gap], states: frozenset[Provenance], now_ms: int, max_age_ms: int, connection: ConnectionSettings
 ) -> None:
     alarming = [gap for gap in found if gap.state in states and now_ms - gap.from_ms > max_age_ms]
     if alarming:
         oldest = min(alarming, key=lambda gap: gap.from_ms)
-        raise CommandFailed(
+        raise CommandError(
             f"{connection.host}: {counted(len(alarming), 'gap')} to look at; the oldest: {oldest.server}, "
             f"{oldest.state} since {time_text(oldest.from_ms, connection.tz)} ({connection.tz.key}), "
             f"{formats.duration_in_words(now_ms - oldest.from_ms)} ago",

@@ -8,16 +8,16 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from streamusage.answers import ImportResult
-from streamusage.client import UsageClient
-from streamusage.drift import lacks
-from streamusage.failures import UsageApiError
-from streamusage.record_lists import UnreadableError, decode_record
-from streamusage.usage import EmptyNameError, ToldRecord, UsageRecord, stream_path
-from tui.commands.failure import USAGE, CommandFailed
+from streamusage.api.extension import ImportResult
+from streamusage.client.errors import UsageApiError
+from streamusage.client.record_lists import UnreadableError, decode_record
+from streamusage.client.schema_drift import lacks
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.usage import EmptyNameError, PartialUsageRecord, UsageRecord, stream_path
+from tui.commands.errors import USAGE, CommandError
 from tui.commands.shell import connection_options, counted, refuse_if_read_only, say, talk
+from tui.config.settings import ConnectionSettings
 from tui.model.text import safe
-from tui.settings import Connection
 
 RECORDS_A_REQUEST = 2000
 MOST_FAULTS_TOLD = 10
@@ -30,7 +30,7 @@ _IN_ITS_LIST = re.compile(r" - at `\$(\[0\])?`$|(?<=`\$)\[0\]")
 @click.command("import")
 @click.argument("file", type=click.File("rb"))
 @connection_options
-def import_records(connection: Connection, file: BinaryIO) -> None:
+def import_records(connection: ConnectionSettings, file: BinaryIO) -> None:
     """Puts the usage records of FILE into our own service; - reads standard input.
 
     FILE holds a JSON list of documented records, as ls --format json prints them, or one record a line, as --format
@@ -51,7 +51,7 @@ def import_records(connection: Connection, file: BinaryIO) -> None:
 
 
 def parsed(content: bytes, name: str) -> list[UsageRecord]:
-    """The records of a file. Raises `CommandFailed`, which names the bad ones by position."""
+    """The records of a file. Raises `CommandError`, which names the bad ones by position."""
     records, faults = [], []
     for position, text in _one_by_one(content.removeprefix(b"\xef\xbb\xbf"), name):
         try:
@@ -61,7 +61,7 @@ def parsed(content: bytes, name: str) -> list[UsageRecord]:
     if faults:
         more = len(faults) - MOST_FAULTS_TOLD
         told = "\n  ".join(faults[:MOST_FAULTS_TOLD] + ([f"and {more:,} more"] if more > 0 else []))
-        raise CommandFailed(f"{name}: {counted(len(faults), 'bad record')}, nothing was imported\n  {told}", USAGE)
+        raise CommandError(f"{name}: {counted(len(faults), 'bad record')}, nothing was imported\n  {told}", USAGE)
     return records
 
 
@@ -71,7 +71,7 @@ def _one_by_one(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
         try:
             listed = msgspec.json.decode(content, type=list[msgspec.Raw])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CommandFailed(f"{name}: broken JSON, nothing was imported: {error}", USAGE) from None
+            raise CommandError(f"{name}: broken JSON, nothing was imported: {error}", USAGE) from None
         for at, raw in enumerate(listed, start=1):
             yield f"record {at}", bytes(raw)
         return
@@ -80,7 +80,7 @@ def _one_by_one(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
             yield f"line {at}", line
 
 
-def _checked(record: ToldRecord) -> UsageRecord:
+def _checked(record: PartialUsageRecord) -> UsageRecord:
     if not isinstance(record, UsageRecord):
         raise UnreadableError(f"it lacks {', '.join(lacks(record))}")
     stream_path(record.stream)

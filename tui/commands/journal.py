@@ -5,26 +5,18 @@ from pathlib import Path
 
 import click
 
-from streamusage.usage import UsageRecord
-from tui import deleted
-from tui.commands.failure import NOT_FOUND, THIS_MACHINE, CommandFailed
+from streamusage.core.usage import UsageRecord
+from tui.commands.errors import NOT_FOUND, THIS_MACHINE, CommandError
 from tui.commands.flags import tz_option
-from tui.commands.shell import (
-    connection_options,
-    counted,
-    format_option,
-    read_filter,
-    refuse_if_read_only,
-    say,
-    talk,
-)
+from tui.commands.shell import connection_options, counted, format_option, read_filter, refuse_if_read_only, say, talk
 from tui.commands.streams import written
-from tui.commands.views import RECORD_FIELDS, documented, time_text
-from tui.deleted import DeletedRecord
+from tui.commands.tables import RECORD_FIELDS, documented, time_text
+from tui.config.settings import ConnectionSettings
+from tui.deletion import journal as deletion_journal
+from tui.deletion.journal import DeletedRecord
 from tui.model import formats
-from tui.model.sessions import from_record
-from tui.output import Column, Field, Format, View, print_rows
-from tui.settings import Connection
+from tui.model.sessions.store import from_record
+from tui.output import CsvField, Format, TableColumn, View, print_rows
 
 
 @click.command()
@@ -35,7 +27,7 @@ from tui.settings import Connection
 @tz_option
 @connection_options
 def journal(
-    connection: Connection, words: tuple[str, ...], file: Path | None, restore: bool, output_format: Format
+    connection: ConnectionSettings, words: tuple[str, ...], file: Path | None, restore: bool, output_format: Format
 ) -> None:
     """Lists the usage records that were deleted by the console or by rm on this machine, the newest delete last.
 
@@ -49,12 +41,12 @@ def journal(
       streamtop journal keynote --format json > deleted.json
       streamtop journal keynote --restore
     """
-    path = file or deleted.journal_path()
+    path = file or deletion_journal.journal_path()
     shown = read_filter(words)
     try:
-        records, unreadable = deleted.read(path)
+        records, unreadable = deletion_journal.read(path)
     except OSError as error:
-        raise CommandFailed(f"the journal {path} cannot be read: {error.strerror}", THIS_MACHINE) from None
+        raise CommandError(f"the journal {path} cannot be read: {error.strerror}", THIS_MACHINE) from None
     if unreadable:
         say(f"{counted(unreadable, 'line')} of {path} cannot be read and is left out")
     now_ms = round(datetime.now(UTC).timestamp() * 1000)
@@ -64,7 +56,7 @@ def journal(
         say(f"{counted(len(found), 'deleted record')} in {path}")
         return
     if not found:
-        raise CommandFailed(f"no record of {path} matches; nothing was restored", NOT_FOUND)
+        raise CommandError(f"no record of {path} matches; nothing was restored", NOT_FOUND)
     refuse_if_read_only(connection, "nothing was restored")
     newest: dict[object, UsageRecord] = {record.key: documented(record) for record in found}
     told = talk(connection, lambda client: client.import_records(newest.values()))
@@ -72,21 +64,21 @@ def journal(
     say(f"restored {counted(told.imported, 'record')} at {connection.host}{kept}")
 
 
-def _view(connection: Connection) -> View[DeletedRecord]:
+def _view(connection: ConnectionSettings) -> View[DeletedRecord]:
     tz = connection.tz
     return View(
         columns=[
-            Column("STREAM", lambda record: written(record.stream)),
-            Column(f"STARTED ({tz.key})", lambda record: time_text(record.start_time, tz)),
-            Column("DURATION", lambda record: formats.duration(record.duration), figure=True),
-            Column("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
-            Column("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
-            Column(f"DELETED ({tz.key})", lambda record: time_text(record.deleted_at, tz)),
-            Column("SERVICE", lambda record: record.service),
+            TableColumn("STREAM", lambda record: written(record.stream)),
+            TableColumn(f"STARTED ({tz.key})", lambda record: time_text(record.start_time, tz)),
+            TableColumn("DURATION", lambda record: formats.duration(record.duration), figure=True),
+            TableColumn("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
+            TableColumn("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
+            TableColumn(f"DELETED ({tz.key})", lambda record: time_text(record.deleted_at, tz)),
+            TableColumn("SERVICE", lambda record: record.service),
         ],
         fields=[
             *RECORD_FIELDS,
-            Field("deletedAt", lambda record: record.deleted_at),
-            Field("service", lambda record: record.service),
+            CsvField("deletedAt", lambda record: record.deleted_at),
+            CsvField("service", lambda record: record.service),
         ],
     )

@@ -2,14 +2,14 @@
 
 import click
 
-from streamusage.answers import Audit, Orphans
-from streamusage.client import UsageClient
-from tui.commands.estate_views import audit_view, orphan_view
+from streamusage.api.extension import Audit, Orphans
+from streamusage.client.usage_client import UsageClient
+from tui.commands.estate_tables import audit_view, orphan_view
 from tui.commands.flags import tz_option
 from tui.commands.instants import AtNow, instant
 from tui.commands.shell import connection_options, counted, format_option, say, talk
+from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
-from tui.settings import Connection
 
 _from = click.option(
     "--from", "from_", type=instant, default="7d", metavar="WHEN", help="Start. [default: 7d, before now]"
@@ -23,7 +23,7 @@ _to = click.option("--to", type=instant, default="0s", metavar="WHEN", help="End
 @format_option()
 @tz_option
 @connection_options
-def orphans(connection: Connection, from_: AtNow, to: AtNow, output_format: Format) -> None:
+def orphans(connection: ConnectionSettings, from_: AtNow, to: AtNow, output_format: Format) -> None:
     """Lists what servers reported of a record after it was deleted or discarded, by when it came last.
 
     A record that was deleted stays deleted. What comes late is taken, so that daily statistics are whole, and its
@@ -46,7 +46,7 @@ def orphans(connection: Connection, from_: AtNow, to: AtNow, output_format: Form
 @format_option()
 @tz_option
 @connection_options
-def audit(connection: Connection, from_: AtNow, to: AtNow, output_format: Format) -> None:
+def audit(connection: ConnectionSettings, from_: AtNow, to: AtNow, output_format: Format) -> None:
     """Prints the audit log, newest first: who deleted, imported or removed what, when, and how many records that met.
 
     WHO is the name of a token; `retention` is the service itself. Needs an admin's token.
@@ -62,7 +62,7 @@ def audit(connection: Connection, from_: AtNow, to: AtNow, output_format: Format
     say(f"{len(answer.entries):,} {'entry' if len(answer.entries) == 1 else 'entries'}{_rest(answer.more)}")
 
 
-async def _window(client: UsageClient, connection: Connection, from_: AtNow, to: AtNow) -> tuple[int, int]:
+async def _window(client: UsageClient, connection: ConnectionSettings, from_: AtNow, to: AtNow) -> tuple[int, int]:
     now_ms = (await client.servers()).now
     # What came in this very millisecond is inside: the end is not.
     from_ms, to_ms = from_(now_ms, connection.tz), to(now_ms + 1, connection.tz)

@@ -4,17 +4,17 @@ import time
 
 import click
 
-from streamusage.answers import SessionRecord
-from streamusage.client import UsageClient
-from streamusage.drift import Drift, missing_of
-from streamusage.failures import ExtensionMissing
-from streamusage.usage import SessionKey, ToldRecord
+from streamusage.api.extension import SessionRecord
+from streamusage.client.errors import ExtensionMissingError
+from streamusage.client.schema_drift import Drift, missing_of
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.usage import PartialUsageRecord, SessionKey
 from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, format_option, read_filter, say, talk
-from tui.commands.views import session_view
-from tui.model.sessions import from_record
+from tui.commands.tables import session_view
+from tui.config.settings import ConnectionSettings
+from tui.model.sessions.store import from_record
 from tui.output import Format, print_rows
-from tui.settings import Connection
 
 
 @click.command()
@@ -22,7 +22,7 @@ from tui.settings import Connection
 @format_option()
 @tz_option
 @connection_options
-def ls(connection: Connection, words: tuple[str, ...], output_format: Format) -> None:
+def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Format) -> None:
     """Lists the sessions, live ones first, then by active subscribers.
 
     FILTER is the filter language of the console. Words pick the sessions whose SCOPE/NAME holds every one of them, in
@@ -53,9 +53,9 @@ def ls(connection: Connection, words: tuple[str, ...], output_format: Format) ->
     say(f"{counted(len(found), 'session')}{of_all} at {connection.host}")
 
 
-async def read_sessions(client: UsageClient) -> list[ToldRecord]:
+async def read_sessions(client: UsageClient) -> list[PartialUsageRecord]:
     """Every session. Where the service knows our extension, whether it is live and how its figures came as well."""
-    sessions: dict[SessionKey, ToldRecord] = {}
+    sessions: dict[SessionKey, PartialUsageRecord] = {}
     cursor: str | None = None
     try:
         while True:
@@ -68,11 +68,11 @@ async def read_sessions(client: UsageClient) -> list[ToldRecord]:
             if not page.more:
                 return list(sessions.values())
             cursor = page.cursor
-    except ExtensionMissing:
+    except ExtensionMissingError:
         return await client.usage()
 
 
-def _most_watched_first(record: ToldRecord) -> tuple[bool, int, int, str, str]:
+def _most_watched_first(record: PartialUsageRecord) -> tuple[bool, int, int, str, str]:
     live = isinstance(record, SessionRecord) and record.live
     watching = -1 if record.active_subscribers is None else record.active_subscribers
     return not live, -watching, -record.start_time, record.scope, record.name

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from streamusage.days import UnknownZoneError, zone
-from tui.commands.failure import THIS_MACHINE, USAGE, CommandFailed
+from streamusage.core.days import UnknownZoneError, zone
+from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
 from tui.commands.flags import tz_option
 
 
@@ -27,26 +27,26 @@ def replay(file: Path, begin: str | None, tz: str | None) -> None:
       streamtop --record tonight.tape
       streamtop replay tonight.tape -t '3m ago'
     """
-    from tui.console import run_replay, why_no_console
+    from tui.app.launch import run_replay, why_no_console
     from tui.model.instants import instant
     from tui.model.text import safe
-    from tui.tape import TapeError, played
+    from tui.recording.recording import RecordingError, played
 
     try:
         times_in = zone(tz) if tz else zone("UTC")
         polls = played(file)
     except UnknownZoneError as error:
-        raise CommandFailed(str(error), USAGE) from None
-    except TapeError as error:
-        raise CommandFailed(str(error), THIS_MACHINE) from None
+        raise CommandError(str(error), USAGE) from None
+    except RecordingError as error:
+        raise CommandError(str(error), THIS_MACHINE) from None
     if not polls:
-        raise CommandFailed(f"{file} holds no poll", THIS_MACHINE)
+        raise CommandError(f"{file} holds no poll", THIS_MACHINE)
     from_ms = polls[0].at
     if begin is not None:
         found = instant(begin, polls[-1].at, times_in)
         if found is None:
-            raise CommandFailed(f"-t {begin!r} is no time; give one such as 12:40 or '3m ago'", USAGE)
+            raise CommandError(f"-t {begin!r} is no time; give one such as 12:40 or '3m ago'", USAGE)
         from_ms = found
     if why_not := why_no_console():
-        raise CommandFailed(why_not, USAGE)
+        raise CommandError(why_not, USAGE)
     sys.exit(run_replay(polls, from_ms, name=f"recording {safe(file.name)}", tz=times_in))

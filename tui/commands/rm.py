@@ -10,11 +10,10 @@ from collections.abc import Sequence
 
 import click
 
-from streamusage.client import UsageClient
-from streamusage.drift import missing_of
-from streamusage.usage import EmptyNameError, StreamId, ToldRecord, UsageRecord
-from tui import deleted
-from tui.commands.failure import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandFailed
+from streamusage.client.schema_drift import missing_of
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.usage import EmptyNameError, PartialUsageRecord, StreamId, UsageRecord
+from tui.commands.errors import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandError
 from tui.commands.ls import read_sessions
 from tui.commands.shell import (
     ask,
@@ -27,13 +26,14 @@ from tui.commands.shell import (
     talk,
 )
 from tui.commands.streams import read, written
-from tui.commands.views import session_view
-from tui.deleter import delete_sessions, in_words
+from tui.commands.tables import session_view
+from tui.config.settings import ConnectionSettings
+from tui.deletion import journal as deletion_journal
+from tui.deletion.execute import delete_sessions, in_words
 from tui.model import formats
-from tui.model.sessions import from_record
+from tui.model.sessions.store import from_record
 from tui.output import Format, print_rows
 from tui.output.printer import table_text
-from tui.settings import Connection
 
 MOST_SHOWN = 20
 """How many records are listed before the question; of more, the rest is counted."""
@@ -50,7 +50,7 @@ MOST_SHOWN = 20
 @format_option(default=None, help="Print the deleted records.")
 @connection_options
 def rm(
-    connection: Connection,
+    connection: ConnectionSettings,
     stream: str | None,
     start_time: int | None,
     everything: bool,
@@ -104,7 +104,9 @@ def _named(text: str) -> StreamId:
         raise click.UsageError(str(error)) from None
 
 
-def _remove_stream(connection: Connection, stream: StreamId, start_time: int | None, *, yes: bool) -> list[UsageRecord]:
+def _remove_stream(
+    connection: ConnectionSettings, stream: StreamId, start_time: int | None, *, yes: bool
+) -> list[UsageRecord]:
     if start_time is None and not yes:
         _need_terminal(f"to delete every session of {written(stream)}")
     told = talk(connection, lambda client: client.usage_of(stream))
@@ -112,19 +114,19 @@ def _remove_stream(connection: Connection, stream: StreamId, start_time: int | N
     found = _whole([one for one in told if one.stream == stream and start_time in (None, one.start_time)])
     if not found:
         which = "session" if start_time is None else f"session that started at {start_time}"
-        raise CommandFailed(f"{connection.host}: {written(stream)} has no {which}; nothing was deleted", NOT_FOUND)
+        raise CommandError(f"{connection.host}: {written(stream)} has no {which}; nothing was deleted", NOT_FOUND)
     what = f"{counted(len(found), 'session')} of {written(stream)}"
     if start_time is None and not yes:
         _show(connection, found)
         answer = ask(f"Delete {what} at {connection.host}? Daily statistics are kept. [y/N]")
         if answer.lower() not in {"y", "yes"}:
-            raise CommandFailed("nothing was deleted", THIS_MACHINE)
+            raise CommandError("nothing was deleted", THIS_MACHINE)
     talk(connection, lambda client: _delete_each(client, what, found))
-    say(f"deleted {what} at {connection.host}; kept in {deleted.journal_path()}")
+    say(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
     return found
 
 
-def _remove_matching(connection: Connection, text: str, *, yes: bool) -> list[UsageRecord]:
+def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) -> list[UsageRecord]:
     shown = read_filter([text])
     if not shown:
         raise click.UsageError("--where is given an empty filter, which picks everything; use --all for that")
@@ -134,16 +136,16 @@ def _remove_matching(connection: Connection, text: str, *, yes: bool) -> list[Us
     now_ms = time.time_ns() // 1_000_000
     found = _whole([record for record in records if shown.matches(from_record(record), now_ms)])
     if not found:
-        raise CommandFailed(f"{connection.host}: no session matches; nothing was deleted", NOT_FOUND)
+        raise CommandError(f"{connection.host}: no session matches; nothing was deleted", NOT_FOUND)
     streams = counted(len({record.stream for record in found}), "stream")
     what = f"{counted(len(found), 'session')} of {streams}"
     if not yes:
         _show(connection, found)
         say(f"This deletes {what} at {connection.host}. Daily statistics are kept.")
         if ask(f"Type their number to go on ({len(found)}):").replace(",", "") != str(len(found)):
-            raise CommandFailed("that is not their number; nothing was deleted", THIS_MACHINE)
+            raise CommandError("that is not their number; nothing was deleted", THIS_MACHINE)
     talk(connection, lambda client: _delete_each(client, what, found))
-    say(f"deleted {what} at {connection.host}; kept in {deleted.journal_path()}")
+    say(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
     return found
 
 
@@ -152,53 +154,53 @@ async def _delete_each(client: UsageClient, what: str, records: list[UsageRecord
     if outcome.failure is not None:
         if outcome.deleted or outcome.gone_before:
             say(f"of {counted(len(records), 'session')}: {in_words(outcome)}")
-        if isinstance(outcome.failure, deleted.JournalError):
-            raise CommandFailed(str(outcome.failure), THIS_MACHINE)
+        if isinstance(outcome.failure, deletion_journal.DeletionJournalError):
+            raise CommandError(str(outcome.failure), THIS_MACHINE)
         raise outcome.failure
     if outcome.gone_before:
         say(f"{counted(len(outcome.gone_before), 'session')} had gone already")
 
 
-def _remove_everything(connection: Connection, *, yes: bool) -> list[UsageRecord]:
+def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> list[UsageRecord]:
     if not yes:
         _need_terminal("to delete every record")
     records = talk(connection, lambda client: client.usage())
     found = _whole(records)
     if len(found) < len(records):
-        raise CommandFailed("not everything can be kept in the journal, so nothing was deleted", REFUSED)
+        raise CommandError("not everything can be kept in the journal, so nothing was deleted", REFUSED)
     streams = counted(len({record.stream for record in found}), "stream")
     what = f"{counted(len(found), 'session')} of {streams}"
     if not yes:
         _show(connection, found)
         say(f"This deletes every usage record of {connection.host}: {what}. Daily statistics are kept.")
         if ask("Type the host to go on:") != connection.host:
-            raise CommandFailed(f"that is not {connection.host}; nothing was deleted", THIS_MACHINE)
+            raise CommandError(f"that is not {connection.host}; nothing was deleted", THIS_MACHINE)
     try:
-        journal = deleted.append(found, service=connection.host)
-    except deleted.JournalError as error:
-        raise CommandFailed(str(error), THIS_MACHINE) from None
+        journal = deletion_journal.append(found, service=connection.host)
+    except deletion_journal.DeletionJournalError as error:
+        raise CommandError(str(error), THIS_MACHINE) from None
     talk(connection, lambda client: client.delete_all())
     say(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
     return found
 
 
-def _whole(records: Sequence[ToldRecord]) -> list[UsageRecord]:
+def _whole(records: Sequence[PartialUsageRecord]) -> list[UsageRecord]:
     """The records that can be kept in full before they are deleted. The others stay, and that is said."""
     whole = [record for record in records if isinstance(record, UsageRecord)]
     if missing := missing_of(records):
         told = f"{counted(len(records) - len(whole), 'record')} came without {', '.join(sorted(missing))}"
         say(f"{told}: the journal could not keep them whole, so they stay")
         if not whole:
-            raise CommandFailed("nothing was deleted", REFUSED)
+            raise CommandError("nothing was deleted", REFUSED)
     return whole
 
 
 def _need_terminal(purpose: str) -> None:
     if not sys.stdin.isatty():
-        raise CommandFailed(f"there is no terminal to ask at; give --yes {purpose}; nothing was deleted", USAGE)
+        raise CommandError(f"there is no terminal to ask at; give --yes {purpose}; nothing was deleted", USAGE)
 
 
-def _show(connection: Connection, records: Sequence[UsageRecord]) -> None:
+def _show(connection: ConnectionSettings, records: Sequence[UsageRecord]) -> None:
     newest = sorted(records, key=lambda record: -record.start_time)
     for line in table_text(newest[:MOST_SHOWN], session_view(connection.tz).columns, cut=True):
         say(line.rstrip())

@@ -4,29 +4,21 @@ import sys
 
 import click
 
-from streamusage.answers import RemovedServer, Servers, ServerState
-from streamusage.client import UsageClient
-from tui.commands.estate_views import server_view
-from tui.commands.failure import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandFailed
+from streamusage.api.extension import RemovedServer, Servers, ServerStatus
+from streamusage.client.usage_client import UsageClient
+from tui.commands.errors import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandError
+from tui.commands.estate_tables import server_view
 from tui.commands.flags import tz_option
-from tui.commands.shell import (
-    ask,
-    connection_options,
-    counted,
-    format_option,
-    refuse_if_read_only,
-    say,
-    talk,
-)
+from tui.commands.shell import ask, connection_options, counted, format_option, refuse_if_read_only, say, talk
+from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
-from tui.settings import Connection
 
 
 @click.command()
 @format_option()
 @tz_option
 @connection_options
-def servers(connection: Connection, output_format: Format) -> None:
+def servers(connection: ConnectionSettings, output_format: Format) -> None:
     """Lists the media servers that report: their state, and before which instant they owe nothing more.
 
     \b
@@ -55,7 +47,7 @@ def server() -> None:
 @click.option("--force", is_flag=True, help="Its part of every session is not accounted for any more.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @connection_options
-def remove(connection: Connection, name: str, force: bool, yes: bool) -> None:
+def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) -> None:
     """Takes a server out of the estate.
 
     In order, what it reported is kept, and it owes nothing more. A server that still reports is not taken out in
@@ -69,12 +61,12 @@ def remove(connection: Connection, name: str, force: bool, yes: bool) -> None:
     """
     refuse_if_read_only(connection, "no server was removed")
     if force and not yes and not sys.stdin.isatty():
-        raise CommandFailed("there is no terminal to ask at; give --yes; no server was removed", USAGE)
+        raise CommandError("there is no terminal to ask at; give --yes; no server was removed", USAGE)
     found = talk(connection, lambda client: _named(client, name))
     if found is None or found.removed in ("by force", "by force" if force else "in order"):
-        raise CommandFailed(f"{connection.host}: {name} is not in the estate; nothing was removed", NOT_FOUND)
+        raise CommandError(f"{connection.host}: {name} is not in the estate; nothing was removed", NOT_FOUND)
     if found.state == "live" and not force:
-        raise CommandFailed(
+        raise CommandError(
             f"{connection.host}: {name} still reports: stop its agent first, or give --force; nothing was removed",
             REFUSED,
         )
@@ -83,7 +75,7 @@ def remove(connection: Connection, name: str, force: bool, yes: bool) -> None:
         if found.state == "live":
             say("It still reports, and with its next report it is back: stop its agent first.")
         if ask(f"Take {name} out of the sessions at {connection.host}? [y/N]").lower() not in {"y", "yes"}:
-            raise CommandFailed("no server was removed", THIS_MACHINE)
+            raise CommandError("no server was removed", THIS_MACHINE)
 
     async def take_out(client: UsageClient) -> RemovedServer:
         await client.servers()
@@ -93,5 +85,5 @@ def remove(connection: Connection, name: str, force: bool, yes: bool) -> None:
     say(f"removed {name} {removed.removed} at {connection.host}; {counted(removed.sessions, 'session')} changed")
 
 
-async def _named(client: UsageClient, name: str) -> ServerState | None:
+async def _named(client: UsageClient, name: str) -> ServerStatus | None:
     return next((server for server in (await client.servers()).servers if server.server == name), None)

@@ -12,15 +12,15 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from streamusage.client import UsageClient
-from streamusage.failures import BadAddress, UsageApiError
-from streamusage.usage import EmptyNameError
-from tui.commands.failure import REFUSED, USAGE, CommandFailed
+from streamusage.client.errors import InvalidAddressError, UsageApiError
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.usage import EmptyNameError
+from tui.commands.errors import REFUSED, USAGE, CommandError
 from tui.commands.flags import CONNECTION_FLAGS, connection_flags
-from tui.model.filter import Filter, FilterError, parse
+from tui.config.settings import ConnectionSettings, SettingsError, resolve
+from tui.model.sessions.filter import Filter, FilterError, parse
 from tui.model.text import safe
 from tui.output import Format
-from tui.settings import Connection, SettingsError, resolve
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -41,9 +41,9 @@ def ask(question: str) -> str:
 
 
 def connection_options(
-    command: Callable[Concatenate[Connection, Arguments], None],
+    command: Callable[Concatenate[ConnectionSettings, Arguments], None],
 ) -> Callable[..., None]:
-    """Gives a command the flags that name a service, and calls it with the `Connection` that they make."""
+    """Gives a command the flags that name a service, and calls it with the `ConnectionSettings` that they make."""
 
     @connection_flags
     @wraps(command)
@@ -76,18 +76,18 @@ def read_filter(words: Sequence[str]) -> Filter:
         return parse(text)
     except FilterError as error:
         shown = safe(text)
-        raise CommandFailed(f"{error}\n  {shown}\n{error.caret(2)}", USAGE) from None
+        raise CommandError(f"{error}\n  {shown}\n{error.caret(2)}", USAGE) from None
 
 
-def connect(**flags: Any) -> Connection:
+def connect(**flags: Any) -> ConnectionSettings:
     """The connection that the flags, the environment and `config.toml` make together."""
     try:
         return resolve(warn=lambda words: say(f"warning: {words}"), **flags)
     except SettingsError as error:
-        raise CommandFailed(str(error), USAGE) from None
+        raise CommandError(str(error), USAGE) from None
 
 
-def talk(connection: Connection, conversation: Callable[[UsageClient], Awaitable[Result]]) -> Result:
+def talk(connection: ConnectionSettings, conversation: Callable[[UsageClient], Awaitable[Result]]) -> Result:
     """Holds one conversation with the service. What goes wrong ends the command with its exit code."""
 
     async def held() -> Result:
@@ -98,14 +98,14 @@ def talk(connection: Connection, conversation: Callable[[UsageClient], Awaitable
     try:
         return asyncio.run(held())
     except UsageApiError as error:
-        raise CommandFailed(f"{error}{_hint(error, connection)}", error.exit_code) from None
-    except (BadAddress, EmptyNameError) as error:
-        raise CommandFailed(str(error), USAGE) from None
+        raise CommandError(f"{error}{_hint(error, connection)}", error.exit_code) from None
+    except (InvalidAddressError, EmptyNameError) as error:
+        raise CommandError(str(error), USAGE) from None
 
 
-def refuse_if_read_only(connection: Connection, unchanged: str) -> None:
+def refuse_if_read_only(connection: ConnectionSettings, unchanged: str) -> None:
     if connection.read_only:
-        raise CommandFailed(f"profile {connection.profile} is read-only: {unchanged}", REFUSED)
+        raise CommandError(f"profile {connection.profile} is read-only: {unchanged}", REFUSED)
 
 
 def counted(count: int, noun: str) -> str:
@@ -113,7 +113,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _hint(error: UsageApiError, connection: Connection) -> str:
+def _hint(error: UsageApiError, connection: ConnectionSettings) -> str:
     if error.exit_code == REFUSED and connection.token is None and "token" in str(error):
         return "; no token was given: use --token-file or STREAMTOP_TOKEN"
     if error.exit_code == 3 and connection.url_from == "the default":

@@ -6,7 +6,7 @@ otherwise be read as the start of `%2F` or `%25` is written `%25`; every other c
 
 import re
 
-from streamusage.usage import EmptyNameError, StreamId, parse_stream
+from streamusage.core.usage import EmptyNameError, StreamId, parse_stream
 
 _ESCAPES = re.compile("%(2[fF]|25)")
 

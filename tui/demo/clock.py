@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from streamusage.clock import SteadyClock
+from streamusage.core.clock import SteadyClock
 
 STANDING_SECONDS = 0.05
 """How long any wait lasts while the clock stands still: whoever waits looks again, and finds no time passed."""
@@ -12,7 +12,7 @@ LONGEST_NAP_SECONDS = 0.25
 
 
 class DemoClock:
-    """A `streamusage.clock.Clock`. Stands still until `release`, and moves only by `step` up to then."""
+    """A `streamusage.core.clock.Clock`. Stands still until `release`, and moves only by `step` up to then."""
 
     def __init__(self, at_ms: int) -> None:
         self._at_ms = at_ms

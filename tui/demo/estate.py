@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from streamusage.agent.journal import SqliteJournal
-from streamusage.agent.ledger import Ledger
-from streamusage.agent.link import ServiceLink
-from streamusage.agent.run import Agent
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.journal.sqlite import SqliteJournal
+from streamusage.agent.runner import Agent
 from streamusage.agent.sources.simulated import SimulatedMediaServer, SimulatedSource
-from streamusage.agent.syncup import SyncUp
-from streamusage.report import Role
-from streamusage.service.run import RunningService, run_service
+from streamusage.agent.sync.link import ServiceLink
+from streamusage.agent.sync.schedule import SyncUp
+from streamusage.api.report import Role
+from streamusage.service.server import RunningService, run_service
 from streamusage.service.tokens import read_tokens
 from tui.demo.clock import DemoClock, SharedClock
 from tui.demo.network import Relay

@@ -42,7 +42,7 @@ _BRAILLE_DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
 """Column and row of each of a braille character's dots, from its lowest bit on."""
 
 
-class Look(NamedTuple):
+class CellStyle(NamedTuple):
     """How a run of cells is drawn."""
 
     ink: str
@@ -52,12 +52,12 @@ class Look(NamedTuple):
     underline: bool = False
 
 
-class Cell(NamedTuple):
+class ScreenCell(NamedTuple):
     """A character at its place; a wide one takes two columns."""
 
     column: int
     text: str
-    look: Look
+    look: CellStyle
 
 
 def picture(lines: Sequence[Iterable[Segment]], columns: int, *, ink: str, ground: str) -> str:
@@ -67,7 +67,7 @@ def picture(lines: Sequence[Iterable[Segment]], columns: int, *, ink: str, groun
     shades: dict[str, str] = {}
     body: list[str] = []
     for row, line in enumerate(lines):
-        cells = list(_cells(line, Look(ink, ground)))
+        cells = list(_cells(line, CellStyle(ink, ground)))
         top = MARGIN + row * CELL_HEIGHT
         body += _grounds(cells, top, ground)
         body += _shapes(cells, top, shades)
@@ -94,7 +94,7 @@ def picture(lines: Sequence[Iterable[Segment]], columns: int, *, ink: str, groun
 # What stands in which cell
 
 
-def _cells(line: Iterable[Segment], plain: Look) -> Iterator[Cell]:
+def _cells(line: Iterable[Segment], plain: CellStyle) -> Iterator[ScreenCell]:
     column = 0
     for segment in line:
         if segment.control:
@@ -103,11 +103,11 @@ def _cells(line: Iterable[Segment], plain: Look) -> Iterator[Cell]:
         for character in segment.text:
             size = get_character_cell_size(character)
             if size:
-                yield Cell(column, character, look)
+                yield ScreenCell(column, character, look)
             column += size
 
 
-def _look(style: Style | None, plain: Look) -> Look:
+def _look(style: Style | None, plain: CellStyle) -> CellStyle:
     if style is None:
         return plain
     ink, ground = _colour(style.color, plain.ink), _colour(style.bgcolor, plain.ground)
@@ -115,7 +115,7 @@ def _look(style: Style | None, plain: Look) -> Look:
         ink, ground = ground, ink
     if style.dim:
         ink = _between(ink, ground)
-    return Look(ink, ground, bool(style.bold), bool(style.italic), bool(style.underline))
+    return CellStyle(ink, ground, bool(style.bold), bool(style.italic), bool(style.underline))
 
 
 def _colour(colour: Color | None, default: str) -> str:
@@ -127,9 +127,9 @@ def _between(ink: str, ground: str) -> str:
     return ColorTriplet(*((a + b) // 2 for a, b in zip(one, other, strict=True))).hex
 
 
-def _runs(cells: Sequence[Cell], key: Callable[[Cell], object]) -> Iterator[list[Cell]]:
+def _runs(cells: Sequence[ScreenCell], key: Callable[[ScreenCell], object]) -> Iterator[list[ScreenCell]]:
     """Cells that follow on each other and are alike under `key`."""
-    run: list[Cell] = []
+    run: list[ScreenCell] = []
     for cell in cells:
         if run and (key(run[-1]) != key(cell) or _end(run[-1]) != cell.column):
             yield run
@@ -139,20 +139,20 @@ def _runs(cells: Sequence[Cell], key: Callable[[Cell], object]) -> Iterator[list
         yield run
 
 
-def _end(cell: Cell) -> int:
+def _end(cell: ScreenCell) -> int:
     return cell.column + cell_len(cell.text)
 
 
 # How it is drawn
 
 
-def _grounds(cells: Sequence[Cell], top: int, plain: str) -> Iterator[str]:
+def _grounds(cells: Sequence[ScreenCell], top: int, plain: str) -> Iterator[str]:
     for run in _runs(cells, lambda cell: cell.look.ground):
         if run[0].look.ground != plain:
             yield _rect(run[0].column, _end(run[-1]) - run[0].column, top, CELL_HEIGHT, run[0].look.ground)
 
 
-def _shapes(cells: Sequence[Cell], top: int, shades: dict[str, str]) -> Iterator[str]:
+def _shapes(cells: Sequence[ScreenCell], top: int, shades: dict[str, str]) -> Iterator[str]:
     for run in _runs([cell for cell in cells if _is_shape(cell.text)], lambda cell: (cell.text, cell.look.ink)):
         character, ink = run[0].text, run[0].look.ink
         column, length = run[0].column, len(run)
@@ -212,7 +212,7 @@ def _dots(character: str, left: int, top: int) -> str:
     )
 
 
-def _texts(cells: Sequence[Cell], top: int) -> Iterator[str]:
+def _texts(cells: Sequence[ScreenCell], top: int) -> Iterator[str]:
     words = [cell for cell in cells if not cell.text.isspace() and not _is_shape(cell.text)]
     for run in _runs(words, lambda cell: (cell.look._replace(ground=""), cell_len(cell.text), cell.text.isascii())):
         look, column = run[0].look, run[0].column

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from textual.message import Message
 
-from streamusage.client import UsageClient
+from streamusage.client.usage_client import UsageClient
+from tui.app.messages import CoveragePolled
+from tui.app.poller import Poller
 from tui.demo.clock import SteppedClock
 from tui.demo.estate import CUT_OFF, HISTORY_MS, Estate, running_estate
-from tui.messages import CoveragePolled
-from tui.model.coverage_book import CoverageBook
-from tui.poller import Poller
-from tui.tape import Tape
+from tui.model.gaps.coverage_book import CoverageBook
+from tui.recording.recording import Recording
 
 BEGINS_MS = int(datetime(2026, 11, 21, 20, 15, tzinfo=UTC).timestamp()) * 1000
 STEP_MS = 10_000
@@ -29,7 +29,7 @@ _HEALED_WITHIN_STEPS = 60
 async def make_recording(path: Path, seed: int) -> int:
     """Writes the recording; gives how many polls it has. Raises `TapeError` before anything is run."""
     clock = SteppedClock(BEGINS_MS - HISTORY_MS)
-    tape = Tape(path, clock)
+    tape = Recording(path, clock)
     with tempfile.TemporaryDirectory(prefix="streamtop-demo-") as directory, contextlib.closing(tape):
         async with running_estate(Path(directory), seed, 0, clock) as estate:
             await estate.make_history(lambda _: None)
@@ -41,7 +41,7 @@ async def make_recording(path: Path, seed: int) -> int:
 class _Recorder:
     """Moves time on and polls, as a console with its gap view open does."""
 
-    def __init__(self, estate: Estate, client: UsageClient, clock: SteppedClock, tape: Tape) -> None:
+    def __init__(self, estate: Estate, client: UsageClient, clock: SteppedClock, tape: Recording) -> None:
         self._estate, self._client, self._clock, self._tape = estate, client, clock, tape
         self._book = CoverageBook()
         self._poller = Poller(client, self._heard, interval_seconds=86_400, clock=clock)

@@ -16,14 +16,14 @@ from pathlib import Path
 import click
 from textual.pilot import Pilot
 
-from streamusage.client import UsageClient
-from tui.app import ConsoleApp
+from streamusage.client.usage_client import UsageClient
+from tui.app.console_app import ConsoleApp
+from tui.app.poller import Poller
 from tui.demo.clock import SteppedClock
 from tui.demo.estate import CUT_OFF, HISTORY_MS, Estate, running_estate
 from tui.demo.picture import picture
-from tui.poller import Poller
 from tui.screens.gaps import GapsScreen
-from tui.themes import DARK, Abilities
+from tui.styles.themes import DARK, Abilities
 
 FOLDER = Path(__file__).parents[2] / "screenshots"
 SEED = 1

@@ -15,10 +15,10 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widget import Widget
 
-from streamusage.client import UsageClient
-from streamusage.clock import SystemClock
-from streamusage.coverage import Provenance
-from tui.app import ConsoleApp
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.clock import SystemClock
+from streamusage.core.coverage import Provenance
+from tui.app.console_app import ConsoleApp
 from tui.demo.estate import CUT_OFF
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.days import DaysScreen
@@ -34,7 +34,7 @@ SPEED = 12
 
 
 @dataclass(frozen=True)
-class Step:
+class TourStep:
     """A caption of at most two lines, what it waits for, and what happens when it begins."""
 
     caption: tuple[str, str]
@@ -70,7 +70,7 @@ def _filled(app: "TourApp") -> bool:
 
 
 STEPS = (
-    Step(
+    TourStep(
         (
             "Three servers, a dozen streams. ACTIVE is who watches now.",
             "Move with j and k; press ⏎ for all about the stream under the cursor.",
@@ -78,7 +78,7 @@ STEPS = (
         lambda app: app.sessions_screen.detail_is_open,
         "⏎",
     ),
-    Step(
+    TourStep(
         (
             "Its audience over the last hour, and which server carries how much of it.",
             "Press esc to go back to the sessions.",
@@ -86,7 +86,7 @@ STEPS = (
         _on_sessions,
         "esc",
     ),
-    Step(
+    TourStep(
         (
             "Minutes before midnight edge-2 loses its network. Its agent goes on counting.",
             "Press g to see what the service knows of each server's time.",
@@ -95,14 +95,14 @@ STEPS = (
         "g",
         f"cut {CUT_OFF}\nspeed {SPEED}",
     ),
-    Step(
+    TourStep(
         (
             "One row a server, one cell a minute, newest right. █ was seen as it happened.",
             "Three sync-ups have to fail before a gap is noticed. Wait for the · of edge-2 …",
         ),
         _owed,
     ),
-    Step(
+    TourStep(
         (
             "· is missing: nothing has come yet. It is no zero; the header says who owes.",
             "Now edge-1's agent crashes and starts again: its row stays whole. ctrl+n.",
@@ -111,14 +111,14 @@ STEPS = (
         "ctrl+n",
         f"crash {_CRASHED}",
     ),
-    Step(
+    TourStep(
         (
             "The outage lasts over midnight: it will belong to two accounting days.",
             "Wait for it … and try - and + for coarser and finer cells, tab for streams.",
         ),
         _past_midnight,
     ),
-    Step(
+    TourStep(
         (
             "The network is back. The agent has waited ever longer between its attempts.",
             "Look at edge-2: its cells turn into ▒ when the delta is applied …",
@@ -127,7 +127,7 @@ STEPS = (
         "",
         f"heal {CUT_OFF}",
     ),
-    Step(
+    TourStep(
         (
             "▒ is backfilled: it came later; it is known when, and what it brought.",
             "Press n until the cursor stands on it, then ⏎ to open it.",
@@ -135,7 +135,7 @@ STEPS = (
         _on(GapScreen),
         "n ⏎",
     ),
-    Step(
+    TourStep(
         (
             "The gap in full: how it went, its delta, minute by minute, stream by stream.",
             "Press esc, then y for the daily statistics.",
@@ -143,7 +143,7 @@ STEPS = (
         _on(DaysScreen),
         "esc y",
     ),
-    Step(
+    TourStep(
         (
             "Both days, and what their figures rest on. RECOVERED came with the delta.",
             "⏎ shows a day by server. Press esc until you are back at the sessions.",
@@ -151,7 +151,7 @@ STEPS = (
         _on_sessions,
         "esc",
     ),
-    Step(
+    TourStep(
         (
             "A usage record can be deleted. Choose a session that has ended, and press d.",
             "Nothing is sent before you have answered the dialog.",
@@ -159,7 +159,7 @@ STEPS = (
         _on(ConfirmDelete),
         "d",
     ),
-    Step(
+    TourStep(
         (
             "It says what would be taken. Cancel has the focus; → and ⏎ would delete.",
             "Daily statistics stay as they are; the record goes to a local journal first.",
@@ -167,7 +167,7 @@ STEPS = (
         lambda app: not isinstance(app.screen, ConfirmDelete),
         "⏎",
     ),
-    Step(
+    TourStep(
         (
             "That was the tour. ? shows every key of the place where you are.",
             "Look around for as long as you like; q leaves, and nothing is left behind.",
@@ -190,7 +190,7 @@ class Caption(Widget):
         for number in range(3):
             yield Line(id=f"caption-{number}")
 
-    def show(self, step: Step, number: int) -> None:
+    def show(self, step: TourStep, number: int) -> None:
         lines = list(self.query(Line))
         if len(lines) < 3:
             return

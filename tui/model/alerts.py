@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
-from streamusage.answers import ServerState
+from streamusage.api.extension import ServerStatus
 from tui.model import formats
 
 
@@ -30,7 +30,7 @@ class AlertBook:
         self._after_ms = after_ms
         self._raised: dict[str, int] = {}
 
-    def look(self, servers: Iterable[ServerState]) -> list[Alert]:
+    def look(self, servers: Iterable[ServerStatus]) -> list[Alert]:
         """What changed since the servers were looked at last. A server that is gone is not an alarm any more."""
         owed = {server.server: server.owed_ms for server in servers}
         alerts = []

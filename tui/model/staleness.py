@@ -6,7 +6,7 @@ from enum import StrEnum
 from tui.model import formats
 
 
-class Step(StrEnum):
+class StalenessLevel(StrEnum):
     """A step of the ladder. From `STALE` on deletes are off: they would be decided on figures that may be wrong."""
 
     WAITING = "waiting"
@@ -20,7 +20,7 @@ class Step(StrEnum):
 class Freshness:
     """The age of what is shown and what is done about it."""
 
-    step: Step
+    step: StalenessLevel
     age_ms: int | None
     """`None` where nothing came yet."""
     retry_in_ms: int | None
@@ -28,22 +28,22 @@ class Freshness:
 
     @property
     def allows_deletes(self) -> bool:
-        return self.step in (Step.LIVE, Step.LATE)
+        return self.step in (StalenessLevel.LIVE, StalenessLevel.LATE)
 
     def in_words(self) -> str:
         """`live 0.8 s`, `STALE 41 s, deletes off`, `offline 4:12, next try in 8 s`."""
         age = "" if self.age_ms is None else f" {formats.age(self.age_ms)}"
         retry = "" if self.retry_in_ms is None else f", next try in {-(-self.retry_in_ms // 1000)} s"
         match self.step:
-            case Step.WAITING:
+            case StalenessLevel.WAITING:
                 return f"no figures yet{retry}" if retry else "asking…"
-            case Step.LIVE:
+            case StalenessLevel.LIVE:
                 return f"live{age}"
-            case Step.LATE:
+            case StalenessLevel.LATE:
                 return f"late{age}{retry}"
-            case Step.STALE:
+            case StalenessLevel.STALE:
                 return f"STALE{age}, deletes off{retry}"
-            case Step.OFFLINE:
+            case StalenessLevel.OFFLINE:
                 return f"offline{age}{retry}"
 
 
@@ -62,13 +62,15 @@ def freshness(
     """
     retry_in_ms = None if retry_at_ms is None else max(0, retry_at_ms - elapsed_ms)
     if polled_at_ms is None:
-        return Freshness(Step.OFFLINE if failures >= OFFLINE_AFTER_FAILURES else Step.WAITING, None, retry_in_ms)
+        return Freshness(
+            StalenessLevel.OFFLINE if failures >= OFFLINE_AFTER_FAILURES else StalenessLevel.WAITING, None, retry_in_ms
+        )
     age_ms = max(0, elapsed_ms - polled_at_ms)
     stale_after_ms = max(STALE_AFTER_INTERVALS * interval_ms, STALE_AFTER_AT_LEAST_MS)
     if age_ms > stale_after_ms:
-        step = Step.OFFLINE if failures >= OFFLINE_AFTER_FAILURES else Step.STALE
+        step = StalenessLevel.OFFLINE if failures >= OFFLINE_AFTER_FAILURES else StalenessLevel.STALE
     elif failures or age_ms > LATE_AFTER_INTERVALS * interval_ms:
-        step = Step.LATE
+        step = StalenessLevel.LATE
     else:
-        step = Step.LIVE
+        step = StalenessLevel.LIVE
     return Freshness(step, age_ms, retry_in_ms)

@@ -1,5 +1,5 @@
 """Results on standard output as a table, JSON, one JSON value a line, or CSV, from one description of a row."""
 
-from tui.output.printer import Column, Field, Format, View, print_rows, same_named
+from tui.output.printer import CsvField, Format, TableColumn, View, print_rows, same_named
 
-__all__ = ["Column", "Field", "Format", "View", "print_rows", "same_named"]
+__all__ = ["CsvField", "Format", "TableColumn", "View", "print_rows", "same_named"]

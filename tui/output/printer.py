@@ -40,7 +40,7 @@ class Format(StrEnum):
 
 
 @dataclass(frozen=True)
-class Column(Generic[Row]):
+class TableColumn(Generic[Row]):
     """A column of the table: its title and a row's text in it. `figure` puts it to the right."""
 
     title: str
@@ -49,24 +49,24 @@ class Column(Generic[Row]):
 
 
 @dataclass(frozen=True)
-class Field(Generic[Row]):
+class CsvField(Generic[Row]):
     """A column of the CSV: its name and a row's value in it."""
 
     name: str
     value: Callable[[Row], Cell]
 
 
-def same_named(*names: str) -> list[Field[Any]]:
+def same_named(*names: str) -> list[CsvField[Any]]:
     """Columns of the CSV that hold what the row has under the same name."""
-    return [Field(name, attrgetter(name)) for name in names]
+    return [CsvField(name, attrgetter(name)) for name in names]
 
 
 @dataclass(frozen=True)
 class View(Generic[Row]):
     """How rows of one kind are shown. `document` gives what `msgspec` encodes as a row's JSON; else it is the row."""
 
-    columns: Sequence[Column[Row]]
-    fields: Sequence[Field[Row]]
+    columns: Sequence[TableColumn[Row]]
+    fields: Sequence[CsvField[Row]]
     document: Callable[[Row], object] | None = None
 
 
@@ -111,7 +111,7 @@ def ndjson_text(rows: Iterable[object]) -> Iterator[str]:
         yield f"{_json(row)}\n"
 
 
-def csv_text(rows: Iterable[Row], fields: Sequence[Field[Row]], *, only_visible: bool = False) -> Iterator[str]:
+def csv_text(rows: Iterable[Row], fields: Sequence[CsvField[Row]], *, only_visible: bool = False) -> Iterator[str]:
     """A line of names, then a line a row. Text that a spreadsheet would run gets an apostrophe before it.
 
     `only_visible` shows control characters as pictures, for a terminal.
@@ -133,7 +133,7 @@ def inert(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
-def table_text(rows: Sequence[Row], columns: Sequence[Column[Row]], *, cut: bool) -> Iterator[str]:
+def table_text(rows: Sequence[Row], columns: Sequence[TableColumn[Row]], *, cut: bool) -> Iterator[str]:
     """Aligned lines under a line of titles; nothing at all for no rows."""
     if not rows:
         return
@@ -146,12 +146,12 @@ def table_text(rows: Sequence[Row], columns: Sequence[Column[Row]], *, cut: bool
         yield _line([_cell(column, row, cut) for column in columns], columns, widths)
 
 
-def _cell(column: Column[Row], row: Row, cut: bool) -> str:
+def _cell(column: TableColumn[Row], row: Row, cut: bool) -> str:
     text = safe(column.text(row))
     return shortened(text, WIDEST_CELL) if cut else text
 
 
-def _line(cells: Sequence[str], columns: Sequence[Column[Row]], widths: Sequence[int]) -> str:
+def _line(cells: Sequence[str], columns: Sequence[TableColumn[Row]], widths: Sequence[int]) -> str:
     padded = []
     for cell, column, cells_wide in zip(cells, columns, widths, strict=True):
         padding = " " * (cells_wide - width(cell))

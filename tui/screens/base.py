@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.screen import Screen
 
-from tui.actions import Context, available
+from tui.app.actions import Context, available
+from tui.app.state import ConsoleState
 from tui.model import formats
 from tui.model.latency import Split
 from tui.screens.help import HelpScreen
-from tui.screens.page import Page
+from tui.screens.page import PageScreen
 from tui.screens.picker import Choice, Picked, Picker
-from tui.state import ConsoleState
-from tui.themes import THEMES
+from tui.styles.themes import THEMES
 from tui.widgets import bars
 from tui.widgets.lines import Line, Part
 
 if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+    from tui.app.console_app import ConsoleApp
 
 
 NOTICE_STANDS_MS = 8_000
@@ -131,7 +131,7 @@ class ConsoleScreen(Screen[None]):
         self.console_app.save_bundle(file)
 
     def action_latency(self) -> None:
-        self.app.push_screen(Page(latency_lines(self.state), closed_by=("L",)))
+        self.app.push_screen(PageScreen(latency_lines(self.state), closed_by=("L",)))
 
 
 def latency_lines(state: ConsoleState) -> list[str]:

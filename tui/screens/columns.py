@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from tui.model.columns import SHOWN
+from tui.model.sessions.columns import SHOWN
 from tui.model.text import padded
 from tui.screens.dialog import Dialog
 from tui.widgets.lines import Line, Part

@@ -13,16 +13,16 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
-from streamusage.client import UsageApiError
-from streamusage.usage import ToldRecord, UsageRecord
-from tui.model import deletion
-from tui.model.deletion import DeletePlan, Radius
+from streamusage.client.errors import UsageApiError
+from streamusage.core.usage import PartialUsageRecord, UsageRecord
+from tui.app.state import ConsoleState
+from tui.deletion import plan as delete_plan
+from tui.deletion.plan import DeletePlan, Radius
 from tui.model.text import safe
 from tui.screens.dialog import Dialog
-from tui.state import ConsoleState
 
 if TYPE_CHECKING:
-    from tui.app import ConsoleApp
+    from tui.app.console_app import ConsoleApp
 
 
 MOST_ASKED_ONE_BY_ONE = 20
@@ -43,7 +43,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         super().__init__()
         self._plan = plan
         self._state = state
-        self._told = deletion.Since()
+        self._told = delete_plan.Since()
         self._checking = False
         self._changes = 0
         """How often something was different when it was read again."""
@@ -53,8 +53,8 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         dialog = Vertical(id="dialog")
         dialog.border_title = None
         with dialog:
-            yield Static(deletion.title(plan), markup=False, classes="told")
-            lines = deletion.blast_radius(plan, state.now_ms(), state.tz)
+            yield Static(delete_plan.title(plan), markup=False, classes="told")
+            lines = delete_plan.blast_radius(plan, state.now_ms(), state.tz)
             yield Static("\n".join(lines), markup=False, classes="told")
             yield Static("", markup=False, id="since", classes="since")
             if plan.to_type and not plan.cannot:
@@ -63,7 +63,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel")
                 if not plan.cannot:
-                    yield Button(deletion.button(plan), id="go", disabled=bool(plan.to_type))
+                    yield Button(delete_plan.button(plan), id="go", disabled=bool(plan.to_type))
 
     def on_mount(self) -> None:
         self.query_one("#since").display = False
@@ -123,7 +123,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
             return
         finally:
             self._checking = False
-        since = deletion.since_asked(plan, records)
+        since = delete_plan.since_asked(plan, records)
         keys = set(plan.keys)
         chosen = [record for record in records if record.key in keys and isinstance(record, UsageRecord)]
         if since != self._told:
@@ -136,7 +136,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
             return
         self.dismiss(chosen)
 
-    async def _read_again(self) -> list[ToldRecord]:
+    async def _read_again(self) -> list[PartialUsageRecord]:
         client, streams = cast("ConsoleApp", self.app).client, self._plan.streams
         if len(streams) > MOST_ASKED_ONE_BY_ONE or self._plan.radius is Radius.EVERYTHING:
             return await client.usage()

@@ -7,23 +7,23 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from streamusage.days import day_interval, day_of
-from tui.actions import Context, bindings
-from tui.model.day_shares import accounting_zone
-from tui.model.day_words import (
+from streamusage.core.days import day_interval, day_of
+from tui.app.actions import Context, bindings
+from tui.model.daily.day_shares import accounting_zone
+from tui.model.daily.descriptions import (
     coverage_in_words,
     later_in_words,
     percentile_in_words,
     split_in_words,
     state_in_words,
 )
-from tui.model.months import DayRows, Figures, Month, first_of, months_away
+from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, months_away
 from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
 from tui.widgets.day_table import columns_within, row_parts, titles
 from tui.widgets.lines import Line, Part
 from tui.widgets.month_chart import LEGEND, month_chart
-from tui.widgets.page import Page
+from tui.widgets.page import PageView
 
 _ASK_EVERY_MS = 15_000
 _REST_FACTOR = 5
@@ -54,9 +54,9 @@ class DaysScreen(ConsoleScreen):
     def compose(self) -> ComposeResult:
         yield Line(id="header")
         yield Line(id="summary")
-        yield Page(id="chart")
+        yield PageView(id="chart")
         yield Line(id="titles")
-        yield Page(id="page")
+        yield PageView(id="page")
         for number in range(_WORD_LINES):
             yield Line(id=f"words-{number}")
         yield Line(id="keys")
@@ -121,10 +121,10 @@ class DaysScreen(ConsoleScreen):
 
     # What is drawn
 
-    def _days(self) -> Sequence[tuple[date, Figures]]:
+    def _days(self) -> Sequence[tuple[date, DailyTotals]]:
         return self._month.days if self._month is not None and self._month.first == self.first else ()
 
-    def _rows(self) -> Sequence[Figures]:
+    def _rows(self) -> Sequence[DailyTotals]:
         """What the table shows, but for the month's sum."""
         if self._opened is None:
             return [figures for _, figures in self._days()]
@@ -147,7 +147,7 @@ class DaysScreen(ConsoleScreen):
         self.query_one("#summary", Line).show(*self._summary())
         self._draw_chart()
         name_cells = 8 if self._opened is None else 16
-        page = self.query_one("#page", Page)
+        page = self.query_one("#page", PageView)
         columns = columns_within(self.size.width - name_cells - 2, rows)
         self.query_one("#titles", Line).show(titles("DAY" if self._opened is None else "SERVER", name_cells, columns))
         chosen = [(figures, number == place) for number, figures in enumerate(rows)]
@@ -162,7 +162,7 @@ class DaysScreen(ConsoleScreen):
 
     def _draw_chart(self) -> None:
         days = self._days()
-        chart = self.query_one("#chart", Page)
+        chart = self.query_one("#chart", PageView)
         chart.display = self.size.height >= _CHART_FROM_LINES and bool(days)
         lines = max(4, min(10, self.size.height // 4))
         chart.styles.height = lines + 3
@@ -188,7 +188,7 @@ class DaysScreen(ConsoleScreen):
             left.append(("   asking …", "quiet"))
         return left, []
 
-    def _draw_words(self, figures: Figures | None) -> None:
+    def _draw_words(self, figures: DailyTotals | None) -> None:
         lines: list[list[Part]] = []
         if self.state.cannot_show:
             lines = [[(f" {safe(self.state.host)} is a plain Stream Manager: it keeps no daily statistics", "warn")]]
@@ -203,7 +203,7 @@ class DaysScreen(ConsoleScreen):
         for number in range(_WORD_LINES):
             self.query_one(f"#words-{number}", Line).show(lines[number] if number < len(lines) else [])
 
-    def _told(self, figures: Figures) -> list[list[Part]]:
+    def _told(self, figures: DailyTotals) -> list[list[Part]]:
         """The row under the cursor: its state and coverage, its split, its percentile, and what stands beside them."""
         tz, now_ms = self.state.tz, self.state.now_ms()
         zone, day = accounting_zone(tz), self._day()

@@ -12,10 +12,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from tui.deleter import Outcome, in_words
+from tui.deletion.execute import Outcome, in_words
 from tui.model.text import safe
 from tui.screens.dialog import Dialog
-from tui.screens.page import Page
+from tui.screens.page import PageScreen
 
 _BAR_CELLS = 60
 MOST_LISTED = 200
@@ -58,7 +58,7 @@ class DeleteProgress(Dialog[None]):
             self._stop()
 
 
-class DeleteResult(Page):
+class DeleteResult(PageScreen):
     """What became of a delete that did not go through whole."""
 
     def __init__(self, outcome: Outcome) -> None:

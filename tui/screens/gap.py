@@ -6,16 +6,16 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from streamusage.answers import Outage, ServerState, Span
-from tui.actions import Context, bindings
+from streamusage.api.extension import CoverageSpan, Outage, ServerStatus
+from tui.app.actions import Context, bindings
 from tui.model import formats
-from tui.model.gap_story import GapFigures, drawn
-from tui.model.gaps import GLYPHS, by_protocol, period
+from tui.model.gaps.gap_timeline import GapFigures, drawn
+from tui.model.gaps.grid import GLYPHS, by_protocol, period
 from tui.model.text import padded, padded_left, safe
 from tui.screens.base import ConsoleScreen
 from tui.widgets.gap_parts import delta_lines, story_lines
 from tui.widgets.lines import Line, Part
-from tui.widgets.page import Page
+from tui.widgets.page import PageView
 
 _SLOT_TITLES = (("CONNECTIONS", 13), ("OUT", 11), ("PEAK OUT", 16))
 
@@ -25,7 +25,9 @@ class GapScreen(ConsoleScreen):
 
     PLACE: ClassVar[Context] = Context.GAP
 
-    def __init__(self, row: str, gaps: Sequence[Span], outages: Sequence[Outage] = (), *, of_stream: bool) -> None:
+    def __init__(
+        self, row: str, gaps: Sequence[CoverageSpan], outages: Sequence[Outage] = (), *, of_stream: bool
+    ) -> None:
         super().__init__()
         self._row = row
         self._gaps = list(gaps)
@@ -46,16 +48,16 @@ class GapScreen(ConsoleScreen):
     def compose(self) -> ComposeResult:
         yield Line(id="header")
         yield Line(id="summary")
-        yield Page(id="page")
+        yield PageView(id="page")
         yield Line(id="keys")
 
     def on_mount(self) -> None:
-        self.query_one(Page).focus()
+        self.query_one(PageView).focus()
         self._ask()
         self.state_changed(polled=False)
 
     @property
-    def gap(self) -> Span:
+    def gap(self) -> CoverageSpan:
         return self._gaps[self._place]
 
     def _ask(self) -> None:
@@ -67,7 +69,7 @@ class GapScreen(ConsoleScreen):
         self._figures[from_ms] = figures
         self.state_changed(polled=False)
 
-    def gaps_changed(self, gaps: Sequence[Span], outages: Sequence[Outage]) -> None:
+    def gaps_changed(self, gaps: Sequence[CoverageSpan], outages: Sequence[Outage]) -> None:
         """Takes in what has become of the gaps since they were opened, and what the agent has told since."""
         self._outages = outages
         for place, gap in enumerate(self._gaps):
@@ -103,10 +105,10 @@ class GapScreen(ConsoleScreen):
             else []
         )
         self.query_one("#summary", Line).show(left, right)
-        self.query_one(Page).show(self._content())
+        self.query_one(PageView).show(self._content())
         self._draw_keys()
 
-    def _server(self) -> ServerState | None:
+    def _server(self) -> ServerStatus | None:
         return next((server for server in self.state.servers or () if server.server == self._row), None)
 
     def _content(self) -> list[list[Part]]:
@@ -124,7 +126,7 @@ class GapScreen(ConsoleScreen):
             lines += self._streams(figures, gap)
         return lines
 
-    def _delta(self, gap: Span) -> list[list[Part]]:
+    def _delta(self, gap: CoverageSpan) -> list[list[Part]]:
         if not self._of_stream:
             return [*delta_lines(gap, self.state.tz), []]
         what = "This is the gap of the servers that carried the stream; their rows tell what it brought."
@@ -158,7 +160,7 @@ class GapScreen(ConsoleScreen):
             lines.append(parts)
         return [*lines, []]
 
-    def _streams(self, figures: GapFigures, gap: Span) -> list[list[Part]]:
+    def _streams(self, figures: GapFigures, gap: CoverageSpan) -> list[list[Part]]:
         if not figures.streams:
             return [[(" No stream was on air there.", "quiet")]]
         first = figures.streams[0][1]
@@ -186,16 +188,16 @@ class GapScreen(ConsoleScreen):
     # Keys
 
     def action_move(self, lines: int) -> None:
-        self.query_one(Page).scroll_relative(y=lines, animate=False)
+        self.query_one(PageView).scroll_relative(y=lines, animate=False)
 
     def action_move_page(self, pages: int) -> None:
-        self.action_move(pages * max(1, self.query_one(Page).size.height - 1))
+        self.action_move(pages * max(1, self.query_one(PageView).size.height - 1))
 
     def action_first(self) -> None:
-        self.query_one(Page).scroll_home(animate=False)
+        self.query_one(PageView).scroll_home(animate=False)
 
     def action_last(self) -> None:
-        self.query_one(Page).scroll_end(animate=False)
+        self.query_one(PageView).scroll_end(animate=False)
 
     def action_next_gap(self) -> None:
         self._go(1)

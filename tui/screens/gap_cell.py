@@ -6,14 +6,14 @@ Asks for the days of which a part of the traffic is to be told, each once.
 from collections.abc import Callable
 from datetime import date
 
-from streamusage.answers import Span
-from streamusage.coverage import WORST_FIRST
-from streamusage.day_answers import DailyStatistics
-from tui.model.coverage_book import CoverageBook
-from tui.model.day_shares import DayShares
-from tui.model.gaps import in_words
+from streamusage.api.daily import DailyStatistics
+from streamusage.api.extension import CoverageSpan
+from streamusage.core.coverage import WORST_FIRST
+from tui.app.state import ConsoleState
+from tui.model.daily.day_shares import DayShares
+from tui.model.gaps.coverage_book import CoverageBook
+from tui.model.gaps.grid import in_words
 from tui.model.text import safe
-from tui.state import ConsoleState
 from tui.widgets.gap_foot import Lines, foot, words
 from tui.widgets.gap_grid import GapGridView
 from tui.widgets.gap_parts import delta_lines, legend_lines, story_lines
@@ -26,7 +26,7 @@ _CANNOT_SHOW = (
 )
 
 
-class CellTeller:
+class CellDescriber:
     """Tells of a cell. `ask_for_day` is called for a server's day that has to be known first."""
 
     def __init__(self, ask_for_day: Callable[[str, date], None]) -> None:
@@ -64,7 +64,7 @@ class CellTeller:
 
     def _told(
         self, state: ConsoleState, view: GapGridView, now_ms: int, *, of_streams: bool
-    ) -> list[tuple[str, Span | None]]:
+    ) -> list[tuple[str, CoverageSpan | None]]:
         made, row = view.grid, view.gap_row
         if made is None or row is None:
             return []
@@ -76,7 +76,7 @@ class CellTeller:
             for text, span in told
         ]
 
-    def _share(self, state: ConsoleState, server: str, span: Span) -> str:
+    def _share(self, state: ConsoleState, server: str, span: CoverageSpan) -> str:
         """What part of its day's traffic a fill brought, once the day is known."""
         wanted = self._shares.missing(server, span, state.tz)
         if wanted is not None:

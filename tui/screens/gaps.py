@@ -7,25 +7,25 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input
 
-from streamusage.coverage import Interval, Provenance
-from tui import garbage
-from tui.actions import Context, bindings
-from tui.messages import CoveragePolled, DayPolled
+from streamusage.core.coverage import Interval, Provenance
+from tui.app import gc_tuning
+from tui.app.actions import Context, bindings
+from tui.app.messages import CoveragePolled, DayPolled
 from tui.model import formats
-from tui.model.accounts import Timeline
-from tui.model.coverage_book import CoverageBook
-from tui.model.gaps import CELL_LENGTHS_MS, grid, period, turned, window_edges
-from tui.model.healing import Healing
+from tui.model.gaps.accounts import CoverageTimeline
+from tui.model.gaps.coverage_book import CoverageBook
+from tui.model.gaps.grid import CELL_LENGTHS_MS, grid, period, turned, window_edges
+from tui.model.gaps.recovery import Recovery
 from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
 from tui.screens.gap import GapScreen
-from tui.screens.gap_cell import CellTeller
+from tui.screens.gap_cell import CellDescriber
 from tui.widgets.filter_prompt import FilterPrompt
 from tui.widgets.gap_foot import LEAST_LINES, Lines
 from tui.widgets.gap_grid import GapGridView, cells_within
 from tui.widgets.gap_parts import legend, legend_lines
 from tui.widgets.lines import Line, Part
-from tui.widgets.page import Page
+from tui.widgets.page import PageView
 
 _TURNED_FOR_MS = 4_000
 """How long cells stand out that were filled just now."""
@@ -41,7 +41,7 @@ class GapsScreen(ConsoleScreen):
     def __init__(self, server: str | None = None) -> None:
         super().__init__()
         self.book = CoverageBook()
-        self._cell = CellTeller(lambda server, day: self.console_app.reads.day(server, day))
+        self._cell = CellDescriber(lambda server, day: self.console_app.reads.day(server, day))
         self._cell_ms = CELL_LENGTHS_MS[0]
         self._word_lines = LEAST_LINES
         self._server = server
@@ -53,7 +53,7 @@ class GapsScreen(ConsoleScreen):
         self._notice: Part | None = None
         self._turned: dict[str, list[Interval]] = {}
         self._turned_at_ms = 0
-        self._healing = Healing()
+        self._healing = Recovery()
         self._healed = ""
         """What came in last."""
 
@@ -62,7 +62,7 @@ class GapsScreen(ConsoleScreen):
         yield Line(id="summary")
         yield GapGridView(self.state.tz, id="grid")
         yield FilterPrompt(id="prompt")
-        words = Page(id="words")
+        words = PageView(id="words")
         words.can_focus = False
         yield words
         yield Line(id="legend")
@@ -121,7 +121,7 @@ class GapsScreen(ConsoleScreen):
         if polled.carriers is not None:
             self.book.heard_carriers(polled.carriers.carriers)
         if replaced:
-            garbage.set_aside()
+            gc_tuning.set_aside()
         self._cell.time_went_on(self._now_ms(), self.state)
         self._note_turned(before)
         self._tell_open_gap()
@@ -132,7 +132,7 @@ class GapsScreen(ConsoleScreen):
         self._cell.heard_day(polled.server, polled.day, polled.statistics)
         self.state_changed(polled=False)
 
-    def _note_turned(self, before: dict[str, Timeline]) -> None:
+    def _note_turned(self, before: dict[str, CoverageTimeline]) -> None:
         found = {name: pieces for name, one in self.book.servers.items() if (pieces := turned(before.get(name), one))}
         owed_ms = sum(one.totals(0, self.book.now_ms).owed_ms for one in self.book.servers.values())
         self._healing.heard((piece for pieces in found.values() for piece in pieces), owed_ms)
@@ -167,7 +167,7 @@ class GapsScreen(ConsoleScreen):
 
     def _share_room(self, rows: int) -> None:
         """Gives the grid the lines that its rows need, and the rest to the words under it."""
-        lines = self.grid_view.size.height + self.query_one("#words", Page).size.height
+        lines = self.grid_view.size.height + self.query_one("#words", PageView).size.height
         self.grid_view.styles.height = max(2, min(rows + 1, lines - LEAST_LINES))
         self._word_lines = max(LEAST_LINES, lines - (rows + 1))
 
@@ -182,7 +182,7 @@ class GapsScreen(ConsoleScreen):
         self._draw_header("gaps of streams" if self._of_streams else "gaps")
         self.query_one("#summary", Line).show(*self._summary())
         lines = self._words()
-        self.query_one("#words", Page).show(lines)
+        self.query_one("#words", PageView).show(lines)
         # Where there is room for what the states mean, their names alone would say it twice.
         self.query_one("#legend", Line).show([] if lines[-1:] == legend_lines()[-1:] else legend())
         self._draw_keys()

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
-from tui.actions import NO_KEYMAP, Context, available
+from tui.app.actions import NO_KEYMAP, Context, available
 from tui.model.text import padded, width
-from tui.screens.page import Page
+from tui.screens.page import PageScreen
 
 _GLYPHS = (
     ("█ live", "seen as it happened"),
@@ -32,7 +32,7 @@ def _listed(entries: Iterable[tuple[str, str]]) -> list[str]:
     return lines
 
 
-class HelpScreen(Page):
+class HelpScreen(PageScreen):
     def __init__(self, context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP) -> None:
         super().__init__(_lines(context, read_only, keymap), closed_by=("question_mark", "f1"))
 

@@ -12,7 +12,7 @@ from textual.widgets import Static
 from tui.screens.dialog import Dialog
 
 
-class Page(Dialog[None]):
+class PageScreen(Dialog[None]):
     """Lines that are safe to draw."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

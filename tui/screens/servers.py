@@ -5,14 +5,14 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from streamusage.answers import ServerState
-from tui.actions import Context, bindings
+from streamusage.api.extension import ServerStatus
+from tui.app.actions import Context, bindings
 from tui.model import formats
 from tui.model.text import padded, padded_left, safe
 from tui.screens.base import ConsoleScreen
 from tui.widgets import bars
 from tui.widgets.lines import Line, Part
-from tui.widgets.page import Page
+from tui.widgets.page import PageView
 
 _COLUMNS = (
     ("ROLE", 10, False),
@@ -43,18 +43,18 @@ class ServersScreen(ConsoleScreen):
         yield Line(id="header")
         yield Line(id="summary")
         yield Line(id="titles")
-        yield Page(id="page")
+        yield PageView(id="page")
         yield Line(id="status")
         yield Line(id="keys")
 
     def on_mount(self) -> None:
-        self.query_one(Page).focus()
+        self.query_one(PageView).focus()
 
     def on_resize(self) -> None:
         self.state_changed(polled=False)
 
     @property
-    def _servers(self) -> list[ServerState]:
+    def _servers(self) -> list[ServerStatus]:
         return sorted(self.state.servers or [], key=lambda one: (one.state == "live", -one.owed_ms, one.server))
 
     def _row(self) -> int:
@@ -73,13 +73,13 @@ class ServersScreen(ConsoleScreen):
         for title, cells, at_right in columns:
             titles.append((" " + (padded_left(title, cells) if at_right else padded(title, cells)), "quiet"))
         self.query_one("#titles", Line).show(titles)
-        page, row = self.query_one(Page), self._row()
+        page, row = self.query_one(PageView), self._row()
         page.show([self._drawn(one, columns, name_cells, here=at == row) for at, one in enumerate(servers)])
         page.scroll_to(y=max(min(page.scroll_offset.y, row), row - page.size.height + 1), animate=False)
         self.query_one("#status", Line).show(*bars.status(state, None, None))
         self._draw_keys()
 
-    def _summary(self, servers: list[ServerState]) -> list[Part]:
+    def _summary(self, servers: list[ServerStatus]) -> list[Part]:
         if self.state.cannot_show:
             return [(f" {safe(self.state.host)} is a plain Stream Manager: it tells nothing of servers", "warn")]
         live = sum(one.state == "live" for one in servers)
@@ -97,7 +97,7 @@ class ServersScreen(ConsoleScreen):
         return columns
 
     def _drawn(
-        self, server: ServerState, columns: list[tuple[str, int, bool]], name_cells: int, *, here: bool
+        self, server: ServerStatus, columns: list[tuple[str, int, bool]], name_cells: int, *, here: bool
     ) -> list[Part]:
         now_ms, tz = self.state.now_ms(), self.state.tz
         ago = formats.UNKNOWN if server.last_sync_at is None else formats.age(max(0, now_ms - server.last_sync_at))
@@ -135,7 +135,7 @@ class ServersScreen(ConsoleScreen):
         self._put(self._row() + rows)
 
     def action_move_page(self, pages: int) -> None:
-        self._put(self._row() + pages * max(1, self.query_one(Page).size.height))
+        self._put(self._row() + pages * max(1, self.query_one(PageView).size.height))
 
     def action_first(self) -> None:
         self._put(0)
@@ -152,7 +152,7 @@ class ServersScreen(ConsoleScreen):
         self.app.pop_screen()
 
 
-def _backlog(server: ServerState) -> Part:
+def _backlog(server: ServerStatus) -> Part:
     """What is owed as reports that did not come, one a sync interval. The agent hands all of it over in one."""
     reports = -(-server.owed_ms // max(1, server.sync_interval_ms))
     return (f"{formats.count(reports)} report{'' if reports == 1 else 's'}", "missing") if reports else ("–", "quiet")

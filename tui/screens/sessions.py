@@ -8,20 +8,20 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
-from streamusage.usage import SessionKey
-from tui.actions import Context, available, bindings
-from tui.model.chart import look_at
-from tui.model.columns import SHOWN, Density
-from tui.model.deletion import Radius
-from tui.model.filter import FilterError, parse
+from streamusage.core.usage import SessionKey
+from tui.app.actions import Context, available, bindings
+from tui.app.state import GROWTH_MINUTES
+from tui.deletion.plan import Radius
 from tui.model.instants import instant
-from tui.model.sessions import Session
+from tui.model.sessions.chart import look_at
+from tui.model.sessions.columns import SHOWN, Density
+from tui.model.sessions.filter import FilterError, parse
+from tui.model.sessions.store import Session
+from tui.model.sessions.view import DESCENDING_FIRST, SessionColumn
 from tui.model.text import safe
-from tui.model.view import DESCENDING_FIRST, Column
 from tui.screens.columns import ColumnsScreen
-from tui.screens.handing_on import HandingOn
 from tui.screens.picker import Choice, Picked, Picker
-from tui.state import GROWTH_MINUTES
+from tui.screens.session_actions import SessionActions
 from tui.widgets import bars
 from tui.widgets.detail import DetailView
 from tui.widgets.filter_prompt import INDENT, FilterPrompt
@@ -31,7 +31,7 @@ from tui.widgets.session_table import SessionTable
 WIDE_FROM_CELLS = 110
 
 
-class SessionsScreen(HandingOn):
+class SessionsScreen(SessionActions):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.SESSIONS)]
 
     def __init__(self, filters: list[str] | None = None) -> None:
@@ -206,7 +206,7 @@ class SessionsScreen(HandingOn):
         self.table.focus()
 
     def action_sort_next(self) -> None:
-        columns = [Column.STREAM, *dict.fromkeys(SHOWN[name].sorts for name in self.state.columns)]
+        columns = [SessionColumn.STREAM, *dict.fromkeys(SHOWN[name].sorts for name in self.state.columns)]
         here = columns.index(self.state.view.column) if self.state.view.column in columns else -1
         self._sort_by(columns[(here + 1) % len(columns)])
 
@@ -214,30 +214,30 @@ class SessionsScreen(HandingOn):
         self._sort(self.state.view.column, descending=not self.state.view.descending)
 
     def action_sort(self, name: str = "") -> None:
-        if name in set(Column):
-            self._sort_by(Column(name))
+        if name in set(SessionColumn):
+            self._sort_by(SessionColumn(name))
             return
-        choices = [Choice(column.value, column.value) for column in Column]
+        choices = [Choice(column.value, column.value) for column in SessionColumn]
         self.app.push_screen(Picker("Sort by", choices, current=self.state.view.column.value), self._sort_picked)
 
     def _sort_picked(self, picked: Picked | None) -> None:
         if picked is not None:
-            self._sort_by(Column(picked.value))
+            self._sort_by(SessionColumn(picked.value))
 
-    def _sort_by(self, column: Column) -> None:
+    def _sort_by(self, column: SessionColumn) -> None:
         self._sort(column, descending=column in DESCENDING_FIRST)
 
-    def _sort(self, column: Column, *, descending: bool) -> None:
-        if column is Column.TREND:
+    def _sort(self, column: SessionColumn, *, descending: bool) -> None:
+        if column is SessionColumn.TREND:
             self.state.look_at_growth()
         self.state.view.sort(column, descending=descending)
         self.table.rows_changed()
         way = "largest first" if descending else "smallest first"
-        if column is Column.STREAM:
+        if column is SessionColumn.STREAM:
             way = "Z to A" if descending else "A to Z"
-        elif column is Column.STARTED:
+        elif column is SessionColumn.STARTED:
             way = "newest first" if descending else "oldest first"
-        elif column is Column.TREND:
+        elif column is SessionColumn.TREND:
             way = f"{'grown' if descending else 'shrunk'} most in {GROWTH_MINUTES} minutes first"
         self.say(f"sorted by {column.value}, {way}; live ones first", "quiet")
 

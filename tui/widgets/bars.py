@@ -3,14 +3,20 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from tui.actions import Action
+from tui.app.actions import Action
+from tui.app.state import ConsoleState
 from tui.model import formats
-from tui.model.staleness import Step
+from tui.model.staleness import StalenessLevel
 from tui.model.text import safe, shortened, width
-from tui.state import ConsoleState
 from tui.widgets.lines import Part
 
-_STEP_INKS = {Step.WAITING: "quiet", Step.LIVE: "good", Step.LATE: "warn", Step.STALE: "bad", Step.OFFLINE: "bad"}
+_STEP_INKS = {
+    StalenessLevel.WAITING: "quiet",
+    StalenessLevel.LIVE: "good",
+    StalenessLevel.LATE: "warn",
+    StalenessLevel.STALE: "bad",
+    StalenessLevel.OFFLINE: "bad",
+}
 
 SKEW_TOLD_FROM_MS = 5_000
 """Clocks further apart than this are worth a word: ages that other tools show will not agree."""
@@ -50,7 +56,7 @@ def _facts(state: ConsoleState) -> list[_Fact]:
     """What the header tells at its right, in order."""
     freshness = state.freshness()
     ink = _STEP_INKS[freshness.step]
-    facts = [_Fact([("● " if freshness.step is Step.LIVE else "▲ ", ink), (freshness.in_words(), ink)], 6)]
+    facts = [_Fact([("● " if freshness.step is StalenessLevel.LIVE else "▲ ", ink), (freshness.in_words(), ink)], 6)]
     if state.held:
         told = f"stepped back to {formats.clock_time(state.now_ms(), state.tz, seconds=True)}"
         facts.append(_Fact([(f"   ‖ {told if state.timeline.back else 'paused'}", "warn")], 4))

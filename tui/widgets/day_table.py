@@ -4,17 +4,17 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from tui.model import formats
-from tui.model.months import Figures
+from tui.model.daily.months import DailyTotals
 from tui.model.text import padded, padded_left, safe
 from tui.widgets.lines import Part
 
 
-class Column(NamedTuple):
+class DayColumn(NamedTuple):
     title: str
     cells: int
-    text: Callable[[Figures], str]
-    ink: Callable[[Figures], str] = lambda _: ""
-    wanted: Callable[[Figures], bool] = lambda _: True
+    text: Callable[[DailyTotals], str]
+    ink: Callable[[DailyTotals], str] = lambda _: ""
+    wanted: Callable[[DailyTotals], bool] = lambda _: True
     """The column is left out where no row wants it."""
     always: bool = False
     """It is told also where no figure is known."""
@@ -24,41 +24,43 @@ def _bandwidth(bps: int | None) -> str:
     return formats.UNKNOWN if bps is None else formats.bandwidth(bps)
 
 
-def _later(figures: Figures) -> str:
+def _later(figures: DailyTotals) -> str:
     moved = figures.came_later.bytes_out if figures.came_later else None
     return "" if moved is None else f"{'-' if moved < 0 else '+'}{formats.traffic(abs(moved))}"
 
 
-def _average(figures: Figures) -> str:
+def _average(figures: DailyTotals) -> str:
     average = figures.average_view_time_ms()
     return formats.UNKNOWN if average is None else formats.duration(average)
 
 
-def _samples(figures: Figures) -> str:
+def _samples(figures: DailyTotals) -> str:
     return f"{figures.percentile.samples:,}/{figures.percentile.expected_samples:,}"
 
 
 _STATE_INKS = {"provisional": "missing", "adjusted": "partial"}
 
 COLUMNS = (
-    Column("STATE", 12, lambda row: row.state, lambda row: _STATE_INKS.get(row.state, ""), always=True),
-    Column("COMPLETE", 9, Figures.complete, lambda row: "" if row.is_complete else row.worst.value, always=True),
-    Column("RECOVERED", 10, Figures.recovered, lambda row: "backfilled" if row.backfilled.bytes_out else "quiet"),
-    Column("CONN", 8, lambda row: formats.count_within(row.connections, 7)),
-    Column("OUT", 9, lambda row: formats.traffic(row.bytes_out)),
-    Column("ADJUSTED OUT", 13, _later, lambda _: "partial", lambda row: row.came_later is not None, always=True),
-    Column("PEAK OUT", 14, lambda row: _bandwidth(row.peak_out_bps)),
-    Column("95TH OUT", 14, lambda row: _bandwidth(row.percentile.out_bps)),
-    Column("SAMPLES", 14, _samples, lambda row: "" if row.percentile.rests_on_all else "missing", always=True),
-    Column("VIEW TIME", 10, lambda row: formats.duration(row.view_time_ms)),
-    Column("IN", 9, lambda row: formats.traffic(row.bytes_in)),
-    Column("AVERAGE", 9, _average),
-    Column("PEAK IN", 14, lambda row: _bandwidth(row.peak_in_bps)),
-    Column("95TH IN", 14, lambda row: _bandwidth(row.percentile.in_bps)),
+    DayColumn("STATE", 12, lambda row: row.state, lambda row: _STATE_INKS.get(row.state, ""), always=True),
+    DayColumn("COMPLETE", 9, DailyTotals.complete, lambda row: "" if row.is_complete else row.worst.value, always=True),
+    DayColumn(
+        "RECOVERED", 10, DailyTotals.recovered, lambda row: "backfilled" if row.backfilled.bytes_out else "quiet"
+    ),
+    DayColumn("CONN", 8, lambda row: formats.count_within(row.connections, 7)),
+    DayColumn("OUT", 9, lambda row: formats.traffic(row.bytes_out)),
+    DayColumn("ADJUSTED OUT", 13, _later, lambda _: "partial", lambda row: row.came_later is not None, always=True),
+    DayColumn("PEAK OUT", 14, lambda row: _bandwidth(row.peak_out_bps)),
+    DayColumn("95TH OUT", 14, lambda row: _bandwidth(row.percentile.out_bps)),
+    DayColumn("SAMPLES", 14, _samples, lambda row: "" if row.percentile.rests_on_all else "missing", always=True),
+    DayColumn("VIEW TIME", 10, lambda row: formats.duration(row.view_time_ms)),
+    DayColumn("IN", 9, lambda row: formats.traffic(row.bytes_in)),
+    DayColumn("AVERAGE", 9, _average),
+    DayColumn("PEAK IN", 14, lambda row: _bandwidth(row.peak_in_bps)),
+    DayColumn("95TH IN", 14, lambda row: _bandwidth(row.percentile.in_bps)),
 )
 
 
-def columns_within(cells: int, rows: Sequence[Figures]) -> list[Column]:
+def columns_within(cells: int, rows: Sequence[DailyTotals]) -> list[DayColumn]:
     """The columns that fit and that any of the rows wants."""
     chosen = []
     for column in COLUMNS:
@@ -68,15 +70,17 @@ def columns_within(cells: int, rows: Sequence[Figures]) -> list[Column]:
     return chosen
 
 
-def titles(first: str, name_cells: int, columns: Sequence[Column]) -> list[Part]:
+def titles(first: str, name_cells: int, columns: Sequence[DayColumn]) -> list[Part]:
     return [(padded(f" {first}", name_cells) + "".join(padded_left(one.title, one.cells) for one in columns), "quiet")]
 
 
-def _text(column: Column, figures: Figures) -> str:
+def _text(column: DayColumn, figures: DailyTotals) -> str:
     return formats.UNKNOWN if figures.is_unknown and not column.always else column.text(figures)
 
 
-def row_parts(figures: Figures, name_cells: int, columns: Sequence[Column], cells: int, *, cursor: bool) -> list[Part]:
+def row_parts(
+    figures: DailyTotals, name_cells: int, columns: Sequence[DayColumn], cells: int, *, cursor: bool
+) -> list[Part]:
     """A row over all `cells`, with the cursor's ground where it stands there."""
     over = " cursor" if cursor else ""
     mark = "▸" if cursor else " "

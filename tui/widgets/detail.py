@@ -7,16 +7,16 @@ from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from streamusage.answers import History
-from streamusage.coverage import Provenance
-from streamusage.usage import SessionKey
+from streamusage.api.extension import History
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import SessionKey
+from tui.app.state import ConsoleState
 from tui.model import formats
-from tui.model.chart import Chart, from_history, from_polls, look_at
-from tui.model.gaps import GLYPHS
-from tui.model.sessions import Session
-from tui.model.sparkline import sparkline
+from tui.model.gaps.grid import GLYPHS
+from tui.model.sessions.chart import Chart, from_history, from_polls, look_at
+from tui.model.sessions.sparkline import sparkline
+from tui.model.sessions.store import Session
 from tui.model.text import padded, padded_left, safe, width
-from tui.state import ConsoleState
 from tui.widgets.lines import INK_CLASSES, Inked, Part, different_cells
 from tui.widgets.plot import BACKFILLED_MARK, plot, top_of
 

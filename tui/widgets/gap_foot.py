@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from streamusage.answers import Span
+from streamusage.api.extension import CoverageSpan
 from tui.model.text import safe, width
 from tui.widgets.lines import Part
 
@@ -11,7 +11,7 @@ LEAST_LINES = 3
 Lines = list[list[Part]]
 
 
-def words(told: Iterable[tuple[str, Span | None]], cells: int, lines: int) -> Lines:
+def words(told: Iterable[tuple[str, CoverageSpan | None]], cells: int, lines: int) -> Lines:
     """The cell under the cursor in words, of at most so many lines; what is cut is said to be."""
     wrapped: list[Part] = []
     for text, span in told:

@@ -10,11 +10,11 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from streamusage.answers import Span
-from streamusage.coverage import Interval, Provenance
+from streamusage.api.extension import CoverageSpan
+from streamusage.core.coverage import Interval, Provenance
 from tui.model import formats
-from tui.model.accounts import WHOLE, Cell
-from tui.model.gaps import GLYPHS, GapGrid, Row
+from tui.model.gaps.accounts import WHOLE, TimelineCell
+from tui.model.gaps.grid import GLYPHS, GapGrid, Row
 from tui.model.text import padded, padded_left, safe
 from tui.widgets.headed_table import HeadedTable
 from tui.widgets.lines import Part
@@ -80,7 +80,7 @@ class GapGridView(HeadedTable):
             return 0
         return self.grid.cells - 1 if self.at_ms is None else self.grid.cell_at(self.at_ms)
 
-    def gaps_here(self) -> list[Span]:
+    def gaps_here(self) -> list[CoverageSpan]:
         """The gaps in the cell under the cursor, oldest first."""
         row = self.gap_row
         if self.grid is None or row is None:
@@ -222,7 +222,7 @@ class GapGridView(HeadedTable):
         return formats.day(at_ms, self._tz) if not minutes else f"{here:%H:%M}"
 
 
-def _ink(cell: Cell | None) -> str:
+def _ink(cell: TimelineCell | None) -> str:
     """The ink of a cell's worst state, on a ground that says whether most of the cell is all right."""
     if cell is None:
         return ""

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import tzinfo
 
-from streamusage.answers import Outage, ServerState, Span
+from streamusage.api.extension import CoverageSpan, Outage, ServerStatus
 from tui.model import formats
-from tui.model.gap_story import delta_table, journal_in_words, story
-from tui.model.gaps import GLYPHS, filled_in_words
-from tui.model.outages import attempts_in_words, outages_of
+from tui.model.gaps.gap_timeline import delta_table, journal_in_words, story
+from tui.model.gaps.grid import GLYPHS, filled_in_words
+from tui.model.gaps.outages import attempts_in_words, outages_of
 from tui.model.text import padded, padded_left, safe
 from tui.widgets.lines import Part
 
@@ -25,7 +25,7 @@ MEANINGS = {
 
 
 def story_lines(
-    gap: Span, server: ServerState | None, outages: Sequence[Outage], tz: tzinfo | None, now_ms: int
+    gap: CoverageSpan, server: ServerStatus | None, outages: Sequence[Outage], tz: tzinfo | None, now_ms: int
 ) -> list[list[Part]]:
     """What happened around a gap, an event a line, and what the agent told of its attempts."""
     lines: list[list[Part]] = []
@@ -38,7 +38,7 @@ def story_lines(
     return [*lines, *([(f" {padded('', _TIME_CELLS)}  {text}", "quiet")] for text in told)]
 
 
-def delta_lines(gap: Span, tz: tzinfo | None) -> list[list[Part]]:
+def delta_lines(gap: CoverageSpan, tz: tzinfo | None) -> list[list[Part]]:
     """Every figure that the fill brought, or that nothing has come yet."""
     if gap.delta is None:
         what = "Nothing has come of it yet: its figures are not known, which is not a zero."

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from datetime import date
 
-from streamusage.coverage import Provenance
+from streamusage.core.coverage import Provenance
 from tui.model import formats
-from tui.model.gaps import GLYPHS
-from tui.model.months import Figures, last_of
+from tui.model.daily.months import DailyTotals, last_of
+from tui.model.gaps.grid import GLYPHS
 from tui.model.text import padded_left
 from tui.widgets.lines import Part
 from tui.widgets.plot import bars
@@ -15,7 +15,7 @@ _GUTTER = 9
 _COMPLETE = "█"
 
 
-def month_chart(first: date, rows: Sequence[tuple[date, Figures]], cells: int, lines: int) -> list[list[Part]]:
+def month_chart(first: date, rows: Sequence[tuple[date, DailyTotals]], cells: int, lines: int) -> list[list[Part]]:
     """Bytes out a day: `lines` lines of bars, one that says how each day is covered, and the days' numbers."""
     days = last_of(first).day
     each = max(1, min(4, (cells - _GUTTER) // days))
@@ -45,7 +45,7 @@ def month_chart(first: date, rows: Sequence[tuple[date, Figures]], cells: int, l
     return made
 
 
-def _bars(rows: Sequence[tuple[date, Figures]], days: int, each: int, lines: int, highest: int) -> list[str]:
+def _bars(rows: Sequence[tuple[date, DailyTotals]], days: int, each: int, lines: int, highest: int) -> list[str]:
     drawn = []
     for day, figures in rows:
         glyph = _COMPLETE if figures.is_complete else GLYPHS[figures.worst]

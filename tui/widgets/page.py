@@ -10,7 +10,7 @@ from textual.strip import Strip
 from tui.widgets.lines import INK_CLASSES, Inked, Part
 
 
-class Page(ScrollView, Inked, can_focus=True, inherit_bindings=False):
+class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     """Draws the lines that it was given last; repaints those that differ."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES

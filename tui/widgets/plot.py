@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import plotext
 
-from tui.model.chart import Chart
+from tui.model.sessions.chart import Chart
 
 BACKFILLED_MARK = "▒"
 LINE_MARK = "█"

@@ -10,16 +10,16 @@ from textual import events
 from textual.message import Message
 from textual.strip import Strip
 
-from streamusage.coverage import Provenance
-from streamusage.usage import SessionKey
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import SessionKey
+from tui.app.state import ConsoleState
 from tui.model import formats
-from tui.model.columns import Shown, figure, fitting, text
-from tui.model.gaps import GLYPHS
-from tui.model.sessions import Session
-from tui.model.sparkline import sparkline
+from tui.model.gaps.grid import GLYPHS
+from tui.model.sessions.columns import Shown, figure, fitting, text
+from tui.model.sessions.sparkline import sparkline
+from tui.model.sessions.store import Session
+from tui.model.sessions.view import Heading, SessionColumn
 from tui.model.text import padded, padded_left, safe
-from tui.model.view import Column, Heading
-from tui.state import ConsoleState
 from tui.widgets.headed_table import HeadedTable
 from tui.widgets.lines import Part
 
@@ -147,12 +147,12 @@ class SessionTable(HeadedTable):
         return [("   no sessions", "quiet")]
 
     def _header(self, columns: Sequence[tuple[Shown, int]], stream_cells: int) -> list[Part]:
-        parts: list[Part] = [("   ", ""), self._title("STREAM", Column.STREAM, stream_cells, at_right=False)]
+        parts: list[Part] = [("   ", ""), self._title("STREAM", SessionColumn.STREAM, stream_cells, at_right=False)]
         for column, cells in columns:
             parts += [(" ", ""), self._title(column.title, column.sorts, cells, at_right=column.at_right)]
         return parts
 
-    def _title(self, title: str, column: Column, cells: int, *, at_right: bool) -> Part:
+    def _title(self, title: str, column: SessionColumn, cells: int, *, at_right: bool) -> Part:
         view = self._state.view
         sorted_by = column is view.column
         if sorted_by:

@@ -1,4 +1,4 @@
-"""The media servers that can be read, one module each, behind `streamusage.agent.source.Source`.
+"""The media servers that can be read, one module each, behind `streamusage.agent.reading.Source`.
 
 Only the module of the server that is read is loaded: an agent sits beside a media server and should be small.
 """
@@ -6,10 +6,10 @@ Only the module of the server that is read is loaded: an agent sits beside a med
 from pathlib import Path
 from typing import assert_never
 
-from streamusage.agent import source_config as config
-from streamusage.agent.secret import Secret, secret_of
-from streamusage.agent.source import Source, SourceError
-from streamusage.clock import Clock
+from streamusage.agent.config import sources as config
+from streamusage.agent.config.secrets import Secret, secret_of
+from streamusage.agent.reading import Source, SourceError
+from streamusage.core.clock import Clock
 
 
 def source_of(described: config.SourceConfig, clock: Clock, spool: Path) -> Source:
@@ -17,17 +17,17 @@ def source_of(described: config.SourceConfig, clock: Clock, spool: Path) -> Sour
     seconds = described.timeout_ms / 1000
     match described:
         case config.NginxRtmpConfig(stat_url=url, access_log=log, notify_listen=listen):
-            from streamusage.agent.sources.hook_spool import HookSpool
-            from streamusage.agent.sources.nginx_rtmp import NginxRtmpSource
+            from streamusage.agent.sources.common.callback_spool import HookSpool
+            from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 
             callbacks = None if listen is None else HookSpool(listen, spool, clock)
             return NginxRtmpSource(url, log, clock, timeout_seconds=seconds, callbacks=callbacks)
         case config.IcecastConfig(url=url, user=user, access_log=log):
-            from streamusage.agent.sources.icecast import IcecastSource
+            from streamusage.agent.sources.icecast.source import IcecastSource
 
             return IcecastSource(url, user, _password(described), log, clock, timeout_seconds=seconds)
         case config.NodeMediaServerConfig(url=url, user=user, notify_listen=listen):
-            from streamusage.agent.sources.node_media_server import NodeMediaServerSource
+            from streamusage.agent.sources.node_media_server.source import NodeMediaServerSource
 
             password = _password(described)
             return NodeMediaServerSource(url, user, password, listen, spool, clock, timeout_seconds=seconds)
@@ -53,7 +53,7 @@ def source_of(described: config.SourceConfig, clock: Clock, spool: Path) -> Sour
 
             return StreamManagerSource(url, _token(described), groups, clock, timeout_seconds=seconds)
         case config.HlsConfig(access_log=path, idle_after_ms=idle_after_ms):
-            from streamusage.agent.sources.hls import HlsSource
+            from streamusage.agent.sources.hls.source import HlsSource
 
             return HlsSource(path, idle_after_ms, clock)
         case _:

@@ -9,15 +9,9 @@ from typing import Any
 
 import msgspec
 
-from streamusage.agent.secret import Secret
-from streamusage.agent.source import (
-    CounterReading,
-    PublishReading,
-    Reading,
-    SourceError,
-    ViewerReading,
-)
-from streamusage.agent.sources.asking import (
+from streamusage.agent.config.secrets import Secret
+from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
+from streamusage.agent.sources.common.http_probe import (
     Asker,
     Count,
     StatusError,
@@ -27,8 +21,8 @@ from streamusage.agent.sources.asking import (
     digest_of,
     split_path,
 )
-from streamusage.agent.sources.polled import PolledSource
-from streamusage.clock import Clock
+from streamusage.agent.sources.common.polled import PolledSource
+from streamusage.core.clock import Clock
 
 ITEMS_A_PAGE = 100
 MOST_PAGES = 1000

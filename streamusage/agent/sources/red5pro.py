@@ -6,17 +6,20 @@ bounded stands in docs/sources/red5pro.md.
 
 import msgspec
 
-from streamusage.agent.secret import Secret
-from streamusage.agent.source import (
-    AudienceReading,
-    CounterReading,
-    PublishReading,
-    Reading,
-    SourceError,
+from streamusage.agent.config.secrets import Secret
+from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading, SourceError
+from streamusage.agent.sources.common.http_probe import (
+    Answer,
+    Asker,
+    Count,
+    StatusError,
+    a_name,
+    answers_of,
+    decoded,
+    digest_of,
 )
-from streamusage.agent.sources.asking import Answer, Asker, Count, StatusError, a_name, answers_of, decoded, digest_of
-from streamusage.agent.sources.polled import PolledSource
-from streamusage.clock import Clock
+from streamusage.agent.sources.common.polled import PolledSource
+from streamusage.core.clock import Clock
 
 PROTOCOL = "unknown"
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from streamusage.agent.source import EndedConnection, PublishReading, Reading, ViewerReading
-from streamusage.clock import Clock
+from streamusage.agent.reading import EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.core.clock import Clock
 
 TICK_MS = 1_000
 
@@ -185,7 +185,7 @@ class SimulatedMediaServer:
 
 
 class SimulatedSource:
-    """`streamusage.agent.source.Source` over a simulated media server."""
+    """`streamusage.agent.reading.Source` over a simulated media server."""
 
     def __init__(self, server: SimulatedMediaServer, clock: Clock) -> None:
         self._server = server

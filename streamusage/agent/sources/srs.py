@@ -9,17 +9,20 @@ from typing import TypeVar
 
 import msgspec
 
-from streamusage.agent.secret import Secret
-from streamusage.agent.source import (
-    CounterReading,
-    PublishReading,
-    Reading,
-    SourceError,
-    ViewerReading,
+from streamusage.agent.config.secrets import Secret
+from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
+from streamusage.agent.sources.common.http_probe import (
+    Asker,
+    Count,
+    a_protocol,
+    an_id,
+    basic_auth,
+    decoded,
+    digest_of,
+    split_path,
 )
-from streamusage.agent.sources.asking import Asker, Count, a_protocol, an_id, basic_auth, decoded, digest_of, split_path
-from streamusage.agent.sources.polled import PolledSource
-from streamusage.clock import Clock
+from streamusage.agent.sources.common.polled import PolledSource
+from streamusage.core.clock import Clock
 
 CLIENTS_A_PAGE = 200
 MOST_PAGES = 1000

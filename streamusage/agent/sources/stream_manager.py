@@ -6,12 +6,12 @@ subscriber by itself. What is exact here and what is bounded stands in docs/sour
 
 import msgspec
 
-from streamusage.agent.secret import Secret
-from streamusage.agent.source import AudienceReading, PublishReading, Reading
-from streamusage.agent.sources.asking import Asker, Count, a_name, decoded, digest_of, split_path
-from streamusage.agent.sources.beginnings import Beginnings
-from streamusage.agent.sources.polled import PolledSource
-from streamusage.clock import Clock
+from streamusage.agent.config.secrets import Secret
+from streamusage.agent.reading import AudienceReading, PublishReading, Reading
+from streamusage.agent.sources.common.beginnings import Beginnings
+from streamusage.agent.sources.common.http_probe import Asker, Count, a_name, decoded, digest_of, split_path
+from streamusage.agent.sources.common.polled import PolledSource
+from streamusage.core.clock import Clock
 
 PROTOCOL = "unknown"
 

@@ -7,14 +7,11 @@ be told apart. What is exact here and what is bounded stands in docs/sources/wow
 import httpx
 import msgspec
 
-from streamusage.agent.secret import Secret
-from streamusage.agent.source import (
-    AudienceReading,
-    CounterReading,
-    PublishReading,
-    Reading,
-)
-from streamusage.agent.sources.asking import (
+from streamusage.agent.config.secrets import Secret
+from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading
+from streamusage.agent.sources.common.beginnings import Beginnings
+from streamusage.agent.sources.common.cursors import JsonCursor
+from streamusage.agent.sources.common.http_probe import (
     Answer,
     Asker,
     Count,
@@ -27,10 +24,8 @@ from streamusage.agent.sources.asking import (
     digest_of,
     xml_root,
 )
-from streamusage.agent.sources.beginnings import Beginnings
-from streamusage.agent.sources.cursors import JsonCursor
-from streamusage.agent.sources.polled import PolledSource
-from streamusage.clock import Clock
+from streamusage.agent.sources.common.polled import PolledSource
+from streamusage.core.clock import Clock
 
 PROTOCOLS = {"CUPERTINO": "hls", "MPEGDASH": "dash", "SANJOSE": "hds", "RTP": "rtp", "RTMP": "rtmp", "WEBM": "webm"}
 """Wowza's names of protocols that have a more common one; others are taken in small letters."""
@@ -80,7 +75,7 @@ class _Stream(msgspec.Struct):
         return digest_of(self.application, self.instance, self.name)
 
 
-class Cursor(JsonCursor, frozen=True):
+class WowzaCursor(JsonCursor, frozen=True):
     """What the journal keeps for this source."""
 
     began: str = ""
@@ -122,7 +117,7 @@ class WowzaSource(PolledSource):
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
-        before = Cursor.parse(cursor)
+        before = WowzaCursor.parse(cursor)
         accepted = None if self._counts is None else await self._accepted(self._counts)
         applications = {
             name: loaded for name in self._applications if (loaded := await self._application(name)) is not None
@@ -160,7 +155,7 @@ class WowzaSource(PolledSource):
             ),
             audiences=tuple(audience for stream in streams for audience in _audiences(stream)),
             accepted=None if accepted is None else max(0, accepted - published),
-            cursor=str(Cursor(str(began), published)),
+            cursor=str(WowzaCursor(str(began), published)),
             misses=MISSES if self._counts is not None else MISSES + NO_COUNTS,
         )
 

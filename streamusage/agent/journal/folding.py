@@ -1,0 +1,64 @@
+"""Folds what is new into the rows of a journal, within the caller's transaction: a reading's additions into the rows
+that are there, and old samples into fewer. Every changed row gets the next revision."""
+
+import msgspec
+
+from streamusage.agent.journal.protocol import Head, Transaction
+from streamusage.agent.journal.rows import Row, key_of, merge, rows_of
+from streamusage.agent.metering import meter
+from streamusage.agent.metering.additions import Additions
+from streamusage.api.report import SampleRow, SpanRow, ViewerRow
+from streamusage.core.coverage import SLOT_MS
+
+FOLD_AFTER_MS = 2 * 3600 * 1000
+"""Samples that the service has not acknowledged for so long are folded to one for each quarter of an hour, so that
+the journal of a long outage stays small. Slots are never folded."""
+
+QUARTER_MS = 15 * SLOT_MS
+
+
+def write(tx: Transaction, head: Head, additions: Additions) -> Head:
+    """Folds additions into the journal's rows. Every changed row gets the next revision; the head follows."""
+    revision = head.revision
+    last = head.span
+    for addition in rows_of(additions, 0):
+        row: Row = addition
+        if isinstance(row, SpanRow):
+            if last is not None and (last.to_ms, last.state, last.reason) == (row.from_ms, row.state, row.reason):
+                row = msgspec.structs.replace(row, from_ms=last.from_ms)
+            revision += 1
+            last = msgspec.structs.replace(row, revision=revision)
+            tx.put(key_of(last)[1], last)
+            continue
+        kind, key = key_of(row)
+        old = tx.get(kind, key)
+        if old is not None:
+            row = merge(old, row)
+        if isinstance(row, ViewerRow) and not row.open and (old is None or old.revision > head.acknowledged):
+            # It came and went while the service was not told: there is nothing to tell any more.
+            tx.delete(kind, key)
+            continue
+        if old is None or msgspec.structs.replace(row, revision=old.revision) != old:
+            revision += 1
+            tx.put(key, msgspec.structs.replace(row, revision=revision))
+    return msgspec.structs.replace(head, revision=revision, span=last)
+
+
+def fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:
+    """Folds the quarters of an hour that became old enough between two readings, as far as they are owed."""
+    revision = head.revision
+    earliest = max(before_ms, now_ms - meter.LONGEST_AWAY_MS)
+    quarter = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
+    while quarter + QUARTER_MS + FOLD_AFTER_MS <= now_ms:
+        folded: dict[tuple[str, str], SampleRow] = {}
+        for sample in tx.samples_between(quarter, quarter + QUARTER_MS):
+            if sample.revision > head.acknowledged:
+                stream = sample.scope, sample.name
+                folded[stream] = merge(folded[stream], sample) if stream in folded else sample
+                tx.delete(SampleRow, key_of(sample)[1])
+        for sample in folded.values():
+            revision += 1
+            row = msgspec.structs.replace(sample, slot=quarter, revision=revision)
+            tx.put(key_of(row)[1], row)
+        quarter += QUARTER_MS
+    return msgspec.structs.replace(head, revision=revision)

@@ -1,0 +1,144 @@
+"""The rows of a journal: their keys, how two versions of one become one, and what they add up to. Pure."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from streamusage.agent.metering.additions import Additions
+from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, larger
+from streamusage.core.coverage import SLOT_MS
+
+Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
+RowKey = str
+
+
+class JournalTotals(msgspec.Struct, frozen=True):
+    """What was counted over all slots of a journal."""
+
+    connections: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    view_time_ms: int = 0
+
+    def __add__(self, other: "JournalTotals") -> "JournalTotals":
+        return JournalTotals(*(a + b for a, b in zip(_figures(self), _figures(other), strict=True)))
+
+    def __sub__(self, other: "JournalTotals") -> "JournalTotals":
+        return JournalTotals(*(a - b for a, b in zip(_figures(self), _figures(other), strict=True)))
+
+
+def _figures(totals: JournalTotals) -> tuple[int, ...]:
+    return totals.connections, totals.bytes_in, totals.bytes_out, totals.view_time_ms
+
+
+def key_of(row: Row) -> tuple[type[Any], RowKey]:
+    """A row's kind and its key among its kind."""
+    if isinstance(row, SlotRow):
+        return SlotRow, f"{row.slot}"
+    if isinstance(row, SpanRow):
+        return SpanRow, f"{row.from_ms}"
+    if isinstance(row, SessionRow):
+        return SessionRow, row.publish_id
+    if isinstance(row, SampleRow):
+        return SampleRow, f"{row.slot} {row.scope}\n{row.name}"
+    if isinstance(row, OutageRow):
+        return OutageRow, f"{row.began_at}"
+    return ViewerRow, row.viewer_id
+
+
+def done_at(row: Row) -> int | None:
+    """The instant after which nothing is added to a row any more; `None` for one that is still open."""
+    if isinstance(row, SlotRow | SampleRow):
+        return row.slot + SLOT_MS
+    if isinstance(row, SpanRow):
+        return row.to_ms
+    if isinstance(row, SessionRow):
+        return None if row.live else row.end_time
+    if isinstance(row, OutageRow):
+        return row.phases[-1].at if row.phases[-1].phase == "online" else None
+    return None if row.open else 0
+
+
+def merge(older: Any, newer: Any) -> Any:
+    """Two rows of one key as one: what counts adds up, peaks and highests take the higher, the rest is the newer's.
+
+    A session keeps the start under which it was first known.
+    """
+    if isinstance(older, SlotRow):
+        return msgspec.structs.replace(
+            newer,
+            connections={
+                protocol: older.connections.get(protocol, 0) + newer.connections.get(protocol, 0)
+                for protocol in sorted(older.connections.keys() | newer.connections.keys())
+            },
+            bytes_in=older.bytes_in + newer.bytes_in,
+            bytes_out=older.bytes_out + newer.bytes_out,
+            view_time_ms=older.view_time_ms + newer.view_time_ms,
+            peak_in=larger(older.peak_in, newer.peak_in),
+            peak_out=larger(older.peak_out, newer.peak_out),
+        )
+    if isinstance(older, SessionRow):
+        return msgspec.structs.replace(
+            newer,
+            start_time=older.start_time,
+            highest=max(older.highest, newer.highest),
+            total=older.total + newer.total,
+        )
+    if isinstance(older, SampleRow):
+        return msgspec.structs.replace(newer, highest=max(older.highest, newer.highest))
+    if isinstance(older, SpanRow):
+        return msgspec.structs.replace(newer, from_ms=older.from_ms)
+    return newer
+
+
+def rows_of(additions: Additions, revision: int) -> Iterable[Row]:
+    """The additions as rows of their own."""
+    for slot, added in additions.slots.items():
+        yield SlotRow(
+            slot=slot,
+            revision=revision,
+            connections=dict(added.connections),
+            bytes_in=added.bytes_in,
+            bytes_out=added.bytes_out,
+            view_time_ms=added.view_time_ms,
+            peak_in=added.peak_in,
+            peak_out=added.peak_out,
+        )
+    for span in additions.spans:
+        yield SpanRow(from_ms=span.from_ms, to_ms=span.to_ms, revision=revision, state=span.state, reason=span.reason)
+    for publish_id, session in additions.sessions.items():
+        yield SessionRow(
+            publish_id=publish_id,
+            revision=revision,
+            scope=session.scope,
+            name=session.name,
+            start_time=session.start_time,
+            end_time=session.end_time,
+            live=session.live,
+            active=session.active,
+            highest=session.highest,
+            total=session.joined,
+        )
+    for (slot, scope, name), sample in additions.samples.items():
+        yield SampleRow(
+            slot=slot, scope=scope, name=name, revision=revision, active=sample.active, highest=sample.highest
+        )
+    for viewer in additions.viewers.values():
+        yield msgspec.structs.replace(viewer, revision=revision)
+
+
+def slot_totals(row: SlotRow) -> JournalTotals:
+    """A slot's figures, without its protocols and peaks."""
+    return JournalTotals(sum(row.connections.values()), row.bytes_in, row.bytes_out, row.view_time_ms)
+
+
+def totals_of(additions: Additions) -> JournalTotals:
+    """What a reading adds over all slots."""
+    slots = additions.slots.values()
+    return JournalTotals(
+        sum(sum(slot.connections.values()) for slot in slots),
+        sum(slot.bytes_in for slot in slots),
+        sum(slot.bytes_out for slot in slots),
+        sum(slot.view_time_ms for slot in slots),
+    )

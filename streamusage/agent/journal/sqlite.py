@@ -1,0 +1,262 @@
+"""The agent's journal: one SQLite file, one connection, write-ahead log, full sync before a transaction counts as done.
+
+Every row carries a checksum of its bytes. What the rows mean is the ledger's; here is only how they are kept.
+"""
+
+import os
+import shutil
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import apsw
+import msgspec
+
+from streamusage.agent.journal.protocol import Head
+from streamusage.agent.journal.rows import Row, RowKey, done_at, key_of
+from streamusage.agent.reading import Reading
+from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS rows (
+  life INTEGER NOT NULL, kind TEXT NOT NULL, key TEXT NOT NULL, revision INTEGER NOT NULL, done_at INTEGER,
+  body BLOB NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY (life, kind, key)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS rows_by_revision ON rows (life, revision);
+CREATE TABLE IF NOT EXISTS tally (id INTEGER PRIMARY KEY CHECK (id = 1), rows INTEGER NOT NULL);
+INSERT OR IGNORE INTO tally VALUES (1, 0);
+CREATE TRIGGER IF NOT EXISTS tally_in AFTER INSERT ON rows BEGIN UPDATE tally SET rows = rows + 1; END;
+CREATE TRIGGER IF NOT EXISTS tally_out AFTER DELETE ON rows BEGIN UPDATE tally SET rows = rows - 1; END;
+"""
+# The tally tells how many rows there must be, so that a damaged file can be seen to hold all of them, or not.
+ROW_COLUMNS = "life, kind, key, revision, done_at, body, checksum"
+PART_COLUMNS = "name, body, checksum"
+_FORMAT = 1
+_LONGEST_LOG_PAGES = 256
+"""From this many pages of 4 kB on the write-ahead log is brought into the file, so that it stays at a megabyte."""
+_OWN = 0
+"""In `rows.life`: the journal's own rows. Other numbers mark the bridge of that life."""
+_KINDS: dict[str, Any] = {
+    kind.__name__: kind for kind in (SlotRow, SpanRow, SessionRow, SampleRow, ViewerRow, OutageRow)
+}
+
+T = TypeVar("T")
+
+
+class JournalError(Exception):
+    """The journal cannot be used. The text names the file, what is wrong and what was kept."""
+
+
+class DamagedJournalError(JournalError):
+    """The file is there but cannot be trusted: it is no journal, or records do not match their checksums."""
+
+
+class Ballast:
+    """Room on the disk that is held for the moment when it is full: given up, it lets the journal go on for a while."""
+
+    BYTES = 4 << 20
+
+    def __init__(self, journal: Path) -> None:
+        self.path = journal.with_name(journal.name + ".ballast")
+
+    def take(self) -> None:
+        """Takes the room again, where there is plenty of it. Without it nothing is worse than without ballast."""
+        try:
+            if self.path.exists() or shutil.disk_usage(self.path.parent).free < 16 * self.BYTES:
+                return
+            with self.path.open("wb") as file:
+                file.write(os.urandom(self.BYTES))  # zeros would be stored as nothing by some file systems
+                os.fsync(file.fileno())
+        except OSError:
+            self.give()
+
+    def give(self) -> None:
+        """Gives the room up."""
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
+
+
+class SqliteJournal:
+    """A journal in a file."""
+
+    def __init__(self, path: Path, *, synchronous: Literal["full", "normal", "off"] = "full", vfs: str = "") -> None:
+        """Opens the journal, making it if it is not there. Raises `JournalError`.
+
+        Anything but `synchronous="full"` may lose what was committed when power fails. `vfs` names another file
+        system below SQLite. Both are for the demo and for tests.
+        """
+        self.path = path
+        self._ballast = None if vfs else Ballast(path)
+        try:
+            if not vfs:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = apsw.Connection(os.fspath(path), vfs=vfs or None)
+            self._connection.set_busy_timeout(0)
+            # Exclusive: a second agent on the same journal would count everything twice.
+            self._connection.pragma("locking_mode", "exclusive")
+            self._connection.pragma("journal_mode", "wal")
+            self._connection.pragma("synchronous", synchronous)
+            self._connection.pragma("wal_autocheckpoint", _LONGEST_LOG_PAGES)
+            self._connection.pragma("journal_size_limit", _LONGEST_LOG_PAGES * 4096)
+            version = self._connection.pragma("user_version")
+            if version not in (0, _FORMAT):
+                raise JournalError(f"{path}: this journal has format {version}, this agent reads format {_FORMAT}")
+            if version == 0:
+                with self._connection:
+                    self._connection.execute(_SCHEMA)
+                    self._connection.pragma("user_version", _FORMAT)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            raise DamagedJournalError(f"{path}: the journal is damaged ({error})") from error
+        except apsw.BusyError:
+            raise JournalError(f"{path}: another agent has this journal open; nothing was changed") from None
+        except (apsw.Error, OSError) as error:
+            raise JournalError(f"{path}: cannot open the journal ({error}); nothing was changed") from error
+        if self._ballast is not None:
+            self._ballast.take()
+
+    @contextmanager
+    def transaction(self) -> Iterator["SqliteTransaction"]:
+        """One transaction: durable when the block ends well, undone when it does not.
+
+        Raises `JournalError` where the file cannot be read or written, which may pass (a full disk).
+        """
+        try:
+            with self._connection:
+                yield SqliteTransaction(self._connection, self.path)
+        except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
+            raise DamagedJournalError(f"{self.path}: the journal is damaged ({error})") from error
+        except apsw.Error as error:
+            if isinstance(error, apsw.FullError) and self._ballast is not None:
+                self._ballast.give()
+            raise JournalError(f"{self.path}: the journal cannot be written ({error}); what it has is kept") from error
+
+    def adopt(self, parts: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Takes the records of another journal, as they stand in its tables, in one transaction."""
+        with self.transaction():
+            self._connection.executemany("INSERT INTO parts VALUES (?, ?, ?)", parts)
+            self._connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+    def check(self) -> None:
+        """Reads everything once. Raises `DamagedJournalError` where SQLite or a checksum says that it is damaged."""
+        try:
+            with self.transaction() as tx:
+                found = self._connection.execute("PRAGMA integrity_check(1)")
+                problems = [text for (text,) in found if text != "ok"]
+                if problems:
+                    raise DamagedJournalError(f"{self.path}: the journal is damaged ({problems[0]})")
+                tx.head()
+                tx.first_reading()
+                tx.changed_since(-1)
+        except DamagedJournalError:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+class SqliteTransaction:
+    """`streamusage.agent.journal.protocol.Transaction` over the file."""
+
+    def __init__(self, connection: apsw.Connection, path: Path) -> None:
+        self._connection = connection
+        self._path = path
+
+    def head(self) -> Head | None:
+        return self._part("head", Head)
+
+    def put_head(self, head: Head) -> None:
+        self._put_part("head", head)
+
+    def first_reading(self) -> Reading | None:
+        return self._part("first reading", Reading)
+
+    def put_first_reading(self, reading: Reading) -> None:
+        self._put_part("first reading", reading)
+
+    def get(self, kind: type[Any], key: RowKey) -> Any:
+        found = self._select("life = 0 AND kind = ? AND key = ?", (kind.__name__, key))
+        return found[0] if found else None
+
+    def put(self, key: RowKey, row: Row) -> None:
+        self._put_row(_OWN, key, row)
+
+    def changed_since(self, revision: int) -> Iterable[Row]:
+        return self._select("life = 0 AND revision > ? ORDER BY revision", (revision,))
+
+    def oldest_slot_since(self, revision: int) -> int | None:
+        # Asked again and again while an outage lasts: the index alone answers it.
+        found = "SELECT min(CAST(key AS INTEGER)) FROM rows WHERE life = 0 AND revision > ? AND kind = 'SlotRow'"
+        ((oldest,),) = self._connection.execute(found, (revision,)).fetchall()
+        return None if oldest is None else int(oldest)
+
+    def delete(self, kind: type[Any], key: RowKey) -> None:
+        self._connection.execute("DELETE FROM rows WHERE life = 0 AND kind = ? AND key = ?", (kind.__name__, key))
+
+    def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
+        # Keys begin with the slot, and slots of our time have as many digits for centuries.
+        return self._select(
+            "life = 0 AND kind = 'SampleRow' AND key >= ? AND key < ? ORDER BY key", (str(from_ms), str(to_ms))
+        )
+
+    def open_viewers(self) -> Iterable[ViewerRow]:
+        return self._select("life = 0 AND kind = 'ViewerRow' AND done_at IS NULL", ())
+
+    def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
+        self._connection.execute(
+            "DELETE FROM rows WHERE life = 0 AND revision <= ? AND done_at <= ? AND (? IS NULL OR kind = ?)",
+            (revision, before_ms, kind and kind.__name__, kind and kind.__name__),
+        )
+
+    def bridge(self, life: int) -> Sequence[Row]:
+        return [] if life == _OWN else self._select("life = ?", (life,))
+
+    def put_bridge(self, life: int, rows: Sequence[Row]) -> None:
+        for row in rows:
+            self._put_row(life, key_of(row)[1], row)
+
+    def _select(self, where: str, values: tuple[int | str, ...]) -> list[Any]:
+        found = self._connection.execute(f"SELECT {ROW_COLUMNS} FROM rows WHERE {where}", values)
+        return [self._decoded(row) for row in found]
+
+    def _put_row(self, life: int, key: RowKey, row: Row) -> None:
+        body = msgspec.msgpack.encode(msgspec.structs.astuple(row))
+        self._connection.execute(
+            "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET revision = excluded.revision, "
+            "done_at = excluded.done_at, body = excluded.body, checksum = excluded.checksum",
+            with_checksum((life, type(row).__name__, key, row.revision, done_at(row), body)),
+        )
+
+    def _decoded(self, record: tuple[Any, ...]) -> Any:
+        self._check(record)
+        kind = _KINDS[record[1]]
+        body = msgspec.msgpack.decode(record[-2])
+        return msgspec.convert(dict(zip(kind.__struct_fields__, body, strict=True)), kind)
+
+    def _part(self, name: str, kind: type[T]) -> T | None:
+        found = self._connection.execute(f"SELECT {PART_COLUMNS} FROM parts WHERE name = ?", (name,)).fetchone()
+        if found is None:
+            return None
+        self._check(found)
+        return msgspec.json.decode(found[1], type=kind)
+
+    def _put_part(self, name: str, part: Any) -> None:
+        body = msgspec.json.encode(part)
+        self._connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", with_checksum((name, body)))
+
+    def _check(self, record: tuple[Any, ...]) -> None:
+        if not is_whole(record):
+            raise DamagedJournalError(f"{self._path}: a record ({record[0]}) does not match its checksum")
+
+
+def with_checksum(record: tuple[Any, ...]) -> tuple[Any, ...]:
+    """A record's columns with the checksum over all of them behind."""
+    return (*record, zlib.crc32(repr(record).encode()))
+
+
+def is_whole(record: tuple[Any, ...]) -> bool:
+    """Whether a record's columns are those that its checksum was made of."""
+    return with_checksum(record[:-1]) == record

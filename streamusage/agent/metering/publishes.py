@@ -1,0 +1,115 @@
+"""The publishes of one step of the meter: who began, who goes on, who ended, and how many watched. Pure.
+
+A session is one publish of a stream. Its end is the log's where the log tells it, and else when it was last seen.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from streamusage.agent.metering.additions import Additions, SampleAddition, SessionAddition
+from streamusage.agent.reading import EndedConnection, PublishReading
+from streamusage.api.report import OpenPublish
+from streamusage.core.coverage import slot_of
+from streamusage.core.usage import StreamId
+
+
+class Publishes:
+    """The publishes that were live at the last reading, brought forward to this one, at `at`."""
+
+    def __init__(self, live: Iterable[OpenPublish], last_at: int, at: int, additions: Additions) -> None:
+        self._live = {publish.publish_id: publish for publish in live}
+        self._last_at = last_at
+        self._at = at
+        self._additions = additions
+        self._unseen: Counter[str] = Counter()
+        """Subscribers by publish whom only the log saw."""
+        self.seen: dict[StreamId, str] = {}
+        """The publishes at work now, by stream."""
+
+    @property
+    def live(self) -> tuple[OpenPublish, ...]:
+        """Those that are live after the step."""
+        return tuple(self._live.values())
+
+    def see(self, publishes: Iterable[PublishReading], boot: str) -> None:
+        """Takes note of those at work now."""
+        for publish in publishes:
+            publish_id = f"{boot}/{publish.publish_id}"
+            self.seen[StreamId(publish.scope, publish.name)] = publish_id
+            if publish_id not in self._live:
+                self._live[publish_id] = OpenPublish(
+                    publish_id=publish_id,
+                    scope=publish.scope,
+                    name=publish.name,
+                    start_time=self._at - publish.age_ms,
+                    highest=0,
+                )
+
+    def end(self, publish_id: str, line: EndedConnection, started_at: int, ended_at: int) -> None:
+        """Ends a publish as the log tells it. A log without names can end only one that was seen."""
+        publish = self._live.pop(publish_id, None)
+        stream = StreamId(line.scope, line.name) if publish is None else StreamId(publish.scope, publish.name)
+        if not all(stream):
+            return
+        if self.seen.get(stream) == publish_id:
+            del self.seen[stream]
+        start_time, highest = (started_at, 0) if publish is None else (publish.start_time, publish.highest)
+        self._over(publish_id, stream, start_time, ended_at, highest)
+
+    def join_unseen(self, stream: StreamId, ended_at: int) -> None:
+        """Counts a subscriber whom no reading saw to the publish of that time, where there was one."""
+        for publish in self._live.values():
+            if (publish.scope, publish.name) == stream and publish.start_time <= ended_at:
+                self._unseen[publish.publish_id] += 1
+                return
+        for session in self._additions.sessions.values():
+            if (session.scope, session.name) == stream and session.start_time <= ended_at:
+                session.joined += 1
+                session.highest = max(session.highest, 1)
+                return
+
+    def miss(self) -> None:
+        """Those that are gone without a line ended when they were last seen."""
+        for publish_id in self._live.keys() - set(self.seen.values()):
+            publish = self._live.pop(publish_id)
+            ended_at = max(publish.start_time, self._last_at)
+            self._over(publish_id, StreamId(publish.scope, publish.name), publish.start_time, ended_at, publish.highest)
+
+    def count(self, active: Mapping[StreamId, int], joined: Mapping[StreamId, int]) -> None:
+        """Adds how the live sessions stand, and a sample for every stream that is published or watched."""
+        for stream, publish_id in self.seen.items():
+            publish = self._live[publish_id]
+            highest = max(self._highest(publish_id, publish.highest), active.get(stream, 0))
+            self._live[publish_id] = msgspec.structs.replace(publish, highest=highest)
+            self._additions.sessions[publish_id] = SessionAddition(
+                scope=stream.scope,
+                name=stream.name,
+                start_time=publish.start_time,
+                end_time=self._at,
+                live=True,
+                active=active.get(stream, 0),
+                highest=highest,
+                joined=joined.get(stream, 0) + self._unseen[publish_id],
+            )
+        for stream in active.keys() | self.seen.keys():
+            if all(stream):
+                subscribers = active.get(stream, 0)
+                sample = SampleAddition(subscribers, subscribers)
+                self._additions.samples[slot_of(self._at), stream.scope, stream.name] = sample
+
+    def _over(self, publish_id: str, stream: StreamId, start_time: int, ended_at: int, highest: int) -> None:
+        self._additions.sessions[publish_id] = SessionAddition(
+            scope=stream.scope,
+            name=stream.name,
+            start_time=start_time,
+            end_time=ended_at,
+            live=False,
+            highest=self._highest(publish_id, highest),
+            joined=self._unseen.pop(publish_id, 0),
+        )
+
+    def _highest(self, publish_id: str, highest: int) -> int:
+        """The most subscribers known at one time: whom only the log saw was there as well, at least alone."""
+        return max(highest, 1) if self._unseen[publish_id] else highest

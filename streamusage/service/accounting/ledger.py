@@ -1,0 +1,220 @@
+"""The ledger of closed days: a closed figure is written once and never again; what comes later is entered beside it.
+
+A day is closed for each server apart, in an account zone: by the rule `watermark`, by an operator, or `late` where the
+server was first heard of after the day was closed, so that all it brings is an adjustment. Whatever a report changes in
+a closed day is entered in the transaction that applies the report, so that the closed figure and the entries add up to
+what the slots say, always.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+from sqlalchemy import Connection, and_, insert, select, update
+
+from streamusage.core.coverage import Interval
+from streamusage.service.accounting.day_statistics import DayStatistics, Samples, day_figures, unpack_samples
+from streamusage.service.queries.coverage import watched
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
+from streamusage.service.store.ledger_schema import adjustments, closed_days
+from streamusage.service.store.schema import counters, servers
+
+BY_WATERMARK, BY_OPERATOR, CAME_LATE = "watermark", "operator", "late"
+
+SUMS = ("connections", "bytes_in", "bytes_out", "view_time_ms")
+"""The figures whose differences mean something. Of the others the ledger keeps what they are from then on."""
+
+_AT_A_TIME = 300
+_REVISION = counters.c.name == "closed"
+
+
+class ClosedDay(NamedTuple):
+    """A closed day as it is told."""
+
+    server: str
+    day: str
+    told: dict[str, Any]
+    """The closed figures, with what closed them and what came later."""
+    samples: Samples | None
+
+
+def close(
+    connection: Connection,
+    tz: ZoneInfo,
+    day: date,
+    interval: Interval,
+    figures: Mapping[str, DayStatistics],
+    *,
+    rule: str,
+    closed_by: str,
+    watermarks: Mapping[str, int | None],
+    now_ms: int,
+) -> None:
+    """Closes the day of these servers with these figures."""
+    revision = _take_revisions(connection, len(figures))
+    rows = []
+    for server, (told, samples) in sorted(figures.items()):
+        revision += 1
+        rows.append(
+            {
+                "tz": tz.key,
+                "day": day.isoformat(),
+                "server": server,
+                "from_ms": interval.from_ms,
+                "to_ms": interval.to_ms,
+                "revision": revision,
+                "closed_at": now_ms,
+                "closed_by": closed_by,
+                "rule": rule,
+                "watermark": watermarks.get(server),
+                "figures": msgspec.json.encode(told),
+                "samples": samples.pack(),
+                "current": None,
+                "entries": 0,
+                "adjusted_at": None,
+            }
+        )
+    if rows:
+        connection.execute(insert(closed_days), rows)
+    names = list(figures)
+    for start in range(0, len(names), _AT_A_TIME):
+        batch = servers.c.server.in_(names[start : start + _AT_A_TIME])
+        later = update(servers).where(batch, servers.c.closed_to < interval.to_ms)
+        connection.execute(later.values(closed_to=interval.to_ms))
+
+
+def enter_arrivals(connection: Connection, server: str, touched: Interval, now_ms: int) -> None:
+    """Enters what changed in the closed days of a server that meet the touched time."""
+    meets = and_(
+        closed_days.c.server == server,
+        closed_days.c.to_ms > touched.from_ms,
+        closed_days.c.from_ms < touched.to_ms,
+        closed_days.c.from_ms >= counter(connection, SLOTS_KEPT_FROM),  # else there is nothing to compare with
+    )
+    columns = [column for column in closed_days.c if column.name != "samples"]
+    for row in connection.execute(select(*columns).where(meets)).all():
+        interval = Interval(row.from_ms, row.to_ms)
+        items = watched(connection, *interval, now_ms, [server])
+        after = day_figures(connection, items, interval)[server].told
+        before = msgspec.json.decode(row.current or row.figures)
+        if after == before:
+            continue
+        key = {"tz": row.tz, "day": row.day, "server": server}
+        current = msgspec.json.encode(after)
+        connection.execute(
+            insert(adjustments).values(
+                **key,
+                entry=row.entries + 1,
+                at=now_ms,
+                difference=msgspec.json.encode(difference(after, before)),
+                current=current,
+            )
+        )
+        one = and_(*(closed_days.c[name] == value for name, value in key.items()))
+        values = {"current": current, "entries": row.entries + 1, "adjusted_at": now_ms}
+        connection.execute(update(closed_days).where(one).values(values))
+
+
+def difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """By how much the sums of a day moved."""
+    counted_after, counted_before = after["connections_by_protocol"], before["connections_by_protocol"]
+    by_protocol = {
+        name: moved
+        for name in sorted({*counted_after, *counted_before})
+        if (moved := counted_after.get(name, 0) - counted_before.get(name, 0))
+    }
+    return {name: after[name] - before[name] for name in SUMS} | {"connections_by_protocol": by_protocol}
+
+
+def read_closed(
+    connection: Connection,
+    tz: ZoneInfo,
+    first: date,
+    last: date,
+    only: Sequence[str] | None,
+    *,
+    with_samples: bool = False,
+) -> list[ClosedDay]:
+    """The closed days of a zone from `first` to `last`."""
+    columns = [column for column in closed_days.c if with_samples or column.name != "samples"]
+    query = select(*columns).where(
+        closed_days.c.tz == tz.key, closed_days.c.day >= first.isoformat(), closed_days.c.day <= last.isoformat()
+    )
+    if only is not None:
+        query = query.where(closed_days.c.server.in_(only))
+    return [_told(row, with_samples) for row in connection.execute(query)]
+
+
+def _told(row: Any, with_samples: bool) -> ClosedDay:
+    figures = msgspec.json.decode(row.figures)
+    closed = {
+        "at": row.closed_at,
+        "by": row.closed_by or None,
+        "rule": row.rule,
+        "revision": row.revision,
+        "watermark": row.watermark,
+    }
+    adjustment = None
+    if row.current is not None:
+        current = msgspec.json.decode(row.current)
+        adjustment = {
+            "entries": row.entries,
+            "at": row.adjusted_at,
+            **difference(current, figures),
+            "figures": current,
+        }
+    state = "final" if row.current is None else "adjusted"
+    told = {"state": state, **figures, "closed": closed, "adjustment": adjustment, "waiting_for": []}
+    samples = unpack_samples(row.samples, Interval(row.from_ms, row.to_ms)) if with_samples else None
+    return ClosedDay(row.server, row.day, told, samples)
+
+
+def adjustments_answer(
+    connection: Connection, tz: ZoneInfo, first: date, last: date, server: str | None
+) -> list[dict[str, Any]]:
+    """The entries of the ledger for the days of a zone, as `GET /api/v1/adjustments` tells them."""
+    query = select(adjustments).where(
+        adjustments.c.tz == tz.key, adjustments.c.day >= first.isoformat(), adjustments.c.day <= last.isoformat()
+    )
+    if server is not None:
+        query = query.where(adjustments.c.server == server)
+    order = (adjustments.c.day, adjustments.c.server, adjustments.c.entry)
+    return [
+        {"server": row.server, "day": row.day, "tz": row.tz, "entry": row.entry, "at": row.at}
+        | msgspec.json.decode(row.difference)
+        | {"figures": msgspec.json.decode(row.current)}
+        for row in connection.execute(query.order_by(*order))
+    ]
+
+
+def closed_servers(connection: Connection, tz: ZoneInfo, day: date) -> set[str]:
+    """The servers whose day is closed."""
+    query = select(closed_days.c.server).where(closed_days.c.tz == tz.key, closed_days.c.day == day.isoformat())
+    return set(connection.execute(query).scalars())
+
+
+def closed_upto(connection: Connection, tz: ZoneInfo) -> int | None:
+    """Up to when every day of the zone is closed; `None` where none is."""
+    return connection.execute(select(counters.c.value).where(counters.c.name == _pointer(tz))).scalar()
+
+
+def set_closed_upto(connection: Connection, tz: ZoneInfo, upto_ms: int) -> None:
+    moved = connection.execute(update(counters).where(counters.c.name == _pointer(tz)).values(value=upto_ms))
+    if moved.rowcount == 0:
+        connection.execute(insert(counters).values(name=_pointer(tz), value=upto_ms))
+
+
+def _pointer(tz: ZoneInfo) -> str:
+    return f"closed {tz.key}"
+
+
+def _take_revisions(connection: Connection, count: int) -> int:
+    """Takes `count` revisions and returns the one before the first of them."""
+    value = counters.c.value
+    taken = connection.execute(update(counters).where(_REVISION).values(value=value + count).returning(value)).scalar()
+    if taken is None:
+        connection.execute(insert(counters).values(name="closed", value=count))
+        taken = count
+    return int(taken) - count

@@ -1,0 +1,253 @@
+"""`streamtop serve`: the usage service as a command."""
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from streamusage.command_options import HostPort
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
+    from streamusage.service.tokens import Tokens
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+WRONG_USE = 2
+CANNOT_RUN = 3
+
+_FILES_OF_ITS_OWN = 128
+"""The store's and its readers', and those of connections that are being refused."""
+
+
+def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> "tuple[ZoneInfo, ...]":
+    from streamusage.core.days import UnknownZoneError, zone
+
+    try:
+        return tuple(zone(name) for name in dict.fromkeys(names))
+    except UnknownZoneError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
+    found = re.fullmatch("([0-9]{1,6})([smhd])", text)
+    if found is None:
+        raise click.BadParameter(f"{text!r} is no length of time, such as 90s, 30m, 6h or 2d")
+    return int(found[1]) * {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
+
+
+def _most_connections() -> int:
+    """As many as files may be open, all but those that the store and its readers need. Whoever comes beyond that is
+    told so, which needs a file as well."""
+    import resource
+
+    from streamusage.service.http.connection_limits import ConnectionLimits
+
+    wanted = ConnectionLimits.connections + _FILES_OF_ITS_OWN
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    with suppress(OSError, ValueError):  # some systems allow fewer than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return max(1, min(files, wanted) - _FILES_OF_ITS_OWN)
+
+
+def _whole_number(name: str, default: int, most: int, unit: str, told: str) -> Callable[[Command], Command]:
+    """An option that is a number of `unit`, 1 at the least."""
+    return click.option(
+        name, type=click.IntRange(min=1, max=most), default=default, show_default=True, metavar=unit, help=told
+    )
+
+
+@click.command()
+@click.option(
+    "--listen",
+    type=HostPort(),
+    default="127.0.0.1:5080",
+    show_default=True,
+    help="Where to answer. Port 0 takes a free one, which is printed.",
+)
+@click.option(
+    "--store",
+    metavar="URL",
+    help="The store, such as sqlite:////var/lib/streamtop/usage.db (four slashes for an absolute path) or "
+    "postgresql://user@host/database (its password from PGPASSWORD or ~/.pgpass). "
+    "The default is a SQLite file in the user's data directory.",
+)
+@click.option(
+    "--tokens",
+    "tokens_file",
+    type=click.Path(path_type=Path),
+    help="A TOML file of [[token]] entries with value, value_env or sha256, and role = admin, viewer or agent (with "
+    "server). Without it one admin token is made and kept in the user's data directory.",
+)
+@click.option(
+    "--account-zone",
+    "account_zones",
+    multiple=True,
+    default=["UTC"],
+    show_default=True,
+    metavar="ZONE",
+    callback=_zones,
+    help="A time zone whose accounting days are closed once every server has reported past their end, such as "
+    "Europe/Berlin. May be given several times.",
+)
+@click.option(
+    "--close-settle",
+    default="2m",
+    show_default=True,
+    metavar="TIME",
+    callback=_milliseconds,
+    help="How far past a day's end every server has to have reported before the day is closed: time for the log lines "
+    "of its last seconds.",
+)
+@click.option(
+    "--close-grace",
+    default="1h",
+    show_default=True,
+    metavar="TIME",
+    callback=_milliseconds,
+    help="How long after a day's end an operator may close it (streamtop daily close): 90s, 30m, 6h, 2d.",
+)
+@click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Certificate with its chain, PEM.")
+@click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key, PEM.")
+@_whole_number(
+    "--usage-stats-discard-threshold-days", 7, 36_500, "DAYS", "How long a usage record is kept after its last change."
+)
+@_whole_number(
+    "--daily-statistics-days",
+    400,
+    36_500,
+    "DAYS",
+    "How long daily statistics, the orphan ledger and the audit log are kept.",
+)
+@_whole_number(
+    "--edge-timeout", 60, 86_400, "SECONDS", "After how long a silent server's active subscribers count as lost."
+)
+@click.option("--access-log", is_flag=True, help="Write a line for every request to stderr, without tokens.")
+def serve(
+    listen: tuple[str, int],
+    store: str | None,
+    tokens_file: Path | None,
+    account_zones: "tuple[ZoneInfo, ...]",
+    close_settle: int,
+    close_grace: int,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    usage_stats_discard_threshold_days: int,
+    daily_statistics_days: int,
+    edge_timeout: int,
+    access_log: bool,
+) -> None:
+    """Runs the usage service until it is told to stop (SIGTERM or ctrl+c).
+
+    SIGHUP reads the tokens file and the certificate again; where one is wrong, what was there before goes on.
+    """
+    import asyncio
+    import logging
+
+    from streamusage.service.http.connection_limits import ConnectionLimits
+    from streamusage.service.retention import Retention
+    from streamusage.service.server import ListenError, Tls, TlsError
+    from streamusage.service.store.store import StoreError, sqlite_url
+    from streamusage.service.tokens import TokensError
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    if access_log:
+        logging.getLogger("streamusage.service.access").setLevel(logging.INFO)
+    try:
+        tokens = _tokens(tokens_file)
+    except TokensError as error:
+        _fail(error, WRONG_USE)
+    if (tls_cert is None) != (tls_key is None):
+        raise click.UsageError("--tls-cert and --tls-key go together")
+    tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
+    settings: dict[str, Any] = {
+        "store_url": store or sqlite_url(_data_directory() / "usage.db"),
+        "host": listen[0],
+        "port": listen[1],
+        "tls": tls,
+        "retention": Retention(usage_stats_discard_threshold_days, daily_statistics_days),
+        "edge_timeout_ms": edge_timeout * 1000,
+        "account_zones": account_zones,
+        "close_settle_ms": close_settle,
+        "close_grace_ms": close_grace,
+        "limits": ConnectionLimits(connections=_most_connections()),
+    }
+    # The loop and the writer take turns: at the interpreter's own 5 ms, an answer waits for a group of reports.
+    sys.setswitchinterval(0.0005)
+    try:
+        asyncio.run(_serve(tokens, tokens_file, settings))
+    except TlsError as error:
+        _fail(error, WRONG_USE)
+    except (ListenError, StoreError) as error:
+        _fail(error, CANNOT_RUN)
+
+
+async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str, Any]) -> None:
+    import asyncio
+    import gc
+    import logging
+    import signal
+
+    from streamusage.core.clock import SystemClock
+    from streamusage.service.server import TlsError, run_service
+    from streamusage.service.tokens import TokensError
+
+    log = logging.getLogger(__name__)
+
+    def reload() -> None:
+        try:
+            fresh = _tokens(tokens_file)
+            if running.tls is not None:
+                settings["tls"].context()  # tried apart first: a key that does not fit leaves half of it in place
+                settings["tls"].load_into(running.tls)
+            tokens.become(fresh)
+        except (TokensError, TlsError) as error:
+            log.error("%s; what was there before goes on", error)
+        else:
+            log.warning("read again: %d tokens%s", len(tokens), ", the certificate" if running.tls else "")
+
+    loop = asyncio.get_running_loop()
+    async with run_service(tokens=tokens, clock=SystemClock(), **settings) as running:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, running.stop)
+        loop.add_signal_handler(signal.SIGHUP, reload)
+        click.echo(
+            f"streamtop: the usage service answers at {running.url}, store {running.service.store.shown}", err=True
+        )
+        # What was made up to here stays, and a request leaves nothing that counting references does not free: to look
+        # for it again and again takes a tenth of what a report does.
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
+        await running.ended()
+    click.echo("streamtop: the usage service has stopped; all that it accepted is kept", err=True)
+
+
+def _tokens(tokens_file: Path | None) -> "Tokens":
+    from streamusage.service.tokens import own_tokens, read_tokens
+
+    if tokens_file is not None:
+        return read_tokens(tokens_file, os.environ)
+    path = _data_directory() / "admin-token"
+    tokens, made = own_tokens(path)
+    if made:
+        click.echo(f"streamtop: made an admin token and put it in {path}; use it with --token-file", err=True)
+    return tokens
+
+
+def _data_directory() -> Path:
+    from platformdirs import user_data_path
+
+    return user_data_path("streamtop")
+
+
+def _fail(error: Exception, code: int) -> NoReturn:
+    click.echo(f"streamtop: {error}", err=True)
+    raise SystemExit(code)

@@ -1,0 +1,99 @@
+"""What every route of the service works with, and who may use it."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.requests import Request
+
+from streamusage.core.clock import Clock
+from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS
+from streamusage.service.http.errors import ApiError
+from streamusage.service.http.requests import Bodies, Query
+from streamusage.service.metrics import Metrics
+from streamusage.service.queries.record_list import RecordList
+from streamusage.service.store.store import Store, StoreError
+from streamusage.service.store.writer import Writer
+from streamusage.service.tokens import Identity, Tokens
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+BODY_LIMIT_BYTES = 64 * 1024 * 1024
+BODIES_LIMIT_BYTES = 4 * BODY_LIMIT_BYTES
+"""How much of bodies is held at once, over all requests."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """The service's parts. Time comes only from `clock`."""
+
+    store: Store
+    writer: Writer
+    tokens: Tokens
+    clock: Clock
+    metrics: Metrics
+    records: RecordList = field(default_factory=RecordList)
+    bodies: Bodies = field(default_factory=lambda: Bodies(BODY_LIMIT_BYTES, BODIES_LIMIT_BYTES))
+    account_zones: tuple[ZoneInfo, ...] = (ZoneInfo("UTC"),)
+    """The time zones whose days are closed."""
+    close_settle_ms: int = SETTLE_MS
+    """How far past its end every watermark has to be before a day closes by itself."""
+    close_grace_ms: int = GRACE_MS
+    """How long after its end an operator may close a day."""
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Runs a read on one snapshot of the store, in a thread."""
+        return await asyncio.to_thread(self._read, work)
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Waits until the write is committed."""
+        return await self.writer.write(work)
+
+    def _read(self, work: Callable[[Connection], Result]) -> Result:
+        try:
+            with self.store.reading() as connection:
+                return work(connection)
+        except (DBAPIError, PoolTimeoutError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else "too many readers"
+            log.error("the store could not be read: %s", cause)
+            raise StoreError(f"the store could not be read: {cause}; ask again") from None
+
+    def by_query(self, query: Query) -> Identity:
+        """Who asks on a documented path; 400 for a token that is wrong or missing, as documented."""
+        identity = self.tokens.identify(query.text("accessToken") or "")
+        if identity is None:
+            raise ApiError(400, "the accessToken is wrong or missing")
+        return identity
+
+    def by_header(self, request: Request, query: Query) -> Identity:
+        """Who asks on a path of ours; 401 for a token that is wrong or missing."""
+        scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+        token = bearer.strip() if scheme.lower() == "bearer" else query.text("accessToken")
+        identity = self.tokens.identify(token or "")
+        if identity is None:
+            raise ApiError(
+                401,
+                "the token is wrong or missing; send it as Authorization: Bearer",
+                {"WWW-Authenticate": "Bearer"},
+            )
+        return identity
+
+    def reader(self, request: Request, query: Query) -> Identity:
+        identity = self.by_header(request, query)
+        if not identity.may_read():
+            raise ApiError(403, "this token may not read; a viewer's or an admin's may")
+        return identity
+
+    def admin(self, request: Request, query: Query) -> Identity:
+        identity = self.by_header(request, query)
+        if not identity.may_change():
+            raise ApiError(403, "this token may not change records; an admin's may; nothing was done")
+        return identity

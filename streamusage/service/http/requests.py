@@ -1,0 +1,219 @@
+"""What a request says: query parameters, the undecoded path, and a body within limits.
+
+A query is read strictly where it decides what is deleted: a parameter that is doubled with another value, empty or
+unknown is refused rather than passed over.
+"""
+
+import asyncio
+import re
+import zlib
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from typing import TypeVar
+from urllib.parse import unquote_plus, unquote_to_bytes
+
+import msgspec
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import ClientDisconnect, Request
+
+from streamusage.core.usage import EmptyNameError, StreamId, parse_stream_path
+from streamusage.service.http.errors import ApiError
+
+LARGEST_NUMBER = 2**53
+"""What a JSON number holds exactly."""
+
+_IN_LOOP_BYTES = 64 * 1024
+"""A body above this is worked on in a thread, so that other requests need not wait for it."""
+
+Content = TypeVar("Content")
+_NUMBER = re.compile(r"-?[0-9]{1,16}")
+
+
+class _Anything(Convertor[str]):
+    """The rest of a path, whatever is in it: the stock `path` stops at a line break, which a name may hold."""
+
+    regex = r"[\s\S]*"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anything", _Anything())
+
+
+class Query:
+    """The query parameters of a request."""
+
+    def __init__(self, request: Request) -> None:
+        self._values: dict[str, set[str]] = {}
+        text = request.scope["query_string"].decode("latin-1")
+        # The documents show `?accessToken=x?accessToken=x`: a second question mark parts parameters as well. Reading
+        # it as part of a value could hide a startTime, and a delete of one session would become one of all.
+        for pair in re.split("[&?]", text):
+            if pair:
+                name, _, value = pair.partition("=")
+                self._values.setdefault(unquote_plus(name), set()).add(unquote_plus(value))
+
+    def text(self, name: str) -> str | None:
+        """The one value of a parameter, `None` where it is not given. Doubled with the same value is once."""
+        values = self._values.get(name)
+        if values is None:
+            return None
+        if len(values) > 1:
+            raise ApiError(400, f"{name} is given more than once, with different values")
+        return next(iter(values))
+
+    def number(self, name: str) -> int | None:
+        """A whole number, `None` where it is not given."""
+        value = self.text(name)
+        if value is None:
+            return None
+        if not _NUMBER.fullmatch(value) or abs(int(value)) > LARGEST_NUMBER:
+            raise ApiError(400, f"{name} must be a whole number, such as 1525079735737")
+        return int(value)
+
+    def needed_number(self, name: str) -> int:
+        value = self.number(name)
+        if value is None:
+            raise ApiError(400, f"{name} is missing")
+        return value
+
+    def needed_text(self, name: str) -> str:
+        value = self.text(name)
+        if not value:
+            raise ApiError(400, f"{name} is missing")
+        return value
+
+    def allow_only(self, names: Collection[str]) -> None:
+        """Refuses parameters that this request does not know: a misspelled one must not be passed over."""
+        if not self._values.keys() <= set(names):
+            raise ApiError(400, f"unknown parameter; this request knows {', '.join(sorted(names))}; nothing was done")
+
+
+def raw_path(request: Request) -> str:
+    """The path as it was sent, percent-encoding and all."""
+    raw: bytes = request.scope["raw_path"]
+    try:
+        unquote_to_bytes(raw).decode("utf-8")
+        return raw.decode("ascii")
+    except UnicodeDecodeError:
+        raise ApiError(400, "the path is not percent-encoded UTF-8") from None
+
+
+def path_below(request: Request, prefix: str) -> str:
+    """The undecoded path after `prefix`; 404 where a decoded part of the path only looks like it."""
+    path = raw_path(request)
+    if not path.startswith(prefix):
+        raise ApiError(404, "there is nothing at this path")
+    return path[len(prefix) :]
+
+
+def stream_of(raw_stream_path: str) -> StreamId:
+    """The stream that an undecoded path names; 400 where it names none."""
+    try:
+        return parse_stream_path(raw_stream_path)
+    except EmptyNameError as error:
+        raise ApiError(400, f"{error}; nothing was done") from None
+
+
+class Bodies:
+    """Reads bodies, and bounds what they take: `limit` bytes each, packed or unpacked, and `limit_of_all` at once."""
+
+    def __init__(self, limit: int, limit_of_all: int) -> None:
+        self.limit = limit
+        self._limit_of_all = limit_of_all
+        self._held = 0
+
+    def hold(self, size: int) -> bool:
+        """Counts a body of which all is here already, until `release`; `False` where that is too much at once."""
+        if self._held + size > self._limit_of_all:
+            return False
+        self._held += size
+        return True
+
+    def release(self, size: int) -> None:
+        self._held -= size
+
+    @asynccontextmanager
+    async def read(self, request: Request) -> AsyncIterator[bytes]:
+        """The body, unpacked where it came gzip-compressed, for as long as the block runs. 413 where it is too large,
+        503 where all that are being read are."""
+        encoding = request.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in {"gzip", "x-gzip", "identity", ""}:
+            raise ApiError(415, "the body must be plain or gzip-compressed")
+        held = 0
+        try:
+            pieces = []
+            async for piece in request.stream():
+                held += len(piece)
+                self._held += len(piece)
+                if held > self.limit:
+                    raise _too_large(self.limit)
+                self._check_all()
+                pieces.append(piece)
+            body = b"".join(pieces)
+            if encoding not in {"identity", ""}:
+                packed_bytes = len(body)
+                if packed_bytes <= _IN_LOOP_BYTES:
+                    body = inflate(body, self.limit)
+                else:
+                    body = await asyncio.to_thread(inflate, body, self.limit)
+                held += len(body)
+                self._held += len(body)
+                self._check_all()
+            yield body
+        except ClientDisconnect:
+            raise ApiError(400, "the request broke off before its end; nothing was done") from None
+        finally:
+            self._held -= held
+
+    def _check_all(self) -> None:
+        if self._held > self._limit_of_all:
+            raise ApiError(503, "too much is being sent at once; nothing was done, ask again", {"Retry-After": "5"})
+
+
+def inflate(body: bytes, limit: int) -> bytes:
+    """Unpacks gzip, never more than `limit` bytes of it."""
+    unpacked = bytearray()
+    rest = body
+    try:
+        while rest or not unpacked:
+            member = zlib.decompressobj(wbits=31)
+            unpacked += member.decompress(rest, limit + 1 - len(unpacked))
+            if len(unpacked) > limit:
+                raise _too_large(limit)
+            if not member.eof:
+                raise ApiError(400, "the gzip-compressed body breaks off; nothing was done")
+            rest = member.unused_data
+            if not unpacked and not rest:
+                break
+    except zlib.error:
+        raise ApiError(400, "the body is not valid gzip; nothing was done") from None
+    return bytes(unpacked)
+
+
+async def decoded(body: bytes, kind: type[Content]) -> Content:
+    """The JSON body as `kind`. Raises `msgspec.ValidationError` for JSON of another form; 400 for no JSON."""
+    if len(body) <= _IN_LOOP_BYTES:
+        return _decoded(body, kind)
+    return await asyncio.to_thread(_decoded, body, kind)
+
+
+def _decoded(body: bytes, kind: type[Content]) -> Content:
+    try:
+        try:
+            return msgspec.json.decode(body, type=kind)
+        except msgspec.ValidationError:
+            msgspec.json.decode(body)  # the wrong form was seen before the end: it may not be JSON at all
+            raise
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(400, f"the body is not valid JSON: {error}; nothing was done") from None
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(413, f"the body is larger than {limit} bytes; nothing was done")

@@ -1,0 +1,50 @@
+"""Answers with content: packed where the client can unpack, in pieces, so that a slow reader holds up a piece only."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from streamusage.service.http.errors import JSON
+from streamusage.service.queries.record_list import packed
+
+_WORTH_PACKING_BYTES = 1_400
+_IN_LOOP_BYTES = 64 * 1024
+_PIECE_BYTES = 256 * 1024
+
+
+def encoding_for(request: Request) -> str:
+    """The best content coding that the client takes: `zstd`, `gzip`, or none."""
+    accepted = set()
+    for offer in request.headers.get("accept-encoding", "").lower().split(","):
+        coding, _, parameters = offer.partition(";")
+        if parameters.replace(" ", "") not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}:
+            accepted.add(coding.strip())
+    return next((coding for coding in ("zstd", "gzip") if coding in accepted), "")
+
+
+async def answer(request: Request, content: object) -> Response:
+    """`content` is anything that msgspec can encode."""
+    body = msgspec.json.encode(content)
+    encoding = encoding_for(request) if len(body) >= _WORTH_PACKING_BYTES else ""
+    if encoding:
+        small = len(body) <= _IN_LOOP_BYTES
+        body = packed(body, encoding) if small else await asyncio.to_thread(packed, body, encoding)
+    return bytes_response(body, encoding, {})
+
+
+def bytes_response(body: bytes, encoding: str, headers: dict[str, str]) -> Response:
+    """JSON that is encoded and packed already."""
+    headers = {"Vary": "Accept-Encoding"} | headers | ({"Content-Encoding": encoding} if encoding else {})
+    if len(body) <= _PIECE_BYTES:
+        return Response(body, headers=headers, media_type=JSON)
+    headers["Content-Length"] = str(len(body))
+    return StreamingResponse(_pieces(body), headers=headers, media_type=JSON)
+
+
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    view = memoryview(body)
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield view[start : start + _PIECE_BYTES]

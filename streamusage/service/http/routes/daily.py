@@ -1,0 +1,150 @@
+"""Accounting days under `/api/v1`: daily statistics, their sums, closing a day, and the ledger of what came later."""
+
+from datetime import date
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+from fastapi import APIRouter
+from sqlalchemy import Connection
+from starlette.requests import Request
+from starlette.responses import Response
+
+from streamusage.core.days import UnknownZoneError, zone
+from streamusage.service.accounting.closing import close_by_hand
+from streamusage.service.accounting.ledger import adjustments_answer, closed_upto
+from streamusage.service.http import openapi
+from streamusage.service.http.context import Service
+from streamusage.service.http.errors import ApiError, json_response
+from streamusage.service.http.requests import Query, decoded
+from streamusage.service.http.responses import answer
+from streamusage.service.queries.daily import daily_answer
+from streamusage.service.queries.daily_sums import BY, GROUPS, sums_answer
+from streamusage.service.store.audit import note
+
+MOST_DAYS = 366
+
+
+class CloseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which day is to be closed, and for which server; for all of them where none is named."""
+
+    day: str
+    tz: str = "UTC"
+    server: str | None = None
+
+
+class _Days(NamedTuple):
+    first: date
+    last: date
+    tz: ZoneInfo
+    server: str | None
+
+
+def daily_routes(service: Service) -> APIRouter:
+    """The routes of accounting days."""
+    router = APIRouter(tags=["extension"])
+    zones = [tz.key for tz in service.account_zones]
+
+    @router.get("/api/v1/daily", summary="Daily statistics by server", **openapi.DAILY)
+    async def daily(request: Request) -> Response:
+        query = Query(request)
+        service.reader(request, query)
+        first, last, tz, server = _days(query)
+        now_ms = service.clock.now_ms()
+
+        def read(connection: Connection) -> dict[str, Any]:
+            found = daily_answer(connection, first, last, tz, now_ms, server, zones, service.close_settle_ms)
+            return {"closed_to": closed_upto(connection, tz) if tz.key in zones else None, "days": found}
+
+        return await answer(request, {"now": now_ms, "account_zones": zones} | await service.read(read))
+
+    @router.get(
+        "/api/v1/daily/sums",
+        summary="Daily statistics added up by group of servers, day or month",
+        **openapi.DAILY_SUMS,
+    )
+    async def sums(request: Request) -> Response:
+        query = Query(request)
+        service.reader(request, query)
+        first, last, tz, server = _days(query)
+        by, group = _choice(query, "by", BY), _choice(query, "group", GROUPS)
+        now_ms = service.clock.now_ms()
+        found = await service.read(
+            lambda connection: sums_answer(
+                connection, first, last, tz, now_ms, server, zones, by, group, service.close_settle_ms
+            )
+        )
+        return await answer(request, {"now": now_ms, "account_zones": zones, "sums": found})
+
+    @router.get("/api/v1/adjustments", summary="What came to closed days later", **openapi.ADJUSTMENTS)
+    async def adjustments(request: Request) -> Response:
+        query = Query(request)
+        service.reader(request, query)
+        first, last, tz, server = _days(query)
+        now_ms = service.clock.now_ms()
+        found = await service.read(lambda connection: adjustments_answer(connection, tz, first, last, server))
+        return await answer(request, {"now": now_ms, "adjustments": found})
+
+    @router.post("/api/v1/days/close", summary="Close a day with what is there", **openapi.CLOSE_DAY)
+    async def close(request: Request) -> Response:
+        who = service.admin(request, Query(request))
+        async with service.bodies.read(request) as body:
+            try:
+                asked = await decoded(body, CloseRequest)
+            except msgspec.ValidationError as error:
+                raise ApiError(422, f"this does not say which day to close: {error}; nothing was closed") from None
+        day, tz = _parsed_day("day", asked.day), _zone(asked.tz)
+        now_ms = service.clock.now_ms()
+
+        def closed(connection: Connection) -> dict[str, Any]:
+            done = close_by_hand(
+                connection, service.account_zones, tz, day, asked.server, who.name, service.close_grace_ms, now_ms
+            )
+            if done["closed"]:
+                note(
+                    connection,
+                    who.name,
+                    f"close day {done['day']} {done['tz']}",
+                    now_ms,
+                    records=len(done["closed"]),
+                    server=asked.server or "",
+                )
+            return done
+
+        return json_response({"now": now_ms} | await service.write(closed))
+
+    return router
+
+
+def _days(query: Query) -> _Days:
+    first = _parsed_day("from", query.needed_text("from"))
+    last = _parsed_day("to", query.needed_text("to"))
+    if last < first:
+        raise ApiError(400, "to must not be before from")
+    if (last - first).days >= MOST_DAYS:
+        raise ApiError(400, f"at most {MOST_DAYS} days can be asked for at once")
+    return _Days(first, last, _zone(query.text("tz") or "UTC"), query.text("server"))
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return zone(name)
+    except UnknownZoneError as error:
+        raise ApiError(400, str(error)) from None
+
+
+def _choice(query: Query, name: str, known: tuple[str, ...]) -> str:
+    chosen = query.text(name) or known[0]
+    if chosen not in known:
+        raise ApiError(400, f"{name} must be one of {', '.join(known)}")
+    return chosen
+
+
+def _parsed_day(name: str, text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or text != day.isoformat() or not 1971 <= day.year <= 9998:
+        raise ApiError(400, f"{name} must be a day such as 2026-11-21")
+    return day

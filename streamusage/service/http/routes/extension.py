@@ -1,0 +1,137 @@
+"""Our extension of the API: what changed, servers, coverage, history and import, under `/api/v1`."""
+
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter
+from msgspec import Meta
+from starlette.requests import Request
+from starlette.responses import Response
+
+from streamusage.core.coverage import SLOT_MS, Interval
+from streamusage.core.usage import EmptyNameError, UsageRecord, stream_path
+from streamusage.service.http import openapi
+from streamusage.service.http.context import Service
+from streamusage.service.http.errors import ApiError, json_response
+from streamusage.service.http.requests import LARGEST_NUMBER, Query, decoded, path_below, stream_of
+from streamusage.service.http.responses import answer
+from streamusage.service.queries.changes import changes_since
+from streamusage.service.queries.coverage import coverage_answer, servers_answer
+from streamusage.service.queries.history import history_answer
+from streamusage.service.store.records import import_records
+
+CHANGES_LIMIT = MOST_CHANGES = 10_000
+MOST_POINTS = 20_000
+
+_STREAMS = "/api/v1/streams/"
+_HISTORY = "/history"
+
+Number = Annotated[int, Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
+Name = Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+class ImportedRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """A documented record as it may come from any Stream Manager: within bounds, otherwise as it is."""
+
+    name: Name
+    scope: Name
+    start_time: Number = msgspec.field(name="startTime")
+    end_time: Number = msgspec.field(name="endTime")
+    duration: Number
+    active_subscribers: Number = msgspec.field(name="aciveSubscribers")
+    max_subscribers: Number = msgspec.field(name="maxSubscribers")
+    lost_subscribers: Number = msgspec.field(name="lostSubscribers")
+    total_subscribers: Number = msgspec.field(name="totalSubscribers")
+    updated: Number
+
+    def record(self) -> UsageRecord:
+        return UsageRecord(**msgspec.structs.asdict(self))
+
+
+def extension_routes(service: Service) -> APIRouter:
+    """The routes under `/api/v1` that are read by consoles."""
+    router = APIRouter(tags=["extension"])
+
+    @router.get("/api/v1/changes", summary="What changed or was deleted since a cursor", **openapi.CHANGES)
+    async def changes(request: Request) -> Response:
+        query = Query(request)
+        service.reader(request, query)
+        limit = query.number("limit")
+        limit = CHANGES_LIMIT if limit is None else limit
+        if not 1 <= limit <= MOST_CHANGES:
+            raise ApiError(400, f"limit must be from 1 to {MOST_CHANGES}")
+        cursor = query.text("cursor")
+        now_ms = service.clock.now_ms()
+        return await answer(
+            request, await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms))
+        )
+
+    @router.get("/api/v1/servers", summary="The servers that report, and what they owe", **openapi.SERVERS)
+    async def servers(request: Request) -> Response:
+        service.reader(request, Query(request))
+        now_ms = service.clock.now_ms()
+        found = await service.read(lambda connection: servers_answer(connection, now_ms))
+        return await answer(request, {"now": now_ms, "servers": found})
+
+    @router.get("/api/v1/coverage", summary="Which time is accounted for, and how", **openapi.COVERAGE)
+    async def coverage(request: Request) -> Response:
+        query = Query(request)
+        service.reader(request, query)
+        window = window_of(query)
+        server = query.text("server")
+        now_ms = service.clock.now_ms()
+        found = await service.read(lambda connection: coverage_answer(connection, *window, now_ms, server))
+        return await answer(request, {"now": now_ms, "from": window.from_ms, "to": window.to_ms, "servers": found})
+
+    @router.get(
+        _STREAMS + "{scope_and_name:anything}" + _HISTORY,
+        summary="Subscribers of a stream over time",
+        **openapi.HISTORY,
+    )
+    async def history(request: Request) -> Response:
+        query = Query(request)
+        service.reader(request, query)
+        stream = stream_of(path_below(request, _STREAMS).removesuffix(_HISTORY))
+        window = window_of(query)
+        step_ms = query.number("step")
+        step_ms = SLOT_MS if step_ms is None else step_ms
+        if step_ms <= 0 or step_ms % SLOT_MS:
+            raise ApiError(400, f"step must be whole minutes in milliseconds, such as {SLOT_MS}")
+        if window.length_ms // step_ms > MOST_POINTS:
+            raise ApiError(400, f"at most {MOST_POINTS} points can be asked for at once; make step larger")
+        cut = Interval(window.from_ms - window.from_ms % step_ms, window.to_ms)
+        now_ms = service.clock.now_ms()
+        found = await service.read(lambda connection: history_answer(connection, stream, cut, step_ms, now_ms))
+        return await answer(request, {"now": now_ms} | found)
+
+    @router.post("/api/v1/import", summary="Take in usage records that were exported", **openapi.IMPORT)
+    async def take_in(request: Request) -> Response:
+        who = service.admin(request, Query(request))
+        async with service.bodies.read(request) as body:
+            try:
+                sent = await decoded(body, list[ImportedRecord])
+            except msgspec.ValidationError as error:
+                raise ApiError(422, f"this is not an array of usage records: {error}; nothing was imported") from None
+            records = _imported(sent)
+            now_ms = service.clock.now_ms()
+            imported = await service.write(lambda connection: import_records(connection, records, who, now_ms))
+        return json_response({"imported": imported, "kept": len(records) - imported})
+
+    return router
+
+
+def _imported(sent: list[ImportedRecord]) -> list[UsageRecord]:
+    records = [record.record() for record in sent]
+    for number, record in enumerate(records, start=1):
+        try:
+            stream_path(record.stream)
+        except (EmptyNameError, UnicodeEncodeError):
+            raise ApiError(422, f"record {number} has a scope that no path can name; nothing was imported") from None
+    return records
+
+
+def window_of(query: Query) -> Interval:
+    window = Interval(query.needed_number("from"), query.needed_number("to"))
+    if window.from_ms < 0 or window.to_ms < window.from_ms:
+        raise ApiError(400, "from and to must be UTC milliseconds, to not before from")
+    return window

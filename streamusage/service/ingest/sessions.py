@@ -1,0 +1,353 @@
+"""Keeps `usage` in step with what the servers report of their publishes, in the transaction that brings the report.
+
+A record that was deleted stays deleted: later figures for it go to the orphan ledger.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, tuple_, update
+
+from streamusage.api.report import Role, SessionRow
+from streamusage.core.coverage import SLOT_MS, Provenance
+from streamusage.service.rules.session_matching import (
+    JOIN_TOLERANCE_MS,
+    Anchor,
+    Part,
+    SessionFigures,
+    figures,
+    session_to_join,
+)
+from streamusage.service.store.change_feed import next_changes
+from streamusage.service.store.schema import orphans, samples, server_sessions, servers, stream_key, tombstones, usage
+from streamusage.service.store.sql import upsert
+from streamusage.service.store.statements import Prepared
+
+Item = TypeVar("Item")
+
+STAYS_BURIED = ("deleted", "discarded")
+"""The tombstones that nothing a server reports brings back."""
+
+_AT_A_TIME = 300
+
+_FIELDS = SessionRow.__struct_fields__
+_ORPHAN_COLUMNS = ("server", "epoch", "publish_id", "stream", "scope", "name", "end_time", "active", "highest", "total")
+
+_SERVER: Any = bindparam("of_server")
+_KEYS: Any = bindparam("keys", expanding=True)
+_LIVE = Prepared(
+    select(server_sessions.c.stream, server_sessions.c.session_start).where(
+        server_sessions.c.live == 1, server_sessions.c.server == _SERVER
+    )
+)
+_BURIED = Prepared(
+    select(tombstones.c.stream, tombstones.c.start_time, tombstones.c.reason).where(
+        tuple_(tombstones.c.stream, tombstones.c.start_time).in_(_KEYS)
+    ),
+    listed="keys",
+)
+_RECORDS = Prepared(select(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(_KEYS)), listed="keys")
+_PARTS = Prepared(
+    select(
+        server_sessions,
+        servers.c.epoch.label("active_epoch"),
+        servers.c.owes,
+        servers.c.unreachable,
+        servers.c.removed,
+    )
+    .join(servers, servers.c.server == server_sessions.c.server)
+    .where(
+        tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(_KEYS),
+        servers.c.removed != "by force",
+    ),
+    listed="keys",
+)
+_JOINED_BEFORE = Prepared(
+    select(
+        server_sessions.c.publish_id,
+        server_sessions.c.stream,
+        server_sessions.c.anchors,
+        server_sessions.c.session_start,
+    )
+    .where(server_sessions.c.server == _SERVER, server_sessions.c.publish_id.in_(_KEYS))
+    .order_by(server_sessions.c.epoch),
+    listed="keys",
+)
+_OF_EDGES = Prepared(
+    select(server_sessions.c.stream)
+    .where(server_sessions.c.stream.in_(_KEYS), server_sessions.c.anchors == 0)
+    .distinct(),
+    listed="keys",
+)
+
+
+class Key(NamedTuple):
+    """A session, by the digest of its stream."""
+
+    stream: bytes
+    start_time: int
+
+
+def write_sessions(
+    connection: Connection,
+    server: str,
+    role: Role,
+    epoch: int,
+    rows: Sequence[SessionRow],
+    late_before: int,
+    now_ms: int,
+) -> set[Key]:
+    """Writes what a report says of publishes and returns the sessions that this touches.
+
+    SessionFigures of before `late_before` came too late to be live.
+    """
+    joined = _joined_before(connection, server, rows)
+    touched: set[Key] = set()
+    anchored: list[Key] = []
+    written = []
+    for row in rows:
+        stream = stream_key(row.scope, row.name)
+        anchors, session_start = joined.get((row.publish_id, stream)) or _join(connection, role, stream, row)
+        if anchors and (row.publish_id, stream) not in joined:
+            anchored.append(Key(stream, session_start))
+        joined[row.publish_id, stream] = anchors, session_start
+        touched.add(Key(stream, session_start))
+        written.append(
+            {name: getattr(row, name) for name in _FIELDS}
+            | {"server": server, "epoch": epoch, "stream": stream, "live": int(row.live)}
+            | {"anchors": anchors, "late": int(row.end_time < late_before), "session_start": session_start}
+        )
+    upsert(connection, server_sessions, written)
+    with_edges = _streams_of_edges(connection, anchored)
+    for key in anchored:
+        if key.stream in with_edges:
+            touched |= _rejoin(connection, key)
+    _keep_orphans(connection, written, now_ms)
+    return touched
+
+
+def live_sessions(connection: Connection, server: str) -> set[Key]:
+    """The sessions in which a publish of the server stands as live, whatever its epoch."""
+    return {Key(bytes(stream), start_time) for stream, start_time in _LIVE.rows(connection, of_server=server)}
+
+
+def sessions_of(connection: Connection, server: str) -> set[Key]:
+    """Every session that the server had a part in."""
+    query = select(server_sessions.c.stream, server_sessions.c.session_start).where(server_sessions.c.server == server)
+    return {Key(bytes(stream), start_time) for stream, start_time in connection.execute(query.distinct())}
+
+
+def refresh(
+    connection: Connection,
+    touched: Iterable[Key],
+    now_ms: int,
+    *,
+    backfilled: Collection[bytes] = (),
+    forget_max: bool = False,
+) -> None:
+    """Brings the usage records of these sessions up to date; a record whose figures stay the same is left alone.
+
+    Of streams in `backfilled` samples came late: how many watched at one time on several servers is looked up in them.
+    With `forget_max` the maximum is counted anew, since what it was counted from may no longer be accounted for.
+    """
+    for keys in _batches(sorted(touched), _AT_A_TIME):
+        _refresh(connection, keys, now_ms, backfilled, forget_max)
+
+
+def _refresh(
+    connection: Connection, keys: list[Key], now_ms: int, backfilled: Collection[bytes], forget_max: bool
+) -> None:
+    buried = {Key(bytes(row.stream), row.start_time): row.reason for row in _BURIED.rows(connection, keys=keys)}
+    keys = [key for key in keys if buried.get(key) not in STAYS_BURIED]
+    if not keys:
+        return
+    before = {Key(bytes(row.stream), row.start_time): row for row in _RECORDS.rows(connection, keys=keys)}
+    parts: dict[Key, list[Row[Any]]] = {key: [] for key in keys}
+    for row in _PARTS.rows(connection, keys=keys):
+        parts[Key(bytes(row.stream), row.session_start)].append(row)
+
+    written = []
+    emptied = []
+    for key in keys:
+        old = before.get(key)
+        if not parts[key]:
+            if old is not None:
+                emptied.append(old)
+            continue
+        max_before = 0 if old is None or forget_max else old.max_subscribers
+        if forget_max or key.stream in backfilled:
+            max_before = max(max_before, _seen_together(connection, key, parts[key]))
+        new = figures(key.start_time, [_part(row) for row in parts[key]], max_before)
+        if old is None or new != _figures_of(old):
+            names = {"scope": parts[key][0].scope, "name": parts[key][0].name}
+            columns = new._asdict() | {"live": int(new.live), "provenance": new.provenance.value}
+            written.append(key._asdict() | names | columns | {"updated": now_ms, "touched_at": now_ms})
+    change = next_changes(connection, len(written) + len(emptied)) if written or emptied else 0
+    for number, values in enumerate(written, start=change + 1):
+        values["change"] = number
+    risen = [key for key in keys if key in buried and parts[key]]
+    if risen:
+        connection.execute(delete(tombstones).where(tuple_(tombstones.c.stream, tombstones.c.start_time).in_(risen)))
+    upsert(connection, usage, written)
+    if emptied:
+        gone = [Key(bytes(row.stream), row.start_time) for row in emptied]
+        connection.execute(delete(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(gone)))
+        graves = [
+            key._asdict()
+            | {"scope": row.scope, "name": row.name, "deleted_at": now_ms, "reason": "joined", "change": number}
+            for number, (key, row) in enumerate(zip(gone, emptied, strict=True), start=change + len(written) + 1)
+        ]
+        upsert(connection, tombstones, graves)
+
+
+def _seen_together(connection: Connection, key: Key, parts: Sequence[Row[Any]]) -> int:
+    """The most subscribers at the end of one slot over all of the session's servers, by their samples. Only slots that
+    lie within the session: samples are of a stream, not of a publish."""
+    by_server = {row.server for row in parts}
+    if len(by_server) < 2:
+        return 0
+    end_time = max(row.end_time for row in parts)
+    sums = (
+        select(func.sum(samples.c.active).label("active"))
+        .where(
+            samples.c.stream == key.stream,
+            samples.c.slot >= key.start_time,
+            samples.c.slot <= end_time - SLOT_MS,
+            samples.c.server.in_(sorted(by_server)),
+        )
+        .group_by(samples.c.slot)
+        .subquery()
+    )
+    return int(connection.execute(select(func.max(sums.c.active))).scalar() or 0)
+
+
+def _joined_before(
+    connection: Connection, server: str, rows: Sequence[SessionRow]
+) -> dict[tuple[str, bytes], tuple[int, int]]:
+    """By publish and stream: whether it anchors and which session it is part of, as first decided in any epoch."""
+    decided: dict[tuple[str, bytes], tuple[int, int]] = {}
+    for batch in _batches([row.publish_id for row in rows], _AT_A_TIME):
+        for publish_id, stream, anchors, session_start in _JOINED_BEFORE.rows(connection, of_server=server, keys=batch):
+            decided.setdefault((publish_id, bytes(stream)), (anchors, session_start))
+    return decided
+
+
+def _join(connection: Connection, role: Role, stream: bytes, row: SessionRow) -> tuple[int, int]:
+    if role != "edge":
+        return 1, row.start_time
+    return 0, session_to_join(row.start_time, _anchors(connection, stream))
+
+
+def _anchors(connection: Connection, stream: bytes) -> list[Anchor]:
+    query = select(server_sessions.c.session_start, server_sessions.c.end_time, server_sessions.c.live).where(
+        server_sessions.c.stream == stream, server_sessions.c.anchors == 1
+    )
+    return [Anchor(start_time, end_time, bool(live)) for start_time, end_time, live in connection.execute(query)]
+
+
+def _streams_of_edges(connection: Connection, sessions: Sequence[Key]) -> set[bytes]:
+    """The streams among these of which an edge reported a publish: mostly none."""
+    found: set[bytes] = set()
+    for batch in _batches(sorted({key.stream for key in sessions}), _AT_A_TIME):
+        found |= {bytes(row.stream) for row in _OF_EDGES.rows(connection, keys=batch)}
+    return found
+
+
+def _rejoin(connection: Connection, session: Key) -> set[Key]:
+    """Lets edges' publishes that came before their session's anchor join it; returns the sessions they left.
+
+    One whose record was deleted stays where it is: joining would bring deleted figures back.
+    """
+    candidates = connection.execute(
+        select(
+            server_sessions.c.server,
+            server_sessions.c.publish_id,
+            server_sessions.c.start_time,
+            server_sessions.c.session_start,
+        )
+        .outerjoin(
+            tombstones,
+            and_(
+                tombstones.c.stream == server_sessions.c.stream,
+                tombstones.c.start_time == server_sessions.c.session_start,
+                tombstones.c.reason.in_(STAYS_BURIED),
+            ),
+        )
+        .where(
+            server_sessions.c.stream == session.stream,
+            server_sessions.c.anchors == 0,
+            server_sessions.c.start_time >= session.start_time - JOIN_TOLERANCE_MS,
+            server_sessions.c.session_start != session.start_time,
+            tombstones.c.stream.is_(None),
+        )
+    ).all()
+    anchors = _anchors(connection, session.stream) if candidates else []
+    left = set()
+    for server, publish_id, start_time, session_start in candidates:
+        if session_to_join(start_time, anchors) == session.start_time:
+            connection.execute(
+                update(server_sessions)
+                .where(
+                    server_sessions.c.server == server,
+                    server_sessions.c.publish_id == publish_id,
+                    server_sessions.c.stream == session.stream,
+                )
+                .values(session_start=session.start_time)
+            )
+            left.add(Key(session.stream, session_start))
+    return left
+
+
+def _keep_orphans(connection: Connection, rows: list[dict[str, Any]], now_ms: int) -> None:
+    keys = {Key(row["stream"], row["session_start"]) for row in rows}
+    deleted: set[Key] = set()
+    for batch in _batches(sorted(keys), _AT_A_TIME):
+        deleted |= {
+            Key(bytes(row.stream), row.start_time)
+            for row in _BURIED.rows(connection, keys=batch)
+            if row.reason in STAYS_BURIED
+        }
+    if not deleted:
+        return
+    ledger = [
+        {name: row[name] for name in _ORPHAN_COLUMNS} | {"start_time": row["session_start"], "last_at": now_ms}
+        for row in rows
+        if Key(row["stream"], row["session_start"]) in deleted
+    ]
+    upsert(connection, orphans, [row | {"first_at": now_ms} for row in ledger], keep=("first_at",))
+
+
+def _part(row: Row[Any]) -> Part:
+    return Part(
+        server=row.server,
+        epoch=row.epoch,
+        publish_id=row.publish_id,
+        end_time=row.end_time,
+        live=bool(row.live),
+        active=row.active,
+        highest=row.highest,
+        total=row.total,
+        late=bool(row.late),
+        epoch_is_active=row.epoch == row.active_epoch,
+        owes=Provenance(row.owes) if row.owes else None,
+        unreachable=bool(row.unreachable),
+        removed=bool(row.removed),
+    )
+
+
+def _figures_of(row: Row[Any]) -> SessionFigures:
+    return SessionFigures(
+        row.end_time,
+        row.duration,
+        row.active_subscribers,
+        row.max_subscribers,
+        row.lost_subscribers,
+        row.total_subscribers,
+        bool(row.live),
+        Provenance(row.provenance),
+    )
+
+
+def _batches(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

@@ -1,0 +1,81 @@
+"""Reads what changed or was deleted since a cursor, oldest change first, in pages."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import starmap
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, bindparam, select
+
+from streamusage.service.store.change_feed import ChangeCursor, last_change, newest_life, parse_cursor, still_good
+from streamusage.service.store.records import WIRE_COLUMNS, WireRecord
+from streamusage.service.store.schema import tombstones, usage
+from streamusage.service.store.statements import Prepared
+
+_RECORDS_AFTER = Prepared(
+    select(usage.c.change, *WIRE_COLUMNS, usage.c.live, usage.c.provenance)
+    .where(usage.c.change > bindparam("after"))
+    .order_by(usage.c.change)
+    .limit(bindparam("at_most"))
+)
+_DELETED_AFTER = Prepared(
+    select(tombstones.c.change, tombstones.c.scope, tombstones.c.name, tombstones.c.start_time)
+    .where(tombstones.c.change > bindparam("after"))
+    .order_by(tombstones.c.change)
+    .limit(bindparam("at_most"))
+)
+
+
+class ChangedRecord(WireRecord, frozen=True):
+    """A usage record and how its newest figures came."""
+
+    live: bool
+    provenance: str
+
+
+class Deleted(msgspec.Struct, frozen=True):
+    """The key of a record that is no more."""
+
+    scope: str
+    name: str
+    startTime: int
+
+
+class ChangesPage(msgspec.Struct, frozen=True):
+    """A page of changes."""
+
+    now: int
+    cursor: str
+    reset: bool
+    more: bool
+    records: list[ChangedRecord]
+    deleted: list[Deleted]
+
+
+def changes_since(connection: Connection, cursor_text: str | None, limit: int, now_ms: int) -> ChangesPage:
+    """The page after the cursor; from the beginning, with `reset`, where the cursor is not of this store's history."""
+    newest = last_change(connection) or 0
+    cursor = parse_cursor(cursor_text) if cursor_text else None
+    reset = bool(cursor_text) and (cursor is None or not still_good(connection, cursor))
+    if cursor is None or reset:
+        # Who knows nothing yet need not hear of what was deleted before.
+        cursor = ChangeCursor("", 0, newest)
+    records = _RECORDS_AFTER.rows(connection, after=cursor.change, at_most=limit + 1)
+    deleted_after = max(cursor.change, cursor.deletes_from)
+    deleted = _DELETED_AFTER.rows(connection, after=deleted_after, at_most=limit + 1)
+    numbers = sorted([row.change for row in records] + [row.change for row in deleted])
+    more = len(numbers) > limit
+    upto = numbers[limit - 1] if more else newest
+    return ChangesPage(
+        now=now_ms,
+        cursor=str(ChangeCursor(newest_life(connection), upto, cursor.deletes_from if more else 0)),
+        reset=reset,
+        more=more,
+        records=list(starmap(ChangedRecord, _shown(row for row in records if row.change <= upto))),
+        deleted=[Deleted(row.scope, row.name, row.start_time) for row in deleted if row.change <= upto],
+    )
+
+
+def _shown(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+    for _, *record, live, provenance in rows:
+        yield *record, bool(live), provenance

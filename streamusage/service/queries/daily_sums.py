@@ -1,0 +1,177 @@
+"""Daily statistics added up: by server, role or the whole estate, a row a day or a month.
+
+Closed days go in as they were closed. Counts, traffic and view time add. The peak of one server is the highest of its
+days; of several it is the highest minute of their traffic together, never a sum of peaks. The percentile is taken of
+the five-minute samples of the whole row; a sample of several servers counts where none that ran has a gap in it.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, select
+
+from streamusage.core.coverage import SLOT_MS, Provenance
+from streamusage.core.days import day_interval
+from streamusage.service.accounting.ledger import SUMS
+from streamusage.service.queries.daily import ToldDay, told_days
+from streamusage.service.rules.percentile import OUT_OF_SERVICE, flags_together, percentile_95, samples
+from streamusage.service.rules.rollups import Top, higher, minute_sums, unpacked, whole_quarters
+from streamusage.service.store.schema import servers
+
+BY = ("day", "month")
+GROUPS = ("server", "role", "all")
+
+
+class _Together(NamedTuple):
+    """What several servers did in one day, minute by minute."""
+
+    peak_in: Top | None
+    peak_out: Top | None
+    samples_in: list[int]
+    samples_out: list[int]
+    expected: int
+
+
+class _Row:
+    """A sum in the making: fed a day after the other."""
+
+    def __init__(self, period: str, group: str) -> None:
+        self.period, self.group = period, group
+        self.days: list[date] = []
+        self.servers: set[str] = set()
+        self.states: set[str] = set()
+        self.waiting_for: set[str] = set()
+        self.sums = dict.fromkeys(SUMS, 0)
+        self.by_protocol: dict[str, int] = {}
+        self.coverage = {f"{state.value}_ms": 0 for state in Provenance}
+        self.backfilled = dict.fromkeys(SUMS, 0)
+        self.adjustment: dict[str, int] | None = None
+        self.peak_in: Top | None = None
+        self.peak_out: Top | None = None
+        self.samples_in: list[int] = []
+        self.samples_out: list[int] = []
+        self.expected_samples = 0
+
+    def add(self, day: date, members: Sequence[ToldDay], tz: ZoneInfo) -> None:
+        self.days.append(day)
+        for member in members:
+            told = member.told
+            self.servers.add(member.server)
+            self.states.add(told["state"])
+            self.waiting_for.update(told["waiting_for"])
+            _add(self.sums, told)
+            _add(self.by_protocol, told["connections_by_protocol"], told["connections_by_protocol"])
+            _add(self.coverage, told["coverage"])
+            _add(self.backfilled, told["backfilled"])
+            if told["adjustment"] is not None:
+                self.adjustment = self.adjustment or dict.fromkeys(SUMS, 0)
+                _add(self.adjustment, told["adjustment"])
+        together = _together(members, day, tz)
+        self.peak_in = higher(self.peak_in, together.peak_in)
+        self.peak_out = higher(self.peak_out, together.peak_out)
+        self.samples_in += together.samples_in
+        self.samples_out += together.samples_out
+        self.expected_samples += together.expected
+
+    def told(self, tz: ZoneInfo) -> dict[str, Any]:
+        connections = self.sums["connections"]
+        return {
+            "group": self.group,
+            "period": self.period,
+            "from": min(self.days).isoformat(),
+            "to": max(self.days).isoformat(),
+            "tz": tz.key,
+            "state": next(state for state in ("provisional", "adjusted", "final") if state in self.states),
+            "days": len(self.days),
+            "servers": len(self.servers),
+            "connections": connections,
+            "connections_by_protocol": dict(sorted(self.by_protocol.items())),
+            "bytes_in": self.sums["bytes_in"],
+            "bytes_out": self.sums["bytes_out"],
+            "peak_in_bps": self.peak_in[0] if self.peak_in else 0,
+            "peak_in_at": self.peak_in[1] if self.peak_in else None,
+            "peak_out_bps": self.peak_out[0] if self.peak_out else 0,
+            "peak_out_at": self.peak_out[1] if self.peak_out else None,
+            "view_time_ms": self.sums["view_time_ms"],
+            "average_view_time_ms": self.sums["view_time_ms"] // connections if connections else None,
+            "percentile_95": percentile_95(self.samples_in, self.samples_out, self.expected_samples),
+            "coverage": self.coverage,
+            "backfilled": self.backfilled,
+            "adjustment": self.adjustment,
+            "waiting_for": sorted(self.waiting_for),
+        }
+
+
+def sums_answer(
+    connection: Connection,
+    first: date,
+    last: date,
+    tz: ZoneInfo,
+    now_ms: int,
+    server: str | None,
+    account_zones: Collection[str],
+    by: str,
+    group: str,
+    settle_ms: int = 0,
+) -> list[dict[str, Any]]:
+    """The sums as `GET /api/v1/daily/sums` tells them, by period and group."""
+    roles = dict(connection.execute(select(servers.c.server, servers.c.role)).all())
+    rows: dict[tuple[str, str], _Row] = {}
+    days = told_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms, with_samples=True)
+    for day, members in _by_day(days):
+        period = day.isoformat() if by == "day" else day.isoformat()[:7]
+        groups: dict[str, list[ToldDay]] = {}
+        for member in members:
+            groups.setdefault(_group(member.server, group, roles), []).append(member)
+        for name, of_group in groups.items():
+            rows.setdefault((period, name), _Row(period, name)).add(day, of_group, tz)
+    return [row.told(tz) for _, row in sorted(rows.items())]
+
+
+def _group(server: str, group: str, roles: dict[str, str]) -> str:
+    if group == "server":
+        return server
+    return "all" if group == "all" else roles.get(server, "unknown")
+
+
+def _by_day(days: Iterable[ToldDay]) -> Iterable[tuple[date, list[ToldDay]]]:
+    members: list[ToldDay] = []
+    for item in days:
+        if members and members[0].day != item.day:
+            yield members[0].day, members
+            members = []
+        members.append(item)
+    if members:
+        yield members[0].day, members
+
+
+def _together(members: Sequence[ToldDay], day: date, tz: ZoneInfo) -> _Together:
+    known = [member.samples for member in members if member.samples is not None]
+    interval = whole_quarters(day_interval(day, tz))
+    length = interval.length_ms // SLOT_MS
+    minutes_in = minute_sums([one.minutes.bytes_in for one in known], length)
+    minutes_out = minute_sums([one.minutes.bytes_out for one in known], length)
+    flags = flags_together([one.flags for one in known])
+    if len(members) == 1:
+        told = members[0].told
+        peak_in = (told["peak_in_bps"], told["peak_in_at"]) if told["peak_in_at"] is not None else None
+        peak_out = (told["peak_out_bps"], told["peak_out_at"]) if told["peak_out_at"] is not None else None
+    else:
+        peak_in = _peak(unpacked(minutes_in), interval.from_ms)
+        peak_out = _peak(unpacked(minutes_out), interval.from_ms)
+    expected = len(flags) - flags.count(OUT_OF_SERVICE)
+    return _Together(peak_in, peak_out, samples(minutes_in, flags), samples(minutes_out, flags), expected)
+
+
+def _peak(minutes: Sequence[int], from_ms: int) -> Top | None:
+    highest = max(minutes, default=0)
+    if not highest:
+        return None
+    return highest * 8_000 // SLOT_MS, from_ms + (minutes.index(highest) + 1) * SLOT_MS
+
+
+def _add(sums: dict[str, int], more: dict[str, Any], names: Iterable[str] | None = None) -> None:
+    for name in sums if names is None else names:
+        sums[name] = sums.get(name, 0) + more[name]

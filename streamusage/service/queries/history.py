@@ -1,0 +1,136 @@
+"""Subscribers of a stream over time: the servers added up per slot, then folded to steps.
+
+A slot's figure is null where nothing is known of it. Where some servers' figures are known and others' are not, it is
+what is known, and its state says that it is not all.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, func, select
+
+from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of, worst
+from streamusage.core.usage import StreamId
+from streamusage.service.http.errors import ApiError
+from streamusage.service.queries.coverage import provenance_of_server, watched
+from streamusage.service.rules.apply import Piece
+from streamusage.service.rules.coverage import merged
+from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, counter
+from streamusage.service.store.schema import samples, server_sessions, servers, stream_key
+
+KNOWN = frozenset({Provenance.LIVE, Provenance.BACKFILLED, Provenance.PARTIAL})
+MOST_DAYS = 400
+"""How much time is told of at once: each of its minutes is looked at."""
+AHEAD_MS = 3_600_000
+"""How far beyond now there may be anything to tell: an agent's clock may be ahead."""
+
+
+class Point(NamedTuple):
+    """Subscribers in one slot or step."""
+
+    at: int
+    active: int | None
+    highest: int | None
+    state: Provenance | None
+
+
+def told_of(connection: Connection, window: Interval, now_ms: int) -> Interval:
+    """The part of a window of which there may be samples: of discarded ones nothing is known, which is no zero."""
+    told = window.clip(counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
+    if told.length_ms > MOST_DAYS * 86_400_000:
+        raise ApiError(400, f"at most {MOST_DAYS} days can be asked for at once; make the window shorter")
+    return told
+
+
+def history_answer(
+    connection: Connection, stream: StreamId, window: Interval, step_ms: int, now_ms: int
+) -> dict[str, Any]:
+    """The stream's history as `GET /api/v1/streams/{scope}/{name}/history` tells it. The window is cut at steps."""
+    key = stream_key(stream.scope, stream.name)
+    told = told_of(connection, window, now_ms)
+    sampled: dict[str, dict[int, tuple[int, int]]] = {}
+    for row in connection.execute(
+        select(samples).where(samples.c.stream == key, samples.c.slot >= told.from_ms, samples.c.slot < told.to_ms)
+    ):
+        sampled.setdefault(row.server, {})[row.slot] = row.active, row.highest
+    live: dict[str, int] = dict(
+        connection.execute(
+            select(server_sessions.c.server, func.sum(server_sessions.c.active))
+            .join(servers, servers.c.server == server_sessions.c.server)
+            .where(
+                server_sessions.c.stream == key,
+                server_sessions.c.live == 1,
+                server_sessions.c.epoch == servers.c.epoch,
+            )
+            .group_by(server_sessions.c.server)
+        ).all()
+    )
+    estate = watched(connection, *told, now_ms, sorted({*sampled, *live}))
+    by_server = [server_points(merged(item.pieces, *told), sampled.get(item.state.server, {})) for item in estate]
+    return {
+        "step_ms": step_ms,
+        "points": [point._asdict() for point in folded(added(by_server), window, step_ms)],
+        "servers": [
+            {
+                "server": item.state.server,
+                "active": int(live[item.state.server]),
+                "state": provenance_of_server(item, now_ms),
+            }
+            for item in estate
+            if item.state.server in live
+        ],
+    }
+
+
+def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) -> dict[int, Point]:
+    """One server's slots: the sample where there is one, zero for a covered slot without, null for unknown."""
+    states: dict[int, list[Provenance]] = {}
+    for piece in pieces:
+        for slot in range(slot_of(piece.from_ms), piece.to_ms, SLOT_MS):
+            states.setdefault(slot, []).append(piece.state)
+    points = {}
+    for slot, present in states.items():
+        state = worst(present)
+        active, highest = sampled.get(slot, (0, 0) if KNOWN.intersection(present) else (None, None))
+        points[slot] = Point(slot, active, highest, state)
+    return points
+
+
+def added(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
+    """The servers' slots added up; the state is that of the server that an operator must hear of first."""
+    total: dict[int, Point] = {}
+    for points in by_server:
+        for slot, point in points.items():
+            so_far = total.get(slot)
+            total[slot] = point if so_far is None else _sum(so_far, point)
+    return total
+
+
+def folded(slots: dict[int, Point], window: Interval, step_ms: int) -> list[Point]:
+    """Steps over the window: the newest active figure known in each, the highest, and the worst state."""
+    by_step: dict[int, list[Point]] = {}
+    for slot in sorted(slots):
+        if window.from_ms <= slot < window.to_ms:
+            by_step.setdefault((slot - window.from_ms) // step_ms, []).append(slots[slot])
+    points = []
+    for number, at in enumerate(range(window.from_ms, window.to_ms, step_ms)):
+        inside = by_step.get(number, [])
+        known = [point for point in inside if point.active is not None]
+        points.append(
+            Point(
+                at,
+                known[-1].active if known else None,
+                max((point.highest or 0 for point in known), default=None),
+                worst(point.state for point in inside if point.state),
+            )
+        )
+    return points
+
+
+def _sum(one: Point, other: Point) -> Point:
+    if one.active is None or other.active is None:
+        known = other if one.active is None else one
+        active, highest = known.active, known.highest
+    else:
+        active, highest = one.active + other.active, (one.highest or 0) + (other.highest or 0)
+    return Point(one.at, active, highest, worst(state for state in (one.state, other.state) if state))

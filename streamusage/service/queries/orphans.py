@@ -1,0 +1,32 @@
+"""Reads the orphan ledger: what servers reported of records after they were deleted."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from streamusage.service.store.schema import orphans
+
+
+def orphans_answer(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
+    """The orphans whose newest row came in that time, newest first, as `GET /api/v1/orphans` tells them."""
+    query = select(orphans).where(orphans.c.last_at >= from_ms, orphans.c.last_at < to_ms)
+    order = (orphans.c.last_at.desc(), orphans.c.scope, orphans.c.name, orphans.c.server, orphans.c.epoch)
+    rows = connection.execute(query.order_by(*order).limit(limit + 1)).all()
+    return {
+        "more": len(rows) > limit,
+        "orphans": [
+            {
+                "scope": row.scope,
+                "name": row.name,
+                "startTime": row.start_time,
+                "server": row.server,
+                "endTime": row.end_time,
+                "active": row.active,
+                "highest": row.highest,
+                "total": row.total,
+                "first_at": row.first_at,
+                "last_at": row.last_at,
+            }
+            for row in rows[:limit]
+        ],
+    }

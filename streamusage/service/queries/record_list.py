@@ -1,0 +1,122 @@
+"""The documented list of all records, kept encoded: each answer costs what changed since the one before.
+
+Records are kept in buckets by their stream's digest. A change re-reads the buckets it falls in, nothing else.
+"""
+
+import gzip
+import threading
+from typing import NamedTuple
+
+import msgspec
+import zstandard
+from sqlalchemy import Connection, bindparam, select
+
+from streamusage.service.store.change_feed import FORGOTTEN, counter, last_change, newest_life
+from streamusage.service.store.records import WIRE_COLUMNS, WireRecord
+from streamusage.service.store.schema import tombstones, usage
+from streamusage.service.store.statements import Prepared
+
+_BUCKET_BITS = 14
+_BUCKETS = 1 << _BUCKET_BITS
+_WORTH_A_REBUILD = _BUCKETS // 2
+_ROWS_AT_A_TIME = 2_000
+_ENCODED_ROWS = select(usage.c.stream, *WIRE_COLUMNS).order_by(usage.c.stream, usage.c.start_time.desc())
+_ROWS_OF_BUCKET = Prepared(
+    _ENCODED_ROWS.where(usage.c.stream >= bindparam("first"), usage.c.stream < bindparam("beyond"))
+)
+_encode = msgspec.json.Encoder().encode
+
+
+class ListVersion(NamedTuple):
+    """Which state of the store a list shows. Two that are equal show the same."""
+
+    life: str
+    change: int
+
+    @property
+    def etag(self) -> str:
+        return f'W/"{self.life}.{self.change:x}"'
+
+
+def list_version(connection: Connection) -> ListVersion:
+    return ListVersion(newest_life(connection), last_change(connection) or 0)
+
+
+class RecordList:
+    """The newest list that was asked for, safe to ask from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._version = ListVersion("", -1)
+        self._buckets: list[bytes] = []
+        self._bodies: dict[str, bytes] = {}
+
+    def body(self, connection: Connection, encoding: str) -> tuple[ListVersion, bytes]:
+        """The JSON array as it stands in the connection's snapshot, packed as `encoding` says."""
+        version = list_version(connection)
+        with self._lock:
+            if version != self._version:
+                if version.life == self._version.life and version.change < self._version.change:
+                    # Another thread's snapshot is newer than this one: what it saw is as good.
+                    version = self._version
+                else:
+                    self._bring_up_to(connection, version)
+            if encoding not in self._bodies:
+                self._bodies[encoding] = packed(self._plain(), encoding)
+            return version, self._bodies[encoding]
+
+    def _plain(self) -> bytes:
+        if "" not in self._bodies:
+            self._bodies[""] = b"[" + b",".join(filter(None, self._buckets)) + b"]"
+        return self._bodies[""]
+
+    def _bring_up_to(self, connection: Connection, version: ListVersion) -> None:
+        # A delete that was forgotten since is among no changes any more.
+        can_tell = version.life == self._version.life and self._version.change >= counter(connection, FORGOTTEN)
+        changed = self._changed_buckets(connection) if can_tell else None
+        self._bodies = {}
+        if changed is None or len(changed) > _WORTH_A_REBUILD:
+            self._buckets = _read_all(connection)
+        else:
+            for number in changed:
+                self._buckets[number] = _read_bucket(connection, number)
+        self._version = version
+
+    def _changed_buckets(self, connection: Connection) -> set[int]:
+        changed: set[int] = set()
+        for table in (usage, tombstones):
+            query = select(table.c.stream).where(table.c.change > self._version.change)
+            changed |= {_bucket_of(bytes(stream)) for stream in connection.execute(query).scalars()}
+        return changed
+
+
+def packed(body: bytes, encoding: str) -> bytes:
+    """The body in a content coding: `gzip`, `zstd`, or none."""
+    if encoding == "zstd":
+        return zstandard.ZstdCompressor(level=3).compress(body)
+    if encoding == "gzip":
+        return gzip.compress(body, 2, mtime=0)
+    return body
+
+
+def _bucket_of(stream: bytes) -> int:
+    return int.from_bytes(stream[:2], "big") >> (16 - _BUCKET_BITS)
+
+
+def _read_all(connection: Connection) -> list[bytes]:
+    buckets: list[list[bytes]] = [[] for _ in range(_BUCKETS)]
+    result = connection.execution_options(stream_results=True).execute(_ENCODED_ROWS)
+    for rows in result.partitions(_ROWS_AT_A_TIME):
+        for stream, *record in rows:
+            buckets[_bucket_of(bytes(stream))].append(_encode(WireRecord(*record)))
+    return [b",".join(bucket) for bucket in buckets]
+
+
+def _read_bucket(connection: Connection, number: int) -> bytes:
+    last = number + 1 == _BUCKETS
+    bounds = {"first": _first_stream(number), "beyond": b"\xff" * 17 if last else _first_stream(number + 1)}
+    return b",".join(_encode(WireRecord(*record)) for _, *record in _ROWS_OF_BUCKET.rows(connection, **bounds))
+
+
+def _first_stream(bucket: int) -> bytes:
+    return (bucket << (16 - _BUCKET_BITS)).to_bytes(2, "big")

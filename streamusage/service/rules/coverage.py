@@ -1,0 +1,129 @@
+"""Which time of a server is accounted for, and how, as of now: what the store has, and what is owed beyond it.
+
+The stored spans end at the watermark. What comes after is owed once it is overdue, and not due before. Pure.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from streamusage.api.report import Peak, larger
+from streamusage.core.coverage import Interval, Provenance, slot_of
+from streamusage.service.rules.apply import Late, Piece, ServerState
+
+
+class LateSlot(NamedTuple):
+    """What came late in one slot, and the slot's peaks."""
+
+    slot: int
+    late: Late
+    peak_in: Peak | None
+    peak_out: Peak | None
+
+
+class ArrivedDelta(NamedTuple):
+    """What filled a gap."""
+
+    connections: int
+    connections_by_protocol: dict[str, int]
+    bytes_in: int
+    bytes_out: int
+    peak_in_bps: int
+    peak_in_at: int | None
+    peak_out_bps: int
+    peak_out_at: int | None
+    view_time_ms: int
+
+
+def is_overdue(state: ServerState, now_ms: int) -> bool:
+    """Whether the server owes time before now. It owes nothing as long as a sync-up may still bring it live."""
+    return state.watermark is not None and now_ms - state.watermark > state.late_after_ms
+
+
+def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> list[Piece]:
+    """The overdue time between watermark and now: held where a report of it is kept aside, else missing."""
+    if state.watermark is None or not is_overdue(state, now_ms):
+        return []
+    detected_at = state.watermark + state.late_after_ms
+    pieces = []
+    at = state.watermark
+    for interval in sorted(interval.clip(state.watermark, now_ms) for interval in held):
+        if not interval.length_ms or interval.to_ms <= at:
+            continue
+        if interval.from_ms > at:
+            pieces.append(Piece(at, interval.from_ms, Provenance.MISSING, "", detected_at, None))
+        pieces.append(
+            Piece(
+                max(at, interval.from_ms), interval.to_ms, Provenance.HELD, "a report was kept aside", detected_at, None
+            )
+        )
+        at = interval.to_ms
+    if at < now_ms:
+        pieces.append(Piece(at, now_ms, Provenance.MISSING, "", detected_at, None))
+    return pieces
+
+
+def merged(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piece]:
+    """The pieces inside the window, oldest first, those that follow on each other in the same way made one."""
+    result: list[Piece] = []
+    for piece in sorted(pieces):
+        clipped = Interval(piece.from_ms, piece.to_ms).clip(from_ms, to_ms)
+        if not clipped.length_ms:
+            continue
+        piece = piece._replace(from_ms=clipped.from_ms, to_ms=clipped.to_ms)
+        last = result[-1] if result else None
+        if last and (last.to_ms, last.state, last.reason) == (piece.from_ms, piece.state, piece.reason):
+            result[-1] = last._replace(to_ms=piece.to_ms, filled_at=_latest(last.filled_at, piece.filled_at))
+        else:
+            result.append(piece)
+    return result
+
+
+def deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[ArrivedDelta | None]:
+    """What came late in each gap; `None` for a piece that is live or still owed.
+
+    A slot that two gaps share counts in the first of them, so that the deltas add up to what came late.
+    """
+    rows = sorted(late_slots, key=lambda row: row.slot)
+    told = 0
+    result: list[ArrivedDelta | None] = []
+    for piece in pieces:
+        if piece.state in {Provenance.LIVE, Provenance.MISSING, Provenance.HELD}:
+            result.append(None)
+            continue
+        first = bisect_left(rows, slot_of(piece.from_ms), told, key=lambda row: row.slot)
+        told = bisect_left(rows, piece.to_ms, first, key=lambda row: row.slot)
+        result.append(_delta(rows[first:told]))
+    return result
+
+
+def time_by_state(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> dict[Provenance, int]:
+    """How much of the window is in each state; a state that has none of it is there with 0."""
+    lengths = dict.fromkeys(Provenance, 0)
+    for piece in pieces:
+        lengths[piece.state] += Interval(piece.from_ms, piece.to_ms).clip(from_ms, to_ms).length_ms
+    return lengths
+
+
+def _delta(rows: Sequence[LateSlot]) -> ArrivedDelta:
+    by_protocol: dict[str, int] = {}
+    peak_in = peak_out = None
+    for row in rows:
+        for protocol, count in row.late.connections.items():
+            by_protocol[protocol] = by_protocol.get(protocol, 0) + count
+        peak_in, peak_out = larger(peak_in, row.peak_in), larger(peak_out, row.peak_out)
+    return ArrivedDelta(
+        connections=sum(by_protocol.values()),
+        connections_by_protocol=by_protocol,
+        bytes_in=sum(row.late.bytes_in for row in rows),
+        bytes_out=sum(row.late.bytes_out for row in rows),
+        peak_in_bps=peak_in.bps if peak_in else 0,
+        peak_in_at=peak_in.at if peak_in else None,
+        peak_out_bps=peak_out.bps if peak_out else 0,
+        peak_out_at=peak_out.at if peak_out else None,
+        view_time_ms=sum(row.late.view_time_ms for row in rows),
+    )
+
+
+def _latest(one: int | None, other: int | None) -> int | None:
+    return max((value for value in (one, other) if value is not None), default=None)

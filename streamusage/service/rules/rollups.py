@@ -1,0 +1,216 @@
+"""The figures of a stretch of one server's time, and how they add up: slots to hours, hours to days. Pure.
+
+All of it is exact: sums are sums of whole numbers, a peak is the highest of its parts, and folding the hours of a day
+gives what folding its slots gives. Traffic is kept by the minute beside the sums, packed, so that servers can be added
+up minute by minute and a percentile can be taken of any stretch.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from streamusage.core.coverage import SLOT_MS, Interval
+
+HOUR_MS = 3_600_000
+QUARTER_MS = 900_000
+"""The finest step at which days of today's time zones begin."""
+MINUTES_OF_HOUR = HOUR_MS // SLOT_MS
+_LANE = 8
+"""Bytes that a packed minute takes: an unsigned number, lowest byte first."""
+
+Top = tuple[int, int]
+"""A peak: bits a second, and when its window ended."""
+
+
+class Rollup(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What one server did in a stretch of time, and which part of it came late.
+
+    It holds no cycles, nor do hours and minutes: a month of an estate has hundreds of thousands of them, and the
+    collector need not look for any.
+    """
+
+    connections: dict[str, int] = {}
+    bytes_in: int = 0
+    bytes_out: int = 0
+    view_time_ms: int = 0
+    peak_in: Top | None = None
+    peak_out: Top | None = None
+    late_connections: int = 0
+    late_bytes_in: int = 0
+    late_bytes_out: int = 0
+    late_view_time_ms: int = 0
+
+
+class SlotFigures(NamedTuple):
+    """One epoch's figures of one slot."""
+
+    slot: int
+    figures: Rollup
+
+
+class Minutes(msgspec.Struct, frozen=True, gc=False):
+    """Bytes minute by minute, packed."""
+
+    bytes_in: bytes
+    bytes_out: bytes
+
+    def part(self, first: int, count: int) -> "Minutes":
+        """`count` minutes from the one numbered `first`."""
+        cut = slice(first * _LANE, (first + count) * _LANE)
+        return Minutes(self.bytes_in[cut], self.bytes_out[cut])
+
+
+class Hour(msgspec.Struct, frozen=True, gc=False):
+    """The figures of one server's UTC hour: as a whole, by the quarter, and its traffic by the minute.
+
+    Without its quarters where it is of use as a whole only.
+    """
+
+    whole: Rollup
+    quarters: tuple[Rollup, ...]
+    minutes: Minutes
+
+
+QUIET_HOUR = Hour(Rollup(), (Rollup(),) * 4, Minutes(bytes(MINUTES_OF_HOUR * _LANE), bytes(MINUTES_OF_HOUR * _LANE)))
+
+
+def higher(one: Top | None, other: Top | None) -> Top | None:
+    """The higher of two peaks; of equal ones the earlier."""
+    if one is None or other is None:
+        return one or other
+    return one if (one[0], -one[1]) >= (other[0], -other[1]) else other
+
+
+def added(parts: Iterable[Rollup]) -> Rollup:
+    """The figures of a server's time that is made of these parts."""
+    # A month of an estate adds up hundreds of thousands of parts: a figure at a time, which is what the interpreter
+    # does fastest.
+    parts = list(parts)
+    connections: dict[str, int] = {}
+    for part in parts:
+        for protocol, count in part.connections.items():
+            connections[protocol] = connections.get(protocol, 0) + count
+    return Rollup(
+        connections,
+        sum([part.bytes_in for part in parts]),
+        sum([part.bytes_out for part in parts]),
+        sum([part.view_time_ms for part in parts]),
+        _highest([part.peak_in for part in parts if part.peak_in is not None]),
+        _highest([part.peak_out for part in parts if part.peak_out is not None]),
+        sum([part.late_connections for part in parts]),
+        sum([part.late_bytes_in for part in parts]),
+        sum([part.late_bytes_out for part in parts]),
+        sum([part.late_view_time_ms for part in parts]),
+    )
+
+
+def _highest(peaks: list[Top]) -> Top | None:
+    """The highest peak; of equal ones the earliest."""
+    if not peaks:
+        return None
+    most = max(peaks)[0]
+    return most, min([at for bps, at in peaks if bps == most])
+
+
+def hours_of(slots: Iterable[SlotFigures]) -> dict[int, Hour]:
+    """The hours that the slots of one server make, by their start. An hour without a slot is not there."""
+    by_hour: dict[int, list[SlotFigures]] = {}
+    for slot in slots:
+        by_hour.setdefault(slot.slot - slot.slot % HOUR_MS, []).append(slot)
+    return {start: _hour(start, inside) for start, inside in by_hour.items()}
+
+
+def _hour(start: int, slots: Iterable[SlotFigures]) -> Hour:
+    quarters: list[list[Rollup]] = [[], [], [], []]
+    minutes_in, minutes_out = [0] * MINUTES_OF_HOUR, [0] * MINUTES_OF_HOUR
+    for slot, figures in slots:
+        quarters[(slot - start) // QUARTER_MS].append(figures)
+        minutes_in[(slot - start) // SLOT_MS] += figures.bytes_in
+        minutes_out[(slot - start) // SLOT_MS] += figures.bytes_out
+    folded = tuple(added(quarter) for quarter in quarters)
+    return Hour(added(folded), folded, Minutes(packed(minutes_in), packed(minutes_out)))
+
+
+def stretch(hours: Mapping[int, Hour], interval: Interval) -> tuple[Rollup, Minutes]:
+    """The figures of an interval that begins and ends at a quarter, from the hours that it meets."""
+    parts: list[Rollup] = []
+    minutes_in, minutes_out = [], []
+    for start in range(interval.from_ms - interval.from_ms % HOUR_MS, interval.to_ms, HOUR_MS):
+        hour = hours.get(start, QUIET_HOUR)
+        first = max(0, interval.from_ms - start) // QUARTER_MS
+        last = min(HOUR_MS, interval.to_ms - start) // QUARTER_MS
+        if (first, last) == (0, 4):
+            parts.append(hour.whole)
+            minutes = hour.minutes
+        else:
+            parts.extend(hour.quarters[first:last])
+            minutes = hour.minutes.part(first * 15, (last - first) * 15)
+        minutes_in.append(minutes.bytes_in)
+        minutes_out.append(minutes.bytes_out)
+    return added(parts), Minutes(b"".join(minutes_in), b"".join(minutes_out))
+
+
+def whole_quarters(interval: Interval) -> Interval:
+    """The interval with its ends at quarters. Midnights of zones are, but for Monrovia's of 1971."""
+    return Interval(-(-interval.from_ms // QUARTER_MS) * QUARTER_MS, -(-interval.to_ms // QUARTER_MS) * QUARTER_MS)
+
+
+def packed(minutes: Iterable[int]) -> bytes:
+    return b"".join(count.to_bytes(_LANE, "little") for count in minutes)
+
+
+def unpacked(minutes: bytes) -> list[int]:
+    return memoryview(minutes).cast("Q").tolist() if _NATIVE else _unpacked(minutes)
+
+
+def minute_sums(parts: Iterable[bytes], length: int) -> bytes:
+    """Several servers' packed minutes of one stretch, added up minute by minute; `length` minutes of them.
+
+    The packed minutes are added as one long number each: a minute's bytes never come near to filling its lane.
+    """
+    together = sum(int.from_bytes(part, "little") for part in parts)
+    return together.to_bytes(length * _LANE, "little")
+
+
+def run_sums(minutes: bytes, length: int) -> list[int]:
+    """The sums of each `length` minutes after the other, of packed minutes."""
+    number = int.from_bytes(minutes, "little")
+    runs, summed = number, 1
+    while 2 * summed <= length:  # the sums of twice as many are those of as many, and the same further on
+        runs += runs >> (summed * _LANE * 8)
+        summed *= 2
+    for at in range(summed, length):
+        runs += number >> (at * _LANE * 8)
+    whole = runs.to_bytes(len(minutes) + _LANE, "little")[: len(minutes)]
+    return memoryview(whole).cast("Q")[::length].tolist() if _NATIVE else _unpacked(whole)[::length]
+
+
+def _unpacked(minutes: bytes) -> list[int]:
+    return [int.from_bytes(minutes[at : at + _LANE], "little") for at in range(0, len(minutes), _LANE)]
+
+
+_NATIVE = memoryview((1).to_bytes(_LANE, "little")).cast("Q")[0] == 1
+
+
+def statistics(figures: Rollup) -> dict[str, Any]:
+    """The daily statistics that the figures come to, as `GET /api/v1/daily` tells them."""
+    total = sum(figures.connections.values())
+    return {
+        "connections": total,
+        "connections_by_protocol": {name: count for name, count in sorted(figures.connections.items()) if count},
+        "bytes_in": figures.bytes_in,
+        "bytes_out": figures.bytes_out,
+        "peak_in_bps": figures.peak_in[0] if figures.peak_in else 0,
+        "peak_in_at": figures.peak_in[1] if figures.peak_in else None,
+        "peak_out_bps": figures.peak_out[0] if figures.peak_out else 0,
+        "peak_out_at": figures.peak_out[1] if figures.peak_out else None,
+        "view_time_ms": figures.view_time_ms,
+        "average_view_time_ms": figures.view_time_ms // total if total else None,
+        "backfilled": {
+            "connections": figures.late_connections,
+            "bytes_in": figures.late_bytes_in,
+            "bytes_out": figures.late_bytes_out,
+            "view_time_ms": figures.late_view_time_ms,
+        },
+    }

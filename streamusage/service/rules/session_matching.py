@@ -1,0 +1,107 @@
+"""How the publishes that servers report become sessions, and servers' figures a session's. Pure.
+
+A publish on an origin or a standalone server makes a session of its own start time. One on an edge is the same publish
+passed on: it joins the session it can belong to, and stands on its own while there is none.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from streamusage.core.coverage import Provenance, worst
+
+JOIN_TOLERANCE_MS = 60_000
+"""By how much the clocks and the sight of two servers may differ on when a publish began or ended."""
+
+
+class Anchor(NamedTuple):
+    """A session that an edge's publish can join."""
+
+    start_time: int
+    end_time: int
+    live: bool
+
+
+class Part(NamedTuple):
+    """What one epoch of one server reported of a session."""
+
+    server: str
+    epoch: int
+    publish_id: str
+    end_time: int
+    live: bool
+    """Still published, as its own epoch last said."""
+    active: int
+    highest: int
+    total: int
+    late: bool
+    epoch_is_active: bool
+    owes: Provenance | None
+    """`missing` or `held` where the server owes newer figures."""
+    unreachable: bool = False
+    """The server is silent beyond the edge timeout."""
+    removed: bool = False
+    """The server was taken out of the estate in order: what it reported is its last word."""
+
+    @property
+    def is_live(self) -> bool:
+        return self.live and self.epoch_is_active and not self.removed
+
+    @property
+    def watching(self) -> int:
+        """The subscribers that count as active. Of a life that is over, or of a silent server, nobody watches on."""
+        gone = self.unreachable or self.removed or (self.live and not self.epoch_is_active)
+        return 0 if gone else self.active
+
+
+class SessionFigures(NamedTuple):
+    """The figures of a session over all of its servers."""
+
+    end_time: int
+    duration: int
+    active_subscribers: int
+    max_subscribers: int
+    lost_subscribers: int
+    total_subscribers: int
+    live: bool
+    provenance: Provenance
+
+
+def session_to_join(start_time: int, anchors: Iterable[Anchor]) -> int:
+    """The start time of the session that an edge's publish joins: the newest that had begun and was not over. Its own
+    start time where there is none."""
+    begun = [
+        anchor.start_time
+        for anchor in anchors
+        if anchor.start_time <= start_time + JOIN_TOLERANCE_MS
+        and (anchor.live or anchor.end_time >= start_time - JOIN_TOLERANCE_MS)
+    ]
+    return max(begun, default=start_time)
+
+
+def figures(start_time: int, parts: Sequence[Part], max_before: int) -> SessionFigures:
+    """The figures of the session that began at `start_time`.
+
+    A total adds up over servers and epochs; what is active now is known by the newest epoch of each publish alone. The
+    maximum is the largest sum seen at one time so far (`max_before`, or now), and no less than any one server's.
+    """
+    newest: dict[tuple[str, str], Part] = {}
+    for part in sorted(parts, key=lambda part: part.epoch):
+        newest[part.server, part.publish_id] = part
+    live = [part for part in newest.values() if part.is_live]
+    active = sum(part.watching for part in newest.values())
+    total = sum(part.total for part in parts)
+    end_time = max((part.end_time for part in parts), default=start_time)
+    return SessionFigures(
+        end_time=end_time,
+        duration=max(0, end_time - start_time),
+        active_subscribers=active,
+        max_subscribers=max(max_before, active, *(part.highest for part in parts)),
+        lost_subscribers=max(0, total - active),
+        total_subscribers=total,
+        live=bool(live),
+        provenance=worst(
+            [part.owes for part in live if part.owes]
+            + [Provenance.BACKFILLED if part.late else Provenance.LIVE for part in newest.values()]
+        )
+        or Provenance.LIVE,
+    )

@@ -1,0 +1,263 @@
+"""Runs the service: opens the store, listens, lets sessions stand as owed when their servers fall silent, and discards
+what is older than its retention."""
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import uvicorn
+
+from streamusage.core.clock import Clock
+from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance, is_due
+from streamusage.service.http.app import make_app
+from streamusage.service.http.connection_limits import ConnectionLimits, bounded_protocol
+from streamusage.service.http.context import Service
+from streamusage.service.http.direct_reports import DirectReports
+from streamusage.service.ingest.reports import mark_standings, standing_changes
+from streamusage.service.metrics import Metrics
+from streamusage.service.retention import Retention, discard_old
+from streamusage.service.store.store import StoreError, open_store
+from streamusage.service.store.writer import Writer
+from streamusage.service.tokens import Tokens
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_SECONDS = 2.0
+"""How often it is looked whether a server's figures became overdue, in the clock's time."""
+
+CLOSING_EVERY_SECONDS = 2.0
+"""How often it is looked whether an hour can be summed up or a day closed, in the clock's time."""
+
+DISCARD_EVERY_SECONDS = 3600.0
+"""How often retention runs, give or take a quarter, so that several processes do not run it at once."""
+
+EDGE_TIMEOUT_MS = 60_000
+"""After how long a silent server's active subscribers count as lost."""
+
+GRACE_SECONDS = 10
+"""How long a stop waits for requests that were accepted."""
+
+_BACKLOG = 2048
+
+
+class ListenError(Exception):
+    """The address cannot be listened on. The text says which and why."""
+
+
+class TlsError(Exception):
+    """The certificate or its key cannot be used. The text says which and why."""
+
+
+@dataclass(frozen=True)
+class Tls:
+    """The files of a certificate, with the chain that leads to it, and of its key."""
+
+    certificate: Path
+    key: Path
+
+    def load_into(self, context: ssl.SSLContext) -> None:
+        try:
+            context.load_cert_chain(self.certificate, self.key, password=_no_password)
+        except (OSError, ValueError) as error:  # what ssl raises is an OSError as well
+            cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise TlsError(f"cannot use the certificate {self.certificate} with the key {self.key}: {cause}") from None
+
+    def context(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.load_into(context)
+        return context
+
+
+@dataclass(frozen=True)
+class RunningService:
+    """A service that answers."""
+
+    host: str
+    port: int
+    service: Service
+    tls: ssl.SSLContext | None
+    _server: "_Server"
+    _serving: "asyncio.Task[None]"
+
+    @property
+    def url(self) -> str:
+        return f"http{'s' if self.tls else ''}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def stop(self) -> None:
+        """Asks it to finish what it accepted and end. Safe from a signal handler of the event loop."""
+        self._server.should_exit = True
+
+    async def ended(self) -> None:
+        """Waits until it was asked to end and has finished."""
+        await asyncio.shield(self._serving)
+
+
+@asynccontextmanager
+async def run_service(
+    *,
+    store_url: str,
+    tokens: Tokens,
+    clock: Clock,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: Tls | None = None,
+    retention: Retention | None = None,
+    edge_timeout_ms: int = EDGE_TIMEOUT_MS,
+    limits: ConnectionLimits | None = None,
+    account_zones: Sequence[ZoneInfo] = (ZoneInfo("UTC"),),
+    close_settle_ms: int = SETTLE_MS,
+    close_grace_ms: int = GRACE_MS,
+) -> AsyncIterator[RunningService]:
+    """The service while the block runs; port 0 takes a free one. Raises `StoreError`, `ListenError` or `TlsError` at
+    its start.
+
+    At the end of the block it finishes what it accepted. Signals are the caller's.
+    """
+    context = None if tls is None else tls.context()
+    listener = await asyncio.to_thread(_listen, host, port)
+    try:
+        store = await asyncio.to_thread(open_store, store_url, clock.now_ms())
+    except BaseException:
+        listener.close()
+        raise
+    metrics = Metrics()
+    writer = Writer(store, metrics.committed)
+    service = Service(
+        store,
+        writer,
+        tokens,
+        clock,
+        metrics,
+        account_zones=tuple(account_zones),
+        close_settle_ms=close_settle_ms,
+        close_grace_ms=close_grace_ms,
+    )
+    server = _Server(
+        uvicorn.Config(
+            make_app(service),
+            http=bounded_protocol(clock, limits or ConnectionLimits(), DirectReports(service)),
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    chores = [
+        asyncio.create_task(_keep_standings(service, edge_timeout_ms)),
+        asyncio.create_task(_keep_retention(service, retention or Retention())),
+        asyncio.create_task(_keep_days(service)),
+    ]
+    try:
+        await server.accepts.wait()
+        yield RunningService(host, listener.getsockname()[1], service, context, server, serving)
+    finally:
+        server.should_exit = True
+        for chore in chores:
+            chore.cancel()
+        await asyncio.gather(serving, *chores, return_exceptions=True)
+        await asyncio.to_thread(writer.stop)
+        await asyncio.to_thread(store.close)
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepts = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.accepts.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to whoever runs the service, not to the server."""
+        yield
+
+
+async def _keep_standings(service: Service, edge_timeout_ms: int) -> None:
+    async def look() -> None:
+        now_ms = service.clock.now_ms()
+        if await service.read(lambda connection: standing_changes(connection, now_ms, edge_timeout_ms)):
+            # Judged again in the writer's transaction: a report may have come in between.
+            await service.write(
+                lambda connection: mark_standings(
+                    connection, standing_changes(connection, now_ms, edge_timeout_ms), now_ms
+                )
+            )
+
+    while True:
+        await service.clock.sleep(LOOK_EVERY_SECONDS)
+        await _chore("note which servers owe figures", look)
+
+
+async def _keep_retention(service: Service, retention: Retention) -> None:
+    async def discard() -> None:
+        service.metrics.discarded(await discard_old(service, retention, service.clock.now_ms()))
+
+    await service.clock.sleep(random.uniform(60, 120))
+    while True:
+        await _chore("discard what is older than its retention", discard)
+        await service.clock.sleep(DISCARD_EVERY_SECONDS * random.uniform(0.75, 1.25))
+
+
+async def _chore(what: str, work: Callable[[], Awaitable[None]]) -> None:
+    try:
+        await work()
+    except StoreError as error:
+        log.warning("could not %s: %s", what, error)
+    except Exception:
+        log.exception("could not %s", what)
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted; give one that is not")
+
+
+async def _keep_days(service: Service) -> None:
+    zones, settle_ms = service.account_zones, service.close_settle_ms
+
+    async def close_what_is_due() -> None:
+        # The time is told in the transaction: a day is not closed before the report came that it waited for.
+        while await service.read(lambda connection: is_due(connection, zones, service.clock.now_ms(), settle_ms)):
+            await service.write(lambda connection: advance(connection, zones, service.clock.now_ms(), settle_ms))
+
+    while True:
+        await service.clock.sleep(CLOSING_EVERY_SECONDS)
+        await _chore("sum up hours and close days", close_what_is_due)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = None
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
+        )[0]
+        # Made with its protocol named: only then does asyncio turn off Nagle's algorithm, which costs 40 ms an answer.
+        listener = socket.socket(family, kind, protocol)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+        listener.setblocking(False)
+        return listener
+    except (OSError, OverflowError, UnicodeError) as error:
+        if listener is not None:
+            listener.close()
+        cause = getattr(error, "strerror", None) or str(error)
+        raise ListenError(
+            f"cannot listen on {host}:{port}: {cause}; give another address with --listen HOST:PORT"
+        ) from None

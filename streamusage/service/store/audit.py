@@ -1,0 +1,57 @@
+"""The audit log: who changed what the service keeps, when, and how much. Written with the change, or not at all."""
+
+import secrets
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+
+from streamusage.core.usage import StreamId
+from streamusage.service.store.schema import audit
+
+
+def note(
+    connection: Connection,
+    who: str,
+    operation: str,
+    now_ms: int,
+    *,
+    records: int,
+    stream: StreamId | None = None,
+    server: str = "",
+    start_time: int | None = None,
+) -> None:
+    """Writes one line. `who` is the name of a token, never the token; of a server the name stands where a stream's
+    does, without a scope."""
+    connection.execute(
+        insert(audit).values(
+            at=now_ms,
+            id=secrets.token_hex(8),
+            who=who,
+            operation=operation,
+            scope=stream.scope if stream else "",
+            name=stream.name if stream else server,
+            start_time=start_time,
+            records=records,
+        )
+    )
+
+
+def audit_answer(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
+    """The lines of a time, newest first, as `GET /api/v1/audit` tells them."""
+    query = select(audit).where(audit.c.at >= from_ms, audit.c.at < to_ms)
+    rows = connection.execute(query.order_by(audit.c.at.desc(), audit.c.id).limit(limit + 1)).all()
+    return {
+        "more": len(rows) > limit,
+        "entries": [
+            {
+                "at": row.at,
+                "who": row.who,
+                "operation": row.operation,
+                "scope": row.scope,
+                "name": row.name,
+                "startTime": row.start_time,
+                "records": row.records,
+            }
+            for row in rows[:limit]
+        ],
+    }

@@ -1,0 +1,148 @@
+"""Usage records in the store: reading them, deleting them for good, and taking in those that were exported.
+
+A key is in `usage` or in `tombstones`, never in both.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import starmap
+
+import msgspec
+from sqlalchemy import BigInteger, ColumnElement, Connection, and_, delete, func, insert, literal, select, true, tuple_
+
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import SessionKey, StreamId, UsageRecord
+from streamusage.service.store.audit import note
+from streamusage.service.store.change_feed import next_changes
+from streamusage.service.store.schema import stream_key, tombstones, usage
+from streamusage.service.tokens import Identity
+
+WIRE_COLUMNS = (
+    usage.c.name,
+    usage.c.scope,
+    usage.c.start_time,
+    usage.c.end_time,
+    usage.c.duration,
+    usage.c.active_subscribers,
+    usage.c.max_subscribers,
+    usage.c.lost_subscribers,
+    usage.c.total_subscribers,
+    usage.c.updated,
+)
+"""The record's fields in wire order."""
+
+_ROWS_AT_A_TIME = 2_000
+_KEYS_AT_A_TIME = 300
+
+
+class WireRecord(msgspec.Struct, frozen=True):
+    """`UsageRecord` as it is built from a row: by position, and encoded at once."""
+
+    name: str
+    scope: str
+    startTime: int
+    endTime: int
+    duration: int
+    aciveSubscribers: int
+    maxSubscribers: int
+    lostSubscribers: int
+    totalSubscribers: int
+    updated: int
+
+
+def read_stream(connection: Connection, stream: StreamId) -> bytes | None:
+    """The records of one stream, newest first, as a JSON array; `None` where there are none."""
+    body = _array(connection, _of_stream(stream))
+    return None if body == b"[]" else body
+
+
+def delete_session(connection: Connection, key: SessionKey, who: Identity, now_ms: int) -> UsageRecord | None:
+    """Deletes one record for good and returns it; `None` where there is none."""
+    of_session = and_(_of_stream(StreamId(key.scope, key.name)), usage.c.start_time == key.start_time)
+    row = connection.execute(select(*WIRE_COLUMNS).where(of_session)).first()
+    if row is None:
+        return None
+    bury(connection, of_session, "deleted", now_ms)
+    stream = StreamId(key.scope, key.name)
+    note(connection, who.name, "delete session", now_ms, records=1, stream=stream, start_time=key.start_time)
+    return UsageRecord(**dict(zip(UsageRecord.__struct_fields__, row, strict=True)))
+
+
+def delete_stream(connection: Connection, stream: StreamId, who: Identity, now_ms: int) -> int:
+    """Deletes the records of one stream for good; says how many there were."""
+    count = bury(connection, _of_stream(stream), "deleted", now_ms)
+    if count:
+        note(connection, who.name, "delete stream", now_ms, records=count, stream=stream)
+    return count
+
+
+def delete_all(connection: Connection, who: Identity, now_ms: int) -> int:
+    """Deletes every record for good; says how many there were."""
+    count = bury(connection, true(), "deleted", now_ms)
+    note(connection, who.name, "delete all", now_ms, records=count)
+    return count
+
+
+def import_records(connection: Connection, records: Sequence[UsageRecord], who: Identity, now_ms: int) -> int:
+    """Takes in the records whose key is not there yet, deleted ones included; says how many those were."""
+    imported = 0
+    for batch in _batches(records, _KEYS_AT_A_TIME):
+        new: dict[tuple[bytes, int], UsageRecord] = {}
+        for record in batch:
+            new.setdefault((stream_key(record.scope, record.name), record.start_time), record)
+        there = select(usage.c.stream, usage.c.start_time).where(
+            tuple_(usage.c.stream, usage.c.start_time).in_(list(new))
+        )
+        for stream, start_time in connection.execute(there).all():
+            del new[bytes(stream), start_time]
+        if new:
+            keys = tuple_(tombstones.c.stream, tombstones.c.start_time).in_(list(new))
+            connection.execute(delete(tombstones).where(keys))
+            change = next_changes(connection, len(new))
+            rows = [
+                {"stream": stream, "live": 0, "provenance": Provenance.LIVE.value, "touched_at": now_ms}
+                | {"change": number}
+                | {name: getattr(record, name) for name in UsageRecord.__struct_fields__}
+                for number, ((stream, _), record) in enumerate(new.items(), start=change + 1)
+            ]
+            connection.execute(insert(usage), rows)
+        imported += len(new)
+    if imported:
+        note(connection, who.name, "import", now_ms, records=imported)
+    return imported
+
+
+def _of_stream(stream: StreamId) -> ColumnElement[bool]:
+    return usage.c.stream == stream_key(stream.scope, stream.name)
+
+
+def _array(connection: Connection, where: ColumnElement[bool]) -> bytes:
+    encoder = msgspec.json.Encoder()
+    query = select(*WIRE_COLUMNS).where(where).order_by(usage.c.stream, usage.c.start_time.desc())
+    result = connection.execution_options(stream_results=True).execute(query)
+    pieces = [encoder.encode(list(starmap(WireRecord, rows)))[1:-1] for rows in result.partitions(_ROWS_AT_A_TIME)]
+    return b"[" + b",".join(pieces) + b"]"
+
+
+def bury(connection: Connection, where: ColumnElement[bool], reason: str, now_ms: int) -> int:
+    """Puts a tombstone in the place of each of these records; says how many there were."""
+    count = connection.execute(select(func.count()).select_from(usage).where(where)).scalar_one()
+    if count:
+        change = next_changes(connection, count)
+        graves = select(
+            usage.c.stream,
+            usage.c.start_time,
+            usage.c.scope,
+            usage.c.name,
+            literal(now_ms, BigInteger),
+            literal(reason),
+            literal(change, BigInteger) + func.row_number().over(order_by=usage.c.change),
+        ).where(where)
+        columns = ["stream", "start_time", "scope", "name", "deleted_at", "reason", "change"]
+        connection.execute(insert(tombstones).from_select(columns, graves))
+        connection.execute(delete(usage).where(where))
+    return count
+
+
+def _batches(records: Sequence[UsageRecord], size: int) -> Iterator[Sequence[UsageRecord]]:
+    for start in range(0, len(records), size):
+        yield records[start : start + size]

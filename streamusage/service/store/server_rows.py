@@ -1,0 +1,317 @@
+"""A server's state and rows between the store and the types that the rules of `apply` work with."""
+
+from collections.abc import Collection, Iterator, Sequence
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+from sqlalchemy import Connection, Row, bindparam, delete, select
+
+from streamusage.api.report import Baseline, OutageRow, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
+from streamusage.core.coverage import Provenance
+from streamusage.service.rules.apply import Late, Piece, SampleKey, ServerState, Stored, StoredSample, StoredSlot
+from streamusage.service.store.schema import (
+    outages,
+    samples,
+    server_sessions,
+    servers,
+    slot_connections,
+    slots,
+    spans,
+    stream_key,
+    viewers,
+)
+from streamusage.service.store.sql import upsert
+from streamusage.service.store.statements import Prepared
+
+Item = TypeVar("Item")
+
+_AT_A_TIME = 300
+
+_STATE_FIELDS = ServerState.__struct_fields__
+_SESSION_FIELDS = SessionRow.__struct_fields__
+_BASELINE = msgspec.json.Decoder(Baseline)
+
+_SERVER: Any = bindparam("of_server")
+_EPOCH: Any = bindparam("of_epoch")
+_STARTS: Any = bindparam("starts", expanding=True)
+_STATE = Prepared(select(servers).where(servers.c.server == _SERVER))
+_SLOTS = Prepared(
+    select(slots).where(slots.c.server == _SERVER, slots.c.epoch == _EPOCH, slots.c.slot.in_(_STARTS)), listed="starts"
+)
+_SLOT_CONNECTIONS = Prepared(
+    select(slot_connections).where(
+        slot_connections.c.server == _SERVER,
+        slot_connections.c.epoch == _EPOCH,
+        slot_connections.c.slot.in_(_STARTS),
+    ),
+    listed="starts",
+)
+_SESSIONS = Prepared(
+    select(server_sessions).where(
+        server_sessions.c.server == _SERVER,
+        server_sessions.c.epoch == _EPOCH,
+        server_sessions.c.publish_id.in_(bindparam("publishes", expanding=True)),
+    ),
+    listed="publishes",
+)
+_SAMPLES = Prepared(select(samples).where(samples.c.server == _SERVER, samples.c.slot.in_(_STARTS)), listed="starts")
+_LAST_SPAN = Prepared(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
+
+
+class Standing(NamedTuple):
+    """How a server stands in the figures of its sessions."""
+
+    owes: str = ""
+    """`missing` or `held` while its figures are overdue."""
+    unreachable: bool = False
+    """Silent beyond the edge timeout: its active subscribers count as lost."""
+    removed: str = ""
+    """`in order` or `by force`; empty while it is part of the estate."""
+
+
+def load_state(connection: Connection, server: str) -> tuple[ServerState, Standing]:
+    """The server's state and how it stands; those of a new server where it never reported."""
+    rows = _STATE.rows(connection, of_server=server)
+    return (state_of(rows[0]), standing_of(rows[0])) if rows else (ServerState(server=server), Standing())
+
+
+def state_of(row: Row[Any]) -> ServerState:
+    """The state in a row of `servers`."""
+    values = {name: getattr(row, name) for name in _STATE_FIELDS}
+    if row.baseline is not None:
+        values["baseline"] = _BASELINE.decode(row.baseline)
+    return ServerState(**values)
+
+
+def standing_of(row: Row[Any]) -> Standing:
+    """How the server in a row of `servers` stands."""
+    return Standing(row.owes, bool(row.unreachable), row.removed)
+
+
+def save_state(connection: Connection, state: ServerState, standing: Standing) -> None:
+    values = {name: getattr(state, name) for name in _STATE_FIELDS}
+    values |= {"owes": standing.owes, "unreachable": int(standing.unreachable), "removed": standing.removed}
+    if state.baseline is not None:
+        values["baseline"] = msgspec.json.encode(state.baseline)
+    upsert(connection, servers, [values])
+
+
+def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
+    """The viewer connections of the server that are open and counted already."""
+    return [
+        ViewerRow(
+            viewer_id=row.viewer_id,
+            revision=row.revision,
+            open=True,
+            scope=row.scope,
+            name=row.name,
+            protocol=row.protocol,
+            started_at=row.started_at,
+            publish_id=row.publish_id,
+            counted_to=row.counted_to,
+        )
+        for row in connection.execute(select(viewers).where(viewers.c.server == server))
+    ]
+
+
+def load_stored(connection: Connection, report: Report) -> Stored:
+    """The rows that a report touches, as they are now."""
+    return Stored(
+        _load_slots(connection, report), _load_sessions(connection, report), _load_samples(connection, report)
+    )
+
+
+def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence[StoredSlot]) -> None:
+    upsert(connection, slots, [_slot_columns(server, epoch, slot) for slot in stored])
+    upsert(
+        connection,
+        slot_connections,
+        [
+            {
+                "server": server,
+                "epoch": epoch,
+                "slot": row.slot,
+                "protocol": protocol,
+                "connections": count,
+                "late_connections": late.connections.get(protocol, 0),
+            }
+            for row, late in stored
+            for protocol, count in row.connections.items()
+        ],
+    )
+
+
+def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) -> None:
+    """Adds newly covered time to the server's spans; the last span grows where the new time is of its kind."""
+    if not pieces:
+        return
+    grown = [piece_of(row) for row in _LAST_SPAN.rows(connection, of_server=server)]
+    for piece in pieces:
+        if grown and grown[-1].to_ms == piece.from_ms and _alike(grown[-1], piece):
+            grown[-1] = grown[-1]._replace(to_ms=piece.to_ms)
+        else:
+            grown.append(piece)
+    rows = [{"server": server} | piece._asdict() | {"state": str(piece.state)} for piece in grown]
+    upsert(connection, spans, rows)
+
+
+def piece_of(row: Row[Any]) -> Piece:
+    """The covered time in a row of `spans`."""
+    return Piece(row.from_ms, row.to_ms, Provenance(row.state), row.reason, row.detected_at, row.filled_at)
+
+
+def save_samples(connection: Connection, server: str, stored: Sequence[StoredSample]) -> None:
+    upsert(
+        connection,
+        samples,
+        [
+            {
+                "server": server,
+                "slot": sample.row.slot,
+                "stream": stream_key(sample.row.scope, sample.row.name),
+                "epoch": sample.epoch,
+                "revision": sample.row.revision,
+                "active": sample.row.active,
+                "highest": sample.row.highest,
+                "late": int(sample.late),
+            }
+            for sample in stored
+        ],
+    )
+
+
+def save_viewers(connection: Connection, server: str, opened: Sequence[ViewerRow], closed: Sequence[str]) -> None:
+    columns = [name for name in ViewerRow.__struct_fields__ if name != "open"]
+    upsert(
+        connection,
+        viewers,
+        [{"server": server} | {name: getattr(row, name) for name in columns} for row in opened],
+    )
+    for start in range(0, len(closed), _AT_A_TIME):
+        batch = list(closed[start : start + _AT_A_TIME])
+        connection.execute(delete(viewers).where(viewers.c.server == server, viewers.c.viewer_id.in_(batch)))
+
+
+def save_outages(connection: Connection, server: str, rows: Sequence[OutageRow]) -> None:
+    """Writes outages as the agent told them. A report that is applied is newer than all before: its rows win."""
+    upsert(
+        connection,
+        outages,
+        [
+            {
+                "server": server,
+                "from_ms": row.began_at,
+                "to_ms": max(phase.at for phase in row.phases),
+                "phases": msgspec.json.encode(row.phases),
+                "failed_attempts": row.failed_attempts,
+                "error": row.error,
+                "left_out": row.left_out,
+            }
+            for row in rows
+        ],
+    )
+
+
+def _load_slots(connection: Connection, report: Report) -> dict[int, StoredSlot]:
+    stored: dict[int, StoredSlot] = {}
+    for starts in _batches({row.slot for row in report.slots}):
+        asked = {"of_server": report.server, "of_epoch": report.epoch, "starts": starts}
+        counted: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
+        for row in _SLOT_CONNECTIONS.rows(connection, **asked):
+            connections, late = counted.setdefault(row.slot, ({}, {}))
+            connections[row.protocol] = row.connections
+            if row.late_connections:
+                late[row.protocol] = row.late_connections
+        for row in _SLOTS.rows(connection, **asked):
+            stored[row.slot] = _stored_slot(row, *counted.get(row.slot, ({}, {})))
+    return stored
+
+
+def _stored_slot(row: Row[Any], connections: dict[str, int], late: dict[str, int]) -> StoredSlot:
+    return StoredSlot(
+        SlotRow(
+            slot=row.slot,
+            revision=row.revision,
+            connections=connections,
+            bytes_in=row.bytes_in,
+            bytes_out=row.bytes_out,
+            view_time_ms=row.view_time_ms,
+            peak_in=_peak(row.peak_in_bps, row.peak_in_at, row.peak_in_window_ms),
+            peak_out=_peak(row.peak_out_bps, row.peak_out_at, row.peak_out_window_ms),
+        ),
+        Late(
+            connections=late,
+            bytes_in=row.late_bytes_in,
+            bytes_out=row.late_bytes_out,
+            view_time_ms=row.late_view_time_ms,
+        ),
+    )
+
+
+def _slot_columns(server: str, epoch: int, stored: StoredSlot) -> dict[str, Any]:
+    row, late = stored
+    return {
+        "server": server,
+        "epoch": epoch,
+        "slot": row.slot,
+        "revision": row.revision,
+        "bytes_in": row.bytes_in,
+        "bytes_out": row.bytes_out,
+        "view_time_ms": row.view_time_ms,
+        "peak_in_bps": row.peak_in and row.peak_in.bps,
+        "peak_in_at": row.peak_in and row.peak_in.at,
+        "peak_in_window_ms": row.peak_in and row.peak_in.window_ms,
+        "peak_out_bps": row.peak_out and row.peak_out.bps,
+        "peak_out_at": row.peak_out and row.peak_out.at,
+        "peak_out_window_ms": row.peak_out and row.peak_out.window_ms,
+        "late_bytes_in": late.bytes_in,
+        "late_bytes_out": late.bytes_out,
+        "late_view_time_ms": late.view_time_ms,
+    }
+
+
+def _load_sessions(connection: Connection, report: Report) -> dict[str, SessionRow]:
+    stored = {}
+    for publishes in _batches({row.publish_id for row in report.sessions}):
+        for row in _SESSIONS.rows(connection, of_server=report.server, of_epoch=report.epoch, publishes=publishes):
+            values = {name: getattr(row, name) for name in _SESSION_FIELDS}
+            stored[row.publish_id] = SessionRow(**values | {"live": bool(row.live)})
+    return stored
+
+
+def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, StoredSample]:
+    named = {(row.slot, stream_key(row.scope, row.name)): row for row in report.samples}
+    stored = {}
+    for starts in _batches({row.slot for row in report.samples}):
+        for row in _SAMPLES.rows(connection, of_server=report.server, starts=starts):
+            asked = named.get((row.slot, bytes(row.stream)))
+            if asked is not None:
+                stored[SampleKey(row.slot, asked.scope, asked.name)] = StoredSample(
+                    row.epoch,
+                    SampleRow(
+                        slot=row.slot,
+                        scope=asked.scope,
+                        name=asked.name,
+                        revision=row.revision,
+                        active=row.active,
+                        highest=row.highest,
+                    ),
+                    bool(row.late),
+                )
+    return stored
+
+
+def _batches(items: Collection[Item]) -> Iterator[list[Item]]:
+    """What is asked for by name goes in pieces: a statement takes so many parameters and no more."""
+    rest = iter(items)
+    while batch := list(islice(rest, _AT_A_TIME)):
+        yield batch
+
+
+def _peak(bps: int | None, at: int | None, window_ms: int | None) -> Peak | None:
+    return None if bps is None or at is None or window_ms is None else Peak(bps, at, window_ms)
+
+
+def _alike(one: Piece, other: Piece) -> bool:
+    return (one.state, one.reason, one.filled_at) == (other.state, other.reason, other.filled_at)

@@ -1,0 +1,172 @@
+"""The one writer: a thread that runs every write of the service, several to a commit.
+
+A write is a callable that is given a connection. Where one fails, all of its commit are undone and each is run again
+in a commit of its own, so that it fails alone. A result is handed out after the commit that holds it, never before.
+Whoever asked may stop waiting: the write is still carried out, whole.
+"""
+
+import asyncio
+import contextlib
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from streamusage.service.store.store import Store, StoreError, broken_connection
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+
+GROUP_LIMIT = 256
+"""The most writes in one commit: bounds how long the first of them waits for the last."""
+
+
+@dataclass
+class _Write:
+    work: Callable[[Connection], Any]
+    future: "Future[Any] | asyncio.Future[Any] | None"
+    loop: asyncio.AbstractEventLoop | None
+    """The loop that waits for it; `None` where a thread does."""
+    then: Callable[[Any, Exception | None], None] | None = None
+    """What is called instead of a future."""
+    result: Any = None
+    error: Exception | None = None
+
+    def deliver(self) -> None:
+        if self.then is not None:
+            self.then(self.result if self.error is None else None, self.error)
+        if self.future is None or self.future.cancelled():
+            return
+        if self.error is None:
+            self.future.set_result(self.result)
+        else:
+            self.future.set_exception(self.error)
+
+
+class Writer:
+    """Accepts writes until it is stopped; `stop` returns when all that were accepted are done."""
+
+    def __init__(self, store: Store, committed: Callable[[int, float], None] = lambda _writes, _seconds: None) -> None:
+        self._store = store
+        self._committed = committed
+        self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
+        self._stopped = False
+        self._gate = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="streamtop-writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, work: Callable[[Connection], Result]) -> "Future[Result]":
+        """Accepts a write. Its future has the result, the error it raised, or a `StoreError`: then nothing was kept."""
+        future: Future[Result] = Future()
+        # Marks it as running: a waiter that goes away cannot take back what was accepted.
+        future.set_running_or_notify_cancel()
+        self._put(_Write(work, future, None))
+        return future
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Waits for the commit that holds the write."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
+        self._put(_Write(work, future, loop))
+        return await future
+
+    def call(
+        self, work: Callable[[Connection], Result], then: Callable[[Result | None, Exception | None], None]
+    ) -> None:
+        """Accepts a write; after its commit the running loop calls `then` with its result, or with what it raised."""
+        self._put(_Write(work, None, asyncio.get_running_loop(), then))
+
+    def _put(self, write: _Write) -> None:
+        with self._gate:
+            if self._stopped:
+                raise StoreError("the service is stopping; ask again when it is back")
+            self._queue.put(write)
+
+    def stop(self) -> None:
+        """Finishes what was accepted and ends the thread."""
+        with self._gate:
+            if not self._stopped:
+                self._stopped = True
+                self._queue.put(None)
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (first := self._queue.get()) is not None:
+            group = [first]
+            ends = False
+            while len(group) < GROUP_LIMIT and not ends:
+                try:
+                    following = self._queue.get_nowait()
+                except queue.Empty:
+                    break
+                if following is None:
+                    ends = True
+                else:
+                    group.append(following)
+            self._commit(group)
+            if ends:
+                return
+
+    def _commit(self, group: list[_Write]) -> None:
+        began = time.perf_counter()
+        begun = committing = False
+        try:
+            with self._store.writing() as connection:
+                transaction = connection.begin()
+                begun = True
+                for write in group:
+                    write.result = write.work(connection)
+                committing = True
+                transaction.commit()
+        except Exception as error:
+            if begun and len(group) > 1 and not (committing and broken_connection(error)):
+                for write in group:
+                    self._commit([write])
+                return
+            of_the_store = committing or not begun or isinstance(error, DBAPIError)
+            for write in group:
+                write.error = _told(error, committing) if of_the_store else error
+        self._committed(len(group), time.perf_counter() - began)
+        _deliver(group)
+
+
+def _deliver(group: list[_Write]) -> None:
+    """Hands out the results, those of one loop all at once: waking a loop costs more than a small write."""
+    by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
+    for write in group:
+        if write.loop is None:
+            write.deliver()
+        else:
+            by_loop.setdefault(write.loop, []).append(write)
+    for loop, writes in by_loop.items():
+        # Whoever waited may be gone with the loop; what was written is kept all the same.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(_deliver_all, writes)
+
+
+def _deliver_all(writes: list[_Write]) -> None:
+    for write in writes:
+        try:
+            write.deliver()
+        except Exception:  # whoever waits for one must not keep the others from theirs
+            log.exception("what waited for a write failed on its result")
+
+
+def _told(error: Exception, committing: bool) -> StoreError:
+    """What a failure of the store means for those who wait."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    if committing and broken_connection(error):
+        log.error("the connection to the store broke in a commit: %s", cause)
+        return StoreError(
+            "the connection to the store broke; it is not known whether this was kept: look, or ask again"
+        )
+    log.error("the store could not keep a write: %s", cause)
+    return StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")

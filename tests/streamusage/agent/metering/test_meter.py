@@ -1,0 +1,239 @@
+"""The meter on readings that a person can follow. What it keeps over thousands of histories is in tests/faults."""
+
+import msgspec
+import pytest
+
+from streamusage.agent.metering import meter
+from streamusage.api.report import Peak
+from streamusage.core.coverage import SLOT_MS
+from tests.support.agent.readings import T0, connections, line, publish, reading, run, view_time, viewer
+
+
+def test_counting_begins_at_the_first_reading() -> None:
+    state, added = meter.first(reading(0, bytes_out=5_000, viewers=(viewer(1, 3_600_000),)))
+    assert added.slots[T0].connections == {"rtmp": 1}, "who is connected is counted where counting begins"
+    assert added.slots[T0].view_time_ms == 0
+    assert added.slots[T0].bytes_out == 0
+    assert state.baseline.bytes_out == 5_000
+
+
+def test_bytes_are_the_difference_of_counters_and_fall_into_the_slots_of_their_time() -> None:
+    _, added = run(reading(0), reading(SLOT_MS * 2, bytes_in=600, bytes_out=2_000))
+    assert {slot - T0: (a.bytes_in, a.bytes_out) for slot, a in added.slots.items()} == {
+        0: (300, 1_000),
+        SLOT_MS: (300, 1_000),
+    }
+
+
+def test_a_connection_counts_in_the_slot_in_which_it_starts_and_its_view_time_where_it_passes() -> None:
+    _, added = run(reading(0), reading(SLOT_MS + 5_000, viewers=(viewer(7, 15_000, "hls"),)))
+    assert added.slots[T0].connections == {"hls": 1}
+    assert added.slots[T0].view_time_ms == 10_000
+    assert added.slots[T0 + SLOT_MS].view_time_ms == 5_000
+    assert not added.slots[T0 + SLOT_MS].connections
+
+
+def test_the_log_makes_the_end_of_a_session_exact() -> None:
+    _, added = run(
+        reading(0),
+        reading(1_000, viewers=(viewer(7, 400),)),
+        reading(2_000, ended=(line(7, 1_730, 1_000),)),
+    )
+    assert connections(added) == 1
+    assert view_time(added) == 1_130, "from its start at 600 to its end at 1,730"
+
+
+def test_a_viewer_whom_no_reading_saw_is_counted_from_the_log() -> None:
+    state, added = run(reading(0), reading(5_000, ended=(line(9, 4_000, 2_000),)))
+    assert connections(added) == 1
+    assert view_time(added) == 2_000
+    assert not state.viewers
+
+
+def test_a_viewer_that_left_between_page_and_log_is_not_counted_beyond_its_end() -> None:
+    state, added = run(reading(0), reading(5_000, viewers=(viewer(7, 3_000),), ended=(line(7, 4_990, 2_000),)))
+    assert view_time(added) == 2_990
+    assert not state.viewers
+
+
+def test_without_a_log_who_is_gone_was_there_until_last_seen() -> None:
+    _, added = run(
+        reading(0, logs_ends=False),
+        reading(1_000, logs_ends=False, viewers=(viewer(7, 400),)),
+        reading(2_000, logs_ends=False),
+    )
+    assert view_time(added) == 400
+
+
+def test_a_restart_counts_from_zero_and_declares_what_nobody_saw() -> None:
+    _, added = run(
+        reading(0, bytes_out=900, logs_ends=False),
+        reading(10_000, boot="b2", started_at=T0 + 4_000, bytes_out=300, logs_ends=False),
+    )
+    assert added.slots[T0].bytes_out == 300
+    assert [(s.from_ms - T0, s.to_ms - T0, s.state) for s in added.spans] == [
+        (0, 4_000, "lost"),
+        (4_000, 10_000, "counted"),
+    ]
+
+
+def test_counters_that_fell_are_another_boot_whatever_it_is_called() -> None:
+    state, added = run(reading(0, bytes_out=900), reading(1_000, bytes_out=300), reading(2_000, bytes_out=100))
+    assert added.slots[T0].bytes_out == 400
+    assert state.baseline.boot == "b1~2"
+    assert {span.state for span in added.spans} == {"partial"}
+
+
+def test_a_worker_that_drains_after_a_reload_is_credited_from_the_log() -> None:
+    before = reading(0, bytes_out=1_000, viewers=(viewer(7, 5_000),))
+    after = reading(10_000, boot="b2", started_at=T0 + 1_000, bytes_out=50)
+    gone = line(7, 15_000, 20_000, bytes_out=1_800)
+    state, added = run(reading(-5_000), before, after, reading(20_000, boot="b2", bytes_out=50, ended=(gone,)))
+    total = sum(slot.bytes_out for slot in added.slots.values())
+    assert total == 1_800 + 50, "1,000 by the counters, 800 more by the log, and the new worker's 50"
+    assert view_time(added) == 20_000
+    assert not state.viewers
+
+
+def test_an_id_that_came_again_after_a_restart_is_another_connection() -> None:
+    _, added = run(
+        reading(0, viewers=(viewer(7, 50_000),)),
+        reading(10_000, boot="b2", started_at=T0 + 1_000),
+        reading(20_000, boot="b2", ended=(line(7, 19_000, 3_000),)),
+    )
+    assert connections(added) == 1
+
+
+def test_a_long_pause_without_a_log_is_covered_only_in_part() -> None:
+    _, added = run(reading(0, logs_ends=False), reading(61_000, logs_ends=False))
+    assert [span.state for span in added.spans] == ["partial"]
+    _, added = run(reading(0), reading(61_000))
+    assert [span.state for span in added.spans] == ["counted"]
+
+
+def test_a_wall_clock_that_stepped_back_loses_nothing() -> None:
+    state, added = run(reading(5_000), reading(1_000, bytes_out=70), reading(6_000, bytes_out=100))
+    assert sum(slot.bytes_out for slot in added.slots.values()) == 100
+    assert [(span.from_ms - T0, span.to_ms - T0) for span in added.spans] == [(5_000, 6_000)]
+    assert state.baseline.at == T0 + 6_000
+
+
+def test_a_peak_is_measured_over_ten_seconds_and_tells_its_window() -> None:
+    _, added = run(
+        reading(0),
+        reading(4_000, bytes_out=40_000),
+        reading(10_000, bytes_out=50_000),
+        reading(20_000, bytes_out=60_000),
+    )
+    assert added.slots[T0].peak_out == Peak(8_000, T0 + 20_000, 10_000)
+    _, added = run(reading(0), reading(10_000, bytes_out=50_000))
+    assert added.slots[T0].peak_out == Peak(40_000, T0 + 10_000, 10_000)
+
+
+def test_a_session_counts_who_joined_and_keeps_the_highest() -> None:
+    state, added = run(
+        reading(0),
+        reading(1_000, publishes=(publish(1, 900),), viewers=(viewer(2, 500), viewer(3, 400))),
+        reading(2_000, publishes=(publish(1, 1_900),), viewers=(viewer(3, 1_400),), ended=(line(2, 1_800, 1_000),)),
+    )
+    session = added.sessions["b1/1"]
+    assert (session.start_time - T0, session.live, session.active, session.highest) == (100, True, 1, 2)
+    assert state.baseline.publishes[0].highest == 2
+
+
+def test_a_subscriber_whom_only_the_log_saw_joins_the_session_of_that_time() -> None:
+    _, added = run(
+        reading(0, publishes=(publish(1, 5_000),)),
+        reading(5_000, publishes=(publish(1, 10_000),), ended=(line(2, 4_000, 2_000),)),
+    )
+    assert (added.sessions["b1/1"].joined, added.sessions["b1/1"].highest) == (1, 1)
+
+
+def test_viewers_who_stay_for_the_next_publish_join_it_too() -> None:
+    _, first = run(reading(0), reading(1_000, publishes=(publish(1, 900),), viewers=(viewer(2, 500),)))
+    assert first.sessions["b1/1"].joined == 1
+    _, both = run(
+        reading(0, publishes=(publish(1, 900),), viewers=(viewer(2, 500),)),
+        reading(1_000, viewers=(viewer(2, 1_500),)),
+        reading(2_000, publishes=(publish(5, 300),), viewers=(viewer(2, 2_500),)),
+    )
+    assert not both.sessions["b1/1"].live
+    assert both.sessions["b1/5"].joined == 1
+
+
+def test_a_line_without_an_id_ends_the_connection_of_its_peer() -> None:
+    seen = msgspec.structs.replace(viewer(1, 5_000), viewer_id="7@peer")
+    other = msgspec.structs.replace(viewer(1, 900), viewer_id="8@peer")
+    gone = line(0, 2_000, 6_000, connection_id="@peer")
+    state, added = run(
+        reading(0, viewers=(seen,)),
+        reading(1_000, viewers=(msgspec.structs.replace(seen, age_ms=6_000), other)),
+        reading(2_000, viewers=(msgspec.structs.replace(other, age_ms=1_900),), ended=(gone,)),
+    )
+    assert set(state.viewers) == {"b1/8@peer"}
+    assert connections(added) == 1
+    assert view_time(added) == 2_000 + 1_900
+
+
+def test_a_clock_that_is_set_moves_where_view_time_is_filed_and_not_how_much_there_is() -> None:
+    watching = {"viewers": (viewer(7, 1_000),), "run": "r1"}
+    for jump in (3_600_000, -3_600_000):
+        _, added = run(
+            reading(0, elapsed_ms=50_000, **watching),
+            reading(5_000 + jump, elapsed_ms=55_000, **watching),
+            reading(9_000 + jump, elapsed_ms=59_000, **watching),
+        )
+        assert view_time(added) == 9_000
+        assert connections(added) == 0
+
+
+def test_after_a_restart_of_the_agent_the_wall_clock_tells_how_long_it_was_away() -> None:
+    _, added = run(
+        reading(0, elapsed_ms=50_000, run="r1", viewers=(viewer(7, 1_000),)),
+        reading(30_000, elapsed_ms=2_000, run="r2", viewers=(viewer(7, 31_000),)),
+    )
+    assert view_time(added) == 30_000
+
+
+@pytest.mark.parametrize("late_ms", [0, 900, 4_900])
+def test_a_line_is_of_the_viewer_whose_start_a_late_answer_put_too_early(late_ms: int) -> None:
+    _, added = run(
+        reading(0),
+        reading(8_000, viewers=(viewer(7, 2_000 + late_ms),)),
+        reading(12_000, ended=(line(7, 11_000, 5_000),)),
+    )
+    assert connections(added) == 1
+    assert view_time(added) == 5_000 + late_ms, "reckoned from the asking; what was counted is never taken back"
+
+
+def test_a_line_of_an_earlier_life_is_not_of_the_viewer_who_has_its_number_now() -> None:
+    before = reading(0)
+    restarted = {"boot": "b2", "started_at": T0 + 3_000}
+    _, added = run(
+        before,
+        reading(5_000, viewers=(viewer(7, 1_000),), ended=(line(7, 2_000, 1_000),), **restarted),
+        reading(6_000, viewers=(viewer(7, 2_000),), **restarted),
+    )
+    assert connections(added) == 2, "one came and went unseen, the other is still there"
+    assert view_time(added) == 1_000 + 2_000
+
+
+def test_a_publish_that_is_gone_without_a_line_ended_when_it_was_last_seen() -> None:
+    _, added = run(
+        reading(0, logs_ends=False),
+        reading(5_000, logs_ends=False, publishes=(publish(1, 5_000),)),
+        reading(9_000, logs_ends=False, publishes=(publish(1, 9_000),)),
+        reading(20_000, logs_ends=False),
+    )
+    (session,) = added.sessions.values()
+    assert (session.live, session.start_time, session.end_time) == (False, T0, T0 + 9_000)
+
+
+def test_a_viewer_whom_only_the_log_saw_was_there_at_least_alone() -> None:
+    _, added = run(
+        reading(0),
+        reading(5_000, publishes=(publish(1, 5_000),)),
+        reading(9_000, publishes=(publish(1, 9_000),), ended=(line(7, 8_000, 1_000),)),
+    )
+    (session,) = added.sessions.values()
+    assert (session.joined, session.highest) == (1, 1)

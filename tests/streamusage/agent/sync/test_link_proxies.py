@@ -1,0 +1,137 @@
+"""The agent's way through a private authority's TLS and through proxies, to the real service."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from streamusage.agent.sync.link import LinkDownError, LinkRefusedError, ServiceLink
+from streamusage.api.report import EpochRequest
+from streamusage.core.clock import SystemClock
+from streamusage.service.server import Tls, run_service
+from streamusage.service.store.store import sqlite_url
+from streamusage.service.tokens import read_tokens
+from tests.support.agent.forward_proxy import ForwardProxy, forwarding
+from tests.support.certificates import Signed, sign
+
+TOKEN = "t0ken-of-edge-1"
+LOGIN = "porter:pr0xy-s3cret"
+ASKED = EpochRequest(journal="journal")
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Signed:
+    return sign(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture(params=["http", "https"])
+async def service(request: pytest.FixtureRequest, tmp_path: Path, signed: Signed) -> AsyncIterator[str]:
+    tokens = tmp_path / "tokens.toml"
+    tokens.write_text(f'[[token]]\nvalue = "{TOKEN}"\nrole = "agent"\nserver = "edge-1"\n')
+    tls = Tls(signed.certificate, signed.key) if request.param == "https" else None
+    store = sqlite_url(tmp_path / "usage.db")
+    async with run_service(store_url=store, tokens=read_tokens(tokens, {}), clock=SystemClock(), tls=tls) as running:
+        yield running.url
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[ForwardProxy]:
+    async with forwarding(LOGIN) as running:
+        yield running
+
+
+def a_link(service: str, ca_file: Path | None = None, proxy: str | None = None) -> ServiceLink:
+    return ServiceLink(service, "edge-1", lambda: TOKEN, timeout_seconds=30, ca_file=ca_file, proxy=proxy)
+
+
+@pytest.mark.parametrize("service", ["https"], indirect=True)
+async def test_a_private_authority_is_trusted_where_it_is_given_and_named_where_not(
+    service: str, signed: Signed
+) -> None:
+    link = a_link(service, signed.authority)
+    assert (await link.issue_epoch(ASKED)).epoch == 1
+    await link.close()
+    stranger = a_link(service)
+    with pytest.raises(LinkDownError, match="ca_file"):
+        await stranger.issue_epoch(ASKED)
+    await stranger.close()
+
+
+async def test_a_proxy_is_gone_through(service: str, signed: Signed) -> None:
+    async with forwarding() as proxy:
+        link = a_link(service, signed.authority, proxy.url)
+        assert (await link.issue_epoch(ASKED)).epoch == 1
+        await link.close()
+    way = service.removeprefix("https://") if service.startswith("https") else f"{service}/api/v1/agents/edge-1/epochs"
+    assert proxy.asked == [f"{'CONNECT' if service.startswith('https') else 'POST'} {way}"]
+
+
+async def test_the_environments_proxy_is_heeded_with_its_login(
+    service: str, signed: Signed, proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("http_proxy", "https_proxy"):
+        monkeypatch.setenv(variable, proxy.url.replace("//", f"//{LOGIN}@"))
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    link = a_link(service, signed.authority)
+    assert (await link.issue_epoch(ASKED)).epoch == 1
+    await link.close()
+    assert len(proxy.asked) == 1
+
+
+async def test_a_proxy_that_lets_nobody_through_is_named(service: str, signed: Signed, proxy: ForwardProxy) -> None:
+    link = a_link(service, signed.authority, proxy.url)
+    with pytest.raises((LinkDownError, LinkRefusedError), match="407") as refused:
+        await link.issue_epoch(ASKED)
+    await link.close()
+    assert "proxy" in str(refused.value)
+    assert TOKEN not in str(refused.value)
+
+
+async def test_a_proxy_that_is_away_is_tried_again(service: str, signed: Signed, unused_tcp_port: int) -> None:
+    link = a_link(service, signed.authority, f"http://127.0.0.1:{unused_tcp_port}")
+    with pytest.raises(LinkDownError, match="cannot be reached"):
+        await link.issue_epoch(ASKED)
+    await link.close()
+
+
+@pytest.mark.parametrize("given", [f"socks5://{LOGIN}@127.0.0.1:1", f"ftp://{LOGIN}@h", f"http://{LOGIN}@[::1"])
+async def test_an_environments_proxy_that_is_none_is_refused_by_name(
+    given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("all_proxy", given)
+    link = a_link("http://127.0.0.1:1")
+    with pytest.raises(LinkRefusedError, match="ALL_PROXY") as refused:
+        await link.issue_epoch(ASKED)
+    await link.close()
+    assert "pr0xy" not in str(refused.value)
+
+
+@pytest.mark.parametrize("service", ["https"], indirect=True)
+async def test_check_goes_the_configured_way(service: str, signed: Signed, tmp_path: Path) -> None:
+    config = tmp_path / "agent.toml"
+
+    async def check(ca_file: Path, proxy_url: str) -> str:
+        config.write_text(
+            f'server = "edge-1"\n[service]\nurl = "{service}"\ntoken_env = "AGENT_TOKEN"\nca_file = "{ca_file}"\n'
+            f'proxy = "{proxy_url}"\n[source]\nkind = "nginx-rtmp"\nstat_url = "http://127.0.0.1:1/stat"\n'
+            f'[journal]\npath = "{tmp_path / "journal.db"}"\n'
+        )
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "streamusage.agent", "check", "--config", str(config)),
+            env=os.environ | {"AGENT_TOKEN": TOKEN},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        told = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
+        assert TOKEN not in told
+        assert "Traceback" not in told
+        return told
+
+    async with forwarding() as proxy:
+        assert "ok      service: " in await check(signed.authority, proxy.url)
+        assert proxy.asked == [f"CONNECT {service.removeprefix('https://')}"]
+        assert "FAILED  service: the certificates in" in await check(tmp_path / "none.pem", proxy.url)

@@ -1,0 +1,165 @@
+"""The agent's clock is set right by the service's; what was counted stays as much as it was."""
+
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.journal.sqlite import SqliteJournal
+from streamusage.agent.reading import EndedConnection, Reading
+from streamusage.agent.runner import Agent
+from streamusage.agent.sync.schedule import SyncUp
+from streamusage.api.report import Acknowledgement, Based, EpochIssued, EpochRequest, Report
+from streamusage.core.clock import SteadyClock
+from tests.faults.media_server import MediaServer
+
+HOUR = 3_600_000
+TRUE_NOW = 1_795_000_000_000
+
+
+class MachineClock:
+    """A machine whose wall clock is wrong by `wrong_ms`."""
+
+    def __init__(self, wrong_ms: int) -> None:
+        self.elapsed = 1_000
+        self.wrong_ms = wrong_ms
+
+    @property
+    def true_now(self) -> int:
+        return TRUE_NOW + self.elapsed
+
+    def now_ms(self) -> int:
+        return self.true_now + self.wrong_ms
+
+    def elapsed_ms(self) -> int:
+        return self.elapsed
+
+    async def sleep(self, seconds: float) -> None:
+        self.elapsed += int(seconds * 1000)
+
+
+class SimulatedSource:
+    """A media server on the same machine: its log has the machine's wrong time."""
+
+    def __init__(self, server: MediaServer, machine: MachineClock, clock: SteadyClock) -> None:
+        self.server, self.machine, self.clock = server, machine, clock
+
+    async def read(self, cursor: str | None) -> Reading:
+        reading = self.server.read(self.machine.now_ms(), cursor)
+        return Reading(
+            **{name: getattr(reading, name) for name in reading.__struct_fields__} | {"at": self.clock.now_ms()}
+        )
+
+    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
+        return self.server.ended_between(from_cursor, to_cursor)
+
+    async def close(self) -> None: ...
+
+
+class Service:
+    """Takes everything, and has the right time."""
+
+    def __init__(self, machine: MachineClock) -> None:
+        self.machine = machine
+        self.reports: list[Report] = []
+
+    async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
+        return EpochIssued(epoch=1, based_on=Based(0, 0), now=self.machine.true_now)
+
+    async def send(self, report: Report) -> Acknowledgement:
+        self.reports.append(report)
+        return Acknowledgement(epoch=1, acknowledged=report.upto, now=self.machine.true_now)
+
+
+def an_agent(
+    journal: SqliteJournal, machine: MachineClock, clock: SteadyClock, server: MediaServer, service: Service
+) -> Agent:
+    return Agent(
+        server="edge-1",
+        source=SimulatedSource(server, machine, clock),
+        ledger=Ledger(journal, "j", "edge-1", "edge", 10_000),
+        link=service,
+        sync_up=SyncUp("edge-1", 10_000, 0, Random(1)),
+        poll_interval_ms=1_000,
+        clock=clock,
+        run="this machine since it was switched on",
+    )
+
+
+async def test_an_agent_whose_machine_began_in_the_wrong_year(tmp_path: Path) -> None:
+    machine = MachineClock(-20 * 365 * 24 * HOUR)
+    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
+    clock = SteadyClock(machine)
+    journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+    agent = an_agent(journal, machine, clock, server, service)
+    await agent.poll()
+    server.connect(machine.now_ms(), "publish", "s1")
+    for step in range(60):
+        machine.elapsed += 1_000
+        if step % 5 == 0:
+            server.connect(machine.now_ms(), "play", "s1")
+        if step % 7 == 6:
+            server.disconnect(machine.now_ms(), max(server.open))
+        server.move_bytes(machine.now_ms())
+        await agent.poll()
+        if step % 10 == 3:
+            await agent.sync()
+    for number in list(server.open):
+        server.disconnect(machine.now_ms(), number)
+    machine.elapsed += 1_000
+    await agent.poll()
+    await agent.sync()
+    journal.close()
+    latest = {row.slot: row for report in service.reports for row in report.slots}
+    truth = server.truth
+    assert abs(clock.now_ms() - machine.true_now) < 10
+    assert sum(row.bytes_out for row in latest.values()) == truth.bytes_out[-1]
+    assert sum(sum(row.connections.values()) for row in latest.values()) == len(truth.connections)
+    assert sum(row.view_time_ms for row in latest.values()) == sum(ended - began for began, ended in truth.views)
+    assert max(latest) > TRUE_NOW - HOUR, "what came after the correction is filed where it belongs"
+
+
+@pytest.mark.parametrize("wrong_ms", [-HOUR, HOUR])
+async def test_an_agent_that_starts_again_on_a_machine_with_a_wrong_clock(tmp_path: Path, wrong_ms: int) -> None:
+    machine = MachineClock(wrong_ms)
+    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
+    server.connect(machine.now_ms(), "publish", "s1")
+    server.connect(machine.now_ms(), "play", "s1")
+    for restart in range(3):
+        journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+        agent = an_agent(journal, machine, SteadyClock(machine), server, service)
+        for _ in range(20):
+            await agent.poll()
+            machine.elapsed += 1_000
+        await agent.poll()
+        await agent.sync()
+        await agent.poll()
+        await agent.sync()
+        journal.close()
+        machine.elapsed += 30_000 if restart < 2 else 0
+    latest = {row.slot: row for report in service.reports for row in report.slots}
+    assert sum(row.view_time_ms for row in latest.values()) == 3 * 20_000 + 2 * 30_000
+
+
+@pytest.mark.parametrize("set_ms", [-900, -700, 700, 900])
+async def test_a_wall_clock_that_is_set_by_less_than_a_second_counts_nobody_twice(tmp_path: Path, set_ms: int) -> None:
+    machine = MachineClock(0)
+    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
+    journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+    agent = an_agent(journal, machine, SteadyClock(machine), server, service)
+    await agent.poll()
+    machine.wrong_ms = set_ms
+    for step in range(20):
+        machine.elapsed += 1_000
+        if step % 4 == 0:
+            server.connect(machine.now_ms(), "play", "s1")
+        if step % 4 == 3:
+            server.disconnect(machine.now_ms(), max(server.open))
+        await agent.poll()
+    await agent.sync()
+    await agent.sync()
+    journal.close()
+    latest = {row.slot: row for report in service.reports for row in report.slots}
+    assert sum(sum(row.connections.values()) for row in latest.values()) == len(server.truth.connections) == 5
+    assert sum(row.view_time_ms for row in latest.values()) == sum(end - begin for begin, end in server.truth.views)

@@ -1,0 +1,62 @@
+"""Trends of all live streams say what the history of each says."""
+
+import pytest
+
+from streamusage.api.report import SampleRow
+from tests.streamusage.service.conftest import NOW, Estate
+from tests.support.service.reporting import ReportingAgent, a_session
+
+MINUTE = 60_000
+
+
+async def trends(estate: Estate, from_ms: int, to_ms: int, **query: int) -> dict[str, object]:
+    asked = "&".join(f"{name}={value}" for name, value in ({"from": from_ms, "to": to_ms} | query).items())
+    answer = await estate.ask("GET", f"/api/v1/trends?{asked}", "viewer-token")
+    assert answer.status_code == 200, answer.text
+    return answer.json()  # type: ignore[no-any-return]
+
+
+async def test_every_live_stream_has_the_trend_that_its_history_tells(estate: Estate) -> None:
+    origin, edge = ReportingAgent(estate, "origin-1", "origin"), ReportingAgent(estate, "edge-1", "edge")
+    for minute in range(3):
+        estate.clock.now = NOW + (minute + 1) * MINUTE
+        figures = {"revision": 0, "scope": "live", "name": "stream1", "slot": NOW + minute * MINUTE}
+        sample = SampleRow(active=2 + minute, highest=3 + minute, **figures)  # type: ignore[arg-type]
+        await origin.sync_up(a_session(active=2 + minute), sample)
+        if minute < 1:
+            await edge.sync_up(a_session("e1", active=10), SampleRow(active=10, highest=10, **figures))  # type: ignore[arg-type]
+    ended = a_session("gone", name="ended", live=False)
+    await origin.sync_up(ended)
+    from_ms, to_ms = NOW, NOW + 3 * MINUTE
+    answer = await trends(estate, from_ms, to_ms, step=MINUTE)
+    assert (answer["now"], answer["from"], answer["step_ms"]) == (estate.clock.now, from_ms, MINUTE)
+    (trend,) = answer["streams"]  # type: ignore[misc]
+    assert (trend["scope"], trend["name"]) == ("live", "stream1")
+    history = await estate.ask("GET", f"/api/v1/streams/live/stream1/history?from={from_ms}&to={to_ms}&step={MINUTE}")
+    points = history.json()["points"]
+    assert trend["active"] == [point["active"] for point in points] == [12, 3, 4]
+    assert trend["state"] == [point["state"] for point in points] == ["backfilled", "missing", "missing"]
+
+
+@pytest.mark.parametrize("query", ["from=1", "from=2&to=1", "from=0&to=60000&step=1000", "from=0&to=999999999999"])
+async def test_a_window_that_makes_no_sense_is_refused(estate: Estate, query: str) -> None:
+    answer = await estate.ask("GET", f"/api/v1/trends?{query}")
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize("path", ["trends", "streams/live/stream1/history"])
+async def test_a_server_that_says_it_ran_for_ages_takes_no_ages_to_tell(estate: Estate, path: str) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    agent.watermark = 0
+    sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
+    await agent.sync_up(a_session(), sample, upto_ms=2**53)
+    step = 2**53 // MINUTE * MINUTE
+    long = await estate.ask("GET", f"/api/v1/{path}?from=0&to={2**53}&step={step}", timeout=60)
+    assert (long.status_code, "at most 400 days" in long.json()["errorMessage"]) == (400, True)
+    day = 24 * 60 * MINUTE
+    ahead = await estate.ask("GET", f"/api/v1/{path}?from={NOW}&to={NOW + 1_400 * day}&step={day}", timeout=60)
+    assert ahead.status_code == 200
+
+
+async def test_an_agent_may_not_read_trends(estate: Estate) -> None:
+    assert (await estate.ask("GET", "/api/v1/trends?from=0&to=1", "edge-1-token")).status_code == 403

@@ -1,0 +1,219 @@
+"""The list's ETag and its upkeep, packing, metrics, readiness, TLS, and tokens that change while the service runs."""
+
+import asyncio
+import gzip
+import json
+import random
+import re
+import shutil
+import signal
+import ssl
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+import zstandard
+
+from streamusage.service.server import Tls, TlsError
+from tests.streamusage.service.conftest import NOW, USAGE, Estate, a_record, an_estate
+from tests.streamusage.service.test_cli import ADMIN, serving
+from tests.support.program import REPOSITORY
+from tests.support.service.reporting import ReportingAgent, a_session
+
+LIST = f"{USAGE}?accessToken=admin-token"
+
+
+async def test_the_list_has_an_etag_that_lasts_until_something_changes(estate: Estate) -> None:
+    await estate.take_in(a_record())
+    first = await estate.http.get(LIST)
+    again = await estate.http.get(LIST, headers={"If-None-Match": f'"other", {first.headers["etag"]}'})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
+    await estate.take_in(a_record("b"))
+    changed = await estate.http.get(LIST, headers={"If-None-Match": first.headers["etag"]})
+    assert (changed.status_code, len(changed.json())) == (200, 2)
+    refused = await estate.http.get(USAGE, headers={"If-None-Match": first.headers["etag"]})
+    assert refused.status_code == 400
+
+
+async def test_the_list_shows_every_change_whatever_changed(estate: Estate) -> None:
+    """The list that is kept up against the records of each stream, which are read."""
+    chance = random.Random(7)
+    there: dict[str, dict[str, object]] = {}
+    for _ in range(30):
+        names = [f"s{chance.randrange(60)}" for _ in range(chance.randrange(8))]
+        fresh = [a_record(name) for name in dict.fromkeys(names) if name not in there]
+        await estate.take_in(*fresh)
+        there |= {str(record["name"]): record for record in fresh}
+        for name in chance.sample(sorted(there), min(len(there), chance.randrange(3))):
+            await estate.usage("DELETE", f"/live/{name}")
+            del there[name]
+        if chance.random() < 0.1:
+            await estate.usage("DELETE")
+            there = {}
+        assert sorted(await estate.records(), key=str) == sorted(there.values(), key=str)
+
+
+@pytest.mark.parametrize(
+    ("accepted", "packed"),
+    [
+        ("gzip", "gzip"),
+        ("gzip, zstd", "zstd"),
+        ("zstd;q=0, gzip", "gzip"),
+        ("identity", None),
+        ("br", None),
+        ("", None),
+    ],
+)
+async def test_answers_are_packed_where_the_client_asks(estate: Estate, accepted: str, packed: str | None) -> None:
+    await estate.take_in(*(a_record(f"s{number}") for number in range(50)))
+    estate.clock.now += 60_000
+    await ReportingAgent(estate, "edge-1").sync_up(
+        *(a_session(f"e{number}", name=f"s{number}") for number in range(50))
+    )
+    window = f"from={NOW}&to={NOW + 60_000}&accessToken=admin-token"
+    paths = [LIST, "/api/v1/changes?accessToken=admin-token", f"/api/v1/carriers?{window}", f"/api/v1/trends?{window}"]
+    for path in paths:
+        async with estate.http.stream("GET", path, headers={"Accept-Encoding": accepted}) as answer:
+            raw = b"".join([part async for part in answer.aiter_raw()])
+        assert answer.headers.get("content-encoding") == packed
+        assert "Accept-Encoding" in answer.headers["vary"]
+        body = gzip.decompress(raw) if packed == "gzip" else zstandard.decompress(raw) if packed else raw
+        assert b"s49" in body
+
+
+async def test_metrics_tell_rate_errors_duration_and_what_is_open(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await agent.sync_up(a_session())
+    await agent.ask("reports", b"{}")
+    await estate.usage("GET", "/live/secret-name")
+    estate.clock.now += 100_000
+    assert (await estate.ask("GET", "/metrics", None)).status_code == 401
+    text = (await estate.ask("GET", "/metrics", "viewer-token")).text
+    assert 'streamtop_reports_total{outcome="acknowledged"} 1.0' in text
+    assert 'streamtop_reports_total{outcome="held"} 1.0' in text
+    assert "streamtop_reports_held 1.0" in text
+    assert 'streamtop_journal_lag_seconds{server="edge-1"} 100.0' in text
+    assert (
+        f'streamtop_requests_total{{method="GET",route="{USAGE}/{{scope_and_name:anything}}",status="404"}} 1.0' in text
+    )
+    assert "secret-name" not in text
+    assert "token" not in text
+    assert "streamtop_request_seconds_bucket" in text
+    async with asyncio.timeout(60):
+        while (  # noqa: ASYNC110
+            'streamtop_gaps_open{state="missing"} 1.0' not in (await estate.ask("GET", "/metrics", "viewer-token")).text
+        ):
+            await asyncio.sleep(0.05)
+
+
+async def test_it_is_ready_while_its_store_takes_writes(tmp_path: Path) -> None:
+    async with an_estate(tmp_path) as estate:
+        assert (await estate.http.get("/readyz")).json()["status"] == "ready"
+        with estate.running.service.store.writing() as held_up:
+            transaction = held_up.begin()
+            estate.clock.now += 2_000
+            asked = asyncio.create_task(estate.http.get("/readyz", timeout=20))
+            await asyncio.sleep(0.1)
+            assert (await estate.http.get("/healthz")).status_code == 200
+            answer = await asked
+            assert (answer.status_code, "did not take a write" in answer.json()["errorMessage"]) == (503, True)
+            transaction.rollback()
+
+
+def _until(check: Callable[[], bool]) -> None:
+    ends = time.monotonic() + 60
+    while not check():
+        assert time.monotonic() < ends
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    return _certificate_in(tmp_path_factory.mktemp("tls"))
+
+
+def _certificate_in(folder: Path) -> Tls:
+    assert shutil.which("openssl")
+    folder.mkdir(exist_ok=True)
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],  # noqa: E501
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return Tls(folder / "cert.pem", folder / "key.pem")
+
+
+async def test_it_speaks_tls(tmp_path: Path, certificate: Tls) -> None:
+    async with an_estate(tmp_path, tls=certificate) as estate:
+        assert estate.running.url.startswith("https://")
+        trusting = ssl.create_default_context(cafile=certificate.certificate)
+        async with httpx.AsyncClient(base_url=estate.running.url, verify=trusting) as estate.http:
+            await ReportingAgent(estate, "edge-1").sync_up(a_session())
+            assert len(await estate.records()) == 1
+
+
+def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path, certificate: Tls) -> None:
+    (tmp_path / "rubbish.pem").write_text("no key")
+    for tls in (Tls(tmp_path / "none.pem", certificate.key), Tls(certificate.certificate, tmp_path / "rubbish.pem")):
+        with pytest.raises(TlsError, match="cannot use the certificate"):
+            tls.context()
+
+
+def test_a_sighup_reads_the_tokens_again_and_keeps_them_where_the_file_is_wrong(tmp_path: Path) -> None:
+    tokens = tmp_path / "tokens.toml"
+
+    def status(url: str, token: str) -> int:
+        return httpx.get(f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    with serving(tmp_path) as (process, url, lines):
+        assert (status(url, ADMIN), status(url, "n3w-s3cret")) == (200, 401)
+        both = tokens.read_text() + '[[token]]\nvalue = "n3w-s3cret"\nrole = "viewer"\n'
+        tokens.write_text(both)
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: status(url, "n3w-s3cret") == 200)
+        assert status(url, ADMIN) == 200, "several at once, so that one can take the other's place"
+        tokens.write_text('[[token]]\nvalue = "n3w-s3cret"\nrole = "viewer"\n')
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: status(url, ADMIN) == 401)
+        tokens.write_text("[[token]]\nvalue = n3w-s3cret")
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: "goes on" in "".join(lines))
+        assert status(url, "n3w-s3cret") == 200
+    assert "s3cret" not in "".join(lines)
+
+
+def test_a_sighup_reads_the_certificate_again_and_keeps_it_where_the_files_are_wrong(tmp_path: Path) -> None:
+    def shown(url: str) -> str:
+        host, _, port = url.removeprefix("https://").rpartition(":")
+        return ssl.get_server_certificate((host, int(port)), timeout=10)
+
+    used, next_one = _certificate_in(tmp_path / "used"), _certificate_in(tmp_path / "next")
+    options = ["--tls-cert", str(used.certificate), "--tls-key", str(used.key)]
+    with serving(tmp_path, *options) as (process, url, lines):
+        first = shown(url)
+        assert first == used.certificate.read_text()
+        shutil.copy(next_one.certificate, used.certificate)
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: "goes on" in "".join(lines))
+        assert shown(url) == first, "a certificate without its key"
+        shutil.copy(next_one.key, used.key)
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: shown(url) == next_one.certificate.read_text())
+        used.key.write_text("rubbish")
+        process.send_signal(signal.SIGHUP)
+        _until(lambda: "".join(lines).count("goes on") == 2)
+        assert shown(url) == next_one.certificate.read_text()
+
+
+async def test_the_dashboard_asks_for_metrics_that_there_are(estate: Estate) -> None:
+    dashboard = json.loads((REPOSITORY / "docs" / "grafana.json").read_text())
+    await ReportingAgent(estate, "edge-1").sync_up(a_session())
+    text = (await estate.ask("GET", "/metrics", "viewer-token")).text
+    told = set(re.findall(r"^(streamtop_\w+)", text, re.MULTILINE))
+    asked = {name for panel in dashboard["panels"] for target in panel["targets"]
+             for name in re.findall(r"streamtop_\w+", target["expr"])}  # fmt: skip
+    assert asked <= told

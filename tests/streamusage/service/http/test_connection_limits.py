@@ -1,0 +1,206 @@
+"""What the service bears: bodies, heads and readers beyond their limits, and many that are slow."""
+
+import asyncio
+import gzip
+import os
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streamusage.service.http.connection_limits import ConnectionLimits
+from streamusage.service.http.context import BODY_LIMIT_BYTES
+from tests.streamusage.service.conftest import USAGE, Estate, a_record, an_estate
+from tests.support.program import REPOSITORY
+
+SLOW = int(os.environ.get("STREAMTOP_SLOW_CONNECTIONS", "1000"))
+"""How many connections dawdle at once; bench/README.md tells how to run 10,000."""
+
+SMALL = ConnectionLimits(head_bytes=8_192)
+SHORT = ConnectionLimits(head_seconds=1.0, request_seconds=2.0, stall_seconds=1.0)
+"""Apart from each other: on a busy machine what is too large must not come too late as well."""
+
+
+@pytest.fixture
+async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
+    async with an_estate(tmp_path, limits=SMALL) as estate:
+        yield estate
+
+
+@pytest.fixture
+async def hasty(tmp_path: Path) -> AsyncIterator[Estate]:
+    async with an_estate(tmp_path, limits=SHORT) as estate:
+        yield estate
+
+
+def failure(body: bytes) -> str:
+    said = msgspec.json.decode(body)
+    assert said.keys() == {"errorMessage", "timestamp"}
+    return str(said["errorMessage"])
+
+
+@pytest.mark.parametrize("header", [b"X-Long: " + b"x" * 9_000, b"\r\n".join(b"X-%d: y" % n for n in range(2_000))])
+async def test_a_head_that_is_too_large_is_431(estate: Estate, header: bytes) -> None:
+    status, body = await estate.raw(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + header)
+    assert (status, "head is larger" in failure(body)) == (431, True)
+
+
+@pytest.mark.parametrize("around", [b"0\r\nX-Trailer: ", b"1;extension="])
+async def test_what_stands_around_a_body_has_the_same_limit(estate: Estate, around: bytes) -> None:
+    """It would be gathered without end otherwise."""
+    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+    writer.write(b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\n")
+    writer.write(b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n" + around)
+    await asyncio.sleep(0.1)
+    writer.write(b"x" * 20_000)
+    head, _, body = (await asyncio.wait_for(reader.read(), 10)).partition(b"\r\n\r\n")
+    assert (head[9:12], "head is larger" in failure(body)) == (b"431", True)
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [b"", b"GET /heal", b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\nContent-Length: 9\r\n\r\n[",  # noqa: E501
+     b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n["],
+)  # fmt: skip
+async def test_a_request_that_does_not_come_is_hung_up_on(hasty: Estate, request_bytes: bytes) -> None:
+    reader, writer = await asyncio.open_connection(hasty.running.host, hasty.running.port)
+    writer.write(request_bytes)
+    answer = await asyncio.wait_for(reader.read(), 30)
+    assert answer.split()[1] in {b"408", b"401"}
+    writer.close()
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"BREW / HTTP/1.1\r\n\r\n", b"GET / HTTP/9\r\n\r\n"]
+)
+async def test_what_is_no_http_is_400_in_the_documented_shape(estate: Estate, rubbish: bytes) -> None:
+    status, body = await estate.raw(rubbish)
+    assert status in {400, 405}
+    failure(body)
+
+
+async def test_a_connection_lives_for_longer_than_a_head_may_take(tmp_path: Path) -> None:
+    """That is counted for each request anew."""
+    async with an_estate(tmp_path, limits=ConnectionLimits(head_seconds=1.0)) as estate:
+        reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+        for _ in range(3):
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await asyncio.wait_for(reader.readuntil(b"}"), 30)).startswith(b"HTTP/1.1 200")
+            await asyncio.sleep(1.1)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /hea")
+        assert b"408" in await asyncio.wait_for(reader.read(), 30), "the second request does not come"
+        writer.close()
+
+
+async def test_a_connection_that_asks_nothing_more_is_closed(tmp_path: Path) -> None:
+    async with an_estate(tmp_path, limits=ConnectionLimits(idle_seconds=0.6)) as estate:
+        reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        began = time.monotonic()
+        assert (await asyncio.wait_for(reader.readuntil(b"}"), 30)).startswith(b"HTTP/1.1 200")
+        assert await asyncio.wait_for(reader.read(), 30) == b"", "closed, without a word"
+        assert time.monotonic() - began > 0.5
+        writer.close()
+
+
+async def test_a_body_above_the_limit_is_413_packed_and_unpacked(tmp_path: Path) -> None:
+    """Under the limits that the service has by itself: this is about size, not about time."""
+    async with an_estate(tmp_path) as estate:
+        headers = {"Content-Encoding": "gzip"}
+        bomb = gzip.compress(b" " * (BODY_LIMIT_BYTES + 1), 9)
+        answer = await estate.ask("POST", "/api/v1/import", content=bomb, headers=headers)
+        assert answer.status_code == 413
+        bombs = [estate.ask("POST", "/api/v1/import", content=bomb, headers=headers) for _ in range(8)]
+        assert {answer.status_code for answer in await asyncio.gather(*bombs)} <= {413, 503}
+        doubled = gzip.compress(b"[") + gzip.compress(b"]")
+        assert (await estate.ask("POST", "/api/v1/import", content=doubled, headers=headers)).status_code == 200
+        assert (await estate.ask("POST", "/api/v1/import", content=bomb[:-9], headers=headers)).status_code in {
+            400,
+            413,
+        }
+        assert (
+            await estate.ask("POST", "/api/v1/import", content=b"x", headers={"Content-Encoding": "br"})
+        ).status_code == 415
+
+
+async def test_a_reader_that_stops_reading_is_hung_up_on(hasty: Estate) -> None:
+    for part in range(4):
+        await hasty.take_in(*(a_record(f"s{part}-{n}" + "x" * 1500) for n in range(2_500)))
+    reader, writer = await asyncio.open_connection(hasty.running.host, hasty.running.port, limit=1024)
+    writer.write(f"GET {USAGE}?accessToken=admin-token HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    async with asyncio.timeout(60):
+        while f'route="{USAGE}",status=' not in (await hasty.ask("GET", "/metrics")).text:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
+        await asyncio.wait_for(reader.readexactly(16_000_000), 10)
+    writer.close()
+
+
+async def test_many_slow_connections_keep_nobody_out_and_take_little_memory(tmp_path: Path) -> None:
+    """Each sends a byte a second and no more. They are hung up on after the time that a head may take. They come from
+    processes and addresses of their own, so that neither open files nor ports run short before the service does."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, SLOW + 1_000)), hard))
+    # On a busy machine some are hung up on before the last is there: then each is given more time.
+    for patience in (1, 2, 4, 8):
+        if await _all_were_there_and_told(tmp_path, patience * (5 + SLOW / 300)):
+            return
+    raise AssertionError("never were all of them there at once")
+
+
+async def _all_were_there_and_told(tmp_path: Path, head_seconds: float) -> bool:
+    """Whether all were there at once while memory was looked at."""
+    async with (
+        an_estate(tmp_path, limits=ConnectionLimits(head_seconds=head_seconds)) as estate,
+        AsyncExitStack() as stack,
+    ):
+        before = _resident_bytes()
+        crowds = [await _dawdlers(estate, count, number, stack) for number, count in enumerate(_in_crowds(SLOW))]
+        for crowd in crowds:
+            assert crowd.stdout is not None
+            assert await asyncio.wait_for(crowd.stdout.readline(), 60) == b"open\n"
+        for _ in range(5):
+            answer = await asyncio.wait_for(estate.http.get("/healthz"), 5)
+            assert answer.status_code == 200
+            await asyncio.sleep(0.5)
+        taken = _resident_bytes() - before
+        if len(estate.running._server.server_state.connections) <= SLOW:  # the one that asks is among them
+            return False
+        assert taken < SLOW * 32 * 1024, f"{taken // SLOW} bytes a connection"
+        told = [int((await asyncio.wait_for(crowd.communicate(), 120))[0]) for crowd in crowds]
+        assert SLOW * 0.9 <= sum(told) <= SLOW, "a byte that crosses the answer on its way may cost the answer"
+        print(f"{SLOW} slow connections: {taken // SLOW} bytes each")
+        assert (await estate.http.get("/healthz")).status_code == 200
+        return True
+
+
+def _in_crowds(count: int) -> list[int]:
+    return [min(2_500, count - start) for start in range(0, count, 2_500)]
+
+
+async def _dawdlers(estate: Estate, count: int, number: int, stack: AsyncExitStack) -> asyncio.subprocess.Process:
+    crowd = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "tests.support.service.slow_clients", estate.running.host, str(estate.running.port)],
+        *[str(count), f"127.0.0.{number + 2}"],
+        stdout=asyncio.subprocess.PIPE,
+        cwd=REPOSITORY,
+    )
+
+    async def end() -> None:
+        if crowd.returncode is None:
+            crowd.kill()
+            await crowd.wait()
+
+    stack.push_async_callback(end)
+    return crowd
+
+
+def _resident_bytes() -> int:
+    fields = Path("/proc/self/statm").read_text().split()
+    return int(fields[1]) * resource.getpagesize()

@@ -1,0 +1,200 @@
+"""The short way of plain reports: the same answers as the ordinary way, one after another on one connection."""
+
+import asyncio
+import gzip
+import re
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import msgspec
+import pytest
+from pysqlite3 import dbapi2
+from sqlalchemy import bindparam, select, update
+from sqlalchemy.exc import DBAPIError
+
+from streamusage.agent.sync.link import ServiceLink
+from streamusage.api.report import Acknowledgement
+from streamusage.service.http.direct_reports import DirectReports
+from streamusage.service.http.plain_request import PlainRequest
+from streamusage.service.store.schema import counters
+from streamusage.service.store.sql import upsert
+from streamusage.service.store.statements import Prepared
+from streamusage.service.store.store import open_store, sqlite_url
+from tests.streamusage.service.conftest import Estate
+from tests.support.service.reporting import ReportingAgent, a_session
+
+
+def posted(body: bytes, *headers: str, path: str = "/api/v1/agents/edge-1/reports") -> bytes:
+    lines = [f"POST {path} HTTP/1.1", "Host: a", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+GOOD = "Authorization: Bearer edge-1-token"
+
+
+async def answers(estate: Estate, sent: bytes, count: int) -> list[tuple[int, dict[str, object]]]:
+    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+    writer.write(sent)
+    found = []
+    for _ in range(count):
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+        assert length
+        found.append((int(head[9:12]), msgspec.json.decode(await reader.readexactly(int(length[1])))))
+    writer.close()
+    return found
+
+
+async def test_reports_in_one_go_are_answered_in_their_order(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    first = agent.report()
+    body = msgspec.json.encode(first)
+    again, hole = body, msgspec.json.encode(msgspec.structs.replace(first, since=50, upto=51, based_on=None))
+    wrong = posted(body, "Authorization: Bearer wrong")
+    sent = posted(body, GOOD) + posted(again, GOOD) + posted(hole, GOOD) + wrong + posted(again, GOOD)
+    told = await answers(estate, sent, 5)
+    assert [status for status, _ in told] == [200, 200, 409, 401, 200]
+    assert [answer.get("acknowledged") for _, answer in told] == [first.upto, first.upto, first.upto, None, first.upto]
+    metrics = (await estate.ask("GET", "/metrics")).text
+    assert 'streamtop_reports_total{outcome="acknowledged"} 3.0' in metrics
+
+
+async def test_a_packed_report_is_taken_in_as_a_plain_one(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    report = agent.report(a_session("e", total=5))
+    packed = gzip.compress(msgspec.json.encode(report))
+    ((status, answer),) = await answers(estate, posted(packed, GOOD, "Content-Encoding: gzip"), 1)
+    assert (status, answer["acknowledged"]) == (200, report.upto)
+    (record,) = await estate.records()
+    assert record["totalSubscribers"] == 5
+
+
+async def test_an_agents_own_reports_go_the_short_way_on_one_connection(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packed or not, with a sync interval between them."""
+    taken: list[bool] = []
+    connections: set[object] = set()
+    begin = DirectReports.begin
+
+    def watched(self: DirectReports, request: PlainRequest) -> bool:
+        taken.append(begin(self, request))
+        connections.add(request._connection)
+        return taken[-1]
+
+    monkeypatch.setattr(DirectReports, "begin", watched)
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    link = ServiceLink(estate.running.url, "edge-1", lambda: "edge-1-token")
+    for turn, sessions in enumerate((1, 50)):
+        estate.clock.now += 10_000
+        monkeypatch.setattr(
+            "httpcore._async.http11.time", SimpleNamespace(monotonic=lambda late=turn * 10: time.monotonic() + late)
+        )
+        report = agent.report(*(a_session(f"e{number}", name=f"s{number}") for number in range(sessions)))
+        verdict = await link.send(report)
+        assert isinstance(verdict, Acknowledgement)
+        agent.acknowledged, agent.based_on, agent.watermark = verdict.acknowledged, None, estate.clock.now
+    await link.close()
+    assert (taken, len(connections)) == ([True, True], 1)
+
+
+async def test_a_report_may_come_in_any_pieces(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    sent = posted(msgspec.json.encode(agent.report()), GOOD)
+    head, body = sent.partition(b"\r\n\r\n")[0] + b"\r\n\r\n", sent.partition(b"\r\n\r\n")[2]
+    pieces = [sent[:9], sent[9:40], sent[40:150], sent[150:], head, body[:1], body[1:-1], body[-1:]]
+    reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(0.02)
+    writer.write(posted(body, "Authorization: Bearer wrong", "Connection: close"))
+    answer = await asyncio.wait_for(reader.read(), 10)
+    assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"200", b"401"], answer
+    writer.close()
+
+
+NOT_PLAIN: list[tuple[tuple[str, ...], bytes, int]] = [
+    ((), b"{}", 401),
+    (("Authorization: Bearer origin-1-token",), b"{}", 403),
+    ((GOOD,), b"{", 400),
+    ((GOOD,), b'{"of": "another form"}', 422),
+    ((GOOD, "Content-Encoding: br"), b"{}", 415),
+    ((GOOD, "Content-Encoding: gzip"), b"{}", 400),
+    ((GOOD, "Content-Encoding: gzip"), gzip.compress(b"{", mtime=0), 400),
+    ((GOOD, "Content-Encoding: gzip"), gzip.compress(b" " * 600_000, mtime=0), 400),
+    ((GOOD, "Content-Encoding: gzip", "Content-Encoding: gzip"), gzip.compress(b"{}", mtime=0), 422),
+    ((GOOD,), b" " * 70_000, 400),
+]
+
+
+@pytest.mark.parametrize(("headers", "body", "status"), NOT_PLAIN)
+async def test_what_is_not_plain_is_judged_by_the_ordinary_way(
+    estate: Estate, headers: tuple[str, ...], body: bytes, status: int
+) -> None:
+    """Whether it stands alone, comes behind a plain one that is not answered yet, or is the last of its connection."""
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    plain = posted(msgspec.json.encode(agent.report()), GOOD)
+    odd = posted(body, *headers)
+    told = await answers(estate, odd + plain + odd + plain, 4)
+    assert [status for status, _ in told] == [status, 200, status, 200]
+    assert all("errorMessage" in answer for _, answer in told[::2])
+    alone, answer = await estate.raw(posted(body, *headers, "Connection: close"))
+    assert (alone, b"errorMessage" in answer) == (status, True)
+
+
+async def test_rubbish_behind_a_report_does_not_take_its_answer(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    status, body = await estate.raw(posted(msgspec.json.encode(agent.report()), GOOD) + b"\0 rubbish\r\n\r\n")
+    assert (status, msgspec.json.decode(body)["acknowledged"]) == (200, agent.revision)
+
+
+async def test_a_connection_that_is_to_close_is_closed_after_the_answer(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    status, _ = await estate.raw(posted(msgspec.json.encode(agent.report()), GOOD, "Connection: close"))
+    assert status == 200
+
+
+async def test_a_report_whose_sender_has_gone_counts_all_the_same(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    await agent.begin()
+    estate.clock.now += 10_000
+    report = agent.report(a_session("e", total=5))
+    _, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
+    writer.write(posted(msgspec.json.encode(report), GOOD))
+    await writer.drain()
+    writer.transport.abort()
+    async with asyncio.timeout(60):
+        while not await estate.records():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    (record,) = await estate.records()
+    assert record["totalSubscribers"] == 5
+
+
+def test_a_prepared_statement_fails_as_any_other(tmp_path: Path) -> None:
+    store = open_store(sqlite_url(tmp_path / "usage.db"), 0)
+    value = Prepared(select(counters).where(counters.c.name.in_(bindparam("names", expanding=True))), listed="names")
+    put = Prepared(update(counters).values(value=bindparam("to")).where(counters.c.name == "a"))
+    with store.writing() as connection, connection.begin():
+        upsert(connection, counters, [{"name": "a", "value": 7}, {"name": "b", "value": 2}])
+        assert put.run(connection, to=1) == 1
+        assert {row.name: row.value for row in value.rows(connection, names=["a", "b", "c"])} == {"a": 1, "b": 2}
+        with pytest.raises(DBAPIError) as raised:
+            put.run(connection, to=None)
+        assert isinstance(raised.value.orig, dbapi2.IntegrityError)
+    with store.reading() as connection:
+        assert [row.value for row in value.rows(connection, names=["b"])] == [2]
+    store.close()

@@ -1,0 +1,141 @@
+"""The connection to PostgreSQL breaks in a COMMIT, before the database hears of it or after: whoever waits is told that
+it is not known, and asking again counts nothing twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from streamusage.api.report import SlotRow
+from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
+from tests.streamusage.service.store.test_writer import Held
+from tests.support.postgresql import Cluster
+from tests.support.service.reporting import ReportingAgent, a_session
+
+pytestmark = pytest.mark.postgresql
+
+
+MARK = "the-one-that-is-lost"
+
+
+class Wire:
+    """Passes bytes between the service and the database. While `cut` is set, the COMMIT of the next transaction that
+    names `MARK` is passed on or not, and then the connection is gone, without its answer."""
+
+    def __init__(self, database_port: int) -> None:
+        self._database_port = database_port
+        self.cut: str = ""
+        self.cuts = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", self._database_port)
+        answers = asyncio.create_task(self._answers(there, writer))
+        said = b""
+        with suppress(ConnectionError):
+            while data := await reader.read(1 << 16):
+                said += data
+                if b"COMMIT" in data:
+                    if self.cut and MARK.encode() in said:
+                        await self._cut(data, there, back, answers)
+                        break
+                    said = b""
+                back.write(data)
+                await back.drain()
+        answers.cancel()
+        writer.close()
+        back.close()
+
+    async def _cut(
+        self, data: bytes, there: asyncio.StreamReader, back: asyncio.StreamWriter, answers: "asyncio.Task[None]"
+    ) -> None:
+        answers.cancel()
+        with suppress(asyncio.CancelledError):
+            await answers
+        if self.cut == "after":
+            back.write(data)
+            assert b"COMMIT" in await asyncio.wait_for(there.read(1 << 16), 10), "the database has committed"
+        self.cut = ""
+        self.cuts += 1
+
+    async def _answers(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await there.read(1 << 16):
+                writer.write(data)
+                await writer.drain()
+
+
+@asynccontextmanager
+async def wired(tmp_path: Path, cluster: Cluster) -> AsyncIterator[tuple[Estate, Wire]]:
+    """A service whose database is behind a wire that can be cut."""
+    wire = Wire(cluster.port)
+    server = await asyncio.start_server(wire.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    with cluster.database() as store_url:
+        async with an_estate(tmp_path, store_url=store_url.replace(f":{cluster.port}/", f":{port}/")) as estate:
+            yield estate, wire
+    server.close()
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+async def test_a_report_whose_commit_is_lost_counts_once(tmp_path: Path, postgresql: Cluster, cut: str) -> None:
+    async with wired(tmp_path, postgresql) as (estate, wire):
+        agent = ReportingAgent(estate, "edge-1")
+        await agent.begin()
+        estate.clock.now += 10_000
+        report = agent.report(
+            SlotRow(slot=NOW, revision=0, bytes_out=700, connections={"rtmp": 3}), a_session("e", name=MARK)
+        )
+        body = msgspec.json.encode(report)
+        wire.cut = cut
+        lost = await agent.ask("reports", body)
+        assert (lost.status_code, wire.cuts) == (503, 1)
+        assert "it is not known whether this was kept" in lost.json()["errorMessage"]
+        assert lost.headers["retry-after"]
+        again = await agent.ask("reports", body)
+        assert (again.status_code, again.json()["acknowledged"]) == (200, report.upto), again.text
+        (day,) = (await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")).json()["days"]
+        assert (day["bytes_out"], day["connections"]) == (700, 3)
+        (record,) = await estate.records()
+        assert (record["name"], record["totalSubscribers"]) == (MARK, a_session("e").total)
+
+
+@pytest.mark.parametrize("cut", ["before", "after"])
+async def test_a_delete_whose_commit_is_lost_is_not_called_undone(
+    tmp_path: Path, postgresql: Cluster, cut: str
+) -> None:
+    async with wired(tmp_path, postgresql) as (estate, wire):
+        await estate.take_in(a_record(MARK), a_record("b"))
+        wire.cut = cut
+        answer = await estate.usage("DELETE", f"/live/{MARK}")
+        assert (answer.status_code, wire.cuts) == (503, 1)
+        assert "not known" in answer.json()["errorMessage"]
+        left = {record["name"] for record in await estate.records()}
+        assert left == ({"b"} if cut == "after" else {MARK, "b"})
+        deletes = [
+            entry
+            for entry in (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
+            if entry["operation"] == "delete stream"
+        ]
+        assert len(deletes) == (cut == "after"), "the audit log knows what became of it"
+
+
+async def test_deletes_whose_common_commit_is_lost_are_not_tried_again(tmp_path: Path, postgresql: Cluster) -> None:
+    """Each would find nothing to delete any more, and its client be told that there never was anything."""
+    async with wired(tmp_path, postgresql) as (estate, wire):
+        await estate.take_in(a_record(MARK), a_record("b"))
+        writer, held = estate.running.service.writer, Held()
+        first = writer.submit(held)
+        assert await asyncio.to_thread(held.began.wait, 10)
+        deletes = [asyncio.create_task(estate.usage("DELETE", f"/live/{name}")) for name in (MARK, "b")]
+        async with asyncio.timeout(20):
+            while writer._queue.qsize() < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        wire.cut = "after"
+        held.go.set()
+        assert [(await answer).status_code for answer in deletes] == [503, 503]
+        assert (first.done(), wire.cuts) == (True, 1)
+        entries = (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
+        assert sorted(entry["operation"] for entry in entries) == ["delete stream", "delete stream", "import"]

@@ -1,0 +1,295 @@
+"""The serve command as a process: its ready line, its errors, what it logs, and what a SIGKILL leaves behind."""
+
+import asyncio
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from pysqlite3 import dbapi2
+
+from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
+from streamusage.service.store.store import sqlite_url
+from tests.streamusage.service.conftest import A_DAY_AGO, USAGE, a_record, day_of_a_day_ago
+
+ADMIN = "admin-s3cret"
+AGENT = "agent-s3cret"
+
+
+@contextmanager
+def serving(
+    home: Path, *options: str, port: int = 0, files: int = 0
+) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
+    """The command in a process of its own, which may have so many files open: the process, its URL, and the lines of
+    its stderr as they come."""
+    tokens = home / "tokens.toml"
+    tokens.write_text(
+        f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n'
+        f'[[token]]\nvalue = "{AGENT}"\nrole = "agent"\nserver = "edge-1"\n'
+    )
+    command = [sys.executable, "-m", "streamusage.service", "--listen", f"127.0.0.1:{port}"]
+    command += ["--store", sqlite_url(home / "usage.db"), "--tokens", str(tokens), *options]
+    if files:
+        command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(files), *command]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    lines: list[str] = []
+    ready = threading.Event()
+
+    def read() -> None:
+        assert process.stderr is not None
+        for line in process.stderr:
+            lines.append(line)
+            ready.set()
+        ready.set()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        assert ready.wait(30)
+        found = re.search(r"https?://[\d.]+:\d+", lines[0]) if lines else None
+        assert found, lines
+        yield process, found[0], lines
+    finally:
+        process.kill()
+        process.wait(10)
+        reader.join(10)
+
+
+def run(*options: str, home: Path) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | {"XDG_DATA_HOME": str(home)}
+    return subprocess.run(
+        [sys.executable, "-m", "streamusage.service", *options],
+        capture_output=True, text=True, timeout=60, check=False, env=environment,
+    )  # fmt: skip
+
+
+def test_more_connections_than_files_are_told_so_and_those_that_are_there_are_answered(tmp_path: Path) -> None:
+    with serving(tmp_path, files=200) as (_, url, lines), ExitStack() as stack:
+        port = int(url.rpartition(":")[2])
+        first = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
+        others = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(150)]
+        assert b" 503 " in others[-1].recv(1000)
+        first.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert b" 200 " in first.recv(1000)
+        assert "out of system resource" not in "".join(lines)
+
+
+def test_a_sigterm_ends_it_in_order(tmp_path: Path) -> None:
+    with serving(tmp_path) as (process, url, lines):
+        assert httpx.get(f"{url}/healthz").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert "stopped" in lines[-1]
+
+
+async def test_a_stop_answers_what_was_accepted_before_it_ends(tmp_path: Path) -> None:
+    """The store takes no write while it is told to stop: a report and an import wait, a connection is idle."""
+    with serving(tmp_path) as (process, url, _lines):
+        agent = _Agent()
+        as_agent, as_admin = ({"Authorization": f"Bearer {token}"} for token in (AGENT, ADMIN))
+        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+            base = "/api/v1/agents/edge-1"
+            issued = (await http.post(f"{base}/epochs", content=b'{"journal": "j1"}', headers=as_agent)).json()
+            agent.epoch, agent.based_on, agent.counted = issued["epoch"], Based(**issued["based_on"]), 1
+            with dbapi2.connect(str(tmp_path / "usage.db"), isolation_level=None) as other:
+                other.execute("BEGIN IMMEDIATE")
+                report = asyncio.create_task(http.post(f"{base}/reports", content=agent._report(), headers=as_agent))
+                taken = asyncio.create_task(http.post("/api/v1/import", json=[a_record()], headers=as_admin))
+                await _until_open(http, 3)  # both, and the question itself
+                process.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.5)
+                assert (report.done(), taken.done(), process.poll()) == (False, False, None)
+                other.execute("ROLLBACK")
+            assert (await report).json()["acknowledged"] == 1
+            assert (await taken).json()["imported"] == 1
+            assert await asyncio.to_thread(process.wait, 20) == 0
+            with pytest.raises(httpx.TransportError):
+                await http.get("/healthz")
+
+
+async def _until_open(http: httpx.AsyncClient, count: int) -> None:
+    """Waits until the service is at so many requests."""
+    async with asyncio.timeout(20):
+        while True:
+            metrics = await http.get("/metrics", headers={"Authorization": f"Bearer {ADMIN}"})
+            if f"streamtop_requests_open {count}.0\n" in metrics.text:
+                return
+            await asyncio.sleep(0.02)
+
+
+def test_no_token_is_in_any_line_that_it_writes(tmp_path: Path) -> None:
+    with serving(tmp_path, "--access-log") as (process, url, lines):
+        for query in (f"accessToken={ADMIN}", f"accessToken={ADMIN}?accessToken={ADMIN}", "accessToken=wr0ng-s3cret"):
+            httpx.get(f"{url}{USAGE}?{query}")
+            httpx.get(f"{url}{USAGE}%3F{query}")
+            httpx.get(f"{url}/nothing/accessToken={ADMIN}")
+            httpx.get(f"{url}{USAGE}%3faccessToken%3d{ADMIN}")
+        httpx.get(f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {ADMIN}"})
+        httpx.post(f"{url}/api/v1/agents/edge-1/reports", headers={"Authorization": f"Bearer {AGENT}"}, content=b"{")
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+    written = "".join(lines)
+    assert written.count("GET ") == 13
+    assert "s3cret" not in written
+
+
+def test_it_says_what_is_wrong_and_keeps_the_exit_codes(tmp_path: Path) -> None:
+    tokens = tmp_path / "wrong.toml"
+    tokens.write_text(f"[[token]]\nvalue = '{ADMIN}'\nrole = 'king'\n")
+    wrong = run("--tokens", str(tokens), home=tmp_path)
+    assert (wrong.returncode, "entry 1, role" in wrong.stderr, ADMIN in wrong.stderr) == (2, True, False)
+    assert run("--listen", "nowhere", home=tmp_path).returncode == 2
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        refused = run("--listen", f"127.0.0.1:{port}", home=tmp_path)
+    assert refused.returncode == 3
+    assert f"127.0.0.1:{port}" in refused.stderr
+    assert "in use" in refused.stderr
+    (tmp_path / "file").write_text("")
+    unusable = run("--listen", "127.0.0.1:0", "--store", sqlite_url(tmp_path / "file" / "x.db"), home=tmp_path)
+    assert unusable.returncode == 3
+    assert "cannot make the store's directory" in unusable.stderr
+    assert "Traceback" not in wrong.stderr + refused.stderr + unusable.stderr
+
+
+def test_without_a_tokens_file_it_makes_one_token_and_says_where_it_is(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        first = run("--listen", address, home=tmp_path)
+        again = run("--listen", address, home=tmp_path)
+    path = tmp_path / "streamtop" / "admin-token"
+    assert str(path) in first.stderr
+    assert path.read_text().strip() not in first.stderr
+    assert str(path) not in again.stderr
+
+
+def test_a_second_service_on_the_port_does_not_touch_the_first_ones_store(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, url, _lines):
+        httpx.post(f"{url}/api/v1/import", headers={"Authorization": f"Bearer {ADMIN}"}, json=[a_record()])
+        run("--listen", url.removeprefix("http://"), "--store", sqlite_url(tmp_path / "usage.db"), home=tmp_path)
+        assert httpx.get(f"{url}{USAGE}?accessToken={ADMIN}").json() == [a_record()]
+
+
+async def test_a_sigkill_in_mid_load_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+    """An agent reports and an operator deletes as fast as they can while the service is killed again and again."""
+    agent = _Agent()
+    imported: set[str] = set()
+    asked_to_delete: set[str] = set()
+    deleted: set[str] = set()
+    for _ in range(6):
+        with serving(tmp_path) as (process, url, _lines):
+            load = [agent.report_until_it_dies(url), _import_until_it_dies(url, imported, asked_to_delete, deleted)]
+            running = asyncio.gather(*load)
+            enough = agent.counted_acknowledged + 10, len(imported) + 10
+            async with asyncio.timeout(60):
+                while agent.counted_acknowledged < enough[0] or len(imported) < enough[1]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            process.kill()
+            await running
+    with serving(tmp_path) as (_, url, _lines):
+        async with httpx.AsyncClient(base_url=url) as http:
+            asked = f"/api/v1/daily?from={day_of_a_day_ago()}&to={day_of_a_day_ago()}"
+            day = await http.get(asked, headers={"Authorization": f"Bearer {ADMIN}"})
+            names = {record["name"] for record in (await http.get(f"{USAGE}?accessToken={ADMIN}")).json()}
+            # The reply to the last report may be lost: then it is there without an acknowledgement, once.
+            assert day.json()["days"][0]["bytes_in"] in {agent.counted_acknowledged, agent.counted}
+            assert imported - asked_to_delete <= names, "an acknowledged import is missing"
+            assert not names & deleted, "an acknowledged delete came back"
+            assert agent.counted_acknowledged > 20
+            assert len(imported) > 20
+
+
+class _Agent:
+    """Reports one more byte in a slot each time, and sends again what was not acknowledged."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.acknowledged = 0
+        self.counted = 0
+        self.counted_acknowledged = 0
+        self.based_on: Based | None = None
+
+    async def report_until_it_dies(self, url: str) -> None:
+        headers = {"Authorization": f"Bearer {AGENT}"}
+        try:
+            async with httpx.AsyncClient(base_url=f"{url}/api/v1/agents/edge-1", headers=headers) as http:
+                if not self.epoch:
+                    issued = (await http.post("/epochs", content=b'{"journal": "j1"}')).json()
+                    self.epoch, self.based_on = issued["epoch"], Based(**issued["based_on"])
+                while True:
+                    if self.counted == self.counted_acknowledged:
+                        self.counted += 1
+                    answer = await http.post("/reports", content=self._report())
+                    assert answer.status_code == 200, answer.text
+                    self.acknowledged = answer.json()["acknowledged"]
+                    self.counted_acknowledged = self.counted
+                    self.based_on = None
+        except httpx.TransportError:
+            pass
+
+    def _report(self) -> bytes:
+        upto = A_DAY_AGO + self.counted
+        return msgspec.json.encode(
+            Report(
+                server="edge-1", role="standalone", life="j1.1", epoch=self.epoch, since=self.acknowledged,
+                upto=self.counted, sent_at=time.time_ns() // 1_000_000, sync_interval_ms=10_000,
+                baseline=Baseline(
+                    at=upto, boot="b", started_at=A_DAY_AGO, since=A_DAY_AGO, bytes_in=0,
+                    bytes_out=0, window=PeakWindow(upto, 0, 0),
+                ),
+                based_on=self.based_on,
+                slots=(SlotRow(slot=A_DAY_AGO, revision=self.counted, bytes_in=self.counted),),
+                spans=(SpanRow(from_ms=upto - 1, to_ms=upto, revision=self.counted, state="counted"),),
+            )
+        )  # fmt: skip
+
+
+async def _import_until_it_dies(url: str, imported: set[str], asked_to_delete: set[str], deleted: set[str]) -> None:
+    headers = {"Authorization": f"Bearer {ADMIN}"}
+    try:
+        async with httpx.AsyncClient(base_url=url, headers=headers) as http:
+            while True:
+                name = f"s{len(imported)}"
+                answer = await http.post("/api/v1/import", json=[a_record(name)])
+                assert answer.status_code == 200
+                imported.add(name)
+                if len(imported) % 3 == 0:
+                    asked_to_delete.add(name)
+                    answer = await http.delete(f"{USAGE}/live/{name}?accessToken={ADMIN}")
+                    if answer.status_code in {200, 404}:
+                        deleted.add(name)
+    except httpx.TransportError:
+        pass
+
+
+@pytest.mark.parametrize("module", ["streamusage.service", "streamusage.service.cli"])
+def test_the_service_imports_no_textual(module: str) -> None:
+    code = f"import sys, {module}, streamusage.service.server; sys.exit('textual' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_the_command_is_cheap_to_import() -> None:
+    heavy = "{'fastapi', 'sqlalchemy', 'uvicorn', 'pydantic'}"
+    code = f"import sys, streamusage.service.cli; sys.exit(bool({heavy} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+
+
+def test_the_service_names_each_of_its_modules_where_a_newcomer_begins() -> None:
+    import streamusage.service
+
+    folder = Path(streamusage.service.__file__).parent
+    modules = {
+        path.stem for path in folder.iterdir() if path.stem.strip("_") == path.stem and path.name != "__pycache__"
+    }
+    told = set(re.findall(r"`(\w+)`", streamusage.service.__doc__ or ""))
+    assert told == modules

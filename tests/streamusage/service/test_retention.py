@@ -1,0 +1,234 @@
+"""What retention discards and what it leaves, and that cursors, late reports and days come right with it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+from sqlalchemy import Connection, func, select
+
+from streamusage.api.report import SampleRow, SlotRow
+from streamusage.service.retention import DAY_MS, Retention, discard_old
+from streamusage.service.store.ledger_schema import hours
+from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
+from tests.support.service.reporting import ReportingAgent, a_session
+
+Result = TypeVar("Result")
+
+
+@pytest.fixture
+async def estate(tmp_path: Path, store_url: str) -> AsyncIterator[Estate]:
+    """Its own retention is out of the way: the test says when."""
+    async with an_estate(tmp_path, store_url=store_url, retention=Retention(36_500, 36_500)) as estate:
+        yield estate
+
+
+async def discard(estate: Estate, **days: int) -> int:
+    return await discard_old(estate.running.service, Retention(**days), estate.clock.now)
+
+
+async def test_a_record_is_discarded_a_week_after_its_last_change_and_stays_so(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
+    await agent.sync_up(a_session("e", live=False, active=0), a_session("on", name="goes-on"), sample)
+    cursor = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    estate.clock.now += 7 * DAY_MS
+    assert await discard(estate) == 0
+    estate.clock.now += 1
+    await estate.take_in(a_record("old by its dates, new here"))
+    assert await discard(estate) == 1
+    assert {record["name"] for record in await estate.records()} == {"goes-on", "old by its dates, new here"}
+    changes = (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()
+    assert [key["name"] for key in changes["deleted"]] == ["stream1"]
+    entries = (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
+    assert sorted((entry["operation"], entry["who"], entry["records"]) for entry in entries) == [
+        ("discard", "retention", 1),
+        ("import", "boss", 1),
+    ], "both at one instant, so that neither is the newer"
+
+    await agent.sync_up(a_session("e", live=False, active=0, total=8))
+    assert len(await estate.records()) == 2, "what comes late does not bring it back"
+    (orphan,) = (await estate.ask("GET", "/api/v1/orphans")).json()["orphans"]
+    assert (orphan["name"], orphan["total"]) == ("stream1", 8)
+    assert await discard(estate) == 0
+
+
+async def test_daily_statistics_are_kept_for_longer_and_then_a_day_goes_whole(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_out=7, connections={"rtmp": 1}))
+    estate.clock.now += 30 * DAY_MS
+
+    async def days() -> list[dict[str, object]]:
+        answer = await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-19")
+        return answer.json()["days"]  # type: ignore[no-any-return]
+
+    await discard(estate)
+    assert [day["bytes_out"] for day in await days()] == [7, 0]
+    await discard(estate, daily_statistics_days=30)
+    assert [day["bytes_out"] for day in await days()] == [7, 0], "the slot is not older than that"
+    estate.clock.now += DAY_MS // 2
+    await discard(estate, daily_statistics_days=30)
+    assert [day["day"] for day in await days()] == ["2026-11-19"], (
+        "a day that lost a part is not shown as if it were whole"
+    )
+
+
+async def test_what_is_summed_up_goes_in_many_small_writes(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 3 * DAY_MS
+    await agent.sync_up(*(SlotRow(slot=NOW + hour * 3_600_000, revision=0, bytes_out=7) for hour in range(70)))
+    service = estate.running.service
+
+    def summed(connection: Connection) -> int:
+        return connection.execute(select(func.count()).select_from(hours)).scalar_one()
+
+    async with asyncio.timeout(60):
+        while await service.read(summed) < 70:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    gone = []
+
+    class Counting:
+        read = staticmethod(service.read)
+
+        async def write(self, work: Callable[[Connection], Result]) -> Result:
+            before = await service.read(summed)
+            done = await service.write(work)
+            gone.append(before - await service.read(summed))
+            return done
+
+    estate.clock.now += 100 * DAY_MS
+    await discard_old(Counting(), Retention(daily_statistics_days=10), estate.clock.now)
+    assert (sum(gone), max(gone)) == (70, 6)
+
+
+async def test_what_is_discarded_of_a_trend_is_not_known_which_is_no_zero(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    for turn in range(2):
+        slot = estate.clock.now
+        estate.clock.now += 60_000
+        sample = SampleRow(slot=slot, scope="live", name="stream1", revision=0, active=2, highest=3)
+        await agent.sync_up(a_session("e", end_time=estate.clock.now), sample)
+        estate.clock.now += (8 - 8 * turn) * DAY_MS
+
+    async def told() -> list[list[int | None]]:
+        history = await estate.ask("GET", f"/api/v1/streams/live/stream1/history?from={NOW}&to={slot + 60_000}")
+        trends = await estate.ask("GET", f"/api/v1/trends?from={NOW}&to={slot + 60_000}&step={DAY_MS}")
+        by_minute = [point["active"] for point in history.json()["points"]]
+        (by_day,) = [stream["active"] for stream in trends.json()["streams"]]
+        return [[by_minute[0], by_minute[1], by_minute[-1]], [by_day[0], by_day[-1]]]
+
+    assert await told() == [[2, 0, 2], [0, 2]]
+    await discard(estate)
+    assert await told() == [[None, None, 2], [None, 2]]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_cursor_that_missed_forgotten_deletes_starts_over(estate: Estate, late: bool) -> None:
+    await estate.take_in(a_record("a"), a_record("b"))
+    before = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    await estate.usage("DELETE", "/live/a")
+    after = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    estate.clock.now += 29 * DAY_MS
+    if late:
+        estate.clock.now += 2 * DAY_MS
+    await discard(estate)
+    resets = [
+        (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"] for cursor in (before, after)
+    ]
+    assert resets == [late, False]
+
+
+async def test_a_list_that_nobody_asked_for_until_its_deletes_were_forgotten_shows_none_of_them(estate: Estate) -> None:
+    await estate.take_in(a_record("a"), a_record("b"))
+    assert len(await estate.records()) == 2
+    await estate.usage("DELETE", "/live/a")
+    estate.clock.now += 31 * DAY_MS
+    await estate.take_in(a_record("c"))
+    await discard(estate)
+    assert [record["name"] for record in await estate.records()] == ["c"]
+
+
+async def test_a_shorter_retention_is_not_taken_back_by_a_longer_one(estate: Estate) -> None:
+    """What is discarded stays so: a day that lost minutes is not whole because something older came."""
+    agent = ReportingAgent(estate, "edge-1")
+    agent.watermark = NOW - 40 * DAY_MS
+    await agent.sync_up(SlotRow(slot=NOW - 40 * DAY_MS, revision=0, bytes_out=7))
+    await discard(estate, daily_statistics_days=30)
+    asked = "/api/v1/daily?from=2026-10-09&to=2026-10-09&tz=Asia/Tokyo"  # where days are not closed
+    assert (await estate.ask("GET", asked)).json()["days"] == []
+    await agent.sync_up(SlotRow(slot=NOW - 800 * DAY_MS, revision=0, bytes_out=5))
+    await discard(estate, daily_statistics_days=400)
+    assert (await estate.ask("GET", asked)).json()["days"] == []
+
+
+async def test_a_deleted_record_that_still_goes_on_is_not_forgotten(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await agent.sync_up(a_session("e"))
+    await estate.usage("DELETE", "/live/stream1")
+    estate.clock.now += 100 * DAY_MS
+    await discard(estate)
+    await agent.sync_up(a_session("e", total=50, end_time=estate.clock.now))
+    assert await estate.records() == []
+
+
+async def test_a_session_keeps_its_parts_where_only_another_of_its_stream_is_buried(estate: Estate) -> None:
+    """It ended long ago as well, but was told of today."""
+    one, other = ReportingAgent(estate, "edge-1"), ReportingAgent(estate, "origin-1")
+    estate.clock.now += 10_000
+    await one.sync_up(a_session("first", live=False))
+    await estate.usage("DELETE", "/live/stream1")
+    estate.clock.now += 8 * DAY_MS
+    for agent in (one, other):
+        await agent.sync_up(a_session("second", start_time=NOW + 5_000, end_time=NOW + 6_000, live=False))
+    await discard(estate)
+    await other.sync_up(a_session("second", start_time=NOW + 5_000, end_time=NOW + 6_000, live=False, total=7))
+    assert [record["totalSubscribers"] for record in await estate.records()] == [5 + 7]
+
+
+async def test_a_deleted_record_that_went_on_in_a_life_that_is_over_is_forgotten(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await agent.sync_up(a_session("e"))
+    cursor = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    await estate.usage("DELETE", "/live/stream1")
+    estate.clock.now += 100 * DAY_MS
+    await discard(estate)
+    assert not (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"], "it may still go on"
+    await ReportingAgent(estate, "edge-1", life="j2.1").sync_up()
+    await discard(estate)
+    assert (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"]
+
+
+async def test_a_record_that_is_written_while_retention_looks_is_not_discarded(estate: Estate) -> None:
+    agent = ReportingAgent(estate, "edge-1")
+    estate.clock.now += 10_000
+    await agent.sync_up(a_session("e", live=False))
+    estate.clock.now += 8 * DAY_MS
+
+    class Interrupted:
+        """A report comes between the first look and the first write."""
+
+        read = staticmethod(estate.running.service.read)
+        comes = True
+
+        async def write(self, work: Callable[[Connection], Result]) -> Result:
+            if self.comes:
+                self.comes = False
+                await agent.sync_up(a_session("e", live=False, total=9))
+            return await estate.running.service.write(work)
+
+    assert await discard_old(Interrupted(), Retention(), estate.clock.now) == 0
+    assert [record["totalSubscribers"] for record in await estate.records()] == [9]
+
+
+async def test_the_service_discards_by_itself(tmp_path: Path, store_url: str) -> None:
+    async with an_estate(tmp_path, store_url=store_url) as estate:
+        await estate.take_in(a_record())
+        estate.clock.now += 7 * DAY_MS + 1
+        async with asyncio.timeout(60):
+            while await estate.records():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)

@@ -1,0 +1,107 @@
+"""A PostgreSQL cluster of the tests' own, in a folder and on a port of its own, and databases in it."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+
+import psycopg
+
+from tests.support.needs import postgresql_programs
+
+PASSWORD = "db-s3cret"
+
+
+class Cluster:
+    """A server that runs. `database` gives the URL of an empty database, which holds no password."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self._numbers = count(1)
+        self._free: list[str] = []
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """An empty database for the block. It is used again: making one takes longer than most tests."""
+        name = self._free.pop() if self._free else self._made()
+        try:
+            yield self.url(name)
+        finally:
+            with self._connected(name) as connection:
+                connection.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+                connection.execute("DROP SCHEMA public CASCADE")
+                connection.execute("CREATE SCHEMA public")
+            self._free.append(name)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
+
+    def _made(self) -> str:
+        name = f"usage_{next(self._numbers)}"
+        with self._connected("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+        return name
+
+    def _connected(self, database: str) -> "psycopg.Connection[tuple[object, ...]]":
+        return psycopg.connect(self.url(database), password=PASSWORD, autocommit=True)
+
+
+@contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Runs a server while the block does. What is committed survives a killed process, not a power cut: no fsync."""
+    programs = postgresql_programs()
+    assert programs is not None
+    folder = Path(tempfile.mkdtemp(prefix="streamtop-postgresql-"))
+    as_owner = _owner(folder)
+    try:
+        (folder / "password").write_text(PASSWORD)
+        (folder / "password").chmod(0o644)
+        data = folder / "data"
+        as_owner(
+            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "scram-sha-256", "--no-sync",
+             f"--pwfile={folder / 'password'}", "--locale=C", "--encoding=UTF8"],
+        )  # fmt: skip
+        start = [programs / "pg_ctl", "-D", data, "-w", "-t", "120", "-l", folder / "log"]
+        for last_try in (False, False, True):  # another may take the port before the server does
+            with socket.create_server(("127.0.0.1", 0)) as free:
+                port = free.getsockname()[1]
+            options = f"-p {port} -h 127.0.0.1 -k {folder} -F -c synchronous_commit=off -c max_connections=60"
+            try:
+                as_owner([*start, "-o", options, "start"])
+                break
+            except AssertionError:
+                if last_try:
+                    raise
+        try:
+            yield Cluster(port)
+        finally:
+            as_owner([programs / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"])
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _owner(folder: Path) -> Callable[[list[str | Path]], None]:
+    """Runs a program as whom the server may run as: never root."""
+    options: dict[str, int] = {}
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam("postgres")
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+        options = {"user": owner.pw_uid, "group": owner.pw_gid}
+
+    def run(command: list[str | Path]) -> None:
+        done = subprocess.run(
+            list(map(str, command)), cwd=folder, text=True, check=False,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, **options,
+        )  # type: ignore[call-overload]  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    return run

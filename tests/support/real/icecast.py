@@ -1,0 +1,162 @@
+"""A real Icecast on loopback, real sources and listeners, and the truth from its own access log."""
+
+import os
+import re
+import secrets
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from tests.support.real.processes import Program, Programs, free_port, until
+
+MP3_BYTES_PER_SECOND = 4000
+
+
+def make_music(path: Path) -> Path:
+    """Ten seconds of MP3 at 32 kbit/s, encoded once."""
+    subprocess.run(
+        [
+            *("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "lavfi", "-i", "sine=frequency=440"),
+            *("-t", "10", "-c:a", "libmp3lame", "-b:a", "32k", "-ar", "22050", str(path)),
+        ],
+        check=True,
+        timeout=60,
+    )
+    return path
+
+
+@dataclass(frozen=True)
+class IcecastTruth:
+    """What the access log adds up to."""
+
+    listeners: int
+    bytes_out: int
+    listening_seconds: int
+
+
+class Icecast:
+    """A server of its own. Its log outlives a restart.
+
+    As root it becomes another user, who must be able to enter the directory: one of pytest's own will not do.
+    """
+
+    def __init__(self, directory: Path, programs: Programs) -> None:
+        self.directory = directory
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.access_log = directory / "log" / "access.log"
+        self.admin_password = secrets.token_hex(8)
+        self._source_password = secrets.token_hex(8)
+        self._music = make_music(directory / "music.mp3")
+        self._programs = programs
+        self._program: Program | None = None
+        self._write_configuration()
+
+    def section(self) -> str:
+        """The agent's configuration of this server."""
+        return f"""
+            kind = "icecast"
+            url = "{self.url}"
+            password_env = "TEST_ICECAST_PASSWORD"
+            access_log = "{self.access_log}"
+        """
+
+    def environment(self) -> dict[str, str]:
+        return {"TEST_ICECAST_PASSWORD": self.admin_password}
+
+    async def start(self) -> None:
+        program = shutil.which("icecast2") or "icecast2"
+        self._program = self._programs.start("icecast", [program, "-c", str(self.directory / "icecast.xml")])
+        await until(self._answers, "Icecast answers")
+
+    def stop(self) -> None:
+        """`TERM`: everybody is cut, and the log has a line for each."""
+        assert self._program is not None
+        self._program.stop()
+
+    def kill(self) -> None:
+        """A crash: no lines."""
+        assert self._program is not None
+        self._program.kill()
+
+    def publish(self) -> Program:
+        return self._programs.start(
+            "source",
+            [
+                *("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(self._music)),
+                *("-c", "copy", "-content_type", "audio/mpeg", "-f", "mp3"),
+                f"icecast://source:{self._source_password}@127.0.0.1:{self.port}/live/a.mp3",
+            ],
+        )
+
+    def watch(self) -> Program:
+        return self._programs.start("listener", ["curl", "-s", "-o", "/dev/null", f"{self.url}/live/a.mp3"])
+
+    async def published(self) -> None:
+        await until(lambda: self._has("sources", 1), "Icecast has its source", seconds=20)
+
+    async def watched_by(self, viewers: int) -> None:
+        await until(lambda: self._has("listeners", viewers), f"Icecast has {viewers} listeners", seconds=20)
+
+    async def emptied(self) -> None:
+        await until(lambda: self._has("listeners", 0), "Icecast has no listeners", seconds=20)
+        await until(lambda: self._has("sources", 0), "Icecast has no source", seconds=20)
+
+    async def logged(self, listeners: int) -> None:
+        """Waits until the log has a line for each of so many listeners."""
+        await until(lambda: self.truth().listeners == listeners, f"the log tells of {listeners} listeners", seconds=20)
+
+    def truth(self) -> IcecastTruth:
+        """Adds up the log, on its own and not with the code that is tested."""
+        lines = re.findall(r'"GET /live/a\.mp3 HTTP/1\.[01]" 200 (\d+) .* (\d+)$', self.access_log.read_text(), re.M)
+        return IcecastTruth(
+            listeners=len(lines),
+            bytes_out=sum(int(sent) for sent, _ in lines),
+            listening_seconds=sum(int(lasted) for _, lasted in lines),
+        )
+
+    async def _has(self, field: str, count: int) -> bool:
+        found = re.search(rf"<{field}>(\d+)</{field}>", await self._stats())
+        return found is not None and int(found[1]) == count
+
+    async def _stats(self) -> str:
+        async with httpx.AsyncClient(trust_env=False, auth=("admin", self.admin_password)) as http:
+            return (await http.get(f"{self.url}/admin/stats")).text
+
+    async def _answers(self) -> bool:
+        assert self._program is not None
+        if not self._program.running:
+            raise AssertionError(f"Icecast did not start: {self._program.output()}")
+        try:
+            return "<icestats>" in await self._stats()
+        except httpx.TransportError:
+            return False
+
+    def _write_configuration(self) -> None:
+        logs = self.directory / "log"
+        logs.mkdir()
+        owner = ""
+        if os.geteuid() == 0:  # as root it refuses to run, unless it may become somebody else
+            for log in (logs / "access.log", logs / "error.log"):
+                log.touch()
+                shutil.chown(log, "icecast2", "icecast")
+            shutil.chown(logs, "icecast2", "icecast")
+            owner = "<changeowner><user>icecast2</user><group>icecast</group></changeowner>"
+        share = Path("/usr/share/icecast2")
+        (self.directory / "icecast.xml").write_text(
+            f"""<icecast>
+            <limits><clients>100</clients><sources>5</sources><queue-size>524288</queue-size>
+            <client-timeout>30</client-timeout><header-timeout>15</header-timeout><source-timeout>10</source-timeout>
+            <burst-on-connect>1</burst-on-connect><burst-size>65535</burst-size></limits>
+            <authentication><source-password>{self._source_password}</source-password>
+            <admin-user>admin</admin-user><admin-password>{self.admin_password}</admin-password></authentication>
+            <hostname>localhost</hostname>
+            <listen-socket><port>{self.port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
+            <paths><basedir>{share}</basedir><logdir>{logs}</logdir><webroot>{share}/web</webroot>
+            <adminroot>{share}/admin</adminroot></paths>
+            <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>2</loglevel></logging>
+            <security><chroot>0</chroot>{owner}</security></icecast>"""
+        )

@@ -1,0 +1,221 @@
+"""A real nginx with the RTMP module on loopback, real publishers and viewers, and the truth from nginx's own log."""
+
+import os
+import shlex
+import signal
+import subprocess
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
+from tests.support.real.processes import Program, Programs, free_port, until
+
+MODULES = tuple(
+    Path(directory) / "ngx_rtmp_module.so"
+    for directory in ("/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules")
+)
+
+
+def make_clip(path: Path) -> Path:
+    """A ten-second clip, encoded once, for publishers that only copy."""
+    subprocess.run(
+        [
+            *("ffmpeg", "-nostdin", "-loglevel", "error", "-y"),
+            *("-f", "lavfi", "-i", "testsrc=size=160x120:rate=5", "-f", "lavfi", "-i", "sine=frequency=440"),
+            *("-t", "10", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "5", "-b:v", "60k"),
+            *("-c:a", "aac", "-b:a", "24k", "-ar", "22050", "-f", "flv", str(path)),
+        ],
+        check=True,
+        timeout=60,
+    )
+    return path
+
+
+class Nginx:
+    """A server of its own: ports, directory, log. `start` it; whoever made it stops it through `Programs`."""
+
+    def __init__(
+        self,
+        directory: Path,
+        programs: Programs,
+        clip: Path,
+        *,
+        workers: int = 1,
+        log_format: str | None = LOG_FORMAT,
+        notify_url: str = "",
+    ) -> None:
+        self.directory = directory
+        self.rtmp_port, self.http_port = free_port(), free_port()
+        self.access_log = directory / "rtmp_access.log"
+        self.stat_url = f"http://127.0.0.1:{self.http_port}/stat"
+        self._programs = programs
+        self._clip = clip
+        self._workers = workers
+        self._log_format = log_format
+        self._callbacks = "".join(
+            f" {name} {notify_url};"
+            for name in ("on_play", "on_play_done", "on_publish", "on_publish_done")
+            if notify_url
+        )
+        self._master: Program | None = None
+
+    async def start(self) -> None:
+        """Starts it and waits until it answers."""
+        self._write_configuration()
+        self._master = self._programs.start("nginx", self._command())
+        await until(self._answers, "nginx answers")
+
+    def stop(self) -> None:
+        """`TERM`: connections are cut, nothing is logged of them."""
+        self._running().stop(signal.SIGTERM)
+
+    def reload(self) -> None:
+        """A new worker for new connections; the old one serves its connections to their end."""
+        self._running().send(signal.SIGHUP)
+
+    def reopen_logs(self) -> None:
+        self._running().send(signal.SIGUSR1)
+
+    def worker_pids(self) -> list[int]:
+        """The workers, those that only drain included."""
+        children = Path(f"/proc/{self._running().pid}/task/{self._running().pid}/children")
+        return [int(pid) for pid in children.read_text().split()]
+
+    def kill_worker(self) -> None:
+        """A worker's crash: the master starts another."""
+        (pid,) = self.worker_pids()
+        os.kill(pid, signal.SIGKILL)
+
+    def publish(self, name: str, app: str = "live") -> Program:
+        """A publisher in real time, for as long as it is not stopped."""
+        return self._programs.start(
+            "publisher",
+            [
+                *("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(self._clip)),
+                *("-c", "copy", "-f", "flv", self._url(app, name)),
+            ],
+        )
+
+    def watch(self, name: str, app: str = "live") -> Program:
+        """A viewer who stays until stopped."""
+        return self._programs.start("viewer", ["rtmpdump", "-q", "-v", "-r", self._url(app, name), "-o", "/dev/null"])
+
+    async def page(self) -> str:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(self.stat_url)).text
+
+    async def clients(self) -> int:
+        """How many clients the page shows, publishers included."""
+        return (await self.page()).count("<client>")
+
+    async def settled(self, clients: int) -> None:
+        await until(lambda: self._has(clients), f"nginx shows {clients} clients", seconds=20)
+
+    async def _has(self, clients: int) -> bool:
+        return await self.clients() == clients
+
+    async def _answers(self) -> bool:
+        if self._master is None or not self._master.running:
+            raise AssertionError(f"nginx did not start: {self._master.output() if self._master else ''}")
+        try:
+            return "<rtmp>" in await self.page()
+        except httpx.TransportError:
+            return False
+
+    def _url(self, app: str, name: str) -> str:
+        return f"rtmp://127.0.0.1:{self.rtmp_port}/{app}/{name}"
+
+    def _running(self) -> Program:
+        if self._master is None or not self._master.running:
+            raise AssertionError("nginx is not running")
+        return self._master
+
+    def _command(self) -> list[str]:
+        return ["nginx", "-p", str(self.directory), "-e", "error.log", "-c", "nginx.conf"]
+
+    def _write_configuration(self) -> None:
+        module = next(module for module in MODULES if module.exists())
+        # As root, nginx would give its logs to another user, who may not enter a test's directory.
+        user = "user root root;" if os.geteuid() == 0 else ""
+        log = f"access_log {self.access_log};"
+        if self._log_format is not None:
+            log = f"log_format streamtop '{self._log_format}'; access_log {self.access_log} streamtop;"
+        places = " ".join(
+            f"{kind}_temp_path {self.directory / kind};"
+            for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+        )
+        (self.directory / "nginx.conf").write_text(
+            f"""
+            load_module {module};
+            {user}
+            daemon off; worker_processes {self._workers};
+            pid {self.directory}/nginx.pid; error_log {self.directory}/error.log info;
+            events {{ worker_connections 512; }}
+            rtmp {{
+              {log}
+              server {{
+                listen 127.0.0.1:{self.rtmp_port};
+                application live {{ live on;{self._callbacks} }}
+                application event {{ live on; }}
+              }}
+            }}
+            http {{
+              access_log off; {places}
+              server {{
+                listen 127.0.0.1:{self.http_port};
+                location /stat {{ rtmp_stat all; }}
+                location /control {{ rtmp_control all; }}
+              }}
+            }}
+            """
+        )
+
+
+@dataclass
+class StreamTruth:
+    """What nginx's log says of one stream."""
+
+    plays: int = 0
+    publishes: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass
+class LogTruth:
+    """What nginx's own log adds up to: every line of it counted once."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    plays: int = 0
+    view_seconds: int = 0
+    """Of plays, each cut to whole seconds: the truth is above it by less than a second a play."""
+    lines: int = 0
+    streams: dict[tuple[str, str], StreamTruth] = field(default_factory=dict)
+    commands: Counter[str] = field(default_factory=Counter)
+
+
+def log_truth(*logs: Path) -> LogTruth:
+    """Adds up access logs in the documented format. Reads them on its own, not with the code that is tested."""
+    truth = LogTruth()
+    for log in logs:
+        for line in log.read_text("latin-1").splitlines():
+            _, _, _, command, app, name, _, *figures = shlex.split(line)
+            received, sent, lasted = (int(figure.partition("=")[2]) for figure in figures[:3])
+            stream = truth.streams.setdefault((app, name), StreamTruth())
+            truth.lines += 1
+            truth.commands[command] += 1
+            truth.bytes_in += received
+            truth.bytes_out += sent
+            stream.bytes_in += received
+            stream.bytes_out += sent
+            if command == "PLAY":
+                truth.plays += 1
+                truth.view_seconds += lasted
+                stream.plays += 1
+            elif command == "PUBLISH":
+                stream.publishes += 1
+    return truth

@@ -1,0 +1,46 @@
+"""Clients that send one byte a second: `python -m tests.support.service.slow_clients HOST PORT COUNT SOURCE`.
+
+Prints `open` once all of them are connected from that address, and at the end how many received 408.
+"""
+
+import selectors
+import socket
+import sys
+import time
+from contextlib import suppress
+
+SLOWLY = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: " + b"y" * 600
+GIVEN_UP_AFTER_SECONDS = 180
+
+
+def main(host: str, port: int, count: int, source: str) -> None:
+    clients = [socket.create_connection((host, port), timeout=60, source_address=(source, 0)) for _ in range(count)]
+    print("open", flush=True)
+    watched = selectors.DefaultSelector()
+    for client in clients:
+        client.setblocking(False)
+        watched.register(client, selectors.EVENT_READ)
+    told = 0
+    began = time.monotonic()
+    for number, byte in enumerate(SLOWLY):
+        for key in list(watched.get_map().values()):
+            with suppress(OSError):  # it is hung up on: what it was told is read below
+                key.fileobj.send(bytes([byte]))  # type: ignore[union-attr]
+        # Heard to the end, however late it is: a byte to one who hung up would cost what it said before.
+        while answered := watched.select(max(0.0, began + number + 1 - time.monotonic())):
+            for key, _ in answered:
+                client = key.fileobj
+                assert isinstance(client, socket.socket)
+                with suppress(ConnectionResetError):
+                    told += b" 408 " in client.recv(4096)
+                watched.unregister(client)
+                client.close()
+            if not watched.get_map():
+                break
+        if not watched.get_map() or time.monotonic() > began + GIVEN_UP_AFTER_SECONDS:
+            break
+    print(told, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])

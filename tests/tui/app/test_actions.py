@@ -1,0 +1,377 @@
+"""Every key of every view does what the help says of it: pressed in the console over the estate of an hour."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from tests.support.console.estate import standing_still
+from tests.tui.screens.test_sessions import until, with_figures
+from tui.app.actions import ACTIONS, Context, why_not_keymap
+from tui.app.console_app import ConsoleApp
+from tui.model.sessions.columns import Density
+from tui.screens.columns import ColumnsScreen
+from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.days import DaysScreen
+from tui.screens.gap import GapScreen
+from tui.screens.gaps import GapsScreen
+from tui.screens.help import HelpScreen
+from tui.screens.page import PageScreen
+from tui.screens.picker import Picker
+from tui.screens.servers import ServersScreen
+
+Check = Callable[[ConsoleApp, Any], object]
+Press = Callable[[Pilot[int]], Awaitable[None]]
+
+
+def row(app: ConsoleApp) -> int:
+    return app.sessions_screen.table.cursor_row
+
+
+def shows(kind: type) -> Check:
+    return lambda app, before: isinstance(app.screen, kind)
+
+
+SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
+    "filter": ([], lambda app: None, lambda app, _: isinstance(app.focused, Input)),
+    "detail": ([], lambda app: None, lambda app, _: app.sessions_screen.detail_is_open),
+    "mark": ([], lambda app: app.sessions_screen.table.cursor_key, lambda app, key: list(app.state.marks) == [key]),
+    "mark_range(1)": ([], row, lambda app, at: len(app.state.marks) == 2 and row(app) == at + 1),
+    "mark_range(-1)": (["j", "j"], row, lambda app, at: len(app.state.marks) == 2 and row(app) == at - 1),
+    "delete_session": ([], lambda app: None, shows(ConfirmDelete)),
+    "delete_stream": ([], lambda app: None, shows(ConfirmDelete)),
+    "gaps": ([], lambda app: None, shows(GapsScreen)),
+    "days": ([], lambda app: None, shows(DaysScreen)),
+    "servers": ([], lambda app: None, shows(ServersScreen)),
+    "sort_next": ([], lambda app: app.state.view.column, lambda app, before: app.state.view.column != before),
+    "reverse": ([], lambda app: app.state.view.descending, lambda app, was: app.state.view.descending != was),
+    "sort": ([], lambda app: None, shows(Picker)),
+    "columns": ([], lambda app: None, shows(ColumnsScreen)),
+    "density": ([], lambda app: None, lambda app, _: app.state.density is Density.DENSE),
+    "group": ([], lambda app: None, lambda app, _: app.state.view.grouped),
+    "raw_record": ([], lambda app: None, shows(PageScreen)),
+    "command": ([], lambda app: None, shows(PageScreen)),
+    "copy": ([], lambda app: None, shows(Picker)),
+    "export": ([], lambda app: None, shows(Picker)),
+    "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
+    "pause": ([], lambda app: None, lambda app, _: app.state.held),
+    "step(-1)": ([], lambda app: None, lambda app, _: app.state.held),
+    "step(1)": ([], lambda app: None, lambda app, _: app.state.held),
+    "live": (["p"], lambda app: None, lambda app, _: not app.state.held),
+    "interval(1)": ([], lambda app: app.state.poll_interval_ms, lambda app, ms: app.state.poll_interval_ms < ms),
+    "interval(-1)": (
+        ["plus", "plus"],
+        lambda app: app.state.poll_interval_ms,
+        lambda app, ms: app.state.poll_interval_ms > ms,
+    ),
+    "latency": ([], lambda app: None, shows(PageScreen)),
+    "profile": ([], lambda app: None, shows(Picker)),
+    "move(1)": ([], row, lambda app, at: row(app) == at + 1),
+    "move(-1)": (["j", "j"], row, lambda app, at: row(app) == at - 1),
+    "move_page(1)": ([], row, lambda app, at: row(app) > at + 1),
+    "move_page(-1)": (["end"], row, lambda app, at: row(app) < at - 1),
+    "first": (["j", "j"], row, lambda app, _: row(app) == 0),
+    "last": ([], row, lambda app, _: row(app) == len(app.state.view) - 1),
+    "refresh": ([], lambda app: len(app.state.timeline), lambda app, polls: len(app.state.timeline) > polls),
+    "palette": ([], lambda app: None, shows(Picker)),
+    "back": (["space"], lambda app: None, lambda app, _: not app.state.marks),
+    "help": ([], lambda app: None, shows(HelpScreen)),
+    "quit": ([], lambda app: None, lambda app, _: app.return_code == 0),
+}
+
+
+def at_ms(app: ConsoleApp) -> int:
+    screen = app.screen
+    assert isinstance(screen, GapsScreen)
+    view = screen.grid_view
+    return view.grid.edges[view.cell] if view.grid else 0
+
+
+def back_cells(app: ConsoleApp) -> int:
+    screen = app.screen
+    assert isinstance(screen, GapsScreen)
+    return screen._cells_back
+
+
+def gap_row(app: ConsoleApp) -> int:
+    screen = app.screen
+    assert isinstance(screen, GapsScreen)
+    return screen.grid_view.row
+
+
+GAPS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
+    "servers": ([], lambda app: None, shows(ServersScreen)),
+    "next_gap": (["N", "N"], at_ms, lambda app, at: at_ms(app) != at),
+    "previous_gap": ([], at_ms, lambda app, at: at_ms(app) != at),
+    "pan(-1)": ([], at_ms, lambda app, at: at_ms(app) == at - 60_000),
+    "pan(1)": (["h", "h"], at_ms, lambda app, at: at_ms(app) == at + 60_000),
+    "page(-1)": ([], back_cells, lambda app, back: back_cells(app) > back),
+    "page(1)": (["H"], back_cells, lambda app, back: back_cells(app) < back),
+    "move(1)": ([], gap_row, lambda app, at: gap_row(app) == at + 1),
+    "move(-1)": (["j"], gap_row, lambda app, at: gap_row(app) == at - 1),
+    "move_page(1)": ([], gap_row, lambda app, at: gap_row(app) > at),
+    "move_page(-1)": (["end"], gap_row, lambda app, at: gap_row(app) < at),
+    "first": (["end"], gap_row, lambda app, _: gap_row(app) == 0),
+    "last": ([], gap_row, lambda app, _: gap_row(app) == 2),
+    "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
+    "back": ([], lambda app: None, lambda app, _: app.screen is app.sessions_screen),
+}
+
+
+def server_row(app: ConsoleApp) -> int:
+    screen = app.screen
+    assert isinstance(screen, ServersScreen)
+    return screen._row()
+
+
+def cell_ms(app: ConsoleApp) -> int:
+    screen = app.screen
+    assert isinstance(screen, GapsScreen)
+    return screen.grid_view.grid.cell_ms if screen.grid_view.grid else 0
+
+
+GAPS |= {
+    "days": ([], lambda app: None, shows(DaysScreen)),
+    "open": (["N", "N"], lambda app: None, shows(GapScreen)),
+    "zoom(1)": ([], cell_ms, lambda app, before: cell_ms(app) > before),
+    "zoom(-1)": (["minus", "minus"], cell_ms, lambda app, before: cell_ms(app) < before),
+    "other_rows": ([], lambda app: None, lambda app, _: getattr(app.screen, "_of_streams", False)),
+    "order": ([], lambda app: None, lambda app, _: getattr(app.screen, "_most_lacking_first", False)),
+    "filter": ([], lambda app: None, lambda app, _: isinstance(app.focused, Input)),
+}
+
+
+def scrolled(app: ConsoleApp) -> float:
+    return app.screen.query_one("#page").scroll_offset.y
+
+
+GAP: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
+    "next_gap": ([], lambda app: None, shows(GapScreen)),
+    "previous_gap": ([], lambda app: None, shows(GapScreen)),
+    "move(1)": ([], scrolled, lambda app, at: scrolled(app) == at + 1),
+    "move(-1)": (["j", "j"], scrolled, lambda app, at: scrolled(app) == at - 1),
+    "move_page(1)": ([], scrolled, lambda app, at: scrolled(app) > at + 1),
+    "move_page(-1)": (["end"], scrolled, lambda app, at: scrolled(app) < at),
+    "first": (["end"], scrolled, lambda app, _: scrolled(app) == 0),
+    "last": ([], scrolled, lambda app, at: scrolled(app) > at),
+    "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
+    "back": ([], lambda app: None, shows(GapsScreen)),
+}
+
+
+def month(app: ConsoleApp) -> date:
+    screen = app.screen
+    assert isinstance(screen, DaysScreen)
+    return screen.first
+
+
+def day_row(app: ConsoleApp) -> int:
+    """Where the cursor stands among the roles and servers of a day."""
+    screen = app.screen
+    assert isinstance(screen, DaysScreen)
+    return screen._cursor()
+
+
+def is_open(app: ConsoleApp) -> bool:
+    return isinstance(app.screen, DaysScreen) and app.screen.opened is not None
+
+
+DAYS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
+    "open": ([], is_open, lambda app, was: is_open(app) != was),
+    "pan(-1)": ([], month, lambda app, at: month(app) < at),
+    "pan(1)": (["h"], month, lambda app, at: month(app) > at),
+    "move(1)": (["enter"], day_row, lambda app, at: day_row(app) == at + 1),
+    "move(-1)": (["enter", "j", "j"], day_row, lambda app, at: day_row(app) == at - 1),
+    "move_page(1)": (["enter"], day_row, lambda app, at: day_row(app) > at + 1),
+    "move_page(-1)": (["enter", "end"], day_row, lambda app, at: day_row(app) < at - 1),
+    "first": (["enter", "end"], day_row, lambda app, _: day_row(app) == 0),
+    "last": (["enter"], day_row, lambda app, _: day_row(app) == 4),
+    "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
+    "back": ([], lambda app: None, lambda app, _: app.screen is app.sessions_screen),
+}
+
+
+SERVERS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
+    "open": ([], lambda app: None, shows(GapsScreen)),
+    "days": ([], lambda app: None, shows(DaysScreen)),
+    "move(1)": ([], server_row, lambda app, at: server_row(app) == at + 1),
+    "move(-1)": (["j"], server_row, lambda app, at: server_row(app) == at - 1),
+    "move_page(1)": ([], server_row, lambda app, at: server_row(app) == 2),
+    "move_page(-1)": (["end"], server_row, lambda app, _: server_row(app) == 0),
+    "first": (["end"], server_row, lambda app, _: server_row(app) == 0),
+    "last": ([], server_row, lambda app, _: server_row(app) == 2),
+    "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
+    "back": ([], lambda app: None, lambda app, _: app.screen is app.sessions_screen),
+}
+EVERYWHERE = ("pause", "interval(1)", "interval(-1)", "latency", "profile", "refresh", "palette", "help", "quit")
+"""What the sessions' table tells for all views."""
+
+
+def expected(context: Context, name: str) -> tuple[list[str], Callable[[ConsoleApp], Any], Check] | None:
+    of_context = {
+        Context.SESSIONS: SESSIONS,
+        Context.GAPS: GAPS,
+        Context.GAP: GAP,
+        Context.DAYS: DAYS,
+        Context.SERVERS: SERVERS,
+    }[context]
+    return of_context.get(name) or (SESSIONS[name] if name in EVERYWHERE else None)
+
+
+@asynccontextmanager
+async def opened(store: Path, directory: Path, context: Context) -> AsyncIterator[tuple[Pilot[int], ConsoleApp]]:
+    async with standing_still(store, directory) as (client, clock):
+        app = ConsoleApp(
+            client,
+            profile_name="test",
+            clock=clock,
+            poll_interval_seconds=60,
+            journal_path=directory / "deleted.ndjson",
+            tz=UTC,
+            profiles={"lab": "http://lab", "prod": "http://prod"},
+        )
+        async with app.run_test(size=(100, 16)) as pilot:
+            await with_figures(pilot)
+            yield pilot, app
+
+
+@pytest.mark.usefixtures("quick_keys")
+@pytest.mark.parametrize("context", list(Context))
+async def test_every_key_does_what_it_says(
+    context: Context, store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    actions = [action for action in ACTIONS if context in action.contexts and action.keys]
+    untold = [action.name for action in actions if expected(context, action.name) is None]
+    assert not untold, "every key is to be tested"
+    actions.sort(key=lambda action: action.name == "quit")
+    async with opened(store_of_an_hour, tmp_path, context) as (pilot, app):
+        for action in actions:
+            told = expected(context, action.name)
+            assert told is not None
+            before_keys, look, check = told
+            for key in action.keys.split(","):
+                directory = tmp_path / f"{action.name} {key}"
+                directory.mkdir()
+                monkeypatch.chdir(directory)
+                await as_at_first(pilot, app, context)
+                for before_key in before_keys:
+                    await pilot.press(before_key)
+                    await until(pilot, lambda: not app.reads.awaits, "what it asked for")
+                    await pilot.pause()
+                before = look(app)
+                await pilot.press(key)
+                await until(
+                    pilot,
+                    lambda check=check, before=before: check(app, before),
+                    f"{context.value}: {key} for {action.name}",
+                )
+
+
+async def test_the_gaps_of_a_cell_are_gone_through_one_by_one(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("g")
+        await until(pilot, lambda: drawn_gaps(app), "coverage")
+        await pilot.press("j", *["minus"] * 7)
+        await until(pilot, lambda: drawn_gaps(app) and cell_ms(app) == 7_200_000, "cells of two hours")
+        await pilot.press("N", "enter")
+        await until(pilot, lambda: isinstance(app.screen, GapScreen) and app.screen.is_drawn, "the gap")
+        gap = app.screen
+        assert isinstance(gap, GapScreen)
+        began = [gap.gap.from_ms]
+        for key in ("n", "n", "N"):
+            await pilot.press(key)
+            began.append(gap.gap.from_ms)
+        first, second, again, back = began
+        assert first != second
+        assert again == first, "round and round"
+        assert back == second
+
+
+def drawn_gaps(app: ConsoleApp) -> bool:
+    return isinstance(app.screen, GapsScreen) and app.screen.is_drawn and app.screen.grid_view.grid is not None
+
+
+def scrollable(app: ConsoleApp) -> bool:
+    return isinstance(app.screen, GapScreen) and app.screen.query_one("#page").max_scroll_y > 2
+
+
+async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> None:
+    """Closes whatever a key opened, and takes back what it changed."""
+    if app.return_code is not None:
+        return
+    while len(app.screen_stack) > 2:
+        app.pop_screen()
+    screen, state = app.sessions_screen, app.state
+    screen.remove_class("detail-open", "filtering")
+    state.go_on()
+    state.marks.clear()
+    state.density = Density.AUTO
+    state.view.group(False)
+    app.poller.interval_seconds, state.poll_interval_ms = 60, 60_000
+    screen.table.rows_changed()
+    screen.table.move_to(0)
+    screen.table.focus()
+    if context in (Context.GAPS, Context.GAP):
+        app.open_gaps()
+        await pilot.pause()
+        await until(pilot, lambda: drawn_gaps(app), "coverage")
+    if context is Context.GAP:
+        await pilot.press("N", "N", "enter")
+        await until(pilot, lambda: scrollable(app), "a gap that is longer than the screen")
+    elif context is Context.DAYS:
+        app.open_days()
+        await until(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
+    elif context is Context.SERVERS:
+        app.open_servers()
+    await pilot.pause()
+
+
+@pytest.mark.parametrize(("key", "seen"), [("s", "edge-2"), ("y", "Sat 21"), ("g", "edge-2")])
+async def test_a_view_is_drawn_as_soon_as_it_is_opened(
+    store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, seen: str
+) -> None:
+    monkeypatch.setattr(ConsoleApp, "_tick", lambda app: None)
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press(key)
+        await until(pilot, lambda: seen in drawn(app), "what the view shows, with no clock to draw it later")
+
+
+def drawn(app: ConsoleApp) -> str:
+    return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())
+
+
+def test_the_first_key_map_gives_no_key_twice() -> None:
+    assert why_not_keymap({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("keymap", "told"),
+    [
+        ({"nothing": "x"}, "no action 'nothing'"),
+        ({"gaps": "q"}, "given to both"),
+        ({"delete_everything": "x"}, "no action 'delete_everything'"),
+    ],
+)
+def test_a_key_map_that_cannot_be_used_says_why(keymap: dict[str, str], told: str) -> None:
+    assert told in why_not_keymap(keymap)
+
+
+async def test_a_users_key_takes_the_place_of_ours(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with standing_still(store_of_an_hour, tmp_path) as (client, clock):
+        app = ConsoleApp(
+            client, profile_name="", clock=clock, poll_interval_seconds=60, journal_path=tmp_path / "j", tz=UTC,
+            keymap={"gaps": "w", "move(1)": "n,down"},
+        )  # fmt: skip
+        async with app.run_test(size=(100, 24)) as pilot:
+            await with_figures(pilot)
+            await pilot.press("n", "n")
+            assert row(app) == 2
+            await pilot.press("g")
+            assert app.screen is app.sessions_screen
+            await pilot.press("w")
+            assert isinstance(app.screen, GapsScreen)

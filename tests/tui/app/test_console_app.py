@@ -1,0 +1,240 @@
+"""What the console does by time and attention: polls slow down unseen, a summary on return, `:arm`, `:jump`."""
+
+import asyncio
+import re
+import time
+from datetime import UTC
+from itertools import pairwise
+from pathlib import Path
+
+from textual import events
+from textual.pilot import Pilot
+from textual.widgets import Button
+
+from streamusage.client.usage_client import UsageClient
+from tests.support.canned_answers import Asked
+from tests.support.console.clocks import MovableClock
+from tests.support.plain_manager import PlainManager, wire
+from tests.tui.model.sessions.test_view import session
+from tests.tui.screens.test_sessions import console, recent, record, service_with, shown, until, with_figures
+from tui.app.console_app import ConsoleApp
+from tui.app.messages import SessionsPolled
+from tui.model.sessions.store import Change
+from tui.model.sessions.tally import Tally
+from tui.screens.confirm_delete import ConfirmDelete
+
+START = recent(200)
+
+
+async def typed(pilot: Pilot[int], command: str) -> None:
+    """A command by name."""
+    await pilot.press("colon", *("space" if key == " " else key for key in command), "enter")
+    await pilot.pause()
+
+
+def with_clock(
+    client: UsageClient, directory: Path, clock: MovableClock, *, read_only: bool = False, poll_seconds: float = 0.2
+) -> ConsoleApp:
+    return ConsoleApp(
+        client,
+        profile_name="prod",
+        clock=clock,
+        poll_interval_seconds=poll_seconds,
+        journal_path=directory / "deleted.ndjson",
+        tz=UTC,
+        read_only=read_only,
+    )
+
+
+class TimedManager(PlainManager):
+    """Notes when it was asked for the records."""
+
+    def __init__(self, *records: dict[str, object]) -> None:
+        super().__init__(*records)
+        self.asked_at_s: list[float] = []
+
+    def _answer(self, asked: Asked) -> bytes:
+        if asked.path.endswith("/usage"):
+            self.asked_at_s.append(time.monotonic())
+        return super()._answer(asked)
+
+    def rests_s(self, since: int) -> list[float]:
+        """How long it was left alone between one poll and the next, from that poll on."""
+        return [after - before for before, after in pairwise(self.asked_at_s[since:])]
+
+
+async def test_a_terminal_without_focus_is_polled_for_less_often(tmp_path: Path) -> None:
+    async with (
+        TimedManager(wire("cam")) as manager,
+        UsageClient(manager.url, manager.token) as client,
+        console(client, tmp_path).run_test(size=(80, 24)) as pilot,
+    ):
+        app = await with_figures(pilot)
+        await until(pilot, lambda: any(rest < 0.9 for rest in manager.rests_s(0)), "a poll every 0.2 s")
+        app.post_message(events.AppBlur())
+        await until(pilot, lambda: app.poller.times_slower == 5, "the blur")
+        polled = len(manager.asked_at_s) + 1  # the one that was waited for already comes in its time
+        await until(pilot, lambda: len(manager.rests_s(polled)) >= 2, "polls that go on")
+        assert min(manager.rests_s(polled)) >= 0.999, "every second instead of every 0.2 s"
+        app.poller.interval_seconds = 3600
+        app.poller.refresh()
+        polled = len(manager.asked_at_s)
+        await until(pilot, lambda: len(manager.asked_at_s) > polled and app.poller.rests, "the last for hours")
+        app.poller.interval_seconds = 0.2
+        polled = len(manager.asked_at_s)
+        app.post_message(events.AppFocus())
+        await until(pilot, lambda: len(manager.asked_at_s) > polled, "a poll at once")
+        await until(pilot, lambda: any(rest < 0.9 for rest in manager.rests_s(polled)), "a poll every 0.2 s again")
+
+
+async def test_a_service_that_takes_its_time_is_polled_for_less_often(tmp_path: Path) -> None:
+    """A large answer is not asked for again before four times as long has passed as it took."""
+    took_s = 0.3
+
+    async def slowly(asked: Asked) -> bytes:
+        given = manager._answer(asked)
+        if asked.path.endswith("/usage"):
+            await asyncio.sleep(took_s)
+        return given
+
+    async with TimedManager(wire("cam")) as manager, UsageClient(manager.url, manager.token) as client:
+        manager.answer = slowly
+        async with console(client, tmp_path).run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda: len(manager.rests_s(0)) >= 2, "three polls")
+            assert min(manager.rests_s(0)) >= 5 * took_s - 0.01, "instead of every 0.2 s"
+
+
+async def test_on_return_it_says_what_went_on_meanwhile(tmp_path: Path) -> None:
+    clock = MovableClock()
+    records = [record("old", START), record("stays", START + 1)]
+    async with (
+        service_with(tmp_path, records) as client,
+        with_clock(client, tmp_path, clock).run_test(size=(120, 24)) as pilot,
+    ):
+        app = await with_figures(pilot)
+        app.post_message(events.AppBlur())
+        await pilot.pause()
+        await client.delete_session(records[0].key)
+        await client.import_records([record("new-1", START + 2), record("new-2", START + 3)])
+        await until(pilot, lambda: len(app.state.store) == 3, "the changes")
+        clock.ahead_ms += 5 * 60_000
+        app.post_message(events.AppFocus())
+        told = "since you looked away 5 min ago: 2 ended, 1 deleted"
+        await until(pilot, lambda: any(told in line for line in shown(app)), told)
+        app.post_message(events.AppBlur())
+        await pilot.pause()
+        app.post_message(events.AppFocus())
+        await pilot.pause(0.3)
+        assert any(told in line for line in shown(app)), "who looked away for a moment is told nothing new"
+
+
+def test_the_summary_counts_what_came_and_went_and_what_failed() -> None:
+    tally = Tally()
+    live, over = session("a"), session("a", live=False)
+    tally.heard([Change(live.key, None, live)])
+    tally.begin(0)
+    tally.heard([Change(live.key, None, live), Change(over.key, live, over), Change(over.key, over, None)])
+    tally.heard([Change(live.key, live, session("a", active=9))])
+    tally.missed()
+    assert tally.end(65_000, "edge-3 owes 4:12") == (
+        "since you looked away 1 min ago: 1 started, 1 ended, 1 deleted, 1 polls failed, edge-3 owes 4:12"
+    )
+    tally.begin(0)
+    assert tally.end(9_000, "") == ""
+    assert tally.end(99_000, "") == "", "nobody looked away"
+
+
+async def test_fields_that_nobody_documented_are_told_and_counted(tmp_path: Path) -> None:
+    async with (
+        PlainManager(wire("cam") | {"region": "eu", "codec": "h264"}) as manager,
+        UsageClient(manager.url, manager.token) as client,
+        console(client, tmp_path).run_test(size=(100, 24)) as pilot,
+    ):
+        app = await with_figures(pilot)
+        assert any("unlike the documents: 2 unknown: codec, region" in line for line in shown(app))
+        await pilot.press("L")
+        page = "\n".join(str(one.render()) for one in app.screen.query("Static"))
+        assert "2 unknown: codec, region" in page
+
+
+async def test_arming_lifts_read_only_until_its_countdown_ends(tmp_path: Path) -> None:
+    clock = MovableClock()
+    async with (
+        service_with(tmp_path, [record("cam", START), record("cam-2", START)]) as client,
+        with_clock(client, tmp_path, clock, read_only=True).run_test(size=(120, 24)) as pilot,
+    ):
+        app = await with_figures(pilot)
+        await pilot.press("d")
+        assert app.screen is app.sessions_screen
+        await typed(pilot, "arm 5m")
+        assert re.search(r"ARMED (5:00|4:\d\d)", shown(app)[0])
+        clock.ahead_ms += 4 * 60_000
+        await until(pilot, lambda: re.search(r"ARMED [1-5]?\d(\.\d)? s", shown(app)[0]), "the countdown")
+        await until(pilot, lambda: app.state.freshness().allows_deletes, "a poll")
+        await pilot.press("d", "right", "enter")
+        await until(pilot, lambda: len(app.state.store) == 1, "one deleted while armed")
+        await until(pilot, lambda: app.state.freshness().allows_deletes, "a poll")
+        await pilot.press("d")
+        dialog = app.screen
+        assert isinstance(dialog, ConfirmDelete)
+        clock.ahead_ms += 60_000
+        dialog.query_one("#go", Button).press()
+        await until(pilot, lambda: dialog.query_one("#since").display, "the refusal")
+        assert "read-only again" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
+        await pilot.press("escape")
+        await until(pilot, lambda: shown(app)[0].rstrip().endswith("RO"), "read-only again")
+        await until(pilot, lambda: app.state.freshness().allows_deletes, "a poll")
+        await pilot.press("d")
+        assert app.screen is app.sessions_screen
+        assert not any("delete" in line for line in shown(app)[-1:])
+        assert len(await client.usage()) == 1
+
+
+async def test_arming_wants_a_length_and_has_an_end(tmp_path: Path) -> None:
+    clock = MovableClock()
+    async with (
+        service_with(tmp_path, []) as client,
+        with_clock(client, tmp_path, clock, read_only=True).run_test(size=(120, 24)) as pilot,
+    ):
+        app = await with_figures(pilot)
+        await typed(pilot, "arm soon")
+        assert app.state.is_read_only()
+        assert any("arm for how long? such as 5m" in line for line in shown(app))
+        await typed(pilot, "arm 7d")
+        assert 59 * 60_000 < app.state.armed_for_ms() <= 60 * 60_000
+
+
+async def test_a_jump_shows_the_table_as_it_was_then_and_live_comes_back(tmp_path: Path) -> None:
+    clock = MovableClock()
+    async with (
+        PlainManager() as manager,
+        UsageClient(manager.url, manager.token) as client,
+        with_clock(client, tmp_path, clock, poll_seconds=3600).run_test(size=(120, 24)) as pilot,
+    ):
+        app = await with_figures(pilot)
+        for minute in range(6):
+            clock.ahead_ms += 60_000
+            changed = [session(f"s{minute}", START + minute, active=minute)]
+            app.post_message(SessionsPolled(changed, [], False, clock.now_ms(), None, ""))
+            await pilot.pause()
+        assert len(app.state.store) == 6
+        await typed(pilot, "jump 3m")
+        assert app.state.timeline.back
+        assert len(app.state.store) == 3
+        assert "stepped back to" in shown(app)[0]
+        await pilot.press("d")
+        assert any("you look at the past" in line for line in shown(app))
+        await pilot.press("full_stop")
+        assert len(app.state.store) == 4
+        await pilot.press("comma", "comma")
+        assert len(app.state.store) == 2
+        await typed(pilot, "jump nonsense")
+        assert any("jump to what time?" in line for line in shown(app))
+        assert len(app.state.store) == 2
+        app.post_message(SessionsPolled([session("late", START)], [], False, clock.now_ms(), None, ""))
+        await pilot.pause()
+        assert len(app.state.store) == 2
+        assert "+1 waiting" in shown(app)[0]
+        await pilot.press("0")
+        assert len(app.state.store) == 7
+        assert "stepped back" not in shown(app)[0]

@@ -1,0 +1,178 @@
+"""Names that publishers chose to do harm, in every place where a name can show."""
+
+import contextlib
+import csv
+import io
+import json
+import logging
+import tarfile
+from datetime import UTC
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from streamusage.client.errors import UsageApiError
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.clock import SystemClock
+from streamusage.core.usage import SessionKey, UsageRecord
+from tests.support.canned_answers import CannedServer, reply
+from tests.support.plain_manager import wire
+from tests.tui.model.sessions.test_view import session
+from tests.tui.screens.test_sessions import HOSTILE, console, recent, record, service_with, shown, until, with_figures
+from tui.app.alert_delivery import escapes
+from tui.app.line_mode import LineMode
+from tui.app.messages import SessionsPolled
+from tui.app.state import ConsoleState
+from tui.config.settings import Alerts
+from tui.model.alerts import Alert
+from tui.model.sessions.store import from_record
+from tui.model.text import safe, width
+from tui.output import exports
+from tui.output.clipboard import MOST_BYTES, ClipboardError, sequence
+
+NAMES = (
+    *HOSTILE,
+    "\x1b]52;c;ZXZpbA==\x07",
+    "\x1b]0;title\x07",
+    "\x9b31m",
+    "\x07\x08\x0d\x0a\x00\x7f",
+    "[link=file:///etc/passwd]x[/link]",
+    "\u2066a\u2069\u200f\u061c",
+    "zero\u200bwidth\u200d\ufeff\u2060",
+    "ｗｉｄｅ全角👩‍👩‍👧‍👦🇩🇪",
+    "Z\u0351\u036b\u0343\u036a\u0302\u036b\u033d\u034f\u0334\u0319\u0324",
+    "\u3164\u115f\U000e0041",
+    "n" * 4096,
+    "=cmd|' /C calc'!A0",
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\tTAB",
+    "%2e%2e%2f",
+    "$(reboot)`reboot`;'\"&|",
+    "line\u2028sep\u2029",
+)
+OBEYED = set(map(chr, [*range(0x20), *range(0x7F, 0xA0)])) | set("\u061c\u200b\u200e\u200f\u2028\u2029\ufeff")
+OBEYED |= set(map(chr, [*range(0x202A, 0x202F), *range(0x2060, 0x2070)]))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_drawn_is_obeyed_by_no_terminal_and_as_wide_as_it_says(name: str) -> None:
+    drawn = safe(name)
+    assert not OBEYED & set(drawn)
+    assert width(drawn) == sum(width(part) for part in drawn) or "👩" in name or "🇩" in name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_copied_name_cannot_end_its_sequence(name: str) -> None:
+    for environment in ({}, {"TMUX": "/tmp/x"}, {"TERM": "screen-256color"}):
+        sent = sequence(name, environment)
+        inside = sent.removeprefix("\x1bPtmux;").removeprefix("\x1bP").removesuffix("\x1b\\")
+        inside = inside.replace("\x1b\x1b", "\x1b").removeprefix("\x1b]52;c;").removesuffix("\x07")
+        assert not OBEYED & set(inside)
+
+
+def test_what_a_clipboard_would_cut_is_not_sent() -> None:
+    with pytest.raises(ClipboardError, match="export"):
+        sequence("x" * (MOST_BYTES + 1), {})
+
+
+def test_no_cell_of_a_csv_is_a_formula_and_json_is_exact() -> None:
+    sessions = [session(name, 1000 + number) for number, name in enumerate(NAMES)]
+    rows = list(csv.reader(io.StringIO(exports.table_csv(sessions))))
+    assert len(rows) == len(NAMES) + 1
+    for row in rows[1:]:
+        assert not row[0].startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
+    assert [one["name"] for one in json.loads(exports.table_json(sessions))] == list(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_holds_a_name_as_one_word(name: str) -> None:
+    command = exports.curl("http://sm.example.net", "4.0", session(name))
+    assert not set("$`;'\"&|\n") & set(command.replace('--data-urlencode "accessToken=$STREAMTOP_TOKEN"', ""))
+
+
+async def test_the_screen_and_its_title_show_them_as_data(tmp_path: Path) -> None:
+    records = [record(name, recent(number + 1)) for number, name in enumerate(NAMES)]
+    async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(100, 40)) as pilot:
+        app = await with_figures(pilot)
+        assert len(app.state.store) == len(NAMES)
+        await pilot.press("home")
+        for _ in NAMES:
+            for keys in (["enter"], ["enter", "d"], ["escape", "J"], ["escape", "c"], ["escape"]):
+                await pilot.press(*keys[-1:])
+                drawn = "".join(shown(app)) + "".join(
+                    segment.text for strip in app.screen._compositor.render_strips() for segment in strip
+                )
+                assert not OBEYED & set(drawn)
+            await pilot.press("escape", "j")
+            if app.sessions_screen.table.cursor_row >= 5:
+                break
+        assert not OBEYED & set(app.title)
+
+
+def test_the_line_mode_writes_one_line_each() -> None:
+    lines: list[str] = []
+    state = ConsoleState(clock=SystemClock(), host="sm", profile_name="", poll_interval_ms=1000, tz=UTC)
+    mode = LineMode(state, lines.append)
+    mode.hear(SessionsPolled([], [], True, 1_000_000, [], ""))
+    for number, name in enumerate(NAMES):
+        one: UsageRecord = record(name, 1000 + number)
+        mode.hear(SessionsPolled([from_record(one)], [], False, 1_000_000, [], ""))
+        mode.hear(SessionsPolled([], [one.key], False, 1_000_000, [], ""))
+    assert len(lines) == len(NAMES) + 1
+    assert not OBEYED & set("".join(lines))
+
+
+async def test_logs_hold_no_character_that_a_terminal_obeys(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    body = json.dumps([wire(name, start=1000 + number) for number, name in enumerate(NAMES)])
+    async with CannedServer(lambda asked: reply(200, body)) as server, UsageClient(server.url, "t") as client:
+        records = await client.usage()
+        for record_ in records:
+            with contextlib.suppress(UsageApiError):
+                await client.usage_of(record_.stream)
+    assert len(caplog.records) > len(NAMES)
+    for entry in caplog.records:
+        assert not OBEYED & set(entry.getMessage()), entry.name
+
+
+async def test_errors_that_name_a_stream_are_fit_to_print() -> None:
+    answer = reply(500, json.dumps({"errorMessage": "".join(NAMES), "timestamp": 1}))
+    async with CannedServer(lambda asked: answer) as server, UsageClient(server.url, "t") as client:
+        for number, name in enumerate(NAMES):
+            with pytest.raises(UsageApiError) as caught:
+                await client.delete_session(SessionKey("live", name, number + 1))
+            assert not OBEYED & set(str(caught.value))
+
+
+def test_the_titles_of_terminal_and_tab_obey_nothing(tmp_path: Path) -> None:
+    for name in NAMES:
+        alert = Alert("raised", name, 60_000)
+        written = escapes(alert, Alerts(bell=True, notify="osc777"))
+        inside = written.removeprefix("\a").removeprefix("\x1b]777;notify;streamtop;").removesuffix("\a")
+        assert not (OBEYED | {";"}) & set(inside)
+
+
+def unpacked(folder: Path) -> dict[str, bytes]:
+    (path,) = folder.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        return {one.name: archive.extractfile(one).read() for one in archive.getmembers()}  # type: ignore[union-attr]
+
+
+async def test_a_bundle_keeps_them_as_they_are_within_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = [record(name, recent(number + 1)) for number, name in enumerate(NAMES)]
+    async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(100, 40)) as pilot:
+        app = await with_figures(pilot)
+        await pilot.press("B")
+        await until(pilot, lambda: list(tmp_path.glob("*.tar.gz")), "the bundle")
+        assert len(app.state.store) == len(NAMES)
+    files = unpacked(tmp_path)
+    assert all(name.startswith("streamtop-incident/") for name in files)
+    told = json.loads(files["streamtop-incident/records.json"])
+    assert sorted(one["name"] for one in told) == sorted(NAMES), "exact: it is evidence"
+    for name in ("summary.txt", "screen.svg", "records.json", "history.json"):
+        assert not {0x1B, 0x07} & set(files[f"streamtop-incident/{name}"]), name
+    ElementTree.fromstring(files["streamtop-incident/screen.svg"])

@@ -1,0 +1,96 @@
+"""A Stream Manager whose records lack a field: shown as unknown, told, and never deleted unkept."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from textual.pilot import Pilot
+
+from streamusage.client.usage_client import UsageClient
+from tests.support.plain_manager import PlainManager, wire
+from tests.support.program import Program
+from tests.tui.screens.test_sessions import console, recent, shown, until, with_figures
+from tui.app.console_app import ConsoleApp
+from tui.screens.confirm_delete import ConfirmDelete
+
+START = recent(90)
+
+
+def lacking(name: str, start: int = START) -> dict[str, object]:
+    record = wire(name, start=start)
+    del record["lostSubscribers"]
+    return record
+
+
+@asynccontextmanager
+async def looked_at(manager: PlainManager, directory: Path) -> AsyncIterator[tuple[Pilot[int], ConsoleApp]]:
+    async with (
+        manager,
+        UsageClient(manager.url, manager.token) as client,
+        console(client, directory).run_test(size=(120, 24)) as pilot,
+    ):
+        yield pilot, await with_figures(pilot)
+
+
+async def test_the_figure_is_unknown_the_notice_counts_and_the_rest_goes_on(tmp_path: Path) -> None:
+    manager = PlainManager(wire("whole", start=START), lacking("part"), lacking("part", START + 5))
+    async with looked_at(manager, tmp_path) as (pilot, app):
+        assert not app.state.failures
+        rows = {line.split()[0].removeprefix("▸"): line.split() for line in shown(app) if "live/" in line}
+        assert len(app.state.store) == 3
+        part = next(line.split() for line in shown(app) if "live/part" in line)
+        whole = next(line.split() for line in shown(app) if "live/whole" in line)
+        assert "0" not in part
+        assert part.count("–") == whole.count("–") + 1, rows
+        assert any("1 missing: lostSubscribers in 2 records" in line for line in shown(app))
+        manager.records = [wire("whole", start=START)]
+        await until(pilot, lambda: not app.state.drift, "the notice gone with its cause")
+
+
+async def test_it_is_never_deleted_unkept(tmp_path: Path) -> None:
+    manager = PlainManager(lacking("part"), wire("part", start=START + 5))
+    async with looked_at(manager, tmp_path) as (pilot, app):
+        app.sessions_screen.table.move_to_key(app.state.store.of_stream(next(iter(app.state.store)).stream)[1].key)
+        await pilot.press("d")
+        dialog = app.screen
+        assert isinstance(dialog, ConfirmDelete)
+        assert not dialog.query("#go")
+        assert "came incomplete" in "\n".join(str(one.render()) for one in dialog.query("Static"))  # type: ignore[attr-defined]
+        await pilot.press("escape", "D", "tab", *"live/part", "enter", "enter")
+        await until(pilot, lambda: len(manager.records) == 1, "the whole one deleted")
+        assert manager.records == [lacking("part")]
+    assert all("startTime=" in target for target in manager.deletes)
+
+
+async def test_one_that_lost_a_figure_since_it_was_asked_for_stays(tmp_path: Path) -> None:
+    manager = PlainManager(wire("a", start=START), wire("a", start=START + 5))
+    async with looked_at(manager, tmp_path) as (pilot, app):
+        await pilot.press("D", "tab", *"live/a", "enter")
+        manager.records[0] = lacking("a")
+        await pilot.press("enter")
+        dialog = app.screen
+        await until(pilot, lambda: dialog.query_one("#since").display, "what changed")
+        assert "1 session came without some figure and will NOT" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
+        await pilot.pause(0.3)
+        await pilot.press("enter")
+        await until(pilot, lambda: len(manager.records) == 1, "the other deleted")
+        assert manager.records == [lacking("a")]
+
+
+async def test_the_command_line_does_the_same(streamtop: Program) -> None:
+    async with PlainManager(lacking("part"), wire("part", start=START + 5)) as manager:
+        options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
+        listed = await streamtop("ls", *options)
+        assert listed.code == 0
+        assert "1 missing: lostSubscribers in 1 record" in listed.err
+        assert next(line for line in listed.out.splitlines() if f" {START}" in line).split()[-3] == "–"
+        as_csv = await streamtop("ls", "--format", "csv", *options)
+        assert f",{START},{START + 8820},8820,2,3,,4," in as_csv.out
+        everything = await streamtop("rm", "--all", "--yes", *options)
+        assert (everything.code, len(manager.records)) == (4, 2)
+        gone = await streamtop("rm", "live/part", "--yes", *options)
+        assert gone.code == 0
+        assert "came without lostSubscribers" in gone.err
+        assert manager.records == [lacking("part")]
+        assert (await streamtop("rm", "live/part", "--yes", *options)).code == 4
+        assert manager.records == [lacking("part")]

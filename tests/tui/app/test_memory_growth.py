@@ -1,0 +1,80 @@
+"""A day of polls with churn leaves the console no larger than an hour of them."""
+
+import gc
+import tracemalloc
+from datetime import UTC
+from random import Random
+
+from tests.tui.model.sessions.test_view import session
+from tui.app.messages import PollFailed, SessionsPolled
+from tui.app.state import ConsoleState
+from tui.model.sessions.store import Session
+
+POLL_MS = 2_000
+POLLS_OF_A_DAY = 24 * 3600 * 1000 // POLL_MS
+LIVE = 40
+KEPT_ENDED = 60
+
+
+class MovedClock:
+    def __init__(self) -> None:
+        self.ms = 1_795_000_000_000
+
+    def now_ms(self) -> int:
+        return self.ms
+
+    def elapsed_ms(self) -> int:
+        return self.ms
+
+    async def sleep(self, seconds: float) -> None:
+        raise NotImplementedError
+
+
+def test_a_day_of_polls_leaves_memory_flat() -> None:
+    clock, random = MovedClock(), Random(5)
+    state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=POLL_MS, tz=UTC)
+    live: dict[int, Session] = {}
+    ended: list[Session] = []
+    number = 0
+    sizes: list[int] = []
+    for poll in range(POLLS_OF_A_DAY):
+        clock.ms += POLL_MS
+        if poll % 97 == 5:
+            state.missed(PollFailed("away", False, 1000))
+            continue
+        changed, removed = [], []
+        for _ in range(2):
+            place = random.randrange(LIVE)
+            before = live.get(place)
+            if before is None or random.random() < 0.1:
+                if before is not None:
+                    over = session(before.name, before.start_time, live=False, active=0)
+                    changed.append(over)
+                    ended.append(over)
+                number += 1
+                live[place] = session(f"s{number}", clock.ms, active=1)
+            else:
+                live[place] = session(before.name, before.start_time, active=random.randrange(1000))
+            changed.append(live[place])
+        while len(ended) > KEPT_ENDED:
+            removed.append(ended.pop(0).key)
+        state.heard(SessionsPolled(changed, removed, False, clock.ms, [], ""))
+        if poll % 500 == 0:
+            state.marks.toggle(live[max(live)].key)
+        if poll == POLLS_OF_A_DAY // 4:
+            tracemalloc.start()
+        if poll in (POLLS_OF_A_DAY // 4 + 1, POLLS_OF_A_DAY // 2, POLLS_OF_A_DAY - 1):
+            gc.collect()
+            sizes.append(tracemalloc.get_traced_memory()[0])
+            if len(sizes) == 1:
+                base = _held(state)
+    tracemalloc.stop()
+    assert number > 3_000, "there is churn"
+    assert _held(state) <= base + 300, "what is kept is bounded"
+    # What was traced replaces what was there before tracing began; from the middle of the day on it does not grow.
+    assert sizes[2] < sizes[1] * 1.1 + 100_000
+
+
+def _held(state: ConsoleState) -> int:
+    """How many things the console keeps."""
+    return len(state.store) + len(state.timeline) + len(state.history._turns) + len(state.marks) + len(state.waiting)

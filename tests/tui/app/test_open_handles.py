@@ -1,0 +1,184 @@
+"""A console that is polled for hours through every kind of trouble keeps no file, no task and no thread of it.
+
+Together with `test_memory.py`, which simulates the polls of a whole day.
+"""
+
+import asyncio
+import gc
+import json
+import os
+import threading
+import weakref
+from datetime import UTC
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import NamedTuple
+
+import pytest
+
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.clock import SystemClock
+from tests.support.canned_answers import Asked, CannedServer, reply
+from tests.tui.app.test_actions import drawn_gaps, opened
+from tests.tui.screens.test_sessions import recent, until, with_figures
+from tui.app.actions import Context
+from tui.app.console_app import ConsoleApp
+from tui.model.sessions.history import PollHistory
+from tui.model.sessions.timeline import MOST_CHANGES, PollTimeline
+from tui.recording.recording import Recording
+
+ROUNDS = 7
+POLLS_A_ROUND = 60
+WARM_AFTER = 2
+KEYS = [
+    "enter",
+    "j",
+    "escape",
+    "s",
+    "escape",
+    "g",
+    "escape",
+    "y",
+    "escape",
+    "colon",
+    "escape",
+    "d",
+    "escape",
+    "D",
+    "escape",
+    "L",
+    "escape",
+    "question_mark",
+    "escape",
+    "slash",
+    "escape",
+    "p",
+    "comma",
+    "0",
+    "space",
+    "escape",
+    "B",
+]
+
+
+FAILURES = (BaseException, TracebackType, FrameType)
+
+
+class Held(NamedTuple):
+    files: int
+    tasks: int
+    threads: int
+    objects: int
+    """Of our own classes, and failures with what hangs on them. (Textual's caches of drawn lines fill up by and by.)"""
+
+
+def held() -> Held:
+    gc.collect()
+    files = len(os.listdir("/proc/self/fd"))
+    objects = sum(isinstance(each, FAILURES) or is_ours(each) for each in gc.get_objects())
+    return Held(files, len(asyncio.all_tasks()), threading.active_count(), objects)
+
+
+def is_ours(each: object) -> bool:
+    module = getattr(type(each), "__module__", "")
+    return isinstance(module, str) and module.partition(".")[0] in ("tui", "streamusage")
+
+
+def record(number: int, polls: int) -> dict[str, object]:
+    start = recent(60 + number)
+    return {
+        "name": f"cam-{number}-{polls // 40}", "scope": "live", "startTime": start, "endTime": start + 5, "duration": 5,
+        "aciveSubscribers": polls % 97, "maxSubscribers": 99, "lostSubscribers": 1, "totalSubscribers": polls,
+        "updated": start + 6, "live": number < 3, "provenance": "live",
+    }  # fmt: skip
+
+
+class Trouble(CannedServer):
+    """Our service on its worst day: every few polls something else goes wrong."""
+
+    def __init__(self) -> None:
+        super().__init__(self._answer)
+        self.polls = 0
+        self.troubles = 0
+
+    async def _answer(self, asked: Asked) -> bytes:
+        now = SystemClock().now_ms()
+        if asked.path.endswith("/changes"):
+            self.polls += 1
+            if trouble := {3: "silent", 5: "broken off", 7: "refused", 9: "broken", 11: "gone"}.get(self.polls % 13):
+                self.troubles += 1
+                if trouble == "silent":
+                    await asyncio.sleep(0.2)
+                return {
+                    "silent": b"",
+                    "broken off": reply(200, "[" * 400)[:-99],
+                    "refused": reply(500, '{"errorMessage": "busy", "timestamp": 1}'),
+                    "broken": reply(200, '{"now": 1,'),
+                    "gone": b"",
+                }[trouble]
+            records = [record(number, self.polls) for number in range(8)]
+            changes = {"now": now, "cursor": str(self.polls), "records": records, "deleted": [], "reset": True}
+            return reply(200, json.dumps(changes))
+        if asked.path.endswith("/servers"):
+            return reply(200, json.dumps({"now": now, "servers": []}))
+        if asked.path.endswith("/coverage"):
+            return reply(200, json.dumps({"now": now, "from": 0, "to": now, "servers": []}))
+        return reply(404, '{"errorMessage": "not here", "timestamp": 1}')
+
+
+@pytest.mark.usefixtures("quick_keys")
+async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    # What is kept of polls, up to a bound, is full before it is measured.
+    monkeypatch.setattr(PollTimeline.__init__, "__defaults__", (POLLS_A_ROUND, MOST_CHANGES))
+    monkeypatch.setattr(PollHistory.__init__, "__defaults__", (POLLS_A_ROUND,))
+    clock = SystemClock()
+    async with Trouble() as server, UsageClient(server.url, "t", silence_seconds=0.05) as client:
+        tape = Recording(tmp_path / "tape", clock)
+        app = ConsoleApp(
+            client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC,
+            tape=tape,
+        )  # fmt: skip
+
+        async def impatient() -> None:
+            while True:
+                app.poller.refresh()
+                await asyncio.sleep(0.002)
+
+        async with app.run_test(size=(80, 20)) as pilot:
+            await with_figures(pilot)
+            seen: list[Held] = []
+            for number in range(ROUNDS):
+                for key in KEYS:
+                    await pilot.press(key)
+                enough = server.polls + POLLS_A_ROUND
+                asking = asyncio.create_task(impatient())
+                await until(pilot, lambda enough=enough: server.polls >= enough, "the polls")
+                asking.cancel()
+                while app.screen is not app.sessions_screen:
+                    app.pop_screen()
+                    await pilot.pause()
+                for bundle in await asyncio.to_thread(lambda: list(tmp_path.glob("*.tar.gz"))):
+                    bundle.unlink()
+                if number >= WARM_AFTER:
+                    seen.append(held())
+        tape.close()
+    assert server.troubles > ROUNDS * POLLS_A_ROUND // 4
+    first, last = seen[0], seen[-1]
+    assert last.files <= first.files + 2
+    assert last.tasks <= first.tasks + 3
+    assert last.threads <= first.threads
+    assert last.objects <= first.objects + 20
+
+
+async def test_gap_views_that_were_closed_are_not_kept(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        seen = []
+        for _ in range(4):
+            await pilot.press("g")
+            await until(pilot, lambda: drawn_gaps(app), "the coverage")
+            seen.append(weakref.ref(app.screen))
+            await pilot.press("escape")
+            await until(pilot, lambda: app.screen is app.sessions_screen, "the sessions")
+        gc.collect()
+        assert not any(view() for view in seen[:-1]), "the last one was set aside, and goes with the next"

@@ -1,0 +1,124 @@
+"""A service that accepts and then says nothing, or stops in the middle of an answer: the console stays alive."""
+
+import asyncio
+import re
+from datetime import UTC
+from pathlib import Path
+
+import msgspec
+import pytest
+from textual.pilot import Pilot
+
+from streamusage.client.usage_client import UsageClient
+from tests.support.canned_answers import CannedServer, reply
+from tests.support.console.clocks import MovableClock
+from tests.tui.screens.test_sessions import recent, record, shown, until, with_figures
+from tui.app.console_app import ConsoleApp
+from tui.widgets.session_table import SessionTable
+
+SILENCE_S = 6
+"""Long enough for the keys that are pressed while an answer hangs."""
+
+
+class StallingServer(CannedServer):
+    """A plain Stream Manager. While it `stalls` it sends only so many bytes of its records, and then nothing more."""
+
+    def __init__(self) -> None:
+        records = msgspec.json.encode([record(f"cam-{number}", recent(90 + number)) for number in range(40)])
+        self._records = reply(200, records)
+        self.stalls: int | None = None
+        self.hanging = 0
+        """Answers that stopped and for which the console waits still."""
+        super().__init__(lambda asked: self._records)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            line = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            if self.stalls is not None:
+                writer.write(self._records[: self.stalls])
+                await writer.drain()
+                self.hanging += 1
+                await reader.read()  # until the console hangs up
+                self.hanging -= 1
+            elif "/api/v1/" in line:
+                writer.write(reply(404, "<html>", "text/html"))
+            else:
+                writer.write(reply(200, "[]") if "/list/stats" in line else self._records)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+def header(app: ConsoleApp) -> str:
+    return shown(app)[0]
+
+
+async def pressed(pilot: Pilot[int], key: str) -> None:
+    """A key does at once what it does."""
+    table = pilot.app.screen.query_one(SessionTable)
+    row = table.cursor_row
+    await pilot.press(key)
+    assert table.cursor_row != row
+
+
+@pytest.mark.parametrize("sent", [0, 2000], ids=["silent", "in the body"])
+async def test_the_ladder_goes_up_while_an_answer_hangs_and_every_key_works(tmp_path: Path, sent: int) -> None:
+    clock = MovableClock()
+    async with (
+        StallingServer() as server,
+        UsageClient(server.url, "t", clock=clock, silence_seconds=SILENCE_S) as client,
+    ):
+        app = ConsoleApp(
+            client, profile_name="", clock=clock, poll_interval_seconds=0.2, journal_path=tmp_path / "j", tz=UTC
+        )
+        async with app.run_test(size=(120, 24)) as pilot:
+            await with_figures(pilot)
+            server.stalls = sent
+            await until(pilot, lambda: server.hanging, "an answer that hangs")
+            clock.ahead_ms += 700
+            await until(pilot, lambda: "● live" not in header(app), "the first step up")
+            assert "▲ late" in header(app)
+            for number in range(10):
+                await pressed(pilot, "j" if number < 5 else "k")
+            clock.ahead_ms += 20_000
+            await until(pilot, lambda: "STALE 2" in header(app), "the next")
+            assert app.state.failures == 0, "no poll has failed yet"
+            assert server.hanging, "and all the keys were pressed while the answer hung"
+            await pilot.press("d")
+            assert app.screen is app.sessions_screen
+            assert any("deletes are off" in line for line in shown(app))
+            await until(pilot, lambda: app.state.failures, "the poll given up")
+            assert len(app.state.store) == 40
+            assert any("live/cam-0" in line for line in shown(app))
+            server.stalls = None
+            await pilot.press("r")
+            await until(pilot, lambda: "● live" in header(app), "live again")
+
+
+async def test_the_countdown_to_the_next_try_runs_and_then_it_tries(tmp_path: Path) -> None:
+    clock = MovableClock()
+    async with StallingServer() as server, UsageClient(server.url, "t", clock=clock, silence_seconds=0.3) as client:
+        app = ConsoleApp(
+            client, profile_name="", clock=clock, poll_interval_seconds=2.6, journal_path=tmp_path / "j", tz=UTC
+        )
+        async with app.run_test(size=(120, 24)) as pilot:
+            await with_figures(pilot)
+            server.stalls = 0
+            await pilot.press("r")
+            seen: list[int] = []
+
+            def counted() -> bool:
+                app.tell_screens(polled=False)
+                found = re.search(r"next try in (\d+) s", header(app))
+                if found and (not seen or seen[-1] != int(found[1])):
+                    seen.append(int(found[1]))
+                return app.state.failures == 2
+
+            await until(pilot, counted, "the second try")
+            assert seen[:3] == [3, 2, 1]
+            clock.ahead_ms += 600_000
+            await until(pilot, lambda: "STALE 10:" in header(app), "the age by the minute")
+            await until(pilot, lambda: "offline 10:" in header(app), "the last step, after three failures")
+            assert any("it stopped answering" in line for line in shown(app))
+            await pressed(pilot, "j")

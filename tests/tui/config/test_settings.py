@@ -1,0 +1,152 @@
+"""Which service a command speaks to, and with which token."""
+
+from pathlib import Path
+
+import pytest
+
+from tui.config.settings import DEFAULT_URL, ConnectionSettings, SettingsError, resolve
+
+PROD = """
+default_profile = "prod"
+
+[profiles.prod]
+url = "https://sm.example.net/"
+token_file = "prod-token"
+api_version = "3.1"
+read_only = true
+poll_interval = "5s"
+tz = "Europe/Berlin"
+
+[profiles.lab]
+url = "http://lab:5080"
+token_env = "LAB_TOKEN"
+"""
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of `config.toml`, empty, and an environment that says nothing."""
+    for name in ("STREAMTOP_URL", "STREAMTOP_TOKEN", "LAB_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    folder = tmp_path / "streamtop"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def prod(home: Path) -> Path:
+    (home / "config.toml").write_text(PROD)
+    secret(home / "prod-token", "prod-secret")
+    return home
+
+
+def secret(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def connection(**flags: object) -> ConnectionSettings:
+    warnings: list[str] = []
+    made = resolve(warn=warnings.append, **flags)  # type: ignore[arg-type]
+    assert warnings == []
+    return made
+
+
+def token_of(made: ConnectionSettings) -> str | None:
+    return made.token and made.token.get_secret_value()
+
+
+def test_with_nothing_given_it_is_this_machine(home: Path) -> None:
+    made = connection()
+    assert (made.url, made.token, made.profile) == (DEFAULT_URL, None, None)
+    assert made.host == "127.0.0.1:5080"
+
+
+def test_the_default_profile(prod: Path) -> None:
+    made = connection()
+    assert (made.url, token_of(made), made.profile) == ("https://sm.example.net", "prod-secret", "prod")
+    assert (made.api_version, made.read_only, made.poll_interval_s, made.tz.key) == ("3.1", True, 5.0, "Europe/Berlin")
+
+
+def test_the_environment_goes_before_the_default_profile(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMTOP_URL", "http://other:1")
+    monkeypatch.setenv("STREAMTOP_TOKEN", "from-the-environment")
+    made = connection()
+    assert (made.url, token_of(made)) == ("http://other:1", "from-the-environment")
+
+
+def test_flags_go_before_the_environment(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMTOP_URL", "http://other:1")
+    monkeypatch.setenv("STREAMTOP_TOKEN", "from-the-environment")
+    made = connection(url="http://flag:2", token_file=secret(prod / "t", "from-a-file\n"))
+    assert (made.url, token_of(made)) == ("http://flag:2", "from-a-file")
+
+
+def test_a_named_profile_goes_before_the_environment(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMTOP_URL", "http://other:1")
+    monkeypatch.setenv("LAB_TOKEN", "lab-secret")
+    made = connection(profile="lab")
+    assert (made.url, token_of(made)) == ("http://lab:5080", "lab-secret")
+
+
+@pytest.mark.parametrize("flags", [{"url": "http://elsewhere"}, {"url": "http://sm.example.net", "profile": "prod"}])
+def test_a_profiles_token_goes_to_its_own_service_only(prod: Path, flags: dict[str, str]) -> None:
+    assert connection(**flags).token is None
+
+
+def test_an_empty_variable_says_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STREAMTOP_URL", "")
+    monkeypatch.setenv("STREAMTOP_TOKEN", "")
+    assert (connection().url, connection().token) == (DEFAULT_URL, None)
+
+
+def test_a_token_file_that_others_can_read_is_used_with_a_warning(home: Path) -> None:
+    warnings: list[str] = []
+    resolve(token_file=secret(home / "t", "xyz", 0o644), warn=warnings.append)
+    assert len(warnings) == 1
+    assert str(home / "t") in warnings[0]
+    assert "xyz" not in warnings[0]
+
+
+@pytest.mark.parametrize("content", ["", "\n", "two words", "one\ntwo", "x" * 5000, "caf\xe9"])
+def test_a_token_file_without_one_token_is_named(home: Path, content: str) -> None:
+    path = home / "t"
+    path.write_bytes(content.encode("latin-1"))
+    path.chmod(0o600)
+    with pytest.raises(SettingsError, match=str(path)) as told:
+        connection(token_file=path)
+    assert not content.strip() or content.strip() not in str(told.value)
+
+
+def test_a_missing_token_file_is_named(home: Path) -> None:
+    with pytest.raises(SettingsError, match=r"nowhere: No such file"):
+        connection(token_file=home / "nowhere")
+
+
+def test_a_token_is_not_shown(prod: Path) -> None:
+    assert "prod-secret" not in repr(connection())
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        ("[profiles.a\n", "line 1"),
+        ('x = 1\n[profiles.a]\nurl = "http://h"', "x: no such setting"),
+        ('[profiles.a]\nurll = "http://h"', r"profiles\.a\.urll: no such setting"),
+        ('[profiles.a]\nurl = "h:5080"', r"profiles\.a\.url: a url starts with"),
+        ('[profiles.a]\npoll_interval = "soon"', r"profiles\.a\.poll_interval"),
+        ("[profiles.a]\npoll_interval = 0", r"profiles\.a\.poll_interval"),
+        ('[profiles.a]\ntz = "Mars/Base"', r"profiles\.a\.tz: no time zone"),
+        ('[profiles.a]\napi_version = "2.0"', r"profiles\.a\.api_version"),
+        ('[profiles.a]\ntoken = "secret"', r"profiles\.a\.token: no such setting"),
+        ('default_profile = "b"\n[profiles.a]\n', "no profile is called 'b'; there is a"),
+    ],
+)
+def test_a_wrong_config_is_named_by_file_and_place(home: Path, config: str, told: str) -> None:
+    (home / "config.toml").write_text(config)
+    with pytest.raises(SettingsError, match=told) as error:
+        connection()
+    assert str(home / "config.toml") in str(error.value)
+    assert "secret" not in str(error.value)

@@ -1,0 +1,80 @@
+"""The story of a gap with what the agent told of itself."""
+
+from streamusage.api.extension import CoverageSpan, Outage
+from streamusage.api.report import PhaseChange
+from streamusage.core.coverage import Provenance
+from tui.model.gaps.gap_timeline import story
+from tui.model.gaps.outages import attempts_in_words, outages_of, phases_told
+
+BEGAN = 1_795_262_400_000
+MINUTE = 60_000
+GAP = CoverageSpan(
+    from_ms=BEGAN,
+    to_ms=BEGAN + 10 * MINUTE,
+    state=Provenance.BACKFILLED,
+    detected_at=BEGAN + 30_000,
+    filled_at=BEGAN + 10 * MINUTE + 200,
+)
+
+
+def outage(*phases: tuple[str, int], failed: int = 9, left_out: int = 0) -> Outage:
+    changes = [PhaseChange(phase, at_ms) for phase, at_ms in phases]  # type: ignore[arg-type]
+    return Outage(
+        from_ms=changes[0].at,
+        to_ms=changes[-1].at,
+        phases=changes,
+        failed_attempts=failed,
+        error="cannot be reached",
+        left_out=left_out,
+    )
+
+
+KILLED = outage(
+    ("retrying", BEGAN + 10_000),
+    ("accumulating", BEGAN + 40_000),
+    ("retrying", BEGAN + 5 * MINUTE),
+    ("recovering", BEGAN + 10 * MINUTE),
+    ("online", BEGAN + 10 * MINUTE + 300),
+)
+
+
+def test_the_story_tells_the_agents_phases_among_what_the_service_saw() -> None:
+    told = [
+        (event.at_ms and (event.at_ms - BEGAN) // 1000, event.what.split(":")[0])
+        for event in story(GAP, None, 0, [KILLED])
+    ]
+    assert told == [
+        (0, "the last that the server had reported in time ends here"),
+        (10, "retrying"),
+        (30, "noticed"),
+        (40, "accumulating"),
+        (300, "retrying"),
+        (600, "recovering"),
+        (600, "filled"),
+        (600, "online"),
+    ]
+    words = [phase.what for phase in phases_told(KILLED)]
+    assert words[2] == "retrying: the agent was started again; its journal went on"
+    assert words[3] == "recovering: attempt 10 got through, with the delta"
+    assert attempts_in_words(KILLED) == "9 attempts failed: cannot be reached"
+
+
+def test_the_end_comes_last_also_where_the_agents_clock_is_a_little_ahead() -> None:
+    ahead = outage(("retrying", BEGAN + 10_000), ("recovering", BEGAN + 10 * MINUTE), ("online", BEGAN + 10 * MINUTE))
+    assert [event.what.split(":")[0] for event in story(GAP, None, 0, [ahead])][-3:] == [
+        "recovering",
+        "filled",
+        "online",
+    ]
+
+
+def test_only_the_outages_that_meet_the_gap_are_its() -> None:
+    before = outage(("retrying", BEGAN - MINUTE), ("recovering", BEGAN - 1))
+    after = outage(("retrying", BEGAN + 11 * MINUTE), ("recovering", BEGAN + 12 * MINUTE))
+    assert outages_of(GAP, [before, KILLED, after]) == [KILLED]
+
+
+def test_phases_that_are_not_told_are_said_to_be_missing() -> None:
+    short = outage(("retrying", BEGAN), ("accumulating", BEGAN + MINUTE), failed=1, left_out=68)
+    assert phases_told(short)[1].what.endswith("(68 earlier phases are not told)")
+    assert attempts_in_words(short).startswith("1 attempt failed")

@@ -1,0 +1,84 @@
+"""The chart of a session: which time it shows, when the peak was reached, and that no line crosses time off the air."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamusage.api.extension import History, HistoryPoint
+from streamusage.core.coverage import Provenance
+from tests.tui.model.sessions.test_view import session
+from tui.model.sessions.chart import LEAST_MS, MOST_STEPS, ChartStep, from_history, look_at
+from tui.model.sessions.sparkline import sparkline
+from tui.widgets.plot import BACKFILLED_MARK, plot
+
+MINUTE = 60_000
+NOON = 1_795_000_000_000 // MINUTE * MINUTE
+LIVE, FILLED, MISSING = Provenance.LIVE, Provenance.BACKFILLED, Provenance.MISSING
+
+
+def history(*points: tuple[int | None, Provenance | None]) -> History:
+    told = [
+        HistoryPoint(at=NOON + number * MINUTE, active=active, highest=active, state=state)
+        for number, (active, state) in enumerate(points)
+    ]
+    return History(now=NOON + len(points) * MINUTE, step_ms=MINUTE, points=told)
+
+
+def minutes(first: int, last: int) -> tuple[int, int]:
+    return NOON + first * MINUTE, NOON + last * MINUTE
+
+
+@pytest.mark.parametrize("between", [LIVE, FILLED])
+def test_between_two_sessions_the_chart_is_open(between: Provenance) -> None:
+    told = history(*[(40, LIVE)] * 6, *[(0, between)] * 8, *[(30, LIVE)] * 6)
+    chart = from_history(told, *minutes(0, 20), on_air=[minutes(0, 6), minutes(14, 20)])
+    assert [step.figure for step in chart.steps] == [40] * 6 + [None] * 8 + [30] * 6
+    assert list(chart.runs()) == [(0, 5, True), (14, 19, True)]
+    assert sparkline(chart.points(), 40)[6:14] == " " * 8
+    drawn = plot(chart, 60, 12)
+    assert not any(BACKFILLED_MARK in line for line in drawn)
+    assert all(line[21:39].strip("\u2800 ") == "" for line in drawn), "nothing is drawn while it was off the air"
+
+
+def test_nobody_watching_a_stream_on_the_air_is_a_figure() -> None:
+    told = history((4, LIVE), (0, LIVE), (0, FILLED), (4, LIVE))
+    chart = from_history(told, *minutes(0, 4), on_air=[minutes(0, 4)])
+    assert [step.figure for step in chart.steps] == [4, 0, 0, 4]
+    assert chart.steps[2].state is FILLED
+
+
+def test_figures_of_a_session_whose_record_is_gone_stay() -> None:
+    chart = from_history(history((4, LIVE), (0, LIVE), (9, LIVE)), *minutes(0, 3), on_air=[])
+    assert [step.figure for step in chart.steps] == [4, None, 9]
+
+
+def test_the_peak_has_the_time_at_which_it_was_reached() -> None:
+    told = history((9, LIVE), (3, LIVE), (5, LIVE), (8, FILLED), (8, LIVE), (2, LIVE))
+    chart = from_history(told, *minutes(0, 6))
+    assert chart.reached(8, *minutes(1, 6)) == NOON + 3 * MINUTE
+    assert chart.reached(8, *minutes(4, 6)) == NOON + 4 * MINUTE
+    assert chart.reached(3, NOON + MINUTE + 20_000, NOON + 6 * MINUTE) == NOON + MINUTE + 20_000
+    assert chart.reached(9, *minutes(1, 6)) is None, "it was another session's"
+    assert from_history(history((None, MISSING)), *minutes(0, 1)).reached(1, *minutes(0, 1)) is None
+
+
+@given(st.integers(0, 40 * 86_400_000), st.booleans())
+def test_the_whole_session_is_looked_at_in_a_bounded_number_of_steps(length_ms: int, live: bool) -> None:
+    one = session("a", NOON - length_ms, live=live, end_time=NOON)
+    look = look_at(one, NOON if live else NOON + 5 * MINUTE)
+    to_ms = NOON if look.to_ms is None else look.to_ms
+    assert (look.to_ms is None) is live
+    assert look.from_ms <= one.start_time
+    assert to_ms >= NOON
+    assert to_ms - look.from_ms >= LEAST_MS
+    assert (to_ms - look.from_ms) // look.step_ms <= MOST_STEPS + 1
+    assert look.step_ms % MINUTE == look.from_ms % look.step_ms == 0
+
+
+def test_a_look_of_a_live_session_does_not_move_within_a_step() -> None:
+    one = session("a", NOON - 600_000)
+    assert look_at(one, NOON + 1000) == look_at(one, NOON + 59_000)
+
+
+def test_steps_nobody_told_of_stay_empty() -> None:
+    assert from_history(history((4, LIVE)), *minutes(0, 3)).steps[1:] == (ChartStep(None, None), ChartStep(None, None))

@@ -1,0 +1,134 @@
+"""The filter language: what it finds, and how it says that it cannot be read."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamusage.core.coverage import Provenance
+from tests.tui.model.sessions.test_view import session
+from tui.model.sessions.filter import FilterError, parse
+
+MINUTE, HOUR = 60_000, 3_600_000
+NOW = 10 * HOUR
+
+SESSIONS = [
+    session("Cam-1", NOW - HOUR, active=10_000, lost=5, peak=20_000, total=9),
+    session("cam-22", NOW - 3 * HOUR, scope="event/day2", active=7, lost=0, provenance=Provenance.BACKFILLED),
+    session("a b", NOW - 90_000, scope="live/room1", live=False, active=None, duration_ms=80_000),
+    session("not", NOW - 26 * HOUR, live=False, active=0, peak=None, provenance=None),
+    session("x=(1)", NOW, scope="radio", active=1_500_000),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("", "Cam-1 cam-22 a·b not x=(1)"),
+        ("cam", "Cam-1 cam-22"),
+        ("CAM live", "Cam-1"),
+        ("cam or radio", "Cam-1 cam-22 x=(1)"),
+        ("cam and not live", "cam-22"),
+        ("not cam not radio", "a·b not"),
+        ("(cam or radio) active>10", "Cam-1 x=(1)"),
+        ("cam or radio active>10", "Cam-1 cam-22 x=(1)"),
+        ('"a b"', "a·b"),
+        ("'not'", "not"),
+        ('"x=(1)"', "x=(1)"),
+        ("active>10", "Cam-1 x=(1)"),
+        ("active>=10k", "Cam-1 x=(1)"),
+        ("active>10k", "x=(1)"),
+        ("active=1.5M", "x=(1)"),
+        ("active!=7", "Cam-1 not x=(1)"),
+        ("lost>=5", "Cam-1"),
+        ("peak<20,001", "Cam-1 cam-22 a·b x=(1)"),
+        ("age<2h", "Cam-1 a·b x=(1)"),
+        ("age>=1d", "not"),
+        ("age>1h30m", "cam-22 not"),
+        ("age<=90s", "a·b x=(1)"),
+        ("duration>70s state=ended", "a·b"),
+        ("dur>2h", "cam-22"),
+        ("scope=live", "Cam-1 not"),
+        ("scope=LIVE*", "Cam-1 a·b not"),
+        ("scope!=live", "cam-22 a·b x=(1)"),
+        ("name=cam-?", "Cam-1"),
+        ("name='a b'", "a·b"),
+        ("stream=event/*", "cam-22"),
+        ("state=live", "Cam-1 cam-22 x=(1)"),
+        ("state!=live", "a·b not"),
+        ("data=backfilled", "cam-22"),
+        ("name~^cam-[0-9]+$", "Cam-1 cam-22"),
+        ("name~^cam-([0-9])$", "Cam-1"),
+        ("(name~^cam-[0-9]$)", "Cam-1"),
+        ("~room", "a·b"),
+        ('not ~"a|o"', ""),
+    ],
+)
+def test_it_finds(text: str, found: str) -> None:
+    chosen = parse(text)
+    got = [one.name.replace(" ", "·") for one in SESSIONS if chosen.matches(one, NOW)]
+    assert got == found.split()
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "told"),
+    [
+        ("activ>10", (0, 8), "no field 'activ'"),
+        ("cam active>ten", (11, 14), "a number is wanted"),
+        ("age<2", (4, 5), "a length of time"),
+        ("age<2h3", (4, 7), "a length of time"),
+        ("(cam", (0, 1), "not closed"),
+        ("cam)", (3, 4), "too many"),
+        ('cam "x', (4, 5), "quote is not closed"),
+        ("cam or", (6, 7), "missing here"),
+        ("and cam", (0, 3), "missing here"),
+        ("not", (3, 4), "missing here"),
+        ("()", (1, 2), "missing here"),
+        ("scope>live", (0, 10), "scope knows"),
+        ("state=on", (6, 8), "live or ended is wanted"),
+        ("data=red", (5, 8), "backfilled"),
+        ("name~[", (5, 6), "no regular expression"),
+        ("active>", (7, 8), "a number is missing"),
+        ("=3", (0, 2), "a field is missing"),
+    ],
+)
+def test_it_says_what_is_wrong_and_where(text: str, at: tuple[int, int], told: str) -> None:
+    with pytest.raises(FilterError) as caught:
+        parse(text)
+    assert (caught.value.at, caught.value.until) == at
+    assert told in str(caught.value)
+    assert caught.value.caret(2) == " " * (2 + at[0]) + "^" * (at[1] - at[0])
+
+
+@given(st.text(alphabet="ab =<>!~\"'()[]*?0123kMhs.andortlive/", max_size=40))
+def test_every_text_is_a_filter_or_an_error_with_a_place(text: str) -> None:
+    at, chosen = 0, parse("")
+    try:
+        chosen = parse(text)
+    except FilterError as error:
+        at = error.at
+    assert 0 <= at <= len(text)
+    for one in SESSIONS:
+        chosen.matches(one, NOW)
+        chosen.found_in(one.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "drawn", "found"),
+    [
+        ("cam", "live/Cam-1", ["Cam"]),
+        ("a am", "live/cam", ["a", "am"][:1]),
+        ("not cam", "live/cam", []),
+        ("name~[0-9]+", "live/cam-22", ["22"]),
+        ("scope=live", "live/cam", []),
+        ("name=cam", "live/cam", ["cam"]),
+        ("active>1", "live/cam", []),
+        ("~x*", "live/cam", []),
+    ],
+)
+def test_what_was_looked_for_is_highlighted(text: str, drawn: str, found: list[str]) -> None:
+    assert [drawn[start:end] for start, end in parse(text).found_in(drawn)] == found
+
+
+def test_only_times_make_a_filter_move() -> None:
+    assert parse("age<2h").by_time
+    assert not parse("cam active>3").by_time

@@ -1,0 +1,102 @@
+"""Trends: what was not seen, what is owed and what was filled never look like figures."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamusage.core.coverage import Provenance
+from tests.tui.model.sessions.test_view import session
+from tui.model.sessions.history import PollHistory
+from tui.model.sessions.sparkline import BLOCKS, NoFigure, block, folded, sparkline
+from tui.model.sessions.store import SessionStore
+
+A = session("a")
+
+
+def watched(*polls: tuple[int | None, Provenance] | None, kept: int = 720) -> PollHistory:
+    """A history of one session; `None` is a poll that failed."""
+    store, history = SessionStore(), PollHistory(kept)
+    for number, poll in enumerate(polls):
+        if poll is None:
+            history.missed()
+        else:
+            history.heard(number * 1000, store.apply([session("a", active=poll[0], provenance=poll[1])]))
+    return history
+
+
+def drawn(history: PollHistory, width: int = 8, fold: int = 1) -> str:
+    return sparkline(history.points(A.key, width, fold), 7)
+
+
+LIVE, MISSING, BACKFILLED = Provenance.LIVE, Provenance.MISSING, Provenance.BACKFILLED
+
+
+def test_zero_and_little_and_much_are_told_apart() -> None:
+    assert sparkline([0, 1, 4, 7], 7) == "▁▂▅▇"
+    assert sparkline([0, 0], 0) == "▁▁"
+    assert sparkline([NoFigure.NOT_SEEN, NoFigure.MISSING, NoFigure.BACKFILLED], 9) == " ·▒"
+
+
+def test_a_session_that_does_not_change_goes_on() -> None:
+    assert drawn(watched((7, LIVE), (7, LIVE), (7, LIVE)), 5) == "  ▇▇▇"
+
+
+def test_a_failed_poll_is_a_gap() -> None:
+    assert drawn(watched((7, LIVE), None, None, (7, LIVE)), 4) == "▇  ▇"
+
+
+def test_what_is_owed_is_drawn_so_until_it_is_filled() -> None:
+    during = watched((7, LIVE), (7, MISSING), (7, MISSING))
+    assert drawn(during, 3) == "▇··"
+    after = watched((7, LIVE), (7, MISSING), (7, MISSING), (7, BACKFILLED), (7, LIVE))
+    assert drawn(after, 5) == "▇▒▒▇▇"
+
+
+def test_points_of_several_polls_do_not_change_once_past() -> None:
+    history = watched(*[(n % 8, LIVE) for n in range(12)])
+    before = history.points(A.key, 4, 3)
+    history.heard(99, [])
+    assert history.points(A.key, 5, 3)[:4] == before
+
+
+def test_a_deleted_session_is_forgotten() -> None:
+    store, history = SessionStore(), PollHistory()
+    history.heard(0, store.apply([A]))
+    history.heard(1, store.apply([], [A.key]))
+    assert drawn(history, 2) == "  "
+    assert history.times(A.key) == []
+
+
+def test_the_times_of_a_session_begin_where_it_was_first_seen() -> None:
+    store, history = SessionStore(), PollHistory()
+    history.heard(0, [])
+    history.heard(1000, store.apply([A]))
+    history.missed()
+    history.heard(3000, [])
+    assert history.times(A.key) == [(1000, 2), (3000, 2)]
+
+
+@given(st.lists(st.none() | st.tuples(st.integers(0, 9), st.sampled_from([LIVE, MISSING])), min_size=1, max_size=60))
+def test_what_is_kept_is_bounded_and_the_newest_points_are_right(polls: list[tuple[int, Provenance] | None]) -> None:
+    history = watched(*polls, kept=16)
+    newest = history.points(A.key, 1)[0]
+    if polls[-1] is None:
+        assert newest is NoFigure.NOT_SEEN
+    else:
+        assert newest == (NoFigure.MISSING if polls[-1][1] is MISSING else polls[-1][0])
+    assert len(history.points(A.key, 40)) == 40
+    assert len(history.times(A.key)) <= 16
+    assert all(len(turns) <= 2 * 16 + 1 for turns in history._turns.values())
+
+
+@given(st.integers(0, 10**9), st.integers(0, 10**9))
+def test_a_block_grows_with_its_figure(figure: int, highest: int) -> None:
+    assert block(figure, highest) in BLOCKS
+    assert BLOCKS.index(block(figure, highest)) <= BLOCKS.index(block(figure + 1, highest))
+    assert (block(figure, highest) == BLOCKS[0]) == (figure == 0)
+
+
+def test_folding_never_hides_what_is_owed() -> None:
+    assert folded([1, NoFigure.MISSING, 5]) is NoFigure.MISSING
+    assert folded([1, NoFigure.BACKFILLED]) is NoFigure.BACKFILLED
+    assert folded([NoFigure.NOT_SEEN, 5, 3]) == 5
+    assert folded([NoFigure.NOT_SEEN]) is NoFigure.NOT_SEEN

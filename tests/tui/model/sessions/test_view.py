@@ -1,0 +1,187 @@
+"""The sessions that are known, which of them are shown, and in which order."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from streamusage.api.extension import LiveStream
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import SessionKey, StreamId, UsageRecord
+from tui.model.sessions.filter import parse
+from tui.model.sessions.store import Session, SessionStore, from_record, with_live_list
+from tui.model.sessions.view import SessionColumn, SessionView
+
+
+def session(name: str = "a", start: int = 1000, scope: str = "live", **more: Any) -> Session:
+    figures: dict[str, Any] = {
+        "end_time": start + 10,
+        "duration_ms": 10,
+        "active": 2,
+        "peak": 3,
+        "lost": 1,
+        "total": 3,
+        "updated": start + 10,
+        "live": True,
+        "provenance": Provenance.LIVE,
+        "recorded": True,
+    }
+    return Session(scope=scope, name=name, start_time=start, text=f"{scope}/{name}".casefold(), **figures | more)
+
+
+def names(view: SessionView) -> list[str]:
+    return [row.name for row in view.rows(0, 100)]
+
+
+def shown(*sessions: Session) -> tuple[SessionStore, SessionView]:
+    store = SessionStore()
+    view = SessionView(store)
+    view.update(store.apply(sessions))
+    return store, view
+
+
+class TestStore:
+    def test_totals_follow_every_change(self) -> None:
+        store, _ = shown(session("a", active=5), session("b", active=7), session("c", live=False))
+        assert store.totals() == (2, 3, 12)
+        store.apply([session("a", active=5, live=False)], [session("b").key])
+        assert store.totals() == (0, 2, 0)
+
+    def test_what_did_not_change_is_no_change(self) -> None:
+        store, _ = shown(session("a"))
+        assert store.apply([session("a")]) == []
+        (change,) = store.apply([session("a", active=9)])
+        assert change.before is not None
+        assert (change.before.active, change.after and change.after.active) == (2, 9)
+
+    def test_a_reset_drops_what_is_not_there_any_more(self) -> None:
+        store, view = shown(session("a"), session("b"))
+        view.update(store.apply([session("b"), session("c")], reset=True))
+        assert sorted(names(view)) == ["b", "c"]
+
+    def test_the_sessions_of_a_stream_are_newest_first(self) -> None:
+        store, _ = shown(session("a", 1), session("a", 3), session("a", 2), session("b", 9), session("a", 5, scope="x"))
+        assert [one.start_time for one in store.of_stream(StreamId("live", "a"))] == [3, 2, 1]
+
+    def test_a_plain_live_list_adds_up_servers_and_keeps_what_is_recorded(self) -> None:
+        record = from_record(
+            UsageRecord(
+                name="a", scope="live", start_time=5, end_time=9, duration=4, active_subscribers=0,
+                max_subscribers=8, lost_subscribers=1, total_subscribers=9, updated=10,
+            )
+        )  # fmt: skip
+        rows = [
+            LiveStream(name="a", scope="/live", current_subscribers=3, start_time=7),
+            LiveStream(name="a", scope="live", current_subscribers=4, start_time=5),
+            LiveStream(name="new", scope="live", current_subscribers=1),
+        ]
+        merged = with_live_list({record.key: record}, rows)
+        known, new = merged[record.key], merged[SessionKey("live", "new", 0)]
+        assert (known.active, known.peak, known.live, known.recorded) == (7, 8, True, True)
+        assert (new.active, new.peak, new.live, new.recorded) == (1, None, True, False)
+
+
+class TestOrder:
+    def test_live_sessions_come_first_whatever_the_column(self) -> None:
+        _, view = shown(session("a", active=1), session("b", active=9, live=False), session("c", active=5))
+        assert names(view) == ["c", "a", "b"]
+        for column in SessionColumn:
+            for descending in (True, False):
+                view.sort(column, descending=descending)
+                assert names(view)[2] == "b"
+
+    def test_what_is_not_known_comes_last_both_ways(self) -> None:
+        _, view = shown(session("a", peak=None), session("b", peak=1), session("c", peak=2))
+        view.sort(SessionColumn.PEAK, descending=True)
+        assert names(view) == ["c", "b", "a"]
+        view.sort(SessionColumn.PEAK, descending=False)
+        assert names(view) == ["b", "c", "a"]
+
+    def test_ended_sessions_of_equal_figures_are_newest_first(self) -> None:
+        _, view = shown(*(session(f"s{n}", 1000 + n, live=False, active=0) for n in range(4)))
+        assert names(view) == ["s3", "s2", "s1", "s0"]
+
+    def test_the_stream_column_sorts_both_ways_in_any_case(self) -> None:
+        _, view = shown(session("b"), session("A"), session("c"))
+        view.sort(SessionColumn.STREAM, descending=False)
+        assert names(view) == ["A", "b", "c"]
+        view.sort(SessionColumn.STREAM, descending=True)
+        assert names(view) == ["c", "b", "A"]
+
+    def test_a_row_is_found_by_its_key(self) -> None:
+        _, view = shown(session("a", active=1), session("b", active=9, live=False), session("c", active=5))
+        for row in range(3):
+            found = view.at(row)
+            assert found is not None
+            assert view.row_of(found.key) == row
+        assert view.row_of(SessionKey("live", "nobody", 1)) is None
+        assert view.at(3) is None
+        assert view.at(-1) is None
+
+
+class TestFilter:
+    @pytest.mark.parametrize(
+        ("text", "found"),
+        [
+            ("", ["Cam", "[red]x", "b"]),
+            ("CAM", ["Cam"]),
+            ("cam live", ["Cam"]),
+            ("cam event", []),
+            ("[red]", ["[red]x"]),
+            ("scope=live", ["Cam", "b"]),
+            ("scope=ev*", ["[red]x"]),
+            ("name=?am", ["Cam"]),
+            ("state=ended", ["b"]),
+            ("state=live scope=live", ["Cam"]),
+            ("scope=[", []),
+        ],
+    )
+    def test_it_shows_what_matches(self, text: str, found: list[str]) -> None:
+        _, view = shown(session("Cam"), session("[red]x", scope="event/1"), session("b", live=False))
+        view.show(parse(text))
+        assert sorted(names(view)) == sorted(found)
+        assert view.hidden() == 3 - len(found)
+
+    def test_what_a_poll_brings_is_filtered_too(self) -> None:
+        store, view = shown(session("cam"), session("b"))
+        view.show(parse("cam"))
+        view.update(store.apply([session("cam-2"), session("c")], [session("cam").key]))
+        assert names(view) == ["cam-2"]
+        assert view.row_of(session("b").key) is None
+
+
+sessions = st.builds(
+    session,
+    st.sampled_from(["a", "A", "b", "Cam"]),
+    st.integers(0, 3),
+    st.sampled_from(["live", "Live"]),
+    active=st.none() | st.integers(0, 3),
+    live=st.booleans(),
+    duration_ms=st.none() | st.integers(0, 2),
+)
+polls = st.lists(st.tuples(st.lists(sessions, max_size=6), st.lists(sessions, max_size=3), st.booleans()), max_size=6)
+
+
+@settings(max_examples=200)
+@given(polls, st.sampled_from(list(SessionColumn)), st.booleans(), st.sampled_from(["", "a", "state=live"]))
+def test_an_order_kept_up_to_date_is_the_order_of_a_view_made_anew(
+    polls: list[tuple[list[Session], list[Session], bool]], column: SessionColumn, descending: bool, text: str
+) -> None:
+    store = SessionStore()
+    view = SessionView(store)
+    view.sort(column, descending=descending)
+    view.show(parse(text))
+    for changed, removed, reset in polls:
+        unique = {one.key: one for one in changed}
+        view.update(store.apply(unique.values(), [one.key for one in removed if one.key not in unique], reset=reset))
+        anew = SessionView(store)
+        anew.sort(column, descending=descending)
+        anew.show(parse(text))
+        assert view.rows(0, 100) == anew.rows(0, 100)
+        assert len(view) + view.hidden() == len(store)
+        for row, one in enumerate(view.rows(0, 100)):
+            assert view.row_of(one.key) == row
+        live = [one for one in store if one.live]
+        assert store.totals() == (len(live), len(list(store)), sum(one.active or 0 for one in live))
+        assert sorted(one.key for one in store.live()) == sorted(one.key for one in live)

@@ -1,0 +1,88 @@
+"""Figures as people read them."""
+
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from tui.model import formats
+from tui.model.staleness import StalenessLevel, freshness
+
+NOW = 1795262400000  # Sat 21 Nov 2026 12:00 UTC
+HOUR = formats.HOUR_MS
+
+
+@pytest.mark.parametrize(
+    ("length_ms", "shown"),
+    [
+        (None, "–"),
+        (0, "0s"),
+        (48_999, "48s"),
+        (36 * 60_000, "36m"),
+        (64 * 60_000, "1h04"),
+        (51 * HOUR, "2d03h"),
+        (-5000, "-5s"),
+    ],
+)
+def test_durations(length_ms: int | None, shown: str) -> None:
+    assert formats.duration(length_ms) == shown
+    assert len(formats.duration(10**17)) < 20
+
+
+@pytest.mark.parametrize(
+    ("at_ms", "shown"),
+    [
+        (NOW - HOUR, "11:00"),
+        (NOW - 18 * HOUR, "Fri 18:00"),
+        (NOW - 10 * 24 * HOUR, "11 Nov 12:00"),
+        (NOW - 400 * 24 * HOUR, "2025-10-17"),
+        (None, "–"),
+        (0, "–"),
+        (2**60, "?"),
+        (-(2**60), "?"),
+    ],
+)
+def test_moments(at_ms: int | None, shown: str) -> None:
+    assert formats.moment(at_ms, NOW, UTC) == shown
+
+
+def test_a_moment_is_in_the_zone_that_is_given() -> None:
+    assert formats.moment(NOW, NOW, ZoneInfo("Asia/Kathmandu")) == "17:45"
+
+
+def test_traffic_bandwidth_and_percent() -> None:
+    assert formats.traffic(4_210_000_000) == "4.21 GB"
+    assert formats.traffic(999) == "999 B"
+    assert formats.traffic(999_999) == "1.00 MB"
+    assert formats.bandwidth(88_123_456) == "88.1 Mbit/s"
+    assert formats.percent(99_999_999, 100_000_000) == "99.9 %"
+    assert formats.percent(1, 100_000) == "<0.1 %"
+    assert formats.percent(0, 0) == "–"
+    assert formats.percent(5, 5) == "100 %"
+
+
+def ladder(
+    elapsed_ms: int, failures: int = 0, polled_at_ms: int | None = 0, retry_at_ms: int | None = None
+) -> tuple[StalenessLevel, bool]:
+    found = freshness(
+        elapsed_ms=elapsed_ms, polled_at_ms=polled_at_ms, interval_ms=2000, failures=failures, retry_at_ms=retry_at_ms
+    )
+    return found.step, found.allows_deletes
+
+
+def test_the_ladder_is_climbed_step_by_step_and_deletes_go_off_on_the_third() -> None:
+    assert ladder(800) == (StalenessLevel.LIVE, True)
+    assert ladder(3000, failures=1) == (StalenessLevel.LATE, True)
+    assert ladder(7000) == (StalenessLevel.LATE, True)
+    assert ladder(17_000, failures=2) == (StalenessLevel.STALE, False)
+    assert ladder(60_000, failures=9) == (StalenessLevel.OFFLINE, False)
+    assert ladder(60_000) == (StalenessLevel.STALE, False)
+    assert ladder(0, polled_at_ms=None) == (StalenessLevel.WAITING, False)
+    assert ladder(0, failures=3, polled_at_ms=None) == (StalenessLevel.OFFLINE, False)
+
+
+def test_the_words_say_age_and_retry() -> None:
+    found = freshness(elapsed_ms=252_000, polled_at_ms=0, interval_ms=2000, failures=7, retry_at_ms=259_500)
+    assert found.in_words() == "offline 4:12, next try in 8 s"
+    stale = freshness(elapsed_ms=41_000, polled_at_ms=0, interval_ms=2000, failures=2, retry_at_ms=None)
+    assert stale.in_words() == "STALE 41 s, deletes off"

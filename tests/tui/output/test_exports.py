@@ -1,0 +1,106 @@
+"""The incident bundle: everything to understand what is seen, and no secret in any file of it."""
+
+import io
+import json
+import tarfile
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.clock import SystemClock
+from tests.support.canned_answers import Asked, CannedServer, reply
+from tests.support.plain_manager import wire
+from tests.tui.screens.test_sessions import recent, until, with_figures
+from tui.app.console_app import ConsoleApp
+from tui.model.redaction import redacted
+
+TOKEN = 's3/cr+et"to<k>en\\&x'
+START = recent(90)
+SECRETS = ("s3/cr", "s3%2Fcr", "hunter2", "abc123SECRET", "qwertyBEARER")
+NAMES = (
+    "rtmp://cam:hunter2@10.0.0.7/app",
+    "keynote?accessToken=abc123SECRET&x=1",
+    "a Bearer qwertyBEARER",
+    f"it is {TOKEN}",
+)
+
+
+def contents(folder: Path) -> dict[str, str]:
+    (path,) = folder.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        return {
+            member.name.removeprefix("streamtop-incident/"): archive.extractfile(member).read().decode()  # type: ignore[union-attr]
+            for member in archive.getmembers()
+        }
+
+
+async def test_no_file_of_the_archive_holds_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    records = [wire(name, start=START + number) for number, name in enumerate((*NAMES, "plain"))]
+    failing = False
+
+    def answer(asked: Asked) -> bytes:
+        if asked.path.startswith("/api/"):
+            return reply(404, "<html>", "text/html")
+        if failing:
+            said = f"no: {TOKEN}, see https://me:hunter2@sm/?token=abc123SECRET"
+            return reply(500, json.dumps({"errorMessage": said, "timestamp": 1}))
+        return reply(200, "[]" if asked.path.endswith("/stats") else json.dumps(records))
+
+    async with CannedServer(answer) as server, UsageClient(server.url, TOKEN) as client:
+        app = ConsoleApp(
+            client, profile_name="prod", clock=SystemClock(), poll_interval_seconds=0.2, journal_path=tmp_path / "j",
+            tz=UTC,
+        )  # fmt: skip
+        async with app.run_test(size=(200, 50)) as pilot:
+            await with_figures(pilot)
+            await until(pilot, lambda: len(app.state.store) == len(records), "the records")
+            records[-1]["totalSubscribers"] = 9
+            await until(pilot, lambda: any(one.total == 9 for one in app.state.store), "some history")
+            app.sessions_screen._filter('"token=abc123SECRET"')
+            failing = True
+            await until(pilot, lambda: app.state.failures, "a failure to be told")
+            await pilot.press("B")
+            await until(pilot, lambda: list(tmp_path.glob("*.tar.gz")), "the bundle")
+    files = contents(tmp_path)
+    assert set(files) == {"summary.txt", "records.json", "servers.json", "screen.svg", "history.json", "gaps.json"}
+    for name, text in files.items():
+        for secret in SECRETS:
+            assert secret not in text, f"{secret} in {name}"
+    assert "•••" in files["summary.txt"]
+    told = json.loads(files["records.json"])
+    assert len(told) == len(records), "it is still JSON, and every record is in it"
+    assert told[0]["name"] == "rtmp://•••@10.0.0.7/app"
+    assert told[1]["name"] == "keynote?accessToken=•••&x=1"
+    assert any(one["totalSubscribers"] == 9 for one in told)
+    assert json.loads(files["history.json"])
+    assert "why_not" in json.loads(files["gaps.json"])
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("https://u:p@h/x", "https://•••@h/x"),
+        ("https://token@h/x", "https://•••@h/x"),
+        ("mail me@example.net", "mail me@example.net"),
+        ("http://h:5080/a@b", "http://h:5080/a@b"),
+        ("?stream_key=1&ACCESSTOKEN=x", "?stream_key=1&ACCESSTOKEN=•••"),
+        ("access_token%3Dabc", "access_token%3D•••"),
+        ('"password=a","b"', '"password=•••","b"'),
+        ("Authorization: Bearer abc.def-123", "Authorization: Bearer •••"),
+        ("bearer of news", "bearer of news"),
+        ("tokens=5 active>3", "tokens=5 active>3"),
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden_and_its_neighbours_stay(text: str, clean: str) -> None:
+    assert redacted(text) == clean
+
+
+def test_nothing_of_an_archive_leads_out_of_its_folder(tmp_path: Path) -> None:
+    from tui.output.exports import bundle
+
+    packed = bundle({"a.txt": "x"}, 1_000, lambda text: text)
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        assert archive.getnames() == ["streamtop-incident/a.txt"]

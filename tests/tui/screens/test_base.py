@@ -1,0 +1,231 @@
+"""What holds in every view of the console, and from one to another."""
+
+import asyncio
+import re
+from datetime import date
+from pathlib import Path
+
+import pytest
+from textual import events
+
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.usage import PartialUsageRecord
+from tests.support.canned_answers import Asked, CannedServer, reply
+from tests.support.console.estate import standing_still
+from tests.tui.app.test_actions import drawn, drawn_gaps, opened
+from tests.tui.screens.test_sessions import console, until, with_figures
+from tui.app.actions import Context
+from tui.config.view_memory import ViewMemory, recall, remember
+from tui.demo.tour import TourApp
+from tui.screens.confirm_delete import ConfirmDelete
+from tui.screens.gaps import GapsScreen
+from tui.screens.page import PageScreen
+from tui.screens.picker import Picker
+from tui.screens.servers import ServersScreen
+
+
+@pytest.mark.parametrize(
+    "keys", [["g"], ["g", "N", "N", "enter"], ["s"], ["y"]], ids=["gaps", "gap", "servers", "days"]
+)
+async def test_what_became_of_a_wish_is_told_where_it_was_made(
+    store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        for key in keys:
+            await pilot.press(key)
+            await until(pilot, lambda: app.screen is not app.sessions_screen, "the view")
+            await until(pilot, lambda: not isinstance(app.screen, GapsScreen) or drawn_gaps(app), "its coverage")
+        await pilot.press("B")
+        await until(pilot, lambda: "wrote an incident bundle" in drawn(app), "where the bundle is")
+        app.state.clock.now += 9_000
+        await until(pilot, lambda: "? help" in drawn(app), "the keys again")
+        assert "wrote" not in drawn(app)
+
+
+async def test_a_gap_view_goes_on_after_another_one_over_it_was_closed(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("g")
+        await until(pilot, lambda: drawn_gaps(app), "the coverage")
+        below = app.screen
+        assert isinstance(below, GapsScreen)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, ServersScreen), "the servers")
+        await pilot.press("enter")
+        await until(pilot, lambda: app.screen is not below and drawn_gaps(app), "the coverage")
+        await pilot.press("escape", "escape")
+        await until(pilot, lambda: app.screen is below, "the first one")
+        before = below.book.now_ms
+        app.state.clock.now += 60_000
+        app.poller.refresh()
+        await until(pilot, lambda: below.book.now_ms > before, "what was heard since")
+
+
+async def test_the_backlog_of_a_server_is_told_in_reports_of_its_own_interval(
+    store_of_an_hour: Path, tmp_path: Path
+) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.resize_terminal(200, 24)
+        await pilot.press("s")
+        await until(pilot, lambda: isinstance(app.screen, ServersScreen), "the servers")
+        assert re.findall(r"(\S+) +(\d+) reports?\b", drawn(app)) == [("6:00", "6")], (
+            "one a minute; the others owe none"
+        )
+
+
+async def test_a_month_is_not_asked_for_again_while_it_is_awaited(tmp_path: Path) -> None:
+    asked: list[str] = []
+    answers = asyncio.Event()
+
+    async def answer(what: Asked) -> bytes:
+        asked.append(what.path)
+        if what.path.endswith("/changes"):
+            return reply(200, '{"now": 1, "cursor": "1", "records": [], "deleted": [], "reset": true}')
+        if what.path.endswith("/servers"):
+            return reply(200, '{"now": 1, "servers": []}')
+        if "/daily" in what.path:
+            await answers.wait()
+        return reply(500, '{"errorMessage": "busy", "timestamp": 1}')
+
+    def months() -> int:
+        return sum("/daily" in path for path in asked)
+
+    async with CannedServer(answer) as server, UsageClient(server.url, "t") as client:
+        app = console(client, tmp_path)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await with_figures(pilot)
+            for _ in range(5):
+                app.reads.month(date(2026, 11, 1))
+                await pilot.pause()
+            app.reads.month(date(2026, 10, 1))
+            await until(pilot, lambda: months() == 2, "one request for each")
+            answers.set()
+            await until(pilot, lambda: not app.reads.awaits, "the answers")
+            app.reads.month(date(2026, 11, 1))
+            await until(pilot, lambda: months() == 3, "once it has come it is asked for anew")
+
+
+async def test_the_tour_is_one_console(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with standing_still(store_of_an_hour, tmp_path) as (client, _):
+        app = TourApp(client, lambda line: None, tmp_path / "deleted.ndjson")
+        async with app.run_test(size=(80, 24)) as pilot:
+            await with_figures(pilot)
+            assert [worker.group for worker in app.workers].count("poll") == 1
+            assert app.screen_stack.count(app.sessions_screen) == 1
+
+
+async def test_what_cannot_be_copied_is_asked_for(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        sent: list[str] = []
+        app.send = sent.append  # type: ignore[method-assign]
+        await pilot.press("colon", *"copy", "space", *"nonsense", "enter")
+        await until(pilot, lambda: isinstance(app.screen, Picker), "what there is to copy")
+        assert sent == []
+        await pilot.press("enter")
+        await until(pilot, lambda: sent, "the first of it")
+
+
+@pytest.mark.parametrize("size", [(20, 5), (40, 8)], ids=str)
+async def test_a_dialog_shows_the_button_that_has_the_focus_and_scrolls(
+    store_of_an_hour: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("D")
+        assert "Cancel" in drawn(app)
+        await pilot.resize_terminal(*size)
+        await until(
+            pilot, lambda: "Cancel" in drawn(app) and "Delete all" not in drawn(app), "the focused button, not the top"
+        )
+        await pilot.press(*["up"] * 60)
+        await until(pilot, lambda: "Delete" in drawn(app) and "Cancel" not in drawn(app), "the top, by the arrows")
+        await pilot.press("tab")
+        await until(pilot, lambda: app.focused is not None and app.focused.id == "name", "the input")
+        await pilot.press("shift+tab")
+        await until(pilot, lambda: "Cancel" in drawn(app), "the button again")
+
+
+async def test_a_notice_goes_with_what_it_told_of(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("p", "d")
+        assert "deletes are off: the table is paused" in drawn(app)
+        await pilot.press("p")
+        assert "deletes are off" not in drawn(app)
+        await pilot.press("comma", "d")
+        assert "deletes are off" in drawn(app)
+        await pilot.press("0")
+        assert "deletes are off" not in drawn(app)
+
+
+def test_a_table_that_cannot_be_remembered_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "prod.json"
+    remember(path, ViewMemory(filter="cam"))
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    remember(path, ViewMemory(filter="other"))
+    assert recall(path).filter == "cam"
+    assert [one.name for one in tmp_path.iterdir()] == ["prod.json"]
+
+
+@pytest.mark.parametrize("key", ["question_mark", "f1", "L", "J", "c"])
+async def test_the_key_that_opens_a_page_closes_it(store_of_an_hour: Path, tmp_path: Path, key: str) -> None:
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        for close in (key, "escape", "q", "enter"):
+            await pilot.press(key)
+            assert isinstance(app.screen, PageScreen)
+            await pilot.press(close)
+            await until(pilot, lambda: app.screen is app.sessions_screen, f"{key} closed by {close}")
+
+
+async def test_a_dialog_that_is_left_while_it_reads_again_takes_nothing_with_it(
+    store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer may come in the very moment in which the dialog is cancelled, and its work is not ended yet."""
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("end", "d")
+        dialog = app.screen
+        assert isinstance(dialog, ConfirmDelete)
+        read_again = dialog._read_again
+
+        async def left_meanwhile() -> list[PartialUsageRecord]:
+            records = await read_again()
+            dialog.action_cancel()
+            return records
+
+        monkeypatch.setattr(dialog, "_read_again", left_meanwhile)
+        before = len(await app.client.usage())
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: app.screen is not dialog, "the dialog gone")
+        await pilot.pause(0.3)
+        assert app.screen is app.sessions_screen
+        assert len(await app.client.usage()) == before
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes"),
+    [
+        *((opens, "escape") for opens in ("L", "question_mark", "colon", "S", "C", "d", "D", "g", "s", "y")),
+        ("L", "L"),
+        ("J", "J"),
+        ("S", "enter"),
+        ("C", "enter"),
+        ("D", "enter"),
+    ],
+)
+async def test_a_key_that_is_held_down_closes_one_screen_and_no_more(
+    store_of_an_hour: Path, tmp_path: Path, opens: str, closes: str
+) -> None:
+    """Keys may come faster than screens close."""
+    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+        await pilot.press("end", opens)
+        assert app.screen is not app.sessions_screen
+        for _ in range(6):
+            app.post_message(events.Key(closes, closes if len(closes) == 1 else None))
+        await pilot.pause(0.3)
+        assert app.sessions_screen in app.screen_stack
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.sessions_screen, "the sessions")

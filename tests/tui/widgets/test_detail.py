@@ -1,0 +1,51 @@
+"""The detail of a stream beside the table: nothing runs into anything at any width, and the peak has its time."""
+
+import re
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+
+from tests.support.console.estate import standing_still
+from tests.tui.screens.test_sessions import until, with_figures
+from tui.app.console_app import ConsoleApp
+
+
+def drawn(app: ConsoleApp) -> list[str]:
+    detail = app.sessions_screen.detail
+    return ["".join(part.text for part in detail.render_line(y)).rstrip() for y in range(detail.size.height)]
+
+
+def has_history(app: ConsoleApp) -> bool:
+    """Whether the history of the session under the cursor is there, and not that of one before it."""
+    session = app.sessions_screen.table.cursor_session
+    return session is not None and session.key in app.state.stream_history
+
+
+@pytest.mark.parametrize(
+    ("columns", "height"), [(80, 24), (80, 40), (110, 24), (110, 40), (128, 40), (140, 40), (152, 40), (200, 40)]
+)
+async def test_no_figure_runs_into_its_neighbour(
+    store_of_an_hour: Path, tmp_path: Path, columns: int, height: int
+) -> None:
+    async with standing_still(store_of_an_hour, tmp_path) as (client, clock):
+        app = ConsoleApp(
+            client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC
+        )
+        async with app.run_test(size=(columns, height)) as pilot:
+            await with_figures(pilot)
+            await pilot.press("enter")
+            await until(pilot, lambda: has_history(app), "the history")
+            await pilot.pause()
+            lines = drawn(app)
+            detail = app.sessions_screen.detail
+            shown = {detail.render_line(y).cell_length for y in range(detail.size.height)}
+            assert shown == {detail.scrollable_content_region.width}, "no line goes on below the scrollbar"
+            session = app.sessions_screen.table.cursor_session
+            assert session is not None
+            text = "\n".join(lines)
+            for name, figure in (("active", session.active), ("lost", session.lost), ("total", session.total)):
+                assert re.search(rf"\b{name} {figure:,}(  |$)", text, re.MULTILINE), f"{name}: {text}"
+            assert re.search(rf"peak {session.peak:,} at \d\d:\d\d(  |$)", text, re.MULTILINE), text
+            assert re.search(r"(^|  )± one interval \(60 s\)$", text, re.MULTILINE), text
+            assert re.search(r"(^|  )session \d\d:\d\d, live \d+ (h|min)$", text, re.MULTILINE), text

@@ -1,0 +1,54 @@
+"""What stands under the gap view's grid by how much room there is, and how far a healing has come."""
+
+from streamusage.api.extension import CoverageSpan
+from streamusage.core.coverage import Interval, Provenance
+from tui.model.gaps.recovery import Recovery
+from tui.widgets.gap_foot import Lines, foot, words
+
+MINUTE = 60_000
+SPAN = CoverageSpan(from_ms=0, to_ms=MINUTE, state=Provenance.BACKFILLED)
+TOLD = [("edge-1 · backfilled · +3 connections · 4 GB out", SPAN), ("also live", SPAN), ("also lost", SPAN)]
+
+
+def block(name: str, lines: int) -> Lines:
+    return [[(f"{name}{number}", "")] for number in range(lines)]
+
+
+def texts(lines: Lines) -> list[str]:
+    return ["".join(text for text, _ in line).strip() for line in lines]
+
+
+def test_a_cell_in_words_is_wrapped_between_its_facts_and_says_what_is_cut() -> None:
+    assert texts(words(TOLD, 30, 9)) == [
+        "edge-1 · backfilled", "+3 connections · 4 GB out", "also live", "also lost",
+    ]  # fmt: skip
+    assert texts(words(TOLD, 30, 2)) == ["edge-1 · backfilled", "+3 connections · 4 GB out  … ⏎ tells all"]
+
+
+def test_blocks_stand_where_they_fit_whole_and_the_legend_at_the_bottom() -> None:
+    said, blocks, last = block("said", 2), [block("story", 3), block("delta", 4)], block("legend", 2)
+    assert texts(foot(said, None, blocks, last, 3)) == ["said0", "said1"]
+    assert texts(foot(said, None, blocks, last, 6)) == ["said0", "said1", "", "story0", "story1", "story2"]
+    nine = texts(foot(said, None, blocks, last, 9))
+    assert nine == ["said0", "said1", "", "story0", "story1", "story2", "", "legend0", "legend1"]
+    all_of_it = texts(foot(said, None, blocks, last, 20))
+    assert (len(all_of_it), all_of_it[7], all_of_it[-2:]) == (20, "delta0", ["legend0", "legend1"])
+
+
+def test_a_notice_is_never_left_out() -> None:
+    assert texts(foot(block("said", 3), ("healed", ""), [], [], 3)) == ["said0", "said1", "healed"]
+    assert texts(foot(block("said", 1), ("healed", ""), [], [], 3)) == ["said0", "healed"]
+
+
+def test_a_healing_is_told_by_how_much_of_what_was_owed_has_come() -> None:
+    healing = Recovery()
+    healing.heard([], 30 * MINUTE)
+    assert not healing.is_under_way
+    healing.heard([Interval(0, 10 * MINUTE)], 30 * MINUTE)
+    healing.heard([Interval(0, 10 * MINUTE)], 20 * MINUTE)
+    assert healing.is_under_way
+    assert healing.in_words() == "healing █████░░░░░ 20 min of 40 min owed have come in, 50.0 %"
+    healing.heard([Interval(0, 20 * MINUTE)], 0)
+    assert not healing.is_under_way
+    healing.heard([], 5 * MINUTE)
+    assert not healing.is_under_way, "another outage counts from its own beginning"

@@ -1,0 +1,273 @@
+"""The one poll loop. At most one poll is under way; a refresh asked for meanwhile is remembered, not doubled.
+
+Against our own service a poll reads what changed; against a plain Stream Manager it reads the whole list and the live
+list and works out what changed. A failed poll is posted as such and never becomes "no sessions".
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from textual.message import Message
+
+from streamusage.api.extension import LiveStream, ServerStatus
+from streamusage.client.errors import (
+    ExtensionMissingError,
+    InvalidAnswerError,
+    NotFoundError,
+    RefusedError,
+    UsageApiError,
+)
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.clock import Clock
+from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
+from tui.app.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
+from tui.model.latency import Split
+from tui.model.sessions.chart import ChartRequest
+from tui.model.sessions.store import Session, from_record, with_live_list
+from tui.model.sessions.trends import KEPT_STEPS, STEP_MS
+
+LONGEST_WAIT_SECONDS = 30.0
+SHARE_OF_TIME = 4
+"""A poll that took long is not repeated before this many times as long has passed."""
+AHEAD_MS = 3_600_000
+"""How far beyond now is asked: nothing is known of that time, and a clock that differs hides nothing."""
+_SLICE = 2_000
+"""Sessions that are worked on before the keyboard gets its turn."""
+
+NO_EXTENSION = "plain Stream Manager: no gaps, no servers; trends from own polls"
+NO_LIVE_LIST = "plain Stream Manager, live list unreadable: sessions show as they end"
+NO_HISTORY = "a plain Stream Manager keeps no history and no figures per server"
+
+
+@dataclass(frozen=True)
+class Subscriptions:
+    """What is on the screen besides the sessions, and is polled with them."""
+
+    coverage_from_ms: int | None = None
+    """Since when the gap view wants to know; `None` where it is not open."""
+    carriers_from_ms: int | None = None
+    """Since when it wants to know which server carried which stream."""
+    history_of: ChartRequest | None = None
+
+
+class Poller:
+    """Polls one service and posts what it heard. `wish` and `refresh` may be called at any time."""
+
+    def __init__(
+        self, client: UsageClient, post: Callable[[Message], object], *, interval_seconds: float, clock: Clock
+    ) -> None:
+        self._client = client
+        self._post = post
+        self._clock = clock
+        self.interval_seconds = interval_seconds
+        self.polls = 0
+        """How many polls are over, whether they succeeded or not."""
+        self.nobody_to_ask = ""
+        self.times_slower = 1
+        """How many times the interval is waited, while nobody looks."""
+        self._wanted = asyncio.Event()
+        self._under_way = False
+        self._wishes = Subscriptions()
+        self._cursor: str | None = None
+        self._listed: dict[SessionKey, Session] | None = None
+        """What the lists of a plain Stream Manager said last."""
+        self._failures = 0
+        self._trends_of: tuple[object, ...] = ()
+        """What the service's trends depended on when they were read last."""
+        self._has_trends = True
+
+    def refresh(self) -> None:
+        """Polls as soon as the poll under way, if any, is done."""
+        self._wanted.set()
+
+    @property
+    def rests(self) -> bool:
+        """Whether no poll is under way and none is asked for."""
+        return not self._under_way and not self._wanted.is_set()
+
+    def look_for_extension(self) -> None:
+        """Asks anew whether the service knows our extension, at the next poll."""
+        if self._client.has_extension is False:
+            self._client.has_extension = None
+
+    def wish(self, *, at_once: bool = True, **what: int | ChartRequest | None) -> None:
+        """Changes what else is polled, and polls at once if that asks for more, unless it can wait."""
+        wishes = replace(self._wishes, **what)  # type: ignore[arg-type]
+        if wishes != self._wishes:
+            self._wishes = wishes
+            if at_once:
+                self.refresh()
+
+    async def run(self) -> None:
+        """Polls until it is cancelled."""
+        while True:
+            self._under_way = True
+            self._wanted.clear()
+            began_ms = self._clock.elapsed_ms()
+            wait = await self._poll_once()
+            self._under_way = False
+            self.polls += 1
+            took = (self._clock.elapsed_ms() - began_ms) / 1000
+            try:
+                async with asyncio.timeout(max(wait, min(LONGEST_WAIT_SECONDS, SHARE_OF_TIME * took))):
+                    await self._wanted.wait()
+            except TimeoutError:
+                pass
+
+    async def _poll_once(self) -> float:
+        """One poll. Gives the seconds until the next."""
+        try:
+            await self._poll()
+        except UsageApiError as error:
+            self._failures += 1
+            wait = self._back_off()
+            self._post(PollFailed(str(error), isinstance(error, RefusedError), round(wait * 1000)))
+            return wait
+        self._failures = 0
+        return self.interval_seconds * self.times_slower
+
+    def _back_off(self) -> float:
+        longest = max(LONGEST_WAIT_SECONDS, self.interval_seconds)
+        wait = min(longest, max(1.0, self.interval_seconds) * 2.0 ** min(10, self._failures - 1))
+        return wait * random.uniform(0.9, 1.1)  # so that many consoles do not come back in step
+
+    async def _poll(self) -> None:
+        if self._client.has_extension is not False:
+            try:
+                await self._poll_changes()
+            except ExtensionMissingError:
+                self._cursor = None
+            else:
+                await self._poll_wishes()
+                return
+        await self._poll_lists()
+        if self._wishes.history_of is not None:
+            self._post(HistoryMissing(self._wishes.history_of.key, NO_HISTORY))
+
+    def _split(self) -> Split | None:
+        timing = self._client.records_timing
+        if timing is None:
+            return None
+        return Split(
+            timing.connect_ms, timing.first_byte_ms, timing.body_ms, timing.decode_ms, None, None, timing.answer_bytes
+        )
+
+    # Our own service
+
+    async def _poll_changes(self) -> None:
+        cursor = self._cursor
+        reset = cursor is None
+        found: dict[SessionKey, Session | None] = {}
+        while True:
+            page = await self._client.changes(cursor)
+            if page.reset:
+                reset = True
+                found.clear()
+            for start in range(0, len(page.records), _SLICE):
+                for session in map(from_record, page.records[start : start + _SLICE]):
+                    found[session.key] = session
+                await asyncio.sleep(0)
+            found.update(dict.fromkeys(page.deleted))
+            cursor = page.cursor
+            if not page.more:
+                break
+        servers = await self._client.servers()
+        # Only now, so that what a failure in between has cost is read again.
+        self._cursor, self._listed = cursor, None
+        self._post(
+            SessionsPolled(
+                changed=[session for session in found.values() if session is not None],
+                removed=[key for key, session in found.items() if session is None],
+                reset=reset,
+                now_ms=servers.now,
+                servers=servers.servers,
+                cannot_show="",
+                drift=self._client.records_drift,
+                split=self._split(),
+            )
+        )
+        await self._poll_trends(servers.now, servers.servers)
+
+    async def _poll_trends(self, now_ms: int, servers: list[ServerStatus]) -> None:
+        """Reads the trends when a minute is over, or a server owes more or less than before."""
+        depends_on = (now_ms // STEP_MS, *((server.server, server.owed_ms > 0) for server in servers))
+        if depends_on == self._trends_of or not self._has_trends:
+            return
+        to_ms = (now_ms // STEP_MS + 1) * STEP_MS
+        try:
+            trends = await self._client.trends(to_ms - KEPT_STEPS * STEP_MS, to_ms, STEP_MS)
+        except (NotFoundError, InvalidAnswerError, RefusedError):
+            self._has_trends = False  # an older service of ours: own polls stand in
+            return
+        self._trends_of = depends_on
+        self._post(TrendsPolled(trends))
+
+    async def _poll_wishes(self) -> None:
+        wishes = self._wishes
+        now_ms = self._client.service_time.now_ms if self._client.service_time else self._clock.now_ms()
+        if wishes.coverage_from_ms is not None:
+            coverage = await self._client.coverage(wishes.coverage_from_ms, now_ms + AHEAD_MS)
+            carriers = None
+            if wishes.carriers_from_ms is not None:
+                carriers = await self._client.carriers(wishes.carriers_from_ms, now_ms + AHEAD_MS)
+            self._post(CoveragePolled(coverage, carriers))
+        if wishes.history_of is not None:
+            look = wishes.history_of
+            stream = StreamId(look.key.scope, look.key.name)
+            to_ms = now_ms + look.step_ms if look.to_ms is None else look.to_ms
+            try:
+                history = await self._client.history(stream, look.from_ms, to_ms, look.step_ms)
+            except (NotFoundError, RefusedError, InvalidAnswerError, ValueError) as error:
+                self._post(HistoryMissing(look.key, str(error)))
+            else:
+                self._post(HistoryPolled(look.key, history))
+
+    # A plain Stream Manager
+
+    async def _poll_lists(self) -> None:
+        records = await self._client.usage()
+        cannot_show = NO_EXTENSION
+        live: list[LiveStream] = []
+        try:
+            live = await self._client.live_list()
+        except (RefusedError, NotFoundError, InvalidAnswerError):
+            cannot_show = NO_LIVE_LIST
+        found = await self._sessions_of(records)
+        found |= with_live_list(found, live)
+        before = self._listed
+        changed: list[Session] = []
+        sessions = list(found.items())
+        for start in range(0, len(sessions), _SLICE):
+            for key, session in sessions[start : start + _SLICE]:
+                if before is None or before.get(key) != session:
+                    changed.append(session)
+            await asyncio.sleep(0)
+        removed: list[SessionKey] = []
+        known = list(before or ())
+        for start in range(0, len(known), _SLICE):
+            removed += [key for key in known[start : start + _SLICE] if key not in found]
+            await asyncio.sleep(0)
+        heard = self._client.service_time
+        self._listed = found
+        self._post(
+            SessionsPolled(
+                changed=changed,
+                removed=removed,
+                reset=before is None,
+                now_ms=heard.now_ms if heard else None,
+                servers=None,
+                cannot_show=cannot_show,
+                drift=self._client.records_drift,
+                split=self._split(),
+            )
+        )
+
+    async def _sessions_of(self, records: list[PartialUsageRecord]) -> dict[SessionKey, Session]:
+        found: dict[SessionKey, Session] = {}
+        for start in range(0, len(records), _SLICE):
+            for session in map(from_record, records[start : start + _SLICE]):
+                found[session.key] = session
+            await asyncio.sleep(0)
+        return found

@@ -1,0 +1,42 @@
+"""`streamtop daily adjustments`: what came to closed days later."""
+
+from datetime import datetime
+
+import click
+
+from streamusage.api.daily import Adjustments
+from streamusage.client.usage_client import UsageClient
+from tui.commands.daily.tables import ledger_view
+from tui.commands.daily.window import DAY, days_or_a_week, server_option
+from tui.commands.flags import tz_option
+from tui.commands.shell import connection_options, format_option, say, talk
+from tui.config.settings import ConnectionSettings
+from tui.output import Format, print_rows
+
+
+@click.command()
+@click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
+@click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")
+@server_option
+@format_option()
+@tz_option
+@connection_options
+def adjustments(
+    connection: ConnectionSettings,
+    first: datetime | None,
+    last: datetime | None,
+    server: str | None,
+    output_format: Format,
+) -> None:
+    """Lists what came to closed days after they were closed, entry by entry, by the day that it belongs to.
+
+    The figures of an entry are what it added. In JSON, `figures` is what the whole day comes to from then on.
+    """
+
+    async def read(client: UsageClient) -> Adjustments:
+        days = await days_or_a_week(client, connection, first, last)
+        return await client.adjustments(*days, connection.tz.key, server=server)
+
+    entries = talk(connection, read).adjustments
+    print_rows(entries, ledger_view(entries, connection.tz), output_format)
+    say(f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}, {connection.tz.key}")

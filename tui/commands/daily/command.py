@@ -1,0 +1,116 @@
+"""`streamtop daily`: daily statistics, with the coverage that they rest on."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+import click
+
+from streamusage.api.daily import Daily, DailySums
+from streamusage.client.usage_client import UsageClient
+from tui.commands.daily.adjustments import adjustments
+from tui.commands.daily.close import close
+from tui.commands.daily.export import export, verify
+from tui.commands.daily.final_days import refuse_unless_final
+from tui.commands.daily.tables import daily_view, sums_view
+from tui.commands.daily.window import DAY, Days, days_or_a_week, server_option
+from tui.commands.flags import tz_option
+from tui.commands.shell import connection_options, counted, format_option, say, talk
+from tui.commands.subcommands import WithSubcommands
+from tui.config.settings import ConnectionSettings
+from tui.output import Format, print_rows
+
+SUBCOMMANDS: dict[str, click.Command] = {
+    "close": close,
+    "adjustments": adjustments,
+    "export": export,
+    "verify": verify,
+}
+
+
+class _Read(NamedTuple):
+    days: Days
+    daily: Daily | None
+    sums: DailySums | None
+
+
+@click.command(cls=WithSubcommands, subcommands=SUBCOMMANDS)
+@click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
+@click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")
+@server_option
+@click.option("--by", type=click.Choice(["day", "month"]), help="Add up: a row a day or a month.")
+@click.option("--group", type=click.Choice(["server", "role", "all"]), help="Add up: a row a server, a role, or one.")
+@click.option("--final-only", is_flag=True, help="Refuse if any of the days is not final, and say why.")
+@format_option()
+@tz_option
+@connection_options
+def daily(
+    connection: ConnectionSettings,
+    first: datetime | None,
+    last: datetime | None,
+    server: str | None,
+    by: Literal["day", "month"] | None,
+    group: Literal["server", "role", "all"] | None,
+    final_only: bool,
+    output_format: Format,
+) -> None:
+    """Lists the daily statistics of each server: connections, traffic, peak bandwidth and view time.
+
+    A connection counts in the day in which it starts; view time is split at midnight. Days are those of the time zone.
+    ACCOUNTED is the share of the day that was seen live or backfilled; a day below 100 % is not complete. 95TH is the
+    95th percentile of five-minute averages, SAMPLES how many of them it rests on.
+
+    A day is provisional while figures of it are owed, final once it is closed, and adjusted where something came later:
+    then the closed figures are listed, and what came stands beside them. WAITS FOR names who owes figures of a day.
+
+    \b
+    Below it:
+      streamtop daily close        close a day by hand, with what is there
+      streamtop daily adjustments  what came to closed days later
+      streamtop daily export       sign off: a statement of final days
+      streamtop daily verify       whether a statement is as it was signed off
+
+    \b
+    Examples:
+      streamtop daily
+      streamtop daily --from 2026-11-01 --to 2026-11-30 --tz Europe/Berlin
+      streamtop daily --from 2026-11-01 --to 2026-11-30 --by month --group all
+      streamtop daily --from 2026-11-01 --to 2026-11-30 --final-only --format csv > nov.csv
+    """
+
+    async def read(client: UsageClient) -> _Read:
+        days = await days_or_a_week(client, connection, first, last)
+        tz = connection.tz.key
+        sums = None
+        if by is not None or group is not None:
+            sums = await client.daily_sums(*days, tz, by=by or "day", group=group or "server", server=server)
+        each = await client.daily(*days, tz, server=server) if sums is None or final_only else None
+        return _Read(days, each, sums)
+
+    days, each, sums = talk(connection, read)
+    if final_only and each is not None:
+        refuse_unless_final(each, days, connection)
+    if sums is not None:
+        print_rows(sums.sums, sums_view(sums.sums, group or "server"), output_format)
+        say(f"{counted(len(sums.sums), 'sum')}, {days.first} to {days.last}, {connection.tz.key}")
+    elif each is not None:
+        told = each.days
+        print_rows(told, daily_view(told), output_format)
+        servers = counted(len({day.server for day in told}), "server")
+        say(f"{counted(len(told), 'day')} of {servers}, {connection.tz.key}{_notes(each)}")
+
+
+def _notes(daily: Daily) -> str:
+    notes = [
+        f"; {counted(len(days), 'day')} {words}"
+        for days, words in (
+            (_in_state(daily, "provisional"), "provisional"),
+            (_in_state(daily, "adjusted"), "adjusted after closing"),
+        )
+        if days
+    ]
+    return "".join(notes)
+
+
+def _in_state(daily: Daily, state: str) -> Sequence[str]:
+    return [day.day for day in daily.days if day.state == state]

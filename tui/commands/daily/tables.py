@@ -1,0 +1,198 @@
+"""How daily statistics, their sums and the ledger are shown: columns of the table and fields of the CSV. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+from zoneinfo import ZoneInfo
+
+from streamusage.api.daily import DailyStatistics, LedgerEntry, Percentile, SummedStatistics
+from tui.commands.tables import time_text
+from tui.model import formats
+from tui.model.daily.days import accounted, named
+from tui.model.formats import UNKNOWN
+from tui.output import CsvField, TableColumn, View, same_named
+
+Figures = TypeVar("Figures", DailyStatistics, SummedStatistics)
+
+
+def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
+    """Daily statistics, the coverage they rest on beside the figures."""
+    return View(
+        columns=[
+            TableColumn("SERVER", lambda day: day.server),
+            TableColumn("DAY", lambda day: day.day),
+            TableColumn("STATE", lambda day: day.state),
+            *_figure_columns(shown),
+            *_beside(shown),
+        ],
+        fields=[
+            *same_named("server", "day", "tz", "state"),
+            *_figure_fields(shown),
+            CsvField("closed_at", lambda day: day.closed.at if day.closed else None),
+            CsvField("closed_by", lambda day: day.closed.by or day.closed.rule if day.closed else None),
+            CsvField("revision", lambda day: day.closed.revision if day.closed else None),
+            CsvField("adjustment_at", lambda day: day.adjustment.at if day.adjustment else None),
+            CsvField("adjustment_connections", lambda day: day.adjustment.connections if day.adjustment else None),
+            CsvField("adjustment_bytes_in", lambda day: day.adjustment.bytes_in if day.adjustment else None),
+            CsvField("adjustment_bytes_out", lambda day: day.adjustment.bytes_out if day.adjustment else None),
+            CsvField("adjustment_view_time_ms", lambda day: day.adjustment.view_time_ms if day.adjustment else None),
+            CsvField("waiting_for", lambda day: " ".join(day.waiting_for) or None),
+            *_protocol_fields(shown),
+        ],
+    )
+
+
+def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStatistics]:
+    """Sums of days, the coverage they rest on beside the figures."""
+    return View(
+        columns=[
+            TableColumn(group.upper() if group != "all" else "GROUP", lambda row: row.group),
+            TableColumn("PERIOD", lambda row: row.period),
+            TableColumn("DAYS", lambda row: formats.count(row.days), figure=True),
+            TableColumn("SERVERS", lambda row: formats.count(row.servers), figure=True),
+            TableColumn("STATE", lambda row: row.state),
+            *_figure_columns(shown),
+            *_beside(shown),
+        ],
+        fields=[
+            *same_named("group", "period"),
+            CsvField("from", lambda row: row.first_day),
+            CsvField("to", lambda row: row.last_day),
+            *same_named("tz", "state", "days", "servers"),
+            *_figure_fields(shown),
+            CsvField("adjustment_connections", lambda row: row.adjustment.connections if row.adjustment else None),
+            CsvField("adjustment_bytes_in", lambda row: row.adjustment.bytes_in if row.adjustment else None),
+            CsvField("adjustment_bytes_out", lambda row: row.adjustment.bytes_out if row.adjustment else None),
+            CsvField("adjustment_view_time_ms", lambda row: row.adjustment.view_time_ms if row.adjustment else None),
+            CsvField("waiting_for", lambda row: " ".join(row.waiting_for) or None),
+            *_protocol_fields(shown),
+        ],
+    )
+
+
+def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]:
+    """What came to closed days later. The protocols become columns of the CSV, last and in order."""
+    protocols = sorted({name for entry in shown for name in entry.connections_by_protocol})
+    return View(
+        columns=[
+            TableColumn("SERVER", lambda entry: entry.server),
+            TableColumn("DAY", lambda entry: entry.day),
+            TableColumn("ENTRY", lambda entry: formats.count(entry.entry), figure=True),
+            TableColumn(f"CAME ({tz.key})", lambda entry: time_text(entry.at, tz)),
+            TableColumn("CONNECTIONS", lambda entry: _signed(entry.connections, formats.count), figure=True),
+            TableColumn("IN", lambda entry: _signed(entry.bytes_in, formats.traffic), figure=True),
+            TableColumn("OUT", lambda entry: _signed(entry.bytes_out, formats.traffic), figure=True),
+            TableColumn("VIEW TIME", lambda entry: _signed(entry.view_time_ms, formats.duration), figure=True),
+            TableColumn("ACCOUNTED NOW", lambda entry: accounted(entry.figures.coverage), figure=True),
+        ],
+        fields=[
+            *same_named("server", "day", "tz", "entry", "at", "connections", "bytes_in", "bytes_out", "view_time_ms"),
+            *(CsvField(f"connections_by_protocol_{name}", _entry_protocol(name)) for name in protocols),
+        ],
+    )
+
+
+def _figure_columns(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
+    return [
+        TableColumn("ACCOUNTED", lambda row: accounted(row.coverage), figure=True),
+        TableColumn("CONNECTIONS", _known(lambda row: formats.count(row.connections)), figure=True),
+        TableColumn("IN", _known(lambda row: formats.traffic(row.bytes_in)), figure=True),
+        TableColumn("OUT", _known(lambda row: formats.traffic(row.bytes_out)), figure=True),
+        TableColumn("PEAK IN", _known(lambda row: _bandwidth(row.peak_in_bps)), figure=True),
+        TableColumn("PEAK OUT", _known(lambda row: _bandwidth(row.peak_out_bps)), figure=True),
+        TableColumn("95TH OUT", lambda row: _bandwidth(_percentile(row).out_bps), figure=True),
+        TableColumn("SAMPLES", _samples, figure=True),
+        TableColumn("VIEW TIME", _known(lambda row: formats.duration(row.view_time_ms)), figure=True),
+        TableColumn("AVERAGE", _average, figure=True),
+        TableColumn("BACKFILLED OUT", _known(lambda row: formats.traffic(row.backfilled.bytes_out)), figure=True),
+    ]
+
+
+def _known(text: Callable[[DailyStatistics | SummedStatistics], str]) -> Callable[[Figures], str]:
+    """A figure in words, and none where nothing of the time has come: that is no zero."""
+
+    def shown(row: Figures) -> str:
+        covered = row.coverage
+        something = covered.live_ms or covered.backfilled_ms or covered.partial_ms
+        nothing_came = not something and (covered.missing_ms or covered.lost_ms or covered.held_ms)
+        return UNKNOWN if nothing_came else text(row)
+
+    return shown
+
+
+def _beside(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
+    """What stands beside the figures, where any of the rows has it: what came later, and what it waits for."""
+    columns: list[TableColumn[Figures]] = []
+    if any(row.adjustment is not None for row in shown):
+        columns.append(TableColumn("ADJUSTED OUT", _adjusted_out, figure=True))
+    if any(row.waiting_for for row in shown):
+        columns.append(TableColumn("WAITS FOR", lambda row: named(row.waiting_for) if row.waiting_for else ""))
+    return columns
+
+
+def _figure_fields(shown: Sequence[Figures]) -> list[CsvField[Figures]]:
+    return [
+        *same_named(
+            "connections",
+            "bytes_in",
+            "bytes_out",
+            "peak_in_bps",
+            "peak_in_at",
+            "peak_out_bps",
+            "peak_out_at",
+            "view_time_ms",
+            "average_view_time_ms",
+        ),
+        CsvField("coverage_live_ms", lambda row: row.coverage.live_ms),
+        CsvField("coverage_backfilled_ms", lambda row: row.coverage.backfilled_ms),
+        CsvField("coverage_partial_ms", lambda row: row.coverage.partial_ms),
+        CsvField("coverage_missing_ms", lambda row: row.coverage.missing_ms),
+        CsvField("coverage_lost_ms", lambda row: row.coverage.lost_ms),
+        CsvField("coverage_held_ms", lambda row: row.coverage.held_ms),
+        CsvField("backfilled_connections", lambda row: row.backfilled.connections),
+        CsvField("backfilled_bytes_in", lambda row: row.backfilled.bytes_in),
+        CsvField("backfilled_bytes_out", lambda row: row.backfilled.bytes_out),
+        CsvField("backfilled_view_time_ms", lambda row: row.backfilled.view_time_ms),
+        CsvField("percentile_95_in_bps", lambda row: _percentile(row).in_bps),
+        CsvField("percentile_95_out_bps", lambda row: _percentile(row).out_bps),
+        CsvField("percentile_95_samples", lambda row: _percentile(row).samples),
+        CsvField("percentile_95_expected_samples", lambda row: _percentile(row).expected_samples),
+    ]
+
+
+def _protocol_fields(shown: Sequence[Figures]) -> list[CsvField[Figures]]:
+    protocols = sorted({name for row in shown for name in row.connections_by_protocol})
+    return [CsvField(f"connections_by_protocol_{name}", _protocol(name)) for name in protocols]
+
+
+def _protocol(name: str) -> Callable[[DailyStatistics | SummedStatistics], int]:
+    return lambda row: row.connections_by_protocol.get(name, 0)
+
+
+def _entry_protocol(name: str) -> Callable[[LedgerEntry], int]:
+    return lambda entry: entry.connections_by_protocol.get(name, 0)
+
+
+def _percentile(row: DailyStatistics | SummedStatistics) -> Percentile:
+    return row.percentile_95 or Percentile()
+
+
+def _samples(row: DailyStatistics | SummedStatistics) -> str:
+    percentile = _percentile(row)
+    return f"{formats.count(percentile.samples)}/{formats.count(percentile.expected_samples)}"
+
+
+def _bandwidth(bps: int | None) -> str:
+    return UNKNOWN if bps is None else formats.bandwidth(bps)
+
+
+def _average(row: DailyStatistics | SummedStatistics) -> str:
+    average = row.average_view_time_ms
+    return UNKNOWN if average is None else formats.duration_in_words(round(average))
+
+
+def _adjusted_out(row: DailyStatistics | SummedStatistics) -> str:
+    return "" if row.adjustment is None else _signed(row.adjustment.bytes_out, formats.traffic)
+
+
+def _signed(figure: int, text: Callable[[int], str]) -> str:
+    return f"-{text(-figure)}" if figure < 0 else f"+{text(figure)}"

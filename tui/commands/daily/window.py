@@ -1,0 +1,48 @@
+"""The days that a command is about: `--from`, `--to`, `--server`, and what they stand for."""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+import click
+
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.days import day_of
+from tui.config.settings import ConnectionSettings
+
+DAY = click.DateTime(["%Y-%m-%d"])
+MOST_DAYS = 366
+DAYS_BY_DEFAULT = 7
+
+
+class Days(NamedTuple):
+    """The days from `first` to `last`, both included."""
+
+    first: date
+    last: date
+
+
+def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--server", metavar="NAME", help="Only this server.")(command)
+
+
+def checked(first: date, last: date) -> Days:
+    """The days, where there are any and not too many."""
+    if first > last:
+        raise click.UsageError(f"--from {first} is after --to {last}")
+    if (last - first).days >= MOST_DAYS:
+        raise click.UsageError(f"{first} to {last} is more than {MOST_DAYS} days; ask for less at once")
+    return Days(first, last)
+
+
+async def days_or_a_week(
+    client: UsageClient, connection: ConnectionSettings, first: datetime | None, last: datetime | None
+) -> Days:
+    """The days that were asked for; where no end is, up to today by the service's clock, where no start is, a week."""
+    last_day = last.date() if last is not None else day_of((await client.servers()).now, connection.tz)
+    first_day = first.date() if first is not None else _days_before(last_day, DAYS_BY_DEFAULT - 1)
+    return checked(first_day, last_day)
+
+
+def _days_before(day: date, days: int) -> date:
+    return day - timedelta(days=min(days, (day - date.min).days))

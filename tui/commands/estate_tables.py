@@ -1,0 +1,94 @@
+"""How servers, orphans and the audit log are shown: their columns as a table and their fields as CSV. Pure."""
+
+from zoneinfo import ZoneInfo
+
+from streamusage.api.extension import AuditEntry, Orphan, ServerStatus
+from tui.commands.streams import written
+from tui.commands.tables import time_text
+from tui.model import formats
+from tui.model.formats import UNKNOWN
+from tui.output import CsvField, TableColumn, View, same_named
+
+
+def server_view(tz: ZoneInfo) -> View[ServerStatus]:
+    """Servers, each with the instant before which it owes nothing more."""
+    return View(
+        columns=[
+            TableColumn("SERVER", lambda server: server.server),
+            TableColumn("ROLE", lambda server: server.role),
+            TableColumn("STATE", lambda server: f"removed {server.removed}" if server.removed else server.state),
+            TableColumn(f"WATERMARK ({tz.key})", lambda server: _time(server.watermark, tz)),
+            TableColumn(
+                "OWES", lambda server: formats.duration_in_words(server.owed_ms) if server.owed_ms else "", figure=True
+            ),
+            TableColumn(f"LAST SYNC-UP ({tz.key})", lambda server: _time(server.last_sync_at, tz)),
+            TableColumn("PHASE", lambda server: server.phase),
+            TableColumn("ACTIVE", lambda server: formats.count(server.active_subscribers), figure=True),
+        ],
+        fields=[
+            *same_named(
+                "server",
+                "role",
+                "state",
+                "since",
+                "last_sync_at",
+                "watermark",
+                "sync_interval_ms",
+                "phase",
+                "epoch",
+                "revision",
+                "owed_ms",
+                "active_subscribers",
+                "clock_offset_ms",
+                "removed",
+                "removed_at",
+            ),
+        ],
+    )
+
+
+def orphan_view(tz: ZoneInfo) -> View[Orphan]:
+    """What came of deleted records."""
+    return View(
+        columns=[
+            TableColumn("STREAM", lambda orphan: written(orphan.stream)),
+            TableColumn(f"STARTED ({tz.key})", lambda orphan: time_text(orphan.start_time, tz)),
+            TableColumn("SERVER", lambda orphan: orphan.server),
+            TableColumn("TOTAL", lambda orphan: formats.count(orphan.total), figure=True),
+            TableColumn("HIGHEST", lambda orphan: formats.count(orphan.highest), figure=True),
+            TableColumn(f"FIRST CAME ({tz.key})", lambda orphan: time_text(orphan.first_at, tz)),
+            TableColumn(f"LAST CAME ({tz.key})", lambda orphan: time_text(orphan.last_at, tz)),
+        ],
+        fields=[
+            *same_named("scope", "name"),
+            CsvField("startTime", lambda orphan: orphan.start_time),
+            CsvField("server", lambda orphan: orphan.server),
+            CsvField("endTime", lambda orphan: orphan.end_time),
+            *same_named("active", "highest", "total", "first_at", "last_at"),
+        ],
+    )
+
+
+def audit_view(tz: ZoneInfo) -> View[AuditEntry]:
+    """The audit log."""
+    return View(
+        columns=[
+            TableColumn(f"AT ({tz.key})", lambda entry: time_text(entry.at, tz)),
+            TableColumn("WHO", lambda entry: entry.who),
+            TableColumn("OPERATION", lambda entry: entry.operation),
+            TableColumn("RECORDS", lambda entry: formats.count(entry.records), figure=True),
+            TableColumn("OF", lambda entry: f"{entry.scope}/{entry.name}" if entry.scope else entry.name),
+            TableColumn(
+                "START TIME", lambda entry: "" if entry.start_time is None else str(entry.start_time), figure=True
+            ),
+        ],
+        fields=[
+            *same_named("at", "who", "operation", "scope", "name"),
+            CsvField("startTime", lambda entry: entry.start_time),
+            CsvField("records", lambda entry: entry.records),
+        ],
+    )
+
+
+def _time(at_ms: int | None, tz: ZoneInfo) -> str:
+    return UNKNOWN if at_ms is None else time_text(at_ms, tz)

@@ -1,0 +1,201 @@
+"""How usage records and gaps are shown: their columns as a table and their fields as CSV. Pure."""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from streamusage.api.extension import Outage, ServerCoverage, SessionRecord
+from streamusage.api.report import AgentPhase
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import PartialUsageRecord, UsageRecord
+from tui.commands.streams import written
+from tui.model import formats
+from tui.model.formats import UNKNOWN
+from tui.model.gaps.outages import outages_of
+from tui.output import CsvField, TableColumn, View, same_named
+
+PHASES: tuple[AgentPhase, ...] = ("retrying", "accumulating", "recovering", "online")
+
+
+class Brought(msgspec.Struct, frozen=True, kw_only=True):
+    """What filling a gap added."""
+
+    connections: int
+    connections_by_protocol: dict[str, int]
+    bytes_in: int
+    bytes_out: int
+    peak_in_bps: int | None
+    peak_out_bps: int | None
+    view_time_ms: int
+
+
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
+    """A span of a server's time as `streamtop gaps` prints it."""
+
+    server: str
+    from_ms: int = msgspec.field(name="from")
+    to_ms: int = msgspec.field(name="to")
+    state: Provenance
+    detected_at: int | None
+    filled_at: int | None
+    reason: str | None
+    delta: Brought | None
+    outages: list[Outage]
+    """What the server's agent told of its failed sync-ups in the gap."""
+
+    @property
+    def failed_attempts(self) -> int | None:
+        """How many sync-ups failed; `None` where the agent told nothing, or has not told yet."""
+        return sum(outage.failed_attempts for outage in self.outages) if self.outages else None
+
+
+def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
+    """The spans of all servers in one list. One that was seen live is no gap, and left out unless asked for."""
+    return [
+        Gap(
+            server=server.server,
+            from_ms=span.from_ms,
+            to_ms=span.to_ms,
+            state=span.state,
+            detected_at=span.detected_at,
+            filled_at=span.filled_at,
+            reason=span.reason,
+            delta=None if span.delta is None else msgspec.convert(span.delta, Brought, from_attributes=True),
+            outages=[] if span.state is Provenance.LIVE else outages_of(span, server.outages),
+        )
+        for server in servers
+        for span in server.spans
+        if with_live or span.state is not Provenance.LIVE
+    ]
+
+
+RECORD_FIELDS: Sequence[CsvField[Any]] = (
+    *same_named("name", "scope"),
+    CsvField("startTime", lambda record: record.start_time),
+    CsvField("endTime", lambda record: record.end_time),
+    CsvField("duration", lambda record: record.duration),
+    CsvField("aciveSubscribers", lambda record: record.active_subscribers),
+    CsvField("maxSubscribers", lambda record: record.max_subscribers),
+    CsvField("lostSubscribers", lambda record: record.lost_subscribers),
+    CsvField("totalSubscribers", lambda record: record.total_subscribers),
+    CsvField("updated", lambda record: record.updated),
+)
+"""A usage record's fields by their documented names, in the documented order."""
+
+
+def session_view(tz: ZoneInfo) -> View[PartialUsageRecord]:
+    """Sessions; JSON and CSV have the documented names and order."""
+    return View(
+        document=lambda record: documented(record) if isinstance(record, UsageRecord) else record,
+        columns=[
+            TableColumn("STREAM", lambda record: written(record.stream)),
+            TableColumn("STATE", _state),
+            TableColumn("DATA", _provenance),
+            TableColumn(f"STARTED ({tz.key})", lambda record: time_text(record.start_time, tz)),
+            TableColumn("DURATION", lambda record: formats.duration(record.duration), figure=True),
+            TableColumn("ACTIVE", lambda record: formats.count(record.active_subscribers), figure=True),
+            TableColumn("PEAK", lambda record: formats.count(record.max_subscribers), figure=True),
+            TableColumn("LOST", lambda record: formats.count(record.lost_subscribers), figure=True),
+            TableColumn("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
+            TableColumn("START TIME", lambda record: str(record.start_time or UNKNOWN), figure=True),
+        ],
+        fields=RECORD_FIELDS,
+    )
+
+
+def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
+    """Gaps, oldest of a server first. The protocols among them become columns of the CSV, last and in order."""
+    protocols = sorted({name for gap in shown if gap.delta for name in gap.delta.connections_by_protocol})
+    return View(
+        columns=[
+            TableColumn("SERVER", lambda gap: gap.server),
+            TableColumn(f"FROM ({tz.key})", lambda gap: time_text(gap.from_ms, tz)),
+            TableColumn("LENGTH", lambda gap: formats.duration_in_words(gap.to_ms - gap.from_ms), figure=True),
+            TableColumn("STATE", lambda gap: gap.state),
+            TableColumn("FILLED AFTER", _filled_after, figure=True),
+            TableColumn("ATTEMPTS", lambda gap: _known(gap.failed_attempts, formats.count), figure=True),
+            TableColumn("CONNECTIONS", lambda gap: formats.count(_brought(gap, "connections")), figure=True),
+            TableColumn("IN", _shown_of_gap("bytes_in", formats.traffic), figure=True),
+            TableColumn("OUT", _shown_of_gap("bytes_out", formats.traffic), figure=True),
+            TableColumn("PEAK OUT", _shown_of_gap("peak_out_bps", formats.bandwidth), figure=True),
+            TableColumn("VIEW TIME", _shown_of_gap("view_time_ms", formats.duration), figure=True),
+            TableColumn("REASON", lambda gap: gap.reason or ""),
+        ],
+        fields=[
+            CsvField("server", lambda gap: gap.server),
+            CsvField("from", lambda gap: gap.from_ms),
+            CsvField("to", lambda gap: gap.to_ms),
+            CsvField("state", lambda gap: gap.state.value),
+            *same_named("detected_at", "filled_at", "reason"),
+            CsvField("delta_connections", lambda gap: _brought(gap, "connections")),
+            CsvField("delta_bytes_in", lambda gap: _brought(gap, "bytes_in")),
+            CsvField("delta_bytes_out", lambda gap: _brought(gap, "bytes_out")),
+            CsvField("delta_peak_in_bps", lambda gap: _brought(gap, "peak_in_bps")),
+            CsvField("delta_peak_out_bps", lambda gap: _brought(gap, "peak_out_bps")),
+            CsvField("delta_view_time_ms", lambda gap: _brought(gap, "view_time_ms")),
+            CsvField("failed_attempts", lambda gap: gap.failed_attempts),
+            *(CsvField(f"{phase}_at", _phase_at(phase)) for phase in PHASES),
+            *(CsvField(f"delta_connections_by_protocol_{name}", _gap_protocol(name)) for name in protocols),
+        ],
+    )
+
+
+DeltaFigure = Literal["connections", "bytes_in", "bytes_out", "peak_in_bps", "peak_out_bps", "view_time_ms"]
+
+
+def _brought(gap: Gap, figure: DeltaFigure) -> int | None:
+    """A figure of what the gap brought when it was filled; `None` where it brought nothing yet."""
+    brought: int | None = None if gap.delta is None else getattr(gap.delta, figure)
+    return brought
+
+
+def _gap_protocol(protocol: str) -> Callable[[Gap], int | None]:
+    return lambda gap: None if gap.delta is None else gap.delta.connections_by_protocol.get(protocol, 0)
+
+
+def _phase_at(phase: AgentPhase) -> Callable[[Gap], int | None]:
+    def first(gap: Gap) -> int | None:
+        times = [change.at for outage in gap.outages for change in outage.phases if change.phase == phase]
+        return min(times, default=None)
+
+    return first
+
+
+def _known(figure: int | None, text: Callable[[int], str]) -> str:
+    return UNKNOWN if figure is None else text(figure)
+
+
+def _shown_of_gap(figure: DeltaFigure, text: Callable[[int], str]) -> Callable[[Gap], str]:
+    return lambda gap: _known(_brought(gap, figure), text)
+
+
+def _filled_after(gap: Gap) -> str:
+    return UNKNOWN if gap.filled_at is None else formats.duration_in_words(max(0, gap.filled_at - gap.to_ms))
+
+
+def time_text(at_ms: int, tz: ZoneInfo) -> str:
+    """`2026-11-21 12:03:04` in the zone; the bare figure where no calendar holds it; `–` where it is not known."""
+    if not at_ms:
+        return UNKNOWN
+    try:
+        return f"{datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(tz):%Y-%m-%d %H:%M:%S}"
+    except (ValueError, OverflowError, OSError):
+        return str(at_ms)
+
+
+def documented(record: UsageRecord) -> UsageRecord:
+    """The record with the ten documented fields and no more."""
+    if type(record) is UsageRecord:
+        return record
+    return UsageRecord(**{name: getattr(record, name) for name in UsageRecord.__struct_fields__})
+
+
+def _state(record: PartialUsageRecord) -> str:
+    return UNKNOWN if not isinstance(record, SessionRecord) else "live" if record.live else "ended"
+
+
+def _provenance(record: PartialUsageRecord) -> str:
+    return record.provenance if isinstance(record, SessionRecord) else UNKNOWN

@@ -1,0 +1,323 @@
+"""Which service to speak to, and how: flags, environment and the profiles of `config.toml` put together.
+
+A flag goes before the environment, and the environment before the default profile. A profile named by `--profile` is
+a flag: its url and token go before the environment's, so that no forgotten variable turns a command against another
+service. A profile's token is sent to that profile's own url and nowhere else.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
+
+import platformdirs
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from streamusage.core.days import UnknownZoneError, zone
+
+DEFAULT_URL = "http://127.0.0.1:5080"
+DEFAULT_POLL_INTERVAL_S = 2.0
+LONGEST_TOKEN = 4096
+
+ApiVersion = Literal["3.1", "4.0"]
+ThemeName = Literal["dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16"]
+
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class SettingsError(Exception):
+    """A setting cannot be used. The text names where it stands and what would do."""
+
+
+def config_path() -> Path:
+    """Where the profiles are kept."""
+    return platformdirs.user_config_path("streamtop") / "config.toml"
+
+
+def _seconds(value: object) -> object:
+    """Seconds from `"2s"`, `"500ms"`, `"1m"`; anything else is left for pydantic to judge."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", value) if isinstance(value, str) else None
+    return float(match[1]) * _UNITS_S[match[2]] if match else value
+
+
+def _known_zone(value: str) -> str:
+    return zone(value).key
+
+
+def checked_url(text: str) -> str:
+    """The url of a service, without a slash at its end. Raises `ValueError`, which repeats nothing of the url."""
+    try:
+        parts = urlsplit(text.strip())
+        _ = parts.port
+    except ValueError:
+        raise ValueError(f"not a url; one looks like {DEFAULT_URL}") from None
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError(f"a url starts with http:// or https:// and a host, such as {DEFAULT_URL}")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+        raise ValueError(
+            "only scheme, host, port and path belong in a url; a token comes from --token-file or STREAMTOP_TOKEN"
+        )
+    if not text.isprintable():
+        raise ValueError("the url holds a control character")
+    return parts.geturl().rstrip("/")
+
+
+class Alerts(BaseModel):
+    """When an open gap becomes an alarm, and how it is told: a table `[profiles.NAME.alerts]` of `config.toml`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    after: Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=86_400)] = 60.0
+    """How much a server may owe before it is an alarm: seconds, or text such as "5m"."""
+    bell: bool = False
+    """Rings the terminal's bell."""
+    notify: Literal["none", "osc777", "osc9"] = "none"
+    """The terminal's own notification: OSC 777 (foot, kitty, WezTerm, VTE) or OSC 9 (iTerm2, Windows Terminal)."""
+    command: tuple[Annotated[str, Field(min_length=1)], ...] = ()
+    """A program and its arguments, run when an alarm is raised and when it is cleared; STREAMTOP_ALERT,
+    STREAMTOP_ALERT_SERVER, STREAMTOP_ALERT_OWED_MS and STREAMTOP_ALERT_TEXT tell it what happened."""
+
+
+class Profile(BaseModel):
+    """One service, as a table `[profiles.NAME]` of `config.toml` describes it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
+
+    url: Annotated[str, AfterValidator(checked_url)] = DEFAULT_URL
+    """Where the service is: scheme, host, port."""
+    token_file: Path | None = None
+    """The file that holds the token; a relative path starts at the folder of `config.toml`."""
+    token_env: str | None = None
+    """The environment variable that holds the token."""
+    api_version: ApiVersion = "4.0"
+    """Of the documented API."""
+    read_only: bool = False
+    """Deletes and imports are refused."""
+    poll_interval: Annotated[float, BeforeValidator(_seconds), Field(ge=0.1, le=3600)] = DEFAULT_POLL_INTERVAL_S
+    """How often the console asks: seconds, or text such as "2s"."""
+    tz: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+    """The time zone of times and accounting days."""
+    alerts: Alerts = Alerts()
+    """When and how an open gap is told."""
+    theme: ThemeName = "dark"
+    """How the console looks, so that one service is told from another at a glance."""
+
+
+class Config(BaseSettings):
+    """The whole of `config.toml`."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    default_profile: str | None = None
+    """The profile to use where none is named."""
+    profiles: dict[str, Profile] = {}
+    keys: dict[str, str] = {}
+    """Keys of the console by action, with commas between: `streamtop config --keys` lists the actions."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (TomlConfigSettingsSource(settings_cls, config_path()),)
+
+
+class Environment(BaseSettings):
+    """What the environment says; an empty variable says nothing."""
+
+    model_config = SettingsConfigDict(env_prefix="STREAMTOP_", env_ignore_empty=True, hide_input_in_errors=True)
+
+    url: str | None = None
+    token: SecretStr | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionSettings:
+    """The service to speak to, ready for use."""
+
+    url: str
+    """Without a slash at its end."""
+    url_from: str
+    """Where the url was given, in words."""
+    token: SecretStr | None
+    token_from: str
+    """Where the token was given, in words."""
+    profile: str | None
+    """The profile's name; `None` where none is in use."""
+    api_version: ApiVersion
+    read_only: bool
+    poll_interval_s: float
+    tz: ZoneInfo
+    alerts: Alerts
+    theme: ThemeName = "dark"
+
+    @property
+    def host(self) -> str:
+        """Host and port, as a person names the service."""
+        return urlsplit(self.url).netloc
+
+
+def resolve(
+    *,
+    url: str | None = None,
+    token_file: Path | None = None,
+    profile: str | None = None,
+    api_version: ApiVersion | None = None,
+    read_only: bool = False,
+    tz: str | None = None,
+    warn: Callable[[str], None],
+) -> ConnectionSettings:
+    """The connection that flags, environment and `config.toml` make together. `warn` is told what is unwise.
+
+    Raises `SettingsError`; no request is made.
+    """
+    config, environment = load_config(), _environment()
+    name = profile or config.default_profile
+    if name is not None and name not in config.profiles:
+        raise SettingsError(_no_such_profile(name, config, named_by_flag=profile is not None))
+    chosen = config.profiles[name] if name is not None else Profile()
+
+    if url is not None:
+        used, url_from = url, "--url"
+    elif profile is not None:
+        used, url_from = chosen.url, f"profile {profile}"
+    elif environment.url is not None:
+        used, url_from = environment.url, "STREAMTOP_URL"
+    elif name is not None:
+        used, url_from = chosen.url, f"profile {name}"
+    else:
+        used, url_from = DEFAULT_URL, "the default"
+    try:
+        checked = checked_url(used)
+        times_in = zone(tz or chosen.tz)
+    except UnknownZoneError as error:
+        raise SettingsError(str(error)) from None
+    except ValueError as error:
+        raise SettingsError(f"{url_from}: {error}") from None
+
+    of_profile = chosen if _same_service(checked, chosen.url) else Profile()
+    token: SecretStr | None
+    if token_file is not None:
+        token, token_from = read_token(token_file.expanduser(), warn), "--token-file"
+    elif profile is not None or environment.token is None:
+        token, token_from = _profile_token(of_profile, warn), f"profile {name}"
+        if token is None:
+            token, token_from = environment.token, "STREAMTOP_TOKEN"
+    else:
+        token, token_from = environment.token, "STREAMTOP_TOKEN"
+
+    return ConnectionSettings(
+        url=checked,
+        url_from=url_from,
+        token=_checked_token(token, "the environment") if token is not None else None,
+        token_from=token_from if token is not None else "nowhere",
+        profile=name,
+        api_version=api_version or chosen.api_version,
+        read_only=read_only or chosen.read_only,
+        poll_interval_s=chosen.poll_interval,
+        tz=times_in,
+        alerts=chosen.alerts,
+        theme=chosen.theme,
+    )
+
+
+def load_config() -> Config:
+    """The profiles of `config.toml`; none where there is no such file. Raises `SettingsError`."""
+    path = config_path()
+    try:
+        return Config()
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path} is not UTF-8 text: a bad byte at position {error.start}") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        wrong = "; ".join(f"{_key(item['loc'])}: {_reason(item['type'], item['msg'])}" for item in error.errors())
+        raise SettingsError(f"{path}: {wrong}") from None
+
+
+def read_token(path: Path, warn: Callable[[str], None]) -> SecretStr:
+    """The token that a file holds, on a line of its own. Warns where others on this machine can read the file.
+
+    Raises `SettingsError`, which names the file and never its content.
+    """
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            content = file.read(LONGEST_TOKEN + 2)
+    except OSError as error:
+        raise SettingsError(f"token file {path}: {error.strerror}") from None
+    if mode & 0o044:
+        warn(f"token file {path} can be read by other users of this machine; chmod 600 {path} ends that")
+    try:
+        text = content.decode().strip()
+    except UnicodeDecodeError:
+        raise SettingsError(f"token file {path}: not text") from None
+    return _checked_token(SecretStr(text), f"token file {path}")
+
+
+def _profile_token(profile: Profile, warn: Callable[[str], None]) -> SecretStr | None:
+    if profile.token_file is not None:
+        return read_token(config_path().parent / profile.token_file.expanduser(), warn)
+    if profile.token_env is not None:
+        held = os.environ.get(profile.token_env)
+        if not held:
+            raise SettingsError(
+                f"{config_path()}: token_env names {profile.token_env}, which is not set in the environment"
+            )
+        return SecretStr(held)
+    return None
+
+
+def _checked_token(token: SecretStr, held_by: str) -> SecretStr:
+    text = token.get_secret_value().strip()
+    if not text:
+        raise SettingsError(f"{held_by}: holds no token")
+    if len(text) > LONGEST_TOKEN or not text.isprintable() or " " in text:
+        raise SettingsError(f"{held_by}: does not hold one token, a single word on a single line")
+    return SecretStr(text)
+
+
+def _same_service(one: str, other: str) -> bool:
+    return _origin(urlsplit(one)) == _origin(urlsplit(other))
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int]:
+    return parts.scheme, parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)
+
+
+def _environment() -> Environment:
+    try:
+        return Environment()
+    except ValidationError as error:
+        raise SettingsError(f"environment: {error.errors()[0]['msg']}") from None
+
+
+def _no_such_profile(name: str, config: Config, *, named_by_flag: bool) -> str:
+    known = ", ".join(config.profiles) or "none"
+    named = "no profile" if named_by_flag else "default_profile: no profile"
+    return f"{config_path()}: {named} is called {name!r}; there is {known}"
+
+
+def _key(location: tuple[int | str, ...]) -> str:
+    return ".".join(str(part) for part in location)
+
+
+def _reason(kind: str, message: str) -> str:
+    return "no such setting" if kind == "extra_forbidden" else message.removeprefix("Value error, ")

@@ -1,0 +1,96 @@
+"""Carries out a delete that was confirmed: journal first, then session by session, each by its own start time.
+
+A stream is never deleted as a whole: a session that began since it was asked for would go with it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streamusage.client.errors import NotFoundError, RefusedError, UsageApiError
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.usage import SessionKey, UsageRecord
+from tui.deletion import journal as deletion_journal
+
+MOST_REFUSALS = 3
+"""So many refusals in a row are no accident of one record."""
+
+
+@dataclass
+class Outcome:
+    """What came of a delete."""
+
+    what: str
+    """What was to be deleted, as an operator names it."""
+    deleted: list[SessionKey] = field(default_factory=list)
+    gone_before: list[SessionKey] = field(default_factory=list)
+    failed: list[tuple[SessionKey, str]] = field(default_factory=list)
+    not_tried: list[SessionKey] = field(default_factory=list)
+    why_not: str = ""
+    """Why nothing more was tried."""
+    failure: Exception | None = None
+    """What stopped it."""
+
+
+async def delete_sessions(
+    client: UsageClient,
+    what: str,
+    records: list[UsageRecord],
+    journal_path: Path | None,
+    now_ms: int,
+    progress: Callable[[int], None] = lambda done: None,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Deletes exactly these records' sessions, one by one, until `stopped`.
+
+    A session that the service refuses is passed over; where it refuses several in a row, or cannot be reached, the
+    rest is not tried.
+    """
+    outcome = Outcome(what)
+    refused = 0
+    try:
+        await asyncio.to_thread(deletion_journal.append, records, journal_path, service=client.host, deleted_at=now_ms)
+    except deletion_journal.DeletionJournalError as error:
+        outcome.not_tried = [record.key for record in records]
+        outcome.why_not, outcome.failure = str(error), error
+        return outcome
+    for number, record in enumerate(records):
+        if stopped():
+            outcome.not_tried = [later.key for later in records[number:]]
+            outcome.why_not = "stopped by you"
+            return outcome
+        try:
+            await client.delete_session(record.key)
+        except NotFoundError:
+            outcome.gone_before.append(record.key)
+        except (UsageApiError, ValueError) as error:
+            outcome.failed.append((record.key, str(error)))
+            outcome.failure = outcome.failure or error
+            refused += 1
+            if refused < MOST_REFUSALS and isinstance(error, RefusedError | ValueError) and number + 1 < len(records):
+                continue
+            outcome.not_tried = [later.key for later in records[number + 1 :]]
+            outcome.why_not = str(error)
+            return outcome
+        else:
+            refused = 0
+            outcome.deleted.append(record.key)
+        progress(number + 1)
+    return outcome
+
+
+def in_words(outcome: Outcome) -> str:
+    """What happened, in one sentence."""
+    parts = []
+    if outcome.deleted:
+        parts.append(f"{len(outcome.deleted):,} deleted")
+    if outcome.gone_before:
+        parts.append(f"{len(outcome.gone_before):,} gone already")
+    if outcome.failed:
+        parts.append(f"{len(outcome.failed):,} failed")
+    if outcome.not_tried:
+        parts.append(f"{len(outcome.not_tried):,} not tried")
+    told = ", ".join(parts) or "nothing to delete"
+    why = outcome.why_not or (outcome.failed[0][1] if outcome.failed else "")
+    return f"{told}: {why}" if why else told

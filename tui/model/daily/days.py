@@ -1,0 +1,51 @@
+"""Accounting days as they are read: why one is not final, how much of it is accounted for. Pure."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from zoneinfo import ZoneInfo
+
+from streamusage.api.daily import CoveredTime, DailyStatistics
+from streamusage.core.days import day_interval, days_between
+from tui.model import formats
+
+_MOST_NAMED = 3
+
+
+def why_not_final(day: DailyStatistics, now_ms: int, account_zones: Sequence[str]) -> str | None:
+    """Why a server's day is not final, in words; `None` for one that is, adjusted or not."""
+    if day.state != "provisional":
+        return None
+    return _why_open(date.fromisoformat(day.day), day.tz, day.waiting_for, now_ms, account_zones)
+
+
+def days_without_figures(
+    days: Iterable[DailyStatistics], first: date, last: date, tz: ZoneInfo, now_ms: int
+) -> list[date]:
+    """The days from `first` to `last` that are not over and of which nothing is known yet."""
+    told = {day.day for day in days}
+    return [
+        day for day in days_between(first, last) if day.isoformat() not in told and day_interval(day, tz).to_ms > now_ms
+    ]
+
+
+def _why_open(day: date, tz: str, waiting_for: Sequence[str], now_ms: int, account_zones: Sequence[str]) -> str:
+    if day_interval(day, ZoneInfo(tz)).to_ms > now_ms:
+        return "the day is not over yet"
+    if waiting_for:
+        return f"{named(waiting_for)} still {'owes' if len(waiting_for) == 1 else 'owe'} figures of it"
+    if tz not in account_zones:
+        return f"{tz} is no account zone of this service"
+    return "all figures are there and it is about to be closed; ask again in a moment"
+
+
+def named(servers: Sequence[str]) -> str:
+    """`edge-1, edge-2 and 5 more`."""
+    if len(servers) <= _MOST_NAMED:
+        return " and ".join([", ".join(servers[:-1]), servers[-1]] if len(servers) > 1 else list(servers))
+    return f"{', '.join(servers[:_MOST_NAMED])} and {len(servers) - _MOST_NAMED} more"
+
+
+def accounted(covered: CoveredTime) -> str:
+    """The share of the time that was seen live or backfilled, in percent."""
+    whole = covered.live_ms + covered.backfilled_ms
+    return formats.percent(whole, whole + covered.partial_ms + covered.missing_ms + covered.lost_ms + covered.held_ms)

@@ -1,0 +1,67 @@
+"""A row of the daily statistics in words: what its figures rest on, and what stands beside them. Pure."""
+
+from datetime import tzinfo
+
+from streamusage.core.coverage import WORST_FIRST
+from tui.model import formats
+from tui.model.daily.days import named
+from tui.model.daily.months import CameLater, DailyTotals
+
+
+def split_in_words(figures: DailyTotals) -> str:
+    """`HLS 1,204, RTMP 290`, the most common first."""
+    split = sorted(figures.connections_by_protocol.items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{protocol.upper()} {formats.count(number)}" for protocol, number in split if number)
+
+
+def coverage_in_words(figures: DailyTotals) -> str:
+    """`live 23 h 45 min, missing 15 min`, worst last."""
+    parts = [
+        f"{state.value} {formats.duration_in_words(length)}"
+        for state in reversed(WORST_FIRST)
+        if (length := getattr(figures.coverage, f"{state.value}_ms"))
+    ]
+    return ", ".join(parts)
+
+
+def percentile_in_words(figures: DailyTotals) -> str:
+    """`95th percentile 12.3 Mbit/s out, 0.31 Mbit/s in, of 287 of 288 samples`: what it rests on stands beside it."""
+    one = figures.percentile
+    of = f"of {formats.count(one.samples)} of {formats.count(one.expected_samples)} samples"
+    if one.out_bps is None or one.in_bps is None:
+        return f"95th percentile not known, {of}"
+    return f"95th percentile {formats.bandwidth(one.out_bps)} out, {formats.bandwidth(one.in_bps)} in, {of}"
+
+
+def state_in_words(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzinfo | None) -> str:
+    """`final, closed 21 Nov 00:02 by every watermark`; of an open day, what it waits for."""
+    if figures.closed is not None:
+        by = {"watermark": "by every watermark", "late": "before the server was known"}.get(
+            figures.closed.rule, f"by {figures.closed.by}"
+        )
+        return f"{figures.state}, closed {formats.moment(figures.closed.at, now_ms, tz)} {by}"
+    if not is_over:
+        return f"{figures.state}, the day is not over"
+    if figures.waiting_for:
+        return f"{figures.state}, waits for {named(figures.waiting_for)}"
+    return figures.state
+
+
+def later_in_words(later: CameLater, now_ms: int, tz: tzinfo | None) -> str:
+    """`+12 connections, +3 B in, +1.20 GB out, +1 min viewed after closing (2 entries, newest 03:12), not in the
+    figures`."""
+    parts = [
+        f"{_signed(later.connections)}{formats.count(abs(later.connections))} connections",
+        f"{_signed(later.bytes_in)}{formats.traffic(abs(later.bytes_in))} in",
+        f"{_signed(later.bytes_out)}{formats.traffic(abs(later.bytes_out))} out",
+        f"{_signed(later.view_time_ms)}{formats.duration_in_words(abs(later.view_time_ms))} viewed",
+    ]
+    when = ""
+    if later.entries is not None and later.at is not None:
+        entries = "1 entry" if later.entries == 1 else f"{formats.count(later.entries)} entries"
+        when = f" ({entries}, newest {formats.moment(later.at, now_ms, tz)})"
+    return f"{', '.join(parts)} after closing{when}, not in the figures"
+
+
+def _signed(number: int) -> str:
+    return "-" if number < 0 else "+"

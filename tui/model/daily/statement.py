@@ -1,0 +1,111 @@
+"""The statement: final days signed off for a bill, as bytes that stay the same for as long as the days exist. Pure.
+
+It holds what the days were closed with and what that rests on, nothing of when or by whom it was asked for. Its digest
+is the SHA-256 of the statement without its digest and its adjustments, as compact JSON with sorted keys, so that
+listing the adjustments leaves it as it is.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from hashlib import sha256
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from streamusage.api.daily import DailyFigures, DailyStatistics, LedgerEntry
+from streamusage.core.days import day_interval
+
+KIND = "streamtop statement of daily statistics"
+VERSION = 1
+_APART = ("digest", "adjustments")
+
+
+class NotSignedOffError(ValueError):
+    """What was given is no statement, or not as it was signed off. The text says which."""
+
+
+def statement(
+    days: Iterable[DailyStatistics],
+    first: date,
+    last: date,
+    tz: ZoneInfo,
+    server: str | None,
+    entries: Sequence[LedgerEntry] | None = None,
+) -> bytes:
+    """The statement of closed days. A server that was not known when its day was closed is an adjustment, no part."""
+    closed = sorted(
+        (day for day in days if day.closed is not None and day.closed.rule != "late"),
+        key=lambda day: (day.day, day.server),
+    )
+    document: dict[str, Any] = {
+        "kind": KIND,
+        "version": VERSION,
+        "rests_on": {
+            "window": {
+                "from": first.isoformat(),
+                "to": last.isoformat(),
+                "from_ms": day_interval(first, tz).from_ms,
+                "to_ms": day_interval(last, tz).to_ms,
+            },
+            "tz": tz.key,
+            "only_server": server,
+            "servers": sorted({day.server for day in closed}),
+            "days": len(closed),
+            "coverage": _coverage(closed),
+            "revision": max((day.closed.revision for day in closed if day.closed), default=0),
+        },
+        "totals": _totals(closed),
+        "days": [_day(day) for day in closed],
+    }
+    document["digest"] = digest(document)
+    if entries is not None:
+        document["adjustments"] = [msgspec.to_builtins(entry) for entry in entries]
+    return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
+
+
+def digest(document: dict[str, Any]) -> str:
+    """The digest of a statement, whether it has one yet or not."""
+    signed = {name: part for name, part in document.items() if name not in _APART}
+    return f"sha256:{sha256(msgspec.json.encode(signed, order='sorted')).hexdigest()}"
+
+
+def verified(content: bytes) -> dict[str, Any]:
+    """The statement in these bytes. Raises `NotSignedOffError` where it is not as it was signed off."""
+    try:
+        document = msgspec.json.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise NotSignedOffError("it is not JSON") from None
+    if not isinstance(document, dict) or document.get("kind") != KIND:
+        raise NotSignedOffError("it is no statement of daily statistics")
+    if document.get("digest") != digest(document):
+        raise NotSignedOffError("its figures are not those that were signed off: the digest does not fit")
+    return document
+
+
+def _day(day: DailyStatistics) -> dict[str, Any]:
+    names = DailyFigures.__struct_fields__
+    figures = {name: msgspec.to_builtins(getattr(day, name)) for name in names}
+    return {"server": day.server, "day": day.day, **figures, "closed": msgspec.to_builtins(day.closed)}
+
+
+def _coverage(days: Iterable[DailyStatistics]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for day in days:
+        for name, length_ms in msgspec.to_builtins(day.coverage).items():
+            sums[name] = sums.get(name, 0) + length_ms
+    return sums
+
+
+def _totals(days: Sequence[DailyStatistics]) -> dict[str, Any]:
+    by_protocol: dict[str, int] = {}
+    for day in days:
+        for name, count in day.connections_by_protocol.items():
+            by_protocol[name] = by_protocol.get(name, 0) + count
+    return {
+        "connections": sum(day.connections for day in days),
+        "connections_by_protocol": dict(sorted(by_protocol.items())),
+        "bytes_in": sum(day.bytes_in for day in days),
+        "bytes_out": sum(day.bytes_out for day in days),
+        "view_time_ms": sum(day.view_time_ms for day in days),
+    }

@@ -1,0 +1,87 @@
+"""What the gap view knows of the estate's time: answers put together, only what can still change asked again. Pure."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from streamusage.api.extension import Coverage, CoverageSpan, Outage, Placement
+from streamusage.core.usage import StreamId
+from tui.model.gaps.accounts import CoverageTimeline, overlaid
+
+
+class CoverageBook:
+    """Coverage from `from_ms` up to when it was heard last."""
+
+    def __init__(self) -> None:
+        self.from_ms: int | None = None
+        """Since when everything is known; `None` while nothing is."""
+        self.now_ms = 0
+        """The service's time at the last answer."""
+        self.servers: dict[str, CoverageTimeline] = {}
+        self.outages: dict[str, list[Outage]] = {}
+        """What the servers' agents told of their failed sync-ups, oldest first."""
+        self.streams: dict[str, CoverageTimeline] = {}
+        self._changes_from: int | None = None
+
+    def heard(self, coverage: Coverage) -> bool:
+        """Takes in an answer: a newer one of the end, or one that reaches further back and replaces all.
+
+        Gives whether it replaced all.
+        """
+        splice = self.from_ms is not None and self.from_ms < coverage.from_ms <= self.now_ms
+        known = self.servers if splice else {}
+        nothing = CoverageTimeline([])
+        self.servers = {
+            server.server: known.get(server.server, nothing).spliced(coverage.from_ms, server.spans)
+            for server in coverage.servers
+        }
+        before = self.outages if splice else {}
+        self.outages = {
+            server.server: _newest_of(before.get(server.server, ()), server.outages) for server in coverage.servers
+        }
+        if not splice:
+            self.from_ms = coverage.from_ms
+        self.now_ms = coverage.now
+        self._changes_from = None
+        return not splice
+
+    def heard_carriers(self, carriers: Iterable[Placement]) -> None:
+        """Takes in who carried what: a stream's time is that of the servers that carried it, the worst of them."""
+        pieces: dict[StreamId, list[list[CoverageSpan]]] = {}
+        for carrier in carriers:
+            timeline = self.servers.get(carrier.server)
+            if timeline is None:
+                continue
+            to_ms = self.now_ms if carrier.to_ms is None else carrier.to_ms
+            pieces.setdefault(carrier.stream, []).append(
+                [_cut(span, carrier.from_ms, to_ms) for span in timeline.between(carrier.from_ms, to_ms)]
+            )
+        self.streams = {str(stream): CoverageTimeline(overlaid(spans)) for stream, spans in pieces.items()}
+
+    def changes_from(self) -> int:
+        """What may still become different begins here; no gap that is known lies across it."""
+        if self._changes_from is None:
+            self._changes_from = self._found_changes_from()
+        return self._changes_from
+
+    def _found_changes_from(self) -> int:
+        begins = min((timeline.settled_before(self.now_ms) for timeline in self.servers.values()), default=0)
+        while True:
+            earlier = min(
+                (timeline.run_that_holds(begins) for timeline in self.servers.values()),
+                default=begins,
+            )
+            if earlier >= begins:
+                return max(0, begins)
+            begins = earlier
+
+
+def _newest_of(before: Iterable[Outage], after: Iterable[Outage]) -> list[Outage]:
+    found = {outage.from_ms: outage for outage in (*before, *after)}
+    return [found[from_ms] for from_ms in sorted(found)]
+
+
+def _cut(span: CoverageSpan, from_ms: int, to_ms: int) -> CoverageSpan:
+    if span.from_ms >= from_ms and span.to_ms <= to_ms:
+        return span
+    return msgspec.structs.replace(span, from_ms=max(span.from_ms, from_ms), to_ms=min(span.to_ms, to_ms))

@@ -1,0 +1,316 @@
+"""The gap view's grid: rows of servers or streams, columns of time of a minute to a day, and their words. Pure."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from typing import NamedTuple
+
+from streamusage.api.extension import CoverageSpan, GapDelta
+from streamusage.core.coverage import SLOT_MS, WORST_FIRST, Interval, Provenance, slot_of
+from tui.model import formats
+from tui.model.gaps.accounts import NOTHING, CoverageTimeline, CoverageTotals, TimelineCell
+
+GLYPHS: dict[Provenance | None, str] = {
+    Provenance.LIVE: "█",
+    Provenance.BACKFILLED: "▒",
+    Provenance.PARTIAL: "▄",
+    Provenance.MISSING: "·",
+    Provenance.LOST: "×",
+    Provenance.HELD: "?",
+    None: " ",
+}
+NOT_RUNNING = "not running"
+NOT_DUE = "nothing of it is due yet"
+
+_MINUTE, _HOUR, _DAY = formats.MINUTE_MS, formats.HOUR_MS, formats.DAY_MS
+CELL_LENGTHS_MS = (
+    *(number * _MINUTE for number in (1, 2, 5, 10, 15, 30)),
+    *(number * _HOUR for number in (1, 2, 6, 12)),
+    _DAY,
+)
+"""What a cell may stand for, finest first: an hour, a day and a month fit into 60 of them."""
+
+
+class Row(NamedTuple):
+    """One server or stream in the window."""
+
+    name: str
+    timeline: CoverageTimeline
+    totals: CoverageTotals
+
+
+class GapGrid:
+    """A window of the gap view. Cells are worked out for the rows that are asked for."""
+
+    def __init__(self, edges: Sequence[int], cell_ms: int, rows: Sequence[Row], hidden: int = 0) -> None:
+        self.edges = edges
+        self.cell_ms = cell_ms
+        self.rows = rows
+        self.hidden = hidden
+        """Rows that the filter leaves out."""
+        self._cells: dict[int, list[TimelineCell | None]] = {}
+        self._amounts: dict[int, dict[Provenance, int]] = {}
+        due = [row.totals for row in rows]
+        self._totals = CoverageTotals(*map(sum, zip(*due, strict=True))) if due else NOTHING
+        self._owed = _owed_in_words(rows)
+
+    @property
+    def from_ms(self) -> int:
+        return self.edges[0]
+
+    @property
+    def to_ms(self) -> int:
+        return self.edges[-1]
+
+    @property
+    def cells(self) -> int:
+        return len(self.edges) - 1
+
+    def cells_of(self, row: int) -> list[TimelineCell | None]:
+        """The cells of a row."""
+        found = self._cells.get(row)
+        if found is None:
+            found = self._cells[row] = self.rows[row].timeline.cells(self.edges)
+        return found
+
+    def amounts_of(self, row: int) -> dict[Provenance, int]:
+        """How much of the window a row is in each state; a state that it is not in is left out."""
+        found = self._amounts.get(row)
+        if found is None:
+            spans = self.rows[row].timeline.between(self.from_ms, self.to_ms)
+            found = self._amounts[row] = dict(amounts_of(spans, self.from_ms, self.to_ms))
+        return found
+
+    def cell_at(self, at_ms: int) -> int:
+        """The cell that holds an instant, clipped to the window."""
+        return min(self.cells - 1, max(0, bisect_right(self.edges, at_ms) - 1))
+
+    def complete(self) -> str:
+        """How much of the window is accounted for, in percent."""
+        total = self.totals()
+        return formats.percent(total.complete_ms, total.due_ms)
+
+    def totals(self) -> CoverageTotals:
+        """All rows added up."""
+        return self._totals
+
+    def owed(self) -> str:
+        """What is owed and by whom: `owed 2 min by edge-4`; empty where nothing is."""
+        return self._owed
+
+    def next_gap(self, row: int, cell: int, *, forward: bool) -> tuple[int, int] | None:
+        """(row, instant) where the next gap begins, in time and then in the order of rows, round and round.
+
+        It may lie outside the window. `None` where no gap is known.
+        """
+        found = self._gaps_after(row, cell) if forward else self._gaps_before(row, cell)
+        if not found:  # round to the other end
+            found = self._gaps_after(-1, -1) if forward else self._gaps_before(len(self.rows), self.cells)
+        if not found:
+            return None
+        _, number, at_ms = min(found) if forward else max(found)
+        return number, at_ms
+
+    def _gaps_after(self, row: int, cell: int) -> list[tuple[int, int, int]]:
+        found = []
+        for number, one in enumerate(self.rows):
+            if cell < 0:
+                begins: int | None = one.timeline.next_gap(0)
+            else:
+                begins = one.timeline.next_gap(self.edges[cell]) if number > row else None
+                if begins is None or begins >= self.edges[cell + 1]:
+                    begins = one.timeline.next_gap(self.edges[cell + 1])
+            if begins is not None:
+                found.append((self._place(begins), number, begins))
+        return found
+
+    def _gaps_before(self, row: int, cell: int) -> list[tuple[int, int, int]]:
+        found = []
+        for number, one in enumerate(self.rows):
+            if cell >= self.cells:
+                begins = one.timeline.gap_before(1 << 62)
+            else:
+                begins = one.timeline.gap_before(self.edges[cell + (number < row)])
+            if begins is not None:
+                found.append((self._place(begins), number, begins))
+        return found
+
+    def _place(self, at_ms: int) -> int:
+        """Which cell an instant is in, outside the window too."""
+        if self.from_ms <= at_ms < self.to_ms:
+            return self.cell_at(at_ms)
+        return (at_ms - self.from_ms) // self.cell_ms
+
+
+def _owed_in_words(rows: Sequence[Row]) -> str:
+    owing = sorted((row for row in rows if row.totals.owed_ms), key=lambda row: -row.totals.owed_ms)
+    if not owing:
+        return ""
+    total = formats.duration_in_words(sum(row.totals.owed_ms for row in owing))
+    more = f" and {len(owing) - 1} more" if len(owing) > 1 else ""
+    return f"owed {total} by {owing[0].name}{more}"
+
+
+def window(now_ms: int, cells: int, cell_ms: int = SLOT_MS, *, cells_back: int = 0) -> int:
+    """Where a window of `cells` begins whose last cell holds now, or lies that far back."""
+    last = now_ms - now_ms % cell_ms
+    return last - (cells - 1 + cells_back) * cell_ms
+
+
+def window_edges(now_ms: int, cells: int, cell_ms: int, cells_back: int, tz: tzinfo | None) -> list[int]:
+    """The edges of the cells of a window that holds now, or lies that far back; days are those of the zone."""
+    here = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(tz)
+    if cell_ms == _DAY:
+        first = here.date() - timedelta(days=cells - 1 + cells_back)
+        return [_midnight_ms(first + timedelta(days=number), tz) for number in range(cells + 1)]
+    offset = here.utcoffset() or timedelta()
+    offset_ms = int(offset.total_seconds()) * 1000
+    from_ms = window(now_ms + offset_ms, cells, cell_ms, cells_back=cells_back) - offset_ms
+    return [from_ms + number * cell_ms for number in range(cells + 1)]
+
+
+def _midnight_ms(day: date, tz: tzinfo | None) -> int:
+    return int(datetime.combine(day, time.min, tz).timestamp()) * 1000
+
+
+def grid(
+    timelines: Mapping[str, CoverageTimeline],
+    edges: Sequence[int],
+    cell_ms: int,
+    *,
+    wanted: str = "",
+    most_lacking_first: bool = False,
+) -> GapGrid:
+    """The rows that run in the window, by name or the one that lacks most first. `wanted` is part of their names."""
+    rows = []
+    hidden = 0
+    needle = wanted.casefold()
+    for name, timeline in timelines.items():
+        if needle and needle not in name.casefold():
+            hidden += 1
+        else:
+            rows.append(Row(name, timeline, timeline.totals(edges[0], edges[-1])))
+    rows.sort(key=lambda row: row.name)
+    if most_lacking_first:
+        rows.sort(key=lambda row: (-row.totals.lacking_ms, row.name))
+    return GapGrid(edges, cell_ms, rows, hidden)
+
+
+# In words
+
+
+def in_words(
+    made: GapGrid, row: int, cell: int, tz: tzinfo | None, now_ms: int
+) -> list[tuple[str, CoverageSpan | None]]:
+    """The cell under the cursor: its row and time and how much of it is in which state, then its spans, worst first."""
+    one = made.rows[row]
+    begins, ends = made.edges[cell], made.edges[cell + 1]
+    spans = one.timeline.between(begins, ends)
+    if not spans:
+        goes_on = one.timeline.spans and one.timeline.spans[-1].to_ms >= now_ms - SLOT_MS
+        why = NOT_DUE if goes_on and ends > now_ms - SLOT_MS else NOT_RUNNING
+        return [(f"{one.name} · {period(begins, ends, tz, now_ms)} · {why}", None)]
+    ordered = sorted(spans, key=lambda span: (WORST_FIRST.index(span.state), span.from_ms))
+    if made.cell_ms == SLOT_MS or len(spans) == 1:
+        told = [span_in_words(span, tz, now_ms) for span in ordered]
+        texts = [f"{one.name} · {told[0]}", *(f"also {text}" for text in told[1:])]
+        return list(zip(texts, ordered, strict=True))
+    amounts = ", ".join(
+        f"{state.value} {formats.duration_in_words(length)}" for state, length in amounts_of(spans, begins, ends)
+    )
+    gaps = [span for span in ordered if span.state is not Provenance.LIVE]
+    return [
+        (f"{one.name} · {period(begins, ends, tz, now_ms)} · {amounts}", None),
+        *((span_in_words(span, tz, now_ms), span) for span in gaps),
+    ]
+
+
+def amounts_of(spans: Iterable[CoverageSpan], from_ms: int, to_ms: int) -> list[tuple[Provenance, int]]:
+    """How much of a window is in each state, worst first."""
+    lengths: dict[Provenance, int] = {}
+    for span in spans:
+        inside = span.interval.clip(from_ms, to_ms).length_ms
+        lengths[span.state] = lengths.get(span.state, 0) + inside
+    return [(state, lengths[state]) for state in WORST_FIRST if lengths.get(state)]
+
+
+def period(from_ms: int, to_ms: int, tz: tzinfo | None, now_ms: int) -> str:
+    """`12:03–12:19`; with the day where it is not today's, with seconds where it is not of whole minutes."""
+    seconds = slot_of(from_ms) != from_ms or slot_of(to_ms) != to_ms
+    begin, end = (formats.clock_time(at_ms, tz, seconds=seconds) for at_ms in (from_ms, to_ms))
+    first, last, today = (formats.day(at_ms, tz) for at_ms in (from_ms, to_ms - 1, now_ms))
+    if first != last:
+        if begin == end == "00:00":
+            return f"{first}–{last}"
+        return f"{first} {begin}–{formats.day(to_ms, tz)} {end}"
+    if begin == end == "00:00":
+        return first
+    end = "24:00" if end == "00:00" else end
+    return f"{begin}–{end}" if first == today else f"{first} {begin}–{end}"
+
+
+def _since(from_ms: int, tz: tzinfo | None, now_ms: int) -> str:
+    day = formats.day(from_ms, tz)
+    on = "" if day == formats.day(now_ms, tz) else f"{day} "
+    return f"{on}{formats.clock_time(from_ms, tz, seconds=slot_of(from_ms) != from_ms)}–now"
+
+
+def span_in_words(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
+    """When it was, its state and for how long, when it was noticed or filled, why, and what the fill brought."""
+    still_owed = span.state is Provenance.MISSING and span.to_ms >= now_ms
+    parts = [
+        _since(span.from_ms, tz, now_ms) if still_owed else period(span.from_ms, span.to_ms, tz, now_ms),
+        f"{span.state.value}, {formats.duration_in_words(span.interval.length_ms)}",
+    ]
+    if span.filled_at is not None:
+        parts[-1] += f", filled {filled_in_words(span, tz)}"
+    elif span.state is Provenance.MISSING and span.detected_at is not None:
+        parts[-1] += f", noticed {formats.clock_time(span.detected_at, tz, seconds=True)}, still owed"
+    elif span.state is Provenance.MISSING:
+        parts[-1] += ", still owed"
+    if span.reason:
+        parts.append(span.reason)
+    if span.delta is not None:
+        parts.append(delta_in_words(span.delta, tz))
+    return " · ".join(parts)
+
+
+def filled_in_words(span: CoverageSpan, tz: tzinfo | None) -> str:
+    """`12:24 (after 5 min)`: counted from the end of the gap."""
+    assert span.filled_at is not None
+    after_ms = max(0, span.filled_at - span.to_ms)
+    at = formats.clock_time(span.filled_at, tz, seconds=slot_of(span.filled_at) != span.filled_at)
+    return f"{at} (after {formats.duration_in_words(after_ms)})" if after_ms >= 1000 else f"{at} (at once)"
+
+
+def delta_in_words(delta: GapDelta, tz: tzinfo | None) -> str:
+    """What a fill brought: `+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s at 12:11`."""
+    parts = [
+        f"+{formats.count(delta.connections)} connections" + (f" ({split})" if (split := by_protocol(delta)) else "")
+    ]
+    if delta.bytes_in:
+        parts.append(f"{formats.traffic(delta.bytes_in)} in")
+    parts.append(f"{formats.traffic(delta.bytes_out)} out")
+    if delta.peak_out_bps:
+        at = f" at {formats.clock_time(delta.peak_out_at, tz)}" if delta.peak_out_at is not None else " out"
+        parts.append(f"peak {formats.bandwidth(delta.peak_out_bps)}{at}")
+    return " · ".join(parts)
+
+
+def by_protocol(delta: GapDelta) -> str:
+    """`RTMP 290, HLS 22`, the most common first."""
+    split = sorted(delta.connections_by_protocol.items(), key=lambda entry: (-entry[1], entry[0]))
+    return ", ".join(f"{protocol.upper()} {formats.count(number)}" for protocol, number in split if number)
+
+
+def turned(before: CoverageTimeline | None, after: CoverageTimeline) -> list[Interval]:
+    """The stretches that were owed a moment ago, in part at least, and have been filled since."""
+    if before is None:
+        return []
+    found = []
+    for span in before.spans:
+        if span.state is Provenance.MISSING:
+            for now in after.between(span.from_ms, span.to_ms):
+                if now.state in (Provenance.BACKFILLED, Provenance.PARTIAL) and now.interval not in found:
+                    found.append(now.interval)
+    return found

@@ -1,0 +1,155 @@
+"""Subscribers of one stream over time, ready to be drawn: equal steps, each with a figure or none, and its provenance.
+
+Figures that were filled in stand apart, and where nothing is known nothing is drawn: no line crosses a gap.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from streamusage.api.extension import History
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import SessionKey
+from tui.model.sessions.history import PollHistory
+from tui.model.sessions.sparkline import NoFigure, Point
+from tui.model.sessions.store import Session
+
+LEAST_MS = 60 * 60_000
+"""A session that is shorter is shown with what was before it."""
+MOST_STEPS = 120
+STEP_MS = 60_000
+
+
+class ChartRequest(NamedTuple):
+    """The stretch of time that the chart of a session shows. `to_ms` of `None` is now."""
+
+    key: SessionKey
+    from_ms: int
+    to_ms: int | None
+    step_ms: int
+
+
+def look_at(session: Session, now_ms: int) -> ChartRequest:
+    """The whole session, an hour at least, in steps of whole minutes."""
+    ended_ms = None if session.live else session.end_time
+    to_ms = now_ms if ended_ms is None else ended_ms
+    from_ms = min(session.start_time or to_ms, to_ms - LEAST_MS)
+    step_ms = STEP_MS * max(1, -(-(to_ms - from_ms) // (MOST_STEPS * STEP_MS)))
+    until_ms = None if ended_ms is None else -(-to_ms // step_ms) * step_ms
+    return ChartRequest(session.key, from_ms - from_ms % step_ms, until_ms, step_ms)
+
+
+class ChartStep(NamedTuple):
+    """One step of the chart."""
+
+    figure: int | None
+    state: Provenance | None
+    """`None` where nobody looked, and where the stream was not on the air."""
+    highest: int | None = None
+    """Where it is told beside the figure: an upper bound of what was there at once."""
+
+
+@dataclass(frozen=True)
+class Chart:
+    from_ms: int
+    to_ms: int
+    steps: tuple[ChartStep, ...]
+    source: str
+    """Where the figures come from, in words."""
+
+    @property
+    def highest(self) -> int:
+        return max((step.figure for step in self.steps if step.figure is not None), default=0)
+
+    def runs(self) -> Iterator[tuple[int, int, bool]]:
+        """Stretches of figures to be joined by a line: (first, last, whether seen live), `last` included.
+
+        A filled stretch begins at the step before it where that is known, so that the line is whole.
+        """
+        start: int | None = None
+        for number, step in enumerate((*self.steps, ChartStep(None, None))):
+            before = self.steps[number - 1] if number else None
+            if start is not None and before is not None and (step.figure is None or _apart(step) != _apart(before)):
+                yield start, number - 1, not _apart(before)
+                start = None
+            if start is None and step.figure is not None:
+                start = number
+
+    def reached(self, figure: int, from_ms: int, to_ms: int) -> int | None:
+        """When a figure was first reached within a stretch of time, to the step; `None` where it is not seen."""
+        step_ms = (self.to_ms - self.from_ms) / max(1, len(self.steps))
+        for number, step in enumerate(self.steps):
+            at_ms = round(self.from_ms + number * step_ms)
+            highest = step.figure if step.highest is None else step.highest
+            if from_ms < at_ms + step_ms and at_ms < to_ms and highest is not None and highest >= figure:
+                return max(at_ms, from_ms)
+        return None
+
+    def points(self) -> list[Point]:
+        """The same for a single line of glyphs."""
+        return [_point(step) for step in self.steps]
+
+
+_OWED = (Provenance.MISSING, Provenance.HELD)
+
+
+def _apart(step: ChartStep) -> bool:
+    return step.state is not Provenance.LIVE
+
+
+def _point(step: ChartStep) -> Point:
+    if step.state in _OWED:
+        return NoFigure.MISSING
+    if step.state is Provenance.LOST:
+        return NoFigure.LOST
+    if step.state in (Provenance.BACKFILLED, Provenance.PARTIAL):
+        return NoFigure.BACKFILLED
+    return NoFigure.NOT_SEEN if step.figure is None else step.figure
+
+
+def from_history(history: History, from_ms: int, to_ms: int, on_air: Iterable[tuple[int, int]] | None = None) -> Chart:
+    """The chart of what the service keeps. Steps that it says nothing of stay empty.
+
+    `on_air` are the stretches in which the stream was published, from and up to. Nobody watching outside of them is no
+    figure: between two sessions the chart is open.
+    """
+    step_ms = max(1, history.step_ms)
+    steps = [ChartStep(None, None)] * max(1, -(-(to_ms - from_ms) // step_ms))
+    to_ms = from_ms + len(steps) * step_ms
+    published = None if on_air is None else list(on_air)
+    for point in history.points:
+        number = (point.at - from_ms) // step_ms
+        if not 0 <= number < len(steps):
+            continue
+        known = point.state not in (*_OWED, Provenance.LOST)
+        is_off = published is not None and not any(
+            begun < point.at + step_ms and point.at < ended for begun, ended in published
+        )
+        if known and is_off and not point.active and not point.highest:
+            continue
+        steps[number] = ChartStep(point.active if known else None, point.state, point.highest if known else None)
+    return Chart(from_ms, to_ms, tuple(steps), f"every {step_ms // 60_000} min, all servers")
+
+
+def from_polls(history: PollHistory, key: SessionKey, steps: int) -> Chart | None:
+    """The chart of what this console saw by itself; `None` where it saw nothing yet."""
+    times = history.times(key)
+    if not times:
+        return None
+    polls = max(1, -(-(history.polls - history.first_poll(key)) // steps))
+    points = history.points(key, steps, polls)
+    drawn = [
+        ChartStep(point, Provenance.LIVE) if isinstance(point, int) else ChartStep(None, _STATES[point])
+        for point in points
+    ]
+    while drawn and drawn[0] == ChartStep(None, None):
+        del drawn[0]
+    return Chart(times[0][0], times[-1][0], tuple(drawn), "seen by this console since it was opened")
+
+
+_STATES: dict[NoFigure, Provenance | None] = {
+    NoFigure.BACKFILLED: Provenance.BACKFILLED,
+    NoFigure.MISSING: Provenance.MISSING,
+    NoFigure.LOST: Provenance.LOST,
+    NoFigure.NOT_SEEN: None,
+}

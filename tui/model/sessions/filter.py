@@ -1,0 +1,355 @@
+"""The filter language of the console, `ls` and `rm`. Pure.
+
+    cam 4                       scope/name holds both words, in any case
+    active>10k lost>=5          figures, with k and M
+    age<2h duration>=90s        times, with s, m, h and d
+    scope=live/* name!=cam-?    globs over the whole scope or name
+    state=live data=backfilled  what they are
+    name~^cam-[0-9]+$ ~q-and    regular expressions
+    (cam or stage) and not test "a phrase"
+
+A text that cannot be read raises `FilterError`, which knows where; nothing of it is ever passed over.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fnmatch import translate
+from typing import NamedTuple
+
+from streamusage.core.coverage import Provenance
+from tui.model.sessions.store import Session
+
+Test = Callable[[Session, int], bool]
+"""Whether a session matches at an instant, UTC milliseconds."""
+
+LONGEST_SEARCHED = 1_000
+"""Characters of a name that a regular expression looks at: a publisher's name must not keep it busy for ever."""
+
+
+class FilterError(ValueError):
+    """A filter that cannot be read. `at` and `until` are where in `text`."""
+
+    def __init__(self, message: str, text: str, at: int, until: int | None = None) -> None:
+        super().__init__(message)
+        self.text = text
+        self.at = at
+        self.until = max(at + 1, until or 0)
+
+    def caret(self, indent: int = 0) -> str:
+        """A line that points at the place, to stand below the text."""
+        return " " * (indent + self.at) + "^" * (self.until - self.at)
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is shown. The empty filter shows everything."""
+
+    text: str
+    test: Test
+    by_time: bool = False
+    """Whether what matches changes as time goes by, with nothing else changing."""
+    needles: tuple[re.Pattern[str], ...] = field(default=(), compare=False)
+    """What is to be highlighted in scope/name."""
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def matches(self, session: Session, now_ms: int = 0) -> bool:
+        return self.test(session, now_ms)
+
+    def found_in(self, drawn: str) -> list[tuple[int, int]]:
+        """The stretches of a drawn scope/name that the filter looked for, in order, none over another."""
+        stretches = sorted(
+            found.span() for needle in self.needles for found in needle.finditer(drawn[:LONGEST_SEARCHED])
+        )
+        result: list[tuple[int, int]] = []
+        for start, end in stretches:
+            if start < end and (not result or start >= result[-1][1]):
+                result.append((start, end))
+        return result
+
+
+def parse(text: str) -> Filter:
+    """The filter that a person typed. Raises `FilterError`."""
+    tokens = _tokens(text)
+    if not tokens:
+        return Filter("", lambda session, now_ms: True)
+    reader = _Reader(text, tokens)
+    test = reader.either()
+    if reader.here is not None:
+        raise FilterError("there is a ) too many", text, reader.here.at)
+    return Filter(" ".join(text.split()), test, reader.by_time, tuple(reader.needles))
+
+
+def any_of(names: list[str], known: str = "") -> str:
+    """`a, b or c`."""
+    return f"{', '.join(names[:-1])} or {names[-1]}{known}"
+
+
+# Reading
+
+
+class _Token(NamedTuple):
+    at: int
+    until: int
+    text: str
+    """As written, but for its quotes."""
+    quoted: bool
+    parts: tuple[str, str, str] | None
+    """(field, operator, value) of a comparison."""
+    value_at: int
+
+
+_SPACE = re.compile(r"\s+")
+_PAREN = re.compile(r"[()]")
+_COMPARISON = re.compile(r"([^\s()=<>!~\"']*)(>=|<=|!=|=|>|<|~)")
+_QUOTED = re.compile(r"\"([^\"]*)\"|'([^']*)'")
+_BARE = re.compile(r"[^\s()]+")
+_BARE_REGEX = re.compile(r"\S+")
+
+
+def _tokens(text: str) -> list[_Token]:
+    tokens: list[_Token] = []
+    at = 0
+    while at < len(text):
+        if space := _SPACE.match(text, at):
+            at = space.end()
+        elif _PAREN.match(text, at):
+            tokens.append(_Token(at, at + 1, text[at], False, None, at))
+            at += 1
+        else:
+            tokens.append(_token(text, at))
+            at = tokens[-1].until
+    return tokens
+
+
+def _token(text: str, at: int) -> _Token:
+    compared = _COMPARISON.match(text, at)
+    value_at = compared.end() if compared else at
+    regex = compared is not None and compared[2] == "~"
+    if text[value_at : value_at + 1] in ('"', "'"):
+        quoted = _QUOTED.match(text, value_at)
+        if quoted is None:
+            raise FilterError("this quote is not closed", text, value_at)
+        value, until, in_quotes = quoted[1] or quoted[2] or "", quoted.end(), True
+    else:
+        bare = (_BARE_REGEX if regex else _BARE).match(text, value_at)
+        value, until, in_quotes = (bare[0] if bare else ""), (bare.end() if bare else value_at), False
+        if regex and value.endswith(")") and value.count(")") > value.count("("):
+            value, until = value[:-1], until - 1  # closes a group of the filter, not of the expression
+    parts = (compared[1].lower(), compared[2], value) if compared else None
+    return _Token(at, until, value if compared is None else text[at:until], in_quotes, parts, value_at)
+
+
+class _Reader:
+    """Reads `either` = `both` or `both`…, `both` = `one` [and] `one`…, `one` = not `one` | ( `either` ) | a test."""
+
+    def __init__(self, text: str, tokens: list[_Token]) -> None:
+        self._text = text
+        self._tokens = tokens
+        self._next = 0
+        self.by_time = False
+        self.needles: list[re.Pattern[str]] = []
+
+    @property
+    def here(self) -> _Token | None:
+        return self._tokens[self._next] if self._next < len(self._tokens) else None
+
+    def _is(self, *words: str) -> bool:
+        here = self.here
+        return here is not None and not here.quoted and here.parts is None and here.text.lower() in words
+
+    def either(self) -> Test:
+        tests = [self.both()]
+        while self._is("or"):
+            self._next += 1
+            tests.append(self.both())
+        return tests[0] if len(tests) == 1 else lambda session, now_ms: any(test(session, now_ms) for test in tests)
+
+    def both(self) -> Test:
+        tests = [self.one()]
+        while self.here is not None and not self._is("or", ")"):
+            if self._is("and"):
+                self._next += 1
+            tests.append(self.one())
+        return tests[0] if len(tests) == 1 else lambda session, now_ms: all(test(session, now_ms) for test in tests)
+
+    def one(self) -> Test:
+        here = self.here
+        if here is None or self._is("and", "or", ")"):
+            at = len(self._text) if here is None else here.at
+            raise FilterError("something to look for is missing here", self._text, at, here and here.until)
+        self._next += 1
+        if here.parts is not None:
+            return self._comparison(here, *here.parts)
+        if not here.quoted and here.text.lower() == "not":
+            seen = len(self.needles)
+            test = self.one()
+            del self.needles[seen:]  # what must not be there is not highlighted
+            return lambda session, now_ms: not test(session, now_ms)
+        if not here.quoted and here.text == "(":
+            test = self.either()
+            if not self._is(")"):
+                raise FilterError("this ( is not closed", self._text, here.at)
+            self._next += 1
+            return test
+        self.needles.append(re.compile(re.escape(here.text), re.IGNORECASE))
+        needle = here.text.casefold()
+        return lambda session, now_ms: needle in session.text
+
+    def _comparison(self, token: _Token, name: str, operator: str, value: str) -> Test:
+        try:
+            known = "stream" if name == "" and operator == "~" else _ALIASES.get(name, name)
+            if known not in FIELDS:
+                wrong = f"there is no field {name!r}" if name else "a field is missing before this"
+                raise _Wrong(
+                    f"{wrong}; there are {', '.join(FIELDS)}. To look for the text itself, quote it", here=False
+                )
+            if not value:
+                raise _Wrong(f"{FIELDS[known].wants} is missing after {operator}")
+            if operator not in FIELDS[known].operators:
+                raise _Wrong(f"{known} knows {any_of(list(FIELDS[known].operators))}", here=False)
+            self.by_time |= known in ("age", "updated", "duration")
+            if known in ("stream", "name", "scope") and operator in ("~", "="):
+                self._highlight(known, operator, value)
+            return FIELDS[known].test(operator, value)
+        except _Wrong as wrong:
+            at = token.value_at if wrong.here else token.at
+            raise FilterError(str(wrong), self._text, at, token.until) from None
+
+    def _highlight(self, known: str, operator: str, value: str) -> None:
+        if operator == "~":
+            self.needles.append(_expression(value))
+        elif known != "scope" and not set("*?[") & set(value):
+            self.needles.append(re.compile(re.escape(value), re.IGNORECASE))
+
+
+class _Wrong(Exception):
+    def __init__(self, message: str, *, here: bool = True) -> None:
+        super().__init__(message)
+        self.here = here
+        """Whether the value is to blame, not the field."""
+
+
+# Fields
+
+
+class _Field(NamedTuple):
+    wants: str
+    operators: tuple[str, ...]
+    test: Callable[[str, str], Test]
+
+
+_ORDER: dict[str, Callable[[int, int], bool]] = {
+    "=": lambda one, other: one == other,
+    "!=": lambda one, other: one != other,
+    ">": lambda one, other: one > other,
+    ">=": lambda one, other: one >= other,
+    "<": lambda one, other: one < other,
+    "<=": lambda one, other: one <= other,
+}
+_NUMBER = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)(k|M|G)?", re.IGNORECASE)
+_SCALE = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
+_TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+
+
+def _number(value: str) -> int:
+    found = _NUMBER.fullmatch(value)
+    if found is None:
+        raise _Wrong("a number is wanted here, such as 10, 1.5k or 2M")
+    return round(float(found[1].replace(",", "").replace("_", "")) * _SCALE[(found[2] or "").lower()])
+
+
+def _time_ms(value: str) -> int:
+    pieces = _TIME.findall(value)
+    if not pieces or "".join(number + unit for number, unit in pieces) != value:
+        raise _Wrong("a length of time is wanted here, such as 90s, 2h, 1h30m or 7d")
+    return round(sum(float(number) * _UNIT_MS[unit] for number, unit in pieces))
+
+
+def _expression(value: str) -> re.Pattern[str]:
+    try:
+        return re.compile(value, re.IGNORECASE)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise _Wrong(f"this is no regular expression: {error}") from None
+
+
+def _figure(figure: Callable[[Session], int | None]) -> Callable[[str, str], Test]:
+    def made(operator: str, value: str) -> Test:
+        wanted, compare = _number(value), _ORDER[operator]
+
+        def test(session: Session, now_ms: int) -> bool:
+            number = figure(session)
+            return number is not None and compare(number, wanted)
+
+        return test
+
+    return made
+
+
+def _length(length_ms: Callable[[Session, int], int | None]) -> Callable[[str, str], Test]:
+    def made(operator: str, value: str) -> Test:
+        wanted, compare = _time_ms(value), _ORDER[operator]
+
+        def test(session: Session, now_ms: int) -> bool:
+            length = length_ms(session, now_ms)
+            return length is not None and compare(length, wanted)
+
+        return test
+
+    return made
+
+
+def _text(text: Callable[[Session], str]) -> Callable[[str, str], Test]:
+    def made(operator: str, value: str) -> Test:
+        if operator == "~":
+            search = _expression(value).search
+            return lambda session, now_ms: search(text(session)[:LONGEST_SEARCHED]) is not None
+        match = re.compile(translate(value.casefold())).match
+        wanted = operator == "="
+        return lambda session, now_ms: (match(text(session).casefold()) is not None) is wanted
+
+    return made
+
+
+def _one_of(words: dict[str, Callable[[Session], bool]]) -> Callable[[str, str], Test]:
+    def made(operator: str, value: str) -> Test:
+        if value.lower() not in words:
+            raise _Wrong(f"{any_of(list(words))} is wanted here")
+        test, wanted = words[value.lower()], operator == "="
+        return lambda session, now_ms: test(session) is wanted
+
+    return made
+
+
+def _came(state: Provenance) -> Callable[[Session], bool]:
+    return lambda session: session.provenance is state
+
+
+def _age_ms(session: Session, now_ms: int) -> int | None:
+    return now_ms - session.start_time if session.start_time else None
+
+
+_COMPARED = ("=", "!=", ">", ">=", "<", "<=")
+_TEXT = ("=", "!=", "~")
+FIELDS = {
+    "scope": _Field("a glob", _TEXT, _text(lambda session: session.scope)),
+    "name": _Field("a glob", _TEXT, _text(lambda session: session.name)),
+    "stream": _Field("a glob", _TEXT, _text(lambda session: f"{session.scope}/{session.name}")),
+    "state": _Field("live or ended", ("=", "!="), _one_of({"live": lambda s: s.live, "ended": lambda s: not s.live})),
+    "data": _Field("a state", ("=", "!="), _one_of({state.value: _came(state) for state in Provenance})),
+    "active": _Field("a number", _COMPARED, _figure(lambda session: session.active)),
+    "peak": _Field("a number", _COMPARED, _figure(lambda session: session.peak)),
+    "lost": _Field("a number", _COMPARED, _figure(lambda session: session.lost)),
+    "total": _Field("a number", _COMPARED, _figure(lambda session: session.total)),
+    "age": _Field("a time", _COMPARED, _length(_age_ms)),
+    "duration": _Field("a time", _COMPARED, _length(lambda session, now_ms: session.lasted_ms(now_ms))),
+    "updated": _Field(
+        "a time", _COMPARED, _length(lambda session, now_ms: now_ms - session.updated if session.updated else None)
+    ),
+}
+"""Fields by name: what a value looks like, which operators there are, and the test they make."""
+
+_ALIASES = {"dur": "duration", "started": "age", "watching": "active", "provenance": "data"}

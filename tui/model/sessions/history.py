@@ -1,0 +1,121 @@
+"""Active subscribers of each session as this console's own polls saw them, bounded. Pure.
+
+A poll says only what changed, so a session is kept as the polls at which its figure became another one; what it was
+in between follows. A poll that failed is a gap for every session.
+"""
+
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Iterable
+
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import SessionKey
+from tui.model.sessions.sparkline import NoFigure, Point, folded
+from tui.model.sessions.store import Change
+
+KEPT_POLLS = 720
+_OWED = (Provenance.MISSING, Provenance.HELD)
+_FILLED = (Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.LIVE)
+"""Once a session is in one of these, what it owed before has come."""
+
+
+class PollHistory:
+    """What the last polls saw. Polls are counted from 0."""
+
+    def __init__(self, kept_polls: int = KEPT_POLLS) -> None:
+        self._kept = kept_polls
+        self._polls = 0
+        self._heard_at: deque[int | None] = deque(maxlen=kept_polls)
+        self._turns: dict[SessionKey, list[tuple[int, Point]]] = {}
+
+    @property
+    def polls(self) -> int:
+        return self._polls
+
+    def heard(self, at_ms: int, changes: Iterable[Change]) -> None:
+        """A poll that succeeded. `at_ms` is the service's time."""
+        poll = self._polls
+        for key, _, after in changes:
+            if after is None:
+                self._turns.pop(key, None)
+            elif after.live or key in self._turns:
+                self._turn(poll, key, _point(after.live, after.active, after.provenance), after.provenance)
+        self._count(at_ms)
+
+    def missed(self) -> None:
+        """A poll that failed."""
+        self._count(None)
+
+    def _count(self, at_ms: int | None) -> None:
+        self._polls += 1
+        self._heard_at.append(at_ms)
+        if self._polls % self._kept == 0:
+            self._forget(self._polls - self._kept)
+
+    def _turn(self, poll: int, key: SessionKey, point: Point, provenance: Provenance | None) -> None:
+        turns = self._turns.setdefault(key, [])
+        if turns and turns[-1][1] is NoFigure.MISSING and provenance in _FILLED:
+            turns[-1] = (turns[-1][0], NoFigure.BACKFILLED)
+        if not turns or turns[-1][1] != point:
+            turns.append((poll, point))
+
+    def _forget(self, before: int) -> None:
+        """Drops what happened before a poll, and sessions that have ended by then."""
+        for key, turns in list(self._turns.items()):
+            keep_from = max(0, bisect_right(turns, before, key=lambda turn: turn[0]) - 1)
+            del turns[:keep_from]
+            if len(turns) == 1 and turns[0][1] is NoFigure.NOT_SEEN:
+                del self._turns[key]
+
+    def points(self, key: SessionKey, width: int, polls_per_point: int = 1) -> list[Point]:
+        """The newest `width` points, oldest first, each over `polls_per_point` polls, the newest one still growing.
+
+        Points are aligned to whole numbers of polls, so that they do not change once they are past.
+        """
+        turns = self._turns.get(key)
+        if not turns or not self._polls:
+            return [NoFigure.NOT_SEEN] * width
+        last = (self._polls - 1) // polls_per_point
+        points: list[Point] = []
+        for number in range(last - width + 1, last + 1):
+            first = number * polls_per_point
+            points.append(folded([self._at(turns, poll) for poll in range(first, first + polls_per_point)]))
+        return points
+
+    def oldest(self, key: SessionKey, polls: int) -> int | None:
+        """The oldest figure that is known of the last `polls` polls."""
+        turns = self._turns.get(key, [])
+        first = bisect_right(turns, self._polls - polls, key=lambda turn: turn[0]) - 1
+        return next((point for _, point in turns[max(0, first) :] if isinstance(point, int)), None)
+
+    def highest(self, key: SessionKey) -> int:
+        """The highest figure that is kept."""
+        return max((point for _, point in self._turns.get(key, ()) if isinstance(point, int)), default=0)
+
+    def first_poll(self, key: SessionKey) -> int:
+        """The oldest kept poll at which the session was known."""
+        turns = self._turns.get(key)
+        return max(turns[0][0], self._polls - len(self._heard_at)) if turns else self._polls
+
+    def times(self, key: SessionKey) -> list[tuple[int, Point]]:
+        """Every kept poll that succeeded since the session was first seen: the service's time and the point."""
+        turns = self._turns.get(key, [])
+        first = self._polls - len(self._heard_at)
+        return [
+            (at_ms, self._at(turns, first + number))
+            for number, at_ms in enumerate(self._heard_at)
+            if at_ms is not None and turns and first + number >= turns[0][0]
+        ]
+
+    def _at(self, turns: list[tuple[int, Point]], poll: int) -> Point:
+        place = poll - (self._polls - len(self._heard_at))
+        if not 0 <= place < len(self._heard_at) or self._heard_at[place] is None:
+            return NoFigure.NOT_SEEN
+        turn = bisect_right(turns, poll, key=lambda turn: turn[0]) - 1
+        return turns[turn][1] if turn >= 0 else NoFigure.NOT_SEEN
+
+
+def _point(live: bool, active: int | None, provenance: Provenance | None) -> Point:
+    if not live or active is None:
+        return NoFigure.NOT_SEEN
+    return NoFigure.MISSING if provenance in _OWED else active

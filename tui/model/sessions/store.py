@@ -1,0 +1,213 @@
+"""The sessions that the console knows, indexed by key. Pure; never by row number.
+
+`SessionStore` holds what the last polls said; `view.py` decides which of it is shown and in which order.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from streamusage.api.extension import LiveStream, SessionRecord
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """One publish of a stream as the console knows it. `None` is what nobody said."""
+
+    scope: str
+    name: str
+    start_time: int
+    end_time: int | None
+    duration_ms: int | None
+    active: int | None
+    peak: int | None
+    lost: int | None
+    total: int | None
+    updated: int | None
+    live: bool
+    provenance: Provenance | None
+    """How the newest figures came; `None` where the service does not say."""
+    recorded: bool
+    """Whether the service keeps a usage record of it, which can be deleted."""
+    text: str
+    """`scope/name` in lower case, for the filter and for sorting."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its record can be kept in full: the service told every documented figure of it."""
+        told = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
+        return self.recorded and self.start_time > 0 and None not in told
+
+    @property
+    def key(self) -> SessionKey:
+        return SessionKey(self.scope, self.name, self.start_time)
+
+    @property
+    def stream(self) -> StreamId:
+        return StreamId(self.scope, self.name)
+
+    def lasted_ms(self, now_ms: int) -> int | None:
+        """How long it lasts or lasted."""
+        if self.live:
+            return max(0, now_ms - self.start_time) if self.start_time else None
+        return self.duration_ms
+
+
+def from_record(record: PartialUsageRecord) -> Session:
+    """A session as a usage record tells it. Nothing is repaired: what disagrees is shown as it came."""
+    ours = record if isinstance(record, SessionRecord) else None
+    return Session(
+        scope=record.scope,
+        name=record.name,
+        start_time=record.start_time,
+        end_time=record.end_time,
+        duration_ms=record.duration,
+        active=record.active_subscribers,
+        peak=record.max_subscribers,
+        lost=record.lost_subscribers,
+        total=record.total_subscribers,
+        updated=record.updated,
+        live=ours.live if ours else False,
+        provenance=ours.provenance if ours else None,
+        recorded=True,
+        text=f"{record.scope}/{record.name}".casefold(),
+    )
+
+
+def with_live_list(records: Mapping[SessionKey, Session], live: Iterable[LiveStream]) -> dict[SessionKey, Session]:
+    """What is live on a plain Stream Manager: one session a stream of its live list, all servers added up.
+
+    Where a usage record has the same key its figures are kept and the session is live; where there is none yet (it
+    is written when the publish ends) only the subscribers of now are known.
+    """
+    found: dict[SessionKey, Session] = {}
+    started: dict[StreamId, int] = {}
+    rows = list(live)
+    for row in rows:
+        if row.start_time:
+            known = started.get(row.stream)
+            started[row.stream] = row.start_time if known is None else min(known, row.start_time)
+    for row in rows:
+        stream = row.stream
+        key = SessionKey(stream.scope, stream.name, started.get(stream, 0))
+        before = found.get(key)
+        if before is not None:
+            active = (before.active or 0) + row.current_subscribers
+        else:
+            active = row.current_subscribers
+            before = records.get(key)
+        if before is None:
+            before = Session(
+                scope=stream.scope,
+                name=stream.name,
+                start_time=key.start_time,
+                end_time=None,
+                duration_ms=None,
+                active=None,
+                peak=None,
+                lost=None,
+                total=None,
+                updated=None,
+                live=True,
+                provenance=None,
+                recorded=False,
+                text=f"{stream.scope}/{stream.name}".casefold(),
+            )
+        found[key] = msgspec.structs.replace(before, active=active, live=True)
+    return found
+
+
+class SessionTotals(NamedTuple):
+    """What the second line of the screen counts."""
+
+    live: int
+    sessions: int
+    watching: int
+
+
+class Change(NamedTuple):
+    """One session before and after a poll; `before` is `None` for a new one, `after` for one that is gone."""
+
+    key: SessionKey
+    before: Session | None
+    after: Session | None
+
+
+class SessionStore:
+    """All sessions by key, with the streams they belong to."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[SessionKey, Session] = {}
+        self._streams: dict[StreamId, dict[SessionKey, None]] = {}
+        self._live: dict[SessionKey, None] = {}
+        self._watching = 0
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def __contains__(self, key: SessionKey) -> bool:
+        return key in self._sessions
+
+    def __iter__(self) -> Iterator[Session]:
+        return iter(self._sessions.values())
+
+    def get(self, key: SessionKey) -> Session | None:
+        return self._sessions.get(key)
+
+    def live(self) -> Iterator[Session]:
+        """The sessions that are live."""
+        return (self._sessions[key] for key in self._live)
+
+    def of_stream(self, stream: StreamId) -> list[Session]:
+        """Every session of a stream, newest first."""
+        keys = self._streams.get(stream, {})
+        return sorted((self._sessions[key] for key in keys), key=lambda session: -session.start_time)
+
+    def totals(self) -> SessionTotals:
+        return SessionTotals(len(self._live), len(self._sessions), self._watching)
+
+    def apply(
+        self, changed: Iterable[Session], removed: Iterable[SessionKey] = (), *, reset: bool = False
+    ) -> list[Change]:
+        """Takes in what a poll said, and gives what is different now. `reset` drops all that is not in `changed`."""
+        changes: list[Change] = []
+        changed = list(changed)
+        if reset and self._sessions:
+            kept = {session.key for session in changed}
+            removed = [key for key in self._sessions if key not in kept]
+        for key in removed:
+            before = self._take_out(key)
+            if before is not None:
+                changes.append(Change(key, before, None))
+        for session in changed:
+            key = session.key
+            known = self._sessions.get(key)
+            if known == session:
+                continue
+            if known is not None:
+                self._take_out(key)
+            self._put_in(key, session)
+            changes.append(Change(key, known, session))
+        return changes
+
+    def _put_in(self, key: SessionKey, session: Session) -> None:
+        self._sessions[key] = session
+        self._streams.setdefault(session.stream, {})[key] = None
+        if session.live:
+            self._live[key] = None
+            self._watching += session.active or 0
+
+    def _take_out(self, key: SessionKey) -> Session | None:
+        session = self._sessions.pop(key, None)
+        if session is None:
+            return None
+        keys = self._streams[session.stream]
+        del keys[key]
+        if not keys:
+            del self._streams[session.stream]
+        if session.live:
+            del self._live[key]
+            self._watching -= session.active or 0
+        return session

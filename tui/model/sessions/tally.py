@@ -1,0 +1,51 @@
+"""What happened while nobody looked: counted from the polls since. Pure."""
+
+from collections.abc import Iterable
+
+from tui.model import formats
+from tui.model.sessions.store import Change
+
+SHORTEST_MS = 10_000
+"""Who was away for less has missed nothing worth words."""
+
+
+class Tally:
+    """Counts from an instant on; `None` as the instant counts nothing."""
+
+    def __init__(self) -> None:
+        self._since_ms: int | None = None
+        self._started = self._ended = self._deleted = 0
+        self._failures = 0
+
+    def begin(self, at_ms: int) -> None:
+        self._since_ms = at_ms
+        self._started = self._ended = self._deleted = self._failures = 0
+
+    def heard(self, changes: Iterable[Change]) -> None:
+        if self._since_ms is None:
+            return
+        for _, before, after in changes:
+            was_live, is_live = before is not None and before.live, after is not None and after.live
+            self._started += is_live and not was_live
+            self._ended += after is not None and not is_live and (was_live or before is None)
+            self._deleted += after is None
+
+    def missed(self) -> None:
+        self._failures += 1
+
+    def end(self, at_ms: int, owing: str) -> str:
+        """What is to be told on return, and an end to the counting. Empty where there is nothing to tell."""
+        since_ms, self._since_ms = self._since_ms, None
+        if since_ms is None or at_ms - since_ms < SHORTEST_MS:
+            return ""
+        counted = (
+            (self._started, "started"),
+            (self._ended, "ended"),
+            (self._deleted, "deleted"),
+            (self._failures, "polls failed"),
+        )
+        told = [f"{number:,} {what}" for number, what in counted if number]
+        if owing:
+            told.append(owing)
+        away = formats.duration_in_words(at_ms - since_ms)
+        return f"since you looked away {away} ago: {', '.join(told) or 'nothing came or went'}"

@@ -1,0 +1,66 @@
+"""The trends of the table: minutes as the service keeps them, the newest one as the last poll saw it. Pure.
+
+A console that has just been opened has them at once; without the service's, its own polls stand in.
+"""
+
+from streamusage.api.extension import Trends
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import StreamId
+from tui.model.sessions.sparkline import NoFigure, Point
+from tui.model.sessions.store import Session
+
+STEP_MS = 60_000
+KEPT_STEPS = 60
+"""How far back trends are asked for."""
+
+_FILLED = {
+    Provenance.BACKFILLED: NoFigure.BACKFILLED,
+    Provenance.PARTIAL: NoFigure.BACKFILLED,
+    Provenance.MISSING: NoFigure.MISSING,
+    Provenance.HELD: NoFigure.MISSING,
+    Provenance.LOST: NoFigure.LOST,
+}
+
+
+class TrendBook:
+    """The last trends that were heard."""
+
+    def __init__(self) -> None:
+        self._from_ms = 0
+        self._points: dict[StreamId, list[Point]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._points)
+
+    def heard(self, trends: Trends) -> None:
+        """Takes in an answer in place of the one before."""
+        self._from_ms = trends.from_ms
+        self._points = {
+            trend.stream: [_point(active, state) for active, state in zip(trend.active, trend.state, strict=False)]
+            for trend in trends.streams
+        }
+
+    def oldest(self, session: Session, minutes: int, now_ms: int) -> int | None:
+        """The oldest figure of a live session that is known of the last minutes."""
+        known = self._points.get(session.stream, ())
+        first = max(now_ms // STEP_MS - minutes, session.start_time // STEP_MS) - self._from_ms // STEP_MS
+        return next((point for point in known[max(0, first) :] if isinstance(point, int)), None)
+
+    def points(self, session: Session, cells: int, now_ms: int) -> list[Point] | None:
+        """The newest `cells` minutes of a live session, oldest first; `None` where the service told nothing of it."""
+        known = self._points.get(session.stream)
+        if known is None:
+            return None
+        last = now_ms // STEP_MS
+        points: list[Point] = []
+        for minute in range(last - cells + 1, last):
+            place = minute - self._from_ms // STEP_MS
+            inside = (minute + 1) * STEP_MS > session.start_time and 0 <= place < len(known)
+            points.append(known[place] if inside else NoFigure.NOT_SEEN)
+        return [*points, _point(session.active, session.provenance, now=True)]
+
+
+def _point(active: int | None, state: Provenance | None, *, now: bool = False) -> Point:
+    # What was filled in is in the past: the figure of now is a figure again.
+    reason = None if state is None or (now and state is Provenance.BACKFILLED) else _FILLED.get(state)
+    return reason or (NoFigure.NOT_SEEN if active is None else active)

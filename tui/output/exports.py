@@ -1,0 +1,99 @@
+"""What leaves the console: records and tables as JSON or CSV, the equivalent command, and the incident bundle.
+
+Nothing of it holds a token. CSV cells that a spreadsheet would run as a formula are made inert.
+"""
+
+import io
+import json
+import shlex
+import tarfile
+from collections.abc import Callable, Iterable, Mapping
+from operator import attrgetter
+from pathlib import Path
+
+import msgspec
+
+from streamusage.core.usage import EmptyNameError, UsageRecord, stream_path
+from tui.model.sessions.store import Session
+from tui.output import CsvField
+from tui.output.printer import csv_text, json_text
+
+RECORD_FIELDS = (
+    ("name", "name"),
+    ("scope", "scope"),
+    ("startTime", "start_time"),
+    ("endTime", "end_time"),
+    ("duration", "duration_ms"),
+    ("aciveSubscribers", "active"),
+    ("maxSubscribers", "peak"),
+    ("lostSubscribers", "lost"),
+    ("totalSubscribers", "total"),
+    ("updated", "updated"),
+)
+"""The documented fields in wire order, and what they are called here."""
+
+
+def record_of(session: Session) -> dict[str, object]:
+    """The session as a usage record; what is not known is null."""
+    return {wire: getattr(session, ours) for wire, ours in RECORD_FIELDS}
+
+
+def table_csv(sessions: Iterable[Session]) -> str:
+    fields = [CsvField[Session](wire, attrgetter(ours)) for wire, ours in RECORD_FIELDS]
+    fields.append(CsvField("live", lambda session: "true" if session.live else "false"))
+    fields.append(CsvField("provenance", lambda session: session.provenance.value if session.provenance else None))
+    return "".join(csv_text(sessions, fields))
+
+
+def table_json(sessions: Iterable[Session]) -> str:
+    return "".join(json_text(record_of(session) for session in sessions))
+
+
+def as_usage_record(session: Session) -> UsageRecord | None:
+    """The documented record; `None` where some of it is not known."""
+    try:
+        return msgspec.convert(record_of(session), UsageRecord)
+    except msgspec.ValidationError:
+        return None
+
+
+def curl(base_url: str, api_version: str, session: Session) -> str:
+    """The command that asks for the stream's records. The token is left to the environment."""
+    try:
+        path = stream_path(session.stream)
+    except EmptyNameError as error:
+        return f"# {error}"
+    url = f"{base_url}/streammanager/api/{api_version}/admin/event/usage/{path}"
+    return f'curl -sS -G {shlex.quote(url)} --data-urlencode "accessToken=$STREAMTOP_TOKEN"'
+
+
+class ExportError(Exception):
+    """A file that could not be written. The text says which, and why."""
+
+
+def write(path: Path, content: str | bytes) -> Path:
+    """Writes a new file; one that is there is not written over. Raises `ExportError`."""
+    path = path.expanduser()
+    try:
+        with path.open("xb") as file:
+            file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
+    except FileExistsError:
+        raise ExportError(f"{path} is there already; give another name") from None
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written: {error.strerror}") from None
+    return path.resolve()
+
+
+def bundle(parts: Mapping[str, object], at_ms: int, clean: Callable[[str], str]) -> bytes:
+    """An archive of the parts by file name: text as it is, anything else as JSON, `clean` of secrets."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        for name, part in parts.items():
+            text = (
+                part if isinstance(part, str) else json.dumps(msgspec.to_builtins(part), indent=1, ensure_ascii=False)
+            )
+            content = clean(text).encode("utf-8", "backslashreplace")
+            entry = tarfile.TarInfo(f"streamtop-incident/{name}")
+            entry.size, entry.mtime = len(content), at_ms // 1000
+            archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
