@@ -20,6 +20,7 @@ from streamusage.agent.sync.link import LinkDownError, LinkError
 from streamusage.agent.sync.schedule import SyncUp
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.core.clock import SteadyClock
+from streamusage.core.reasons import LOG_GONE
 
 LOG = logging.getLogger(__name__)
 
@@ -33,8 +34,6 @@ CORRECT_FROM_MS = 2_000
 SHIFT_FROM_MS = 20
 """From such a difference between the machine's wall clock and the agent's on, the log's times are put on the agent's.
 Less is how exactly the two can be read."""
-
-LOG_GONE = "the log of that time is gone: sessions that ended in it are known by the counters only"
 
 STEPS_A_SYNC = 4
 """Exchanges that one sync-up may take: ask for an epoch, be told of a hole, report."""

@@ -9,6 +9,7 @@ from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
 from streamusage.api.report import SampleRow, SpanRow, ViewerRow
 from streamusage.core.coverage import SLOT_MS
+from streamusage.core.reasons import canonical_reason
 
 FOLD_AFTER_MS = 2 * 3600 * 1000
 """Samples that the service has not acknowledged for so long are folded to one for each quarter of an hour, so that
@@ -24,7 +25,7 @@ def write(tx: Transaction, head: Head, additions: Additions) -> Head:
     for addition in rows_of(additions, 0):
         row: Row = addition
         if isinstance(row, SpanRow):
-            if last is not None and (last.to_ms, last.state, last.reason) == (row.from_ms, row.state, row.reason):
+            if last is not None and _continues(last, row):
                 row = msgspec.structs.replace(row, from_ms=last.from_ms)
             revision += 1
             last = msgspec.structs.replace(row, revision=revision)
@@ -42,6 +43,13 @@ def write(tx: Transaction, head: Head, additions: Additions) -> Head:
             revision += 1
             tx.put(key, msgspec.structs.replace(row, revision=revision))
     return msgspec.structs.replace(head, revision=revision, span=last)
+
+
+def _continues(last: SpanRow, row: SpanRow) -> bool:
+    """Return whether a span starts where the last one ends and has the same cause, whichever version wrote that."""
+    if (last.to_ms, last.state) != (row.from_ms, row.state):
+        return False
+    return canonical_reason(last.reason) == canonical_reason(row.reason)
 
 
 def fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:

@@ -37,6 +37,7 @@ from streamusage.api.report import (
     SpanRow,
     ViewerRow,
 )
+from streamusage.core.reasons import canonical_reason
 
 KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
 """Acknowledged rows are kept this long, for a service that is restored from an older copy."""
@@ -218,7 +219,11 @@ class Ledger:
             phase=phase,
             based_on=head.based_on,
             slots=tuple(row for row in rows if isinstance(row, SlotRow)),
-            spans=tuple(row for row in rows if isinstance(row, SpanRow)),
+            spans=tuple(
+                msgspec.structs.replace(row, reason=canonical_reason(row.reason))
+                for row in rows
+                if isinstance(row, SpanRow)
+            ),
             sessions=tuple(row for row in rows if isinstance(row, SessionRow)),
             samples=tuple(row for row in rows if isinstance(row, SampleRow)),
             viewers=tuple(row for row in rows if isinstance(row, ViewerRow)),

@@ -8,6 +8,7 @@ import msgspec
 from streamusage.agent.metering.additions import Additions
 from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, larger
 from streamusage.core.coverage import SLOT_MS
+from streamusage.core.reasons import canonical_reason
 
 Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
 RowKey = str
@@ -106,7 +107,8 @@ def rows_of(additions: Additions, revision: int) -> Iterable[Row]:
             peak_out=added.peak_out,
         )
     for span in additions.spans:
-        yield SpanRow(from_ms=span.from_ms, to_ms=span.to_ms, revision=revision, state=span.state, reason=span.reason)
+        reason = canonical_reason(span.reason)
+        yield SpanRow(from_ms=span.from_ms, to_ms=span.to_ms, revision=revision, state=span.state, reason=reason)
     for publish_id, session in additions.sessions.items():
         yield SessionRow(
             publish_id=publish_id,

@@ -21,6 +21,7 @@ from streamusage.agent.metering.viewer_matching import viewer_of
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, PeakWindow, RetiredBoot, ViewerRow
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
+from streamusage.core.reasons import NO_READING, RESTARTED, WORKER_REPLACED
 from streamusage.core.usage import StreamId
 
 LONGEST_BLIND_MS = 60_000
@@ -37,10 +38,6 @@ RETIRED_FOR_MS = 24 * 3600 * 1000
 
 UNSEEN_PROTOCOL = "unknown"
 """Of connections that came and went between two readings, and only a count of the server told of."""
-
-RESTARTED = "the media server restarted: what it did after the last reading is not in its counters"
-REPLACED = "the media server's worker was replaced between two readings"
-BLIND = "no reading was had: viewers who came and went in between are unknown"
 
 
 class MeterState(msgspec.Struct, frozen=True):
@@ -199,11 +196,11 @@ class _Step:
         if at <= before:
             return
         if self.same_boot:
-            self.additions.spans.append(self._span(before, BLIND if self._is_blind() else self.reading.misses))
+            self.additions.spans.append(self._span(before, NO_READING if self._is_blind() else self.reading.misses))
             return
         began = min(self.reading.started_at, at)
         if began <= before:
-            self.additions.spans.append(SpanAddition(before, at, "partial", REPLACED))
+            self.additions.spans.append(SpanAddition(before, at, "partial", WORKER_REPLACED))
             return
         self.additions.spans.append(
             SpanAddition(before, began, "partial" if self.reading.logs_ends else "lost", RESTARTED)

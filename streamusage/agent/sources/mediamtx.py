@@ -23,6 +23,7 @@ from streamusage.agent.sources.common.http_probe import (
 )
 from streamusage.agent.sources.common.polled import PolledSource
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import MEDIAMTX_POLLING
 
 ITEMS_A_PAGE = 100
 MOST_PAGES = 1000
@@ -39,11 +40,6 @@ LISTS = {
     "hlssessions": "hls",
 }
 """The lists of connections and the protocol of each. A server that is switched off, or older, lacks its list."""
-
-MISSES = (
-    "polled only: what a connection moved after its last reading, and viewers who came and went between two readings, "
-    "are not known"
-)
 
 
 class _Page(msgspec.Struct):
@@ -138,7 +134,7 @@ class MediaMtxSource(PolledSource):
                 if each.path and (each.state == "read" or protocol == "hls")
             ),
             cursor="mediamtx",
-            misses=MISSES,
+            misses=MEDIAMTX_POLLING,
         )
 
     async def _list(self, name: str, key: str, form: Any) -> list[Any]:

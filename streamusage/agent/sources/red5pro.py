@@ -20,13 +20,9 @@ from streamusage.agent.sources.common.http_probe import (
 )
 from streamusage.agent.sources.common.polled import PolledSource
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import RED5PRO_NUMBERS
 
 PROTOCOL = "unknown"
-
-MISSES = (
-    "subscribers are told as numbers only: view time is what was there at both of two readings; "
-    "outgoing traffic is not told and not counted"
-)
 
 
 class _Names(msgspec.Struct):
@@ -86,7 +82,7 @@ class Red5ProSource(PolledSource):
                 for scope, name, stream in streams
             ),
             cursor="red5pro",
-            misses=MISSES,
+            misses=RED5PRO_NUMBERS,
         )
 
     async def _streams(self) -> list[tuple[str, str, _Stream]]:

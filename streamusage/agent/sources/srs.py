@@ -23,6 +23,7 @@ from streamusage.agent.sources.common.http_probe import (
 )
 from streamusage.agent.sources.common.polled import PolledSource
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import SRS_NO_BYTES, SRS_POLLING
 
 CLIENTS_A_PAGE = 200
 MOST_PAGES = 1000
@@ -30,9 +31,6 @@ ATTEMPTS = 3
 
 STEP_MS = 3_000
 """SRS adds up what its connections moved every three seconds."""
-
-MISSES = "polled only: viewers who came and went between two readings are known by their bytes only"
-NO_BYTES = "polled only, and this version of SRS tells no bytes, so no traffic is counted"
 
 
 class _Client(msgspec.Struct):
@@ -102,7 +100,7 @@ class SrsSource(PolledSource):
             publishes=tuple(_publish(each, _age_ms(each)) for each in clients if _publishes(each)),
             viewers=tuple(_viewer(each, _age_ms(each)) for each in clients if not _publishes(each) and each.url),
             cursor=boot,
-            misses=MISSES if len(counters) == len(vhosts) else NO_BYTES,
+            misses=SRS_POLLING if len(counters) == len(vhosts) else SRS_NO_BYTES,
             step_ms=STEP_MS,
         )
 

@@ -12,13 +12,9 @@ from streamusage.agent.sources.common.beginnings import Beginnings
 from streamusage.agent.sources.common.http_probe import Asker, Count, a_name, decoded, digest_of, split_path
 from streamusage.agent.sources.common.polled import PolledSource
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import STREAM_MANAGER_NUMBERS
 
 PROTOCOL = "unknown"
-
-MISSES = (
-    "subscribers are told as numbers only: connections are the rises of the number, view time what was there at both "
-    "of two readings; traffic is not told and not counted"
-)
 
 
 class _Stream(msgspec.Struct):
@@ -63,7 +59,7 @@ class StreamManagerSource(PolledSource):
             publishes=tuple(publishes),
             audiences=tuple(audiences),
             cursor=str(began),
-            misses=MISSES,
+            misses=STREAM_MANAGER_NUMBERS,
         )
 
     async def _streams(self, group: str) -> list[_Stream]:

@@ -26,15 +26,10 @@ from streamusage.agent.sources.common.http_probe import (
 )
 from streamusage.agent.sources.common.polled import PolledSource
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import WOWZA_NUMBERS, WOWZA_RISES
 
 PROTOCOLS = {"CUPERTINO": "hls", "MPEGDASH": "dash", "SANJOSE": "hds", "RTP": "rtp", "RTMP": "rtmp", "WEBM": "webm"}
 """Wowza's names of protocols that have a more common one; others are taken in small letters."""
-
-MISSES = (
-    "viewers are told as numbers only: view time is what was there at both of two readings, "
-    "and bytes moved after the last reading of an application that was unloaded are not known"
-)
-NO_COUNTS = "; connections are the rises of those numbers, a lower bound: give connection_counts_url for the exact sum"
 
 
 class _Monitoring(msgspec.Struct):
@@ -156,7 +151,7 @@ class WowzaSource(PolledSource):
             audiences=tuple(audience for stream in streams for audience in _audiences(stream)),
             accepted=None if accepted is None else max(0, accepted - published),
             cursor=str(WowzaCursor(str(began), published)),
-            misses=MISSES if self._counts is not None else MISSES + NO_COUNTS,
+            misses=WOWZA_NUMBERS if self._counts is not None else WOWZA_RISES,
         )
 
     async def _application(self, name: str) -> _Monitoring | None:

@@ -30,6 +30,7 @@ from streamusage.api.report import (
     larger,
 )
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
+from streamusage.core.reasons import canonical_reason
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,9 +247,9 @@ def _piece(state: ServerState, span: SpanRow, part: Interval, now: int) -> Piece
     late = now - part.from_ms > state.late_after_ms
     detected_at = min(now, part.from_ms + state.late_after_ms)
     if span.state == "lost":
-        return Piece(*part, Provenance.LOST, span.reason, detected_at, None)
+        return Piece(*part, Provenance.LOST, canonical_reason(span.reason), detected_at, None)
     if span.state == "partial":
-        return Piece(*part, Provenance.PARTIAL, span.reason, detected_at, now)
+        return Piece(*part, Provenance.PARTIAL, canonical_reason(span.reason), detected_at, now)
     if late:
         return Piece(*part, Provenance.BACKFILLED, "", detected_at, now)
     return Piece(*part, Provenance.LIVE, "", None, None)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from streamusage.api.report import Peak, larger
 from streamusage.core.coverage import Interval, Provenance, slot_of
+from streamusage.core.reasons import REPORT_HELD
 from streamusage.service.rules.apply import Late, Piece, ServerState
 
 
@@ -52,11 +53,7 @@ def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> li
             continue
         if interval.from_ms > at:
             pieces.append(Piece(at, interval.from_ms, Provenance.MISSING, "", detected_at, None))
-        pieces.append(
-            Piece(
-                max(at, interval.from_ms), interval.to_ms, Provenance.HELD, "a report was kept aside", detected_at, None
-            )
-        )
+        pieces.append(Piece(max(at, interval.from_ms), interval.to_ms, Provenance.HELD, REPORT_HELD, detected_at, None))
         at = interval.to_ms
     if at < now_ms:
         pieces.append(Piece(at, now_ms, Provenance.MISSING, "", detected_at, None))

@@ -13,10 +13,11 @@ from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.rows import JournalTotals, slot_totals
 from streamusage.agent.journal.sqlite import JournalError, SqliteJournal, SqliteTransaction
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading, SourceError
-from streamusage.agent.runner import LOG_GONE, Agent
+from streamusage.agent.runner import Agent
 from streamusage.agent.sync.schedule import SyncUp
 from streamusage.api.report import Acknowledgement, Based, Baseline, EpochIssued, EpochRequest, Report, SlotRow
 from streamusage.core.clock import SteadyClock
+from streamusage.core.reasons import LOG_GONE
 from tests.faults.media_server import MediaServer
 from tests.support.agent.manual_clock import HandClock
 

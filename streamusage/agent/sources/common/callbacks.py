@@ -6,8 +6,7 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.callback_spool import Hook, HookSpool
 from streamusage.agent.sources.common.log_follower import LogPosition
-
-CALLBACKS_LOST = "callbacks were lost while the agent did not listen: viewers who came and went meanwhile are unknown"
+from streamusage.core.reasons import CALLBACKS_LOST
 
 
 class OpenSessions(Protocol):

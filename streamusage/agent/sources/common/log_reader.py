@@ -15,9 +15,6 @@ MISSING_AFTER_MS = 60_000
 """A rotation leaves no log for a moment; for longer than this nobody may rely on it."""
 
 
-LINES_LOST = "lines of the log were lost, by rotation or truncation: sessions that they told of are not known"
-
-
 class Lines(NamedTuple):
     """Whole lines, and the position after them."""
 

@@ -12,11 +12,10 @@ import msgspec
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LINES_LOST, LogReader
+from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.hls.viewers import LOG_FORMAT, Request, Viewers, is_line, parse_line
 from streamusage.core.clock import Clock
-
-NO_LOG = "the access log is gone: requests that are not in it cannot be counted"
+from streamusage.core.reasons import HLS_LOG_GONE, LINES_LOST
 
 
 class HlsCursor(JsonCursor, frozen=True):
@@ -78,7 +77,7 @@ class HlsSource:
             ended=tuple(told),
             cursor=str(before.moved(position, at, self._idle_after_ms)),
             logs_ends=True,
-            misses=NO_LOG if not self._log.is_there else LINES_LOST if lost else "",
+            misses=HLS_LOG_GONE if not self._log.is_there else LINES_LOST if lost else "",
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:

@@ -23,7 +23,7 @@ from streamusage.agent.sources.common.http_probe import (
     digest_of,
 )
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LINES_LOST, LogReader
+from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.icecast.access_log import LogLine, is_line, parse_line
 from streamusage.agent.sources.icecast.statistics import (
     Listener,
@@ -35,17 +35,12 @@ from streamusage.agent.sources.icecast.statistics import (
     stream_of,
 )
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import ICECAST_NO_LOG, ICECAST_SOURCE_LEFT, LINES_LOST
 
 STEP_MS = 5000
 """The counters of a mount move once in this time."""
 
 PROTOCOL = "http"
-
-SOURCE_LEFT = "a source left: what it had sent since the counters moved last, up to 5 seconds of it, is not known"
-NO_LOG = (
-    "no access log: of listeners who came and went between two readings only the number is known, "
-    "and up to 5 seconds of traffic are missing where a source left"
-)
 
 
 class IcecastCursor(JsonCursor, frozen=True):
@@ -222,8 +217,8 @@ def _viewer(path: str, listener: Listener, looked_s: int, at: int) -> ViewerRead
 
 def _misses(relies_on_log: bool, lines_lost: bool, source_left: bool) -> str:
     if not relies_on_log:
-        return NO_LOG
-    return LINES_LOST if lines_lost else SOURCE_LEFT if source_left else ""
+        return ICECAST_NO_LOG
+    return LINES_LOST if lines_lost else ICECAST_SOURCE_LEFT if source_left else ""
 
 
 def _has_left(before: Mapping[str, int], now: Mapping[str, int]) -> bool:

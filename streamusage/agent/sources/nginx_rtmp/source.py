@@ -16,15 +16,14 @@ from streamusage.agent.reading import EndedConnection, PublishReading, Reading, 
 from streamusage.agent.sources.common.callback_spool import HookSpool
 from streamusage.agent.sources.common.callbacks import Callbacks, Told
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LINES_LOST, LogReader
+from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
 from streamusage.agent.sources.nginx_rtmp.page import Boot, NginxPage
 from streamusage.core.clock import Clock, SystemClock
+from streamusage.core.reasons import LINES_LOST, NGINX_NO_LOG
 
 LOG = logging.getLogger(__name__)
-
-NO_LOG = "no access log: viewers who came and went between two readings are known by their bytes only"
 
 _TO_HAVE_IT = "set `access_log PATH streamtop;` with that path in the rtmp block of nginx.conf and reload nginx"
 
@@ -84,7 +83,7 @@ class NginxRtmpSource:
             told = await self._read_log(self._log, position)
         else:
             sample = await self._page.read(before.boot)
-            told = Told((), None, False, NO_LOG)
+            told = Told((), None, False, NGINX_NO_LOG)
         at = max(sample.at, self._clock.now_ms())
         return Reading(
             at=at,
@@ -126,7 +125,7 @@ class NginxRtmpSource:
         read = await log.read(position)
         ended = self._parse(read.lines)
         logs_ends = self._joinable and log.is_there
-        return Told(ended, read.position, logs_ends, NO_LOG if not logs_ends else LINES_LOST if read.lost else "")
+        return Told(ended, read.position, logs_ends, NGINX_NO_LOG if not logs_ends else LINES_LOST if read.lost else "")
 
     def _parse(self, lines: list[bytes]) -> tuple[EndedConnection, ...]:
         """The lines that tell of a connection which the page names too."""

@@ -35,13 +35,10 @@ from streamusage.agent.sources.common.http_probe import (
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.node_media_server.callbacks import NodeMediaServerOpenSessions, Play, publish_id_of
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import NODE_NO_CALLBACKS
 
 LOGIN_PAUSE_MS = 240_000
 """After a login that was refused: five of them within a quarter of an hour lock the account."""
-
-NO_CALLBACKS = (
-    "no callbacks: only the number of a stream's viewers is known, those who came and went between two readings are not"
-)
 
 
 class _Server(msgspec.Struct):
@@ -159,7 +156,7 @@ class NodeMediaServerSource:
         uptime_ms = int(min(max(0.0, stats.server.uptime), 1e10) * 1000)
         began = max(0, at - uptime_ms)
         boot = self._boot(before, stats.server.pid, uptime_ms, began)
-        told = Told((), None, False, NO_CALLBACKS)
+        told = Told((), None, False, NODE_NO_CALLBACKS)
         if self._callbacks is not None and position is not None:
             told = await self._callbacks.read(known, position)
         at = max(at, self._clock.now_ms())

@@ -14,10 +14,11 @@ import tests.support.agent
 from streamusage.agent.reading import EndedConnection, LogGoneError, SourceError
 from streamusage.agent.sources.common import callback_spool
 from streamusage.agent.sources.common.callback_spool import Hook, HookSpool, hooks_of
-from streamusage.agent.sources.common.callbacks import CALLBACKS_LOST, Callbacks, OpenSessions
+from streamusage.agent.sources.common.callbacks import Callbacks, OpenSessions
 from streamusage.agent.sources.nginx_rtmp import callbacks as nginx_callbacks
 from streamusage.agent.sources.node_media_server import callbacks as nms_callbacks
 from streamusage.core.clock import SystemClock
+from streamusage.core.reasons import CALLBACKS_LOST
 from tests.support.real.processes import free_port
 
 FIXTURES = Path(tests.support.agent.__file__).parent / "fixtures"

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 import tests.support.agent
 from streamusage.agent.metering import meter
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading
-from streamusage.agent.sources.common.log_reader import LINES_LOST
 from streamusage.agent.sources.hls.source import HlsCursor, HlsSource
 from streamusage.agent.sources.hls.viewers import Viewers, parse_line, stream_of
 from streamusage.agent.sources.icecast.access_log import parse_line as parse_icecast
 from streamusage.agent.sources.icecast.source import ended_of
+from streamusage.core.reasons import LINES_LOST
 from tests.support.agent.manual_clock import HandClock
 
 FIXTURES = Path(tests.support.agent.__file__).parent / "fixtures"

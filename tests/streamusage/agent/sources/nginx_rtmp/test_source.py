@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 import tests.support.agent
 from streamusage.agent.reading import LogGoneError, Reading, SourceError
 from streamusage.agent.sources.common import http_probe
-from streamusage.agent.sources.common.log_reader import LINES_LOST
 from streamusage.agent.sources.nginx_rtmp import page
 from streamusage.agent.sources.nginx_rtmp.page import Boot
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpCursor, NginxRtmpSource
+from streamusage.core.reasons import LINES_LOST
 from tests.support.agent.http_answers import Answers, answer, answering
 from tests.support.agent.manual_clock import HandClock
 
