@@ -62,7 +62,7 @@ def agent(
         return
     if config_file is None:
         raise click.UsageError("give the agent's configuration: --config FILE")
-    from streamusage.agent.config.files import ConfigError, load_units
+    from streamusage.agent.config.files import ConfigError, load_agent_configs
     from streamusage.agent.journal.sqlite import JournalError
     from streamusage.agent.log_output import log_to_stderr
     from streamusage.agent.runner import FencedError
@@ -71,7 +71,7 @@ def agent(
 
     log_to_stderr(log_format, verbose)
     try:
-        asyncio.run(watch_all(load_units(config_file), metrics))
+        asyncio.run(watch_all(load_agent_configs(config_file), metrics))
     except (ConfigError, LinkError) as error:
         _stop(WRONG_USE, str(error))
     except (JournalError, OSError) as error:
@@ -123,14 +123,14 @@ def check(config_file: Path | None) -> None:
 
 
 async def _check(unit: "AgentConfig") -> bool:
-    from streamusage.agent.sources import source_of
+    from streamusage.agent.sources import create_source
     from streamusage.agent.status_output import CHECK_ERRORS, check_journal, check_service, check_source, describe
     from streamusage.agent.supervisor import link_of
     from streamusage.core.clock import SystemClock
 
     click.echo(describe(unit))
     clock = SystemClock()
-    source = source_of(unit.source, clock, unit.spool_path)
+    source = create_source(unit.source, clock, unit.spool_path)
     link = link_of(unit, clock)
 
     async def journal() -> str:
@@ -150,10 +150,10 @@ async def _check(unit: "AgentConfig") -> bool:
 
 
 def _units(config_file: Path) -> "tuple[AgentConfig, ...]":
-    from streamusage.agent.config.files import ConfigError, load_units
+    from streamusage.agent.config.files import ConfigError, load_agent_configs
 
     try:
-        return load_units(config_file)
+        return load_agent_configs(config_file)
     except ConfigError as error:
         _stop(WRONG_USE, str(error))
 

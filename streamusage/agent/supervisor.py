@@ -13,7 +13,7 @@ from streamusage.agent.config.files import AgentConfig
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.salvage import open_journal
 from streamusage.agent.runner import Agent
-from streamusage.agent.sources import source_of
+from streamusage.agent.sources import create_source
 from streamusage.agent.status_file import StatusFile
 from streamusage.agent.sync.link import ServiceLink, token_of
 from streamusage.agent.sync.schedule import SyncUp
@@ -64,7 +64,7 @@ async def watch_one(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Eve
 async def _watch(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
     service = unit.service
     journal = open_journal(unit.journal_path)
-    source = source_of(unit.source, clock, unit.spool_path)
+    source = create_source(unit.source, clock, unit.spool_path)
     link = link_of(unit, clock)
     agent = Agent(
         server=unit.server,

@@ -9,7 +9,7 @@ import pytest
 
 from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading, SourceError
-from streamusage.agent.sources.common.callback_spool import HookSpool
+from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.clock import SystemClock
 from tests.support.real.nginx import Nginx, log_truth
@@ -141,7 +141,7 @@ async def test_a_restart_is_a_new_boot_and_its_cut_sessions_have_no_line(nginx: 
     await nginx.settled(1)
     before = await source.read(None)
     nginx.stop()
-    with pytest.raises(SourceError, match="is nginx running"):
+    with pytest.raises(SourceError, match="check that nginx is running"):
         await source.read(before.cursor)
     await nginx.start()
     after = await source.read(before.cursor)
@@ -199,7 +199,7 @@ async def test_several_workers_are_refused(tmp_path: Path, programs: Programs, c
 
 async def test_a_missing_log_says_what_to_do(nginx: Nginx) -> None:
     source = NginxRtmpSource(nginx.stat_url, nginx.access_log.with_name("other.log"))
-    with pytest.raises(SourceError, match=r"other\.log is not there"):
+    with pytest.raises(SourceError, match=r"other\.log not found"):
         await source.read(None)
     await source.close()
 
@@ -244,8 +244,8 @@ async def test_callbacks_tell_of_every_session_without_a_log(tmp_path: Path, pro
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, notify_url=f"http://127.0.0.1:{port}/nginx")
     await nginx.start()
-    spool = HookSpool(f"127.0.0.1:{port}", tmp_path / "nginx.hooks", SystemClock())
-    source = NginxRtmpSource(nginx.stat_url, callbacks=spool)
+    spool = CallbackSpool(f"127.0.0.1:{port}", tmp_path / "nginx.hooks", SystemClock())
+    source = NginxRtmpSource(nginx.stat_url, spool=spool)
     state, _ = meter.first(first := await source.read(None))
     assert first.logs_ends
     publisher = nginx.publish("s1")

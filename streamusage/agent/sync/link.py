@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from streamusage.agent.config.secrets import Secret, secret_of
+from streamusage.agent.config.secrets import Secret, make_secret
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.client.errors import UNUSABLE_PROXY
 from streamusage.core.clock import Clock, SystemClock
@@ -61,7 +61,7 @@ class LinkRefusedError(LinkError):
 
 def token_of(variable: str | None, file: Path | None) -> Secret:
     """The agent's token, which raises `LinkRefusedError` where there is none."""
-    token = secret_of(variable, file, "the token of this agent", LinkRefusedError, one_word=True)
+    token = make_secret(variable, file, "the token of this agent", LinkRefusedError, one_word=True)
     if token is None:
         raise LinkRefusedError("the configuration names no token for this agent")
     return token

@@ -14,7 +14,7 @@ from random import Random
 import httpx
 import pytest
 
-from streamusage.agent.config.files import load_units
+from streamusage.agent.config.files import load_agent_configs
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import JournalError, SqliteJournal
 from streamusage.agent.log_output import OneLine
@@ -223,7 +223,7 @@ async def test_metrics_tell_nothing_of_a_server_that_is_not_watched_any_more(tmp
     file = write_status(tmp_path)
     (tmp_path / "journal.db").unlink()
     (tmp_path / "journal.db").mkdir()
-    (unit,) = load_units(config(tmp_path))
+    (unit,) = load_agent_configs(config(tmp_path))
     port = free_port()
     async with serving_metrics([file], ("127.0.0.1", port)), httpx.AsyncClient(trust_env=False) as http:
         assert "edge-1" in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
