@@ -1,7 +1,7 @@
-"""How an answer full of usage records is read: in slices, so that an event loop lives meanwhile. Pure.
+"""Decode lists of usage records slice by slice, so that an event loop can run in between. Pure.
 
-A record that lacks something is read as far as it goes. What cannot be read is an `UnreadableError` that says what is
-wrong, and where in the answer.
+A record that lacks a documented field is decoded as a `PartialUsageRecord`. A body that cannot be decoded raises
+`UnreadableError`, which names the fault and its position.
 """
 
 import re
@@ -14,20 +14,20 @@ from streamusage.core.usage import PartialUsageRecord, UsageRecord
 
 
 class UnreadableError(ValueError):
-    """An answer that is not what the API promises. The text says what is wrong, and where."""
+    """A body is not what the API documents. The text names the fault and its position."""
 
 
 SLICE_BYTES = 256 * 1024
-"""About a millisecond of decoding: what an event loop with a keyboard can spare at a time."""
+"""About a millisecond of decoding: the longest pause that an event loop with a keyboard should have."""
 
-_CUTS_TRIED = 4
+_CUTS_BEFORE_DOUBLING = 4
 _BOUNDARY = re.compile(rb"\}\s*,")
 _POSITION = re.compile(r"\(byte (\d+)\)$")
 _INDEX = re.compile(r"\$\[(\d+)\]")
 
 
-class _Loose(msgspec.Struct, frozen=True):
-    """A record that may lack what is documented, and whose subscribers may be spelled as meant."""
+class _LenientRecord(msgspec.Struct, frozen=True):
+    """A record that may lack documented fields and may use the correct spelling `activeSubscribers`."""
 
     name: str | None = None
     scope: str | None = None
@@ -47,31 +47,31 @@ class _Loose(msgspec.Struct, frozen=True):
 
 
 _records = msgspec.json.Decoder(list[UsageRecord])
-_loose = msgspec.json.Decoder(list[_Loose])
+_lenient_records = msgspec.json.Decoder(list[_LenientRecord])
 
 
 def decode_record(body: bytes) -> PartialUsageRecord:
-    """One usage record, given alone or as the only element of a list. Raises `UnreadableError`."""
+    """Return the usage record of a body, given alone or as the only element of a list. Raises `UnreadableError`."""
     if body.lstrip()[:1] == b"[":
         records = [record for records in decode_records(body) for record in records]
     else:
         records = decode_records_once(b"[" + body + b"]", first=0, at_byte=-1)
     if len(records) != 1:
-        raise UnreadableError(f"one usage record was expected, {len(records)} came")
+        raise UnreadableError(f"expected one usage record, got {len(records)}")
     return records[0]
 
 
 def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list[PartialUsageRecord]]:
-    """The records of a list, a slice at a time, so that an event loop can do other work between slices.
+    """Yield the records of a list slice by slice, so that an event loop can do other work between slices.
 
-    A slice ends at a `}` followed by `,`. Where that lies inside a string or a nested value the slice cannot decode,
-    and is tried again up to the next such place; after a few of them at twice its length, so that the work stays in
-    proportion to the answer. Raises `UnreadableError` with the position; what came before was right.
+    A slice ends at a `}` followed by `,`. Where that lies inside a string or a nested value, the slice does not decode
+    and is extended to the next such place; after a few attempts to twice its length, so that the work stays in
+    proportion to the body. Raises `UnreadableError` with the position; the records yielded before it are valid.
     """
     start = _opening_bracket(body) + 1
-    look_from, tries, count = start + slice_bytes, 0, 0
+    search_from, tries, count = start + slice_bytes, 0, 0
     while True:
-        boundary = _BOUNDARY.search(body, min(look_from, len(body)))
+        boundary = _BOUNDARY.search(body, min(search_from, len(body)))
         end = len(body) if boundary is None else boundary.start() + 1
         part = b"[" + body[start:end] + (b"" if boundary is None else b"]")
         try:
@@ -80,7 +80,7 @@ def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list
             if boundary is None:
                 raise
             tries += 1
-            look_from = boundary.end() if tries % _CUTS_TRIED else start + 2 * (boundary.end() - start)
+            search_from = boundary.end() if tries % _CUTS_BEFORE_DOUBLING else start + 2 * (boundary.end() - start)
             continue
         if boundary is None and not records and count:
             raise UnreadableError(f"broken JSON: nothing follows the last comma (byte {start})")
@@ -89,44 +89,51 @@ def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list
             return
         count += len(records)
         start, tries = boundary.end(), 0
-        look_from = start + slice_bytes
+        search_from = start + slice_bytes
 
 
 class _CutShortError(UnreadableError):
-    """The text ends before the value does."""
+    """The text ends inside a value."""
 
 
 def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[PartialUsageRecord]:
-    """A list of records in one go. `first` and `at_byte` say where the part lies, for messages."""
+    """Return the records of one JSON list.
+
+    `first` is the index of its first record and `at_byte` the position of its first byte in the whole body: both are
+    used in messages only. Raises `UnreadableError`.
+    """
     records: Sequence[PartialUsageRecord]
     try:
         records = _records.decode(part)
     except msgspec.ValidationError as error:
-        records = _decode_loosely(part, _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error)))
+        records = _decode_leniently(part, _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error)))
     except msgspec.DecodeError as error:
-        raise _broken(str(error), part, at_byte) from None
+        raise _broken_json_error(str(error), part, at_byte) from None
     except UnicodeDecodeError:
-        raise UnreadableError(f"broken JSON: not UTF-8 (byte {_not_utf8_at(part) + at_byte})") from None
+        raise UnreadableError(f"broken JSON: not UTF-8 (byte {_first_invalid_utf8_byte(part) + at_byte})") from None
     return [
         msgspec.structs.replace(record, scope=record.scope.lstrip("/")) if record.scope[:1] == "/" else record
         for record in records
     ]
 
 
-def _decode_loosely(part: bytes, error_text: str) -> Sequence[PartialUsageRecord]:
-    """Records of which some are not as documented. A list without any record that has a key is none of this API."""
+def _decode_leniently(part: bytes, error_text: str) -> Sequence[PartialUsageRecord]:
+    """Return records of which some differ from the documented ones.
+
+    Raises `UnreadableError` with the given text where no record has a complete key: the list is not one of this API.
+    """
     try:
-        loose = _loose.decode(part)
+        records = _lenient_records.decode(part)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UnreadableError(error_text) from None
-    if not any(record.has_a_key for record in loose):
+    if not any(record.has_a_key for record in records):
         raise UnreadableError(error_text)
-    return [_told(record) for record in loose]
+    return [_to_record(record) for record in records]
 
 
-def _told(record: _Loose) -> PartialUsageRecord:
+def _to_record(record: _LenientRecord) -> PartialUsageRecord:
     active = record.activeSubscribers if record.aciveSubscribers is None else record.aciveSubscribers
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "name": record.name,
         "scope": record.scope,
         "start_time": record.startTime,
@@ -138,10 +145,10 @@ def _told(record: _Loose) -> PartialUsageRecord:
         "total_subscribers": record.totalSubscribers,
         "updated": record.updated,
     }
-    if None not in told.values():
-        return UsageRecord(**told)
-    told |= {"name": record.name or "", "scope": record.scope or "", "start_time": record.startTime or 0}
-    return PartialUsageRecord(**told)
+    if None not in fields.values():
+        return UsageRecord(**fields)
+    fields |= {"name": record.name or "", "scope": record.scope or "", "start_time": record.startTime or 0}
+    return PartialUsageRecord(**fields)
 
 
 def _opening_bracket(body: bytes) -> int:
@@ -149,12 +156,12 @@ def _opening_bracket(body: bytes) -> int:
     while body[at : at + 1] in (b" ", b"\t", b"\r", b"\n"):
         at += 1
     if body[at : at + 1] != b"[":
-        raise UnreadableError(f"a JSON list was expected, the answer {described(body)}")
+        raise UnreadableError(f"expected a JSON list, but the reply {describe_body(body)}")
     return at
 
 
-def described(body: bytes) -> str:
-    """How a body begins, in words that an operator can act on."""
+def describe_body(body: bytes) -> str:
+    """Return what a body is, such as "is a web page", to complete a sentence about the reply."""
     head = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
         return "is empty"
@@ -165,18 +172,18 @@ def described(body: bytes) -> str:
     return "is not JSON"
 
 
-def _broken(error_text: str, part: bytes, at_byte: int) -> UnreadableError:
+def _broken_json_error(error_text: str, part: bytes, at_byte: int) -> UnreadableError:
     found = _POSITION.search(error_text)
     if found is None:
-        return _CutShortError(f"broken JSON: the answer breaks off (byte {at_byte + len(part)})")
+        return _CutShortError(f"broken JSON: the reply is truncated (byte {at_byte + len(part)})")
     position = int(found[1])
-    what = error_text[: found.start()].removeprefix("JSON is malformed: ").strip()
-    text = f"broken JSON: {what} (byte {position + at_byte})"
-    # Malformed at the very bracket that closed the slice: the cut may be to blame.
+    fault = error_text[: found.start()].removeprefix("JSON is malformed: ").strip()
+    text = f"broken JSON: {fault} (byte {position + at_byte})"
+    # An error at the bracket that closes the slice may come from the cut.
     return _CutShortError(text) if position >= len(part) - 1 else UnreadableError(text)
 
 
-def _not_utf8_at(part: bytes) -> int:
+def _first_invalid_utf8_byte(part: bytes) -> int:
     try:
         part.decode()
     except UnicodeDecodeError as error:
