@@ -245,7 +245,7 @@ class Agent:
             self._check_fence()
             return reply.acknowledged >= report.upto
         if reply.reason == "held":
-            raise LinkDownError(f"the service keeps this report aside for an operator: {reply.errorMessage}")
+            raise LinkDownError(f"the service keeps this report aside for an operator: {reply.error_message}")
         self._certain_ledger.refused(reply)
         return False
 

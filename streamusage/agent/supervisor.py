@@ -17,7 +17,7 @@ from streamusage.agent.sources import source_of
 from streamusage.agent.status_file import StatusFile
 from streamusage.agent.sync.link import ServiceLink, token_of
 from streamusage.agent.sync.schedule import SyncUp
-from streamusage.core.clock import Clock, SteadyClock, SystemClock, machine_life
+from streamusage.core.clock import Clock, SteadyClock, SystemClock, boot_id
 
 LOG = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ async def _watch(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event,
         poll_interval_ms=unit.source.poll_interval_ms,
         clock=clock,
         status=status,
-        run=machine_life(),
+        run=boot_id(),
     )
     LOG.info("watching %s for %s, journal %s", unit.server, service.url, unit.journal_path)
     stopper = asyncio.create_task(_stop_when(stopping, agent))

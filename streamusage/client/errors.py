@@ -67,7 +67,7 @@ UNUSABLE_PROXY = (
 
 
 def escape_unprintable(text: str) -> str:
-    """Return the text with control, bidi and other invisible characters written as escapes such as `\\x1b`."""
+    r"""Return the text with control, bidi and other invisible characters written as escapes such as `\x1b`."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text

@@ -31,19 +31,19 @@ class _LenientRecord(msgspec.Struct, frozen=True):
 
     name: str | None = None
     scope: str | None = None
-    startTime: int | None = None
-    endTime: int | None = None
+    start_time: int | None = msgspec.field(name="startTime", default=None)
+    end_time: int | None = msgspec.field(name="endTime", default=None)
     duration: int | None = None
-    maxSubscribers: int | None = None
-    lostSubscribers: int | None = None
-    totalSubscribers: int | None = None
+    max_subscribers: int | None = msgspec.field(name="maxSubscribers", default=None)
+    lost_subscribers: int | None = msgspec.field(name="lostSubscribers", default=None)
+    total_subscribers: int | None = msgspec.field(name="totalSubscribers", default=None)
     updated: int | None = None
-    aciveSubscribers: int | None = None
-    activeSubscribers: int | None = None
+    acive_subscribers: int | None = msgspec.field(name="aciveSubscribers", default=None)
+    active_subscribers: int | None = msgspec.field(name="activeSubscribers", default=None)
 
     @property
     def has_a_key(self) -> bool:
-        return None not in (self.name, self.scope, self.startTime)
+        return None not in (self.name, self.scope, self.start_time)
 
 
 _records = msgspec.json.Decoder(list[UsageRecord])
@@ -132,22 +132,22 @@ def _decode_leniently(part: bytes, error_text: str) -> Sequence[PartialUsageReco
 
 
 def _to_record(record: _LenientRecord) -> PartialUsageRecord:
-    active = record.activeSubscribers if record.aciveSubscribers is None else record.aciveSubscribers
+    active = record.active_subscribers if record.acive_subscribers is None else record.acive_subscribers
     fields: dict[str, Any] = {
         "name": record.name,
         "scope": record.scope,
-        "start_time": record.startTime,
-        "end_time": record.endTime,
+        "start_time": record.start_time,
+        "end_time": record.end_time,
         "duration": record.duration,
         "active_subscribers": active,
-        "max_subscribers": record.maxSubscribers,
-        "lost_subscribers": record.lostSubscribers,
-        "total_subscribers": record.totalSubscribers,
+        "max_subscribers": record.max_subscribers,
+        "lost_subscribers": record.lost_subscribers,
+        "total_subscribers": record.total_subscribers,
         "updated": record.updated,
     }
     if None not in fields.values():
         return UsageRecord(**fields)
-    fields |= {"name": record.name or "", "scope": record.scope or "", "start_time": record.startTime or 0}
+    fields |= {"name": record.name or "", "scope": record.scope or "", "start_time": record.start_time or 0}
     return PartialUsageRecord(**fields)
 
 

@@ -90,6 +90,7 @@ class HttpTransport:
         """Host and port, used in messages."""
 
     async def close(self) -> None:
+        """Close the connections."""
         await self._http.aclose()
 
     async def send(self, api_request: ApiRequest) -> Reply:

@@ -190,7 +190,7 @@ class AddsPeaks(Simulation):
     """Peaks are added up instead of compared."""
 
     def run(self) -> Simulation:
-        with patch.object(agent_rows, "larger", _added), patch.object(rules, "larger", _added):
+        with patch.object(agent_rows, "higher_peak", _added), patch.object(rules, "higher_peak", _added):
             return super().run()
 
 

@@ -87,7 +87,7 @@ class Simulation:
         if verdict in ("apply", "duplicate"):
             return Acknowledgement(epoch=store.state.epoch, acknowledged=store.state.acknowledged, now=self.now)
         return Refusal(
-            errorMessage="",
+            error_message="",
             timestamp=self.now,
             reason=verdict,
             epoch=store.state.epoch,

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from streamusage.agent.metering.additions import Additions
-from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, larger
+from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, higher_peak
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.reasons import canonical_reason
 
@@ -76,8 +76,8 @@ def merge(older: Any, newer: Any) -> Any:
             bytes_in=older.bytes_in + newer.bytes_in,
             bytes_out=older.bytes_out + newer.bytes_out,
             view_time_ms=older.view_time_ms + newer.view_time_ms,
-            peak_in=larger(older.peak_in, newer.peak_in),
-            peak_out=larger(older.peak_out, newer.peak_out),
+            peak_in=higher_peak(older.peak_in, newer.peak_in),
+            peak_out=higher_peak(older.peak_out, newer.peak_out),
         )
     if isinstance(older, SessionRow):
         return msgspec.structs.replace(

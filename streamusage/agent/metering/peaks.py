@@ -1,7 +1,7 @@
 """The largest bandwidth of a slot, measured over windows between two readings. Pure."""
 
 from streamusage.agent.metering.additions import SlotAddition
-from streamusage.api.report import Peak, PeakWindow, larger
+from streamusage.api.report import Peak, PeakWindow, higher_peak
 
 PEAK_WINDOW_MS = 10_000
 """A peak is measured over windows of at least this length: bandwidth over a shorter one is mostly jitter."""
@@ -20,5 +20,5 @@ def measure(window: PeakWindow, now: PeakWindow, step_ms: int, addition: SlotAdd
     length = now.at - window.at + step_ms
     bps_in = (now.bytes_in - window.bytes_in) * 8000 // length
     bps_out = (now.bytes_out - window.bytes_out) * 8000 // length
-    addition.peak_in = larger(addition.peak_in, Peak(bps_in, now.at, length))
-    addition.peak_out = larger(addition.peak_out, Peak(bps_out, now.at, length))
+    addition.peak_in = higher_peak(addition.peak_in, Peak(bps_in, now.at, length))
+    addition.peak_out = higher_peak(addition.peak_out, Peak(bps_out, now.at, length))
