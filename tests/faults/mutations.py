@@ -215,7 +215,7 @@ class HidesLoss(Simulation):
     def run(self) -> Simulation:
         def bold(self: Any) -> None:
             if self.at > self.before.at:
-                self.additions.spans.append(meter.Span(self.before.at, self.at, "counted"))
+                self.additions.spans.append(meter.SpanAddition(self.before.at, self.at, "counted"))
 
         with patch.object(meter._Step, "_cover", bold):
             return super().run()

@@ -246,7 +246,7 @@ async def test_callbacks_tell_of_every_session_without_a_log(tmp_path: Path, pro
     await nginx.start()
     spool = HookSpool(f"127.0.0.1:{port}", tmp_path / "nginx.hooks", SystemClock())
     source = NginxRtmpSource(nginx.stat_url, callbacks=spool)
-    state, _ = meter.first(first := await source.read(None))
+    state, _ = meter.start(first := await source.read(None))
     assert first.logs_ends
     publisher = nginx.publish("s1")
     await nginx.settled(1)

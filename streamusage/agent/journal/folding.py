@@ -55,7 +55,7 @@ def _continues(last: SpanRow, row: SpanRow) -> bool:
 def fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:
     """Folds the quarters of an hour that became old enough between two readings, as far as they are owed."""
     revision = head.revision
-    earliest = max(before_ms, now_ms - meter.LONGEST_AWAY_MS)
+    earliest = max(before_ms, now_ms - meter.LONGEST_ABSENCE_MS)
     quarter = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
     while quarter + QUARTER_MS + FOLD_AFTER_MS <= now_ms:
         folded: dict[tuple[str, str], SampleRow] = {}

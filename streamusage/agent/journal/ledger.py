@@ -18,8 +18,8 @@ from streamusage.agent.journal.protocol import Head, Journal, Transaction
 from streamusage.agent.journal.rows import JournalTotals, Row, key_of, merge, rows_of, slot_totals, totals_of
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
+from streamusage.agent.metering.counters import inherit_baseline
 from streamusage.agent.metering.meter import MeterState
-from streamusage.agent.metering.past_boots import inherit_log
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import (
     Acknowledgement,
@@ -87,7 +87,7 @@ class Ledger:
         with self._journal.transaction() as tx:
             if head.baseline is None:
                 tx.put_first_reading(reading)
-                state, additions = meter.first(reading)
+                state, additions = meter.start(reading)
                 additions = Additions(viewers=additions.viewers)  # what was there at first is the bridge's to count
             else:
                 state, additions = meter.step(MeterState(head.baseline, self._viewers), reading)
@@ -152,14 +152,14 @@ class Ledger:
         first = self.first_reading()
         reading = msgspec.structs.replace(first, ended=ended, misses=misses or first.misses)
         if issued.baseline is None:
-            bridged, additions = meter.first(reading)
+            bridged, additions = meter.start(reading)
         else:
             bridged, additions = meter.step(
                 MeterState(issued.baseline, {viewer.viewer_id: viewer for viewer in issued.viewers}), reading
             )
         baseline, inherited = self._head.baseline, Additions()
         if self._head.lives == 0 and baseline is not None:
-            baseline, inherited = inherit_log(baseline, bridged.baseline)
+            baseline, inherited = inherit_baseline(baseline, bridged.baseline)
         # Viewers that left unseen before the first reading: the log may still tell when.
         lingering = {
             viewer.viewer_id: viewer

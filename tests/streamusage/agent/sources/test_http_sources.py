@@ -43,7 +43,7 @@ async def opened(kind: str, routes: Routes | None = None) -> AsyncIterator[tuple
 def counted(readings: list[Reading]) -> list[Row]:
     """The rows that readings make, checked to be what a report may carry."""
     rows: list[Row] = []
-    state, additions = meter.first(readings[0])
+    state, additions = meter.start(readings[0])
     rows += rows_of(additions, 1)
     for reading in readings[1:]:
         state, additions = meter.step(state, reading)

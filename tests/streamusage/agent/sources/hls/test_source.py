@@ -111,7 +111,7 @@ async def test_a_log_that_is_gone_is_said(tmp_path: Path) -> None:
 
 
 def sum_of(first: Reading, *others: Reading) -> tuple[int, int, int]:
-    state, _ = meter.first(first)
+    state, _ = meter.start(first)
     connections = view_time = sent = 0
     for reading in others:
         state, added = meter.step(state, reading)
