@@ -133,7 +133,7 @@ class KeepsAcknowledgedRevision(Simulation):
 
     def make_ledger(self) -> Ledger:
         ledger = super().make_ledger()
-        refused, acknowledge = ledger.refused, ledger.acknowledge
+        refused, acknowledge = ledger.handle_refusal, ledger.acknowledge
 
         def never_back(refusal: Refusal) -> None:
             if refusal.reason != "hole":
@@ -143,7 +143,7 @@ class KeepsAcknowledgedRevision(Simulation):
             most = max(acknowledgement.acknowledged, ledger.head.acknowledged)
             acknowledge(msgspec.structs.replace(acknowledgement, acknowledged=most), now)
 
-        ledger.refused, ledger.acknowledge = never_back, never_less  # type: ignore[method-assign]
+        ledger.handle_refusal, ledger.acknowledge = never_back, never_less  # type: ignore[method-assign]
         return ledger
 
 
