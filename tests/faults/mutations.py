@@ -133,7 +133,7 @@ class KeepsAcknowledgedRevision(Simulation):
 
     def make_ledger(self) -> Ledger:
         ledger = super().make_ledger()
-        refused, acknowledge = ledger.refused, ledger.acknowledge
+        refused, acknowledge = ledger.handle_refusal, ledger.acknowledge
 
         def never_back(refusal: Refusal) -> None:
             if refusal.reason != "hole":
@@ -143,7 +143,7 @@ class KeepsAcknowledgedRevision(Simulation):
             most = max(acknowledgement.acknowledged, ledger.head.acknowledged)
             acknowledge(msgspec.structs.replace(acknowledgement, acknowledged=most), now)
 
-        ledger.refused, ledger.acknowledge = never_back, never_less  # type: ignore[method-assign]
+        ledger.handle_refusal, ledger.acknowledge = never_back, never_less  # type: ignore[method-assign]
         return ledger
 
 
@@ -190,7 +190,7 @@ class AddsPeaks(Simulation):
     """Peaks are added up instead of compared."""
 
     def run(self) -> Simulation:
-        with patch.object(agent_rows, "larger", _added), patch.object(rules, "larger", _added):
+        with patch.object(agent_rows, "higher_peak", _added), patch.object(rules, "higher_peak", _added):
             return super().run()
 
 
@@ -215,7 +215,7 @@ class HidesLoss(Simulation):
     def run(self) -> Simulation:
         def bold(self: Any) -> None:
             if self.at > self.before.at:
-                self.additions.spans.append(meter.Span(self.before.at, self.at, "counted"))
+                self.additions.spans.append(meter.SpanAddition(self.before.at, self.at, "counted"))
 
         with patch.object(meter._Step, "_cover", bold):
             return super().run()

@@ -87,7 +87,7 @@ class Simulation:
         if verdict in ("apply", "duplicate"):
             return Acknowledgement(epoch=store.state.epoch, acknowledged=store.state.acknowledged, now=self.now)
         return Refusal(
-            errorMessage="",
+            error_message="",
             timestamp=self.now,
             reason=verdict,
             epoch=store.state.epoch,
@@ -225,18 +225,18 @@ class Simulation:
                 ledger.continue_from(issued, self.server.ended_between(after, first.cursor))
                 assert not ledger.head.fenced, "the live agent was fenced"
             else:
-                ledger.sync_up_failed("retrying", "no reply", self.now)
+                ledger.record_failed_sync("retrying", "no reply", self.now)
             return
         report = ledger.report(self.now, "online")
         assert report is not None
         reply = self._exchange(ledger, report)
         if isinstance(reply, Acknowledgement):
             ledger.acknowledge(reply, self.now)
-            ledger.sync_up_succeeded(self.now)
+            ledger.record_successful_sync(self.now)
         elif isinstance(reply, Refusal):
-            ledger.refused(reply)
+            ledger.handle_refusal(reply)
         else:
-            ledger.sync_up_failed("retrying", "no reply", self.now)
+            ledger.record_failed_sync("retrying", "no reply", self.now)
 
     def _exchange(self, ledger: Ledger, message: Message) -> Reply | None:
         """Sends a message over a network that loses, doubles and delays; `None` where no reply came."""

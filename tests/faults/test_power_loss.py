@@ -181,7 +181,7 @@ class HeldOnDisk:
     def __init__(self, disk: Disk) -> None:
         self.disk = disk
 
-    def give(self) -> None:
+    def release(self) -> None:
         assert self.disk.capacity is not None
         self.disk.capacity += Ballast.BYTES
 

@@ -244,7 +244,7 @@ async def test_callbacks_report_every_session_without_a_log(tmp_path: Path, prog
     await nginx.start()
     spool = CallbackSpool(f"127.0.0.1:{port}", tmp_path / "nginx.hooks", SystemClock())
     source = NginxRtmpSource(nginx.stat_url, spool=spool)
-    state, _ = meter.first(first := await source.read(None))
+    state, _ = meter.start(first := await source.read(None))
     assert first.logs_ends
     publisher = nginx.publish("s1")
     await nginx.wait_for_clients(1)

@@ -5,7 +5,7 @@ from random import Random
 import pytest
 from sqlalchemy import create_engine, insert, select
 
-from streamusage.agent.journal.folding import write
+from streamusage.agent.journal.folding import write_additions
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.rows import key_of
@@ -35,7 +35,7 @@ def test_journal_extends_a_span_that_an_earlier_version_began(former: str, prese
     with journal.transaction() as tx:
         tx.put(key_of(old)[1], old)
         addition = SpanAddition(T0 + 1_000, T0 + 2_000, "partial", present)
-        head = write(tx, Head(journal="j", span=old, revision=1), Additions(spans=[addition]))
+        head = write_additions(tx, Head(journal="j", span=old, revision=1), Additions(spans=[addition]))
     assert head.span == SpanRow(from_ms=T0, to_ms=T0 + 2_000, revision=2, state="partial", reason=present)
     assert list(journal.disk["rows"].values()) == [head.span]
 
@@ -45,7 +45,7 @@ def test_journal_keeps_spans_of_different_causes_apart() -> None:
     old = SpanRow(from_ms=T0, to_ms=T0 + 1_000, revision=1, state="partial", reason=former)
     with a_journal().transaction() as tx:
         addition = SpanAddition(T0 + 1_000, T0 + 2_000, "partial", other)
-        head = write(tx, Head(journal="j", span=old, revision=1), Additions(spans=[addition]))
+        head = write_additions(tx, Head(journal="j", span=old, revision=1), Additions(spans=[addition]))
     assert head.span is not None
     assert head.span.from_ms == T0 + 1_000
 

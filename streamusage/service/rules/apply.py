@@ -27,7 +27,7 @@ from streamusage.api.report import (
     SlotRow,
     SpanRow,
     ViewerRow,
-    larger,
+    higher_peak,
 )
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
 from streamusage.core.reasons import canonical_reason
@@ -292,7 +292,7 @@ def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> Sto
             view_time_ms=late.view_time_ms + more.view_time_ms,
         )
     merged = msgspec.structs.replace(
-        row, peak_in=larger(old.peak_in, row.peak_in), peak_out=larger(old.peak_out, row.peak_out)
+        row, peak_in=higher_peak(old.peak_in, row.peak_in), peak_out=higher_peak(old.peak_out, row.peak_out)
     )
     return StoredSlot(merged, late)
 

@@ -17,11 +17,11 @@ import pytest
 from streamusage.agent.config.files import load_agent_configs
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import JournalError, SqliteJournal
-from streamusage.agent.log_output import OneLine
-from streamusage.agent.metrics import exposition, serving_metrics
+from streamusage.agent.log_output import OneLineFormatter
+from streamusage.agent.metrics import format_metrics, serve_metrics
 from streamusage.agent.status_file import StatusFile, read_status
-from streamusage.agent.supervisor import watch_one
-from streamusage.agent.sync.schedule import SyncUp
+from streamusage.agent.supervisor import run_agent
+from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.core.clock import SteadyClock, SystemClock
 from tests.faults.media_server import MediaServer
 from tests.support.real.processes import Programs, free_port, until
@@ -65,10 +65,10 @@ def a_ledger(journal: SqliteJournal) -> Ledger:
 def write_status(directory: Path) -> StatusFile:
     journal = SqliteJournal(directory / "journal.db")
     ledger = a_ledger(journal)
-    sync_up = SyncUp("edge-1", 10_000, 0, Random(1))
-    sync_up.failed(0, "http://127.0.0.1:1 cannot be reached")
+    schedule = SyncSchedule("edge-1", 10_000, 0, Random(1))
+    schedule.record_failure(0, "http://127.0.0.1:1 cannot be reached")
     file = StatusFile("edge-1", directory / "journal.db")
-    file.write(ledger, sync_up, "", -120, time.time_ns() // 1_000_000, 0)
+    file.write(ledger, schedule, "", -120, time.time_ns() // 1_000_000, 0)
     journal.close()
     return file
 
@@ -95,7 +95,7 @@ async def test_a_source_that_cannot_be_watched_stops_no_other(tmp_path: Path) ->
             return status is not None and status.last_reading_at is not None
 
         await until(is_read, "edge-2 is read", seconds=30)
-        await until(lambda: "edge-1 is not watched any more" in agent.output(), "edge-1 is said to be given up")
+        await until(lambda: "edge-1 is no longer watched" in agent.output(), "edge-1 is said to be given up")
         assert agent.running
         assert await asyncio.to_thread(agent.stop, seconds=30) == 3, "the failure is the exit code's, once all is over"
     assert SECRET not in agent.output()
@@ -111,8 +111,8 @@ def test_status_tells_what_is_owed(tmp_path: Path) -> None:
     assert status.owed.oldest_minute is not None
     told = run("status", "--config", str(config(tmp_path)))
     assert "29 connections" in told.stdout
-    assert "cannot be reached (1 in a row)" in told.stdout
-    assert "-120 ms against the service" in told.stdout
+    assert "cannot be reached (1 consecutive failure)" in told.stdout
+    assert "-120 ms relative to the service" in told.stdout
     assert told.returncode == 1, "it is retrying"
     (as_json,) = json.loads(run("status", "--config", str(config(tmp_path)), "--format", "json").stdout)
     assert (as_json["server"], as_json["phase"], as_json["running"]) == ("edge-1", "retrying", True)
@@ -132,14 +132,14 @@ def test_status_of_an_agent_that_is_gone(tmp_path: Path) -> None:
 def test_an_agent_whose_clock_is_not_the_machines_runs_all_the_same(tmp_path: Path, ahead_ms: int) -> None:
     """The service's time corrects the agent's, not the machine's."""
     journal = SqliteJournal(tmp_path / "journal.db")
-    ledger, sync_up = a_ledger(journal), SyncUp("edge-1", 10_000, 0, Random(1))
+    ledger, schedule = a_ledger(journal), SyncSchedule("edge-1", 10_000, 0, Random(1))
     file = StatusFile("edge-1", tmp_path / "journal.db")
     now_ms = time.time_ns() // 1_000_000
-    file.write(ledger, sync_up, "", 0, now_ms, 0)
-    file.write(ledger, sync_up, "away", 0, now_ms + ahead_ms, 1_999)
+    file.write(ledger, schedule, "", 0, now_ms, 0)
+    file.write(ledger, schedule, "away", 0, now_ms + ahead_ms, 1_999)
     assert file.last is not None
     assert file.last.source_error == ""
-    file.write(ledger, sync_up, "away", 0, now_ms + ahead_ms, 2_000)
+    file.write(ledger, schedule, "away", 0, now_ms + ahead_ms, 2_000)
     journal.close()
     assert file.last.source_error == "away"
     (told,) = json.loads(run("status", "--config", str(config(tmp_path)), "--format", "json").stdout)
@@ -164,7 +164,7 @@ def test_a_status_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -
 def test_status_without_any_agent(tmp_path: Path) -> None:
     told = run("status", "--config", str(config(tmp_path)))
     assert told.returncode == 5
-    assert "no agent left a status" in told.stderr
+    assert "no agent status found" in told.stderr
 
 
 def test_check_says_what_works_and_what_does_not(tmp_path: Path) -> None:
@@ -195,8 +195,8 @@ def test_a_check_beside_a_running_agent_leaves_its_listener_alone(tmp_path: Path
         where = f"127.0.0.1:{listener.getsockname()[1]}"
         path.write_text(path.read_text().replace("[journal]", f'notify_listen = "{where}"\n[journal]'))
         told = run("check", "--config", str(path))
-    assert f"ok      media server: the running agent {os.getpid()} reads it, last at " in told.stdout
-    assert f"is in use by the running agent {os.getpid()}" in told.stdout
+    assert f"ok      media server: read by the running agent (process {os.getpid()}), last at " in told.stdout
+    assert f"is in use by the running agent (process {os.getpid()})" in told.stdout
     assert not list(tmp_path.glob("*hooks*"))
 
 
@@ -210,13 +210,13 @@ def test_a_wrong_configuration_is_wrong_use(arguments: tuple[str, ...]) -> None:
 async def test_metrics_are_answered_in_prometheus_format(tmp_path: Path) -> None:
     file = await asyncio.to_thread(write_status, tmp_path)
     port = free_port()
-    async with serving_metrics([file], ("127.0.0.1", port)), httpx.AsyncClient(trust_env=False) as http:
+    async with serve_metrics([file], ("127.0.0.1", port)), httpx.AsyncClient(trust_env=False) as http:
         answer = await http.get(f"http://127.0.0.1:{port}/metrics")
         assert 'streamtop_agent_owed_connections{server="edge-1"} 29\n' in answer.text
         assert 'streamtop_agent_online{server="edge-1"} 0\n' in answer.text
         assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
         assert (await http.get(f"http://127.0.0.1:{port}/other")).status_code == 404
-    assert exposition([]).count("# TYPE") == exposition([]).count("# HELP") > 5
+    assert format_metrics([]).count("# TYPE") == format_metrics([]).count("# HELP") > 5
 
 
 async def test_metrics_tell_nothing_of_a_server_that_is_not_watched_any_more(tmp_path: Path) -> None:
@@ -225,17 +225,17 @@ async def test_metrics_tell_nothing_of_a_server_that_is_not_watched_any_more(tmp
     (tmp_path / "journal.db").mkdir()
     (unit,) = load_agent_configs(config(tmp_path))
     port = free_port()
-    async with serving_metrics([file], ("127.0.0.1", port)), httpx.AsyncClient(trust_env=False) as http:
+    async with serve_metrics([file], ("127.0.0.1", port)), httpx.AsyncClient(trust_env=False) as http:
         assert "edge-1" in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
         with pytest.raises(JournalError):
-            await watch_one(unit, SteadyClock(SystemClock()), asyncio.Event(), file)
+            await run_agent(unit, SteadyClock(SystemClock()), asyncio.Event(), file)
         assert "edge-1" not in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
 
 
 @pytest.mark.parametrize("shape", ["text", "kv", "json"])
 def test_an_event_is_one_line_whatever_is_in_it(shape: str) -> None:
     record = logging.LogRecord("a", logging.WARNING, "", 0, "stream %s\nis \x1b[2J gone", ("[red]x\r\n",), None)
-    line = OneLine(shape).format(record)  # type: ignore[arg-type]
+    line = OneLineFormatter(shape).format(record)  # type: ignore[arg-type]
     assert line.isprintable()
     if shape == "json":
         assert json.loads(line)["message"] == "stream [red]x\r\n\nis \x1b[2J gone"

@@ -9,7 +9,7 @@ from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.agent.runner import Agent
-from streamusage.agent.sync.schedule import SyncUp
+from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import Acknowledgement, Based, EpochIssued, EpochRequest, Report
 from streamusage.core.clock import SteadyClock
 from tests.faults.media_server import MediaServer
@@ -80,7 +80,7 @@ def an_agent(
         source=SimulatedSource(server, machine, clock),
         ledger=Ledger(journal, "j", "edge-1", "edge", 10_000),
         link=service,
-        sync_up=SyncUp("edge-1", 10_000, 0, Random(1)),
+        schedule=SyncSchedule("edge-1", 10_000, 0, Random(1)),
         poll_interval_ms=1_000,
         clock=clock,
         run="this machine since it was switched on",

@@ -14,7 +14,7 @@ from streamusage.agent.journal.rows import JournalTotals, slot_totals
 from streamusage.agent.journal.sqlite import JournalError, SqliteJournal, SqliteTransaction
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading, SourceError
 from streamusage.agent.runner import Agent
-from streamusage.agent.sync.schedule import SyncUp
+from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import Acknowledgement, Based, Baseline, EpochIssued, EpochRequest, Report, SlotRow
 from streamusage.core.clock import SteadyClock
 from streamusage.core.reasons import LOG_GONE
@@ -100,7 +100,7 @@ class Began:
             source=self.source,
             ledger=Ledger(self.journal, "after", "edge-1", "edge", 10_000),
             link=self.service,
-            sync_up=SyncUp("edge-1", 10_000, 0, Random(1)),
+            schedule=SyncSchedule("edge-1", 10_000, 0, Random(1)),
             poll_interval_ms=1_000,
             clock=SteadyClock(self.clock),
         )
@@ -118,11 +118,11 @@ async def test_a_log_that_cannot_be_read_for_a_while_delays_the_sync_up(began: B
     began.source.failure = SourceError("the log /x cannot be read (Permission denied)")
     await began.agent.poll()
     await began.agent.sync()
-    assert began.agent.sync_up.phase == "retrying"
-    assert "Permission denied" in began.agent.sync_up.last_error
+    assert began.agent.schedule.phase == "retrying"
+    assert "Permission denied" in began.agent.schedule.last_error
     began.source.failure = None
     await began.agent.sync()
-    assert began.agent.sync_up.phase == "online"
+    assert began.agent.schedule.phase == "online"
     assert began.spans() == [("counted", "")]
 
 
@@ -130,7 +130,7 @@ async def test_a_log_that_is_gone_makes_the_time_since_the_service_was_told_part
     began.source.failure = LogGoneError("the log /x of that time is not there any more")
     await began.agent.poll()
     await began.agent.sync()
-    assert began.agent.sync_up.phase == "online"
+    assert began.agent.schedule.phase == "online"
     assert began.spans() == [("partial", LOG_GONE)]
 
 
@@ -155,7 +155,7 @@ async def test_a_disk_that_fails_more_than_once_counts_nothing_twice(began: Bega
 
 
 async def test_a_media_server_that_hangs_does_not_hold_up_a_stop(began: Began, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "LAST_SECONDS", 0.1)
+    monkeypatch.setattr(runner, "SHUTDOWN_SECONDS", 0.1)
     await began.agent.poll()
     began.source.hangs = True
     began.agent.stop()

@@ -202,7 +202,7 @@ async def open_source(kind: str, routes: Routes | None = None) -> AsyncIterator[
 def meter_readings(readings: list[Reading]) -> list[Row]:
     """Return the rows of readings, after a check that a report can hold them."""
     rows: list[Row] = []
-    state, additions = meter.first(readings[0])
+    state, additions = meter.start(readings[0])
     rows += rows_of(additions, 1)
     for reading in readings[1:]:
         state, additions = meter.step(state, reading)

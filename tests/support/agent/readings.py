@@ -47,7 +47,7 @@ def line(number: int, ended_at: int, duration_ms: int, **fields: Any) -> EndedCo
 
 def run(*readings: Reading) -> tuple[MeterState, Additions]:
     """The last state, and everything that was added after the first reading."""
-    state, _ = meter.first(readings[0])
+    state, _ = meter.start(readings[0])
     whole = Additions()
     for each in readings[1:]:
         state, added = meter.step(state, each)

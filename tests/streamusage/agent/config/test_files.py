@@ -58,6 +58,7 @@ def test_defaults_of_optional_keys(tmp_path: Path) -> None:
     )
     assert config.service.url == "https://h/usage"
     assert config.service.token_file == Path.home() / "token"
+    assert isinstance(config.source, NginxRtmpConfig)
     assert config.source.access_log is None
     assert config.journal_path.name == "edge-1.journal.db"
 

@@ -81,17 +81,17 @@ def test_a_service_that_was_put_back_is_owed_again_what_it_lost(counting: Counti
     for _ in range(3):
         counting.a_minute(viewers=2)
     counting.acknowledge(counting.report())
-    assert (counting.owed_connections, counting.ledger.oldest_owed_ms()) == (0, None)
+    assert (counting.owed_connections, counting.ledger.oldest_unacknowledged_slot()) == (0, None)
     counting.acknowledge(early)
     assert counting.owed_connections >= 6
-    assert counting.ledger.oldest_owed_ms() == NOW + MINUTE
+    assert counting.ledger.oldest_unacknowledged_slot() == NOW + MINUTE
 
 
 def test_the_oldest_minute_is_told_that_the_service_lacks(counting: Counting) -> None:
-    assert counting.ledger.oldest_owed_ms() is None
+    assert counting.ledger.oldest_unacknowledged_slot() is None
     for _ in range(10):
         counting.a_minute(viewers=1)
-    assert counting.ledger.oldest_owed_ms() == NOW
+    assert counting.ledger.oldest_unacknowledged_slot() == NOW
 
 
 def samples(counting: Counting) -> dict[int, SampleRow]:

@@ -113,8 +113,8 @@ def test_no_journal_at_all_begins_a_new_one(tmp_path: Path) -> None:
 
 def test_ballast_is_held_and_given_up(tmp_path: Path) -> None:
     ballast = Ballast(tmp_path / "journal.db")
-    ballast.take()
+    ballast.reserve()
     assert ballast.path.stat().st_size == Ballast.BYTES
-    ballast.give()
+    ballast.release()
     assert not ballast.path.exists()
-    ballast.give()
+    ballast.release()

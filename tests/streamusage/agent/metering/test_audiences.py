@@ -7,8 +7,7 @@ import pytest
 
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
-from streamusage.agent.metering.counters import KEEP_GONE_MS
-from streamusage.agent.metering.past_boots import inherit_log
+from streamusage.agent.metering.counters import KEEP_GONE_MS, inherit_baseline
 from streamusage.agent.reading import AudienceReading, CounterReading
 from tests.support.agent.readings import T0, connections, line, publish, reading, run, view_time, viewer
 
@@ -51,9 +50,9 @@ def test_a_new_journal_inherits_what_lines_told_of_a_counter() -> None:
     ended = line(1, 900, 800, counter="mount", bytes_out=700)
     old, added = run(reading(0), reading(1_000, counters=(counter("mount", 600),), ended=(ended,)))
     first = reading(2_000, counters=(counter("mount", 650),))
-    own, _ = meter.first(first)
+    own, _ = meter.start(first)
     bridged, bridge = meter.step(old, first)
-    baseline, inherited = inherit_log(own.baseline, bridged.baseline)
+    baseline, inherited = inherit_baseline(own.baseline, bridged.baseline)
     state, after = meter.step(
         msgspec.structs.replace(own, baseline=baseline), reading(3_000, counters=(counter("mount", 1_000),))
     )

@@ -10,7 +10,7 @@ from tests.support.agent.readings import T0, connections, line, publish, reading
 
 
 def test_counting_begins_at_the_first_reading() -> None:
-    state, added = meter.first(reading(0, bytes_out=5_000, viewers=(viewer(1, 3_600_000),)))
+    state, added = meter.start(reading(0, bytes_out=5_000, viewers=(viewer(1, 3_600_000),)))
     assert added.slots[T0].connections == {"rtmp": 1}, "who is connected is counted where counting begins"
     assert added.slots[T0].view_time_ms == 0
     assert added.slots[T0].bytes_out == 0

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamusage.agent.sync.link import LinkDownError, LinkError, LinkRefusedError, ServiceLink, token_of
+from streamusage.agent.sync.link import LinkDownError, LinkError, LinkRefusedError, ServiceLink, load_token
 from streamusage.api.report import (
     Acknowledgement,
     Based,
@@ -54,7 +54,7 @@ async def server() -> AsyncIterator[Answers]:
 @pytest.fixture
 async def link(server: Answers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceLink]:
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
-    opened = ServiceLink(server.url + "/", "edge/1", token_of("AGENT_TOKEN", None), timeout_seconds=30)
+    opened = ServiceLink(server.url + "/", "edge/1", load_token("AGENT_TOKEN", None), timeout_seconds=30)
     yield opened
     await opened.close()
 
@@ -90,8 +90,8 @@ async def test_a_refusal_is_an_answer(server: Answers, link: ServiceLink, status
 @pytest.mark.parametrize(
     ("status", "said"),
     [
-        ("401 Unauthorized", "valid one"),
-        ("403 Forbidden", "not one for this server"),
+        ("401 Unauthorized", "configure a valid token"),
+        ("403 Forbidden", "not valid for this server"),
         ("404 Not Found", "address of the usage service"),
         ("409 Conflict", "HTTP 409"),
         ("422 Unprocessable", "HTTP 422"),
@@ -139,7 +139,7 @@ async def test_all_else_is_tried_again(
 
 async def test_a_service_that_is_not_there(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
-    link = ServiceLink(f"http://127.0.0.1:{unused_tcp_port}", "edge-1", token_of("AGENT_TOKEN", None))
+    link = ServiceLink(f"http://127.0.0.1:{unused_tcp_port}", "edge-1", load_token("AGENT_TOKEN", None))
     with pytest.raises(LinkDownError, match="cannot be reached"):
         await link.issue_epoch(ASKED)
     await link.close()
@@ -147,7 +147,7 @@ async def test_a_service_that_is_not_there(unused_tcp_port: int, monkeypatch: py
 
 async def test_a_token_file_is_read_at_each_use(server: Answers, tmp_path: Path) -> None:
     file = tmp_path / "token"
-    link = ServiceLink(server.url, "edge-1", token_of(None, file))
+    link = ServiceLink(server.url, "edge-1", load_token(None, file))
     server.next = [json(EpochIssued(epoch=1, based_on=Based(0, 0), now=1))]
     with pytest.raises(LinkRefusedError, match="cannot be read"):
         await link.issue_epoch(ASKED)
@@ -169,7 +169,7 @@ async def test_a_token_file_is_read_at_each_use(server: Answers, tmp_path: Path)
 
 async def test_a_variable_that_is_not_set_is_told(server: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
-    link = ServiceLink(server.url, "edge-1", token_of("NO_SUCH_TOKEN", None))
+    link = ServiceLink(server.url, "edge-1", load_token("NO_SUCH_TOKEN", None))
     with pytest.raises(LinkRefusedError, match="NO_SUCH_TOKEN"):
         await link.issue_epoch(ASKED)
     await link.close()

@@ -61,7 +61,7 @@ def test_any_text_is_a_cursor(text: str) -> None:
 
 
 def meter_figures(first: Reading, *others: Reading) -> LogFigures:
-    state, _ = meter.first(first)
+    state, _ = meter.start(first)
     connections = view_time_ms = bytes_out = 0
     for reading in others:
         state, added = meter.step(state, reading)

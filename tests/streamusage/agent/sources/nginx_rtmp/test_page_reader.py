@@ -24,7 +24,7 @@ async def reader(server: Answers) -> AsyncIterator[StatPageReader]:
 
 
 async def test_boot_keeps_its_name_while_uptime_and_clock_advance(server: Answers, reader: StatPageReader) -> None:
-    server.next = [page_response(uptime_s=uptime_s) for uptime_s in (0, 1, 59, 60, 86_400, -3600)]
+    server.next += [page_response(uptime_s=uptime_s) for uptime_s in (0, 1, 59, 60, 86_400, -3600)]
     assert {str((await reader.read_page(None)).boot) for _ in range(2)} == {f"{BEGAN_S}-10427"}
 
 

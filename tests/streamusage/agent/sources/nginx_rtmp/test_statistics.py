@@ -38,7 +38,7 @@ def test_recorded_page_has_publishes_and_viewers() -> None:
 
 def test_page_of_an_idle_server_is_empty() -> None:
     stat_page = parse_stat(read_fixture("nginx_stat_empty.xml"))
-    assert stat_page.publishes == stat_page.viewers == ()
+    assert (stat_page.publishes, stat_page.viewers) == ((), ())
 
 
 def test_markup_in_a_name_is_kept_as_text() -> None:
