@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 @dataclass
 class ForwardProxy:
-    """Where it listens, and the first line of each request that it was asked to pass on."""
+    """Where it listens, and the first line of each request that it was requests to pass on."""
 
     port: int = 0
     login: str | None = None
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -25,7 +25,7 @@ class ForwardProxy:
             head = await reader.readuntil(b"\r\n\r\n")
             line, _, fields = head.partition(b"\r\n")
             method, target, _ = line.decode().split(" ", 2)
-            self.asked.append(f"{method} {target}")
+            self.requests.append(f"{method} {target}")
             if self.login is not None and base64.b64encode(self.login.encode()) not in fields:
                 writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
                 return
