@@ -1,12 +1,12 @@
 """Exceptions of the usage API client.
 
     Exception
-    ├── UsageApiError              a request failed                                        exit code
-    │   ├── UnreachableError       no reply, or the service is in trouble (5xx, 429)       3
-    │   ├── InvalidAnswerError     the reply is not one of this API                        3
-    │   ├── ExtensionMissingError  the service is a plain Stream Manager, which is no fault  4
-    │   ├── RefusedError           the service refused the request                         4
-    │   └── NotFoundError          the stream or session does not exist                    5
+    ├── UsageApiError              a request failed                                           exit code
+    │   ├── UnreachableError       no reply, or the service is in trouble (5xx, 429)          3
+    │   ├── InvalidAnswerError     the reply is not one of this API                           3
+    │   ├── ExtensionMissingError  the service is a plain Stream Manager, which is no fault   4
+    │   ├── RefusedError           the service refused the request                            4
+    │   └── NotFoundError          the stream or session does not exist                       5
     └── ValueError
         └── InvalidAddressError    the address, token or proxy of the service is unusable
 

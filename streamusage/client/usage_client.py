@@ -50,6 +50,7 @@ from streamusage.client.transport import (
     milliseconds_since,
 )
 from streamusage.core.clock import Clock, SystemClock
+from streamusage.core.reasons import FORMER
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, SessionKey, StreamId, UsageRecord, stream_path
 
 ApiVersion = Literal["3.1", "4.0"]
@@ -186,9 +187,14 @@ class UsageClient:
         return await self._call_extension("/api/v1/servers", "read the servers", Servers)
 
     async def coverage(self, from_ms: int, to_ms: int, *, server: str | None = None) -> Coverage:
-        """Return the coverage of the interval `[from_ms, to_ms)`."""
+        """Return the coverage of the interval `[from_ms, to_ms)`, with the present texts of reasons."""
         query = {"from": str(from_ms), "to": str(to_ms)} | ({"server": server} if server else {})
-        return await self._call_extension("/api/v1/coverage", "read the coverage", Coverage, query)
+        coverage = await self._call_extension("/api/v1/coverage", "read the coverage", Coverage, query)
+        for spans in (covered.spans for covered in coverage.servers):
+            for index, span in enumerate(spans):
+                if span.reason in FORMER:
+                    spans[index] = msgspec.structs.replace(span, reason=FORMER[span.reason])
+        return coverage
 
     async def carriers(self, from_ms: int, to_ms: int, *, server: str | None = None) -> Placements:
         """Return which server carried which stream in `[from_ms, to_ms)`."""

@@ -170,55 +170,69 @@ class SqliteTransaction:
         self._path = path
 
     def head(self) -> Head | None:
+        """See `Transaction.head`."""
         return self._part("head", Head)
 
     def put_head(self, head: Head) -> None:
+        """See `Transaction.put_head`."""
         self._put_part("head", head)
 
     def first_reading(self) -> Reading | None:
+        """See `Transaction.first_reading`."""
         return self._part("first reading", Reading)
 
     def put_first_reading(self, reading: Reading) -> None:
+        """See `Transaction.put_first_reading`."""
         self._put_part("first reading", reading)
 
     def get(self, kind: type[Any], key: RowKey) -> Any:
+        """See `Transaction.get`."""
         found = self._select("life = 0 AND kind = ? AND key = ?", (kind.__name__, key))
         return found[0] if found else None
 
     def put(self, key: RowKey, row: Row) -> None:
+        """See `Transaction.put`."""
         self._put_row(_OWN, key, row)
 
     def changed_since(self, revision: int) -> Iterable[Row]:
+        """See `Transaction.changed_since`."""
         return self._select("life = 0 AND revision > ? ORDER BY revision", (revision,))
 
     def oldest_slot_since(self, revision: int) -> int | None:
+        """See `Transaction.oldest_slot_since`."""
         # Runs again and again during an outage, and needs the index only.
         query = "SELECT min(CAST(key AS INTEGER)) FROM rows WHERE life = 0 AND revision > ? AND kind = 'SlotRow'"
         ((oldest,),) = self._connection.execute(query, (revision,)).fetchall()
         return None if oldest is None else int(oldest)
 
     def delete(self, kind: type[Any], key: RowKey) -> None:
+        """See `Transaction.delete`."""
         self._connection.execute("DELETE FROM rows WHERE life = 0 AND kind = ? AND key = ?", (kind.__name__, key))
 
     def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
+        """See `Transaction.samples_between`."""
         # Keys begin with the slot, and slots have the same number of digits for centuries.
         return self._select(
             "life = 0 AND kind = 'SampleRow' AND key >= ? AND key < ? ORDER BY key", (str(from_ms), str(to_ms))
         )
 
     def open_viewers(self) -> Iterable[ViewerRow]:
+        """See `Transaction.open_viewers`."""
         return self._select("life = 0 AND kind = 'ViewerRow' AND done_at IS NULL", ())
 
     def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
+        """See `Transaction.prune`."""
         self._connection.execute(
             "DELETE FROM rows WHERE life = 0 AND revision <= ? AND done_at <= ? AND (? IS NULL OR kind = ?)",
             (revision, before_ms, kind and kind.__name__, kind and kind.__name__),
         )
 
     def bridge(self, life: int) -> Sequence[Row]:
+        """See `Transaction.bridge`."""
         return [] if life == _OWN else self._select("life = ?", (life,))
 
     def put_bridge(self, life: int, rows: Sequence[Row]) -> None:
+        """See `Transaction.put_bridge`."""
         for row in rows:
             self._put_row(life, key_of(row)[1], row)
 

@@ -6,6 +6,7 @@ raises `LinkDownError`: nothing was acknowledged, and the request is repeated la
 
 import asyncio
 import gzip
+import math
 import ssl
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -202,7 +203,7 @@ class ServiceLink:
                 seconds = parsedate_to_datetime(value).timestamp() - self._clock.now_ms() / 1000
             except (ValueError, TypeError, OverflowError, OSError):
                 return None
-        return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if seconds == seconds else None
+        return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if not math.isnan(seconds) else None
 
 
 def _trusted_certificates(ca_file: Path | None) -> ssl.SSLContext | bool:

@@ -20,6 +20,7 @@ from streamusage.client.errors import (
     UsageApiError,
 )
 from streamusage.client.usage_client import UsageClient
+from streamusage.core.reasons import FORMER
 from streamusage.core.usage import EmptyNameError, SessionKey, StreamId
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 
@@ -323,6 +324,18 @@ class TestExtension:
                 await client.history(StreamId("live", "a/b"), 0, 60_000, 60_000)
             assert client.has_extension is True
         assert server.requests[1].path == "/api/v1/streams/live/a%2Fb/history"
+
+    async def test_coverage_of_an_older_service_has_the_present_texts_of_reasons(self) -> None:
+        former, present = next(iter(FORMER.items()))
+        spans = [
+            {"from": 0, "to": 5, "state": "partial", "reason": former},
+            {"from": 5, "to": 9, "state": "partial", "reason": "journal destroyed"},
+            {"from": 9, "to": 10, "state": "live"},
+        ]
+        body = {"now": 10, "from": 0, "to": 10, "servers": [{"server": "edge-1", "spans": spans}]}
+        async with always(reply(200, json.dumps(body))) as server, UsageClient(server.url, TOKEN) as client:
+            coverage = await client.coverage(0, 10)
+        assert [span.reason for span in coverage.servers[0].spans] == [present, "journal destroyed", None]
 
     async def test_changes_returns_records_and_deleted_sessions(self) -> None:
         body = {

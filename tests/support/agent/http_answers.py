@@ -1,4 +1,4 @@
-"""An HTTP server on a real port that sends the responses of a test, byte for byte."""
+"""An HTTP server on a real port whose replies a test defines byte for byte."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    """Return a complete HTTP response. Header names are written with underscores."""
+    """Return a whole HTTP reply. Underscores in header names become hyphens."""
     fields = {"Content-Length": str(len(body)), "Connection": "close"} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
@@ -15,22 +15,22 @@ def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
 
 
 class Answers:
-    """The responses, one per request (the last one is repeated), and the received requests."""
+    """The replies, request by request (the last is repeated), and the received requests."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.next: list[bytes | Callable[[bytes], bytes]] = []
         self.requests: list[bytes] = []
 
-    def respond(self, request: bytes) -> bytes:
+    def take(self, request: bytes) -> bytes:
         self.requests.append(request)
-        response = self.next.pop(0) if len(self.next) > 1 else self.next[0]
-        return response if isinstance(response, bytes) else response(request)
+        chosen = self.next.pop(0) if len(self.next) > 1 else self.next[0]
+        return chosen if isinstance(chosen, bytes) else chosen(request)
 
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[Answers]:
-    """Run a server for the time of the block."""
+    """Run a server while the block runs."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -38,7 +38,7 @@ async def answering() -> AsyncIterator[Answers]:
             length = next(
                 (int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0
             )
-            writer.write(answers.respond(head + await reader.readexactly(length)))
+            writer.write(answers.take(head + await reader.readexactly(length)))
             await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
