@@ -211,6 +211,11 @@ def differences(expected: list[Exchange], found: list[Exchange]) -> list[str]:
     return lines[:40]
 
 
+def differences_of(before: Json, now: Json) -> list[str]:
+    """Return how two JSON values differ, one line a difference, at most forty of them."""
+    return _differences(before, json.loads(json.dumps(now)), "")[:40]
+
+
 def _differences(before: Json, now: Json, path: str) -> list[str]:
     if isinstance(before, dict) and isinstance(now, dict):
         return [

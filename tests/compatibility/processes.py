@@ -38,6 +38,11 @@ class Clock:
         self.now_ms = at_ms
         self._write(at_ms, time.monotonic_ns())
 
+    def read_ms(self) -> int:
+        """Return the time as the processes see it."""
+        at_ms, since_ns = clocked.CLOCK_FORMAT.unpack(self.path.read_bytes())
+        return at_ms + ((time.monotonic_ns() - since_ns) // 1_000_000 if since_ns else 0)
+
     def _write(self, at_ms: int, since_ns: int) -> None:
         file = os.open(self.path, os.O_WRONLY)
         try:
