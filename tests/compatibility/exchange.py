@@ -200,20 +200,25 @@ def metrics_shape(body: bytes) -> Json:
     return {"types": types, "samples": samples}
 
 
-def differences(expected: list[Exchange], found: list[Exchange]) -> list[str]:
-    """Return how two transcripts differ, one line a difference, at most forty of them."""
+def check_transcript(expected: list[Exchange], found: list[Exchange]) -> None:
+    """Fail where two transcripts differ, and list how."""
     lines: list[str] = []
     for number, (before, now) in enumerate(zip(expected, found, strict=False)):
         where = f"{number} {before['request']} ({before['token']}, {before.get('note', '')})"
         lines += [f"{where}: {line}" for line in _differences(before, json.loads(json.dumps(now)), "")]
     if len(expected) != len(found):
         lines.append(f"{len(expected)} exchanges before, {len(found)} now")
-    return lines[:40]
+    _fail_with(lines)
 
 
-def differences_of(before: Json, now: Json) -> list[str]:
-    """Return how two JSON values differ, one line a difference, at most forty of them."""
-    return _differences(before, json.loads(json.dumps(now)), "")[:40]
+def check_equal(before: Json, now: Json) -> None:
+    """Fail where two JSON values differ, and list how."""
+    _fail_with(_differences(before, json.loads(json.dumps(now)), ""))
+
+
+def _fail_with(lines: list[str]) -> None:
+    if lines:
+        raise AssertionError("\n".join([f"{len(lines)} differences:", *lines[:40]]))
 
 
 def _differences(before: Json, now: Json, path: str) -> list[str]:

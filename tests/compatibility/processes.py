@@ -162,7 +162,7 @@ def service(store: Path, clock: Clock) -> Iterator[int]:
         "--usage-stats-discard-threshold-days", "36500", "--daily-statistics-days", "36500",
         clock=clock,
     )  # fmt: skip
-    with started(command, home, log, TOKEN_ENVIRONMENT) as process:
+    with started(command, home, log, TOKEN_ENVIRONMENT | {"COMPAT_SHORT_SLEEPS": "1"}) as process:
 
         def port() -> int | None:
             if process.poll() is not None:

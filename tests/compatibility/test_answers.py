@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tests.compatibility.exchange import differences
+from tests.compatibility.exchange import check_transcript
 from tests.compatibility.processes import FIXTURES
 from tests.compatibility.record import record_answers
 
@@ -11,4 +11,4 @@ from tests.compatibility.record import record_answers
 def test_fresh_service_answers_as_before(tmp_path: Path) -> None:
     transcript, _, _ = record_answers(tmp_path)
 
-    assert differences(json.loads((FIXTURES / "answers.json").read_text()), transcript) == []
+    check_transcript(json.loads((FIXTURES / "answers.json").read_text()), transcript)

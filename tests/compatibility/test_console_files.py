@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 from tests.compatibility.console_files import MEMORY, place, use_commands, use_console
-from tests.compatibility.exchange import Client, differences_of
+from tests.compatibility.exchange import Client, check_equal
 from tests.compatibility.processes import FIXTURES, Clock, command_line, run, started, wait_until
 from tests.compatibility.record import serving_old_store
 
@@ -16,7 +16,7 @@ def test_commands_print_the_same_data_as_before(tmp_path: Path) -> None:
     with serving_old_store(tmp_path) as (port, client, clock):
         printed = use_commands(port, client, clock, tmp_path / "home")
 
-    assert differences_of(expected, printed) == []
+    check_equal(expected, printed)
     assert (tmp_path / "home" / "statement.json").read_bytes() == (FIXTURES / "statement.json").read_bytes()
 
 
@@ -35,7 +35,7 @@ def test_console_finds_its_table_as_an_older_one_left_it(tmp_path: Path) -> None
     with serving_old_store(tmp_path) as (port, _, clock):
         remembered = use_console(port, clock, tmp_path, [], shows="keynote", hides="spare-1")
 
-    assert differences_of(json.loads((FIXTURES / "memory.json").read_text()), remembered) == []
+    check_equal(json.loads((FIXTURES / "memory.json").read_text()), remembered)
 
 
 def test_service_without_flags_finds_its_store_and_its_token(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.compatibility.delivery import deliver
-from tests.compatibility.exchange import differences_of
+from tests.compatibility.exchange import check_equal
 from tests.compatibility.processes import FIXTURES
 
 RECORDED = json.loads((FIXTURES / "journal.json").read_text())
@@ -18,4 +18,4 @@ def test_agent_delivers_an_old_journal_in_full(store: str | None, tmp_path: Path
 
     found = deliver(FIXTURES / "journal.db", FIXTURES / store if store else None, RECORDED["start"], tmp_path / "run")
 
-    assert differences_of(expected, found) == []
+    check_equal(expected, found)

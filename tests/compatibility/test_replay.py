@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.compatibility.exchange import check_equal
 from tests.compatibility.processes import FIXTURES, command_line, run
 from tests.compatibility.terminal import terminal
 
@@ -62,3 +63,28 @@ def _shows(rows: list[str], session: dict[str, Any]) -> bool:
     """Whether a row has the stream's name and its figures."""
     wanted = {str(session["active"]), str(session["peak"])}
     return any(session["name"] in row and wanted <= set(re.findall(r"[\w.]+", row)) for row in rows)
+
+
+def test_demo_makes_the_recording_that_it_made_before(tape: Path, tmp_path: Path) -> None:
+    """The same seed passes through agents, service, client and recorder: all figures are the same as before."""
+    today = tmp_path / "today.tape"
+
+    assert run("demo", "--record", str(today), home=tmp_path / "home").code == 0
+
+    check_equal(_without_texts(_polls(tape)), _without_texts(_polls(today)))
+
+
+def _polls(tape: Path) -> list[Any]:
+    return [json.loads(line) for line in tape.read_text().splitlines()]
+
+
+def _without_texts(value: Any) -> Any:
+    """Return the value without reasons, errors and other texts that an operator reads."""
+    if isinstance(value, list):
+        return [_without_texts(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            name: bool(item) if name in ("reason", "error", "cannot_show", "why_failed") else _without_texts(item)
+            for name, item in value.items()
+        }
+    return value
