@@ -4,8 +4,8 @@ The ledger works on any `Journal`: the SQLite file in production, a dictionary w
 The additions of a reading and its new baseline are one transaction. Rows are totals with revisions; a report carries
 the rows that changed after the revision that the service acknowledged.
 
-A new journal does not know where its predecessor stopped. It counts from its first reading on, and receives the state
-to continue from from the service (`EpochIssued`). The *bridge* is the part between that state and the first reading,
+A new journal does not know where its predecessor stopped. It counts from its first reading on, and the service sends
+it the state to continue from (`EpochIssued`). The *bridge* is the part between that state and the first reading,
 computed by the meter itself. It is stored apart from the journal's own rows and merged into reports, so that it can be
 recomputed when the service's state has moved, or when a service is restored from an older copy.
 """

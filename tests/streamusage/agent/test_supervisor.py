@@ -33,8 +33,6 @@ async def test_unusable_journal_of_one_server_does_not_end_the_agent_of_another(
         await until(is_read, "edge-2 is read", seconds=30)
         await until(lambda: "edge-1 is no longer watched" in agent.output(), "the failure of edge-1 is logged")
         assert agent.running
-        assert await asyncio.to_thread(agent.stop, seconds=30) == 3, (
-            "the failure sets the exit code"
-        )
+        assert await asyncio.to_thread(agent.stop, seconds=30) == 3, "the failure sets the exit code"
     assert SECRET not in agent.output()
     assert "Traceback" not in agent.output()

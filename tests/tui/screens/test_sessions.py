@@ -221,10 +221,10 @@ async def test_a_read_only_console_has_no_deletes(tmp_path: Path) -> None:
         (reply(200, "<!doctype html>", "text/html"), "web page"),
         (reply(200, '[{"name": "a" "scope"'), "broken JSON"),
         (reply(401, '{"errorMessage": "wrong token", "timestamp": 1}'), "wrong token"),
-        (b"", "broke off"),
+        (b"", "closed early"),
         (reply(200, b"[" + b" " * 30_000_000), "broken JSON"),
         (reply(200, b"[" + b'{"a":1},' * 3_750_000), "missing required field"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "broke off"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "closed early"),
     ],
 )
 async def test_a_failed_poll_keeps_what_was_shown(tmp_path: Path, answer: bytes, told: str) -> None:
