@@ -152,10 +152,11 @@ def serve(
     import asyncio
     import logging
 
+    from streamusage.service.errors import StoreError
     from streamusage.service.http.connection_limits import ConnectionLimits
     from streamusage.service.retention import Retention
     from streamusage.service.server import ListenError, Tls, TlsError
-    from streamusage.service.store.store import StoreError, sqlite_url
+    from streamusage.service.store.store import sqlite_url
     from streamusage.service.tokens import TokensError
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")

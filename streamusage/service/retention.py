@@ -12,15 +12,14 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, or_, select, true, tuple_
 
 from streamusage.core.coverage import SLOT_MS, slot_of
-from streamusage.service.ingest.sessions import STAYS_BURIED
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.store.audit import note
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, forget_tombstones, raise_counter
-from streamusage.service.store.ledger_schema import hours
-from streamusage.service.store.records import bury
+from streamusage.service.store.records import STAYS_BURIED, bury
 from streamusage.service.store.schema import (
     audit,
     held,
+    hours,
     orphans,
     outages,
     samples,

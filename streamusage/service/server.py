@@ -17,6 +17,7 @@ import uvicorn
 
 from streamusage.core.clock import Clock
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance, is_due
+from streamusage.service.errors import StoreError
 from streamusage.service.http.app import make_app
 from streamusage.service.http.connection_limits import ConnectionLimits, bounded_protocol
 from streamusage.service.http.context import Service
@@ -24,7 +25,7 @@ from streamusage.service.http.direct_reports import DirectReports
 from streamusage.service.ingest.reports import mark_standings, standing_changes
 from streamusage.service.metrics import Metrics
 from streamusage.service.retention import Retention, discard_old
-from streamusage.service.store.store import StoreError, open_store
+from streamusage.service.store.store import open_store
 from streamusage.service.store.writer import Writer
 from streamusage.service.tokens import Tokens
 

@@ -16,13 +16,13 @@ from streamusage.api.report import EpochRequest, OutageRow, Peak, PhaseChange, S
 from streamusage.core.days import day_interval, day_of, zone
 from streamusage.service.accounting.closing import advance, close_by_hand, is_due
 from streamusage.service.accounting.hours import slots_inside
-from streamusage.service.http.errors import ApiError
+from streamusage.service.errors import ServiceError
 from streamusage.service.ingest.reports import issue_epoch, take_report
 from streamusage.service.queries.daily import daily_answer
 from streamusage.service.rules.apply import Late, SampleKey, StoredSample, StoredSlot
 from streamusage.service.rules.rollups import added, statistics
-from streamusage.service.store.ledger_schema import adjustments
 from streamusage.service.store.schema import (
+    adjustments,
     metadata,
     outages,
     samples,
@@ -75,7 +75,7 @@ class OnStore(Simulation):
     def close_by_hand(self) -> None:
         """An operator closes a day much too early, so that nearly all of it comes later."""
         tz = self.random.choice(ACCOUNT_ZONES)
-        with self.sql.writing() as connection, connection.begin(), suppress(ApiError):
+        with self.sql.writing() as connection, connection.begin(), suppress(ServiceError):
             close_by_hand(connection, ACCOUNT_ZONES, tz, day_of(self.now, tz), None, "boss", -2 * DAY_MS, self.now)
 
     def close_days(self) -> None:

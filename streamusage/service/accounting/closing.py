@@ -28,8 +28,8 @@ from streamusage.service.accounting.ledger import (
     enter_arrivals,
     set_closed_upto,
 )
-from streamusage.service.http.errors import ApiError
-from streamusage.service.queries.coverage import watched
+from streamusage.service.errors import DayNotOverError, NoServersInDayError, NotAccountZoneError
+from streamusage.service.store.coverage_rows import watched
 from streamusage.service.store.schema import servers
 
 SERVERS_AT_A_TIME = 40
@@ -127,22 +127,28 @@ def close_by_hand(
     grace_ms: int,
     now_ms: int,
 ) -> dict[str, Any]:
-    """Closes a day with what is there, for one server or for all. Raises `ApiError` where that may not be."""
+    """Close a day with the figures that are stored, for one server or for all.
+
+    Raises `NotAccountZoneError`, `DayNotOverError` or `NoServersInDayError`; nothing is closed then.
+    """
     if tz.key not in {known.key for known in zones}:
         known = ", ".join(known.key for known in zones)
-        raise ApiError(
-            409, f"{tz.key} is no account zone of this service ({known}); start it with --account-zone {tz.key}"
+        raise NotAccountZoneError(
+            f"{tz.key} is not an account zone of this service ({known}); nothing was closed: "
+            f"start the service with --account-zone {tz.key}"
         )
     interval = day_interval(day, tz)
     if now_ms < interval.to_ms + grace_ms:
         minutes = -(-(interval.to_ms + grace_ms - now_ms) // 60_000)
-        raise ApiError(409, f"{day} of {tz.key} can be closed by hand in {minutes} min at the earliest; it stays open")
+        raise DayNotOverError(
+            f"{day} of {tz.key} stays open: an operator can close it in {minutes} min at the earliest"
+        )
     ran = [item for item in expected_servers(connection) if item.ran(interval)]
     names = [item.server for item in ran if server in (None, item.server)]
     already = closed_servers(connection, tz, day)
     if not names and not (already if server is None else server in already):
         whom = f"the server {server}" if server is not None else "any server"
-        raise ApiError(404, f"nothing is known of {whom} on {day} of {tz.key}; nothing was closed")
+        raise NoServersInDayError(f"no figures of {whom} on {day} of {tz.key}; nothing was closed")
     names = [name for name in names if name not in already]
     owing = set(waiting_for(ran, interval))
     _close(connection, tz, day, interval, names, BY_OPERATOR, who, now_ms)

@@ -8,10 +8,10 @@ from sqlalchemy import Connection
 
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance
 from streamusage.service.accounting.hours import hours_inside
-from streamusage.service.queries.coverage import Watched
 from streamusage.service.rules.coverage import time_by_state
 from streamusage.service.rules.percentile import OUT_OF_SERVICE, SAMPLE_MS, percentile_95, sample_flags, samples
 from streamusage.service.rules.rollups import Minutes, Rollup, statistics, stretch, whole_quarters
+from streamusage.service.store.coverage_rows import Watched
 
 _FEW_SERVERS = 50
 

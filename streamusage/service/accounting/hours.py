@@ -13,8 +13,7 @@ from sqlalchemy import Connection, Table, and_, bindparam, delete, func, select,
 from streamusage.core.coverage import Interval
 from streamusage.service.rules.rollups import HOUR_MS, Hour, Minutes, Rollup, SlotFigures, hours_of
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
-from streamusage.service.store.ledger_schema import hours
-from streamusage.service.store.schema import servers, slot_connections, slots
+from streamusage.service.store.schema import hours, servers, slot_connections, slots
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import Prepared
 

@@ -16,10 +16,9 @@ from sqlalchemy import Connection, and_, insert, select, update
 
 from streamusage.core.coverage import Interval
 from streamusage.service.accounting.day_statistics import DayStatistics, Samples, day_figures, unpack_samples
-from streamusage.service.queries.coverage import watched
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
-from streamusage.service.store.ledger_schema import adjustments, closed_days
-from streamusage.service.store.schema import counters, servers
+from streamusage.service.store.coverage_rows import watched
+from streamusage.service.store.schema import adjustments, closed_days, counters, servers
 
 BY_WATERMARK, BY_OPERATOR, CAME_LATE = "watermark", "operator", "late"
 

@@ -13,17 +13,16 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streamusage.service.errors import ServiceError
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
-from streamusage.service.http.errors import ApiError, error_response, json_response
+from streamusage.service.http.errors import NOT_FOUND, ApiError, error_response, status_of
+from streamusage.service.http.responses import json_response
 from streamusage.service.http.routes.agents import agent_routes
 from streamusage.service.http.routes.daily import daily_routes
 from streamusage.service.http.routes.extension import extension_routes
 from streamusage.service.http.routes.operations import operation_routes
-from streamusage.service.http.routes.placements import carrier_routes
-from streamusage.service.http.routes.trends import trend_routes
 from streamusage.service.http.routes.usage import documented_routes
-from streamusage.service.store.store import StoreError
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
@@ -32,7 +31,7 @@ FAILED = "the service failed on this request and says why in its log; nothing wa
 
 _TOKEN = re.compile(r"(accessToken(?:=|%3D))[^&?%\s]*", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_WHAT = {404: "there is nothing at this path", 405: "this path does not know that method"}
+_WHAT = {404: NOT_FOUND, 405: "this path does not support that method"}
 
 
 def make_app(service: Service) -> ASGIApp:
@@ -44,9 +43,7 @@ def make_app(service: Service) -> ASGIApp:
         agent_routes(service),
         documented_routes(service),
         extension_routes(service),
-        carrier_routes(service),
         daily_routes(service),
-        trend_routes(service),
         operation_routes(service),
     )
     description = FastAPI(title="streamtop usage service", version=_version(), openapi_url=None)
@@ -55,6 +52,13 @@ def make_app(service: Service) -> ASGIApp:
 
     async def openapi_document(_request: Request) -> Response:
         return json_response(openapi.complete(description))
+
+    async def service_error(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, ServiceError)
+        status = status_of(error)
+        if status == 500:
+            raise error
+        return error_response(status, str(error), service.clock.now_ms())
 
     async def refused(_request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)
@@ -65,9 +69,6 @@ def make_app(service: Service) -> ASGIApp:
         message = _WHAT.get(error.status_code, str(error.detail))
         headers = dict(error.headers) if error.headers else None
         return error_response(error.status_code, message, service.clock.now_ms(), headers)
-
-    async def not_kept(_request: Request, error: Exception) -> Response:
-        return error_response(503, str(error), service.clock.now_ms(), {"Retry-After": "5"})
 
     async def failed(_request: Request, _error: Exception) -> Response:
         return error_response(500, FAILED, service.clock.now_ms())
@@ -82,7 +83,7 @@ def make_app(service: Service) -> ASGIApp:
         exception_handlers={
             ApiError: refused,
             HTTPException: not_served,
-            StoreError: not_kept,
+            ServiceError: service_error,
             Exception: failed,
         },
     )

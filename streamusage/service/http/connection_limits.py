@@ -3,14 +3,14 @@ a reader may let an answer wait. Whoever is outside of them is told so in the do
 """
 
 import asyncio
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from streamusage.core.clock import Clock
-from streamusage.service.http.deadline import Deadline
 from streamusage.service.http.plain_request import Direct, PlainRequest
 
 
@@ -30,6 +30,47 @@ class ConnectionLimits:
 
 _LINGER_SECONDS = 2.0
 """How long what is still coming is read and dropped after an early answer, so that the answer arrives."""
+
+
+class Deadline:
+    """The one timer of a connection. Calls the callback that was set last, once, unless it is cleared or set again.
+
+    Setting it again is cheap: it only notes the new time. For the thread of the event loop only.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due = math.inf
+        self._then: Callable[[], None]
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float, then: Callable[[], None]) -> None:
+        self._due, self._then = self._loop.time() + seconds, then
+        if self._timer is not None:
+            if self._timer.when() <= self._due:  # it looks again when it fires
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._due, self._look)
+
+    def clear(self) -> None:
+        self._due = math.inf
+
+    def close(self) -> None:
+        """Ends it for good, so that nothing holds on to the connection."""
+        self.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._due == math.inf:
+            return
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._look)
+            return
+        self._due = math.inf
+        self._then()
 
 
 def bounded_protocol(clock: Clock, limits: ConnectionLimits, direct: Direct | None = None) -> type[HttpToolsProtocol]:

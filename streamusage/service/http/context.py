@@ -14,11 +14,12 @@ from starlette.requests import Request
 
 from streamusage.core.clock import Clock
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS
+from streamusage.service.errors import StoreError
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.requests import Bodies, Query
 from streamusage.service.metrics import Metrics
 from streamusage.service.queries.record_list import RecordList
-from streamusage.service.store.store import Store, StoreError
+from streamusage.service.store.store import Store
 from streamusage.service.store.writer import Writer
 from streamusage.service.tokens import Identity, Tokens
 

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import msgspec
 
 from streamusage.api.report import Acknowledgement, Refusal, Report
+from streamusage.service.errors import StoreError
 from streamusage.service.http.app import FAILED, log_request
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.plain_request import Headers, PlainRequest
 from streamusage.service.http.requests import inflate
 from streamusage.service.ingest.reports import take_report
-from streamusage.service.store.store import StoreError
 
 log = logging.getLogger(__name__)
 

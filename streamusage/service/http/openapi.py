@@ -266,10 +266,10 @@ TRENDS = _operation(
     security=_BY_EITHER,
     parameters=[*_WINDOW, _STEP],
 )  # fmt: skip
-CARRIERS = _operation(
+PLACEMENTS = _operation(
     _ref("Placements"),
     400, 401, 403,
-    example=examples.CARRIERS,
+    example=examples.PLACEMENTS,
     security=_BY_EITHER,
     parameters=[*_WINDOW, *_ONE_SERVER],
 )  # fmt: skip

@@ -17,7 +17,7 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 
 from streamusage.core.usage import EmptyNameError, StreamId, parse_stream_path
-from streamusage.service.http.errors import ApiError
+from streamusage.service.http.errors import NOT_FOUND, ApiError
 
 LARGEST_NUMBER = 2**53
 """What a JSON number holds exactly."""
@@ -107,7 +107,7 @@ def path_below(request: Request, prefix: str) -> str:
     """The undecoded path after `prefix`; 404 where a decoded part of the path only looks like it."""
     path = raw_path(request)
     if not path.startswith(prefix):
-        raise ApiError(404, "there is nothing at this path")
+        raise ApiError(404, NOT_FOUND)
     return path[len(prefix) :]
 
 

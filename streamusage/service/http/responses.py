@@ -25,6 +25,11 @@ def encoding_for(request: Request) -> str:
     return next((coding for coding in ("zstd", "gzip") if coding in accepted), "")
 
 
+def json_response(content: object, status: int = 200) -> Response:
+    """Build a JSON response without compression. `content` is anything that msgspec can encode."""
+    return Response(msgspec.json.encode(content), status, media_type=JSON)
+
+
 async def answer(request: Request, content: object) -> Response:
     """`content` is anything that msgspec can encode."""
     body = msgspec.json.encode(content)

@@ -10,8 +10,9 @@ from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, R
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance
 from streamusage.service.accounting.hours import sum_again
 from streamusage.service.accounting.ledger import enter_arrivals
+from streamusage.service.errors import ContradictionError
 from streamusage.service.ingest.sessions import Key, live_sessions, refresh, sessions_of, write_sessions
-from streamusage.service.rules.apply import Applied, HeldError, ServerState, Verdict, apply, issue, judge
+from streamusage.service.rules.apply import Applied, ServerState, Verdict, apply, issue, judge
 from streamusage.service.store.schema import held, servers, stream_key
 from streamusage.service.store.server_rows import (
     Standing,
@@ -73,7 +74,7 @@ def take_report(connection: Connection, report: Report, body: bytes, now_ms: int
         return _refusal(state, verdict, _REFUSED[verdict], now_ms)
     try:
         applied = apply(state, report, load_stored(connection, report), now_ms)
-    except HeldError as error:
+    except ContradictionError as error:
         return hold(connection, report.server, body, f"the report was kept aside: {error}", now_ms, report)
     _write(connection, state, standing, applied, now_ms)
     return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)

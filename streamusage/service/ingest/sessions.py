@@ -19,14 +19,12 @@ from streamusage.service.rules.session_matching import (
     session_to_join,
 )
 from streamusage.service.store.change_feed import next_changes
+from streamusage.service.store.records import STAYS_BURIED
 from streamusage.service.store.schema import orphans, samples, server_sessions, servers, stream_key, tombstones, usage
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import Prepared
 
 Item = TypeVar("Item")
-
-STAYS_BURIED = ("deleted", "discarded")
-"""The tombstones that nothing a server reports brings back."""
 
 _AT_A_TIME = 300
 

@@ -1,61 +1,20 @@
 """Reads servers and their coverage from the store, and folds them into what the API answers."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, func, select
 
 from streamusage.api.report import Peak, PhaseChange, larger
-from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of
-from streamusage.service.rules.apply import Late, Piece, ServerState
-from streamusage.service.rules.coverage import LateSlot, deltas, is_overdue, merged, owed_pieces
-from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
-from streamusage.service.store.schema import held, outages, server_sessions, servers, slot_connections, slots, spans
-from streamusage.service.store.server_rows import piece_of, state_of
+from streamusage.core.coverage import SLOT_MS, Provenance, slot_of
+from streamusage.service.rules.apply import Late
+from streamusage.service.rules.coverage import LateSlot, deltas, is_overdue, merged
+from streamusage.service.store.coverage_rows import Watched, watched
+from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
+from streamusage.service.store.server_rows import state_of
 
 _PHASES = msgspec.json.Decoder(list[PhaseChange])
-
-
-class Watched(NamedTuple):
-    """A server that reported at least once, and what of its time is accounted for inside a window."""
-
-    state: ServerState
-    """Its `since` is no earlier than what retention left."""
-    pieces: list[Piece]
-    """Stored and owed, oldest first, not merged."""
-
-
-def watched(
-    connection: Connection, from_ms: int, to_ms: int, now_ms: int, only: Sequence[str] | None = None
-) -> list[Watched]:
-    """The servers by name, each with its pieces that meet the window. `only` names those that are wanted."""
-    query = select(servers).where(servers.c.epoch > 0).order_by(servers.c.server)
-    pieces_query = select(spans).where(spans.c.to_ms > from_ms, spans.c.from_ms < to_ms).order_by(spans.c.from_ms)
-    if only is not None:
-        query = query.where(servers.c.server.in_(only))
-        pieces_query = pieces_query.where(spans.c.server.in_(only))
-    kept_from = counter(connection, SLOTS_KEPT_FROM)
-    rows = connection.execute(query).all()
-    removed = {row.server for row in rows if row.removed}
-    states = [_kept(state_of(row), kept_from) for row in rows]
-    pieces: dict[str, list[Piece]] = {state.server: [] for state in states}
-    for row in connection.execute(pieces_query):
-        pieces.setdefault(row.server, []).append(piece_of(row))
-    kept_aside: dict[str, list[Interval]] = {}
-    for row in connection.execute(select(held.c.server, held.c.from_ms, held.c.to_ms).where(held.c.open == 1)):
-        kept_aside.setdefault(row.server, []).append(Interval(row.from_ms, row.to_ms))
-    for state in states:
-        if state.server in removed:  # it is out of service: what it never reported is not owed
-            continue
-        pieces[state.server] += owed_pieces(state, kept_aside.get(state.server, []), now_ms)
-    return [Watched(state, pieces[state.server]) for state in states]
-
-
-def _kept(state: ServerState, kept_from: int) -> ServerState:
-    if state.since is None or state.since >= kept_from:
-        return state
-    return msgspec.structs.replace(state, since=kept_from)
 
 
 def servers_answer(connection: Connection, now_ms: int) -> list[dict[str, Any]]:

@@ -12,8 +12,8 @@ from streamusage.core.days import day_interval, days_between
 from streamusage.service.accounting.closing import Expected, expected_servers, waiting_for
 from streamusage.service.accounting.day_statistics import Samples, day_figures
 from streamusage.service.accounting.ledger import ClosedDay, read_closed
-from streamusage.service.queries.coverage import watched
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
+from streamusage.service.store.coverage_rows import watched
 
 
 class ToldDay(NamedTuple):

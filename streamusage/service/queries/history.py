@@ -11,11 +11,12 @@ from sqlalchemy import Connection, func, select
 
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of, worst
 from streamusage.core.usage import StreamId
-from streamusage.service.http.errors import ApiError
-from streamusage.service.queries.coverage import provenance_of_server, watched
+from streamusage.service.errors import WindowTooLongError
+from streamusage.service.queries.coverage import provenance_of_server
 from streamusage.service.rules.apply import Piece
 from streamusage.service.rules.coverage import merged
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, counter
+from streamusage.service.store.coverage_rows import watched
 from streamusage.service.store.schema import samples, server_sessions, servers, stream_key
 
 KNOWN = frozenset({Provenance.LIVE, Provenance.BACKFILLED, Provenance.PARTIAL})
@@ -38,7 +39,7 @@ def told_of(connection: Connection, window: Interval, now_ms: int) -> Interval:
     """The part of a window of which there may be samples: of discarded ones nothing is known, which is no zero."""
     told = window.clip(counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
     if told.length_ms > MOST_DAYS * 86_400_000:
-        raise ApiError(400, f"at most {MOST_DAYS} days can be asked for at once; make the window shorter")
+        raise WindowTooLongError(f"a query covers at most {MOST_DAYS} days; make the window shorter")
     return told
 
 

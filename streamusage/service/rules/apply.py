@@ -30,6 +30,7 @@ from streamusage.api.report import (
     larger,
 )
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
+from streamusage.service.errors import ContradictionError
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -136,10 +137,6 @@ class Applied(NamedTuple):
 Verdict = Literal["apply", "duplicate", "hole", "sealed", "stale"]
 
 
-class HeldError(ValueError):
-    """A report that contradicts what the service already has; it must be kept aside for an operator."""
-
-
 def issue(
     state: ServerState, request: EpochRequest, viewers: Sequence[ViewerRow], now: int
 ) -> tuple[ServerState, EpochIssued]:
@@ -175,7 +172,7 @@ def judge(state: ServerState, report: Report) -> Verdict:
 def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Applied:
     """What a report that was judged `apply` changes. `now` is the service's clock, UTC milliseconds.
 
-    Raises `HeldError` where the report takes back something that was counted: nothing may be written then.
+    Raises `ContradictionError` where the report takes back something that was counted: nothing may be written then.
     """
     state = msgspec.structs.replace(state, role=report.role, sync_interval_ms=report.sync_interval_ms)
     pieces = _pieces(state, report.spans, now)
@@ -276,7 +273,7 @@ def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> Sto
         view_time_ms=row.view_time_ms - old.view_time_ms,
     )
     if min(more.bytes_in, more.bytes_out, more.view_time_ms, *more.connections.values()) < 0:
-        raise HeldError(
+        raise ContradictionError(
             f"revision {row.revision} of slot {row.slot} is below revision {old.revision}, which was counted already"
         )
     if came_late:

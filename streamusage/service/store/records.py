@@ -14,7 +14,6 @@ from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 from streamusage.service.store.audit import note
 from streamusage.service.store.change_feed import next_changes
 from streamusage.service.store.schema import stream_key, tombstones, usage
-from streamusage.service.tokens import Identity
 
 WIRE_COLUMNS = (
     usage.c.name,
@@ -29,6 +28,9 @@ WIRE_COLUMNS = (
     usage.c.updated,
 )
 """The record's fields in wire order."""
+
+STAYS_BURIED = ("deleted", "discarded")
+"""The reasons of tombstones that no report replaces by a record again."""
 
 _ROWS_AT_A_TIME = 2_000
 _KEYS_AT_A_TIME = 300
@@ -55,7 +57,7 @@ def read_stream(connection: Connection, stream: StreamId) -> bytes | None:
     return None if body == b"[]" else body
 
 
-def delete_session(connection: Connection, key: SessionKey, who: Identity, now_ms: int) -> UsageRecord | None:
+def delete_session(connection: Connection, key: SessionKey, actor: str, now_ms: int) -> UsageRecord | None:
     """Deletes one record for good and returns it; `None` where there is none."""
     of_session = and_(_of_stream(StreamId(key.scope, key.name)), usage.c.start_time == key.start_time)
     row = connection.execute(select(*WIRE_COLUMNS).where(of_session)).first()
@@ -63,26 +65,26 @@ def delete_session(connection: Connection, key: SessionKey, who: Identity, now_m
         return None
     bury(connection, of_session, "deleted", now_ms)
     stream = StreamId(key.scope, key.name)
-    note(connection, who.name, "delete session", now_ms, records=1, stream=stream, start_time=key.start_time)
+    note(connection, actor, "delete session", now_ms, records=1, stream=stream, start_time=key.start_time)
     return UsageRecord(**dict(zip(UsageRecord.__struct_fields__, row, strict=True)))
 
 
-def delete_stream(connection: Connection, stream: StreamId, who: Identity, now_ms: int) -> int:
+def delete_stream(connection: Connection, stream: StreamId, actor: str, now_ms: int) -> int:
     """Deletes the records of one stream for good; says how many there were."""
     count = bury(connection, _of_stream(stream), "deleted", now_ms)
     if count:
-        note(connection, who.name, "delete stream", now_ms, records=count, stream=stream)
+        note(connection, actor, "delete stream", now_ms, records=count, stream=stream)
     return count
 
 
-def delete_all(connection: Connection, who: Identity, now_ms: int) -> int:
+def delete_all(connection: Connection, actor: str, now_ms: int) -> int:
     """Deletes every record for good; says how many there were."""
     count = bury(connection, true(), "deleted", now_ms)
-    note(connection, who.name, "delete all", now_ms, records=count)
+    note(connection, actor, "delete all", now_ms, records=count)
     return count
 
 
-def import_records(connection: Connection, records: Sequence[UsageRecord], who: Identity, now_ms: int) -> int:
+def import_records(connection: Connection, records: Sequence[UsageRecord], actor: str, now_ms: int) -> int:
     """Takes in the records whose key is not there yet, deleted ones included; says how many those were."""
     imported = 0
     for batch in _batches(records, _KEYS_AT_A_TIME):
@@ -107,7 +109,7 @@ def import_records(connection: Connection, records: Sequence[UsageRecord], who: 
             connection.execute(insert(usage), rows)
         imported += len(new)
     if imported:
-        note(connection, who.name, "import", now_ms, records=imported)
+        note(connection, actor, "import", now_ms, records=imported)
     return imported
 
 

@@ -16,14 +16,11 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from streamusage.service.errors import StoreError
 from streamusage.service.store.change_feed import begin_life
 from streamusage.service.store.engines import postgresql, sqlite
 
 EngineKind = Literal["sqlite", "postgresql"]
-
-
-class StoreError(Exception):
-    """The store cannot be opened or used. The text says which, why, and what to do."""
 
 
 class Store:

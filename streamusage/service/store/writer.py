@@ -19,7 +19,8 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.store.store import Store, StoreError, broken_connection
+from streamusage.service.errors import StoreError
+from streamusage.service.store.store import Store, broken_connection
 
 log = logging.getLogger(__name__)
 

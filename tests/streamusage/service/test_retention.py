@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from streamusage.api.report import SampleRow, SlotRow
 from streamusage.service.retention import DAY_MS, Retention, discard_old
-from streamusage.service.store.ledger_schema import hours
+from streamusage.service.store.schema import hours
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
 

@@ -10,8 +10,9 @@ from starlette.responses import Response
 from streamusage.api.report import EpochRequest, Refusal, Report
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
-from streamusage.service.http.errors import ApiError, json_response
+from streamusage.service.http.errors import NOT_FOUND, ApiError
 from streamusage.service.http.requests import Query, decoded, path_below
+from streamusage.service.http.responses import json_response
 from streamusage.service.ingest.reports import hold, issue_epoch, take_report
 
 _AGENTS = "/api/v1/agents/"
@@ -72,7 +73,7 @@ def _server(service: Service, request: Request, suffix: str) -> str:
     who = service.by_header(request, Query(request))
     segment = path_below(request, _AGENTS).removesuffix(suffix)
     if "/" in segment:
-        raise ApiError(404, "there is nothing at this path")
+        raise ApiError(404, NOT_FOUND)
     server = unquote(segment)
     if not who.may_report_for(server):
         raise ApiError(403, "this token may not report for that server; nothing was changed")

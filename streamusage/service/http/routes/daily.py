@@ -15,9 +15,9 @@ from streamusage.service.accounting.closing import close_by_hand
 from streamusage.service.accounting.ledger import adjustments_answer, closed_upto
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
-from streamusage.service.http.errors import ApiError, json_response
+from streamusage.service.http.errors import ApiError
 from streamusage.service.http.requests import Query, decoded
-from streamusage.service.http.responses import answer
+from streamusage.service.http.responses import answer, json_response
 from streamusage.service.queries.daily import daily_answer
 from streamusage.service.queries.daily_sums import BY, GROUPS, sums_answer
 from streamusage.service.store.audit import note

@@ -12,16 +12,21 @@ from streamusage.core.coverage import SLOT_MS, Interval
 from streamusage.core.usage import EmptyNameError, UsageRecord, stream_path
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
-from streamusage.service.http.errors import ApiError, json_response
+from streamusage.service.http.errors import ApiError
 from streamusage.service.http.requests import LARGEST_NUMBER, Query, decoded, path_below, stream_of
-from streamusage.service.http.responses import answer
+from streamusage.service.http.responses import answer, json_response
 from streamusage.service.queries.changes import changes_since
 from streamusage.service.queries.coverage import coverage_answer, servers_answer
 from streamusage.service.queries.history import history_answer
+from streamusage.service.queries.placements import list_placements
+from streamusage.service.queries.trends import trends_answer
 from streamusage.service.store.records import import_records
 
 CHANGES_LIMIT = MOST_CHANGES = 10_000
 MOST_POINTS = 20_000
+"""The most points of one history."""
+MOST_STEPS = 1_440
+"""The most points of each trend."""
 
 _STREAMS = "/api/v1/streams/"
 _HISTORY = "/history"
@@ -83,6 +88,25 @@ def extension_routes(service: Service) -> APIRouter:
         found = await service.read(lambda connection: coverage_answer(connection, *window, now_ms, server))
         return await answer(request, {"now": now_ms, "from": window.from_ms, "to": window.to_ms, "servers": found})
 
+    @router.get("/api/v1/carriers", summary="Which server carried which stream, and when", **openapi.PLACEMENTS)
+    async def placements(request: Request) -> Response:
+        query = Query(request)
+        service.reader(request, query)
+        window = window_of(query)
+        server = query.text("server")
+        now_ms = service.clock.now_ms()
+        found = await service.read(lambda connection: list_placements(connection, *window, server))
+        return await answer(request, {"now": now_ms, "carriers": found})
+
+    @router.get("/api/v1/trends", summary="Subscribers of every live stream over time", **openapi.TRENDS)
+    async def trends(request: Request) -> Response:
+        query = Query(request)
+        service.reader(request, query)
+        cut, step_ms = _steps(query, MOST_STEPS)
+        now_ms = service.clock.now_ms()
+        found = await service.read(lambda connection: trends_answer(connection, cut, step_ms, now_ms))
+        return await answer(request, {"now": now_ms, "from": cut.from_ms, "step_ms": step_ms, "streams": found})
+
     @router.get(
         _STREAMS + "{scope_and_name:anything}" + _HISTORY,
         summary="Subscribers of a stream over time",
@@ -92,14 +116,7 @@ def extension_routes(service: Service) -> APIRouter:
         query = Query(request)
         service.reader(request, query)
         stream = stream_of(path_below(request, _STREAMS).removesuffix(_HISTORY))
-        window = window_of(query)
-        step_ms = query.number("step")
-        step_ms = SLOT_MS if step_ms is None else step_ms
-        if step_ms <= 0 or step_ms % SLOT_MS:
-            raise ApiError(400, f"step must be whole minutes in milliseconds, such as {SLOT_MS}")
-        if window.length_ms // step_ms > MOST_POINTS:
-            raise ApiError(400, f"at most {MOST_POINTS} points can be asked for at once; make step larger")
-        cut = Interval(window.from_ms - window.from_ms % step_ms, window.to_ms)
+        cut, step_ms = _steps(query, MOST_POINTS)
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: history_answer(connection, stream, cut, step_ms, now_ms))
         return await answer(request, {"now": now_ms} | found)
@@ -114,7 +131,7 @@ def extension_routes(service: Service) -> APIRouter:
                 raise ApiError(422, f"this is not an array of usage records: {error}; nothing was imported") from None
             records = _imported(sent)
             now_ms = service.clock.now_ms()
-            imported = await service.write(lambda connection: import_records(connection, records, who, now_ms))
+            imported = await service.write(lambda connection: import_records(connection, records, who.name, now_ms))
         return json_response({"imported": imported, "kept": len(records) - imported})
 
     return router
@@ -128,6 +145,18 @@ def _imported(sent: list[ImportedRecord]) -> list[UsageRecord]:
         except (EmptyNameError, UnicodeEncodeError):
             raise ApiError(422, f"record {number} has a scope that no path can name; nothing was imported") from None
     return records
+
+
+def _steps(query: Query, most: int) -> tuple[Interval, int]:
+    """Return the window, extended to begin at a multiple of the step, and the step in milliseconds."""
+    window = window_of(query)
+    step_ms = query.number("step")
+    step_ms = SLOT_MS if step_ms is None else step_ms
+    if step_ms <= 0 or step_ms % SLOT_MS:
+        raise ApiError(400, f"step must be whole minutes in milliseconds, such as {SLOT_MS}")
+    if window.length_ms // step_ms > most:
+        raise ApiError(400, f"a query covers at most {most} steps; make step larger")
+    return Interval(window.from_ms - window.from_ms % step_ms, window.to_ms), step_ms
 
 
 def window_of(query: Query) -> Interval:

@@ -7,17 +7,17 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamusage.service.accounting.server_removal import remove_server
+from streamusage.service.errors import StoreError
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
-from streamusage.service.http.errors import ApiError, json_response
+from streamusage.service.http.errors import NOT_FOUND, ApiError
 from streamusage.service.http.requests import LARGEST_NUMBER, Query, path_below
-from streamusage.service.http.responses import answer
+from streamusage.service.http.responses import answer, json_response
+from streamusage.service.ingest.server_removal import remove_server
 from streamusage.service.metrics import CONTENT_TYPE, store_figures
 from streamusage.service.queries.orphans import orphans_answer
 from streamusage.service.store.audit import audit_answer
 from streamusage.service.store.change_feed import put_counter
-from streamusage.service.store.store import StoreError
 
 MOST_ENTRIES = 10_000
 READY_SECONDS = 5.0
@@ -38,23 +38,17 @@ def operation_routes(service: Service) -> APIRouter:
         who = service.admin(request, query)
         segment = path_below(request, _SERVERS)
         if not segment or "/" in segment:
-            raise ApiError(404, "there is nothing at this path")
+            raise ApiError(404, NOT_FOUND)
         query.allow_only({"accessToken", "force"})
         force = query.text("force")
         if force not in {None, "true", "false"}:
             raise ApiError(400, "force must be true or false; nothing was done")
         server, now_ms = unquote(segment), service.clock.now_ms()
-        removed = await service.write(
+        changed = await service.write(
             lambda connection: remove_server(connection, server, who.name, now_ms, force=force == "true")
         )
-        if removed.outcome == "unknown":
-            raise ApiError(404, "there is no server of that name in the estate")
-        if removed.outcome == "reports":
-            raise ApiError(
-                409, "the server still reports: stop its agent first, or take it out by force; nothing was done"
-            )
         how = "by force" if force == "true" else "in order"
-        return json_response({"now": now_ms, "server": server, "removed": how, "sessions": removed.sessions})
+        return json_response({"now": now_ms, "server": server, "removed": how, "sessions": changed})
 
     @router.get("/api/v1/orphans", summary="What was reported of deleted records", **openapi.ORPHANS)
     async def orphans(request: Request) -> Response:

@@ -4,19 +4,18 @@ Paths are read undecoded, so that a slash inside a name stays one, and nothing t
 """
 
 from fastapi import APIRouter
-from sqlalchemy import Connection, select
 from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.core.usage import SessionKey
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
-from streamusage.service.http.errors import JSON, ApiError, json_response
+from streamusage.service.http.errors import JSON, NOT_FOUND, ApiError
 from streamusage.service.http.requests import Query, path_below, stream_of
-from streamusage.service.http.responses import bytes_response, encoding_for
+from streamusage.service.http.responses import bytes_response, encoding_for, json_response
+from streamusage.service.queries.live_streams import list_live_streams
 from streamusage.service.queries.record_list import list_version
 from streamusage.service.store.records import delete_all, delete_session, delete_stream, read_stream
-from streamusage.service.store.schema import server_sessions, servers
 from streamusage.service.tokens import Identity
 
 VERSIONS = ("3.1", "4.0")
@@ -54,7 +53,7 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
         _exactly(request, path)
         query.allow_only({"accessToken"})
         now_ms = service.clock.now_ms()
-        await service.write(lambda connection: delete_all(connection, who, now_ms))
+        await service.write(lambda connection: delete_all(connection, who.name, now_ms))
         return Response()
 
     @router.get(
@@ -85,12 +84,12 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
         start_time = query.number("startTime")
         now_ms = service.clock.now_ms()
         if start_time is None:
-            deleted = await service.write(lambda connection: delete_stream(connection, stream, who, now_ms))
+            deleted = await service.write(lambda connection: delete_stream(connection, stream, who.name, now_ms))
             if not deleted:
                 raise ApiError(404, _NO_RECORDS)
             return Response()
         key = SessionKey(*stream, start_time)
-        record = await service.write(lambda connection: delete_session(connection, key, who, now_ms))
+        record = await service.write(lambda connection: delete_session(connection, key, who.name, now_ms))
         if record is None:
             raise ApiError(404, "there is no usage record of that stream with that startTime")
         return json_response(record)
@@ -100,33 +99,7 @@ def _live_route(router: APIRouter, service: Service, path: str, version: str) ->
     @router.get(path, summary="List the live streams; needs no token", operation_id=f"live_{version}", **openapi.LIVE)
     async def live_streams(request: Request) -> Response:
         _exactly(request, path)
-        return json_response(await service.read(_live_streams))
-
-
-def _live_streams(connection: Connection) -> list[dict[str, object]]:
-    query = (
-        select(server_sessions, servers.c.role)
-        .join(servers, servers.c.server == server_sessions.c.server)
-        .where(
-            server_sessions.c.live == 1,
-            server_sessions.c.epoch == servers.c.epoch,
-            servers.c.unreachable == 0,
-            servers.c.removed == "",
-        )
-        .order_by(server_sessions.c.scope, server_sessions.c.name, server_sessions.c.server)
-    )
-    return [
-        {
-            "name": row.name,
-            "scope": row.scope,
-            "type": row.role,
-            "serverAddress": row.server,
-            "region": "",
-            "currentSubscribers": row.active,
-            "startTime": row.start_time,
-        }
-        for row in connection.execute(query)
-    ]
+        return json_response(await service.read(list_live_streams))
 
 
 def _reader(service: Service, query: Query) -> None:
@@ -143,4 +116,4 @@ def _deleter(service: Service, query: Query) -> Identity:
 
 def _exactly(request: Request, path: str) -> None:
     if path_below(request, path):
-        raise ApiError(404, "there is nothing at this path")
+        raise ApiError(404, NOT_FOUND)

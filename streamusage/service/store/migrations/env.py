@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from streamusage.service.store.columns import metadata
+from streamusage.service.store.schema import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 context.run_migrations()

@@ -185,7 +185,7 @@ async def test_a_day_closed_by_hand_keeps_what_was_missing_then(tmp_path: Path) 
         await there.sync_up()
         early = await close(estate, "2026-11-20")
         assert (early.status_code, early.json()["errorMessage"]) == (
-            409, "2026-11-20 of UTC can be closed by hand in 1 min at the earliest; it stays open",
+            409, "2026-11-20 of UTC stays open: an operator can close it in 1 min at the earliest",
         )  # fmt: skip
         estate.clock.now += MINUTE
         done = await close(estate, "2026-11-20", server="edge-1")
@@ -281,7 +281,7 @@ async def test_other_zones_are_final_only_while_nothing_is_owed_and_cannot_be_cl
         assert (await days(estate, "2026-11-20", "Asia/Kolkata"))["edge-1"]["closed"] is not None
         refused = await close(estate, "2026-11-20", tz="Europe/Berlin")
         assert refused.status_code == 409
-        assert "no account zone of this service (UTC, Asia/Kolkata)" in refused.json()["errorMessage"]
+        assert "not an account zone of this service (UTC, Asia/Kolkata)" in refused.json()["errorMessage"]
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.core.days import day_interval, zone
-from streamusage.service.store.ledger_schema import adjustments, closed_days
+from streamusage.service.store.schema import adjustments, closed_days
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.test_several_processes import AUTHORIZED, SERVERS, Node, kill_now_and_then, nodes_on
 from tests.support.postgresql import Cluster

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from streamusage.api.report import Based, Baseline, EpochRequest, Peak, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, by_slot
+from streamusage.service.errors import ContradictionError
 from streamusage.service.rules.apply import (
     Applied,
-    HeldError,
     Late,
     Piece,
     ServerState,
@@ -153,7 +153,7 @@ def test_peaks_are_compared() -> None:
 def test_a_row_that_takes_back_what_was_counted_is_held() -> None:
     early = apply(state(), report(10_000, slots=(slot(500),)), NOTHING, T0 + 10_000)
     less = report(20_000, since=10, upto=20, based_on=None, slots=(slot(400, revision=15),))
-    with pytest.raises(HeldError, match=r"revision 15 .* is below revision 5"):
+    with pytest.raises(ContradictionError, match=r"revision 15 .* is below revision 5"):
         apply(early.state, less, Stored({T0: early.slots[0]}, {}, {}), T0 + 20_000)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert, select, text
 
+from streamusage.service.errors import StoreError
 from streamusage.service.store.schema import counters
-from streamusage.service.store.store import Store, StoreError, open_store, sqlite_url
+from streamusage.service.store.store import Store, open_store, sqlite_url
 from streamusage.service.store.writer import Writer
 
 
@@ -144,7 +145,7 @@ def test_the_migrations_make_what_the_schema_says(store: Store) -> None:
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from streamusage.service.store.columns import metadata
+    from streamusage.service.store.schema import metadata
 
     with store.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []

@@ -1,57 +1,23 @@
-"""Subscribers over time of every live stream at once: `GET /api/v1/trends`, for the trend cells of a console's table.
+"""Subscribers over time of every live stream at once, for the trend cells of a console's table.
 
-What `streams/{scope}/{name}/history` says of one stream, this says of all that are live, in one read of the store.
+`queries/history.py` answers this for one stream; a trend answers it for all live streams in one read of the store.
 """
 
 from typing import Any
 
-from fastapi import APIRouter
 from sqlalchemy import Connection, select
-from starlette.requests import Request
-from starlette.responses import Response
 
-from streamusage.core.coverage import SLOT_MS, Interval
+from streamusage.core.coverage import Interval
 from streamusage.core.usage import StreamId
-from streamusage.service.http import openapi
-from streamusage.service.http.context import Service
-from streamusage.service.http.errors import ApiError
-from streamusage.service.http.requests import Query
-from streamusage.service.http.responses import answer
-from streamusage.service.queries.coverage import watched
 from streamusage.service.queries.history import added, folded, server_points, told_of
 from streamusage.service.rules.apply import Piece
 from streamusage.service.rules.coverage import merged
+from streamusage.service.store.coverage_rows import watched
 from streamusage.service.store.schema import samples, server_sessions, servers
-
-MOST_STEPS = 1_440
-
-
-def trend_routes(service: Service) -> APIRouter:
-    """The route of trends."""
-    router = APIRouter(tags=["extension"])
-
-    @router.get("/api/v1/trends", summary="Subscribers of every live stream over time", **openapi.TRENDS)
-    async def trends(request: Request) -> Response:
-        query = Query(request)
-        service.reader(request, query)
-        from_ms, to_ms = query.needed_number("from"), query.needed_number("to")
-        step_ms = query.number("step") or SLOT_MS
-        if from_ms < 0 or to_ms < from_ms:
-            raise ApiError(400, "from and to must be UTC milliseconds, to not before from")
-        if step_ms <= 0 or step_ms % SLOT_MS:
-            raise ApiError(400, f"step must be whole minutes in milliseconds, such as {SLOT_MS}")
-        if (to_ms - from_ms) // step_ms > MOST_STEPS:
-            raise ApiError(400, f"at most {MOST_STEPS} steps can be asked for at once; make step larger")
-        cut = Interval(from_ms - from_ms % step_ms, to_ms)
-        now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: trends_answer(connection, cut, step_ms, now_ms))
-        return await answer(request, {"now": now_ms, "from": cut.from_ms, "step_ms": step_ms, "streams": found})
-
-    return router
 
 
 def trends_answer(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> list[dict[str, Any]]:
-    """The trends as they are told. The window is cut at steps."""
+    """Return the trends as `GET /api/v1/trends` answers them. `window` begins at a multiple of `step_ms`."""
     told = told_of(connection, window, now_ms)
     names: dict[bytes, StreamId] = {}
     reporting: dict[bytes, set[str]] = {}
