@@ -232,12 +232,12 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
 
 
 def _tokens(tokens_file: Path | None) -> "Tokens":
-    from streamusage.service.tokens import own_tokens, read_tokens
+    from streamusage.service.tokens import load_or_create_admin_token, read_tokens
 
     if tokens_file is not None:
         return read_tokens(tokens_file, os.environ)
     path = _data_directory() / "admin-token"
-    tokens, made = own_tokens(path)
+    tokens, made = load_or_create_admin_token(path)
     if made:
         click.echo(f"streamtop: made an admin token and put it in {path}; use it with --token-file", err=True)
     return tokens

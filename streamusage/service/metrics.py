@@ -13,7 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, case, func, select
 
-from streamusage.service.queries.coverage import servers_answer
+from streamusage.service.queries.coverage import list_servers
 from streamusage.service.store.schema import held, orphans, servers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -30,7 +30,7 @@ class _Durations:
         self.seconds = 0.0
 
 
-class RequestFigures(Collector):
+class RequestMetrics(Collector):
     """What was asked and answered since the service started. Changed by one thread, read by any."""
 
     def __init__(self) -> None:
@@ -85,7 +85,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self.requests = RequestFigures()
+        self.requests = RequestMetrics()
         self._registry.register(self.requests)
         self._commits = Histogram(
             "streamtop_commit_seconds",
@@ -127,9 +127,9 @@ class _Families(Collector):
         return self._families
 
 
-def store_figures(connection: Connection, now_ms: int) -> list[GaugeMetricFamily]:
+def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily]:
     """What stands in the store now."""
-    estate = servers_answer(connection, now_ms)
+    estate = list_servers(connection, now_ms)
     states = GaugeMetricFamily("streamtop_servers", "Servers by state", labels=["state"])
     for state in ("live", "unreachable", "removed"):
         states.add_metric([state], sum(server["state"] == state for server in estate))

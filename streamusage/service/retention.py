@@ -13,9 +13,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, f
 
 from streamusage.core.coverage import SLOT_MS, slot_of
 from streamusage.service.rules.rollups import HOUR_MS
-from streamusage.service.store.audit import note
+from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, forget_tombstones, raise_counter
-from streamusage.service.store.records import STAYS_BURIED, bury
+from streamusage.service.store.records import FINAL_REASONS, replace_with_tombstones
 from streamusage.service.store.schema import (
     audit,
     held,
@@ -49,7 +49,7 @@ class Retention:
     daily_statistics_days: int = 400
 
 
-class Keeper(Protocol):
+class StoreAccess(Protocol):
     """What retention asks of the service: reads, and writes that are committed when they return."""
 
     async def read(self, work: Callable[[Connection], Result]) -> Result: ...
@@ -57,7 +57,7 @@ class Keeper(Protocol):
     async def write(self, work: Callable[[Connection], Result]) -> Result: ...
 
 
-async def discard_old(keeper: Keeper, retention: Retention, now_ms: int) -> int:
+async def discard_old(keeper: StoreAccess, retention: Retention, now_ms: int) -> int:
     """One round over everything; says how many usage records it discarded."""
     usage_before = now_ms - retention.usage_stats_discard_threshold_days * DAY_MS
     days_before = slot_of(now_ms - retention.daily_statistics_days * DAY_MS)
@@ -77,7 +77,7 @@ async def discard_old(keeper: Keeper, retention: Retention, now_ms: int) -> int:
     return discarded
 
 
-async def _discard_records(keeper: Keeper, before_ms: int, now_ms: int) -> int:
+async def _discard_records(keeper: StoreAccess, before_ms: int, now_ms: int) -> int:
     old = and_(usage.c.live == 0, usage.c.touched_at < before_ms)
     keys = await keeper.read(lambda connection: _keys(connection, usage, usage.c.start_time, old))
     discarded = 0
@@ -88,7 +88,7 @@ async def _discard_records(keeper: Keeper, before_ms: int, now_ms: int) -> int:
     return discarded
 
 
-async def _discard_parts(keeper: Keeper, before_ms: int) -> None:
+async def _discard_parts(keeper: StoreAccess, before_ms: int) -> None:
     """What servers reported of sessions that are buried, once it is old and cannot grow any more."""
     over = or_(server_sessions.c.live == 0, ~_of_active_epoch())
     old = and_(
@@ -102,13 +102,13 @@ async def _discard_parts(keeper: Keeper, before_ms: int) -> None:
         await keeper.write(_deleting(server_sessions, and_(these, old)))
 
 
-async def _discard_samples(keeper: Keeper, before_ms: int) -> None:
+async def _discard_samples(keeper: StoreAccess, before_ms: int) -> None:
     await keeper.write(lambda connection: raise_counter(connection, SAMPLES_KEPT_FROM, before_ms))
     for server in await keeper.read(_all_servers):
         await _discard_in_steps(keeper, samples.c.slot, before_ms, samples.c.server == server)
 
 
-async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
+async def _discard_slots(keeper: StoreAccess, before_ms: int) -> None:
     for table in (slots, slot_connections):
         oldest = select(func.min(table.c.slot))
         while (first := await keeper.read(lambda c, query=oldest: c.execute(query).scalar())) is not None:  # type: ignore[misc]
@@ -126,7 +126,7 @@ async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
 
 
 async def _discard_in_steps(
-    keeper: Keeper, time: Column[int], before_ms: int, which: ColumnElement[bool] | None = None
+    keeper: StoreAccess, time: Column[int], before_ms: int, which: ColumnElement[bool] | None = None
 ) -> None:
     """Deletes what is of before that time, some hours of it a write, oldest first."""
     which = true() if which is None else which
@@ -138,7 +138,7 @@ async def _discard_in_steps(
         await keeper.write(_deleting(time.table, and_(which, time < upto)))
 
 
-async def _forget_tombstones(keeper: Keeper, before_ms: int) -> None:
+async def _forget_tombstones(keeper: StoreAccess, before_ms: int) -> None:
     """Tombstones of which no server has anything left to say."""
     has_parts = (
         select(server_sessions.c.server)
@@ -173,7 +173,7 @@ def _buried(stream: ColumnElement[bytes], start_time: ColumnElement[int]) -> Col
         .where(
             tombstones.c.stream == stream,
             tombstones.c.start_time == start_time,
-            tombstones.c.reason.in_(STAYS_BURIED),
+            tombstones.c.reason.in_(FINAL_REASONS),
         )
         .exists()
     )
@@ -197,9 +197,9 @@ def _deleting(table: Table, where: ColumnElement[bool]) -> Callable[[Connection]
 
 def _burying(where: ColumnElement[bool], now_ms: int) -> Callable[[Connection], int]:
     def work(connection: Connection) -> int:
-        count = bury(connection, where, "discarded", now_ms)
+        count = replace_with_tombstones(connection, where, "discarded", now_ms)
         if count:
-            note(connection, "retention", "discard", now_ms, records=count)
+            record_audit(connection, "retention", "discard", now_ms, records=count)
         return count
 
     return work

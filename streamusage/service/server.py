@@ -16,13 +16,13 @@ from zoneinfo import ZoneInfo
 import uvicorn
 
 from streamusage.core.clock import Clock
-from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance, is_due
+from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance_accounting, is_accounting_due
 from streamusage.service.errors import StoreError
 from streamusage.service.http.app import make_app
 from streamusage.service.http.connection_limits import ConnectionLimits, bounded_protocol
 from streamusage.service.http.context import Service
 from streamusage.service.http.direct_reports import DirectReports
-from streamusage.service.ingest.reports import mark_standings, standing_changes
+from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
 from streamusage.service.metrics import Metrics
 from streamusage.service.retention import Retention, discard_old
 from streamusage.service.store.store import open_store
@@ -193,11 +193,11 @@ class _Server(uvicorn.Server):
 async def _keep_standings(service: Service, edge_timeout_ms: int) -> None:
     async def look() -> None:
         now_ms = service.clock.now_ms()
-        if await service.read(lambda connection: standing_changes(connection, now_ms, edge_timeout_ms)):
+        if await service.read(lambda connection: find_condition_changes(connection, now_ms, edge_timeout_ms)):
             # Judged again in the writer's transaction: a report may have come in between.
             await service.write(
-                lambda connection: mark_standings(
-                    connection, standing_changes(connection, now_ms, edge_timeout_ms), now_ms
+                lambda connection: apply_condition_changes(
+                    connection, find_condition_changes(connection, now_ms, edge_timeout_ms), now_ms
                 )
             )
 
@@ -234,8 +234,12 @@ async def _keep_days(service: Service) -> None:
 
     async def close_what_is_due() -> None:
         # The time is told in the transaction: a day is not closed before the report came that it waited for.
-        while await service.read(lambda connection: is_due(connection, zones, service.clock.now_ms(), settle_ms)):
-            await service.write(lambda connection: advance(connection, zones, service.clock.now_ms(), settle_ms))
+        while await service.read(
+            lambda connection: is_accounting_due(connection, zones, service.clock.now_ms(), settle_ms)
+        ):
+            await service.write(
+                lambda connection: advance_accounting(connection, zones, service.clock.now_ms(), settle_ms)
+            )
 
     while True:
         await service.clock.sleep(CLOSING_EVERY_SECONDS)

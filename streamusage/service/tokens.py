@@ -37,7 +37,7 @@ class Identity(NamedTuple):
         return self.role == "agent" and self.server == server
 
 
-_NOBODY: tuple[bytes, Identity | None] = (bytes(32), None)
+_NO_MATCH: tuple[bytes, Identity | None] = (bytes(32), None)
 
 
 class Tokens:
@@ -50,7 +50,7 @@ class Tokens:
         """Whom the token stands for. Only digests are compared, and in constant time: how long it takes tells nothing
         of any token."""
         digest = digest_of(token)
-        known, identity = self._identities.get(digest, _NOBODY)
+        known, identity = self._identities.get(digest, _NO_MATCH)
         return identity if hmac.compare_digest(known, digest) else None
 
     def become(self, tokens: "Tokens") -> None:
@@ -117,7 +117,7 @@ def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
     return Tokens(identities)
 
 
-def own_tokens(path: Path) -> tuple[Tokens, bool]:
+def load_or_create_admin_token(path: Path) -> tuple[Tokens, bool]:
     """The one admin token kept in that file, and whether it was made just now. Only the owner can read the file.
 
     Raises `TokensError`.

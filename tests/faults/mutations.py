@@ -67,7 +67,7 @@ class AppliesReportsAgain(Simulation):
     """The service adds a row's totals each time it sees them, instead of the difference to what it has."""
 
     def answer(self, store: Store, message: Message) -> Reply:
-        if not isinstance(message, Report) or rules.judge(store.state, message) != "duplicate":
+        if not isinstance(message, Report) or rules.classify_report(store.state, message) != "duplicate":
             return super().answer(store, message)
         for row in message.slots:
             old = store.slots.get((message.epoch, row.slot))
@@ -81,7 +81,7 @@ class AcceptsHoles(Simulation):
     """The service takes a report that speaks since more than it has."""
 
     def answer(self, store: Store, message: Message) -> Reply:
-        if isinstance(message, Report) and rules.judge(store.state, message) == "hole":
+        if isinstance(message, Report) and rules.classify_report(store.state, message) == "hole":
             message = msgspec.structs.replace(message, since=store.state.acknowledged)
         return super().answer(store, message)
 
@@ -90,7 +90,7 @@ class AcceptsStaleActivation(Simulation):
     """The service activates a new epoch although its state has moved since it was issued."""
 
     def answer(self, store: Store, message: Message) -> Reply:
-        if isinstance(message, Report) and rules.judge(store.state, message) == "stale" and message.based_on:
+        if isinstance(message, Report) and rules.classify_report(store.state, message) == "stale" and message.based_on:
             message = msgspec.structs.replace(message, based_on=store.state.based)
         return super().answer(store, message)
 

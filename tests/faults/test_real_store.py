@@ -14,13 +14,13 @@ from sqlalchemy import select
 
 from streamusage.api.report import EpochRequest, OutageRow, Peak, PhaseChange, SampleRow, SlotRow
 from streamusage.core.days import day_interval, day_of, zone
-from streamusage.service.accounting.closing import advance, close_by_hand, is_due
-from streamusage.service.accounting.hours import slots_inside
+from streamusage.service.accounting.closing import advance_accounting, close_day_by_operator, is_accounting_due
+from streamusage.service.accounting.hours import load_slots
 from streamusage.service.errors import ServiceError
-from streamusage.service.ingest.reports import issue_epoch, take_report
-from streamusage.service.queries.daily import daily_answer
-from streamusage.service.rules.apply import Late, SampleKey, StoredSample, StoredSlot
-from streamusage.service.rules.rollups import added, statistics
+from streamusage.service.ingest.reports import ingest_report, issue_epoch
+from streamusage.service.queries.daily import list_daily_statistics
+from streamusage.service.rules.apply import LateFigures, SampleKey, StoredSample, StoredSlot
+from streamusage.service.rules.rollups import statistics_fields, sum_rollups
 from streamusage.service.store.schema import (
     adjustments,
     metadata,
@@ -33,7 +33,7 @@ from streamusage.service.store.schema import (
     stream_key,
     usage,
 )
-from streamusage.service.store.server_rows import load_state, piece_of
+from streamusage.service.store.server_rows import load_state, piece_of_row
 from streamusage.service.store.store import Store as SqlStore
 from streamusage.service.store.store import open_store
 from tests.faults.invariants import ZONES, check
@@ -62,7 +62,7 @@ class OnStore(Simulation):
             if isinstance(message, EpochRequest):
                 reply: Reply = issue_epoch(connection, SERVER, message, self.now)
             else:
-                reply = take_report(connection, message, b"", self.now)
+                reply = ingest_report(connection, message, b"", self.now)
             self.chance.crash("of the service before its commit")  # leaving the block rolls back
             transaction.commit()
         self.chance.crash("of the service after its commit")
@@ -76,15 +76,17 @@ class OnStore(Simulation):
         """An operator closes a day much too early, so that nearly all of it comes later."""
         tz = self.random.choice(ACCOUNT_ZONES)
         with self.sql.writing() as connection, connection.begin(), suppress(ServiceError):
-            close_by_hand(connection, ACCOUNT_ZONES, tz, day_of(self.now, tz), None, "boss", -2 * DAY_MS, self.now)
+            close_day_by_operator(
+                connection, ACCOUNT_ZONES, tz, day_of(self.now, tz), None, "boss", -2 * DAY_MS, self.now
+            )
 
     def close_days(self) -> None:
         """What the service does beside its reports: sums up hours and closes days, a transaction each."""
         while True:
             with self.sql.writing() as connection, connection.begin():
-                if not is_due(connection, ACCOUNT_ZONES, self.now):
+                if not is_accounting_due(connection, ACCOUNT_ZONES, self.now):
                     return
-                advance(connection, ACCOUNT_ZONES, self.now)
+                advance_accounting(connection, ACCOUNT_ZONES, self.now)
 
     def run(self) -> Simulation:
         super().run()
@@ -114,11 +116,11 @@ class OnStore(Simulation):
                         view_time_ms=row.view_time_ms,
                         **peaks,
                     ),
-                    Late(),
+                    LateFigures(),
                 )
             for row in connection.execute(select(server_sessions)):
                 self.store.sessions[row.epoch, row.publish_id] = row
-            self.store.pieces = [piece_of(row) for row in connection.execute(select(spans))]
+            self.store.pieces = [piece_of_row(row) for row in connection.execute(select(spans))]
             streams = {stream_key("live", name): name for name in STREAMS}
             for row in connection.execute(select(samples)):
                 sample = SampleRow(
@@ -206,7 +208,7 @@ def check_days(simulation: OnStore) -> None:
         for name in ZONES:
             tz = zone(name)
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            told = daily_answer(connection, first, last, tz, simulation.now, None)
+            told = list_daily_statistics(connection, first, last, tz, simulation.now, None)
             days = [day["adjustment"]["figures"] if day["adjustment"] else day for day in told]
             sums = tuple(
                 sum(day[key] for day in days) for key in ("connections", "bytes_in", "bytes_out", "view_time_ms")
@@ -221,10 +223,10 @@ def check_ledger(simulation: OnStore) -> None:
     with simulation.sql.reading() as connection:
         for tz in ACCOUNT_ZONES:
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            for told in daily_answer(connection, first, last, tz, simulation.now, None, ZONES):
+            for told in list_daily_statistics(connection, first, last, tz, simulation.now, None, ZONES):
                 interval = day_interval(date.fromisoformat(told["day"]), tz)
-                slots_of_day = slots_inside(connection, [SERVER], interval).get(SERVER, [])
-                truth = statistics(added(slot.figures for slot in slots_of_day))
+                slots_of_day = load_slots(connection, [SERVER], interval).get(SERVER, [])
+                truth = statistics_fields(sum_rollups(slot.figures for slot in slots_of_day))
                 now = told["adjustment"]["figures"] if told["adjustment"] else told
                 what = f"seed {simulation.seed}, {tz.key}, {told['day']}"
                 assert {name: now[name] for name in truth} == truth, what

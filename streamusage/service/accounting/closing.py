@@ -16,20 +16,20 @@ from sqlalchemy import Connection, select
 
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, day_of, days_between
-from streamusage.service.accounting.day_statistics import day_figures, nothing
-from streamusage.service.accounting.hours import sum_up, unsummed
+from streamusage.service.accounting.day_statistics import compute_day_statistics, empty_day
+from streamusage.service.accounting.hours import find_unsummed, sum_hours
 from streamusage.service.accounting.ledger import (
     BY_OPERATOR,
     BY_WATERMARK,
-    CAME_LATE,
-    close,
+    DISCOVERED_LATE,
+    close_day,
     closed_servers,
-    closed_upto,
-    enter_arrivals,
-    set_closed_upto,
+    closed_until,
+    record_adjustments,
+    set_closed_until,
 )
 from streamusage.service.errors import DayNotOverError, NoServersInDayError, NotAccountZoneError
-from streamusage.service.store.coverage_rows import watched
+from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.schema import servers
 
 SERVERS_AT_A_TIME = 40
@@ -41,7 +41,7 @@ GRACE_MS = 3_600_000
 """How long after its end an operator may close a day."""
 
 
-class Expected(NamedTuple):
+class ExpectedServer(NamedTuple):
     """A server of the estate."""
 
     server: str
@@ -77,34 +77,34 @@ class LateStep(NamedTuple):
     days: list[date]
 
 
-def expected_servers(connection: Connection) -> list[Expected]:
+def expected_servers(connection: Connection) -> list[ExpectedServer]:
     """The servers that ever reported, by name."""
     columns = (servers.c.server, servers.c.since, servers.c.watermark, servers.c.removed, servers.c.removed_at)
     query = select(*columns).where(servers.c.epoch > 0, servers.c.since.is_not(None)).order_by(servers.c.server)
     return [
-        Expected(row.server, row.since, row.watermark or row.since, row.removed_at if row.removed else None)
+        ExpectedServer(row.server, row.since, row.watermark or row.since, row.removed_at if row.removed else None)
         for row in connection.execute(query)
     ]
 
 
-def waiting_for(expected: Sequence[Expected], day: Interval, settle_ms: int = 0) -> list[str]:
+def servers_owing(expected: Sequence[ExpectedServer], day: Interval, settle_ms: int = 0) -> list[str]:
     """The servers that owe figures of the day, or may: their watermark is not past its end, and what it settles."""
     return [item.server for item in expected if item.owes(day, settle_ms)]
 
 
-def is_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> bool:
+def is_accounting_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> bool:
     """Whether there is an hour to sum up or a day to close."""
-    if unsummed(connection):
+    if find_unsummed(connection):
         return True
     expected = expected_servers(connection)
     return any(_step(connection, tz, expected, now_ms, settle_ms) for tz in zones)
 
 
-def advance(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> None:
+def advance_accounting(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> None:
     """Sums up a batch of hours and closes a batch of days in each zone. To be called again while `is_due`."""
-    behind = unsummed(connection)
+    behind = find_unsummed(connection)
     if behind:
-        sum_up(connection, behind)
+        sum_hours(connection, behind)
         return
     expected = expected_servers(connection)
     for tz in zones:
@@ -112,12 +112,12 @@ def advance(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, sett
             case ClosingStep() as step:
                 _close(connection, tz, step.day, step.interval, step.names, BY_WATERMARK, "", now_ms)
                 if step.ends:
-                    set_closed_upto(connection, tz, step.interval.to_ms)
+                    set_closed_until(connection, tz, step.interval.to_ms)
             case LateStep() as step:
                 _close_late(connection, tz, step, now_ms)
 
 
-def close_by_hand(
+def close_day_by_operator(
     connection: Connection,
     zones: Sequence[ZoneInfo],
     tz: ZoneInfo,
@@ -150,7 +150,7 @@ def close_by_hand(
         whom = f"the server {server}" if server is not None else "any server"
         raise NoServersInDayError(f"no figures of {whom} on {day} of {tz.key}; nothing was closed")
     names = [name for name in names if name not in already]
-    owing = set(waiting_for(ran, interval))
+    owing = set(servers_owing(ran, interval))
     _close(connection, tz, day, interval, names, BY_OPERATOR, who, now_ms)
     return {
         "day": day.isoformat(),
@@ -162,12 +162,12 @@ def close_by_hand(
 
 
 def _step(
-    connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], now_ms: int, settle_ms: int
+    connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], now_ms: int, settle_ms: int
 ) -> ClosingStep | LateStep | None:
     began = min((item.since for item in expected), default=now_ms)
     if began >= now_ms:
         return None
-    upto = closed_upto(connection, tz)
+    upto = closed_until(connection, tz)
     if upto is not None and (late := _late_step(connection, tz, expected, upto)):
         return late
     day = day_of(began if upto is None else upto, tz)
@@ -175,13 +175,13 @@ def _step(
     if interval.to_ms > now_ms:
         return None
     closed = closed_servers(connection, tz, day)
-    if not closed.issuperset(waiting_for(expected, interval, settle_ms)):
+    if not closed.issuperset(servers_owing(expected, interval, settle_ms)):
         return None
     names = [item.server for item in expected if item.ran(interval) and item.server not in closed]
     return ClosingStep(day, interval, names[:SERVERS_AT_A_TIME], ends=len(names) <= SERVERS_AT_A_TIME)
 
 
-def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], upto: int) -> LateStep | None:
+def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], upto: int) -> LateStep | None:
     last = day_of(upto - 1, tz)
     known = closed_servers(connection, tz, last)
     late = next((item for item in expected if item.ran(day_interval(last, tz)) and item.server not in known), None)
@@ -205,13 +205,13 @@ def _close(
     closed_by: str,
     now_ms: int,
 ) -> None:
-    items = watched(connection, *interval, now_ms, list(names))
-    close(
+    items = load_covered_servers(connection, *interval, now_ms, list(names))
+    close_day(
         connection,
         tz,
         day,
         interval,
-        day_figures(connection, items, interval),
+        compute_day_statistics(connection, items, interval),
         rule=rule,
         closed_by=closed_by,
         watermarks={item.state.server: item.state.watermark for item in items},
@@ -222,6 +222,8 @@ def _close(
 def _close_late(connection: Connection, tz: ZoneInfo, step: LateStep, now_ms: int) -> None:
     for day in step.days:
         interval = day_interval(day, tz)
-        figures = {step.server: nothing(interval)}
-        close(connection, tz, day, interval, figures, rule=CAME_LATE, closed_by="", watermarks={}, now_ms=now_ms)
-        enter_arrivals(connection, step.server, interval, now_ms)
+        figures = {step.server: empty_day(interval)}
+        close_day(
+            connection, tz, day, interval, figures, rule=DISCOVERED_LATE, closed_by="", watermarks={}, now_ms=now_ms
+        )
+        record_adjustments(connection, step.server, interval, now_ms)

@@ -15,12 +15,17 @@ import msgspec
 from sqlalchemy import Connection, and_, insert, select, update
 
 from streamusage.core.coverage import Interval
-from streamusage.service.accounting.day_statistics import DayStatistics, Samples, day_figures, unpack_samples
-from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
-from streamusage.service.store.coverage_rows import watched
+from streamusage.service.accounting.day_statistics import (
+    DaySamples,
+    DayStatistics,
+    compute_day_statistics,
+    unpack_samples,
+)
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
+from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.schema import adjustments, closed_days, counters, servers
 
-BY_WATERMARK, BY_OPERATOR, CAME_LATE = "watermark", "operator", "late"
+BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
 
 SUMS = ("connections", "bytes_in", "bytes_out", "view_time_ms")
 """The figures whose differences mean something. Of the others the ledger keeps what they are from then on."""
@@ -36,10 +41,10 @@ class ClosedDay(NamedTuple):
     day: str
     told: dict[str, Any]
     """The closed figures, with what closed them and what came later."""
-    samples: Samples | None
+    samples: DaySamples | None
 
 
-def close(
+def close_day(
     connection: Connection,
     tz: ZoneInfo,
     day: date,
@@ -84,19 +89,19 @@ def close(
         connection.execute(later.values(closed_to=interval.to_ms))
 
 
-def enter_arrivals(connection: Connection, server: str, touched: Interval, now_ms: int) -> None:
+def record_adjustments(connection: Connection, server: str, touched: Interval, now_ms: int) -> None:
     """Enters what changed in the closed days of a server that meet the touched time."""
     meets = and_(
         closed_days.c.server == server,
         closed_days.c.to_ms > touched.from_ms,
         closed_days.c.from_ms < touched.to_ms,
-        closed_days.c.from_ms >= counter(connection, SLOTS_KEPT_FROM),  # else there is nothing to compare with
+        closed_days.c.from_ms >= read_counter(connection, SLOTS_KEPT_FROM),  # else there is nothing to compare with
     )
     columns = [column for column in closed_days.c if column.name != "samples"]
     for row in connection.execute(select(*columns).where(meets)).all():
         interval = Interval(row.from_ms, row.to_ms)
-        items = watched(connection, *interval, now_ms, [server])
-        after = day_figures(connection, items, interval)[server].told
+        items = load_covered_servers(connection, *interval, now_ms, [server])
+        after = compute_day_statistics(connection, items, interval)[server].told
         before = msgspec.json.decode(row.current or row.figures)
         if after == before:
             continue
@@ -127,7 +132,7 @@ def difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str,
     return {name: after[name] - before[name] for name in SUMS} | {"connections_by_protocol": by_protocol}
 
 
-def read_closed(
+def load_closed_days(
     connection: Connection,
     tz: ZoneInfo,
     first: date,
@@ -170,7 +175,7 @@ def _told(row: Any, with_samples: bool) -> ClosedDay:
     return ClosedDay(row.server, row.day, told, samples)
 
 
-def adjustments_answer(
+def list_adjustments(
     connection: Connection, tz: ZoneInfo, first: date, last: date, server: str | None
 ) -> list[dict[str, Any]]:
     """The entries of the ledger for the days of a zone, as `GET /api/v1/adjustments` tells them."""
@@ -194,12 +199,12 @@ def closed_servers(connection: Connection, tz: ZoneInfo, day: date) -> set[str]:
     return set(connection.execute(query).scalars())
 
 
-def closed_upto(connection: Connection, tz: ZoneInfo) -> int | None:
+def closed_until(connection: Connection, tz: ZoneInfo) -> int | None:
     """Up to when every day of the zone is closed; `None` where none is."""
     return connection.execute(select(counters.c.value).where(counters.c.name == _pointer(tz))).scalar()
 
 
-def set_closed_upto(connection: Connection, tz: ZoneInfo, upto_ms: int) -> None:
+def set_closed_until(connection: Connection, tz: ZoneInfo, upto_ms: int) -> None:
     moved = connection.execute(update(counters).where(counters.c.name == _pointer(tz)).values(value=upto_ms))
     if moved.rowcount == 0:
         connection.execute(insert(counters).values(name=_pointer(tz), value=upto_ms))

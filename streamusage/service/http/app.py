@@ -99,7 +99,7 @@ class _CountedRoute(Route):
         await super().handle(scope, receive, send)
 
 
-def redacted(path: str) -> str:
+def redact_path(path: str) -> str:
     """A path as it may stand in a log: a token that slipped into it is taken out, and nothing in it is a control."""
     return ascii(_TOKEN.sub(r"\1[redacted]", path))[1:-1]
 
@@ -143,7 +143,7 @@ def log_request(method: str, raw_path: bytes, status: int, seconds: float) -> No
 
 
 def _shown(method: str, raw_path: bytes) -> str:
-    return f"{method} {redacted(raw_path.decode('latin-1'))}"
+    return f"{method} {redact_path(raw_path.decode('latin-1'))}"
 
 
 def _method(scope: Scope) -> str:

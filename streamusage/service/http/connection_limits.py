@@ -11,7 +11,7 @@ import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from streamusage.core.clock import Clock
-from streamusage.service.http.plain_request import Direct, PlainRequest
+from streamusage.service.http.plain_request import DirectHandler, PlainRequest
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,9 @@ class Deadline:
         self._then()
 
 
-def bounded_protocol(clock: Clock, limits: ConnectionLimits, direct: Direct | None = None) -> type[HttpToolsProtocol]:
+def bounded_protocol(
+    clock: Clock, limits: ConnectionLimits, direct: DirectHandler | None = None
+) -> type[HttpToolsProtocol]:
     """The protocol that a server speaks on each of its connections."""
 
     class Bounded(_BoundedProtocol):
@@ -86,7 +88,7 @@ def bounded_protocol(clock: Clock, limits: ConnectionLimits, direct: Direct | No
 class _BoundedProtocol(HttpToolsProtocol):
     clock: Clock
     limits: ConnectionLimits
-    direct: Direct | None = None
+    direct: DirectHandler | None = None
     _deadline: Deadline
     _stalled: asyncio.TimerHandle | None = None
     _request: PlainRequest | None = None

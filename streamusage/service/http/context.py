@@ -16,7 +16,7 @@ from streamusage.core.clock import Clock
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS
 from streamusage.service.errors import StoreError
 from streamusage.service.http.errors import ApiError
-from streamusage.service.http.requests import Bodies, Query
+from streamusage.service.http.requests import Query, RequestBodies
 from streamusage.service.metrics import Metrics
 from streamusage.service.queries.record_list import RecordList
 from streamusage.service.store.store import Store
@@ -42,7 +42,7 @@ class Service:
     clock: Clock
     metrics: Metrics
     records: RecordList = field(default_factory=RecordList)
-    bodies: Bodies = field(default_factory=lambda: Bodies(BODY_LIMIT_BYTES, BODIES_LIMIT_BYTES))
+    bodies: RequestBodies = field(default_factory=lambda: RequestBodies(BODY_LIMIT_BYTES, BODIES_LIMIT_BYTES))
     account_zones: tuple[ZoneInfo, ...] = (ZoneInfo("UTC"),)
     """The time zones whose days are closed."""
     close_settle_ms: int = SETTLE_MS

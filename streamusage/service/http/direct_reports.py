@@ -17,7 +17,7 @@ from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.plain_request import Headers, PlainRequest
 from streamusage.service.http.requests import inflate
-from streamusage.service.ingest.reports import take_report
+from streamusage.service.ingest.reports import ingest_report
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class DirectReports:
                 log_request("POST", request.url, status, seconds)
 
         try:
-            service.writer.call(lambda connection: take_report(connection, report, body, now_ms), done)
+            service.writer.call(lambda connection: ingest_report(connection, report, body, now_ms), done)
         except StoreError as error:
             done(None, error)
         return True

@@ -11,7 +11,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Direct(Protocol):
+class DirectHandler(Protocol):
     """What answers some requests by itself."""
 
     def takes(self, url: bytes, headers: Headers) -> Any:

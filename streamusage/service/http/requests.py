@@ -111,7 +111,7 @@ def path_below(request: Request, prefix: str) -> str:
     return path[len(prefix) :]
 
 
-def stream_of(raw_stream_path: str) -> StreamId:
+def parse_stream(raw_stream_path: str) -> StreamId:
     """The stream that an undecoded path names; 400 where it names none."""
     try:
         return parse_stream_path(raw_stream_path)
@@ -119,7 +119,7 @@ def stream_of(raw_stream_path: str) -> StreamId:
         raise ApiError(400, f"{error}; nothing was done") from None
 
 
-class Bodies:
+class RequestBodies:
     """Reads bodies, and bounds what they take: `limit` bytes each, packed or unpacked, and `limit_of_all` at once."""
 
     def __init__(self, limit: int, limit_of_all: int) -> None:
@@ -195,7 +195,7 @@ def inflate(body: bytes, limit: int) -> bytes:
     return bytes(unpacked)
 
 
-async def decoded(body: bytes, kind: type[Content]) -> Content:
+async def decode_body(body: bytes, kind: type[Content]) -> Content:
     """The JSON body as `kind`. Raises `msgspec.ValidationError` for JSON of another form; 400 for no JSON."""
     if len(body) <= _IN_LOOP_BYTES:
         return _decoded(body, kind)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from streamusage.service.http.errors import JSON
-from streamusage.service.queries.record_list import packed
+from streamusage.service.queries.record_list import compress_body
 
 _WORTH_PACKING_BYTES = 1_400
 _IN_LOOP_BYTES = 64 * 1024
@@ -30,17 +30,17 @@ def json_response(content: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(content), status, media_type=JSON)
 
 
-async def answer(request: Request, content: object) -> Response:
+async def compressed_json(request: Request, content: object) -> Response:
     """`content` is anything that msgspec can encode."""
     body = msgspec.json.encode(content)
     encoding = encoding_for(request) if len(body) >= _WORTH_PACKING_BYTES else ""
     if encoding:
         small = len(body) <= _IN_LOOP_BYTES
-        body = packed(body, encoding) if small else await asyncio.to_thread(packed, body, encoding)
-    return bytes_response(body, encoding, {})
+        body = compress_body(body, encoding) if small else await asyncio.to_thread(compress_body, body, encoding)
+    return encoded_json(body, encoding, {})
 
 
-def bytes_response(body: bytes, encoding: str, headers: dict[str, str]) -> Response:
+def encoded_json(body: bytes, encoding: str, headers: dict[str, str]) -> Response:
     """JSON that is encoded and packed already."""
     headers = {"Vary": "Accept-Encoding"} | headers | ({"Content-Encoding": encoding} if encoding else {})
     if len(body) <= _PIECE_BYTES:

@@ -8,16 +8,24 @@ from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, u
 
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance
-from streamusage.service.accounting.hours import sum_again
-from streamusage.service.accounting.ledger import enter_arrivals
+from streamusage.service.accounting.hours import resum_hours
+from streamusage.service.accounting.ledger import record_adjustments
 from streamusage.service.errors import ContradictionError
-from streamusage.service.ingest.sessions import Key, live_sessions, refresh, sessions_of, write_sessions
-from streamusage.service.rules.apply import Applied, ServerState, Verdict, apply, issue, judge
+from streamusage.service.ingest.sessions import StreamStart, live_sessions, refresh_records, sessions_of, write_sessions
+from streamusage.service.rules.apply import (
+    AppliedReport,
+    ServerState,
+    Verdict,
+    apply_report,
+    classify_report,
+    next_epoch,
+)
 from streamusage.service.store.schema import held, servers, stream_key
 from streamusage.service.store.server_rows import (
-    Standing,
+    ServerCondition,
+    condition_of_row,
     load_state,
-    load_stored,
+    load_stored_rows,
     load_viewers,
     save_outages,
     save_pieces,
@@ -25,13 +33,12 @@ from streamusage.service.store.server_rows import (
     save_slots,
     save_state,
     save_viewers,
-    standing_of,
-    state_of,
+    state_of_row,
 )
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
-MOST_HELD = 100
-MOST_HELD_BYTES = 64 * 1024 * 1024
+MAX_HELD_REPORTS = 100
+MAX_HELD_BYTES = 64 * 1024 * 1024
 """How many reports of one server are kept aside, and how much of them; the first is kept whatever its size."""
 
 _REFUSED: dict[Verdict, str] = {
@@ -41,8 +48,8 @@ _REFUSED: dict[Verdict, str] = {
 }
 
 _OPEN = and_(held.c.server == bindparam("of_server"), held.c.open == 1)
-_KEPT_ASIDE = Prepared(select(held.c.digest).where(_OPEN, held.c.to_ms > bindparam("watermark")).limit(1))
-_BROUGHT = Prepared(
+_KEPT_ASIDE = PreparedStatement(select(held.c.digest).where(_OPEN, held.c.to_ms > bindparam("watermark")).limit(1))
+_BROUGHT = PreparedStatement(
     update(held)
     .where(
         _OPEN,
@@ -59,28 +66,28 @@ _BROUGHT = Prepared(
 def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_ms: int) -> EpochIssued:
     """Gives out an epoch number; without effect on what is accepted."""
     state, standing = load_state(connection, server)
-    state, issued = issue(state, request, load_viewers(connection, server), now_ms)
+    state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
     save_state(connection, state, standing)
     return issued
 
 
-def take_report(connection: Connection, report: Report, body: bytes, now_ms: int) -> Acknowledgement | Refusal:
+def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: int) -> Acknowledgement | Refusal:
     """Applies a report whole, or says why not. One that contradicts what is counted is kept aside as `body`."""
     state, standing = load_state(connection, report.server)
-    verdict = judge(state, report)
+    verdict = classify_report(state, report)
     if verdict == "duplicate":
         return Acknowledgement(epoch=state.epoch, acknowledged=state.acknowledged, now=now_ms)
     if verdict in ("hole", "sealed", "stale"):
         return _refusal(state, verdict, _REFUSED[verdict], now_ms)
     try:
-        applied = apply(state, report, load_stored(connection, report), now_ms)
+        applied = apply_report(state, report, load_stored_rows(connection, report), now_ms)
     except ContradictionError as error:
-        return hold(connection, report.server, body, f"the report was kept aside: {error}", now_ms, report)
+        return quarantine_report(connection, report.server, body, f"the report was kept aside: {error}", now_ms, report)
     _write(connection, state, standing, applied, now_ms)
     return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)
 
 
-def hold(
+def quarantine_report(
     connection: Connection, server: str, body: bytes, reason: str, now_ms: int, report: Report | None = None
 ) -> Refusal:
     """Keeps a report aside for an operator. The same one sent again is kept once.
@@ -120,14 +127,14 @@ def hold(
     return _refusal(state, "held", reason, now_ms)
 
 
-class Standings(NamedTuple):
+class ConditionChange(NamedTuple):
     """A server that stands otherwise in the store than it does at this time."""
 
     server: str
-    standing: Standing
+    standing: ServerCondition
 
 
-def standing_changes(connection: Connection, now_ms: int, edge_timeout_ms: int) -> list[Standings]:
+def find_condition_changes(connection: Connection, now_ms: int, edge_timeout_ms: int) -> list[ConditionChange]:
     """The servers whose figures became overdue or unreachable, or are so no longer."""
     overdue = servers.c.watermark + LATE_AFTER_INTERVALS * servers.c.sync_interval_ms < now_ms
     silent = servers.c.last_sync_at + edge_timeout_ms < now_ms
@@ -136,29 +143,31 @@ def standing_changes(connection: Connection, now_ms: int, edge_timeout_ms: int) 
     )
     changed = []
     for row in connection.execute(query).all():
-        state = state_of(row)
+        state = state_of_row(row)
         unreachable = state.last_sync_at is not None and state.last_sync_at + edge_timeout_ms < now_ms
-        standing = Standing(_owes(connection, state, now_ms), unreachable)
-        if standing != standing_of(row):
-            changed.append(Standings(row.server, standing))
+        standing = ServerCondition(_owes(connection, state, now_ms), unreachable)
+        if standing != condition_of_row(row):
+            changed.append(ConditionChange(row.server, standing))
     return changed
 
 
-def mark_standings(connection: Connection, changes: list[Standings], now_ms: int) -> None:
+def apply_condition_changes(connection: Connection, changes: list[ConditionChange], now_ms: int) -> None:
     """Lets the live sessions of these servers stand as their servers do."""
     for server, (owes, unreachable, _) in changes:
         values = {"owes": owes, "unreachable": int(unreachable)}
         connection.execute(update(servers).where(servers.c.server == server).values(values))
-        refresh(connection, live_sessions(connection, server), now_ms)
+        refresh_records(connection, live_sessions(connection, server), now_ms)
 
 
-def _write(connection: Connection, before: ServerState, stood: Standing, applied: Applied, now_ms: int) -> None:
+def _write(
+    connection: Connection, before: ServerState, stood: ServerCondition, applied: AppliedReport, now_ms: int
+) -> None:
     state = applied.state
     server, epoch = state.server, state.epoch
     # Whoever reports is reachable, and part of the estate again should it have been removed.
-    standing = Standing(_owes(connection, state, now_ms))
+    standing = ServerCondition(_owes(connection, state, now_ms))
     # The figures that the state changes with it: a sealed epoch's publishes, and those that stood otherwise.
-    touched: set[Key] = set()
+    touched: set[StreamStart] = set()
     if stood.removed:
         touched = sessions_of(connection, server)
     elif epoch != before.epoch or standing != stood:
@@ -173,20 +182,20 @@ def _write(connection: Connection, before: ServerState, stood: Standing, applied
     late_before = now_ms - state.late_after_ms
     touched |= write_sessions(connection, server, state.role, epoch, applied.sessions, late_before, now_ms)
     backfilled = {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples if sample.late}
-    refresh(connection, touched, now_ms, backfilled=backfilled)
+    refresh_records(connection, touched, now_ms, backfilled=backfilled)
     _BROUGHT.run(connection, of_server=server, of_epoch=epoch, most=state.acknowledged, watermark=state.watermark or 0)
 
 
-def _take_along(connection: Connection, before: ServerState, applied: Applied, now_ms: int) -> None:
+def _take_along(connection: Connection, before: ServerState, applied: AppliedReport, now_ms: int) -> None:
     """Moves what was made of the slots already, where the report reaches back behind it: hours, and closed days."""
     touched = [stored.row.slot for stored in applied.slots]
     starts = [*touched, *(piece.from_ms for piece in applied.pieces)]
     if not starts or min(starts) >= max(before.summed_to, before.closed_to):
         return
     server = before.server
-    sum_again(connection, server, touched, before.summed_to)
+    resum_hours(connection, server, touched, before.summed_to)
     ends = [*(slot + SLOT_MS for slot in touched), *(piece.to_ms for piece in applied.pieces)]
-    enter_arrivals(connection, server, Interval(min(starts), max(ends)), now_ms)
+    record_adjustments(connection, server, Interval(min(starts), max(ends)), now_ms)
 
 
 def _owes(connection: Connection, state: ServerState, now_ms: int) -> str:
@@ -199,7 +208,7 @@ def _owes(connection: Connection, state: ServerState, now_ms: int) -> str:
 def _full(connection: Connection, server: str, more_bytes: int) -> bool:
     kept = select(func.count(), func.coalesce(func.sum(func.length(held.c.body)), 0))
     count, size = connection.execute(kept.where(held.c.server == server, held.c.open == 1)).one()
-    return bool(count and (count >= MOST_HELD or size + more_bytes > MOST_HELD_BYTES))
+    return bool(count and (count >= MAX_HELD_REPORTS or size + more_bytes > MAX_HELD_BYTES))
 
 
 def _refusal(state: ServerState, verdict: Verdict | str, message: str, now_ms: int) -> Refusal:

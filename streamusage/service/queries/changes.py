@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, select
 
-from streamusage.service.store.change_feed import ChangeCursor, last_change, newest_life, parse_cursor, still_good
+from streamusage.service.store.change_feed import ChangeCursor, is_valid_cursor, last_change, newest_life, parse_cursor
 from streamusage.service.store.records import WIRE_COLUMNS, WireRecord
 from streamusage.service.store.schema import tombstones, usage
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
-_RECORDS_AFTER = Prepared(
+_RECORDS_AFTER = PreparedStatement(
     select(usage.c.change, *WIRE_COLUMNS, usage.c.live, usage.c.provenance)
     .where(usage.c.change > bindparam("after"))
     .order_by(usage.c.change)
     .limit(bindparam("at_most"))
 )
-_DELETED_AFTER = Prepared(
+_DELETED_AFTER = PreparedStatement(
     select(tombstones.c.change, tombstones.c.scope, tombstones.c.name, tombstones.c.start_time)
     .where(tombstones.c.change > bindparam("after"))
     .order_by(tombstones.c.change)
@@ -56,7 +56,7 @@ def changes_since(connection: Connection, cursor_text: str | None, limit: int, n
     """The page after the cursor; from the beginning, with `reset`, where the cursor is not of this store's history."""
     newest = last_change(connection) or 0
     cursor = parse_cursor(cursor_text) if cursor_text else None
-    reset = bool(cursor_text) and (cursor is None or not still_good(connection, cursor))
+    reset = bool(cursor_text) and (cursor is None or not is_valid_cursor(connection, cursor))
     if cursor is None or reset:
         # Who knows nothing yet need not hear of what was deleted before.
         cursor = ChangeCursor("", 0, newest)

@@ -8,16 +8,16 @@ from sqlalchemy import Connection, Row, func, select
 
 from streamusage.api.report import Peak, PhaseChange, larger
 from streamusage.core.coverage import SLOT_MS, Provenance, slot_of
-from streamusage.service.rules.apply import Late
-from streamusage.service.rules.coverage import LateSlot, deltas, is_overdue, merged
-from streamusage.service.store.coverage_rows import Watched, watched
+from streamusage.service.rules.apply import LateFigures
+from streamusage.service.rules.coverage import LateSlot, backfilled_deltas, is_overdue, merge_pieces
+from streamusage.service.store.coverage_rows import CoveredServer, load_covered_servers
 from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
-from streamusage.service.store.server_rows import state_of
+from streamusage.service.store.server_rows import state_of_row
 
 _PHASES = msgspec.json.Decoder(list[PhaseChange])
 
 
-def servers_answer(connection: Connection, now_ms: int) -> list[dict[str, Any]]:
+def list_servers(connection: Connection, now_ms: int) -> list[dict[str, Any]]:
     """The servers as `GET /api/v1/servers` tells them."""
     active = dict(
         connection.execute(
@@ -36,7 +36,7 @@ def servers_answer(connection: Connection, now_ms: int) -> list[dict[str, Any]]:
     return [_server_answer(row, int(active.get(row.server, 0)), now_ms) for row in rows]
 
 
-def coverage_answer(
+def list_coverage(
     connection: Connection, from_ms: int, to_ms: int, now_ms: int, server: str | None
 ) -> list[dict[str, Any]]:
     """The servers' spans inside the window as `GET /api/v1/coverage` tells them."""
@@ -44,8 +44,8 @@ def coverage_answer(
     late_slots = _late_slots(connection, slot_of(from_ms), to_ms, only)
     outages_of = _outages(connection, from_ms, to_ms, only)
     answer = []
-    for state, pieces in watched(connection, from_ms, to_ms, now_ms, only):
-        inside = merged(pieces, from_ms, to_ms)
+    for state, pieces in load_covered_servers(connection, from_ms, to_ms, now_ms, only):
+        inside = merge_pieces(pieces, from_ms, to_ms)
         answer.append(
             {
                 "server": state.server,
@@ -61,7 +61,9 @@ def coverage_answer(
                         "reason": piece.reason or None,
                         "delta": delta and delta._asdict(),
                     }
-                    for piece, delta in zip(inside, deltas(inside, late_slots.get(state.server, [])), strict=True)
+                    for piece, delta in zip(
+                        inside, backfilled_deltas(inside, late_slots.get(state.server, [])), strict=True
+                    )
                 ],
                 "outages": outages_of.get(state.server, []),
             }
@@ -69,14 +71,14 @@ def coverage_answer(
     return answer
 
 
-def provenance_of_server(item: Watched, now_ms: int) -> Provenance:
+def provenance_of_server(item: CoveredServer, now_ms: int) -> Provenance:
     """How the newest figures of a server came."""
     newest = item.pieces[-1].state if item.pieces else Provenance.LIVE
     return newest if newest != Provenance.LIVE or not is_overdue(item.state, now_ms) else Provenance.MISSING
 
 
 def _server_answer(row: Row[Any], active: int, now_ms: int) -> dict[str, Any]:
-    state = state_of(row)
+    state = state_of_row(row)
     overdue = not row.removed and is_overdue(state, now_ms)
     reports = state.last_sync_at is not None and now_ms - state.last_sync_at <= state.late_after_ms
     return {
@@ -150,7 +152,7 @@ def _late_slots(
         key = (row.server, row.slot)
         one = LateSlot(
             row.slot,
-            Late(
+            LateFigures(
                 connections=protocols.get(key, {}),
                 bytes_in=row.late_bytes_in,
                 bytes_out=row.late_bytes_out,
@@ -167,7 +169,7 @@ def _late_slots(
 
 
 def _together(one: LateSlot, other: LateSlot) -> LateSlot:
-    late = Late(
+    late = LateFigures(
         connections=one.late.connections,
         bytes_in=one.late.bytes_in + other.late.bytes_in,
         bytes_out=one.late.bytes_out + other.late.bytes_out,

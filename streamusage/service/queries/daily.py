@@ -9,23 +9,23 @@ from sqlalchemy import Connection
 
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, days_between
-from streamusage.service.accounting.closing import Expected, expected_servers, waiting_for
-from streamusage.service.accounting.day_statistics import Samples, day_figures
-from streamusage.service.accounting.ledger import ClosedDay, read_closed
-from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
-from streamusage.service.store.coverage_rows import watched
+from streamusage.service.accounting.closing import ExpectedServer, expected_servers, servers_owing
+from streamusage.service.accounting.day_statistics import DaySamples, compute_day_statistics
+from streamusage.service.accounting.ledger import ClosedDay, load_closed_days
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
+from streamusage.service.store.coverage_rows import load_covered_servers
 
 
-class ToldDay(NamedTuple):
+class ServerDay(NamedTuple):
     """One server's day as it is told, and its samples: for a closed day only where they were asked for."""
 
     server: str
     day: date
     told: dict[str, Any]
-    samples: Samples | None
+    samples: DaySamples | None
 
 
-def daily_answer(
+def list_daily_statistics(
     connection: Connection,
     first: date,
     last: date,
@@ -38,11 +38,11 @@ def daily_answer(
     """The servers' days as `GET /api/v1/daily` tells them, by day and server; only days in which a server ran."""
     return [
         {"server": item.server, "day": item.day.isoformat(), "tz": tz.key, **item.told}
-        for item in told_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)
+        for item in iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)
     ]
 
 
-def told_days(
+def iterate_days(
     connection: Connection,
     first: date,
     last: date,
@@ -53,13 +53,13 @@ def told_days(
     settle_ms: int,
     *,
     with_samples: bool = False,
-) -> Iterator[ToldDay]:
+) -> Iterator[ServerDay]:
     """The servers' days, by day and server; each is worked out when it is its turn."""
     only = None if server is None else [server]
     expected = expected_servers(connection)
-    kept_from = counter(connection, SLOTS_KEPT_FROM)
+    kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     closed: dict[str, dict[str, ClosedDay]] = {}
-    for row in read_closed(connection, tz, first, last, only, with_samples=with_samples):
+    for row in load_closed_days(connection, tz, first, last, only, with_samples=with_samples):
         closed.setdefault(row.day, {})[row.server] = row
     open_days = {
         day: names
@@ -71,26 +71,26 @@ def told_days(
     estate = []
     if open_days:
         window = Interval(day_interval(min(open_days), tz).from_ms, day_interval(max(open_days), tz).to_ms)
-        estate = watched(connection, *window, now_ms, only)
+        estate = load_covered_servers(connection, *window, now_ms, only)
     for day in days_between(first, last):
-        told = [ToldDay(row.server, day, row.told, row.samples) for row in closed.get(day.isoformat(), {}).values()]
+        told = [ServerDay(row.server, day, row.told, row.samples) for row in closed.get(day.isoformat(), {}).values()]
         if day in open_days:
             interval = day_interval(day, tz)
             items = [item for item in estate if item.state.server in open_days[day]]
             # In a zone without a ledger nothing closes a day; it is final as long as nothing of it is owed.
             closes = tz.key in account_zones
-            waits = waiting_for(expected, interval, settle_ms if closes else 0)
+            waits = servers_owing(expected, interval, settle_ms if closes else 0)
             state = "provisional" if waits or closes else "final"
             beside = {"closed": None, "adjustment": None, "waiting_for": waits}
             told += [
-                ToldDay(name, day, {"state": state, **figures.told, **beside}, figures.samples)
-                for name, figures in day_figures(connection, items, interval).items()
+                ServerDay(name, day, {"state": state, **figures.told, **beside}, figures.samples)
+                for name, figures in compute_day_statistics(connection, items, interval).items()
             ]
         yield from sorted(told, key=lambda item: item.server)
 
 
 def _open(
-    expected: Sequence[Expected], closed: Collection[str], day: Interval, now_ms: int, server: str | None
+    expected: Sequence[ExpectedServer], closed: Collection[str], day: Interval, now_ms: int, server: str | None
 ) -> set[str]:
     """The servers that ran in the day and whose day is not closed."""
     if day.from_ms > now_ms or not day.length_ms:

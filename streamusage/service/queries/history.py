@@ -14,13 +14,13 @@ from streamusage.core.usage import StreamId
 from streamusage.service.errors import WindowTooLongError
 from streamusage.service.queries.coverage import provenance_of_server
 from streamusage.service.rules.apply import Piece
-from streamusage.service.rules.coverage import merged
-from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, counter
-from streamusage.service.store.coverage_rows import watched
+from streamusage.service.rules.coverage import merge_pieces
+from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, read_counter
+from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.schema import samples, server_sessions, servers, stream_key
 
 KNOWN = frozenset({Provenance.LIVE, Provenance.BACKFILLED, Provenance.PARTIAL})
-MOST_DAYS = 400
+MAX_HISTORY_DAYS = 400
 """How much time is told of at once: each of its minutes is looked at."""
 AHEAD_MS = 3_600_000
 """How far beyond now there may be anything to tell: an agent's clock may be ahead."""
@@ -35,20 +35,20 @@ class Point(NamedTuple):
     state: Provenance | None
 
 
-def told_of(connection: Connection, window: Interval, now_ms: int) -> Interval:
+def known_window(connection: Connection, window: Interval, now_ms: int) -> Interval:
     """The part of a window of which there may be samples: of discarded ones nothing is known, which is no zero."""
-    told = window.clip(counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
-    if told.length_ms > MOST_DAYS * 86_400_000:
-        raise WindowTooLongError(f"a query covers at most {MOST_DAYS} days; make the window shorter")
+    told = window.clip(read_counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
+    if told.length_ms > MAX_HISTORY_DAYS * 86_400_000:
+        raise WindowTooLongError(f"a query covers at most {MAX_HISTORY_DAYS} days; make the window shorter")
     return told
 
 
-def history_answer(
+def stream_history(
     connection: Connection, stream: StreamId, window: Interval, step_ms: int, now_ms: int
 ) -> dict[str, Any]:
     """The stream's history as `GET /api/v1/streams/{scope}/{name}/history` tells it. The window is cut at steps."""
     key = stream_key(stream.scope, stream.name)
-    told = told_of(connection, window, now_ms)
+    told = known_window(connection, window, now_ms)
     sampled: dict[str, dict[int, tuple[int, int]]] = {}
     for row in connection.execute(
         select(samples).where(samples.c.stream == key, samples.c.slot >= told.from_ms, samples.c.slot < told.to_ms)
@@ -66,11 +66,11 @@ def history_answer(
             .group_by(server_sessions.c.server)
         ).all()
     )
-    estate = watched(connection, *told, now_ms, sorted({*sampled, *live}))
-    by_server = [server_points(merged(item.pieces, *told), sampled.get(item.state.server, {})) for item in estate]
+    estate = load_covered_servers(connection, *told, now_ms, sorted({*sampled, *live}))
+    by_server = [server_points(merge_pieces(item.pieces, *told), sampled.get(item.state.server, {})) for item in estate]
     return {
         "step_ms": step_ms,
-        "points": [point._asdict() for point in folded(added(by_server), window, step_ms)],
+        "points": [point._asdict() for point in fold_to_steps(sum_points(by_server), window, step_ms)],
         "servers": [
             {
                 "server": item.state.server,
@@ -97,7 +97,7 @@ def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) 
     return points
 
 
-def added(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
+def sum_points(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
     """The servers' slots added up; the state is that of the server that an operator must hear of first."""
     total: dict[int, Point] = {}
     for points in by_server:
@@ -107,7 +107,7 @@ def added(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
     return total
 
 
-def folded(slots: dict[int, Point], window: Interval, step_ms: int) -> list[Point]:
+def fold_to_steps(slots: dict[int, Point], window: Interval, step_ms: int) -> list[Point]:
     """Steps over the window: the newest active figure known in each, the highest, and the worst state."""
     by_step: dict[int, list[Point]] = {}
     for slot in sorted(slots):

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 from streamusage.service.store.schema import orphans
 
 
-def orphans_answer(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
+def list_orphans(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
     """The orphans whose newest row came in that time, newest first, as `GET /api/v1/orphans` tells them."""
     query = select(orphans).where(orphans.c.last_at >= from_ms, orphans.c.last_at < to_ms)
     order = (orphans.c.last_at.desc(), orphans.c.scope, orphans.c.name, orphans.c.server, orphans.c.epoch)

@@ -11,17 +11,17 @@ import msgspec
 import zstandard
 from sqlalchemy import Connection, bindparam, select
 
-from streamusage.service.store.change_feed import FORGOTTEN, counter, last_change, newest_life
+from streamusage.service.store.change_feed import TOMBSTONES_FORGOTTEN, last_change, newest_life, read_counter
 from streamusage.service.store.records import WIRE_COLUMNS, WireRecord
 from streamusage.service.store.schema import tombstones, usage
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
 _BUCKET_BITS = 14
 _BUCKETS = 1 << _BUCKET_BITS
 _WORTH_A_REBUILD = _BUCKETS // 2
 _ROWS_AT_A_TIME = 2_000
 _ENCODED_ROWS = select(usage.c.stream, *WIRE_COLUMNS).order_by(usage.c.stream, usage.c.start_time.desc())
-_ROWS_OF_BUCKET = Prepared(
+_ROWS_OF_BUCKET = PreparedStatement(
     _ENCODED_ROWS.where(usage.c.stream >= bindparam("first"), usage.c.stream < bindparam("beyond"))
 )
 _encode = msgspec.json.Encoder().encode
@@ -62,7 +62,7 @@ class RecordList:
                 else:
                     self._bring_up_to(connection, version)
             if encoding not in self._bodies:
-                self._bodies[encoding] = packed(self._plain(), encoding)
+                self._bodies[encoding] = compress_body(self._plain(), encoding)
             return version, self._bodies[encoding]
 
     def _plain(self) -> bytes:
@@ -72,7 +72,9 @@ class RecordList:
 
     def _bring_up_to(self, connection: Connection, version: ListVersion) -> None:
         # A delete that was forgotten since is among no changes any more.
-        can_tell = version.life == self._version.life and self._version.change >= counter(connection, FORGOTTEN)
+        can_tell = version.life == self._version.life and self._version.change >= read_counter(
+            connection, TOMBSTONES_FORGOTTEN
+        )
         changed = self._changed_buckets(connection) if can_tell else None
         self._bodies = {}
         if changed is None or len(changed) > _WORTH_A_REBUILD:
@@ -90,7 +92,7 @@ class RecordList:
         return changed
 
 
-def packed(body: bytes, encoding: str) -> bytes:
+def compress_body(body: bytes, encoding: str) -> bytes:
     """The body in a content coding: `gzip`, `zstd`, or none."""
     if encoding == "zstd":
         return zstandard.ZstdCompressor(level=3).compress(body)

@@ -9,16 +9,16 @@ from sqlalchemy import Connection, select
 
 from streamusage.core.coverage import Interval
 from streamusage.core.usage import StreamId
-from streamusage.service.queries.history import added, folded, server_points, told_of
+from streamusage.service.queries.history import fold_to_steps, known_window, server_points, sum_points
 from streamusage.service.rules.apply import Piece
-from streamusage.service.rules.coverage import merged
-from streamusage.service.store.coverage_rows import watched
+from streamusage.service.rules.coverage import merge_pieces
+from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.schema import samples, server_sessions, servers
 
 
-def trends_answer(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> list[dict[str, Any]]:
+def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> list[dict[str, Any]]:
     """Return the trends as `GET /api/v1/trends` answers them. `window` begins at a multiple of `step_ms`."""
-    told = told_of(connection, window, now_ms)
+    told = known_window(connection, window, now_ms)
     names: dict[bytes, StreamId] = {}
     reporting: dict[bytes, set[str]] = {}
     live = (
@@ -39,13 +39,13 @@ def trends_answer(connection: Connection, window: Interval, step_ms: int, now_ms
         if sample.stream in sampled:
             sampled[sample.stream].setdefault(sample.server, {})[sample.slot] = sample.active, sample.highest
     estate: dict[str, list[Piece]] = {
-        item.state.server: merged(item.pieces, *told) for item in watched(connection, *told, now_ms)
+        item.state.server: merge_pieces(item.pieces, *told) for item in load_covered_servers(connection, *told, now_ms)
     }
     trends = []
     for key, stream in names.items():
         concerned = sorted((reporting[key] | sampled[key].keys()) & estate.keys())
         by_server = [server_points(estate[server], sampled[key].get(server, {})) for server in concerned]
-        points = folded(added(by_server), window, step_ms)
+        points = fold_to_steps(sum_points(by_server), window, step_ms)
         trends.append(
             {
                 "scope": stream.scope,

@@ -70,7 +70,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
         return Based(self.epoch, self.acknowledged)
 
 
-class Late(msgspec.Struct, frozen=True, kw_only=True):
+class LateFigures(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a slot that came too late to be live: what backfilling added."""
 
     connections: dict[str, int] = {}
@@ -83,7 +83,7 @@ class StoredSlot(NamedTuple):
     """A slot row as the store holds it."""
 
     row: SlotRow
-    late: Late
+    late: LateFigures
 
 
 class Piece(NamedTuple):
@@ -113,7 +113,7 @@ class StoredSample(NamedTuple):
     late: bool
 
 
-class Stored(NamedTuple):
+class StoredRows(NamedTuple):
     """The rows that a report touches, as they are now. Slots and sessions are those of the report's own epoch."""
 
     slots: Mapping[int, StoredSlot]
@@ -121,7 +121,7 @@ class Stored(NamedTuple):
     samples: Mapping[SampleKey, StoredSample]
 
 
-class Applied(NamedTuple):
+class AppliedReport(NamedTuple):
     """What to write. Every row here replaces the stored one of the same key."""
 
     state: ServerState
@@ -137,7 +137,7 @@ class Applied(NamedTuple):
 Verdict = Literal["apply", "duplicate", "hole", "sealed", "stale"]
 
 
-def issue(
+def next_epoch(
     state: ServerState, request: EpochRequest, viewers: Sequence[ViewerRow], now: int
 ) -> tuple[ServerState, EpochIssued]:
     """Gives out an epoch number and the state to continue from.
@@ -153,7 +153,7 @@ def issue(
     return msgspec.structs.replace(state, issued=max(state.issued, epoch)), issued
 
 
-def judge(state: ServerState, report: Report) -> Verdict:
+def classify_report(state: ServerState, report: Report) -> Verdict:
     """Whether a report is to be applied, and if not, why.
 
     `duplicate` is acknowledged like an applied one: all it says is here already.
@@ -169,7 +169,7 @@ def judge(state: ServerState, report: Report) -> Verdict:
     return "hole" if report.since > state.acknowledged else "apply"
 
 
-def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Applied:
+def apply_report(state: ServerState, report: Report, stored: StoredRows, now: int) -> AppliedReport:
     """What a report that was judged `apply` changes. `now` is the service's clock, UTC milliseconds.
 
     Raises `ContradictionError` where the report takes back something that was counted: nothing may be written then.
@@ -198,7 +198,7 @@ def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Appli
         state.since if state.since is not None else min((piece.from_ms for piece in pieces), default=report.baseline.at)
     )
     watermark = max([since, *ends] if state.watermark is None else [state.watermark, *ends])
-    return Applied(
+    return AppliedReport(
         state=msgspec.structs.replace(
             state,
             epoch=report.epoch,
@@ -262,8 +262,8 @@ def _came_late(state: ServerState, slot: int, pieces: Sequence[Piece], ends: Seq
 
 
 def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> StoredSlot:
-    old, late = stored or StoredSlot(SlotRow(slot=row.slot, revision=0), Late())
-    more = Late(
+    old, late = stored or StoredSlot(SlotRow(slot=row.slot, revision=0), LateFigures())
+    more = LateFigures(
         connections={
             protocol: row.connections.get(protocol, 0) - old.connections.get(protocol, 0)
             for protocol in {**old.connections, **row.connections}
@@ -277,7 +277,7 @@ def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> Sto
             f"revision {row.revision} of slot {row.slot} is below revision {old.revision}, which was counted already"
         )
     if came_late:
-        late = Late(
+        late = LateFigures(
             connections={
                 protocol: count
                 for protocol, more_count in more.connections.items()

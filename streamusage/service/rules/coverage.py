@@ -9,19 +9,19 @@ from typing import NamedTuple
 
 from streamusage.api.report import Peak, larger
 from streamusage.core.coverage import Interval, Provenance, slot_of
-from streamusage.service.rules.apply import Late, Piece, ServerState
+from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 
 
 class LateSlot(NamedTuple):
     """What came late in one slot, and the slot's peaks."""
 
     slot: int
-    late: Late
+    late: LateFigures
     peak_in: Peak | None
     peak_out: Peak | None
 
 
-class ArrivedDelta(NamedTuple):
+class BackfilledDelta(NamedTuple):
     """What filled a gap."""
 
     connections: int
@@ -63,7 +63,7 @@ def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> li
     return pieces
 
 
-def merged(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piece]:
+def merge_pieces(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piece]:
     """The pieces inside the window, oldest first, those that follow on each other in the same way made one."""
     result: list[Piece] = []
     for piece in sorted(pieces):
@@ -79,14 +79,14 @@ def merged(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piece]:
     return result
 
 
-def deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[ArrivedDelta | None]:
+def backfilled_deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[BackfilledDelta | None]:
     """What came late in each gap; `None` for a piece that is live or still owed.
 
     A slot that two gaps share counts in the first of them, so that the deltas add up to what came late.
     """
     rows = sorted(late_slots, key=lambda row: row.slot)
     told = 0
-    result: list[ArrivedDelta | None] = []
+    result: list[BackfilledDelta | None] = []
     for piece in pieces:
         if piece.state in {Provenance.LIVE, Provenance.MISSING, Provenance.HELD}:
             result.append(None)
@@ -105,14 +105,14 @@ def time_by_state(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> dict[Pro
     return lengths
 
 
-def _delta(rows: Sequence[LateSlot]) -> ArrivedDelta:
+def _delta(rows: Sequence[LateSlot]) -> BackfilledDelta:
     by_protocol: dict[str, int] = {}
     peak_in = peak_out = None
     for row in rows:
         for protocol, count in row.late.connections.items():
             by_protocol[protocol] = by_protocol.get(protocol, 0) + count
         peak_in, peak_out = larger(peak_in, row.peak_in), larger(peak_out, row.peak_out)
-    return ArrivedDelta(
+    return BackfilledDelta(
         connections=sum(by_protocol.values()),
         connections_by_protocol=by_protocol,
         bytes_in=sum(row.late.bytes_in for row in rows),

@@ -10,7 +10,7 @@ from typing import Any
 
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance
 from streamusage.service.rules.apply import Piece
-from streamusage.service.rules.rollups import run_sums
+from streamusage.service.rules.rollups import sum_runs
 
 SAMPLE_MS = 300_000
 SAMPLE_MINUTES = SAMPLE_MS // SLOT_MS
@@ -43,14 +43,14 @@ def sample_flags(pieces: Iterable[Piece], interval: Interval) -> bytes:
     return bytes(flags)
 
 
-def flags_together(parts: Sequence[bytes]) -> bytes:
+def combine_flags(parts: Sequence[bytes]) -> bytes:
     """What is known of the samples of several servers added up: as little as of the least known that ran."""
     return bytes(min((flag for flag in flags if flag), default=OUT_OF_SERVICE) for flags in zip(*parts, strict=True))
 
 
-def samples(minutes: bytes, flags: bytes) -> list[int]:
+def complete_samples(minutes: bytes, flags: bytes) -> list[int]:
     """The samples that count, in bytes, from packed minutes."""
-    fives = run_sums(minutes, SAMPLE_MINUTES)
+    fives = sum_runs(minutes, SAMPLE_MINUTES)
     if flags.count(WHOLE) == len(flags):
         return fives
     return [five for five, flag in zip(fives, flags, strict=True) if flag == WHOLE]
@@ -65,7 +65,7 @@ def percentile_95_bps(sampled_bytes: Iterable[int]) -> int | None:
     return ordered[rank - 1] * 8_000 // SAMPLE_MS
 
 
-def percentile_95(samples_in: Sequence[int], samples_out: Sequence[int], expected: int) -> dict[str, Any]:
+def percentile_fields(samples_in: Sequence[int], samples_out: Sequence[int], expected: int) -> dict[str, Any]:
     """The percentile as `GET /api/v1/daily` tells it. `expected` is how many samples there would be without gaps."""
     return {
         "in_bps": percentile_95_bps(samples_in),

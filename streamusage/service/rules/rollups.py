@@ -19,7 +19,7 @@ MINUTES_OF_HOUR = HOUR_MS // SLOT_MS
 _LANE = 8
 """Bytes that a packed minute takes: an unsigned number, lowest byte first."""
 
-Top = tuple[int, int]
+RollupPeak = tuple[int, int]
 """A peak: bits a second, and when its window ended."""
 
 
@@ -34,34 +34,34 @@ class Rollup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     bytes_in: int = 0
     bytes_out: int = 0
     view_time_ms: int = 0
-    peak_in: Top | None = None
-    peak_out: Top | None = None
+    peak_in: RollupPeak | None = None
+    peak_out: RollupPeak | None = None
     late_connections: int = 0
     late_bytes_in: int = 0
     late_bytes_out: int = 0
     late_view_time_ms: int = 0
 
 
-class SlotFigures(NamedTuple):
+class SlotRollup(NamedTuple):
     """One epoch's figures of one slot."""
 
     slot: int
     figures: Rollup
 
 
-class Minutes(msgspec.Struct, frozen=True, gc=False):
+class MinuteTraffic(msgspec.Struct, frozen=True, gc=False):
     """Bytes minute by minute, packed."""
 
     bytes_in: bytes
     bytes_out: bytes
 
-    def part(self, first: int, count: int) -> "Minutes":
+    def part(self, first: int, count: int) -> "MinuteTraffic":
         """`count` minutes from the one numbered `first`."""
         cut = slice(first * _LANE, (first + count) * _LANE)
-        return Minutes(self.bytes_in[cut], self.bytes_out[cut])
+        return MinuteTraffic(self.bytes_in[cut], self.bytes_out[cut])
 
 
-class Hour(msgspec.Struct, frozen=True, gc=False):
+class HourRollup(msgspec.Struct, frozen=True, gc=False):
     """The figures of one server's UTC hour: as a whole, by the quarter, and its traffic by the minute.
 
     Without its quarters where it is of use as a whole only.
@@ -69,20 +69,22 @@ class Hour(msgspec.Struct, frozen=True, gc=False):
 
     whole: Rollup
     quarters: tuple[Rollup, ...]
-    minutes: Minutes
+    minutes: MinuteTraffic
 
 
-QUIET_HOUR = Hour(Rollup(), (Rollup(),) * 4, Minutes(bytes(MINUTES_OF_HOUR * _LANE), bytes(MINUTES_OF_HOUR * _LANE)))
+EMPTY_HOUR = HourRollup(
+    Rollup(), (Rollup(),) * 4, MinuteTraffic(bytes(MINUTES_OF_HOUR * _LANE), bytes(MINUTES_OF_HOUR * _LANE))
+)
 
 
-def higher(one: Top | None, other: Top | None) -> Top | None:
+def higher_peak(one: RollupPeak | None, other: RollupPeak | None) -> RollupPeak | None:
     """The higher of two peaks; of equal ones the earlier."""
     if one is None or other is None:
         return one or other
     return one if (one[0], -one[1]) >= (other[0], -other[1]) else other
 
 
-def added(parts: Iterable[Rollup]) -> Rollup:
+def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
     """The figures of a server's time that is made of these parts."""
     # A month of an estate adds up hundreds of thousands of parts: a figure at a time, which is what the interpreter
     # does fastest.
@@ -105,7 +107,7 @@ def added(parts: Iterable[Rollup]) -> Rollup:
     )
 
 
-def _highest(peaks: list[Top]) -> Top | None:
+def _highest(peaks: list[RollupPeak]) -> RollupPeak | None:
     """The highest peak; of equal ones the earliest."""
     if not peaks:
         return None
@@ -113,31 +115,31 @@ def _highest(peaks: list[Top]) -> Top | None:
     return most, min([at for bps, at in peaks if bps == most])
 
 
-def hours_of(slots: Iterable[SlotFigures]) -> dict[int, Hour]:
+def roll_up_hours(slots: Iterable[SlotRollup]) -> dict[int, HourRollup]:
     """The hours that the slots of one server make, by their start. An hour without a slot is not there."""
-    by_hour: dict[int, list[SlotFigures]] = {}
+    by_hour: dict[int, list[SlotRollup]] = {}
     for slot in slots:
         by_hour.setdefault(slot.slot - slot.slot % HOUR_MS, []).append(slot)
     return {start: _hour(start, inside) for start, inside in by_hour.items()}
 
 
-def _hour(start: int, slots: Iterable[SlotFigures]) -> Hour:
+def _hour(start: int, slots: Iterable[SlotRollup]) -> HourRollup:
     quarters: list[list[Rollup]] = [[], [], [], []]
     minutes_in, minutes_out = [0] * MINUTES_OF_HOUR, [0] * MINUTES_OF_HOUR
     for slot, figures in slots:
         quarters[(slot - start) // QUARTER_MS].append(figures)
         minutes_in[(slot - start) // SLOT_MS] += figures.bytes_in
         minutes_out[(slot - start) // SLOT_MS] += figures.bytes_out
-    folded = tuple(added(quarter) for quarter in quarters)
-    return Hour(added(folded), folded, Minutes(packed(minutes_in), packed(minutes_out)))
+    folded = tuple(sum_rollups(quarter) for quarter in quarters)
+    return HourRollup(sum_rollups(folded), folded, MinuteTraffic(pack_minutes(minutes_in), pack_minutes(minutes_out)))
 
 
-def stretch(hours: Mapping[int, Hour], interval: Interval) -> tuple[Rollup, Minutes]:
+def roll_up_interval(hours: Mapping[int, HourRollup], interval: Interval) -> tuple[Rollup, MinuteTraffic]:
     """The figures of an interval that begins and ends at a quarter, from the hours that it meets."""
     parts: list[Rollup] = []
     minutes_in, minutes_out = [], []
     for start in range(interval.from_ms - interval.from_ms % HOUR_MS, interval.to_ms, HOUR_MS):
-        hour = hours.get(start, QUIET_HOUR)
+        hour = hours.get(start, EMPTY_HOUR)
         first = max(0, interval.from_ms - start) // QUARTER_MS
         last = min(HOUR_MS, interval.to_ms - start) // QUARTER_MS
         if (first, last) == (0, 4):
@@ -148,23 +150,23 @@ def stretch(hours: Mapping[int, Hour], interval: Interval) -> tuple[Rollup, Minu
             minutes = hour.minutes.part(first * 15, (last - first) * 15)
         minutes_in.append(minutes.bytes_in)
         minutes_out.append(minutes.bytes_out)
-    return added(parts), Minutes(b"".join(minutes_in), b"".join(minutes_out))
+    return sum_rollups(parts), MinuteTraffic(b"".join(minutes_in), b"".join(minutes_out))
 
 
-def whole_quarters(interval: Interval) -> Interval:
+def round_to_quarters(interval: Interval) -> Interval:
     """The interval with its ends at quarters. Midnights of zones are, but for Monrovia's of 1971."""
     return Interval(-(-interval.from_ms // QUARTER_MS) * QUARTER_MS, -(-interval.to_ms // QUARTER_MS) * QUARTER_MS)
 
 
-def packed(minutes: Iterable[int]) -> bytes:
+def pack_minutes(minutes: Iterable[int]) -> bytes:
     return b"".join(count.to_bytes(_LANE, "little") for count in minutes)
 
 
-def unpacked(minutes: bytes) -> list[int]:
+def unpack_minutes(minutes: bytes) -> list[int]:
     return memoryview(minutes).cast("Q").tolist() if _NATIVE else _unpacked(minutes)
 
 
-def minute_sums(parts: Iterable[bytes], length: int) -> bytes:
+def sum_minutes(parts: Iterable[bytes], length: int) -> bytes:
     """Several servers' packed minutes of one stretch, added up minute by minute; `length` minutes of them.
 
     The packed minutes are added as one long number each: a minute's bytes never come near to filling its lane.
@@ -173,7 +175,7 @@ def minute_sums(parts: Iterable[bytes], length: int) -> bytes:
     return together.to_bytes(length * _LANE, "little")
 
 
-def run_sums(minutes: bytes, length: int) -> list[int]:
+def sum_runs(minutes: bytes, length: int) -> list[int]:
     """The sums of each `length` minutes after the other, of packed minutes."""
     number = int.from_bytes(minutes, "little")
     runs, summed = number, 1
@@ -193,7 +195,7 @@ def _unpacked(minutes: bytes) -> list[int]:
 _NATIVE = memoryview((1).to_bytes(_LANE, "little")).cast("Q")[0] == 1
 
 
-def statistics(figures: Rollup) -> dict[str, Any]:
+def statistics_fields(figures: Rollup) -> dict[str, Any]:
     """The daily statistics that the figures come to, as `GET /api/v1/daily` tells them."""
     total = sum(figures.connections.values())
     return {

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from streamusage.core.coverage import Provenance, worst
 
-JOIN_TOLERANCE_MS = 60_000
+MATCH_TOLERANCE_MS = 60_000
 """By how much the clocks and the sight of two servers may differ on when a publish began or ended."""
 
 
@@ -21,7 +21,7 @@ class Anchor(NamedTuple):
     live: bool
 
 
-class Part(NamedTuple):
+class SessionPart(NamedTuple):
     """What one epoch of one server reported of a session."""
 
     server: str
@@ -66,25 +66,25 @@ class SessionFigures(NamedTuple):
     provenance: Provenance
 
 
-def session_to_join(start_time: int, anchors: Iterable[Anchor]) -> int:
+def match_session(start_time: int, anchors: Iterable[Anchor]) -> int:
     """The start time of the session that an edge's publish joins: the newest that had begun and was not over. Its own
     start time where there is none."""
     begun = [
         anchor.start_time
         for anchor in anchors
-        if anchor.start_time <= start_time + JOIN_TOLERANCE_MS
-        and (anchor.live or anchor.end_time >= start_time - JOIN_TOLERANCE_MS)
+        if anchor.start_time <= start_time + MATCH_TOLERANCE_MS
+        and (anchor.live or anchor.end_time >= start_time - MATCH_TOLERANCE_MS)
     ]
     return max(begun, default=start_time)
 
 
-def figures(start_time: int, parts: Sequence[Part], max_before: int) -> SessionFigures:
+def session_figures(start_time: int, parts: Sequence[SessionPart], max_before: int) -> SessionFigures:
     """The figures of the session that began at `start_time`.
 
     A total adds up over servers and epochs; what is active now is known by the newest epoch of each publish alone. The
     maximum is the largest sum seen at one time so far (`max_before`, or now), and no less than any one server's.
     """
-    newest: dict[tuple[str, str], Part] = {}
+    newest: dict[tuple[str, str], SessionPart] = {}
     for part in sorted(parts, key=lambda part: part.epoch):
         newest[part.server, part.publish_id] = part
     live = [part for part in newest.values() if part.is_live]

@@ -9,7 +9,7 @@ from streamusage.core.usage import StreamId
 from streamusage.service.store.schema import audit
 
 
-def note(
+def record_audit(
     connection: Connection,
     who: str,
     operation: str,
@@ -36,7 +36,7 @@ def note(
     )
 
 
-def audit_answer(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
+def list_audit_entries(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
     """The lines of a time, newest first, as `GET /api/v1/audit` tells them."""
     query = select(audit).where(audit.c.at >= from_ms, audit.c.at < to_ms)
     rows = connection.execute(query.order_by(audit.c.at.desc(), audit.c.id).limit(limit + 1)).all()

@@ -11,18 +11,18 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, inser
 
 from streamusage.service.store.schema import counters, lives, tombstones
 from streamusage.service.store.sql import upsert
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
 _CHANGE = counters.c.name == "change"
-FORGOTTEN = "tombstones_forgotten"
+TOMBSTONES_FORGOTTEN = "tombstones_forgotten"
 """The counter that holds the newest change of any tombstone that was forgotten."""
-_COUNTER = Prepared(select(counters.c.value).where(counters.c.name == bindparam("of_name")))
-_LIFE = Prepared(select(lives.c.number).where(lives.c.life == bindparam("of_life")))
-_LIFE_NUMBERED = Prepared(select(lives.c.first_change).where(lives.c.number == bindparam("of_number")))
-_TAKE_CHANGES = Prepared(
+_COUNTER = PreparedStatement(select(counters.c.value).where(counters.c.name == bindparam("of_name")))
+_LIFE = PreparedStatement(select(lives.c.number).where(lives.c.life == bindparam("of_life")))
+_LIFE_NUMBERED = PreparedStatement(select(lives.c.first_change).where(lives.c.number == bindparam("of_number")))
+_TAKE_CHANGES = PreparedStatement(
     update(counters).where(_CHANGE).values(value=counters.c.value + bindparam("more")).returning(counters.c.value)
 )
-_NEWEST_LIFE = Prepared(select(lives.c.life).order_by(lives.c.number.desc()).limit(1))
+_NEWEST_LIFE = PreparedStatement(select(lives.c.life).order_by(lives.c.number.desc()).limit(1))
 SLOTS_KEPT_FROM = "slots_kept_from"
 """The counter that holds the instant before which slots were discarded."""
 SAMPLES_KEPT_FROM = "samples_kept_from"
@@ -57,31 +57,31 @@ def last_change(connection: Connection) -> int | None:
     return int(rows[0].value) if rows else None
 
 
-def next_changes(connection: Connection, count: int) -> int:
+def allocate_changes(connection: Connection, count: int) -> int:
     """Takes `count` numbers and returns the one before the first of them."""
     return int(_TAKE_CHANGES.rows(connection, more=count)[0].value) - count
 
 
-def counter(connection: Connection, name: str) -> int:
+def read_counter(connection: Connection, name: str) -> int:
     """A number that the store keeps; 0 where it was never put."""
     rows = _COUNTER.rows(connection, of_name=name)
     return int(rows[0].value) if rows else 0
 
 
-def put_counter(connection: Connection, name: str, value: int) -> None:
+def set_counter(connection: Connection, name: str, value: int) -> None:
     upsert(connection, counters, [{"name": name, "value": value}])
 
 
 def raise_counter(connection: Connection, name: str, value: int) -> None:
     """Puts the number where it is above the one that is kept."""
-    put_counter(connection, name, max(value, counter(connection, name)))
+    set_counter(connection, name, max(value, read_counter(connection, name)))
 
 
 def forget_tombstones(connection: Connection, where: ColumnElement[bool]) -> None:
     """Forgets deletes. A cursor that has not seen them all starts over from then on."""
     newest = connection.execute(select(func.max(tombstones.c.change)).where(where)).scalar()
     if newest is not None:
-        raise_counter(connection, FORGOTTEN, newest)
+        raise_counter(connection, TOMBSTONES_FORGOTTEN, newest)
         connection.execute(delete(tombstones).where(where))
 
 
@@ -105,7 +105,7 @@ def newest_life(connection: Connection) -> str:
     return str(_NEWEST_LIFE.rows(connection)[0].life)
 
 
-def still_good(connection: Connection, cursor: ChangeCursor) -> bool:
+def is_valid_cursor(connection: Connection, cursor: ChangeCursor) -> bool:
     """Whether the store is the one that gave the cursor, or grew out of it.
 
     A copy that was taken during the cursor's life and put back later went on, in another life, from an earlier
@@ -114,7 +114,7 @@ def still_good(connection: Connection, cursor: ChangeCursor) -> bool:
     lives_then = _LIFE.rows(connection, of_life=cursor.life)
     if not lives_then or cursor.change > (last_change(connection) or 0):
         return False
-    if max(cursor.change, cursor.deletes_from) < counter(connection, FORGOTTEN):
+    if max(cursor.change, cursor.deletes_from) < read_counter(connection, TOMBSTONES_FORGOTTEN):
         return False
     followed_by = _LIFE_NUMBERED.rows(connection, of_number=lives_then[0].number + 1)
     return not followed_by or cursor.change <= followed_by[0].first_change

@@ -9,12 +9,12 @@ from sqlalchemy import Connection, select
 from streamusage.core.coverage import Interval
 from streamusage.service.rules.apply import Piece, ServerState
 from streamusage.service.rules.coverage import owed_pieces
-from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.schema import held, servers, spans
-from streamusage.service.store.server_rows import piece_of, state_of
+from streamusage.service.store.server_rows import piece_of_row, state_of_row
 
 
-class Watched(NamedTuple):
+class CoveredServer(NamedTuple):
     """A server that reported at least once, and what of its time is accounted for inside a window."""
 
     state: ServerState
@@ -23,22 +23,22 @@ class Watched(NamedTuple):
     """Stored and owed, oldest first, not merged."""
 
 
-def watched(
+def load_covered_servers(
     connection: Connection, from_ms: int, to_ms: int, now_ms: int, only: Sequence[str] | None = None
-) -> list[Watched]:
+) -> list[CoveredServer]:
     """The servers by name, each with its pieces that meet the window. `only` names those that are wanted."""
     query = select(servers).where(servers.c.epoch > 0).order_by(servers.c.server)
     pieces_query = select(spans).where(spans.c.to_ms > from_ms, spans.c.from_ms < to_ms).order_by(spans.c.from_ms)
     if only is not None:
         query = query.where(servers.c.server.in_(only))
         pieces_query = pieces_query.where(spans.c.server.in_(only))
-    kept_from = counter(connection, SLOTS_KEPT_FROM)
+    kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     rows = connection.execute(query).all()
     removed = {row.server for row in rows if row.removed}
-    states = [_kept(state_of(row), kept_from) for row in rows]
+    states = [_kept(state_of_row(row), kept_from) for row in rows]
     pieces: dict[str, list[Piece]] = {state.server: [] for state in states}
     for row in connection.execute(pieces_query):
-        pieces.setdefault(row.server, []).append(piece_of(row))
+        pieces.setdefault(row.server, []).append(piece_of_row(row))
     kept_aside: dict[str, list[Interval]] = {}
     for row in connection.execute(select(held.c.server, held.c.from_ms, held.c.to_ms).where(held.c.open == 1)):
         kept_aside.setdefault(row.server, []).append(Interval(row.from_ms, row.to_ms))
@@ -46,7 +46,7 @@ def watched(
         if state.server in removed:  # it is out of service: what it never reported is not owed
             continue
         pieces[state.server] += owed_pieces(state, kept_aside.get(state.server, []), now_ms)
-    return [Watched(state, pieces[state.server]) for state in states]
+    return [CoveredServer(state, pieces[state.server]) for state in states]
 
 
 def _kept(state: ServerState, kept_from: int) -> ServerState:

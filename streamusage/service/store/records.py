@@ -11,8 +11,8 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, delete, func
 
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
-from streamusage.service.store.audit import note
-from streamusage.service.store.change_feed import next_changes
+from streamusage.service.store.audit import record_audit
+from streamusage.service.store.change_feed import allocate_changes
 from streamusage.service.store.schema import stream_key, tombstones, usage
 
 WIRE_COLUMNS = (
@@ -29,7 +29,7 @@ WIRE_COLUMNS = (
 )
 """The record's fields in wire order."""
 
-STAYS_BURIED = ("deleted", "discarded")
+FINAL_REASONS = ("deleted", "discarded")
 """The reasons of tombstones that no report replaces by a record again."""
 
 _ROWS_AT_A_TIME = 2_000
@@ -51,7 +51,7 @@ class WireRecord(msgspec.Struct, frozen=True):
     updated: int
 
 
-def read_stream(connection: Connection, stream: StreamId) -> bytes | None:
+def encode_stream_records(connection: Connection, stream: StreamId) -> bytes | None:
     """The records of one stream, newest first, as a JSON array; `None` where there are none."""
     body = _array(connection, _of_stream(stream))
     return None if body == b"[]" else body
@@ -63,24 +63,24 @@ def delete_session(connection: Connection, key: SessionKey, actor: str, now_ms: 
     row = connection.execute(select(*WIRE_COLUMNS).where(of_session)).first()
     if row is None:
         return None
-    bury(connection, of_session, "deleted", now_ms)
+    replace_with_tombstones(connection, of_session, "deleted", now_ms)
     stream = StreamId(key.scope, key.name)
-    note(connection, actor, "delete session", now_ms, records=1, stream=stream, start_time=key.start_time)
+    record_audit(connection, actor, "delete session", now_ms, records=1, stream=stream, start_time=key.start_time)
     return UsageRecord(**dict(zip(UsageRecord.__struct_fields__, row, strict=True)))
 
 
 def delete_stream(connection: Connection, stream: StreamId, actor: str, now_ms: int) -> int:
     """Deletes the records of one stream for good; says how many there were."""
-    count = bury(connection, _of_stream(stream), "deleted", now_ms)
+    count = replace_with_tombstones(connection, _of_stream(stream), "deleted", now_ms)
     if count:
-        note(connection, actor, "delete stream", now_ms, records=count, stream=stream)
+        record_audit(connection, actor, "delete stream", now_ms, records=count, stream=stream)
     return count
 
 
 def delete_all(connection: Connection, actor: str, now_ms: int) -> int:
     """Deletes every record for good; says how many there were."""
-    count = bury(connection, true(), "deleted", now_ms)
-    note(connection, actor, "delete all", now_ms, records=count)
+    count = replace_with_tombstones(connection, true(), "deleted", now_ms)
+    record_audit(connection, actor, "delete all", now_ms, records=count)
     return count
 
 
@@ -99,7 +99,7 @@ def import_records(connection: Connection, records: Sequence[UsageRecord], actor
         if new:
             keys = tuple_(tombstones.c.stream, tombstones.c.start_time).in_(list(new))
             connection.execute(delete(tombstones).where(keys))
-            change = next_changes(connection, len(new))
+            change = allocate_changes(connection, len(new))
             rows = [
                 {"stream": stream, "live": 0, "provenance": Provenance.LIVE.value, "touched_at": now_ms}
                 | {"change": number}
@@ -109,7 +109,7 @@ def import_records(connection: Connection, records: Sequence[UsageRecord], actor
             connection.execute(insert(usage), rows)
         imported += len(new)
     if imported:
-        note(connection, actor, "import", now_ms, records=imported)
+        record_audit(connection, actor, "import", now_ms, records=imported)
     return imported
 
 
@@ -125,11 +125,11 @@ def _array(connection: Connection, where: ColumnElement[bool]) -> bytes:
     return b"[" + b",".join(pieces) + b"]"
 
 
-def bury(connection: Connection, where: ColumnElement[bool], reason: str, now_ms: int) -> int:
+def replace_with_tombstones(connection: Connection, where: ColumnElement[bool], reason: str, now_ms: int) -> int:
     """Puts a tombstone in the place of each of these records; says how many there were."""
     count = connection.execute(select(func.count()).select_from(usage).where(where)).scalar_one()
     if count:
-        change = next_changes(connection, count)
+        change = allocate_changes(connection, count)
         graves = select(
             usage.c.stream,
             usage.c.start_time,

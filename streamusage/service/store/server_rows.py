@@ -9,7 +9,15 @@ from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from streamusage.api.report import Baseline, OutageRow, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.core.coverage import Provenance
-from streamusage.service.rules.apply import Late, Piece, SampleKey, ServerState, Stored, StoredSample, StoredSlot
+from streamusage.service.rules.apply import (
+    LateFigures,
+    Piece,
+    SampleKey,
+    ServerState,
+    StoredRows,
+    StoredSample,
+    StoredSlot,
+)
 from streamusage.service.store.schema import (
     outages,
     samples,
@@ -22,7 +30,7 @@ from streamusage.service.store.schema import (
     viewers,
 )
 from streamusage.service.store.sql import upsert
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
 Item = TypeVar("Item")
 
@@ -35,11 +43,11 @@ _BASELINE = msgspec.json.Decoder(Baseline)
 _SERVER: Any = bindparam("of_server")
 _EPOCH: Any = bindparam("of_epoch")
 _STARTS: Any = bindparam("starts", expanding=True)
-_STATE = Prepared(select(servers).where(servers.c.server == _SERVER))
-_SLOTS = Prepared(
+_STATE = PreparedStatement(select(servers).where(servers.c.server == _SERVER))
+_SLOTS = PreparedStatement(
     select(slots).where(slots.c.server == _SERVER, slots.c.epoch == _EPOCH, slots.c.slot.in_(_STARTS)), listed="starts"
 )
-_SLOT_CONNECTIONS = Prepared(
+_SLOT_CONNECTIONS = PreparedStatement(
     select(slot_connections).where(
         slot_connections.c.server == _SERVER,
         slot_connections.c.epoch == _EPOCH,
@@ -47,7 +55,7 @@ _SLOT_CONNECTIONS = Prepared(
     ),
     listed="starts",
 )
-_SESSIONS = Prepared(
+_SESSIONS = PreparedStatement(
     select(server_sessions).where(
         server_sessions.c.server == _SERVER,
         server_sessions.c.epoch == _EPOCH,
@@ -55,11 +63,13 @@ _SESSIONS = Prepared(
     ),
     listed="publishes",
 )
-_SAMPLES = Prepared(select(samples).where(samples.c.server == _SERVER, samples.c.slot.in_(_STARTS)), listed="starts")
-_LAST_SPAN = Prepared(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
+_SAMPLES = PreparedStatement(
+    select(samples).where(samples.c.server == _SERVER, samples.c.slot.in_(_STARTS)), listed="starts"
+)
+_LAST_SPAN = PreparedStatement(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
 
 
-class Standing(NamedTuple):
+class ServerCondition(NamedTuple):
     """How a server stands in the figures of its sessions."""
 
     owes: str = ""
@@ -70,13 +80,15 @@ class Standing(NamedTuple):
     """`in order` or `by force`; empty while it is part of the estate."""
 
 
-def load_state(connection: Connection, server: str) -> tuple[ServerState, Standing]:
+def load_state(connection: Connection, server: str) -> tuple[ServerState, ServerCondition]:
     """The server's state and how it stands; those of a new server where it never reported."""
     rows = _STATE.rows(connection, of_server=server)
-    return (state_of(rows[0]), standing_of(rows[0])) if rows else (ServerState(server=server), Standing())
+    return (
+        (state_of_row(rows[0]), condition_of_row(rows[0])) if rows else (ServerState(server=server), ServerCondition())
+    )
 
 
-def state_of(row: Row[Any]) -> ServerState:
+def state_of_row(row: Row[Any]) -> ServerState:
     """The state in a row of `servers`."""
     values = {name: getattr(row, name) for name in _STATE_FIELDS}
     if row.baseline is not None:
@@ -84,12 +96,12 @@ def state_of(row: Row[Any]) -> ServerState:
     return ServerState(**values)
 
 
-def standing_of(row: Row[Any]) -> Standing:
+def condition_of_row(row: Row[Any]) -> ServerCondition:
     """How the server in a row of `servers` stands."""
-    return Standing(row.owes, bool(row.unreachable), row.removed)
+    return ServerCondition(row.owes, bool(row.unreachable), row.removed)
 
 
-def save_state(connection: Connection, state: ServerState, standing: Standing) -> None:
+def save_state(connection: Connection, state: ServerState, standing: ServerCondition) -> None:
     values = {name: getattr(state, name) for name in _STATE_FIELDS}
     values |= {"owes": standing.owes, "unreachable": int(standing.unreachable), "removed": standing.removed}
     if state.baseline is not None:
@@ -115,9 +127,9 @@ def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
     ]
 
 
-def load_stored(connection: Connection, report: Report) -> Stored:
+def load_stored_rows(connection: Connection, report: Report) -> StoredRows:
     """The rows that a report touches, as they are now."""
-    return Stored(
+    return StoredRows(
         _load_slots(connection, report), _load_sessions(connection, report), _load_samples(connection, report)
     )
 
@@ -146,7 +158,7 @@ def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) ->
     """Adds newly covered time to the server's spans; the last span grows where the new time is of its kind."""
     if not pieces:
         return
-    grown = [piece_of(row) for row in _LAST_SPAN.rows(connection, of_server=server)]
+    grown = [piece_of_row(row) for row in _LAST_SPAN.rows(connection, of_server=server)]
     for piece in pieces:
         if grown and grown[-1].to_ms == piece.from_ms and _alike(grown[-1], piece):
             grown[-1] = grown[-1]._replace(to_ms=piece.to_ms)
@@ -156,7 +168,7 @@ def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) ->
     upsert(connection, spans, rows)
 
 
-def piece_of(row: Row[Any]) -> Piece:
+def piece_of_row(row: Row[Any]) -> Piece:
     """The covered time in a row of `spans`."""
     return Piece(row.from_ms, row.to_ms, Provenance(row.state), row.reason, row.detected_at, row.filled_at)
 
@@ -240,7 +252,7 @@ def _stored_slot(row: Row[Any], connections: dict[str, int], late: dict[str, int
             peak_in=_peak(row.peak_in_bps, row.peak_in_at, row.peak_in_window_ms),
             peak_out=_peak(row.peak_out_bps, row.peak_out_at, row.peak_out_window_ms),
         ),
-        Late(
+        LateFigures(
             connections=late,
             bytes_in=row.late_bytes_in,
             bytes_out=row.late_bytes_out,

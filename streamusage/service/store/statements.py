@@ -31,7 +31,7 @@ class _Plan(NamedTuple):
     """For each `?` a place, or a value that is part of the statement."""
 
 
-class Prepared:
+class PreparedStatement:
     """A statement with named parameters, of which the one named `listed` is the list of an IN."""
 
     def __init__(self, statement: Any, listed: str = "") -> None:
@@ -67,7 +67,7 @@ class Prepared:
         try:
             return driver.execute(plan.sql, arguments)
         except dbapi2.Error as error:
-            raise told(plan.sql, error) from error
+            raise wrap_driver_error(plan.sql, error) from error
 
     def _compiled(self, values: Mapping[str, Any]) -> _Plan:
         names: dict[str, Any] = {name: _Place(name) for name in values}
@@ -109,10 +109,10 @@ class PreparedInsert:
         try:
             driver.executemany(self._sql, [*map(self._values, rows)])
         except dbapi2.Error as error:
-            raise told(self._sql, error) from error
+            raise wrap_driver_error(self._sql, error) from error
 
 
-def told(sql: str, error: Exception) -> BaseException:
+def wrap_driver_error(sql: str, error: Exception) -> BaseException:
     """A failure of the driver as SQLAlchemy tells of it, without the values."""
     return DBAPIError.instance(sql, None, error, dbapi2.Error, hide_parameters=True, dialect=_DIALECT)
 

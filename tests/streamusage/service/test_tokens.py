@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.service.tokens import Identity, TokensError, own_tokens, read_tokens
+from streamusage.service.tokens import Identity, TokensError, load_or_create_admin_token, read_tokens
 
 SECRET = "s3cret-never-shown"
 
@@ -83,15 +83,15 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
 
 def test_the_own_token_is_made_once_and_is_the_owners_alone(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "admin-token"
-    tokens, made = own_tokens(path)
+    tokens, made = load_or_create_admin_token(path)
     assert made
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     token = path.read_text().strip()
     assert len(token) >= 32
     assert tokens.identify(token) == Identity("admin", "admin")
-    again, made = own_tokens(path)
+    again, made = load_or_create_admin_token(path)
     assert not made
     assert again.identify(token) is not None
     path.write_text("")
     with pytest.raises(TokensError, match="empty"):
-        own_tokens(path)
+        load_or_create_admin_token(path)

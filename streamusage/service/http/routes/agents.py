@@ -11,9 +11,9 @@ from streamusage.api.report import EpochRequest, Refusal, Report
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError
-from streamusage.service.http.requests import Query, decoded, path_below
+from streamusage.service.http.requests import Query, decode_body, path_below
 from streamusage.service.http.responses import json_response
-from streamusage.service.ingest.reports import hold, issue_epoch, take_report
+from streamusage.service.ingest.reports import ingest_report, issue_epoch, quarantine_report
 
 _AGENTS = "/api/v1/agents/"
 
@@ -31,7 +31,7 @@ def agent_routes(service: Service) -> APIRouter:
         server = _server(service, request, "/epochs")
         async with service.bodies.read(request) as body:
             try:
-                asked = await decoded(body, EpochRequest)
+                asked = await decode_body(body, EpochRequest)
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"this is not a request for an epoch: {error}") from None
         now_ms = service.clock.now_ms()
@@ -47,16 +47,17 @@ def agent_routes(service: Service) -> APIRouter:
         async with service.bodies.read(request) as body:
             now_ms = service.clock.now_ms()
             try:
-                report = await decoded(body, Report)
+                report = await decode_body(body, Report)
             except msgspec.ValidationError as error:
                 reason = f"the report was kept aside, it is not of the known form: {error}"
                 return _answer(
-                    service, await service.write(lambda connection: hold(connection, server, body, reason, now_ms))
+                    service,
+                    await service.write(lambda connection: quarantine_report(connection, server, body, reason, now_ms)),
                 )
             if report.server != server:
                 raise ApiError(400, "the report speaks for another server than its path; nothing was changed")
             return _answer(
-                service, await service.write(lambda connection: take_report(connection, report, body, now_ms))
+                service, await service.write(lambda connection: ingest_report(connection, report, body, now_ms))
             )
 
     return router

@@ -11,16 +11,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.core.days import UnknownZoneError, zone
-from streamusage.service.accounting.closing import close_by_hand
-from streamusage.service.accounting.ledger import adjustments_answer, closed_upto
+from streamusage.service.accounting.closing import close_day_by_operator
+from streamusage.service.accounting.ledger import closed_until, list_adjustments
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError
-from streamusage.service.http.requests import Query, decoded
-from streamusage.service.http.responses import answer, json_response
-from streamusage.service.queries.daily import daily_answer
-from streamusage.service.queries.daily_sums import BY, GROUPS, sums_answer
-from streamusage.service.store.audit import note
+from streamusage.service.http.requests import Query, decode_body
+from streamusage.service.http.responses import compressed_json, json_response
+from streamusage.service.queries.daily import list_daily_statistics
+from streamusage.service.queries.daily_sums import BY, GROUPS, list_daily_sums
+from streamusage.service.store.audit import record_audit
 
 MOST_DAYS = 366
 
@@ -53,10 +53,10 @@ def daily_routes(service: Service) -> APIRouter:
         now_ms = service.clock.now_ms()
 
         def read(connection: Connection) -> dict[str, Any]:
-            found = daily_answer(connection, first, last, tz, now_ms, server, zones, service.close_settle_ms)
-            return {"closed_to": closed_upto(connection, tz) if tz.key in zones else None, "days": found}
+            found = list_daily_statistics(connection, first, last, tz, now_ms, server, zones, service.close_settle_ms)
+            return {"closed_to": closed_until(connection, tz) if tz.key in zones else None, "days": found}
 
-        return await answer(request, {"now": now_ms, "account_zones": zones} | await service.read(read))
+        return await compressed_json(request, {"now": now_ms, "account_zones": zones} | await service.read(read))
 
     @router.get(
         "/api/v1/daily/sums",
@@ -70,11 +70,11 @@ def daily_routes(service: Service) -> APIRouter:
         by, group = _choice(query, "by", BY), _choice(query, "group", GROUPS)
         now_ms = service.clock.now_ms()
         found = await service.read(
-            lambda connection: sums_answer(
+            lambda connection: list_daily_sums(
                 connection, first, last, tz, now_ms, server, zones, by, group, service.close_settle_ms
             )
         )
-        return await answer(request, {"now": now_ms, "account_zones": zones, "sums": found})
+        return await compressed_json(request, {"now": now_ms, "account_zones": zones, "sums": found})
 
     @router.get("/api/v1/adjustments", summary="What came to closed days later", **openapi.ADJUSTMENTS)
     async def adjustments(request: Request) -> Response:
@@ -82,26 +82,26 @@ def daily_routes(service: Service) -> APIRouter:
         service.reader(request, query)
         first, last, tz, server = _days(query)
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: adjustments_answer(connection, tz, first, last, server))
-        return await answer(request, {"now": now_ms, "adjustments": found})
+        found = await service.read(lambda connection: list_adjustments(connection, tz, first, last, server))
+        return await compressed_json(request, {"now": now_ms, "adjustments": found})
 
     @router.post("/api/v1/days/close", summary="Close a day with what is there", **openapi.CLOSE_DAY)
     async def close(request: Request) -> Response:
         who = service.admin(request, Query(request))
         async with service.bodies.read(request) as body:
             try:
-                asked = await decoded(body, CloseRequest)
+                asked = await decode_body(body, CloseRequest)
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"this does not say which day to close: {error}; nothing was closed") from None
         day, tz = _parsed_day("day", asked.day), _zone(asked.tz)
         now_ms = service.clock.now_ms()
 
         def closed(connection: Connection) -> dict[str, Any]:
-            done = close_by_hand(
+            done = close_day_by_operator(
                 connection, service.account_zones, tz, day, asked.server, who.name, service.close_grace_ms, now_ms
             )
             if done["closed"]:
-                note(
+                record_audit(
                     connection,
                     who.name,
                     f"close day {done['day']} {done['tz']}",

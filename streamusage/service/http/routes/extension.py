@@ -13,13 +13,13 @@ from streamusage.core.usage import EmptyNameError, UsageRecord, stream_path
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError
-from streamusage.service.http.requests import LARGEST_NUMBER, Query, decoded, path_below, stream_of
-from streamusage.service.http.responses import answer, json_response
+from streamusage.service.http.requests import LARGEST_NUMBER, Query, decode_body, parse_stream, path_below
+from streamusage.service.http.responses import compressed_json, json_response
 from streamusage.service.queries.changes import changes_since
-from streamusage.service.queries.coverage import coverage_answer, servers_answer
-from streamusage.service.queries.history import history_answer
+from streamusage.service.queries.coverage import list_coverage, list_servers
+from streamusage.service.queries.history import stream_history
 from streamusage.service.queries.placements import list_placements
-from streamusage.service.queries.trends import trends_answer
+from streamusage.service.queries.trends import list_trends
 from streamusage.service.store.records import import_records
 
 CHANGES_LIMIT = MOST_CHANGES = 10_000
@@ -67,7 +67,7 @@ def extension_routes(service: Service) -> APIRouter:
             raise ApiError(400, f"limit must be from 1 to {MOST_CHANGES}")
         cursor = query.text("cursor")
         now_ms = service.clock.now_ms()
-        return await answer(
+        return await compressed_json(
             request, await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms))
         )
 
@@ -75,8 +75,8 @@ def extension_routes(service: Service) -> APIRouter:
     async def servers(request: Request) -> Response:
         service.reader(request, Query(request))
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: servers_answer(connection, now_ms))
-        return await answer(request, {"now": now_ms, "servers": found})
+        found = await service.read(lambda connection: list_servers(connection, now_ms))
+        return await compressed_json(request, {"now": now_ms, "servers": found})
 
     @router.get("/api/v1/coverage", summary="Which time is accounted for, and how", **openapi.COVERAGE)
     async def coverage(request: Request) -> Response:
@@ -85,8 +85,10 @@ def extension_routes(service: Service) -> APIRouter:
         window = window_of(query)
         server = query.text("server")
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: coverage_answer(connection, *window, now_ms, server))
-        return await answer(request, {"now": now_ms, "from": window.from_ms, "to": window.to_ms, "servers": found})
+        found = await service.read(lambda connection: list_coverage(connection, *window, now_ms, server))
+        return await compressed_json(
+            request, {"now": now_ms, "from": window.from_ms, "to": window.to_ms, "servers": found}
+        )
 
     @router.get("/api/v1/carriers", summary="Which server carried which stream, and when", **openapi.PLACEMENTS)
     async def placements(request: Request) -> Response:
@@ -96,7 +98,7 @@ def extension_routes(service: Service) -> APIRouter:
         server = query.text("server")
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: list_placements(connection, *window, server))
-        return await answer(request, {"now": now_ms, "carriers": found})
+        return await compressed_json(request, {"now": now_ms, "carriers": found})
 
     @router.get("/api/v1/trends", summary="Subscribers of every live stream over time", **openapi.TRENDS)
     async def trends(request: Request) -> Response:
@@ -104,8 +106,10 @@ def extension_routes(service: Service) -> APIRouter:
         service.reader(request, query)
         cut, step_ms = _steps(query, MOST_STEPS)
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: trends_answer(connection, cut, step_ms, now_ms))
-        return await answer(request, {"now": now_ms, "from": cut.from_ms, "step_ms": step_ms, "streams": found})
+        found = await service.read(lambda connection: list_trends(connection, cut, step_ms, now_ms))
+        return await compressed_json(
+            request, {"now": now_ms, "from": cut.from_ms, "step_ms": step_ms, "streams": found}
+        )
 
     @router.get(
         _STREAMS + "{scope_and_name:anything}" + _HISTORY,
@@ -115,18 +119,18 @@ def extension_routes(service: Service) -> APIRouter:
     async def history(request: Request) -> Response:
         query = Query(request)
         service.reader(request, query)
-        stream = stream_of(path_below(request, _STREAMS).removesuffix(_HISTORY))
+        stream = parse_stream(path_below(request, _STREAMS).removesuffix(_HISTORY))
         cut, step_ms = _steps(query, MOST_POINTS)
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: history_answer(connection, stream, cut, step_ms, now_ms))
-        return await answer(request, {"now": now_ms} | found)
+        found = await service.read(lambda connection: stream_history(connection, stream, cut, step_ms, now_ms))
+        return await compressed_json(request, {"now": now_ms} | found)
 
     @router.post("/api/v1/import", summary="Take in usage records that were exported", **openapi.IMPORT)
     async def take_in(request: Request) -> Response:
         who = service.admin(request, Query(request))
         async with service.bodies.read(request) as body:
             try:
-                sent = await decoded(body, list[ImportedRecord])
+                sent = await decode_body(body, list[ImportedRecord])
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"this is not an array of usage records: {error}; nothing was imported") from None
             records = _imported(sent)

@@ -12,12 +12,12 @@ from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError
 from streamusage.service.http.requests import LARGEST_NUMBER, Query, path_below
-from streamusage.service.http.responses import answer, json_response
+from streamusage.service.http.responses import compressed_json, json_response
 from streamusage.service.ingest.server_removal import remove_server
-from streamusage.service.metrics import CONTENT_TYPE, store_figures
-from streamusage.service.queries.orphans import orphans_answer
-from streamusage.service.store.audit import audit_answer
-from streamusage.service.store.change_feed import put_counter
+from streamusage.service.metrics import CONTENT_TYPE, store_metrics
+from streamusage.service.queries.orphans import list_orphans
+from streamusage.service.store.audit import list_audit_entries
+from streamusage.service.store.change_feed import set_counter
 
 MOST_ENTRIES = 10_000
 READY_SECONDS = 5.0
@@ -55,16 +55,16 @@ def operation_routes(service: Service) -> APIRouter:
         query = Query(request)
         service.reader(request, query)
         from_ms, to_ms, limit = _page(query)
-        found = await service.read(lambda connection: orphans_answer(connection, from_ms, to_ms, limit))
-        return await answer(request, {"now": service.clock.now_ms()} | found)
+        found = await service.read(lambda connection: list_orphans(connection, from_ms, to_ms, limit))
+        return await compressed_json(request, {"now": service.clock.now_ms()} | found)
 
     @router.get("/api/v1/audit", summary="Who deleted, discarded or imported what, and when", **openapi.AUDIT)
     async def audit(request: Request) -> Response:
         query = Query(request)
         service.admin(request, query)
         from_ms, to_ms, limit = _page(query)
-        found = await service.read(lambda connection: audit_answer(connection, from_ms, to_ms, limit))
-        return await answer(request, {"now": service.clock.now_ms()} | found)
+        found = await service.read(lambda connection: list_audit_entries(connection, from_ms, to_ms, limit))
+        return await compressed_json(request, {"now": service.clock.now_ms()} | found)
 
     @router.get("/healthz", summary="Whether the service answers; needs no token", **openapi.HEALTH)
     async def healthz(request: Request) -> Response:
@@ -81,7 +81,7 @@ def operation_routes(service: Service) -> APIRouter:
     async def metrics(request: Request) -> Response:
         service.reader(request, Query(request))
         now_ms = service.clock.now_ms()
-        families = await service.read(lambda connection: store_figures(connection, now_ms))
+        families = await service.read(lambda connection: store_metrics(connection, now_ms))
         return Response(service.metrics.text(families), media_type=CONTENT_TYPE)
 
     return router
@@ -107,7 +107,7 @@ class _Readiness:
         now_ms = self._service.clock.now_ms()
         try:
             async with asyncio.timeout(READY_SECONDS):
-                await self._service.write(lambda connection: put_counter(connection, "ready_at", now_ms))
+                await self._service.write(lambda connection: set_counter(connection, "ready_at", now_ms))
         except StoreError as error:
             return str(error)
         except TimeoutError:

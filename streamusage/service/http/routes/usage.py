@@ -11,11 +11,11 @@ from streamusage.core.usage import SessionKey
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import JSON, NOT_FOUND, ApiError
-from streamusage.service.http.requests import Query, path_below, stream_of
-from streamusage.service.http.responses import bytes_response, encoding_for, json_response
+from streamusage.service.http.requests import Query, parse_stream, path_below
+from streamusage.service.http.responses import encoded_json, encoding_for, json_response
 from streamusage.service.queries.live_streams import list_live_streams
 from streamusage.service.queries.record_list import list_version
-from streamusage.service.store.records import delete_all, delete_session, delete_stream, read_stream
+from streamusage.service.store.records import delete_all, delete_session, delete_stream, encode_stream_records
 from streamusage.service.tokens import Identity
 
 VERSIONS = ("3.1", "4.0")
@@ -44,7 +44,7 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
             if version.etag in {tag.strip() for tag in known.split(",")}:
                 return Response(status_code=304, headers={"ETag": version.etag, "Vary": "Accept-Encoding"})
         version, body = await service.read(lambda connection: service.records.body(connection, encoding))
-        return bytes_response(body, encoding, {"ETag": version.etag})
+        return encoded_json(body, encoding, {"ETag": version.etag})
 
     @router.delete(path, summary="Delete all usage records", operation_id=f"delete_all_{version}", **openapi.DELETE_ALL)
     async def delete_all_records(request: Request) -> Response:
@@ -64,8 +64,8 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
     )
     async def read_stream_records(request: Request) -> Response:
         _reader(service, Query(request))
-        stream = stream_of(path_below(request, path + "/"))
-        body = await service.read(lambda connection: read_stream(connection, stream))
+        stream = parse_stream(path_below(request, path + "/"))
+        body = await service.read(lambda connection: encode_stream_records(connection, stream))
         if body is None:
             raise ApiError(404, _NO_RECORDS)
         return Response(body, media_type=JSON)
@@ -79,7 +79,7 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
     async def delete_stream_records(request: Request) -> Response:
         query = Query(request)
         who = _deleter(service, query)
-        stream = stream_of(path_below(request, path + "/"))
+        stream = parse_stream(path_below(request, path + "/"))
         query.allow_only({"accessToken", "startTime"})
         start_time = query.number("startTime")
         now_ms = service.clock.now_ms()

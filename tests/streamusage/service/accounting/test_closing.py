@@ -12,7 +12,7 @@ import pytest
 
 from streamusage.api.report import SlotRow
 from streamusage.core.days import zone
-from streamusage.service.accounting.closing import is_due
+from streamusage.service.accounting.closing import is_accounting_due
 from streamusage.service.retention import Retention, discard_old
 from streamusage.service.server import run_service
 from streamusage.service.store.store import sqlite_url
@@ -53,7 +53,7 @@ async def settle(estate: Estate) -> None:
     service = estate.running.service
     zones, now_ms, settle_ms = service.account_zones, estate.clock.now, service.close_settle_ms
     for _ in range(6_000):
-        if not await service.read(lambda connection: is_due(connection, zones, now_ms, settle_ms)):
+        if not await service.read(lambda connection: is_accounting_due(connection, zones, now_ms, settle_ms)):
             return
         await asyncio.sleep(0.01)
     raise TimeoutError("days that are due stay open")

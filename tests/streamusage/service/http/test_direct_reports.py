@@ -19,7 +19,7 @@ from streamusage.service.http.direct_reports import DirectReports
 from streamusage.service.http.plain_request import PlainRequest
 from streamusage.service.store.schema import counters
 from streamusage.service.store.sql import upsert
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 from streamusage.service.store.store import open_store, sqlite_url
 from tests.streamusage.service.conftest import Estate
 from tests.support.service.reporting import ReportingAgent, a_session
@@ -186,8 +186,10 @@ async def test_a_report_whose_sender_has_gone_counts_all_the_same(estate: Estate
 
 def test_a_prepared_statement_fails_as_any_other(tmp_path: Path) -> None:
     store = open_store(sqlite_url(tmp_path / "usage.db"), 0)
-    value = Prepared(select(counters).where(counters.c.name.in_(bindparam("names", expanding=True))), listed="names")
-    put = Prepared(update(counters).values(value=bindparam("to")).where(counters.c.name == "a"))
+    value = PreparedStatement(
+        select(counters).where(counters.c.name.in_(bindparam("names", expanding=True))), listed="names"
+    )
+    put = PreparedStatement(update(counters).values(value=bindparam("to")).where(counters.c.name == "a"))
     with store.writing() as connection, connection.begin():
         upsert(connection, counters, [{"name": "a", "value": 7}, {"name": "b", "value": 2}])
         assert put.run(connection, to=1) == 1

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from streamusage.api.report import OutageRow, Peak, PhaseChange, SampleRow, SlotRow, ViewerRow
-from streamusage.service.store.server_rows import load_stored
+from streamusage.service.store.server_rows import load_stored_rows
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
 
@@ -419,7 +419,7 @@ async def test_only_the_rows_that_a_report_names_are_loaded(estate: Estate) -> N
         SampleRow(slot=at, scope="live", name="stream1", revision=0, active=1, highest=1) for at in (first, last)
     ]
     report = agent.report(*rows, *samples)
-    stored = await estate.running.service.read(lambda connection: load_stored(connection, report))
+    stored = await estate.running.service.read(lambda connection: load_stored_rows(connection, report))
     assert stored.slots.keys() == {first, last}
     assert stored.slots[last].row.connections == {"rtmp": 7}
     assert {key.slot for key in stored.samples} == {first, last}

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from streamusage.service.store.change_feed import (
-    FORGOTTEN,
+    TOMBSTONES_FORGOTTEN,
     ChangeCursor,
+    allocate_changes,
+    is_valid_cursor,
     newest_life,
-    next_changes,
     raise_counter,
-    still_good,
 )
 from streamusage.service.store.store import open_store, sqlite_url
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
@@ -86,15 +86,19 @@ async def test_a_cursor_with_a_number_that_no_store_holds_starts_over(estate: Es
 def test_who_began_after_deletes_were_forgotten_reads_on_page_by_page(tmp_path: Path) -> None:
     store = open_store(sqlite_url(tmp_path / "usage.db"), NOW)
     with store.writing() as connection, connection.begin():
-        next_changes(connection, 10)
-        raise_counter(connection, FORGOTTEN, 5)
+        allocate_changes(connection, 10)
+        raise_counter(connection, TOMBSTONES_FORGOTTEN, 5)
         life = newest_life(connection)
         began_since, began_before, read_since = (
             ChangeCursor(life, 2, 7),
             ChangeCursor(life, 2, 0),
             ChangeCursor(life, 5, 0),
         )
-        assert [still_good(connection, one) for one in (began_since, began_before, read_since)] == [True, False, True]
+        assert [is_valid_cursor(connection, one) for one in (began_since, began_before, read_since)] == [
+            True,
+            False,
+            True,
+        ]
     store.close()
 
 
