@@ -22,7 +22,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 WRONG_USE = 2
 CANNOT_RUN = 3
 
-_FILES_OF_ITS_OWN = 128
+_RESERVED_FILES = 128
 """The store's and its readers', and those of connections that are being refused."""
 
 
@@ -42,26 +42,26 @@ def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: st
     return int(found[1]) * {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
 
 
-def _most_connections() -> int:
+def _max_connections() -> int:
     """As many as files may be open, all but those that the store and its readers need. Whoever comes beyond that is
     told so, which needs a file as well."""
     import resource
 
     from streamusage.service.http.connection_limits import ConnectionLimits
 
-    wanted = ConnectionLimits.connections + _FILES_OF_ITS_OWN
+    wanted = ConnectionLimits.connections + _RESERVED_FILES
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
     with suppress(OSError, ValueError):  # some systems allow fewer than they say
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(files, wanted) - _FILES_OF_ITS_OWN)
+    return max(1, min(files, wanted) - _RESERVED_FILES)
 
 
-def _whole_number(name: str, default: int, most: int, unit: str, told: str) -> Callable[[Command], Command]:
+def _whole_number(name: str, default: int, most: int, unit: str, help_text: str) -> Callable[[Command], Command]:
     """An option that is a number of `unit`, 1 at the least."""
     return click.option(
-        name, type=click.IntRange(min=1, max=most), default=default, show_default=True, metavar=unit, help=told
+        name, type=click.IntRange(min=1, max=most), default=default, show_default=True, metavar=unit, help=help_text
     )
 
 
@@ -179,7 +179,7 @@ def serve(
         "account_zones": account_zones,
         "close_settle_ms": close_settle,
         "close_grace_ms": close_grace,
-        "limits": ConnectionLimits(connections=_most_connections()),
+        "limits": ConnectionLimits(connections=_max_connections()),
     }
     # The loop and the writer take turns: at the interpreter's own 5 ms, an answer waits for a group of reports.
     sys.setswitchinterval(0.0005)
@@ -209,7 +209,7 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
             if running.tls is not None:
                 settings["tls"].context()  # tried apart first: a key that does not fit leaves half of it in place
                 settings["tls"].load_into(running.tls)
-            tokens.become(fresh)
+            tokens.replace_with(fresh)
         except (TokensError, TlsError) as error:
             log.error("%s; what was there before goes on", error)
         else:
@@ -221,7 +221,8 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
             loop.add_signal_handler(number, running.stop)
         loop.add_signal_handler(signal.SIGHUP, reload)
         click.echo(
-            f"streamtop: the usage service answers at {running.url}, store {running.service.store.shown}", err=True
+            f"streamtop: the usage service answers at {running.url}, store {running.service.store.display_url}",
+            err=True,
         )
         # What was made up to here stays, and a request leaves nothing that counting references does not free: to look
         # for it again and again takes a tenth of what a report does.

@@ -39,12 +39,12 @@ class RequestMetrics(Collector):
         self._durations: dict[tuple[str, str], _Durations] = {}
         self._reports: collections.Counter[str] = collections.Counter()
 
-    def began(self) -> float:
+    def begin(self) -> float:
         """When a request began, for `ended`."""
         self._open += 1
         return time.perf_counter()
 
-    def ended(self, method: str, route: str, status: int, began: float) -> float:
+    def end(self, method: str, route: str, status: int, began: float) -> float:
         """Counts an answer and says how many seconds it took; a status of 0 stands for a client that went away."""
         seconds = time.perf_counter() - began
         self._open -= 1
@@ -56,7 +56,7 @@ class RequestMetrics(Collector):
         durations.seconds += seconds
         return seconds
 
-    def report(self, outcome: str) -> None:
+    def count_report(self, outcome: str) -> None:
         """Counts a report by what became of it."""
         self._reports[outcome] += 1
 
@@ -104,17 +104,17 @@ class Metrics:
         )
         self._writing = threading.Lock()
 
-    def committed(self, writes: int, seconds: float) -> None:
+    def observe_commit(self, writes: int, seconds: float) -> None:
         self._commits.observe(seconds)
         self._group.observe(writes)
 
-    def discarded(self, records: int) -> None:
+    def count_discarded(self, records: int) -> None:
         self._discarded.inc(records)
 
-    def text(self, of_store: Iterable[GaugeMetricFamily]) -> bytes:
+    def render(self, store_families: Iterable[GaugeMetricFamily]) -> bytes:
         """All of it in Prometheus' text format."""
         registry = CollectorRegistry()
-        registry.register(_Families(list(of_store)))
+        registry.register(_Families(list(store_families)))
         with self._writing:
             return bytes(generate_latest(self._registry)) + bytes(generate_latest(registry))
 

@@ -33,7 +33,7 @@ from streamusage.service.store.schema import (
 )
 
 DAY_MS = 86_400_000
-RECORDS_AT_A_TIME = 500
+RECORDS_PER_BATCH = 500
 STEP_MS = 6 * 3_600_000
 TOMBSTONE_DAYS = 30
 """How long at least a deleted record is remembered as deleted, and a cursor can stand still."""
@@ -210,5 +210,5 @@ def _forgetting(where: ColumnElement[bool]) -> Callable[[Connection], None]:
 
 
 def _batches(keys: list[tuple[bytes, int]]) -> Iterator[list[tuple[bytes, int]]]:
-    for start in range(0, len(keys), RECORDS_AT_A_TIME):
-        yield keys[start : start + RECORDS_AT_A_TIME]
+    for start in range(0, len(keys), RECORDS_PER_BATCH):
+        yield keys[start : start + RECORDS_PER_BATCH]

@@ -31,13 +31,13 @@ from streamusage.service.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 2.0
+CONDITION_CHECK_SECONDS = 2.0
 """How often it is looked whether a server's figures became overdue, in the clock's time."""
 
-CLOSING_EVERY_SECONDS = 2.0
+ACCOUNTING_CHECK_SECONDS = 2.0
 """How often it is looked whether an hour can be summed up or a day closed, in the clock's time."""
 
-DISCARD_EVERY_SECONDS = 3600.0
+RETENTION_INTERVAL_SECONDS = 3600.0
 """How often retention runs, give or take a quarter, so that several processes do not run it at once."""
 
 EDGE_TIMEOUT_MS = 60_000
@@ -131,7 +131,7 @@ async def run_service(
         listener.close()
         raise
     metrics = Metrics()
-    writer = Writer(store, metrics.committed)
+    writer = Writer(store, metrics.observe_commit)
     service = Service(
         store,
         writer,
@@ -158,19 +158,19 @@ async def run_service(
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    chores = [
-        asyncio.create_task(_keep_standings(service, edge_timeout_ms)),
-        asyncio.create_task(_keep_retention(service, retention or Retention())),
-        asyncio.create_task(_keep_days(service)),
+    jobs = [
+        asyncio.create_task(_watch_conditions(service, edge_timeout_ms)),
+        asyncio.create_task(_run_retention(service, retention or Retention())),
+        asyncio.create_task(_run_accounting(service)),
     ]
     try:
         await server.accepts.wait()
         yield RunningService(host, listener.getsockname()[1], service, context, server, serving)
     finally:
         server.should_exit = True
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(serving, *chores, return_exceptions=True)
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(serving, *jobs, return_exceptions=True)
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)
 
@@ -190,7 +190,7 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def _keep_standings(service: Service, edge_timeout_ms: int) -> None:
+async def _watch_conditions(service: Service, edge_timeout_ms: int) -> None:
     async def look() -> None:
         now_ms = service.clock.now_ms()
         if await service.read(lambda connection: find_condition_changes(connection, now_ms, edge_timeout_ms)):
@@ -202,21 +202,21 @@ async def _keep_standings(service: Service, edge_timeout_ms: int) -> None:
             )
 
     while True:
-        await service.clock.sleep(LOOK_EVERY_SECONDS)
-        await _chore("note which servers owe figures", look)
+        await service.clock.sleep(CONDITION_CHECK_SECONDS)
+        await _run_job("note which servers owe figures", look)
 
 
-async def _keep_retention(service: Service, retention: Retention) -> None:
+async def _run_retention(service: Service, retention: Retention) -> None:
     async def discard() -> None:
-        service.metrics.discarded(await discard_old(service, retention, service.clock.now_ms()))
+        service.metrics.count_discarded(await discard_old(service, retention, service.clock.now_ms()))
 
     await service.clock.sleep(random.uniform(60, 120))
     while True:
-        await _chore("discard what is older than its retention", discard)
-        await service.clock.sleep(DISCARD_EVERY_SECONDS * random.uniform(0.75, 1.25))
+        await _run_job("discard what is older than its retention", discard)
+        await service.clock.sleep(RETENTION_INTERVAL_SECONDS * random.uniform(0.75, 1.25))
 
 
-async def _chore(what: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _run_job(what: str, work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
     except StoreError as error:
@@ -229,7 +229,7 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted; give one that is not")
 
 
-async def _keep_days(service: Service) -> None:
+async def _run_accounting(service: Service) -> None:
     zones, settle_ms = service.account_zones, service.close_settle_ms
 
     async def close_what_is_due() -> None:
@@ -242,8 +242,8 @@ async def _keep_days(service: Service) -> None:
             )
 
     while True:
-        await service.clock.sleep(CLOSING_EVERY_SECONDS)
-        await _chore("sum up hours and close days", close_what_is_due)
+        await service.clock.sleep(ACCOUNTING_CHECK_SECONDS)
+        await _run_job("sum up hours and close days", close_what_is_due)
 
 
 def _listen(host: str, port: int) -> socket.socket:

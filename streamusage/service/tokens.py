@@ -41,7 +41,7 @@ _NO_MATCH: tuple[bytes, Identity | None] = (bytes(32), None)
 
 
 class Tokens:
-    """The tokens that are good, by digest. `become` puts others in their place, all at once."""
+    """The tokens that are good, by digest. `replace_with` puts others in their place, all at once."""
 
     def __init__(self, identities: Mapping[bytes, Identity]) -> None:
         self._identities = {digest: (digest, identity) for digest, identity in identities.items()}
@@ -53,7 +53,7 @@ class Tokens:
         known, identity = self._identities.get(digest, _NO_MATCH)
         return identity if hmac.compare_digest(known, digest) else None
 
-    def become(self, tokens: "Tokens") -> None:
+    def replace_with(self, tokens: "Tokens") -> None:
         """Takes the other's tokens in place of its own; those that are no longer among them are good no more."""
         self._identities = dict(tokens._identities)
 

@@ -32,9 +32,9 @@ from streamusage.service.errors import DayNotOverError, NoServersInDayError, Not
 from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.schema import servers
 
-SERVERS_AT_A_TIME = 40
+SERVERS_PER_BATCH = 40
 """How many servers a transaction closes a day for: bounds how long reports wait for it."""
-LATE_DAYS_AT_A_TIME = 31
+LATE_DAYS_PER_BATCH = 31
 SETTLE_MS = 120_000
 """How far past a day's end every watermark has to be before the day closes by itself, unless set otherwise."""
 GRACE_MS = 3_600_000
@@ -123,7 +123,7 @@ def close_day_by_operator(
     tz: ZoneInfo,
     day: date,
     server: str | None,
-    who: str,
+    actor: str,
     grace_ms: int,
     now_ms: int,
 ) -> dict[str, Any]:
@@ -151,7 +151,7 @@ def close_day_by_operator(
         raise NoServersInDayError(f"no figures of {whom} on {day} of {tz.key}; nothing was closed")
     names = [name for name in names if name not in already]
     owing = set(servers_owing(ran, interval))
-    _close(connection, tz, day, interval, names, BY_OPERATOR, who, now_ms)
+    _close(connection, tz, day, interval, names, BY_OPERATOR, actor, now_ms)
     return {
         "day": day.isoformat(),
         "tz": tz.key,
@@ -178,7 +178,7 @@ def _step(
     if not closed.issuperset(servers_owing(expected, interval, settle_ms)):
         return None
     names = [item.server for item in expected if item.ran(interval) and item.server not in closed]
-    return ClosingStep(day, interval, names[:SERVERS_AT_A_TIME], ends=len(names) <= SERVERS_AT_A_TIME)
+    return ClosingStep(day, interval, names[:SERVERS_PER_BATCH], ends=len(names) <= SERVERS_PER_BATCH)
 
 
 def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], upto: int) -> LateStep | None:
@@ -192,7 +192,7 @@ def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[Expected
         for day in days_between(day_of(late.since, tz), last)
         if day_interval(day, tz).length_ms and late.server not in closed_servers(connection, tz, day)
     )
-    return LateStep(late.server, [day for _, day in zip(range(LATE_DAYS_AT_A_TIME), open_days, strict=False)])
+    return LateStep(late.server, [day for _, day in zip(range(LATE_DAYS_PER_BATCH), open_days, strict=False)])
 
 
 def _close(

@@ -45,7 +45,7 @@ class DaySamples(NamedTuple):
 class DayStatistics(NamedTuple):
     """One server's day."""
 
-    told: dict[str, Any]
+    fields: dict[str, Any]
     """The statistics as `GET /api/v1/daily` tells them."""
     samples: DaySamples
 
@@ -72,18 +72,18 @@ def empty_day(day: Interval) -> DayStatistics:
     length = round_to_quarters(day).length_ms
     silence = bytes(length // SLOT_MS * 8)
     coverage = {f"{state.value}_ms": 0 for state in Provenance}
-    told = statistics_fields(Rollup()) | {"coverage": coverage, "percentile_95": percentile_fields([], [], 0)}
-    return DayStatistics(told, DaySamples(MinuteTraffic(silence, silence), bytes(length // SAMPLE_MS)))
+    fields = statistics_fields(Rollup()) | {"coverage": coverage, "percentile_95": percentile_fields([], [], 0)}
+    return DayStatistics(fields, DaySamples(MinuteTraffic(silence, silence), bytes(length // SAMPLE_MS)))
 
 
 def _day(item: CoveredServer, figures: Rollup, minutes: MinuteTraffic, day: Interval) -> DayStatistics:
     lengths = time_by_state(item.pieces, *day)
     known = DaySamples(minutes, sample_flags(item.pieces, round_to_quarters(day)))
-    told = statistics_fields(figures)
-    told["coverage"] = {f"{state.value}_ms": lengths[state] for state in Provenance}
-    told["percentile_95"] = percentile_fields(
+    fields = statistics_fields(figures)
+    fields["coverage"] = {f"{state.value}_ms": lengths[state] for state in Provenance}
+    fields["percentile_95"] = percentile_fields(
         complete_samples(minutes.bytes_in, known.flags),
         complete_samples(minutes.bytes_out, known.flags),
         known.expected,
     )
-    return DayStatistics(told, known)
+    return DayStatistics(fields, known)

@@ -21,7 +21,7 @@ STEP_HOURS = 7 * 24
 """The most hours of one server that are summed in one transaction."""
 STEP_SERVERS = 50
 
-_AT_A_TIME = 300
+_BATCH_SIZE = 300
 _encode = msgspec.msgpack.encode
 _whole = msgspec.msgpack.Decoder(Rollup)
 _quarters = msgspec.msgpack.Decoder(tuple[Rollup, ...])
@@ -148,8 +148,8 @@ def load_slots(connection: Connection, names: Sequence[str], interval: Interval)
     """The slots of these servers inside the interval, of every epoch."""
     counted: dict[tuple[str, int, int], tuple[dict[str, int], int]] = {}
     found: dict[str, list[SlotRollup]] = {}
-    for start in range(0, len(names), _AT_A_TIME):
-        batch = list(names[start : start + _AT_A_TIME])
+    for start in range(0, len(names), _BATCH_SIZE):
+        batch = list(names[start : start + _BATCH_SIZE])
         within = {"names": batch, "from_ms": interval.from_ms, "to_ms": interval.to_ms}
         for row in _CONNECTIONS.rows(connection, **within):
             key = (row.server, row.epoch, row.slot)
@@ -194,5 +194,5 @@ def _chosen(only: Collection[str] | None) -> Iterator[list[str] | None]:
         yield None
         return
     names = sorted(only)
-    for start in range(0, len(names), _AT_A_TIME):
-        yield names[start : start + _AT_A_TIME]
+    for start in range(0, len(names), _BATCH_SIZE):
+        yield names[start : start + _BATCH_SIZE]

@@ -30,7 +30,7 @@ BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
 SUMS = ("connections", "bytes_in", "bytes_out", "view_time_ms")
 """The figures whose differences mean something. Of the others the ledger keeps what they are from then on."""
 
-_AT_A_TIME = 300
+_BATCH_SIZE = 300
 _REVISION = counters.c.name == "closed"
 
 
@@ -39,7 +39,7 @@ class ClosedDay(NamedTuple):
 
     server: str
     day: str
-    told: dict[str, Any]
+    statistics: dict[str, Any]
     """The closed figures, with what closed them and what came later."""
     samples: DaySamples | None
 
@@ -59,7 +59,7 @@ def close_day(
     """Closes the day of these servers with these figures."""
     revision = _take_revisions(connection, len(figures))
     rows = []
-    for server, (told, samples) in sorted(figures.items()):
+    for server, (fields, samples) in sorted(figures.items()):
         revision += 1
         rows.append(
             {
@@ -73,7 +73,7 @@ def close_day(
                 "closed_by": closed_by,
                 "rule": rule,
                 "watermark": watermarks.get(server),
-                "figures": msgspec.json.encode(told),
+                "figures": msgspec.json.encode(fields),
                 "samples": samples.pack(),
                 "current": None,
                 "entries": 0,
@@ -83,8 +83,8 @@ def close_day(
     if rows:
         connection.execute(insert(closed_days), rows)
     names = list(figures)
-    for start in range(0, len(names), _AT_A_TIME):
-        batch = servers.c.server.in_(names[start : start + _AT_A_TIME])
+    for start in range(0, len(names), _BATCH_SIZE):
+        batch = servers.c.server.in_(names[start : start + _BATCH_SIZE])
         later = update(servers).where(batch, servers.c.closed_to < interval.to_ms)
         connection.execute(later.values(closed_to=interval.to_ms))
 
@@ -101,7 +101,7 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
     for row in connection.execute(select(*columns).where(meets)).all():
         interval = Interval(row.from_ms, row.to_ms)
         items = load_covered_servers(connection, *interval, now_ms, [server])
-        after = compute_day_statistics(connection, items, interval)[server].told
+        after = compute_day_statistics(connection, items, interval)[server].fields
         before = msgspec.json.decode(row.current or row.figures)
         if after == before:
             continue
@@ -116,9 +116,9 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
                 current=current,
             )
         )
-        one = and_(*(closed_days.c[name] == value for name, value in key.items()))
+        closed_day = and_(*(closed_days.c[name] == value for name, value in key.items()))
         values = {"current": current, "entries": row.entries + 1, "adjusted_at": now_ms}
-        connection.execute(update(closed_days).where(one).values(values))
+        connection.execute(update(closed_days).where(closed_day).values(values))
 
 
 def difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
@@ -148,10 +148,10 @@ def load_closed_days(
     )
     if only is not None:
         query = query.where(closed_days.c.server.in_(only))
-    return [_told(row, with_samples) for row in connection.execute(query)]
+    return [_decode_closed_day(row, with_samples) for row in connection.execute(query)]
 
 
-def _told(row: Any, with_samples: bool) -> ClosedDay:
+def _decode_closed_day(row: Any, with_samples: bool) -> ClosedDay:
     figures = msgspec.json.decode(row.figures)
     closed = {
         "at": row.closed_at,
@@ -170,9 +170,9 @@ def _told(row: Any, with_samples: bool) -> ClosedDay:
             "figures": current,
         }
     state = "final" if row.current is None else "adjusted"
-    told = {"state": state, **figures, "closed": closed, "adjustment": adjustment, "waiting_for": []}
+    statistics = {"state": state, **figures, "closed": closed, "adjustment": adjustment, "waiting_for": []}
     samples = unpack_samples(row.samples, Interval(row.from_ms, row.to_ms)) if with_samples else None
-    return ClosedDay(row.server, row.day, told, samples)
+    return ClosedDay(row.server, row.day, statistics, samples)
 
 
 def list_adjustments(

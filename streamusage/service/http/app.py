@@ -22,7 +22,7 @@ from streamusage.service.http.routes.agents import agent_routes
 from streamusage.service.http.routes.daily import daily_routes
 from streamusage.service.http.routes.extension import extension_routes
 from streamusage.service.http.routes.operations import operation_routes
-from streamusage.service.http.routes.usage import documented_routes
+from streamusage.service.http.routes.usage import usage_routes
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
@@ -31,7 +31,7 @@ FAILED = "the service failed on this request and says why in its log; nothing wa
 
 _TOKEN = re.compile(r"(accessToken(?:=|%3D))[^&?%\s]*", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_WHAT = {404: NOT_FOUND, 405: "this path does not support that method"}
+_MESSAGES = {404: NOT_FOUND, 405: "this path does not support that method"}
 
 
 def make_app(service: Service) -> ASGIApp:
@@ -41,7 +41,7 @@ def make_app(service: Service) -> ASGIApp:
     """
     routers = (
         agent_routes(service),
-        documented_routes(service),
+        usage_routes(service),
         extension_routes(service),
         daily_routes(service),
         operation_routes(service),
@@ -51,7 +51,7 @@ def make_app(service: Service) -> ASGIApp:
         description.include_router(router)
 
     async def openapi_document(_request: Request) -> Response:
-        return json_response(openapi.complete(description))
+        return json_response(openapi.build_document(description))
 
     async def service_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)
@@ -60,17 +60,17 @@ def make_app(service: Service) -> ASGIApp:
             raise error
         return error_response(status, str(error), service.clock.now_ms())
 
-    async def refused(_request: Request, error: Exception) -> Response:
+    async def api_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)
         return error_response(error.status, error.message, service.clock.now_ms(), error.headers)
 
-    async def not_served(_request: Request, error: Exception) -> Response:
+    async def http_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        message = _WHAT.get(error.status_code, str(error.detail))
+        message = _MESSAGES.get(error.status_code, str(error.detail))
         headers = dict(error.headers) if error.headers else None
         return error_response(error.status_code, message, service.clock.now_ms(), headers)
 
-    async def failed(_request: Request, _error: Exception) -> Response:
+    async def unexpected(_request: Request, _error: Exception) -> Response:
         return error_response(500, FAILED, service.clock.now_ms())
 
     routes = [_CountedRoute("/openapi.json", openapi_document)]
@@ -81,14 +81,14 @@ def make_app(service: Service) -> ASGIApp:
     app = Starlette(
         routes=routes,
         exception_handlers={
-            ApiError: refused,
-            HTTPException: not_served,
+            ApiError: api_error,
+            HTTPException: http_error,
             ServiceError: service_error,
-            Exception: failed,
+            Exception: unexpected,
         },
     )
     app.router.redirect_slashes = False
-    return _Outermost(app, service)
+    return _RequestLog(app, service)
 
 
 class _CountedRoute(Route):
@@ -104,7 +104,7 @@ def redact_path(path: str) -> str:
     return ascii(_TOKEN.sub(r"\1[redacted]", path))[1:-1]
 
 
-class _Outermost:
+class _RequestLog:
     """Counts and times every request, writes a line for it, with the path alone and never the query, and logs what was
     not foreseen."""
 
@@ -117,7 +117,7 @@ class _Outermost:
             await self._app(scope, receive, send)
             return
         status = 0
-        began = self._requests.began()
+        began = self._requests.begin()
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -128,21 +128,21 @@ class _Outermost:
         try:
             await self._app(scope, receive, sending)
         except Exception:
-            log.exception("%s failed", _shown(scope["method"], scope["raw_path"]))
+            log.exception("%s failed", _request_line(scope["method"], scope["raw_path"]))
             if not status:
                 raise
         finally:
-            seconds = self._requests.ended(_method(scope), _route(scope), status, began)
+            seconds = self._requests.end(_method(scope), _route(scope), status, began)
             log_request(scope["method"], scope["raw_path"], status, seconds)
 
 
 def log_request(method: str, raw_path: bytes, status: int, seconds: float) -> None:
     """Writes the line of a request that was answered; a status of 0 stands for a client that went away."""
     if access_log.isEnabledFor(logging.INFO):
-        access_log.info("%s %s %d ms", _shown(method, raw_path), status or "aborted", seconds * 1000)
+        access_log.info("%s %s %d ms", _request_line(method, raw_path), status or "aborted", seconds * 1000)
 
 
-def _shown(method: str, raw_path: bytes) -> str:
+def _request_line(method: str, raw_path: bytes) -> str:
     return f"{method} {redact_path(raw_path.decode('latin-1'))}"
 
 

@@ -41,16 +41,16 @@ class Deadline:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._due = math.inf
-        self._then: Callable[[], None]
+        self._callback: Callable[[], None]
         self._timer: asyncio.TimerHandle | None = None
 
-    def set(self, seconds: float, then: Callable[[], None]) -> None:
-        self._due, self._then = self._loop.time() + seconds, then
+    def set(self, seconds: float, callback: Callable[[], None]) -> None:
+        self._due, self._callback = self._loop.time() + seconds, callback
         if self._timer is not None:
             if self._timer.when() <= self._due:  # it looks again when it fires
                 return
             self._timer.cancel()
-        self._timer = self._loop.call_at(self._due, self._look)
+        self._timer = self._loop.call_at(self._due, self._check)
 
     def clear(self) -> None:
         self._due = math.inf
@@ -62,15 +62,15 @@ class Deadline:
             self._timer.cancel()
             self._timer = None
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         self._timer = None
         if self._due == math.inf:
             return
         if self._loop.time() < self._due:
-            self._timer = self._loop.call_at(self._due, self._look)
+            self._timer = self._loop.call_at(self._due, self._check)
             return
         self._due = math.inf
-        self._then()
+        self._callback()
 
 
 def bounded_protocol(
@@ -108,7 +108,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         if len(self.connections) > self.limits.connections:
             self._answer(503, "the service has as many connections as it can hold; ask again")
             return
-        self._deadline.set(self.limits.head_seconds, self._head_is_late)
+        self._deadline.set(self.limits.head_seconds, self._head_timed_out)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -128,7 +128,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._url, self._headers = b"", []
         self._in_message = True
         if not self._is_first:  # of the first, the time runs since the connection was made
-            self._deadline.set(self.limits.head_seconds, self._head_is_late)
+            self._deadline.set(self.limits.head_seconds, self._head_timed_out)
 
     def on_url(self, url: bytes) -> None:
         self._url += url
@@ -139,15 +139,15 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        is_at_rest = self.cycle is None or self.cycle.response_complete
-        if self.direct is not None and is_at_rest and self.parser.get_method() == b"POST":
-            subject = self.direct.takes(self._url, self._headers)
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if self.direct is not None and is_idle and self.parser.get_method() == b"POST":
+            subject = self.direct.match(self._url, self._headers)
             if subject is not None:
                 keep_alive = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
                 self._request = PlainRequest(self, self._url, subject, keep_alive)
                 self.cycle = self._request  # type: ignore[assignment]
                 return
-        self._give_to_application()
+        self._pass_to_application()
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
@@ -163,9 +163,9 @@ class _BoundedProtocol(HttpToolsProtocol):
             super().on_message_complete()
         else:
             request.more_body = False
-            if self.direct is None or not self.direct.begin(request):
+            if self.direct is None or not self.direct.handle(request):
                 self.cycle = None  # type: ignore[assignment]
-                self._give_to_application()
+                self._pass_to_application()
                 self.cycle.keep_alive = request.keep_alive
                 super().on_body(request.body)
                 super().on_message_complete()
@@ -198,7 +198,7 @@ class _BoundedProtocol(HttpToolsProtocol):
     def default_headers(self) -> Iterable[tuple[bytes, bytes]]:
         return self.server_state.default_headers
 
-    def _give_to_application(self) -> None:
+    def _pass_to_application(self) -> None:
         """Lets the server begin with the request whose head is all there."""
         super().on_message_begin()
         super().on_url(self._url)
@@ -219,28 +219,28 @@ class _BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._answer(400, "this is not a valid HTTP request; nothing was done")
 
-    def _head_is_late(self) -> None:
+    def _head_timed_out(self) -> None:
         if self._in_head:
             self._answer(408, f"no whole request came within {self.limits.head_seconds:g} s; nothing was done")
         else:
             rest = max(0.0, self.limits.request_seconds - self.limits.head_seconds)
-            self._deadline.set(rest, self._body_is_late)
+            self._deadline.set(rest, self._body_timed_out)
 
-    def _body_is_late(self) -> None:
+    def _body_timed_out(self) -> None:
         self._answer(408, "the request's body came too slowly; nothing was done")
 
     def _answer(self, status: int, message: str) -> None:
-        """Answers without the application, then hangs up. A request that came whole before is answered by whoever is at
+        """Answers without the application, callback hangs up. A request that came whole before is answered by whoever is at
         it, and nothing after it."""
         if self._answered or self.transport.is_closing():
             return
         self._answered = True
         cycle = self.cycle
-        is_at_rest = cycle is None or cycle.response_complete
-        if not is_at_rest and not cycle.more_body:
+        is_idle = cycle is None or cycle.response_complete
+        if not is_idle and not cycle.more_body:
             cycle.keep_alive = False
             return
-        if (cycle is None or not cycle.more_body) if is_at_rest else not cycle.response_started:
+        if (cycle is None or not cycle.more_body) if is_idle else not cycle.response_started:
             body = msgspec.json.encode({"errorMessage": message, "timestamp": self.clock.now_ms()})
             head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
             self.transport.write(STATUS_LINE[status] + head + body)

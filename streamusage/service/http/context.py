@@ -67,14 +67,14 @@ class Service:
             log.error("the store could not be read: %s", cause)
             raise StoreError(f"the store could not be read: {cause}; ask again") from None
 
-    def by_query(self, query: Query) -> Identity:
+    def identify_by_query(self, query: Query) -> Identity:
         """Who asks on a documented path; 400 for a token that is wrong or missing, as documented."""
         identity = self.tokens.identify(query.text("accessToken") or "")
         if identity is None:
             raise ApiError(400, "the accessToken is wrong or missing")
         return identity
 
-    def by_header(self, request: Request, query: Query) -> Identity:
+    def identify_by_header(self, request: Request, query: Query) -> Identity:
         """Who asks on a path of ours; 401 for a token that is wrong or missing."""
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         token = bearer.strip() if scheme.lower() == "bearer" else query.text("accessToken")
@@ -87,14 +87,14 @@ class Service:
             )
         return identity
 
-    def reader(self, request: Request, query: Query) -> Identity:
-        identity = self.by_header(request, query)
+    def require_reader(self, request: Request, query: Query) -> Identity:
+        identity = self.identify_by_header(request, query)
         if not identity.may_read():
             raise ApiError(403, "this token may not read; a viewer's or an admin's may")
         return identity
 
-    def admin(self, request: Request, query: Query) -> Identity:
-        identity = self.by_header(request, query)
+    def require_admin(self, request: Request, query: Query) -> Identity:
+        identity = self.identify_by_header(request, query)
         if not identity.may_change():
             raise ApiError(403, "this token may not change records; an admin's may; nothing was done")
         return identity

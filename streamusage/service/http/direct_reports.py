@@ -1,7 +1,7 @@
 """The short way of a report that is as an agent sends it: from the connection to the writer, and its answer back.
 
 Whatever is not plain in a request takes the ordinary way, body and all, and is judged and answered there: a wrong
-token, a large body, a report that is not of the known form. So who may report is told of in one place.
+token, a large body, a report that is not of the known form. So identity may report is told of in one place.
 """
 
 import logging
@@ -34,9 +34,9 @@ _REPORT = msgspec.json.Decoder(Report)
 _ENCODER = msgspec.json.Encoder()
 
 
-class _Sender(NamedTuple):
+class _ReportHead(NamedTuple):
     server: str
-    packs: bool
+    compressed: bool
     """Whether the body is gzip-compressed."""
 
 
@@ -46,7 +46,7 @@ class DirectReports:
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def takes(self, url: bytes, headers: Headers) -> _Sender | None:
+    def match(self, url: bytes, headers: Headers) -> _ReportHead | None:
         """Whom the request comes from, where its head is plain and its token good for that server."""
         path = _PATH.fullmatch(url)
         if path is None:
@@ -66,37 +66,39 @@ class DirectReports:
         if not length.isdigit() or int(length) > LARGEST_BYTES:
             return None
         server = path[1].decode("ascii")
-        who = self._service.tokens.identify(_bearer(authorization))
-        return _Sender(server, bool(encoding)) if who is not None and who.may_report_for(server) else None
+        identity = self._service.tokens.identify(_bearer(authorization))
+        return _ReportHead(server, bool(encoding)) if identity is not None and identity.may_report_for(server) else None
 
-    def begin(self, request: PlainRequest) -> bool:
+    def handle(self, request: PlainRequest) -> bool:
         """Takes in the report of a request whose body is all there; `False` where it is not plain after all."""
         service, body = self._service, request.body
-        sender: _Sender = request.subject
+        head: _ReportHead = request.subject
         try:
-            if sender.packs:
+            if head.compressed:
                 body = inflate(body, LARGEST_UNPACKED_BYTES)
             report = _REPORT.decode(body)
         except (ApiError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        if report.server != sender.server or not service.bodies.hold(len(body)):
+        if report.server != head.server or not service.bodies.reserve(len(body)):
             return False
         now_ms = service.clock.now_ms()
-        began = service.metrics.requests.began()
+        began = service.metrics.requests.begin()
 
-        def done(verdict: Acknowledgement | Refusal | None, error: BaseException | None) -> None:
+        def finish(verdict: Acknowledgement | Refusal | None, error: BaseException | None) -> None:
             status = 0
             service.bodies.release(len(body))
             try:
                 status = self._answer(request, verdict, error)
             finally:
-                seconds = service.metrics.requests.ended("POST", _ROUTE, status, began)
+                seconds = service.metrics.requests.end("POST", _ROUTE, status, began)
                 log_request("POST", request.url, status, seconds)
 
         try:
-            service.writer.call(lambda connection: ingest_report(connection, report, body, now_ms), done)
+            service.writer.submit_with_callback(
+                lambda connection: ingest_report(connection, report, body, now_ms), finish
+            )
         except StoreError as error:
-            done(None, error)
+            finish(None, error)
         return True
 
     def _answer(
@@ -106,16 +108,16 @@ class DirectReports:
         more_headers = b""
         if verdict is not None:
             refused = verdict.reason if isinstance(verdict, Refusal) else ""
-            self._service.metrics.requests.report(refused or "acknowledged")
+            self._service.metrics.requests.count_report(refused or "acknowledged")
             status = (422 if refused == "held" else 409) if refused else 200
             body = _ENCODER.encode(verdict)
         else:
             status = 503 if isinstance(error, StoreError) else 500
             if status == 500:
                 log.error("a report could not be taken in", exc_info=error)
-            said = str(error) if status == 503 else FAILED
+            message = str(error) if status == 503 else FAILED
             more_headers = b"retry-after: 5\r\n" if status == 503 else b""
-            body = _ENCODER.encode({"errorMessage": said, "timestamp": self._service.clock.now_ms()})
+            body = _ENCODER.encode({"errorMessage": message, "timestamp": self._service.clock.now_ms()})
         return status if request.answer(status, body, more_headers) else 0
 
 

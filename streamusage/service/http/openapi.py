@@ -60,7 +60,7 @@ _FAILURES = {
 }
 
 
-def complete(app: FastAPI) -> dict[str, Any]:
+def build_document(app: FastAPI) -> dict[str, Any]:
     """The application's OpenAPI document, made once."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes, summary=_SUMMARY)

@@ -14,10 +14,10 @@ Headers = Sequence[tuple[bytes, bytes]]
 class DirectHandler(Protocol):
     """What answers some requests by itself."""
 
-    def takes(self, url: bytes, headers: Headers) -> Any:
+    def match(self, url: bytes, headers: Headers) -> Any:
         """What it makes of a POST that may be for it, by the head; `None` where the application is to answer."""
 
-    def begin(self, request: "PlainRequest") -> bool:
+    def handle(self, request: "PlainRequest") -> bool:
         """Answers a request that is all there, now or later; `False` where the application is to answer after all."""
 
 
@@ -37,15 +37,15 @@ class HttpConnection(Protocol):
         """Goes on to the next request."""
 
 
-class _NobodyWaits:
+class _NoWaiter:
     def set(self) -> None:
         pass
 
 
 class PlainRequest:
-    """One request, whose `body` is all there when `Direct.begin` is given it; `subject` is what `Direct.takes` made."""
+    """One request, whose `body` is all there when `DirectHandler.handle` is given it; `subject` is what `DirectHandler.match` made."""
 
-    message_event = _NobodyWaits()
+    message_event = _NoWaiter()
 
     def __init__(self, connection: HttpConnection, url: bytes, subject: Any, keep_alive: bool) -> None:
         self._connection = connection

@@ -75,13 +75,13 @@ class Query:
             raise ApiError(400, f"{name} must be a whole number, such as 1525079735737")
         return int(value)
 
-    def needed_number(self, name: str) -> int:
+    def require_number(self, name: str) -> int:
         value = self.number(name)
         if value is None:
             raise ApiError(400, f"{name} is missing")
         return value
 
-    def needed_text(self, name: str) -> str:
+    def require_text(self, name: str) -> str:
         value = self.text(name)
         if not value:
             raise ApiError(400, f"{name} is missing")
@@ -120,16 +120,16 @@ def parse_stream(raw_stream_path: str) -> StreamId:
 
 
 class RequestBodies:
-    """Reads bodies, and bounds what they take: `limit` bytes each, packed or unpacked, and `limit_of_all` at once."""
+    """Reads bodies, and bounds what they take: `limit` bytes each, packed or unpacked, and `total_limit` at once."""
 
-    def __init__(self, limit: int, limit_of_all: int) -> None:
+    def __init__(self, limit: int, total_limit: int) -> None:
         self.limit = limit
-        self._limit_of_all = limit_of_all
+        self._total_limit = total_limit
         self._held = 0
 
-    def hold(self, size: int) -> bool:
+    def reserve(self, size: int) -> bool:
         """Counts a body of which all is here already, until `release`; `False` where that is too much at once."""
-        if self._held + size > self._limit_of_all:
+        if self._held + size > self._total_limit:
             return False
         self._held += size
         return True
@@ -138,7 +138,7 @@ class RequestBodies:
         self._held -= size
 
     @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
+    async def read_body(self, request: Request) -> AsyncIterator[bytes]:
         """The body, unpacked where it came gzip-compressed, for as long as the block runs. 413 where it is too large,
         503 where all that are being read are."""
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
@@ -171,7 +171,7 @@ class RequestBodies:
             self._held -= held
 
     def _check_all(self) -> None:
-        if self._held > self._limit_of_all:
+        if self._held > self._total_limit:
             raise ApiError(503, "too much is being sent at once; nothing was done, ask again", {"Retry-After": "5"})
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response, StreamingResponse
 from streamusage.service.http.errors import JSON
 from streamusage.service.queries.record_list import compress_body
 
-_WORTH_PACKING_BYTES = 1_400
+_COMPRESS_FROM_BYTES = 1_400
 _IN_LOOP_BYTES = 64 * 1024
 _PIECE_BYTES = 256 * 1024
 
@@ -33,7 +33,7 @@ def json_response(content: object, status: int = 200) -> Response:
 async def compressed_json(request: Request, content: object) -> Response:
     """`content` is anything that msgspec can encode."""
     body = msgspec.json.encode(content)
-    encoding = encoding_for(request) if len(body) >= _WORTH_PACKING_BYTES else ""
+    encoding = encoding_for(request) if len(body) >= _COMPRESS_FROM_BYTES else ""
     if encoding:
         small = len(body) <= _IN_LOOP_BYTES
         body = compress_body(body, encoding) if small else await asyncio.to_thread(compress_body, body, encoding)

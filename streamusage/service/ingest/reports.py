@@ -48,8 +48,8 @@ _REFUSED: dict[Verdict, str] = {
 }
 
 _OPEN = and_(held.c.server == bindparam("of_server"), held.c.open == 1)
-_KEPT_ASIDE = PreparedStatement(select(held.c.digest).where(_OPEN, held.c.to_ms > bindparam("watermark")).limit(1))
-_BROUGHT = PreparedStatement(
+_HELD_REPORTS = PreparedStatement(select(held.c.digest).where(_OPEN, held.c.to_ms > bindparam("watermark")).limit(1))
+_CLOSE_HELD = PreparedStatement(
     update(held)
     .where(
         _OPEN,
@@ -65,15 +65,15 @@ _BROUGHT = PreparedStatement(
 
 def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_ms: int) -> EpochIssued:
     """Gives out an epoch number; without effect on what is accepted."""
-    state, standing = load_state(connection, server)
+    state, condition = load_state(connection, server)
     state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
-    save_state(connection, state, standing)
+    save_state(connection, state, condition)
     return issued
 
 
 def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: int) -> Acknowledgement | Refusal:
     """Applies a report whole, or says why not. One that contradicts what is counted is kept aside as `body`."""
-    state, standing = load_state(connection, report.server)
+    state, condition = load_state(connection, report.server)
     verdict = classify_report(state, report)
     if verdict == "duplicate":
         return Acknowledgement(epoch=state.epoch, acknowledged=state.acknowledged, now=now_ms)
@@ -83,7 +83,7 @@ def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: i
         applied = apply_report(state, report, load_stored_rows(connection, report), now_ms)
     except ContradictionError as error:
         return quarantine_report(connection, report.server, body, f"the report was kept aside: {error}", now_ms, report)
-    _write(connection, state, standing, applied, now_ms)
+    _write(connection, state, condition, applied, now_ms)
     return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)
 
 
@@ -131,7 +131,7 @@ class ConditionChange(NamedTuple):
     """A server that stands otherwise in the store than it does at this time."""
 
     server: str
-    standing: ServerCondition
+    condition: ServerCondition
 
 
 def find_condition_changes(connection: Connection, now_ms: int, edge_timeout_ms: int) -> list[ConditionChange]:
@@ -145,9 +145,9 @@ def find_condition_changes(connection: Connection, now_ms: int, edge_timeout_ms:
     for row in connection.execute(query).all():
         state = state_of_row(row)
         unreachable = state.last_sync_at is not None and state.last_sync_at + edge_timeout_ms < now_ms
-        standing = ServerCondition(_owes(connection, state, now_ms), unreachable)
-        if standing != condition_of_row(row):
-            changed.append(ConditionChange(row.server, standing))
+        condition = ServerCondition(_owes(connection, state, now_ms), unreachable)
+        if condition != condition_of_row(row):
+            changed.append(ConditionChange(row.server, condition))
     return changed
 
 
@@ -160,22 +160,22 @@ def apply_condition_changes(connection: Connection, changes: list[ConditionChang
 
 
 def _write(
-    connection: Connection, before: ServerState, stood: ServerCondition, applied: AppliedReport, now_ms: int
+    connection: Connection, before: ServerState, condition_before: ServerCondition, applied: AppliedReport, now_ms: int
 ) -> None:
     state = applied.state
     server, epoch = state.server, state.epoch
     # Whoever reports is reachable, and part of the estate again should it have been removed.
-    standing = ServerCondition(_owes(connection, state, now_ms))
-    # The figures that the state changes with it: a sealed epoch's publishes, and those that stood otherwise.
+    condition = ServerCondition(_owes(connection, state, now_ms))
+    # The figures that the state changes with it: a sealed epoch's publishes, and those that condition_before otherwise.
     touched: set[StreamStart] = set()
-    if stood.removed:
+    if condition_before.removed:
         touched = sessions_of(connection, server)
-    elif epoch != before.epoch or standing != stood:
+    elif epoch != before.epoch or condition != condition_before:
         touched = live_sessions(connection, server)
-    save_state(connection, state, standing)
+    save_state(connection, state, condition)
     save_slots(connection, server, epoch, applied.slots)
     save_pieces(connection, server, applied.pieces)
-    _take_along(connection, before, applied, now_ms)
+    _update_accounting(connection, before, applied, now_ms)
     save_samples(connection, server, applied.samples)
     save_viewers(connection, server, applied.viewers_open, applied.viewers_closed)
     save_outages(connection, server, applied.outages)
@@ -183,10 +183,12 @@ def _write(
     touched |= write_sessions(connection, server, state.role, epoch, applied.sessions, late_before, now_ms)
     backfilled = {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples if sample.late}
     refresh_records(connection, touched, now_ms, backfilled=backfilled)
-    _BROUGHT.run(connection, of_server=server, of_epoch=epoch, most=state.acknowledged, watermark=state.watermark or 0)
+    _CLOSE_HELD.run(
+        connection, of_server=server, of_epoch=epoch, most=state.acknowledged, watermark=state.watermark or 0
+    )
 
 
-def _take_along(connection: Connection, before: ServerState, applied: AppliedReport, now_ms: int) -> None:
+def _update_accounting(connection: Connection, before: ServerState, applied: AppliedReport, now_ms: int) -> None:
     """Moves what was made of the slots already, where the report reaches back behind it: hours, and closed days."""
     touched = [stored.row.slot for stored in applied.slots]
     starts = [*touched, *(piece.from_ms for piece in applied.pieces)]
@@ -201,8 +203,8 @@ def _take_along(connection: Connection, before: ServerState, applied: AppliedRep
 def _owes(connection: Connection, state: ServerState, now_ms: int) -> str:
     if state.watermark is None or now_ms - state.watermark <= state.late_after_ms:
         return ""
-    kept_aside = _KEPT_ASIDE.rows(connection, of_server=state.server, watermark=state.watermark)
-    return (Provenance.HELD if kept_aside else Provenance.MISSING).value
+    held_reports = _HELD_REPORTS.rows(connection, of_server=state.server, watermark=state.watermark)
+    return (Provenance.HELD if held_reports else Provenance.MISSING).value
 
 
 def _full(connection: Connection, server: str, more_bytes: int) -> bool:

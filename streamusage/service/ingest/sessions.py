@@ -26,7 +26,7 @@ from streamusage.service.store.statements import PreparedStatement
 
 Item = TypeVar("Item")
 
-_AT_A_TIME = 300
+_BATCH_SIZE = 300
 
 _FIELDS = SessionRow.__struct_fields__
 _ORPHAN_COLUMNS = ("server", "epoch", "publish_id", "stream", "scope", "name", "end_time", "active", "highest", "total")
@@ -38,7 +38,7 @@ _LIVE = PreparedStatement(
         server_sessions.c.live == 1, server_sessions.c.server == _SERVER
     )
 )
-_BURIED = PreparedStatement(
+_TOMBSTONES = PreparedStatement(
     select(tombstones.c.stream, tombstones.c.start_time, tombstones.c.reason).where(
         tuple_(tombstones.c.stream, tombstones.c.start_time).in_(_KEYS)
     ),
@@ -148,14 +148,16 @@ def refresh_records(
     Of streams in `backfilled` samples came late: how many watched at one time on several servers is looked up in them.
     With `forget_max` the maximum is counted anew, since what it was counted from may no longer be accounted for.
     """
-    for keys in _batches(sorted(touched), _AT_A_TIME):
+    for keys in _batches(sorted(touched), _BATCH_SIZE):
         _refresh(connection, keys, now_ms, backfilled, forget_max)
 
 
 def _refresh(
     connection: Connection, keys: list[StreamStart], now_ms: int, backfilled: Collection[bytes], forget_max: bool
 ) -> None:
-    buried = {StreamStart(bytes(row.stream), row.start_time): row.reason for row in _BURIED.rows(connection, keys=keys)}
+    buried = {
+        StreamStart(bytes(row.stream), row.start_time): row.reason for row in _TOMBSTONES.rows(connection, keys=keys)
+    }
     keys = [key for key in keys if buried.get(key) not in FINAL_REASONS]
     if not keys:
         return
@@ -183,19 +185,19 @@ def _refresh(
     change = allocate_changes(connection, len(written) + len(emptied)) if written or emptied else 0
     for number, values in enumerate(written, start=change + 1):
         values["change"] = number
-    risen = [key for key in keys if key in buried and parts[key]]
-    if risen:
-        connection.execute(delete(tombstones).where(tuple_(tombstones.c.stream, tombstones.c.start_time).in_(risen)))
+    restored = [key for key in keys if key in buried and parts[key]]
+    if restored:
+        connection.execute(delete(tombstones).where(tuple_(tombstones.c.stream, tombstones.c.start_time).in_(restored)))
     upsert(connection, usage, written)
     if emptied:
         gone = [StreamStart(bytes(row.stream), row.start_time) for row in emptied]
         connection.execute(delete(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(gone)))
-        graves = [
+        tombstone_rows = [
             key._asdict()
             | {"scope": row.scope, "name": row.name, "deleted_at": now_ms, "reason": "joined", "change": number}
             for number, (key, row) in enumerate(zip(gone, emptied, strict=True), start=change + len(written) + 1)
         ]
-        upsert(connection, tombstones, graves)
+        upsert(connection, tombstones, tombstone_rows)
 
 
 def _seen_together(connection: Connection, key: StreamStart, parts: Sequence[Row[Any]]) -> int:
@@ -224,7 +226,7 @@ def _joined_before(
 ) -> dict[tuple[str, bytes], tuple[int, int]]:
     """By publish and stream: whether it anchors and which session it is part of, as first decided in any epoch."""
     decided: dict[tuple[str, bytes], tuple[int, int]] = {}
-    for batch in _batches([row.publish_id for row in rows], _AT_A_TIME):
+    for batch in _batches([row.publish_id for row in rows], _BATCH_SIZE):
         for publish_id, stream, anchors, session_start in _JOINED_BEFORE.rows(connection, of_server=server, keys=batch):
             decided.setdefault((publish_id, bytes(stream)), (anchors, session_start))
     return decided
@@ -246,7 +248,7 @@ def _anchors(connection: Connection, stream: bytes) -> list[Anchor]:
 def _streams_of_edges(connection: Connection, sessions: Sequence[StreamStart]) -> set[bytes]:
     """The streams among these of which an edge reported a publish: mostly none."""
     found: set[bytes] = set()
-    for batch in _batches(sorted({key.stream for key in sessions}), _AT_A_TIME):
+    for batch in _batches(sorted({key.stream for key in sessions}), _BATCH_SIZE):
         found |= {bytes(row.stream) for row in _OF_EDGES.rows(connection, keys=batch)}
     return found
 
@@ -299,10 +301,10 @@ def _rejoin(connection: Connection, session: StreamStart) -> set[StreamStart]:
 def _keep_orphans(connection: Connection, rows: list[dict[str, Any]], now_ms: int) -> None:
     keys = {StreamStart(row["stream"], row["session_start"]) for row in rows}
     deleted: set[StreamStart] = set()
-    for batch in _batches(sorted(keys), _AT_A_TIME):
+    for batch in _batches(sorted(keys), _BATCH_SIZE):
         deleted |= {
             StreamStart(bytes(row.stream), row.start_time)
-            for row in _BURIED.rows(connection, keys=batch)
+            for row in _TOMBSTONES.rows(connection, keys=batch)
             if row.reason in FINAL_REASONS
         }
     if not deleted:

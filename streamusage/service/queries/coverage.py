@@ -125,7 +125,7 @@ def _outages(
 def _late_slots(
     connection: Connection, from_slot: int, to_ms: int, only: Sequence[str] | None
 ) -> dict[str, list[LateSlot]]:
-    """The slots, by server, that hold anything of a gap: all epochs of a slot taken together."""
+    """The slots, by server, that hold anything of a gap: all epochs of a slot taken combined."""
     not_live = (
         select(spans.c.server)
         .where(
@@ -150,7 +150,7 @@ def _late_slots(
     found: dict[tuple[str, int], LateSlot] = {}
     for row in connection.execute(query):
         key = (row.server, row.slot)
-        one = LateSlot(
+        late_slot = LateSlot(
             row.slot,
             LateFigures(
                 connections=protocols.get(key, {}),
@@ -161,21 +161,21 @@ def _late_slots(
             _peak(row.peak_in_bps, row.peak_in_at),
             _peak(row.peak_out_bps, row.peak_out_at),
         )
-        found[key] = _together(found[key], one) if key in found else one
+        found[key] = _merge_epochs(found[key], late_slot) if key in found else late_slot
     result: dict[str, list[LateSlot]] = {}
     for (server, _), late_slot in found.items():
         result.setdefault(server, []).append(late_slot)
     return result
 
 
-def _together(one: LateSlot, other: LateSlot) -> LateSlot:
+def _merge_epochs(slot: LateSlot, other: LateSlot) -> LateSlot:
     late = LateFigures(
-        connections=one.late.connections,
-        bytes_in=one.late.bytes_in + other.late.bytes_in,
-        bytes_out=one.late.bytes_out + other.late.bytes_out,
-        view_time_ms=one.late.view_time_ms + other.late.view_time_ms,
+        connections=slot.late.connections,
+        bytes_in=slot.late.bytes_in + other.late.bytes_in,
+        bytes_out=slot.late.bytes_out + other.late.bytes_out,
+        view_time_ms=slot.late.view_time_ms + other.late.view_time_ms,
     )
-    return LateSlot(one.slot, late, larger(one.peak_in, other.peak_in), larger(one.peak_out, other.peak_out))
+    return LateSlot(slot.slot, late, larger(slot.peak_in, other.peak_in), larger(slot.peak_out, other.peak_out))
 
 
 def _peak(bps: int | None, at: int | None) -> Peak | None:

@@ -21,7 +21,7 @@ class ServerDay(NamedTuple):
 
     server: str
     day: date
-    told: dict[str, Any]
+    statistics: dict[str, Any]
     samples: DaySamples | None
 
 
@@ -37,7 +37,7 @@ def list_daily_statistics(
 ) -> list[dict[str, Any]]:
     """The servers' days as `GET /api/v1/daily` tells them, by day and server; only days in which a server ran."""
     return [
-        {"server": item.server, "day": item.day.isoformat(), "tz": tz.key, **item.told}
+        {"server": item.server, "day": item.day.isoformat(), "tz": tz.key, **item.statistics}
         for item in iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)
     ]
 
@@ -73,7 +73,9 @@ def iterate_days(
         window = Interval(day_interval(min(open_days), tz).from_ms, day_interval(max(open_days), tz).to_ms)
         estate = load_covered_servers(connection, *window, now_ms, only)
     for day in days_between(first, last):
-        told = [ServerDay(row.server, day, row.told, row.samples) for row in closed.get(day.isoformat(), {}).values()]
+        days = [
+            ServerDay(row.server, day, row.statistics, row.samples) for row in closed.get(day.isoformat(), {}).values()
+        ]
         if day in open_days:
             interval = day_interval(day, tz)
             items = [item for item in estate if item.state.server in open_days[day]]
@@ -82,11 +84,11 @@ def iterate_days(
             waits = servers_owing(expected, interval, settle_ms if closes else 0)
             state = "provisional" if waits or closes else "final"
             beside = {"closed": None, "adjustment": None, "waiting_for": waits}
-            told += [
-                ServerDay(name, day, {"state": state, **figures.told, **beside}, figures.samples)
+            days += [
+                ServerDay(name, day, {"state": state, **figures.fields, **beside}, figures.samples)
                 for name, figures in compute_day_statistics(connection, items, interval).items()
             ]
-        yield from sorted(told, key=lambda item: item.server)
+        yield from sorted(days, key=lambda item: item.server)
 
 
 def _open(

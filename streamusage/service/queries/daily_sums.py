@@ -1,6 +1,6 @@
 """Daily statistics added up: by server, role or the whole estate, a row a day or a month.
 
-Closed days go in as they were closed. Counts, traffic and view time add. The peak of one server is the highest of its
+Closed days go in as they were closed. Counts, traffic and view time add. The peak of member server is the highest of its
 days; of several it is the highest minute of their traffic together, never a sum of peaks. The percentile is taken of
 the five-minute samples of the whole row; a sample of several servers counts where none that ran has a gap in it.
 """
@@ -24,8 +24,8 @@ BY = ("day", "month")
 GROUPS = ("server", "role", "all")
 
 
-class _Together(NamedTuple):
-    """What several servers did in one day, minute by minute."""
+class _CombinedDay(NamedTuple):
+    """What several servers did in member day, minute by minute."""
 
     peak_in: RollupPeak | None
     peak_out: RollupPeak | None
@@ -57,25 +57,25 @@ class _Row:
     def add(self, day: date, members: Sequence[ServerDay], tz: ZoneInfo) -> None:
         self.days.append(day)
         for member in members:
-            told = member.told
+            statistics = member.statistics
             self.servers.add(member.server)
-            self.states.add(told["state"])
-            self.waiting_for.update(told["waiting_for"])
-            _add(self.sums, told)
-            _add(self.by_protocol, told["connections_by_protocol"], told["connections_by_protocol"])
-            _add(self.coverage, told["coverage"])
-            _add(self.backfilled, told["backfilled"])
-            if told["adjustment"] is not None:
+            self.states.add(statistics["state"])
+            self.waiting_for.update(statistics["waiting_for"])
+            _add(self.sums, statistics)
+            _add(self.by_protocol, statistics["connections_by_protocol"], statistics["connections_by_protocol"])
+            _add(self.coverage, statistics["coverage"])
+            _add(self.backfilled, statistics["backfilled"])
+            if statistics["adjustment"] is not None:
                 self.adjustment = self.adjustment or dict.fromkeys(SUMS, 0)
-                _add(self.adjustment, told["adjustment"])
-        together = _together(members, day, tz)
-        self.peak_in = higher_peak(self.peak_in, together.peak_in)
-        self.peak_out = higher_peak(self.peak_out, together.peak_out)
-        self.samples_in += together.samples_in
-        self.samples_out += together.samples_out
-        self.expected_samples += together.expected
+                _add(self.adjustment, statistics["adjustment"])
+        combined = _combine(members, day, tz)
+        self.peak_in = higher_peak(self.peak_in, combined.peak_in)
+        self.peak_out = higher_peak(self.peak_out, combined.peak_out)
+        self.samples_in += combined.samples_in
+        self.samples_out += combined.samples_out
+        self.expected_samples += combined.expected
 
-    def told(self, tz: ZoneInfo) -> dict[str, Any]:
+    def fields(self, tz: ZoneInfo) -> dict[str, Any]:
         connections = self.sums["connections"]
         return {
             "group": self.group,
@@ -127,7 +127,7 @@ def list_daily_sums(
             groups.setdefault(_group(member.server, group, roles), []).append(member)
         for name, of_group in groups.items():
             rows.setdefault((period, name), _Row(period, name)).add(day, of_group, tz)
-    return [row.told(tz) for _, row in sorted(rows.items())]
+    return [row.fields(tz) for _, row in sorted(rows.items())]
 
 
 def _group(server: str, group: str, roles: dict[str, str]) -> str:
@@ -147,22 +147,26 @@ def _by_day(days: Iterable[ServerDay]) -> Iterable[tuple[date, list[ServerDay]]]
         yield members[0].day, members
 
 
-def _together(members: Sequence[ServerDay], day: date, tz: ZoneInfo) -> _Together:
+def _combine(members: Sequence[ServerDay], day: date, tz: ZoneInfo) -> _CombinedDay:
     known = [member.samples for member in members if member.samples is not None]
     interval = round_to_quarters(day_interval(day, tz))
     length = interval.length_ms // SLOT_MS
-    minutes_in = sum_minutes([one.minutes.bytes_in for one in known], length)
-    minutes_out = sum_minutes([one.minutes.bytes_out for one in known], length)
-    flags = combine_flags([one.flags for one in known])
+    minutes_in = sum_minutes([samples_of_server.minutes.bytes_in for samples_of_server in known], length)
+    minutes_out = sum_minutes([samples_of_server.minutes.bytes_out for samples_of_server in known], length)
+    flags = combine_flags([samples_of_server.flags for samples_of_server in known])
     if len(members) == 1:
-        told = members[0].told
-        peak_in = (told["peak_in_bps"], told["peak_in_at"]) if told["peak_in_at"] is not None else None
-        peak_out = (told["peak_out_bps"], told["peak_out_at"]) if told["peak_out_at"] is not None else None
+        statistics = members[0].statistics
+        peak_in = (
+            (statistics["peak_in_bps"], statistics["peak_in_at"]) if statistics["peak_in_at"] is not None else None
+        )
+        peak_out = (
+            (statistics["peak_out_bps"], statistics["peak_out_at"]) if statistics["peak_out_at"] is not None else None
+        )
     else:
         peak_in = _peak(unpack_minutes(minutes_in), interval.from_ms)
         peak_out = _peak(unpack_minutes(minutes_out), interval.from_ms)
     expected = len(flags) - flags.count(OUT_OF_SERVICE)
-    return _Together(
+    return _CombinedDay(
         peak_in, peak_out, complete_samples(minutes_in, flags), complete_samples(minutes_out, flags), expected
     )
 

@@ -21,13 +21,13 @@ from streamusage.service.store.schema import samples, server_sessions, servers, 
 
 KNOWN = frozenset({Provenance.LIVE, Provenance.BACKFILLED, Provenance.PARTIAL})
 MAX_HISTORY_DAYS = 400
-"""How much time is told of at once: each of its minutes is looked at."""
+"""How much time is known of at once: each of its minutes is looked at."""
 AHEAD_MS = 3_600_000
 """How far beyond now there may be anything to tell: an agent's clock may be ahead."""
 
 
 class Point(NamedTuple):
-    """Subscribers in one slot or step."""
+    """Subscribers in point slot or step."""
 
     at: int
     active: int | None
@@ -37,10 +37,10 @@ class Point(NamedTuple):
 
 def known_window(connection: Connection, window: Interval, now_ms: int) -> Interval:
     """The part of a window of which there may be samples: of discarded ones nothing is known, which is no zero."""
-    told = window.clip(read_counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
-    if told.length_ms > MAX_HISTORY_DAYS * 86_400_000:
+    known = window.clip(read_counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
+    if known.length_ms > MAX_HISTORY_DAYS * 86_400_000:
         raise WindowTooLongError(f"a query covers at most {MAX_HISTORY_DAYS} days; make the window shorter")
-    return told
+    return known
 
 
 def stream_history(
@@ -48,10 +48,10 @@ def stream_history(
 ) -> dict[str, Any]:
     """The stream's history as `GET /api/v1/streams/{scope}/{name}/history` tells it. The window is cut at steps."""
     key = stream_key(stream.scope, stream.name)
-    told = known_window(connection, window, now_ms)
+    known = known_window(connection, window, now_ms)
     sampled: dict[str, dict[int, tuple[int, int]]] = {}
     for row in connection.execute(
-        select(samples).where(samples.c.stream == key, samples.c.slot >= told.from_ms, samples.c.slot < told.to_ms)
+        select(samples).where(samples.c.stream == key, samples.c.slot >= known.from_ms, samples.c.slot < known.to_ms)
     ):
         sampled.setdefault(row.server, {})[row.slot] = row.active, row.highest
     live: dict[str, int] = dict(
@@ -66,8 +66,10 @@ def stream_history(
             .group_by(server_sessions.c.server)
         ).all()
     )
-    estate = load_covered_servers(connection, *told, now_ms, sorted({*sampled, *live}))
-    by_server = [server_points(merge_pieces(item.pieces, *told), sampled.get(item.state.server, {})) for item in estate]
+    estate = load_covered_servers(connection, *known, now_ms, sorted({*sampled, *live}))
+    by_server = [
+        server_points(merge_pieces(item.pieces, *known), sampled.get(item.state.server, {})) for item in estate
+    ]
     return {
         "step_ms": step_ms,
         "points": [point._asdict() for point in fold_to_steps(sum_points(by_server), window, step_ms)],
@@ -84,7 +86,7 @@ def stream_history(
 
 
 def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) -> dict[int, Point]:
-    """One server's slots: the sample where there is one, zero for a covered slot without, null for unknown."""
+    """One server's slots: the sample where there is point, zero for a covered slot without, null for unknown."""
     states: dict[int, list[Provenance]] = {}
     for piece in pieces:
         for slot in range(slot_of(piece.from_ms), piece.to_ms, SLOT_MS):
@@ -116,22 +118,22 @@ def fold_to_steps(slots: dict[int, Point], window: Interval, step_ms: int) -> li
     points = []
     for number, at in enumerate(range(window.from_ms, window.to_ms, step_ms)):
         inside = by_step.get(number, [])
-        known = [point for point in inside if point.active is not None]
+        with_figures = [point for point in inside if point.active is not None]
         points.append(
             Point(
                 at,
-                known[-1].active if known else None,
-                max((point.highest or 0 for point in known), default=None),
+                with_figures[-1].active if with_figures else None,
+                max((point.highest or 0 for point in with_figures), default=None),
                 worst(point.state for point in inside if point.state),
             )
         )
     return points
 
 
-def _sum(one: Point, other: Point) -> Point:
-    if one.active is None or other.active is None:
-        known = other if one.active is None else one
+def _sum(point: Point, other: Point) -> Point:
+    if point.active is None or other.active is None:
+        known = other if point.active is None else point
         active, highest = known.active, known.highest
     else:
-        active, highest = one.active + other.active, (one.highest or 0) + (other.highest or 0)
-    return Point(one.at, active, highest, worst(state for state in (one.state, other.state) if state))
+        active, highest = point.active + other.active, (point.highest or 0) + (other.highest or 0)
+    return Point(point.at, active, highest, worst(state for state in (point.state, other.state) if state))

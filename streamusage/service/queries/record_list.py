@@ -18,8 +18,8 @@ from streamusage.service.store.statements import PreparedStatement
 
 _BUCKET_BITS = 14
 _BUCKETS = 1 << _BUCKET_BITS
-_WORTH_A_REBUILD = _BUCKETS // 2
-_ROWS_AT_A_TIME = 2_000
+_REBUILD_THRESHOLD = _BUCKETS // 2
+_ROWS_PER_BATCH = 2_000
 _ENCODED_ROWS = select(usage.c.stream, *WIRE_COLUMNS).order_by(usage.c.stream, usage.c.start_time.desc())
 _ROWS_OF_BUCKET = PreparedStatement(
     _ENCODED_ROWS.where(usage.c.stream >= bindparam("first"), usage.c.stream < bindparam("beyond"))
@@ -60,7 +60,7 @@ class RecordList:
                     # Another thread's snapshot is newer than this one: what it saw is as good.
                     version = self._version
                 else:
-                    self._bring_up_to(connection, version)
+                    self._update(connection, version)
             if encoding not in self._bodies:
                 self._bodies[encoding] = compress_body(self._plain(), encoding)
             return version, self._bodies[encoding]
@@ -70,14 +70,14 @@ class RecordList:
             self._bodies[""] = b"[" + b",".join(filter(None, self._buckets)) + b"]"
         return self._bodies[""]
 
-    def _bring_up_to(self, connection: Connection, version: ListVersion) -> None:
+    def _update(self, connection: Connection, version: ListVersion) -> None:
         # A delete that was forgotten since is among no changes any more.
-        can_tell = version.life == self._version.life and self._version.change >= read_counter(
+        is_known = version.life == self._version.life and self._version.change >= read_counter(
             connection, TOMBSTONES_FORGOTTEN
         )
-        changed = self._changed_buckets(connection) if can_tell else None
+        changed = self._changed_buckets(connection) if is_known else None
         self._bodies = {}
-        if changed is None or len(changed) > _WORTH_A_REBUILD:
+        if changed is None or len(changed) > _REBUILD_THRESHOLD:
             self._buckets = _read_all(connection)
         else:
             for number in changed:
@@ -108,7 +108,7 @@ def _bucket_of(stream: bytes) -> int:
 def _read_all(connection: Connection) -> list[bytes]:
     buckets: list[list[bytes]] = [[] for _ in range(_BUCKETS)]
     result = connection.execution_options(stream_results=True).execute(_ENCODED_ROWS)
-    for rows in result.partitions(_ROWS_AT_A_TIME):
+    for rows in result.partitions(_ROWS_PER_BATCH):
         for stream, *record in rows:
             buckets[_bucket_of(bytes(stream))].append(_encode(WireRecord(*record)))
     return [b",".join(bucket) for bucket in buckets]

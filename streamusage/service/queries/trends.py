@@ -18,7 +18,7 @@ from streamusage.service.store.schema import samples, server_sessions, servers
 
 def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> list[dict[str, Any]]:
     """Return the trends as `GET /api/v1/trends` answers them. `window` begins at a multiple of `step_ms`."""
-    told = known_window(connection, window, now_ms)
+    known = known_window(connection, window, now_ms)
     names: dict[bytes, StreamId] = {}
     reporting: dict[bytes, set[str]] = {}
     live = (
@@ -33,13 +33,14 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
     # Every sample of the window, not only those of the live streams: there may be more of these than a statement takes.
     for sample in connection.execute(
         select(samples.c.server, samples.c.slot, samples.c.stream, samples.c.active, samples.c.highest).where(
-            samples.c.slot >= told.from_ms, samples.c.slot < told.to_ms
+            samples.c.slot >= known.from_ms, samples.c.slot < known.to_ms
         )
     ):
         if sample.stream in sampled:
             sampled[sample.stream].setdefault(sample.server, {})[sample.slot] = sample.active, sample.highest
     estate: dict[str, list[Piece]] = {
-        item.state.server: merge_pieces(item.pieces, *told) for item in load_covered_servers(connection, *told, now_ms)
+        item.state.server: merge_pieces(item.pieces, *known)
+        for item in load_covered_servers(connection, *known, now_ms)
     }
     trends = []
     for key, stream in names.items():

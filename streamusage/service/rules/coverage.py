@@ -85,15 +85,15 @@ def backfilled_deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -
     A slot that two gaps share counts in the first of them, so that the deltas add up to what came late.
     """
     rows = sorted(late_slots, key=lambda row: row.slot)
-    told = 0
+    used = 0
     result: list[BackfilledDelta | None] = []
     for piece in pieces:
         if piece.state in {Provenance.LIVE, Provenance.MISSING, Provenance.HELD}:
             result.append(None)
             continue
-        first = bisect_left(rows, slot_of(piece.from_ms), told, key=lambda row: row.slot)
-        told = bisect_left(rows, piece.to_ms, first, key=lambda row: row.slot)
-        result.append(_delta(rows[first:told]))
+        first = bisect_left(rows, slot_of(piece.from_ms), used, key=lambda row: row.slot)
+        used = bisect_left(rows, piece.to_ms, first, key=lambda row: row.slot)
+        result.append(_delta(rows[first:used]))
     return result
 
 

@@ -55,7 +55,7 @@ class MinuteTraffic(msgspec.Struct, frozen=True, gc=False):
     bytes_in: bytes
     bytes_out: bytes
 
-    def part(self, first: int, count: int) -> "MinuteTraffic":
+    def slice_minutes(self, first: int, count: int) -> "MinuteTraffic":
         """`count` minutes from the one numbered `first`."""
         cut = slice(first * _LANE, (first + count) * _LANE)
         return MinuteTraffic(self.bytes_in[cut], self.bytes_out[cut])
@@ -77,11 +77,11 @@ EMPTY_HOUR = HourRollup(
 )
 
 
-def higher_peak(one: RollupPeak | None, other: RollupPeak | None) -> RollupPeak | None:
+def higher_peak(first: RollupPeak | None, other: RollupPeak | None) -> RollupPeak | None:
     """The higher of two peaks; of equal ones the earlier."""
-    if one is None or other is None:
-        return one or other
-    return one if (one[0], -one[1]) >= (other[0], -other[1]) else other
+    if first is None or other is None:
+        return first or other
+    return first if (first[0], -first[1]) >= (other[0], -other[1]) else other
 
 
 def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
@@ -147,7 +147,7 @@ def roll_up_interval(hours: Mapping[int, HourRollup], interval: Interval) -> tup
             minutes = hour.minutes
         else:
             parts.extend(hour.quarters[first:last])
-            minutes = hour.minutes.part(first * 15, (last - first) * 15)
+            minutes = hour.minutes.slice_minutes(first * 15, (last - first) * 15)
         minutes_in.append(minutes.bytes_in)
         minutes_out.append(minutes.bytes_out)
     return sum_rollups(parts), MinuteTraffic(b"".join(minutes_in), b"".join(minutes_out))
@@ -171,8 +171,8 @@ def sum_minutes(parts: Iterable[bytes], length: int) -> bytes:
 
     The packed minutes are added as one long number each: a minute's bytes never come near to filling its lane.
     """
-    together = sum(int.from_bytes(part, "little") for part in parts)
-    return together.to_bytes(length * _LANE, "little")
+    combined = sum(int.from_bytes(part, "little") for part in parts)
+    return combined.to_bytes(length * _LANE, "little")
 
 
 def sum_runs(minutes: bytes, length: int) -> list[int]:

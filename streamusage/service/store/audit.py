@@ -11,7 +11,7 @@ from streamusage.service.store.schema import audit
 
 def record_audit(
     connection: Connection,
-    who: str,
+    actor: str,
     operation: str,
     now_ms: int,
     *,
@@ -26,7 +26,7 @@ def record_audit(
         insert(audit).values(
             at=now_ms,
             id=secrets.token_hex(8),
-            who=who,
+            who=actor,
             operation=operation,
             scope=stream.scope if stream else "",
             name=stream.name if stream else server,

@@ -39,13 +39,13 @@ def load_covered_servers(
     pieces: dict[str, list[Piece]] = {state.server: [] for state in states}
     for row in connection.execute(pieces_query):
         pieces.setdefault(row.server, []).append(piece_of_row(row))
-    kept_aside: dict[str, list[Interval]] = {}
+    held_reports: dict[str, list[Interval]] = {}
     for row in connection.execute(select(held.c.server, held.c.from_ms, held.c.to_ms).where(held.c.open == 1)):
-        kept_aside.setdefault(row.server, []).append(Interval(row.from_ms, row.to_ms))
+        held_reports.setdefault(row.server, []).append(Interval(row.from_ms, row.to_ms))
     for state in states:
         if state.server in removed:  # it is out of service: what it never reported is not owed
             continue
-        pieces[state.server] += owed_pieces(state, kept_aside.get(state.server, []), now_ms)
+        pieces[state.server] += owed_pieces(state, held_reports.get(state.server, []), now_ms)
     return [CoveredServer(state, pieces[state.server]) for state in states]
 
 

@@ -32,8 +32,8 @@ WIRE_COLUMNS = (
 FINAL_REASONS = ("deleted", "discarded")
 """The reasons of tombstones that no report replaces by a record again."""
 
-_ROWS_AT_A_TIME = 2_000
-_KEYS_AT_A_TIME = 300
+_ROWS_PER_BATCH = 2_000
+_KEYS_PER_BATCH = 300
 
 
 class WireRecord(msgspec.Struct, frozen=True):
@@ -87,7 +87,7 @@ def delete_all(connection: Connection, actor: str, now_ms: int) -> int:
 def import_records(connection: Connection, records: Sequence[UsageRecord], actor: str, now_ms: int) -> int:
     """Takes in the records whose key is not there yet, deleted ones included; says how many those were."""
     imported = 0
-    for batch in _batches(records, _KEYS_AT_A_TIME):
+    for batch in _batches(records, _KEYS_PER_BATCH):
         new: dict[tuple[bytes, int], UsageRecord] = {}
         for record in batch:
             new.setdefault((stream_key(record.scope, record.name), record.start_time), record)
@@ -121,7 +121,7 @@ def _array(connection: Connection, where: ColumnElement[bool]) -> bytes:
     encoder = msgspec.json.Encoder()
     query = select(*WIRE_COLUMNS).where(where).order_by(usage.c.stream, usage.c.start_time.desc())
     result = connection.execution_options(stream_results=True).execute(query)
-    pieces = [encoder.encode(list(starmap(WireRecord, rows)))[1:-1] for rows in result.partitions(_ROWS_AT_A_TIME)]
+    pieces = [encoder.encode(list(starmap(WireRecord, rows)))[1:-1] for rows in result.partitions(_ROWS_PER_BATCH)]
     return b"[" + b",".join(pieces) + b"]"
 
 
@@ -130,7 +130,7 @@ def replace_with_tombstones(connection: Connection, where: ColumnElement[bool], 
     count = connection.execute(select(func.count()).select_from(usage).where(where)).scalar_one()
     if count:
         change = allocate_changes(connection, count)
-        graves = select(
+        tombstone_rows = select(
             usage.c.stream,
             usage.c.start_time,
             usage.c.scope,
@@ -140,7 +140,7 @@ def replace_with_tombstones(connection: Connection, where: ColumnElement[bool], 
             literal(change, BigInteger) + func.row_number().over(order_by=usage.c.change),
         ).where(where)
         columns = ["stream", "start_time", "scope", "name", "deleted_at", "reason", "change"]
-        connection.execute(insert(tombstones).from_select(columns, graves))
+        connection.execute(insert(tombstones).from_select(columns, tombstone_rows))
         connection.execute(delete(usage).where(where))
     return count
 

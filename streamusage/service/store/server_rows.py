@@ -34,7 +34,7 @@ from streamusage.service.store.statements import PreparedStatement
 
 Item = TypeVar("Item")
 
-_AT_A_TIME = 300
+_BATCH_SIZE = 300
 
 _STATE_FIELDS = ServerState.__struct_fields__
 _SESSION_FIELDS = SessionRow.__struct_fields__
@@ -101,9 +101,9 @@ def condition_of_row(row: Row[Any]) -> ServerCondition:
     return ServerCondition(row.owes, bool(row.unreachable), row.removed)
 
 
-def save_state(connection: Connection, state: ServerState, standing: ServerCondition) -> None:
+def save_state(connection: Connection, state: ServerState, condition: ServerCondition) -> None:
     values = {name: getattr(state, name) for name in _STATE_FIELDS}
-    values |= {"owes": standing.owes, "unreachable": int(standing.unreachable), "removed": standing.removed}
+    values |= {"owes": condition.owes, "unreachable": int(condition.unreachable), "removed": condition.removed}
     if state.baseline is not None:
         values["baseline"] = msgspec.json.encode(state.baseline)
     upsert(connection, servers, [values])
@@ -160,7 +160,7 @@ def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) ->
         return
     grown = [piece_of_row(row) for row in _LAST_SPAN.rows(connection, of_server=server)]
     for piece in pieces:
-        if grown and grown[-1].to_ms == piece.from_ms and _alike(grown[-1], piece):
+        if grown and grown[-1].to_ms == piece.from_ms and _same_kind(grown[-1], piece):
             grown[-1] = grown[-1]._replace(to_ms=piece.to_ms)
         else:
             grown.append(piece)
@@ -200,8 +200,8 @@ def save_viewers(connection: Connection, server: str, opened: Sequence[ViewerRow
         viewers,
         [{"server": server} | {name: getattr(row, name) for name in columns} for row in opened],
     )
-    for start in range(0, len(closed), _AT_A_TIME):
-        batch = list(closed[start : start + _AT_A_TIME])
+    for start in range(0, len(closed), _BATCH_SIZE):
+        batch = list(closed[start : start + _BATCH_SIZE])
         connection.execute(delete(viewers).where(viewers.c.server == server, viewers.c.viewer_id.in_(batch)))
 
 
@@ -228,14 +228,14 @@ def save_outages(connection: Connection, server: str, rows: Sequence[OutageRow])
 def _load_slots(connection: Connection, report: Report) -> dict[int, StoredSlot]:
     stored: dict[int, StoredSlot] = {}
     for starts in _batches({row.slot for row in report.slots}):
-        asked = {"of_server": report.server, "of_epoch": report.epoch, "starts": starts}
+        values = {"of_server": report.server, "of_epoch": report.epoch, "starts": starts}
         counted: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
-        for row in _SLOT_CONNECTIONS.rows(connection, **asked):
+        for row in _SLOT_CONNECTIONS.rows(connection, **values):
             connections, late = counted.setdefault(row.slot, ({}, {}))
             connections[row.protocol] = row.connections
             if row.late_connections:
                 late[row.protocol] = row.late_connections
-        for row in _SLOTS.rows(connection, **asked):
+        for row in _SLOTS.rows(connection, **values):
             stored[row.slot] = _stored_slot(row, *counted.get(row.slot, ({}, {})))
     return stored
 
@@ -297,14 +297,14 @@ def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, Sto
     stored = {}
     for starts in _batches({row.slot for row in report.samples}):
         for row in _SAMPLES.rows(connection, of_server=report.server, starts=starts):
-            asked = named.get((row.slot, bytes(row.stream)))
-            if asked is not None:
-                stored[SampleKey(row.slot, asked.scope, asked.name)] = StoredSample(
+            sample_row = named.get((row.slot, bytes(row.stream)))
+            if sample_row is not None:
+                stored[SampleKey(row.slot, sample_row.scope, sample_row.name)] = StoredSample(
                     row.epoch,
                     SampleRow(
                         slot=row.slot,
-                        scope=asked.scope,
-                        name=asked.name,
+                        scope=sample_row.scope,
+                        name=sample_row.name,
                         revision=row.revision,
                         active=row.active,
                         highest=row.highest,
@@ -315,9 +315,9 @@ def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, Sto
 
 
 def _batches(items: Collection[Item]) -> Iterator[list[Item]]:
-    """What is asked for by name goes in pieces: a statement takes so many parameters and no more."""
+    """What is sample_row for by name goes in pieces: a statement takes so many parameters and no more."""
     rest = iter(items)
-    while batch := list(islice(rest, _AT_A_TIME)):
+    while batch := list(islice(rest, _BATCH_SIZE)):
         yield batch
 
 
@@ -325,5 +325,5 @@ def _peak(bps: int | None, at: int | None, window_ms: int | None) -> Peak | None
     return None if bps is None or at is None or window_ms is None else Peak(bps, at, window_ms)
 
 
-def _alike(one: Piece, other: Piece) -> bool:
-    return (one.state, one.reason, one.filled_at) == (other.state, other.reason, other.filled_at)
+def _same_kind(piece: Piece, other: Piece) -> bool:
+    return (piece.state, piece.reason, piece.filled_at) == (other.state, other.reason, other.filled_at)

@@ -27,17 +27,17 @@ class Store:
     """An open store. `writing` is for the writer alone; `reading` gives a snapshot to any thread."""
 
     def __init__(self, kind: EngineKind, url: URL, now_ms: int) -> None:
-        self.shown = url.render_as_string(hide_password=True)
+        self.display_url = url.render_as_string(hide_password=True)
         engines = sqlite if kind == "sqlite" else postgresql
         self._writer: Engine = engines.writer(url)
         self._readers: Engine = engines.readers(url)
         try:
-            with engines.alone(self._writer) as connection:
+            with engines.migration_transaction(self._writer) as connection:
                 _migrate(connection)
                 begin_life(connection, now_ms)
         except (DBAPIError, CommandError, OSError) as error:
             self.close()
-            raise StoreError(_why(self.shown, error)) from None
+            raise StoreError(_open_error(self.display_url, error)) from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -107,11 +107,11 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _why(shown: str, error: Exception) -> str:
+def _open_error(display_url: str, error: Exception) -> str:
     cause = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
     if isinstance(error, CommandError):
-        return f"the store {shown} was made by a newer streamtop ({cause}); it is left as it is, run that version"
-    return f"cannot open the store {shown}: {cause}; check that it is a streamtop store and can be written"
+        return f"the store {display_url} was made by a newer streamtop ({cause}); it is left as it is, run that version"
+    return f"cannot open the store {display_url}: {cause}; check that it is a streamtop store and can be written"
 
 
 def broken_connection(error: Any) -> bool:

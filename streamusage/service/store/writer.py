@@ -36,14 +36,14 @@ class _Write:
     future: "Future[Any] | asyncio.Future[Any] | None"
     loop: asyncio.AbstractEventLoop | None
     """The loop that waits for it; `None` where a thread does."""
-    then: Callable[[Any, Exception | None], None] | None = None
+    callback: Callable[[Any, Exception | None], None] | None = None
     """What is called instead of a future."""
     result: Any = None
     error: Exception | None = None
 
     def deliver(self) -> None:
-        if self.then is not None:
-            self.then(self.result if self.error is None else None, self.error)
+        if self.callback is not None:
+            self.callback(self.result if self.error is None else None, self.error)
         if self.future is None or self.future.cancelled():
             return
         if self.error is None:
@@ -55,9 +55,9 @@ class _Write:
 class Writer:
     """Accepts writes until it is stopped; `stop` returns when all that were accepted are done."""
 
-    def __init__(self, store: Store, committed: Callable[[int, float], None] = lambda _writes, _seconds: None) -> None:
+    def __init__(self, store: Store, on_commit: Callable[[int, float], None] = lambda _writes, _seconds: None) -> None:
         self._store = store
-        self._committed = committed
+        self._on_commit = on_commit
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._stopped = False
         self._gate = threading.Lock()
@@ -65,7 +65,7 @@ class Writer:
         self._thread.start()
 
     def submit(self, work: Callable[[Connection], Result]) -> "Future[Result]":
-        """Accepts a write. Its future has the result, the error it raised, or a `StoreError`: then nothing was kept."""
+        """Accepts a write. Its future has the result, the error it raised, or a `StoreError`: callback nothing was kept."""
         future: Future[Result] = Future()
         # Marks it as running: a waiter that goes away cannot take back what was accepted.
         future.set_running_or_notify_cancel()
@@ -79,11 +79,11 @@ class Writer:
         self._put(_Write(work, future, loop))
         return await future
 
-    def call(
-        self, work: Callable[[Connection], Result], then: Callable[[Result | None, Exception | None], None]
+    def submit_with_callback(
+        self, work: Callable[[Connection], Result], callback: Callable[[Result | None, Exception | None], None]
     ) -> None:
-        """Accepts a write; after its commit the running loop calls `then` with its result, or with what it raised."""
-        self._put(_Write(work, None, asyncio.get_running_loop(), then))
+        """Accepts a write; after its commit the running loop calls `callback` with its result, or with what it raised."""
+        self._put(_Write(work, None, asyncio.get_running_loop(), callback))
 
     def _put(self, write: _Write) -> None:
         with self._gate:
@@ -132,10 +132,10 @@ class Writer:
                 for write in group:
                     self._commit([write])
                 return
-            of_the_store = committing or not begun or isinstance(error, DBAPIError)
+            is_store_error = committing or not begun or isinstance(error, DBAPIError)
             for write in group:
-                write.error = _told(error, committing) if of_the_store else error
-        self._committed(len(group), time.perf_counter() - began)
+                write.error = _store_error(error, committing) if is_store_error else error
+        self._on_commit(len(group), time.perf_counter() - began)
         _deliver(group)
 
 
@@ -161,7 +161,7 @@ def _deliver_all(writes: list[_Write]) -> None:
             log.exception("what waited for a write failed on its result")
 
 
-def _told(error: Exception, committing: bool) -> StoreError:
+def _store_error(error: Exception, committing: bool) -> StoreError:
     """What a failure of the store means for those who wait."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if committing and broken_connection(error):

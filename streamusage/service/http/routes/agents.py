@@ -29,13 +29,13 @@ def agent_routes(service: Service) -> APIRouter:
     )
     async def epochs(request: Request) -> Response:
         server = _server(service, request, "/epochs")
-        async with service.bodies.read(request) as body:
+        async with service.bodies.read_body(request) as body:
             try:
-                asked = await decode_body(body, EpochRequest)
+                wanted = await decode_body(body, EpochRequest)
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"this is not a request for an epoch: {error}") from None
         now_ms = service.clock.now_ms()
-        return json_response(await service.write(lambda connection: issue_epoch(connection, server, asked, now_ms)))
+        return json_response(await service.write(lambda connection: issue_epoch(connection, server, wanted, now_ms)))
 
     @router.post(
         _AGENTS + "{server:anything}/reports",
@@ -44,7 +44,7 @@ def agent_routes(service: Service) -> APIRouter:
     )
     async def reports(request: Request) -> Response:
         server = _server(service, request, "/reports")
-        async with service.bodies.read(request) as body:
+        async with service.bodies.read_body(request) as body:
             now_ms = service.clock.now_ms()
             try:
                 report = await decode_body(body, Report)
@@ -64,18 +64,18 @@ def agent_routes(service: Service) -> APIRouter:
 
 
 def _answer(service: Service, verdict: msgspec.Struct) -> Response:
-    service.metrics.requests.report(verdict.reason if isinstance(verdict, Refusal) else "acknowledged")
+    service.metrics.requests.count_report(verdict.reason if isinstance(verdict, Refusal) else "acknowledged")
     if isinstance(verdict, Refusal):
         return json_response(verdict, 422 if verdict.reason == "held" else 409)
     return json_response(verdict)
 
 
 def _server(service: Service, request: Request, suffix: str) -> str:
-    who = service.by_header(request, Query(request))
+    identity = service.identify_by_header(request, Query(request))
     segment = path_below(request, _AGENTS).removesuffix(suffix)
     if "/" in segment:
         raise ApiError(404, NOT_FOUND)
     server = unquote(segment)
-    if not who.may_report_for(server):
+    if not identity.may_report_for(server):
         raise ApiError(403, "this token may not report for that server; nothing was changed")
     return server

@@ -22,7 +22,7 @@ from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.queries.daily_sums import BY, GROUPS, list_daily_sums
 from streamusage.service.store.audit import record_audit
 
-MOST_DAYS = 366
+MAX_DAYS = 366
 
 
 class CloseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,7 +48,7 @@ def daily_routes(service: Service) -> APIRouter:
     @router.get("/api/v1/daily", summary="Daily statistics by server", **openapi.DAILY)
     async def daily(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         first, last, tz, server = _days(query)
         now_ms = service.clock.now_ms()
 
@@ -65,7 +65,7 @@ def daily_routes(service: Service) -> APIRouter:
     )
     async def sums(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         first, last, tz, server = _days(query)
         by, group = _choice(query, "by", BY), _choice(query, "group", GROUPS)
         now_ms = service.clock.now_ms()
@@ -79,7 +79,7 @@ def daily_routes(service: Service) -> APIRouter:
     @router.get("/api/v1/adjustments", summary="What came to closed days later", **openapi.ADJUSTMENTS)
     async def adjustments(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         first, last, tz, server = _days(query)
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: list_adjustments(connection, tz, first, last, server))
@@ -87,27 +87,27 @@ def daily_routes(service: Service) -> APIRouter:
 
     @router.post("/api/v1/days/close", summary="Close a day with what is there", **openapi.CLOSE_DAY)
     async def close(request: Request) -> Response:
-        who = service.admin(request, Query(request))
-        async with service.bodies.read(request) as body:
+        identity = service.require_admin(request, Query(request))
+        async with service.bodies.read_body(request) as body:
             try:
-                asked = await decode_body(body, CloseRequest)
+                wanted = await decode_body(body, CloseRequest)
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"this does not say which day to close: {error}; nothing was closed") from None
-        day, tz = _parsed_day("day", asked.day), _zone(asked.tz)
+        day, tz = _parsed_day("day", wanted.day), _zone(wanted.tz)
         now_ms = service.clock.now_ms()
 
         def closed(connection: Connection) -> dict[str, Any]:
             done = close_day_by_operator(
-                connection, service.account_zones, tz, day, asked.server, who.name, service.close_grace_ms, now_ms
+                connection, service.account_zones, tz, day, wanted.server, identity.name, service.close_grace_ms, now_ms
             )
             if done["closed"]:
                 record_audit(
                     connection,
-                    who.name,
+                    identity.name,
                     f"close day {done['day']} {done['tz']}",
                     now_ms,
                     records=len(done["closed"]),
-                    server=asked.server or "",
+                    server=wanted.server or "",
                 )
             return done
 
@@ -117,12 +117,12 @@ def daily_routes(service: Service) -> APIRouter:
 
 
 def _days(query: Query) -> _Days:
-    first = _parsed_day("from", query.needed_text("from"))
-    last = _parsed_day("to", query.needed_text("to"))
+    first = _parsed_day("from", query.require_text("from"))
+    last = _parsed_day("to", query.require_text("to"))
     if last < first:
         raise ApiError(400, "to must not be before from")
-    if (last - first).days >= MOST_DAYS:
-        raise ApiError(400, f"at most {MOST_DAYS} days can be asked for at once")
+    if (last - first).days >= MAX_DAYS:
+        raise ApiError(400, f"at most {MAX_DAYS} days can be wanted for at once")
     return _Days(first, last, _zone(query.text("tz") or "UTC"), query.text("server"))
 
 

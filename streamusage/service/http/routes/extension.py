@@ -22,10 +22,10 @@ from streamusage.service.queries.placements import list_placements
 from streamusage.service.queries.trends import list_trends
 from streamusage.service.store.records import import_records
 
-CHANGES_LIMIT = MOST_CHANGES = 10_000
-MOST_POINTS = 20_000
+CHANGES_LIMIT = MAX_CHANGES = 10_000
+MAX_POINTS = 20_000
 """The most points of one history."""
-MOST_STEPS = 1_440
+MAX_STEPS = 1_440
 """The most points of each trend."""
 
 _STREAMS = "/api/v1/streams/"
@@ -60,11 +60,11 @@ def extension_routes(service: Service) -> APIRouter:
     @router.get("/api/v1/changes", summary="What changed or was deleted since a cursor", **openapi.CHANGES)
     async def changes(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         limit = query.number("limit")
         limit = CHANGES_LIMIT if limit is None else limit
-        if not 1 <= limit <= MOST_CHANGES:
-            raise ApiError(400, f"limit must be from 1 to {MOST_CHANGES}")
+        if not 1 <= limit <= MAX_CHANGES:
+            raise ApiError(400, f"limit must be from 1 to {MAX_CHANGES}")
         cursor = query.text("cursor")
         now_ms = service.clock.now_ms()
         return await compressed_json(
@@ -73,7 +73,7 @@ def extension_routes(service: Service) -> APIRouter:
 
     @router.get("/api/v1/servers", summary="The servers that report, and what they owe", **openapi.SERVERS)
     async def servers(request: Request) -> Response:
-        service.reader(request, Query(request))
+        service.require_reader(request, Query(request))
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: list_servers(connection, now_ms))
         return await compressed_json(request, {"now": now_ms, "servers": found})
@@ -81,7 +81,7 @@ def extension_routes(service: Service) -> APIRouter:
     @router.get("/api/v1/coverage", summary="Which time is accounted for, and how", **openapi.COVERAGE)
     async def coverage(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         window = window_of(query)
         server = query.text("server")
         now_ms = service.clock.now_ms()
@@ -93,7 +93,7 @@ def extension_routes(service: Service) -> APIRouter:
     @router.get("/api/v1/carriers", summary="Which server carried which stream, and when", **openapi.PLACEMENTS)
     async def placements(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         window = window_of(query)
         server = query.text("server")
         now_ms = service.clock.now_ms()
@@ -103,8 +103,8 @@ def extension_routes(service: Service) -> APIRouter:
     @router.get("/api/v1/trends", summary="Subscribers of every live stream over time", **openapi.TRENDS)
     async def trends(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
-        cut, step_ms = _steps(query, MOST_STEPS)
+        service.require_reader(request, query)
+        cut, step_ms = _steps(query, MAX_STEPS)
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: list_trends(connection, cut, step_ms, now_ms))
         return await compressed_json(
@@ -118,24 +118,26 @@ def extension_routes(service: Service) -> APIRouter:
     )
     async def history(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         stream = parse_stream(path_below(request, _STREAMS).removesuffix(_HISTORY))
-        cut, step_ms = _steps(query, MOST_POINTS)
+        cut, step_ms = _steps(query, MAX_POINTS)
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: stream_history(connection, stream, cut, step_ms, now_ms))
         return await compressed_json(request, {"now": now_ms} | found)
 
     @router.post("/api/v1/import", summary="Take in usage records that were exported", **openapi.IMPORT)
-    async def take_in(request: Request) -> Response:
-        who = service.admin(request, Query(request))
-        async with service.bodies.read(request) as body:
+    async def import_usage_records(request: Request) -> Response:
+        identity = service.require_admin(request, Query(request))
+        async with service.bodies.read_body(request) as body:
             try:
                 sent = await decode_body(body, list[ImportedRecord])
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"this is not an array of usage records: {error}; nothing was imported") from None
             records = _imported(sent)
             now_ms = service.clock.now_ms()
-            imported = await service.write(lambda connection: import_records(connection, records, who.name, now_ms))
+            imported = await service.write(
+                lambda connection: import_records(connection, records, identity.name, now_ms)
+            )
         return json_response({"imported": imported, "kept": len(records) - imported})
 
     return router
@@ -164,7 +166,7 @@ def _steps(query: Query, most: int) -> tuple[Interval, int]:
 
 
 def window_of(query: Query) -> Interval:
-    window = Interval(query.needed_number("from"), query.needed_number("to"))
+    window = Interval(query.require_number("from"), query.require_number("to"))
     if window.from_ms < 0 or window.to_ms < window.from_ms:
         raise ApiError(400, "from and to must be UTC milliseconds, to not before from")
     return window

@@ -1,4 +1,4 @@
-"""For those who run the estate: taking servers out, orphans, the audit log, health and metrics."""
+"""For those identity run the estate: taking servers out, orphans, the audit log, health and metrics."""
 
 import asyncio
 from urllib.parse import unquote
@@ -19,7 +19,7 @@ from streamusage.service.queries.orphans import list_orphans
 from streamusage.service.store.audit import list_audit_entries
 from streamusage.service.store.change_feed import set_counter
 
-MOST_ENTRIES = 10_000
+MAX_ENTRIES = 10_000
 READY_SECONDS = 5.0
 READY_FOR_MS = 1_000
 """How long an answer of `/readyz` stands: a write to the store costs, and nobody needs a token to ask."""
@@ -35,7 +35,7 @@ def operation_routes(service: Service) -> APIRouter:
     @router.delete(_SERVERS + "{server:anything}", summary="Take a server out of the estate", **openapi.REMOVE_SERVER)
     async def remove(request: Request) -> Response:
         query = Query(request)
-        who = service.admin(request, query)
+        identity = service.require_admin(request, query)
         segment = path_below(request, _SERVERS)
         if not segment or "/" in segment:
             raise ApiError(404, NOT_FOUND)
@@ -45,7 +45,7 @@ def operation_routes(service: Service) -> APIRouter:
             raise ApiError(400, "force must be true or false; nothing was done")
         server, now_ms = unquote(segment), service.clock.now_ms()
         changed = await service.write(
-            lambda connection: remove_server(connection, server, who.name, now_ms, force=force == "true")
+            lambda connection: remove_server(connection, server, identity.name, now_ms, force=force == "true")
         )
         how = "by force" if force == "true" else "in order"
         return json_response({"now": now_ms, "server": server, "removed": how, "sessions": changed})
@@ -53,7 +53,7 @@ def operation_routes(service: Service) -> APIRouter:
     @router.get("/api/v1/orphans", summary="What was reported of deleted records", **openapi.ORPHANS)
     async def orphans(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         from_ms, to_ms, limit = _page(query)
         found = await service.read(lambda connection: list_orphans(connection, from_ms, to_ms, limit))
         return await compressed_json(request, {"now": service.clock.now_ms()} | found)
@@ -61,7 +61,7 @@ def operation_routes(service: Service) -> APIRouter:
     @router.get("/api/v1/audit", summary="Who deleted, discarded or imported what, and when", **openapi.AUDIT)
     async def audit(request: Request) -> Response:
         query = Query(request)
-        service.admin(request, query)
+        service.require_admin(request, query)
         from_ms, to_ms, limit = _page(query)
         found = await service.read(lambda connection: list_audit_entries(connection, from_ms, to_ms, limit))
         return await compressed_json(request, {"now": service.clock.now_ms()} | found)
@@ -79,10 +79,10 @@ def operation_routes(service: Service) -> APIRouter:
 
     @router.get("/metrics", summary="Figures for Prometheus", **openapi.METRICS)
     async def metrics(request: Request) -> Response:
-        service.reader(request, Query(request))
+        service.require_reader(request, Query(request))
         now_ms = service.clock.now_ms()
         families = await service.read(lambda connection: store_metrics(connection, now_ms))
-        return Response(service.metrics.text(families), media_type=CONTENT_TYPE)
+        return Response(service.metrics.render(families), media_type=CONTENT_TYPE)
 
     return router
 
@@ -117,8 +117,8 @@ class _Readiness:
 
 def _page(query: Query) -> tuple[int, int, int]:
     from_ms, to_ms, limit = query.number("from"), query.number("to"), query.number("limit")
-    if limit is not None and not 1 <= limit <= MOST_ENTRIES:
-        raise ApiError(400, f"limit must be from 1 to {MOST_ENTRIES}")
+    if limit is not None and not 1 <= limit <= MAX_ENTRIES:
+        raise ApiError(400, f"limit must be from 1 to {MAX_ENTRIES}")
     from_ms, to_ms = from_ms or 0, LARGEST_NUMBER if to_ms is None else to_ms
     if to_ms < from_ms:
         raise ApiError(400, "from and to must be UTC milliseconds, to not before from")

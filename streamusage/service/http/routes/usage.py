@@ -23,16 +23,16 @@ VERSIONS = ("3.1", "4.0")
 _NO_RECORDS = "there are no usage records of that stream"
 
 
-def documented_routes(service: Service) -> APIRouter:
+def usage_routes(service: Service) -> APIRouter:
     """The routes under `/streammanager/api/{version}`."""
     router = APIRouter(tags=["documented"])
     for version in VERSIONS:
-        _usage_routes(router, service, f"/streammanager/api/{version}/admin/event/usage", version)
-        _live_route(router, service, f"/streammanager/api/{version}/event/list/stats", version)
+        _add_usage_routes(router, service, f"/streammanager/api/{version}/admin/event/usage", version)
+        _add_live_route(router, service, f"/streammanager/api/{version}/event/list/stats", version)
     return router
 
 
-def _usage_routes(router: APIRouter, service: Service, path: str, version: str) -> None:
+def _add_usage_routes(router: APIRouter, service: Service, path: str, version: str) -> None:
     @router.get(path, summary="Read all usage records", operation_id=f"read_all_{version}", **openapi.READ_ALL)
     async def read_all_records(request: Request) -> Response:
         _reader(service, Query(request))
@@ -49,11 +49,11 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
     @router.delete(path, summary="Delete all usage records", operation_id=f"delete_all_{version}", **openapi.DELETE_ALL)
     async def delete_all_records(request: Request) -> Response:
         query = Query(request)
-        who = _deleter(service, query)
+        identity = _deleter(service, query)
         _exactly(request, path)
         query.allow_only({"accessToken"})
         now_ms = service.clock.now_ms()
-        await service.write(lambda connection: delete_all(connection, who.name, now_ms))
+        await service.write(lambda connection: delete_all(connection, identity.name, now_ms))
         return Response()
 
     @router.get(
@@ -78,24 +78,24 @@ def _usage_routes(router: APIRouter, service: Service, path: str, version: str) 
     )
     async def delete_stream_records(request: Request) -> Response:
         query = Query(request)
-        who = _deleter(service, query)
+        identity = _deleter(service, query)
         stream = parse_stream(path_below(request, path + "/"))
         query.allow_only({"accessToken", "startTime"})
         start_time = query.number("startTime")
         now_ms = service.clock.now_ms()
         if start_time is None:
-            deleted = await service.write(lambda connection: delete_stream(connection, stream, who.name, now_ms))
+            deleted = await service.write(lambda connection: delete_stream(connection, stream, identity.name, now_ms))
             if not deleted:
                 raise ApiError(404, _NO_RECORDS)
             return Response()
         key = SessionKey(*stream, start_time)
-        record = await service.write(lambda connection: delete_session(connection, key, who.name, now_ms))
+        record = await service.write(lambda connection: delete_session(connection, key, identity.name, now_ms))
         if record is None:
             raise ApiError(404, "there is no usage record of that stream with that startTime")
         return json_response(record)
 
 
-def _live_route(router: APIRouter, service: Service, path: str, version: str) -> None:
+def _add_live_route(router: APIRouter, service: Service, path: str, version: str) -> None:
     @router.get(path, summary="List the live streams; needs no token", operation_id=f"live_{version}", **openapi.LIVE)
     async def live_streams(request: Request) -> Response:
         _exactly(request, path)
@@ -103,15 +103,15 @@ def _live_route(router: APIRouter, service: Service, path: str, version: str) ->
 
 
 def _reader(service: Service, query: Query) -> None:
-    if not service.by_query(query).may_read():
+    if not service.identify_by_query(query).may_read():
         raise ApiError(400, "this accessToken may not read usage records")
 
 
 def _deleter(service: Service, query: Query) -> Identity:
-    who = service.by_query(query)
-    if not who.may_change():
+    identity = service.identify_by_query(query)
+    if not identity.may_change():
         raise ApiError(400, "this accessToken may not delete usage records; nothing was deleted")
-    return who
+    return identity
 
 
 def _exactly(request: Request, path: str) -> None:

@@ -43,7 +43,7 @@ def readers(url: URL) -> Engine:
 
 
 @contextmanager
-def alone(writing: Engine) -> Iterator[Connection]:
+def migration_transaction(writing: Engine) -> Iterator[Connection]:
     """A transaction for the making of tables, alone among all processes."""
     with writing.connect().execution_options(**{_MAKES: True}) as connection, connection.begin():
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING_TABLES})

@@ -23,7 +23,7 @@ def readers(url: URL) -> Engine:
     return _engine(url, "BEGIN", READ_CONNECTIONS, writes=False)
 
 
-def alone(writing: Engine) -> AbstractContextManager[Connection]:
+def migration_transaction(writing: Engine) -> AbstractContextManager[Connection]:
     """A transaction for the making of tables."""
     return writing.begin()
 

@@ -80,14 +80,14 @@ async def test_an_agents_own_reports_go_the_short_way_on_one_connection(
     """Packed or not, with a sync interval between them."""
     taken: list[bool] = []
     connections: set[object] = set()
-    begin = DirectReports.begin
+    begin = DirectReports.handle
 
     def watched(self: DirectReports, request: PlainRequest) -> bool:
         taken.append(begin(self, request))
         connections.add(request._connection)
         return taken[-1]
 
-    monkeypatch.setattr(DirectReports, "begin", watched)
+    monkeypatch.setattr(DirectReports, "handle", watched)
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
     link = ServiceLink(estate.running.url, "edge-1", lambda: "edge-1-token")
