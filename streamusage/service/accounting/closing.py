@@ -1,10 +1,10 @@
-"""Closes accounting days: by the watermark, once every expected server's is past the day's end, or by an operator.
+"""Closes accounting days: when every expected server's watermark is past the day's end, or by an operator.
 
-Days of an account zone close in order, a batch of servers a transaction. A server is expected in a day if it was in
-service before the day's end. Nothing here goes by how long ago a day was: a day for which a server still owes figures
-stays open until they come, or until an operator closes it by name. `settle_ms` is how far past the day's end a
-watermark must be: a media server writes the log lines of the day's last seconds a little later, and an agent whose
-watermark is there has read them.
+Days of an account zone close in order, a batch of servers per transaction. A server is expected in a day if it was in
+service before the day's end. The age of a day does not matter: a day for which a server still owes figures stays open
+until they arrive, or until an operator closes it by name. `settle_ms` is how far past the day's end a watermark must
+be: a media server writes the log lines of the day's last seconds a little later, and an agent with that watermark has
+read them.
 """
 
 from collections.abc import Sequence
@@ -33,52 +33,52 @@ from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.schema import servers
 
 SERVERS_PER_BATCH = 40
-"""How many servers a transaction closes a day for: bounds how long reports wait for it."""
+"""How many servers one transaction closes a day for: limits how long reports wait for it."""
 LATE_DAYS_PER_BATCH = 31
 SETTLE_MS = 120_000
-"""How far past a day's end every watermark has to be before the day closes by itself, unless set otherwise."""
+"""Default of how far past a day's end every watermark must be before the day closes."""
 GRACE_MS = 3_600_000
-"""How long after its end an operator may close a day."""
+"""Default of how long after its end an operator may close a day."""
 
 
 class ExpectedServer(NamedTuple):
-    """A server of the estate."""
+    """A server of the estate, as the days that wait for it need it."""
 
     server: str
     since: int
     watermark: int
     until: int | None = None
-    """When it was taken out of service; nothing is expected of it any more."""
+    """When it was removed; nothing is expected of it after that."""
 
     def ran(self, day: Interval) -> bool:
-        """Whether it was in service in the day."""
+        """Return whether the server was in service during the day."""
         return self.since < day.to_ms and (self.until is None or self.until > day.from_ms)
 
     def owes(self, day: Interval, settle_ms: int = 0) -> bool:
-        """Whether the day waits for it."""
+        """Return whether the day waits for the server."""
         return self.until is None and self.since < day.to_ms and self.watermark < day.to_ms + settle_ms
 
 
 class ClosingStep(NamedTuple):
-    """What is to be closed next in a zone."""
+    """The next batch to close in a zone."""
 
     day: date
     interval: Interval
     names: list[str]
     """Servers whose day is closed in this step."""
     ends: bool
-    """Whether the day is closed for everyone after it."""
+    """Whether this step closes the day for the last of its servers."""
 
 
 class LateStep(NamedTuple):
-    """A server that was first heard of after days of its were closed, and some of those days."""
+    """A server that was discovered after days in which it ran were closed, and some of those days."""
 
     server: str
     days: list[date]
 
 
 def expected_servers(connection: Connection) -> list[ExpectedServer]:
-    """The servers that ever reported, by name."""
+    """Return the servers that ever reported, by name."""
     columns = (servers.c.server, servers.c.since, servers.c.watermark, servers.c.removed, servers.c.removed_at)
     query = select(*columns).where(servers.c.epoch > 0, servers.c.since.is_not(None)).order_by(servers.c.server)
     return [
@@ -88,12 +88,12 @@ def expected_servers(connection: Connection) -> list[ExpectedServer]:
 
 
 def servers_owing(expected: Sequence[ExpectedServer], day: Interval, settle_ms: int = 0) -> list[str]:
-    """The servers that owe figures of the day, or may: their watermark is not past its end, and what it settles."""
+    """Return the servers that owe or may owe figures of the day: their watermark is not `settle_ms` past its end."""
     return [item.server for item in expected if item.owes(day, settle_ms)]
 
 
 def is_accounting_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> bool:
-    """Whether there is an hour to sum up or a day to close."""
+    """Return whether there is an hour to sum or a day to close."""
     if find_unsummed(connection):
         return True
     expected = expected_servers(connection)
@@ -101,7 +101,7 @@ def is_accounting_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms:
 
 
 def advance_accounting(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> None:
-    """Sums up a batch of hours and closes a batch of days in each zone. To be called again while `is_due`."""
+    """Sum a batch of hours, or close a batch of days in each zone. Call it again while `is_accounting_due`."""
     behind = find_unsummed(connection)
     if behind:
         sum_hours(connection, behind)

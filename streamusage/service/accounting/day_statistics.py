@@ -1,4 +1,4 @@
-"""The statistics of one accounting day as the store has them now: figures, coverage, percentile and its samples."""
+"""Statistics of one accounting day as the store has them now: figures, coverage, percentile and its samples."""
 
 import zlib
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ _FEW_SERVERS = 50
 
 
 class DaySamples(NamedTuple):
-    """A day's traffic by the minute, and what is known of each of its five-minute samples."""
+    """A day's traffic by the minute, and the state of each of its five-minute samples."""
 
     minutes: MinuteTraffic
     flags: bytes
@@ -46,12 +46,12 @@ class DayStatistics(NamedTuple):
     """One server's day."""
 
     fields: dict[str, Any]
-    """The statistics as `GET /api/v1/daily` tells them."""
+    """The statistics as `GET /api/v1/daily` answers them."""
     samples: DaySamples
 
 
 def unpack_samples(kept: bytes, day: Interval) -> DaySamples:
-    """What `Samples.pack` made of the samples of that day."""
+    """Return the samples of the day that `DaySamples.pack` encoded."""
     content = zlib.decompress(kept)
     length = round_to_quarters(day).length_ms // SLOT_MS * 8
     return DaySamples(MinuteTraffic(content[:length], content[length : 2 * length]), content[2 * length :])
@@ -60,7 +60,7 @@ def unpack_samples(kept: bytes, day: Interval) -> DaySamples:
 def compute_day_statistics(
     connection: Connection, items: Sequence[CoveredServer], day: Interval
 ) -> dict[str, DayStatistics]:
-    """The day of each of these servers. Their pieces must be those of the day, or of a window around it."""
+    """Return the day of each of these servers. Their pieces must cover the day, or a window around it."""
     quarters = round_to_quarters(day)
     summed_to = {item.state.server: item.state.summed_to for item in items}
     found = load_hours(connection, quarters, summed_to, summed_to if len(items) <= _FEW_SERVERS else None)
@@ -68,7 +68,7 @@ def compute_day_statistics(
 
 
 def empty_day(day: Interval) -> DayStatistics:
-    """The day of a server of which nothing was known."""
+    """Return the day of a server without any figures."""
     length = round_to_quarters(day).length_ms
     silence = bytes(length // SLOT_MS * 8)
     coverage = {f"{state.value}_ms": 0 for state in Provenance}

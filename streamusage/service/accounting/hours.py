@@ -1,7 +1,7 @@
-"""Hours summed up from slots, so that days are quick to tell: kept exact in the transaction that moves the slots.
+"""Hourly rollups of slots, which make daily queries fast. The transaction that changes slots keeps them exact.
 
-Of every server the hours before its `summed_to` are summed; later slots are read as they are. A report that reaches
-back behind that instant sums the hours that it touches again. An hour without a slot has no row.
+Hours before a server's `summed_to` are summed; later slots are read as they are. A report of a slot before that
+instant sums the hour again. An hour without a slot has no row.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
 
 STEP_HOURS = 7 * 24
-"""The most hours of one server that are summed in one transaction."""
+"""The most hours of one server that one transaction sums."""
 STEP_SERVERS = 50
 
 _BATCH_SIZE = 300
@@ -47,7 +47,7 @@ _FORGET = PreparedStatement(delete(hours).where(hours.c.server == _SERVER, hours
 
 
 def _hours_within(*more: Any) -> tuple[PreparedStatement, PreparedStatement]:
-    """The hours of an interval, of every server and of those that are named."""
+    """Return the statements for the hours of an interval: of every server, and of named servers."""
     names: Any = bindparam("names", expanding=True)
     columns = (hours.c.server, hours.c.hour, hours.c.whole, hours.c.minutes_in, hours.c.minutes_out, *more)
     within = and_(hours.c.hour >= _FROM, hours.c.hour < _TO)
@@ -61,12 +61,12 @@ _WHOLE, _CUT = _hours_within(), _hours_within(hours.c.quarters)
 
 
 def hour_of(at_ms: int) -> int:
-    """The start of the UTC hour that holds the instant."""
+    """Return the start of the UTC hour that contains the instant."""
     return at_ms - at_ms % HOUR_MS
 
 
 def find_unsummed(connection: Connection) -> list[tuple[str, int, int]]:
-    """Some servers with hours that are over and not summed yet: (server, summed to, watermark)."""
+    """Return some servers with complete hours that are not summed yet: (server, summed to, watermark)."""
     query = (
         select(servers.c.server, servers.c.summed_to, servers.c.watermark)
         .where(servers.c.epoch > 0, servers.c.watermark >= servers.c.summed_to + HOUR_MS)
@@ -77,7 +77,7 @@ def find_unsummed(connection: Connection) -> list[tuple[str, int, int]]:
 
 
 def sum_hours(connection: Connection, behind: Iterable[tuple[str, int, int]]) -> None:
-    """Sums a step of each server's hours that are over: those before the hour that holds its watermark."""
+    """Sum a step of each server's complete hours: those before the hour of its watermark."""
     for server, summed_to, watermark in behind:
         over = hour_of(watermark)
         oldest = _OLDEST.rows(connection, of_server=server, from_ms=summed_to)[0].slot
@@ -89,7 +89,7 @@ def sum_hours(connection: Connection, behind: Iterable[tuple[str, int, int]]) ->
 
 
 def resum_hours(connection: Connection, server: str, touched_slots: Iterable[int], summed_to: int) -> None:
-    """Brings the summed hours that hold any of these slots up to date, but those whose slots are discarded."""
+    """Sum the hours of these slots again, except hours whose slots are discarded."""
     kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     for hour in sorted({hour_of(slot) for slot in touched_slots if kept_from <= hour_of(slot) and slot < summed_to}):
         _sum(connection, server, Interval(hour, hour + HOUR_MS))
@@ -98,9 +98,10 @@ def resum_hours(connection: Connection, server: str, touched_slots: Iterable[int
 def load_hours(
     connection: Connection, interval: Interval, summed_to: dict[str, int], only: Collection[str] | None
 ) -> dict[str, dict[int, HourRollup]]:
-    """The hours that the interval meets, by server and start: summed ones, and those still to be, from their slots.
+    """Return the hours that overlap the interval, by server and start. Hours not summed yet are computed from their
+    slots.
 
-    `summed_to` names the servers that may have any.
+    `summed_to` names the servers to return.
     """
     window = Interval(hour_of(interval.from_ms), -(-interval.to_ms // HOUR_MS) * HOUR_MS)
     found: dict[str, dict[int, HourRollup]] = {server: {} for server in summed_to}
@@ -145,7 +146,7 @@ def _sum(connection: Connection, server: str, interval: Interval) -> None:
 
 
 def load_slots(connection: Connection, names: Sequence[str], interval: Interval) -> dict[str, list[SlotRollup]]:
-    """The slots of these servers inside the interval, of every epoch."""
+    """Return the slots of these servers inside the interval, of every epoch."""
     counted: dict[tuple[str, int, int], tuple[dict[str, int], int]] = {}
     found: dict[str, list[SlotRollup]] = {}
     for start in range(0, len(names), _BATCH_SIZE):

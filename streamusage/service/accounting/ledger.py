@@ -1,9 +1,9 @@
-"""The ledger of closed days: a closed figure is written once and never again; what comes later is entered beside it.
+"""The ledger of closed days: a closed figure is written once and never again; later changes are recorded beside it.
 
-A day is closed for each server apart, in an account zone: by the rule `watermark`, by an operator, or `late` where the
-server was first heard of after the day was closed, so that all it brings is an adjustment. Whatever a report changes in
-a closed day is entered in the transaction that applies the report, so that the closed figure and the entries add up to
-what the slots say, always.
+A day is closed for each server separately, in an account zone: by the rule `watermark`, by an operator, or `late` if
+the server was discovered after the day was closed, so that everything it reports is an adjustment. The transaction
+that applies a report records what the report changes in a closed day, so the closed figure and its adjustments always
+add up to what the slots contain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,19 +28,19 @@ from streamusage.service.store.schema import adjustments, closed_days, counters,
 BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
 
 SUMS = ("connections", "bytes_in", "bytes_out", "view_time_ms")
-"""The figures whose differences mean something. Of the others the ledger keeps what they are from then on."""
+"""The figures that have meaningful differences. Of the others the ledger keeps the new value."""
 
 _BATCH_SIZE = 300
 _REVISION = counters.c.name == "closed"
 
 
 class ClosedDay(NamedTuple):
-    """A closed day as it is told."""
+    """A closed day as the API answers it."""
 
     server: str
     day: str
     statistics: dict[str, Any]
-    """The closed figures, with what closed them and what came later."""
+    """The closed figures, what closed them, and their adjustments."""
     samples: DaySamples | None
 
 
@@ -56,7 +56,7 @@ def close_day(
     watermarks: Mapping[str, int | None],
     now_ms: int,
 ) -> None:
-    """Closes the day of these servers with these figures."""
+    """Close the day of these servers with these figures."""
     revision = _take_revisions(connection, len(figures))
     rows = []
     for server, (fields, samples) in sorted(figures.items()):
@@ -90,7 +90,7 @@ def close_day(
 
 
 def record_adjustments(connection: Connection, server: str, touched: Interval, now_ms: int) -> None:
-    """Enters what changed in the closed days of a server that meet the touched time."""
+    """Record what changed in the server's closed days that overlap the touched time."""
     meets = and_(
         closed_days.c.server == server,
         closed_days.c.to_ms > touched.from_ms,
@@ -122,7 +122,7 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
 
 
 def difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """By how much the sums of a day moved."""
+    """Return by how much the sums of a day changed."""
     counted_after, counted_before = after["connections_by_protocol"], before["connections_by_protocol"]
     by_protocol = {
         name: moved
@@ -141,7 +141,7 @@ def load_closed_days(
     *,
     with_samples: bool = False,
 ) -> list[ClosedDay]:
-    """The closed days of a zone from `first` to `last`."""
+    """Return the closed days of a zone from `first` to `last`."""
     columns = [column for column in closed_days.c if with_samples or column.name != "samples"]
     query = select(*columns).where(
         closed_days.c.tz == tz.key, closed_days.c.day >= first.isoformat(), closed_days.c.day <= last.isoformat()
@@ -178,7 +178,7 @@ def _decode_closed_day(row: Any, with_samples: bool) -> ClosedDay:
 def list_adjustments(
     connection: Connection, tz: ZoneInfo, first: date, last: date, server: str | None
 ) -> list[dict[str, Any]]:
-    """The entries of the ledger for the days of a zone, as `GET /api/v1/adjustments` tells them."""
+    """Return the adjustments of the days of a zone as `GET /api/v1/adjustments` answers them."""
     query = select(adjustments).where(
         adjustments.c.tz == tz.key, adjustments.c.day >= first.isoformat(), adjustments.c.day <= last.isoformat()
     )
@@ -194,17 +194,18 @@ def list_adjustments(
 
 
 def closed_servers(connection: Connection, tz: ZoneInfo, day: date) -> set[str]:
-    """The servers whose day is closed."""
+    """Return the servers whose day is closed."""
     query = select(closed_days.c.server).where(closed_days.c.tz == tz.key, closed_days.c.day == day.isoformat())
     return set(connection.execute(query).scalars())
 
 
 def closed_until(connection: Connection, tz: ZoneInfo) -> int | None:
-    """Up to when every day of the zone is closed; `None` where none is."""
+    """Return the instant until which every day of the zone is closed; `None` if no day is."""
     return connection.execute(select(counters.c.value).where(counters.c.name == _pointer(tz))).scalar()
 
 
 def set_closed_until(connection: Connection, tz: ZoneInfo, upto_ms: int) -> None:
+    """Set the instant until which every day of the zone is closed."""
     moved = connection.execute(update(counters).where(counters.c.name == _pointer(tz)).values(value=upto_ms))
     if moved.rowcount == 0:
         connection.execute(insert(counters).values(name=_pointer(tz), value=upto_ms))
@@ -215,7 +216,7 @@ def _pointer(tz: ZoneInfo) -> str:
 
 
 def _take_revisions(connection: Connection, count: int) -> int:
-    """Takes `count` revisions and returns the one before the first of them."""
+    """Allocate `count` revisions and return the one before the first of them."""
     value = counters.c.value
     taken = connection.execute(update(counters).where(_REVISION).values(value=value + count).returning(value)).scalar()
     if taken is None:

@@ -1,10 +1,10 @@
-"""The rules by which a report becomes figures: values in, values out, no clock and no store of their own.
+"""The rules by which a report becomes figures: values in, values out, without clock and store.
 
-The store reads what `Stored` asks for, calls `judge` and `apply`, and writes `Applied`, all in one transaction; the
-acknowledgement is sent after its commit. Production and the simulation run this same code.
+The store loads the rows of `StoredRows`, calls `classify_report` and `apply_report`, and writes `AppliedReport`, all
+in one transaction; the acknowledgement is sent after its commit. Production and the simulation run this same code.
 
-What makes it exact: a report is applied whole or not at all; of a row the newest revision wins; what moves the totals
-is the difference between two versions of a row; coverage only ever grows at its end, the watermark.
+Four properties make it exact: a report is applied whole or not at all; the newest revision of a row wins; totals move
+by the difference between two versions of a row; coverage grows only at its end, the watermark.
 """
 
 from bisect import bisect_right
@@ -34,32 +34,32 @@ from streamusage.service.errors import ContradictionError
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service knows of one server, apart from its rows."""
+    """State of one server at the service, apart from its rows."""
 
     server: str
     role: Role = "standalone"
     epoch: int = 0
     """The active epoch; 0 before the first report."""
     life: str = ""
-    """The life of an agent's journal whose reports are taken."""
+    """The life of the agent's journal whose reports are accepted."""
     issued: int = 0
-    """The highest epoch number that was given out."""
+    """The highest epoch number that was issued."""
     acknowledged: int = 0
     """The revision of the active epoch up to which everything is applied."""
     since: int | None = None
     """When the server's accounting began."""
     watermark: int | None = None
-    """The instant before which the server owes nothing more."""
+    """The instant before which the server has reported everything."""
     baseline: Baseline | None = None
     sync_interval_ms: int = 10_000
     phase: AgentPhase = "online"
     last_sync_at: int | None = None
     clock_offset_ms: int = 0
-    """The agent's clock less the service's, at the last sync-up; travel time included."""
+    """The agent's clock minus the service's at the last sync, travel time included."""
     summed_to: int = 0
-    """Its hours before this instant are summed up; a report that reaches behind it sums them again."""
+    """Hours before this instant are summed; a report of an earlier slot sums its hour again."""
     closed_to: int = 0
-    """The end of its last closed day; what comes to a closed day is entered in the ledger."""
+    """The end of the last closed day; changes to a closed day are recorded in the ledger."""
 
     @property
     def late_after_ms(self) -> int:
@@ -71,7 +71,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LateFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a slot that came too late to be live: what backfilling added."""
+    """The part of a slot that arrived too late to be live: what backfilling added."""
 
     connections: dict[str, int] = {}
     bytes_in: int = 0
@@ -87,26 +87,28 @@ class StoredSlot(NamedTuple):
 
 
 class Piece(NamedTuple):
-    """Newly covered time of one slot, and how it came."""
+    """A piece of coverage: newly covered time and its provenance."""
 
     from_ms: int
     to_ms: int
     state: Provenance
     reason: str
     detected_at: int | None
-    """When the service could first know that something was missing; `None` for a live piece."""
+    """When the service could first detect that the time was missing; `None` for a live piece."""
     filled_at: int | None
-    """When the figures came; `None` for a live piece and for a lost one."""
+    """When the figures arrived; `None` for a live piece and for a lost one."""
 
 
 class SampleKey(NamedTuple):
+    """Key of a sample within one server."""
+
     slot: int
     scope: str
     name: str
 
 
 class StoredSample(NamedTuple):
-    """A sample row as the store holds it; one server's row is kept, whatever the epoch."""
+    """A sample row as the store holds it. A server has one row per key, whatever the epoch."""
 
     epoch: int
     row: SampleRow
@@ -114,7 +116,7 @@ class StoredSample(NamedTuple):
 
 
 class StoredRows(NamedTuple):
-    """The rows that a report touches, as they are now. Slots and sessions are those of the report's own epoch."""
+    """The stored rows that a report touches. Slots and sessions are those of the report's own epoch."""
 
     slots: Mapping[int, StoredSlot]
     sessions: Mapping[str, SessionRow]
@@ -122,7 +124,7 @@ class StoredRows(NamedTuple):
 
 
 class AppliedReport(NamedTuple):
-    """What to write. Every row here replaces the stored one of the same key."""
+    """The rows to write. Each replaces the stored row of the same key."""
 
     state: ServerState
     slots: Sequence[StoredSlot]
@@ -140,10 +142,10 @@ Verdict = Literal["apply", "duplicate", "hole", "sealed", "stale"]
 def next_epoch(
     state: ServerState, request: EpochRequest, viewers: Sequence[ViewerRow], now: int
 ) -> tuple[ServerState, EpochIssued]:
-    """Gives out an epoch number and the state to continue from.
+    """Return the state and the reply that issue an epoch number, with the state to continue from.
 
-    Only the counter of given-out numbers changes: a number has no effect until a report activates it, so that the
-    late request of a dead agent fences nobody. A journal that already has a number above the active one keeps it.
+    Only the counter of issued numbers changes: a number has no effect until a report activates it, so a late request
+    of a dead agent seals no epoch. A journal that already has a number above the active one keeps it.
     """
     keeps = request.epoch > state.epoch
     epoch = request.epoch if keeps else max(state.issued, state.epoch, request.epoch) + 1
@@ -154,9 +156,9 @@ def next_epoch(
 
 
 def classify_report(state: ServerState, report: Report) -> Verdict:
-    """Whether a report is to be applied, and if not, why.
+    """Return whether a report is to be applied and, if not, why.
 
-    `duplicate` is acknowledged like an applied one: all it says is here already.
+    A `duplicate` is acknowledged like an applied report: everything in it is stored already.
     """
     if report.epoch < state.epoch:
         return "sealed"
@@ -170,9 +172,10 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
 
 
 def apply_report(state: ServerState, report: Report, stored: StoredRows, now: int) -> AppliedReport:
-    """What a report that was judged `apply` changes. `now` is the service's clock, UTC milliseconds.
+    """Return the changes of a report that was classified as `apply`. `now` is the service's clock in UTC
+    milliseconds.
 
-    Raises `ContradictionError` where the report takes back something that was counted: nothing may be written then.
+    Raises `ContradictionError` if the report takes back something that was counted: nothing may be written then.
     """
     state = msgspec.structs.replace(state, role=report.role, sync_interval_ms=report.sync_interval_ms)
     pieces = _pieces(state, report.spans, now)
@@ -223,8 +226,8 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
 
 
 def _pieces(state: ServerState, spans: Sequence[SpanRow], now: int) -> list[Piece]:
-    """The time that the spans cover beyond the watermark, oldest first, however long it is: what came late of it and
-    what did not, cut at a slot boundary."""
+    """Return the time that the spans cover after the watermark, oldest first, however long it is. Late and timely
+    time are separated at a slot boundary."""
     pieces = []
     watermark = state.watermark or 0
     late_before = now - state.late_after_ms
@@ -252,8 +255,8 @@ def _piece(state: ServerState, span: SpanRow, part: Interval, now: int) -> Piece
 
 
 def _came_late(state: ServerState, slot: int, pieces: Sequence[Piece], ends: Sequence[int], now: int) -> bool:
-    """Whether what is new in a slot came too late to be live: judged by the time that it is about, the first of the
-    `pieces` in the slot."""
+    """Return whether the new figures of a slot arrived too late to be live. The first of the `pieces` inside the slot
+    decides."""
     first = bisect_right(ends, slot)
     new_from = slot + SLOT_MS
     if first < len(pieces):

@@ -1,8 +1,8 @@
-"""The figures of a stretch of one server's time, and how they add up: slots to hours, hours to days. Pure.
+"""Rollups of one server's time: slots to hours, hours to days. Pure.
 
-All of it is exact: sums are sums of whole numbers, a peak is the highest of its parts, and folding the hours of a day
-gives what folding its slots gives. Traffic is kept by the minute beside the sums, packed, so that servers can be added
-up minute by minute and a percentile can be taken of any stretch.
+Everything is exact: sums are sums of whole numbers, a peak is the highest of its parts, and folding the hours of a
+day gives the same as folding its slots. Traffic is also kept by the minute, packed, so that servers can be added
+minute by minute and a percentile can be taken of any interval.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,20 +14,20 @@ from streamusage.core.coverage import SLOT_MS, Interval
 
 HOUR_MS = 3_600_000
 QUARTER_MS = 900_000
-"""The finest step at which days of today's time zones begin."""
+"""The finest step at which days of present time zones begin."""
 MINUTES_OF_HOUR = HOUR_MS // SLOT_MS
 _LANE = 8
-"""Bytes that a packed minute takes: an unsigned number, lowest byte first."""
+"""Bytes of a packed minute: an unsigned number, lowest byte first."""
 
 RollupPeak = tuple[int, int]
-"""A peak: bits a second, and when its window ended."""
+"""A peak: bits per second, and when its window ended."""
 
 
 class Rollup(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one server did in a stretch of time, and which part of it came late.
+    """Figures of one server over an interval, and the part of them that arrived late.
 
-    It holds no cycles, nor do hours and minutes: a month of an estate has hundreds of thousands of them, and the
-    collector need not look for any.
+    Rollups, hours and minutes hold no reference cycles: a month of an estate has hundreds of thousands of them, so
+    they are exempt from garbage collection.
     """
 
     connections: dict[str, int] = {}
@@ -43,28 +43,28 @@ class Rollup(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class SlotRollup(NamedTuple):
-    """One epoch's figures of one slot."""
+    """The figures of one slot in one epoch."""
 
     slot: int
     figures: Rollup
 
 
 class MinuteTraffic(msgspec.Struct, frozen=True, gc=False):
-    """Bytes minute by minute, packed."""
+    """Bytes by the minute, packed."""
 
     bytes_in: bytes
     bytes_out: bytes
 
     def slice_minutes(self, first: int, count: int) -> "MinuteTraffic":
-        """`count` minutes from the one numbered `first`."""
+        """Return `count` minutes from number `first` on."""
         cut = slice(first * _LANE, (first + count) * _LANE)
         return MinuteTraffic(self.bytes_in[cut], self.bytes_out[cut])
 
 
 class HourRollup(msgspec.Struct, frozen=True, gc=False):
-    """The figures of one server's UTC hour: as a whole, by the quarter, and its traffic by the minute.
+    """Figures of one server's UTC hour: the whole, its quarters, and its traffic by the minute.
 
-    Without its quarters where it is of use as a whole only.
+    `quarters` is empty where only the whole hour is needed.
     """
 
     whole: Rollup
@@ -78,14 +78,14 @@ EMPTY_HOUR = HourRollup(
 
 
 def higher_peak(first: RollupPeak | None, other: RollupPeak | None) -> RollupPeak | None:
-    """The higher of two peaks; of equal ones the earlier."""
+    """Return the higher of two peaks; of equal peaks the earlier."""
     if first is None or other is None:
         return first or other
     return first if (first[0], -first[1]) >= (other[0], -other[1]) else other
 
 
 def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
-    """The figures of a server's time that is made of these parts."""
+    """Return the figures of the time that consists of these parts."""
     # A month of an estate adds up hundreds of thousands of parts: a figure at a time, which is what the interpreter
     # does fastest.
     parts = list(parts)
@@ -108,7 +108,7 @@ def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
 
 
 def _highest(peaks: list[RollupPeak]) -> RollupPeak | None:
-    """The highest peak; of equal ones the earliest."""
+    """Return the highest peak; of equal peaks the earliest."""
     if not peaks:
         return None
     most = max(peaks)[0]
@@ -116,7 +116,7 @@ def _highest(peaks: list[RollupPeak]) -> RollupPeak | None:
 
 
 def roll_up_hours(slots: Iterable[SlotRollup]) -> dict[int, HourRollup]:
-    """The hours that the slots of one server make, by their start. An hour without a slot is not there."""
+    """Return the hours of one server's slots, keyed by their start. An hour without a slot is absent."""
     by_hour: dict[int, list[SlotRollup]] = {}
     for slot in slots:
         by_hour.setdefault(slot.slot - slot.slot % HOUR_MS, []).append(slot)
@@ -135,7 +135,7 @@ def _hour(start: int, slots: Iterable[SlotRollup]) -> HourRollup:
 
 
 def roll_up_interval(hours: Mapping[int, HourRollup], interval: Interval) -> tuple[Rollup, MinuteTraffic]:
-    """The figures of an interval that begins and ends at a quarter, from the hours that it meets."""
+    """Return the figures of an interval whose ends are at quarters, from the hours that it overlaps."""
     parts: list[Rollup] = []
     minutes_in, minutes_out = [], []
     for start in range(interval.from_ms - interval.from_ms % HOUR_MS, interval.to_ms, HOUR_MS):
@@ -154,20 +154,23 @@ def roll_up_interval(hours: Mapping[int, HourRollup], interval: Interval) -> tup
 
 
 def round_to_quarters(interval: Interval) -> Interval:
-    """The interval with its ends at quarters. Midnights of zones are, but for Monrovia's of 1971."""
+    """Return the interval with its ends rounded up to quarters. Every zone's midnight is at a quarter, except
+    Monrovia's in 1971."""
     return Interval(-(-interval.from_ms // QUARTER_MS) * QUARTER_MS, -(-interval.to_ms // QUARTER_MS) * QUARTER_MS)
 
 
 def pack_minutes(minutes: Iterable[int]) -> bytes:
+    """Return the minutes as packed bytes."""
     return b"".join(count.to_bytes(_LANE, "little") for count in minutes)
 
 
 def unpack_minutes(minutes: bytes) -> list[int]:
+    """Return the minutes of packed bytes."""
     return memoryview(minutes).cast("Q").tolist() if _NATIVE else _unpacked(minutes)
 
 
 def sum_minutes(parts: Iterable[bytes], length: int) -> bytes:
-    """Several servers' packed minutes of one stretch, added up minute by minute; `length` minutes of them.
+    """Return the packed minutes of several servers, added minute by minute; `length` is the number of minutes.
 
     The packed minutes are added as one long number each: a minute's bytes never come near to filling its lane.
     """
@@ -176,7 +179,7 @@ def sum_minutes(parts: Iterable[bytes], length: int) -> bytes:
 
 
 def sum_runs(minutes: bytes, length: int) -> list[int]:
-    """The sums of each `length` minutes after the other, of packed minutes."""
+    """Return the sums of consecutive runs of `length` packed minutes."""
     number = int.from_bytes(minutes, "little")
     runs, summed = number, 1
     while 2 * summed <= length:  # the sums of twice as many are those of as many, and the same further on
@@ -196,7 +199,7 @@ _NATIVE = memoryview((1).to_bytes(_LANE, "little")).cast("Q")[0] == 1
 
 
 def statistics_fields(figures: Rollup) -> dict[str, Any]:
-    """The daily statistics that the figures come to, as `GET /api/v1/daily` tells them."""
+    """Return the daily statistics of the figures as `GET /api/v1/daily` answers them."""
     total = sum(figures.connections.values())
     return {
         "connections": total,

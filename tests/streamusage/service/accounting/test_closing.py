@@ -93,7 +93,7 @@ async def test_a_day_closes_once_every_server_is_past_its_end(tmp_path: Path) ->
 async def test_a_day_that_takes_several_steps_to_close_is_closed_for_everyone_with_their_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamusage.service.accounting.closing.SERVERS_AT_A_TIME", 1)
+    monkeypatch.setattr("streamusage.service.accounting.closing.SERVERS_PER_BATCH", 1)
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
         one, other = an_agent(estate), an_agent(estate, "origin-1")
         estate.clock.now = utc(2026, 11, 20, 23)
