@@ -1,4 +1,4 @@
-"""Carries out the rules of `apply` on the store: loads what they ask for, writes what they say, in one transaction."""
+"""Applies the rules to the store: loads the rows that they need and saves their result, in one transaction."""
 
 from hashlib import sha256
 from typing import NamedTuple
@@ -39,7 +39,7 @@ from streamusage.service.store.statements import PreparedStatement
 
 MAX_HELD_REPORTS = 100
 MAX_HELD_BYTES = 64 * 1024 * 1024
-"""How many reports of one server are kept aside, and how much of them; the first is kept whatever its size."""
+"""How many reports of one server are quarantined, and their total size; the first is kept whatever its size."""
 
 _REFUSED: dict[Verdict, str] = {
     "hole": "the report speaks since a revision that the service does not have; send again from the acknowledged one",
@@ -60,11 +60,11 @@ _CLOSE_HELD = PreparedStatement(
     )
     .values(open=0)
 )
-"""What was kept aside of a server and is brought by a later report."""
+"""Closes quarantined reports of a server whose content a later report delivered."""
 
 
 def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_ms: int) -> EpochIssued:
-    """Gives out an epoch number; without effect on what is accepted."""
+    """Issue an epoch number. This has no effect on which reports are accepted."""
     state, condition = load_state(connection, server)
     state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
     save_state(connection, state, condition)
@@ -72,7 +72,7 @@ def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_
 
 
 def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: int) -> Acknowledgement | Refusal:
-    """Applies a report whole, or says why not. One that contradicts what is counted is kept aside as `body`."""
+    """Apply a report whole, or return why not. A report that contradicts counted figures is quarantined as `body`."""
     state, condition = load_state(connection, report.server)
     verdict = classify_report(state, report)
     if verdict == "duplicate":
@@ -90,10 +90,10 @@ def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: i
 def quarantine_report(
     connection: Connection, server: str, body: bytes, reason: str, now_ms: int, report: Report | None = None
 ) -> Refusal:
-    """Keeps a report aside for an operator. The same one sent again is kept once.
+    """Keep a report for an operator. The same report sent again is kept once.
 
-    What one server can fill the store with in this way is bounded. Beyond that nothing is thrown away: the agent
-    keeps whatever was not acknowledged.
+    The space that one server can fill in this way is limited. Beyond the limit nothing is lost: the agent keeps what
+    was not acknowledged.
     """
     state, _ = load_state(connection, server)
     same = body if report is None else msgspec.json.encode(msgspec.structs.replace(report, sent_at=0, phase="online"))
@@ -128,14 +128,14 @@ def quarantine_report(
 
 
 class ConditionChange(NamedTuple):
-    """A server that stands otherwise in the store than it does at this time."""
+    """A server whose condition differs from the stored one."""
 
     server: str
     condition: ServerCondition
 
 
 def find_condition_changes(connection: Connection, now_ms: int, edge_timeout_ms: int) -> list[ConditionChange]:
-    """The servers whose figures became overdue or unreachable, or are so no longer."""
+    """Return the servers whose figures became overdue or unreachable, or are so no longer."""
     overdue = servers.c.watermark + LATE_AFTER_INTERVALS * servers.c.sync_interval_ms < now_ms
     silent = servers.c.last_sync_at + edge_timeout_ms < now_ms
     query = select(servers).where(
@@ -152,7 +152,7 @@ def find_condition_changes(connection: Connection, now_ms: int, edge_timeout_ms:
 
 
 def apply_condition_changes(connection: Connection, changes: list[ConditionChange], now_ms: int) -> None:
-    """Lets the live sessions of these servers stand as their servers do."""
+    """Save the conditions and refresh the live sessions of these servers."""
     for server, (owes, unreachable, _) in changes:
         values = {"owes": owes, "unreachable": int(unreachable)}
         connection.execute(update(servers).where(servers.c.server == server).values(values))
@@ -189,7 +189,7 @@ def _write(
 
 
 def _update_accounting(connection: Connection, before: ServerState, applied: AppliedReport, now_ms: int) -> None:
-    """Moves what was made of the slots already, where the report reaches back behind it: hours, and closed days."""
+    """Update hours and closed days if the report changes slots before their end."""
     touched = [stored.row.slot for stored in applied.slots]
     starts = [*touched, *(piece.from_ms for piece in applied.pieces)]
     if not starts or min(starts) >= max(before.summed_to, before.closed_to):

@@ -1,6 +1,6 @@
-"""Keeps `usage` in step with what the servers report of their publishes, in the transaction that brings the report.
+"""Keeps `usage` consistent with the publishes that servers report, in the transaction of the report.
 
-A record that was deleted stays deleted: later figures for it go to the orphan ledger.
+A deleted record stays deleted: later figures for it go to the orphan ledger.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -80,7 +80,7 @@ _OF_EDGES = PreparedStatement(
 
 
 class StreamStart(NamedTuple):
-    """A session, by the digest of its stream."""
+    """Key of a session: the digest of its stream, and its start time."""
 
     stream: bytes
     start_time: int
@@ -95,9 +95,9 @@ def write_sessions(
     late_before: int,
     now_ms: int,
 ) -> set[StreamStart]:
-    """Writes what a report says of publishes and returns the sessions that this touches.
+    """Write the publishes of a report and return the sessions that this touches.
 
-    SessionFigures of before `late_before` came too late to be live.
+    Figures from before `late_before` arrived too late to be live.
     """
     joined = _joined_before(connection, server, rows)
     touched: set[StreamStart] = set()
@@ -125,12 +125,12 @@ def write_sessions(
 
 
 def live_sessions(connection: Connection, server: str) -> set[StreamStart]:
-    """The sessions in which a publish of the server stands as live, whatever its epoch."""
+    """Return the sessions in which a publish of the server is stored as live, whatever its epoch."""
     return {StreamStart(bytes(stream), start_time) for stream, start_time in _LIVE.rows(connection, of_server=server)}
 
 
 def sessions_of(connection: Connection, server: str) -> set[StreamStart]:
-    """Every session that the server had a part in."""
+    """Return every session that the server had a part in."""
     query = select(server_sessions.c.stream, server_sessions.c.session_start).where(server_sessions.c.server == server)
     return {StreamStart(bytes(stream), start_time) for stream, start_time in connection.execute(query.distinct())}
 
@@ -143,10 +143,11 @@ def refresh_records(
     backfilled: Collection[bytes] = (),
     forget_max: bool = False,
 ) -> None:
-    """Brings the usage records of these sessions up to date; a record whose figures stay the same is left alone.
+    """Update the usage records of these sessions. A record whose figures stay the same is not written.
 
-    Of streams in `backfilled` samples came late: how many watched at one time on several servers is looked up in them.
-    With `forget_max` the maximum is counted anew, since what it was counted from may no longer be accounted for.
+    For streams in `backfilled` samples arrived late: the number of simultaneous subscribers on several servers is
+    computed from them. With `forget_max` the maximum is computed again, because its sources may no longer be
+    accounted for.
     """
     for keys in _batches(sorted(touched), _BATCH_SIZE):
         _refresh(connection, keys, now_ms, backfilled, forget_max)
@@ -201,8 +202,8 @@ def _refresh(
 
 
 def _seen_together(connection: Connection, key: StreamStart, parts: Sequence[Row[Any]]) -> int:
-    """The most subscribers at the end of one slot over all of the session's servers, by their samples. Only slots that
-    lie within the session: samples are of a stream, not of a publish."""
+    """Return the most subscribers at the end of one slot over all of the session's servers, by their samples. Only
+    slots within the session count: samples belong to a stream, not to a publish."""
     by_server = {row.server for row in parts}
     if len(by_server) < 2:
         return 0
@@ -224,7 +225,8 @@ def _seen_together(connection: Connection, key: StreamStart, parts: Sequence[Row
 def _joined_before(
     connection: Connection, server: str, rows: Sequence[SessionRow]
 ) -> dict[tuple[str, bytes], tuple[int, int]]:
-    """By publish and stream: whether it anchors and which session it is part of, as first decided in any epoch."""
+    """Return by publish and stream: whether it anchors and which session it is part of, as first decided in any
+    epoch."""
     decided: dict[tuple[str, bytes], tuple[int, int]] = {}
     for batch in _batches([row.publish_id for row in rows], _BATCH_SIZE):
         for publish_id, stream, anchors, session_start in _JOINED_BEFORE.rows(connection, of_server=server, keys=batch):
@@ -246,7 +248,7 @@ def _anchors(connection: Connection, stream: bytes) -> list[Anchor]:
 
 
 def _streams_of_edges(connection: Connection, sessions: Sequence[StreamStart]) -> set[bytes]:
-    """The streams among these of which an edge reported a publish: mostly none."""
+    """Return which of these streams have a publish that an edge reported: mostly none."""
     found: set[bytes] = set()
     for batch in _batches(sorted({key.stream for key in sessions}), _BATCH_SIZE):
         found |= {bytes(row.stream) for row in _OF_EDGES.rows(connection, keys=batch)}
@@ -254,9 +256,9 @@ def _streams_of_edges(connection: Connection, sessions: Sequence[StreamStart]) -
 
 
 def _rejoin(connection: Connection, session: StreamStart) -> set[StreamStart]:
-    """Lets edges' publishes that came before their session's anchor join it; returns the sessions they left.
+    """Let edges' publishes that arrived before their session's anchor join it; return the sessions that they left.
 
-    One whose record was deleted stays where it is: joining would bring deleted figures back.
+    A publish whose record was deleted stays where it is: joining would restore deleted figures.
     """
     candidates = connection.execute(
         select(

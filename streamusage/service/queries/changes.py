@@ -1,4 +1,4 @@
-"""Reads what changed or was deleted since a cursor, oldest change first, in pages."""
+"""Queries what changed or was deleted since a cursor, oldest change first, in pages."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
@@ -27,14 +27,14 @@ _DELETED_AFTER = PreparedStatement(
 
 
 class ChangedRecord(WireRecord, frozen=True):
-    """A usage record and how its newest figures came."""
+    """A usage record and the provenance of its newest figures."""
 
     live: bool
     provenance: str
 
 
 class Deleted(msgspec.Struct, frozen=True):
-    """The key of a record that is no more."""
+    """The key of a deleted record."""
 
     scope: str
     name: str
@@ -53,7 +53,7 @@ class ChangesPage(msgspec.Struct, frozen=True):
 
 
 def changes_since(connection: Connection, cursor_text: str | None, limit: int, now_ms: int) -> ChangesPage:
-    """The page after the cursor; from the beginning, with `reset`, where the cursor is not of this store's history."""
+    """Return the page after the cursor. If the cursor is not of this store's history, begin again with `reset`."""
     newest = last_change(connection) or 0
     cursor = parse_cursor(cursor_text) if cursor_text else None
     reset = bool(cursor_text) and (cursor is None or not is_valid_cursor(connection, cursor))

@@ -1,4 +1,4 @@
-"""Reads servers and their coverage from the store, and folds them into what the API answers."""
+"""Queries servers and their coverage, in the shapes that the API answers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _PHASES = msgspec.json.Decoder(list[PhaseChange])
 
 
 def list_servers(connection: Connection, now_ms: int) -> list[dict[str, Any]]:
-    """The servers as `GET /api/v1/servers` tells them."""
+    """Return the servers as `GET /api/v1/servers` answers them."""
     active = dict(
         connection.execute(
             select(server_sessions.c.server, func.sum(server_sessions.c.active))
@@ -39,7 +39,7 @@ def list_servers(connection: Connection, now_ms: int) -> list[dict[str, Any]]:
 def list_coverage(
     connection: Connection, from_ms: int, to_ms: int, now_ms: int, server: str | None
 ) -> list[dict[str, Any]]:
-    """The servers' spans inside the window as `GET /api/v1/coverage` tells them."""
+    """Return the servers' spans inside the window as `GET /api/v1/coverage` answers them."""
     only = None if server is None else [server]
     late_slots = _late_slots(connection, slot_of(from_ms), to_ms, only)
     outages_of = _outages(connection, from_ms, to_ms, only)
@@ -72,7 +72,7 @@ def list_coverage(
 
 
 def provenance_of_server(item: CoveredServer, now_ms: int) -> Provenance:
-    """How the newest figures of a server came."""
+    """Return the provenance of a server's newest figures."""
     newest = item.pieces[-1].state if item.pieces else Provenance.LIVE
     return newest if newest != Provenance.LIVE or not is_overdue(item.state, now_ms) else Provenance.MISSING
 
@@ -103,7 +103,7 @@ def _server_answer(row: Row[Any], active: int, now_ms: int) -> dict[str, Any]:
 def _outages(
     connection: Connection, from_ms: int, to_ms: int, only: Sequence[str] | None
 ) -> dict[str, list[dict[str, Any]]]:
-    """What the agents told of their outages that meet the window, by server, oldest first."""
+    """Return the outages that agents reported and that overlap the window, by server, oldest first."""
     query = select(outages).where(outages.c.to_ms >= from_ms, outages.c.from_ms < to_ms).order_by(outages.c.from_ms)
     if only is not None:
         query = query.where(outages.c.server.in_(only))
@@ -125,7 +125,7 @@ def _outages(
 def _late_slots(
     connection: Connection, from_slot: int, to_ms: int, only: Sequence[str] | None
 ) -> dict[str, list[LateSlot]]:
-    """The slots, by server, that hold anything of a gap: all epochs of a slot taken combined."""
+    """Return the slots that contain any part of a gap, by server. All epochs of a slot are combined."""
     not_live = (
         select(spans.c.server)
         .where(

@@ -1,4 +1,4 @@
-"""Daily statistics: closed days as they were closed, open ones from what is stored now, in any time zone."""
+"""Daily statistics in any time zone: closed days as they were closed, open ones from the rows stored now."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
@@ -17,7 +17,7 @@ from streamusage.service.store.coverage_rows import load_covered_servers
 
 
 class ServerDay(NamedTuple):
-    """One server's day as it is told, and its samples: for a closed day only where they were asked for."""
+    """One server's day and its samples; a closed day has samples only if they were requested."""
 
     server: str
     day: date
@@ -35,7 +35,8 @@ def list_daily_statistics(
     account_zones: Collection[str] = (),
     settle_ms: int = 0,
 ) -> list[dict[str, Any]]:
-    """The servers' days as `GET /api/v1/daily` tells them, by day and server; only days in which a server ran."""
+    """Return the servers' days as `GET /api/v1/daily` answers them, by day and server; only days in which a server
+    ran."""
     return [
         {"server": item.server, "day": item.day.isoformat(), "tz": tz.key, **item.statistics}
         for item in iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)
@@ -54,7 +55,7 @@ def iterate_days(
     *,
     with_samples: bool = False,
 ) -> Iterator[ServerDay]:
-    """The servers' days, by day and server; each is worked out when it is its turn."""
+    """Yield the servers' days, by day and server. Each is computed when it is reached."""
     only = None if server is None else [server]
     expected = expected_servers(connection)
     kept_from = read_counter(connection, SLOTS_KEPT_FROM)
@@ -94,7 +95,7 @@ def iterate_days(
 def _open(
     expected: Sequence[ExpectedServer], closed: Collection[str], day: Interval, now_ms: int, server: str | None
 ) -> set[str]:
-    """The servers that ran in the day and whose day is not closed."""
+    """Return the servers that ran in the day and whose day is not closed."""
     if day.from_ms > now_ms or not day.length_ms:
         return set()
     return {

@@ -1,8 +1,8 @@
-"""Daily statistics added up: by server, role or the whole estate, a row a day or a month.
+"""Daily statistics added up by server, role or the whole estate, one row per day or month.
 
-Closed days go in as they were closed. Counts, traffic and view time add. The peak of member server is the highest of its
-days; of several it is the highest minute of their traffic together, never a sum of peaks. The percentile is taken of
-the five-minute samples of the whole row; a sample of several servers counts where none that ran has a gap in it.
+Closed days count as they were closed. Counts, traffic and view time add up. The peak of one server is the highest of
+its days; of several servers it is the highest minute of their combined traffic, never a sum of peaks. The percentile
+is taken of the five-minute samples of the whole row; a combined sample counts if no server that ran has a gap in it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -25,7 +25,7 @@ GROUPS = ("server", "role", "all")
 
 
 class _CombinedDay(NamedTuple):
-    """What several servers did in member day, minute by minute."""
+    """The traffic of several servers in one day, added minute by minute."""
 
     peak_in: RollupPeak | None
     peak_out: RollupPeak | None
@@ -35,7 +35,7 @@ class _CombinedDay(NamedTuple):
 
 
 class _Row:
-    """A sum in the making: fed a day after the other."""
+    """A sum under construction; days are added one after the other."""
 
     def __init__(self, period: str, group: str) -> None:
         self.period, self.group = period, group
@@ -116,7 +116,7 @@ def list_daily_sums(
     group: str,
     settle_ms: int = 0,
 ) -> list[dict[str, Any]]:
-    """The sums as `GET /api/v1/daily/sums` tells them, by period and group."""
+    """Return the sums as `GET /api/v1/daily/sums` answers them, by period and group."""
     roles = dict(connection.execute(select(servers.c.server, servers.c.role)).all())
     rows: dict[tuple[str, str], _Row] = {}
     days = iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms, with_samples=True)

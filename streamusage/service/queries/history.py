@@ -1,7 +1,7 @@
 """Subscribers of a stream over time: the servers added up per slot, then folded to steps.
 
-A slot's figure is null where nothing is known of it. Where some servers' figures are known and others' are not, it is
-what is known, and its state says that it is not all.
+A slot's figure is null if nothing is known of it. If the figures of some servers are known and others are not, it is
+the known part, and its state shows that it is incomplete.
 """
 
 from collections.abc import Iterable
@@ -21,13 +21,13 @@ from streamusage.service.store.schema import samples, server_sessions, servers, 
 
 KNOWN = frozenset({Provenance.LIVE, Provenance.BACKFILLED, Provenance.PARTIAL})
 MAX_HISTORY_DAYS = 400
-"""How much time is known of at once: each of its minutes is looked at."""
+"""The longest window of a query: the work grows with every minute."""
 AHEAD_MS = 3_600_000
-"""How far beyond now there may be anything to tell: an agent's clock may be ahead."""
+"""How far after now samples may be: an agent's clock may be ahead."""
 
 
 class Point(NamedTuple):
-    """Subscribers in point slot or step."""
+    """Subscribers in one slot or step."""
 
     at: int
     active: int | None
@@ -36,7 +36,10 @@ class Point(NamedTuple):
 
 
 def known_window(connection: Connection, window: Interval, now_ms: int) -> Interval:
-    """The part of a window of which there may be samples: of discarded ones nothing is known, which is no zero."""
+    """Return the part of a window for which samples may exist: discarded samples are unknown, not zero.
+
+    Raises `WindowTooLongError`.
+    """
     known = window.clip(read_counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
     if known.length_ms > MAX_HISTORY_DAYS * 86_400_000:
         raise WindowTooLongError(f"a query covers at most {MAX_HISTORY_DAYS} days; make the window shorter")
@@ -46,7 +49,8 @@ def known_window(connection: Connection, window: Interval, now_ms: int) -> Inter
 def stream_history(
     connection: Connection, stream: StreamId, window: Interval, step_ms: int, now_ms: int
 ) -> dict[str, Any]:
-    """The stream's history as `GET /api/v1/streams/{scope}/{name}/history` tells it. The window is cut at steps."""
+    """Return the stream's history as `GET /api/v1/streams/{scope}/{name}/history` answers it. `window` begins at a
+    multiple of `step_ms`."""
     key = stream_key(stream.scope, stream.name)
     known = known_window(connection, window, now_ms)
     sampled: dict[str, dict[int, tuple[int, int]]] = {}
@@ -86,7 +90,7 @@ def stream_history(
 
 
 def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) -> dict[int, Point]:
-    """One server's slots: the sample where there is point, zero for a covered slot without, null for unknown."""
+    """Return one server's slots: the sample if there is one, zero for a covered slot without, null for unknown."""
     states: dict[int, list[Provenance]] = {}
     for piece in pieces:
         for slot in range(slot_of(piece.from_ms), piece.to_ms, SLOT_MS):
@@ -100,7 +104,7 @@ def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) 
 
 
 def sum_points(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
-    """The servers' slots added up; the state is that of the server that an operator must hear of first."""
+    """Return the servers' slots added up. The state is the worst of the servers'."""
     total: dict[int, Point] = {}
     for points in by_server:
         for slot, point in points.items():
@@ -110,7 +114,7 @@ def sum_points(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
 
 
 def fold_to_steps(slots: dict[int, Point], window: Interval, step_ms: int) -> list[Point]:
-    """Steps over the window: the newest active figure known in each, the highest, and the worst state."""
+    """Return the steps of the window: the newest known active figure in each, the highest, and the worst state."""
     by_step: dict[int, list[Point]] = {}
     for slot in sorted(slots):
         if window.from_ms <= slot < window.to_ms:

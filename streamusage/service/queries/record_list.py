@@ -1,6 +1,6 @@
-"""The documented list of all records, kept encoded: each answer costs what changed since the one before.
+"""The documented list of all records, cached encoded: each answer costs what changed since the previous one.
 
-Records are kept in buckets by their stream's digest. A change re-reads the buckets it falls in, nothing else.
+Records are cached in buckets by their stream's digest. A change reads only the buckets again that it falls in.
 """
 
 import gzip
@@ -28,7 +28,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 class ListVersion(NamedTuple):
-    """Which state of the store a list shows. Two that are equal show the same."""
+    """The state of the store that a list shows. Equal versions show equal lists."""
 
     life: str
     change: int
@@ -39,11 +39,12 @@ class ListVersion(NamedTuple):
 
 
 def list_version(connection: Connection) -> ListVersion:
+    """Return the version that a list of this snapshot has."""
     return ListVersion(newest_life(connection), last_change(connection) or 0)
 
 
 class RecordList:
-    """The newest list that was asked for, safe to ask from several threads."""
+    """The newest requested list. Safe for several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,7 +53,7 @@ class RecordList:
         self._bodies: dict[str, bytes] = {}
 
     def body(self, connection: Connection, encoding: str) -> tuple[ListVersion, bytes]:
-        """The JSON array as it stands in the connection's snapshot, packed as `encoding` says."""
+        """Return the JSON array of the connection's snapshot, compressed as `encoding` names."""
         version = list_version(connection)
         with self._lock:
             if version != self._version:
@@ -93,7 +94,7 @@ class RecordList:
 
 
 def compress_body(body: bytes, encoding: str) -> bytes:
-    """The body in a content coding: `gzip`, `zstd`, or none."""
+    """Return the body in a content coding: `gzip`, `zstd`, or none."""
     if encoding == "zstd":
         return zstandard.ZstdCompressor(level=3).compress(body)
     if encoding == "gzip":

@@ -1,7 +1,7 @@
-"""Change numbers and cursors: what a console has seen of the store, and whether that still means anything.
+"""Change numbers and cursors: which state of the store a console has seen, and whether its cursor is still valid.
 
-Every change of a usage record or tombstone has a number of its own, one higher than the one before, given in the
-transaction that makes the change. A cursor is opaque to its holder.
+Every change of a usage record or tombstone has its own number, one higher than the previous, allocated in the
+transaction that makes the change. A cursor is opaque to its holder. A life is one start of a service on the store.
 """
 
 import secrets
@@ -30,7 +30,8 @@ SAMPLES_KEPT_FROM = "samples_kept_from"
 
 
 class ChangeCursor(NamedTuple):
-    """Everything up to `change` was seen, in the life of that name; tombstones up to `deletes_from` do not matter."""
+    """Everything up to `change` was seen in the life `life`; tombstones up to `deletes_from` are irrelevant to the
+    holder."""
 
     life: str
     change: int
@@ -41,7 +42,7 @@ class ChangeCursor(NamedTuple):
 
 
 def parse_cursor(text: str) -> ChangeCursor | None:
-    """The cursor that `str` made; `None` for any other text."""
+    """Return the cursor that `str` encoded; `None` for any other text."""
     life, *numbers = text.split(".")
     try:
         change, deletes_from = (int(number, 16) for number in numbers)
@@ -52,33 +53,34 @@ def parse_cursor(text: str) -> ChangeCursor | None:
 
 
 def last_change(connection: Connection) -> int | None:
-    """The number of the newest change; `None` in a store that is just being made."""
+    """Return the number of the newest change; `None` in a store that is being created."""
     rows = _COUNTER.rows(connection, of_name="change")
     return int(rows[0].value) if rows else None
 
 
 def allocate_changes(connection: Connection, count: int) -> int:
-    """Takes `count` numbers and returns the one before the first of them."""
+    """Allocate `count` change numbers and return the one before the first of them."""
     return int(_TAKE_CHANGES.rows(connection, more=count)[0].value) - count
 
 
 def read_counter(connection: Connection, name: str) -> int:
-    """A number that the store keeps; 0 where it was never put."""
+    """Return a counter of the store; 0 if it was never set."""
     rows = _COUNTER.rows(connection, of_name=name)
     return int(rows[0].value) if rows else 0
 
 
 def set_counter(connection: Connection, name: str, value: int) -> None:
+    """Set a counter of the store."""
     upsert(connection, counters, [{"name": name, "value": value}])
 
 
 def raise_counter(connection: Connection, name: str, value: int) -> None:
-    """Puts the number where it is above the one that is kept."""
+    """Set the counter if the value is above the stored one."""
     set_counter(connection, name, max(value, read_counter(connection, name)))
 
 
 def forget_tombstones(connection: Connection, where: ColumnElement[bool]) -> None:
-    """Forgets deletes. A cursor that has not seen them all starts over from then on."""
+    """Delete tombstones. A cursor that has not seen all of them is invalid afterwards."""
     newest = connection.execute(select(func.max(tombstones.c.change)).where(where)).scalar()
     if newest is not None:
         raise_counter(connection, TOMBSTONES_FORGOTTEN, newest)
@@ -86,7 +88,7 @@ def forget_tombstones(connection: Connection, where: ColumnElement[bool]) -> Non
 
 
 def begin_life(connection: Connection, now_ms: int) -> None:
-    """Notes that a service starts on this store; cursors name the life in which they were given."""
+    """Record that a service starts on this store. Cursors name the life in which they were issued."""
     if last_change(connection) is None:
         connection.execute(insert(counters).values(name="change", value=0))
     before = connection.execute(select(func.max(lives.c.number))).scalar() or 0
@@ -101,15 +103,15 @@ def begin_life(connection: Connection, now_ms: int) -> None:
 
 
 def newest_life(connection: Connection) -> str:
-    """The life that cursors are given in now."""
+    """Return the life in which cursors are issued now."""
     return str(_NEWEST_LIFE.rows(connection)[0].life)
 
 
 def is_valid_cursor(connection: Connection, cursor: ChangeCursor) -> bool:
-    """Whether the store is the one that gave the cursor, or grew out of it.
+    """Return whether this store issued the cursor, or is a continuation of the store that did.
 
-    A copy that was taken during the cursor's life and put back later went on, in another life, from an earlier
-    change: what the cursor saw beyond that never happened there.
+    A copy that was taken during the cursor's life and restored later continued from an earlier change, in another
+    life: the changes that the cursor saw after that point do not exist in it.
     """
     lives_then = _LIFE.rows(connection, of_life=cursor.life)
     if not lives_then or cursor.change > (last_change(connection) or 0):

@@ -15,18 +15,18 @@ from streamusage.service.store.server_rows import piece_of_row, state_of_row
 
 
 class CoveredServer(NamedTuple):
-    """A server that reported at least once, and what of its time is accounted for inside a window."""
+    """A server that reported at least once, and its coverage inside a window."""
 
     state: ServerState
-    """Its `since` is no earlier than what retention left."""
+    """Its `since` is not before the time that retention discarded."""
     pieces: list[Piece]
-    """Stored and owed, oldest first, not merged."""
+    """Stored and owed pieces, oldest first, not merged."""
 
 
 def load_covered_servers(
     connection: Connection, from_ms: int, to_ms: int, now_ms: int, only: Sequence[str] | None = None
 ) -> list[CoveredServer]:
-    """The servers by name, each with its pieces that meet the window. `only` names those that are wanted."""
+    """Return the servers by name, each with the pieces that overlap the window. `only` restricts the servers."""
     query = select(servers).where(servers.c.epoch > 0).order_by(servers.c.server)
     pieces_query = select(spans).where(spans.c.to_ms > from_ms, spans.c.from_ms < to_ms).order_by(spans.c.from_ms)
     if only is not None:

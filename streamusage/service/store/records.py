@@ -1,4 +1,4 @@
-"""Usage records in the store: reading them, deleting them for good, and taking in those that were exported.
+"""Usage records in the store: reading them, deleting them permanently, and importing exported ones.
 
 A key is in `usage` or in `tombstones`, never in both.
 """
@@ -27,7 +27,7 @@ WIRE_COLUMNS = (
     usage.c.total_subscribers,
     usage.c.updated,
 )
-"""The record's fields in wire order."""
+"""The record's columns in wire order."""
 
 FINAL_REASONS = ("deleted", "discarded")
 """The reasons of tombstones that no report replaces by a record again."""
@@ -52,13 +52,13 @@ class WireRecord(msgspec.Struct, frozen=True):
 
 
 def encode_stream_records(connection: Connection, stream: StreamId) -> bytes | None:
-    """The records of one stream, newest first, as a JSON array; `None` where there are none."""
+    """Return the records of one stream, newest first, as a JSON array; `None` if there are none."""
     body = _array(connection, _of_stream(stream))
     return None if body == b"[]" else body
 
 
 def delete_session(connection: Connection, key: SessionKey, actor: str, now_ms: int) -> UsageRecord | None:
-    """Deletes one record for good and returns it; `None` where there is none."""
+    """Delete one record permanently and return it; return `None` if it does not exist."""
     of_session = and_(_of_stream(StreamId(key.scope, key.name)), usage.c.start_time == key.start_time)
     row = connection.execute(select(*WIRE_COLUMNS).where(of_session)).first()
     if row is None:
@@ -70,7 +70,7 @@ def delete_session(connection: Connection, key: SessionKey, actor: str, now_ms: 
 
 
 def delete_stream(connection: Connection, stream: StreamId, actor: str, now_ms: int) -> int:
-    """Deletes the records of one stream for good; says how many there were."""
+    """Delete the records of one stream permanently and return how many there were."""
     count = replace_with_tombstones(connection, _of_stream(stream), "deleted", now_ms)
     if count:
         record_audit(connection, actor, "delete stream", now_ms, records=count, stream=stream)
@@ -78,14 +78,14 @@ def delete_stream(connection: Connection, stream: StreamId, actor: str, now_ms: 
 
 
 def delete_all(connection: Connection, actor: str, now_ms: int) -> int:
-    """Deletes every record for good; says how many there were."""
+    """Delete every record permanently and return how many there were."""
     count = replace_with_tombstones(connection, true(), "deleted", now_ms)
     record_audit(connection, actor, "delete all", now_ms, records=count)
     return count
 
 
 def import_records(connection: Connection, records: Sequence[UsageRecord], actor: str, now_ms: int) -> int:
-    """Takes in the records whose key is not there yet, deleted ones included; says how many those were."""
+    """Import the records whose key is not stored, deleted keys included, and return how many were imported."""
     imported = 0
     for batch in _batches(records, _KEYS_PER_BATCH):
         new: dict[tuple[bytes, int], UsageRecord] = {}
@@ -126,7 +126,7 @@ def _array(connection: Connection, where: ColumnElement[bool]) -> bytes:
 
 
 def replace_with_tombstones(connection: Connection, where: ColumnElement[bool], reason: str, now_ms: int) -> int:
-    """Puts a tombstone in the place of each of these records; says how many there were."""
+    """Replace each of these records by a tombstone and return how many there were."""
     count = connection.execute(select(func.count()).select_from(usage).where(where)).scalar_one()
     if count:
         change = allocate_changes(connection, count)

@@ -1,7 +1,7 @@
 """The store's tables, the same on SQLite and PostgreSQL. Every change here needs a revision under `migrations/`.
 
 Counts, bytes and times are whole numbers in 64-bit columns; times are UTC milliseconds. Flags are 0 or 1. A stream is
-indexed by its digest (`stream_key`): names may be longer than an index entry can be.
+indexed by its digest (`stream_key`), because names may be longer than an index entry.
 """
 
 from hashlib import blake2b
@@ -26,7 +26,7 @@ def _text(name: str, *, key: bool = False, default: str | None = None) -> Column
 
 
 def stream_key(scope: str, name: str) -> bytes:
-    """The digest that stands for a stream in keys and indexes; two streams never share one."""
+    """Return the digest that identifies a stream in keys and indexes."""
     scope_bytes = scope.encode()
     return blake2b(b"%d:%b%b" % (len(scope_bytes), scope_bytes, name.encode()), digest_size=16).digest()
 

@@ -1,4 +1,4 @@
-"""A server's state and rows between the store and the types that the rules of `apply` work with."""
+"""Converts a server's state and rows between the store and the types of the rules."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
@@ -70,18 +70,18 @@ _LAST_SPAN = PreparedStatement(select(spans).where(spans.c.server == _SERVER).or
 
 
 class ServerCondition(NamedTuple):
-    """How a server stands in the figures of its sessions."""
+    """The condition of a server that affects the figures of its sessions."""
 
     owes: str = ""
     """`missing` or `held` while its figures are overdue."""
     unreachable: bool = False
-    """Silent beyond the edge timeout: its active subscribers count as lost."""
+    """Silent for longer than the edge timeout: its active subscribers count as lost."""
     removed: str = ""
-    """`in order` or `by force`; empty while it is part of the estate."""
+    """`in order` or `by force`; empty while the server is part of the estate."""
 
 
 def load_state(connection: Connection, server: str) -> tuple[ServerState, ServerCondition]:
-    """The server's state and how it stands; those of a new server where it never reported."""
+    """Return the server's state and condition; those of a new server if it never reported."""
     rows = _STATE.rows(connection, of_server=server)
     return (
         (state_of_row(rows[0]), condition_of_row(rows[0])) if rows else (ServerState(server=server), ServerCondition())
@@ -89,7 +89,7 @@ def load_state(connection: Connection, server: str) -> tuple[ServerState, Server
 
 
 def state_of_row(row: Row[Any]) -> ServerState:
-    """The state in a row of `servers`."""
+    """Return the state in a row of `servers`."""
     values = {name: getattr(row, name) for name in _STATE_FIELDS}
     if row.baseline is not None:
         values["baseline"] = _BASELINE.decode(row.baseline)
@@ -97,11 +97,12 @@ def state_of_row(row: Row[Any]) -> ServerState:
 
 
 def condition_of_row(row: Row[Any]) -> ServerCondition:
-    """How the server in a row of `servers` stands."""
+    """Return the condition in a row of `servers`."""
     return ServerCondition(row.owes, bool(row.unreachable), row.removed)
 
 
 def save_state(connection: Connection, state: ServerState, condition: ServerCondition) -> None:
+    """Write the server's row."""
     values = {name: getattr(state, name) for name in _STATE_FIELDS}
     values |= {"owes": condition.owes, "unreachable": int(condition.unreachable), "removed": condition.removed}
     if state.baseline is not None:
@@ -110,7 +111,7 @@ def save_state(connection: Connection, state: ServerState, condition: ServerCond
 
 
 def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
-    """The viewer connections of the server that are open and counted already."""
+    """Return the open viewer connections of the server, all of which are counted already."""
     return [
         ViewerRow(
             viewer_id=row.viewer_id,
@@ -128,13 +129,14 @@ def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
 
 
 def load_stored_rows(connection: Connection, report: Report) -> StoredRows:
-    """The rows that a report touches, as they are now."""
+    """Return the stored rows that a report touches."""
     return StoredRows(
         _load_slots(connection, report), _load_sessions(connection, report), _load_samples(connection, report)
     )
 
 
 def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence[StoredSlot]) -> None:
+    """Write the slots and their connections by protocol."""
     upsert(connection, slots, [_slot_columns(server, epoch, slot) for slot in stored])
     upsert(
         connection,
@@ -155,7 +157,7 @@ def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence
 
 
 def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) -> None:
-    """Adds newly covered time to the server's spans; the last span grows where the new time is of its kind."""
+    """Add newly covered time to the server's spans. The last span is extended if the new time is of the same kind."""
     if not pieces:
         return
     grown = [piece_of_row(row) for row in _LAST_SPAN.rows(connection, of_server=server)]
@@ -174,6 +176,7 @@ def piece_of_row(row: Row[Any]) -> Piece:
 
 
 def save_samples(connection: Connection, server: str, stored: Sequence[StoredSample]) -> None:
+    """Write the samples."""
     upsert(
         connection,
         samples,
@@ -194,6 +197,7 @@ def save_samples(connection: Connection, server: str, stored: Sequence[StoredSam
 
 
 def save_viewers(connection: Connection, server: str, opened: Sequence[ViewerRow], closed: Sequence[str]) -> None:
+    """Write the opened viewers and delete the closed ones."""
     columns = [name for name in ViewerRow.__struct_fields__ if name != "open"]
     upsert(
         connection,
@@ -206,7 +210,7 @@ def save_viewers(connection: Connection, server: str, opened: Sequence[ViewerRow
 
 
 def save_outages(connection: Connection, server: str, rows: Sequence[OutageRow]) -> None:
-    """Writes outages as the agent told them. A report that is applied is newer than all before: its rows win."""
+    """Write outages as the agent reported them. An applied report is newer than all before, so its rows win."""
     upsert(
         connection,
         outages,
@@ -315,7 +319,7 @@ def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, Sto
 
 
 def _batches(items: Collection[Item]) -> Iterator[list[Item]]:
-    """What is sample_row for by name goes in pieces: a statement takes so many parameters and no more."""
+    """Split the keys of a query: a statement takes a limited number of parameters."""
     rest = iter(items)
     while batch := list(islice(rest, _BATCH_SIZE)):
         yield batch

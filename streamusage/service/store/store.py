@@ -1,7 +1,7 @@
-"""Opens the store: brings its tables up to date and hands out connections, one that writes and several that read.
+"""Opens the store: migrates its tables and provides connections, one that writes and several that read.
 
-Whoever writes is alone, over all processes of a store: what a write reads stays as it is until its commit, and
-changes are numbered in the order of their commits. On SQLite its own lock sees to that, on PostgreSQL a row's.
+A write is exclusive over all processes of a store: what it reads stays unchanged until its commit, and changes are
+numbered in the order of their commits. SQLite ensures this by its own lock, PostgreSQL by the lock of a row.
 """
 
 from collections.abc import Iterator
@@ -41,22 +41,23 @@ class Store:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection whose reads all see one state of the store. Cannot write."""
+        """A connection whose reads all see one state of the store. It cannot write."""
         with self._readers.begin() as connection:
             yield connection
 
     def writing(self) -> Connection:
-        """The connection that writes. Whoever has begun on it holds up every other write."""
+        """Return the connection that writes. An open transaction on it blocks every other write."""
         return self._writer.connect()
 
     def close(self) -> None:
+        """Close all connections."""
         self._readers.dispose()
         self._writer.dispose()
 
 
 def open_store(url: str, now_ms: int) -> Store:
-    """Opens the store at a URL such as `sqlite:////var/lib/streamtop/usage.db`, making it where there is none, or at
-    `postgresql://user@host/database`, where the database must be there.
+    """Open the store at a URL such as `sqlite:////var/lib/streamtop/usage.db`, creating it if needed, or at
+    `postgresql://user@host/database`, where the database must exist.
 
     Raises `StoreError`.
     """
@@ -82,7 +83,7 @@ def open_store(url: str, now_ms: int) -> Store:
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite store in that file."""
+    """Return the URL of a SQLite store in that file."""
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
@@ -115,5 +116,5 @@ def _open_error(display_url: str, error: Exception) -> str:
 
 
 def broken_connection(error: Any) -> bool:
-    """Whether the connection to the store broke, so that nobody knows how a commit on it ended."""
+    """Return whether the connection to the store broke, so that the outcome of a commit on it is unknown."""
     return isinstance(error, DBAPIError) and error.connection_invalidated

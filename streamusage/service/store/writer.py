@@ -1,8 +1,8 @@
-"""The one writer: a thread that runs every write of the service, several to a commit.
+"""The single writer: a thread that runs every write of the service, several per commit.
 
-A write is a callable that is given a connection. Where one fails, all of its commit are undone and each is run again
-in a commit of its own, so that it fails alone. A result is handed out after the commit that holds it, never before.
-Whoever asked may stop waiting: the write is still carried out, whole.
+A write is a callable that takes a connection. If one fails, the whole commit is rolled back and each write runs again
+in a commit of its own, so that it fails alone. A result is delivered after the commit that contains it, never before.
+A caller may stop waiting: the write is still carried out, whole.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 Result = TypeVar("Result")
 
 GROUP_LIMIT = 256
-"""The most writes in one commit: bounds how long the first of them waits for the last."""
+"""The most writes in one commit: limits how long the first of them waits for the last."""
 
 
 @dataclass
@@ -35,9 +35,9 @@ class _Write:
     work: Callable[[Connection], Any]
     future: "Future[Any] | asyncio.Future[Any] | None"
     loop: asyncio.AbstractEventLoop | None
-    """The loop that waits for it; `None` where a thread does."""
+    """The loop that waits for it; `None` if a thread does."""
     callback: Callable[[Any, Exception | None], None] | None = None
-    """What is called instead of a future."""
+    """Called instead of a future."""
     result: Any = None
     error: Exception | None = None
 
@@ -53,7 +53,7 @@ class _Write:
 
 
 class Writer:
-    """Accepts writes until it is stopped; `stop` returns when all that were accepted are done."""
+    """Accepts writes until it is stopped; `stop` returns when all accepted writes are done."""
 
     def __init__(self, store: Store, on_commit: Callable[[int, float], None] = lambda _writes, _seconds: None) -> None:
         self._store = store
@@ -65,7 +65,7 @@ class Writer:
         self._thread.start()
 
     def submit(self, work: Callable[[Connection], Result]) -> "Future[Result]":
-        """Accepts a write. Its future has the result, the error it raised, or a `StoreError`: callback nothing was kept."""
+        """Accept a write. Its future has the result, the error it raised, or a `StoreError`: then nothing was kept."""
         future: Future[Result] = Future()
         # Marks it as running: a waiter that goes away cannot take back what was accepted.
         future.set_running_or_notify_cancel()
@@ -73,7 +73,7 @@ class Writer:
         return future
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Waits for the commit that holds the write."""
+        """Return the result of the write after the commit that contains it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._put(_Write(work, future, loop))
@@ -82,7 +82,7 @@ class Writer:
     def submit_with_callback(
         self, work: Callable[[Connection], Result], callback: Callable[[Result | None, Exception | None], None]
     ) -> None:
-        """Accepts a write; after its commit the running loop calls `callback` with its result, or with what it raised."""
+        """Accept a write. After its commit the running loop calls `callback` with the result, or with the error."""
         self._put(_Write(work, None, asyncio.get_running_loop(), callback))
 
     def _put(self, write: _Write) -> None:
@@ -92,7 +92,7 @@ class Writer:
             self._queue.put(write)
 
     def stop(self) -> None:
-        """Finishes what was accepted and ends the thread."""
+        """Finish the accepted writes and end the thread."""
         with self._gate:
             if not self._stopped:
                 self._stopped = True
@@ -140,7 +140,7 @@ class Writer:
 
 
 def _deliver(group: list[_Write]) -> None:
-    """Hands out the results, those of one loop all at once: waking a loop costs more than a small write."""
+    """Deliver the results, those of one loop all at once: waking a loop costs more than a small write."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
     for write in group:
         if write.loop is None:
@@ -162,7 +162,7 @@ def _deliver_all(writes: list[_Write]) -> None:
 
 
 def _store_error(error: Exception, committing: bool) -> StoreError:
-    """What a failure of the store means for those who wait."""
+    """Return the error that waiting callers get for a failure of the store."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if committing and broken_connection(error):
         log.error("the connection to the store broke in a commit: %s", cause)
