@@ -23,7 +23,7 @@ WRONG_USE = 2
 CANNOT_RUN = 3
 
 _RESERVED_FILES = 128
-"""The store's and its readers', and those of connections that are being refused."""
+"""Open files for the store and its readers, and for connections that are being refused."""
 
 
 def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> "tuple[ZoneInfo, ...]":
@@ -43,8 +43,8 @@ def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: st
 
 
 def _max_connections() -> int:
-    """As many as files may be open, all but those that the store and its readers need. Whoever comes beyond that is
-    told so, which needs a file as well."""
+    """Return how many connections fit into the open files allowed, less those of the store and its readers. Further
+    connections are refused with an answer, which needs a file as well."""
     import resource
 
     from streamusage.service.http.connection_limits import ConnectionLimits
@@ -59,7 +59,7 @@ def _max_connections() -> int:
 
 
 def _whole_number(name: str, default: int, most: int, unit: str, help_text: str) -> Callable[[Command], Command]:
-    """An option that is a number of `unit`, 1 at the least."""
+    """Return an option that is a number of `unit`, at least 1."""
     return click.option(
         name, type=click.IntRange(min=1, max=most), default=default, show_default=True, metavar=unit, help=help_text
     )
@@ -145,9 +145,9 @@ def serve(
     edge_timeout: int,
     access_log: bool,
 ) -> None:
-    """Runs the usage service until it is told to stop (SIGTERM or ctrl+c).
+    """Run the usage service until it is stopped (SIGTERM or ctrl+c).
 
-    SIGHUP reads the tokens file and the certificate again; where one is wrong, what was there before goes on.
+    SIGHUP reads the tokens file and the certificate again. If one of them is invalid, the previous ones stay in use.
     """
     import asyncio
     import logging

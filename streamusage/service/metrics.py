@@ -1,4 +1,4 @@
-"""What the service tells Prometheus: rate, errors and duration of every route, and how far the servers' figures are."""
+"""Prometheus metrics: rate, errors and duration of every route, commits, and how complete the servers' figures are."""
 
 import collections
 import threading
@@ -19,7 +19,7 @@ from streamusage.service.store.schema import held, orphans, servers
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
-"""The bounds of the durations that are told apart."""
+"""Bucket bounds of durations."""
 
 _BOUNDS = [*(str(float(bound)) for bound in SECONDS), "+Inf"]
 
@@ -31,7 +31,10 @@ class _Durations:
 
 
 class RequestMetrics(Collector):
-    """What was asked and answered since the service started. Changed by one thread, read by any."""
+    """Requests and reports since the service started. Changed by one thread, read by any.
+
+    They are plain numbers of the event loop: a request costs next to nothing, only a scrape costs the formatting.
+    """
 
     def __init__(self) -> None:
         self._open = 0
@@ -40,12 +43,12 @@ class RequestMetrics(Collector):
         self._reports: collections.Counter[str] = collections.Counter()
 
     def begin(self) -> float:
-        """When a request began, for `ended`."""
+        """Count an open request and return its start time for `end`."""
         self._open += 1
         return time.perf_counter()
 
     def end(self, method: str, route: str, status: int, began: float) -> float:
-        """Counts an answer and says how many seconds it took; a status of 0 stands for a client that went away."""
+        """Count an answer and return how many seconds it took; status 0 stands for a client that disconnected."""
         seconds = time.perf_counter() - began
         self._open -= 1
         self._answered[method, route, status] += 1
@@ -57,7 +60,7 @@ class RequestMetrics(Collector):
         return seconds
 
     def count_report(self, outcome: str) -> None:
-        """Counts a report by what became of it."""
+        """Count a report by its outcome."""
         self._reports[outcome] += 1
 
     def collect(self) -> Iterable[Metric]:
@@ -81,7 +84,7 @@ class RequestMetrics(Collector):
 
 
 class Metrics:
-    """The figures of one service since it started."""
+    """The metrics of one service since it started."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -105,14 +108,16 @@ class Metrics:
         self._writing = threading.Lock()
 
     def observe_commit(self, writes: int, seconds: float) -> None:
+        """Record a commit of that many writes."""
         self._commits.observe(seconds)
         self._group.observe(writes)
 
     def count_discarded(self, records: int) -> None:
+        """Count records that retention discarded."""
         self._discarded.inc(records)
 
     def render(self, store_families: Iterable[GaugeMetricFamily]) -> bytes:
-        """All of it in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         registry = CollectorRegistry()
         registry.register(_Families(list(store_families)))
         with self._writing:
@@ -128,7 +133,7 @@ class _Families(Collector):
 
 
 def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily]:
-    """What stands in the store now."""
+    """Return the metrics of the store's present content."""
     estate = list_servers(connection, now_ms)
     states = GaugeMetricFamily("streamtop_servers", "Servers by state", labels=["state"])
     for state in ("live", "unreachable", "removed"):

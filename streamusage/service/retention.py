@@ -1,8 +1,8 @@
-"""Discards what is older than its retention, in many small writes, so that a report never waits long for one.
+"""Discards rows older than their retention, in many small writes, so that a report never waits long for one.
 
-Usage records go by when the service last wrote them, and leave a tombstone: what comes late for one is an orphan, as
-after a delete. Daily statistics and the coverage that they rest on have a retention of their own. A live session and
-a server's open figures are never discarded, nor are closed days and what was entered to them later.
+Usage records are discarded by when the service last wrote them, and leave a tombstone: figures that arrive later are
+orphans, as after a delete. Daily statistics and the coverage they rest on have their own retention. A live session
+and a server's open figures are never discarded, nor are closed days and their adjustments.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,21 +36,21 @@ DAY_MS = 86_400_000
 RECORDS_PER_BATCH = 500
 STEP_MS = 6 * 3_600_000
 TOMBSTONE_DAYS = 30
-"""How long at least a deleted record is remembered as deleted, and a cursor can stand still."""
+"""The shortest time for which a deleted record is remembered as deleted and an unused cursor stays valid."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Retention:
-    """How long things are kept, in days."""
+    """How long rows are kept, in days."""
 
     usage_stats_discard_threshold_days: int = 7
     daily_statistics_days: int = 400
 
 
 class StoreAccess(Protocol):
-    """What retention asks of the service: reads, and writes that are committed when they return."""
+    """The access that retention needs: reads, and writes that are committed when they return."""
 
     async def read(self, work: Callable[[Connection], Result]) -> Result: ...
 
@@ -58,7 +58,7 @@ class StoreAccess(Protocol):
 
 
 async def discard_old(keeper: StoreAccess, retention: Retention, now_ms: int) -> int:
-    """One round over everything; says how many usage records it discarded."""
+    """Run one round over all tables and return how many usage records it discarded."""
     usage_before = now_ms - retention.usage_stats_discard_threshold_days * DAY_MS
     days_before = slot_of(now_ms - retention.daily_statistics_days * DAY_MS)
     discarded = await _discard_records(keeper, usage_before, now_ms)
@@ -89,7 +89,7 @@ async def _discard_records(keeper: StoreAccess, before_ms: int, now_ms: int) -> 
 
 
 async def _discard_parts(keeper: StoreAccess, before_ms: int) -> None:
-    """What servers reported of sessions that are buried, once it is old and cannot grow any more."""
+    """Discard what servers reported of sessions with a tombstone, once it is old and cannot grow any more."""
     over = or_(server_sessions.c.live == 0, ~_of_active_epoch())
     old = and_(
         server_sessions.c.end_time < before_ms, over, _buried(server_sessions.c.stream, server_sessions.c.session_start)
@@ -128,7 +128,7 @@ async def _discard_slots(keeper: StoreAccess, before_ms: int) -> None:
 async def _discard_in_steps(
     keeper: StoreAccess, time: Column[int], before_ms: int, which: ColumnElement[bool] | None = None
 ) -> None:
-    """Deletes what is of before that time, some hours of it a write, oldest first."""
+    """Delete rows from before that time, some hours per write, oldest first."""
     which = true() if which is None else which
     oldest = select(func.min(time)).where(which)
     while (first := await keeper.read(lambda connection: connection.execute(oldest).scalar())) is not None:
@@ -139,7 +139,7 @@ async def _discard_in_steps(
 
 
 async def _forget_tombstones(keeper: StoreAccess, before_ms: int) -> None:
-    """Tombstones of which no server has anything left to say."""
+    """Forget tombstones of sessions that no server can report on any more."""
     has_parts = (
         select(server_sessions.c.server)
         .where(

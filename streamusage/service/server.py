@@ -1,5 +1,5 @@
-"""Runs the service: opens the store, listens, lets sessions stand as owed when their servers fall silent, and discards
-what is older than its retention."""
+"""Runs the service: opens the store, listens, marks sessions as owed when their servers are silent, closes days, and
+discards rows older than their retention."""
 
 import asyncio
 import contextlib
@@ -32,16 +32,16 @@ from streamusage.service.tokens import Tokens
 log = logging.getLogger(__name__)
 
 CONDITION_CHECK_SECONDS = 2.0
-"""How often it is looked whether a server's figures became overdue, in the clock's time."""
+"""How often servers are checked for overdue figures, in the clock's time."""
 
 ACCOUNTING_CHECK_SECONDS = 2.0
-"""How often it is looked whether an hour can be summed up or a day closed, in the clock's time."""
+"""How often hours are summed and days closed, in the clock's time."""
 
 RETENTION_INTERVAL_SECONDS = 3600.0
-"""How often retention runs, give or take a quarter, so that several processes do not run it at once."""
+"""How often retention runs, plus or minus a quarter, so that several processes do not run it at once."""
 
 EDGE_TIMEOUT_MS = 60_000
-"""After how long a silent server's active subscribers count as lost."""
+"""How long a server may be silent before its active subscribers count as lost."""
 
 GRACE_SECONDS = 10
 """How long a stop waits for requests that were accepted."""
@@ -50,7 +50,7 @@ _BACKLOG = 2048
 
 
 class ListenError(Exception):
-    """The address cannot be listened on. The text says which and why."""
+    """The address cannot be listened on. The message names it and the cause."""
 
 
 class TlsError(Exception):
@@ -59,12 +59,13 @@ class TlsError(Exception):
 
 @dataclass(frozen=True)
 class Tls:
-    """The files of a certificate, with the chain that leads to it, and of its key."""
+    """The files of a certificate, with its chain, and of its key."""
 
     certificate: Path
     key: Path
 
     def load_into(self, context: ssl.SSLContext) -> None:
+        """Load both files into the context. Raises `TlsError`."""
         try:
             context.load_cert_chain(self.certificate, self.key, password=_no_password)
         except (OSError, ValueError) as error:  # what ssl raises is an OSError as well
@@ -72,6 +73,7 @@ class Tls:
             raise TlsError(f"cannot use the certificate {self.certificate} with the key {self.key}: {cause}") from None
 
     def context(self) -> ssl.SSLContext:
+        """Return a new server context with both files loaded. Raises `TlsError`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.load_into(context)
@@ -80,7 +82,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class RunningService:
-    """A service that answers."""
+    """A service that answers requests."""
 
     host: str
     port: int
@@ -91,14 +93,15 @@ class RunningService:
 
     @property
     def url(self) -> str:
+        """The URL of the service."""
         return f"http{'s' if self.tls else ''}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def stop(self) -> None:
-        """Asks it to finish what it accepted and end. Safe from a signal handler of the event loop."""
+        """Request the service to finish accepted work and end. Safe in a signal handler of the event loop."""
         self._server.should_exit = True
 
     async def ended(self) -> None:
-        """Waits until it was asked to end and has finished."""
+        """Wait until the service was stopped and has finished."""
         await asyncio.shield(self._serving)
 
 
@@ -118,10 +121,10 @@ async def run_service(
     close_settle_ms: int = SETTLE_MS,
     close_grace_ms: int = GRACE_MS,
 ) -> AsyncIterator[RunningService]:
-    """The service while the block runs; port 0 takes a free one. Raises `StoreError`, `ListenError` or `TlsError` at
-    its start.
+    """Run the service for the duration of the block; port 0 takes a free one. Raises `StoreError`, `ListenError` or
+    `TlsError` at its start.
 
-    At the end of the block it finishes what it accepted. Signals are the caller's.
+    At the end of the block it finishes accepted work. Signals are the caller's.
     """
     context = None if tls is None else tls.context()
     listener = await asyncio.to_thread(_listen, host, port)
@@ -186,7 +189,7 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals belong to whoever runs the service, not to the server."""
+        """Leave signals to the caller of the service."""
         yield
 
 

@@ -1,4 +1,4 @@
-"""Who may do what: tokens with roles, kept as digests only. A token's text is never stored, logged or shown."""
+"""Tokens and roles, kept as digests only. A token's text is never stored, logged or displayed."""
 
 import hashlib
 import hmac
@@ -16,11 +16,11 @@ Role = Literal["admin", "viewer", "agent"]
 
 
 class TokensError(Exception):
-    """The tokens file is wrong. The text names file, entry and key, never a token."""
+    """The tokens file is invalid. The message names file, entry and key, never a token."""
 
 
 class Identity(NamedTuple):
-    """Whom a token stands for."""
+    """The name, role and server of a token."""
 
     name: str
     role: Role
@@ -28,12 +28,15 @@ class Identity(NamedTuple):
     """The one server that an agent reports for."""
 
     def may_read(self) -> bool:
+        """Whether the token may read records and statistics."""
         return self.role in {"admin", "viewer"}
 
     def may_change(self) -> bool:
+        """Whether the token may delete, import, close and remove."""
         return self.role == "admin"
 
     def may_report_for(self, server: str) -> bool:
+        """Whether the token may send reports of the server."""
         return self.role == "agent" and self.server == server
 
 
@@ -41,20 +44,20 @@ _NO_MATCH: tuple[bytes, Identity | None] = (bytes(32), None)
 
 
 class Tokens:
-    """The tokens that are good, by digest. `replace_with` puts others in their place, all at once."""
+    """The valid tokens, by digest. `replace_with` exchanges them all at once."""
 
     def __init__(self, identities: Mapping[bytes, Identity]) -> None:
         self._identities = {digest: (digest, identity) for digest, identity in identities.items()}
 
     def identify(self, token: str) -> Identity | None:
-        """Whom the token stands for. Only digests are compared, and in constant time: how long it takes tells nothing
-        of any token."""
+        """Return the token's identity, or `None`. Only digests are compared, in constant time, so that the duration
+        reveals nothing about any token."""
         digest = digest_of(token)
         known, identity = self._identities.get(digest, _NO_MATCH)
         return identity if hmac.compare_digest(known, digest) else None
 
     def replace_with(self, tokens: "Tokens") -> None:
-        """Takes the other's tokens in place of its own; those that are no longer among them are good no more."""
+        """Replace all tokens by those of `tokens`; removed tokens are no longer valid."""
         self._identities = dict(tokens._identities)
 
     def __len__(self) -> int:
@@ -62,7 +65,7 @@ class Tokens:
 
 
 def digest_of(token: str) -> bytes:
-    """What is kept of a token."""
+    """Return the digest that is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -92,7 +95,7 @@ class _File(BaseModel):
 
 
 def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
-    """The tokens of a TOML file with `[[token]]` entries. Raises `TokensError`."""
+    """Return the tokens of a TOML file with `[[token]]` entries. Raises `TokensError`."""
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -118,7 +121,7 @@ def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
 
 
 def load_or_create_admin_token(path: Path) -> tuple[Tokens, bool]:
-    """The one admin token kept in that file, and whether it was made just now. Only the owner can read the file.
+    """Return the admin token of that file, and whether it was created now. Only the owner can read the file.
 
     Raises `TokensError`.
     """

@@ -35,9 +35,9 @@ _MESSAGES = {404: NOT_FOUND, 405: "this path does not support that method"}
 
 
 def make_app(service: Service) -> ASGIApp:
-    """The application over the service's parts. Whoever makes it opens and closes those.
+    """Build the application over the service's parts. The caller opens and closes those.
 
-    FastAPI describes the routes; they are served without it, at a fraction of the time.
+    FastAPI describes the routes; Starlette serves them without it, in a fraction of the time.
     """
     routers = (
         agent_routes(service),
@@ -92,7 +92,7 @@ def make_app(service: Service) -> ASGIApp:
 
 
 class _CountedRoute(Route):
-    """A route that leaves its own path in the scope, for the metrics."""
+    """A route that stores its own path in the scope, for the metrics."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["streamtop.route"] = self.path
@@ -100,13 +100,12 @@ class _CountedRoute(Route):
 
 
 def redact_path(path: str) -> str:
-    """A path as it may stand in a log: a token that slipped into it is taken out, and nothing in it is a control."""
+    """Return a path that is safe to log: without a token that slipped into it, and without control characters."""
     return ascii(_TOKEN.sub(r"\1[redacted]", path))[1:-1]
 
 
 class _RequestLog:
-    """Counts and times every request, writes a line for it, with the path alone and never the query, and logs what was
-    not foreseen."""
+    """Counts and times every request, logs it by path alone, never with the query, and logs unexpected exceptions."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
@@ -137,7 +136,7 @@ class _RequestLog:
 
 
 def log_request(method: str, raw_path: bytes, status: int, seconds: float) -> None:
-    """Writes the line of a request that was answered; a status of 0 stands for a client that went away."""
+    """Log an answered request; status 0 stands for a client that disconnected."""
     if access_log.isEnabledFor(logging.INFO):
         access_log.info("%s %s %d ms", _request_line(method, raw_path), status or "aborted", seconds * 1000)
 
@@ -151,7 +150,7 @@ def _method(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """The route's own path, whatever stands in the request's."""
+    """Return the route's own path, whatever the request's path contains."""
     return str(scope.get("streamtop.route", "none"))
 
 

@@ -1,6 +1,6 @@
-"""HTTP connections within limits: how large a request's head may be, how long a request may take to come, and how long
-a reader may let an answer wait. Whoever is outside of them is told so in the documented shape, and hung up on.
-"""
+"""HTTP connections within limits: the size of a request's head, the time in which a request must arrive, and how long
+a client may leave an answer unread. A request outside the limits gets an answer in the documented shape, then the
+connection is closed."""
 
 import asyncio
 import math
@@ -16,20 +16,20 @@ from streamusage.service.http.plain_request import DirectHandler, PlainRequest
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """Of one connection; `connections` is how many there may be at once."""
+    """Limits of one connection; `connections` is how many may be open at once."""
 
     head_bytes: int = 128 * 1024
-    """Holds a scope and a name of 4,096 characters each, percent-encoded at their longest."""
+    """Fits a scope and a name of 4,096 characters each, percent-encoded at their longest."""
     head_seconds: float = 15.0
     request_seconds: float = 300.0
     stall_seconds: float = 60.0
     idle_seconds: float = 75.0
-    """Between two requests: above an agent's sync interval, so that it keeps its connection."""
+    """Between two requests: longer than an agent's sync interval, so that the agent keeps its connection."""
     connections: int = 50_000
 
 
 _LINGER_SECONDS = 2.0
-"""How long what is still coming is read and dropped after an early answer, so that the answer arrives."""
+"""How long arriving data is read and dropped after an early answer, so that the client receives the answer."""
 
 
 class Deadline:
@@ -56,7 +56,7 @@ class Deadline:
         self._due = math.inf
 
     def close(self) -> None:
-        """Ends it for good, so that nothing holds on to the connection."""
+        """End the timer for good, so that nothing references the connection."""
         self.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -76,7 +76,7 @@ class Deadline:
 def bounded_protocol(
     clock: Clock, limits: ConnectionLimits, direct: DirectHandler | None = None
 ) -> type[HttpToolsProtocol]:
-    """The protocol that a server speaks on each of its connections."""
+    """Return the protocol class that a server uses for each of its connections."""
 
     class Bounded(_BoundedProtocol):
         pass
@@ -92,11 +92,11 @@ class _BoundedProtocol(HttpToolsProtocol):
     _deadline: Deadline
     _stalled: asyncio.TimerHandle | None = None
     _request: PlainRequest | None = None
-    """A request for `direct` whose body is coming."""
+    """A request for `direct` whose body is arriving."""
     _url = b""
     _headers: list[tuple[bytes, bytes]]
     _head_bytes = 0
-    """What came and is neither body nor a whole request: a head, or what stands around the parts of a body."""
+    """Received bytes that are neither body nor a whole request: a head, or the framing around the parts of a body."""
     _in_head = True
     _in_message = False
     _is_first = True
@@ -199,7 +199,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         return self.server_state.default_headers
 
     def _pass_to_application(self) -> None:
-        """Lets the server begin with the request whose head is all there."""
+        """Let the server begin the request whose head has arrived."""
         super().on_message_begin()
         super().on_url(self._url)
         for name, value in self._headers:
@@ -230,8 +230,8 @@ class _BoundedProtocol(HttpToolsProtocol):
         self._answer(408, "the request's body came too slowly; nothing was done")
 
     def _answer(self, status: int, message: str) -> None:
-        """Answers without the application, callback hangs up. A request that came whole before is answered by whoever is at
-        it, and nothing after it."""
+        """Answer without the application, then close. A whole request that arrived before still gets its answer from
+        its handler, and nothing after it."""
         if self._answered or self.transport.is_closing():
             return
         self._answered = True

@@ -1,7 +1,7 @@
-"""The short way of a report that is as an agent sends it: from the connection to the writer, and its answer back.
+"""The fast path of an ordinary report: from the connection to the writer, and the answer back.
 
-Whatever is not plain in a request takes the ordinary way, body and all, and is judged and answered there: a wrong
-token, a large body, a report that is not of the known form. So identity may report is told of in one place.
+Every other request falls through to the routes, body included, and is judged and answered there: a wrong token, a
+large body, a report of an unknown form. So the rules for who may report are in one place.
 """
 
 import logging
@@ -22,10 +22,10 @@ from streamusage.service.ingest.reports import ingest_report
 log = logging.getLogger(__name__)
 
 LARGEST_BYTES = 64 * 1024
-"""Of a body as it comes: what a connection reads before anything asks for it."""
+"""Largest body as received: what a connection reads before a handler takes it."""
 
 LARGEST_UNPACKED_BYTES = 512 * 1024
-"""What is unpacked and read in the loop: some milliseconds of work."""
+"""Largest body that is decompressed and decoded in the event loop: some milliseconds of work."""
 
 _PATH = re.compile(rb"/api/v1/agents/([^/%?#\x80-\xff]+)/reports")
 _ROUTE = "/api/v1/agents/{server:anything}/reports"
@@ -35,19 +35,22 @@ _ENCODER = msgspec.json.Encoder()
 
 
 class _ReportHead(NamedTuple):
+    """What the head of a request says about a report."""
+
     server: str
     compressed: bool
     """Whether the body is gzip-compressed."""
 
 
 class DirectReports:
-    """Takes in reports for the connections of one service. All of it runs in the service's loop."""
+    """Ingests reports for the connections of one service. All of it runs in the service's event loop."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
     def match(self, url: bytes, headers: Headers) -> _ReportHead | None:
-        """Whom the request comes from, where its head is plain and its token good for that server."""
+        """Return the head of a report if this path handles the request and its token is valid for the server, else
+        `None`."""
         path = _PATH.fullmatch(url)
         if path is None:
             return None
@@ -70,7 +73,7 @@ class DirectReports:
         return _ReportHead(server, bool(encoding)) if identity is not None and identity.may_report_for(server) else None
 
     def handle(self, request: PlainRequest) -> bool:
-        """Takes in the report of a request whose body is all there; `False` where it is not plain after all."""
+        """Ingest the report of a request whose body has arrived. Return `False` to fall through to the application."""
         service, body = self._service, request.body
         head: _ReportHead = request.subject
         try:
@@ -104,7 +107,7 @@ class DirectReports:
     def _answer(
         self, request: PlainRequest, verdict: Acknowledgement | Refusal | None, error: BaseException | None
     ) -> int:
-        """Sends the answer; returns its status, 0 where nobody is there any more."""
+        """Send the answer and return its status, 0 if the client has disconnected."""
         more_headers = b""
         if verdict is not None:
             refused = verdict.reason if isinstance(verdict, Refusal) else ""
@@ -122,6 +125,6 @@ class DirectReports:
 
 
 def _bearer(authorization: bytes) -> str:
-    """The token of an Authorization, as the ordinary way reads it; empty where it is of no such form."""
+    """Return the token of an Authorization header as the routes read it; empty if the header has another form."""
     scheme, _, token = authorization.decode("latin-1").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

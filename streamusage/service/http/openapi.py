@@ -1,6 +1,6 @@
-"""What `/openapi.json` says of each route: parameters, bodies and answers with their shapes, examples and failures.
+"""Parameters, bodies, answers, examples and failures of each route in `/openapi.json`.
 
-The shapes come from the types that agents, clients and the service itself encode and decode.
+The schemas come from the types that agents, clients and the service itself encode and decode.
 """
 
 from typing import Any
@@ -61,7 +61,7 @@ _FAILURES = {
 
 
 def build_document(app: FastAPI) -> dict[str, Any]:
-    """The application's OpenAPI document, made once."""
+    """Return the application's OpenAPI document, built once."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes, summary=_SUMMARY)
         # A path template knows no scope of several segments: it is shown as scope and name.

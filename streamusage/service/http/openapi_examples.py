@@ -1,4 +1,4 @@
-"""An example of every answer and body of our extension, made of the types that encode and decode them."""
+"""An example of every answer and body of our extension, built from the types that encode and decode them."""
 
 from typing import Any
 

@@ -1,6 +1,7 @@
-"""A request that is answered without the application, and its answer, at as little cost as can be.
+"""A request that is answered without the application, and its answer, at the lowest possible cost.
 
-It stands where the server keeps the request that a connection is at, and has what the server looks at there.
+It takes the place where the server keeps a connection's current request, and has the attributes that the server reads
+there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,29 +13,29 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class DirectHandler(Protocol):
-    """What answers some requests by itself."""
+    """Answers some requests without the application."""
 
     def match(self, url: bytes, headers: Headers) -> Any:
-        """What it makes of a POST that may be for it, by the head; `None` where the application is to answer."""
+        """Return the request context if this path handles the POST, else `None` to fall through to the application."""
 
     def handle(self, request: "PlainRequest") -> bool:
-        """Answers a request that is all there, now or later; `False` where the application is to answer after all."""
+        """Answer a complete request, now or later. Return `False` to fall through to the application."""
 
 
 class HttpConnection(Protocol):
-    """What a request asks of its connection."""
+    """The connection that a request answers on."""
 
     def send(self, data: bytes) -> bool:
-        """Sends; `False` where nobody is there any more."""
+        """Send the bytes. Return `False` if the client has disconnected."""
 
     def close(self) -> None:
-        """Hangs up once everything is sent."""
+        """Close after everything is sent."""
 
     def default_headers(self) -> Iterable[tuple[bytes, bytes]]:
-        """What every answer has."""
+        """Return the headers of every answer."""
 
     def on_response_complete(self) -> None:
-        """Goes on to the next request."""
+        """Continue with the next request."""
 
 
 class _NoWaiter:
@@ -43,7 +44,8 @@ class _NoWaiter:
 
 
 class PlainRequest:
-    """One request, whose `body` is all there when `DirectHandler.handle` is given it; `subject` is what `DirectHandler.match` made."""
+    """One request whose `body` is complete when `DirectHandler.handle` receives it; `subject` is the result of
+    `match`."""
 
     message_event = _NoWaiter()
 
@@ -59,11 +61,11 @@ class PlainRequest:
 
     @property
     def response_started(self) -> bool:
-        """An answer goes out in one piece."""
+        """Whether the answer is sent: it goes out in one piece."""
         return self.response_complete
 
     def answer(self, status: int, body: bytes, more_headers: bytes = b"") -> bool:
-        """Sends the answer and lets the connection go on; `False` where nobody is there any more."""
+        """Send the answer and let the connection continue. Return `False` if the client has disconnected."""
         if self.disconnected:
             return False
         head = [STATUS_LINE[status]]

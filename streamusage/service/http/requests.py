@@ -1,7 +1,7 @@
-"""What a request says: query parameters, the undecoded path, and a body within limits.
+"""Parses requests: query parameters, the undecoded path, and a body within limits.
 
-A query is read strictly where it decides what is deleted: a parameter that is doubled with another value, empty or
-unknown is refused rather than passed over.
+A query is parsed strictly where it decides what is deleted: a parameter that is empty, unknown or repeated with
+another value is refused, never ignored.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from streamusage.core.usage import EmptyNameError, StreamId, parse_stream_path
 from streamusage.service.http.errors import NOT_FOUND, ApiError
 
 LARGEST_NUMBER = 2**53
-"""What a JSON number holds exactly."""
+"""The largest whole number that JSON holds exactly."""
 
 _IN_LOOP_BYTES = 64 * 1024
-"""A body above this is worked on in a thread, so that other requests need not wait for it."""
+"""A larger body is processed in a thread, so that other requests do not wait for it."""
 
 Content = TypeVar("Content")
 _NUMBER = re.compile(r"-?[0-9]{1,16}")
 
 
 class _Anything(Convertor[str]):
-    """The rest of a path, whatever is in it: the stock `path` stops at a line break, which a name may hold."""
+    """The rest of a path, whatever it contains: the stock `path` stops at a line break, which a name may contain."""
 
     regex = r"[\s\S]*"
 
@@ -58,7 +58,7 @@ class Query:
                 self._values.setdefault(unquote_plus(name), set()).add(unquote_plus(value))
 
     def text(self, name: str) -> str | None:
-        """The one value of a parameter, `None` where it is not given. Doubled with the same value is once."""
+        """Return the value of a parameter, `None` if it is absent. A repetition with the same value is allowed."""
         values = self._values.get(name)
         if values is None:
             return None
@@ -67,7 +67,7 @@ class Query:
         return next(iter(values))
 
     def number(self, name: str) -> int | None:
-        """A whole number, `None` where it is not given."""
+        """Return a whole number, `None` if it is absent."""
         value = self.text(name)
         if value is None:
             return None
@@ -76,25 +76,27 @@ class Query:
         return int(value)
 
     def require_number(self, name: str) -> int:
+        """Return a whole number. Raises 400 if it is absent."""
         value = self.number(name)
         if value is None:
             raise ApiError(400, f"{name} is missing")
         return value
 
     def require_text(self, name: str) -> str:
+        """Return the value of a parameter. Raises 400 if it is absent or empty."""
         value = self.text(name)
         if not value:
             raise ApiError(400, f"{name} is missing")
         return value
 
     def allow_only(self, names: Collection[str]) -> None:
-        """Refuses parameters that this request does not know: a misspelled one must not be passed over."""
+        """Refuse unknown parameters: a misspelled one must not be ignored."""
         if not self._values.keys() <= set(names):
             raise ApiError(400, f"unknown parameter; this request knows {', '.join(sorted(names))}; nothing was done")
 
 
 def raw_path(request: Request) -> str:
-    """The path as it was sent, percent-encoding and all."""
+    """Return the path as it was sent, percent-encoding included."""
     raw: bytes = request.scope["raw_path"]
     try:
         unquote_to_bytes(raw).decode("utf-8")
@@ -104,7 +106,7 @@ def raw_path(request: Request) -> str:
 
 
 def path_below(request: Request, prefix: str) -> str:
-    """The undecoded path after `prefix`; 404 where a decoded part of the path only looks like it."""
+    """Return the undecoded path after `prefix`. Raises 404 if the path only matches after decoding."""
     path = raw_path(request)
     if not path.startswith(prefix):
         raise ApiError(404, NOT_FOUND)
@@ -112,7 +114,7 @@ def path_below(request: Request, prefix: str) -> str:
 
 
 def parse_stream(raw_stream_path: str) -> StreamId:
-    """The stream that an undecoded path names; 400 where it names none."""
+    """Return the stream that an undecoded path names. Raises 400 if it names none."""
     try:
         return parse_stream_path(raw_stream_path)
     except EmptyNameError as error:
@@ -120,7 +122,7 @@ def parse_stream(raw_stream_path: str) -> StreamId:
 
 
 class RequestBodies:
-    """Reads bodies, and bounds what they take: `limit` bytes each, packed or unpacked, and `total_limit` at once."""
+    """Reads bodies within limits: `limit` bytes each, compressed or not, and `total_limit` in memory at once."""
 
     def __init__(self, limit: int, total_limit: int) -> None:
         self.limit = limit
@@ -128,19 +130,20 @@ class RequestBodies:
         self._held = 0
 
     def reserve(self, size: int) -> bool:
-        """Counts a body of which all is here already, until `release`; `False` where that is too much at once."""
+        """Count a body that is complete already, until `release`. Return `False` if that exceeds the total limit."""
         if self._held + size > self._total_limit:
             return False
         self._held += size
         return True
 
     def release(self, size: int) -> None:
+        """Stop counting a body that was reserved."""
         self._held -= size
 
     @asynccontextmanager
     async def read_body(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, unpacked where it came gzip-compressed, for as long as the block runs. 413 where it is too large,
-        503 where all that are being read are."""
+        """The decompressed body, for as long as the block runs. Raises 413 if it is too large, 503 if all bodies
+        together are."""
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"gzip", "x-gzip", "identity", ""}:
             raise ApiError(415, "the body must be plain or gzip-compressed")
@@ -176,7 +179,7 @@ class RequestBodies:
 
 
 def inflate(body: bytes, limit: int) -> bytes:
-    """Unpacks gzip, never more than `limit` bytes of it."""
+    """Return the decompressed gzip data, never more than `limit` bytes of it."""
     unpacked = bytearray()
     rest = body
     try:
@@ -196,7 +199,8 @@ def inflate(body: bytes, limit: int) -> bytes:
 
 
 async def decode_body(body: bytes, kind: type[Content]) -> Content:
-    """The JSON body as `kind`. Raises `msgspec.ValidationError` for JSON of another form; 400 for no JSON."""
+    """Return the JSON body as `kind`. Raises `msgspec.ValidationError` for JSON of another form, 400 for invalid
+    JSON."""
     if len(body) <= _IN_LOOP_BYTES:
         return _decoded(body, kind)
     return await asyncio.to_thread(_decoded, body, kind)

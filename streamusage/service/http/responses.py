@@ -1,4 +1,5 @@
-"""Answers with content: packed where the client can unpack, in pieces, so that a slow reader holds up a piece only."""
+"""JSON responses: compressed if the client accepts it, and sent in pieces, so that a slow client delays one piece
+only."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ _PIECE_BYTES = 256 * 1024
 
 
 def encoding_for(request: Request) -> str:
-    """The best content coding that the client takes: `zstd`, `gzip`, or none."""
+    """Return the best content coding that the client accepts: `zstd`, `gzip`, or none."""
     accepted = set()
     for offer in request.headers.get("accept-encoding", "").lower().split(","):
         coding, _, parameters = offer.partition(";")
@@ -31,7 +32,7 @@ def json_response(content: object, status: int = 200) -> Response:
 
 
 async def compressed_json(request: Request, content: object) -> Response:
-    """`content` is anything that msgspec can encode."""
+    """Build a JSON response, compressed if it is worth it. `content` is anything that msgspec can encode."""
     body = msgspec.json.encode(content)
     encoding = encoding_for(request) if len(body) >= _COMPRESS_FROM_BYTES else ""
     if encoding:
@@ -41,7 +42,7 @@ async def compressed_json(request: Request, content: object) -> Response:
 
 
 def encoded_json(body: bytes, encoding: str, headers: dict[str, str]) -> Response:
-    """JSON that is encoded and packed already."""
+    """Build a response of JSON that is encoded and compressed already."""
     headers = {"Vary": "Accept-Encoding"} | headers | ({"Content-Encoding": encoding} if encoding else {})
     if len(body) <= _PIECE_BYTES:
         return Response(body, headers=headers, media_type=JSON)

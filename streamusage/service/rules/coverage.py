@@ -41,7 +41,7 @@ def is_overdue(state: ServerState, now_ms: int) -> bool:
 
 
 def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> list[Piece]:
-    """Return the overdue time between watermark and now: `held` where a quarantined report covers it, else `missing`."""
+    """Return the overdue time from watermark to now: `held` where a quarantined report covers it, else `missing`."""
     if state.watermark is None or not is_overdue(state, now_ms):
         return []
     detected_at = state.watermark + state.late_after_ms

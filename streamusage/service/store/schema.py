@@ -26,7 +26,7 @@ def _text(name: str, *, key: bool = False, default: str | None = None) -> Column
 
 
 def stream_key(scope: str, name: str) -> bytes:
-    """Return the digest that identifies a stream in keys and indexes."""
+    """Return the digest that identifies a stream in keys and indexes; two streams never share one."""
     scope_bytes = scope.encode()
     return blake2b(b"%d:%b%b" % (len(scope_bytes), scope_bytes, name.encode()), digest_size=16).digest()
 

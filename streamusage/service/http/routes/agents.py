@@ -1,4 +1,4 @@
-"""What agents ask of the service: an epoch for their journal, and to take in their reports."""
+"""Routes for agents: an epoch for their journal, and their reports."""
 
 from urllib.parse import unquote
 
@@ -19,7 +19,7 @@ _AGENTS = "/api/v1/agents/"
 
 
 def agent_routes(service: Service) -> APIRouter:
-    """The routes under `/api/v1/agents/{server}`, for that server's agent only."""
+    """Return the routes under `/api/v1/agents/{server}`, for that server's agent only."""
     router = APIRouter(tags=["agents"])
 
     @router.post(

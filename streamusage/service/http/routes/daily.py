@@ -1,4 +1,4 @@
-"""Accounting days under `/api/v1`: daily statistics, their sums, closing a day, and the ledger of what came later."""
+"""Accounting days under `/api/v1`: daily statistics, their sums, closing a day, and adjustments of closed days."""
 
 from datetime import date
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ MAX_DAYS = 366
 
 
 class CloseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which day is to be closed, and for which server; for all of them where none is named."""
+    """The day to close, and the server; every server if none is named."""
 
     day: str
     tz: str = "UTC"
@@ -41,7 +41,7 @@ class _Days(NamedTuple):
 
 
 def daily_routes(service: Service) -> APIRouter:
-    """The routes of accounting days."""
+    """Return the routes of accounting days."""
     router = APIRouter(tags=["extension"])
     zones = [tz.key for tz in service.account_zones]
 

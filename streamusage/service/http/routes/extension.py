@@ -1,4 +1,5 @@
-"""Our extension of the API: what changed, servers, coverage, history and import, under `/api/v1`."""
+"""The extension of the API for consoles under `/api/v1`: changes, servers, coverage, placements, trends, history,
+import."""
 
 from typing import Annotated
 
@@ -36,7 +37,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=4096)]
 
 
 class ImportedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A documented record as it may come from any Stream Manager: within bounds, otherwise as it is."""
+    """A documented record as any Stream Manager may send it: within bounds, otherwise unchecked."""
 
     name: Name
     scope: Name
@@ -50,11 +51,12 @@ class ImportedRecord(msgspec.Struct, frozen=True, kw_only=True):
     updated: Number
 
     def record(self) -> UsageRecord:
+        """Return it as a usage record."""
         return UsageRecord(**msgspec.structs.asdict(self))
 
 
 def extension_routes(service: Service) -> APIRouter:
-    """The routes under `/api/v1` that are read by consoles."""
+    """Return the routes under `/api/v1` that consoles use."""
     router = APIRouter(tags=["extension"])
 
     @router.get("/api/v1/changes", summary="What changed or was deleted since a cursor", **openapi.CHANGES)
@@ -166,6 +168,7 @@ def _steps(query: Query, most: int) -> tuple[Interval, int]:
 
 
 def window_of(query: Query) -> Interval:
+    """Return the window of the parameters `from` and `to`. Raises 400."""
     window = Interval(query.require_number("from"), query.require_number("to"))
     if window.from_ms < 0 or window.to_ms < window.from_ms:
         raise ApiError(400, "from and to must be UTC milliseconds, to not before from")

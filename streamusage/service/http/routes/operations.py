@@ -1,4 +1,4 @@
-"""For those identity run the estate: taking servers out, orphans, the audit log, health and metrics."""
+"""Routes for operators: server removal, orphans, the audit log, health and metrics."""
 
 import asyncio
 from urllib.parse import unquote
@@ -22,13 +22,13 @@ from streamusage.service.store.change_feed import set_counter
 MAX_ENTRIES = 10_000
 READY_SECONDS = 5.0
 READY_FOR_MS = 1_000
-"""How long an answer of `/readyz` stands: a write to the store costs, and nobody needs a token to ask."""
+"""How long an answer of `/readyz` is reused: a write to the store costs, and the request needs no token."""
 
 _SERVERS = "/api/v1/servers/"
 
 
 def operation_routes(service: Service) -> APIRouter:
-    """The routes under `/api/v1` for operators, `/healthz`, `/readyz` and `/metrics`."""
+    """Return the routes under `/api/v1` for operators, `/healthz`, `/readyz` and `/metrics`."""
     router = APIRouter(tags=["operations"])
     readiness = _Readiness(service)
 
@@ -95,7 +95,7 @@ class _Readiness:
         self._fault: str | None = None
 
     async def fault(self) -> str | None:
-        """Why the store cannot be written; `None` where it can."""
+        """Return why the store cannot be written; `None` if it can."""
         async with self._lock:
             elapsed_ms = self._service.clock.elapsed_ms()
             if self._found_at_ms is None or elapsed_ms - self._found_at_ms >= READY_FOR_MS:

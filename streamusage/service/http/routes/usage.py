@@ -1,6 +1,6 @@
 """The documented part of the API: usage records and live streams, for 3.1 and 4.0, which are the same.
 
-Paths are read undecoded, so that a slash inside a name stays one, and nothing that names no stream is taken for "all".
+Paths are parsed undecoded, so that a slash inside a name is preserved, and a path without a stream never means "all".
 """
 
 from fastapi import APIRouter
@@ -24,7 +24,7 @@ _NO_RECORDS = "there are no usage records of that stream"
 
 
 def usage_routes(service: Service) -> APIRouter:
-    """The routes under `/streammanager/api/{version}`."""
+    """Return the routes under `/streammanager/api/{version}`."""
     router = APIRouter(tags=["documented"])
     for version in VERSIONS:
         _add_usage_routes(router, service, f"/streammanager/api/{version}/admin/event/usage", version)
