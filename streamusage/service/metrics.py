@@ -69,17 +69,17 @@ class RequestMetrics(Collector):
         )
         for (method, route, status), count in list(self._answered.items()):
             answered.add_metric([method, route, str(status or "aborted")], count)
-        took = HistogramMetricFamily("streamtop_request_seconds", "Time to answer by route", labels=["method", "route"])
+        took = HistogramMetricFamily(
+            "streamtop_request_seconds", "Duration of requests by route", labels=["method", "route"]
+        )
         for (method, route), durations in list(self._durations.items()):
             seconds, counts = durations.seconds, list(durations.counts)
             buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, accumulate(counts), strict=True)]
             took.add_metric([method, route], buckets, seconds)
-        reports = CounterMetricFamily("streamtop_reports", "Reports by what became of them", labels=["outcome"])
+        reports = CounterMetricFamily("streamtop_reports", "Reports by outcome", labels=["outcome"])
         for outcome, count in list(self._reports.items()):
             reports.add_metric([outcome], count)
-        being_answered = GaugeMetricFamily(
-            "streamtop_requests_open", "Requests that are being answered", value=self._open
-        )
+        being_answered = GaugeMetricFamily("streamtop_requests_open", "Requests in progress", value=self._open)
         return [answered, took, being_answered, reports]
 
 
@@ -92,7 +92,7 @@ class Metrics:
         self._registry.register(self.requests)
         self._commits = Histogram(
             "streamtop_commit_seconds",
-            "Time of a commit, its writes included",
+            "Duration of a commit, its writes included",
             buckets=SECONDS,
             registry=self._registry,
         )
@@ -139,9 +139,11 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
     for state in ("live", "unreachable", "removed"):
         states.add_metric([state], sum(server["state"] == state for server in estate))
     lag = GaugeMetricFamily(
-        "streamtop_journal_lag_seconds", "How long a server's journal holds what the service lacks", labels=["server"]
+        "streamtop_journal_lag_seconds",
+        "Age of the oldest figures that a server's journal has and the service lacks",
+        labels=["server"],
     )
-    subscribers = GaugeMetricFamily("streamtop_active_subscribers", "Subscribers now", labels=["server"])
+    subscribers = GaugeMetricFamily("streamtop_active_subscribers", "Present subscribers", labels=["server"])
     for server in estate:
         if server["state"] != "removed":
             lag.add_metric([server["server"]], max(0, now_ms - (server["watermark"] or now_ms)) / 1000)
@@ -155,9 +157,9 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
         states,
         gaps_open,
         _one(
-            "streamtop_reports_held", "Reports kept aside for an operator", _count(connection, held, held.c.open == 1)
+            "streamtop_reports_held", "Reports quarantined for an operator", _count(connection, held, held.c.open == 1)
         ),
-        _one("streamtop_orphans", "Rows that came for deleted records", _count(connection, orphans)),
+        _one("streamtop_orphans", "Rows reported for deleted records", _count(connection, orphans)),
         lag,
         subscribers,
     ]

@@ -83,7 +83,7 @@ async def _discard_records(keeper: StoreAccess, before_ms: int, now_ms: int) -> 
     discarded = 0
     for batch in _batches(keys):
         these = tuple_(usage.c.stream, usage.c.start_time).in_(batch)
-        # Judged again in the write: a report may have come in between.
+        # Checked again in the write: a report may have arrived in between.
         discarded += await keeper.write(_burying(and_(these, old), now_ms))
     return discarded
 

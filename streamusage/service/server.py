@@ -54,7 +54,7 @@ class ListenError(Exception):
 
 
 class TlsError(Exception):
-    """The certificate or its key cannot be used. The text says which and why."""
+    """The certificate or its key cannot be used. The message names the file and the cause."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Tls:
         """Load both files into the context. Raises `TlsError`."""
         try:
             context.load_cert_chain(self.certificate, self.key, password=_no_password)
-        except (OSError, ValueError) as error:  # what ssl raises is an OSError as well
+        except (OSError, ValueError) as error:  # SSLError is an OSError
             cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise TlsError(f"cannot use the certificate {self.certificate} with the key {self.key}: {cause}") from None
 
@@ -197,7 +197,7 @@ async def _watch_conditions(service: Service, edge_timeout_ms: int) -> None:
     async def look() -> None:
         now_ms = service.clock.now_ms()
         if await service.read(lambda connection: find_condition_changes(connection, now_ms, edge_timeout_ms)):
-            # Judged again in the writer's transaction: a report may have come in between.
+            # Checked again in the writer's transaction: a report may have arrived in between.
             await service.write(
                 lambda connection: apply_condition_changes(
                     connection, find_condition_changes(connection, now_ms, edge_timeout_ms), now_ms
@@ -206,7 +206,7 @@ async def _watch_conditions(service: Service, edge_timeout_ms: int) -> None:
 
     while True:
         await service.clock.sleep(CONDITION_CHECK_SECONDS)
-        await _run_job("note which servers owe figures", look)
+        await _run_job("update the condition of servers", look)
 
 
 async def _run_retention(service: Service, retention: Retention) -> None:
@@ -215,7 +215,7 @@ async def _run_retention(service: Service, retention: Retention) -> None:
 
     await service.clock.sleep(random.uniform(60, 120))
     while True:
-        await _run_job("discard what is older than its retention", discard)
+        await _run_job("discard rows older than their retention", discard)
         await service.clock.sleep(RETENTION_INTERVAL_SECONDS * random.uniform(0.75, 1.25))
 
 
@@ -229,14 +229,14 @@ async def _run_job(what: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _no_password() -> str:
-    raise ValueError("the key is encrypted; give one that is not")
+    raise ValueError("the key is encrypted; use an unencrypted key")
 
 
 async def _run_accounting(service: Service) -> None:
     zones, settle_ms = service.account_zones, service.close_settle_ms
 
     async def close_what_is_due() -> None:
-        # The time is told in the transaction: a day is not closed before the report came that it waited for.
+        # The clock is read in the transaction: a day never closes at a time before the report it waited for.
         while await service.read(
             lambda connection: is_accounting_due(connection, zones, service.clock.now_ms(), settle_ms)
         ):
@@ -255,7 +255,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
         )[0]
-        # Made with its protocol named: only then does asyncio turn off Nagle's algorithm, which costs 40 ms an answer.
+        # asyncio disables Nagle's algorithm, which costs 40 ms an answer, only for an explicit protocol.
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -82,9 +82,9 @@ class _Entry(BaseModel):
     @model_validator(mode="after")
     def _one_token(self) -> "_Entry":
         if sum(given is not None for given in (self.value, self.value_env, self.sha256)) != 1:
-            raise ValueError("give one of value, value_env and sha256")
+            raise ValueError("give exactly one of value, value_env and sha256")
         if (self.role == "agent") != (self.server is not None):
-            raise ValueError('server is needed for role = "agent", and only there')
+            raise ValueError('server is required for role = "agent", and allowed only there')
         return self
 
 
@@ -103,19 +103,19 @@ def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
     except UnicodeDecodeError:
         raise TokensError(f"the tokens file {path} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        # The parser may quote the text at fault, which may be a token: only the place is told.
+        # The parser's message may quote a token: only the position is reported.
         place = re.search(r"at (line \d+, column \d+|end of document)", str(error))
         raise TokensError(f"the tokens file {path} is not valid TOML{f', {place[0]}' if place else ''}") from None
     try:
         entries = _File.model_validate(content).token
     except ValidationError as error:
         faults = "; ".join(f"{_place(fault['loc'])}: {_message(fault['msg'])}" for fault in error.errors())
-        raise TokensError(f"the tokens file {path} is wrong: {faults}") from None
+        raise TokensError(f"the tokens file {path} is invalid: {faults}") from None
     identities: dict[bytes, Identity] = {}
     for number, entry in enumerate(entries, start=1):
         digest = _digest(entry, path, number, environment)
         if digest in identities:
-            raise TokensError(f"the tokens file {path} is wrong: token {number} is given twice")
+            raise TokensError(f"the tokens file {path} is invalid: token {number} is a duplicate")
         identities[digest] = Identity(entry.name or f"token {number}", entry.role, entry.server)
     return Tokens(identities)
 
@@ -138,11 +138,13 @@ def load_or_create_admin_token(path: Path) -> tuple[Tokens, bool]:
                 file.write(secrets.token_urlsafe(32) + "\n")
         token = path.read_text("utf-8").strip()
     except OSError as error:
-        raise TokensError(f"cannot keep an admin token in {path}: {error.strerror}") from None
+        raise TokensError(f"cannot store an admin token in {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise TokensError(f"the token file {path} is not text; remove it and a new token is made") from None
+        raise TokensError(
+            f"the token file {path} is not text; remove it to create a new token at the next start"
+        ) from None
     if not token:
-        raise TokensError(f"the token file {path} is empty; remove it and a new token is made")
+        raise TokensError(f"the token file {path} is empty; remove it to create a new token at the next start")
     return Tokens({digest_of(token): Identity("admin", "admin")}), made
 
 
@@ -154,7 +156,7 @@ def _digest(entry: _Entry, path: Path, number: int, environment: Mapping[str, st
     token = environment.get(entry.value_env or "", "")
     if not token:
         raise TokensError(
-            f"the tokens file {path} is wrong: token {number}, value_env: "
+            f"the tokens file {path} is invalid: token {number}, value_env: "
             f"the environment variable {entry.value_env} is not set"
         )
     return digest_of(token)

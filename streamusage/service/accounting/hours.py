@@ -105,7 +105,7 @@ def load_hours(
     """
     window = Interval(hour_of(interval.from_ms), -(-interval.to_ms // HOUR_MS) * HOUR_MS)
     found: dict[str, dict[int, HourRollup]] = {server: {} for server in summed_to}
-    # The quarters of an hour are read where the interval cuts it.
+    # An hour's quarters are needed only where the interval cuts the hour.
     inside = Interval(-(-interval.from_ms // HOUR_MS) * HOUR_MS, hour_of(interval.to_ms))
     for chosen in _chosen(only):
         for server, hour, whole, minutes_in, minutes_out in _rows(connection, _WHOLE, chosen, inside):

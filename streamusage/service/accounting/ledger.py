@@ -95,7 +95,8 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
         closed_days.c.server == server,
         closed_days.c.to_ms > touched.from_ms,
         closed_days.c.from_ms < touched.to_ms,
-        closed_days.c.from_ms >= read_counter(connection, SLOTS_KEPT_FROM),  # else there is nothing to compare with
+        closed_days.c.from_ms
+        >= read_counter(connection, SLOTS_KEPT_FROM),  # slots before that are discarded: nothing to compare with
     )
     columns = [column for column in closed_days.c if column.name != "samples"]
     for row in connection.execute(select(*columns).where(meets)).all():

@@ -27,7 +27,7 @@ from streamusage.service.http.routes.usage import usage_routes
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
 
-FAILED = "the service failed on this request and says why in its log; nothing was changed"
+FAILED = "the request failed in the service; nothing was changed; the cause is in the service's log"
 
 _TOKEN = re.compile(r"(accessToken(?:=|%3D))[^&?%\s]*", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})

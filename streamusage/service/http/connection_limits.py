@@ -47,7 +47,7 @@ class Deadline:
     def set(self, seconds: float, callback: Callable[[], None]) -> None:
         self._due, self._callback = self._loop.time() + seconds, callback
         if self._timer is not None:
-            if self._timer.when() <= self._due:  # it looks again when it fires
+            if self._timer.when() <= self._due:  # it checks the new time when it fires
                 return
             self._timer.cancel()
         self._timer = self._loop.call_at(self._due, self._check)
@@ -106,7 +106,7 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._deadline = Deadline(self.loop)
         if len(self.connections) > self.limits.connections:
-            self._answer(503, "the service has as many connections as it can hold; ask again")
+            self._answer(503, "the service has reached its limit of connections; retry")
             return
         self._deadline.set(self.limits.head_seconds, self._head_timed_out)
 
@@ -117,7 +117,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._stalled.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self._answered:  # hung up on: what still comes is dropped
+        if self._answered:  # closing: later data is dropped
             return
         self._head_bytes += len(data)
         super().data_received(data)
@@ -127,14 +127,14 @@ class _BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._url, self._headers = b"", []
         self._in_message = True
-        if not self._is_first:  # of the first, the time runs since the connection was made
+        if not self._is_first:  # the first request's time runs from the connection's start
             self._deadline.set(self.limits.head_seconds, self._head_timed_out)
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # trailers have no use here
+        if self._in_head:  # trailers are ignored
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
@@ -221,13 +221,13 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _head_timed_out(self) -> None:
         if self._in_head:
-            self._answer(408, f"no whole request came within {self.limits.head_seconds:g} s; nothing was done")
+            self._answer(408, f"the request did not arrive within {self.limits.head_seconds:g} s; nothing was done")
         else:
             rest = max(0.0, self.limits.request_seconds - self.limits.head_seconds)
             self._deadline.set(rest, self._body_timed_out)
 
     def _body_timed_out(self) -> None:
-        self._answer(408, "the request's body came too slowly; nothing was done")
+        self._answer(408, "the request's body arrived too slowly; nothing was done")
 
     def _answer(self, status: int, message: str) -> None:
         """Answer without the application, then close. A whole request that arrived before still gets its answer from

@@ -65,7 +65,7 @@ class Service:
         except (DBAPIError, PoolTimeoutError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else "too many readers"
             log.error("the store could not be read: %s", cause)
-            raise StoreError(f"the store could not be read: {cause}; ask again") from None
+            raise StoreError(f"the store could not be read: {cause}; retry") from None
 
     def identify_by_query(self, query: Query) -> Identity:
         """Return the identity of a request on a documented path. Raises 400 for a wrong or missing token, as
@@ -92,12 +92,12 @@ class Service:
         """Return the identity of a request that may read. Raises 401 or 403."""
         identity = self.identify_by_header(request, query)
         if not identity.may_read():
-            raise ApiError(403, "this token may not read; a viewer's or an admin's may")
+            raise ApiError(403, "this token may not read; use a viewer's or an admin's token")
         return identity
 
     def require_admin(self, request: Request, query: Query) -> Identity:
         """Return the identity of a request that may change records. Raises 401 or 403."""
         identity = self.identify_by_header(request, query)
         if not identity.may_change():
-            raise ApiError(403, "this token may not change records; an admin's may; nothing was done")
+            raise ApiError(403, "this token may not change records; nothing was done; use an admin's token")
         return identity

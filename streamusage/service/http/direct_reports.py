@@ -117,7 +117,7 @@ class DirectReports:
         else:
             status = 503 if isinstance(error, StoreError) else 500
             if status == 500:
-                log.error("a report could not be taken in", exc_info=error)
+                log.error("could not ingest a report", exc_info=error)
             message = str(error) if status == 503 else FAILED
             more_headers = b"retry-after: 5\r\n" if status == 503 else b""
             body = _ENCODER.encode({"errorMessage": message, "timestamp": self._service.clock.now_ms()})

@@ -18,7 +18,7 @@ _STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
 
 
 class ApiError(Exception):
-    """A request that is answered with a failure. The message says what happened and what to do."""
+    """A request that is answered with a failure. The message says what happened, what was kept and what to do next."""
 
     def __init__(self, status: int, message: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(message)

@@ -50,8 +50,8 @@ class Query:
     def __init__(self, request: Request) -> None:
         self._values: dict[str, set[str]] = {}
         text = request.scope["query_string"].decode("latin-1")
-        # The documents show `?accessToken=x?accessToken=x`: a second question mark parts parameters as well. Reading
-        # it as part of a value could hide a startTime, and a delete of one session would become one of all.
+        # The documents show `?accessToken=x?accessToken=x`: a second question mark separates parameters, too.
+        # As part of a value it could hide a startTime, and deleting one session would delete all of the stream's.
         for pair in re.split("[&?]", text):
             if pair:
                 name, _, value = pair.partition("=")
@@ -63,7 +63,7 @@ class Query:
         if values is None:
             return None
         if len(values) > 1:
-            raise ApiError(400, f"{name} is given more than once, with different values")
+            raise ApiError(400, f"{name} is given more than once with different values")
         return next(iter(values))
 
     def number(self, name: str) -> int | None:
@@ -92,7 +92,7 @@ class Query:
     def allow_only(self, names: Collection[str]) -> None:
         """Refuse unknown parameters: a misspelled one must not be ignored."""
         if not self._values.keys() <= set(names):
-            raise ApiError(400, f"unknown parameter; this request knows {', '.join(sorted(names))}; nothing was done")
+            raise ApiError(400, f"unknown parameter; nothing was done; allowed: {', '.join(sorted(names))}")
 
 
 def raw_path(request: Request) -> str:
@@ -169,13 +169,13 @@ class RequestBodies:
                 self._check_all()
             yield body
         except ClientDisconnect:
-            raise ApiError(400, "the request broke off before its end; nothing was done") from None
+            raise ApiError(400, "the request ended early; nothing was done") from None
         finally:
             self._held -= held
 
     def _check_all(self) -> None:
         if self._held > self._total_limit:
-            raise ApiError(503, "too much is being sent at once; nothing was done, ask again", {"Retry-After": "5"})
+            raise ApiError(503, "too many bodies are being received; nothing was done; retry", {"Retry-After": "5"})
 
 
 def inflate(body: bytes, limit: int) -> bytes:
@@ -189,7 +189,7 @@ def inflate(body: bytes, limit: int) -> bytes:
             if len(unpacked) > limit:
                 raise _too_large(limit)
             if not member.eof:
-                raise ApiError(400, "the gzip-compressed body breaks off; nothing was done")
+                raise ApiError(400, "the gzip-compressed body is truncated; nothing was done")
             rest = member.unused_data
             if not unpacked and not rest:
                 break
@@ -211,7 +211,7 @@ def _decoded(body: bytes, kind: type[Content]) -> Content:
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError:
-            msgspec.json.decode(body)  # the wrong form was seen before the end: it may not be JSON at all
+            msgspec.json.decode(body)  # the form was rejected before the end: the rest may be invalid JSON
             raise
     except msgspec.ValidationError:
         raise

@@ -42,9 +42,11 @@ MAX_HELD_BYTES = 64 * 1024 * 1024
 """How many reports of one server are quarantined, and their total size; the first is kept whatever its size."""
 
 _REFUSED: dict[Verdict, str] = {
-    "hole": "the report speaks since a revision that the service does not have; send again from the acknowledged one",
-    "sealed": "the report's epoch is sealed: another journal of this server is active; nothing was changed",
-    "stale": "the epoch continues from a state that is no longer the newest; ask for an epoch again",
+    "hole": "report starts at revision {since}, but this service has acknowledged only {acknowledged}; "
+    "resend from {acknowledged}",
+    "sealed": "the report's epoch {epoch} is sealed, another journal of this server is active; nothing was changed",
+    "stale": "epoch {epoch} continues from a state that is no longer the newest; nothing was changed; "
+    "request a new epoch",
 }
 
 _OPEN = and_(held.c.server == bindparam("of_server"), held.c.open == 1)
@@ -78,11 +80,14 @@ def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: i
     if verdict == "duplicate":
         return Acknowledgement(epoch=state.epoch, acknowledged=state.acknowledged, now=now_ms)
     if verdict in ("hole", "sealed", "stale"):
-        return _refusal(state, verdict, _REFUSED[verdict], now_ms)
+        message = _REFUSED[verdict].format(since=report.since, acknowledged=state.acknowledged, epoch=report.epoch)
+        return _refusal(state, verdict, message, now_ms)
     try:
         applied = apply_report(state, report, load_stored_rows(connection, report), now_ms)
     except ContradictionError as error:
-        return quarantine_report(connection, report.server, body, f"the report was kept aside: {error}", now_ms, report)
+        return quarantine_report(
+            connection, report.server, body, f"report quarantined for an operator: {error}", now_ms, report
+        )
     _write(connection, state, condition, applied, now_ms)
     return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)
 
@@ -104,7 +109,7 @@ def quarantine_report(
         .values(times=held.c.times + 1, last_at=now_ms)
     )
     if again.rowcount == 0 and _full(connection, server, len(body)):
-        reason = f"{reason}; too much of this server is kept aside already, so that the agent alone has this one"
+        reason = f"{reason}; the quarantine of this server is full, so only the agent still has this report"
     elif again.rowcount == 0:
         to_ms = now_ms if report is None else report.baseline.at
         connection.execute(
@@ -164,9 +169,9 @@ def _write(
 ) -> None:
     state = applied.state
     server, epoch = state.server, state.epoch
-    # Whoever reports is reachable, and part of the estate again should it have been removed.
+    # A server that reports is reachable, and part of the estate again if it was removed.
     condition = ServerCondition(_owes(connection, state, now_ms))
-    # The figures that the state changes with it: a sealed epoch's publishes, and those that condition_before otherwise.
+    # Sessions that the new state changes: a sealed epoch's publishes, and all live ones if the condition changed.
     touched: set[StreamStart] = set()
     if condition_before.removed:
         touched = sessions_of(connection, server)

@@ -58,7 +58,7 @@ def changes_since(connection: Connection, cursor_text: str | None, limit: int, n
     cursor = parse_cursor(cursor_text) if cursor_text else None
     reset = bool(cursor_text) and (cursor is None or not is_valid_cursor(connection, cursor))
     if cursor is None or reset:
-        # Who knows nothing yet need not hear of what was deleted before.
+        # A new console needs no earlier deletes.
         cursor = ChangeCursor("", 0, newest)
     records = _RECORDS_AFTER.rows(connection, after=cursor.change, at_most=limit + 1)
     deleted_after = max(cursor.change, cursor.deletes_from)

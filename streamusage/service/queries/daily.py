@@ -65,7 +65,7 @@ def iterate_days(
     open_days = {
         day: names
         for day in days_between(first, last)
-        # Of a day of which a part is discarded the rest must not pass for the whole.
+        # The rest of a partly discarded day must not appear as the whole day.
         if day_interval(day, tz).from_ms >= kept_from
         and (names := _open(expected, closed.get(day.isoformat(), {}), day_interval(day, tz), now_ms, server))
     }
@@ -80,7 +80,7 @@ def iterate_days(
         if day in open_days:
             interval = day_interval(day, tz)
             items = [item for item in estate if item.state.server in open_days[day]]
-            # In a zone without a ledger nothing closes a day; it is final as long as nothing of it is owed.
+            # In a zone without a ledger no day is closed: it is final while nothing of it is owed.
             closes = tz.key in account_zones
             waits = servers_owing(expected, interval, settle_ms if closes else 0)
             state = "provisional" if waits or closes else "final"

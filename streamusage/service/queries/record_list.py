@@ -58,7 +58,7 @@ class RecordList:
         with self._lock:
             if version != self._version:
                 if version.life == self._version.life and version.change < self._version.change:
-                    # Another thread's snapshot is newer than this one: what it saw is as good.
+                    # Another thread's newer snapshot is just as valid.
                     version = self._version
                 else:
                     self._update(connection, version)
@@ -72,7 +72,7 @@ class RecordList:
         return self._bodies[""]
 
     def _update(self, connection: Connection, version: ListVersion) -> None:
-        # A delete that was forgotten since is among no changes any more.
+        # A forgotten tombstone does not appear among the changes.
         is_known = version.life == self._version.life and self._version.change >= read_counter(
             connection, TOMBSTONES_FORGOTTEN
         )

@@ -30,7 +30,7 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
         names[row.stream] = StreamId(row.scope, row.name)
         reporting.setdefault(row.stream, set()).add(row.server)
     sampled: dict[bytes, dict[str, dict[int, tuple[int, int]]]] = {key: {} for key in names}
-    # Every sample of the window, not only those of the live streams: there may be more of these than a statement takes.
+    # All samples of the window: the live streams may be more than a statement takes parameters.
     for sample in connection.execute(
         select(samples.c.server, samples.c.slot, samples.c.stream, samples.c.active, samples.c.highest).where(
             samples.c.slot >= known.from_ms, samples.c.slot < known.to_ms

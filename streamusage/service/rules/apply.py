@@ -277,7 +277,7 @@ def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> Sto
     )
     if min(more.bytes_in, more.bytes_out, more.view_time_ms, *more.connections.values()) < 0:
         raise ContradictionError(
-            f"revision {row.revision} of slot {row.slot} is below revision {old.revision}, which was counted already"
+            f"revision {row.revision} of slot {row.slot} is below revision {old.revision}, which is counted already"
         )
     if came_late:
         late = LateFigures(

@@ -86,8 +86,8 @@ def higher_peak(first: RollupPeak | None, other: RollupPeak | None) -> RollupPea
 
 def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
     """Return the figures of the time that consists of these parts."""
-    # A month of an estate adds up hundreds of thousands of parts: a figure at a time, which is what the interpreter
-    # does fastest.
+    # A month of an estate adds up hundreds of thousands of parts: one figure at a time is
+    # fastest in the interpreter.
     parts = list(parts)
     connections: dict[str, int] = {}
     for part in parts:
@@ -182,7 +182,7 @@ def sum_runs(minutes: bytes, length: int) -> list[int]:
     """Return the sums of consecutive runs of `length` packed minutes."""
     number = int.from_bytes(minutes, "little")
     runs, summed = number, 1
-    while 2 * summed <= length:  # the sums of twice as many are those of as many, and the same further on
+    while 2 * summed <= length:  # doubling: a run of 2n is the run of n plus the next one
         runs += runs >> (summed * _LANE * 8)
         summed *= 2
     for at in range(summed, length):

@@ -43,7 +43,7 @@ def load_covered_servers(
     for row in connection.execute(select(held.c.server, held.c.from_ms, held.c.to_ms).where(held.c.open == 1)):
         held_reports.setdefault(row.server, []).append(Interval(row.from_ms, row.to_ms))
     for state in states:
-        if state.server in removed:  # it is out of service: what it never reported is not owed
+        if state.server in removed:  # removed servers owe nothing
             continue
         pieces[state.server] += owed_pieces(state, held_reports.get(state.server, []), now_ms)
     return [CoveredServer(state, pieces[state.server]) for state in states]

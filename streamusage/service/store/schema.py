@@ -47,7 +47,7 @@ servers = Table(
     _text("phase"),
     _number("last_sync_at", null=True),
     _number("clock_offset_ms"),
-    _text("owes"),  # missing or held while its figures are overdue, as its live sessions stand in `usage`
+    _text("owes"),  # missing or held while its figures are overdue, as in the `usage` rows of its live sessions
     _number("unreachable", default="0"),  # 1: silent beyond the edge timeout, its subscribers count as lost
     _text("removed", default=""),  # in order, or by force; empty while it is part of the estate
     _number("removed_at", null=True),
@@ -136,7 +136,7 @@ server_sessions = Table(
     _number("highest"),
     _number("total"),
     _number("anchors"),  # 1: its start time makes a session; 0: an edge's, which joins one
-    _number("late"),  # its newest figures came too late to be live
+    _number("late"),  # its newest figures arrived too late to be live
     _number("session_start"),  # start_time of the usage record that it is part of
     Index("server_sessions_by_session", "stream", "session_start"),
     Index("server_sessions_by_publish", "server", "publish_id"),
@@ -190,7 +190,7 @@ usage = Table(
     _number("updated"),
     _number("live"),
     _text("provenance"),
-    _number("touched_at", default="0"),  # when the service last wrote it: retention goes by this
+    _number("touched_at", default="0"),  # when the service last wrote it: decides retention
     _number("change"),  # the newest change of any row is the highest
     Index("usage_by_change", "change", unique=True),
     sqlite_with_rowid=False,
@@ -204,7 +204,7 @@ tombstones = Table(
     _text("scope"),
     _text("name"),
     _number("deleted_at"),
-    _text("reason"),  # deleted, discarded: stays so. joined: is part of another session, or of none for now
+    _text("reason"),  # deleted, discarded: permanent. joined: now part of another session, or of none
     _number("change"),
     Index("tombstones_by_change", "change", unique=True),
     sqlite_with_rowid=False,
@@ -224,7 +224,7 @@ orphans = Table(
     _number("active"),
     _number("highest"),
     _number("total"),
-    _number("first_at"),  # when the first row came after the delete
+    _number("first_at"),  # when the first row after the delete arrived
     _number("last_at"),
     sqlite_with_rowid=False,
 )
@@ -257,7 +257,7 @@ held = Table(
     _number("to_ms"),
     _text("reason"),
     Column("body", LargeBinary, nullable=False),
-    _number("open"),  # 0: a later report brought all of it
+    _number("open"),  # 0: a later report delivered all of it
 )
 
 lives = Table(
@@ -282,9 +282,9 @@ hours = Table(
     metadata,
     _number("hour", key=True),
     _text("server", key=True),
-    Column("whole", LargeBinary, nullable=False),  # MessagePack of figures.Figures
+    Column("whole", LargeBinary, nullable=False),  # MessagePack of rollups.Rollup
     Column("quarters", LargeBinary, nullable=False),  # of its four quarters
-    Column("minutes_in", LargeBinary, nullable=False),  # packed as in figures.Minutes
+    Column("minutes_in", LargeBinary, nullable=False),  # packed as in rollups.MinuteTraffic
     Column("minutes_out", LargeBinary, nullable=False),
     Index("hours_by_server", "server", "hour"),
 )
@@ -302,9 +302,9 @@ closed_days = Table(
     _text("closed_by"),  # a token's name; empty for the watermark
     _text("rule"),  # watermark, operator, or late: the server was not known when the day was closed
     _number("watermark", null=True),  # the server's, when its day was closed
-    Column("figures", LargeBinary, nullable=False),  # JSON, as they are told; never written again
-    Column("samples", LargeBinary, nullable=False),  # compressed minutes and what is known of them
-    Column("current", LargeBinary, nullable=True),  # JSON of what they would be by now, where that differs
+    Column("figures", LargeBinary, nullable=False),  # JSON as the API answers it; never written again
+    Column("samples", LargeBinary, nullable=False),  # compressed minutes and sample states
+    Column("current", LargeBinary, nullable=True),  # JSON of the present figures, if they differ
     _number("entries"),  # of the ledger
     _number("adjusted_at", null=True),
     Index("closed_days_by_server", "server", "to_ms"),

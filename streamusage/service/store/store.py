@@ -65,20 +65,20 @@ def open_store(url: str, now_ms: int) -> Store:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise StoreError(
-            "the store is named by a URL such as sqlite:////var/lib/streamtop/usage.db or postgresql://user@host/database"
+            "the store must be a URL such as sqlite:////var/lib/streamtop/usage.db or postgresql://user@host/database"
         ) from None
     kind = parsed.get_backend_name()
     if kind == "postgresql":
         return Store("postgresql", _checked_postgresql(parsed), now_ms)
     if kind != "sqlite":
-        raise StoreError(f"no store of the kind {kind!r} is known; use sqlite:///PATH or postgresql://HOST/DATABASE")
+        raise StoreError(f"unknown kind of store {kind!r}; use sqlite:///PATH or postgresql://HOST/DATABASE")
     if not parsed.database or parsed.database == ":memory:" or parsed.query:
         raise StoreError("a SQLite store needs a file: sqlite:///PATH, with four slashes for an absolute path")
     path = Path(parsed.database)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot make the store's directory {path.parent}: {error.strerror}") from error
+        raise StoreError(f"cannot create the store's directory {path.parent}: {error.strerror}") from error
     return Store("sqlite", parsed, now_ms)
 
 
@@ -95,7 +95,7 @@ def _checked_postgresql(url: URL) -> URL:
     except ImportError:
         raise StoreError("a PostgreSQL store needs psycopg: pip install 'streamtop[postgres]'") from None
     if "password" in url.query:
-        raise StoreError("a password does not belong behind the ? of a store's URL; use PGPASSWORD or ~/.pgpass")
+        raise StoreError("the store's URL must not have a password after the ?; use PGPASSWORD or ~/.pgpass")
     return url.set(drivername="postgresql+psycopg")
 
 
@@ -111,8 +111,10 @@ def _migrate(connection: Connection) -> None:
 def _open_error(display_url: str, error: Exception) -> str:
     cause = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
     if isinstance(error, CommandError):
-        return f"the store {display_url} was made by a newer streamtop ({cause}); it is left as it is, run that version"
-    return f"cannot open the store {display_url}: {cause}; check that it is a streamtop store and can be written"
+        return (
+            f"the store {display_url} was written by a newer streamtop ({cause}); it was not changed; run that version"
+        )
+    return f"cannot open the store {display_url}: {cause}; check that it is a streamtop store and writable"
 
 
 def broken_connection(error: Any) -> bool:

@@ -67,7 +67,7 @@ class Writer:
     def submit(self, work: Callable[[Connection], Result]) -> "Future[Result]":
         """Accept a write. Its future has the result, the error it raised, or a `StoreError`: then nothing was kept."""
         future: Future[Result] = Future()
-        # Marks it as running: a waiter that goes away cannot take back what was accepted.
+        # Marks it as running: a waiter that goes away cannot cancel an accepted write.
         future.set_running_or_notify_cancel()
         self._put(_Write(work, future, None))
         return future
@@ -88,7 +88,7 @@ class Writer:
     def _put(self, write: _Write) -> None:
         with self._gate:
             if self._stopped:
-                raise StoreError("the service is stopping; ask again when it is back")
+                raise StoreError("the service is stopping; nothing was changed; retry when it is back")
             self._queue.put(write)
 
     def stop(self) -> None:
@@ -148,7 +148,7 @@ def _deliver(group: list[_Write]) -> None:
         else:
             by_loop.setdefault(write.loop, []).append(write)
     for loop, writes in by_loop.items():
-        # Whoever waited may be gone with the loop; what was written is kept all the same.
+        # The loop may be closed, and its waiters gone; the write is kept anyway.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_deliver_all, writes)
 
@@ -157,8 +157,8 @@ def _deliver_all(writes: list[_Write]) -> None:
     for write in writes:
         try:
             write.deliver()
-        except Exception:  # whoever waits for one must not keep the others from theirs
-            log.exception("what waited for a write failed on its result")
+        except Exception:  # a failing callback must not block the others
+            log.exception("the callback of a write failed")
 
 
 def _store_error(error: Exception, committing: bool) -> StoreError:
@@ -166,8 +166,6 @@ def _store_error(error: Exception, committing: bool) -> StoreError:
     cause = error.orig if isinstance(error, DBAPIError) else error
     if committing and broken_connection(error):
         log.error("the connection to the store broke in a commit: %s", cause)
-        return StoreError(
-            "the connection to the store broke; it is not known whether this was kept: look, or ask again"
-        )
-    log.error("the store could not keep a write: %s", cause)
-    return StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")
+        return StoreError("the connection to the store broke; whether the change was kept is unknown: check, or retry")
+    log.error("the store could not write: %s", cause)
+    return StoreError(f"the store could not write: {cause}; nothing was changed; retry")

@@ -158,7 +158,7 @@ def test_it_says_what_is_wrong_and_keeps_the_exit_codes(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     unusable = run("--listen", "127.0.0.1:0", "--store", sqlite_url(tmp_path / "file" / "x.db"), home=tmp_path)
     assert unusable.returncode == 3
-    assert "cannot make the store's directory" in unusable.stderr
+    assert "cannot create the store's directory" in unusable.stderr
     assert "Traceback" not in wrong.stderr + refused.stderr + unusable.stderr
 
 

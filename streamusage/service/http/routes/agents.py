@@ -24,18 +24,20 @@ def agent_routes(service: Service) -> APIRouter:
 
     @router.post(
         _AGENTS + "{server:anything}/epochs",
-        summary="Issue an epoch; has no effect until a report uses it",
+        summary="Issue an epoch; it has no effect until a report uses it",
         **openapi.EPOCHS,
     )
     async def epochs(request: Request) -> Response:
         server = _server(service, request, "/epochs")
         async with service.bodies.read_body(request) as body:
             try:
-                wanted = await decode_body(body, EpochRequest)
+                epoch_request = await decode_body(body, EpochRequest)
             except msgspec.ValidationError as error:
-                raise ApiError(422, f"this is not a request for an epoch: {error}") from None
+                raise ApiError(422, f"not an epoch request: {error}; nothing was changed") from None
         now_ms = service.clock.now_ms()
-        return json_response(await service.write(lambda connection: issue_epoch(connection, server, wanted, now_ms)))
+        return json_response(
+            await service.write(lambda connection: issue_epoch(connection, server, epoch_request, now_ms))
+        )
 
     @router.post(
         _AGENTS + "{server:anything}/reports",
@@ -49,13 +51,13 @@ def agent_routes(service: Service) -> APIRouter:
             try:
                 report = await decode_body(body, Report)
             except msgspec.ValidationError as error:
-                reason = f"the report was kept aside, it is not of the known form: {error}"
+                reason = f"report quarantined for an operator, its form is unknown: {error}"
                 return _answer(
                     service,
                     await service.write(lambda connection: quarantine_report(connection, server, body, reason, now_ms)),
                 )
             if report.server != server:
-                raise ApiError(400, "the report speaks for another server than its path; nothing was changed")
+                raise ApiError(400, "the report names another server than its path; nothing was changed")
             return _answer(
                 service, await service.write(lambda connection: ingest_report(connection, report, body, now_ms))
             )

@@ -76,7 +76,7 @@ def daily_routes(service: Service) -> APIRouter:
         )
         return await compressed_json(request, {"now": now_ms, "account_zones": zones, "sums": found})
 
-    @router.get("/api/v1/adjustments", summary="What came to closed days later", **openapi.ADJUSTMENTS)
+    @router.get("/api/v1/adjustments", summary="Adjustments of closed days", **openapi.ADJUSTMENTS)
     async def adjustments(request: Request) -> Response:
         query = Query(request)
         service.require_reader(request, query)
@@ -85,20 +85,27 @@ def daily_routes(service: Service) -> APIRouter:
         found = await service.read(lambda connection: list_adjustments(connection, tz, first, last, server))
         return await compressed_json(request, {"now": now_ms, "adjustments": found})
 
-    @router.post("/api/v1/days/close", summary="Close a day with what is there", **openapi.CLOSE_DAY)
+    @router.post("/api/v1/days/close", summary="Close a day with the figures that are stored", **openapi.CLOSE_DAY)
     async def close(request: Request) -> Response:
         identity = service.require_admin(request, Query(request))
         async with service.bodies.read_body(request) as body:
             try:
-                wanted = await decode_body(body, CloseRequest)
+                close_request = await decode_body(body, CloseRequest)
             except msgspec.ValidationError as error:
-                raise ApiError(422, f"this does not say which day to close: {error}; nothing was closed") from None
-        day, tz = _parsed_day("day", wanted.day), _zone(wanted.tz)
+                raise ApiError(422, f"not a request to close a day: {error}; nothing was closed") from None
+        day, tz = _parsed_day("day", close_request.day), _zone(close_request.tz)
         now_ms = service.clock.now_ms()
 
         def closed(connection: Connection) -> dict[str, Any]:
             done = close_day_by_operator(
-                connection, service.account_zones, tz, day, wanted.server, identity.name, service.close_grace_ms, now_ms
+                connection,
+                service.account_zones,
+                tz,
+                day,
+                close_request.server,
+                identity.name,
+                service.close_grace_ms,
+                now_ms,
             )
             if done["closed"]:
                 record_audit(
@@ -107,7 +114,7 @@ def daily_routes(service: Service) -> APIRouter:
                     f"close day {done['day']} {done['tz']}",
                     now_ms,
                     records=len(done["closed"]),
-                    server=wanted.server or "",
+                    server=close_request.server or "",
                 )
             return done
 
@@ -122,7 +129,7 @@ def _days(query: Query) -> _Days:
     if last < first:
         raise ApiError(400, "to must not be before from")
     if (last - first).days >= MAX_DAYS:
-        raise ApiError(400, f"at most {MAX_DAYS} days can be wanted for at once")
+        raise ApiError(400, f"a query covers at most {MAX_DAYS} days")
     return _Days(first, last, _zone(query.text("tz") or "UTC"), query.text("server"))
 
 

@@ -73,7 +73,7 @@ def extension_routes(service: Service) -> APIRouter:
             request, await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms))
         )
 
-    @router.get("/api/v1/servers", summary="The servers that report, and what they owe", **openapi.SERVERS)
+    @router.get("/api/v1/servers", summary="Servers, their state and what they owe", **openapi.SERVERS)
     async def servers(request: Request) -> Response:
         service.require_reader(request, Query(request))
         now_ms = service.clock.now_ms()
@@ -127,14 +127,14 @@ def extension_routes(service: Service) -> APIRouter:
         found = await service.read(lambda connection: stream_history(connection, stream, cut, step_ms, now_ms))
         return await compressed_json(request, {"now": now_ms} | found)
 
-    @router.post("/api/v1/import", summary="Take in usage records that were exported", **openapi.IMPORT)
+    @router.post("/api/v1/import", summary="Import exported usage records", **openapi.IMPORT)
     async def import_usage_records(request: Request) -> Response:
         identity = service.require_admin(request, Query(request))
         async with service.bodies.read_body(request) as body:
             try:
                 sent = await decode_body(body, list[ImportedRecord])
             except msgspec.ValidationError as error:
-                raise ApiError(422, f"this is not an array of usage records: {error}; nothing was imported") from None
+                raise ApiError(422, f"not an array of usage records: {error}; nothing was imported") from None
             records = _imported(sent)
             now_ms = service.clock.now_ms()
             imported = await service.write(
@@ -151,7 +151,9 @@ def _imported(sent: list[ImportedRecord]) -> list[UsageRecord]:
         try:
             stream_path(record.stream)
         except (EmptyNameError, UnicodeEncodeError):
-            raise ApiError(422, f"record {number} has a scope that no path can name; nothing was imported") from None
+            raise ApiError(
+                422, f"the scope of record {number} cannot be written as a path; nothing was imported"
+            ) from None
     return records
 
 

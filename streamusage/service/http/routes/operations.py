@@ -32,7 +32,7 @@ def operation_routes(service: Service) -> APIRouter:
     router = APIRouter(tags=["operations"])
     readiness = _Readiness(service)
 
-    @router.delete(_SERVERS + "{server:anything}", summary="Take a server out of the estate", **openapi.REMOVE_SERVER)
+    @router.delete(_SERVERS + "{server:anything}", summary="Remove a server from the estate", **openapi.REMOVE_SERVER)
     async def remove(request: Request) -> Response:
         query = Query(request)
         identity = service.require_admin(request, query)
@@ -50,7 +50,7 @@ def operation_routes(service: Service) -> APIRouter:
         how = "by force" if force == "true" else "in order"
         return json_response({"now": now_ms, "server": server, "removed": how, "sessions": changed})
 
-    @router.get("/api/v1/orphans", summary="What was reported of deleted records", **openapi.ORPHANS)
+    @router.get("/api/v1/orphans", summary="Reports of deleted records", **openapi.ORPHANS)
     async def orphans(request: Request) -> Response:
         query = Query(request)
         service.require_reader(request, query)
@@ -66,18 +66,18 @@ def operation_routes(service: Service) -> APIRouter:
         found = await service.read(lambda connection: list_audit_entries(connection, from_ms, to_ms, limit))
         return await compressed_json(request, {"now": service.clock.now_ms()} | found)
 
-    @router.get("/healthz", summary="Whether the service answers; needs no token", **openapi.HEALTH)
+    @router.get("/healthz", summary="Liveness; needs no token", **openapi.HEALTH)
     async def healthz(request: Request) -> Response:
         return json_response({"status": "ok", "now": service.clock.now_ms()})
 
-    @router.get("/readyz", summary="Whether the store can be written; needs no token", **openapi.READY)
+    @router.get("/readyz", summary="Readiness: whether the store is writable; needs no token", **openapi.READY)
     async def readyz(request: Request) -> Response:
         fault = await readiness.fault()
         if fault is not None:
             raise ApiError(503, fault, {"Retry-After": "5"})
         return json_response({"status": "ready", "now": service.clock.now_ms()})
 
-    @router.get("/metrics", summary="Figures for Prometheus", **openapi.METRICS)
+    @router.get("/metrics", summary="Metrics for Prometheus", **openapi.METRICS)
     async def metrics(request: Request) -> Response:
         service.require_reader(request, Query(request))
         now_ms = service.clock.now_ms()
@@ -111,7 +111,7 @@ class _Readiness:
         except StoreError as error:
             return str(error)
         except TimeoutError:
-            return f"the store did not take a write within {READY_SECONDS:g} s"
+            return f"the store did not complete a write within {READY_SECONDS:g} s"
         return None
 
 

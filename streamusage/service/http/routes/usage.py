@@ -20,7 +20,7 @@ from streamusage.service.tokens import Identity
 
 VERSIONS = ("3.1", "4.0")
 
-_NO_RECORDS = "there are no usage records of that stream"
+_NO_RECORDS = "no usage records of that stream"
 
 
 def usage_routes(service: Service) -> APIRouter:
@@ -72,7 +72,7 @@ def _add_usage_routes(router: APIRouter, service: Service, path: str, version: s
 
     @router.delete(
         path + "/{scope_and_name:anything}",
-        summary="Delete the records of a stream, or with startTime those of one session",
+        summary="Delete the records of a stream, or with startTime one session's record",
         operation_id=f"delete_stream_{version}",
         **openapi.DELETE_STREAM,
     )
@@ -91,7 +91,7 @@ def _add_usage_routes(router: APIRouter, service: Service, path: str, version: s
         key = SessionKey(*stream, start_time)
         record = await service.write(lambda connection: delete_session(connection, key, identity.name, now_ms))
         if record is None:
-            raise ApiError(404, "there is no usage record of that stream with that startTime")
+            raise ApiError(404, "no usage record of that stream with that startTime")
         return json_response(record)
 
 

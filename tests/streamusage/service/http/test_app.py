@@ -120,7 +120,7 @@ async def test_it_is_ready_while_its_store_takes_writes(tmp_path: Path) -> None:
             await asyncio.sleep(0.1)
             assert (await estate.http.get("/healthz")).status_code == 200
             answer = await asked
-            assert (answer.status_code, "did not take a write" in answer.json()["errorMessage"]) == (503, True)
+            assert (answer.status_code, "did not complete a write" in answer.json()["errorMessage"]) == (503, True)
             transaction.rollback()
 
 

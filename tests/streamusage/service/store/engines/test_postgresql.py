@@ -92,7 +92,7 @@ async def test_a_report_whose_commit_is_lost_counts_once(tmp_path: Path, postgre
         wire.cut = cut
         lost = await agent.ask("reports", body)
         assert (lost.status_code, wire.cuts) == (503, 1)
-        assert "it is not known whether this was kept" in lost.json()["errorMessage"]
+        assert "whether the change was kept is unknown" in lost.json()["errorMessage"]
         assert lost.headers["retry-after"]
         again = await agent.ask("reports", body)
         assert (again.status_code, again.json()["acknowledged"]) == (200, report.upto), again.text
@@ -111,7 +111,7 @@ async def test_a_delete_whose_commit_is_lost_is_not_called_undone(
         wire.cut = cut
         answer = await estate.usage("DELETE", f"/live/{MARK}")
         assert (answer.status_code, wire.cuts) == (503, 1)
-        assert "not known" in answer.json()["errorMessage"]
+        assert "unknown" in answer.json()["errorMessage"]
         left = {record["name"] for record in await estate.records()}
         assert left == ({"b"} if cut == "after" else {MARK, "b"})
         deletes = [
