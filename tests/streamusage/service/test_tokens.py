@@ -63,7 +63,7 @@ def test_tokens_come_from_values_the_environment_and_digests(tmp_path: Path) -> 
         ("[[token]]\nvalue = ['X']\nrole = 'admin'", ["entry 1", "value"]),
     ],
 )
-def test_an_error_names_file_entry_and_key_and_never_the_token(tmp_path: Path, text: str, told: list[str]) -> None:
+def test_error_names_file_entry_and_key_and_never_the_token(tmp_path: Path, text: str, told: list[str]) -> None:
     path = written(tmp_path, text.replace("X", SECRET))
     with pytest.raises(TokensError) as raised:
         read_tokens(path, {})
@@ -73,7 +73,7 @@ def test_an_error_names_file_entry_and_key_and_never_the_token(tmp_path: Path, t
     assert raised.value.__context__ is None or raised.value.__suppress_context__
 
 
-def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+def test_unreadable_tokens_file_reports_the_cause(tmp_path: Path) -> None:
     with pytest.raises(TokensError, match="No such file"):
         read_tokens(tmp_path / "none.toml", {})
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
@@ -81,7 +81,7 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         read_tokens(tmp_path / "binary.toml", {})
 
 
-def test_the_own_token_is_made_once_and_is_the_owners_alone(tmp_path: Path) -> None:
+def test_admin_token_is_created_once_and_readable_by_the_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "admin-token"
     tokens, made = load_or_create_admin_token(path)
     assert made

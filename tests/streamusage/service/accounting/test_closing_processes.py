@@ -103,7 +103,7 @@ class Reporter:
 
 
 @pytest.mark.postgresql
-async def test_no_day_is_closed_twice_and_nothing_that_comes_later_is_lost(tmp_path: Path, postgresql: Cluster) -> None:
+async def test_no_day_is_closed_twice_and_no_later_figure_is_lost(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as store_url:
         zones = [word for name in ZONES for word in ("--account-zone", name)]
         async with nodes_on(tmp_path, store_url, 3, *zones) as nodes, httpx.AsyncClient(timeout=20) as http:

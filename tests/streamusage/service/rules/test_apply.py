@@ -60,14 +60,14 @@ def state(**fields: Any) -> ServerState:
     return ServerState(server="edge-1", **fields)
 
 
-def test_what_comes_in_time_is_live() -> None:
+def test_timely_report_is_live() -> None:
     applied = apply_report(state(), report(10_000, slots=(slot(100),)), NOTHING, T0 + 10_050)
     assert [(p.from_ms, p.to_ms, p.state) for p in applied.pieces] == [(T0, T0 + 10_000, Provenance.LIVE)]
     assert applied.slots[0].late.bytes_out == 0
     assert (applied.state.since, applied.state.watermark) == (T0, T0 + 10_000)
 
 
-def test_what_comes_late_is_backfilled_and_says_what_it_added() -> None:
+def test_late_report_is_backfilled_with_its_delta() -> None:
     now = T0 + 3 * SLOT_MS
     rows = tuple(slot(100 + n, at=T0 + n * SLOT_MS) for n in range(3))
     applied = apply_report(state(), report(3 * SLOT_MS, slots=rows), NOTHING, now)
@@ -89,7 +89,7 @@ spans_of_any_length = st.lists(
 
 
 @given(spans=spans_of_any_length, now=st.integers(0, 14 * SLOT_MS), watermark=st.integers(0, 6 * SLOT_MS))
-def test_a_long_span_is_judged_as_its_slots_would_be_one_by_one(spans: list[SpanRow], now: int, watermark: int) -> None:
+def test_long_span_is_classified_like_its_single_slots(spans: list[SpanRow], now: int, watermark: int) -> None:
     """Late or not is a matter of the slot, whether the span that brings it is cut at every slot or not at all."""
     before = state(watermark=watermark, since=0)
     rows = tuple(slot(1, at=number * SLOT_MS) for number in range(12))
@@ -113,7 +113,7 @@ def test_a_long_span_is_judged_as_its_slots_would_be_one_by_one(spans: list[Span
     assert len(applied.pieces) <= 2 * len(spans)
 
 
-def test_of_a_slot_that_was_live_only_the_late_part_is_backfilled() -> None:
+def test_only_the_late_part_of_a_live_slot_is_backfilled() -> None:
     early = apply_report(state(), report(10_000, slots=(slot(100),)), NOTHING, T0 + 10_000)
     stored = StoredRows({T0: early.slots[0]}, {}, {})
     spans = (SpanRow(from_ms=T0, to_ms=T0 + SLOT_MS, revision=19, state="counted"),)
@@ -133,7 +133,7 @@ def test_coverage_grows_only_at_its_end() -> None:
     ]
 
 
-def test_the_newest_revision_of_a_row_wins() -> None:
+def test_newest_revision_of_a_row_wins() -> None:
     stored = StoredRows({T0: StoredSlot(slot(500, revision=9), LateFigures())}, {}, {})
     applied = apply_report(state(), report(10_000, slots=(slot(100, revision=9),)), stored, T0 + 10_000)
     assert not applied.slots
@@ -152,7 +152,7 @@ def test_peaks_are_compared() -> None:
     assert applied.slots[0].row.peak_out == high
 
 
-def test_a_row_that_takes_back_what_was_counted_is_held() -> None:
+def test_row_that_takes_back_counted_figures_raises() -> None:
     early = apply_report(state(), report(10_000, slots=(slot(500),)), NOTHING, T0 + 10_000)
     less = report(20_000, since=10, upto=20, based_on=None, slots=(slot(400, revision=15),))
     with pytest.raises(ContradictionError, match=r"revision 15 .* is below revision 5"):
@@ -174,12 +174,12 @@ def test_a_row_that_takes_back_what_was_counted_is_held() -> None:
         ({"epoch": 4, "life": "k.1", "since": 1, "upto": 9, "based_on": Based(3, 7)}, "stale"),
     ],
 )
-def test_verdicts(fields: dict[str, Any], verdict: str) -> None:
+def test_report_verdicts(fields: dict[str, Any], verdict: str) -> None:
     fields = {"based_on": None, **fields}
     assert classify_report(state(epoch=3, life="j.1", acknowledged=7, issued=3), report(10_000, **fields)) == verdict
 
 
-def test_issuing_an_epoch_changes_nothing_but_the_numbers_given_out() -> None:
+def test_issuing_an_epoch_changes_only_the_issued_number() -> None:
     before = state(epoch=3, life="j.1", acknowledged=7, issued=3)
     after, issued = next_epoch(before, EpochRequest(journal="k"), (), T0)
     assert msgspec.structs.replace(after, issued=3) == before
@@ -188,7 +188,7 @@ def test_issuing_an_epoch_changes_nothing_but_the_numbers_given_out() -> None:
     assert another.epoch == 5
 
 
-def test_what_came_late_in_a_gap_of_any_length_is_told_at_once() -> None:
+def test_delta_of_a_gap_of_any_length_is_computed_quickly() -> None:
     """And a slot that two gaps share counts in the first of them."""
     late = [LateSlot(number * SLOT_MS, LateFigures(bytes_out=10**number), None, None) for number in range(4)]
     border = 2 * SLOT_MS + 1

@@ -3,9 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamusage.core.coverage import SLOT_MS, Interval, Provenance
-from streamusage.service.rules.apply import Piece
-from streamusage.service.rules.percentile import combine_flags, complete_samples, percentile_95_bps, sample_flags
+from streamusage.core.coverage import SLOT_MS, Interval
 from streamusage.service.rules.rollups import (
     HOUR_MS,
     QUARTER_MS,
@@ -21,7 +19,11 @@ from streamusage.service.rules.rollups import (
 )
 
 START = 1_795_003_200_000 - 1_795_003_200_000 % HOUR_MS
+
+
 counts = st.integers(0, 2**40)
+
+
 tops = st.none() | st.tuples(counts, st.integers(START, START + 10 * HOUR_MS))
 
 
@@ -44,7 +46,7 @@ def slots(draw: st.DrawFn) -> list[SlotRollup]:
 
 
 @given(slots(), st.integers(0, 20), st.integers(0, 20))
-def test_a_stretch_of_hours_is_the_sum_of_its_slots(found: list[SlotRollup], one: int, other: int) -> None:
+def test_rollup_of_an_interval_is_the_sum_of_its_slots(found: list[SlotRollup], one: int, other: int) -> None:
     interval = Interval(START + min(one, other) * QUARTER_MS, START + max(one, other) * QUARTER_MS)
     figures, minutes = roll_up_interval(roll_up_hours(found), interval)
     inside = [slot for slot in found if interval.from_ms <= slot.slot < interval.to_ms]
@@ -65,28 +67,3 @@ def test_servers_are_added_up_minute_by_minute(servers: list[list[int]]) -> None
 @given(st.lists(counts, min_size=30, max_size=30))
 def test_runs_of_minutes_are_added_up(minutes: list[int]) -> None:
     assert sum_runs(pack_minutes(minutes), 5) == [sum(minutes[at : at + 5]) for at in range(0, 30, 5)]
-
-
-def piece(from_minutes: float, to_minutes: float, state: Provenance) -> Piece:
-    return Piece(int(from_minutes * 60_000), int(to_minutes * 60_000), state, "", None, None)
-
-
-def test_a_sample_counts_where_all_of_it_was_seen_live_or_backfilled() -> None:
-    pieces = [
-        piece(2, 6, Provenance.LIVE),
-        piece(6, 14, Provenance.BACKFILLED),
-        piece(14, 16, Provenance.LOST),
-        piece(16, 26, Provenance.LIVE),
-    ]
-    flags = sample_flags(pieces, Interval(0, 40 * 60_000))
-    assert list(flags) == [1, 2, 1, 1, 2, 1, 0, 0], "in service from minute 2 to 26; 14 to 16 is lost"
-    minutes = [1] * 40
-    minutes[7] = 100
-    assert complete_samples(pack_minutes(minutes), flags) == [104, 5]
-    assert list(combine_flags([flags, bytes([2] * 8)])) == [1, 2, 1, 1, 2, 1, 2, 2]
-
-
-def test_the_95th_percentile_passes_over_the_14_highest_of_288() -> None:
-    assert percentile_95_bps([300 * number for number in range(1, 289)]) == 274 * 8
-    assert percentile_95_bps([300]) == 8
-    assert percentile_95_bps([]) is None
