@@ -44,7 +44,8 @@ def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: st
 
 def _max_connections() -> int:
     """Return how many connections fit into the open files allowed, less those of the store and its readers. Further
-    connections are refused with an answer, which needs a file as well."""
+    connections are refused with an answer, which needs a file as well.
+    """
     import resource
 
     from streamusage.service.http.connection_limits import ConnectionLimits

@@ -64,6 +64,7 @@ class RequestMetrics(Collector):
         self._reports[outcome] += 1
 
     def collect(self) -> Iterable[Metric]:
+        """Return the metrics in Prometheus' types."""
         answered = CounterMetricFamily(
             "streamtop_requests", "Requests by route and status", labels=["method", "route", "status"]
         )

@@ -52,9 +52,13 @@ class Retention:
 class StoreAccess(Protocol):
     """The access that retention needs: reads, and writes that are committed when they return."""
 
-    async def read(self, work: Callable[[Connection], Result]) -> Result: ...
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Return the result of a read on one snapshot."""
+        ...
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result: ...
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Return the result of a write after its commit."""
+        ...
 
 
 async def discard_old(keeper: StoreAccess, retention: Retention, now_ms: int) -> int:

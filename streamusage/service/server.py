@@ -1,5 +1,6 @@
 """Runs the service: opens the store, listens, marks sessions as owed when their servers are silent, closes days, and
-discards rows older than their retention."""
+discards rows older than their retention.
+"""
 
 import asyncio
 import contextlib

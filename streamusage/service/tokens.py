@@ -51,7 +51,8 @@ class Tokens:
 
     def identify(self, token: str) -> Identity | None:
         """Return the token's identity, or `None`. Only digests are compared, in constant time, so that the duration
-        reveals nothing about any token."""
+        reveals nothing about any token.
+        """
         digest = digest_of(token)
         known, identity = self._identities.get(digest, _NO_MATCH)
         return identity if hmac.compare_digest(known, digest) else None

@@ -1,4 +1,4 @@
-"""HOST:PORT as an operator writes it, for every command that takes one."""
+"""HOST:PORT options of the service and the agent."""
 
 import click
 import pytest

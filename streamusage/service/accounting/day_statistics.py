@@ -36,9 +36,11 @@ class DaySamples(NamedTuple):
 
     @property
     def expected(self) -> int:
+        """How many samples there would be without gaps."""
         return len(self.flags) - self.flags.count(OUT_OF_SERVICE)
 
     def pack(self) -> bytes:
+        """Return the samples compressed."""
         return zlib.compress(self.minutes.bytes_in + self.minutes.bytes_out + self.flags, level=1)
 
 

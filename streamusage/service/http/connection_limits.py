@@ -1,6 +1,7 @@
 """HTTP connections within limits: the size of a request's head, the time in which a request must arrive, and how long
 a client may leave an answer unread. A request outside the limits gets an answer in the documented shape, then the
-connection is closed."""
+connection is closed.
+"""
 
 import asyncio
 import math
@@ -45,6 +46,7 @@ class Deadline:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call `callback` after so many seconds, instead of what was set before."""
         self._due, self._callback = self._loop.time() + seconds, callback
         if self._timer is not None:
             if self._timer.when() <= self._due:  # it checks the new time when it fires
@@ -53,6 +55,7 @@ class Deadline:
         self._timer = self._loop.call_at(self._due, self._check)
 
     def clear(self) -> None:
+        """Call nothing until it is set again."""
         self._due = math.inf
 
     def close(self) -> None:
@@ -231,7 +234,8 @@ class _BoundedProtocol(HttpToolsProtocol):
 
     def _answer(self, status: int, message: str) -> None:
         """Answer without the application, then close. A whole request that arrived before still gets its answer from
-        its handler, and nothing after it."""
+        its handler, and nothing after it.
+        """
         if self._answered or self.transport.is_closing():
             return
         self._answered = True

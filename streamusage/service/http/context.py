@@ -69,7 +69,8 @@ class Service:
 
     def identify_by_query(self, query: Query) -> Identity:
         """Return the identity of a request on a documented path. Raises 400 for a wrong or missing token, as
-        documented."""
+        documented.
+        """
         identity = self.tokens.identify(query.text("accessToken") or "")
         if identity is None:
             raise ApiError(400, "the accessToken is wrong or missing")

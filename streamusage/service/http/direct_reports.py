@@ -50,7 +50,8 @@ class DirectReports:
 
     def match(self, url: bytes, headers: Headers) -> _ReportHead | None:
         """Return the head of a report if this path handles the request and its token is valid for the server, else
-        `None`."""
+        `None`.
+        """
         path = _PATH.fullmatch(url)
         if path is None:
             return None

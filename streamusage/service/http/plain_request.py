@@ -45,7 +45,8 @@ class _NoWaiter:
 
 class PlainRequest:
     """One request whose `body` is complete when `DirectHandler.handle` receives it; `subject` is the result of
-    `match`."""
+    `match`.
+    """
 
     message_event = _NoWaiter()
 

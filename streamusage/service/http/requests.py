@@ -143,7 +143,8 @@ class RequestBodies:
     @asynccontextmanager
     async def read_body(self, request: Request) -> AsyncIterator[bytes]:
         """The decompressed body, for as long as the block runs. Raises 413 if it is too large, 503 if all bodies
-        together are."""
+        together are.
+        """
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"gzip", "x-gzip", "identity", ""}:
             raise ApiError(415, "the body must be plain or gzip-compressed")
@@ -200,7 +201,8 @@ def inflate(body: bytes, limit: int) -> bytes:
 
 async def decode_body(body: bytes, kind: type[Content]) -> Content:
     """Return the JSON body as `kind`. Raises `msgspec.ValidationError` for JSON of another form, 400 for invalid
-    JSON."""
+    JSON.
+    """
     if len(body) <= _IN_LOOP_BYTES:
         return _decoded(body, kind)
     return await asyncio.to_thread(_decoded, body, kind)

@@ -1,5 +1,6 @@
 """JSON responses: compressed if the client accepts it, and sent in pieces, so that a slow client delays one piece
-only."""
+only.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -203,7 +203,8 @@ def _refresh(
 
 def _seen_together(connection: Connection, key: StreamStart, parts: Sequence[Row[Any]]) -> int:
     """Return the most subscribers at the end of one slot over all of the session's servers, by their samples. Only
-    slots within the session count: samples belong to a stream, not to a publish."""
+    slots within the session count: samples belong to a stream, not to a publish.
+    """
     by_server = {row.server for row in parts}
     if len(by_server) < 2:
         return 0
@@ -226,7 +227,8 @@ def _joined_before(
     connection: Connection, server: str, rows: Sequence[SessionRow]
 ) -> dict[tuple[str, bytes], tuple[int, int]]:
     """Return by publish and stream: whether it anchors and which session it is part of, as first decided in any
-    epoch."""
+    epoch.
+    """
     decided: dict[tuple[str, bytes], tuple[int, int]] = {}
     for batch in _batches([row.publish_id for row in rows], _BATCH_SIZE):
         for publish_id, stream, anchors, session_start in _JOINED_BEFORE.rows(connection, of_server=server, keys=batch):

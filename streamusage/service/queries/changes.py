@@ -33,12 +33,12 @@ class ChangedRecord(WireRecord, frozen=True):
     provenance: str
 
 
-class Deleted(msgspec.Struct, frozen=True):
+class Deleted(msgspec.Struct, frozen=True, rename="camel"):
     """The key of a deleted record."""
 
     scope: str
     name: str
-    startTime: int
+    start_time: int
 
 
 class ChangesPage(msgspec.Struct, frozen=True):

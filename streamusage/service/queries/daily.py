@@ -36,7 +36,8 @@ def list_daily_statistics(
     settle_ms: int = 0,
 ) -> list[dict[str, Any]]:
     """Return the servers' days as `GET /api/v1/daily` answers them, by day and server; only days in which a server
-    ran."""
+    ran.
+    """
     return [
         {"server": item.server, "day": item.day.isoformat(), "tz": tz.key, **item.statistics}
         for item in iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)

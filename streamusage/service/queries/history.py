@@ -50,7 +50,8 @@ def stream_history(
     connection: Connection, stream: StreamId, window: Interval, step_ms: int, now_ms: int
 ) -> dict[str, Any]:
     """Return the stream's history as `GET /api/v1/streams/{scope}/{name}/history` answers it. `window` begins at a
-    multiple of `step_ms`."""
+    multiple of `step_ms`.
+    """
     key = stream_key(stream.scope, stream.name)
     known = known_window(connection, window, now_ms)
     sampled: dict[str, dict[int, tuple[int, int]]] = {}

@@ -35,6 +35,7 @@ class ListVersion(NamedTuple):
 
     @property
     def etag(self) -> str:
+        """The HTTP entity tag of the version."""
         return f'W/"{self.life}.{self.change:x}"'
 
 

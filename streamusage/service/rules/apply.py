@@ -63,10 +63,12 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def late_after_ms(self) -> int:
+        """The age in milliseconds from which time is overdue and reports of it are late."""
         return LATE_AFTER_INTERVALS * self.sync_interval_ms
 
     @property
     def based(self) -> Based:
+        """Epoch and revision that a new epoch continues from."""
         return Based(self.epoch, self.acknowledged)
 
 
@@ -227,17 +229,17 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
 
 def _pieces(state: ServerState, spans: Sequence[SpanRow], now: int) -> list[Piece]:
     """Return the time that the spans cover after the watermark, oldest first, however long it is. Late and timely
-    time are separated at a slot boundary."""
-    pieces = []
+    time are separated at a slot boundary.
+    """
+    pieces: list[Piece] = []
     watermark = state.watermark or 0
     late_before = now - state.late_after_ms
     live_from = slot_of(late_before + SLOT_MS - 1)
     for span in sorted(spans, key=lambda span: span.from_ms):
         from_ms = max(span.from_ms, watermark)
         border = live_from if from_ms < late_before else from_ms
-        for part in (Interval(from_ms, min(border, span.to_ms)), Interval(border, span.to_ms)):
-            if part.length_ms:
-                pieces.append(_piece(state, span, part, now))
+        parts = (Interval(from_ms, min(border, span.to_ms)), Interval(border, span.to_ms))
+        pieces.extend(_piece(state, span, part, now) for part in parts if part.length_ms)
         watermark = max(watermark, span.to_ms)
     return pieces
 
@@ -256,7 +258,8 @@ def _piece(state: ServerState, span: SpanRow, part: Interval, now: int) -> Piece
 
 def _came_late(state: ServerState, slot: int, pieces: Sequence[Piece], ends: Sequence[int], now: int) -> bool:
     """Return whether the new figures of a slot arrived too late to be live. The first of the `pieces` inside the slot
-    decides."""
+    decides.
+    """
     first = bisect_right(ends, slot)
     new_from = slot + SLOT_MS
     if first < len(pieces):

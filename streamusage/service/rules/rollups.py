@@ -155,7 +155,8 @@ def roll_up_interval(hours: Mapping[int, HourRollup], interval: Interval) -> tup
 
 def round_to_quarters(interval: Interval) -> Interval:
     """Return the interval with its ends rounded up to quarters. Every zone's midnight is at a quarter, except
-    Monrovia's in 1971."""
+    Monrovia's in 1971.
+    """
     return Interval(-(-interval.from_ms // QUARTER_MS) * QUARTER_MS, -(-interval.to_ms // QUARTER_MS) * QUARTER_MS)
 
 

@@ -44,6 +44,7 @@ class SessionPart(NamedTuple):
 
     @property
     def is_live(self) -> bool:
+        """Whether the publish counts as live: live in the active epoch of a server that is not removed."""
         return self.live and self.epoch_is_active and not self.removed
 
     @property
@@ -68,7 +69,8 @@ class SessionFigures(NamedTuple):
 
 def match_session(start_time: int, anchors: Iterable[Anchor]) -> int:
     """Return the start time of the session that an edge's publish joins: the newest that had begun and had not ended.
-    Without such a session, return the publish's own start time."""
+    Without such a session, return the publish's own start time.
+    """
     begun = [
         anchor.start_time
         for anchor in anchors

@@ -21,7 +21,8 @@ def record_audit(
     start_time: int | None = None,
 ) -> None:
     """Write one entry. `actor` is the name of a token, never the token. A server's name takes the place of a stream's
-    name, without a scope."""
+    name, without a scope.
+    """
     connection.execute(
         insert(audit).values(
             at=now_ms,

@@ -31,7 +31,8 @@ SAMPLES_KEPT_FROM = "samples_kept_from"
 
 class ChangeCursor(NamedTuple):
     """Everything up to `change` was seen in the life `life`; tombstones up to `deletes_from` are irrelevant to the
-    holder."""
+    holder.
+    """
 
     life: str
     change: int

@@ -36,18 +36,18 @@ _ROWS_PER_BATCH = 2_000
 _KEYS_PER_BATCH = 300
 
 
-class WireRecord(msgspec.Struct, frozen=True):
+class WireRecord(msgspec.Struct, frozen=True, rename="camel"):
     """`UsageRecord` as it is built from a row: by position, and encoded at once."""
 
     name: str
     scope: str
-    startTime: int
-    endTime: int
+    start_time: int
+    end_time: int
     duration: int
-    aciveSubscribers: int
-    maxSubscribers: int
-    lostSubscribers: int
-    totalSubscribers: int
+    acive_subscribers: int
+    max_subscribers: int
+    lost_subscribers: int
+    total_subscribers: int
     updated: int
 
 

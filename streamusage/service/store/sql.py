@@ -16,20 +16,24 @@ _ESCAPED = re.compile("\1[0\1]")
 
 class AnyText(TypeDecorator[str]):
     """Text with any character, including U+0000, which PostgreSQL cannot store: there it is encoded as U+0001 `0`,
-    and U+0001 itself twice. Sorted by code point on both engines."""
+    and U+0001 itself twice. Sorted by code point on both engines.
+    """
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Return TEXT, on PostgreSQL sorted by code point."""
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.TEXT(collation="C"))
         return dialect.type_descriptor(Text())
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """Return the encoder of U+0000 for PostgreSQL."""
         return without_nul if dialect.name == "postgresql" else None
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Return the decoder of U+0000 for PostgreSQL."""
         return with_nul if dialect.name == "postgresql" else None
 
 

@@ -1,5 +1,6 @@
 """The extension of the API for consoles under `/api/v1`: changes, servers, coverage, placements, trends, history,
-import."""
+import.
+"""
 
 from typing import Annotated
 
