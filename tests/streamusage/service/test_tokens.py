@@ -44,7 +44,7 @@ def test_tokens_come_from_values_the_environment_and_digests(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "parts"),
     [
         ("", ["token"]),
         ("[token]\nvalue = 'X'", ["token"]),
@@ -57,17 +57,17 @@ def test_tokens_come_from_values_the_environment_and_digests(tmp_path: Path) -> 
         ("[[token]]\nvalue_env = 'UNSET'\nrole = 'admin'", ["token 1", "value_env", "UNSET"]),
         ("[[token]]\nsha256 = 'X'\nrole = 'admin'", ["entry 1", "sha256"]),
         ("[[token]]\nvalue = 'A'\nrole = 'admin'\n[[token]]\nvalue = ''\nrole = 'admin'", ["entry 2", "value"]),
-        ("[[token]]\nvalue = 'X'\nrole = 'admin'\n[[token]]\nvalue = 'X'\nrole = 'viewer'", ["token 2", "twice"]),
+        ("[[token]]\nvalue = 'X'\nrole = 'admin'\n[[token]]\nvalue = 'X'\nrole = 'viewer'", ["token 2", "duplicate"]),
         ("[[token]]\nvalue = 'X'\nrole = 'admin'\nrank = 1", ["entry 1", "rank"]),
         ("[[token]]\nvalue = X", ["line 2"]),
         ("[[token]]\nvalue = ['X']\nrole = 'admin'", ["entry 1", "value"]),
     ],
 )
-def test_error_names_file_entry_and_key_and_never_the_token(tmp_path: Path, text: str, told: list[str]) -> None:
+def test_error_names_file_entry_and_key_and_never_the_token(tmp_path: Path, text: str, parts: list[str]) -> None:
     path = written(tmp_path, text.replace("X", SECRET))
     with pytest.raises(TokensError) as raised:
         read_tokens(path, {})
-    assert all(part in str(raised.value) for part in [str(path), *told]), str(raised.value)
+    assert all(part in str(raised.value) for part in [str(path), *parts]), str(raised.value)
     assert SECRET not in str(raised.value)
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None or raised.value.__suppress_context__

@@ -183,7 +183,7 @@ def test_sighup_reloads_tokens_and_keeps_them_if_the_file_is_invalid(tmp_path: P
         _until(lambda: status(url, ADMIN) == 401)
         tokens.write_text("[[token]]\nvalue = n3w-s3cret")
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "goes on" in "".join(lines))
+        _until(lambda: "stay in use" in "".join(lines))
         assert status(url, "n3w-s3cret") == 200
     assert "s3cret" not in "".join(lines)
 
@@ -200,14 +200,14 @@ def test_sighup_reloads_the_certificate_and_keeps_it_if_the_files_are_invalid(tm
         assert first == used.certificate.read_text()
         shutil.copy(next_one.certificate, used.certificate)
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "goes on" in "".join(lines))
+        _until(lambda: "stay in use" in "".join(lines))
         assert shown(url) == first, "a certificate without its key"
         shutil.copy(next_one.key, used.key)
         process.send_signal(signal.SIGHUP)
         _until(lambda: shown(url) == next_one.certificate.read_text())
         used.key.write_text("rubbish")
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "".join(lines).count("goes on") == 2)
+        _until(lambda: "".join(lines).count("stay in use") == 2)
         assert shown(url) == next_one.certificate.read_text()
 
 
