@@ -18,10 +18,10 @@ from sqlalchemy import Connection, func, insert, select
 
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.days import day_interval, zone
-from streamusage.service.accounting.closing import advance, is_due
-from streamusage.service.accounting.hours import sum_up, unsummed
-from streamusage.service.queries.daily import daily_answer
-from streamusage.service.queries.daily_sums import sums_answer
+from streamusage.service.accounting.closing import advance_accounting, is_accounting_due
+from streamusage.service.accounting.hours import find_unsummed, sum_hours
+from streamusage.service.queries.daily import list_daily_statistics
+from streamusage.service.queries.daily_sums import list_daily_sums
 from streamusage.service.store.schema import servers, slot_connections, slots, spans
 from streamusage.service.store.store import open_store, sqlite_url
 
@@ -42,23 +42,27 @@ def main() -> None:
             fill(connection, number, sampled, days, to_ms)
         summing, hours_summed = time.perf_counter(), sampled * days * 24
         with store.writing() as connection, connection.begin():
-            while behind := [one for one in unsummed(connection)]:
-                sum_up(connection, behind)
+            while behind := [one for one in find_unsummed(connection)]:
+                sum_hours(connection, behind)
         summing = time.perf_counter() - summing
         with store.writing() as connection, connection.begin():
             spread_hours(connection, number, sampled)
         closing = time.perf_counter()
         with store.writing() as connection, connection.begin():
-            while is_due(connection, [UTC], to_ms + HOUR_MS):
-                advance(connection, [UTC], to_ms + HOUR_MS)
+            while is_accounting_due(connection, [UTC], to_ms + HOUR_MS):
+                advance_accounting(connection, [UTC], to_ms + HOUR_MS)
         closing = time.perf_counter() - closing
         now = to_ms + HOUR_MS
         with store.reading() as connection:
-            closed = timed(lambda: daily_answer(connection, FIRST, last, UTC, now, None, ["UTC"]))
-            whole_hours = timed(lambda: daily_answer(connection, FIRST, last, zone("Europe/Berlin"), now, None))
-            quarters = timed(lambda: daily_answer(connection, FIRST, last, zone("Asia/Kathmandu"), now, None))
-            month = timed(lambda: sums_answer(connection, FIRST, last, UTC, now, None, ["UTC"], "month", "all"))
-            one_server = timed(lambda: daily_answer(connection, FIRST, last, zone("Asia/Kolkata"), now, "edge-0000"))
+            closed = timed(lambda: list_daily_statistics(connection, FIRST, last, UTC, now, None, ["UTC"]))
+            whole_hours = timed(
+                lambda: list_daily_statistics(connection, FIRST, last, zone("Europe/Berlin"), now, None)
+            )
+            quarters = timed(lambda: list_daily_statistics(connection, FIRST, last, zone("Asia/Kathmandu"), now, None))
+            month = timed(lambda: list_daily_sums(connection, FIRST, last, UTC, now, None, ["UTC"], "month", "all"))
+            one_server = timed(
+                lambda: list_daily_statistics(connection, FIRST, last, zone("Asia/Kolkata"), now, "edge-0000")
+            )
             from_slots = timed(lambda: slot_sums(connection, days)) * number / sampled
         store.close()
     rows = number * days

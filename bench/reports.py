@@ -15,7 +15,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.estate import Reporter, post, served, tokens_for
-from streamusage.service.ingest.reports import take_report
+from streamusage.service.ingest.reports import ingest_report
 from streamusage.service.store.store import open_store, sqlite_url
 
 CLIENTS = 64
@@ -70,7 +70,7 @@ def bare(folder: Path, rows: int, group: int, seconds: float) -> Seen:
                 reports.append((reporter, reporter.next_report()))
             transaction = connection.begin()
             for reporter, report in reports:
-                take_report(connection, report, b"", reporter.now_ms)
+                ingest_report(connection, report, b"", reporter.now_ms)
             transaction.commit()
             for reporter, _ in reports:
                 reporter.acknowledged_all()

@@ -1,4 +1,4 @@
-"""What the console watches: the usage record, the agent that counts and the service that keeps the figures.
+"""The systems that the console watches: the agent, which counts usage, and the service, which stores and serves it.
 
 Runs without Textual installed; nothing here imports the console.
 """

@@ -4,13 +4,14 @@ import click
 
 
 class HostPort(click.ParamType[tuple[str, int]]):
-    """HOST:PORT, with an IPv6 host in brackets."""
+    """An address HOST:PORT, with an IPv6 host in brackets."""
 
     name = "HOST:PORT"
 
     def convert(
         self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, int]:
+        """Return host and port of the text; fail with an example for any other text."""
         if isinstance(value, tuple):
             return value
         host, _, port = value.rpartition(":")

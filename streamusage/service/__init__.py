@@ -1,18 +1,18 @@
-"""The usage service: HTTP routes over a store, and the rules by which agents' reports are applied.
+"""The usage service: HTTP routes over a store, and the rules that turn agents' reports into figures.
 
-The way of a report: `protocol` reads a connection, `direct_reports` takes what is plain and `agents` what is not,
-`writer` gathers writes into commits, `reports` loads and writes, and `apply` decides, without clock or store.
+Folders, each of which imports only those below it (import-linter checks this):
 
-- Rules, pure: `apply`, `joining`, `figures`, `percentile`.
-- Store: `store` opens it on `sqlite_engine` or `postgresql_engine`; `schema` and `ledger_schema` are its tables, of
-  `columns`, which `migrations` make; `sql`, `prepared` and `writer` write.
-- What is kept, each with its own rule: `states` and `sessions` of servers, `records`, `changes`, `audit`, `estate`,
-  `hours`, `days_ledger`, `closing`, `retention`.
-- What is read: `record_list`, `change_queries`, `coverage_queries` over `spans`, `history_queries`, `trends`,
-  `carriers`, `orphan_queries`, `day_figures`, `daily_queries`, `daily_sums`, `metrics` with `request_figures`.
-- Routes: `documented`, `extension`, `agents`, `operations`, `daily_routes`, made one by `app` over a `context`;
-  `requests` reads what is asked, `tokens` says who may, `answering` and `errors` answer, `described` describes, with
-  `examples`.
-- Connections: `protocol` with `plain_request` and `deadline`.
-- `run` starts and stops all of it, `main` is the command.
+- `http`: the ASGI application, its routes and OpenAPI document, request parsing, connection limits.
+- `ingest` and `queries`: writes of reports, sessions and server removals; reads for the routes.
+- `accounting`: hours, accounting days, closing, and the ledger of adjustments to closed days.
+- `store`: tables, migrations, the engines SQLite and PostgreSQL, the writer thread, rows as typed values.
+- `rules`: pure functions without clock, store or HTTP: applying a report, coverage, rollups, percentiles, sessions.
+
+The way of a report: `http` authenticates, limits and decodes it; the store's writer thread gathers writes into one
+commit; `ingest` loads the rows that the report touches; the rules decide what changes; `ingest` saves that, updates
+usage records and, through `accounting`, the hours and closed days that the report reaches; the acknowledgement is sent
+after the commit.
+
+Beside the folders: `server` starts and stops everything and runs the periodic jobs, `cli` is the command, `tokens`
+decides who may do what, `retention` discards old rows, `metrics` serves Prometheus, `errors` is the tree of exceptions.
 """

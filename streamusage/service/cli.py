@@ -22,8 +22,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 WRONG_USE = 2
 CANNOT_RUN = 3
 
-_FILES_OF_ITS_OWN = 128
-"""The store's and its readers', and those of connections that are being refused."""
+_RESERVED_FILES = 128
+"""Open files for the store and its readers, and for connections that are being refused."""
 
 
 def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[str, ...]) -> "tuple[ZoneInfo, ...]":
@@ -38,30 +38,31 @@ def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[st
 def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
     found = re.fullmatch("([0-9]{1,6})([smhd])", text)
     if found is None:
-        raise click.BadParameter(f"{text!r} is no length of time, such as 90s, 30m, 6h or 2d")
+        raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m, 6h or 2d")
     return int(found[1]) * {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
 
 
-def _most_connections() -> int:
-    """As many as files may be open, all but those that the store and its readers need. Whoever comes beyond that is
-    told so, which needs a file as well."""
+def _max_connections() -> int:
+    """Return how many connections fit into the open files allowed, less those of the store and its readers. Further
+    connections are refused with an answer, which needs a file as well.
+    """
     import resource
 
     from streamusage.service.http.connection_limits import ConnectionLimits
 
-    wanted = ConnectionLimits.connections + _FILES_OF_ITS_OWN
+    wanted = ConnectionLimits.connections + _RESERVED_FILES
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
-    with suppress(OSError, ValueError):  # some systems allow fewer than they say
+    with suppress(OSError, ValueError):  # some systems allow fewer than they report
         resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return max(1, min(files, wanted) - _FILES_OF_ITS_OWN)
+    return max(1, min(files, wanted) - _RESERVED_FILES)
 
 
-def _whole_number(name: str, default: int, most: int, unit: str, told: str) -> Callable[[Command], Command]:
-    """An option that is a number of `unit`, 1 at the least."""
+def _whole_number(name: str, default: int, most: int, unit: str, help_text: str) -> Callable[[Command], Command]:
+    """Return an option that is a number of `unit`, at least 1."""
     return click.option(
-        name, type=click.IntRange(min=1, max=most), default=default, show_default=True, metavar=unit, help=told
+        name, type=click.IntRange(min=1, max=most), default=default, show_default=True, metavar=unit, help=help_text
     )
 
 
@@ -71,7 +72,7 @@ def _whole_number(name: str, default: int, most: int, unit: str, told: str) -> C
     type=HostPort(),
     default="127.0.0.1:5080",
     show_default=True,
-    help="Where to answer. Port 0 takes a free one, which is printed.",
+    help="Address to listen on. Port 0 takes a free port, which is printed.",
 )
 @click.option(
     "--store",
@@ -85,7 +86,7 @@ def _whole_number(name: str, default: int, most: int, unit: str, told: str) -> C
     "tokens_file",
     type=click.Path(path_type=Path),
     help="A TOML file of [[token]] entries with value, value_env or sha256, and role = admin, viewer or agent (with "
-    "server). Without it one admin token is made and kept in the user's data directory.",
+    "server). Without it, the first start creates an admin token in the user's data directory and prints its path.",
 )
 @click.option(
     "--account-zone",
@@ -104,7 +105,7 @@ def _whole_number(name: str, default: int, most: int, unit: str, told: str) -> C
     show_default=True,
     metavar="TIME",
     callback=_milliseconds,
-    help="How far past a day's end every server has to have reported before the day is closed: time for the log lines "
+    help="How far past a day's end every server must have reported before the day is closed: time for the log lines "
     "of its last seconds.",
 )
 @click.option(
@@ -128,7 +129,11 @@ def _whole_number(name: str, default: int, most: int, unit: str, told: str) -> C
     "How long daily statistics, the orphan ledger and the audit log are kept.",
 )
 @_whole_number(
-    "--edge-timeout", 60, 86_400, "SECONDS", "After how long a silent server's active subscribers count as lost."
+    "--edge-timeout",
+    60,
+    86_400,
+    "SECONDS",
+    "How long a server may be silent before its active subscribers count as lost.",
 )
 @click.option("--access-log", is_flag=True, help="Write a line for every request to stderr, without tokens.")
 def serve(
@@ -145,17 +150,18 @@ def serve(
     edge_timeout: int,
     access_log: bool,
 ) -> None:
-    """Runs the usage service until it is told to stop (SIGTERM or ctrl+c).
+    """Run the usage service until it is stopped (SIGTERM or ctrl+c).
 
-    SIGHUP reads the tokens file and the certificate again; where one is wrong, what was there before goes on.
+    SIGHUP reads the tokens file and the certificate again. If one of them is invalid, the previous ones stay in use.
     """
     import asyncio
     import logging
 
+    from streamusage.service.errors import StoreError
     from streamusage.service.http.connection_limits import ConnectionLimits
     from streamusage.service.retention import Retention
     from streamusage.service.server import ListenError, Tls, TlsError
-    from streamusage.service.store.store import StoreError, sqlite_url
+    from streamusage.service.store.store import sqlite_url
     from streamusage.service.tokens import TokensError
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
@@ -166,7 +172,7 @@ def serve(
     except TokensError as error:
         _fail(error, WRONG_USE)
     if (tls_cert is None) != (tls_key is None):
-        raise click.UsageError("--tls-cert and --tls-key go together")
+        raise click.UsageError("--tls-cert and --tls-key must be given together")
     tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
     settings: dict[str, Any] = {
         "store_url": store or sqlite_url(_data_directory() / "usage.db"),
@@ -178,9 +184,9 @@ def serve(
         "account_zones": account_zones,
         "close_settle_ms": close_settle,
         "close_grace_ms": close_grace,
-        "limits": ConnectionLimits(connections=_most_connections()),
+        "limits": ConnectionLimits(connections=_max_connections()),
     }
-    # The loop and the writer take turns: at the interpreter's own 5 ms, an answer waits for a group of reports.
+    # The loop and the writer alternate: at the default of 5 ms an answer would wait for a group of reports.
     sys.setswitchinterval(0.0005)
     try:
         asyncio.run(_serve(tokens, tokens_file, settings))
@@ -206,13 +212,15 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
         try:
             fresh = _tokens(tokens_file)
             if running.tls is not None:
-                settings["tls"].context()  # tried apart first: a key that does not fit leaves half of it in place
+                settings[
+                    "tls"
+                ].context()  # tested first: a key that does not match would leave the certificate half replaced
                 settings["tls"].load_into(running.tls)
-            tokens.become(fresh)
+            tokens.replace_with(fresh)
         except (TokensError, TlsError) as error:
-            log.error("%s; what was there before goes on", error)
+            log.error("%s; the previous tokens and certificate stay in use", error)
         else:
-            log.warning("read again: %d tokens%s", len(tokens), ", the certificate" if running.tls else "")
+            log.warning("reloaded %d tokens%s", len(tokens), ", the certificate" if running.tls else "")
 
     loop = asyncio.get_running_loop()
     async with run_service(tokens=tokens, clock=SystemClock(), **settings) as running:
@@ -220,25 +228,26 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
             loop.add_signal_handler(number, running.stop)
         loop.add_signal_handler(signal.SIGHUP, reload)
         click.echo(
-            f"streamtop: the usage service answers at {running.url}, store {running.service.store.shown}", err=True
+            f"streamtop: the usage service listens at {running.url}, store {running.service.store.display_url}",
+            err=True,
         )
-        # What was made up to here stays, and a request leaves nothing that counting references does not free: to look
-        # for it again and again takes a tenth of what a report does.
+        # Objects created so far are permanent, and requests leave no reference cycles: frequent garbage collection
+        # would take a tenth of the time of a report.
         gc.freeze()
         gc.set_threshold(50_000, 20, 20)
         await running.ended()
-    click.echo("streamtop: the usage service has stopped; all that it accepted is kept", err=True)
+    click.echo("streamtop: the usage service has stopped; everything it accepted is stored", err=True)
 
 
 def _tokens(tokens_file: Path | None) -> "Tokens":
-    from streamusage.service.tokens import own_tokens, read_tokens
+    from streamusage.service.tokens import load_or_create_admin_token, read_tokens
 
     if tokens_file is not None:
         return read_tokens(tokens_file, os.environ)
     path = _data_directory() / "admin-token"
-    tokens, made = own_tokens(path)
+    tokens, made = load_or_create_admin_token(path)
     if made:
-        click.echo(f"streamtop: made an admin token and put it in {path}; use it with --token-file", err=True)
+        click.echo(f"streamtop: created an admin token in {path}; use it with --token-file", err=True)
     return tokens
 
 

@@ -1,31 +1,99 @@
-"""What the service tells Prometheus: rate, errors and duration of every route, and how far the servers' figures are."""
+"""Prometheus metrics: rate, errors and duration of every route, commits, and how complete the servers' figures are."""
 
+import collections
 import threading
+import time
+from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, case, func, select
 
-from streamusage.service.http.request_metrics import SECONDS, RequestFigures
-from streamusage.service.queries.coverage import servers_answer
+from streamusage.service.queries.coverage import list_servers
 from streamusage.service.store.schema import held, orphans, servers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+"""Bucket bounds of durations."""
+
+_BOUNDS = [*(str(float(bound)) for bound in SECONDS), "+Inf"]
+
+
+class _Durations:
+    def __init__(self) -> None:
+        self.counts = [0] * len(_BOUNDS)
+        self.seconds = 0.0
+
+
+class RequestMetrics(Collector):
+    """Requests and reports since the service started. Changed by one thread, read by any.
+
+    They are plain numbers of the event loop: a request costs next to nothing, only a scrape costs the formatting.
+    """
+
+    def __init__(self) -> None:
+        self._open = 0
+        self._answered: collections.Counter[tuple[str, str, int]] = collections.Counter()
+        self._durations: dict[tuple[str, str], _Durations] = {}
+        self._reports: collections.Counter[str] = collections.Counter()
+
+    def begin(self) -> float:
+        """Count an open request and return its start time for `end`."""
+        self._open += 1
+        return time.perf_counter()
+
+    def end(self, method: str, route: str, status: int, began: float) -> float:
+        """Count an answer and return how many seconds it took; status 0 stands for a client that disconnected."""
+        seconds = time.perf_counter() - began
+        self._open -= 1
+        self._answered[method, route, status] += 1
+        durations = self._durations.get((method, route))
+        if durations is None:
+            durations = self._durations[method, route] = _Durations()
+        durations.counts[bisect_left(SECONDS, seconds)] += 1
+        durations.seconds += seconds
+        return seconds
+
+    def count_report(self, outcome: str) -> None:
+        """Count a report by its outcome."""
+        self._reports[outcome] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        """Return the metrics in Prometheus' types."""
+        answered = CounterMetricFamily(
+            "streamtop_requests", "Requests by route and status", labels=["method", "route", "status"]
+        )
+        for (method, route, status), count in list(self._answered.items()):
+            answered.add_metric([method, route, str(status or "aborted")], count)
+        took = HistogramMetricFamily(
+            "streamtop_request_seconds", "Duration of requests by route", labels=["method", "route"]
+        )
+        for (method, route), durations in list(self._durations.items()):
+            seconds, counts = durations.seconds, list(durations.counts)
+            buckets = [(bound, float(count)) for bound, count in zip(_BOUNDS, accumulate(counts), strict=True)]
+            took.add_metric([method, route], buckets, seconds)
+        reports = CounterMetricFamily("streamtop_reports", "Reports by outcome", labels=["outcome"])
+        for outcome, count in list(self._reports.items()):
+            reports.add_metric([outcome], count)
+        being_answered = GaugeMetricFamily("streamtop_requests_open", "Requests in progress", value=self._open)
+        return [answered, took, being_answered, reports]
+
 
 class Metrics:
-    """The figures of one service since it started."""
+    """The metrics of one service since it started."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self.requests = RequestFigures()
+        self.requests = RequestMetrics()
         self._registry.register(self.requests)
         self._commits = Histogram(
             "streamtop_commit_seconds",
-            "Time of a commit, its writes included",
+            "Duration of a commit, its writes included",
             buckets=SECONDS,
             registry=self._registry,
         )
@@ -40,17 +108,19 @@ class Metrics:
         )
         self._writing = threading.Lock()
 
-    def committed(self, writes: int, seconds: float) -> None:
+    def observe_commit(self, writes: int, seconds: float) -> None:
+        """Record a commit of that many writes."""
         self._commits.observe(seconds)
         self._group.observe(writes)
 
-    def discarded(self, records: int) -> None:
+    def count_discarded(self, records: int) -> None:
+        """Count records that retention discarded."""
         self._discarded.inc(records)
 
-    def text(self, of_store: Iterable[GaugeMetricFamily]) -> bytes:
-        """All of it in Prometheus' text format."""
+    def render(self, store_families: Iterable[GaugeMetricFamily]) -> bytes:
+        """Return all metrics in Prometheus' text format."""
         registry = CollectorRegistry()
-        registry.register(_Families(list(of_store)))
+        registry.register(_Families(list(store_families)))
         with self._writing:
             return bytes(generate_latest(self._registry)) + bytes(generate_latest(registry))
 
@@ -63,16 +133,18 @@ class _Families(Collector):
         return self._families
 
 
-def store_figures(connection: Connection, now_ms: int) -> list[GaugeMetricFamily]:
-    """What stands in the store now."""
-    estate = servers_answer(connection, now_ms)
+def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily]:
+    """Return the metrics of the store's present content."""
+    estate = list_servers(connection, now_ms)
     states = GaugeMetricFamily("streamtop_servers", "Servers by state", labels=["state"])
     for state in ("live", "unreachable", "removed"):
         states.add_metric([state], sum(server["state"] == state for server in estate))
     lag = GaugeMetricFamily(
-        "streamtop_journal_lag_seconds", "How long a server's journal holds what the service lacks", labels=["server"]
+        "streamtop_journal_lag_seconds",
+        "Age of the oldest figures that a server's journal has and the service lacks",
+        labels=["server"],
     )
-    subscribers = GaugeMetricFamily("streamtop_active_subscribers", "Subscribers now", labels=["server"])
+    subscribers = GaugeMetricFamily("streamtop_active_subscribers", "Present subscribers", labels=["server"])
     for server in estate:
         if server["state"] != "removed":
             lag.add_metric([server["server"]], max(0, now_ms - (server["watermark"] or now_ms)) / 1000)
@@ -86,9 +158,9 @@ def store_figures(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
         states,
         gaps_open,
         _one(
-            "streamtop_reports_held", "Reports kept aside for an operator", _count(connection, held, held.c.open == 1)
+            "streamtop_reports_held", "Reports quarantined for an operator", _count(connection, held, held.c.open == 1)
         ),
-        _one("streamtop_orphans", "Rows that came for deleted records", _count(connection, orphans)),
+        _one("streamtop_orphans", "Rows reported for deleted records", _count(connection, orphans)),
         lag,
         subscribers,
     ]

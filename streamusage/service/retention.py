@@ -1,8 +1,8 @@
-"""Discards what is older than its retention, in many small writes, so that a report never waits long for one.
+"""Discards rows older than their retention, in many small writes, so that a report never waits long for one.
 
-Usage records go by when the service last wrote them, and leave a tombstone: what comes late for one is an orphan, as
-after a delete. Daily statistics and the coverage that they rest on have a retention of their own. A live session and
-a server's open figures are never discarded, nor are closed days and what was entered to them later.
+Usage records are discarded by when the service last wrote them, and leave a tombstone: figures that arrive later are
+orphans, as after a delete. Daily statistics and the coverage they rest on have their own retention. A live session
+and a server's open figures are never discarded, nor are closed days and their adjustments.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,15 +12,14 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, or_, select, true, tuple_
 
 from streamusage.core.coverage import SLOT_MS, slot_of
-from streamusage.service.ingest.sessions import STAYS_BURIED
 from streamusage.service.rules.rollups import HOUR_MS
-from streamusage.service.store.audit import note
+from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, forget_tombstones, raise_counter
-from streamusage.service.store.ledger_schema import hours
-from streamusage.service.store.records import bury
+from streamusage.service.store.records import FINAL_REASONS, replace_with_tombstones
 from streamusage.service.store.schema import (
     audit,
     held,
+    hours,
     orphans,
     outages,
     samples,
@@ -34,32 +33,36 @@ from streamusage.service.store.schema import (
 )
 
 DAY_MS = 86_400_000
-RECORDS_AT_A_TIME = 500
+RECORDS_PER_BATCH = 500
 STEP_MS = 6 * 3_600_000
 TOMBSTONE_DAYS = 30
-"""How long at least a deleted record is remembered as deleted, and a cursor can stand still."""
+"""The shortest time for which a deleted record is remembered as deleted and an unused cursor stays valid."""
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Retention:
-    """How long things are kept, in days."""
+    """How long rows are kept, in days."""
 
     usage_stats_discard_threshold_days: int = 7
     daily_statistics_days: int = 400
 
 
-class Keeper(Protocol):
-    """What retention asks of the service: reads, and writes that are committed when they return."""
+class StoreAccess(Protocol):
+    """The access that retention needs: reads, and writes that are committed when they return."""
 
-    async def read(self, work: Callable[[Connection], Result]) -> Result: ...
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Return the result of a read on one snapshot."""
+        ...
 
-    async def write(self, work: Callable[[Connection], Result]) -> Result: ...
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Return the result of a write after its commit."""
+        ...
 
 
-async def discard_old(keeper: Keeper, retention: Retention, now_ms: int) -> int:
-    """One round over everything; says how many usage records it discarded."""
+async def discard_old(keeper: StoreAccess, retention: Retention, now_ms: int) -> int:
+    """Run one round over all tables and return how many usage records it discarded."""
     usage_before = now_ms - retention.usage_stats_discard_threshold_days * DAY_MS
     days_before = slot_of(now_ms - retention.daily_statistics_days * DAY_MS)
     discarded = await _discard_records(keeper, usage_before, now_ms)
@@ -78,19 +81,19 @@ async def discard_old(keeper: Keeper, retention: Retention, now_ms: int) -> int:
     return discarded
 
 
-async def _discard_records(keeper: Keeper, before_ms: int, now_ms: int) -> int:
+async def _discard_records(keeper: StoreAccess, before_ms: int, now_ms: int) -> int:
     old = and_(usage.c.live == 0, usage.c.touched_at < before_ms)
     keys = await keeper.read(lambda connection: _keys(connection, usage, usage.c.start_time, old))
     discarded = 0
     for batch in _batches(keys):
         these = tuple_(usage.c.stream, usage.c.start_time).in_(batch)
-        # Judged again in the write: a report may have come in between.
+        # Checked again in the write: a report may have arrived in between.
         discarded += await keeper.write(_burying(and_(these, old), now_ms))
     return discarded
 
 
-async def _discard_parts(keeper: Keeper, before_ms: int) -> None:
-    """What servers reported of sessions that are buried, once it is old and cannot grow any more."""
+async def _discard_parts(keeper: StoreAccess, before_ms: int) -> None:
+    """Discard what servers reported of sessions with a tombstone, once it is old and cannot grow any more."""
     over = or_(server_sessions.c.live == 0, ~_of_active_epoch())
     old = and_(
         server_sessions.c.end_time < before_ms, over, _buried(server_sessions.c.stream, server_sessions.c.session_start)
@@ -103,13 +106,13 @@ async def _discard_parts(keeper: Keeper, before_ms: int) -> None:
         await keeper.write(_deleting(server_sessions, and_(these, old)))
 
 
-async def _discard_samples(keeper: Keeper, before_ms: int) -> None:
+async def _discard_samples(keeper: StoreAccess, before_ms: int) -> None:
     await keeper.write(lambda connection: raise_counter(connection, SAMPLES_KEPT_FROM, before_ms))
     for server in await keeper.read(_all_servers):
         await _discard_in_steps(keeper, samples.c.slot, before_ms, samples.c.server == server)
 
 
-async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
+async def _discard_slots(keeper: StoreAccess, before_ms: int) -> None:
     for table in (slots, slot_connections):
         oldest = select(func.min(table.c.slot))
         while (first := await keeper.read(lambda c, query=oldest: c.execute(query).scalar())) is not None:  # type: ignore[misc]
@@ -127,9 +130,9 @@ async def _discard_slots(keeper: Keeper, before_ms: int) -> None:
 
 
 async def _discard_in_steps(
-    keeper: Keeper, time: Column[int], before_ms: int, which: ColumnElement[bool] | None = None
+    keeper: StoreAccess, time: Column[int], before_ms: int, which: ColumnElement[bool] | None = None
 ) -> None:
-    """Deletes what is of before that time, some hours of it a write, oldest first."""
+    """Delete rows from before that time, some hours per write, oldest first."""
     which = true() if which is None else which
     oldest = select(func.min(time)).where(which)
     while (first := await keeper.read(lambda connection: connection.execute(oldest).scalar())) is not None:
@@ -139,8 +142,8 @@ async def _discard_in_steps(
         await keeper.write(_deleting(time.table, and_(which, time < upto)))
 
 
-async def _forget_tombstones(keeper: Keeper, before_ms: int) -> None:
-    """Tombstones of which no server has anything left to say."""
+async def _forget_tombstones(keeper: StoreAccess, before_ms: int) -> None:
+    """Forget tombstones of sessions that no server can report on any more."""
     has_parts = (
         select(server_sessions.c.server)
         .where(
@@ -174,7 +177,7 @@ def _buried(stream: ColumnElement[bytes], start_time: ColumnElement[int]) -> Col
         .where(
             tombstones.c.stream == stream,
             tombstones.c.start_time == start_time,
-            tombstones.c.reason.in_(STAYS_BURIED),
+            tombstones.c.reason.in_(FINAL_REASONS),
         )
         .exists()
     )
@@ -198,9 +201,9 @@ def _deleting(table: Table, where: ColumnElement[bool]) -> Callable[[Connection]
 
 def _burying(where: ColumnElement[bool], now_ms: int) -> Callable[[Connection], int]:
     def work(connection: Connection) -> int:
-        count = bury(connection, where, "discarded", now_ms)
+        count = replace_with_tombstones(connection, where, "discarded", now_ms)
         if count:
-            note(connection, "retention", "discard", now_ms, records=count)
+            record_audit(connection, "retention", "discard", now_ms, records=count)
         return count
 
     return work
@@ -211,5 +214,5 @@ def _forgetting(where: ColumnElement[bool]) -> Callable[[Connection], None]:
 
 
 def _batches(keys: list[tuple[bytes, int]]) -> Iterator[list[tuple[bytes, int]]]:
-    for start in range(0, len(keys), RECORDS_AT_A_TIME):
-        yield keys[start : start + RECORDS_AT_A_TIME]
+    for start in range(0, len(keys), RECORDS_PER_BATCH):
+        yield keys[start : start + RECORDS_PER_BATCH]

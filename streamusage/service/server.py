@@ -1,5 +1,6 @@
-"""Runs the service: opens the store, listens, lets sessions stand as owed when their servers fall silent, and discards
-what is older than its retention."""
+"""Runs the service: opens the store, listens, marks sessions as owed when their servers are silent, closes days, and
+discards rows older than their retention.
+"""
 
 import asyncio
 import contextlib
@@ -16,31 +17,32 @@ from zoneinfo import ZoneInfo
 import uvicorn
 
 from streamusage.core.clock import Clock
-from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance, is_due
+from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance_accounting, is_accounting_due
+from streamusage.service.errors import StoreError
 from streamusage.service.http.app import make_app
 from streamusage.service.http.connection_limits import ConnectionLimits, bounded_protocol
 from streamusage.service.http.context import Service
 from streamusage.service.http.direct_reports import DirectReports
-from streamusage.service.ingest.reports import mark_standings, standing_changes
+from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
 from streamusage.service.metrics import Metrics
 from streamusage.service.retention import Retention, discard_old
-from streamusage.service.store.store import StoreError, open_store
+from streamusage.service.store.store import open_store
 from streamusage.service.store.writer import Writer
 from streamusage.service.tokens import Tokens
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_SECONDS = 2.0
-"""How often it is looked whether a server's figures became overdue, in the clock's time."""
+CONDITION_CHECK_SECONDS = 2.0
+"""How often servers are checked for overdue figures, in the clock's time."""
 
-CLOSING_EVERY_SECONDS = 2.0
-"""How often it is looked whether an hour can be summed up or a day closed, in the clock's time."""
+ACCOUNTING_CHECK_SECONDS = 2.0
+"""How often hours are summed and days closed, in the clock's time."""
 
-DISCARD_EVERY_SECONDS = 3600.0
-"""How often retention runs, give or take a quarter, so that several processes do not run it at once."""
+RETENTION_INTERVAL_SECONDS = 3600.0
+"""How often retention runs, plus or minus a quarter, so that several processes do not run it at once."""
 
 EDGE_TIMEOUT_MS = 60_000
-"""After how long a silent server's active subscribers count as lost."""
+"""How long a server may be silent before its active subscribers count as lost."""
 
 GRACE_SECONDS = 10
 """How long a stop waits for requests that were accepted."""
@@ -49,28 +51,30 @@ _BACKLOG = 2048
 
 
 class ListenError(Exception):
-    """The address cannot be listened on. The text says which and why."""
+    """The address cannot be listened on. The message names it and the cause."""
 
 
 class TlsError(Exception):
-    """The certificate or its key cannot be used. The text says which and why."""
+    """The certificate or its key cannot be used. The message names the file and the cause."""
 
 
 @dataclass(frozen=True)
 class Tls:
-    """The files of a certificate, with the chain that leads to it, and of its key."""
+    """The files of a certificate, with its chain, and of its key."""
 
     certificate: Path
     key: Path
 
     def load_into(self, context: ssl.SSLContext) -> None:
+        """Load both files into the context. Raises `TlsError`."""
         try:
             context.load_cert_chain(self.certificate, self.key, password=_no_password)
-        except (OSError, ValueError) as error:  # what ssl raises is an OSError as well
+        except (OSError, ValueError) as error:  # SSLError is an OSError
             cause = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise TlsError(f"cannot use the certificate {self.certificate} with the key {self.key}: {cause}") from None
 
     def context(self) -> ssl.SSLContext:
+        """Return a new server context with both files loaded. Raises `TlsError`."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         self.load_into(context)
@@ -79,7 +83,7 @@ class Tls:
 
 @dataclass(frozen=True)
 class RunningService:
-    """A service that answers."""
+    """A service that answers requests."""
 
     host: str
     port: int
@@ -90,14 +94,15 @@ class RunningService:
 
     @property
     def url(self) -> str:
+        """The URL of the service."""
         return f"http{'s' if self.tls else ''}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def stop(self) -> None:
-        """Asks it to finish what it accepted and end. Safe from a signal handler of the event loop."""
+        """Request the service to finish accepted work and end. Safe in a signal handler of the event loop."""
         self._server.should_exit = True
 
     async def ended(self) -> None:
-        """Waits until it was asked to end and has finished."""
+        """Wait until the service was stopped and has finished."""
         await asyncio.shield(self._serving)
 
 
@@ -117,10 +122,10 @@ async def run_service(
     close_settle_ms: int = SETTLE_MS,
     close_grace_ms: int = GRACE_MS,
 ) -> AsyncIterator[RunningService]:
-    """The service while the block runs; port 0 takes a free one. Raises `StoreError`, `ListenError` or `TlsError` at
-    its start.
+    """Run the service for the duration of the block; port 0 takes a free one. Raises `StoreError`, `ListenError` or
+    `TlsError` at its start.
 
-    At the end of the block it finishes what it accepted. Signals are the caller's.
+    At the end of the block it finishes accepted work. Signals are the caller's.
     """
     context = None if tls is None else tls.context()
     listener = await asyncio.to_thread(_listen, host, port)
@@ -130,7 +135,7 @@ async def run_service(
         listener.close()
         raise
     metrics = Metrics()
-    writer = Writer(store, metrics.committed)
+    writer = Writer(store, metrics.observe_commit)
     service = Service(
         store,
         writer,
@@ -157,19 +162,19 @@ async def run_service(
         )
     )
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    chores = [
-        asyncio.create_task(_keep_standings(service, edge_timeout_ms)),
-        asyncio.create_task(_keep_retention(service, retention or Retention())),
-        asyncio.create_task(_keep_days(service)),
+    jobs = [
+        asyncio.create_task(_watch_conditions(service, edge_timeout_ms)),
+        asyncio.create_task(_run_retention(service, retention or Retention())),
+        asyncio.create_task(_run_accounting(service)),
     ]
     try:
         await server.accepts.wait()
         yield RunningService(host, listener.getsockname()[1], service, context, server, serving)
     finally:
         server.should_exit = True
-        for chore in chores:
-            chore.cancel()
-        await asyncio.gather(serving, *chores, return_exceptions=True)
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(serving, *jobs, return_exceptions=True)
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)
 
@@ -185,37 +190,37 @@ class _Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals belong to whoever runs the service, not to the server."""
+        """Leave signals to the caller of the service."""
         yield
 
 
-async def _keep_standings(service: Service, edge_timeout_ms: int) -> None:
+async def _watch_conditions(service: Service, edge_timeout_ms: int) -> None:
     async def look() -> None:
         now_ms = service.clock.now_ms()
-        if await service.read(lambda connection: standing_changes(connection, now_ms, edge_timeout_ms)):
-            # Judged again in the writer's transaction: a report may have come in between.
+        if await service.read(lambda connection: find_condition_changes(connection, now_ms, edge_timeout_ms)):
+            # Checked again in the writer's transaction: a report may have arrived in between.
             await service.write(
-                lambda connection: mark_standings(
-                    connection, standing_changes(connection, now_ms, edge_timeout_ms), now_ms
+                lambda connection: apply_condition_changes(
+                    connection, find_condition_changes(connection, now_ms, edge_timeout_ms), now_ms
                 )
             )
 
     while True:
-        await service.clock.sleep(LOOK_EVERY_SECONDS)
-        await _chore("note which servers owe figures", look)
+        await service.clock.sleep(CONDITION_CHECK_SECONDS)
+        await _run_job("update the condition of servers", look)
 
 
-async def _keep_retention(service: Service, retention: Retention) -> None:
+async def _run_retention(service: Service, retention: Retention) -> None:
     async def discard() -> None:
-        service.metrics.discarded(await discard_old(service, retention, service.clock.now_ms()))
+        service.metrics.count_discarded(await discard_old(service, retention, service.clock.now_ms()))
 
     await service.clock.sleep(random.uniform(60, 120))
     while True:
-        await _chore("discard what is older than its retention", discard)
-        await service.clock.sleep(DISCARD_EVERY_SECONDS * random.uniform(0.75, 1.25))
+        await _run_job("discard rows older than their retention", discard)
+        await service.clock.sleep(RETENTION_INTERVAL_SECONDS * random.uniform(0.75, 1.25))
 
 
-async def _chore(what: str, work: Callable[[], Awaitable[None]]) -> None:
+async def _run_job(what: str, work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
     except StoreError as error:
@@ -225,20 +230,24 @@ async def _chore(what: str, work: Callable[[], Awaitable[None]]) -> None:
 
 
 def _no_password() -> str:
-    raise ValueError("the key is encrypted; give one that is not")
+    raise ValueError("the key is encrypted; use an unencrypted key")
 
 
-async def _keep_days(service: Service) -> None:
+async def _run_accounting(service: Service) -> None:
     zones, settle_ms = service.account_zones, service.close_settle_ms
 
     async def close_what_is_due() -> None:
-        # The time is told in the transaction: a day is not closed before the report came that it waited for.
-        while await service.read(lambda connection: is_due(connection, zones, service.clock.now_ms(), settle_ms)):
-            await service.write(lambda connection: advance(connection, zones, service.clock.now_ms(), settle_ms))
+        # The clock is read in the transaction: a day never closes at a time before the report it waited for.
+        while await service.read(
+            lambda connection: is_accounting_due(connection, zones, service.clock.now_ms(), settle_ms)
+        ):
+            await service.write(
+                lambda connection: advance_accounting(connection, zones, service.clock.now_ms(), settle_ms)
+            )
 
     while True:
-        await service.clock.sleep(CLOSING_EVERY_SECONDS)
-        await _chore("sum up hours and close days", close_what_is_due)
+        await service.clock.sleep(ACCOUNTING_CHECK_SECONDS)
+        await _run_job("sum up hours and close days", close_what_is_due)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -247,7 +256,7 @@ def _listen(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP, flags=socket.AI_PASSIVE
         )[0]
-        # Made with its protocol named: only then does asyncio turn off Nagle's algorithm, which costs 40 ms an answer.
+        # asyncio disables Nagle's algorithm, which costs 40 ms an answer, only for an explicit protocol.
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)

@@ -1,4 +1,4 @@
-"""Who may do what: tokens with roles, kept as digests only. A token's text is never stored, logged or shown."""
+"""Tokens and roles, kept as digests only. A token's text is never stored, logged or displayed."""
 
 import hashlib
 import hmac
@@ -16,11 +16,11 @@ Role = Literal["admin", "viewer", "agent"]
 
 
 class TokensError(Exception):
-    """The tokens file is wrong. The text names file, entry and key, never a token."""
+    """The tokens file is invalid. The message names file, entry and key, never a token."""
 
 
 class Identity(NamedTuple):
-    """Whom a token stands for."""
+    """The name, role and server of a token."""
 
     name: str
     role: Role
@@ -28,33 +28,37 @@ class Identity(NamedTuple):
     """The one server that an agent reports for."""
 
     def may_read(self) -> bool:
+        """Whether the token may read records and statistics."""
         return self.role in {"admin", "viewer"}
 
     def may_change(self) -> bool:
+        """Whether the token may delete, import, close and remove."""
         return self.role == "admin"
 
     def may_report_for(self, server: str) -> bool:
+        """Whether the token may send reports of the server."""
         return self.role == "agent" and self.server == server
 
 
-_NOBODY: tuple[bytes, Identity | None] = (bytes(32), None)
+_NO_MATCH: tuple[bytes, Identity | None] = (bytes(32), None)
 
 
 class Tokens:
-    """The tokens that are good, by digest. `become` puts others in their place, all at once."""
+    """The valid tokens, by digest. `replace_with` exchanges them all at once."""
 
     def __init__(self, identities: Mapping[bytes, Identity]) -> None:
         self._identities = {digest: (digest, identity) for digest, identity in identities.items()}
 
     def identify(self, token: str) -> Identity | None:
-        """Whom the token stands for. Only digests are compared, and in constant time: how long it takes tells nothing
-        of any token."""
+        """Return the token's identity, or `None`. Only digests are compared, in constant time, so that the duration
+        reveals nothing about any token.
+        """
         digest = digest_of(token)
-        known, identity = self._identities.get(digest, _NOBODY)
+        known, identity = self._identities.get(digest, _NO_MATCH)
         return identity if hmac.compare_digest(known, digest) else None
 
-    def become(self, tokens: "Tokens") -> None:
-        """Takes the other's tokens in place of its own; those that are no longer among them are good no more."""
+    def replace_with(self, tokens: "Tokens") -> None:
+        """Replace all tokens by those of `tokens`; removed tokens are no longer valid."""
         self._identities = dict(tokens._identities)
 
     def __len__(self) -> int:
@@ -62,7 +66,7 @@ class Tokens:
 
 
 def digest_of(token: str) -> bytes:
-    """What is kept of a token."""
+    """Return the digest that is kept of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 
@@ -79,9 +83,9 @@ class _Entry(BaseModel):
     @model_validator(mode="after")
     def _one_token(self) -> "_Entry":
         if sum(given is not None for given in (self.value, self.value_env, self.sha256)) != 1:
-            raise ValueError("give one of value, value_env and sha256")
+            raise ValueError("give exactly one of value, value_env and sha256")
         if (self.role == "agent") != (self.server is not None):
-            raise ValueError('server is needed for role = "agent", and only there')
+            raise ValueError('server is required for role = "agent", and allowed only there')
         return self
 
 
@@ -92,7 +96,7 @@ class _File(BaseModel):
 
 
 def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
-    """The tokens of a TOML file with `[[token]]` entries. Raises `TokensError`."""
+    """Return the tokens of a TOML file with `[[token]]` entries. Raises `TokensError`."""
     try:
         content = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
@@ -100,25 +104,25 @@ def read_tokens(path: Path, environment: Mapping[str, str]) -> Tokens:
     except UnicodeDecodeError:
         raise TokensError(f"the tokens file {path} is not UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        # The parser may quote the text at fault, which may be a token: only the place is told.
+        # The parser's message may quote a token: only the position is reported.
         place = re.search(r"at (line \d+, column \d+|end of document)", str(error))
         raise TokensError(f"the tokens file {path} is not valid TOML{f', {place[0]}' if place else ''}") from None
     try:
         entries = _File.model_validate(content).token
     except ValidationError as error:
         faults = "; ".join(f"{_place(fault['loc'])}: {_message(fault['msg'])}" for fault in error.errors())
-        raise TokensError(f"the tokens file {path} is wrong: {faults}") from None
+        raise TokensError(f"the tokens file {path} is invalid: {faults}") from None
     identities: dict[bytes, Identity] = {}
     for number, entry in enumerate(entries, start=1):
         digest = _digest(entry, path, number, environment)
         if digest in identities:
-            raise TokensError(f"the tokens file {path} is wrong: token {number} is given twice")
+            raise TokensError(f"the tokens file {path} is invalid: token {number} is a duplicate")
         identities[digest] = Identity(entry.name or f"token {number}", entry.role, entry.server)
     return Tokens(identities)
 
 
-def own_tokens(path: Path) -> tuple[Tokens, bool]:
-    """The one admin token kept in that file, and whether it was made just now. Only the owner can read the file.
+def load_or_create_admin_token(path: Path) -> tuple[Tokens, bool]:
+    """Return the admin token of that file, and whether it was created now. Only the owner can read the file.
 
     Raises `TokensError`.
     """
@@ -135,11 +139,13 @@ def own_tokens(path: Path) -> tuple[Tokens, bool]:
                 file.write(secrets.token_urlsafe(32) + "\n")
         token = path.read_text("utf-8").strip()
     except OSError as error:
-        raise TokensError(f"cannot keep an admin token in {path}: {error.strerror}") from None
+        raise TokensError(f"cannot store an admin token in {path}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise TokensError(f"the token file {path} is not text; remove it and a new token is made") from None
+        raise TokensError(
+            f"the token file {path} is not text; remove it to create a new token at the next start"
+        ) from None
     if not token:
-        raise TokensError(f"the token file {path} is empty; remove it and a new token is made")
+        raise TokensError(f"the token file {path} is empty; remove it to create a new token at the next start")
     return Tokens({digest_of(token): Identity("admin", "admin")}), made
 
 
@@ -151,7 +157,7 @@ def _digest(entry: _Entry, path: Path, number: int, environment: Mapping[str, st
     token = environment.get(entry.value_env or "", "")
     if not token:
         raise TokensError(
-            f"the tokens file {path} is wrong: token {number}, value_env: "
+            f"the tokens file {path} is invalid: token {number}, value_env: "
             f"the environment variable {entry.value_env} is not set"
         )
     return digest_of(token)

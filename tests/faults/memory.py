@@ -14,7 +14,15 @@ from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.rows import Row, done_at
 from streamusage.agent.reading import Reading
 from streamusage.api.report import OutageRow, SampleRow, SlotRow, ViewerRow
-from streamusage.service.rules.apply import Applied, Piece, SampleKey, ServerState, Stored, StoredSample, StoredSlot
+from streamusage.service.rules.apply import (
+    AppliedReport,
+    Piece,
+    SampleKey,
+    ServerState,
+    StoredRows,
+    StoredSample,
+    StoredSlot,
+)
 
 SERVER = "edge-1"
 
@@ -153,14 +161,14 @@ class Store:
             dict(self.outages),
         )
 
-    def stored(self, epoch: int) -> Stored:
-        return Stored(
+    def stored(self, epoch: int) -> StoredRows:
+        return StoredRows(
             {slot: row for (of, slot), row in self.slots.items() if of == epoch},
             {publish_id: row for (of, publish_id), row in self.sessions.items() if of == epoch},
             self.samples,
         )
 
-    def write(self, applied: Applied) -> None:
+    def write(self, applied: AppliedReport) -> None:
         epoch = applied.state.epoch
         self.state = applied.state
         self.slots.update({(epoch, slot.row.slot): slot for slot in applied.slots})

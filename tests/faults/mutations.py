@@ -67,7 +67,7 @@ class AppliesReportsAgain(Simulation):
     """The service adds the totals of a row at each arrival, instead of the difference from the stored row."""
 
     def handle(self, store: Store, message: Message) -> Reply:
-        if not isinstance(message, Report) or rules.judge(store.state, message) != "duplicate":
+        if not isinstance(message, Report) or rules.classify_report(store.state, message) != "duplicate":
             return super().handle(store, message)
         for row in message.slots:
             old = store.slots.get((message.epoch, row.slot))
@@ -81,7 +81,7 @@ class AcceptsHoles(Simulation):
     """The service accepts a report that starts beyond the acknowledged revision."""
 
     def handle(self, store: Store, message: Message) -> Reply:
-        if isinstance(message, Report) and rules.judge(store.state, message) == "hole":
+        if isinstance(message, Report) and rules.classify_report(store.state, message) == "hole":
             message = msgspec.structs.replace(message, since=store.state.acknowledged)
         return super().handle(store, message)
 
@@ -90,7 +90,7 @@ class AcceptsStaleActivation(Simulation):
     """The service activates a new epoch although its state has changed since the epoch was issued."""
 
     def handle(self, store: Store, message: Message) -> Reply:
-        if isinstance(message, Report) and rules.judge(store.state, message) == "stale" and message.based_on:
+        if isinstance(message, Report) and rules.classify_report(store.state, message) == "stale" and message.based_on:
             message = msgspec.structs.replace(message, based_on=store.state.based)
         return super().handle(store, message)
 

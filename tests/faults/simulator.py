@@ -79,11 +79,11 @@ class Simulation:
 
     def handle(self, store: Store, message: Message) -> Reply:
         if isinstance(message, EpochRequest):
-            store.state, issued = rules.issue(store.state, message, list(store.viewers.values()), self.now)
+            store.state, issued = rules.next_epoch(store.state, message, list(store.viewers.values()), self.now)
             return issued
-        verdict = rules.judge(store.state, message)
+        verdict = rules.classify_report(store.state, message)
         if verdict == "apply":
-            store.write(rules.apply(store.state, message, store.stored(message.epoch), self.now))
+            store.write(rules.apply_report(store.state, message, store.stored(message.epoch), self.now))
         if verdict in ("apply", "duplicate"):
             return Acknowledgement(epoch=store.state.epoch, acknowledged=store.state.acknowledged, now=self.now)
         return Refusal(

@@ -13,15 +13,15 @@ from sqlalchemy import select
 
 from streamusage.api.report import EpochRequest, OutageRow, Peak, PhaseChange, SampleRow, SlotRow
 from streamusage.core.days import day_interval, day_of, zone
-from streamusage.service.accounting.closing import advance, close_by_hand, is_due
-from streamusage.service.accounting.hours import slots_inside
-from streamusage.service.http.errors import ApiError
-from streamusage.service.ingest.reports import issue_epoch, take_report
-from streamusage.service.queries.daily import daily_answer
-from streamusage.service.rules.apply import Late, SampleKey, StoredSample, StoredSlot
-from streamusage.service.rules.rollups import added, statistics
-from streamusage.service.store.ledger_schema import adjustments
+from streamusage.service.accounting.closing import advance_accounting, close_day_by_operator, is_accounting_due
+from streamusage.service.accounting.hours import load_slots
+from streamusage.service.errors import ServiceError
+from streamusage.service.ingest.reports import ingest_report, issue_epoch
+from streamusage.service.queries.daily import list_daily_statistics
+from streamusage.service.rules.apply import LateFigures, SampleKey, StoredSample, StoredSlot
+from streamusage.service.rules.rollups import statistics_fields, sum_rollups
 from streamusage.service.store.schema import (
+    adjustments,
     metadata,
     outages,
     samples,
@@ -32,7 +32,7 @@ from streamusage.service.store.schema import (
     stream_key,
     usage,
 )
-from streamusage.service.store.server_rows import load_state, piece_of
+from streamusage.service.store.server_rows import load_state, piece_of_row
 from streamusage.service.store.store import Store as SqlStore
 from streamusage.service.store.store import open_store
 from tests.faults.invariants import ZONES, check
@@ -61,7 +61,7 @@ class StoreSimulation(Simulation):
             if isinstance(message, EpochRequest):
                 reply: Reply = issue_epoch(connection, SERVER, message, self.now)
             else:
-                reply = take_report(connection, message, b"", self.now)
+                reply = ingest_report(connection, message, b"", self.now)
             self.chance.crash("of the service before its commit")  # leaving the block rolls back
             transaction.commit()
         self.chance.crash("of the service after its commit")
@@ -74,16 +74,18 @@ class StoreSimulation(Simulation):
     def close_by_hand(self) -> None:
         """Close a day by hand much too early, so that nearly all of its figures become adjustments."""
         tz = self.random.choice(ACCOUNT_ZONES)
-        with self.sql.writing() as connection, connection.begin(), suppress(ApiError):
-            close_by_hand(connection, ACCOUNT_ZONES, tz, day_of(self.now, tz), None, "boss", -2 * DAY_MS, self.now)
+        with self.sql.writing() as connection, connection.begin(), suppress(ServiceError):
+            close_day_by_operator(
+                connection, ACCOUNT_ZONES, tz, day_of(self.now, tz), None, "boss", -2 * DAY_MS, self.now
+            )
 
     def close_days(self) -> None:
         """Sum up hours and close days, one transaction each, as the service does between reports."""
         while True:
             with self.sql.writing() as connection, connection.begin():
-                if not is_due(connection, ACCOUNT_ZONES, self.now):
+                if not is_accounting_due(connection, ACCOUNT_ZONES, self.now):
                     return
-                advance(connection, ACCOUNT_ZONES, self.now)
+                advance_accounting(connection, ACCOUNT_ZONES, self.now)
 
     def run(self) -> Simulation:
         super().run()
@@ -113,11 +115,11 @@ class StoreSimulation(Simulation):
                         view_time_ms=row.view_time_ms,
                         **peaks,
                     ),
-                    Late(),
+                    LateFigures(),
                 )
             for row in connection.execute(select(server_sessions)):
                 self.store.sessions[row.epoch, row.publish_id] = row
-            self.store.pieces = [piece_of(row) for row in connection.execute(select(spans))]
+            self.store.pieces = [piece_of_row(row) for row in connection.execute(select(spans))]
             streams = {stream_key("live", name): name for name in STREAMS}
             for row in connection.execute(select(samples)):
                 sample = SampleRow(
@@ -207,7 +209,7 @@ def check_days(simulation: StoreSimulation) -> None:
         for name in ZONES:
             tz = zone(name)
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            rows_of_days = daily_answer(connection, first, last, tz, simulation.now, None)
+            rows_of_days = list_daily_statistics(connection, first, last, tz, simulation.now, None)
             days = [day["adjustment"]["figures"] if day["adjustment"] else day for day in rows_of_days]
             sums = tuple(
                 sum(day[key] for day in days) for key in ("connections", "bytes_in", "bytes_out", "view_time_ms")
@@ -222,10 +224,10 @@ def check_ledger(simulation: StoreSimulation) -> None:
     with simulation.sql.reading() as connection:
         for tz in ACCOUNT_ZONES:
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            for shown_day in daily_answer(connection, first, last, tz, simulation.now, None, ZONES):
+            for shown_day in list_daily_statistics(connection, first, last, tz, simulation.now, None, ZONES):
                 interval = day_interval(date.fromisoformat(shown_day["day"]), tz)
-                slots_of_day = slots_inside(connection, [SERVER], interval).get(SERVER, [])
-                truth = statistics(added(slot.figures for slot in slots_of_day))
+                slots_of_day = load_slots(connection, [SERVER], interval).get(SERVER, [])
+                truth = statistics_fields(sum_rollups(slot.figures for slot in slots_of_day))
                 adjusted = shown_day["adjustment"]["figures"] if shown_day["adjustment"] else shown_day
                 label = f"seed {simulation.seed}, {tz.key}, {shown_day['day']}"
                 assert {name: adjusted[name] for name in truth} == truth, label

@@ -1,4 +1,4 @@
-"""HOST:PORT as an operator writes it, for every command that takes one."""
+"""HOST:PORT options of the service and the agent."""
 
 import click
 import pytest
@@ -16,17 +16,17 @@ from streamusage.service.cli import serve
         ("localhost:0", ("localhost", 0)),
     ],
 )
-def test_a_host_and_a_port_are_read(text: str, wanted: tuple[str, int]) -> None:
+def test_host_and_port_are_parsed(text: str, wanted: tuple[str, int]) -> None:
     assert HostPort().convert(text, None, None) == wanted
 
 
 @pytest.mark.parametrize("text", ["", ":80", "host", "host:", "host:x", "host:65536", "host:-1", "host:١"])
-def test_what_is_none_is_told_with_an_example(text: str) -> None:
+def test_invalid_text_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(click.BadParameter, match="such as"):
         HostPort().convert(text, None, None)
 
 
-def test_service_and_agent_read_it_alike() -> None:
+def test_service_and_agent_use_the_same_type() -> None:
     kinds = {parameter.name: parameter.type for command in (serve, agent) for parameter in command.params}
     assert isinstance(kinds["listen"], HostPort)
     assert isinstance(kinds["metrics"], HostPort)

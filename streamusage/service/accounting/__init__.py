@@ -1,0 +1,1 @@
+"""Accounting: hourly rollups, statistics of a day, closing of days, and the ledger of adjustments."""

@@ -1,10 +1,10 @@
-"""Closes accounting days: by the watermark, once every expected server's is past the day's end, or by an operator.
+"""Closes accounting days: when every expected server's watermark is past the day's end, or by an operator.
 
-Days of an account zone close in order, a batch of servers a transaction. A server is expected in a day if it was in
-service before the day's end. Nothing here goes by how long ago a day was: a day for which a server still owes figures
-stays open until they come, or until an operator closes it by name. `settle_ms` is how far past the day's end a
-watermark must be: a media server writes the log lines of the day's last seconds a little later, and an agent whose
-watermark is there has read them.
+Days of an account zone close in order, a batch of servers per transaction. A server is expected in a day if it was in
+service before the day's end. The age of a day does not matter: a day for which a server still owes figures stays open
+until they arrive, or until an operator closes it by name. `settle_ms` is how far past the day's end a watermark must
+be: a media server writes the log lines of the day's last seconds a little later, and an agent with that watermark has
+read them.
 """
 
 from collections.abc import Sequence
@@ -16,95 +16,95 @@ from sqlalchemy import Connection, select
 
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, day_of, days_between
-from streamusage.service.accounting.day_statistics import day_figures, nothing
-from streamusage.service.accounting.hours import sum_up, unsummed
+from streamusage.service.accounting.day_statistics import compute_day_statistics, empty_day
+from streamusage.service.accounting.hours import find_unsummed, sum_hours
 from streamusage.service.accounting.ledger import (
     BY_OPERATOR,
     BY_WATERMARK,
-    CAME_LATE,
-    close,
+    DISCOVERED_LATE,
+    close_day,
     closed_servers,
-    closed_upto,
-    enter_arrivals,
-    set_closed_upto,
+    closed_until,
+    record_adjustments,
+    set_closed_until,
 )
-from streamusage.service.http.errors import ApiError
-from streamusage.service.queries.coverage import watched
+from streamusage.service.errors import DayNotOverError, NoServersInDayError, NotAccountZoneError
+from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.schema import servers
 
-SERVERS_AT_A_TIME = 40
-"""How many servers a transaction closes a day for: bounds how long reports wait for it."""
-LATE_DAYS_AT_A_TIME = 31
+SERVERS_PER_BATCH = 40
+"""How many servers one transaction closes a day for: limits how long reports wait for it."""
+LATE_DAYS_PER_BATCH = 31
 SETTLE_MS = 120_000
-"""How far past a day's end every watermark has to be before the day closes by itself, unless set otherwise."""
+"""Default of how far past a day's end every watermark must be before the day closes."""
 GRACE_MS = 3_600_000
-"""How long after its end an operator may close a day."""
+"""Default of how long after its end an operator may close a day."""
 
 
-class Expected(NamedTuple):
-    """A server of the estate."""
+class ExpectedServer(NamedTuple):
+    """A server of the estate, as the days that wait for it need it."""
 
     server: str
     since: int
     watermark: int
     until: int | None = None
-    """When it was taken out of service; nothing is expected of it any more."""
+    """When it was removed; nothing is expected of it after that."""
 
     def ran(self, day: Interval) -> bool:
-        """Whether it was in service in the day."""
+        """Return whether the server was in service during the day."""
         return self.since < day.to_ms and (self.until is None or self.until > day.from_ms)
 
     def owes(self, day: Interval, settle_ms: int = 0) -> bool:
-        """Whether the day waits for it."""
+        """Return whether the day waits for the server."""
         return self.until is None and self.since < day.to_ms and self.watermark < day.to_ms + settle_ms
 
 
 class ClosingStep(NamedTuple):
-    """What is to be closed next in a zone."""
+    """The next batch to close in a zone."""
 
     day: date
     interval: Interval
     names: list[str]
     """Servers whose day is closed in this step."""
     ends: bool
-    """Whether the day is closed for everyone after it."""
+    """Whether this step closes the day for the last of its servers."""
 
 
 class LateStep(NamedTuple):
-    """A server that was first heard of after days of its were closed, and some of those days."""
+    """A server that was discovered after days in which it ran were closed, and some of those days."""
 
     server: str
     days: list[date]
 
 
-def expected_servers(connection: Connection) -> list[Expected]:
-    """The servers that ever reported, by name."""
+def expected_servers(connection: Connection) -> list[ExpectedServer]:
+    """Return the servers that ever reported, by name."""
     columns = (servers.c.server, servers.c.since, servers.c.watermark, servers.c.removed, servers.c.removed_at)
     query = select(*columns).where(servers.c.epoch > 0, servers.c.since.is_not(None)).order_by(servers.c.server)
     return [
-        Expected(row.server, row.since, row.watermark or row.since, row.removed_at if row.removed else None)
+        ExpectedServer(row.server, row.since, row.watermark or row.since, row.removed_at if row.removed else None)
         for row in connection.execute(query)
     ]
 
 
-def waiting_for(expected: Sequence[Expected], day: Interval, settle_ms: int = 0) -> list[str]:
-    """The servers that owe figures of the day, or may: their watermark is not past its end, and what it settles."""
+def servers_owing(expected: Sequence[ExpectedServer], day: Interval, settle_ms: int = 0) -> list[str]:
+    """Return the servers that owe or may owe figures of the day: their watermark is not `settle_ms` past its end."""
     return [item.server for item in expected if item.owes(day, settle_ms)]
 
 
-def is_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> bool:
-    """Whether there is an hour to sum up or a day to close."""
-    if unsummed(connection):
+def is_accounting_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> bool:
+    """Return whether there is an hour to sum or a day to close."""
+    if find_unsummed(connection):
         return True
     expected = expected_servers(connection)
     return any(_step(connection, tz, expected, now_ms, settle_ms) for tz in zones)
 
 
-def advance(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> None:
-    """Sums up a batch of hours and closes a batch of days in each zone. To be called again while `is_due`."""
-    behind = unsummed(connection)
+def advance_accounting(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> None:
+    """Sum a batch of hours, or close a batch of days in each zone. Call it again while `is_accounting_due`."""
+    behind = find_unsummed(connection)
     if behind:
-        sum_up(connection, behind)
+        sum_hours(connection, behind)
         return
     expected = expected_servers(connection)
     for tz in zones:
@@ -112,40 +112,46 @@ def advance(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, sett
             case ClosingStep() as step:
                 _close(connection, tz, step.day, step.interval, step.names, BY_WATERMARK, "", now_ms)
                 if step.ends:
-                    set_closed_upto(connection, tz, step.interval.to_ms)
+                    set_closed_until(connection, tz, step.interval.to_ms)
             case LateStep() as step:
                 _close_late(connection, tz, step, now_ms)
 
 
-def close_by_hand(
+def close_day_by_operator(
     connection: Connection,
     zones: Sequence[ZoneInfo],
     tz: ZoneInfo,
     day: date,
     server: str | None,
-    who: str,
+    actor: str,
     grace_ms: int,
     now_ms: int,
 ) -> dict[str, Any]:
-    """Closes a day with what is there, for one server or for all. Raises `ApiError` where that may not be."""
+    """Close a day with the figures that are stored, for one server or for all.
+
+    Raises `NotAccountZoneError`, `DayNotOverError` or `NoServersInDayError`; nothing is closed then.
+    """
     if tz.key not in {known.key for known in zones}:
         known = ", ".join(known.key for known in zones)
-        raise ApiError(
-            409, f"{tz.key} is no account zone of this service ({known}); start it with --account-zone {tz.key}"
+        raise NotAccountZoneError(
+            f"{tz.key} is not an account zone of this service ({known}); nothing was closed: "
+            f"start the service with --account-zone {tz.key}"
         )
     interval = day_interval(day, tz)
     if now_ms < interval.to_ms + grace_ms:
         minutes = -(-(interval.to_ms + grace_ms - now_ms) // 60_000)
-        raise ApiError(409, f"{day} of {tz.key} can be closed by hand in {minutes} min at the earliest; it stays open")
+        raise DayNotOverError(
+            f"{day} of {tz.key} stays open: an operator can close it in {minutes} min at the earliest"
+        )
     ran = [item for item in expected_servers(connection) if item.ran(interval)]
     names = [item.server for item in ran if server in (None, item.server)]
     already = closed_servers(connection, tz, day)
     if not names and not (already if server is None else server in already):
         whom = f"the server {server}" if server is not None else "any server"
-        raise ApiError(404, f"nothing is known of {whom} on {day} of {tz.key}; nothing was closed")
+        raise NoServersInDayError(f"no figures of {whom} on {day} of {tz.key}; nothing was closed")
     names = [name for name in names if name not in already]
-    owing = set(waiting_for(ran, interval))
-    _close(connection, tz, day, interval, names, BY_OPERATOR, who, now_ms)
+    owing = set(servers_owing(ran, interval))
+    _close(connection, tz, day, interval, names, BY_OPERATOR, actor, now_ms)
     return {
         "day": day.isoformat(),
         "tz": tz.key,
@@ -156,12 +162,12 @@ def close_by_hand(
 
 
 def _step(
-    connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], now_ms: int, settle_ms: int
+    connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], now_ms: int, settle_ms: int
 ) -> ClosingStep | LateStep | None:
     began = min((item.since for item in expected), default=now_ms)
     if began >= now_ms:
         return None
-    upto = closed_upto(connection, tz)
+    upto = closed_until(connection, tz)
     if upto is not None and (late := _late_step(connection, tz, expected, upto)):
         return late
     day = day_of(began if upto is None else upto, tz)
@@ -169,13 +175,13 @@ def _step(
     if interval.to_ms > now_ms:
         return None
     closed = closed_servers(connection, tz, day)
-    if not closed.issuperset(waiting_for(expected, interval, settle_ms)):
+    if not closed.issuperset(servers_owing(expected, interval, settle_ms)):
         return None
     names = [item.server for item in expected if item.ran(interval) and item.server not in closed]
-    return ClosingStep(day, interval, names[:SERVERS_AT_A_TIME], ends=len(names) <= SERVERS_AT_A_TIME)
+    return ClosingStep(day, interval, names[:SERVERS_PER_BATCH], ends=len(names) <= SERVERS_PER_BATCH)
 
 
-def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[Expected], upto: int) -> LateStep | None:
+def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], upto: int) -> LateStep | None:
     last = day_of(upto - 1, tz)
     known = closed_servers(connection, tz, last)
     late = next((item for item in expected if item.ran(day_interval(last, tz)) and item.server not in known), None)
@@ -186,7 +192,7 @@ def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[Expected
         for day in days_between(day_of(late.since, tz), last)
         if day_interval(day, tz).length_ms and late.server not in closed_servers(connection, tz, day)
     )
-    return LateStep(late.server, [day for _, day in zip(range(LATE_DAYS_AT_A_TIME), open_days, strict=False)])
+    return LateStep(late.server, [day for _, day in zip(range(LATE_DAYS_PER_BATCH), open_days, strict=False)])
 
 
 def _close(
@@ -199,13 +205,13 @@ def _close(
     closed_by: str,
     now_ms: int,
 ) -> None:
-    items = watched(connection, *interval, now_ms, list(names))
-    close(
+    items = load_covered_servers(connection, *interval, now_ms, list(names))
+    close_day(
         connection,
         tz,
         day,
         interval,
-        day_figures(connection, items, interval),
+        compute_day_statistics(connection, items, interval),
         rule=rule,
         closed_by=closed_by,
         watermarks={item.state.server: item.state.watermark for item in items},
@@ -216,6 +222,8 @@ def _close(
 def _close_late(connection: Connection, tz: ZoneInfo, step: LateStep, now_ms: int) -> None:
     for day in step.days:
         interval = day_interval(day, tz)
-        figures = {step.server: nothing(interval)}
-        close(connection, tz, day, interval, figures, rule=CAME_LATE, closed_by="", watermarks={}, now_ms=now_ms)
-        enter_arrivals(connection, step.server, interval, now_ms)
+        figures = {step.server: empty_day(interval)}
+        close_day(
+            connection, tz, day, interval, figures, rule=DISCOVERED_LATE, closed_by="", watermarks={}, now_ms=now_ms
+        )
+        record_adjustments(connection, step.server, interval, now_ms)

@@ -1,4 +1,4 @@
-"""The statistics of one accounting day as the store has them now: figures, coverage, percentile and its samples."""
+"""Statistics of one accounting day as the store has them now: figures, coverage, percentile and its samples."""
 
 import zlib
 from collections.abc import Sequence
@@ -7,69 +7,85 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection
 
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance
-from streamusage.service.accounting.hours import hours_inside
-from streamusage.service.queries.coverage import Watched
+from streamusage.service.accounting.hours import load_hours
 from streamusage.service.rules.coverage import time_by_state
-from streamusage.service.rules.percentile import OUT_OF_SERVICE, SAMPLE_MS, percentile_95, sample_flags, samples
-from streamusage.service.rules.rollups import Minutes, Rollup, statistics, stretch, whole_quarters
+from streamusage.service.rules.percentile import (
+    OUT_OF_SERVICE,
+    SAMPLE_MS,
+    complete_samples,
+    percentile_fields,
+    sample_flags,
+)
+from streamusage.service.rules.rollups import (
+    MinuteTraffic,
+    Rollup,
+    roll_up_interval,
+    round_to_quarters,
+    statistics_fields,
+)
+from streamusage.service.store.coverage_rows import CoveredServer
 
 _FEW_SERVERS = 50
 
 
-class Samples(NamedTuple):
-    """A day's traffic by the minute, and what is known of each of its five-minute samples."""
+class DaySamples(NamedTuple):
+    """A day's traffic by the minute, and the state of each of its five-minute samples."""
 
-    minutes: Minutes
+    minutes: MinuteTraffic
     flags: bytes
 
     @property
     def expected(self) -> int:
+        """How many samples there would be without gaps."""
         return len(self.flags) - self.flags.count(OUT_OF_SERVICE)
 
     def pack(self) -> bytes:
+        """Return the samples compressed."""
         return zlib.compress(self.minutes.bytes_in + self.minutes.bytes_out + self.flags, level=1)
 
 
 class DayStatistics(NamedTuple):
     """One server's day."""
 
-    told: dict[str, Any]
-    """The statistics as `GET /api/v1/daily` tells them."""
-    samples: Samples
+    fields: dict[str, Any]
+    """The statistics as `GET /api/v1/daily` answers them."""
+    samples: DaySamples
 
 
-def unpack_samples(kept: bytes, day: Interval) -> Samples:
-    """What `Samples.pack` made of the samples of that day."""
+def unpack_samples(kept: bytes, day: Interval) -> DaySamples:
+    """Return the samples of the day that `DaySamples.pack` encoded."""
     content = zlib.decompress(kept)
-    length = whole_quarters(day).length_ms // SLOT_MS * 8
-    return Samples(Minutes(content[:length], content[length : 2 * length]), content[2 * length :])
+    length = round_to_quarters(day).length_ms // SLOT_MS * 8
+    return DaySamples(MinuteTraffic(content[:length], content[length : 2 * length]), content[2 * length :])
 
 
-def day_figures(connection: Connection, items: Sequence[Watched], day: Interval) -> dict[str, DayStatistics]:
-    """The day of each of these servers. Their pieces must be those of the day, or of a window around it."""
-    quarters = whole_quarters(day)
+def compute_day_statistics(
+    connection: Connection, items: Sequence[CoveredServer], day: Interval
+) -> dict[str, DayStatistics]:
+    """Return the day of each of these servers. Their pieces must cover the day, or a window around it."""
+    quarters = round_to_quarters(day)
     summed_to = {item.state.server: item.state.summed_to for item in items}
-    found = hours_inside(connection, quarters, summed_to, summed_to if len(items) <= _FEW_SERVERS else None)
-    return {item.state.server: _day(item, *stretch(found[item.state.server], quarters), day) for item in items}
+    found = load_hours(connection, quarters, summed_to, summed_to if len(items) <= _FEW_SERVERS else None)
+    return {item.state.server: _day(item, *roll_up_interval(found[item.state.server], quarters), day) for item in items}
 
 
-def nothing(day: Interval) -> DayStatistics:
-    """The day of a server of which nothing was known."""
-    length = whole_quarters(day).length_ms
+def empty_day(day: Interval) -> DayStatistics:
+    """Return the day of a server without any figures."""
+    length = round_to_quarters(day).length_ms
     silence = bytes(length // SLOT_MS * 8)
     coverage = {f"{state.value}_ms": 0 for state in Provenance}
-    told = statistics(Rollup()) | {"coverage": coverage, "percentile_95": percentile_95([], [], 0)}
-    return DayStatistics(told, Samples(Minutes(silence, silence), bytes(length // SAMPLE_MS)))
+    fields = statistics_fields(Rollup()) | {"coverage": coverage, "percentile_95": percentile_fields([], [], 0)}
+    return DayStatistics(fields, DaySamples(MinuteTraffic(silence, silence), bytes(length // SAMPLE_MS)))
 
 
-def _day(item: Watched, figures: Rollup, minutes: Minutes, day: Interval) -> DayStatistics:
+def _day(item: CoveredServer, figures: Rollup, minutes: MinuteTraffic, day: Interval) -> DayStatistics:
     lengths = time_by_state(item.pieces, *day)
-    known = Samples(minutes, sample_flags(item.pieces, whole_quarters(day)))
-    told = statistics(figures)
-    told["coverage"] = {f"{state.value}_ms": lengths[state] for state in Provenance}
-    told["percentile_95"] = percentile_95(
-        samples(minutes.bytes_in, known.flags),
-        samples(minutes.bytes_out, known.flags),
+    known = DaySamples(minutes, sample_flags(item.pieces, round_to_quarters(day)))
+    fields = statistics_fields(figures)
+    fields["coverage"] = {f"{state.value}_ms": lengths[state] for state in Provenance}
+    fields["percentile_95"] = percentile_fields(
+        complete_samples(minutes.bytes_in, known.flags),
+        complete_samples(minutes.bytes_out, known.flags),
         known.expected,
     )
-    return DayStatistics(told, known)
+    return DayStatistics(fields, known)

@@ -1,7 +1,7 @@
-"""Hours summed up from slots, so that days are quick to tell: kept exact in the transaction that moves the slots.
+"""Hourly rollups of slots, which make daily queries fast. The transaction that changes slots keeps them exact.
 
-Of every server the hours before its `summed_to` are summed; later slots are read as they are. A report that reaches
-back behind that instant sums the hours that it touches again. An hour without a slot has no row.
+Hours before a server's `summed_to` are summed; later slots are read as they are. A report of a slot before that
+instant sums the hour again. An hour without a slot has no row.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -11,18 +11,17 @@ import msgspec
 from sqlalchemy import Connection, Table, and_, bindparam, delete, func, select, update
 
 from streamusage.core.coverage import Interval
-from streamusage.service.rules.rollups import HOUR_MS, Hour, Minutes, Rollup, SlotFigures, hours_of
-from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
-from streamusage.service.store.ledger_schema import hours
-from streamusage.service.store.schema import servers, slot_connections, slots
+from streamusage.service.rules.rollups import HOUR_MS, HourRollup, MinuteTraffic, Rollup, SlotRollup, roll_up_hours
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
+from streamusage.service.store.schema import hours, servers, slot_connections, slots
 from streamusage.service.store.sql import upsert
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
 STEP_HOURS = 7 * 24
-"""The most hours of one server that are summed in one transaction."""
+"""The most hours of one server that one transaction sums."""
 STEP_SERVERS = 50
 
-_AT_A_TIME = 300
+_BATCH_SIZE = 300
 _encode = msgspec.msgpack.encode
 _whole = msgspec.msgpack.Decoder(Rollup)
 _quarters = msgspec.msgpack.Decoder(tuple[Rollup, ...])
@@ -33,37 +32,41 @@ _FROM: Any = bindparam("from_ms")
 _TO: Any = bindparam("to_ms")
 
 
-def _within(table: Table) -> Prepared:
+def _within(table: Table) -> PreparedStatement:
     names: Any = bindparam("names", expanding=True)
     within = and_(table.c.server.in_(names), table.c.slot >= _FROM, table.c.slot < _TO)
-    return Prepared(select(table).where(within), listed="names")
+    return PreparedStatement(select(table).where(within), listed="names")
 
 
 _CONNECTIONS, _SLOTS = _within(slot_connections), _within(slots)
-_OLDEST = Prepared(select(func.min(slots.c.slot).label("slot")).where(slots.c.server == _SERVER, slots.c.slot >= _FROM))
-_SUMMED = Prepared(update(servers).where(servers.c.server == _SERVER).values(summed_to=_TO))
-_FORGET = Prepared(delete(hours).where(hours.c.server == _SERVER, hours.c.hour >= _FROM, hours.c.hour < _TO))
+_OLDEST = PreparedStatement(
+    select(func.min(slots.c.slot).label("slot")).where(slots.c.server == _SERVER, slots.c.slot >= _FROM)
+)
+_SUMMED = PreparedStatement(update(servers).where(servers.c.server == _SERVER).values(summed_to=_TO))
+_FORGET = PreparedStatement(delete(hours).where(hours.c.server == _SERVER, hours.c.hour >= _FROM, hours.c.hour < _TO))
 
 
-def _hours_within(*more: Any) -> tuple[Prepared, Prepared]:
-    """The hours of an interval, of every server and of those that are named."""
+def _hours_within(*more: Any) -> tuple[PreparedStatement, PreparedStatement]:
+    """Return the statements for the hours of an interval: of every server, and of named servers."""
     names: Any = bindparam("names", expanding=True)
     columns = (hours.c.server, hours.c.hour, hours.c.whole, hours.c.minutes_in, hours.c.minutes_out, *more)
     within = and_(hours.c.hour >= _FROM, hours.c.hour < _TO)
     named = and_(within, hours.c.server.in_(names))
-    return Prepared(select(*columns).where(within)), Prepared(select(*columns).where(named), listed="names")
+    return PreparedStatement(select(*columns).where(within)), PreparedStatement(
+        select(*columns).where(named), listed="names"
+    )
 
 
 _WHOLE, _CUT = _hours_within(), _hours_within(hours.c.quarters)
 
 
 def hour_of(at_ms: int) -> int:
-    """The start of the UTC hour that holds the instant."""
+    """Return the start of the UTC hour that contains the instant."""
     return at_ms - at_ms % HOUR_MS
 
 
-def unsummed(connection: Connection) -> list[tuple[str, int, int]]:
-    """Some servers with hours that are over and not summed yet: (server, summed to, watermark)."""
+def find_unsummed(connection: Connection) -> list[tuple[str, int, int]]:
+    """Return some servers with complete hours that are not summed yet: (server, summed to, watermark)."""
     query = (
         select(servers.c.server, servers.c.summed_to, servers.c.watermark)
         .where(servers.c.epoch > 0, servers.c.watermark >= servers.c.summed_to + HOUR_MS)
@@ -73,8 +76,8 @@ def unsummed(connection: Connection) -> list[tuple[str, int, int]]:
     return [(row.server, row.summed_to, row.watermark) for row in connection.execute(query)]
 
 
-def sum_up(connection: Connection, behind: Iterable[tuple[str, int, int]]) -> None:
-    """Sums a step of each server's hours that are over: those before the hour that holds its watermark."""
+def sum_hours(connection: Connection, behind: Iterable[tuple[str, int, int]]) -> None:
+    """Sum a step of each server's complete hours: those before the hour of its watermark."""
     for server, summed_to, watermark in behind:
         over = hour_of(watermark)
         oldest = _OLDEST.rows(connection, of_server=server, from_ms=summed_to)[0].slot
@@ -85,48 +88,49 @@ def sum_up(connection: Connection, behind: Iterable[tuple[str, int, int]]) -> No
         _SUMMED.run(connection, of_server=server, to_ms=to_ms)
 
 
-def sum_again(connection: Connection, server: str, touched_slots: Iterable[int], summed_to: int) -> None:
-    """Brings the summed hours that hold any of these slots up to date, but those whose slots are discarded."""
-    kept_from = counter(connection, SLOTS_KEPT_FROM)
+def resum_hours(connection: Connection, server: str, touched_slots: Iterable[int], summed_to: int) -> None:
+    """Sum the hours of these slots again, except hours whose slots are discarded."""
+    kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     for hour in sorted({hour_of(slot) for slot in touched_slots if kept_from <= hour_of(slot) and slot < summed_to}):
         _sum(connection, server, Interval(hour, hour + HOUR_MS))
 
 
-def hours_inside(
+def load_hours(
     connection: Connection, interval: Interval, summed_to: dict[str, int], only: Collection[str] | None
-) -> dict[str, dict[int, Hour]]:
-    """The hours that the interval meets, by server and start: summed ones, and those still to be, from their slots.
+) -> dict[str, dict[int, HourRollup]]:
+    """Return the hours that overlap the interval, by server and start. Hours not summed yet are computed from their
+    slots.
 
-    `summed_to` names the servers that may have any.
+    `summed_to` names the servers to return.
     """
     window = Interval(hour_of(interval.from_ms), -(-interval.to_ms // HOUR_MS) * HOUR_MS)
-    found: dict[str, dict[int, Hour]] = {server: {} for server in summed_to}
-    # The quarters of an hour are read where the interval cuts it.
+    found: dict[str, dict[int, HourRollup]] = {server: {} for server in summed_to}
+    # An hour's quarters are needed only where the interval cuts the hour.
     inside = Interval(-(-interval.from_ms // HOUR_MS) * HOUR_MS, hour_of(interval.to_ms))
     for chosen in _chosen(only):
         for server, hour, whole, minutes_in, minutes_out in _rows(connection, _WHOLE, chosen, inside):
             if server in found:
-                found[server][hour] = Hour(_whole.decode(whole), (), Minutes(minutes_in, minutes_out))
+                found[server][hour] = HourRollup(_whole.decode(whole), (), MinuteTraffic(minutes_in, minutes_out))
         for cut in (Interval(window.from_ms, inside.from_ms), Interval(inside.to_ms, window.to_ms)):
             if not cut.length_ms:
                 continue
             for server, hour, whole, minutes_in, minutes_out, quarters in _rows(connection, _CUT, chosen, cut):
                 if server in found:
-                    minutes = Minutes(minutes_in, minutes_out)
-                    found[server][hour] = Hour(_whole.decode(whole), _quarters.decode(quarters), minutes)
+                    minutes = MinuteTraffic(minutes_in, minutes_out)
+                    found[server][hour] = HourRollup(_whole.decode(whole), _quarters.decode(quarters), minutes)
     later: dict[int, list[str]] = {}
     for server, upto in summed_to.items():
         if upto < window.to_ms and (only is None or server in only):
             later.setdefault(max(upto, window.from_ms), []).append(server)
     for from_ms, names in later.items():
-        for server, rows in slots_inside(connection, names, Interval(from_ms, window.to_ms)).items():
-            found[server].update(hours_of(rows))
+        for server, rows in load_slots(connection, names, Interval(from_ms, window.to_ms)).items():
+            found[server].update(roll_up_hours(rows))
     return found
 
 
 def _sum(connection: Connection, server: str, interval: Interval) -> None:
     _FORGET.run(connection, of_server=server, from_ms=interval.from_ms, to_ms=interval.to_ms)
-    summed = hours_of(slots_inside(connection, [server], interval).get(server, []))
+    summed = roll_up_hours(load_slots(connection, [server], interval).get(server, []))
     rows = [
         {
             "server": server,
@@ -141,12 +145,12 @@ def _sum(connection: Connection, server: str, interval: Interval) -> None:
     upsert(connection, hours, rows)
 
 
-def slots_inside(connection: Connection, names: Sequence[str], interval: Interval) -> dict[str, list[SlotFigures]]:
-    """The slots of these servers inside the interval, of every epoch."""
+def load_slots(connection: Connection, names: Sequence[str], interval: Interval) -> dict[str, list[SlotRollup]]:
+    """Return the slots of these servers inside the interval, of every epoch."""
     counted: dict[tuple[str, int, int], tuple[dict[str, int], int]] = {}
-    found: dict[str, list[SlotFigures]] = {}
-    for start in range(0, len(names), _AT_A_TIME):
-        batch = list(names[start : start + _AT_A_TIME])
+    found: dict[str, list[SlotRollup]] = {}
+    for start in range(0, len(names), _BATCH_SIZE):
+        batch = list(names[start : start + _BATCH_SIZE])
         within = {"names": batch, "from_ms": interval.from_ms, "to_ms": interval.to_ms}
         for row in _CONNECTIONS.rows(connection, **within):
             key = (row.server, row.epoch, row.slot)
@@ -156,7 +160,7 @@ def slots_inside(connection: Connection, names: Sequence[str], interval: Interva
         for row in _SLOTS.rows(connection, **within):
             connections, late = counted.get((row.server, row.epoch, row.slot), ({}, 0))
             found.setdefault(row.server, []).append(
-                SlotFigures(
+                SlotRollup(
                     row.slot,
                     Rollup(
                         connections,
@@ -176,7 +180,10 @@ def slots_inside(connection: Connection, names: Sequence[str], interval: Interva
 
 
 def _rows(
-    connection: Connection, queries: tuple[Prepared, Prepared], names: list[str] | None, interval: Interval
+    connection: Connection,
+    queries: tuple[PreparedStatement, PreparedStatement],
+    names: list[str] | None,
+    interval: Interval,
 ) -> list[Any]:
     of_all, of_named = queries
     within = {"from_ms": interval.from_ms, "to_ms": interval.to_ms}
@@ -188,5 +195,5 @@ def _chosen(only: Collection[str] | None) -> Iterator[list[str] | None]:
         yield None
         return
     names = sorted(only)
-    for start in range(0, len(names), _AT_A_TIME):
-        yield names[start : start + _AT_A_TIME]
+    for start in range(0, len(names), _BATCH_SIZE):
+        yield names[start : start + _BATCH_SIZE]

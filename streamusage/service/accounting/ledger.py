@@ -1,9 +1,9 @@
-"""The ledger of closed days: a closed figure is written once and never again; what comes later is entered beside it.
+"""The ledger of closed days: a closed figure is written once and never again; later changes are recorded beside it.
 
-A day is closed for each server apart, in an account zone: by the rule `watermark`, by an operator, or `late` where the
-server was first heard of after the day was closed, so that all it brings is an adjustment. Whatever a report changes in
-a closed day is entered in the transaction that applies the report, so that the closed figure and the entries add up to
-what the slots say, always.
+A day is closed for each server separately, in an account zone: by the rule `watermark`, by an operator, or `late` if
+the server was discovered after the day was closed, so that everything it reports is an adjustment. The transaction
+that applies a report records what the report changes in a closed day, so the closed figure and its adjustments always
+add up to what the slots contain.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,32 +15,36 @@ import msgspec
 from sqlalchemy import Connection, and_, insert, select, update
 
 from streamusage.core.coverage import Interval
-from streamusage.service.accounting.day_statistics import DayStatistics, Samples, day_figures, unpack_samples
-from streamusage.service.queries.coverage import watched
-from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
-from streamusage.service.store.ledger_schema import adjustments, closed_days
-from streamusage.service.store.schema import counters, servers
+from streamusage.service.accounting.day_statistics import (
+    DaySamples,
+    DayStatistics,
+    compute_day_statistics,
+    unpack_samples,
+)
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
+from streamusage.service.store.coverage_rows import load_covered_servers
+from streamusage.service.store.schema import adjustments, closed_days, counters, servers
 
-BY_WATERMARK, BY_OPERATOR, CAME_LATE = "watermark", "operator", "late"
+BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
 
 SUMS = ("connections", "bytes_in", "bytes_out", "view_time_ms")
-"""The figures whose differences mean something. Of the others the ledger keeps what they are from then on."""
+"""The figures that have meaningful differences. Of the others the ledger keeps the new value."""
 
-_AT_A_TIME = 300
+_BATCH_SIZE = 300
 _REVISION = counters.c.name == "closed"
 
 
 class ClosedDay(NamedTuple):
-    """A closed day as it is told."""
+    """A closed day as the API answers it."""
 
     server: str
     day: str
-    told: dict[str, Any]
-    """The closed figures, with what closed them and what came later."""
-    samples: Samples | None
+    statistics: dict[str, Any]
+    """The closed figures, what closed them, and their adjustments."""
+    samples: DaySamples | None
 
 
-def close(
+def close_day(
     connection: Connection,
     tz: ZoneInfo,
     day: date,
@@ -52,10 +56,10 @@ def close(
     watermarks: Mapping[str, int | None],
     now_ms: int,
 ) -> None:
-    """Closes the day of these servers with these figures."""
+    """Close the day of these servers with these figures."""
     revision = _take_revisions(connection, len(figures))
     rows = []
-    for server, (told, samples) in sorted(figures.items()):
+    for server, (fields, samples) in sorted(figures.items()):
         revision += 1
         rows.append(
             {
@@ -69,7 +73,7 @@ def close(
                 "closed_by": closed_by,
                 "rule": rule,
                 "watermark": watermarks.get(server),
-                "figures": msgspec.json.encode(told),
+                "figures": msgspec.json.encode(fields),
                 "samples": samples.pack(),
                 "current": None,
                 "entries": 0,
@@ -79,25 +83,26 @@ def close(
     if rows:
         connection.execute(insert(closed_days), rows)
     names = list(figures)
-    for start in range(0, len(names), _AT_A_TIME):
-        batch = servers.c.server.in_(names[start : start + _AT_A_TIME])
+    for start in range(0, len(names), _BATCH_SIZE):
+        batch = servers.c.server.in_(names[start : start + _BATCH_SIZE])
         later = update(servers).where(batch, servers.c.closed_to < interval.to_ms)
         connection.execute(later.values(closed_to=interval.to_ms))
 
 
-def enter_arrivals(connection: Connection, server: str, touched: Interval, now_ms: int) -> None:
-    """Enters what changed in the closed days of a server that meet the touched time."""
+def record_adjustments(connection: Connection, server: str, touched: Interval, now_ms: int) -> None:
+    """Record what changed in the server's closed days that overlap the touched time."""
     meets = and_(
         closed_days.c.server == server,
         closed_days.c.to_ms > touched.from_ms,
         closed_days.c.from_ms < touched.to_ms,
-        closed_days.c.from_ms >= counter(connection, SLOTS_KEPT_FROM),  # else there is nothing to compare with
+        closed_days.c.from_ms
+        >= read_counter(connection, SLOTS_KEPT_FROM),  # slots before that are discarded: nothing to compare with
     )
     columns = [column for column in closed_days.c if column.name != "samples"]
     for row in connection.execute(select(*columns).where(meets)).all():
         interval = Interval(row.from_ms, row.to_ms)
-        items = watched(connection, *interval, now_ms, [server])
-        after = day_figures(connection, items, interval)[server].told
+        items = load_covered_servers(connection, *interval, now_ms, [server])
+        after = compute_day_statistics(connection, items, interval)[server].fields
         before = msgspec.json.decode(row.current or row.figures)
         if after == before:
             continue
@@ -112,13 +117,13 @@ def enter_arrivals(connection: Connection, server: str, touched: Interval, now_m
                 current=current,
             )
         )
-        one = and_(*(closed_days.c[name] == value for name, value in key.items()))
+        closed_day = and_(*(closed_days.c[name] == value for name, value in key.items()))
         values = {"current": current, "entries": row.entries + 1, "adjusted_at": now_ms}
-        connection.execute(update(closed_days).where(one).values(values))
+        connection.execute(update(closed_days).where(closed_day).values(values))
 
 
 def difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """By how much the sums of a day moved."""
+    """Return by how much the sums of a day changed."""
     counted_after, counted_before = after["connections_by_protocol"], before["connections_by_protocol"]
     by_protocol = {
         name: moved
@@ -128,7 +133,7 @@ def difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str,
     return {name: after[name] - before[name] for name in SUMS} | {"connections_by_protocol": by_protocol}
 
 
-def read_closed(
+def load_closed_days(
     connection: Connection,
     tz: ZoneInfo,
     first: date,
@@ -137,17 +142,17 @@ def read_closed(
     *,
     with_samples: bool = False,
 ) -> list[ClosedDay]:
-    """The closed days of a zone from `first` to `last`."""
+    """Return the closed days of a zone from `first` to `last`."""
     columns = [column for column in closed_days.c if with_samples or column.name != "samples"]
     query = select(*columns).where(
         closed_days.c.tz == tz.key, closed_days.c.day >= first.isoformat(), closed_days.c.day <= last.isoformat()
     )
     if only is not None:
         query = query.where(closed_days.c.server.in_(only))
-    return [_told(row, with_samples) for row in connection.execute(query)]
+    return [_decode_closed_day(row, with_samples) for row in connection.execute(query)]
 
 
-def _told(row: Any, with_samples: bool) -> ClosedDay:
+def _decode_closed_day(row: Any, with_samples: bool) -> ClosedDay:
     figures = msgspec.json.decode(row.figures)
     closed = {
         "at": row.closed_at,
@@ -166,15 +171,15 @@ def _told(row: Any, with_samples: bool) -> ClosedDay:
             "figures": current,
         }
     state = "final" if row.current is None else "adjusted"
-    told = {"state": state, **figures, "closed": closed, "adjustment": adjustment, "waiting_for": []}
+    statistics = {"state": state, **figures, "closed": closed, "adjustment": adjustment, "waiting_for": []}
     samples = unpack_samples(row.samples, Interval(row.from_ms, row.to_ms)) if with_samples else None
-    return ClosedDay(row.server, row.day, told, samples)
+    return ClosedDay(row.server, row.day, statistics, samples)
 
 
-def adjustments_answer(
+def list_adjustments(
     connection: Connection, tz: ZoneInfo, first: date, last: date, server: str | None
 ) -> list[dict[str, Any]]:
-    """The entries of the ledger for the days of a zone, as `GET /api/v1/adjustments` tells them."""
+    """Return the adjustments of the days of a zone as `GET /api/v1/adjustments` answers them."""
     query = select(adjustments).where(
         adjustments.c.tz == tz.key, adjustments.c.day >= first.isoformat(), adjustments.c.day <= last.isoformat()
     )
@@ -190,17 +195,18 @@ def adjustments_answer(
 
 
 def closed_servers(connection: Connection, tz: ZoneInfo, day: date) -> set[str]:
-    """The servers whose day is closed."""
+    """Return the servers whose day is closed."""
     query = select(closed_days.c.server).where(closed_days.c.tz == tz.key, closed_days.c.day == day.isoformat())
     return set(connection.execute(query).scalars())
 
 
-def closed_upto(connection: Connection, tz: ZoneInfo) -> int | None:
-    """Up to when every day of the zone is closed; `None` where none is."""
+def closed_until(connection: Connection, tz: ZoneInfo) -> int | None:
+    """Return the instant until which every day of the zone is closed; `None` if no day is."""
     return connection.execute(select(counters.c.value).where(counters.c.name == _pointer(tz))).scalar()
 
 
-def set_closed_upto(connection: Connection, tz: ZoneInfo, upto_ms: int) -> None:
+def set_closed_until(connection: Connection, tz: ZoneInfo, upto_ms: int) -> None:
+    """Set the instant until which every day of the zone is closed."""
     moved = connection.execute(update(counters).where(counters.c.name == _pointer(tz)).values(value=upto_ms))
     if moved.rowcount == 0:
         connection.execute(insert(counters).values(name=_pointer(tz), value=upto_ms))
@@ -211,7 +217,7 @@ def _pointer(tz: ZoneInfo) -> str:
 
 
 def _take_revisions(connection: Connection, count: int) -> int:
-    """Takes `count` revisions and returns the one before the first of them."""
+    """Allocate `count` revisions and return the one before the first of them."""
     value = counters.c.value
     taken = connection.execute(update(counters).where(_REVISION).values(value=value + count).returning(value)).scalar()
     if taken is None:

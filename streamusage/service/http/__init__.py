@@ -1,0 +1,1 @@
+"""The HTTP side: application, routes, request parsing, responses, OpenAPI and connection limits."""

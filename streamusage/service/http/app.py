@@ -13,40 +13,37 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streamusage.service.errors import ServiceError
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
-from streamusage.service.http.errors import ApiError, error_response, json_response
+from streamusage.service.http.errors import NOT_FOUND, ApiError, error_response, status_of
+from streamusage.service.http.responses import json_response
 from streamusage.service.http.routes.agents import agent_routes
 from streamusage.service.http.routes.daily import daily_routes
 from streamusage.service.http.routes.extension import extension_routes
 from streamusage.service.http.routes.operations import operation_routes
-from streamusage.service.http.routes.placements import carrier_routes
-from streamusage.service.http.routes.trends import trend_routes
-from streamusage.service.http.routes.usage import documented_routes
-from streamusage.service.store.store import StoreError
+from streamusage.service.http.routes.usage import usage_routes
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
 
-FAILED = "the service failed on this request and says why in its log; nothing was changed"
+FAILED = "the request failed in the service; nothing was changed; the cause is in the service's log"
 
 _TOKEN = re.compile(r"(accessToken(?:=|%3D))[^&?%\s]*", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_WHAT = {404: "there is nothing at this path", 405: "this path does not know that method"}
+_MESSAGES = {404: NOT_FOUND, 405: "this path does not support that method"}
 
 
 def make_app(service: Service) -> ASGIApp:
-    """The application over the service's parts. Whoever makes it opens and closes those.
+    """Build the application over the service's parts. The caller opens and closes those.
 
-    FastAPI describes the routes; they are served without it, at a fraction of the time.
+    FastAPI describes the routes; Starlette serves them without it, in a fraction of the time.
     """
     routers = (
         agent_routes(service),
-        documented_routes(service),
+        usage_routes(service),
         extension_routes(service),
-        carrier_routes(service),
         daily_routes(service),
-        trend_routes(service),
         operation_routes(service),
     )
     description = FastAPI(title="streamtop usage service", version=_version(), openapi_url=None)
@@ -54,22 +51,26 @@ def make_app(service: Service) -> ASGIApp:
         description.include_router(router)
 
     async def openapi_document(_request: Request) -> Response:
-        return json_response(openapi.complete(description))
+        return json_response(openapi.build_document(description))
 
-    async def refused(_request: Request, error: Exception) -> Response:
+    async def service_error(_request: Request, error: Exception) -> Response:
+        assert isinstance(error, ServiceError)
+        status = status_of(error)
+        if status == 500:
+            raise error
+        return error_response(status, str(error), service.clock.now_ms())
+
+    async def api_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, ApiError)
         return error_response(error.status, error.message, service.clock.now_ms(), error.headers)
 
-    async def not_served(_request: Request, error: Exception) -> Response:
+    async def http_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        message = _WHAT.get(error.status_code, str(error.detail))
+        message = _MESSAGES.get(error.status_code, str(error.detail))
         headers = dict(error.headers) if error.headers else None
         return error_response(error.status_code, message, service.clock.now_ms(), headers)
 
-    async def not_kept(_request: Request, error: Exception) -> Response:
-        return error_response(503, str(error), service.clock.now_ms(), {"Retry-After": "5"})
-
-    async def failed(_request: Request, _error: Exception) -> Response:
+    async def unexpected(_request: Request, _error: Exception) -> Response:
         return error_response(500, FAILED, service.clock.now_ms())
 
     routes = [_CountedRoute("/openapi.json", openapi_document)]
@@ -80,32 +81,31 @@ def make_app(service: Service) -> ASGIApp:
     app = Starlette(
         routes=routes,
         exception_handlers={
-            ApiError: refused,
-            HTTPException: not_served,
-            StoreError: not_kept,
-            Exception: failed,
+            ApiError: api_error,
+            HTTPException: http_error,
+            ServiceError: service_error,
+            Exception: unexpected,
         },
     )
     app.router.redirect_slashes = False
-    return _Outermost(app, service)
+    return _RequestLog(app, service)
 
 
 class _CountedRoute(Route):
-    """A route that leaves its own path in the scope, for the metrics."""
+    """A route that stores its own path in the scope, for the metrics."""
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["streamtop.route"] = self.path
         await super().handle(scope, receive, send)
 
 
-def redacted(path: str) -> str:
-    """A path as it may stand in a log: a token that slipped into it is taken out, and nothing in it is a control."""
+def redact_path(path: str) -> str:
+    """Return a path that is safe to log: without a token that slipped into it, and without control characters."""
     return ascii(_TOKEN.sub(r"\1[redacted]", path))[1:-1]
 
 
-class _Outermost:
-    """Counts and times every request, writes a line for it, with the path alone and never the query, and logs what was
-    not foreseen."""
+class _RequestLog:
+    """Counts and times every request, logs it by path alone, never with the query, and logs unexpected exceptions."""
 
     def __init__(self, app: ASGIApp, service: Service) -> None:
         self._app = app
@@ -116,7 +116,7 @@ class _Outermost:
             await self._app(scope, receive, send)
             return
         status = 0
-        began = self._requests.began()
+        began = self._requests.begin()
 
         async def sending(message: Message) -> None:
             nonlocal status
@@ -127,22 +127,22 @@ class _Outermost:
         try:
             await self._app(scope, receive, sending)
         except Exception:
-            log.exception("%s failed", _shown(scope["method"], scope["raw_path"]))
+            log.exception("%s failed", _request_line(scope["method"], scope["raw_path"]))
             if not status:
                 raise
         finally:
-            seconds = self._requests.ended(_method(scope), _route(scope), status, began)
+            seconds = self._requests.end(_method(scope), _route(scope), status, began)
             log_request(scope["method"], scope["raw_path"], status, seconds)
 
 
 def log_request(method: str, raw_path: bytes, status: int, seconds: float) -> None:
-    """Writes the line of a request that was answered; a status of 0 stands for a client that went away."""
+    """Log an answered request; status 0 stands for a client that disconnected."""
     if access_log.isEnabledFor(logging.INFO):
-        access_log.info("%s %s %d ms", _shown(method, raw_path), status or "aborted", seconds * 1000)
+        access_log.info("%s %s %d ms", _request_line(method, raw_path), status or "aborted", seconds * 1000)
 
 
-def _shown(method: str, raw_path: bytes) -> str:
-    return f"{method} {redacted(raw_path.decode('latin-1'))}"
+def _request_line(method: str, raw_path: bytes) -> str:
+    return f"{method} {redact_path(raw_path.decode('latin-1'))}"
 
 
 def _method(scope: Scope) -> str:
@@ -150,7 +150,7 @@ def _method(scope: Scope) -> str:
 
 
 def _route(scope: Scope) -> str:
-    """The route's own path, whatever stands in the request's."""
+    """Return the route's own path, whatever the request's path contains."""
     return str(scope.get("streamtop.route", "none"))
 
 

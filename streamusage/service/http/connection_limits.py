@@ -1,39 +1,85 @@
-"""HTTP connections within limits: how large a request's head may be, how long a request may take to come, and how long
-a reader may let an answer wait. Whoever is outside of them is told so in the documented shape, and hung up on.
+"""HTTP connections within limits: the size of a request's head, the time in which a request must arrive, and how long
+a client may leave an answer unread. A request outside the limits gets an answer in the documented shape, then the
+connection is closed.
 """
 
 import asyncio
-from collections.abc import Iterable
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from streamusage.core.clock import Clock
-from streamusage.service.http.deadline import Deadline
-from streamusage.service.http.plain_request import Direct, PlainRequest
+from streamusage.service.http.plain_request import DirectHandler, PlainRequest
 
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """Of one connection; `connections` is how many there may be at once."""
+    """Limits of one connection; `connections` is how many may be open at once."""
 
     head_bytes: int = 128 * 1024
-    """Holds a scope and a name of 4,096 characters each, percent-encoded at their longest."""
+    """Fits a scope and a name of 4,096 characters each, percent-encoded at their longest."""
     head_seconds: float = 15.0
     request_seconds: float = 300.0
     stall_seconds: float = 60.0
     idle_seconds: float = 75.0
-    """Between two requests: above an agent's sync interval, so that it keeps its connection."""
+    """Between two requests: longer than an agent's sync interval, so that the agent keeps its connection."""
     connections: int = 50_000
 
 
 _LINGER_SECONDS = 2.0
-"""How long what is still coming is read and dropped after an early answer, so that the answer arrives."""
+"""How long arriving data is read and dropped after an early answer, so that the client receives the answer."""
 
 
-def bounded_protocol(clock: Clock, limits: ConnectionLimits, direct: Direct | None = None) -> type[HttpToolsProtocol]:
-    """The protocol that a server speaks on each of its connections."""
+class Deadline:
+    """The one timer of a connection. Calls the callback that was set last, once, unless it is cleared or set again.
+
+    Setting it again is cheap: it only notes the new time. For the thread of the event loop only.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due = math.inf
+        self._callback: Callable[[], None]
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float, callback: Callable[[], None]) -> None:
+        """Call `callback` after so many seconds, instead of what was set before."""
+        self._due, self._callback = self._loop.time() + seconds, callback
+        if self._timer is not None:
+            if self._timer.when() <= self._due:  # it checks the new time when it fires
+                return
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._due, self._check)
+
+    def clear(self) -> None:
+        """Call nothing until it is set again."""
+        self._due = math.inf
+
+    def close(self) -> None:
+        """End the timer for good, so that nothing references the connection."""
+        self.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _check(self) -> None:
+        self._timer = None
+        if self._due == math.inf:
+            return
+        if self._loop.time() < self._due:
+            self._timer = self._loop.call_at(self._due, self._check)
+            return
+        self._due = math.inf
+        self._callback()
+
+
+def bounded_protocol(
+    clock: Clock, limits: ConnectionLimits, direct: DirectHandler | None = None
+) -> type[HttpToolsProtocol]:
+    """Return the protocol class that a server uses for each of its connections."""
 
     class Bounded(_BoundedProtocol):
         pass
@@ -45,15 +91,15 @@ def bounded_protocol(clock: Clock, limits: ConnectionLimits, direct: Direct | No
 class _BoundedProtocol(HttpToolsProtocol):
     clock: Clock
     limits: ConnectionLimits
-    direct: Direct | None = None
+    direct: DirectHandler | None = None
     _deadline: Deadline
     _stalled: asyncio.TimerHandle | None = None
     _request: PlainRequest | None = None
-    """A request for `direct` whose body is coming."""
+    """A request for `direct` whose body is arriving."""
     _url = b""
     _headers: list[tuple[bytes, bytes]]
     _head_bytes = 0
-    """What came and is neither body nor a whole request: a head, or what stands around the parts of a body."""
+    """Received bytes that are neither body nor a whole request: a head, or the framing around the parts of a body."""
     _in_head = True
     _in_message = False
     _is_first = True
@@ -63,9 +109,9 @@ class _BoundedProtocol(HttpToolsProtocol):
         super().connection_made(transport)
         self._deadline = Deadline(self.loop)
         if len(self.connections) > self.limits.connections:
-            self._answer(503, "the service has as many connections as it can hold; ask again")
+            self._answer(503, "the service has reached its limit of connections; retry")
             return
-        self._deadline.set(self.limits.head_seconds, self._head_is_late)
+        self._deadline.set(self.limits.head_seconds, self._head_timed_out)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -74,7 +120,7 @@ class _BoundedProtocol(HttpToolsProtocol):
             self._stalled.cancel()
 
     def data_received(self, data: bytes) -> None:
-        if self._answered:  # hung up on: what still comes is dropped
+        if self._answered:  # closing: later data is dropped
             return
         self._head_bytes += len(data)
         super().data_received(data)
@@ -84,27 +130,27 @@ class _BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self._url, self._headers = b"", []
         self._in_message = True
-        if not self._is_first:  # of the first, the time runs since the connection was made
-            self._deadline.set(self.limits.head_seconds, self._head_is_late)
+        if not self._is_first:  # the first request's time runs from the connection's start
+            self._deadline.set(self.limits.head_seconds, self._head_timed_out)
 
     def on_url(self, url: bytes) -> None:
         self._url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # trailers have no use here
+        if self._in_head:  # trailers are ignored
             self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        is_at_rest = self.cycle is None or self.cycle.response_complete
-        if self.direct is not None and is_at_rest and self.parser.get_method() == b"POST":
-            subject = self.direct.takes(self._url, self._headers)
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if self.direct is not None and is_idle and self.parser.get_method() == b"POST":
+            subject = self.direct.match(self._url, self._headers)
             if subject is not None:
                 keep_alive = self.parser.get_http_version() == "1.1" and self.parser.should_keep_alive()
                 self._request = PlainRequest(self, self._url, subject, keep_alive)
                 self.cycle = self._request  # type: ignore[assignment]
                 return
-        self._give_to_application()
+        self._pass_to_application()
 
     def on_body(self, body: bytes) -> None:
         self._head_bytes = 0
@@ -120,9 +166,9 @@ class _BoundedProtocol(HttpToolsProtocol):
             super().on_message_complete()
         else:
             request.more_body = False
-            if self.direct is None or not self.direct.begin(request):
+            if self.direct is None or not self.direct.handle(request):
                 self.cycle = None  # type: ignore[assignment]
-                self._give_to_application()
+                self._pass_to_application()
                 self.cycle.keep_alive = request.keep_alive
                 super().on_body(request.body)
                 super().on_message_complete()
@@ -155,8 +201,8 @@ class _BoundedProtocol(HttpToolsProtocol):
     def default_headers(self) -> Iterable[tuple[bytes, bytes]]:
         return self.server_state.default_headers
 
-    def _give_to_application(self) -> None:
-        """Lets the server begin with the request whose head is all there."""
+    def _pass_to_application(self) -> None:
+        """Let the server begin the request whose head has arrived."""
         super().on_message_begin()
         super().on_url(self._url)
         for name, value in self._headers:
@@ -176,28 +222,29 @@ class _BoundedProtocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         self._answer(400, "this is not a valid HTTP request; nothing was done")
 
-    def _head_is_late(self) -> None:
+    def _head_timed_out(self) -> None:
         if self._in_head:
-            self._answer(408, f"no whole request came within {self.limits.head_seconds:g} s; nothing was done")
+            self._answer(408, f"the request did not arrive within {self.limits.head_seconds:g} s; nothing was done")
         else:
             rest = max(0.0, self.limits.request_seconds - self.limits.head_seconds)
-            self._deadline.set(rest, self._body_is_late)
+            self._deadline.set(rest, self._body_timed_out)
 
-    def _body_is_late(self) -> None:
-        self._answer(408, "the request's body came too slowly; nothing was done")
+    def _body_timed_out(self) -> None:
+        self._answer(408, "the request's body arrived too slowly; nothing was done")
 
     def _answer(self, status: int, message: str) -> None:
-        """Answers without the application, then hangs up. A request that came whole before is answered by whoever is at
-        it, and nothing after it."""
+        """Answer without the application, then close. A whole request that arrived before still gets its answer from
+        its handler, and nothing after it.
+        """
         if self._answered or self.transport.is_closing():
             return
         self._answered = True
         cycle = self.cycle
-        is_at_rest = cycle is None or cycle.response_complete
-        if not is_at_rest and not cycle.more_body:
+        is_idle = cycle is None or cycle.response_complete
+        if not is_idle and not cycle.more_body:
             cycle.keep_alive = False
             return
-        if (cycle is None or not cycle.more_body) if is_at_rest else not cycle.response_started:
+        if (cycle is None or not cycle.more_body) if is_idle else not cycle.response_started:
             body = msgspec.json.encode({"errorMessage": message, "timestamp": self.clock.now_ms()})
             head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
             self.transport.write(STATUS_LINE[status] + head + body)

@@ -1,7 +1,7 @@
-"""The short way of a report that is as an agent sends it: from the connection to the writer, and its answer back.
+"""The fast path of an ordinary report: from the connection to the writer, and the answer back.
 
-Whatever is not plain in a request takes the ordinary way, body and all, and is judged and answered there: a wrong
-token, a large body, a report that is not of the known form. So who may report is told of in one place.
+Every other request falls through to the routes, body included, and is judged and answered there: a wrong token, a
+large body, a report of an unknown form. So the rules for who may report are in one place.
 """
 
 import logging
@@ -11,21 +11,21 @@ from typing import NamedTuple
 import msgspec
 
 from streamusage.api.report import Acknowledgement, Refusal, Report
+from streamusage.service.errors import StoreError
 from streamusage.service.http.app import FAILED, log_request
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.plain_request import Headers, PlainRequest
 from streamusage.service.http.requests import inflate
-from streamusage.service.ingest.reports import take_report
-from streamusage.service.store.store import StoreError
+from streamusage.service.ingest.reports import ingest_report
 
 log = logging.getLogger(__name__)
 
 LARGEST_BYTES = 64 * 1024
-"""Of a body as it comes: what a connection reads before anything asks for it."""
+"""Largest body as received: what a connection reads before a handler takes it."""
 
 LARGEST_UNPACKED_BYTES = 512 * 1024
-"""What is unpacked and read in the loop: some milliseconds of work."""
+"""Largest body that is decompressed and decoded in the event loop: some milliseconds of work."""
 
 _PATH = re.compile(rb"/api/v1/agents/([^/%?#\x80-\xff]+)/reports")
 _ROUTE = "/api/v1/agents/{server:anything}/reports"
@@ -34,20 +34,24 @@ _REPORT = msgspec.json.Decoder(Report)
 _ENCODER = msgspec.json.Encoder()
 
 
-class _Sender(NamedTuple):
+class _ReportHead(NamedTuple):
+    """What the head of a request says about a report."""
+
     server: str
-    packs: bool
+    compressed: bool
     """Whether the body is gzip-compressed."""
 
 
 class DirectReports:
-    """Takes in reports for the connections of one service. All of it runs in the service's loop."""
+    """Ingests reports for the connections of one service. All of it runs in the service's event loop."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
 
-    def takes(self, url: bytes, headers: Headers) -> _Sender | None:
-        """Whom the request comes from, where its head is plain and its token good for that server."""
+    def match(self, url: bytes, headers: Headers) -> _ReportHead | None:
+        """Return the head of a report if this path handles the request and its token is valid for the server, else
+        `None`.
+        """
         path = _PATH.fullmatch(url)
         if path is None:
             return None
@@ -66,60 +70,62 @@ class DirectReports:
         if not length.isdigit() or int(length) > LARGEST_BYTES:
             return None
         server = path[1].decode("ascii")
-        who = self._service.tokens.identify(_bearer(authorization))
-        return _Sender(server, bool(encoding)) if who is not None and who.may_report_for(server) else None
+        identity = self._service.tokens.identify(_bearer(authorization))
+        return _ReportHead(server, bool(encoding)) if identity is not None and identity.may_report_for(server) else None
 
-    def begin(self, request: PlainRequest) -> bool:
-        """Takes in the report of a request whose body is all there; `False` where it is not plain after all."""
+    def handle(self, request: PlainRequest) -> bool:
+        """Ingest the report of a request whose body has arrived. Return `False` to fall through to the application."""
         service, body = self._service, request.body
-        sender: _Sender = request.subject
+        head: _ReportHead = request.subject
         try:
-            if sender.packs:
+            if head.compressed:
                 body = inflate(body, LARGEST_UNPACKED_BYTES)
             report = _REPORT.decode(body)
         except (ApiError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        if report.server != sender.server or not service.bodies.hold(len(body)):
+        if report.server != head.server or not service.bodies.reserve(len(body)):
             return False
         now_ms = service.clock.now_ms()
-        began = service.metrics.requests.began()
+        began = service.metrics.requests.begin()
 
-        def done(verdict: Acknowledgement | Refusal | None, error: BaseException | None) -> None:
+        def finish(verdict: Acknowledgement | Refusal | None, error: BaseException | None) -> None:
             status = 0
             service.bodies.release(len(body))
             try:
                 status = self._answer(request, verdict, error)
             finally:
-                seconds = service.metrics.requests.ended("POST", _ROUTE, status, began)
+                seconds = service.metrics.requests.end("POST", _ROUTE, status, began)
                 log_request("POST", request.url, status, seconds)
 
         try:
-            service.writer.call(lambda connection: take_report(connection, report, body, now_ms), done)
+            service.writer.submit_with_callback(
+                lambda connection: ingest_report(connection, report, body, now_ms), finish
+            )
         except StoreError as error:
-            done(None, error)
+            finish(None, error)
         return True
 
     def _answer(
         self, request: PlainRequest, verdict: Acknowledgement | Refusal | None, error: BaseException | None
     ) -> int:
-        """Sends the answer; returns its status, 0 where nobody is there any more."""
+        """Send the answer and return its status, 0 if the client has disconnected."""
         more_headers = b""
         if verdict is not None:
             refused = verdict.reason if isinstance(verdict, Refusal) else ""
-            self._service.metrics.requests.report(refused or "acknowledged")
+            self._service.metrics.requests.count_report(refused or "acknowledged")
             status = (422 if refused == "held" else 409) if refused else 200
             body = _ENCODER.encode(verdict)
         else:
             status = 503 if isinstance(error, StoreError) else 500
             if status == 500:
-                log.error("a report could not be taken in", exc_info=error)
-            said = str(error) if status == 503 else FAILED
+                log.error("could not ingest a report", exc_info=error)
+            message = str(error) if status == 503 else FAILED
             more_headers = b"retry-after: 5\r\n" if status == 503 else b""
-            body = _ENCODER.encode({"errorMessage": said, "timestamp": self._service.clock.now_ms()})
+            body = _ENCODER.encode({"errorMessage": message, "timestamp": self._service.clock.now_ms()})
         return status if request.answer(status, body, more_headers) else 0
 
 
 def _bearer(authorization: bytes) -> str:
-    """The token of an Authorization, as the ordinary way reads it; empty where it is of no such form."""
+    """Return the token of an Authorization header as the routes read it; empty if the header has another form."""
     scheme, _, token = authorization.decode("latin-1").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""

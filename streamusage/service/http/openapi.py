@@ -1,6 +1,6 @@
-"""What `/openapi.json` says of each route: parameters, bodies and answers with their shapes, examples and failures.
+"""Parameters, bodies, answers, examples and failures of each route in `/openapi.json`.
 
-The shapes come from the types that agents, clients and the service itself encode and decode.
+The schemas come from the types that agents, clients and the service itself encode and decode.
 """
 
 from typing import Any
@@ -44,27 +44,27 @@ RECORD = {
     "totalSubscribers": 4,
     "updated": 1525079744558,
 }
-_FAILURE = {"errorMessage": "what happened and what to do", "timestamp": 1525079744558}
+_FAILURE = {"errorMessage": "what happened, what was kept and what to do next", "timestamp": 1525079744558}
 _FAILURES = {
-    400: "The request is wrong, or on a documented path the token is; nothing was done",
+    400: "The request is invalid, or the token on a documented path; nothing was done",
     401: "The token is wrong or missing",
     403: "The token's role does not suffice; nothing was done",
-    404: "There is no such thing",
-    408: "The request came too slowly; nothing was done",
-    409: "Refused as things stand; nothing was changed",
-    413: "The body is too large, packed or unpacked; nothing was done",
-    415: "The body is packed in an unknown way; nothing was done",
-    422: "The body is JSON of another form",
+    404: "Not found",
+    408: "The request arrived too slowly; nothing was done",
+    409: "Conflicts with the present state; nothing was changed",
+    413: "The body is too large, compressed or decompressed; nothing was done",
+    415: "The body's content coding is not supported; nothing was done",
+    422: "The body is JSON of another form; nothing was changed, a report is quarantined",
     431: "The request's head is too large; nothing was done",
-    503: "The store could not be read or written; nothing was changed, ask again",
+    503: "The store could not be read or written; nothing was changed; retry",
 }
 
 
-def complete(app: FastAPI) -> dict[str, Any]:
-    """The application's OpenAPI document, made once."""
+def build_document(app: FastAPI) -> dict[str, Any]:
+    """Return the application's OpenAPI document, built once."""
     if app.openapi_schema is None:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes, summary=_SUMMARY)
-        # A path template knows no scope of several segments: it is shown as scope and name.
+        # A path template cannot express a scope of several segments: show scope and name.
         document["paths"] = {
             path.replace("{scope_and_name}", "{scope}/{name}"): item for path, item in document["paths"].items()
         }
@@ -80,7 +80,7 @@ def complete(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-_SUMMARY = "Usage records of live streams, and how far they can be trusted"
+_SUMMARY = "Usage records of live streams and their provenance"
 _TYPES = [
     UsageRecord,
     LiveStream,
@@ -146,7 +146,7 @@ def _operation(
     extra: dict[str, Any] = {"parameters": parameters or [], "security": security or []}
     if body is not None:
         extra["requestBody"] = {"required": True, "content": _content(body, body_example)}
-    # FastAPI promises JSON of any shape for a class of its own.
+    # Without a response class FastAPI would document JSON of any shape.
     return {"responses": responses, "openapi_extra": extra} | ({} if answer else {"response_class": Response})
 
 
@@ -160,8 +160,8 @@ _TEXT = {"type": "string", "minLength": 1, "maxLength": 4096}
 _BY_QUERY: list[dict[str, list[str]]] = [{"accessToken": []}]
 _BY_EITHER: list[dict[str, list[str]]] = [{"bearer": []}, {"accessToken": []}]
 _STREAM = [
-    _parameter("scope", _TEXT, where="path", description="May have several segments, parted by slashes"),
-    _parameter("name", _TEXT, where="path", description="A slash inside of it travels as %2F"),
+    _parameter("scope", _TEXT, where="path", description="May have several segments, separated by slashes"),
+    _parameter("name", _TEXT, where="path", description="A slash inside the name is encoded as %2F"),
 ]
 _SERVER = [_parameter("server", {"type": "string", "minLength": 1, "maxLength": 64}, where="path")]
 _WINDOW = [_parameter("from", _MILLIS, needed=True), _parameter("to", _MILLIS, needed=True)]
@@ -172,7 +172,7 @@ _PAGE = [
     _parameter("limit", {"type": "integer", "minimum": 1, "maximum": 10_000}),
 ]
 _START_TIME = _parameter(
-    "startTime", {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST}, description="One session's"
+    "startTime", {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST}, description="Start time of one session"
 )
 _STATUS = {"type": "object", "properties": {"status": {"type": "string"}, "now": {"type": "integer"}}}
 
@@ -182,13 +182,13 @@ READ_ALL = _operation(
     example=[RECORD],
     security=_BY_QUERY,
     parameters=[_parameter("If-None-Match", {"type": "string"}, where="header")],
-    also={304: {"description": "It is as it was when that ETag was given"}},
+    also={304: {"description": "Unchanged since that ETag"}},
 )
 READ_STREAM = _operation(_array("UsageRecord"), 400, 404, example=[RECORD], security=_BY_QUERY, parameters=_STREAM)
 DELETE_ALL = _operation(None, 400, security=_BY_QUERY)
 DELETE_STREAM = _operation(
     None, 400, 404, security=_BY_QUERY, parameters=[*_STREAM, _START_TIME],
-    also={200: {"description": "Deleted; with startTime the deleted record, else no body"}},
+    also={200: {"description": "Deleted. With startTime the body is the deleted record, otherwise it is empty"}},
 )  # fmt: skip
 LIVE = _operation(_array("LiveStream"), example=examples.LIVE)
 CHANGES = _operation(
@@ -266,10 +266,10 @@ TRENDS = _operation(
     security=_BY_EITHER,
     parameters=[*_WINDOW, _STEP],
 )  # fmt: skip
-CARRIERS = _operation(
+PLACEMENTS = _operation(
     _ref("Placements"),
     400, 401, 403,
-    example=examples.CARRIERS,
+    example=examples.PLACEMENTS,
     security=_BY_EITHER,
     parameters=[*_WINDOW, *_ONE_SERVER],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""An example of every answer and body of our extension, made of the types that encode and decode them."""
+"""An example of every answer and body of our extension, built from the types that encode and decode them."""
 
 from typing import Any
 
@@ -147,7 +147,7 @@ COVERAGE = msgspec.to_builtins(
         ],
     )
 )  # fmt: skip
-CARRIERS = msgspec.to_builtins(
+PLACEMENTS = msgspec.to_builtins(
     Placements(now=NOW, carriers=[Placement(scope="live", name="keynote", server="edge-3", from_ms=NOW - 5 * _MINUTE)])
 )
 DAILY = msgspec.to_builtins(

@@ -1,6 +1,7 @@
-"""A request that is answered without the application, and its answer, at as little cost as can be.
+"""A request that is answered without the application, and its answer, at the lowest possible cost.
 
-It stands where the server keeps the request that a connection is at, and has what the server looks at there.
+It takes the place where the server keeps a connection's current request, and has the attributes that the server reads
+there.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,41 +12,43 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 Headers = Sequence[tuple[bytes, bytes]]
 
 
-class Direct(Protocol):
-    """What answers some requests by itself."""
+class DirectHandler(Protocol):
+    """Answers some requests without the application."""
 
-    def takes(self, url: bytes, headers: Headers) -> Any:
-        """What it makes of a POST that may be for it, by the head; `None` where the application is to answer."""
+    def match(self, url: bytes, headers: Headers) -> Any:
+        """Return the request context if this path handles the POST, else `None` to fall through to the application."""
 
-    def begin(self, request: "PlainRequest") -> bool:
-        """Answers a request that is all there, now or later; `False` where the application is to answer after all."""
+    def handle(self, request: "PlainRequest") -> bool:
+        """Answer a complete request, now or later. Return `False` to fall through to the application."""
 
 
 class HttpConnection(Protocol):
-    """What a request asks of its connection."""
+    """The connection that a request answers on."""
 
     def send(self, data: bytes) -> bool:
-        """Sends; `False` where nobody is there any more."""
+        """Send the bytes. Return `False` if the client has disconnected."""
 
     def close(self) -> None:
-        """Hangs up once everything is sent."""
+        """Close after everything is sent."""
 
     def default_headers(self) -> Iterable[tuple[bytes, bytes]]:
-        """What every answer has."""
+        """Return the headers of every answer."""
 
     def on_response_complete(self) -> None:
-        """Goes on to the next request."""
+        """Continue with the next request."""
 
 
-class _NobodyWaits:
+class _NoWaiter:
     def set(self) -> None:
         pass
 
 
 class PlainRequest:
-    """One request, whose `body` is all there when `Direct.begin` is given it; `subject` is what `Direct.takes` made."""
+    """One request whose `body` is complete when `DirectHandler.handle` receives it; `subject` is the result of
+    `match`.
+    """
 
-    message_event = _NobodyWaits()
+    message_event = _NoWaiter()
 
     def __init__(self, connection: HttpConnection, url: bytes, subject: Any, keep_alive: bool) -> None:
         self._connection = connection
@@ -59,11 +62,11 @@ class PlainRequest:
 
     @property
     def response_started(self) -> bool:
-        """An answer goes out in one piece."""
+        """Whether the answer is sent: it goes out in one piece."""
         return self.response_complete
 
     def answer(self, status: int, body: bytes, more_headers: bytes = b"") -> bool:
-        """Sends the answer and lets the connection go on; `False` where nobody is there any more."""
+        """Send the answer and let the connection continue. Return `False` if the client has disconnected."""
         if self.disconnected:
             return False
         head = [STATUS_LINE[status]]

@@ -1,7 +1,7 @@
-"""What a request says: query parameters, the undecoded path, and a body within limits.
+"""Parses requests: query parameters, the undecoded path, and a body within limits.
 
-A query is read strictly where it decides what is deleted: a parameter that is doubled with another value, empty or
-unknown is refused rather than passed over.
+A query is parsed strictly where it decides what is deleted: a parameter that is empty, unknown or repeated with
+another value is refused, never ignored.
 """
 
 import asyncio
@@ -17,20 +17,20 @@ from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 
 from streamusage.core.usage import EmptyNameError, StreamId, parse_stream_path
-from streamusage.service.http.errors import ApiError
+from streamusage.service.http.errors import NOT_FOUND, ApiError
 
 LARGEST_NUMBER = 2**53
-"""What a JSON number holds exactly."""
+"""The largest whole number that JSON holds exactly."""
 
 _IN_LOOP_BYTES = 64 * 1024
-"""A body above this is worked on in a thread, so that other requests need not wait for it."""
+"""A larger body is processed in a thread, so that other requests do not wait for it."""
 
 Content = TypeVar("Content")
 _NUMBER = re.compile(r"-?[0-9]{1,16}")
 
 
 class _Anything(Convertor[str]):
-    """The rest of a path, whatever is in it: the stock `path` stops at a line break, which a name may hold."""
+    """The rest of a path, whatever it contains: the stock `path` stops at a line break, which a name may contain."""
 
     regex = r"[\s\S]*"
 
@@ -50,24 +50,24 @@ class Query:
     def __init__(self, request: Request) -> None:
         self._values: dict[str, set[str]] = {}
         text = request.scope["query_string"].decode("latin-1")
-        # The documents show `?accessToken=x?accessToken=x`: a second question mark parts parameters as well. Reading
-        # it as part of a value could hide a startTime, and a delete of one session would become one of all.
+        # The documents show `?accessToken=x?accessToken=x`: a second question mark separates parameters, too.
+        # As part of a value it could hide a startTime, and deleting one session would delete all of the stream's.
         for pair in re.split("[&?]", text):
             if pair:
                 name, _, value = pair.partition("=")
                 self._values.setdefault(unquote_plus(name), set()).add(unquote_plus(value))
 
     def text(self, name: str) -> str | None:
-        """The one value of a parameter, `None` where it is not given. Doubled with the same value is once."""
+        """Return the value of a parameter, `None` if it is absent. A repetition with the same value is allowed."""
         values = self._values.get(name)
         if values is None:
             return None
         if len(values) > 1:
-            raise ApiError(400, f"{name} is given more than once, with different values")
+            raise ApiError(400, f"{name} is given more than once with different values")
         return next(iter(values))
 
     def number(self, name: str) -> int | None:
-        """A whole number, `None` where it is not given."""
+        """Return a whole number, `None` if it is absent."""
         value = self.text(name)
         if value is None:
             return None
@@ -75,26 +75,28 @@ class Query:
             raise ApiError(400, f"{name} must be a whole number, such as 1525079735737")
         return int(value)
 
-    def needed_number(self, name: str) -> int:
+    def require_number(self, name: str) -> int:
+        """Return a whole number. Raises 400 if it is absent."""
         value = self.number(name)
         if value is None:
             raise ApiError(400, f"{name} is missing")
         return value
 
-    def needed_text(self, name: str) -> str:
+    def require_text(self, name: str) -> str:
+        """Return the value of a parameter. Raises 400 if it is absent or empty."""
         value = self.text(name)
         if not value:
             raise ApiError(400, f"{name} is missing")
         return value
 
     def allow_only(self, names: Collection[str]) -> None:
-        """Refuses parameters that this request does not know: a misspelled one must not be passed over."""
+        """Refuse unknown parameters: a misspelled one must not be ignored."""
         if not self._values.keys() <= set(names):
-            raise ApiError(400, f"unknown parameter; this request knows {', '.join(sorted(names))}; nothing was done")
+            raise ApiError(400, f"unknown parameter; nothing was done; allowed: {', '.join(sorted(names))}")
 
 
 def raw_path(request: Request) -> str:
-    """The path as it was sent, percent-encoding and all."""
+    """Return the path as it was sent, percent-encoding included."""
     raw: bytes = request.scope["raw_path"]
     try:
         unquote_to_bytes(raw).decode("utf-8")
@@ -104,43 +106,45 @@ def raw_path(request: Request) -> str:
 
 
 def path_below(request: Request, prefix: str) -> str:
-    """The undecoded path after `prefix`; 404 where a decoded part of the path only looks like it."""
+    """Return the undecoded path after `prefix`. Raises 404 if the path only matches after decoding."""
     path = raw_path(request)
     if not path.startswith(prefix):
-        raise ApiError(404, "there is nothing at this path")
+        raise ApiError(404, NOT_FOUND)
     return path[len(prefix) :]
 
 
-def stream_of(raw_stream_path: str) -> StreamId:
-    """The stream that an undecoded path names; 400 where it names none."""
+def parse_stream(raw_stream_path: str) -> StreamId:
+    """Return the stream that an undecoded path names. Raises 400 if it names none."""
     try:
         return parse_stream_path(raw_stream_path)
     except EmptyNameError as error:
         raise ApiError(400, f"{error}; nothing was done") from None
 
 
-class Bodies:
-    """Reads bodies, and bounds what they take: `limit` bytes each, packed or unpacked, and `limit_of_all` at once."""
+class RequestBodies:
+    """Reads bodies within limits: `limit` bytes each, compressed or not, and `total_limit` in memory at once."""
 
-    def __init__(self, limit: int, limit_of_all: int) -> None:
+    def __init__(self, limit: int, total_limit: int) -> None:
         self.limit = limit
-        self._limit_of_all = limit_of_all
+        self._total_limit = total_limit
         self._held = 0
 
-    def hold(self, size: int) -> bool:
-        """Counts a body of which all is here already, until `release`; `False` where that is too much at once."""
-        if self._held + size > self._limit_of_all:
+    def reserve(self, size: int) -> bool:
+        """Count a body that is complete already, until `release`. Return `False` if that exceeds the total limit."""
+        if self._held + size > self._total_limit:
             return False
         self._held += size
         return True
 
     def release(self, size: int) -> None:
+        """Stop counting a body that was reserved."""
         self._held -= size
 
     @asynccontextmanager
-    async def read(self, request: Request) -> AsyncIterator[bytes]:
-        """The body, unpacked where it came gzip-compressed, for as long as the block runs. 413 where it is too large,
-        503 where all that are being read are."""
+    async def read_body(self, request: Request) -> AsyncIterator[bytes]:
+        """The decompressed body, for as long as the block runs. Raises 413 if it is too large, 503 if all bodies
+        together are.
+        """
         encoding = request.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in {"gzip", "x-gzip", "identity", ""}:
             raise ApiError(415, "the body must be plain or gzip-compressed")
@@ -166,17 +170,17 @@ class Bodies:
                 self._check_all()
             yield body
         except ClientDisconnect:
-            raise ApiError(400, "the request broke off before its end; nothing was done") from None
+            raise ApiError(400, "the request ended early; nothing was done") from None
         finally:
             self._held -= held
 
     def _check_all(self) -> None:
-        if self._held > self._limit_of_all:
-            raise ApiError(503, "too much is being sent at once; nothing was done, ask again", {"Retry-After": "5"})
+        if self._held > self._total_limit:
+            raise ApiError(503, "too many bodies are being received; nothing was done; retry", {"Retry-After": "5"})
 
 
 def inflate(body: bytes, limit: int) -> bytes:
-    """Unpacks gzip, never more than `limit` bytes of it."""
+    """Return the decompressed gzip data, never more than `limit` bytes of it."""
     unpacked = bytearray()
     rest = body
     try:
@@ -186,7 +190,7 @@ def inflate(body: bytes, limit: int) -> bytes:
             if len(unpacked) > limit:
                 raise _too_large(limit)
             if not member.eof:
-                raise ApiError(400, "the gzip-compressed body breaks off; nothing was done")
+                raise ApiError(400, "the gzip-compressed body is truncated; nothing was done")
             rest = member.unused_data
             if not unpacked and not rest:
                 break
@@ -195,8 +199,10 @@ def inflate(body: bytes, limit: int) -> bytes:
     return bytes(unpacked)
 
 
-async def decoded(body: bytes, kind: type[Content]) -> Content:
-    """The JSON body as `kind`. Raises `msgspec.ValidationError` for JSON of another form; 400 for no JSON."""
+async def decode_body(body: bytes, kind: type[Content]) -> Content:
+    """Return the JSON body as `kind`. Raises `msgspec.ValidationError` for JSON of another form, 400 for invalid
+    JSON.
+    """
     if len(body) <= _IN_LOOP_BYTES:
         return _decoded(body, kind)
     return await asyncio.to_thread(_decoded, body, kind)
@@ -207,7 +213,7 @@ def _decoded(body: bytes, kind: type[Content]) -> Content:
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError:
-            msgspec.json.decode(body)  # the wrong form was seen before the end: it may not be JSON at all
+            msgspec.json.decode(body)  # the form was rejected before the end: the rest may be invalid JSON
             raise
     except msgspec.ValidationError:
         raise

@@ -1,4 +1,6 @@
-"""Answers with content: packed where the client can unpack, in pieces, so that a slow reader holds up a piece only."""
+"""JSON responses: compressed if the client accepts it, and sent in pieces, so that a slow client delays one piece
+only.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,15 +10,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from streamusage.service.http.errors import JSON
-from streamusage.service.queries.record_list import packed
+from streamusage.service.queries.record_list import compress_body
 
-_WORTH_PACKING_BYTES = 1_400
+_COMPRESS_FROM_BYTES = 1_400
 _IN_LOOP_BYTES = 64 * 1024
 _PIECE_BYTES = 256 * 1024
 
 
 def encoding_for(request: Request) -> str:
-    """The best content coding that the client takes: `zstd`, `gzip`, or none."""
+    """Return the best content coding that the client accepts: `zstd`, `gzip`, or none."""
     accepted = set()
     for offer in request.headers.get("accept-encoding", "").lower().split(","):
         coding, _, parameters = offer.partition(";")
@@ -25,18 +27,23 @@ def encoding_for(request: Request) -> str:
     return next((coding for coding in ("zstd", "gzip") if coding in accepted), "")
 
 
-async def answer(request: Request, content: object) -> Response:
-    """`content` is anything that msgspec can encode."""
+def json_response(content: object, status: int = 200) -> Response:
+    """Build a JSON response without compression. `content` is anything that msgspec can encode."""
+    return Response(msgspec.json.encode(content), status, media_type=JSON)
+
+
+async def compressed_json(request: Request, content: object) -> Response:
+    """Build a JSON response, compressed if it is worth it. `content` is anything that msgspec can encode."""
     body = msgspec.json.encode(content)
-    encoding = encoding_for(request) if len(body) >= _WORTH_PACKING_BYTES else ""
+    encoding = encoding_for(request) if len(body) >= _COMPRESS_FROM_BYTES else ""
     if encoding:
         small = len(body) <= _IN_LOOP_BYTES
-        body = packed(body, encoding) if small else await asyncio.to_thread(packed, body, encoding)
-    return bytes_response(body, encoding, {})
+        body = compress_body(body, encoding) if small else await asyncio.to_thread(compress_body, body, encoding)
+    return encoded_json(body, encoding, {})
 
 
-def bytes_response(body: bytes, encoding: str, headers: dict[str, str]) -> Response:
-    """JSON that is encoded and packed already."""
+def encoded_json(body: bytes, encoding: str, headers: dict[str, str]) -> Response:
+    """Build a response of JSON that is encoded and compressed already."""
     headers = {"Vary": "Accept-Encoding"} | headers | ({"Content-Encoding": encoding} if encoding else {})
     if len(body) <= _PIECE_BYTES:
         return Response(body, headers=headers, media_type=JSON)

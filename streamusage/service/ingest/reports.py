@@ -1,4 +1,4 @@
-"""Carries out the rules of `apply` on the store: loads what they ask for, writes what they say, in one transaction."""
+"""Applies the rules to the store: loads the rows that they need and saves their result, in one transaction."""
 
 from hashlib import sha256
 from typing import NamedTuple
@@ -8,15 +8,24 @@ from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, u
 
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance
-from streamusage.service.accounting.hours import sum_again
-from streamusage.service.accounting.ledger import enter_arrivals
-from streamusage.service.ingest.sessions import Key, live_sessions, refresh, sessions_of, write_sessions
-from streamusage.service.rules.apply import Applied, HeldError, ServerState, Verdict, apply, issue, judge
+from streamusage.service.accounting.hours import resum_hours
+from streamusage.service.accounting.ledger import record_adjustments
+from streamusage.service.errors import ContradictionError
+from streamusage.service.ingest.sessions import StreamStart, live_sessions, refresh_records, sessions_of, write_sessions
+from streamusage.service.rules.apply import (
+    AppliedReport,
+    ServerState,
+    Verdict,
+    apply_report,
+    classify_report,
+    next_epoch,
+)
 from streamusage.service.store.schema import held, servers, stream_key
 from streamusage.service.store.server_rows import (
-    Standing,
+    ServerCondition,
+    condition_of_row,
     load_state,
-    load_stored,
+    load_stored_rows,
     load_viewers,
     save_outages,
     save_pieces,
@@ -24,24 +33,25 @@ from streamusage.service.store.server_rows import (
     save_slots,
     save_state,
     save_viewers,
-    standing_of,
-    state_of,
+    state_of_row,
 )
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
-MOST_HELD = 100
-MOST_HELD_BYTES = 64 * 1024 * 1024
-"""How many reports of one server are kept aside, and how much of them; the first is kept whatever its size."""
+MAX_HELD_REPORTS = 100
+MAX_HELD_BYTES = 64 * 1024 * 1024
+"""How many reports of one server are quarantined, and their total size; the first is kept whatever its size."""
 
 _REFUSED: dict[Verdict, str] = {
-    "hole": "the report speaks since a revision that the service does not have; send again from the acknowledged one",
-    "sealed": "the report's epoch is sealed: another journal of this server is active; nothing was changed",
-    "stale": "the epoch continues from a state that is no longer the newest; ask for an epoch again",
+    "hole": "report starts at revision {since}, but this service has acknowledged only {acknowledged}; "
+    "resend from {acknowledged}",
+    "sealed": "the report's epoch {epoch} is sealed, another journal of this server is active; nothing was changed",
+    "stale": "epoch {epoch} continues from a state that is no longer the newest; nothing was changed; "
+    "request a new epoch",
 }
 
 _OPEN = and_(held.c.server == bindparam("of_server"), held.c.open == 1)
-_KEPT_ASIDE = Prepared(select(held.c.digest).where(_OPEN, held.c.to_ms > bindparam("watermark")).limit(1))
-_BROUGHT = Prepared(
+_HELD_REPORTS = PreparedStatement(select(held.c.digest).where(_OPEN, held.c.to_ms > bindparam("watermark")).limit(1))
+_CLOSE_HELD = PreparedStatement(
     update(held)
     .where(
         _OPEN,
@@ -52,40 +62,43 @@ _BROUGHT = Prepared(
     )
     .values(open=0)
 )
-"""What was kept aside of a server and is brought by a later report."""
+"""Closes quarantined reports of a server whose content a later report delivered."""
 
 
 def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_ms: int) -> EpochIssued:
-    """Gives out an epoch number; without effect on what is accepted."""
-    state, standing = load_state(connection, server)
-    state, issued = issue(state, request, load_viewers(connection, server), now_ms)
-    save_state(connection, state, standing)
+    """Issue an epoch number. This has no effect on which reports are accepted."""
+    state, condition = load_state(connection, server)
+    state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
+    save_state(connection, state, condition)
     return issued
 
 
-def take_report(connection: Connection, report: Report, body: bytes, now_ms: int) -> Acknowledgement | Refusal:
-    """Applies a report whole, or says why not. One that contradicts what is counted is kept aside as `body`."""
-    state, standing = load_state(connection, report.server)
-    verdict = judge(state, report)
+def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: int) -> Acknowledgement | Refusal:
+    """Apply a report whole, or return why not. A report that contradicts counted figures is quarantined as `body`."""
+    state, condition = load_state(connection, report.server)
+    verdict = classify_report(state, report)
     if verdict == "duplicate":
         return Acknowledgement(epoch=state.epoch, acknowledged=state.acknowledged, now=now_ms)
     if verdict in ("hole", "sealed", "stale"):
-        return _refusal(state, verdict, _REFUSED[verdict], now_ms)
+        message = _REFUSED[verdict].format(since=report.since, acknowledged=state.acknowledged, epoch=report.epoch)
+        return _refusal(state, verdict, message, now_ms)
     try:
-        applied = apply(state, report, load_stored(connection, report), now_ms)
-    except HeldError as error:
-        return hold(connection, report.server, body, f"the report was kept aside: {error}", now_ms, report)
-    _write(connection, state, standing, applied, now_ms)
+        applied = apply_report(state, report, load_stored_rows(connection, report), now_ms)
+    except ContradictionError as error:
+        return quarantine_report(
+            connection, report.server, body, f"report quarantined for an operator: {error}", now_ms, report
+        )
+    _write(connection, state, condition, applied, now_ms)
     return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)
 
 
-def hold(
+def quarantine_report(
     connection: Connection, server: str, body: bytes, reason: str, now_ms: int, report: Report | None = None
 ) -> Refusal:
-    """Keeps a report aside for an operator. The same one sent again is kept once.
+    """Keep a report for an operator. The same report sent again is kept once.
 
-    What one server can fill the store with in this way is bounded. Beyond that nothing is thrown away: the agent
-    keeps whatever was not acknowledged.
+    The space that one server can fill in this way is limited. Beyond the limit nothing is lost: the agent keeps what
+    was not acknowledged.
     """
     state, _ = load_state(connection, server)
     same = body if report is None else msgspec.json.encode(msgspec.structs.replace(report, sent_at=0, phase="online"))
@@ -96,7 +109,7 @@ def hold(
         .values(times=held.c.times + 1, last_at=now_ms)
     )
     if again.rowcount == 0 and _full(connection, server, len(body)):
-        reason = f"{reason}; too much of this server is kept aside already, so that the agent alone has this one"
+        reason = f"{reason}; the quarantine of this server is full, so only the agent still has this report"
     elif again.rowcount == 0:
         to_ms = now_ms if report is None else report.baseline.at
         connection.execute(
@@ -119,15 +132,15 @@ def hold(
     return _refusal(state, "held", reason, now_ms)
 
 
-class Standings(NamedTuple):
-    """A server that stands otherwise in the store than it does at this time."""
+class ConditionChange(NamedTuple):
+    """A server whose condition differs from the stored one."""
 
     server: str
-    standing: Standing
+    condition: ServerCondition
 
 
-def standing_changes(connection: Connection, now_ms: int, edge_timeout_ms: int) -> list[Standings]:
-    """The servers whose figures became overdue or unreachable, or are so no longer."""
+def find_condition_changes(connection: Connection, now_ms: int, edge_timeout_ms: int) -> list[ConditionChange]:
+    """Return the servers whose figures became overdue or unreachable, or are so no longer."""
     overdue = servers.c.watermark + LATE_AFTER_INTERVALS * servers.c.sync_interval_ms < now_ms
     silent = servers.c.last_sync_at + edge_timeout_ms < now_ms
     query = select(servers).where(
@@ -135,70 +148,74 @@ def standing_changes(connection: Connection, now_ms: int, edge_timeout_ms: int) 
     )
     changed = []
     for row in connection.execute(query).all():
-        state = state_of(row)
+        state = state_of_row(row)
         unreachable = state.last_sync_at is not None and state.last_sync_at + edge_timeout_ms < now_ms
-        standing = Standing(_owes(connection, state, now_ms), unreachable)
-        if standing != standing_of(row):
-            changed.append(Standings(row.server, standing))
+        condition = ServerCondition(_owes(connection, state, now_ms), unreachable)
+        if condition != condition_of_row(row):
+            changed.append(ConditionChange(row.server, condition))
     return changed
 
 
-def mark_standings(connection: Connection, changes: list[Standings], now_ms: int) -> None:
-    """Lets the live sessions of these servers stand as their servers do."""
+def apply_condition_changes(connection: Connection, changes: list[ConditionChange], now_ms: int) -> None:
+    """Save the conditions and refresh the live sessions of these servers."""
     for server, (owes, unreachable, _) in changes:
         values = {"owes": owes, "unreachable": int(unreachable)}
         connection.execute(update(servers).where(servers.c.server == server).values(values))
-        refresh(connection, live_sessions(connection, server), now_ms)
+        refresh_records(connection, live_sessions(connection, server), now_ms)
 
 
-def _write(connection: Connection, before: ServerState, stood: Standing, applied: Applied, now_ms: int) -> None:
+def _write(
+    connection: Connection, before: ServerState, condition_before: ServerCondition, applied: AppliedReport, now_ms: int
+) -> None:
     state = applied.state
     server, epoch = state.server, state.epoch
-    # Whoever reports is reachable, and part of the estate again should it have been removed.
-    standing = Standing(_owes(connection, state, now_ms))
-    # The figures that the state changes with it: a sealed epoch's publishes, and those that stood otherwise.
-    touched: set[Key] = set()
-    if stood.removed:
+    # A server that reports is reachable, and part of the estate again if it was removed.
+    condition = ServerCondition(_owes(connection, state, now_ms))
+    # Sessions that the new state changes: a sealed epoch's publishes, and all live ones if the condition changed.
+    touched: set[StreamStart] = set()
+    if condition_before.removed:
         touched = sessions_of(connection, server)
-    elif epoch != before.epoch or standing != stood:
+    elif epoch != before.epoch or condition != condition_before:
         touched = live_sessions(connection, server)
-    save_state(connection, state, standing)
+    save_state(connection, state, condition)
     save_slots(connection, server, epoch, applied.slots)
     save_pieces(connection, server, applied.pieces)
-    _take_along(connection, before, applied, now_ms)
+    _update_accounting(connection, before, applied, now_ms)
     save_samples(connection, server, applied.samples)
     save_viewers(connection, server, applied.viewers_open, applied.viewers_closed)
     save_outages(connection, server, applied.outages)
     late_before = now_ms - state.late_after_ms
     touched |= write_sessions(connection, server, state.role, epoch, applied.sessions, late_before, now_ms)
     backfilled = {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples if sample.late}
-    refresh(connection, touched, now_ms, backfilled=backfilled)
-    _BROUGHT.run(connection, of_server=server, of_epoch=epoch, most=state.acknowledged, watermark=state.watermark or 0)
+    refresh_records(connection, touched, now_ms, backfilled=backfilled)
+    _CLOSE_HELD.run(
+        connection, of_server=server, of_epoch=epoch, most=state.acknowledged, watermark=state.watermark or 0
+    )
 
 
-def _take_along(connection: Connection, before: ServerState, applied: Applied, now_ms: int) -> None:
-    """Moves what was made of the slots already, where the report reaches back behind it: hours, and closed days."""
+def _update_accounting(connection: Connection, before: ServerState, applied: AppliedReport, now_ms: int) -> None:
+    """Update hours and closed days if the report changes slots before their end."""
     touched = [stored.row.slot for stored in applied.slots]
     starts = [*touched, *(piece.from_ms for piece in applied.pieces)]
     if not starts or min(starts) >= max(before.summed_to, before.closed_to):
         return
     server = before.server
-    sum_again(connection, server, touched, before.summed_to)
+    resum_hours(connection, server, touched, before.summed_to)
     ends = [*(slot + SLOT_MS for slot in touched), *(piece.to_ms for piece in applied.pieces)]
-    enter_arrivals(connection, server, Interval(min(starts), max(ends)), now_ms)
+    record_adjustments(connection, server, Interval(min(starts), max(ends)), now_ms)
 
 
 def _owes(connection: Connection, state: ServerState, now_ms: int) -> str:
     if state.watermark is None or now_ms - state.watermark <= state.late_after_ms:
         return ""
-    kept_aside = _KEPT_ASIDE.rows(connection, of_server=state.server, watermark=state.watermark)
-    return (Provenance.HELD if kept_aside else Provenance.MISSING).value
+    held_reports = _HELD_REPORTS.rows(connection, of_server=state.server, watermark=state.watermark)
+    return (Provenance.HELD if held_reports else Provenance.MISSING).value
 
 
 def _full(connection: Connection, server: str, more_bytes: int) -> bool:
     kept = select(func.count(), func.coalesce(func.sum(func.length(held.c.body)), 0))
     count, size = connection.execute(kept.where(held.c.server == server, held.c.open == 1)).one()
-    return bool(count and (count >= MOST_HELD or size + more_bytes > MOST_HELD_BYTES))
+    return bool(count and (count >= MAX_HELD_REPORTS or size + more_bytes > MAX_HELD_BYTES))
 
 
 def _refusal(state: ServerState, verdict: Verdict | str, message: str, now_ms: int) -> Refusal:

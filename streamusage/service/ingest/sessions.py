@@ -1,6 +1,6 @@
-"""Keeps `usage` in step with what the servers report of their publishes, in the transaction that brings the report.
+"""Keeps `usage` consistent with the publishes that servers report, in the transaction of the report.
 
-A record that was deleted stays deleted: later figures for it go to the orphan ledger.
+A deleted record stays deleted: later figures for it go to the orphan ledger.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -11,43 +11,41 @@ from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, t
 from streamusage.api.report import Role, SessionRow
 from streamusage.core.coverage import SLOT_MS, Provenance
 from streamusage.service.rules.session_matching import (
-    JOIN_TOLERANCE_MS,
+    MATCH_TOLERANCE_MS,
     Anchor,
-    Part,
     SessionFigures,
-    figures,
-    session_to_join,
+    SessionPart,
+    match_session,
+    session_figures,
 )
-from streamusage.service.store.change_feed import next_changes
+from streamusage.service.store.change_feed import allocate_changes
+from streamusage.service.store.records import FINAL_REASONS
 from streamusage.service.store.schema import orphans, samples, server_sessions, servers, stream_key, tombstones, usage
 from streamusage.service.store.sql import upsert
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
 Item = TypeVar("Item")
 
-STAYS_BURIED = ("deleted", "discarded")
-"""The tombstones that nothing a server reports brings back."""
-
-_AT_A_TIME = 300
+_BATCH_SIZE = 300
 
 _FIELDS = SessionRow.__struct_fields__
 _ORPHAN_COLUMNS = ("server", "epoch", "publish_id", "stream", "scope", "name", "end_time", "active", "highest", "total")
 
 _SERVER: Any = bindparam("of_server")
 _KEYS: Any = bindparam("keys", expanding=True)
-_LIVE = Prepared(
+_LIVE = PreparedStatement(
     select(server_sessions.c.stream, server_sessions.c.session_start).where(
         server_sessions.c.live == 1, server_sessions.c.server == _SERVER
     )
 )
-_BURIED = Prepared(
+_TOMBSTONES = PreparedStatement(
     select(tombstones.c.stream, tombstones.c.start_time, tombstones.c.reason).where(
         tuple_(tombstones.c.stream, tombstones.c.start_time).in_(_KEYS)
     ),
     listed="keys",
 )
-_RECORDS = Prepared(select(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(_KEYS)), listed="keys")
-_PARTS = Prepared(
+_RECORDS = PreparedStatement(select(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(_KEYS)), listed="keys")
+_PARTS = PreparedStatement(
     select(
         server_sessions,
         servers.c.epoch.label("active_epoch"),
@@ -62,7 +60,7 @@ _PARTS = Prepared(
     ),
     listed="keys",
 )
-_JOINED_BEFORE = Prepared(
+_JOINED_BEFORE = PreparedStatement(
     select(
         server_sessions.c.publish_id,
         server_sessions.c.stream,
@@ -73,7 +71,7 @@ _JOINED_BEFORE = Prepared(
     .order_by(server_sessions.c.epoch),
     listed="keys",
 )
-_OF_EDGES = Prepared(
+_OF_EDGES = PreparedStatement(
     select(server_sessions.c.stream)
     .where(server_sessions.c.stream.in_(_KEYS), server_sessions.c.anchors == 0)
     .distinct(),
@@ -81,8 +79,8 @@ _OF_EDGES = Prepared(
 )
 
 
-class Key(NamedTuple):
-    """A session, by the digest of its stream."""
+class StreamStart(NamedTuple):
+    """Key of a session: the digest of its stream, and its start time."""
 
     stream: bytes
     start_time: int
@@ -96,22 +94,22 @@ def write_sessions(
     rows: Sequence[SessionRow],
     late_before: int,
     now_ms: int,
-) -> set[Key]:
-    """Writes what a report says of publishes and returns the sessions that this touches.
+) -> set[StreamStart]:
+    """Write the publishes of a report and return the sessions that this touches.
 
-    SessionFigures of before `late_before` came too late to be live.
+    Figures from before `late_before` arrived too late to be live.
     """
     joined = _joined_before(connection, server, rows)
-    touched: set[Key] = set()
-    anchored: list[Key] = []
+    touched: set[StreamStart] = set()
+    anchored: list[StreamStart] = []
     written = []
     for row in rows:
         stream = stream_key(row.scope, row.name)
         anchors, session_start = joined.get((row.publish_id, stream)) or _join(connection, role, stream, row)
         if anchors and (row.publish_id, stream) not in joined:
-            anchored.append(Key(stream, session_start))
+            anchored.append(StreamStart(stream, session_start))
         joined[row.publish_id, stream] = anchors, session_start
-        touched.add(Key(stream, session_start))
+        touched.add(StreamStart(stream, session_start))
         written.append(
             {name: getattr(row, name) for name in _FIELDS}
             | {"server": server, "epoch": epoch, "stream": stream, "live": int(row.live)}
@@ -126,45 +124,48 @@ def write_sessions(
     return touched
 
 
-def live_sessions(connection: Connection, server: str) -> set[Key]:
-    """The sessions in which a publish of the server stands as live, whatever its epoch."""
-    return {Key(bytes(stream), start_time) for stream, start_time in _LIVE.rows(connection, of_server=server)}
+def live_sessions(connection: Connection, server: str) -> set[StreamStart]:
+    """Return the sessions in which a publish of the server is stored as live, whatever its epoch."""
+    return {StreamStart(bytes(stream), start_time) for stream, start_time in _LIVE.rows(connection, of_server=server)}
 
 
-def sessions_of(connection: Connection, server: str) -> set[Key]:
-    """Every session that the server had a part in."""
+def sessions_of(connection: Connection, server: str) -> set[StreamStart]:
+    """Return every session that the server had a part in."""
     query = select(server_sessions.c.stream, server_sessions.c.session_start).where(server_sessions.c.server == server)
-    return {Key(bytes(stream), start_time) for stream, start_time in connection.execute(query.distinct())}
+    return {StreamStart(bytes(stream), start_time) for stream, start_time in connection.execute(query.distinct())}
 
 
-def refresh(
+def refresh_records(
     connection: Connection,
-    touched: Iterable[Key],
+    touched: Iterable[StreamStart],
     now_ms: int,
     *,
     backfilled: Collection[bytes] = (),
     forget_max: bool = False,
 ) -> None:
-    """Brings the usage records of these sessions up to date; a record whose figures stay the same is left alone.
+    """Update the usage records of these sessions. A record whose figures stay the same is not written.
 
-    Of streams in `backfilled` samples came late: how many watched at one time on several servers is looked up in them.
-    With `forget_max` the maximum is counted anew, since what it was counted from may no longer be accounted for.
+    For streams in `backfilled` samples arrived late: the number of simultaneous subscribers on several servers is
+    computed from them. With `forget_max` the maximum is computed again, because its sources may no longer be
+    accounted for.
     """
-    for keys in _batches(sorted(touched), _AT_A_TIME):
+    for keys in _batches(sorted(touched), _BATCH_SIZE):
         _refresh(connection, keys, now_ms, backfilled, forget_max)
 
 
 def _refresh(
-    connection: Connection, keys: list[Key], now_ms: int, backfilled: Collection[bytes], forget_max: bool
+    connection: Connection, keys: list[StreamStart], now_ms: int, backfilled: Collection[bytes], forget_max: bool
 ) -> None:
-    buried = {Key(bytes(row.stream), row.start_time): row.reason for row in _BURIED.rows(connection, keys=keys)}
-    keys = [key for key in keys if buried.get(key) not in STAYS_BURIED]
+    buried = {
+        StreamStart(bytes(row.stream), row.start_time): row.reason for row in _TOMBSTONES.rows(connection, keys=keys)
+    }
+    keys = [key for key in keys if buried.get(key) not in FINAL_REASONS]
     if not keys:
         return
-    before = {Key(bytes(row.stream), row.start_time): row for row in _RECORDS.rows(connection, keys=keys)}
-    parts: dict[Key, list[Row[Any]]] = {key: [] for key in keys}
+    before = {StreamStart(bytes(row.stream), row.start_time): row for row in _RECORDS.rows(connection, keys=keys)}
+    parts: dict[StreamStart, list[Row[Any]]] = {key: [] for key in keys}
     for row in _PARTS.rows(connection, keys=keys):
-        parts[Key(bytes(row.stream), row.session_start)].append(row)
+        parts[StreamStart(bytes(row.stream), row.session_start)].append(row)
 
     written = []
     emptied = []
@@ -177,32 +178,33 @@ def _refresh(
         max_before = 0 if old is None or forget_max else old.max_subscribers
         if forget_max or key.stream in backfilled:
             max_before = max(max_before, _seen_together(connection, key, parts[key]))
-        new = figures(key.start_time, [_part(row) for row in parts[key]], max_before)
+        new = session_figures(key.start_time, [_part(row) for row in parts[key]], max_before)
         if old is None or new != _figures_of(old):
             names = {"scope": parts[key][0].scope, "name": parts[key][0].name}
             columns = new._asdict() | {"live": int(new.live), "provenance": new.provenance.value}
             written.append(key._asdict() | names | columns | {"updated": now_ms, "touched_at": now_ms})
-    change = next_changes(connection, len(written) + len(emptied)) if written or emptied else 0
+    change = allocate_changes(connection, len(written) + len(emptied)) if written or emptied else 0
     for number, values in enumerate(written, start=change + 1):
         values["change"] = number
-    risen = [key for key in keys if key in buried and parts[key]]
-    if risen:
-        connection.execute(delete(tombstones).where(tuple_(tombstones.c.stream, tombstones.c.start_time).in_(risen)))
+    restored = [key for key in keys if key in buried and parts[key]]
+    if restored:
+        connection.execute(delete(tombstones).where(tuple_(tombstones.c.stream, tombstones.c.start_time).in_(restored)))
     upsert(connection, usage, written)
     if emptied:
-        gone = [Key(bytes(row.stream), row.start_time) for row in emptied]
+        gone = [StreamStart(bytes(row.stream), row.start_time) for row in emptied]
         connection.execute(delete(usage).where(tuple_(usage.c.stream, usage.c.start_time).in_(gone)))
-        graves = [
+        tombstone_rows = [
             key._asdict()
             | {"scope": row.scope, "name": row.name, "deleted_at": now_ms, "reason": "joined", "change": number}
             for number, (key, row) in enumerate(zip(gone, emptied, strict=True), start=change + len(written) + 1)
         ]
-        upsert(connection, tombstones, graves)
+        upsert(connection, tombstones, tombstone_rows)
 
 
-def _seen_together(connection: Connection, key: Key, parts: Sequence[Row[Any]]) -> int:
-    """The most subscribers at the end of one slot over all of the session's servers, by their samples. Only slots that
-    lie within the session: samples are of a stream, not of a publish."""
+def _seen_together(connection: Connection, key: StreamStart, parts: Sequence[Row[Any]]) -> int:
+    """Return the most subscribers at the end of one slot over all of the session's servers, by their samples. Only
+    slots within the session count: samples belong to a stream, not to a publish.
+    """
     by_server = {row.server for row in parts}
     if len(by_server) < 2:
         return 0
@@ -224,9 +226,11 @@ def _seen_together(connection: Connection, key: Key, parts: Sequence[Row[Any]]) 
 def _joined_before(
     connection: Connection, server: str, rows: Sequence[SessionRow]
 ) -> dict[tuple[str, bytes], tuple[int, int]]:
-    """By publish and stream: whether it anchors and which session it is part of, as first decided in any epoch."""
+    """Return by publish and stream: whether it anchors and which session it is part of, as first decided in any
+    epoch.
+    """
     decided: dict[tuple[str, bytes], tuple[int, int]] = {}
-    for batch in _batches([row.publish_id for row in rows], _AT_A_TIME):
+    for batch in _batches([row.publish_id for row in rows], _BATCH_SIZE):
         for publish_id, stream, anchors, session_start in _JOINED_BEFORE.rows(connection, of_server=server, keys=batch):
             decided.setdefault((publish_id, bytes(stream)), (anchors, session_start))
     return decided
@@ -235,7 +239,7 @@ def _joined_before(
 def _join(connection: Connection, role: Role, stream: bytes, row: SessionRow) -> tuple[int, int]:
     if role != "edge":
         return 1, row.start_time
-    return 0, session_to_join(row.start_time, _anchors(connection, stream))
+    return 0, match_session(row.start_time, _anchors(connection, stream))
 
 
 def _anchors(connection: Connection, stream: bytes) -> list[Anchor]:
@@ -245,18 +249,18 @@ def _anchors(connection: Connection, stream: bytes) -> list[Anchor]:
     return [Anchor(start_time, end_time, bool(live)) for start_time, end_time, live in connection.execute(query)]
 
 
-def _streams_of_edges(connection: Connection, sessions: Sequence[Key]) -> set[bytes]:
-    """The streams among these of which an edge reported a publish: mostly none."""
+def _streams_of_edges(connection: Connection, sessions: Sequence[StreamStart]) -> set[bytes]:
+    """Return which of these streams have a publish that an edge reported: mostly none."""
     found: set[bytes] = set()
-    for batch in _batches(sorted({key.stream for key in sessions}), _AT_A_TIME):
+    for batch in _batches(sorted({key.stream for key in sessions}), _BATCH_SIZE):
         found |= {bytes(row.stream) for row in _OF_EDGES.rows(connection, keys=batch)}
     return found
 
 
-def _rejoin(connection: Connection, session: Key) -> set[Key]:
-    """Lets edges' publishes that came before their session's anchor join it; returns the sessions they left.
+def _rejoin(connection: Connection, session: StreamStart) -> set[StreamStart]:
+    """Let edges' publishes that arrived before their session's anchor join it; return the sessions that they left.
 
-    One whose record was deleted stays where it is: joining would bring deleted figures back.
+    A publish whose record was deleted stays where it is: joining would restore deleted figures.
     """
     candidates = connection.execute(
         select(
@@ -270,13 +274,13 @@ def _rejoin(connection: Connection, session: Key) -> set[Key]:
             and_(
                 tombstones.c.stream == server_sessions.c.stream,
                 tombstones.c.start_time == server_sessions.c.session_start,
-                tombstones.c.reason.in_(STAYS_BURIED),
+                tombstones.c.reason.in_(FINAL_REASONS),
             ),
         )
         .where(
             server_sessions.c.stream == session.stream,
             server_sessions.c.anchors == 0,
-            server_sessions.c.start_time >= session.start_time - JOIN_TOLERANCE_MS,
+            server_sessions.c.start_time >= session.start_time - MATCH_TOLERANCE_MS,
             server_sessions.c.session_start != session.start_time,
             tombstones.c.stream.is_(None),
         )
@@ -284,7 +288,7 @@ def _rejoin(connection: Connection, session: Key) -> set[Key]:
     anchors = _anchors(connection, session.stream) if candidates else []
     left = set()
     for server, publish_id, start_time, session_start in candidates:
-        if session_to_join(start_time, anchors) == session.start_time:
+        if match_session(start_time, anchors) == session.start_time:
             connection.execute(
                 update(server_sessions)
                 .where(
@@ -294,31 +298,31 @@ def _rejoin(connection: Connection, session: Key) -> set[Key]:
                 )
                 .values(session_start=session.start_time)
             )
-            left.add(Key(session.stream, session_start))
+            left.add(StreamStart(session.stream, session_start))
     return left
 
 
 def _keep_orphans(connection: Connection, rows: list[dict[str, Any]], now_ms: int) -> None:
-    keys = {Key(row["stream"], row["session_start"]) for row in rows}
-    deleted: set[Key] = set()
-    for batch in _batches(sorted(keys), _AT_A_TIME):
+    keys = {StreamStart(row["stream"], row["session_start"]) for row in rows}
+    deleted: set[StreamStart] = set()
+    for batch in _batches(sorted(keys), _BATCH_SIZE):
         deleted |= {
-            Key(bytes(row.stream), row.start_time)
-            for row in _BURIED.rows(connection, keys=batch)
-            if row.reason in STAYS_BURIED
+            StreamStart(bytes(row.stream), row.start_time)
+            for row in _TOMBSTONES.rows(connection, keys=batch)
+            if row.reason in FINAL_REASONS
         }
     if not deleted:
         return
     ledger = [
         {name: row[name] for name in _ORPHAN_COLUMNS} | {"start_time": row["session_start"], "last_at": now_ms}
         for row in rows
-        if Key(row["stream"], row["session_start"]) in deleted
+        if StreamStart(row["stream"], row["session_start"]) in deleted
     ]
     upsert(connection, orphans, [row | {"first_at": now_ms} for row in ledger], keep=("first_at",))
 
 
-def _part(row: Row[Any]) -> Part:
-    return Part(
+def _part(row: Row[Any]) -> SessionPart:
+    return SessionPart(
         server=row.server,
         epoch=row.epoch,
         publish_id=row.publish_id,

@@ -1,4 +1,4 @@
-"""Reads what changed or was deleted since a cursor, oldest change first, in pages."""
+"""Queries what changed or was deleted since a cursor, oldest change first, in pages."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
@@ -7,18 +7,18 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, bindparam, select
 
-from streamusage.service.store.change_feed import ChangeCursor, last_change, newest_life, parse_cursor, still_good
+from streamusage.service.store.change_feed import ChangeCursor, is_valid_cursor, last_change, newest_life, parse_cursor
 from streamusage.service.store.records import WIRE_COLUMNS, WireRecord
 from streamusage.service.store.schema import tombstones, usage
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
-_RECORDS_AFTER = Prepared(
+_RECORDS_AFTER = PreparedStatement(
     select(usage.c.change, *WIRE_COLUMNS, usage.c.live, usage.c.provenance)
     .where(usage.c.change > bindparam("after"))
     .order_by(usage.c.change)
     .limit(bindparam("at_most"))
 )
-_DELETED_AFTER = Prepared(
+_DELETED_AFTER = PreparedStatement(
     select(tombstones.c.change, tombstones.c.scope, tombstones.c.name, tombstones.c.start_time)
     .where(tombstones.c.change > bindparam("after"))
     .order_by(tombstones.c.change)
@@ -27,18 +27,18 @@ _DELETED_AFTER = Prepared(
 
 
 class ChangedRecord(WireRecord, frozen=True):
-    """A usage record and how its newest figures came."""
+    """A usage record and the provenance of its newest figures."""
 
     live: bool
     provenance: str
 
 
-class Deleted(msgspec.Struct, frozen=True):
-    """The key of a record that is no more."""
+class Deleted(msgspec.Struct, frozen=True, rename="camel"):
+    """The key of a deleted record."""
 
     scope: str
     name: str
-    startTime: int
+    start_time: int
 
 
 class ChangesPage(msgspec.Struct, frozen=True):
@@ -53,12 +53,12 @@ class ChangesPage(msgspec.Struct, frozen=True):
 
 
 def changes_since(connection: Connection, cursor_text: str | None, limit: int, now_ms: int) -> ChangesPage:
-    """The page after the cursor; from the beginning, with `reset`, where the cursor is not of this store's history."""
+    """Return the page after the cursor. If the cursor is not of this store's history, begin again with `reset`."""
     newest = last_change(connection) or 0
     cursor = parse_cursor(cursor_text) if cursor_text else None
-    reset = bool(cursor_text) and (cursor is None or not still_good(connection, cursor))
+    reset = bool(cursor_text) and (cursor is None or not is_valid_cursor(connection, cursor))
     if cursor is None or reset:
-        # Who knows nothing yet need not hear of what was deleted before.
+        # A new console needs no earlier deletes.
         cursor = ChangeCursor("", 0, newest)
     records = _RECORDS_AFTER.rows(connection, after=cursor.change, at_most=limit + 1)
     deleted_after = max(cursor.change, cursor.deletes_from)

@@ -1,4 +1,4 @@
-"""Daily statistics: closed days as they were closed, open ones from what is stored now, in any time zone."""
+"""Daily statistics in any time zone: closed days as they were closed, open ones from the rows stored now."""
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
@@ -9,23 +9,23 @@ from sqlalchemy import Connection
 
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, days_between
-from streamusage.service.accounting.closing import Expected, expected_servers, waiting_for
-from streamusage.service.accounting.day_statistics import Samples, day_figures
-from streamusage.service.accounting.ledger import ClosedDay, read_closed
-from streamusage.service.queries.coverage import watched
-from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, counter
+from streamusage.service.accounting.closing import ExpectedServer, expected_servers, servers_owing
+from streamusage.service.accounting.day_statistics import DaySamples, compute_day_statistics
+from streamusage.service.accounting.ledger import ClosedDay, load_closed_days
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
+from streamusage.service.store.coverage_rows import load_covered_servers
 
 
-class ToldDay(NamedTuple):
-    """One server's day as it is told, and its samples: for a closed day only where they were asked for."""
+class ServerDay(NamedTuple):
+    """One server's day and its samples; a closed day has samples only if they were requested."""
 
     server: str
     day: date
-    told: dict[str, Any]
-    samples: Samples | None
+    statistics: dict[str, Any]
+    samples: DaySamples | None
 
 
-def daily_answer(
+def list_daily_statistics(
     connection: Connection,
     first: date,
     last: date,
@@ -35,14 +35,16 @@ def daily_answer(
     account_zones: Collection[str] = (),
     settle_ms: int = 0,
 ) -> list[dict[str, Any]]:
-    """The servers' days as `GET /api/v1/daily` tells them, by day and server; only days in which a server ran."""
+    """Return the servers' days as `GET /api/v1/daily` answers them, by day and server; only days in which a server
+    ran.
+    """
     return [
-        {"server": item.server, "day": item.day.isoformat(), "tz": tz.key, **item.told}
-        for item in told_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)
+        {"server": item.server, "day": item.day.isoformat(), "tz": tz.key, **item.statistics}
+        for item in iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)
     ]
 
 
-def told_days(
+def iterate_days(
     connection: Connection,
     first: date,
     last: date,
@@ -53,46 +55,48 @@ def told_days(
     settle_ms: int,
     *,
     with_samples: bool = False,
-) -> Iterator[ToldDay]:
-    """The servers' days, by day and server; each is worked out when it is its turn."""
+) -> Iterator[ServerDay]:
+    """Yield the servers' days, by day and server. Each is computed when it is reached."""
     only = None if server is None else [server]
     expected = expected_servers(connection)
-    kept_from = counter(connection, SLOTS_KEPT_FROM)
+    kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     closed: dict[str, dict[str, ClosedDay]] = {}
-    for row in read_closed(connection, tz, first, last, only, with_samples=with_samples):
+    for row in load_closed_days(connection, tz, first, last, only, with_samples=with_samples):
         closed.setdefault(row.day, {})[row.server] = row
     open_days = {
         day: names
         for day in days_between(first, last)
-        # Of a day of which a part is discarded the rest must not pass for the whole.
+        # The rest of a partly discarded day must not appear as the whole day.
         if day_interval(day, tz).from_ms >= kept_from
         and (names := _open(expected, closed.get(day.isoformat(), {}), day_interval(day, tz), now_ms, server))
     }
     estate = []
     if open_days:
         window = Interval(day_interval(min(open_days), tz).from_ms, day_interval(max(open_days), tz).to_ms)
-        estate = watched(connection, *window, now_ms, only)
+        estate = load_covered_servers(connection, *window, now_ms, only)
     for day in days_between(first, last):
-        told = [ToldDay(row.server, day, row.told, row.samples) for row in closed.get(day.isoformat(), {}).values()]
+        days = [
+            ServerDay(row.server, day, row.statistics, row.samples) for row in closed.get(day.isoformat(), {}).values()
+        ]
         if day in open_days:
             interval = day_interval(day, tz)
             items = [item for item in estate if item.state.server in open_days[day]]
-            # In a zone without a ledger nothing closes a day; it is final as long as nothing of it is owed.
+            # In a zone without a ledger no day is closed: it is final while nothing of it is owed.
             closes = tz.key in account_zones
-            waits = waiting_for(expected, interval, settle_ms if closes else 0)
+            waits = servers_owing(expected, interval, settle_ms if closes else 0)
             state = "provisional" if waits or closes else "final"
             beside = {"closed": None, "adjustment": None, "waiting_for": waits}
-            told += [
-                ToldDay(name, day, {"state": state, **figures.told, **beside}, figures.samples)
-                for name, figures in day_figures(connection, items, interval).items()
+            days += [
+                ServerDay(name, day, {"state": state, **figures.fields, **beside}, figures.samples)
+                for name, figures in compute_day_statistics(connection, items, interval).items()
             ]
-        yield from sorted(told, key=lambda item: item.server)
+        yield from sorted(days, key=lambda item: item.server)
 
 
 def _open(
-    expected: Sequence[Expected], closed: Collection[str], day: Interval, now_ms: int, server: str | None
+    expected: Sequence[ExpectedServer], closed: Collection[str], day: Interval, now_ms: int, server: str | None
 ) -> set[str]:
-    """The servers that ran in the day and whose day is not closed."""
+    """Return the servers that ran in the day and whose day is not closed."""
     if day.from_ms > now_ms or not day.length_ms:
         return set()
     return {

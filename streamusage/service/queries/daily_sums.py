@@ -1,8 +1,8 @@
-"""Daily statistics added up: by server, role or the whole estate, a row a day or a month.
+"""Daily statistics added up by server, role or the whole estate, one row per day or month.
 
-Closed days go in as they were closed. Counts, traffic and view time add. The peak of one server is the highest of its
-days; of several it is the highest minute of their traffic together, never a sum of peaks. The percentile is taken of
-the five-minute samples of the whole row; a sample of several servers counts where none that ran has a gap in it.
+Closed days count as they were closed. Counts, traffic and view time add up. The peak of one server is the highest of
+its days; of several servers it is the highest minute of their combined traffic, never a sum of peaks. The percentile
+is taken of the five-minute samples of the whole row; a combined sample counts if no server that ran has a gap in it.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -15,27 +15,27 @@ from sqlalchemy import Connection, select
 from streamusage.core.coverage import SLOT_MS, Provenance
 from streamusage.core.days import day_interval
 from streamusage.service.accounting.ledger import SUMS
-from streamusage.service.queries.daily import ToldDay, told_days
-from streamusage.service.rules.percentile import OUT_OF_SERVICE, flags_together, percentile_95, samples
-from streamusage.service.rules.rollups import Top, higher, minute_sums, unpacked, whole_quarters
+from streamusage.service.queries.daily import ServerDay, iterate_days
+from streamusage.service.rules.percentile import OUT_OF_SERVICE, combine_flags, complete_samples, percentile_fields
+from streamusage.service.rules.rollups import RollupPeak, higher_peak, round_to_quarters, sum_minutes, unpack_minutes
 from streamusage.service.store.schema import servers
 
 BY = ("day", "month")
 GROUPS = ("server", "role", "all")
 
 
-class _Together(NamedTuple):
-    """What several servers did in one day, minute by minute."""
+class _CombinedDay(NamedTuple):
+    """The traffic of several servers in one day, added minute by minute."""
 
-    peak_in: Top | None
-    peak_out: Top | None
+    peak_in: RollupPeak | None
+    peak_out: RollupPeak | None
     samples_in: list[int]
     samples_out: list[int]
     expected: int
 
 
 class _Row:
-    """A sum in the making: fed a day after the other."""
+    """A sum under construction; days are added one after the other."""
 
     def __init__(self, period: str, group: str) -> None:
         self.period, self.group = period, group
@@ -48,34 +48,34 @@ class _Row:
         self.coverage = {f"{state.value}_ms": 0 for state in Provenance}
         self.backfilled = dict.fromkeys(SUMS, 0)
         self.adjustment: dict[str, int] | None = None
-        self.peak_in: Top | None = None
-        self.peak_out: Top | None = None
+        self.peak_in: RollupPeak | None = None
+        self.peak_out: RollupPeak | None = None
         self.samples_in: list[int] = []
         self.samples_out: list[int] = []
         self.expected_samples = 0
 
-    def add(self, day: date, members: Sequence[ToldDay], tz: ZoneInfo) -> None:
+    def add(self, day: date, members: Sequence[ServerDay], tz: ZoneInfo) -> None:
         self.days.append(day)
         for member in members:
-            told = member.told
+            statistics = member.statistics
             self.servers.add(member.server)
-            self.states.add(told["state"])
-            self.waiting_for.update(told["waiting_for"])
-            _add(self.sums, told)
-            _add(self.by_protocol, told["connections_by_protocol"], told["connections_by_protocol"])
-            _add(self.coverage, told["coverage"])
-            _add(self.backfilled, told["backfilled"])
-            if told["adjustment"] is not None:
+            self.states.add(statistics["state"])
+            self.waiting_for.update(statistics["waiting_for"])
+            _add(self.sums, statistics)
+            _add(self.by_protocol, statistics["connections_by_protocol"], statistics["connections_by_protocol"])
+            _add(self.coverage, statistics["coverage"])
+            _add(self.backfilled, statistics["backfilled"])
+            if statistics["adjustment"] is not None:
                 self.adjustment = self.adjustment or dict.fromkeys(SUMS, 0)
-                _add(self.adjustment, told["adjustment"])
-        together = _together(members, day, tz)
-        self.peak_in = higher(self.peak_in, together.peak_in)
-        self.peak_out = higher(self.peak_out, together.peak_out)
-        self.samples_in += together.samples_in
-        self.samples_out += together.samples_out
-        self.expected_samples += together.expected
+                _add(self.adjustment, statistics["adjustment"])
+        combined = _combine(members, day, tz)
+        self.peak_in = higher_peak(self.peak_in, combined.peak_in)
+        self.peak_out = higher_peak(self.peak_out, combined.peak_out)
+        self.samples_in += combined.samples_in
+        self.samples_out += combined.samples_out
+        self.expected_samples += combined.expected
 
-    def told(self, tz: ZoneInfo) -> dict[str, Any]:
+    def fields(self, tz: ZoneInfo) -> dict[str, Any]:
         connections = self.sums["connections"]
         return {
             "group": self.group,
@@ -96,7 +96,7 @@ class _Row:
             "peak_out_at": self.peak_out[1] if self.peak_out else None,
             "view_time_ms": self.sums["view_time_ms"],
             "average_view_time_ms": self.sums["view_time_ms"] // connections if connections else None,
-            "percentile_95": percentile_95(self.samples_in, self.samples_out, self.expected_samples),
+            "percentile_95": percentile_fields(self.samples_in, self.samples_out, self.expected_samples),
             "coverage": self.coverage,
             "backfilled": self.backfilled,
             "adjustment": self.adjustment,
@@ -104,7 +104,7 @@ class _Row:
         }
 
 
-def sums_answer(
+def list_daily_sums(
     connection: Connection,
     first: date,
     last: date,
@@ -116,18 +116,18 @@ def sums_answer(
     group: str,
     settle_ms: int = 0,
 ) -> list[dict[str, Any]]:
-    """The sums as `GET /api/v1/daily/sums` tells them, by period and group."""
+    """Return the sums as `GET /api/v1/daily/sums` answers them, by period and group."""
     roles = dict(connection.execute(select(servers.c.server, servers.c.role)).all())
     rows: dict[tuple[str, str], _Row] = {}
-    days = told_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms, with_samples=True)
+    days = iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms, with_samples=True)
     for day, members in _by_day(days):
         period = day.isoformat() if by == "day" else day.isoformat()[:7]
-        groups: dict[str, list[ToldDay]] = {}
+        groups: dict[str, list[ServerDay]] = {}
         for member in members:
             groups.setdefault(_group(member.server, group, roles), []).append(member)
         for name, of_group in groups.items():
             rows.setdefault((period, name), _Row(period, name)).add(day, of_group, tz)
-    return [row.told(tz) for _, row in sorted(rows.items())]
+    return [row.fields(tz) for _, row in sorted(rows.items())]
 
 
 def _group(server: str, group: str, roles: dict[str, str]) -> str:
@@ -136,8 +136,8 @@ def _group(server: str, group: str, roles: dict[str, str]) -> str:
     return "all" if group == "all" else roles.get(server, "unknown")
 
 
-def _by_day(days: Iterable[ToldDay]) -> Iterable[tuple[date, list[ToldDay]]]:
-    members: list[ToldDay] = []
+def _by_day(days: Iterable[ServerDay]) -> Iterable[tuple[date, list[ServerDay]]]:
+    members: list[ServerDay] = []
     for item in days:
         if members and members[0].day != item.day:
             yield members[0].day, members
@@ -147,25 +147,31 @@ def _by_day(days: Iterable[ToldDay]) -> Iterable[tuple[date, list[ToldDay]]]:
         yield members[0].day, members
 
 
-def _together(members: Sequence[ToldDay], day: date, tz: ZoneInfo) -> _Together:
+def _combine(members: Sequence[ServerDay], day: date, tz: ZoneInfo) -> _CombinedDay:
     known = [member.samples for member in members if member.samples is not None]
-    interval = whole_quarters(day_interval(day, tz))
+    interval = round_to_quarters(day_interval(day, tz))
     length = interval.length_ms // SLOT_MS
-    minutes_in = minute_sums([one.minutes.bytes_in for one in known], length)
-    minutes_out = minute_sums([one.minutes.bytes_out for one in known], length)
-    flags = flags_together([one.flags for one in known])
+    minutes_in = sum_minutes([samples_of_server.minutes.bytes_in for samples_of_server in known], length)
+    minutes_out = sum_minutes([samples_of_server.minutes.bytes_out for samples_of_server in known], length)
+    flags = combine_flags([samples_of_server.flags for samples_of_server in known])
     if len(members) == 1:
-        told = members[0].told
-        peak_in = (told["peak_in_bps"], told["peak_in_at"]) if told["peak_in_at"] is not None else None
-        peak_out = (told["peak_out_bps"], told["peak_out_at"]) if told["peak_out_at"] is not None else None
+        statistics = members[0].statistics
+        peak_in = (
+            (statistics["peak_in_bps"], statistics["peak_in_at"]) if statistics["peak_in_at"] is not None else None
+        )
+        peak_out = (
+            (statistics["peak_out_bps"], statistics["peak_out_at"]) if statistics["peak_out_at"] is not None else None
+        )
     else:
-        peak_in = _peak(unpacked(minutes_in), interval.from_ms)
-        peak_out = _peak(unpacked(minutes_out), interval.from_ms)
+        peak_in = _peak(unpack_minutes(minutes_in), interval.from_ms)
+        peak_out = _peak(unpack_minutes(minutes_out), interval.from_ms)
     expected = len(flags) - flags.count(OUT_OF_SERVICE)
-    return _Together(peak_in, peak_out, samples(minutes_in, flags), samples(minutes_out, flags), expected)
+    return _CombinedDay(
+        peak_in, peak_out, complete_samples(minutes_in, flags), complete_samples(minutes_out, flags), expected
+    )
 
 
-def _peak(minutes: Sequence[int], from_ms: int) -> Top | None:
+def _peak(minutes: Sequence[int], from_ms: int) -> RollupPeak | None:
     highest = max(minutes, default=0)
     if not highest:
         return None

@@ -1,7 +1,7 @@
 """Subscribers of a stream over time: the servers added up per slot, then folded to steps.
 
-A slot's figure is null where nothing is known of it. Where some servers' figures are known and others' are not, it is
-what is known, and its state says that it is not all.
+A slot's figure is null if nothing is known of it. If the figures of some servers are known and others are not, it is
+the known part, and its state shows that it is incomplete.
 """
 
 from collections.abc import Iterable
@@ -11,18 +11,19 @@ from sqlalchemy import Connection, func, select
 
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of, worst
 from streamusage.core.usage import StreamId
-from streamusage.service.http.errors import ApiError
-from streamusage.service.queries.coverage import provenance_of_server, watched
+from streamusage.service.errors import WindowTooLongError
+from streamusage.service.queries.coverage import provenance_of_server
 from streamusage.service.rules.apply import Piece
-from streamusage.service.rules.coverage import merged
-from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, counter
+from streamusage.service.rules.coverage import merge_pieces
+from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, read_counter
+from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.schema import samples, server_sessions, servers, stream_key
 
 KNOWN = frozenset({Provenance.LIVE, Provenance.BACKFILLED, Provenance.PARTIAL})
-MOST_DAYS = 400
-"""How much time is told of at once: each of its minutes is looked at."""
+MAX_HISTORY_DAYS = 400
+"""The longest window of a query: the work grows with every minute."""
 AHEAD_MS = 3_600_000
-"""How far beyond now there may be anything to tell: an agent's clock may be ahead."""
+"""How far after now samples may be: an agent's clock may be ahead."""
 
 
 class Point(NamedTuple):
@@ -34,23 +35,28 @@ class Point(NamedTuple):
     state: Provenance | None
 
 
-def told_of(connection: Connection, window: Interval, now_ms: int) -> Interval:
-    """The part of a window of which there may be samples: of discarded ones nothing is known, which is no zero."""
-    told = window.clip(counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
-    if told.length_ms > MOST_DAYS * 86_400_000:
-        raise ApiError(400, f"at most {MOST_DAYS} days can be asked for at once; make the window shorter")
-    return told
+def known_window(connection: Connection, window: Interval, now_ms: int) -> Interval:
+    """Return the part of a window for which samples may exist: discarded samples are unknown, not zero.
+
+    Raises `WindowTooLongError`.
+    """
+    known = window.clip(read_counter(connection, SAMPLES_KEPT_FROM), slot_of(now_ms + AHEAD_MS))
+    if known.length_ms > MAX_HISTORY_DAYS * 86_400_000:
+        raise WindowTooLongError(f"a query covers at most {MAX_HISTORY_DAYS} days; make the window shorter")
+    return known
 
 
-def history_answer(
+def stream_history(
     connection: Connection, stream: StreamId, window: Interval, step_ms: int, now_ms: int
 ) -> dict[str, Any]:
-    """The stream's history as `GET /api/v1/streams/{scope}/{name}/history` tells it. The window is cut at steps."""
+    """Return the stream's history as `GET /api/v1/streams/{scope}/{name}/history` answers it. `window` begins at a
+    multiple of `step_ms`.
+    """
     key = stream_key(stream.scope, stream.name)
-    told = told_of(connection, window, now_ms)
+    known = known_window(connection, window, now_ms)
     sampled: dict[str, dict[int, tuple[int, int]]] = {}
     for row in connection.execute(
-        select(samples).where(samples.c.stream == key, samples.c.slot >= told.from_ms, samples.c.slot < told.to_ms)
+        select(samples).where(samples.c.stream == key, samples.c.slot >= known.from_ms, samples.c.slot < known.to_ms)
     ):
         sampled.setdefault(row.server, {})[row.slot] = row.active, row.highest
     live: dict[str, int] = dict(
@@ -65,11 +71,13 @@ def history_answer(
             .group_by(server_sessions.c.server)
         ).all()
     )
-    estate = watched(connection, *told, now_ms, sorted({*sampled, *live}))
-    by_server = [server_points(merged(item.pieces, *told), sampled.get(item.state.server, {})) for item in estate]
+    estate = load_covered_servers(connection, *known, now_ms, sorted({*sampled, *live}))
+    by_server = [
+        server_points(merge_pieces(item.pieces, *known), sampled.get(item.state.server, {})) for item in estate
+    ]
     return {
         "step_ms": step_ms,
-        "points": [point._asdict() for point in folded(added(by_server), window, step_ms)],
+        "points": [point._asdict() for point in fold_to_steps(sum_points(by_server), window, step_ms)],
         "servers": [
             {
                 "server": item.state.server,
@@ -83,7 +91,7 @@ def history_answer(
 
 
 def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) -> dict[int, Point]:
-    """One server's slots: the sample where there is one, zero for a covered slot without, null for unknown."""
+    """Return one server's slots: the sample if there is one, zero for a covered slot without, null for unknown."""
     states: dict[int, list[Provenance]] = {}
     for piece in pieces:
         for slot in range(slot_of(piece.from_ms), piece.to_ms, SLOT_MS):
@@ -96,8 +104,8 @@ def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) 
     return points
 
 
-def added(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
-    """The servers' slots added up; the state is that of the server that an operator must hear of first."""
+def sum_points(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
+    """Return the servers' slots added up. The state is the worst of the servers'."""
     total: dict[int, Point] = {}
     for points in by_server:
         for slot, point in points.items():
@@ -106,8 +114,8 @@ def added(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
     return total
 
 
-def folded(slots: dict[int, Point], window: Interval, step_ms: int) -> list[Point]:
-    """Steps over the window: the newest active figure known in each, the highest, and the worst state."""
+def fold_to_steps(slots: dict[int, Point], window: Interval, step_ms: int) -> list[Point]:
+    """Return the steps of the window: the newest known active figure in each, the highest, and the worst state."""
     by_step: dict[int, list[Point]] = {}
     for slot in sorted(slots):
         if window.from_ms <= slot < window.to_ms:
@@ -115,22 +123,22 @@ def folded(slots: dict[int, Point], window: Interval, step_ms: int) -> list[Poin
     points = []
     for number, at in enumerate(range(window.from_ms, window.to_ms, step_ms)):
         inside = by_step.get(number, [])
-        known = [point for point in inside if point.active is not None]
+        with_figures = [point for point in inside if point.active is not None]
         points.append(
             Point(
                 at,
-                known[-1].active if known else None,
-                max((point.highest or 0 for point in known), default=None),
+                with_figures[-1].active if with_figures else None,
+                max((point.highest or 0 for point in with_figures), default=None),
                 worst(point.state for point in inside if point.state),
             )
         )
     return points
 
 
-def _sum(one: Point, other: Point) -> Point:
-    if one.active is None or other.active is None:
-        known = other if one.active is None else one
+def _sum(point: Point, other: Point) -> Point:
+    if point.active is None or other.active is None:
+        known = other if point.active is None else point
         active, highest = known.active, known.highest
     else:
-        active, highest = one.active + other.active, (one.highest or 0) + (other.highest or 0)
-    return Point(one.at, active, highest, worst(state for state in (one.state, other.state) if state))
+        active, highest = point.active + other.active, (point.highest or 0) + (other.highest or 0)
+    return Point(point.at, active, highest, worst(state for state in (point.state, other.state) if state))

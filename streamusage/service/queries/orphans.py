@@ -1,4 +1,4 @@
-"""Reads the orphan ledger: what servers reported of records after they were deleted."""
+"""Queries the orphan ledger: what servers reported of records after their deletion."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from sqlalchemy import Connection, select
 from streamusage.service.store.schema import orphans
 
 
-def orphans_answer(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
-    """The orphans whose newest row came in that time, newest first, as `GET /api/v1/orphans` tells them."""
+def list_orphans(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
+    """Return the orphans whose newest row arrived in the window, newest first, as `GET /api/v1/orphans`."""
     query = select(orphans).where(orphans.c.last_at >= from_ms, orphans.c.last_at < to_ms)
     order = (orphans.c.last_at.desc(), orphans.c.scope, orphans.c.name, orphans.c.server, orphans.c.epoch)
     rows = connection.execute(query.order_by(*order).limit(limit + 1)).all()

@@ -1,6 +1,6 @@
-"""The documented list of all records, kept encoded: each answer costs what changed since the one before.
+"""The documented list of all records, cached encoded: each answer costs what changed since the previous one.
 
-Records are kept in buckets by their stream's digest. A change re-reads the buckets it falls in, nothing else.
+Records are cached in buckets by their stream's digest. A change reads only the buckets again that it falls in.
 """
 
 import gzip
@@ -11,39 +11,41 @@ import msgspec
 import zstandard
 from sqlalchemy import Connection, bindparam, select
 
-from streamusage.service.store.change_feed import FORGOTTEN, counter, last_change, newest_life
+from streamusage.service.store.change_feed import TOMBSTONES_FORGOTTEN, last_change, newest_life, read_counter
 from streamusage.service.store.records import WIRE_COLUMNS, WireRecord
 from streamusage.service.store.schema import tombstones, usage
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
 _BUCKET_BITS = 14
 _BUCKETS = 1 << _BUCKET_BITS
-_WORTH_A_REBUILD = _BUCKETS // 2
-_ROWS_AT_A_TIME = 2_000
+_REBUILD_THRESHOLD = _BUCKETS // 2
+_ROWS_PER_BATCH = 2_000
 _ENCODED_ROWS = select(usage.c.stream, *WIRE_COLUMNS).order_by(usage.c.stream, usage.c.start_time.desc())
-_ROWS_OF_BUCKET = Prepared(
+_ROWS_OF_BUCKET = PreparedStatement(
     _ENCODED_ROWS.where(usage.c.stream >= bindparam("first"), usage.c.stream < bindparam("beyond"))
 )
 _encode = msgspec.json.Encoder().encode
 
 
 class ListVersion(NamedTuple):
-    """Which state of the store a list shows. Two that are equal show the same."""
+    """The state of the store that a list shows. Equal versions show equal lists."""
 
     life: str
     change: int
 
     @property
     def etag(self) -> str:
+        """The HTTP entity tag of the version."""
         return f'W/"{self.life}.{self.change:x}"'
 
 
 def list_version(connection: Connection) -> ListVersion:
+    """Return the version that a list of this snapshot has."""
     return ListVersion(newest_life(connection), last_change(connection) or 0)
 
 
 class RecordList:
-    """The newest list that was asked for, safe to ask from several threads."""
+    """The newest requested list. Safe for several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -52,17 +54,17 @@ class RecordList:
         self._bodies: dict[str, bytes] = {}
 
     def body(self, connection: Connection, encoding: str) -> tuple[ListVersion, bytes]:
-        """The JSON array as it stands in the connection's snapshot, packed as `encoding` says."""
+        """Return the JSON array of the connection's snapshot, compressed as `encoding` names."""
         version = list_version(connection)
         with self._lock:
             if version != self._version:
                 if version.life == self._version.life and version.change < self._version.change:
-                    # Another thread's snapshot is newer than this one: what it saw is as good.
+                    # Another thread's newer snapshot is just as valid.
                     version = self._version
                 else:
-                    self._bring_up_to(connection, version)
+                    self._update(connection, version)
             if encoding not in self._bodies:
-                self._bodies[encoding] = packed(self._plain(), encoding)
+                self._bodies[encoding] = compress_body(self._plain(), encoding)
             return version, self._bodies[encoding]
 
     def _plain(self) -> bytes:
@@ -70,12 +72,14 @@ class RecordList:
             self._bodies[""] = b"[" + b",".join(filter(None, self._buckets)) + b"]"
         return self._bodies[""]
 
-    def _bring_up_to(self, connection: Connection, version: ListVersion) -> None:
-        # A delete that was forgotten since is among no changes any more.
-        can_tell = version.life == self._version.life and self._version.change >= counter(connection, FORGOTTEN)
-        changed = self._changed_buckets(connection) if can_tell else None
+    def _update(self, connection: Connection, version: ListVersion) -> None:
+        # A forgotten tombstone does not appear among the changes.
+        is_known = version.life == self._version.life and self._version.change >= read_counter(
+            connection, TOMBSTONES_FORGOTTEN
+        )
+        changed = self._changed_buckets(connection) if is_known else None
         self._bodies = {}
-        if changed is None or len(changed) > _WORTH_A_REBUILD:
+        if changed is None or len(changed) > _REBUILD_THRESHOLD:
             self._buckets = _read_all(connection)
         else:
             for number in changed:
@@ -90,8 +94,8 @@ class RecordList:
         return changed
 
 
-def packed(body: bytes, encoding: str) -> bytes:
-    """The body in a content coding: `gzip`, `zstd`, or none."""
+def compress_body(body: bytes, encoding: str) -> bytes:
+    """Return the body in a content coding: `gzip`, `zstd`, or none."""
     if encoding == "zstd":
         return zstandard.ZstdCompressor(level=3).compress(body)
     if encoding == "gzip":
@@ -106,7 +110,7 @@ def _bucket_of(stream: bytes) -> int:
 def _read_all(connection: Connection) -> list[bytes]:
     buckets: list[list[bytes]] = [[] for _ in range(_BUCKETS)]
     result = connection.execution_options(stream_results=True).execute(_ENCODED_ROWS)
-    for rows in result.partitions(_ROWS_AT_A_TIME):
+    for rows in result.partitions(_ROWS_PER_BATCH):
         for stream, *record in rows:
             buckets[_bucket_of(bytes(stream))].append(_encode(WireRecord(*record)))
     return [b",".join(bucket) for bucket in buckets]

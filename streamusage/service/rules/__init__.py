@@ -1,0 +1,1 @@
+"""Pure rules: values in, values out, without clock, store or HTTP."""

@@ -1,10 +1,10 @@
-"""The rules by which a report becomes figures: values in, values out, no clock and no store of their own.
+"""The rules by which a report becomes figures: values in, values out, without clock and store.
 
-The store reads what `Stored` asks for, calls `judge` and `apply`, and writes `Applied`, all in one transaction; the
-acknowledgement is sent after its commit. Production and the simulation run this same code.
+The store loads the rows of `StoredRows`, calls `classify_report` and `apply_report`, and writes `AppliedReport`, all
+in one transaction; the acknowledgement is sent after its commit. Production and the simulation run this same code.
 
-What makes it exact: a report is applied whole or not at all; of a row the newest revision wins; what moves the totals
-is the difference between two versions of a row; coverage only ever grows at its end, the watermark.
+Four properties make it exact: a report is applied whole or not at all; the newest revision of a row wins; totals move
+by the difference between two versions of a row; coverage grows only at its end, the watermark.
 """
 
 from bisect import bisect_right
@@ -31,47 +31,50 @@ from streamusage.api.report import (
 )
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
 from streamusage.core.reasons import canonical_reason
+from streamusage.service.errors import ContradictionError
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service knows of one server, apart from its rows."""
+    """State of one server at the service, apart from its rows."""
 
     server: str
     role: Role = "standalone"
     epoch: int = 0
     """The active epoch; 0 before the first report."""
     life: str = ""
-    """The life of an agent's journal whose reports are taken."""
+    """The life of the agent's journal whose reports are accepted."""
     issued: int = 0
-    """The highest epoch number that was given out."""
+    """The highest epoch number that was issued."""
     acknowledged: int = 0
     """The revision of the active epoch up to which everything is applied."""
     since: int | None = None
     """When the server's accounting began."""
     watermark: int | None = None
-    """The instant before which the server owes nothing more."""
+    """The instant before which the server has reported everything."""
     baseline: Baseline | None = None
     sync_interval_ms: int = 10_000
     phase: AgentPhase = "online"
     last_sync_at: int | None = None
     clock_offset_ms: int = 0
-    """The agent's clock less the service's, at the last sync-up; travel time included."""
+    """The agent's clock minus the service's at the last sync, travel time included."""
     summed_to: int = 0
-    """Its hours before this instant are summed up; a report that reaches behind it sums them again."""
+    """Hours before this instant are summed; a report of an earlier slot sums its hour again."""
     closed_to: int = 0
-    """The end of its last closed day; what comes to a closed day is entered in the ledger."""
+    """The end of the last closed day; changes to a closed day are recorded in the ledger."""
 
     @property
     def late_after_ms(self) -> int:
+        """The age in milliseconds from which time is overdue and reports of it are late."""
         return LATE_AFTER_INTERVALS * self.sync_interval_ms
 
     @property
     def based(self) -> Based:
+        """Epoch and revision that a new epoch continues from."""
         return Based(self.epoch, self.acknowledged)
 
 
-class Late(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a slot that came too late to be live: what backfilling added."""
+class LateFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The part of a slot that arrived too late to be live: what backfilling added."""
 
     connections: dict[str, int] = {}
     bytes_in: int = 0
@@ -83,46 +86,48 @@ class StoredSlot(NamedTuple):
     """A slot row as the store holds it."""
 
     row: SlotRow
-    late: Late
+    late: LateFigures
 
 
 class Piece(NamedTuple):
-    """Newly covered time of one slot, and how it came."""
+    """A piece of coverage: newly covered time and its provenance."""
 
     from_ms: int
     to_ms: int
     state: Provenance
     reason: str
     detected_at: int | None
-    """When the service could first know that something was missing; `None` for a live piece."""
+    """When the service could first detect that the time was missing; `None` for a live piece."""
     filled_at: int | None
-    """When the figures came; `None` for a live piece and for a lost one."""
+    """When the figures arrived; `None` for a live piece and for a lost one."""
 
 
 class SampleKey(NamedTuple):
+    """Key of a sample within one server."""
+
     slot: int
     scope: str
     name: str
 
 
 class StoredSample(NamedTuple):
-    """A sample row as the store holds it; one server's row is kept, whatever the epoch."""
+    """A sample row as the store holds it. A server has one row per key, whatever the epoch."""
 
     epoch: int
     row: SampleRow
     late: bool
 
 
-class Stored(NamedTuple):
-    """The rows that a report touches, as they are now. Slots and sessions are those of the report's own epoch."""
+class StoredRows(NamedTuple):
+    """The stored rows that a report touches. Slots and sessions are those of the report's own epoch."""
 
     slots: Mapping[int, StoredSlot]
     sessions: Mapping[str, SessionRow]
     samples: Mapping[SampleKey, StoredSample]
 
 
-class Applied(NamedTuple):
-    """What to write. Every row here replaces the stored one of the same key."""
+class AppliedReport(NamedTuple):
+    """The rows to write. Each replaces the stored row of the same key."""
 
     state: ServerState
     slots: Sequence[StoredSlot]
@@ -137,17 +142,13 @@ class Applied(NamedTuple):
 Verdict = Literal["apply", "duplicate", "hole", "sealed", "stale"]
 
 
-class HeldError(ValueError):
-    """A report that contradicts what the service already has; it must be kept aside for an operator."""
-
-
-def issue(
+def next_epoch(
     state: ServerState, request: EpochRequest, viewers: Sequence[ViewerRow], now: int
 ) -> tuple[ServerState, EpochIssued]:
-    """Gives out an epoch number and the state to continue from.
+    """Return the state and the reply that issue an epoch number, with the state to continue from.
 
-    Only the counter of given-out numbers changes: a number has no effect until a report activates it, so that the
-    late request of a dead agent fences nobody. A journal that already has a number above the active one keeps it.
+    Only the counter of issued numbers changes: a number has no effect until a report activates it, so a late request
+    of a dead agent seals no epoch. A journal that already has a number above the active one keeps it.
     """
     keeps = request.epoch > state.epoch
     epoch = request.epoch if keeps else max(state.issued, state.epoch, request.epoch) + 1
@@ -157,10 +158,10 @@ def issue(
     return msgspec.structs.replace(state, issued=max(state.issued, epoch)), issued
 
 
-def judge(state: ServerState, report: Report) -> Verdict:
-    """Whether a report is to be applied, and if not, why.
+def classify_report(state: ServerState, report: Report) -> Verdict:
+    """Return whether a report is to be applied and, if not, why.
 
-    `duplicate` is acknowledged like an applied one: all it says is here already.
+    A `duplicate` is acknowledged like an applied report: everything in it is stored already.
     """
     if report.epoch < state.epoch:
         return "sealed"
@@ -173,10 +174,11 @@ def judge(state: ServerState, report: Report) -> Verdict:
     return "hole" if report.since > state.acknowledged else "apply"
 
 
-def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Applied:
-    """What a report that was judged `apply` changes. `now` is the service's clock, UTC milliseconds.
+def apply_report(state: ServerState, report: Report, stored: StoredRows, now: int) -> AppliedReport:
+    """Return the changes of a report that was classified as `apply`. `now` is the service's clock in UTC
+    milliseconds.
 
-    Raises `HeldError` where the report takes back something that was counted: nothing may be written then.
+    Raises `ContradictionError` if the report takes back something that was counted: nothing may be written then.
     """
     state = msgspec.structs.replace(state, role=report.role, sync_interval_ms=report.sync_interval_ms)
     pieces = _pieces(state, report.spans, now)
@@ -202,7 +204,7 @@ def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Appli
         state.since if state.since is not None else min((piece.from_ms for piece in pieces), default=report.baseline.at)
     )
     watermark = max([since, *ends] if state.watermark is None else [state.watermark, *ends])
-    return Applied(
+    return AppliedReport(
         state=msgspec.structs.replace(
             state,
             epoch=report.epoch,
@@ -227,18 +229,18 @@ def apply(state: ServerState, report: Report, stored: Stored, now: int) -> Appli
 
 
 def _pieces(state: ServerState, spans: Sequence[SpanRow], now: int) -> list[Piece]:
-    """The time that the spans cover beyond the watermark, oldest first, however long it is: what came late of it and
-    what did not, cut at a slot boundary."""
-    pieces = []
+    """Return the time that the spans cover after the watermark, oldest first, however long it is. Late and timely
+    time are separated at a slot boundary.
+    """
+    pieces: list[Piece] = []
     watermark = state.watermark or 0
     late_before = now - state.late_after_ms
     live_from = slot_of(late_before + SLOT_MS - 1)
     for span in sorted(spans, key=lambda span: span.from_ms):
         from_ms = max(span.from_ms, watermark)
         border = live_from if from_ms < late_before else from_ms
-        for part in (Interval(from_ms, min(border, span.to_ms)), Interval(border, span.to_ms)):
-            if part.length_ms:
-                pieces.append(_piece(state, span, part, now))
+        parts = (Interval(from_ms, min(border, span.to_ms)), Interval(border, span.to_ms))
+        pieces.extend(_piece(state, span, part, now) for part in parts if part.length_ms)
         watermark = max(watermark, span.to_ms)
     return pieces
 
@@ -256,8 +258,9 @@ def _piece(state: ServerState, span: SpanRow, part: Interval, now: int) -> Piece
 
 
 def _came_late(state: ServerState, slot: int, pieces: Sequence[Piece], ends: Sequence[int], now: int) -> bool:
-    """Whether what is new in a slot came too late to be live: judged by the time that it is about, the first of the
-    `pieces` in the slot."""
+    """Return whether the new figures of a slot arrived too late to be live. The first of the `pieces` inside the slot
+    decides.
+    """
     first = bisect_right(ends, slot)
     new_from = slot + SLOT_MS
     if first < len(pieces):
@@ -266,8 +269,8 @@ def _came_late(state: ServerState, slot: int, pieces: Sequence[Piece], ends: Seq
 
 
 def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> StoredSlot:
-    old, late = stored or StoredSlot(SlotRow(slot=row.slot, revision=0), Late())
-    more = Late(
+    old, late = stored or StoredSlot(SlotRow(slot=row.slot, revision=0), LateFigures())
+    more = LateFigures(
         connections={
             protocol: row.connections.get(protocol, 0) - old.connections.get(protocol, 0)
             for protocol in {**old.connections, **row.connections}
@@ -277,11 +280,11 @@ def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> Sto
         view_time_ms=row.view_time_ms - old.view_time_ms,
     )
     if min(more.bytes_in, more.bytes_out, more.view_time_ms, *more.connections.values()) < 0:
-        raise HeldError(
-            f"revision {row.revision} of slot {row.slot} is below revision {old.revision}, which was counted already"
+        raise ContradictionError(
+            f"revision {row.revision} of slot {row.slot} is below revision {old.revision}, which is counted already"
         )
     if came_late:
-        late = Late(
+        late = LateFigures(
             connections={
                 protocol: count
                 for protocol, more_count in more.connections.items()

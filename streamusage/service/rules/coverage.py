@@ -1,6 +1,6 @@
-"""Which time of a server is accounted for, and how, as of now: what the store has, and what is owed beyond it.
+"""Which time of a server is accounted for, and how, as of now: stored coverage, and the time owed after it.
 
-The stored spans end at the watermark. What comes after is owed once it is overdue, and not due before. Pure.
+The stored spans end at the watermark. The time after it is owed once it is overdue, and not due before. Pure.
 """
 
 from bisect import bisect_left
@@ -10,20 +10,20 @@ from typing import NamedTuple
 from streamusage.api.report import Peak, higher_peak
 from streamusage.core.coverage import Interval, Provenance, slot_of
 from streamusage.core.reasons import REPORT_HELD
-from streamusage.service.rules.apply import Late, Piece, ServerState
+from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 
 
 class LateSlot(NamedTuple):
-    """What came late in one slot, and the slot's peaks."""
+    """The late figures of one slot, and the slot's peaks."""
 
     slot: int
-    late: Late
+    late: LateFigures
     peak_in: Peak | None
     peak_out: Peak | None
 
 
-class ArrivedDelta(NamedTuple):
-    """What filled a gap."""
+class BackfilledDelta(NamedTuple):
+    """What backfilling added to a gap."""
 
     connections: int
     connections_by_protocol: dict[str, int]
@@ -37,12 +37,12 @@ class ArrivedDelta(NamedTuple):
 
 
 def is_overdue(state: ServerState, now_ms: int) -> bool:
-    """Whether the server owes time before now. It owes nothing as long as a sync-up may still bring it live."""
+    """Return whether the server owes time before now. It owes nothing while a sync can still deliver that time live."""
     return state.watermark is not None and now_ms - state.watermark > state.late_after_ms
 
 
 def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> list[Piece]:
-    """The overdue time between watermark and now: held where a report of it is kept aside, else missing."""
+    """Return the overdue time from watermark to now: `held` where a quarantined report covers it, else `missing`."""
     if state.watermark is None or not is_overdue(state, now_ms):
         return []
     detected_at = state.watermark + state.late_after_ms
@@ -60,8 +60,8 @@ def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> li
     return pieces
 
 
-def merged(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piece]:
-    """The pieces inside the window, oldest first, those that follow on each other in the same way made one."""
+def merge_pieces(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piece]:
+    """Return the pieces inside the window, oldest first. Adjacent pieces of the same kind become one."""
     result: list[Piece] = []
     for piece in sorted(pieces):
         clipped = Interval(piece.from_ms, piece.to_ms).clip(from_ms, to_ms)
@@ -76,40 +76,40 @@ def merged(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piece]:
     return result
 
 
-def deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[ArrivedDelta | None]:
-    """What came late in each gap; `None` for a piece that is live or still owed.
+def backfilled_deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[BackfilledDelta | None]:
+    """Return what arrived late in each piece; `None` for a piece that is live or still owed.
 
-    A slot that two gaps share counts in the first of them, so that the deltas add up to what came late.
+    A slot that two gaps share counts in the first of them, so that the deltas add up to what arrived late.
     """
     rows = sorted(late_slots, key=lambda row: row.slot)
-    told = 0
-    result: list[ArrivedDelta | None] = []
+    used = 0
+    result: list[BackfilledDelta | None] = []
     for piece in pieces:
         if piece.state in {Provenance.LIVE, Provenance.MISSING, Provenance.HELD}:
             result.append(None)
             continue
-        first = bisect_left(rows, slot_of(piece.from_ms), told, key=lambda row: row.slot)
-        told = bisect_left(rows, piece.to_ms, first, key=lambda row: row.slot)
-        result.append(_delta(rows[first:told]))
+        first = bisect_left(rows, slot_of(piece.from_ms), used, key=lambda row: row.slot)
+        used = bisect_left(rows, piece.to_ms, first, key=lambda row: row.slot)
+        result.append(_delta(rows[first:used]))
     return result
 
 
 def time_by_state(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> dict[Provenance, int]:
-    """How much of the window is in each state; a state that has none of it is there with 0."""
+    """Return how many milliseconds of the window are in each state, 0 for a state that does not occur."""
     lengths = dict.fromkeys(Provenance, 0)
     for piece in pieces:
         lengths[piece.state] += Interval(piece.from_ms, piece.to_ms).clip(from_ms, to_ms).length_ms
     return lengths
 
 
-def _delta(rows: Sequence[LateSlot]) -> ArrivedDelta:
+def _delta(rows: Sequence[LateSlot]) -> BackfilledDelta:
     by_protocol: dict[str, int] = {}
     peak_in = peak_out = None
     for row in rows:
         for protocol, count in row.late.connections.items():
             by_protocol[protocol] = by_protocol.get(protocol, 0) + count
         peak_in, peak_out = higher_peak(peak_in, row.peak_in), higher_peak(peak_out, row.peak_out)
-    return ArrivedDelta(
+    return BackfilledDelta(
         connections=sum(by_protocol.values()),
         connections_by_protocol=by_protocol,
         bytes_in=sum(row.late.bytes_in for row in rows),

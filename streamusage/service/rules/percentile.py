@@ -1,8 +1,8 @@
-"""The 95th percentile of bandwidth, and what it rests on. Pure.
+"""The 95th percentile of bandwidth and the samples it rests on. Pure.
 
-A sample is the average of five minutes, aligned to UTC: the window of the documented system's own peaks, and of those
-who bill by percentile. Only samples count whose five minutes were seen live or backfilled in full. They are put in
-order and the one at rank ceil(0.95 n) is taken (nearest rank): of 288 samples the 14 highest are passed over.
+A sample is the average of five minutes, aligned to UTC: the window of the documented system's peaks and of percentile
+billing. A sample counts only if its five minutes are completely live or backfilled. The samples are sorted and the
+one at rank ceil(0.95 n) is taken (nearest rank): the 14 highest of 288 samples are ignored.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,17 +10,17 @@ from typing import Any
 
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance
 from streamusage.service.rules.apply import Piece
-from streamusage.service.rules.rollups import run_sums
+from streamusage.service.rules.rollups import sum_runs
 
 SAMPLE_MS = 300_000
 SAMPLE_MINUTES = SAMPLE_MS // SLOT_MS
 
 OUT_OF_SERVICE, EXPECTED, WHOLE = 0, 1, 2
-"""What is known of a sample: the server did not run; it ran, but not all of it is accounted for; all of it is."""
+"""State of a sample: the server did not run; it ran but some of the time is not accounted for; all of it is."""
 
 
 def sample_flags(pieces: Iterable[Piece], interval: Interval) -> bytes:
-    """What is known of each sample of the interval, a byte each: one of the three above."""
+    """Return the state of each sample of the interval, one byte each: `OUT_OF_SERVICE`, `EXPECTED` or `WHOLE`."""
     flags = bytearray(interval.length_ms // SAMPLE_MS)
     whole: list[Interval] = []
     for piece in sorted(pieces):
@@ -43,21 +43,21 @@ def sample_flags(pieces: Iterable[Piece], interval: Interval) -> bytes:
     return bytes(flags)
 
 
-def flags_together(parts: Sequence[bytes]) -> bytes:
-    """What is known of the samples of several servers added up: as little as of the least known that ran."""
+def combine_flags(parts: Sequence[bytes]) -> bytes:
+    """Return the sample states of several servers added up: the lowest state of those that ran."""
     return bytes(min((flag for flag in flags if flag), default=OUT_OF_SERVICE) for flags in zip(*parts, strict=True))
 
 
-def samples(minutes: bytes, flags: bytes) -> list[int]:
-    """The samples that count, in bytes, from packed minutes."""
-    fives = run_sums(minutes, SAMPLE_MINUTES)
+def complete_samples(minutes: bytes, flags: bytes) -> list[int]:
+    """Return the samples that count, in bytes, from packed minutes."""
+    fives = sum_runs(minutes, SAMPLE_MINUTES)
     if flags.count(WHOLE) == len(flags):
         return fives
     return [five for five, flag in zip(fives, flags, strict=True) if flag == WHOLE]
 
 
 def percentile_95_bps(sampled_bytes: Iterable[int]) -> int | None:
-    """The 95th percentile in bits a second, rounded down; `None` where there is no sample."""
+    """Return the 95th percentile in bits per second, rounded down; `None` without samples."""
     ordered = sorted(sampled_bytes)
     if not ordered:
         return None
@@ -65,8 +65,8 @@ def percentile_95_bps(sampled_bytes: Iterable[int]) -> int | None:
     return ordered[rank - 1] * 8_000 // SAMPLE_MS
 
 
-def percentile_95(samples_in: Sequence[int], samples_out: Sequence[int], expected: int) -> dict[str, Any]:
-    """The percentile as `GET /api/v1/daily` tells it. `expected` is how many samples there would be without gaps."""
+def percentile_fields(samples_in: Sequence[int], samples_out: Sequence[int], expected: int) -> dict[str, Any]:
+    """Return the percentile as `GET /api/v1/daily` answers it. `expected` is the number of samples without any gap."""
     return {
         "in_bps": percentile_95_bps(samples_in),
         "out_bps": percentile_95_bps(samples_out),

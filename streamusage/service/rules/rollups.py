@@ -1,8 +1,8 @@
-"""The figures of a stretch of one server's time, and how they add up: slots to hours, hours to days. Pure.
+"""Rollups of one server's time: slots to hours, hours to days. Pure.
 
-All of it is exact: sums are sums of whole numbers, a peak is the highest of its parts, and folding the hours of a day
-gives what folding its slots gives. Traffic is kept by the minute beside the sums, packed, so that servers can be added
-up minute by minute and a percentile can be taken of any stretch.
+Everything is exact: sums are sums of whole numbers, a peak is the highest of its parts, and folding the hours of a
+day gives the same as folding its slots. Traffic is also kept by the minute, packed, so that servers can be added
+minute by minute and a percentile can be taken of any interval.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,78 +14,80 @@ from streamusage.core.coverage import SLOT_MS, Interval
 
 HOUR_MS = 3_600_000
 QUARTER_MS = 900_000
-"""The finest step at which days of today's time zones begin."""
+"""The finest step at which days of present time zones begin."""
 MINUTES_OF_HOUR = HOUR_MS // SLOT_MS
 _LANE = 8
-"""Bytes that a packed minute takes: an unsigned number, lowest byte first."""
+"""Bytes of a packed minute: an unsigned number, lowest byte first."""
 
-Top = tuple[int, int]
-"""A peak: bits a second, and when its window ended."""
+RollupPeak = tuple[int, int]
+"""A peak: bits per second, and when its window ended."""
 
 
 class Rollup(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one server did in a stretch of time, and which part of it came late.
+    """Figures of one server over an interval, and the part of them that arrived late.
 
-    It holds no cycles, nor do hours and minutes: a month of an estate has hundreds of thousands of them, and the
-    collector need not look for any.
+    Rollups, hours and minutes hold no reference cycles: a month of an estate has hundreds of thousands of them, so
+    they are exempt from garbage collection.
     """
 
     connections: dict[str, int] = {}
     bytes_in: int = 0
     bytes_out: int = 0
     view_time_ms: int = 0
-    peak_in: Top | None = None
-    peak_out: Top | None = None
+    peak_in: RollupPeak | None = None
+    peak_out: RollupPeak | None = None
     late_connections: int = 0
     late_bytes_in: int = 0
     late_bytes_out: int = 0
     late_view_time_ms: int = 0
 
 
-class SlotFigures(NamedTuple):
-    """One epoch's figures of one slot."""
+class SlotRollup(NamedTuple):
+    """The figures of one slot in one epoch."""
 
     slot: int
     figures: Rollup
 
 
-class Minutes(msgspec.Struct, frozen=True, gc=False):
-    """Bytes minute by minute, packed."""
+class MinuteTraffic(msgspec.Struct, frozen=True, gc=False):
+    """Bytes by the minute, packed."""
 
     bytes_in: bytes
     bytes_out: bytes
 
-    def part(self, first: int, count: int) -> "Minutes":
-        """`count` minutes from the one numbered `first`."""
+    def slice_minutes(self, first: int, count: int) -> "MinuteTraffic":
+        """Return `count` minutes from number `first` on."""
         cut = slice(first * _LANE, (first + count) * _LANE)
-        return Minutes(self.bytes_in[cut], self.bytes_out[cut])
+        return MinuteTraffic(self.bytes_in[cut], self.bytes_out[cut])
 
 
-class Hour(msgspec.Struct, frozen=True, gc=False):
-    """The figures of one server's UTC hour: as a whole, by the quarter, and its traffic by the minute.
+class HourRollup(msgspec.Struct, frozen=True, gc=False):
+    """Figures of one server's UTC hour: the whole, its quarters, and its traffic by the minute.
 
-    Without its quarters where it is of use as a whole only.
+    `quarters` is empty where only the whole hour is needed.
     """
 
     whole: Rollup
     quarters: tuple[Rollup, ...]
-    minutes: Minutes
+    minutes: MinuteTraffic
 
 
-QUIET_HOUR = Hour(Rollup(), (Rollup(),) * 4, Minutes(bytes(MINUTES_OF_HOUR * _LANE), bytes(MINUTES_OF_HOUR * _LANE)))
+EMPTY_HOUR = HourRollup(
+    Rollup(), (Rollup(),) * 4, MinuteTraffic(bytes(MINUTES_OF_HOUR * _LANE), bytes(MINUTES_OF_HOUR * _LANE))
+)
 
 
-def higher(one: Top | None, other: Top | None) -> Top | None:
-    """The higher of two peaks; of equal ones the earlier."""
-    if one is None or other is None:
-        return one or other
-    return one if (one[0], -one[1]) >= (other[0], -other[1]) else other
+def higher_peak(first: RollupPeak | None, other: RollupPeak | None) -> RollupPeak | None:
+    """Return the higher of two peaks; of equal peaks the earlier."""
+    if first is None or other is None:
+        return first or other
+    return first if (first[0], -first[1]) >= (other[0], -other[1]) else other
 
 
-def added(parts: Iterable[Rollup]) -> Rollup:
-    """The figures of a server's time that is made of these parts."""
-    # A month of an estate adds up hundreds of thousands of parts: a figure at a time, which is what the interpreter
-    # does fastest.
+def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
+    """Return the figures of the time that consists of these parts."""
+    # A month of an estate adds up hundreds of thousands of parts: one figure at a time is
+    # fastest in the interpreter.
     parts = list(parts)
     connections: dict[str, int] = {}
     for part in parts:
@@ -105,39 +107,39 @@ def added(parts: Iterable[Rollup]) -> Rollup:
     )
 
 
-def _highest(peaks: list[Top]) -> Top | None:
-    """The highest peak; of equal ones the earliest."""
+def _highest(peaks: list[RollupPeak]) -> RollupPeak | None:
+    """Return the highest peak; of equal peaks the earliest."""
     if not peaks:
         return None
     most = max(peaks)[0]
     return most, min([at for bps, at in peaks if bps == most])
 
 
-def hours_of(slots: Iterable[SlotFigures]) -> dict[int, Hour]:
-    """The hours that the slots of one server make, by their start. An hour without a slot is not there."""
-    by_hour: dict[int, list[SlotFigures]] = {}
+def roll_up_hours(slots: Iterable[SlotRollup]) -> dict[int, HourRollup]:
+    """Return the hours of one server's slots, keyed by their start. An hour without a slot is absent."""
+    by_hour: dict[int, list[SlotRollup]] = {}
     for slot in slots:
         by_hour.setdefault(slot.slot - slot.slot % HOUR_MS, []).append(slot)
     return {start: _hour(start, inside) for start, inside in by_hour.items()}
 
 
-def _hour(start: int, slots: Iterable[SlotFigures]) -> Hour:
+def _hour(start: int, slots: Iterable[SlotRollup]) -> HourRollup:
     quarters: list[list[Rollup]] = [[], [], [], []]
     minutes_in, minutes_out = [0] * MINUTES_OF_HOUR, [0] * MINUTES_OF_HOUR
     for slot, figures in slots:
         quarters[(slot - start) // QUARTER_MS].append(figures)
         minutes_in[(slot - start) // SLOT_MS] += figures.bytes_in
         minutes_out[(slot - start) // SLOT_MS] += figures.bytes_out
-    folded = tuple(added(quarter) for quarter in quarters)
-    return Hour(added(folded), folded, Minutes(packed(minutes_in), packed(minutes_out)))
+    folded = tuple(sum_rollups(quarter) for quarter in quarters)
+    return HourRollup(sum_rollups(folded), folded, MinuteTraffic(pack_minutes(minutes_in), pack_minutes(minutes_out)))
 
 
-def stretch(hours: Mapping[int, Hour], interval: Interval) -> tuple[Rollup, Minutes]:
-    """The figures of an interval that begins and ends at a quarter, from the hours that it meets."""
+def roll_up_interval(hours: Mapping[int, HourRollup], interval: Interval) -> tuple[Rollup, MinuteTraffic]:
+    """Return the figures of an interval whose ends are at quarters, from the hours that it overlaps."""
     parts: list[Rollup] = []
     minutes_in, minutes_out = [], []
     for start in range(interval.from_ms - interval.from_ms % HOUR_MS, interval.to_ms, HOUR_MS):
-        hour = hours.get(start, QUIET_HOUR)
+        hour = hours.get(start, EMPTY_HOUR)
         first = max(0, interval.from_ms - start) // QUARTER_MS
         last = min(HOUR_MS, interval.to_ms - start) // QUARTER_MS
         if (first, last) == (0, 4):
@@ -145,39 +147,43 @@ def stretch(hours: Mapping[int, Hour], interval: Interval) -> tuple[Rollup, Minu
             minutes = hour.minutes
         else:
             parts.extend(hour.quarters[first:last])
-            minutes = hour.minutes.part(first * 15, (last - first) * 15)
+            minutes = hour.minutes.slice_minutes(first * 15, (last - first) * 15)
         minutes_in.append(minutes.bytes_in)
         minutes_out.append(minutes.bytes_out)
-    return added(parts), Minutes(b"".join(minutes_in), b"".join(minutes_out))
+    return sum_rollups(parts), MinuteTraffic(b"".join(minutes_in), b"".join(minutes_out))
 
 
-def whole_quarters(interval: Interval) -> Interval:
-    """The interval with its ends at quarters. Midnights of zones are, but for Monrovia's of 1971."""
+def round_to_quarters(interval: Interval) -> Interval:
+    """Return the interval with its ends rounded up to quarters. Every zone's midnight is at a quarter, except
+    Monrovia's in 1971.
+    """
     return Interval(-(-interval.from_ms // QUARTER_MS) * QUARTER_MS, -(-interval.to_ms // QUARTER_MS) * QUARTER_MS)
 
 
-def packed(minutes: Iterable[int]) -> bytes:
+def pack_minutes(minutes: Iterable[int]) -> bytes:
+    """Return the minutes as packed bytes."""
     return b"".join(count.to_bytes(_LANE, "little") for count in minutes)
 
 
-def unpacked(minutes: bytes) -> list[int]:
+def unpack_minutes(minutes: bytes) -> list[int]:
+    """Return the minutes of packed bytes."""
     return memoryview(minutes).cast("Q").tolist() if _NATIVE else _unpacked(minutes)
 
 
-def minute_sums(parts: Iterable[bytes], length: int) -> bytes:
-    """Several servers' packed minutes of one stretch, added up minute by minute; `length` minutes of them.
+def sum_minutes(parts: Iterable[bytes], length: int) -> bytes:
+    """Return the packed minutes of several servers, added minute by minute; `length` is the number of minutes.
 
     The packed minutes are added as one long number each: a minute's bytes never come near to filling its lane.
     """
-    together = sum(int.from_bytes(part, "little") for part in parts)
-    return together.to_bytes(length * _LANE, "little")
+    combined = sum(int.from_bytes(part, "little") for part in parts)
+    return combined.to_bytes(length * _LANE, "little")
 
 
-def run_sums(minutes: bytes, length: int) -> list[int]:
-    """The sums of each `length` minutes after the other, of packed minutes."""
+def sum_runs(minutes: bytes, length: int) -> list[int]:
+    """Return the sums of consecutive runs of `length` packed minutes."""
     number = int.from_bytes(minutes, "little")
     runs, summed = number, 1
-    while 2 * summed <= length:  # the sums of twice as many are those of as many, and the same further on
+    while 2 * summed <= length:  # doubling: a run of 2n is the run of n plus the next one
         runs += runs >> (summed * _LANE * 8)
         summed *= 2
     for at in range(summed, length):
@@ -193,8 +199,8 @@ def _unpacked(minutes: bytes) -> list[int]:
 _NATIVE = memoryview((1).to_bytes(_LANE, "little")).cast("Q")[0] == 1
 
 
-def statistics(figures: Rollup) -> dict[str, Any]:
-    """The daily statistics that the figures come to, as `GET /api/v1/daily` tells them."""
+def statistics_fields(figures: Rollup) -> dict[str, Any]:
+    """Return the daily statistics of the figures as `GET /api/v1/daily` answers them."""
     total = sum(figures.connections.values())
     return {
         "connections": total,

@@ -1,7 +1,7 @@
-"""How the publishes that servers report become sessions, and servers' figures a session's. Pure.
+"""Matches the publishes that servers report to sessions, and combines servers' figures into a session's. Pure.
 
-A publish on an origin or a standalone server makes a session of its own start time. One on an edge is the same publish
-passed on: it joins the session it can belong to, and stands on its own while there is none.
+A publish on an origin or a standalone server makes a session with its own start time. A publish on an edge is the
+same publish relayed: it joins the session it can belong to, and is a session of its own while there is none.
 """
 
 from collections.abc import Iterable, Sequence
@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from streamusage.core.coverage import Provenance, worst
 
-JOIN_TOLERANCE_MS = 60_000
-"""By how much the clocks and the sight of two servers may differ on when a publish began or ended."""
+MATCH_TOLERANCE_MS = 60_000
+"""How far the clocks of two servers, and their detection, may differ on when a publish began or ended."""
 
 
 class Anchor(NamedTuple):
@@ -21,7 +21,7 @@ class Anchor(NamedTuple):
     live: bool
 
 
-class Part(NamedTuple):
+class SessionPart(NamedTuple):
     """What one epoch of one server reported of a session."""
 
     server: str
@@ -29,7 +29,7 @@ class Part(NamedTuple):
     publish_id: str
     end_time: int
     live: bool
-    """Still published, as its own epoch last said."""
+    """Still published, according to the last report of its epoch."""
     active: int
     highest: int
     total: int
@@ -38,23 +38,24 @@ class Part(NamedTuple):
     owes: Provenance | None
     """`missing` or `held` where the server owes newer figures."""
     unreachable: bool = False
-    """The server is silent beyond the edge timeout."""
+    """The server has been silent for longer than the edge timeout."""
     removed: bool = False
-    """The server was taken out of the estate in order: what it reported is its last word."""
+    """The server was removed in order: what it reported is final."""
 
     @property
     def is_live(self) -> bool:
+        """Whether the publish counts as live: live in the active epoch of a server that is not removed."""
         return self.live and self.epoch_is_active and not self.removed
 
     @property
     def watching(self) -> int:
-        """The subscribers that count as active. Of a life that is over, or of a silent server, nobody watches on."""
+        """The subscribers that count as active: 0 for an ended life and for a silent or removed server."""
         gone = self.unreachable or self.removed or (self.live and not self.epoch_is_active)
         return 0 if gone else self.active
 
 
 class SessionFigures(NamedTuple):
-    """The figures of a session over all of its servers."""
+    """Figures of a session over all of its servers."""
 
     end_time: int
     duration: int
@@ -66,25 +67,27 @@ class SessionFigures(NamedTuple):
     provenance: Provenance
 
 
-def session_to_join(start_time: int, anchors: Iterable[Anchor]) -> int:
-    """The start time of the session that an edge's publish joins: the newest that had begun and was not over. Its own
-    start time where there is none."""
+def match_session(start_time: int, anchors: Iterable[Anchor]) -> int:
+    """Return the start time of the session that an edge's publish joins: the newest that had begun and had not ended.
+    Without such a session, return the publish's own start time.
+    """
     begun = [
         anchor.start_time
         for anchor in anchors
-        if anchor.start_time <= start_time + JOIN_TOLERANCE_MS
-        and (anchor.live or anchor.end_time >= start_time - JOIN_TOLERANCE_MS)
+        if anchor.start_time <= start_time + MATCH_TOLERANCE_MS
+        and (anchor.live or anchor.end_time >= start_time - MATCH_TOLERANCE_MS)
     ]
     return max(begun, default=start_time)
 
 
-def figures(start_time: int, parts: Sequence[Part], max_before: int) -> SessionFigures:
-    """The figures of the session that began at `start_time`.
+def session_figures(start_time: int, parts: Sequence[SessionPart], max_before: int) -> SessionFigures:
+    """Return the figures of the session that began at `start_time`.
 
-    A total adds up over servers and epochs; what is active now is known by the newest epoch of each publish alone. The
-    maximum is the largest sum seen at one time so far (`max_before`, or now), and no less than any one server's.
+    A total adds up over servers and epochs; the number of active subscribers is taken from the newest epoch of each
+    publish. The maximum is the largest sum at one time so far (`max_before`, or now), and no less than that of any
+    one server.
     """
-    newest: dict[tuple[str, str], Part] = {}
+    newest: dict[tuple[str, str], SessionPart] = {}
     for part in sorted(parts, key=lambda part: part.epoch):
         newest[part.server, part.publish_id] = part
     live = [part for part in newest.values() if part.is_live]

@@ -1,0 +1,1 @@
+"""The store: engines, tables, migrations, the writer, and rows as typed values."""

@@ -1,4 +1,4 @@
-"""The audit log: who changed what the service keeps, when, and how much. Written with the change, or not at all."""
+"""The audit log: who changed stored data, when, and how many records. Written in the transaction of the change."""
 
 import secrets
 from typing import Any
@@ -9,9 +9,9 @@ from streamusage.core.usage import StreamId
 from streamusage.service.store.schema import audit
 
 
-def note(
+def record_audit(
     connection: Connection,
-    who: str,
+    actor: str,
     operation: str,
     now_ms: int,
     *,
@@ -20,13 +20,14 @@ def note(
     server: str = "",
     start_time: int | None = None,
 ) -> None:
-    """Writes one line. `who` is the name of a token, never the token; of a server the name stands where a stream's
-    does, without a scope."""
+    """Write one entry. `actor` is the name of a token, never the token. A server's name takes the place of a stream's
+    name, without a scope.
+    """
     connection.execute(
         insert(audit).values(
             at=now_ms,
             id=secrets.token_hex(8),
-            who=who,
+            who=actor,
             operation=operation,
             scope=stream.scope if stream else "",
             name=stream.name if stream else server,
@@ -36,8 +37,8 @@ def note(
     )
 
 
-def audit_answer(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
-    """The lines of a time, newest first, as `GET /api/v1/audit` tells them."""
+def list_audit_entries(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
+    """Return the entries of a window, newest first, as `GET /api/v1/audit` answers them."""
     query = select(audit).where(audit.c.at >= from_ms, audit.c.at < to_ms)
     rows = connection.execute(query.order_by(audit.c.at.desc(), audit.c.id).limit(limit + 1)).all()
     return {

@@ -1,7 +1,7 @@
-"""Change numbers and cursors: what a console has seen of the store, and whether that still means anything.
+"""Change numbers and cursors: which state of the store a console has seen, and whether its cursor is still valid.
 
-Every change of a usage record or tombstone has a number of its own, one higher than the one before, given in the
-transaction that makes the change. A cursor is opaque to its holder.
+Every change of a usage record or tombstone has its own number, one higher than the previous, allocated in the
+transaction that makes the change. A cursor is opaque to its holder. A life is one start of a service on the store.
 """
 
 import secrets
@@ -11,18 +11,18 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, func, inser
 
 from streamusage.service.store.schema import counters, lives, tombstones
 from streamusage.service.store.sql import upsert
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
 _CHANGE = counters.c.name == "change"
-FORGOTTEN = "tombstones_forgotten"
+TOMBSTONES_FORGOTTEN = "tombstones_forgotten"
 """The counter that holds the newest change of any tombstone that was forgotten."""
-_COUNTER = Prepared(select(counters.c.value).where(counters.c.name == bindparam("of_name")))
-_LIFE = Prepared(select(lives.c.number).where(lives.c.life == bindparam("of_life")))
-_LIFE_NUMBERED = Prepared(select(lives.c.first_change).where(lives.c.number == bindparam("of_number")))
-_TAKE_CHANGES = Prepared(
+_COUNTER = PreparedStatement(select(counters.c.value).where(counters.c.name == bindparam("of_name")))
+_LIFE = PreparedStatement(select(lives.c.number).where(lives.c.life == bindparam("of_life")))
+_LIFE_NUMBERED = PreparedStatement(select(lives.c.first_change).where(lives.c.number == bindparam("of_number")))
+_TAKE_CHANGES = PreparedStatement(
     update(counters).where(_CHANGE).values(value=counters.c.value + bindparam("more")).returning(counters.c.value)
 )
-_NEWEST_LIFE = Prepared(select(lives.c.life).order_by(lives.c.number.desc()).limit(1))
+_NEWEST_LIFE = PreparedStatement(select(lives.c.life).order_by(lives.c.number.desc()).limit(1))
 SLOTS_KEPT_FROM = "slots_kept_from"
 """The counter that holds the instant before which slots were discarded."""
 SAMPLES_KEPT_FROM = "samples_kept_from"
@@ -30,7 +30,9 @@ SAMPLES_KEPT_FROM = "samples_kept_from"
 
 
 class ChangeCursor(NamedTuple):
-    """Everything up to `change` was seen, in the life of that name; tombstones up to `deletes_from` do not matter."""
+    """Everything up to `change` was seen in the life `life`; tombstones up to `deletes_from` are irrelevant to the
+    holder.
+    """
 
     life: str
     change: int
@@ -41,7 +43,7 @@ class ChangeCursor(NamedTuple):
 
 
 def parse_cursor(text: str) -> ChangeCursor | None:
-    """The cursor that `str` made; `None` for any other text."""
+    """Return the cursor that `str` encoded; `None` for any other text."""
     life, *numbers = text.split(".")
     try:
         change, deletes_from = (int(number, 16) for number in numbers)
@@ -52,41 +54,42 @@ def parse_cursor(text: str) -> ChangeCursor | None:
 
 
 def last_change(connection: Connection) -> int | None:
-    """The number of the newest change; `None` in a store that is just being made."""
+    """Return the number of the newest change; `None` in a store that is being created."""
     rows = _COUNTER.rows(connection, of_name="change")
     return int(rows[0].value) if rows else None
 
 
-def next_changes(connection: Connection, count: int) -> int:
-    """Takes `count` numbers and returns the one before the first of them."""
+def allocate_changes(connection: Connection, count: int) -> int:
+    """Allocate `count` change numbers and return the one before the first of them."""
     return int(_TAKE_CHANGES.rows(connection, more=count)[0].value) - count
 
 
-def counter(connection: Connection, name: str) -> int:
-    """A number that the store keeps; 0 where it was never put."""
+def read_counter(connection: Connection, name: str) -> int:
+    """Return a counter of the store; 0 if it was never set."""
     rows = _COUNTER.rows(connection, of_name=name)
     return int(rows[0].value) if rows else 0
 
 
-def put_counter(connection: Connection, name: str, value: int) -> None:
+def set_counter(connection: Connection, name: str, value: int) -> None:
+    """Set a counter of the store."""
     upsert(connection, counters, [{"name": name, "value": value}])
 
 
 def raise_counter(connection: Connection, name: str, value: int) -> None:
-    """Puts the number where it is above the one that is kept."""
-    put_counter(connection, name, max(value, counter(connection, name)))
+    """Set the counter if the value is above the stored one."""
+    set_counter(connection, name, max(value, read_counter(connection, name)))
 
 
 def forget_tombstones(connection: Connection, where: ColumnElement[bool]) -> None:
-    """Forgets deletes. A cursor that has not seen them all starts over from then on."""
+    """Delete tombstones. A cursor that has not seen all of them is invalid afterwards."""
     newest = connection.execute(select(func.max(tombstones.c.change)).where(where)).scalar()
     if newest is not None:
-        raise_counter(connection, FORGOTTEN, newest)
+        raise_counter(connection, TOMBSTONES_FORGOTTEN, newest)
         connection.execute(delete(tombstones).where(where))
 
 
 def begin_life(connection: Connection, now_ms: int) -> None:
-    """Notes that a service starts on this store; cursors name the life in which they were given."""
+    """Record that a service starts on this store. Cursors name the life in which they were issued."""
     if last_change(connection) is None:
         connection.execute(insert(counters).values(name="change", value=0))
     before = connection.execute(select(func.max(lives.c.number))).scalar() or 0
@@ -101,20 +104,20 @@ def begin_life(connection: Connection, now_ms: int) -> None:
 
 
 def newest_life(connection: Connection) -> str:
-    """The life that cursors are given in now."""
+    """Return the life in which cursors are issued now."""
     return str(_NEWEST_LIFE.rows(connection)[0].life)
 
 
-def still_good(connection: Connection, cursor: ChangeCursor) -> bool:
-    """Whether the store is the one that gave the cursor, or grew out of it.
+def is_valid_cursor(connection: Connection, cursor: ChangeCursor) -> bool:
+    """Return whether this store issued the cursor, or is a continuation of the store that did.
 
-    A copy that was taken during the cursor's life and put back later went on, in another life, from an earlier
-    change: what the cursor saw beyond that never happened there.
+    A copy that was taken during the cursor's life and restored later continued from an earlier change, in another
+    life: the changes that the cursor saw after that point do not exist in it.
     """
     lives_then = _LIFE.rows(connection, of_life=cursor.life)
     if not lives_then or cursor.change > (last_change(connection) or 0):
         return False
-    if max(cursor.change, cursor.deletes_from) < counter(connection, FORGOTTEN):
+    if max(cursor.change, cursor.deletes_from) < read_counter(connection, TOMBSTONES_FORGOTTEN):
         return False
     followed_by = _LIFE_NUMBERED.rows(connection, of_number=lives_then[0].number + 1)
     return not followed_by or cursor.change <= followed_by[0].first_change

@@ -1,4 +1,4 @@
-"""Usage records in the store: reading them, deleting them for good, and taking in those that were exported.
+"""Usage records in the store: reading them, deleting them permanently, and importing exported ones.
 
 A key is in `usage` or in `tombstones`, never in both.
 """
@@ -11,10 +11,9 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, and_, delete, func
 
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
-from streamusage.service.store.audit import note
-from streamusage.service.store.change_feed import next_changes
+from streamusage.service.store.audit import record_audit
+from streamusage.service.store.change_feed import allocate_changes
 from streamusage.service.store.schema import stream_key, tombstones, usage
-from streamusage.service.tokens import Identity
 
 WIRE_COLUMNS = (
     usage.c.name,
@@ -28,64 +27,67 @@ WIRE_COLUMNS = (
     usage.c.total_subscribers,
     usage.c.updated,
 )
-"""The record's fields in wire order."""
+"""The record's columns in wire order."""
 
-_ROWS_AT_A_TIME = 2_000
-_KEYS_AT_A_TIME = 300
+FINAL_REASONS = ("deleted", "discarded")
+"""The reasons of tombstones that no report replaces by a record again."""
+
+_ROWS_PER_BATCH = 2_000
+_KEYS_PER_BATCH = 300
 
 
-class WireRecord(msgspec.Struct, frozen=True):
+class WireRecord(msgspec.Struct, frozen=True, rename="camel"):
     """`UsageRecord` as it is built from a row: by position, and encoded at once."""
 
     name: str
     scope: str
-    startTime: int
-    endTime: int
+    start_time: int
+    end_time: int
     duration: int
-    aciveSubscribers: int
-    maxSubscribers: int
-    lostSubscribers: int
-    totalSubscribers: int
+    acive_subscribers: int
+    max_subscribers: int
+    lost_subscribers: int
+    total_subscribers: int
     updated: int
 
 
-def read_stream(connection: Connection, stream: StreamId) -> bytes | None:
-    """The records of one stream, newest first, as a JSON array; `None` where there are none."""
+def encode_stream_records(connection: Connection, stream: StreamId) -> bytes | None:
+    """Return the records of one stream, newest first, as a JSON array; `None` if there are none."""
     body = _array(connection, _of_stream(stream))
     return None if body == b"[]" else body
 
 
-def delete_session(connection: Connection, key: SessionKey, who: Identity, now_ms: int) -> UsageRecord | None:
-    """Deletes one record for good and returns it; `None` where there is none."""
+def delete_session(connection: Connection, key: SessionKey, actor: str, now_ms: int) -> UsageRecord | None:
+    """Delete one record permanently and return it; return `None` if it does not exist."""
     of_session = and_(_of_stream(StreamId(key.scope, key.name)), usage.c.start_time == key.start_time)
     row = connection.execute(select(*WIRE_COLUMNS).where(of_session)).first()
     if row is None:
         return None
-    bury(connection, of_session, "deleted", now_ms)
+    replace_with_tombstones(connection, of_session, "deleted", now_ms)
     stream = StreamId(key.scope, key.name)
-    note(connection, who.name, "delete session", now_ms, records=1, stream=stream, start_time=key.start_time)
+    record_audit(connection, actor, "delete session", now_ms, records=1, stream=stream, start_time=key.start_time)
     return UsageRecord(**dict(zip(UsageRecord.__struct_fields__, row, strict=True)))
 
 
-def delete_stream(connection: Connection, stream: StreamId, who: Identity, now_ms: int) -> int:
-    """Deletes the records of one stream for good; says how many there were."""
-    count = bury(connection, _of_stream(stream), "deleted", now_ms)
+def delete_stream(connection: Connection, stream: StreamId, actor: str, now_ms: int) -> int:
+    """Delete the records of one stream permanently and return how many there were."""
+    count = replace_with_tombstones(connection, _of_stream(stream), "deleted", now_ms)
     if count:
-        note(connection, who.name, "delete stream", now_ms, records=count, stream=stream)
+        record_audit(connection, actor, "delete stream", now_ms, records=count, stream=stream)
     return count
 
 
-def delete_all(connection: Connection, who: Identity, now_ms: int) -> int:
-    """Deletes every record for good; says how many there were."""
-    count = bury(connection, true(), "deleted", now_ms)
-    note(connection, who.name, "delete all", now_ms, records=count)
+def delete_all(connection: Connection, actor: str, now_ms: int) -> int:
+    """Delete every record permanently and return how many there were."""
+    count = replace_with_tombstones(connection, true(), "deleted", now_ms)
+    record_audit(connection, actor, "delete all", now_ms, records=count)
     return count
 
 
-def import_records(connection: Connection, records: Sequence[UsageRecord], who: Identity, now_ms: int) -> int:
-    """Takes in the records whose key is not there yet, deleted ones included; says how many those were."""
+def import_records(connection: Connection, records: Sequence[UsageRecord], actor: str, now_ms: int) -> int:
+    """Import the records whose key is not stored, deleted keys included, and return how many were imported."""
     imported = 0
-    for batch in _batches(records, _KEYS_AT_A_TIME):
+    for batch in _batches(records, _KEYS_PER_BATCH):
         new: dict[tuple[bytes, int], UsageRecord] = {}
         for record in batch:
             new.setdefault((stream_key(record.scope, record.name), record.start_time), record)
@@ -97,7 +99,7 @@ def import_records(connection: Connection, records: Sequence[UsageRecord], who: 
         if new:
             keys = tuple_(tombstones.c.stream, tombstones.c.start_time).in_(list(new))
             connection.execute(delete(tombstones).where(keys))
-            change = next_changes(connection, len(new))
+            change = allocate_changes(connection, len(new))
             rows = [
                 {"stream": stream, "live": 0, "provenance": Provenance.LIVE.value, "touched_at": now_ms}
                 | {"change": number}
@@ -107,7 +109,7 @@ def import_records(connection: Connection, records: Sequence[UsageRecord], who: 
             connection.execute(insert(usage), rows)
         imported += len(new)
     if imported:
-        note(connection, who.name, "import", now_ms, records=imported)
+        record_audit(connection, actor, "import", now_ms, records=imported)
     return imported
 
 
@@ -119,16 +121,16 @@ def _array(connection: Connection, where: ColumnElement[bool]) -> bytes:
     encoder = msgspec.json.Encoder()
     query = select(*WIRE_COLUMNS).where(where).order_by(usage.c.stream, usage.c.start_time.desc())
     result = connection.execution_options(stream_results=True).execute(query)
-    pieces = [encoder.encode(list(starmap(WireRecord, rows)))[1:-1] for rows in result.partitions(_ROWS_AT_A_TIME)]
+    pieces = [encoder.encode(list(starmap(WireRecord, rows)))[1:-1] for rows in result.partitions(_ROWS_PER_BATCH)]
     return b"[" + b",".join(pieces) + b"]"
 
 
-def bury(connection: Connection, where: ColumnElement[bool], reason: str, now_ms: int) -> int:
-    """Puts a tombstone in the place of each of these records; says how many there were."""
+def replace_with_tombstones(connection: Connection, where: ColumnElement[bool], reason: str, now_ms: int) -> int:
+    """Replace each of these records by a tombstone and return how many there were."""
     count = connection.execute(select(func.count()).select_from(usage).where(where)).scalar_one()
     if count:
-        change = next_changes(connection, count)
-        graves = select(
+        change = allocate_changes(connection, count)
+        tombstone_rows = select(
             usage.c.stream,
             usage.c.start_time,
             usage.c.scope,
@@ -138,7 +140,7 @@ def bury(connection: Connection, where: ColumnElement[bool], reason: str, now_ms
             literal(change, BigInteger) + func.row_number().over(order_by=usage.c.change),
         ).where(where)
         columns = ["stream", "start_time", "scope", "name", "deleted_at", "reason", "change"]
-        connection.execute(insert(tombstones).from_select(columns, graves))
+        connection.execute(insert(tombstones).from_select(columns, tombstone_rows))
         connection.execute(delete(usage).where(where))
     return count
 

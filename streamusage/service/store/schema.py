@@ -1,18 +1,32 @@
 """The store's tables, the same on SQLite and PostgreSQL. Every change here needs a revision under `migrations/`.
 
 Counts, bytes and times are whole numbers in 64-bit columns; times are UTC milliseconds. Flags are 0 or 1. A stream is
-indexed by its digest (`stream_key`): names may be longer than an index entry can be.
+indexed by its digest (`stream_key`), because names may be longer than an index entry.
 """
 
 from hashlib import blake2b
 
-from sqlalchemy import Column, Index, LargeBinary, Table
+from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table
 
-from streamusage.service.store.columns import metadata, number, stream, text
+from streamusage.service.store.sql import AnyText
+
+metadata = MetaData()
+
+
+def _number(name: str, *, key: bool = False, null: bool = False, default: str | None = None) -> Column[int]:
+    return Column(name, BigInteger, primary_key=key, nullable=null, autoincrement=False, server_default=default)
+
+
+def _stream(*, key: bool = False) -> Column[bytes]:
+    return Column("stream", LargeBinary, primary_key=key, nullable=False)
+
+
+def _text(name: str, *, key: bool = False, default: str | None = None) -> Column[str]:
+    return Column(name, AnyText, primary_key=key, nullable=False, server_default=default)
 
 
 def stream_key(scope: str, name: str) -> bytes:
-    """The digest that stands for a stream in keys and indexes; two streams never share one."""
+    """Return the digest that identifies a stream in keys and indexes; two streams never share one."""
     scope_bytes = scope.encode()
     return blake2b(b"%d:%b%b" % (len(scope_bytes), scope_bytes, name.encode()), digest_size=16).digest()
 
@@ -20,46 +34,46 @@ def stream_key(scope: str, name: str) -> bytes:
 servers = Table(
     "servers",
     metadata,
-    text("server", key=True),
-    text("role"),
-    number("epoch"),  # the active one; 0 until the first report
-    text("life"),  # of the agent's journal
-    number("issued"),
-    number("acknowledged"),  # the active epoch's revision
-    number("since", null=True),  # the start of what the server is accounted for
-    number("watermark", null=True),
+    _text("server", key=True),
+    _text("role"),
+    _number("epoch"),  # the active one; 0 until the first report
+    _text("life"),  # of the agent's journal
+    _number("issued"),
+    _number("acknowledged"),  # the active epoch's revision
+    _number("since", null=True),  # the start of what the server is accounted for
+    _number("watermark", null=True),
     Column("baseline", LargeBinary, nullable=True),  # JSON of report.Baseline
-    number("sync_interval_ms"),
-    text("phase"),
-    number("last_sync_at", null=True),
-    number("clock_offset_ms"),
-    text("owes"),  # missing or held while its figures are overdue, as its live sessions stand in `usage`
-    number("unreachable", default="0"),  # 1: silent beyond the edge timeout, its subscribers count as lost
-    text("removed", default=""),  # in order, or by force; empty while it is part of the estate
-    number("removed_at", null=True),
-    number("summed_to", default="0"),  # its hours before this instant are in `hours`
-    number("closed_to", default="0"),  # the end of its last closed day
+    _number("sync_interval_ms"),
+    _text("phase"),
+    _number("last_sync_at", null=True),
+    _number("clock_offset_ms"),
+    _text("owes"),  # missing or held while its figures are overdue, as in the `usage` rows of its live sessions
+    _number("unreachable", default="0"),  # 1: silent beyond the edge timeout, its subscribers count as lost
+    _text("removed", default=""),  # in order, or by force; empty while it is part of the estate
+    _number("removed_at", null=True),
+    _number("summed_to", default="0"),  # its hours before this instant are in `hours`
+    _number("closed_to", default="0"),  # the end of its last closed day
 )
 
 slots = Table(
     "slots",
     metadata,
-    text("server", key=True),
-    number("epoch", key=True),
-    number("slot", key=True),
-    number("revision"),
-    number("bytes_in"),
-    number("bytes_out"),
-    number("view_time_ms"),
-    number("peak_in_bps", null=True),
-    number("peak_in_at", null=True),
-    number("peak_in_window_ms", null=True),
-    number("peak_out_bps", null=True),
-    number("peak_out_at", null=True),
-    number("peak_out_window_ms", null=True),
-    number("late_bytes_in"),  # the part that arrived late
-    number("late_bytes_out"),
-    number("late_view_time_ms"),
+    _text("server", key=True),
+    _number("epoch", key=True),
+    _number("slot", key=True),
+    _number("revision"),
+    _number("bytes_in"),
+    _number("bytes_out"),
+    _number("view_time_ms"),
+    _number("peak_in_bps", null=True),
+    _number("peak_in_at", null=True),
+    _number("peak_in_window_ms", null=True),
+    _number("peak_out_bps", null=True),
+    _number("peak_out_at", null=True),
+    _number("peak_out_window_ms", null=True),
+    _number("late_bytes_in"),  # the part that arrived late
+    _number("late_bytes_out"),
+    _number("late_view_time_ms"),
     Index("slots_by_time", "slot", "server"),
     sqlite_with_rowid=False,
 )
@@ -67,12 +81,12 @@ slots = Table(
 slot_connections = Table(
     "slot_connections",
     metadata,
-    text("server", key=True),
-    number("epoch", key=True),
-    number("slot", key=True),
-    text("protocol", key=True),
-    number("connections"),
-    number("late_connections"),
+    _text("server", key=True),
+    _number("epoch", key=True),
+    _number("slot", key=True),
+    _text("protocol", key=True),
+    _number("connections"),
+    _number("late_connections"),
     Index("slot_connections_by_time", "slot", "server"),
     sqlite_with_rowid=False,
 )
@@ -80,13 +94,13 @@ slot_connections = Table(
 spans = Table(
     "spans",
     metadata,
-    text("server", key=True),
-    number("from_ms", key=True),
-    number("to_ms"),
-    text("state"),
-    text("reason"),
-    number("detected_at", null=True),
-    number("filled_at", null=True),
+    _text("server", key=True),
+    _number("from_ms", key=True),
+    _number("to_ms"),
+    _text("state"),
+    _text("reason"),
+    _number("detected_at", null=True),
+    _number("filled_at", null=True),
     Index("spans_by_end", "server", "to_ms"),
     sqlite_with_rowid=False,
 )
@@ -94,13 +108,13 @@ spans = Table(
 outages = Table(
     "outages",
     metadata,
-    text("server", key=True),
-    number("from_ms", key=True),
-    number("to_ms"),  # when the newest of its phases began
+    _text("server", key=True),
+    _number("from_ms", key=True),
+    _number("to_ms"),  # when the newest of its phases began
     Column("phases", LargeBinary, nullable=False),  # JSON of report.PhaseChange
-    number("failed_attempts"),
-    text("error"),
-    number("left_out"),
+    _number("failed_attempts"),
+    _text("error"),
+    _number("left_out"),
     Index("outages_by_end", "server", "to_ms"),
     sqlite_with_rowid=False,
 )
@@ -108,22 +122,22 @@ outages = Table(
 server_sessions = Table(
     "server_sessions",
     metadata,
-    text("server", key=True),
-    number("epoch", key=True),
-    text("publish_id", key=True),
-    number("revision"),
-    stream(),
-    text("scope"),
-    text("name"),
-    number("start_time"),
-    number("end_time"),
-    number("live"),
-    number("active"),
-    number("highest"),
-    number("total"),
-    number("anchors"),  # 1: its start time makes a session; 0: an edge's, which joins one
-    number("late"),  # its newest figures came too late to be live
-    number("session_start"),  # start_time of the usage record that it is part of
+    _text("server", key=True),
+    _number("epoch", key=True),
+    _text("publish_id", key=True),
+    _number("revision"),
+    _stream(),
+    _text("scope"),
+    _text("name"),
+    _number("start_time"),
+    _number("end_time"),
+    _number("live"),
+    _number("active"),
+    _number("highest"),
+    _number("total"),
+    _number("anchors"),  # 1: its start time makes a session; 0: an edge's, which joins one
+    _number("late"),  # its newest figures arrived too late to be live
+    _number("session_start"),  # start_time of the usage record that it is part of
     Index("server_sessions_by_session", "stream", "session_start"),
     Index("server_sessions_by_publish", "server", "publish_id"),
     Index("server_sessions_live", "live", "server"),
@@ -133,29 +147,29 @@ server_sessions = Table(
 viewers = Table(
     "viewers",
     metadata,
-    text("server", key=True),
-    text("viewer_id", key=True),
-    number("revision"),
-    text("scope"),
-    text("name"),
-    text("protocol"),
-    number("started_at"),
-    text("publish_id"),
-    number("counted_to", null=True),
+    _text("server", key=True),
+    _text("viewer_id", key=True),
+    _number("revision"),
+    _text("scope"),
+    _text("name"),
+    _text("protocol"),
+    _number("started_at"),
+    _text("publish_id"),
+    _number("counted_to", null=True),
     sqlite_with_rowid=False,
 )
 
 samples = Table(
     "samples",
     metadata,
-    text("server", key=True),
-    number("slot", key=True),
-    stream(key=True),
-    number("epoch"),
-    number("revision"),
-    number("active"),
-    number("highest"),
-    number("late"),
+    _text("server", key=True),
+    _number("slot", key=True),
+    _stream(key=True),
+    _number("epoch"),
+    _number("revision"),
+    _number("active"),
+    _number("highest"),
+    _number("late"),
     Index("samples_by_stream", "stream", "slot"),
     sqlite_with_rowid=False,
 )
@@ -163,21 +177,21 @@ samples = Table(
 usage = Table(
     "usage",
     metadata,
-    stream(key=True),
-    number("start_time", key=True),
-    text("scope"),
-    text("name"),
-    number("end_time"),
-    number("duration"),
-    number("active_subscribers"),
-    number("max_subscribers"),
-    number("lost_subscribers"),
-    number("total_subscribers"),
-    number("updated"),
-    number("live"),
-    text("provenance"),
-    number("touched_at", default="0"),  # when the service last wrote it: retention goes by this
-    number("change"),  # the newest change of any row is the highest
+    _stream(key=True),
+    _number("start_time", key=True),
+    _text("scope"),
+    _text("name"),
+    _number("end_time"),
+    _number("duration"),
+    _number("active_subscribers"),
+    _number("max_subscribers"),
+    _number("lost_subscribers"),
+    _number("total_subscribers"),
+    _number("updated"),
+    _number("live"),
+    _text("provenance"),
+    _number("touched_at", default="0"),  # when the service last wrote it: decides retention
+    _number("change"),  # the newest change of any row is the highest
     Index("usage_by_change", "change", unique=True),
     sqlite_with_rowid=False,
 )
@@ -185,13 +199,13 @@ usage = Table(
 tombstones = Table(
     "tombstones",
     metadata,
-    stream(key=True),
-    number("start_time", key=True),
-    text("scope"),
-    text("name"),
-    number("deleted_at"),
-    text("reason"),  # deleted, discarded: stays so. joined: is part of another session, or of none for now
-    number("change"),
+    _stream(key=True),
+    _number("start_time", key=True),
+    _text("scope"),
+    _text("name"),
+    _number("deleted_at"),
+    _text("reason"),  # deleted, discarded: permanent. joined: now part of another session, or of none
+    _number("change"),
     Index("tombstones_by_change", "change", unique=True),
     sqlite_with_rowid=False,
 )
@@ -199,66 +213,112 @@ tombstones = Table(
 orphans = Table(
     "orphans",
     metadata,
-    stream(key=True),
-    number("start_time", key=True),
-    text("server", key=True),
-    number("epoch", key=True),
-    text("publish_id", key=True),
-    text("scope"),
-    text("name"),
-    number("end_time"),
-    number("active"),
-    number("highest"),
-    number("total"),
-    number("first_at"),  # when the first row came after the delete
-    number("last_at"),
+    _stream(key=True),
+    _number("start_time", key=True),
+    _text("server", key=True),
+    _number("epoch", key=True),
+    _text("publish_id", key=True),
+    _text("scope"),
+    _text("name"),
+    _number("end_time"),
+    _number("active"),
+    _number("highest"),
+    _number("total"),
+    _number("first_at"),  # when the first row after the delete arrived
+    _number("last_at"),
     sqlite_with_rowid=False,
 )
 
 audit = Table(
     "audit",
     metadata,
-    number("at", key=True),
-    text("id", key=True),
-    text("who"),  # the token's name, never the token
-    text("operation"),
-    text("scope"),
-    text("name"),
-    number("start_time", null=True),
-    number("records"),
+    _number("at", key=True),
+    _text("id", key=True),
+    _text("who"),  # the token's name, never the token
+    _text("operation"),
+    _text("scope"),
+    _text("name"),
+    _number("start_time", null=True),
+    _number("records"),
 )
 
 held = Table(
     "held",
     metadata,
-    text("server", key=True),
-    text("digest", key=True),
-    number("received_at"),
-    number("last_at"),
-    number("times"),
-    number("epoch"),
-    number("since"),
-    number("upto"),
-    number("from_ms"),
-    number("to_ms"),
-    text("reason"),
+    _text("server", key=True),
+    _text("digest", key=True),
+    _number("received_at"),
+    _number("last_at"),
+    _number("times"),
+    _number("epoch"),
+    _number("since"),
+    _number("upto"),
+    _number("from_ms"),
+    _number("to_ms"),
+    _text("reason"),
     Column("body", LargeBinary, nullable=False),
-    number("open"),  # 0: a later report brought all of it
+    _number("open"),  # 0: a later report delivered all of it
 )
 
 lives = Table(
     "lives",
     metadata,
-    number("number", key=True),
-    text("life"),  # one start of a service on this store
-    number("first_change"),
-    number("started_at"),
+    _number("number", key=True),
+    _text("life"),  # one start of a service on this store
+    _number("first_change"),
+    _number("started_at"),
     Index("lives_by_name", "life", unique=True),
 )
 
 counters = Table(
     "counters",
     metadata,
-    text("name", key=True),
-    number("value"),
+    _text("name", key=True),
+    _number("value"),
+)
+
+hours = Table(
+    "hours",
+    metadata,
+    _number("hour", key=True),
+    _text("server", key=True),
+    Column("whole", LargeBinary, nullable=False),  # MessagePack of rollups.Rollup
+    Column("quarters", LargeBinary, nullable=False),  # of its four quarters
+    Column("minutes_in", LargeBinary, nullable=False),  # packed as in rollups.MinuteTraffic
+    Column("minutes_out", LargeBinary, nullable=False),
+    Index("hours_by_server", "server", "hour"),
+)
+
+closed_days = Table(
+    "closed_days",
+    metadata,
+    _text("tz", key=True),
+    _text("day", key=True),
+    _text("server", key=True),
+    _number("from_ms"),
+    _number("to_ms"),
+    _number("revision"),  # one higher for every day that is closed
+    _number("closed_at"),
+    _text("closed_by"),  # a token's name; empty for the watermark
+    _text("rule"),  # watermark, operator, or late: the server was not known when the day was closed
+    _number("watermark", null=True),  # the server's, when its day was closed
+    Column("figures", LargeBinary, nullable=False),  # JSON as the API answers it; never written again
+    Column("samples", LargeBinary, nullable=False),  # compressed minutes and sample states
+    Column("current", LargeBinary, nullable=True),  # JSON of the present figures, if they differ
+    _number("entries"),  # of the ledger
+    _number("adjusted_at", null=True),
+    Index("closed_days_by_server", "server", "to_ms"),
+)
+
+adjustments = Table(
+    "adjustments",
+    metadata,
+    _text("tz", key=True),
+    _text("day", key=True),
+    _text("server", key=True),
+    _number("entry", key=True),
+    _number("at"),
+    Column("difference", LargeBinary, nullable=False),  # JSON
+    Column("current", LargeBinary, nullable=False),  # JSON of all figures from then on
+    Index("adjustments_by_time", "at"),
 )

@@ -1,4 +1,4 @@
-"""A server's state and rows between the store and the types that the rules of `apply` work with."""
+"""Converts a server's state and rows between the store and the types of the rules."""
 
 from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
@@ -10,7 +10,15 @@ from sqlalchemy import Connection, Row, bindparam, delete, select
 from streamusage.api.report import Baseline, OutageRow, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.core.coverage import Provenance
 from streamusage.core.reasons import canonical_reason
-from streamusage.service.rules.apply import Late, Piece, SampleKey, ServerState, Stored, StoredSample, StoredSlot
+from streamusage.service.rules.apply import (
+    LateFigures,
+    Piece,
+    SampleKey,
+    ServerState,
+    StoredRows,
+    StoredSample,
+    StoredSlot,
+)
 from streamusage.service.store.schema import (
     outages,
     samples,
@@ -23,11 +31,11 @@ from streamusage.service.store.schema import (
     viewers,
 )
 from streamusage.service.store.sql import upsert
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 
 Item = TypeVar("Item")
 
-_AT_A_TIME = 300
+_BATCH_SIZE = 300
 
 _STATE_FIELDS = ServerState.__struct_fields__
 _SESSION_FIELDS = SessionRow.__struct_fields__
@@ -36,11 +44,11 @@ _BASELINE = msgspec.json.Decoder(Baseline)
 _SERVER: Any = bindparam("of_server")
 _EPOCH: Any = bindparam("of_epoch")
 _STARTS: Any = bindparam("starts", expanding=True)
-_STATE = Prepared(select(servers).where(servers.c.server == _SERVER))
-_SLOTS = Prepared(
+_STATE = PreparedStatement(select(servers).where(servers.c.server == _SERVER))
+_SLOTS = PreparedStatement(
     select(slots).where(slots.c.server == _SERVER, slots.c.epoch == _EPOCH, slots.c.slot.in_(_STARTS)), listed="starts"
 )
-_SLOT_CONNECTIONS = Prepared(
+_SLOT_CONNECTIONS = PreparedStatement(
     select(slot_connections).where(
         slot_connections.c.server == _SERVER,
         slot_connections.c.epoch == _EPOCH,
@@ -48,7 +56,7 @@ _SLOT_CONNECTIONS = Prepared(
     ),
     listed="starts",
 )
-_SESSIONS = Prepared(
+_SESSIONS = PreparedStatement(
     select(server_sessions).where(
         server_sessions.c.server == _SERVER,
         server_sessions.c.epoch == _EPOCH,
@@ -56,50 +64,55 @@ _SESSIONS = Prepared(
     ),
     listed="publishes",
 )
-_SAMPLES = Prepared(select(samples).where(samples.c.server == _SERVER, samples.c.slot.in_(_STARTS)), listed="starts")
-_LAST_SPAN = Prepared(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
+_SAMPLES = PreparedStatement(
+    select(samples).where(samples.c.server == _SERVER, samples.c.slot.in_(_STARTS)), listed="starts"
+)
+_LAST_SPAN = PreparedStatement(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
 
 
-class Standing(NamedTuple):
-    """How a server stands in the figures of its sessions."""
+class ServerCondition(NamedTuple):
+    """The condition of a server that affects the figures of its sessions."""
 
     owes: str = ""
     """`missing` or `held` while its figures are overdue."""
     unreachable: bool = False
-    """Silent beyond the edge timeout: its active subscribers count as lost."""
+    """Silent for longer than the edge timeout: its active subscribers count as lost."""
     removed: str = ""
-    """`in order` or `by force`; empty while it is part of the estate."""
+    """`in order` or `by force`; empty while the server is part of the estate."""
 
 
-def load_state(connection: Connection, server: str) -> tuple[ServerState, Standing]:
-    """The server's state and how it stands; those of a new server where it never reported."""
+def load_state(connection: Connection, server: str) -> tuple[ServerState, ServerCondition]:
+    """Return the server's state and condition; those of a new server if it never reported."""
     rows = _STATE.rows(connection, of_server=server)
-    return (state_of(rows[0]), standing_of(rows[0])) if rows else (ServerState(server=server), Standing())
+    return (
+        (state_of_row(rows[0]), condition_of_row(rows[0])) if rows else (ServerState(server=server), ServerCondition())
+    )
 
 
-def state_of(row: Row[Any]) -> ServerState:
-    """The state in a row of `servers`."""
+def state_of_row(row: Row[Any]) -> ServerState:
+    """Return the state in a row of `servers`."""
     values = {name: getattr(row, name) for name in _STATE_FIELDS}
     if row.baseline is not None:
         values["baseline"] = _BASELINE.decode(row.baseline)
     return ServerState(**values)
 
 
-def standing_of(row: Row[Any]) -> Standing:
-    """How the server in a row of `servers` stands."""
-    return Standing(row.owes, bool(row.unreachable), row.removed)
+def condition_of_row(row: Row[Any]) -> ServerCondition:
+    """Return the condition in a row of `servers`."""
+    return ServerCondition(row.owes, bool(row.unreachable), row.removed)
 
 
-def save_state(connection: Connection, state: ServerState, standing: Standing) -> None:
+def save_state(connection: Connection, state: ServerState, condition: ServerCondition) -> None:
+    """Write the server's row."""
     values = {name: getattr(state, name) for name in _STATE_FIELDS}
-    values |= {"owes": standing.owes, "unreachable": int(standing.unreachable), "removed": standing.removed}
+    values |= {"owes": condition.owes, "unreachable": int(condition.unreachable), "removed": condition.removed}
     if state.baseline is not None:
         values["baseline"] = msgspec.json.encode(state.baseline)
     upsert(connection, servers, [values])
 
 
 def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
-    """The viewer connections of the server that are open and counted already."""
+    """Return the open viewer connections of the server, all of which are counted already."""
     return [
         ViewerRow(
             viewer_id=row.viewer_id,
@@ -116,14 +129,15 @@ def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
     ]
 
 
-def load_stored(connection: Connection, report: Report) -> Stored:
-    """The rows that a report touches, as they are now."""
-    return Stored(
+def load_stored_rows(connection: Connection, report: Report) -> StoredRows:
+    """Return the stored rows that a report touches."""
+    return StoredRows(
         _load_slots(connection, report), _load_sessions(connection, report), _load_samples(connection, report)
     )
 
 
 def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence[StoredSlot]) -> None:
+    """Write the slots and their connections by protocol."""
     upsert(connection, slots, [_slot_columns(server, epoch, slot) for slot in stored])
     upsert(
         connection,
@@ -144,12 +158,12 @@ def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence
 
 
 def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) -> None:
-    """Adds newly covered time to the server's spans; the last span grows where the new time is of its kind."""
+    """Add newly covered time to the server's spans. The last span is extended if the new time is of the same kind."""
     if not pieces:
         return
-    grown = [piece_of(row) for row in _LAST_SPAN.rows(connection, of_server=server)]
+    grown = [piece_of_row(row) for row in _LAST_SPAN.rows(connection, of_server=server)]
     for piece in pieces:
-        if grown and grown[-1].to_ms == piece.from_ms and _alike(grown[-1], piece):
+        if grown and grown[-1].to_ms == piece.from_ms and _same_kind(grown[-1], piece):
             grown[-1] = grown[-1]._replace(to_ms=piece.to_ms)
         else:
             grown.append(piece)
@@ -157,7 +171,7 @@ def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) ->
     upsert(connection, spans, rows)
 
 
-def piece_of(row: Row[Any]) -> Piece:
+def piece_of_row(row: Row[Any]) -> Piece:
     """The covered time in a row of `spans`."""
     return Piece(
         row.from_ms, row.to_ms, Provenance(row.state), canonical_reason(row.reason), row.detected_at, row.filled_at
@@ -165,6 +179,7 @@ def piece_of(row: Row[Any]) -> Piece:
 
 
 def save_samples(connection: Connection, server: str, stored: Sequence[StoredSample]) -> None:
+    """Write the samples."""
     upsert(
         connection,
         samples,
@@ -185,19 +200,20 @@ def save_samples(connection: Connection, server: str, stored: Sequence[StoredSam
 
 
 def save_viewers(connection: Connection, server: str, opened: Sequence[ViewerRow], closed: Sequence[str]) -> None:
+    """Write the opened viewers and delete the closed ones."""
     columns = [name for name in ViewerRow.__struct_fields__ if name != "open"]
     upsert(
         connection,
         viewers,
         [{"server": server} | {name: getattr(row, name) for name in columns} for row in opened],
     )
-    for start in range(0, len(closed), _AT_A_TIME):
-        batch = list(closed[start : start + _AT_A_TIME])
+    for start in range(0, len(closed), _BATCH_SIZE):
+        batch = list(closed[start : start + _BATCH_SIZE])
         connection.execute(delete(viewers).where(viewers.c.server == server, viewers.c.viewer_id.in_(batch)))
 
 
 def save_outages(connection: Connection, server: str, rows: Sequence[OutageRow]) -> None:
-    """Writes outages as the agent told them. A report that is applied is newer than all before: its rows win."""
+    """Write outages as the agent reported them. An applied report is newer than all before, so its rows win."""
     upsert(
         connection,
         outages,
@@ -219,14 +235,14 @@ def save_outages(connection: Connection, server: str, rows: Sequence[OutageRow])
 def _load_slots(connection: Connection, report: Report) -> dict[int, StoredSlot]:
     stored: dict[int, StoredSlot] = {}
     for starts in _batches({row.slot for row in report.slots}):
-        asked = {"of_server": report.server, "of_epoch": report.epoch, "starts": starts}
+        values = {"of_server": report.server, "of_epoch": report.epoch, "starts": starts}
         counted: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
-        for row in _SLOT_CONNECTIONS.rows(connection, **asked):
+        for row in _SLOT_CONNECTIONS.rows(connection, **values):
             connections, late = counted.setdefault(row.slot, ({}, {}))
             connections[row.protocol] = row.connections
             if row.late_connections:
                 late[row.protocol] = row.late_connections
-        for row in _SLOTS.rows(connection, **asked):
+        for row in _SLOTS.rows(connection, **values):
             stored[row.slot] = _stored_slot(row, *counted.get(row.slot, ({}, {})))
     return stored
 
@@ -243,7 +259,7 @@ def _stored_slot(row: Row[Any], connections: dict[str, int], late: dict[str, int
             peak_in=_peak(row.peak_in_bps, row.peak_in_at, row.peak_in_window_ms),
             peak_out=_peak(row.peak_out_bps, row.peak_out_at, row.peak_out_window_ms),
         ),
-        Late(
+        LateFigures(
             connections=late,
             bytes_in=row.late_bytes_in,
             bytes_out=row.late_bytes_out,
@@ -288,14 +304,14 @@ def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, Sto
     stored = {}
     for starts in _batches({row.slot for row in report.samples}):
         for row in _SAMPLES.rows(connection, of_server=report.server, starts=starts):
-            asked = named.get((row.slot, bytes(row.stream)))
-            if asked is not None:
-                stored[SampleKey(row.slot, asked.scope, asked.name)] = StoredSample(
+            sample_row = named.get((row.slot, bytes(row.stream)))
+            if sample_row is not None:
+                stored[SampleKey(row.slot, sample_row.scope, sample_row.name)] = StoredSample(
                     row.epoch,
                     SampleRow(
                         slot=row.slot,
-                        scope=asked.scope,
-                        name=asked.name,
+                        scope=sample_row.scope,
+                        name=sample_row.name,
                         revision=row.revision,
                         active=row.active,
                         highest=row.highest,
@@ -306,9 +322,9 @@ def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, Sto
 
 
 def _batches(items: Collection[Item]) -> Iterator[list[Item]]:
-    """What is asked for by name goes in pieces: a statement takes so many parameters and no more."""
+    """Split the keys of a query: a statement takes a limited number of parameters."""
     rest = iter(items)
-    while batch := list(islice(rest, _AT_A_TIME)):
+    while batch := list(islice(rest, _BATCH_SIZE)):
         yield batch
 
 
@@ -316,5 +332,5 @@ def _peak(bps: int | None, at: int | None, window_ms: int | None) -> Peak | None
     return None if bps is None or at is None or window_ms is None else Peak(bps, at, window_ms)
 
 
-def _alike(one: Piece, other: Piece) -> bool:
-    return (one.state, one.reason, one.filled_at) == (other.state, other.reason, other.filled_at)
+def _same_kind(piece: Piece, other: Piece) -> bool:
+    return (piece.state, piece.reason, piece.filled_at) == (other.state, other.reason, other.filled_at)

@@ -1,4 +1,4 @@
-"""The few statements that SQLite and PostgreSQL both know and SQLAlchemy spells apart."""
+"""The statements that SQLite and PostgreSQL both support and SQLAlchemy spells differently."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -15,40 +15,44 @@ _ESCAPED = re.compile("\1[0\1]")
 
 
 class AnyText(TypeDecorator[str]):
-    """Text with any character in it, U+0000 as well, which PostgreSQL cannot hold: there it is written U+0001 `0`,
-    and U+0001 itself twice. Sorted by code point on both engines."""
+    """Text with any character, including U+0000, which PostgreSQL cannot store: there it is encoded as U+0001 `0`,
+    and U+0001 itself twice. Sorted by code point on both engines.
+    """
 
     impl = Text
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> Any:
+        """Return TEXT, on PostgreSQL sorted by code point."""
         if dialect.name == "postgresql":
             return dialect.type_descriptor(postgresql.TEXT(collation="C"))
         return dialect.type_descriptor(Text())
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """Return the encoder of U+0000 for PostgreSQL."""
         return without_nul if dialect.name == "postgresql" else None
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Return the decoder of U+0000 for PostgreSQL."""
         return with_nul if dialect.name == "postgresql" else None
 
 
 def without_nul(text: str | None) -> str | None:
-    """The text as PostgreSQL can hold it."""
+    """Return the text in a form that PostgreSQL can store."""
     if text is None or ("\0" not in text and "\1" not in text):
         return text
     return text.replace("\1", "\1\1").replace("\0", "\x010")
 
 
 def with_nul(text: str | None) -> str | None:
-    """The text that `without_nul` was given."""
+    """Return the text that `without_nul` encoded."""
     if text is None or "\1" not in text:
         return text
     return _ESCAPED.sub(lambda found: "\0" if found[0] == "\x010" else "\1", text)
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], keep: Sequence[str] = ()) -> None:
-    """Writes whole rows: those whose primary key is there already are replaced, but for the columns in `keep`."""
+    """Write whole rows. A row whose primary key exists is replaced, except for the columns in `keep`."""
     if rows:
         _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(keep)).run(connection, rows)
 

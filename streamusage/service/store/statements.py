@@ -1,7 +1,7 @@
 """Statements that run with every report, compiled once: on SQLite they go to the driver's own cursor.
 
-The text is always the one that SQLAlchemy makes of the statement, and a failure is the one that it would raise.
-PostgreSQL, and a connection without an open transaction, run them through SQLAlchemy.
+The SQL is always the text that SQLAlchemy compiles, and a failure is the exception that SQLAlchemy would raise.
+PostgreSQL, and a connection without an open transaction, run the statements through SQLAlchemy.
 """
 
 from collections import namedtuple
@@ -18,7 +18,7 @@ _DIALECT = sqlite.dialect(paramstyle="qmark")
 
 
 class _Place(NamedTuple):
-    """Where the value of one `?` comes from: a parameter by its name, or an item of the one that is a list."""
+    """Where the value of one `?` comes from: a parameter by its name, or an item of the list parameter."""
 
     name: str
     item: int = -1
@@ -26,13 +26,15 @@ class _Place(NamedTuple):
 
 
 class _Plan(NamedTuple):
+    """The SQL for one length of the list parameter."""
+
     sql: str
     places: Sequence[Any]
     """For each `?` a place, or a value that is part of the statement."""
 
 
-class Prepared:
-    """A statement with named parameters, of which the one named `listed` is the list of an IN."""
+class PreparedStatement:
+    """A statement with named parameters; the parameter named `listed` is the list of an IN."""
 
     def __init__(self, statement: Any, listed: str = "") -> None:
         self._statement = statement
@@ -42,14 +44,14 @@ class Prepared:
         self._row: Any = cast(Any, namedtuple("Row", columns.keys()))._make if columns else None
 
     def rows(self, connection: Connection, **values: Any) -> list[Any]:
-        """The rows of a query, or those that a change returns, each with its columns by name."""
+        """Run the statement and return its rows, with the columns by name."""
         driver = driver_of(connection)
         if driver is None:
             return list(connection.execute(self._statement, values).all())
         return [*map(self._row, self._run(driver, values))]
 
     def run(self, connection: Connection, **values: Any) -> int:
-        """How many rows it changed."""
+        """Run the statement and return how many rows it changed."""
         driver = driver_of(connection)
         if driver is None:
             return int(connection.execute(self._statement, values).rowcount)
@@ -67,7 +69,7 @@ class Prepared:
         try:
             return driver.execute(plan.sql, arguments)
         except dbapi2.Error as error:
-            raise told(plan.sql, error) from error
+            raise wrap_driver_error(plan.sql, error) from error
 
     def _compiled(self, values: Mapping[str, Any]) -> _Plan:
         names: dict[str, Any] = {name: _Place(name) for name in values}
@@ -83,14 +85,14 @@ class Prepared:
 
 
 def driver_of(connection: Connection) -> Any:
-    """SQLite's own connection while a transaction is open on it, else `None`."""
+    """Return SQLite's own connection while a transaction is open on it, else `None`."""
     if connection.dialect.name != "sqlite" or not connection.in_transaction():
         return None
     return connection.connection.dbapi_connection
 
 
 class PreparedInsert:
-    """An insert of rows of these columns."""
+    """An insert of rows with these columns."""
 
     def __init__(self, statement: Any, columns: Sequence[str], dialect: str) -> None:
         self._statement = statement
@@ -102,6 +104,7 @@ class PreparedInsert:
         self._values = itemgetter(*made.positiontup)
 
     def run(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert the rows."""
         driver = driver_of(connection)
         if driver is None:
             connection.execute(self._statement, list(rows))
@@ -109,11 +112,11 @@ class PreparedInsert:
         try:
             driver.executemany(self._sql, [*map(self._values, rows)])
         except dbapi2.Error as error:
-            raise told(self._sql, error) from error
+            raise wrap_driver_error(self._sql, error) from error
 
 
-def told(sql: str, error: Exception) -> BaseException:
-    """A failure of the driver as SQLAlchemy tells of it, without the values."""
+def wrap_driver_error(sql: str, error: Exception) -> BaseException:
+    """Return a failure of the driver as SQLAlchemy raises it, without the values."""
     return DBAPIError.instance(sql, None, error, dbapi2.Error, hide_parameters=True, dialect=_DIALECT)
 
 

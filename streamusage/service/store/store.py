@@ -1,7 +1,7 @@
-"""Opens the store: brings its tables up to date and hands out connections, one that writes and several that read.
+"""Opens the store: migrates its tables and provides connections, one that writes and several that read.
 
-Whoever writes is alone, over all processes of a store: what a write reads stays as it is until its commit, and
-changes are numbered in the order of their commits. On SQLite its own lock sees to that, on PostgreSQL a row's.
+A write is exclusive over all processes of a store: what it reads stays unchanged until its commit, and changes are
+numbered in the order of their commits. SQLite ensures this by its own lock, PostgreSQL by the lock of a row.
 """
 
 from collections.abc import Iterator
@@ -16,50 +16,48 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from streamusage.service.errors import StoreError
 from streamusage.service.store.change_feed import begin_life
 from streamusage.service.store.engines import postgresql, sqlite
 
 EngineKind = Literal["sqlite", "postgresql"]
 
 
-class StoreError(Exception):
-    """The store cannot be opened or used. The text says which, why, and what to do."""
-
-
 class Store:
     """An open store. `writing` is for the writer alone; `reading` gives a snapshot to any thread."""
 
     def __init__(self, kind: EngineKind, url: URL, now_ms: int) -> None:
-        self.shown = url.render_as_string(hide_password=True)
+        self.display_url = url.render_as_string(hide_password=True)
         engines = sqlite if kind == "sqlite" else postgresql
         self._writer: Engine = engines.writer(url)
         self._readers: Engine = engines.readers(url)
         try:
-            with engines.alone(self._writer) as connection:
+            with engines.migration_transaction(self._writer) as connection:
                 _migrate(connection)
                 begin_life(connection, now_ms)
         except (DBAPIError, CommandError, OSError) as error:
             self.close()
-            raise StoreError(_why(self.shown, error)) from None
+            raise StoreError(_open_error(self.display_url, error)) from None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection whose reads all see one state of the store. Cannot write."""
+        """A connection whose reads all see one state of the store. It cannot write."""
         with self._readers.begin() as connection:
             yield connection
 
     def writing(self) -> Connection:
-        """The connection that writes. Whoever has begun on it holds up every other write."""
+        """Return the connection that writes. An open transaction on it blocks every other write."""
         return self._writer.connect()
 
     def close(self) -> None:
+        """Close all connections."""
         self._readers.dispose()
         self._writer.dispose()
 
 
 def open_store(url: str, now_ms: int) -> Store:
-    """Opens the store at a URL such as `sqlite:////var/lib/streamtop/usage.db`, making it where there is none, or at
-    `postgresql://user@host/database`, where the database must be there.
+    """Open the store at a URL such as `sqlite:////var/lib/streamtop/usage.db`, creating it if needed, or at
+    `postgresql://user@host/database`, where the database must exist.
 
     Raises `StoreError`.
     """
@@ -67,25 +65,25 @@ def open_store(url: str, now_ms: int) -> Store:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise StoreError(
-            "the store is named by a URL such as sqlite:////var/lib/streamtop/usage.db or postgresql://user@host/database"
+            "the store must be a URL such as sqlite:////var/lib/streamtop/usage.db or postgresql://user@host/database"
         ) from None
     kind = parsed.get_backend_name()
     if kind == "postgresql":
         return Store("postgresql", _checked_postgresql(parsed), now_ms)
     if kind != "sqlite":
-        raise StoreError(f"no store of the kind {kind!r} is known; use sqlite:///PATH or postgresql://HOST/DATABASE")
+        raise StoreError(f"unknown kind of store {kind!r}; use sqlite:///PATH or postgresql://HOST/DATABASE")
     if not parsed.database or parsed.database == ":memory:" or parsed.query:
         raise StoreError("a SQLite store needs a file: sqlite:///PATH, with four slashes for an absolute path")
     path = Path(parsed.database)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StoreError(f"cannot make the store's directory {path.parent}: {error.strerror}") from error
+        raise StoreError(f"cannot create the store's directory {path.parent}: {error.strerror}") from error
     return Store("sqlite", parsed, now_ms)
 
 
 def sqlite_url(path: Path) -> str:
-    """The URL of a SQLite store in that file."""
+    """Return the URL of a SQLite store in that file."""
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
@@ -97,7 +95,7 @@ def _checked_postgresql(url: URL) -> URL:
     except ImportError:
         raise StoreError("a PostgreSQL store needs psycopg: pip install 'streamtop[postgres]'") from None
     if "password" in url.query:
-        raise StoreError("a password does not belong behind the ? of a store's URL; use PGPASSWORD or ~/.pgpass")
+        raise StoreError("the store's URL must not have a password after the ?; use PGPASSWORD or ~/.pgpass")
     return url.set(drivername="postgresql+psycopg")
 
 
@@ -110,13 +108,15 @@ def _migrate(connection: Connection) -> None:
     command.upgrade(config, "head")
 
 
-def _why(shown: str, error: Exception) -> str:
+def _open_error(display_url: str, error: Exception) -> str:
     cause = " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
     if isinstance(error, CommandError):
-        return f"the store {shown} was made by a newer streamtop ({cause}); it is left as it is, run that version"
-    return f"cannot open the store {shown}: {cause}; check that it is a streamtop store and can be written"
+        return (
+            f"the store {display_url} was written by a newer streamtop ({cause}); it was not changed; run that version"
+        )
+    return f"cannot open the store {display_url}: {cause}; check that it is a streamtop store and writable"
 
 
 def broken_connection(error: Any) -> bool:
-    """Whether the connection to the store broke, so that nobody knows how a commit on it ended."""
+    """Return whether the connection to the store broke, so that the outcome of a commit on it is unknown."""
     return isinstance(error, DBAPIError) and error.connection_invalidated

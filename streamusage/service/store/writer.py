@@ -1,8 +1,8 @@
-"""The one writer: a thread that runs every write of the service, several to a commit.
+"""The single writer: a thread that runs every write of the service, several per commit.
 
-A write is a callable that is given a connection. Where one fails, all of its commit are undone and each is run again
-in a commit of its own, so that it fails alone. A result is handed out after the commit that holds it, never before.
-Whoever asked may stop waiting: the write is still carried out, whole.
+A write is a callable that takes a connection. If one fails, the whole commit is rolled back and each write runs again
+in a commit of its own, so that it fails alone. A result is delivered after the commit that contains it, never before.
+A caller may stop waiting: the write is still carried out, whole.
 """
 
 import asyncio
@@ -19,14 +19,15 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.store.store import Store, StoreError, broken_connection
+from streamusage.service.errors import StoreError
+from streamusage.service.store.store import Store, broken_connection
 
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 GROUP_LIMIT = 256
-"""The most writes in one commit: bounds how long the first of them waits for the last."""
+"""The most writes in one commit: limits how long the first of them waits for the last."""
 
 
 @dataclass
@@ -34,15 +35,15 @@ class _Write:
     work: Callable[[Connection], Any]
     future: "Future[Any] | asyncio.Future[Any] | None"
     loop: asyncio.AbstractEventLoop | None
-    """The loop that waits for it; `None` where a thread does."""
-    then: Callable[[Any, Exception | None], None] | None = None
-    """What is called instead of a future."""
+    """The loop that waits for it; `None` if a thread does."""
+    callback: Callable[[Any, Exception | None], None] | None = None
+    """Called instead of a future."""
     result: Any = None
     error: Exception | None = None
 
     def deliver(self) -> None:
-        if self.then is not None:
-            self.then(self.result if self.error is None else None, self.error)
+        if self.callback is not None:
+            self.callback(self.result if self.error is None else None, self.error)
         if self.future is None or self.future.cancelled():
             return
         if self.error is None:
@@ -52,11 +53,11 @@ class _Write:
 
 
 class Writer:
-    """Accepts writes until it is stopped; `stop` returns when all that were accepted are done."""
+    """Accepts writes until it is stopped; `stop` returns when all accepted writes are done."""
 
-    def __init__(self, store: Store, committed: Callable[[int, float], None] = lambda _writes, _seconds: None) -> None:
+    def __init__(self, store: Store, on_commit: Callable[[int, float], None] = lambda _writes, _seconds: None) -> None:
         self._store = store
-        self._committed = committed
+        self._on_commit = on_commit
         self._queue: queue.SimpleQueue[_Write | None] = queue.SimpleQueue()
         self._stopped = False
         self._gate = threading.Lock()
@@ -64,34 +65,34 @@ class Writer:
         self._thread.start()
 
     def submit(self, work: Callable[[Connection], Result]) -> "Future[Result]":
-        """Accepts a write. Its future has the result, the error it raised, or a `StoreError`: then nothing was kept."""
+        """Accept a write. Its future has the result, the error it raised, or a `StoreError`: then nothing was kept."""
         future: Future[Result] = Future()
-        # Marks it as running: a waiter that goes away cannot take back what was accepted.
+        # Marks it as running: a waiter that goes away cannot cancel an accepted write.
         future.set_running_or_notify_cancel()
         self._put(_Write(work, future, None))
         return future
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
-        """Waits for the commit that holds the write."""
+        """Return the result of the write after the commit that contains it."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Result] = loop.create_future()
         self._put(_Write(work, future, loop))
         return await future
 
-    def call(
-        self, work: Callable[[Connection], Result], then: Callable[[Result | None, Exception | None], None]
+    def submit_with_callback(
+        self, work: Callable[[Connection], Result], callback: Callable[[Result | None, Exception | None], None]
     ) -> None:
-        """Accepts a write; after its commit the running loop calls `then` with its result, or with what it raised."""
-        self._put(_Write(work, None, asyncio.get_running_loop(), then))
+        """Accept a write. After its commit the running loop calls `callback` with the result, or with the error."""
+        self._put(_Write(work, None, asyncio.get_running_loop(), callback))
 
     def _put(self, write: _Write) -> None:
         with self._gate:
             if self._stopped:
-                raise StoreError("the service is stopping; ask again when it is back")
+                raise StoreError("the service is stopping; nothing was changed; retry when it is back")
             self._queue.put(write)
 
     def stop(self) -> None:
-        """Finishes what was accepted and ends the thread."""
+        """Finish the accepted writes and end the thread."""
         with self._gate:
             if not self._stopped:
                 self._stopped = True
@@ -131,15 +132,15 @@ class Writer:
                 for write in group:
                     self._commit([write])
                 return
-            of_the_store = committing or not begun or isinstance(error, DBAPIError)
+            is_store_error = committing or not begun or isinstance(error, DBAPIError)
             for write in group:
-                write.error = _told(error, committing) if of_the_store else error
-        self._committed(len(group), time.perf_counter() - began)
+                write.error = _store_error(error, committing) if is_store_error else error
+        self._on_commit(len(group), time.perf_counter() - began)
         _deliver(group)
 
 
 def _deliver(group: list[_Write]) -> None:
-    """Hands out the results, those of one loop all at once: waking a loop costs more than a small write."""
+    """Deliver the results, those of one loop all at once: waking a loop costs more than a small write."""
     by_loop: dict[asyncio.AbstractEventLoop, list[_Write]] = {}
     for write in group:
         if write.loop is None:
@@ -147,7 +148,7 @@ def _deliver(group: list[_Write]) -> None:
         else:
             by_loop.setdefault(write.loop, []).append(write)
     for loop, writes in by_loop.items():
-        # Whoever waited may be gone with the loop; what was written is kept all the same.
+        # The loop may be closed, and its waiters gone; the write is kept anyway.
         with contextlib.suppress(RuntimeError):
             loop.call_soon_threadsafe(_deliver_all, writes)
 
@@ -156,17 +157,15 @@ def _deliver_all(writes: list[_Write]) -> None:
     for write in writes:
         try:
             write.deliver()
-        except Exception:  # whoever waits for one must not keep the others from theirs
-            log.exception("what waited for a write failed on its result")
+        except Exception:  # a failing callback must not block the others
+            log.exception("the callback of a write failed")
 
 
-def _told(error: Exception, committing: bool) -> StoreError:
-    """What a failure of the store means for those who wait."""
+def _store_error(error: Exception, committing: bool) -> StoreError:
+    """Return the error that waiting callers get for a failure of the store."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     if committing and broken_connection(error):
         log.error("the connection to the store broke in a commit: %s", cause)
-        return StoreError(
-            "the connection to the store broke; it is not known whether this was kept: look, or ask again"
-        )
-    log.error("the store could not keep a write: %s", cause)
-    return StoreError(f"the store could not keep this: {cause}; nothing was changed, ask again")
+        return StoreError("the connection to the store broke; whether the change was kept is unknown: check, or retry")
+    log.error("the store could not write: %s", cause)
+    return StoreError(f"the store could not write: {cause}; nothing was changed; retry")

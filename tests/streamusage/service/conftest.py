@@ -1,4 +1,4 @@
-"""A real service on a real port over a real SQLite file, on a clock that the test owns."""
+"""A real service on a real port over a real SQLite file, on a clock that the test moves."""
 
 import asyncio
 import time
@@ -18,11 +18,11 @@ NOW = 1_795_000_020_000
 """A whole minute."""
 
 A_DAY_AGO = time.time_ns() // 60_000_000_000 * 60_000 - 86_400_000
-"""A whole minute that has long been over for a service on the machine's own clock."""
+"""A whole minute in the past for a service on the machine's own clock."""
 
 
 def day_of_a_day_ago() -> date:
-    """Its accounting day in UTC."""
+    """Return the accounting day of `A_DAY_AGO` in UTC."""
     return datetime.fromtimestamp(A_DAY_AGO / 1000, UTC).date()
 
 
@@ -39,8 +39,8 @@ USAGE = "/streammanager/api/4.0/admin/event/usage"
 
 
 class OwnedClock:
-    """Stands still until the test moves it. A short sleep takes no real time worth the name; one of a minute or more
-    lasts until the test has moved the clock by that much."""
+    """Moves only when the test moves it. A short sleep takes almost no real time; a sleep of a minute or more lasts
+    until the test has moved the clock by that much."""
 
     def __init__(self) -> None:
         self.now = NOW
@@ -59,7 +59,7 @@ class OwnedClock:
 
 
 class Estate:
-    """A running service and clients of it."""
+    """A running service and an HTTP client of it."""
 
     def __init__(self, running: RunningService, clock: OwnedClock) -> None:
         self.running = running
@@ -83,7 +83,7 @@ class Estate:
         return await self.ask("POST", "/api/v1/import", json=list(records))
 
     async def raw(self, request: bytes) -> tuple[int, bytes]:
-        """Sends bytes as they are, which no client library would, and returns status and body."""
+        """Send bytes that no client library would send, and return status and body."""
         reader, writer = await asyncio.open_connection(self.running.host, self.running.port)
         writer.write(request)
         await writer.drain()
@@ -99,7 +99,7 @@ class Estate:
 
 
 def a_record(name: str = "stream1", scope: str = "live", start_time: int = 1525079735737) -> dict[str, object]:
-    """The documents' own example, under another key where wanted."""
+    """Return the documented example record, optionally under another key."""
     return {
         "name": name,
         "scope": scope,
@@ -131,7 +131,7 @@ ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)]
 
 @pytest.fixture(params=ENGINES)
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty store of each engine."""
+    """The URL of an empty store, for each engine."""
     if request.param == "sqlite":
         yield sqlite_url(tmp_path / "usage.db")
     else:

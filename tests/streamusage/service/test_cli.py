@@ -73,7 +73,7 @@ def run(*options: str, home: Path) -> "subprocess.CompletedProcess[str]":
     )  # fmt: skip
 
 
-def test_more_connections_than_files_are_told_so_and_those_that_are_there_are_answered(tmp_path: Path) -> None:
+def test_connections_beyond_the_file_limit_are_refused_and_open_ones_answered(tmp_path: Path) -> None:
     with serving(tmp_path, files=200) as (_, url, lines), ExitStack() as stack:
         port = int(url.rpartition(":")[2])
         first = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
@@ -84,7 +84,7 @@ def test_more_connections_than_files_are_told_so_and_those_that_are_there_are_an
         assert "out of system resource" not in "".join(lines)
 
 
-def test_a_sigterm_ends_it_in_order(tmp_path: Path) -> None:
+def test_sigterm_ends_the_service_cleanly(tmp_path: Path) -> None:
     with serving(tmp_path) as (process, url, lines):
         assert httpx.get(f"{url}/healthz").status_code == 200
         process.send_signal(signal.SIGTERM)
@@ -92,7 +92,7 @@ def test_a_sigterm_ends_it_in_order(tmp_path: Path) -> None:
     assert "stopped" in lines[-1]
 
 
-async def test_a_stop_answers_what_was_accepted_before_it_ends(tmp_path: Path) -> None:
+async def test_stop_answers_accepted_requests_before_it_ends(tmp_path: Path) -> None:
     """The store takes no write while it is told to stop: a report and an import wait, a connection is idle."""
     with serving(tmp_path) as (process, url, _lines):
         agent = _Agent()
@@ -127,7 +127,7 @@ async def _until_open(http: httpx.AsyncClient, count: int) -> None:
             await asyncio.sleep(0.02)
 
 
-def test_no_token_is_in_any_line_that_it_writes(tmp_path: Path) -> None:
+def test_no_output_line_contains_a_token(tmp_path: Path) -> None:
     with serving(tmp_path, "--access-log") as (process, url, lines):
         for query in (f"accessToken={ADMIN}", f"accessToken={ADMIN}?accessToken={ADMIN}", "accessToken=wr0ng-s3cret"):
             httpx.get(f"{url}{USAGE}?{query}")
@@ -143,7 +143,7 @@ def test_no_token_is_in_any_line_that_it_writes(tmp_path: Path) -> None:
     assert "s3cret" not in written
 
 
-def test_it_says_what_is_wrong_and_keeps_the_exit_codes(tmp_path: Path) -> None:
+def test_startup_errors_name_their_cause_and_use_the_exit_codes(tmp_path: Path) -> None:
     tokens = tmp_path / "wrong.toml"
     tokens.write_text(f"[[token]]\nvalue = '{ADMIN}'\nrole = 'king'\n")
     wrong = run("--tokens", str(tokens), home=tmp_path)
@@ -158,11 +158,11 @@ def test_it_says_what_is_wrong_and_keeps_the_exit_codes(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     unusable = run("--listen", "127.0.0.1:0", "--store", sqlite_url(tmp_path / "file" / "x.db"), home=tmp_path)
     assert unusable.returncode == 3
-    assert "cannot make the store's directory" in unusable.stderr
+    assert "cannot create the store's directory" in unusable.stderr
     assert "Traceback" not in wrong.stderr + refused.stderr + unusable.stderr
 
 
-def test_without_a_tokens_file_it_makes_one_token_and_says_where_it_is(tmp_path: Path) -> None:
+def test_without_tokens_file_one_token_is_created_and_its_path_printed(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         first = run("--listen", address, home=tmp_path)
@@ -173,14 +173,14 @@ def test_without_a_tokens_file_it_makes_one_token_and_says_where_it_is(tmp_path:
     assert str(path) not in again.stderr
 
 
-def test_a_second_service_on_the_port_does_not_touch_the_first_ones_store(tmp_path: Path) -> None:
+def test_second_service_on_the_port_does_not_touch_the_first_store(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, url, _lines):
         httpx.post(f"{url}/api/v1/import", headers={"Authorization": f"Bearer {ADMIN}"}, json=[a_record()])
         run("--listen", url.removeprefix("http://"), "--store", sqlite_url(tmp_path / "usage.db"), home=tmp_path)
         assert httpx.get(f"{url}{USAGE}?accessToken={ADMIN}").json() == [a_record()]
 
 
-async def test_a_sigkill_in_mid_load_loses_nothing_that_was_acknowledged(tmp_path: Path) -> None:
+async def test_sigkill_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
     """An agent reports and an operator deletes as fast as they can while the service is killed again and again."""
     agent = _Agent()
     imported: set[str] = set()
@@ -273,18 +273,18 @@ async def _import_until_it_dies(url: str, imported: set[str], asked_to_delete: s
 
 
 @pytest.mark.parametrize("module", ["streamusage.service", "streamusage.service.cli"])
-def test_the_service_imports_no_textual(module: str) -> None:
+def test_service_does_not_import_textual(module: str) -> None:
     code = f"import sys, {module}, streamusage.service.server; sys.exit('textual' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
-def test_the_command_is_cheap_to_import() -> None:
+def test_command_is_cheap_to_import() -> None:
     heavy = "{'fastapi', 'sqlalchemy', 'uvicorn', 'pydantic'}"
     code = f"import sys, streamusage.service.cli; sys.exit(bool({heavy} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
 
 
-def test_the_service_names_each_of_its_modules_where_a_newcomer_begins() -> None:
+def test_package_docstring_names_every_module_and_folder() -> None:
     import streamusage.service
 
     folder = Path(streamusage.service.__file__).parent

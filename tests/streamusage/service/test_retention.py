@@ -10,7 +10,7 @@ from sqlalchemy import Connection, func, select
 
 from streamusage.api.report import SampleRow, SlotRow
 from streamusage.service.retention import DAY_MS, Retention, discard_old
-from streamusage.service.store.ledger_schema import hours
+from streamusage.service.store.schema import hours
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
 
@@ -28,7 +28,7 @@ async def discard(estate: Estate, **days: int) -> int:
     return await discard_old(estate.running.service, Retention(**days), estate.clock.now)
 
 
-async def test_a_record_is_discarded_a_week_after_its_last_change_and_stays_so(estate: Estate) -> None:
+async def test_record_is_discarded_a_week_after_its_last_change(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
     sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
@@ -55,7 +55,7 @@ async def test_a_record_is_discarded_a_week_after_its_last_change_and_stays_so(e
     assert await discard(estate) == 0
 
 
-async def test_daily_statistics_are_kept_for_longer_and_then_a_day_goes_whole(estate: Estate) -> None:
+async def test_daily_statistics_are_kept_longer_and_discarded_by_whole_days(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
     await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_out=7, connections={"rtmp": 1}))
@@ -76,7 +76,7 @@ async def test_daily_statistics_are_kept_for_longer_and_then_a_day_goes_whole(es
     )
 
 
-async def test_what_is_summed_up_goes_in_many_small_writes(estate: Estate) -> None:
+async def test_hours_are_discarded_in_many_small_writes(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 3 * DAY_MS
     await agent.sync_up(*(SlotRow(slot=NOW + hour * 3_600_000, revision=0, bytes_out=7) for hour in range(70)))
@@ -104,7 +104,7 @@ async def test_what_is_summed_up_goes_in_many_small_writes(estate: Estate) -> No
     assert (sum(gone), max(gone)) == (70, 6)
 
 
-async def test_what_is_discarded_of_a_trend_is_not_known_which_is_no_zero(estate: Estate) -> None:
+async def test_discarded_samples_are_unknown_not_zero(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     for turn in range(2):
         slot = estate.clock.now
@@ -126,7 +126,7 @@ async def test_what_is_discarded_of_a_trend_is_not_known_which_is_no_zero(estate
 
 
 @pytest.mark.parametrize("late", [False, True])
-async def test_a_cursor_that_missed_forgotten_deletes_starts_over(estate: Estate, late: bool) -> None:
+async def test_cursor_that_missed_forgotten_deletes_resets(estate: Estate, late: bool) -> None:
     await estate.take_in(a_record("a"), a_record("b"))
     before = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
     await estate.usage("DELETE", "/live/a")
@@ -141,7 +141,7 @@ async def test_a_cursor_that_missed_forgotten_deletes_starts_over(estate: Estate
     assert resets == [late, False]
 
 
-async def test_a_list_that_nobody_asked_for_until_its_deletes_were_forgotten_shows_none_of_them(estate: Estate) -> None:
+async def test_cached_record_list_omits_records_deleted_after_tombstones_expired(estate: Estate) -> None:
     await estate.take_in(a_record("a"), a_record("b"))
     assert len(await estate.records()) == 2
     await estate.usage("DELETE", "/live/a")
@@ -151,7 +151,7 @@ async def test_a_list_that_nobody_asked_for_until_its_deletes_were_forgotten_sho
     assert [record["name"] for record in await estate.records()] == ["c"]
 
 
-async def test_a_shorter_retention_is_not_taken_back_by_a_longer_one(estate: Estate) -> None:
+async def test_longer_retention_does_not_undo_a_shorter_one(estate: Estate) -> None:
     """What is discarded stays so: a day that lost minutes is not whole because something older came."""
     agent = ReportingAgent(estate, "edge-1")
     agent.watermark = NOW - 40 * DAY_MS
@@ -164,7 +164,7 @@ async def test_a_shorter_retention_is_not_taken_back_by_a_longer_one(estate: Est
     assert (await estate.ask("GET", asked)).json()["days"] == []
 
 
-async def test_a_deleted_record_that_still_goes_on_is_not_forgotten(estate: Estate) -> None:
+async def test_tombstone_of_a_continuing_publish_is_not_forgotten(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
     await agent.sync_up(a_session("e"))
@@ -175,7 +175,7 @@ async def test_a_deleted_record_that_still_goes_on_is_not_forgotten(estate: Esta
     assert await estate.records() == []
 
 
-async def test_a_session_keeps_its_parts_where_only_another_of_its_stream_is_buried(estate: Estate) -> None:
+async def test_session_keeps_its_parts_if_another_of_its_stream_is_deleted(estate: Estate) -> None:
     """It ended long ago as well, but was told of today."""
     one, other = ReportingAgent(estate, "edge-1"), ReportingAgent(estate, "origin-1")
     estate.clock.now += 10_000
@@ -189,7 +189,7 @@ async def test_a_session_keeps_its_parts_where_only_another_of_its_stream_is_bur
     assert [record["totalSubscribers"] for record in await estate.records()] == [5 + 7]
 
 
-async def test_a_deleted_record_that_went_on_in_a_life_that_is_over_is_forgotten(estate: Estate) -> None:
+async def test_tombstone_of_a_publish_of_an_ended_life_is_forgotten(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
     await agent.sync_up(a_session("e"))
@@ -203,7 +203,7 @@ async def test_a_deleted_record_that_went_on_in_a_life_that_is_over_is_forgotten
     assert (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"]
 
 
-async def test_a_record_that_is_written_while_retention_looks_is_not_discarded(estate: Estate) -> None:
+async def test_record_written_during_retention_is_not_discarded(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
     await agent.sync_up(a_session("e", live=False))
@@ -225,7 +225,7 @@ async def test_a_record_that_is_written_while_retention_looks_is_not_discarded(e
     assert [record["totalSubscribers"] for record in await estate.records()] == [9]
 
 
-async def test_the_service_discards_by_itself(tmp_path: Path, store_url: str) -> None:
+async def test_service_runs_retention_periodically(tmp_path: Path, store_url: str) -> None:
     async with an_estate(tmp_path, store_url=store_url) as estate:
         await estate.take_in(a_record())
         estate.clock.now += 7 * DAY_MS + 1

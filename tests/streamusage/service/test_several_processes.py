@@ -375,7 +375,7 @@ async def test_mixed_load_with_kills_conserves_every_unit(
 
 
 @pytest.mark.postgresql
-async def test_a_process_that_hangs_in_mid_write_holds_nobody_up_for_long(tmp_path: Path, postgresql: Cluster) -> None:
+async def test_process_that_hangs_in_a_write_blocks_others_only_briefly(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as store_url:
         hung = open_store(store_url, A_DAY_AGO)
         connection = hung.writing()

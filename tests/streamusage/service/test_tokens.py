@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.service.tokens import Identity, TokensError, own_tokens, read_tokens
+from streamusage.service.tokens import Identity, TokensError, load_or_create_admin_token, read_tokens
 
 SECRET = "s3cret-never-shown"
 
@@ -44,7 +44,7 @@ def test_tokens_come_from_values_the_environment_and_digests(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "parts"),
     [
         ("", ["token"]),
         ("[token]\nvalue = 'X'", ["token"]),
@@ -57,23 +57,23 @@ def test_tokens_come_from_values_the_environment_and_digests(tmp_path: Path) -> 
         ("[[token]]\nvalue_env = 'UNSET'\nrole = 'admin'", ["token 1", "value_env", "UNSET"]),
         ("[[token]]\nsha256 = 'X'\nrole = 'admin'", ["entry 1", "sha256"]),
         ("[[token]]\nvalue = 'A'\nrole = 'admin'\n[[token]]\nvalue = ''\nrole = 'admin'", ["entry 2", "value"]),
-        ("[[token]]\nvalue = 'X'\nrole = 'admin'\n[[token]]\nvalue = 'X'\nrole = 'viewer'", ["token 2", "twice"]),
+        ("[[token]]\nvalue = 'X'\nrole = 'admin'\n[[token]]\nvalue = 'X'\nrole = 'viewer'", ["token 2", "duplicate"]),
         ("[[token]]\nvalue = 'X'\nrole = 'admin'\nrank = 1", ["entry 1", "rank"]),
         ("[[token]]\nvalue = X", ["line 2"]),
         ("[[token]]\nvalue = ['X']\nrole = 'admin'", ["entry 1", "value"]),
     ],
 )
-def test_an_error_names_file_entry_and_key_and_never_the_token(tmp_path: Path, text: str, told: list[str]) -> None:
+def test_error_names_file_entry_and_key_and_never_the_token(tmp_path: Path, text: str, parts: list[str]) -> None:
     path = written(tmp_path, text.replace("X", SECRET))
     with pytest.raises(TokensError) as raised:
         read_tokens(path, {})
-    assert all(part in str(raised.value) for part in [str(path), *told]), str(raised.value)
+    assert all(part in str(raised.value) for part in [str(path), *parts]), str(raised.value)
     assert SECRET not in str(raised.value)
     assert raised.value.__cause__ is None
     assert raised.value.__context__ is None or raised.value.__suppress_context__
 
 
-def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+def test_unreadable_tokens_file_reports_the_cause(tmp_path: Path) -> None:
     with pytest.raises(TokensError, match="No such file"):
         read_tokens(tmp_path / "none.toml", {})
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe")
@@ -81,17 +81,17 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
         read_tokens(tmp_path / "binary.toml", {})
 
 
-def test_the_own_token_is_made_once_and_is_the_owners_alone(tmp_path: Path) -> None:
+def test_admin_token_is_created_once_and_readable_by_the_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "admin-token"
-    tokens, made = own_tokens(path)
+    tokens, made = load_or_create_admin_token(path)
     assert made
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     token = path.read_text().strip()
     assert len(token) >= 32
     assert tokens.identify(token) == Identity("admin", "admin")
-    again, made = own_tokens(path)
+    again, made = load_or_create_admin_token(path)
     assert not made
     assert again.identify(token) is not None
     path.write_text("")
     with pytest.raises(TokensError, match="empty"):
-        own_tokens(path)
+        load_or_create_admin_token(path)

@@ -15,9 +15,9 @@ from sqlalchemy import Connection
 
 from streamusage.api.report import Report, Role, SampleRow, SessionRow, SlotRow
 from streamusage.client.usage_client import UsageClient
-from streamusage.service.accounting.closing import advance, is_due
+from streamusage.service.accounting.closing import advance_accounting, is_accounting_due
 from streamusage.service.http.context import Service
-from streamusage.service.ingest.reports import mark_standings, standing_changes
+from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
 from streamusage.service.server import EDGE_TIMEOUT_MS, run_service
 from streamusage.service.store.store import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
@@ -129,9 +129,9 @@ async def _chores_done(service: Service) -> None:
     now_ms = service.clock.now_ms()
 
     def look(connection: Connection) -> None:
-        mark_standings(connection, standing_changes(connection, now_ms, EDGE_TIMEOUT_MS), now_ms)
-        while is_due(connection, service.account_zones, now_ms, service.close_settle_ms):
-            advance(connection, service.account_zones, now_ms, service.close_settle_ms)
+        apply_condition_changes(connection, find_condition_changes(connection, now_ms, EDGE_TIMEOUT_MS), now_ms)
+        while is_accounting_due(connection, service.account_zones, now_ms, service.close_settle_ms):
+            advance_accounting(connection, service.account_zones, now_ms, service.close_settle_ms)
 
     await service.write(look)
 

@@ -1,7 +1,7 @@
-"""Retention as a process of its own, which a test can kill at any point.
+"""Runs retention as a separate process that a test can kill at any point.
 
 `python -m tests.support.service.discarding STORE MS` repeatedly discards the records that were last written more than
-MS milliseconds ago and prints how many each time.
+MS milliseconds ago and prints their number each time.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from streamusage.service.store.store import Store, open_store
 Result = TypeVar("Result")
 
 
-class Keeper:
-    """Reads and writes of a store without a service."""
+class PlainStoreAccess:
+    """Read and write access to a store without a service."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -36,9 +36,9 @@ class Keeper:
 async def main(store_url: str, older_than_ms: int) -> None:
     retention = Retention()
     ahead_ms = retention.usage_stats_discard_threshold_days * DAY_MS - older_than_ms
-    keeper = Keeper(open_store(store_url, time.time_ns() // 1_000_000))
+    access = PlainStoreAccess(open_store(store_url, time.time_ns() // 1_000_000))
     while True:
-        discarded = await discard_old(keeper, retention, time.time_ns() // 1_000_000 + ahead_ms)
+        discarded = await discard_old(access, retention, time.time_ns() // 1_000_000 + ahead_ms)
         print(discarded, flush=True)
         await asyncio.sleep(0.1)
 

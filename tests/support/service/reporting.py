@@ -1,4 +1,4 @@
-"""Builds what an agent would send, on a test's own clock, and sends it over HTTP."""
+"""Builds an agent's reports, on the test's own clock, and sends them over HTTP."""
 
 import httpx
 import msgspec
@@ -22,7 +22,7 @@ Rows = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
 
 
 class ReportingAgent:
-    """Gives rows their revisions and keeps what the service acknowledged, as a journal does."""
+    """Numbers rows with revisions and stores the acknowledged revision, as a journal does."""
 
     def __init__(self, estate: Estate, server: str = "edge-1", role: Role = "standalone", life: str = "j1.1") -> None:
         self.estate = estate
@@ -52,7 +52,7 @@ class ReportingAgent:
         return issued  # type: ignore[no-any-return]
 
     def report(self, *rows: Rows, upto_ms: int | None = None, state: str = "counted", reason: str = "") -> Report:
-        """A report of these rows, which covers the time up to `upto_ms` (the estate's now)."""
+        """Return a report of these rows that covers the time up to `upto_ms` (by default the estate's now)."""
         upto_ms = self.estate.clock.now if upto_ms is None else upto_ms
         span = SpanRow(from_ms=self.watermark, to_ms=upto_ms, revision=0, state=state, reason=reason)  # type: ignore[arg-type]
         numbered = []

@@ -20,26 +20,26 @@ def main(host: str, port: int, count: int, source: str) -> None:
     for client in clients:
         client.setblocking(False)
         watched.register(client, selectors.EVENT_READ)
-    told = 0
+    refused_count = 0
     began = time.monotonic()
     for number, byte in enumerate(SLOWLY):
         for key in list(watched.get_map().values()):
-            with suppress(OSError):  # it is hung up on: what it was told is read below
+            with suppress(OSError):  # the service closed it: its answer is read below
                 key.fileobj.send(bytes([byte]))  # type: ignore[union-attr]
-        # Heard to the end, however late it is: a byte to one who hung up would cost what it said before.
+        # Read every answer first, however late: sending to a closed connection would discard its answer.
         while answered := watched.select(max(0.0, began + number + 1 - time.monotonic())):
             for key, _ in answered:
                 client = key.fileobj
                 assert isinstance(client, socket.socket)
                 with suppress(ConnectionResetError):
-                    told += b" 408 " in client.recv(4096)
+                    refused_count += b" 408 " in client.recv(4096)
                 watched.unregister(client)
                 client.close()
             if not watched.get_map():
                 break
         if not watched.get_map() or time.monotonic() > began + GIVEN_UP_AFTER_SECONDS:
             break
-    print(told, flush=True)
+    print(refused_count, flush=True)
 
 
 if __name__ == "__main__":

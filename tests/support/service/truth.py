@@ -19,7 +19,7 @@ from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.core.clock import SteadyClock
 from streamusage.core.coverage import Interval
 from streamusage.core.days import zone
-from streamusage.service.accounting.closing import is_due
+from streamusage.service.accounting.closing import is_accounting_due
 from streamusage.service.server import RunningService, run_service
 from streamusage.service.store.store import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
@@ -226,7 +226,9 @@ class Estate:
         service = self.running.service
         zones, settle_ms = service.account_zones, service.close_settle_ms
         for _ in range(1_000):
-            if not await service.read(lambda connection: is_due(connection, zones, self.clock.now, settle_ms)):
+            if not await service.read(
+                lambda connection: is_accounting_due(connection, zones, self.clock.now, settle_ms)
+            ):
                 return
             await asyncio.sleep(0.05)
         raise TimeoutError("days that are due stay open")

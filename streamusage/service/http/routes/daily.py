@@ -1,4 +1,4 @@
-"""Accounting days under `/api/v1`: daily statistics, their sums, closing a day, and the ledger of what came later."""
+"""Accounting days under `/api/v1`: daily statistics, their sums, closing a day, and adjustments of closed days."""
 
 from datetime import date
 from typing import Any, NamedTuple
@@ -11,22 +11,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.core.days import UnknownZoneError, zone
-from streamusage.service.accounting.closing import close_by_hand
-from streamusage.service.accounting.ledger import adjustments_answer, closed_upto
+from streamusage.service.accounting.closing import close_day_by_operator
+from streamusage.service.accounting.ledger import closed_until, list_adjustments
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Service
-from streamusage.service.http.errors import ApiError, json_response
-from streamusage.service.http.requests import Query, decoded
-from streamusage.service.http.responses import answer
-from streamusage.service.queries.daily import daily_answer
-from streamusage.service.queries.daily_sums import BY, GROUPS, sums_answer
-from streamusage.service.store.audit import note
+from streamusage.service.http.errors import ApiError
+from streamusage.service.http.requests import Query, decode_body
+from streamusage.service.http.responses import compressed_json, json_response
+from streamusage.service.queries.daily import list_daily_statistics
+from streamusage.service.queries.daily_sums import BY, GROUPS, list_daily_sums
+from streamusage.service.store.audit import record_audit
 
-MOST_DAYS = 366
+MAX_DAYS = 366
 
 
 class CloseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which day is to be closed, and for which server; for all of them where none is named."""
+    """The day to close, and the server; every server if none is named."""
 
     day: str
     tz: str = "UTC"
@@ -41,22 +41,22 @@ class _Days(NamedTuple):
 
 
 def daily_routes(service: Service) -> APIRouter:
-    """The routes of accounting days."""
+    """Return the routes of accounting days."""
     router = APIRouter(tags=["extension"])
     zones = [tz.key for tz in service.account_zones]
 
     @router.get("/api/v1/daily", summary="Daily statistics by server", **openapi.DAILY)
     async def daily(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         first, last, tz, server = _days(query)
         now_ms = service.clock.now_ms()
 
         def read(connection: Connection) -> dict[str, Any]:
-            found = daily_answer(connection, first, last, tz, now_ms, server, zones, service.close_settle_ms)
-            return {"closed_to": closed_upto(connection, tz) if tz.key in zones else None, "days": found}
+            found = list_daily_statistics(connection, first, last, tz, now_ms, server, zones, service.close_settle_ms)
+            return {"closed_to": closed_until(connection, tz) if tz.key in zones else None, "days": found}
 
-        return await answer(request, {"now": now_ms, "account_zones": zones} | await service.read(read))
+        return await compressed_json(request, {"now": now_ms, "account_zones": zones} | await service.read(read))
 
     @router.get(
         "/api/v1/daily/sums",
@@ -65,49 +65,56 @@ def daily_routes(service: Service) -> APIRouter:
     )
     async def sums(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         first, last, tz, server = _days(query)
         by, group = _choice(query, "by", BY), _choice(query, "group", GROUPS)
         now_ms = service.clock.now_ms()
         found = await service.read(
-            lambda connection: sums_answer(
+            lambda connection: list_daily_sums(
                 connection, first, last, tz, now_ms, server, zones, by, group, service.close_settle_ms
             )
         )
-        return await answer(request, {"now": now_ms, "account_zones": zones, "sums": found})
+        return await compressed_json(request, {"now": now_ms, "account_zones": zones, "sums": found})
 
-    @router.get("/api/v1/adjustments", summary="What came to closed days later", **openapi.ADJUSTMENTS)
+    @router.get("/api/v1/adjustments", summary="Adjustments of closed days", **openapi.ADJUSTMENTS)
     async def adjustments(request: Request) -> Response:
         query = Query(request)
-        service.reader(request, query)
+        service.require_reader(request, query)
         first, last, tz, server = _days(query)
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: adjustments_answer(connection, tz, first, last, server))
-        return await answer(request, {"now": now_ms, "adjustments": found})
+        found = await service.read(lambda connection: list_adjustments(connection, tz, first, last, server))
+        return await compressed_json(request, {"now": now_ms, "adjustments": found})
 
-    @router.post("/api/v1/days/close", summary="Close a day with what is there", **openapi.CLOSE_DAY)
+    @router.post("/api/v1/days/close", summary="Close a day with the figures that are stored", **openapi.CLOSE_DAY)
     async def close(request: Request) -> Response:
-        who = service.admin(request, Query(request))
-        async with service.bodies.read(request) as body:
+        identity = service.require_admin(request, Query(request))
+        async with service.bodies.read_body(request) as body:
             try:
-                asked = await decoded(body, CloseRequest)
+                close_request = await decode_body(body, CloseRequest)
             except msgspec.ValidationError as error:
-                raise ApiError(422, f"this does not say which day to close: {error}; nothing was closed") from None
-        day, tz = _parsed_day("day", asked.day), _zone(asked.tz)
+                raise ApiError(422, f"not a request to close a day: {error}; nothing was closed") from None
+        day, tz = _parsed_day("day", close_request.day), _zone(close_request.tz)
         now_ms = service.clock.now_ms()
 
         def closed(connection: Connection) -> dict[str, Any]:
-            done = close_by_hand(
-                connection, service.account_zones, tz, day, asked.server, who.name, service.close_grace_ms, now_ms
+            done = close_day_by_operator(
+                connection,
+                service.account_zones,
+                tz,
+                day,
+                close_request.server,
+                identity.name,
+                service.close_grace_ms,
+                now_ms,
             )
             if done["closed"]:
-                note(
+                record_audit(
                     connection,
-                    who.name,
+                    identity.name,
                     f"close day {done['day']} {done['tz']}",
                     now_ms,
                     records=len(done["closed"]),
-                    server=asked.server or "",
+                    server=close_request.server or "",
                 )
             return done
 
@@ -117,12 +124,12 @@ def daily_routes(service: Service) -> APIRouter:
 
 
 def _days(query: Query) -> _Days:
-    first = _parsed_day("from", query.needed_text("from"))
-    last = _parsed_day("to", query.needed_text("to"))
+    first = _parsed_day("from", query.require_text("from"))
+    last = _parsed_day("to", query.require_text("to"))
     if last < first:
         raise ApiError(400, "to must not be before from")
-    if (last - first).days >= MOST_DAYS:
-        raise ApiError(400, f"at most {MOST_DAYS} days can be asked for at once")
+    if (last - first).days >= MAX_DAYS:
+        raise ApiError(400, f"a query covers at most {MAX_DAYS} days")
     return _Days(first, last, _zone(query.text("tz") or "UTC"), query.text("server"))
 
 

@@ -1,9 +1,9 @@
 """PostgreSQL as a store, for any number of processes at once.
 
-Every write holds the lock on the row that numbers changes, from its start to its commit. So a session's figures are
-never added up from two servers' reports at once without each other, a report is judged against what is committed, and
-a change that is committed later has a higher number: a cursor skips nothing. A process that hangs in mid-write is
-thrown out by the server, and its write undone.
+Every write holds the lock of the row that numbers changes, from its start to its commit. Therefore the figures of a
+session are never summed from two servers' reports concurrently, a report is judged against committed data, and a
+change that is committed later has a higher number: a cursor skips nothing. The server disconnects a process that
+hangs in the middle of a write, and rolls the write back.
 """
 
 from collections.abc import Iterator
@@ -16,18 +16,18 @@ from sqlalchemy.engine import URL
 READ_CONNECTIONS = 8
 CONNECT_SECONDS = 10
 HUNG_MS = 10_000
-"""How long a process may hold the lock without a word to the server."""
+"""How long a process may hold the lock without activity."""
 STATEMENT_MS = 120_000
 LOCK_MS = 30_000
 
 _MAKING_TABLES = 0x73747265616D746F
-"""The advisory lock of those who make tables: there is no row to lock yet."""
+"""The advisory lock of migrations: before the first one there is no row to lock."""
 _NUMBERS_CHANGES = "SELECT value FROM counters WHERE name = 'change' FOR UPDATE"
 _MAKES = "making_tables"
 
 
 def writer(url: URL) -> Engine:
-    """One connection, whose every transaction holds the lock on writes from its start."""
+    """Return an engine with one connection, whose every transaction holds the write lock from its start."""
     engine = _engine(url, 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
 
     @event.listens_for(engine, "begin")
@@ -39,12 +39,13 @@ def writer(url: URL) -> Engine:
 
 
 def readers(url: URL) -> Engine:
+    """Return an engine of read-only connections."""
     return _engine(url, READ_CONNECTIONS, "REPEATABLE READ", {"default_transaction_read_only": "on"})
 
 
 @contextmanager
-def alone(writing: Engine) -> Iterator[Connection]:
-    """A transaction for the making of tables, alone among all processes."""
+def migration_transaction(writing: Engine) -> Iterator[Connection]:
+    """A transaction for migrations, exclusive among all processes."""
     with writing.connect().execution_options(**{_MAKES: True}) as connection, connection.begin():
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING_TABLES})
         if connection.execute(text("SELECT to_regclass('counters')")).scalar() is not None:

@@ -1,6 +1,6 @@
-"""SQLite as a store: WAL mode with full sync, so what is committed survives a power cut.
+"""SQLite as a store: WAL mode with full sync, so committed data survives a power cut.
 
-The SQLite is pysqlite3's: the standard library's may be one of the versions whose WAL reset can corrupt a database.
+The SQLite library is pysqlite3's: the standard library's may be a version whose WAL reset can corrupt a database.
 """
 
 from contextlib import AbstractContextManager
@@ -15,16 +15,17 @@ READ_CONNECTIONS = 4
 
 
 def writer(url: URL) -> Engine:
-    """One connection, whose every transaction holds the lock that writes need from its start."""
+    """Return an engine with one connection, whose every transaction holds the write lock from its start."""
     return _engine(url, "BEGIN IMMEDIATE", 1, writes=True)
 
 
 def readers(url: URL) -> Engine:
+    """Return an engine of read-only connections."""
     return _engine(url, "BEGIN", READ_CONNECTIONS, writes=False)
 
 
-def alone(writing: Engine) -> AbstractContextManager[Connection]:
-    """A transaction for the making of tables."""
+def migration_transaction(writing: Engine) -> AbstractContextManager[Connection]:
+    """A transaction for migrations."""
     return writing.begin()
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from streamusage.api.report import SlotRow
 from streamusage.core.days import zone
-from streamusage.service.accounting.closing import is_due
+from streamusage.service.accounting.closing import is_accounting_due
 from streamusage.service.retention import Retention, discard_old
 from streamusage.service.server import run_service
 from streamusage.service.store.store import sqlite_url
@@ -53,7 +53,7 @@ async def settle(estate: Estate) -> None:
     service = estate.running.service
     zones, now_ms, settle_ms = service.account_zones, estate.clock.now, service.close_settle_ms
     for _ in range(6_000):
-        if not await service.read(lambda connection: is_due(connection, zones, now_ms, settle_ms)):
+        if not await service.read(lambda connection: is_accounting_due(connection, zones, now_ms, settle_ms)):
             return
         await asyncio.sleep(0.01)
     raise TimeoutError("days that are due stay open")
@@ -69,7 +69,7 @@ async def close(estate: Estate, day: str, token: str = "admin-token", **more: st
     return await estate.ask("POST", "/api/v1/days/close", token=token, json={"day": day, **more})
 
 
-async def test_a_day_closes_once_every_server_is_past_its_end(tmp_path: Path) -> None:
+async def test_day_closes_once_every_server_is_past_its_end(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
         one, other = an_agent(estate), an_agent(estate, "origin-1")
         await one.sync_up()
@@ -90,10 +90,10 @@ async def test_a_day_closes_once_every_server_is_past_its_end(tmp_path: Path) ->
         assert told["edge-1"]["bytes_out"] == 5
 
 
-async def test_a_day_that_takes_several_steps_to_close_is_closed_for_everyone_with_their_figures(
+async def test_day_closed_in_several_steps_has_every_servers_figures(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streamusage.service.accounting.closing.SERVERS_AT_A_TIME", 1)
+    monkeypatch.setattr("streamusage.service.accounting.closing.SERVERS_PER_BATCH", 1)
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
         one, other = an_agent(estate), an_agent(estate, "origin-1")
         estate.clock.now = utc(2026, 11, 20, 23)
@@ -109,7 +109,7 @@ async def test_a_day_that_takes_several_steps_to_close_is_closed_for_everyone_wi
         }
 
 
-async def test_a_day_settles_before_it_closes_so_that_a_line_seconds_after_midnight_is_in_it(tmp_path: Path) -> None:
+async def test_day_settles_before_it_closes_and_includes_lines_written_after_midnight(tmp_path: Path) -> None:
     midnight = utc(2026, 11, 21)
     async with estate_at(tmp_path, midnight - 12 * HOUR, settle_ms=2 * MINUTE) as estate:
         one, other = an_agent(estate), an_agent(estate, "origin-1")
@@ -131,7 +131,7 @@ async def test_a_day_settles_before_it_closes_so_that_a_line_seconds_after_midni
         assert (told["edge-1"]["bytes_out"], told["edge-1"]["adjustment"]) == (7, None)
 
 
-async def test_a_closed_figure_never_changes_and_what_comes_later_is_entered(tmp_path: Path) -> None:
+async def test_closed_figure_never_changes_and_later_figures_are_adjustments(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
         agent = an_agent(estate)
         slot = utc(2026, 11, 20, 18)
@@ -162,7 +162,7 @@ async def test_a_closed_figure_never_changes_and_what_comes_later_is_entered(tmp
         assert again["adjustment"]["entries"] == 2, "a report that changes nothing of the day makes no entry"
 
 
-async def test_a_correction_of_one_summed_hour_leaves_the_others_as_they_are(tmp_path: Path) -> None:
+async def test_correction_of_one_summed_hour_leaves_the_others_unchanged(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 10)) as estate:
         agent = an_agent(estate)
         counted = {11: 1, 12: 20, 13: 300, 15: 4_000}
@@ -175,7 +175,7 @@ async def test_a_correction_of_one_summed_hour_leaves_the_others_as_they_are(tmp
         assert (await days(estate, "2026-11-20"))["edge-1"]["bytes_out"] == 4_351
 
 
-async def test_a_day_closed_by_hand_keeps_what_was_missing_then(tmp_path: Path) -> None:
+async def test_day_closed_by_an_operator_keeps_its_missing_time(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
         gone, there = an_agent(estate), an_agent(estate, "origin-1")
         await there.sync_up()
@@ -185,7 +185,7 @@ async def test_a_day_closed_by_hand_keeps_what_was_missing_then(tmp_path: Path) 
         await there.sync_up()
         early = await close(estate, "2026-11-20")
         assert (early.status_code, early.json()["errorMessage"]) == (
-            409, "2026-11-20 of UTC can be closed by hand in 1 min at the earliest; it stays open",
+            409, "2026-11-20 of UTC stays open: an operator can close it in 1 min at the earliest",
         )  # fmt: skip
         estate.clock.now += MINUTE
         done = await close(estate, "2026-11-20", server="edge-1")
@@ -210,7 +210,7 @@ async def test_a_day_closed_by_hand_keeps_what_was_missing_then(tmp_path: Path) 
         assert told["edge-1"]["adjustment"]["figures"]["coverage"]["missing_ms"] == 0
 
 
-async def test_a_server_first_heard_of_later_is_nothing_but_an_adjustment(tmp_path: Path) -> None:
+async def test_server_discovered_later_is_only_an_adjustment(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 19, 12)) as estate:
         known, late = an_agent(estate), an_agent(estate, "origin-1")
         estate.clock.now = utc(2026, 11, 21, 2)
@@ -224,7 +224,7 @@ async def test_a_server_first_heard_of_later_is_nothing_but_an_adjustment(tmp_pa
         assert (await days(estate, "2026-11-20"))["edge-1"]["state"] == "final"
 
 
-async def test_a_server_removed_in_order_and_then_by_force_was_out_of_service_from_the_first_on(tmp_path: Path) -> None:
+async def test_server_removed_in_order_and_then_by_force_was_out_of_service_from_the_first_on(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 19, 12)) as estate:
         gone, there = an_agent(estate), an_agent(estate, "origin-1")
         estate.clock.now = utc(2026, 11, 20, 2)
@@ -244,7 +244,7 @@ async def test_a_server_removed_in_order_and_then_by_force_was_out_of_service_fr
         assert (told["removed"], told["removed_at"]) == (None, None)
 
 
-async def test_a_server_removed_at_midnight_is_not_expected_in_the_day_that_begins(tmp_path: Path) -> None:
+async def test_server_removed_at_midnight_is_not_expected_in_the_day_that_begins(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
         gone, there = an_agent(estate), an_agent(estate, "origin-1")
         estate.clock.now = utc(2026, 11, 21)
@@ -256,7 +256,7 @@ async def test_a_server_removed_at_midnight_is_not_expected_in_the_day_that_begi
         assert set(await days(estate, "2026-11-21")) == {"origin-1"}
 
 
-async def test_a_server_that_says_it_began_in_the_year_287396_holds_nobody_up(
+async def test_server_with_a_start_in_the_year_287396_blocks_no_closing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
@@ -281,7 +281,7 @@ async def test_other_zones_are_final_only_while_nothing_is_owed_and_cannot_be_cl
         assert (await days(estate, "2026-11-20", "Asia/Kolkata"))["edge-1"]["closed"] is not None
         refused = await close(estate, "2026-11-20", tz="Europe/Berlin")
         assert refused.status_code == 409
-        assert "no account zone of this service (UTC, Asia/Kolkata)" in refused.json()["errorMessage"]
+        assert "not an account zone of this service (UTC, Asia/Kolkata)" in refused.json()["errorMessage"]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +304,7 @@ async def test_days_of_23_and_25_hours(tmp_path: Path, day: str, begins: tuple[i
         assert told["percentile_95"]["samples"] == hours * 12
 
 
-async def test_closing_is_for_admins_and_is_audited(tmp_path: Path) -> None:
+async def test_closing_needs_an_admin_and_is_audited(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
         agent = an_agent(estate)
         await agent.sync_up()
@@ -322,7 +322,7 @@ async def test_closing_is_for_admins_and_is_audited(tmp_path: Path) -> None:
         assert [(row.who, row.operation, row.records) for row in rows] == [("boss", "close day 2026-11-20 UTC", 1)]
 
 
-async def test_a_service_that_starts_again_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_restarted_service_continues_closing(tmp_path: Path) -> None:
     now = utc(2026, 11, 20, 12)
     async with estate_at(tmp_path, now) as estate:
         agent = an_agent(estate)

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.core.days import day_interval, zone
-from streamusage.service.store.ledger_schema import adjustments, closed_days
+from streamusage.service.store.schema import adjustments, closed_days
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.test_several_processes import AUTHORIZED, SERVERS, Node, kill_now_and_then, nodes_on
 from tests.support.postgresql import Cluster
@@ -103,7 +103,7 @@ class Reporter:
 
 
 @pytest.mark.postgresql
-async def test_no_day_is_closed_twice_and_nothing_that_comes_later_is_lost(tmp_path: Path, postgresql: Cluster) -> None:
+async def test_no_day_is_closed_twice_and_no_later_figure_is_lost(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as store_url:
         zones = [word for name in ZONES for word in ("--account-zone", name)]
         async with nodes_on(tmp_path, store_url, 3, *zones) as nodes, httpx.AsyncClient(timeout=20) as http:

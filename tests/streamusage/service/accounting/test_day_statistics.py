@@ -165,7 +165,7 @@ def _held(spans: list[tuple[int, int, str]], held: tuple[str, int, int] | None) 
     return [*told, (from_ms, to_ms, "held"), *((to_ms, end, "missing") for _, end, _ in spans[-1:] if end > to_ms)]
 
 
-async def test_a_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Program) -> None:
+async def test_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Program) -> None:
     async with (
         scripted_estate(tmp_path, (EDGE_1, EDGE_2, EDGE_3), at(24, 16)) as estate,
         UsageClient(estate.running.url, "admin-token", clock=estate.clock) as client,

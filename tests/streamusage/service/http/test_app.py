@@ -26,7 +26,7 @@ from tests.support.service.reporting import ReportingAgent, a_session
 LIST = f"{USAGE}?accessToken=admin-token"
 
 
-async def test_the_list_has_an_etag_that_lasts_until_something_changes(estate: Estate) -> None:
+async def test_etag_of_the_list_changes_only_with_the_records(estate: Estate) -> None:
     await estate.take_in(a_record())
     first = await estate.http.get(LIST)
     again = await estate.http.get(LIST, headers={"If-None-Match": f'"other", {first.headers["etag"]}'})
@@ -38,7 +38,7 @@ async def test_the_list_has_an_etag_that_lasts_until_something_changes(estate: E
     assert refused.status_code == 400
 
 
-async def test_the_list_shows_every_change_whatever_changed(estate: Estate) -> None:
+async def test_list_shows_every_kind_of_change(estate: Estate) -> None:
     """The list that is kept up against the records of each stream, which are read."""
     chance = random.Random(7)
     there: dict[str, dict[str, object]] = {}
@@ -67,7 +67,9 @@ async def test_the_list_shows_every_change_whatever_changed(estate: Estate) -> N
         ("", None),
     ],
 )
-async def test_answers_are_packed_where_the_client_asks(estate: Estate, accepted: str, packed: str | None) -> None:
+async def test_answers_are_compressed_if_the_client_accepts_it(
+    estate: Estate, accepted: str, packed: str | None
+) -> None:
     await estate.take_in(*(a_record(f"s{number}") for number in range(50)))
     estate.clock.now += 60_000
     await ReportingAgent(estate, "edge-1").sync_up(
@@ -84,7 +86,7 @@ async def test_answers_are_packed_where_the_client_asks(estate: Estate, accepted
         assert b"s49" in body
 
 
-async def test_metrics_tell_rate_errors_duration_and_what_is_open(estate: Estate) -> None:
+async def test_metrics_include_rate_errors_duration_and_open_requests(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
     await agent.sync_up(a_session())
@@ -110,7 +112,7 @@ async def test_metrics_tell_rate_errors_duration_and_what_is_open(estate: Estate
             await asyncio.sleep(0.05)
 
 
-async def test_it_is_ready_while_its_store_takes_writes(tmp_path: Path) -> None:
+async def test_service_is_ready_while_its_store_is_writable(tmp_path: Path) -> None:
     async with an_estate(tmp_path) as estate:
         assert (await estate.http.get("/readyz")).json()["status"] == "ready"
         with estate.running.service.store.writing() as held_up:
@@ -120,7 +122,7 @@ async def test_it_is_ready_while_its_store_takes_writes(tmp_path: Path) -> None:
             await asyncio.sleep(0.1)
             assert (await estate.http.get("/healthz")).status_code == 200
             answer = await asked
-            assert (answer.status_code, "did not take a write" in answer.json()["errorMessage"]) == (503, True)
+            assert (answer.status_code, "did not complete a write" in answer.json()["errorMessage"]) == (503, True)
             transaction.rollback()
 
 
@@ -147,7 +149,7 @@ def _certificate_in(folder: Path) -> Tls:
     return Tls(folder / "cert.pem", folder / "key.pem")
 
 
-async def test_it_speaks_tls(tmp_path: Path, certificate: Tls) -> None:
+async def test_service_answers_over_tls(tmp_path: Path, certificate: Tls) -> None:
     async with an_estate(tmp_path, tls=certificate) as estate:
         assert estate.running.url.startswith("https://")
         trusting = ssl.create_default_context(cafile=certificate.certificate)
@@ -156,14 +158,14 @@ async def test_it_speaks_tls(tmp_path: Path, certificate: Tls) -> None:
             assert len(await estate.records()) == 1
 
 
-def test_a_certificate_that_cannot_be_used_is_told(tmp_path: Path, certificate: Tls) -> None:
+def test_unusable_certificate_is_reported(tmp_path: Path, certificate: Tls) -> None:
     (tmp_path / "rubbish.pem").write_text("no key")
     for tls in (Tls(tmp_path / "none.pem", certificate.key), Tls(certificate.certificate, tmp_path / "rubbish.pem")):
         with pytest.raises(TlsError, match="cannot use the certificate"):
             tls.context()
 
 
-def test_a_sighup_reads_the_tokens_again_and_keeps_them_where_the_file_is_wrong(tmp_path: Path) -> None:
+def test_sighup_reloads_tokens_and_keeps_them_if_the_file_is_invalid(tmp_path: Path) -> None:
     tokens = tmp_path / "tokens.toml"
 
     def status(url: str, token: str) -> int:
@@ -181,12 +183,12 @@ def test_a_sighup_reads_the_tokens_again_and_keeps_them_where_the_file_is_wrong(
         _until(lambda: status(url, ADMIN) == 401)
         tokens.write_text("[[token]]\nvalue = n3w-s3cret")
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "goes on" in "".join(lines))
+        _until(lambda: "stay in use" in "".join(lines))
         assert status(url, "n3w-s3cret") == 200
     assert "s3cret" not in "".join(lines)
 
 
-def test_a_sighup_reads_the_certificate_again_and_keeps_it_where_the_files_are_wrong(tmp_path: Path) -> None:
+def test_sighup_reloads_the_certificate_and_keeps_it_if_the_files_are_invalid(tmp_path: Path) -> None:
     def shown(url: str) -> str:
         host, _, port = url.removeprefix("https://").rpartition(":")
         return ssl.get_server_certificate((host, int(port)), timeout=10)
@@ -198,18 +200,18 @@ def test_a_sighup_reads_the_certificate_again_and_keeps_it_where_the_files_are_w
         assert first == used.certificate.read_text()
         shutil.copy(next_one.certificate, used.certificate)
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "goes on" in "".join(lines))
+        _until(lambda: "stay in use" in "".join(lines))
         assert shown(url) == first, "a certificate without its key"
         shutil.copy(next_one.key, used.key)
         process.send_signal(signal.SIGHUP)
         _until(lambda: shown(url) == next_one.certificate.read_text())
         used.key.write_text("rubbish")
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "".join(lines).count("goes on") == 2)
+        _until(lambda: "".join(lines).count("stay in use") == 2)
         assert shown(url) == next_one.certificate.read_text()
 
 
-async def test_the_dashboard_asks_for_metrics_that_there_are(estate: Estate) -> None:
+async def test_dashboard_queries_existing_metrics(estate: Estate) -> None:
     dashboard = json.loads((REPOSITORY / "docs" / "grafana.json").read_text())
     await ReportingAgent(estate, "edge-1").sync_up(a_session())
     text = (await estate.ask("GET", "/metrics", "viewer-token")).text

@@ -45,13 +45,13 @@ def failure(body: bytes) -> str:
 
 
 @pytest.mark.parametrize("header", [b"X-Long: " + b"x" * 9_000, b"\r\n".join(b"X-%d: y" % n for n in range(2_000))])
-async def test_a_head_that_is_too_large_is_431(estate: Estate, header: bytes) -> None:
+async def test_oversized_head_is_431(estate: Estate, header: bytes) -> None:
     status, body = await estate.raw(b"GET /healthz HTTP/1.1\r\nHost: a\r\n" + header)
     assert (status, "head is larger" in failure(body)) == (431, True)
 
 
 @pytest.mark.parametrize("around", [b"0\r\nX-Trailer: ", b"1;extension="])
-async def test_what_stands_around_a_body_has_the_same_limit(estate: Estate, around: bytes) -> None:
+async def test_framing_of_a_chunked_body_has_the_same_limit(estate: Estate, around: bytes) -> None:
     """It would be gathered without end otherwise."""
     reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
     writer.write(b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\n")
@@ -68,7 +68,7 @@ async def test_what_stands_around_a_body_has_the_same_limit(estate: Estate, arou
     [b"", b"GET /heal", b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\nContent-Length: 9\r\n\r\n[",  # noqa: E501
      b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n["],
 )  # fmt: skip
-async def test_a_request_that_does_not_come_is_hung_up_on(hasty: Estate, request_bytes: bytes) -> None:
+async def test_request_that_does_not_arrive_is_closed(hasty: Estate, request_bytes: bytes) -> None:
     reader, writer = await asyncio.open_connection(hasty.running.host, hasty.running.port)
     writer.write(request_bytes)
     answer = await asyncio.wait_for(reader.read(), 30)
@@ -79,13 +79,13 @@ async def test_a_request_that_does_not_come_is_hung_up_on(hasty: Estate, request
 @pytest.mark.parametrize(
     "rubbish", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"BREW / HTTP/1.1\r\n\r\n", b"GET / HTTP/9\r\n\r\n"]
 )
-async def test_what_is_no_http_is_400_in_the_documented_shape(estate: Estate, rubbish: bytes) -> None:
+async def test_invalid_http_is_400_in_the_documented_shape(estate: Estate, rubbish: bytes) -> None:
     status, body = await estate.raw(rubbish)
     assert status in {400, 405}
     failure(body)
 
 
-async def test_a_connection_lives_for_longer_than_a_head_may_take(tmp_path: Path) -> None:
+async def test_connection_may_last_longer_than_the_head_timeout(tmp_path: Path) -> None:
     """That is counted for each request anew."""
     async with an_estate(tmp_path, limits=ConnectionLimits(head_seconds=1.0)) as estate:
         reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
@@ -98,7 +98,7 @@ async def test_a_connection_lives_for_longer_than_a_head_may_take(tmp_path: Path
         writer.close()
 
 
-async def test_a_connection_that_asks_nothing_more_is_closed(tmp_path: Path) -> None:
+async def test_idle_connection_is_closed(tmp_path: Path) -> None:
     async with an_estate(tmp_path, limits=ConnectionLimits(idle_seconds=0.6)) as estate:
         reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
@@ -109,7 +109,7 @@ async def test_a_connection_that_asks_nothing_more_is_closed(tmp_path: Path) -> 
         writer.close()
 
 
-async def test_a_body_above_the_limit_is_413_packed_and_unpacked(tmp_path: Path) -> None:
+async def test_body_above_the_limit_is_413_compressed_or_not(tmp_path: Path) -> None:
     """Under the limits that the service has by itself: this is about size, not about time."""
     async with an_estate(tmp_path) as estate:
         headers = {"Content-Encoding": "gzip"}
@@ -129,7 +129,7 @@ async def test_a_body_above_the_limit_is_413_packed_and_unpacked(tmp_path: Path)
         ).status_code == 415
 
 
-async def test_a_reader_that_stops_reading_is_hung_up_on(hasty: Estate) -> None:
+async def test_client_that_stops_reading_is_disconnected(hasty: Estate) -> None:
     for part in range(4):
         await hasty.take_in(*(a_record(f"s{part}-{n}" + "x" * 1500) for n in range(2_500)))
     reader, writer = await asyncio.open_connection(hasty.running.host, hasty.running.port, limit=1024)
@@ -142,7 +142,7 @@ async def test_a_reader_that_stops_reading_is_hung_up_on(hasty: Estate) -> None:
     writer.close()
 
 
-async def test_many_slow_connections_keep_nobody_out_and_take_little_memory(tmp_path: Path) -> None:
+async def test_many_slow_connections_block_no_other_client_and_use_little_memory(tmp_path: Path) -> None:
     """Each sends a byte a second and no more. They are hung up on after the time that a head may take. They come from
     processes and addresses of their own, so that neither open files nor ports run short before the service does."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)

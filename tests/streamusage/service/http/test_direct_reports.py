@@ -19,7 +19,7 @@ from streamusage.service.http.direct_reports import DirectReports
 from streamusage.service.http.plain_request import PlainRequest
 from streamusage.service.store.schema import counters
 from streamusage.service.store.sql import upsert
-from streamusage.service.store.statements import Prepared
+from streamusage.service.store.statements import PreparedStatement
 from streamusage.service.store.store import open_store, sqlite_url
 from tests.streamusage.service.conftest import Estate
 from tests.support.service.reporting import ReportingAgent, a_session
@@ -46,7 +46,7 @@ async def answers(estate: Estate, sent: bytes, count: int) -> list[tuple[int, di
     return found
 
 
-async def test_reports_in_one_go_are_answered_in_their_order(estate: Estate) -> None:
+async def test_pipelined_reports_are_answered_in_order(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
     estate.clock.now += 10_000
@@ -62,7 +62,7 @@ async def test_reports_in_one_go_are_answered_in_their_order(estate: Estate) -> 
     assert 'streamtop_reports_total{outcome="acknowledged"} 3.0' in metrics
 
 
-async def test_a_packed_report_is_taken_in_as_a_plain_one(estate: Estate) -> None:
+async def test_compressed_report_is_ingested_like_a_plain_one(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
     estate.clock.now += 10_000
@@ -74,20 +74,20 @@ async def test_a_packed_report_is_taken_in_as_a_plain_one(estate: Estate) -> Non
     assert record["totalSubscribers"] == 5
 
 
-async def test_an_agents_own_reports_go_the_short_way_on_one_connection(
+async def test_agent_reports_take_the_fast_path_on_one_connection(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Packed or not, with a sync interval between them."""
     taken: list[bool] = []
     connections: set[object] = set()
-    begin = DirectReports.begin
+    begin = DirectReports.handle
 
     def watched(self: DirectReports, request: PlainRequest) -> bool:
         taken.append(begin(self, request))
         connections.add(request._connection)
         return taken[-1]
 
-    monkeypatch.setattr(DirectReports, "begin", watched)
+    monkeypatch.setattr(DirectReports, "handle", watched)
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
     link = ServiceLink(estate.running.url, "edge-1", lambda: "edge-1-token")
@@ -104,7 +104,7 @@ async def test_an_agents_own_reports_go_the_short_way_on_one_connection(
     assert (taken, len(connections)) == ([True, True], 1)
 
 
-async def test_a_report_may_come_in_any_pieces(estate: Estate) -> None:
+async def test_report_may_arrive_in_any_pieces(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
     estate.clock.now += 10_000
@@ -136,7 +136,7 @@ NOT_PLAIN: list[tuple[tuple[str, ...], bytes, int]] = [
 
 
 @pytest.mark.parametrize(("headers", "body", "status"), NOT_PLAIN)
-async def test_what_is_not_plain_is_judged_by_the_ordinary_way(
+async def test_unusual_requests_fall_through_to_the_routes(
     estate: Estate, headers: tuple[str, ...], body: bytes, status: int
 ) -> None:
     """Whether it stands alone, comes behind a plain one that is not answered yet, or is the last of its connection."""
@@ -152,7 +152,7 @@ async def test_what_is_not_plain_is_judged_by_the_ordinary_way(
     assert (alone, b"errorMessage" in answer) == (status, True)
 
 
-async def test_rubbish_behind_a_report_does_not_take_its_answer(estate: Estate) -> None:
+async def test_garbage_after_a_report_does_not_suppress_its_answer(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
     estate.clock.now += 10_000
@@ -160,7 +160,7 @@ async def test_rubbish_behind_a_report_does_not_take_its_answer(estate: Estate) 
     assert (status, msgspec.json.decode(body)["acknowledged"]) == (200, agent.revision)
 
 
-async def test_a_connection_that_is_to_close_is_closed_after_the_answer(estate: Estate) -> None:
+async def test_connection_close_is_honoured_after_the_answer(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
     estate.clock.now += 10_000
@@ -168,7 +168,7 @@ async def test_a_connection_that_is_to_close_is_closed_after_the_answer(estate: 
     assert status == 200
 
 
-async def test_a_report_whose_sender_has_gone_counts_all_the_same(estate: Estate) -> None:
+async def test_report_of_a_disconnected_sender_counts(estate: Estate) -> None:
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
     estate.clock.now += 10_000
@@ -184,10 +184,12 @@ async def test_a_report_whose_sender_has_gone_counts_all_the_same(estate: Estate
     assert record["totalSubscribers"] == 5
 
 
-def test_a_prepared_statement_fails_as_any_other(tmp_path: Path) -> None:
+def test_prepared_statement_raises_the_same_errors(tmp_path: Path) -> None:
     store = open_store(sqlite_url(tmp_path / "usage.db"), 0)
-    value = Prepared(select(counters).where(counters.c.name.in_(bindparam("names", expanding=True))), listed="names")
-    put = Prepared(update(counters).values(value=bindparam("to")).where(counters.c.name == "a"))
+    value = PreparedStatement(
+        select(counters).where(counters.c.name.in_(bindparam("names", expanding=True))), listed="names"
+    )
+    put = PreparedStatement(update(counters).values(value=bindparam("to")).where(counters.c.name == "a"))
     with store.writing() as connection, connection.begin():
         upsert(connection, counters, [{"name": "a", "value": 7}, {"name": "b", "value": 2}])
         assert put.run(connection, to=1) == 1

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from streamusage.api.report import OutageRow, Peak, PhaseChange, SampleRow, SlotRow, ViewerRow
-from streamusage.service.store.server_rows import load_stored
+from streamusage.service.store.server_rows import load_stored_rows
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
 
@@ -24,7 +24,7 @@ async def spans(estate: Estate, server: str = "edge-1") -> list[dict[str, object
     return answer.json()["servers"][0]["spans"]  # type: ignore[no-any-return]
 
 
-async def test_a_live_sync_up_becomes_figures(estate: Estate) -> None:
+async def test_live_report_becomes_figures(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     estate.clock.now += 10_000
     await agent.sync_up(
@@ -89,7 +89,7 @@ async def test_a_live_sync_up_becomes_figures(estate: Estate) -> None:
     ]  # fmt: skip
 
 
-async def test_an_outage_is_missing_while_it_lasts_and_backfilled_afterwards(estate: Estate) -> None:
+async def test_outage_is_missing_while_it_lasts_and_backfilled_afterwards(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     estate.clock.now += 10_000
     await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_out=100), a_session())
@@ -128,7 +128,7 @@ async def test_an_outage_is_missing_while_it_lasts_and_backfilled_afterwards(est
     assert day["backfilled"] == {"connections": 4, "bytes_in": 0, "bytes_out": 100, "view_time_ms": 7}
 
 
-async def test_a_live_session_stands_as_missing_while_its_server_owes_reports(estate: Estate) -> None:
+async def test_live_session_is_missing_while_its_server_owes_reports(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     estate.clock.now += 1_000
     await agent.sync_up(a_session())
@@ -157,7 +157,7 @@ async def changed(estate: Estate, cursor: str) -> dict[str, list[dict[str, objec
             await asyncio.sleep(0.02)
 
 
-async def test_a_gap_that_is_filled_bit_by_bit_says_when_the_last_bit_came(estate: Estate) -> None:
+async def test_gap_filled_in_parts_has_the_time_of_the_last_part(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     for minutes in (5, 6):
         estate.clock.now += 600_000
@@ -167,7 +167,7 @@ async def test_a_gap_that_is_filled_bit_by_bit_says_when_the_last_bit_came(estat
     assert (span["state"], span["to"], span["filled_at"]) == ("backfilled", NOW + 360_000, NOW + 1_200_000)
 
 
-async def test_a_report_that_is_doubled_late_or_reordered_counts_once(estate: Estate) -> None:
+async def test_repeated_late_or_reordered_report_counts_once(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     await agent.begin()
     estate.clock.now += 10_000
@@ -182,7 +182,7 @@ async def test_a_report_that_is_doubled_late_or_reordered_counts_once(estate: Es
     assert (await daily(estate))["bytes_in"] == 9
 
 
-async def test_what_is_refused_says_what_the_service_has(estate: Estate) -> None:
+async def test_refusal_names_the_acknowledged_revision(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     await agent.sync_up(a_session())
     agent.acknowledged = 50
@@ -231,7 +231,7 @@ async def test_epochs_add_up_and_a_publish_keeps_its_session(estate: Estate) -> 
     assert (day["bytes_in"], day["connections_by_protocol"]) == (12, {"rtmp": 3})
 
 
-async def test_a_publish_that_a_new_epoch_does_not_know_is_no_longer_live(estate: Estate) -> None:
+async def test_publish_unknown_to_a_new_epoch_is_no_longer_live(estate: Estate) -> None:
     await ReportingAgent(estate).sync_up(a_session())
     await ReportingAgent(estate, life="j2.1").sync_up()
     (record,) = (await estate.ask("GET", "/api/v1/changes")).json()["records"]
@@ -240,7 +240,7 @@ async def test_a_publish_that_a_new_epoch_does_not_know_is_no_longer_live(estate
 
 
 @pytest.mark.parametrize("first", ["origin-1", "edge-1"])
-async def test_origin_and_edge_are_one_session_in_whatever_order_they_come(estate: Estate, first: str) -> None:
+async def test_origin_and_edge_are_one_session_in_any_order_of_arrival(estate: Estate, first: str) -> None:
     origin = ReportingAgent(estate, "origin-1", "origin")
     edge = ReportingAgent(estate, "edge-1", "edge")
     published = a_session("o1", active=1, highest=1, total=1)
@@ -255,7 +255,7 @@ async def test_origin_and_edge_are_one_session_in_whatever_order_they_come(estat
     assert len(changes["records"]) == 1
 
 
-async def test_the_maximum_is_a_sum_seen_at_one_time_and_never_a_sum_of_maxima(estate: Estate) -> None:
+async def test_maximum_is_a_simultaneous_sum_and_never_a_sum_of_maxima(estate: Estate) -> None:
     origin = ReportingAgent(estate, "origin-1", "origin")
     edge = ReportingAgent(estate, "edge-1", "edge")
     await origin.sync_up(a_session("o1", active=10, highest=10, total=10))
@@ -267,7 +267,7 @@ async def test_the_maximum_is_a_sum_seen_at_one_time_and_never_a_sum_of_maxima(e
     assert (await estate.records())[0]["maxSubscribers"] == 25
 
 
-async def test_a_deleted_session_stays_deleted_and_its_later_figures_are_orphans(estate: Estate) -> None:
+async def test_deleted_session_stays_deleted_and_its_later_figures_are_orphans(estate: Estate) -> None:
     from sqlalchemy import select
 
     from streamusage.service.store.schema import orphans
@@ -286,7 +286,7 @@ async def test_a_deleted_session_stays_deleted_and_its_later_figures_are_orphans
     assert (await daily(estate))["bytes_in"] == 6, "daily statistics are not touched by a delete"
 
 
-async def test_a_report_that_takes_back_what_was_counted_is_held_and_shown(estate: Estate) -> None:
+async def test_contradicting_report_is_quarantined_and_shown(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     estate.clock.now += 10_000
     await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_in=5))
@@ -316,7 +316,7 @@ async def held(estate: Estate) -> list[tuple[int, int]]:
     return [(row.open, row.times) for row in rows]
 
 
-async def test_bodies_that_are_broken_foreign_or_too_large(estate: Estate) -> None:
+async def test_broken_foreign_and_oversized_bodies_are_refused(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     await agent.begin()
     good = msgspec.json.encode(agent.report(a_session()))
@@ -341,7 +341,7 @@ async def test_bodies_that_are_broken_foreign_or_too_large(estate: Estate) -> No
     assert len(await estate.records()) == 1
 
 
-async def test_an_agent_reports_for_its_own_server_and_reads_nothing(estate: Estate) -> None:
+async def test_agent_reports_for_its_own_server_and_reads_nothing(estate: Estate) -> None:
     for path in ("origin-1/epochs", "origin-1/reports", "edge-1%2Fx/epochs", "edge-1/x/epochs"):
         answer = await estate.ask("POST", f"/api/v1/agents/{path}", "edge-1-token", content=b'{"journal": "j"}')
         assert answer.status_code in {403, 404}, path
@@ -352,7 +352,7 @@ async def test_an_agent_reports_for_its_own_server_and_reads_nothing(estate: Est
         assert (await estate.ask("GET", f"/api/v1/{path}", "edge-1-token")).status_code == 403
 
 
-async def test_a_restart_keeps_everything(tmp_path: object) -> None:
+async def test_restart_keeps_everything(tmp_path: object) -> None:
     async with an_estate(tmp_path) as estate:  # type: ignore[arg-type]
         agent = ReportingAgent(estate)
         await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_in=5), a_session())
@@ -366,7 +366,7 @@ async def test_a_restart_keeps_everything(tmp_path: object) -> None:
         assert (await daily(estate))["bytes_in"] == 6
 
 
-async def test_an_outage_is_told_beside_the_gap_as_the_agent_went_through_it(estate: Estate) -> None:
+async def test_outage_phases_are_listed_beside_the_gap(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     await agent.sync_up()
     estate.clock.now += 10 * MINUTE
@@ -405,7 +405,7 @@ async def test_an_outage_is_told_beside_the_gap_as_the_agent_went_through_it(est
     assert newer["phases"] == [*expected["phases"], {"phase": "online", "at": over.at}]  # type: ignore[misc]
 
 
-async def test_only_the_rows_that_a_report_names_are_loaded(estate: Estate) -> None:
+async def test_only_rows_named_by_the_report_are_loaded(estate: Estate) -> None:
     """A row from long ago beside one of now is two rows, not all that lie between."""
     agent = ReportingAgent(estate, "edge-1")
     for minute in range(8):
@@ -419,7 +419,7 @@ async def test_only_the_rows_that_a_report_names_are_loaded(estate: Estate) -> N
         SampleRow(slot=at, scope="live", name="stream1", revision=0, active=1, highest=1) for at in (first, last)
     ]
     report = agent.report(*rows, *samples)
-    stored = await estate.running.service.read(lambda connection: load_stored(connection, report))
+    stored = await estate.running.service.read(lambda connection: load_stored_rows(connection, report))
     assert stored.slots.keys() == {first, last}
     assert stored.slots[last].row.connections == {"rtmp": 7}
     assert {key.slot for key in stored.samples} == {first, last}

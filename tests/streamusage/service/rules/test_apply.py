@@ -9,22 +9,22 @@ from hypothesis import strategies as st
 
 from streamusage.api.report import Based, Baseline, EpochRequest, Peak, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, by_slot
+from streamusage.service.errors import ContradictionError
 from streamusage.service.rules.apply import (
-    Applied,
-    HeldError,
-    Late,
+    AppliedReport,
+    LateFigures,
     Piece,
     ServerState,
-    Stored,
+    StoredRows,
     StoredSlot,
-    apply,
-    issue,
-    judge,
+    apply_report,
+    classify_report,
+    next_epoch,
 )
-from streamusage.service.rules.coverage import LateSlot, deltas
+from streamusage.service.rules.coverage import LateSlot, backfilled_deltas
 
 T0 = 1_000 * SLOT_MS
-NOTHING = Stored({}, {}, {})
+NOTHING = StoredRows({}, {}, {})
 
 
 def report(to: int, **fields: Any) -> Report:
@@ -60,17 +60,17 @@ def state(**fields: Any) -> ServerState:
     return ServerState(server="edge-1", **fields)
 
 
-def test_what_comes_in_time_is_live() -> None:
-    applied = apply(state(), report(10_000, slots=(slot(100),)), NOTHING, T0 + 10_050)
+def test_timely_report_is_live() -> None:
+    applied = apply_report(state(), report(10_000, slots=(slot(100),)), NOTHING, T0 + 10_050)
     assert [(p.from_ms, p.to_ms, p.state) for p in applied.pieces] == [(T0, T0 + 10_000, Provenance.LIVE)]
     assert applied.slots[0].late.bytes_out == 0
     assert (applied.state.since, applied.state.watermark) == (T0, T0 + 10_000)
 
 
-def test_what_comes_late_is_backfilled_and_says_what_it_added() -> None:
+def test_late_report_is_backfilled_with_its_delta() -> None:
     now = T0 + 3 * SLOT_MS
     rows = tuple(slot(100 + n, at=T0 + n * SLOT_MS) for n in range(3))
-    applied = apply(state(), report(3 * SLOT_MS, slots=rows), NOTHING, now)
+    applied = apply_report(state(), report(3 * SLOT_MS, slots=rows), NOTHING, now)
     assert {p.state for p in applied.pieces} == {Provenance.BACKFILLED}
     assert [(p.filled_at, p.detected_at) for p in applied.pieces] == [(now, T0 + 30_000)]
     assert [s.late.bytes_out for s in applied.slots] == [100, 101, 102]
@@ -89,20 +89,20 @@ spans_of_any_length = st.lists(
 
 
 @given(spans=spans_of_any_length, now=st.integers(0, 14 * SLOT_MS), watermark=st.integers(0, 6 * SLOT_MS))
-def test_a_long_span_is_judged_as_its_slots_would_be_one_by_one(spans: list[SpanRow], now: int, watermark: int) -> None:
+def test_long_span_is_classified_like_its_single_slots(spans: list[SpanRow], now: int, watermark: int) -> None:
     """Late or not is a matter of the slot, whether the span that brings it is cut at every slot or not at all."""
     before = state(watermark=watermark, since=0)
     rows = tuple(slot(1, at=number * SLOT_MS) for number in range(12))
-    applied = apply(before, report(0, spans=tuple(spans), slots=rows), NOTHING, now)
+    applied = apply_report(before, report(0, spans=tuple(spans), slots=rows), NOTHING, now)
     cut = tuple(
         msgspec.structs.replace(span, from_ms=part.from_ms, to_ms=part.to_ms)
         for span in sorted(spans, key=lambda span: span.from_ms)
         for _, part in by_slot(Interval(span.from_ms, span.to_ms))
     )
-    one_by_one = apply(before, report(0, spans=cut, slots=rows), NOTHING, now)
+    one_by_one = apply_report(before, report(0, spans=cut, slots=rows), NOTHING, now)
     assert [row.late for row in applied.slots] == [row.late for row in one_by_one.slots]
 
-    def minutes(found: Applied) -> list[tuple[int, int, Provenance, int | None]]:
+    def minutes(found: AppliedReport) -> list[tuple[int, int, Provenance, int | None]]:
         return [
             (part.from_ms, part.to_ms, piece.state, piece.filled_at)
             for piece in found.pieces
@@ -113,12 +113,12 @@ def test_a_long_span_is_judged_as_its_slots_would_be_one_by_one(spans: list[Span
     assert len(applied.pieces) <= 2 * len(spans)
 
 
-def test_of_a_slot_that_was_live_only_the_late_part_is_backfilled() -> None:
-    early = apply(state(), report(10_000, slots=(slot(100),)), NOTHING, T0 + 10_000)
-    stored = Stored({T0: early.slots[0]}, {}, {})
+def test_only_the_late_part_of_a_live_slot_is_backfilled() -> None:
+    early = apply_report(state(), report(10_000, slots=(slot(100),)), NOTHING, T0 + 10_000)
+    stored = StoredRows({T0: early.slots[0]}, {}, {})
     spans = (SpanRow(from_ms=T0, to_ms=T0 + SLOT_MS, revision=19, state="counted"),)
     late = report(SLOT_MS, since=10, upto=20, based_on=None, spans=spans, slots=(slot(700, revision=18),))
-    applied = apply(early.state, late, stored, T0 + 3 * SLOT_MS)
+    applied = apply_report(early.state, late, stored, T0 + 3 * SLOT_MS)
     assert [(p.from_ms - T0, p.to_ms - T0, p.state) for p in applied.pieces] == [
         (10_000, SLOT_MS, Provenance.BACKFILLED)
     ]
@@ -126,35 +126,37 @@ def test_of_a_slot_that_was_live_only_the_late_part_is_backfilled() -> None:
 
 
 def test_coverage_grows_only_at_its_end() -> None:
-    early = apply(state(), report(30_000), NOTHING, T0 + 30_000)
+    early = apply_report(state(), report(30_000), NOTHING, T0 + 30_000)
     again = report(40_000, since=10, upto=20, based_on=None)
-    assert [p[:2] for p in apply(early.state, again, NOTHING, T0 + 40_000).pieces] == [(T0 + 30_000, T0 + 40_000)]
+    assert [p[:2] for p in apply_report(early.state, again, NOTHING, T0 + 40_000).pieces] == [
+        (T0 + 30_000, T0 + 40_000)
+    ]
 
 
-def test_the_newest_revision_of_a_row_wins() -> None:
-    stored = Stored({T0: StoredSlot(slot(500, revision=9), Late())}, {}, {})
-    applied = apply(state(), report(10_000, slots=(slot(100, revision=9),)), stored, T0 + 10_000)
+def test_newest_revision_of_a_row_wins() -> None:
+    stored = StoredRows({T0: StoredSlot(slot(500, revision=9), LateFigures())}, {}, {})
+    applied = apply_report(state(), report(10_000, slots=(slot(100, revision=9),)), stored, T0 + 10_000)
     assert not applied.slots
 
 
 def test_peaks_are_compared() -> None:
     high, low = Peak(900, T0 + 10_000, 10_000), Peak(300, T0 + 20_000, 10_000)
-    early = apply(state(), report(10_000, slots=(slot(1, peak_out=high),)), NOTHING, T0 + 10_000)
+    early = apply_report(state(), report(10_000, slots=(slot(1, peak_out=high),)), NOTHING, T0 + 10_000)
     rows = (slot(2, revision=15, peak_out=low),)
-    applied = apply(
+    applied = apply_report(
         early.state,
         report(20_000, since=10, upto=20, based_on=None, slots=rows),
-        Stored({T0: early.slots[0]}, {}, {}),
+        StoredRows({T0: early.slots[0]}, {}, {}),
         T0 + 20_000,
     )
     assert applied.slots[0].row.peak_out == high
 
 
-def test_a_row_that_takes_back_what_was_counted_is_held() -> None:
-    early = apply(state(), report(10_000, slots=(slot(500),)), NOTHING, T0 + 10_000)
+def test_row_that_takes_back_counted_figures_raises() -> None:
+    early = apply_report(state(), report(10_000, slots=(slot(500),)), NOTHING, T0 + 10_000)
     less = report(20_000, since=10, upto=20, based_on=None, slots=(slot(400, revision=15),))
-    with pytest.raises(HeldError, match=r"revision 15 .* is below revision 5"):
-        apply(early.state, less, Stored({T0: early.slots[0]}, {}, {}), T0 + 20_000)
+    with pytest.raises(ContradictionError, match=r"revision 15 .* is below revision 5"):
+        apply_report(early.state, less, StoredRows({T0: early.slots[0]}, {}, {}), T0 + 20_000)
 
 
 @pytest.mark.parametrize(
@@ -172,27 +174,27 @@ def test_a_row_that_takes_back_what_was_counted_is_held() -> None:
         ({"epoch": 4, "life": "k.1", "since": 1, "upto": 9, "based_on": Based(3, 7)}, "stale"),
     ],
 )
-def test_verdicts(fields: dict[str, Any], verdict: str) -> None:
+def test_report_verdicts(fields: dict[str, Any], verdict: str) -> None:
     fields = {"based_on": None, **fields}
-    assert judge(state(epoch=3, life="j.1", acknowledged=7, issued=3), report(10_000, **fields)) == verdict
+    assert classify_report(state(epoch=3, life="j.1", acknowledged=7, issued=3), report(10_000, **fields)) == verdict
 
 
-def test_issuing_an_epoch_changes_nothing_but_the_numbers_given_out() -> None:
+def test_issuing_an_epoch_changes_only_the_issued_number() -> None:
     before = state(epoch=3, life="j.1", acknowledged=7, issued=3)
-    after, issued = issue(before, EpochRequest(journal="k"), (), T0)
+    after, issued = next_epoch(before, EpochRequest(journal="k"), (), T0)
     assert msgspec.structs.replace(after, issued=3) == before
     assert (issued.epoch, issued.based_on, issued.life) == (4, Based(3, 7), "j.1")
-    _, another = issue(after, EpochRequest(journal="l"), (), T0)
+    _, another = next_epoch(after, EpochRequest(journal="l"), (), T0)
     assert another.epoch == 5
 
 
-def test_what_came_late_in_a_gap_of_any_length_is_told_at_once() -> None:
+def test_delta_of_a_gap_of_any_length_is_computed_quickly() -> None:
     """And a slot that two gaps share counts in the first of them."""
-    late = [LateSlot(number * SLOT_MS, Late(bytes_out=10**number), None, None) for number in range(4)]
+    late = [LateSlot(number * SLOT_MS, LateFigures(bytes_out=10**number), None, None) for number in range(4)]
     border = 2 * SLOT_MS + 1
     gaps = [
         Piece(0, border, Provenance.LOST, "", 0, None),
         Piece(border, 2**53, Provenance.PARTIAL, "", 0, None),
     ]
-    told = deltas(gaps, reversed(late))
+    told = backfilled_deltas(gaps, reversed(late))
     assert [delta and delta.bytes_out for delta in told] == [111, 1000]

@@ -3,33 +3,35 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamusage.core.coverage import SLOT_MS, Interval, Provenance
-from streamusage.service.rules.apply import Piece
-from streamusage.service.rules.percentile import flags_together, percentile_95_bps, sample_flags, samples
+from streamusage.core.coverage import SLOT_MS, Interval
 from streamusage.service.rules.rollups import (
     HOUR_MS,
     QUARTER_MS,
     Rollup,
-    SlotFigures,
-    added,
-    hours_of,
-    minute_sums,
-    packed,
-    run_sums,
-    stretch,
-    unpacked,
+    SlotRollup,
+    pack_minutes,
+    roll_up_hours,
+    roll_up_interval,
+    sum_minutes,
+    sum_rollups,
+    sum_runs,
+    unpack_minutes,
 )
 
 START = 1_795_003_200_000 - 1_795_003_200_000 % HOUR_MS
+
+
 counts = st.integers(0, 2**40)
+
+
 tops = st.none() | st.tuples(counts, st.integers(START, START + 10 * HOUR_MS))
 
 
 @st.composite
-def slots(draw: st.DrawFn) -> list[SlotFigures]:
+def slots(draw: st.DrawFn) -> list[SlotRollup]:
     """Slots of a few hours; the same slot may come from several epochs."""
     return [
-        SlotFigures(
+        SlotRollup(
             START + minute * SLOT_MS,
             Rollup(
                 draw(st.dictionaries(st.sampled_from(["rtmp", "hls", "webrtc"]), st.integers(0, 99))),
@@ -44,49 +46,24 @@ def slots(draw: st.DrawFn) -> list[SlotFigures]:
 
 
 @given(slots(), st.integers(0, 20), st.integers(0, 20))
-def test_a_stretch_of_hours_is_the_sum_of_its_slots(found: list[SlotFigures], one: int, other: int) -> None:
+def test_rollup_of_an_interval_is_the_sum_of_its_slots(found: list[SlotRollup], one: int, other: int) -> None:
     interval = Interval(START + min(one, other) * QUARTER_MS, START + max(one, other) * QUARTER_MS)
-    figures, minutes = stretch(hours_of(found), interval)
+    figures, minutes = roll_up_interval(roll_up_hours(found), interval)
     inside = [slot for slot in found if interval.from_ms <= slot.slot < interval.to_ms]
-    assert figures == added(slot.figures for slot in inside)
+    assert figures == sum_rollups(slot.figures for slot in inside)
     by_minute = [0] * (interval.length_ms // SLOT_MS)
     for slot, slot_figures in inside:
         by_minute[(slot - interval.from_ms) // SLOT_MS] += slot_figures.bytes_out
-    assert unpacked(minutes.bytes_out) == by_minute
+    assert unpack_minutes(minutes.bytes_out) == by_minute
 
 
 @given(st.lists(st.lists(counts, min_size=3, max_size=3), max_size=50))
 def test_servers_are_added_up_minute_by_minute(servers: list[list[int]]) -> None:
-    assert unpacked(minute_sums([packed(minutes) for minutes in servers], 3)) == [
+    assert unpack_minutes(sum_minutes([pack_minutes(minutes) for minutes in servers], 3)) == [
         sum(minutes[at] for minutes in servers) for at in range(3)
     ]
 
 
 @given(st.lists(counts, min_size=30, max_size=30))
 def test_runs_of_minutes_are_added_up(minutes: list[int]) -> None:
-    assert run_sums(packed(minutes), 5) == [sum(minutes[at : at + 5]) for at in range(0, 30, 5)]
-
-
-def piece(from_minutes: float, to_minutes: float, state: Provenance) -> Piece:
-    return Piece(int(from_minutes * 60_000), int(to_minutes * 60_000), state, "", None, None)
-
-
-def test_a_sample_counts_where_all_of_it_was_seen_live_or_backfilled() -> None:
-    pieces = [
-        piece(2, 6, Provenance.LIVE),
-        piece(6, 14, Provenance.BACKFILLED),
-        piece(14, 16, Provenance.LOST),
-        piece(16, 26, Provenance.LIVE),
-    ]
-    flags = sample_flags(pieces, Interval(0, 40 * 60_000))
-    assert list(flags) == [1, 2, 1, 1, 2, 1, 0, 0], "in service from minute 2 to 26; 14 to 16 is lost"
-    minutes = [1] * 40
-    minutes[7] = 100
-    assert samples(packed(minutes), flags) == [104, 5]
-    assert list(flags_together([flags, bytes([2] * 8)])) == [1, 2, 1, 1, 2, 1, 2, 2]
-
-
-def test_the_95th_percentile_passes_over_the_14_highest_of_288() -> None:
-    assert percentile_95_bps([300 * number for number in range(1, 289)]) == 274 * 8
-    assert percentile_95_bps([300]) == 8
-    assert percentile_95_bps([]) is None
+    assert sum_runs(pack_minutes(minutes), 5) == [sum(minutes[at : at + 5]) for at in range(0, 30, 5)]

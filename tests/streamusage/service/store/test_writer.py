@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, insert, select, text
 
+from streamusage.service.errors import StoreError
 from streamusage.service.store.schema import counters
-from streamusage.service.store.store import Store, StoreError, open_store, sqlite_url
+from streamusage.service.store.store import Store, open_store, sqlite_url
 from streamusage.service.store.writer import Writer
 
 
@@ -52,7 +53,7 @@ class Held:
         assert self.go.wait(10)
 
 
-def test_one_failure_undoes_only_itself(store: Store, writer: Writer) -> None:
+def test_one_failed_write_rolls_back_only_itself(store: Store, writer: Writer) -> None:
     def half_done(connection: Connection) -> None:
         putting("half")(connection)
         raise ValueError("no")
@@ -90,7 +91,7 @@ def test_nothing_is_acknowledged_before_its_commit(store: Store, writer: Writer)
     assert names(store) == {"first", "second"}
 
 
-def test_a_group_is_one_commit(store: Store, writer: Writer) -> None:
+def test_group_is_one_commit(store: Store, writer: Writer) -> None:
     held = Held()
     writer.submit(held)
     held.began.wait(10)
@@ -106,7 +107,7 @@ def test_a_group_is_one_commit(store: Store, writer: Writer) -> None:
     assert seen_from_outside == [set()], "a was written before the look, and committed with b"
 
 
-async def test_a_client_that_leaves_takes_nothing_back(store: Store, writer: Writer) -> None:
+async def test_cancelled_waiter_does_not_cancel_the_write(store: Store, writer: Writer) -> None:
     held = Held()
     writer.submit(held)
     await asyncio.to_thread(held.began.wait, 10)
@@ -120,7 +121,7 @@ async def test_a_client_that_leaves_takes_nothing_back(store: Store, writer: Wri
     assert names(store) == {"kept", "after"}
 
 
-def test_a_stop_finishes_what_was_accepted_and_accepts_no_more(store: Store) -> None:
+def test_stop_finishes_what_was_accepted_and_accepts_no_more(store: Store) -> None:
     writer = Writer(store)
     futures = [writer.submit(putting(f"n{number}")) for number in range(600)]
     writer.stop()
@@ -128,50 +129,3 @@ def test_a_stop_finishes_what_was_accepted_and_accepts_no_more(store: Store) -> 
     assert len(names(store)) == 600
     with pytest.raises(StoreError, match="stopping"):
         writer.submit(putting("too late"))
-
-
-def test_readers_cannot_write_and_the_store_is_durable(store: Store) -> None:
-    from sqlalchemy.exc import OperationalError
-
-    with pytest.raises(OperationalError, match="readonly"), store.reading() as connection:
-        putting("never")(connection)
-    with store.writing() as connection:
-        pragmas = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
-    assert pragmas == ["wal", 2]
-
-
-def test_the_migrations_make_what_the_schema_says(store: Store) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-
-    from streamusage.service.store.columns import metadata
-
-    with store.reading() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
-
-
-@pytest.mark.parametrize(
-    "url", ["nonsense", "sqlite://", "sqlite:///:memory:", "mysql://host/db", "sqlite:///x?mode=ro"]
-)
-def test_a_store_that_cannot_be_one_is_refused(url: str) -> None:
-    with pytest.raises(StoreError):
-        open_store(url, 0)
-
-
-def test_a_file_that_is_no_store_is_left_as_it_is(tmp_path: Path) -> None:
-    path = tmp_path / "usage.db"
-    path.write_bytes(b"not a database, but somebody's" * 1000)
-    before = path.read_bytes()
-    with pytest.raises(StoreError, match="not a database"):
-        open_store(sqlite_url(path), 0)
-    assert path.read_bytes() == before
-
-
-def test_a_store_of_a_newer_version_is_left_as_it_is(tmp_path: Path) -> None:
-    url = sqlite_url(tmp_path / "usage.db")
-    store = open_store(url, 0)
-    with store.writing() as connection, connection.begin():
-        connection.execute(text("update alembic_version set version_num = '9999'"))
-    store.close()
-    with pytest.raises(StoreError, match="newer"):
-        open_store(url, 0)

@@ -10,6 +10,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
+    """Apply the revision."""
     op.create_table(
         "audit",
         sa.Column("at", sa.BigInteger(), autoincrement=False, nullable=False),

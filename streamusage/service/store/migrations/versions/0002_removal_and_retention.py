@@ -1,4 +1,4 @@
-"""Servers that are silent or were removed, and when a usage record was last written."""
+"""Unreachable and removed servers, and the time of a usage record's last write."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
+    """Apply the revision."""
     op.add_column("servers", sa.Column("unreachable", sa.BigInteger(), nullable=False, server_default="0"))
     op.add_column("servers", sa.Column("removed", TEXT, nullable=False, server_default=""))
     op.add_column("servers", sa.Column("removed_at", sa.BigInteger(), nullable=True))

@@ -1,4 +1,4 @@
-"""Hours summed up, closed days, and the ledger of what came to them later."""
+"""Hourly rollups, closed days, and the ledger of their adjustments."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
+    """Apply the revision."""
     op.add_column("servers", sa.Column("summed_to", sa.BigInteger(), server_default="0", nullable=False))
     op.add_column("servers", sa.Column("closed_to", sa.BigInteger(), server_default="0", nullable=False))
     op.create_table(

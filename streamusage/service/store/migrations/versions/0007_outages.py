@@ -1,4 +1,4 @@
-"""What agents told of their outages: phases, attempts and the error."""
+"""Outages as agents report them: phases, attempts and the error."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,6 +10,7 @@ TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
+    """Apply the revision."""
     op.create_table(
         "outages",
         sa.Column("server", TEXT, nullable=False),

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from streamusage.service.store.change_feed import (
-    FORGOTTEN,
+    TOMBSTONES_FORGOTTEN,
     ChangeCursor,
+    allocate_changes,
+    is_valid_cursor,
     newest_life,
-    next_changes,
     raise_counter,
-    still_good,
 )
 from streamusage.service.store.store import open_store, sqlite_url
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
@@ -26,7 +26,7 @@ async def changes(estate: Estate, cursor: str = "", limit: int = 10_000) -> dict
     return answer.json()  # type: ignore[no-any-return]
 
 
-async def test_changes_tell_what_is_new_changed_and_deleted_since(estate: Estate) -> None:
+async def test_changes_lists_new_changed_and_deleted_records(estate: Estate) -> None:
     await estate.take_in(a_record(), a_record("other"))
     await estate.usage("DELETE", "/live/other")
     first = await changes(estate)
@@ -46,7 +46,7 @@ async def test_changes_tell_what_is_new_changed_and_deleted_since(estate: Estate
     assert len((await changes(estate, str(second["cursor"])))["records"]) == 1  # type: ignore[arg-type]
 
 
-async def test_pages_bring_everything_once_whatever_happens_between_them(estate: Estate) -> None:
+async def test_pages_contain_everything_once_despite_changes_between_them(estate: Estate) -> None:
     await estate.take_in(*(a_record(f"s{number}") for number in range(25)))
     seen: dict[str, int] = {}
     gone: set[str] = set()
@@ -68,14 +68,14 @@ async def test_pages_bring_everything_once_whatever_happens_between_them(estate:
 
 
 @pytest.mark.parametrize("cursor", ["nonsense", "0.0", "0123456789abcdef.0.0", "a.b.c", ".-1.0", "x" * 5000])
-async def test_a_cursor_that_is_not_ours_starts_over(estate: Estate, cursor: str) -> None:
+async def test_foreign_cursor_resets(estate: Estate, cursor: str) -> None:
     await estate.take_in(a_record())
     answer = await changes(estate, cursor)
     assert answer["reset"] is True
     assert len(answer["records"]) == 1  # type: ignore[arg-type]
 
 
-async def test_a_cursor_with_a_number_that_no_store_holds_starts_over(estate: Estate) -> None:
+async def test_cursor_with_an_impossible_number_resets(estate: Estate) -> None:
     await estate.take_in(a_record())
     life = str((await changes(estate))["cursor"]).partition(".")[0]
     for numbers in (f"{2**63:x}.0", f"0.{2**63:x}", f"0.{'f' * 5_000}"):
@@ -83,22 +83,26 @@ async def test_a_cursor_with_a_number_that_no_store_holds_starts_over(estate: Es
         assert (answer["reset"], len(answer["records"])) == (True, 1)  # type: ignore[arg-type]
 
 
-def test_who_began_after_deletes_were_forgotten_reads_on_page_by_page(tmp_path: Path) -> None:
+def test_console_that_began_after_forgotten_deletes_continues_page_by_page(tmp_path: Path) -> None:
     store = open_store(sqlite_url(tmp_path / "usage.db"), NOW)
     with store.writing() as connection, connection.begin():
-        next_changes(connection, 10)
-        raise_counter(connection, FORGOTTEN, 5)
+        allocate_changes(connection, 10)
+        raise_counter(connection, TOMBSTONES_FORGOTTEN, 5)
         life = newest_life(connection)
         began_since, began_before, read_since = (
             ChangeCursor(life, 2, 7),
             ChangeCursor(life, 2, 0),
             ChangeCursor(life, 5, 0),
         )
-        assert [still_good(connection, one) for one in (began_since, began_before, read_since)] == [True, False, True]
+        assert [is_valid_cursor(connection, one) for one in (began_since, began_before, read_since)] == [
+            True,
+            False,
+            True,
+        ]
     store.close()
 
 
-async def test_a_restart_keeps_cursors_and_a_restored_copy_resets_those_it_never_gave(tmp_path: Path) -> None:
+async def test_restart_keeps_cursors_and_restored_copy_resets_unknown_ones(tmp_path: Path) -> None:
     kept, copy = tmp_path / "usage.db", tmp_path / "copy.db"
     async with an_estate(tmp_path) as estate:
         await estate.take_in(a_record())
@@ -119,7 +123,7 @@ async def test_a_restart_keeps_cursors_and_a_restored_copy_resets_those_it_never
         assert (await changes(estate, late))["reset"] is True
 
 
-async def test_an_import_keeps_what_is_there_and_brings_back_what_was_deleted(estate: Estate) -> None:
+async def test_import_keeps_existing_records_and_restores_deleted_ones(estate: Estate) -> None:
     changed = a_record() | {"totalSubscribers": 99}
     assert (await estate.take_in(a_record(), a_record("other"), changed)).json() == {"imported": 2, "kept": 1}
     assert (await estate.take_in(changed)).json() == {"imported": 0, "kept": 1}
@@ -141,7 +145,7 @@ async def test_an_import_keeps_what_is_there_and_brings_back_what_was_deleted(es
         (b"[" * 100_000, 400),
     ],
 )
-async def test_an_import_that_is_wrong_imports_nothing(estate: Estate, body: bytes, status: int) -> None:
+async def test_invalid_import_imports_nothing(estate: Estate, body: bytes, status: int) -> None:
     answer = await estate.ask("POST", "/api/v1/import", content=body)
     assert answer.status_code == status
     assert "nothing was" in answer.json()["errorMessage"]
@@ -152,7 +156,7 @@ async def test_an_import_that_is_wrong_imports_nothing(estate: Estate, body: byt
     [{"name": ""}, {"scope": ""}, {"scope": "/live"}, {"scope": "a//b"}, {"startTime": "5"}, {"startTime": 1.5},
      {"startTime": 2**63}, {"totalSubscribers": None}, {"name": "x" * 4097}],
 )  # fmt: skip
-async def test_one_wrong_record_stops_the_whole_import(estate: Estate, wrong: dict[str, object]) -> None:
+async def test_one_invalid_record_stops_the_whole_import(estate: Estate, wrong: dict[str, object]) -> None:
     assert (await estate.take_in(a_record("good"), a_record() | wrong)).status_code == 422
     assert await estate.records() == []
 
@@ -193,25 +197,25 @@ async def test_only_an_admin_imports(estate: Estate) -> None:
         "streams/a//b/history?from=0&to=60000",
     ],
 )
-async def test_a_wrong_question_is_400_in_the_documented_shape(estate: Estate, path: str) -> None:
+async def test_invalid_query_is_400_in_the_documented_shape(estate: Estate, path: str) -> None:
     answer = await estate.ask("GET", f"/api/v1/{path}", "viewer-token")
     assert answer.status_code == 400
     assert answer.json().keys() == {"errorMessage", "timestamp"}
 
 
-async def test_a_stream_named_history_has_a_history(estate: Estate) -> None:
+async def test_stream_named_history_has_a_history(estate: Estate) -> None:
     answer = await estate.ask("GET", "/api/v1/streams/live/a%2Fhistory/history?from=0&to=60000")
     assert (answer.status_code, len(answer.json()["points"])) == (200, 1)
 
 
-async def test_a_healthy_service_says_so_without_a_token_and_describes_itself(estate: Estate) -> None:
+async def test_health_and_openapi_need_no_token(estate: Estate) -> None:
     assert (await estate.http.get("/healthz")).json() == {"status": "ok", "now": NOW}
     described = (await estate.http.get("/openapi.json")).json()
     assert "/api/v1/changes" in described["paths"]
     assert "/streammanager/api/3.1/admin/event/usage" in described["paths"]
 
 
-async def test_answers_are_not_held_back_by_the_network_stack(estate: Estate) -> None:
+async def test_answers_are_sent_without_nagle_delay(estate: Estate) -> None:
     """Head and body go out apart: where the socket gathers small packets, each answer takes 40 ms."""
     took = []
     for _ in range(20):

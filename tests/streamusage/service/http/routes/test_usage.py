@@ -64,7 +64,7 @@ async def test_every_documented_operation_in_both_versions(estate: Estate, versi
         ("POST", "/live/stream1", TOKEN, 405),
     ],
 )
-async def test_a_failure_has_the_documented_shape_and_changes_nothing(
+async def test_failure_has_the_documented_shape_and_changes_nothing(
     estate: Estate, method: str, rest: str, query: str, status: int
 ) -> None:
     await estate.take_in(a_record())
@@ -91,7 +91,7 @@ async def test_unknown_paths_and_versions_are_404_in_the_same_shape(estate: Esta
         "%2Flive%2Fstream1", "%2F", "%20", ".", "/live/stream1%23", "/live/%2F", "/ live/stream1",
     ],
 )  # fmt: skip
-async def test_a_delete_of_something_else_deletes_nothing(estate: Estate, target: str) -> None:
+async def test_delete_of_a_missing_record_deletes_nothing(estate: Estate, target: str) -> None:
     await estate.take_in(a_record(), a_record("stream2"))
     status, _ = await estate.raw_usage("DELETE", f"{USAGE}{target}?{TOKEN}")
     assert status in {400, 404}
@@ -107,9 +107,7 @@ async def test_a_delete_of_something_else_deletes_nothing(estate: Estate, target
         "startTime=null", "start_time=1525079735737", "startTime=١٢٣", "%20startTime=1525079735737", "name=stream1",
     ],
 )  # fmt: skip
-async def test_a_start_time_that_is_not_one_deletes_neither_the_session_nor_the_stream(
-    estate: Estate, query: str
-) -> None:
+async def test_invalid_start_time_deletes_neither_session_nor_stream(estate: Estate, query: str) -> None:
     await estate.take_in(a_record(), a_record(start_time=6))
     answer = await estate.usage("DELETE", "/live/stream1", f"{TOKEN}&{query}")
     assert answer.status_code == 400
@@ -117,13 +115,13 @@ async def test_a_start_time_that_is_not_one_deletes_neither_the_session_nor_the_
     assert len(await estate.records()) == 2
 
 
-async def test_a_start_time_without_a_stream_deletes_nothing(estate: Estate) -> None:
+async def test_start_time_without_a_stream_deletes_nothing(estate: Estate) -> None:
     await estate.take_in(a_record())
     assert (await estate.usage("DELETE", "", f"{TOKEN}&startTime=1525079735737")).status_code == 400
     assert await estate.records() == [a_record()]
 
 
-async def test_a_doubled_question_mark_is_tolerated_and_hides_no_start_time(estate: Estate) -> None:
+async def test_second_question_mark_is_tolerated_and_hides_no_start_time(estate: Estate) -> None:
     await estate.take_in(a_record(start_time=5), a_record(start_time=6))
     assert len((await estate.usage(query=f"{TOKEN}?{TOKEN}")).json()) == 2
     assert (await estate.usage("DELETE", "/live/stream1", f"{TOKEN}?startTime=5")).json() == a_record(start_time=5)
@@ -139,7 +137,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-async def test_a_name_is_data_whatever_it_is(estate: Estate, name: str) -> None:
+async def test_any_name_is_treated_as_data(estate: Estate, name: str) -> None:
     await estate.take_in(a_record(name), a_record("witness"))
     path = f"/{stream_path(StreamId('live', name))}"
     assert (await estate.usage("GET", path)).json() == [a_record(name)]
@@ -147,14 +145,14 @@ async def test_a_name_is_data_whatever_it_is(estate: Estate, name: str) -> None:
     assert await estate.records() == [a_record("witness")]
 
 
-async def test_a_scope_may_have_slashes_and_a_leading_slash_is_not_part_of_it(estate: Estate) -> None:
+async def test_scope_may_have_slashes_and_loses_a_leading_one(estate: Estate) -> None:
     await estate.take_in(a_record(scope="live/room1"), a_record(scope="live"))
     assert (await estate.usage("GET", "/live/room1/stream1")).json() == [a_record(scope="live/room1")]
     assert (await estate.usage("DELETE", "/live/room1/stream1")).status_code == 200
     assert await estate.records() == [a_record(scope="live")]
 
 
-async def test_a_deleted_record_is_buried_and_the_delete_is_on_record(estate: Estate) -> None:
+async def test_deleted_record_leaves_a_tombstone_and_an_audit_entry(estate: Estate) -> None:
     from sqlalchemy import select
 
     from streamusage.service.store.schema import audit, tombstones
@@ -176,7 +174,7 @@ async def test_a_deleted_record_is_buried_and_the_delete_is_on_record(estate: Es
     ]
 
 
-async def test_the_live_list_needs_no_token(estate: Estate) -> None:
+async def test_live_list_needs_no_token(estate: Estate) -> None:
     for version in ("3.1", "4.0"):
         answer = await estate.http.get(f"/streammanager/api/{version}/event/list/stats")
         assert (answer.status_code, answer.json()) == (200, [])

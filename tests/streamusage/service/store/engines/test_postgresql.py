@@ -80,7 +80,7 @@ async def wired(tmp_path: Path, cluster: Cluster) -> AsyncIterator[tuple[Estate,
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
-async def test_a_report_whose_commit_is_lost_counts_once(tmp_path: Path, postgresql: Cluster, cut: str) -> None:
+async def test_report_whose_commit_is_lost_counts_once(tmp_path: Path, postgresql: Cluster, cut: str) -> None:
     async with wired(tmp_path, postgresql) as (estate, wire):
         agent = ReportingAgent(estate, "edge-1")
         await agent.begin()
@@ -92,7 +92,7 @@ async def test_a_report_whose_commit_is_lost_counts_once(tmp_path: Path, postgre
         wire.cut = cut
         lost = await agent.ask("reports", body)
         assert (lost.status_code, wire.cuts) == (503, 1)
-        assert "it is not known whether this was kept" in lost.json()["errorMessage"]
+        assert "whether the change was kept is unknown" in lost.json()["errorMessage"]
         assert lost.headers["retry-after"]
         again = await agent.ask("reports", body)
         assert (again.status_code, again.json()["acknowledged"]) == (200, report.upto), again.text
@@ -103,7 +103,7 @@ async def test_a_report_whose_commit_is_lost_counts_once(tmp_path: Path, postgre
 
 
 @pytest.mark.parametrize("cut", ["before", "after"])
-async def test_a_delete_whose_commit_is_lost_is_not_called_undone(
+async def test_delete_with_a_lost_commit_is_not_reported_as_undone(
     tmp_path: Path, postgresql: Cluster, cut: str
 ) -> None:
     async with wired(tmp_path, postgresql) as (estate, wire):
@@ -111,7 +111,7 @@ async def test_a_delete_whose_commit_is_lost_is_not_called_undone(
         wire.cut = cut
         answer = await estate.usage("DELETE", f"/live/{MARK}")
         assert (answer.status_code, wire.cuts) == (503, 1)
-        assert "not known" in answer.json()["errorMessage"]
+        assert "unknown" in answer.json()["errorMessage"]
         left = {record["name"] for record in await estate.records()}
         assert left == ({"b"} if cut == "after" else {MARK, "b"})
         deletes = [
@@ -122,7 +122,7 @@ async def test_a_delete_whose_commit_is_lost_is_not_called_undone(
         assert len(deletes) == (cut == "after"), "the audit log knows what became of it"
 
 
-async def test_deletes_whose_common_commit_is_lost_are_not_tried_again(tmp_path: Path, postgresql: Cluster) -> None:
+async def test_deletes_with_a_lost_common_commit_are_not_retried(tmp_path: Path, postgresql: Cluster) -> None:
     """Each would find nothing to delete any more, and its client be told that there never was anything."""
     async with wired(tmp_path, postgresql) as (estate, wire):
         await estate.take_in(a_record(MARK), a_record("b"))

@@ -39,7 +39,7 @@ async def servers(estate: Estate) -> dict[str, dict[str, object]]:
     return {server["server"]: server for server in answer.json()["servers"]}
 
 
-async def test_origin_and_edge_make_one_session_and_the_maximum_is_no_sum_of_maxima(estate: Estate) -> None:
+async def test_origin_and_edge_are_one_session_whose_maximum_is_no_sum_of_maxima(estate: Estate) -> None:
     origin, edge = await an_origin_and_an_edge(estate)
     assert await figures(estate) == [(4, 4, 2, 6)], "active, lost and total are sums, the maximum is what was together"
     estate.clock.now += 10_000
@@ -48,7 +48,7 @@ async def test_origin_and_edge_make_one_session_and_the_maximum_is_no_sum_of_max
     assert await figures(estate) == [(5, 8, 5, 10)]
 
 
-async def test_what_watched_together_in_an_outage_is_found_when_it_is_backfilled(estate: Estate) -> None:
+async def test_simultaneous_subscribers_of_an_outage_count_when_backfilled(estate: Estate) -> None:
     origin, edge = await an_origin_and_an_edge(estate)
     estate.clock.now = NOW + 10 * MINUTE
     late = NOW + 3 * MINUTE
@@ -62,7 +62,7 @@ async def test_what_watched_together_in_an_outage_is_found_when_it_is_backfilled
     assert await figures(estate) == [(0, 50, 80, 80)]
 
 
-async def test_a_silent_servers_subscribers_are_lost_and_come_right_with_its_reports(estate: Estate) -> None:
+async def test_subscribers_of_a_silent_server_are_lost_until_it_reports(estate: Estate) -> None:
     origin, edge = await an_origin_and_an_edge(estate)
     cursor = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
     estate.clock.now += 40_000
@@ -80,7 +80,7 @@ async def test_a_silent_servers_subscribers_are_lost_and_come_right_with_its_rep
     assert await figures(estate) == [(3, 4, 4, 7)]
 
 
-async def test_a_server_taken_out_in_order_keeps_what_it_reported(estate: Estate) -> None:
+async def test_server_removed_in_order_keeps_its_figures(estate: Estate) -> None:
     origin, _ = await an_origin_and_an_edge(estate)
     status, refused = await remove(estate, "edge-1")
     assert (status, await figures(estate)) == (409, [(4, 4, 2, 6)])
@@ -102,7 +102,7 @@ async def test_a_server_taken_out_in_order_keeps_what_it_reported(estate: Estate
     assert (await remove(estate, "edge-1"))[0] == 404
 
 
-async def test_a_server_removed_by_force_is_not_accounted_for_until_it_reports_again(estate: Estate) -> None:
+async def test_server_removed_by_force_is_not_accounted_for_until_it_reports_again(estate: Estate) -> None:
     _, edge = await an_origin_and_an_edge(estate)
     await edge.sync_up(SlotRow(slot=NOW, revision=0, bytes_out=7, connections={"rtmp": 4}))
     status, removed = await remove(estate, "edge-1", force=True)
@@ -118,7 +118,7 @@ async def test_a_server_removed_by_force_is_not_accounted_for_until_it_reports_a
     assert (await servers(estate))["edge-1"]["removed"] is None
 
 
-async def test_a_session_of_a_forced_server_alone_goes_and_comes_back(estate: Estate) -> None:
+async def test_session_of_a_server_removed_by_force_disappears_and_returns(estate: Estate) -> None:
     edge = ReportingAgent(estate, "edge-1", "edge", life="e.1")
     estate.clock.now += 10_000
     await edge.sync_up(a_session("e"))
@@ -136,7 +136,7 @@ async def test_a_session_of_a_forced_server_alone_goes_and_comes_back(estate: Es
     [("nobody", 404), ("", 404), ("edge-1/x", 404), ("edge-1?force=yes", 400), ("edge-1?forse=true", 400),
      ("edge-1?force=true&force=false", 400)],
 )  # fmt: skip
-async def test_a_wrong_removal_removes_nothing(estate: Estate, path: str, status: int) -> None:
+async def test_invalid_removal_removes_nothing(estate: Estate, path: str, status: int) -> None:
     await an_origin_and_an_edge(estate)
     assert (await estate.ask("DELETE", f"/api/v1/servers/{path}")).status_code == status
     assert [server["removed"] for server in (await servers(estate)).values()] == [None, None]
@@ -150,7 +150,7 @@ async def test_only_an_admin_removes_and_reads_the_audit_log(estate: Estate) -> 
     assert (await estate.ask("GET", "/api/v1/orphans", "edge-1-token")).status_code == 403
 
 
-async def test_a_late_report_of_a_deleted_record_is_taken_and_is_an_orphan(estate: Estate) -> None:
+async def test_late_report_of_a_deleted_record_is_accepted_as_an_orphan(estate: Estate) -> None:
     edge = ReportingAgent(estate, "edge-1", "standalone", life="e.1")
     estate.clock.now += 10_000
     await edge.sync_up(a_session("e"))
@@ -174,7 +174,7 @@ async def test_a_late_report_of_a_deleted_record_is_taken_and_is_an_orphan(estat
     assert (orphan["total"], orphan["first_at"], orphan["last_at"]) == (12, NOW + 20_000, NOW + 30_000)
 
 
-async def test_an_edges_publish_whose_record_was_deleted_joins_no_session_that_is_heard_of_later(
+async def test_edge_publish_of_a_deleted_record_joins_no_later_session(
     estate: Estate,
 ) -> None:
     edge = ReportingAgent(estate, "edge-1", "edge", life="e.1")

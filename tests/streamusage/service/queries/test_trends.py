@@ -16,7 +16,7 @@ async def trends(estate: Estate, from_ms: int, to_ms: int, **query: int) -> dict
     return answer.json()  # type: ignore[no-any-return]
 
 
-async def test_every_live_stream_has_the_trend_that_its_history_tells(estate: Estate) -> None:
+async def test_trend_of_every_live_stream_equals_its_history(estate: Estate) -> None:
     origin, edge = ReportingAgent(estate, "origin-1", "origin"), ReportingAgent(estate, "edge-1", "edge")
     for minute in range(3):
         estate.clock.now = NOW + (minute + 1) * MINUTE
@@ -39,13 +39,13 @@ async def test_every_live_stream_has_the_trend_that_its_history_tells(estate: Es
 
 
 @pytest.mark.parametrize("query", ["from=1", "from=2&to=1", "from=0&to=60000&step=1000", "from=0&to=999999999999"])
-async def test_a_window_that_makes_no_sense_is_refused(estate: Estate, query: str) -> None:
+async def test_invalid_window_is_refused(estate: Estate, query: str) -> None:
     answer = await estate.ask("GET", f"/api/v1/trends?{query}")
     assert answer.status_code == 400
 
 
 @pytest.mark.parametrize("path", ["trends", "streams/live/stream1/history"])
-async def test_a_server_that_says_it_ran_for_ages_takes_no_ages_to_tell(estate: Estate, path: str) -> None:
+async def test_trend_of_a_server_with_an_ancient_start_is_fast(estate: Estate, path: str) -> None:
     agent = ReportingAgent(estate, "edge-1")
     agent.watermark = 0
     sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
@@ -58,5 +58,5 @@ async def test_a_server_that_says_it_ran_for_ages_takes_no_ages_to_tell(estate: 
     assert ahead.status_code == 200
 
 
-async def test_an_agent_may_not_read_trends(estate: Estate) -> None:
+async def test_agent_may_not_read_trends(estate: Estate) -> None:
     assert (await estate.ask("GET", "/api/v1/trends?from=0&to=1", "edge-1-token")).status_code == 403

@@ -1,0 +1,65 @@
+"""Errors of the usage service, apart from how HTTP reports them (`http/errors.py` maps them to statuses).
+
+ServiceError
+├── InvalidRequestError           the request cannot be answered as it is
+│   └── WindowTooLongError        a query covers more time than one answer may
+├── NotFoundError                 the named object does not exist
+│   ├── UnknownServerError        no server of that name is part of the estate
+│   └── NoServersInDayError       no server ran on the day that is to be closed
+├── ConflictError                 the state of the store does not allow the change
+│   ├── ServerStillReportsError   a server that reports can only be removed by force
+│   ├── NotAccountZoneError       the service closes no days in that time zone
+│   └── DayNotOverError           the day, or the time after it, is not over
+├── ContradictionError            a report contradicts figures that were counted
+└── StoreError                    the store cannot be opened, read or written
+
+The message of every error says what happened, what was kept and what to do next.
+"""
+
+
+class ServiceError(Exception):
+    """Base class of the service's own errors."""
+
+
+class InvalidRequestError(ServiceError):
+    """The request cannot be answered as it is."""
+
+
+class WindowTooLongError(InvalidRequestError):
+    """A query covers more time than one answer may."""
+
+
+class NotFoundError(ServiceError):
+    """The named object does not exist."""
+
+
+class UnknownServerError(NotFoundError):
+    """No server of that name is part of the estate."""
+
+
+class NoServersInDayError(NotFoundError):
+    """No server ran on the day that is to be closed."""
+
+
+class ConflictError(ServiceError):
+    """The state of the store does not allow the change."""
+
+
+class ServerStillReportsError(ConflictError):
+    """A server that reports can only be removed by force."""
+
+
+class NotAccountZoneError(ConflictError):
+    """The service closes no days in that time zone."""
+
+
+class DayNotOverError(ConflictError):
+    """The day, or the time that must pass after its end, is not over."""
+
+
+class ContradictionError(ServiceError):
+    """A report contradicts figures that were counted. It must be quarantined for an operator."""
+
+
+class StoreError(ServiceError):
+    """The store cannot be opened, read or written. The message names the store, the cause and what to do."""

@@ -1,0 +1,38 @@
+"""Removes servers from the estate, in order or by force, in one transaction with the figures that this changes.
+
+In order: what the server reported stays, its publishes have ended. By force: its part of every session is no longer
+accounted for. Its daily statistics stay either way. A server that reports again returns with everything it counted.
+"""
+
+from sqlalchemy import Connection, select, update
+
+from streamusage.service.errors import ServerStillReportsError, UnknownServerError
+from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of
+from streamusage.service.store.audit import record_audit
+from streamusage.service.store.schema import servers
+from streamusage.service.store.server_rows import state_of_row
+
+
+def remove_server(connection: Connection, server: str, actor: str, now_ms: int, *, force: bool) -> int:
+    """Remove the server and return how many sessions with a part of it changed.
+
+    A server that was removed in order can still be removed by force. Raises `UnknownServerError`, and
+    `ServerStillReportsError` without `force` while the server reports.
+    """
+    row = connection.execute(select(servers).where(servers.c.server == server, servers.c.epoch > 0)).first()
+    how = "by force" if force else "in order"
+    if row is None or row.removed in ("by force", how):
+        raise UnknownServerError("no server of that name is part of the estate; nothing was removed")
+    state = state_of_row(row)
+    if not force and state.last_sync_at is not None and now_ms - state.last_sync_at <= state.late_after_ms:
+        raise ServerStillReportsError(
+            "the server still reports; nothing was removed: stop its agent first, or remove the server by force"
+        )
+    touched = sessions_of(connection, server) if force else live_sessions(connection, server)
+    values = {"removed": how, "owes": "", "unreachable": 0}
+    if not row.removed:  # else it has been out of service since the first removal
+        values["removed_at"] = now_ms
+    connection.execute(update(servers).where(servers.c.server == server).values(values))
+    refresh_records(connection, touched, now_ms, forget_max=force)
+    record_audit(connection, actor, f"remove server {how}", now_ms, records=len(touched), server=server)
+    return len(touched)

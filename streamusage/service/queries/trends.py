@@ -1,0 +1,58 @@
+"""Subscribers over time of every live stream at once, for the trend cells of a console's table.
+
+`queries/history.py` answers this for one stream; a trend answers it for all live streams in one read of the store.
+"""
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from streamusage.core.coverage import Interval
+from streamusage.core.usage import StreamId
+from streamusage.service.queries.history import fold_to_steps, known_window, server_points, sum_points
+from streamusage.service.rules.apply import Piece
+from streamusage.service.rules.coverage import merge_pieces
+from streamusage.service.store.coverage_rows import load_covered_servers
+from streamusage.service.store.schema import samples, server_sessions, servers
+
+
+def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> list[dict[str, Any]]:
+    """Return the trends as `GET /api/v1/trends` answers them. `window` begins at a multiple of `step_ms`."""
+    known = known_window(connection, window, now_ms)
+    names: dict[bytes, StreamId] = {}
+    reporting: dict[bytes, set[str]] = {}
+    live = (
+        select(server_sessions.c.stream, server_sessions.c.scope, server_sessions.c.name, server_sessions.c.server)
+        .join(servers, servers.c.server == server_sessions.c.server)
+        .where(server_sessions.c.live == 1, server_sessions.c.epoch == servers.c.epoch)
+    )
+    for row in connection.execute(live):
+        names[row.stream] = StreamId(row.scope, row.name)
+        reporting.setdefault(row.stream, set()).add(row.server)
+    sampled: dict[bytes, dict[str, dict[int, tuple[int, int]]]] = {key: {} for key in names}
+    # All samples of the window: the live streams may be more than a statement takes parameters.
+    for sample in connection.execute(
+        select(samples.c.server, samples.c.slot, samples.c.stream, samples.c.active, samples.c.highest).where(
+            samples.c.slot >= known.from_ms, samples.c.slot < known.to_ms
+        )
+    ):
+        if sample.stream in sampled:
+            sampled[sample.stream].setdefault(sample.server, {})[sample.slot] = sample.active, sample.highest
+    estate: dict[str, list[Piece]] = {
+        item.state.server: merge_pieces(item.pieces, *known)
+        for item in load_covered_servers(connection, *known, now_ms)
+    }
+    trends = []
+    for key, stream in names.items():
+        concerned = sorted((reporting[key] | sampled[key].keys()) & estate.keys())
+        by_server = [server_points(estate[server], sampled[key].get(server, {})) for server in concerned]
+        points = fold_to_steps(sum_points(by_server), window, step_ms)
+        trends.append(
+            {
+                "scope": stream.scope,
+                "name": stream.name,
+                "active": [point.active for point in points],
+                "state": [point.state for point in points],
+            }
+        )
+    return trends

@@ -1,0 +1,55 @@
+"""Servers and their coverage as of now: the stored spans, and the time that is owed after the watermark."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import msgspec
+from sqlalchemy import Connection, select
+
+from streamusage.core.coverage import Interval
+from streamusage.service.rules.apply import Piece, ServerState
+from streamusage.service.rules.coverage import owed_pieces
+from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
+from streamusage.service.store.schema import held, servers, spans
+from streamusage.service.store.server_rows import piece_of_row, state_of_row
+
+
+class CoveredServer(NamedTuple):
+    """A server that reported at least once, and its coverage inside a window."""
+
+    state: ServerState
+    """Its `since` is not before the time that retention discarded."""
+    pieces: list[Piece]
+    """Stored and owed pieces, oldest first, not merged."""
+
+
+def load_covered_servers(
+    connection: Connection, from_ms: int, to_ms: int, now_ms: int, only: Sequence[str] | None = None
+) -> list[CoveredServer]:
+    """Return the servers by name, each with the pieces that overlap the window. `only` restricts the servers."""
+    query = select(servers).where(servers.c.epoch > 0).order_by(servers.c.server)
+    pieces_query = select(spans).where(spans.c.to_ms > from_ms, spans.c.from_ms < to_ms).order_by(spans.c.from_ms)
+    if only is not None:
+        query = query.where(servers.c.server.in_(only))
+        pieces_query = pieces_query.where(spans.c.server.in_(only))
+    kept_from = read_counter(connection, SLOTS_KEPT_FROM)
+    rows = connection.execute(query).all()
+    removed = {row.server for row in rows if row.removed}
+    states = [_kept(state_of_row(row), kept_from) for row in rows]
+    pieces: dict[str, list[Piece]] = {state.server: [] for state in states}
+    for row in connection.execute(pieces_query):
+        pieces.setdefault(row.server, []).append(piece_of_row(row))
+    held_reports: dict[str, list[Interval]] = {}
+    for row in connection.execute(select(held.c.server, held.c.from_ms, held.c.to_ms).where(held.c.open == 1)):
+        held_reports.setdefault(row.server, []).append(Interval(row.from_ms, row.to_ms))
+    for state in states:
+        if state.server in removed:  # removed servers owe nothing
+            continue
+        pieces[state.server] += owed_pieces(state, held_reports.get(state.server, []), now_ms)
+    return [CoveredServer(state, pieces[state.server]) for state in states]
+
+
+def _kept(state: ServerState, kept_from: int) -> ServerState:
+    if state.since is None or state.since >= kept_from:
+        return state
+    return msgspec.structs.replace(state, since=kept_from)

@@ -1,0 +1,25 @@
+"""Points of a history: missing is not zero."""
+
+from streamusage.core.coverage import Interval, Provenance
+from streamusage.service.queries.history import Point, fold_to_steps, server_points, sum_points
+from streamusage.service.rules.apply import Piece
+
+MINUTE = 60_000
+
+
+LIVE, MISSING, HELD = Provenance.LIVE, Provenance.MISSING, Provenance.HELD
+
+
+def test_missing_is_not_zero_in_a_history() -> None:
+    pieces = [Piece(0, MINUTE, LIVE, "", None, None), Piece(MINUTE, 3 * MINUTE, MISSING, "", 0, None)]
+    one = server_points([*pieces, Piece(3 * MINUTE, 4 * MINUTE, LIVE, "", None, None)], {0: (4, 6)})
+    assert [one[slot].active for slot in sorted(one)] == [4, None, None, 0]
+    other = server_points([Piece(0, 2 * MINUTE, LIVE, "", None, None)], {0: (1, 1), MINUTE: (2, 3)})
+    total = sum_points([one, other])
+    assert total[0] == Point(0, 5, 7, LIVE)
+    assert total[MINUTE] == Point(MINUTE, 2, 3, MISSING), "what is known, and that it is not all"
+    assert fold_to_steps(total, Interval(0, 5 * MINUTE), 2 * MINUTE) == [
+        Point(0, 2, 7, MISSING),
+        Point(2 * MINUTE, 0, 0, MISSING),
+        Point(4 * MINUTE, None, None, None),
+    ]

@@ -1,0 +1,33 @@
+"""Samples of a percentile, and the rank that is taken."""
+
+from streamusage.core.coverage import Interval, Provenance
+from streamusage.service.rules.apply import Piece
+from streamusage.service.rules.percentile import combine_flags, complete_samples, percentile_95_bps, sample_flags
+from streamusage.service.rules.rollups import (
+    pack_minutes,
+)
+
+
+def piece(from_minutes: float, to_minutes: float, state: Provenance) -> Piece:
+    return Piece(int(from_minutes * 60_000), int(to_minutes * 60_000), state, "", None, None)
+
+
+def test_sample_counts_if_all_of_it_is_live_or_backfilled() -> None:
+    pieces = [
+        piece(2, 6, Provenance.LIVE),
+        piece(6, 14, Provenance.BACKFILLED),
+        piece(14, 16, Provenance.LOST),
+        piece(16, 26, Provenance.LIVE),
+    ]
+    flags = sample_flags(pieces, Interval(0, 40 * 60_000))
+    assert list(flags) == [1, 2, 1, 1, 2, 1, 0, 0], "in service from minute 2 to 26; 14 to 16 is lost"
+    minutes = [1] * 40
+    minutes[7] = 100
+    assert complete_samples(pack_minutes(minutes), flags) == [104, 5]
+    assert list(combine_flags([flags, bytes([2] * 8)])) == [1, 2, 1, 1, 2, 1, 2, 2]
+
+
+def test_95th_percentile_ignores_the_14_highest_of_288() -> None:
+    assert percentile_95_bps([300 * number for number in range(1, 289)]) == 274 * 8
+    assert percentile_95_bps([300]) == 8
+    assert percentile_95_bps([]) is None
