@@ -40,7 +40,7 @@ HANDBOOK = (REPOSITORY / "docs" / "console.md").read_text()
 
 
 def test_the_handbook_s_filters_are_read_by_the_console() -> None:
-    table = HANDBOOK.split("| written | picks |")[1].split("\n\n")[0]
+    table = HANDBOOK.split("| filter | matches |")[1].split("\n\n")[0]
     filters = [text for line in table.splitlines() for text in re.findall(r"`([^`]+)`", line.split(" | ")[0])]
     assert len(filters) > 8
     for text in filters:
