@@ -42,8 +42,8 @@ def main() -> None:
             fill(connection, number, sampled, days, to_ms)
         summing, hours_summed = time.perf_counter(), sampled * days * 24
         with store.writing() as connection, connection.begin():
-            while hours_left := list(unsummed(connection)):
-                sum_up(connection, hours_left)
+            while behind := [one for one in unsummed(connection)]:
+                sum_up(connection, behind)
         summing = time.perf_counter() - summing
         with store.writing() as connection, connection.begin():
             spread_hours(connection, number, sampled)
