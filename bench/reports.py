@@ -53,7 +53,7 @@ async def over_http(folder: Path, rows: int, seconds: float) -> Throughput:
         await asyncio.gather(*map(load, reporters))
         took, used = time.monotonic() - began, service.cpu_seconds() - used
         commits = await service.commits() - before
-        return Throughput(done / took, used / done * 1e6, done / max(1, commits))
+        return Throughput(done / took, used / max(1, done) * 1e6, done / max(1, commits))
 
 
 def bare(folder: Path, rows: int, group: int, seconds: float) -> Throughput:
