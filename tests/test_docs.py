@@ -1,15 +1,17 @@
 """Statements of the documentation that a program can check: commands, keys, links, paths and targets."""
 
+import importlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
 from tests.support.program import REPOSITORY
 from tui.app.actions import ACTIONS, Context, available
-from tui.cli import COMMANDS
+from tui.cli import COMMANDS, streamtop
 from tui.model.sessions.filter import parse
 from tui.styles.themes import THEMES
 
@@ -55,6 +57,34 @@ def test_readme_has_one_self_contained_command(name: str) -> None:
 def test_page_names_every_command(page: str) -> None:
     text = (REPOSITORY / page).read_text()
     assert {name for name in COMMANDS if f"`streamtop {name}" not in text} == set()
+
+
+def visible_options(command: click.Command) -> Iterator[str]:
+    """The first long option of every parameter of a command and its subcommands that the help shows."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Option) and not parameter.hidden:
+            yield from [option for option in parameter.opts if option.startswith("--")][:1]
+    if isinstance(command, click.Group):
+        for subcommand in command.commands.values():
+            yield from visible_options(subcommand)
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_docs_name_every_option(name: str) -> None:
+    text = "".join(page.read_text() for page in DOCS)
+    if name:
+        module, _, attribute = COMMANDS[name][0].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+    else:
+        command = streamtop
+    assert {option for option in visible_options(command) if option not in text} == set()
+
+
+def test_configuration_page_names_every_environment_variable() -> None:
+    text = (REPOSITORY / "docs" / "configuration.md").read_text()
+    sources = [path for package in ("streamusage", "tui") for path in (REPOSITORY / package).rglob("*.py")]
+    used = {name for path in sources for name in re.findall(r"STREAMTOP_[A-Z_]+", path.read_text())}
+    assert used - set(re.findall(r"STREAMTOP_[A-Z_]+", text)) == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
