@@ -17,7 +17,7 @@ from textual import events
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.usage import UsageRecord
-from tests.support.canned_answers import Asked, CannedServer, reply
+from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tui.app import gc_tuning
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
@@ -65,7 +65,7 @@ async def measure() -> None:
     assert len(plain) == RECORDS
     polls, last_byte = 0, 0.0
 
-    def answer(asked: Asked) -> bytes:
+    def answer(asked: ReceivedRequest) -> bytes:
         nonlocal polls, last_byte
         if asked.path.startswith("/api/"):
             return reply(404, "<html>", "text/html")

@@ -1,4 +1,4 @@
-"""`python -m streamusage.agent`: the same as `streamtop agent`."""
+"""Entry point of `python -m streamusage.agent`, which is the same as `streamtop agent`."""
 
 from streamusage.agent.cli import agent
 

@@ -1,4 +1,4 @@
-"""The agent's log on stderr: one line an event, as words, as key=value or as JSON."""
+"""Log of the agent on stderr: one line for each event, as text, key=value or JSON."""
 
 import json
 import logging
@@ -6,39 +6,36 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
+from streamusage.client.errors import escape_unprintable
+
 LogFormat = Literal["text", "kv", "json"]
 
 
-def log_to_stderr(style: LogFormat, verbose: bool) -> None:
-    """Sends the process's log to stderr. The HTTP client's own lines, which hold URLs, stay out of it."""
+def log_to_stderr(log_format: LogFormat, verbose: bool) -> None:
+    """Send the log of the process to stderr, without the HTTP client's lines, which contain URLs."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLine(style))
+    handler.setFormatter(OneLineFormatter(log_format))
     logging.basicConfig(handlers=[handler], level=logging.DEBUG if verbose else logging.INFO)
     for library in ("httpx", "httpcore"):
         logging.getLogger(library).setLevel(logging.WARNING)
 
 
-class OneLine(logging.Formatter):
-    """A record as one line whatever is in it: line ends and controls in a message are escaped."""
+class OneLineFormatter(logging.Formatter):
+    """Formats a record as one line: line ends and control characters in a message are escaped."""
 
-    def __init__(self, style: LogFormat) -> None:
+    def __init__(self, log_format: LogFormat) -> None:
         super().__init__()
-        self._shape = style
+        self._log_format = log_format
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the record as one line."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        said = record.getMessage()
+        message = record.getMessage()
         if record.exc_info:
-            said = f"{said} {self.formatException(record.exc_info)}"
+            message = f"{message} {self.formatException(record.exc_info)}"
         level = record.levelname.lower()
-        if self._shape == "json":
-            return json.dumps({"at": at, "level": level, "logger": record.name, "message": said}, ensure_ascii=True)
-        if self._shape == "kv":
-            return f"at={at} level={level} logger={record.name} message={json.dumps(said, ensure_ascii=True)}"
-        return f"{at} {record.levelname} {_printable(said)}"
-
-
-def _printable(text: str) -> str:
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
-    )
+        if self._log_format == "json":
+            return json.dumps({"at": at, "level": level, "logger": record.name, "message": message}, ensure_ascii=True)
+        if self._log_format == "kv":
+            return f"at={at} level={level} logger={record.name} message={json.dumps(message, ensure_ascii=True)}"
+        return f"{at} {record.levelname} {escape_unprintable(message)}"

@@ -1,6 +1,7 @@
-"""`/metrics` of an agent, in Prometheus' text format, on request and on loopback unless told otherwise.
+"""`GET /metrics` of an agent, in the text format of Prometheus.
 
-The figures are those of the status beside each journal; nothing is counted twice for it.
+The figures come from the status beside each journal. The endpoint is off by default, and on loopback unless an address
+is given.
 """
 
 import asyncio
@@ -10,36 +11,36 @@ from contextlib import asynccontextmanager
 
 from streamusage.agent.status_file import Status, StatusFile
 
-LONGEST_REQUEST_BYTES = 8_192
-PATIENCE_SECONDS = 5.0
+LARGEST_REQUEST_BYTES = 8_192
+REQUEST_TIMEOUT_SECONDS = 5.0
 
 _FIGURES = (
     (
         "streamtop_agent_online",
         "gauge",
-        "1 while the service has everything, else 0.",
+        "1 while the service is up to date, else 0.",
         lambda s: int(s.phase == "online"),
     ),
-    ("streamtop_agent_failures", "gauge", "Failed sync-ups in a row.", lambda s: s.failures),
-    ("streamtop_agent_owed_connections", "gauge", "Connections not handed over yet.", lambda s: s.owed.connections),
-    ("streamtop_agent_owed_bytes_in", "gauge", "Bytes received, not handed over yet.", lambda s: s.owed.bytes_in),
-    ("streamtop_agent_owed_bytes_out", "gauge", "Bytes sent, not handed over yet.", lambda s: s.owed.bytes_out),
+    ("streamtop_agent_failures", "gauge", "Consecutive failed syncs.", lambda s: s.failures),
+    ("streamtop_agent_owed_connections", "gauge", "Connections not acknowledged yet.", lambda s: s.owed.connections),
+    ("streamtop_agent_owed_bytes_in", "gauge", "Bytes received, not acknowledged yet.", lambda s: s.owed.bytes_in),
+    ("streamtop_agent_owed_bytes_out", "gauge", "Bytes sent, not acknowledged yet.", lambda s: s.owed.bytes_out),
     (
         "streamtop_agent_owed_view_seconds",
         "gauge",
-        "View time not handed over yet.",
+        "View time not acknowledged yet.",
         lambda s: s.owed.view_time_ms / 1000,
     ),
     (
         "streamtop_agent_oldest_owed_timestamp_seconds",
         "gauge",
-        "The oldest minute not handed over; 0 for none.",
+        "Start of the oldest unacknowledged minute; 0 for none.",
         lambda s: (s.owed.oldest_minute or 0) / 1000,
     ),
     (
         "streamtop_agent_last_reading_timestamp_seconds",
         "gauge",
-        "When the media server was read last.",
+        "Time of the last reading of the media server.",
         lambda s: (s.last_reading_at or 0) / 1000,
     ),
     (
@@ -52,34 +53,34 @@ _FIGURES = (
     (
         "streamtop_agent_clock_offset_seconds",
         "gauge",
-        "The agent's clock less the service's.",
+        "The agent's clock minus the service's.",
         lambda s: (s.clock_offset_ms or 0) / 1000,
     ),
 )
 
 
-def exposition(statuses: Sequence[Status]) -> str:
-    """The statuses as Prometheus reads them."""
+def format_metrics(statuses: Sequence[Status]) -> str:
+    """Return the statuses in the text format of Prometheus."""
     lines = []
-    for name, kind, told, figure in _FIGURES:
-        lines += [f"# HELP {name} {told}", f"# TYPE {name} {kind}"]
-        lines += [f'{name}{{server="{_label(status.server)}"}} {figure(status)}' for status in statuses]
+    for name, kind, help_text, figure in _FIGURES:
+        lines += [f"# HELP {name} {help_text}", f"# TYPE {name} {kind}"]
+        lines += [f'{name}{{server="{_escape_label(status.server)}"}} {figure(status)}' for status in statuses]
     return "\n".join(lines) + "\n"
 
 
 @asynccontextmanager
-async def serving_metrics(files: Sequence[StatusFile], address: tuple[str, int]) -> AsyncIterator[None]:
-    """Answers `GET /metrics` while the block runs."""
+async def serve_metrics(files: Sequence[StatusFile], address: tuple[str, int]) -> AsyncIterator[None]:
+    """Serve `GET /metrics` while the block runs. Raises `OSError` where the address cannot be opened."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
                 writer.write(_response(head, [file.last for file in files if file.last is not None]))
                 await writer.drain()
         writer.close()
 
-    server = await asyncio.start_server(answer, *address, limit=LONGEST_REQUEST_BYTES)
+    server = await asyncio.start_server(respond, *address, limit=LARGEST_REQUEST_BYTES)
     async with server:
         yield
 
@@ -87,7 +88,7 @@ async def serving_metrics(files: Sequence[StatusFile], address: tuple[str, int])
 def _response(head: bytes, statuses: Sequence[Status]) -> bytes:
     if head.split(b" ")[:2] != [b"GET", b"/metrics"]:
         return b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    body = exposition(statuses).encode()
+    body = format_metrics(statuses).encode()
     kind = "text/plain; version=0.0.4; charset=utf-8"
     return (
         f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
@@ -95,5 +96,5 @@ def _response(head: bytes, statuses: Sequence[Status]) -> bytes:
     )
 
 
-def _label(text: str) -> str:
+def _escape_label(text: str) -> str:
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,7 +1,7 @@
-"""The protocol of a source: where readings of a media server come from.
+"""Readings of a media server, and the protocol of the sources that take them.
 
-A source keeps no state that matters: what it has read of the server's log is told by the cursor, which the journal
-keeps together with what was counted. Ids and counters are the media server's own and compare only within one boot.
+A source needs no state of its own: the cursor names the position in the server's log, and the journal stores it
+together with what was counted. Ids and counters are the media server's own and are comparable only within one boot.
 """
 
 from typing import Literal, Protocol
@@ -10,25 +10,25 @@ import msgspec
 
 
 class SourceError(Exception):
-    """No reading can be had now. The text says what was asked, what came, and what an operator can do."""
+    """No reading is available now. The text names the request, the reply, and what an operator can do."""
 
 
 class LogGoneError(SourceError):
-    """The log of a time is not there any more."""
+    """The log of the requested time no longer exists."""
 
 
 class PublishReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A publisher at work."""
+    """A publish that is live."""
 
     publish_id: str
     scope: str
     name: str
     age_ms: int
-    """For how long it has been connected, at the reading's `at`."""
+    """Time since it connected, at the reading's `at`."""
 
 
 class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A viewer connection that is open."""
+    """An open viewer connection."""
 
     viewer_id: str
     scope: str
@@ -38,7 +38,7 @@ class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A byte counter of its own beginning and end. No other has its key, whatever the boot."""
+    """A byte counter with its own beginning and end. Its key is unique over all boots."""
 
     key: str
     bytes_in: int
@@ -46,7 +46,7 @@ class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AudienceReading(msgspec.Struct, frozen=True, kw_only=True):
-    """A number of viewers who cannot be told apart. An empty name stands for the server as a whole."""
+    """A number of viewers without identities. An empty name stands for the whole server."""
 
     key: str
     scope: str
@@ -54,84 +54,90 @@ class AudienceReading(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     viewers: int
     joined: int | None = None
-    """How many came since the key began, where the server counts them; else the number's rises count."""
+    """How many viewers joined since the key appeared, where the server counts them; else increases are counted."""
     shown_only: bool = False
-    """Whether their connections and view time are told by `Reading.ended`, so that only the number counts here."""
+    """Whether `Reading.ended` contains their connections and view time, so that only the number is used here."""
 
 
 class EndedConnection(msgspec.Struct, frozen=True, kw_only=True):
-    """A connection that ended, as the media server's own log tells it; or what a log tells of one that goes on."""
+    """A log line of the media server: a connection that ended, or a part of one that continues."""
 
     connection_id: str
-    """The server's id. `@peer` where the log knows only whose it was: then it is the viewer whose id ends so."""
+    """The server's id; or `@peer` where the log names the peer only, and the viewer is found by the end of its id."""
     kind: Literal["publish", "play", "other", "join", "watch"]
-    """`join`: a viewer came, at `ended_at`. `watch`: it watched for the `duration_ms` before `ended_at`."""
+    """`join`: a viewer joined, at `ended_at`. `watch`: it watched for `duration_ms` before `ended_at`."""
     scope: str
     name: str
     protocol: str
     ended_at: int
     duration_ms: int
-    """How long it lasted: a lower bound, below the truth by less than `granularity_ms`."""
+    """Its duration: a lower bound that falls short by less than `granularity_ms`."""
     granularity_ms: int
     bytes_in: int
     bytes_out: int
     counter: str = ""
-    """The key of the counter that has these bytes; empty where they are in the boot's own."""
+    """Key of the counter that contains these bytes; empty where the boot's own counters do."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
-    """One sample of a media server's cumulative counters, and what its log said since the sample before."""
+    """One sample of a media server's cumulative counters, and its log lines since the last sample.
+
+    The journal stores the first reading under these field names.
+    """
 
     at: int
-    """Wall time of the sample, UTC milliseconds, taken after the log was read, so that nothing in `ended` is later.
-    Within one run of an agent it moves with a clock that never steps. Decides only where units are filed."""
+    """Wall time of the sample in UTC milliseconds, taken after the log was read, so that nothing in `ended` is later.
+    Within one run of an agent it moves with a clock that never steps. It decides only where units are filed."""
     boot: str
-    """Another value means that every counter began again."""
+    """Identity of the boot. Another value means that every counter started again."""
     started_at: int
-    """The latest instant at which this boot can have begun. One that is not after the last reading of the boot before
-    says that the true instant is unknown."""
+    """Latest possible start of this boot. A value that is not after the last reading of the boot before means that the
+    true start is unknown."""
     started_granularity_ms: int = 1000
-    """How much earlier than `started_at` it can have begun."""
+    """How much earlier than `started_at` it may have started."""
     bytes_in: int = 0
-    """Bytes received since the boot began, all connections but those in `counters`."""
+    """Bytes received since the boot started, over all connections except those in `counters`."""
     bytes_out: int = 0
     counters: tuple[CounterReading, ...] = ()
     audiences: tuple[AudienceReading, ...] = ()
     accepted: int | None = None
-    """How many viewers connected since the boot began, by the server's own count. Sampled before `viewers` were, so
-    that whoever is in it is in `viewers` too or has left."""
+    """The server's own count of viewer connections since the boot started. It is sampled before `viewers`: every
+    connection in it either appears in `viewers` or has ended."""
     publishes: tuple[PublishReading, ...] = ()
     viewers: tuple[ViewerReading, ...] = ()
     ended: tuple[EndedConnection, ...] = ()
     """Log lines from the given cursor up to `cursor`."""
     cursor: str = ""
     run: str = ""
-    """In which life of the machine (or else run of the agent) the sample was taken; set by the agent."""
+    """Boot id of the machine (or else id of the agent's run) at the sample; set by the agent."""
     elapsed_ms: int = 0
-    """The clock that never steps, at the sample; compares only within one run."""
+    """The clock that never steps, at the sample; comparable only within one `run`."""
     logs_ends: bool = False
-    """Whether every connection that ends in good order appears in `ended`, sooner or later."""
+    """Whether every connection that ends normally appears in `ended`, sooner or later."""
     misses: str = ""
-    """What may have happened since the reading before that no figure tells. The time is then covered in part only."""
+    """Why figures since the last reading may be incomplete (`core.reasons`): the time is then covered in part only."""
     step_ms: int = 0
-    """By how much the byte counters may lag behind: a peak is measured with that in mind."""
+    """How much the byte counters may lag behind, which the measurement of a peak takes into account."""
 
 
 class Source(Protocol):
-    """A media server that can be read."""
+    """A media server of which readings can be taken."""
 
     async def read(self, cursor: str | None) -> Reading:
-        """A reading now, with the log from `cursor` on. `None` starts at the log's present end.
+        """Return a reading of now, with the log from `cursor` on. `None` starts at the present end of the log.
 
-        Raises `SourceError`; nothing of the log is lost by it, since the cursor is the caller's.
+        Raises `SourceError`. Nothing of the log is lost by it, because the caller keeps the cursor.
         """
         ...
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
-        """The log between two cursors, for an agent that learns only later where its predecessor stopped.
+        """Return the log lines between two cursors, for an agent that learns later where its predecessor stopped.
 
-        Raises `LogGoneError` where the log of that time is gone, else `SourceError` where it cannot be read now.
+        Raises `LogGoneError` where the log of that time no longer exists, and `SourceError` where it cannot be read
+        now.
         """
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Release what the source has opened."""
+        ...

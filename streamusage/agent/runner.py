@@ -1,7 +1,7 @@
-"""The agent at work: one loop reads the media server into the journal, one syncs the journal up with the service.
+"""The agent of one media server: one loop polls the server into the journal, the other sends the journal's reports.
 
-Neither waits for the other: while the service is away the first goes on counting. All that is at stake is in the
-journal; this module may die at any line.
+Neither waits for the other, so that counting continues while the service is unreachable. All state that matters is in
+the journal; the process may die at any line.
 """
 
 import asyncio
@@ -17,42 +17,46 @@ from streamusage.agent.journal.sqlite import DamagedJournalError, JournalError
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading, Source, SourceError
 from streamusage.agent.status_file import StatusFile
 from streamusage.agent.sync.link import LinkDownError, LinkError
-from streamusage.agent.sync.schedule import SyncUp
+from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.core.clock import SteadyClock
+from streamusage.core.reasons import LOG_GONE
 
 LOG = logging.getLogger(__name__)
 
-LAST_SECONDS = 5.0
-"""How long a stopping agent tries to take a last reading, and then to hand over what is left. What it cannot stays in
-the journal."""
+SHUTDOWN_SECONDS = 5.0
+"""How long a stopping agent tries to take a last reading, and then to send the rest. What it cannot send stays in the
+journal."""
 
 CORRECT_FROM_MS = 2_000
-"""An agent's clock that is off by more than this against the service's is set right; less is the network's delay."""
+"""The agent's clock is corrected where it differs by more than this from the service's; less is network delay."""
 
 SHIFT_FROM_MS = 20
-"""From such a difference between the machine's wall clock and the agent's on, the log's times are put on the agent's.
-Less is how exactly the two can be read."""
+"""From this difference between the machine's wall clock and the agent's on, times of the log are converted to the
+agent's clock. Less is the precision of reading the two clocks."""
 
-LOG_GONE = "the log of that time is gone: sessions that ended in it are known by the counters only"
-
-STEPS_A_SYNC = 4
-"""Exchanges that one sync-up may take: ask for an epoch, be told of a hole, report."""
+MOST_REQUESTS_PER_SYNC = 4
+"""Most requests of one sync: issue an epoch, a report that is refused for a hole, and the report again."""
 
 
 class FencedError(Exception):
-    """Another journal reports for this server, so this one cannot any more. The text says what to do."""
+    """Another journal reports for this server, so that this one no longer can. The text names what to do."""
 
 
 class Link(Protocol):
-    """The way to the service, as `streamusage.agent.sync.link.ServiceLink` goes it."""
+    """Requests to the service; `streamusage.agent.sync.link.ServiceLink` implements them."""
 
-    async def issue_epoch(self, request: EpochRequest) -> EpochIssued: ...
-    async def send(self, report: Report) -> Acknowledgement | Refusal: ...
+    async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
+        """Return a new epoch. Raises `LinkError`."""
+        ...
+
+    async def send(self, report: Report) -> Acknowledgement | Refusal:
+        """Send a report and return the reply. Raises `LinkError`."""
+        ...
 
 
 class Agent:
-    """One media server's agent. `run` returns when `stop` is called, or raises `FencedError`."""
+    """Agent of one media server. `run` returns after `stop` is called, or raises `FencedError`."""
 
     def __init__(
         self,
@@ -61,16 +65,19 @@ class Agent:
         source: Source,
         ledger: Ledger,
         link: Link,
-        sync_up: SyncUp,
+        schedule: SyncSchedule,
         poll_interval_ms: int,
         clock: SteadyClock,
         status: StatusFile | None = None,
         run: str = "",
     ) -> None:
-        """`run` names the life of the machine whose elapsed time the clock tells, so that a restarted agent knows how
-        long it was away whatever the wall clock says. Without it only one run of the agent compares."""
+        """`run` is the boot id of the machine to which the clock's elapsed time belongs.
+
+        With it a restarted agent knows how long it was away, whatever the wall clock shows; without it only times of
+        one run are comparable.
+        """
         self.ledger = ledger
-        self.sync_up = sync_up
+        self.schedule = schedule
         self._server = server
         self._source = source
         self._link = link
@@ -78,49 +85,49 @@ class Agent:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._source_error = ""
-        self._in_doubt = False
-        """Whether the journal failed, so that only it can tell what of the ledger is in it."""
+        self._ledger_is_stale = False
+        """Whether the journal failed, so that the ledger must be reloaded from it."""
         self._status = status
         self._clock_offset_ms: int | None = None
         self._run = run or uuid.uuid4().hex
 
     def stop(self) -> None:
-        """Asks the agent to take a last reading, hand it over if it can, and return."""
+        """Make `run` take a last reading, send it if possible, and return."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Counts and syncs up until stopped."""
+        """Count and sync until `stop` is called. Raises `FencedError` or `DamagedJournalError`."""
         async with asyncio.TaskGroup() as tasks:
-            loops = [tasks.create_task(self._poll_for_ever()), tasks.create_task(self._sync_for_ever())]
+            loops = [tasks.create_task(self._poll_loop()), tasks.create_task(self._sync_loop())]
             await self._stopping.wait()
             for loop in loops:
                 loop.cancel()
-        for last in (self.poll, self.sync):
+        for final_step in (self.poll, self.sync):
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(LAST_SECONDS):
-                    await last()
+                async with asyncio.timeout(SHUTDOWN_SECONDS):
+                    await final_step()
 
-    async def _poll_for_ever(self) -> None:
+    async def _poll_loop(self) -> None:
         while True:
             due_ms = self._clock.elapsed_ms() + self._poll_interval_ms
             await self.poll()
-            self._tell()
+            self._write_status()
             await self._clock.sleep(max(0, due_ms - self._clock.elapsed_ms()) / 1000)
 
-    async def _sync_for_ever(self) -> None:
+    async def _sync_loop(self) -> None:
         while True:
-            wait_ms = self.sync_up.due_ms - self._clock.elapsed_ms()
+            wait_ms = self.schedule.due_ms - self._clock.elapsed_ms()
             if wait_ms > 0:
                 await self._clock.sleep(wait_ms / 1000)
             await self.sync()
-            self._tell()
+            self._write_status()
 
-    def _tell(self) -> None:
+    def _write_status(self) -> None:
         if self._status is not None:
             with contextlib.suppress(JournalError):
                 self._status.write(
                     self.ledger,
-                    self.sync_up,
+                    self.schedule,
                     self._source_error,
                     self._clock_offset_ms,
                     self._clock.now_ms(),
@@ -128,24 +135,24 @@ class Agent:
                 )
 
     async def poll(self) -> None:
-        """Takes a reading into the journal. A source that does not answer is told once, and tried again."""
+        """Record a reading in the journal. A source that fails is logged once, and polled again."""
         try:
-            reading = await self._read()
+            reading = await self._take_reading()
             if reading is not None:
-                self._certain_ledger.record(self._timed(reading))
+                self._reloaded_ledger.record(self._with_times(reading))
         except DamagedJournalError:
             raise
         except JournalError as error:
-            # Nothing is lost by it: the next reading counts from the baseline that the journal has.
-            LOG.error("%s; the next reading tries again", error)
-            self._in_doubt = True
+            # Nothing is lost: the next reading counts from the baseline that the journal has.
+            LOG.error("%s; the next reading retries", error)
+            self._ledger_is_stale = True
 
-    async def _read(self) -> Reading | None:
+    async def _take_reading(self) -> Reading | None:
         try:
-            reading = await self._source.read(self._certain_ledger.cursor)
+            reading = await self._source.read(self._reloaded_ledger.cursor)
         except SourceError as error:
             if str(error) != self._source_error:
-                LOG.warning("no reading of %s: %s", self._server, error)
+                LOG.warning("cannot read %s: %s", self._server, error)
             self._source_error = str(error)
             return None
         if self._source_error:
@@ -154,21 +161,21 @@ class Agent:
         return reading
 
     @property
-    def _certain_ledger(self) -> Ledger:
-        """The ledger, read from the journal again after an error of it. Raises `JournalError`."""
-        if self._in_doubt:
+    def _reloaded_ledger(self) -> Ledger:
+        """The ledger, reloaded after an error of the journal. Raises `JournalError`."""
+        if self._ledger_is_stale:
             self.ledger.reload()
-            self._in_doubt = False
+            self._ledger_is_stale = False
         return self.ledger
 
-    def _timed(self, reading: Reading) -> Reading:
-        """The reading with the time that really passes, and with the log's times on the agent's clock."""
+    def _with_times(self, reading: Reading) -> Reading:
+        """Return the reading with the elapsed time, and with the log's times converted to the agent's clock."""
         return msgspec.structs.replace(
             reading,
             run=self._run,
             elapsed_ms=self._clock.elapsed_ms(),
             started_at=reading.started_at + self._log_shift_ms,
-            ended=self._shifted(reading.ended),
+            ended=self._shift_log_times(reading.ended),
         )
 
     @property
@@ -176,98 +183,104 @@ class Agent:
         ahead_ms = self._clock.ahead_ms
         return ahead_ms if abs(ahead_ms) > SHIFT_FROM_MS else 0
 
-    def _shifted(self, ended: tuple[EndedConnection, ...]) -> tuple[EndedConnection, ...]:
+    def _shift_log_times(self, ended: tuple[EndedConnection, ...]) -> tuple[EndedConnection, ...]:
         shift_ms = self._log_shift_ms
         if not shift_ms:
             return ended
         return tuple(msgspec.structs.replace(line, ended_at=line.ended_at + shift_ms) for line in ended)
 
-    def _heed_clock(self, service_now_ms: int) -> None:
-        """Sets the agent's clock right by the service's. It decides where units are filed, not whether they count."""
+    def _correct_clock(self, service_now_ms: int) -> None:
+        """Correct the agent's clock by the service's. It decides where units are filed, not whether they count."""
         self._clock_offset_ms = self._clock.now_ms() - service_now_ms
         if abs(self._clock_offset_ms) > CORRECT_FROM_MS:
-            LOG.warning("the clock is %+d ms off against the service's and is corrected", self._clock_offset_ms)
+            LOG.warning("the clock differs by %+d ms from the service's and is corrected", self._clock_offset_ms)
             self._clock.correct(-self._clock_offset_ms)
 
     async def sync(self) -> None:
-        """One sync-up: hands over all that the service has not acknowledged. Failures only move the next attempt."""
+        """Send everything that the service has not acknowledged. A failure only delays the next attempt."""
         try:
-            for _ in range(STEPS_A_SYNC):
+            for _ in range(MOST_REQUESTS_PER_SYNC):
                 if await self._exchange():
-                    self._succeeded()
+                    self._record_success()
                     return
-                self.sync_up.answered(self._clock.elapsed_ms())
-            raise LinkDownError("the service did not come to an acknowledgement; the figures stay in the journal")
+                self.schedule.record_reply(self._clock.elapsed_ms())
+            raise LinkDownError(
+                f"no acknowledgement after {MOST_REQUESTS_PER_SYNC} requests; the figures stay in the journal"
+            )
         except DamagedJournalError:
             raise
         except JournalError as error:
-            self.sync_up.failed(self._clock.elapsed_ms(), str(error))
-            LOG.error("%s; the next sync-up tries again", error)
-            self._in_doubt = True
-            self._note_failure()
+            self.schedule.record_failure(self._clock.elapsed_ms(), str(error))
+            LOG.error("%s; the next sync retries", error)
+            self._ledger_is_stale = True
+            self._record_failure()
         except (LinkError, SourceError) as error:
             retry_after = getattr(error, "retry_after_seconds", None) or 0
-            before = self.sync_up.phase
-            self.sync_up.failed(self._clock.elapsed_ms(), str(error), int(retry_after * 1000))
-            if self.sync_up.phase != before or self.sync_up.failures == 1:
-                LOG.warning("%s: %s; figures are kept in the journal", self.sync_up.phase, error)
-            self._note_failure()
+            before = self.schedule.phase
+            self.schedule.record_failure(self._clock.elapsed_ms(), str(error), int(retry_after * 1000))
+            if self.schedule.phase != before or self.schedule.failures == 1:
+                LOG.warning("%s: %s; the figures stay in the journal", self.schedule.phase, error)
+            self._record_failure()
 
-    def _note_failure(self) -> None:
-        """Keeps the account of the outage. Without it nothing is counted less, so that a full disk costs only it."""
+    def _record_failure(self) -> None:
+        """Record the failure for the account of the outage. On a full disk only this record is lost, no figures."""
         try:
-            self._certain_ledger.sync_up_failed(self.sync_up.phase, self.sync_up.last_error, self._clock.now_ms())
+            ledger, schedule = self._reloaded_ledger, self.schedule
+            ledger.record_failed_sync(schedule.phase, schedule.last_error, self._clock.now_ms())
         except DamagedJournalError:
             raise
         except JournalError:
-            self._in_doubt = True
+            self._ledger_is_stale = True
 
-    def _succeeded(self) -> None:
-        if self.sync_up.phase != "online":
-            LOG.info("the service has everything again, after %d failures", self.sync_up.failures)
-        self._certain_ledger.sync_up_succeeded(self._clock.now_ms())
-        self.sync_up.succeeded(self._clock.elapsed_ms())
+    def _record_success(self) -> None:
+        if self.schedule.phase != "online":
+            LOG.info("the service is up to date again after %d failures", self.schedule.failures)
+        self._reloaded_ledger.record_successful_sync(self._clock.now_ms())
+        self.schedule.record_success(self._clock.elapsed_ms())
 
     async def _exchange(self) -> bool:
-        """One question to the service. True once it has everything; raises `LinkError` or `FencedError`."""
-        if self._certain_ledger.head.baseline is None:
+        """Make one request to the service. Return whether it has everything. Raises `LinkError` or `FencedError`."""
+        if self._reloaded_ledger.head.baseline is None:
             return True
-        request = self._certain_ledger.epoch_request()
+        request = self._reloaded_ledger.epoch_request()
         if request is not None:
             await self._continue_from(await self._link.issue_epoch(request))
             return False
-        report = self._certain_ledger.report(self._clock.now_ms(), self.sync_up.reporting_phase)
+        report = self._reloaded_ledger.report(self._clock.now_ms(), self.schedule.reporting_phase)
         if report is None:
             return False
         reply = await self._link.send(report)
         if isinstance(reply, Acknowledgement):
-            self._heed_clock(reply.now)
-            self._certain_ledger.acknowledge(reply, self._clock.now_ms())
+            self._correct_clock(reply.now)
+            self._reloaded_ledger.acknowledge(reply, self._clock.now_ms())
             self._check_fence()
             return reply.acknowledged >= report.upto
         if reply.reason == "held":
-            raise LinkDownError(f"the service keeps this report aside for an operator: {reply.errorMessage}")
-        self._certain_ledger.refused(reply)
+            raise LinkDownError(
+                f"the service quarantined this report ({reply.error_message}); the figures stay in the journal until "
+                "an operator has decided"
+            )
+        self._reloaded_ledger.handle_refusal(reply)
         return False
 
     async def _continue_from(self, issued: EpochIssued) -> None:
-        first = self._certain_ledger.first_reading()
+        first = self._reloaded_ledger.first_reading()
         after = first.cursor if issued.baseline is None else issued.baseline.cursor
         ended: tuple[EndedConnection, ...] = ()
         misses = ""
         try:
             ended = await self._source.ended_between(after, first.cursor)
         except LogGoneError as error:
-            LOG.warning("%s; the time from where the service is to the first reading is covered in part only", error)
+            LOG.warning("%s; the time from the service's state to the first reading is covered in part only", error)
             misses = LOG_GONE
-        self._heed_clock(issued.now)
-        self._certain_ledger.continue_from(issued, self._shifted(ended), misses)
+        self._correct_clock(issued.now)
+        self._reloaded_ledger.continue_from(issued, self._shift_log_times(ended), misses)
         self._check_fence()
 
     def _check_fence(self) -> None:
         if self.ledger.head.fenced:
             raise FencedError(
-                f"another journal reports for {self._server}: a second agent runs for it, or this journal is an older "
-                "copy. The service has the newer figures. Stop the other agent, or move this journal away and start "
-                "again: a new journal continues where the service is"
+                f"another journal reports for {self._server}: either a second agent runs for this server, or this "
+                "journal is an older copy. The service has the newer figures. Stop the other agent, or move this "
+                "journal away and restart: a new journal continues from the state of the service"
             )

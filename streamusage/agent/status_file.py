@@ -1,6 +1,6 @@
-"""What an agent tells of itself: a small file beside its journal, written anew now and then, read by `agent status`.
+"""Status file of an agent: a small file beside its journal, rewritten every two seconds and read by `agent status`.
 
-The journal itself is locked by the running agent; this file is for whoever asks. It holds no token.
+The running agent locks the journal itself; other programs read this file. It contains no token.
 """
 
 import contextlib
@@ -13,28 +13,28 @@ import msgspec
 from streamusage.agent.journal.folding import FOLD_AFTER_MS, QUARTER_MS
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.rows import JournalTotals
-from streamusage.agent.sync.schedule import SyncUp
+from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import AgentPhase
 
-FORGOTTEN_AFTER_SECONDS = 30.0
-"""A status that was not written for so long is one of an agent that does not run, or hangs."""
+STALE_AFTER_SECONDS = 30.0
+"""A status that is older belongs to an agent that does not run, or hangs."""
 
 
 class Owed(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted and the service has not acknowledged."""
+    """Figures that are counted but not acknowledged by the service."""
 
     connections: int
     bytes_in: int
     bytes_out: int
     view_time_ms: int
     oldest_minute: int | None
-    """The beginning of the oldest slot of it, UTC milliseconds."""
+    """Start of the oldest unacknowledged slot, UTC milliseconds."""
     folds_at: int | None
-    """When its oldest samples are folded to quarters of an hour; the figures themselves are never folded."""
+    """When the oldest samples are folded to quarters of an hour; the figures themselves are never folded."""
 
 
 class Status(msgspec.Struct, frozen=True, kw_only=True):
-    """One agent at one instant. Times are UTC milliseconds by the agent's clock."""
+    """State of one agent at one instant. Times are UTC milliseconds of the agent's clock."""
 
     server: str
     pid: int
@@ -53,18 +53,18 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     journal: str
     journal_bytes: int
     clock_offset_ms: int | None
-    """The agent's clock less the service's at the last reply; `None` before one."""
+    """The agent's clock minus the service's at the last reply; `None` before the first reply."""
 
 
 def status_path(journal: Path) -> Path:
-    """Where the agent of a journal puts its status."""
+    """Return the path of the status file that belongs to a journal."""
     return journal.with_name(journal.name + ".status")
 
 
-def owed_by(ledger: Ledger) -> Owed:
-    """What a ledger has to hand over."""
+def owed_figures(ledger: Ledger) -> Owed:
+    """Return the figures that the service has not acknowledged."""
     totals: JournalTotals = ledger.head.counted - ledger.head.handed_over
-    oldest = ledger.oldest_owed_ms()
+    oldest = ledger.oldest_unacknowledged_slot()
     return Owed(
         connections=totals.connections,
         bytes_in=totals.bytes_in,
@@ -76,7 +76,7 @@ def owed_by(ledger: Ledger) -> Owed:
 
 
 class StatusFile:
-    """Writes one agent's status, not more often than it is worth."""
+    """Writes the status of one agent at a limited rate."""
 
     def __init__(self, server: str, journal: Path, every_ms: int = 2_000) -> None:
         self._server = server
@@ -86,20 +86,20 @@ class StatusFile:
         self._phase: AgentPhase | None = None
         self._phase_since = 0
         self.last: Status | None = None
-        """What was written last; `None` before that, and once the server is not watched any more."""
+        """The last status written; `None` before the first, and after the agent has ended."""
 
     def write(
         self,
         ledger: Ledger,
-        sync_up: SyncUp,
+        schedule: SyncSchedule,
         source_error: str,
         clock_offset_ms: int | None,
         now_ms: int,
         elapsed_ms: int,
     ) -> None:
-        """Writes the status if it is due. A directory that cannot be written costs the status, not the counting."""
-        if sync_up.phase != self._phase:
-            self._phase, self._phase_since = sync_up.phase, now_ms
+        """Write the status if it is due. Where the directory is not writable, only the status is lost."""
+        if schedule.phase != self._phase:
+            self._phase, self._phase_since = schedule.phase, now_ms
         elif self._written_at_elapsed_ms is not None and elapsed_ms - self._written_at_elapsed_ms < self._every_ms:
             return
         self._written_at_elapsed_ms = elapsed_ms
@@ -108,14 +108,14 @@ class StatusFile:
             server=self._server,
             pid=os.getpid(),
             written_at=now_ms,
-            phase=sync_up.phase,
+            phase=schedule.phase,
             phase_since=self._phase_since,
-            failures=sync_up.failures,
-            next_attempt_in_ms=max(0, sync_up.due_ms - elapsed_ms),
-            last_error=sync_up.last_error,
+            failures=schedule.failures,
+            next_attempt_in_ms=max(0, schedule.due_ms - elapsed_ms),
+            last_error=schedule.last_error,
             source_error=source_error,
             last_reading_at=None if baseline is None else baseline.at,
-            owed=owed_by(ledger),
+            owed=owed_figures(ledger),
             epoch=ledger.head.epoch,
             revision=ledger.head.revision,
             acknowledged=ledger.head.acknowledged,
@@ -128,7 +128,7 @@ class StatusFile:
 
 
 def read_status(journal: Path) -> Status | None:
-    """The status beside a journal; `None` where there is none that can be read."""
+    """Return the status beside a journal; `None` where there is no readable one."""
     try:
         return msgspec.json.decode(status_path(journal).read_bytes(), type=Status)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
@@ -136,13 +136,13 @@ def read_status(journal: Path) -> Status | None:
 
 
 def is_running(journal: Path, status: Status) -> bool:
-    """Whether the agent that wrote the status of a journal still runs: its process is there and it wrote lately.
+    """Return whether the agent of a status still runs: its process exists, and the file was written recently.
 
-    By the file's own time, since the agent's clock is the service's and the machine's may be another.
+    The age is that of the file, because the agent's clock follows the service and may differ from the machine's.
     """
     try:
-        written_s_ago = time.time() - status_path(journal).stat().st_mtime
-        if written_s_ago > FORGOTTEN_AFTER_SECONDS:
+        age_seconds = time.time() - status_path(journal).stat().st_mtime
+        if age_seconds > STALE_AFTER_SECONDS:
             return False
         os.kill(status.pid, 0)
     except PermissionError:

@@ -1,4 +1,4 @@
-"""`streamtop agent status` and `streamtop agent check`: what an agent is at, and whether its configuration works."""
+"""Output of `streamtop agent status` and `streamtop agent check`."""
 
 import time
 from collections.abc import Iterable
@@ -15,39 +15,41 @@ from streamusage.agent.sync.link import LinkError, ServiceLink
 from streamusage.api.report import EpochRequest
 
 
-def status_lines(status: Status, running: bool, now_ms: int) -> list[str]:
-    """A status in words, a fact a line."""
+def format_status(status: Status, running: bool, now_ms: int) -> list[str]:
+    """Return a status as lines of text, one fact on each line."""
     owed = status.owed
     lines = [
         f"{status.server}  {status.phase if running else 'not running'}",
-        f"  since          {_instant(status.phase_since)} ({_length(now_ms - status.phase_since)})",
-        f"  last reading   {_instant(status.last_reading_at)}",
+        f"  since          {_format_time(status.phase_since)} ({_format_duration(now_ms - status.phase_since)})",
+        f"  last reading   {_format_time(status.last_reading_at)}",
         f"  owed           {owed.connections:,} connections, {owed.bytes_in:,} bytes in, {owed.bytes_out:,} bytes out, "
-        f"{_length(owed.view_time_ms)} of view time",
-        f"  oldest minute  {_instant(owed.oldest_minute)}",
+        f"{_format_duration(owed.view_time_ms)} of view time",
+        f"  oldest minute  {_format_time(owed.oldest_minute)}",
     ]
     if owed.folds_at is not None:
-        lines.append(f"  trends fold    in {_length(max(0, owed.folds_at - now_ms))} (figures are never folded)")
+        until_fold = _format_duration(max(0, owed.folds_at - now_ms))
+        lines.append(f"  trends fold    in {until_fold} (figures are never folded)")
     lines.append(f"  journal        {status.journal}, {status.journal_bytes / 1e6:.1f} MB")
     if status.clock_offset_ms is not None:
-        lines.append(f"  clock          {status.clock_offset_ms:+,} ms against the service")
+        lines.append(f"  clock          {status.clock_offset_ms:+,} ms relative to the service")
     if status.last_error:
-        lines.append(f"  last error     {status.last_error} ({status.failures} in a row)")
-        lines.append(f"  next attempt   in {_length(status.next_attempt_in_ms)}")
+        plural = "" if status.failures == 1 else "s"
+        lines.append(f"  last error     {status.last_error} ({status.failures} consecutive failure{plural})")
+        lines.append(f"  next attempt   in {_format_duration(status.next_attempt_in_ms)}")
     if status.source_error:
         lines.append(f"  media server   {status.source_error}")
     return lines
 
 
-def told(journals: Iterable[Path]) -> list[tuple[Status, bool]]:
-    """The statuses beside these journals, with whether the agent runs; journals without one are left out."""
+def load_statuses(journals: Iterable[Path]) -> list[tuple[Status, bool]]:
+    """Return the statuses beside these journals, each with whether its agent runs. Journals without one are omitted."""
     return [
         (status, is_running(journal, status)) for journal in journals if (status := read_status(journal)) is not None
     ]
 
 
-def status_json(statuses: list[tuple[Status, bool]]) -> str:
-    """The statuses as a JSON list, each with `running`."""
+def format_json(statuses: list[tuple[Status, bool]]) -> str:
+    """Return the statuses as a JSON list, each with the field `running`."""
     return msgspec.json.format(
         msgspec.json.encode([{**msgspec.to_builtins(status), "running": running} for status, running in statuses]),
         indent=2,
@@ -55,42 +57,47 @@ def status_json(statuses: list[tuple[Status, bool]]) -> str:
 
 
 async def check_source(unit: AgentConfig, source: Source) -> str:
-    """Reads the media server once, or asks a running agent where only one can listen. Raises `SourceError`."""
+    """Read the media server once and return a summary. Raises `SourceError`.
+
+    Where a running agent occupies the port for callbacks, its last reading is reported instead.
+    """
     status = _status_of_running(unit.journal_path)
     if status is not None and getattr(unit.source, "notify_listen", None):
         if status.source_error:
             raise SourceError(status.source_error)
-        return f"the running agent {status.pid} reads it, last at {_instant(status.last_reading_at)}"
+        return f"read by the running agent (process {status.pid}), last at {_format_time(status.last_reading_at)}"
     reading = await source.read(None)
-    ends = "ends of sessions are exact" if reading.logs_ends else "ends of sessions are known to one poll interval"
-    return f"{len(reading.publishes)} publishers, {len(reading.viewers)} viewers, boot {reading.boot}; {ends}"
+    precision = "exact" if reading.logs_ends else "known to one poll interval"
+    counts = f"{len(reading.publishes)} publishers, {len(reading.viewers)} viewers"
+    return f"{counts}, boot {reading.boot}; session ends are {precision}"
 
 
 def check_journal(path: Path) -> str:
-    """Opens the journal, if there is one, and reads all of it. Raises `JournalError`."""
+    """Read all of an existing journal and return a summary. Raises `JournalError`."""
     if not path.exists():
-        return f"{path} is not there yet; the agent makes it"
+        return f"{path} does not exist yet; the agent will create it"
     status = _status_of_running(path)
     if status is not None:
-        return f"{path} is in use by the running agent {status.pid}"
+        return f"{path} is in use by the running agent (process {status.pid})"
     journal = SqliteJournal(path)
     try:
         journal.check()
         with journal.transaction() as tx:
             head = tx.head()
         if head is None:
-            return f"{path} is sound, and nothing is in it yet"
-        return f"{path} is sound, revision {head.revision}, acknowledged {head.acknowledged}"
+            return f"{path} is intact and empty"
+        return f"{path} is intact, revision {head.revision}, acknowledged {head.acknowledged}"
     finally:
         journal.close()
 
 
 async def check_service(link: ServiceLink) -> str:
-    """Asks the service for an epoch number, which has no effect. Raises `LinkError`."""
+    """Request an epoch number from the service, which has no effect, and return a summary. Raises `LinkError`."""
     issued = await link.issue_epoch(EpochRequest(journal="check"))
     offset_ms = time.time_ns() // 1_000_000 - issued.now
-    knows = "never heard of this server" if issued.baseline is None else f"has it up to {_instant(issued.baseline.at)}"
-    return f"answers, takes this agent's token, {knows}; clock {offset_ms:+,} ms against it"
+    baseline = issued.baseline
+    known = "no figures of this server" if baseline is None else f"figures up to {_format_time(baseline.at)}"
+    return f"reachable, accepts this agent's token, has {known}; clock {offset_ms:+,} ms relative to it"
 
 
 def _status_of_running(journal: Path) -> Status | None:
@@ -101,16 +108,16 @@ def _status_of_running(journal: Path) -> Status | None:
 CHECK_ERRORS = (SourceError, JournalError, LinkError)
 
 
-def describe(config: AgentConfig) -> str:
-    """What is checked, in a line."""
-    return f"{config.server} for {config.service.url}"
+def describe_unit(config: AgentConfig) -> str:
+    """Return what is checked, in one line."""
+    return f"{config.server}, reporting to {config.service.url}"
 
 
-def _instant(at_ms: int | None) -> str:
+def _format_time(at_ms: int | None) -> str:
     return "none" if at_ms is None else datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
-def _length(length_ms: int) -> str:
+def _format_duration(length_ms: int) -> str:
     seconds = length_ms // 1000
     if seconds < 120:
         return f"{seconds} s"

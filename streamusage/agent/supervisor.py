@@ -1,6 +1,6 @@
-"""The watches of one agent process: each has its server, source, journal and link, and shares nothing but the loop.
+"""The agents of one process: each has its own server, source, journal and link; they share only the event loop.
 
-What stops one watch (a journal that cannot be used, another agent for the same server) does not stop the others.
+A failure that ends one agent (an unusable journal, a second agent for the same server) does not end the others.
 """
 
 import asyncio
@@ -13,71 +13,70 @@ from streamusage.agent.config.files import AgentConfig
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.salvage import open_journal
 from streamusage.agent.runner import Agent
-from streamusage.agent.sources import source_of
+from streamusage.agent.sources import create_source
 from streamusage.agent.status_file import StatusFile
-from streamusage.agent.sync.link import ServiceLink, token_of
-from streamusage.agent.sync.schedule import SyncUp
-from streamusage.core.clock import Clock, SteadyClock, SystemClock, machine_life
+from streamusage.agent.sync.link import ServiceLink, load_token
+from streamusage.agent.sync.schedule import SyncSchedule
+from streamusage.core.clock import Clock, SteadyClock, SystemClock, boot_id
 
 LOG = logging.getLogger(__name__)
 
 
-async def watch_all(units: tuple[AgentConfig, ...], metrics: tuple[str, int] | None = None) -> None:
-    """Watches every server until SIGTERM or SIGINT. Raises the first failure once no watch runs any more.
+async def run_agents(units: tuple[AgentConfig, ...], metrics: tuple[str, int] | None = None) -> None:
+    """Run the agents of all servers until SIGTERM or SIGINT. Raises the first failure after all agents have ended.
 
-    `metrics` is a host and port at which the watches tell of themselves in Prometheus' format. Raises `OSError` where
-    it cannot be listened on.
+    `metrics` is the host and port of the Prometheus metrics. Raises `OSError` where the port cannot be opened.
     """
     statuses = [StatusFile(unit.server, unit.journal_path) for unit in units]
     if metrics is None:
-        await _watch_units(units, statuses)
+        await _run_units(units, statuses)
         return
-    from streamusage.agent.metrics import serving_metrics
+    from streamusage.agent.metrics import serve_metrics
 
-    async with serving_metrics(statuses, metrics):
-        await _watch_units(units, statuses)
+    async with serve_metrics(statuses, metrics):
+        await _run_units(units, statuses)
 
 
-async def _watch_units(units: tuple[AgentConfig, ...], statuses: list[StatusFile]) -> None:
+async def _run_units(units: tuple[AgentConfig, ...], statuses: list[StatusFile]) -> None:
     clock = SteadyClock(SystemClock())
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, stopping.set)
-    watches = (watch_one(unit, clock, stopping, status) for unit, status in zip(units, statuses, strict=True))
-    ended = await asyncio.gather(*watches, return_exceptions=True)
-    for failure in ended:
+    agents = (run_agent(unit, clock, stopping, status) for unit, status in zip(units, statuses, strict=True))
+    results = await asyncio.gather(*agents, return_exceptions=True)
+    for failure in results:
         if failure is not None:
             raise failure
 
 
-async def watch_one(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
-    """Watches one server until it is stopped. What ends it earlier is said, and raised."""
+async def run_agent(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
+    """Run the agent of one server until `stopping` is set. A failure that ends it earlier is logged and raised."""
     try:
-        await _watch(unit, clock, stopping, status)
+        await _run_unit(unit, clock, stopping, status)
     except Exception as error:
-        LOG.error("%s is not watched any more: %s", unit.server, error)
+        LOG.error("%s is no longer watched: %s", unit.server, error)
         status.last = None
         raise
 
 
-async def _watch(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
+async def _run_unit(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
     service = unit.service
     journal = open_journal(unit.journal_path)
-    source = source_of(unit.source, clock, unit.spool_path)
-    link = link_of(unit, clock)
+    source = create_source(unit.source, clock, unit.spool_path)
+    link = build_link(unit, clock)
     agent = Agent(
         server=unit.server,
         source=source,
         ledger=Ledger(journal, uuid.uuid4().hex, unit.server, unit.role, service.sync_interval_ms),
         link=link,
-        sync_up=SyncUp(unit.server, service.sync_interval_ms, clock.elapsed_ms(), random.Random()),
+        schedule=SyncSchedule(unit.server, service.sync_interval_ms, clock.elapsed_ms(), random.Random()),
         poll_interval_ms=unit.source.poll_interval_ms,
         clock=clock,
         status=status,
-        run=machine_life(),
+        run=boot_id(),
     )
-    LOG.info("watching %s for %s, journal %s", unit.server, service.url, unit.journal_path)
+    LOG.info("watching %s, reporting to %s, journal %s", unit.server, service.url, unit.journal_path)
     stopper = asyncio.create_task(_stop_when(stopping, agent))
     try:
         await agent.run()
@@ -90,13 +89,13 @@ async def _watch(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event,
         journal.close()
 
 
-def link_of(unit: AgentConfig, clock: Clock) -> ServiceLink:
-    """The way to the service that a configuration describes."""
+def build_link(unit: AgentConfig, clock: Clock) -> ServiceLink:
+    """Return the link to the service of a configuration."""
     service = unit.service
     return ServiceLink(
         service.url,
         unit.server,
-        token_of(service.token_env, service.token_file),
+        load_token(service.token_env, service.token_file),
         timeout_seconds=service.timeout_ms / 1000,
         clock=clock,
         ca_file=service.ca_file,

@@ -1,0 +1,1 @@
+"""Types on the wire: replies of the usage service, and the reports of agents."""

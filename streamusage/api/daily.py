@@ -1,4 +1,4 @@
-"""What the usage service answers about accounting days: the shapes of docs/daily.md. Times are UTC milliseconds."""
+"""Replies of the usage service about accounting days, as described in docs/daily.md. Times are UTC milliseconds."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ DayState = Literal["provisional", "final", "adjusted"]
 
 
 class CoveredTime(msgspec.Struct, frozen=True, kw_only=True):
-    """How much of a day is accounted for, and how."""
+    """How much of a day has each provenance."""
 
     live_ms: int = 0
     backfilled_ms: int = 0
@@ -19,7 +19,7 @@ class CoveredTime(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BackfilledPart(msgspec.Struct, frozen=True, kw_only=True):
-    """The part of a day's figures that came after an outage."""
+    """The part of a day's figures that was backfilled."""
 
     connections: int = 0
     bytes_in: int = 0
@@ -28,36 +28,37 @@ class BackfilledPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Percentile(msgspec.Struct, frozen=True, kw_only=True):
-    """The 95th percentile of bandwidth over five-minute averages, nearest rank, and what it rests on."""
+    """95th percentile of bandwidth over five-minute averages, by nearest rank, and the number of samples."""
 
     in_bps: int | None = None
     out_bps: int | None = None
     sample_ms: int = 300_000
     samples: int = 0
-    """Samples that were seen live or backfilled in full: only these count."""
+    """Samples that are completely live or backfilled: only these count."""
     expected_samples: int = 0
     """Samples in which the server ran."""
 
     @property
     def rests_on_all(self) -> bool:
+        """Whether every expected sample counts."""
         return self.samples == self.expected_samples
 
 
 class Closed(msgspec.Struct, frozen=True, kw_only=True):
-    """When a day was closed and by what."""
+    """When and how a day was closed."""
 
     at: int
     by: str | None = None
-    """The token's name of the operator who did; `None` for the watermark."""
+    """Name of the token of the operator who closed it; `None` for the watermark."""
     rule: Literal["watermark", "operator", "late"]
-    """`late`: the server was not known when the day was closed, and all it brought is an adjustment."""
+    """`late`: the server was unknown when the day was closed, so that all its figures are an adjustment."""
     revision: int
     watermark: int | None = None
-    """The server's, when its day was closed."""
+    """Watermark of the server when its day was closed."""
 
 
 class DailyFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures of a day, whole."""
+    """All figures of a day."""
 
     connections: int
     connections_by_protocol: dict[str, int]
@@ -75,7 +76,7 @@ class DailyFigures(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DayDifference(msgspec.Struct, frozen=True, kw_only=True):
-    """By how much the sums of a closed day moved after it was closed."""
+    """Change of the sums of a day after it was closed."""
 
     connections: int = 0
     connections_by_protocol: dict[str, int] = {}
@@ -85,20 +86,20 @@ class DayDifference(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Adjustment(DayDifference, frozen=True, kw_only=True):
-    """All that came to a closed day later."""
+    """All changes of a closed day."""
 
     entries: int
-    """Of the ledger."""
+    """Number of entries in the ledger."""
     at: int
-    """The newest entry's time."""
+    """Time of the newest entry."""
     figures: DailyFigures
-    """What the day comes to with it, peaks and coverage included."""
+    """Figures of the day with the adjustment, peaks and coverage included."""
 
 
 class DailyStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """One server's figures of one accounting day. `msgspec.to_builtins` gives what `daily --format json` prints.
+    """Figures of one server for one accounting day. `daily --format json` prints these fields.
 
-    A closed day's figures are those that it was closed with; what came later stands in `adjustment`.
+    The figures of a closed day are those at its closing; later changes are in `adjustment`.
     """
 
     server: str
@@ -119,23 +120,25 @@ class DailyStatistics(msgspec.Struct, frozen=True, kw_only=True):
     backfilled: BackfilledPart
     percentile_95: Percentile | None = None
     closed: Closed | None = None
-    """`None` for a day that is open, and in a zone whose days the service does not close."""
+    """`None` for an open day, and in a zone whose days the service does not close."""
     adjustment: Adjustment | None = None
     waiting_for: list[str] = []
-    """The servers whose figures an open day waits for."""
+    """Servers whose figures an open day waits for."""
 
 
 class Daily(msgspec.Struct, frozen=True, kw_only=True):
+    """Daily statistics of servers and days of one time zone."""
+
     now: int
     account_zones: list[str] = []
     """The zones whose days the service closes."""
     closed_to: int | None = None
-    """Up to when every day of the zone that was asked for is closed."""
+    """Instant up to which every day of the requested zone is closed."""
     days: list[DailyStatistics]
 
 
 class SummedStatistics(msgspec.Struct, frozen=True, kw_only=True):
-    """The days of a group of servers added up, for a day or a month."""
+    """Sums over a group of servers for a day or a month."""
 
     group: str
     period: str
@@ -160,18 +163,20 @@ class SummedStatistics(msgspec.Struct, frozen=True, kw_only=True):
     coverage: CoveredTime
     backfilled: BackfilledPart
     adjustment: BackfilledPart | None = None
-    """What came later to the closed days among them; not in the figures."""
+    """Adjustments of the closed days among them; not included in the figures."""
     waiting_for: list[str] = []
 
 
 class DailySums(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums of daily statistics."""
+
     now: int
     account_zones: list[str] = []
     sums: list[SummedStatistics]
 
 
 class LedgerEntry(DayDifference, frozen=True, kw_only=True):
-    """One arrival in a closed day."""
+    """One change of a closed day."""
 
     server: str
     day: str
@@ -179,20 +184,24 @@ class LedgerEntry(DayDifference, frozen=True, kw_only=True):
     entry: int
     at: int
     figures: DailyFigures
-    """What the day comes to from then on."""
+    """Figures of the day with this and all earlier entries."""
 
 
 class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
+    """Ledger entries of closed days."""
+
     now: int
     adjustments: list[LedgerEntry]
 
 
 class CloseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of closing a day."""
+
     now: int
     day: str
     tz: str
     closed: list[str]
-    """The servers whose day was closed just now."""
+    """Servers whose day this request closed."""
     owing: list[str] = []
-    """Those among them that still owe figures of the day."""
+    """Those of them that have not reported all figures of the day."""
     already_closed: int = 0

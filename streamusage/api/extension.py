@@ -1,6 +1,6 @@
-"""What the usage service answers: the shapes of docs/api.md. Pure.
+"""Replies of the usage service, as described in docs/api.md. Pure.
 
-Unknown fields are ignored everywhere. Times are UTC milliseconds.
+Unknown fields are ignored in every type. Times are UTC milliseconds.
 """
 
 from typing import Literal
@@ -17,11 +17,11 @@ from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 
 
 class SessionRecord(UsageRecord, frozen=True, kw_only=True, gc=False):
-    """A usage record as our own service tells it: with what the documented one leaves out."""
+    """A usage record of our own service, with two fields that the documented one does not have."""
 
     live: bool
     provenance: Provenance
-    """How the newest figures of the record came."""
+    """Provenance of the newest figures of the record."""
 
 
 class _DeletedSession(msgspec.Struct, frozen=True):
@@ -31,20 +31,21 @@ class _DeletedSession(msgspec.Struct, frozen=True):
 
 
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
-    """What changed or was deleted since a cursor."""
+    """Records that changed and sessions that were deleted since a cursor."""
 
     now: int
     cursor: str
     reset: bool = False
-    """The cursor was too old: drop what you have, this answer begins anew."""
+    """The cursor was too old: discard your copy, this reply starts from the beginning."""
     more: bool = False
-    """There is more: ask again at once with the new cursor."""
+    """There are more changes: send the next request at once, with the new cursor."""
     records: list[SessionRecord] = []
     deleted_sessions: list[_DeletedSession] = msgspec.field(name="deleted", default_factory=list)
 
     @property
     def deleted(self) -> list[SessionKey]:
-        return [SessionKey(gone.scope, gone.name, gone.start_time) for gone in self.deleted_sessions]
+        """Keys of the deleted sessions."""
+        return [SessionKey(session.scope, session.name, session.start_time) for session in self.deleted_sessions]
 
 
 class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,11 +61,12 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stream(self) -> StreamId:
+        """Name of the stream."""
         return StreamId(self.scope.removeprefix("/"), self.name)
 
 
 class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A media server as the service knows it."""
+    """State of a media server at the service."""
 
     server: str
     role: Role
@@ -72,32 +74,32 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     since: int | None = None
     last_sync_at: int | None = None
     watermark: int | None = None
-    """Before this instant the server owes nothing more."""
+    """The instant before which the server has reported everything."""
     sync_interval_ms: int = 10_000
     phase: AgentPhase = "online"
     epoch: int = 0
     revision: int = 0
     owed_ms: int = 0
-    """How much time before now is not accounted for."""
+    """Length of the time before now that is not reported yet."""
     active_subscribers: int = 0
     clock_offset_ms: int | None = None
     removed: Literal["in order", "by force"] | None = None
-    """How it was taken out of the estate: by force, its part of the sessions is not accounted for."""
+    """How the server was removed from the estate. Removed by force, its part of the sessions is not accounted for."""
     removed_at: int | None = None
 
 
 class RemovedServer(msgspec.Struct, frozen=True, kw_only=True):
-    """A server that was taken out just now."""
+    """Result of removing a server."""
 
     now: int
     server: str
     removed: Literal["in order", "by force"]
     sessions: int = 0
-    """How many sessions that changed."""
+    """How many sessions this changed."""
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):
-    """What one server reported of a record after it was deleted or discarded."""
+    """A server's report about a record that was deleted or discarded before."""
 
     scope: str
     name: str
@@ -112,6 +114,7 @@ class Orphan(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stream(self) -> StreamId:
+        """Name of the stream."""
         return StreamId(self.scope, self.name)
 
 
@@ -120,19 +123,19 @@ class Orphans(msgspec.Struct, frozen=True, kw_only=True):
 
     now: int
     more: bool = False
-    """There are older ones; they can be asked for by their time."""
+    """There are older orphans; request them by their time."""
     orphans: list[Orphan]
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change of what the service keeps: who made it, by the token's name, and how many records it met."""
+    """One change of stored data: the name of the token that made it, and the number of records that it affected."""
 
     at: int
     who: str
     operation: str
     scope: str = ""
     name: str = ""
-    """The stream's, or the server's where a server was removed."""
+    """Name of the stream, or of the server that was removed."""
     start_time: int | None = msgspec.field(name="startTime", default=None)
     records: int = 0
 
@@ -146,12 +149,14 @@ class Audit(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Servers(msgspec.Struct, frozen=True, kw_only=True):
+    """The media servers that the service knows."""
+
     now: int
     servers: list[ServerStatus]
 
 
 class GapDelta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """What a span brought when it was filled."""
+    """Figures that a backfilled span added."""
 
     connections: int = 0
     connections_by_protocol: dict[str, int] = {}
@@ -165,7 +170,7 @@ class GapDelta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 class CoverageSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An interval of one server and how it is accounted for."""
+    """An interval of one server and its provenance."""
 
     from_ms: int = msgspec.field(name="from")
     to_ms: int = msgspec.field(name="to")
@@ -177,26 +182,27 @@ class CoverageSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def interval(self) -> Interval:
+        """The interval of the span."""
         return Interval(self.from_ms, self.to_ms)
 
 
 class Outage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch in which an agent's sync-ups failed, as the agent itself told it once it got through again."""
+    """An outage: an interval in which an agent's syncs failed, as the agent reported it after it reconnected."""
 
     from_ms: int = msgspec.field(name="from")
-    """When the first sync-up failed."""
+    """When the first sync failed."""
     to_ms: int = msgspec.field(name="to")
     """When the newest of its phases began."""
     phases: list[PhaseChange]
     failed_attempts: int
     error: str = ""
-    """What the last attempt failed of."""
+    """Error text of the last attempt."""
     left_out: int = 0
-    """How many phases after the first are not told."""
+    """How many phases after the first are left out."""
 
 
 class ServerCoverage(msgspec.Struct, frozen=True, kw_only=True):
-    """The spans of one server, oldest first, inside the window that was asked for."""
+    """The spans of one server inside the requested window, oldest first."""
 
     server: str
     since: int | None = None
@@ -206,6 +212,8 @@ class ServerCoverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coverage(msgspec.Struct, frozen=True, kw_only=True):
+    """Coverage of the servers in the window `[from, to)`."""
+
     now: int
     from_ms: int = msgspec.field(name="from")
     to_ms: int = msgspec.field(name="to")
@@ -213,7 +221,7 @@ class Coverage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A publish that a server carried. `to_ms` of `None`: it was live when the server was last heard of."""
+    """A publish that a server carried. `to_ms` is `None` where it was live at the last report of the server."""
 
     scope: str
     name: str
@@ -223,16 +231,19 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def stream(self) -> StreamId:
+        """Name of the stream."""
         return StreamId(self.scope, self.name)
 
 
 class Placements(msgspec.Struct, frozen=True, kw_only=True):
+    """Which server carried which stream."""
+
     now: int
     carriers: list[Placement]
 
 
 class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Subscribers of a stream over one step. `None` where nothing is known, which is not a zero."""
+    """Subscribers of a stream over one step. `None` means unknown, not zero."""
 
     at: int
     active: int | None = None
@@ -243,7 +254,7 @@ class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ServerShare(msgspec.Struct, frozen=True, kw_only=True):
-    """What one server contributes to a stream now."""
+    """Contribution of one server to the current figures of a stream."""
 
     server: str
     active: int | None = None
@@ -251,6 +262,8 @@ class ServerShare(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
+    """Subscribers of one stream over time, and each server's part of the newest figures."""
+
     now: int
     step_ms: int
     points: list[HistoryPoint]
@@ -258,7 +271,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trend(msgspec.Struct, frozen=True, kw_only=True):
-    """Subscribers of one live stream, an entry a step. `None` is not known, and a state of `None` not in service."""
+    """Subscribers of one live stream, one entry for each step. `None` means unknown, as a state: not in service."""
 
     scope: str
     name: str
@@ -267,11 +280,12 @@ class Trend(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stream(self) -> StreamId:
+        """Name of the stream."""
         return StreamId(self.scope, self.name)
 
 
 class Trends(msgspec.Struct, frozen=True, kw_only=True):
-    """The trends of every stream that is live, from the same instant on."""
+    """Trends of every live stream, all from the same instant on."""
 
     now: int
     from_ms: int = msgspec.field(name="from")
@@ -280,13 +294,15 @@ class Trends(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Result of importing records."""
+
     imported: int
     kept: int
-    """Records that were there already, kept as they were."""
+    """How many records the service already had; it did not change these."""
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """The documented shape of a failure."""
+    """Documented error body."""
 
     error_message: str = msgspec.field(name="errorMessage")
     timestamp: int | float | None = None

@@ -1,10 +1,10 @@
-"""What an agent and the service say to each other. Both sides share these types and nothing else.
+"""Messages between an agent and the service. Both sides share these types and nothing else.
 
 A report replicates *state*, not events: rows with totals, each with the revision of its last change. It carries
-every row changed in `(since, upto]`, so it may be lost, doubled or come late and nothing is counted twice. It always
-ends at a reading, and carries the counters of that reading (`Baseline`) together with the rows that hold its units:
-both are applied in one transaction or not at all. Applying part of them would count the rest twice after a journal is
-destroyed, so a report is never cut.
+every row changed in `(since, upto]`, so that a lost, repeated or late report counts nothing twice. It always ends at a
+reading, and carries the counters of that reading (`Baseline`) together with the rows that contain its units: both are
+applied in one transaction or not at all. After the loss of a journal, a partly applied report would count the rest
+twice; therefore a report is never split.
 
 Counts, bytes and milliseconds are whole numbers; times are UTC milliseconds.
 """
@@ -17,7 +17,7 @@ from msgspec import Meta
 Role = Literal["origin", "edge", "standalone"]
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
-"""What is counted. Bounded to what a JSON number holds exactly."""
+"""A count, bounded to the whole numbers that JSON represents exactly."""
 
 Millis = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=4096)]
@@ -25,29 +25,29 @@ Label = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class Peak(msgspec.Struct, frozen=True):
-    """The largest bandwidth seen over one window. Peaks of one server merge by `larger`, never by adding."""
+    """Highest bandwidth over one window. Peaks of one server merge by `higher_peak`, never by addition."""
 
     bps: Count
     at: Millis
     """When the window ended."""
     window_ms: Millis
-    """How long the window was: the same bytes in a shorter window make a higher peak."""
+    """Length of the window: the same bytes in a shorter window make a higher peak."""
 
 
-def larger(one: Peak | None, other: Peak | None) -> Peak | None:
-    """The higher of two peaks; of equal ones the earlier."""
-    if one is None or other is None:
-        return one or other
-    return min(one, other, key=lambda peak: (-peak.bps, peak.at, peak.window_ms))
+def higher_peak(first: Peak | None, second: Peak | None) -> Peak | None:
+    """Return the higher of two peaks; of equal peaks the earlier."""
+    if first is None or second is None:
+        return first or second
+    return min(first, second, key=lambda peak: (-peak.bps, peak.at, peak.window_ms))
 
 
 class SlotRow(msgspec.Struct, frozen=True, kw_only=True):
-    """What one server did in one slot, as far as this epoch counted it. Rows of several epochs add up."""
+    """Figures of one server in one slot, as counted in this epoch. Rows of several epochs add up."""
 
     slot: Millis
     revision: Count
     connections: dict[Label, Count] = {}
-    """Viewer connections by protocol, each in the slot in which it started."""
+    """Viewer connections by protocol, each counted in the slot in which it started."""
     bytes_in: Count = 0
     bytes_out: Count = 0
     view_time_ms: Count = 0
@@ -56,38 +56,38 @@ class SlotRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SpanRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An interval of the server and how the agent can account for it. The spans of a server follow on each other."""
+    """An interval of a server and how the agent accounts for it. The spans of a server are contiguous."""
 
     from_ms: Millis
     to_ms: Millis
     revision: Count
     state: Literal["counted", "partial", "lost"]
     reason: Annotated[str, Meta(max_length=512)] = ""
-    """Why it is not counted in full; empty where it is."""
+    """Why the interval is not counted in full (`core.reasons`); empty where it is."""
 
 
 class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One publish as one server saw it."""
+    """One publish on one server."""
 
     publish_id: Label
-    """The server's own name for this publish: the same one whoever counts it, whatever the start time came to."""
+    """The server's own id of this publish. It does not depend on which journal counts it, nor on the start time."""
     revision: Count
     scope: Name
     name: Name
     start_time: Millis
     end_time: Millis
-    """When it ended; while it is live, when it was last seen."""
+    """When it ended; for a live publish, the newest reading."""
     live: bool
     active: Count
     """Subscribers at the newest reading."""
     highest: Count
-    """The most subscribers at one reading: a lower bound, since between readings nobody looks."""
+    """Most subscribers at one reading: a lower bound, because there is no sample between two readings."""
     total: Count
     """Subscribers that joined in this epoch. Totals of several epochs add up."""
 
 
 class SampleRow(msgspec.Struct, frozen=True, kw_only=True):
-    """Subscribers of one stream on one server in one slot: what a trend is drawn from."""
+    """Subscribers of one stream on one server in one slot, the data of trends."""
 
     slot: Millis
     scope: Name
@@ -104,27 +104,27 @@ class ViewerRow(msgspec.Struct, frozen=True, kw_only=True):
     viewer_id: Label
     revision: Count
     open: bool
-    """A closed one is forgotten by the service."""
+    """The service deletes a closed connection."""
     scope: Name
     name: Name
     protocol: Label
     started_at: Millis
     publish_id: str = ""
-    """The session whose subscriber it is counted as; empty for none."""
+    """The session that counts it as a subscriber; empty for none."""
     counted_to: Millis | None = None
-    """`None` while it is seen: counted up to the newest reading. Else the reading that saw it last."""
+    """The last reading that showed it; `None` while readings show it, when it is counted up to the newest one."""
 
 
 class RetiredBoot(msgspec.Struct, frozen=True, kw_only=True):
-    """An earlier life of the media server whose log may still bring sessions (a worker that drains after a reload)."""
+    """An earlier boot of the media server whose log may still grow (a worker that drains after a reload)."""
 
     boot: Label
     started_at: Millis
     bytes_in: Count
-    """What is counted of it so far."""
+    """Bytes that are counted for it so far."""
     bytes_out: Count
     logged_in: Count
-    """What the log lines of its sessions add up to so far."""
+    """Sum of the log lines of its sessions so far."""
     logged_out: Count
 
 
@@ -139,7 +139,7 @@ class OpenPublish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PeakWindow(msgspec.Struct, frozen=True):
-    """Where the window that is being measured for a peak began."""
+    """Start of the window over which a peak is being measured, with the counters at that time."""
 
     at: Millis
     bytes_in: Count
@@ -147,66 +147,67 @@ class PeakWindow(msgspec.Struct, frozen=True):
 
 
 class OpenCounter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A byte counter that lives shorter than the server's boot: a connection's, or a mount's."""
+    """A byte counter with a shorter life than the server's boot, such as that of a connection or a mount."""
 
     key: Label
     bytes_in: Count
-    """What it showed last."""
+    """Its last value."""
     bytes_out: Count
     ahead_in: Count = 0
-    """How much more than that is counted of it, because the log told of it first."""
+    """Bytes counted beyond that value, because the log reported them before the counter did."""
     ahead_out: Count = 0
     logged_in: Count = 0
-    """What log lines of its connections add up to so far."""
+    """Sum of the log lines of its connections so far."""
     logged_out: Count = 0
     gone_at: Millis | None = None
-    """The reading that did not show it any more."""
+    """The first reading that no longer showed it."""
 
 
 class OpenAudience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A number of viewers that a server shows without telling them apart, as it stood at the baseline."""
+    """A number of viewers without identities, as the server showed it at the baseline."""
 
     key: Label
     viewers: Count
     joined: Count | None = None
-    """How many came since the number began to be kept, where the server counts them."""
+    """How many viewers joined since the key appeared, where the server counts them."""
 
 
 class Baseline(msgspec.Struct, frozen=True, kw_only=True):
-    """The cumulative counters at the reading up to which everything is in the rows."""
+    """The cumulative counters at the reading up to which the rows are complete."""
 
     at: Millis
     boot: Label
-    """The media server's boot identity: counters compare only within one."""
+    """Identity of the media server's boot: counters are comparable only within one boot."""
     started_at: Millis
     since: Millis
-    """When the accounting of this server began; what is older is not ours."""
+    """When the accounting of this server began; earlier activity is not counted."""
     bytes_in: Count
     bytes_out: Count
     window: PeakWindow
     run: str = ""
-    """In which life of the machine the reading was taken, and its clock that never steps: what time really passed."""
+    """Boot id of the machine at the reading. Together with `elapsed_ms`, its clock that never steps, it gives the time
+    that really passed."""
     elapsed_ms: int = 0
     publishes: tuple[OpenPublish, ...] = ()
     logged_in: Count = 0
-    """What the log lines of this boot's sessions add up to: needed once the boot is over."""
+    """Sum of the log lines of this boot's sessions: needed after the boot has ended."""
     logged_out: Count = 0
     cursor: str = ""
-    """How far the server's log is read; opaque but to the source."""
+    """Position up to which the server's log is read; only the source interprets it."""
     retired: tuple[RetiredBoot, ...] = ()
     counters: tuple[OpenCounter, ...] = ()
     moved_in: Count = 0
-    """What was counted by `counters` so far: together with the bytes above it never falls within a boot."""
+    """Bytes counted through `counters` so far: the sum with `bytes_in` or `bytes_out` never falls within a boot."""
     moved_out: Count = 0
     audiences: tuple[OpenAudience, ...] = ()
     accepted: Count | None = None
     """The server's own count of viewer connections, where it has one."""
     accounted: Count = 0
-    """How much of `accepted` is counted."""
+    """How many of `accepted` are counted."""
 
 
 class Based(msgspec.Struct, frozen=True):
-    """The state of the service that a new epoch continues from."""
+    """The state of the service from which a new epoch continues."""
 
     epoch: Count
     revision: Count
@@ -216,38 +217,39 @@ AgentPhase = Literal["online", "retrying", "accumulating", "recovering"]
 
 
 class PhaseChange(msgspec.Struct, frozen=True):
-    """When the agent came into a phase."""
+    """A phase of the agent, and when it began."""
 
     phase: AgentPhase
     at: Millis
 
 
 class OutageRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch in which the agent's sync-ups failed, as the agent itself went through it.
+    """An outage: an interval in which the agent's syncs failed, as the agent recorded it.
 
-    The report that ends it says `recovering`, the one after that also when the agent was `online` again.
+    The report that ends the outage has `recovering` as its last phase; the next report adds when the agent was `online`
+    again.
     """
 
     began_at: Millis
-    """When the first sync-up failed."""
+    """When the first sync failed."""
     revision: Count
     phases: Annotated[tuple[PhaseChange, ...], Meta(min_length=1)]
-    """Oldest first. `retrying` after `accumulating`: the agent was started anew in between."""
+    """Oldest first. `retrying` after `accumulating` means that the agent was restarted in between."""
     failed_attempts: Count
     error: Annotated[str, Meta(max_length=512)] = ""
-    """What the last of them failed of, in the agent's words."""
+    """The agent's error text of the last failed attempt."""
     left_out: Count = 0
-    """How many phases between the first and the rest are not told: an agent that starts over and over has many."""
+    """How many phases after the first are left out: an agent that restarts again and again has many."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """One sync-up: all that changed since the revision which the service acknowledged."""
+    """One sync: everything that changed since the revision that the service acknowledged."""
 
     server: Label
     role: Role
     life: Label
-    """Which journal speaks, and on which state of the service it was put: `journal.N`. After a service is restored
-    the same epoch number may come up twice; the same life never does."""
+    """The journal and its N-th attachment to a state of the service: `journal.N`. After a service is restored, the same
+    epoch number may be issued twice; the same life never is."""
     epoch: Count
     since: Count
     upto: Count
@@ -256,7 +258,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     baseline: Baseline
     phase: AgentPhase = "online"
     based_on: Based | None = None
-    """Given until the epoch's first acknowledgement: the state it was issued on. Activates the epoch."""
+    """The state on which the epoch was issued; set until its first acknowledgement. It activates the epoch."""
     slots: tuple[SlotRow, ...] = ()
     spans: tuple[SpanRow, ...] = ()
     sessions: tuple[SessionRow, ...] = ()
@@ -266,42 +268,42 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
-    """What the service has of an epoch, after a commit."""
+    """The revision of an epoch up to which the service has committed everything."""
 
     epoch: Count
     acknowledged: Count
     now: Millis
-    """The service's clock, for the agent to correct its own by."""
+    """The service's clock, by which the agent corrects its own."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a report was not applied. The first two fields are the documented error shape."""
+    """Why a report was not applied. The first two fields are the documented error body."""
 
-    errorMessage: str
+    error_message: str = msgspec.field(name="errorMessage")
     timestamp: Millis
     reason: Literal["hole", "sealed", "stale", "held"]
-    """`hole`: it speaks since more than the service has. `sealed`: another life is active. `stale`: the new epoch
-    continues from a state that is no longer the newest. `held`: it was kept aside for an operator."""
+    """`hole`: the report starts beyond the acknowledged revision. `sealed`: another life is active. `stale`: the new
+    epoch continues from a state that is no longer the newest. `held`: the report was quarantined for an operator."""
     epoch: Count
     acknowledged: Count
 
 
 class EpochRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Asks for an epoch for a journal, or, after a service was restored, for a newer state to continue from."""
+    """Request for an epoch for a journal or, after a service was restored, for a newer state to continue from."""
 
     journal: Label
     epoch: Count = 0
-    """The epoch that the journal already has; 0 for none. It is kept where the service can keep it."""
+    """The epoch that the journal already has; 0 for none. The service keeps this number where it can."""
 
 
 class EpochIssued(msgspec.Struct, frozen=True, kw_only=True):
-    """A new epoch's number and the state to continue from. Has no effect until the first report activates it."""
+    """Number of a new epoch and the state to continue from. It has no effect until the first report activates it."""
 
     epoch: Count
     based_on: Based
     now: Millis
     life: str = ""
-    """The life that is active now; empty for a server that never reported."""
+    """The active life; empty for a server that never reported."""
     baseline: Baseline | None = None
     """`None` for a server that never reported."""
     viewers: tuple[ViewerRow, ...] = ()

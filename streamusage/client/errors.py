@@ -1,66 +1,73 @@
-"""What can go wrong with the usage API, as exceptions.
+"""Exceptions of the usage API client.
 
-    UsageApiError
-      UnreachableError       no answer came, or the service is in trouble     exit 3
-      InvalidAnswerError         an answer came that is not this API's            exit 3
-      ExtensionMissingError  a plain Stream Manager: no fault                 exit 4
-      RefusedError           the service said no                              exit 4
-      NotFoundError          there is no such stream or session               exit 5
+    Exception
+    ├── UsageApiError              a request failed                                           exit code
+    │   ├── UnreachableError       no reply, or the service is in trouble (5xx, 429)          3
+    │   ├── InvalidAnswerError     the reply is not one of this API                           3
+    │   ├── ExtensionMissingError  the service is a plain Stream Manager, which is no fault   4
+    │   ├── RefusedError           the service refused the request                            4
+    │   └── NotFoundError          the stream or session does not exist                       5
+    └── ValueError
+        └── InvalidAddressError    the address, token or proxy of the service is unusable
 
-Their texts can be printed as they are: they hold no token and nothing that a terminal obeys.
+Their texts can be printed as they are: they contain no token and no character that controls a terminal.
 """
 
 
 class UsageApiError(Exception):
-    """A request that did not give what was asked for. `exit_code` is the command line's."""
+    """A request to the usage service failed.
+
+    `host` names the service, `action` what the client tried to do ("read the usage records"), and `cause` why it
+    failed. `exit_code` is the exit code of the command line.
+    """
 
     exit_code = 3
 
-    def __init__(self, host: str, asked: str, what: str) -> None:
-        super().__init__(printable(f"{host}: could not {asked}: {what}"))
+    def __init__(self, host: str, action: str, cause: str) -> None:
+        super().__init__(escape_unprintable(f"{host}: could not {action}: {cause}"))
         self.host = host
-        self.asked = asked
-        self.what = what
+        self.action = action
+        self.cause = cause
 
 
 class UnreachableError(UsageApiError):
-    """No answer came: no such host, no connection, silence, broken off, or the service is in trouble (5xx, 429)."""
+    """No complete reply arrived (no such host, no connection, a time-out), or the service is in trouble (5xx, 429)."""
 
 
 class RefusedError(UsageApiError):
-    """The service said no (400, 401, 403, 409, 422)."""
+    """The service refused the request (400, 401, 403, 409, 422)."""
 
     exit_code = 4
 
 
 class NotFoundError(UsageApiError):
-    """There is no such stream or session."""
+    """The stream or session does not exist."""
 
     exit_code = 5
 
 
 class InvalidAnswerError(UsageApiError):
-    """An answer came that is not this API's: broken JSON, a web page, a redirect, too large."""
+    """The reply is not one of this API: broken JSON, a web page, a redirect, or too large."""
 
 
 class ExtensionMissingError(UsageApiError):
-    """The service speaks the documented API only. Not a fault: a plain Stream Manager does."""
+    """The service has the documented API only. This is no fault: a plain Stream Manager has no more."""
 
     exit_code = 4
 
 
 class InvalidAddressError(ValueError):
-    """The service's address cannot be used. The text says why, and holds no secret."""
+    """The address, token or proxy of the service is unusable. The text gives the cause and contains no secret."""
 
 
 UNUSABLE_PROXY = (
-    "the environment names a proxy that cannot be gone through: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
+    "the environment names a proxy that cannot be used: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
     "http:// or https:// addresses"
 )
 
 
-def printable(text: str) -> str:
-    """The text with control, bidi and other invisible characters written as escapes such as `\\x1b`."""
+def escape_unprintable(text: str) -> str:
+    r"""Return the text with control, bidi and other invisible characters written as escapes such as `\x1b`."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
         for character in text

@@ -1,7 +1,7 @@
-"""How a service's records differ from the documented ones. Pure.
+"""Difference between the usage records of a service and the documented ones. Pure.
 
-What they lack is counted record by record; for what they have too much one record is looked at, not all: a schema
-changes for all of them.
+Missing fields are counted record by record. Unknown fields are taken from the first record only: a schema changes for
+all records alike.
 """
 
 import re
@@ -12,55 +12,62 @@ from typing import NamedTuple
 
 from streamusage.core.usage import PartialUsageRecord, UsageRecord
 
-DOCUMENTED = dict(zip(UsageRecord.__struct_fields__, UsageRecord.__struct_encode_fields__, strict=True))
-"""Names on the wire by ours."""
-OURS = frozenset({"live", "provenance"})
-_EITHER = frozenset({"activeSubscribers"})
-_LOOKED_AT_BYTES = 64 * 1024
+WIRE_NAMES = dict(zip(UsageRecord.__struct_fields__, UsageRecord.__struct_encode_fields__, strict=True))
+"""Name on the wire by attribute name, of every documented field."""
+
+EXTENSION_FIELDS = frozenset({"live", "provenance"})
+"""Fields that our own service adds."""
+
+_OTHER_SPELLINGS = frozenset({"activeSubscribers"})
+_SEARCHED_BYTES = 64 * 1024
 _FIRST_RECORD = re.compile(r"\[\s*(?=\{)")
+_MOST_LISTED = 5
 
 
-class Drift(NamedTuple):
-    """What came and is not documented, and what is documented and did not come."""
+class SchemaDrift(NamedTuple):
+    """Fields that are not documented, and documented fields that records lack."""
 
     unknown: tuple[str, ...]
     """Names of fields, sorted."""
     missing: tuple[tuple[str, int], ...]
-    """Names of fields, sorted, and how many records lack each."""
+    """Names of fields, sorted, each with the number of records that lack it."""
 
     def __bool__(self) -> bool:
         return bool(self.unknown or self.missing)
 
-    def in_words(self) -> str:
-        told = []
+    def summary(self) -> str:
+        """Return the difference for an operator, such as "12 records lack lostSubscribers"."""
+        parts = [f"{count:,} record{' lacks' if count == 1 else 's lack'} {field}" for field, count in self.missing]
         if self.unknown:
-            told.append(f"{len(self.unknown)} unknown: {', '.join(self.unknown[:5])}")
-        if self.missing:
-            lacking = (f"{name} in {count:,} record{'' if count == 1 else 's'}" for name, count in self.missing)
-            told.append(f"{len(self.missing)} missing: {', '.join(lacking)}")
-        return "; ".join(told)
+            more = f" and {len(self.unknown) - _MOST_LISTED} more" if len(self.unknown) > _MOST_LISTED else ""
+            plural = "" if len(self.unknown) == 1 else "s"
+            parts.append(f"unknown field{plural} {', '.join(self.unknown[:_MOST_LISTED])}{more}")
+        return "; ".join(parts)
 
 
-def missing_of(records: Iterable[PartialUsageRecord]) -> Counter[str]:
-    """How many of the records lack which field."""
-    found: Counter[str] = Counter()
+def count_missing_fields(records: Iterable[PartialUsageRecord]) -> Counter[str]:
+    """Return how many of the records lack each documented field; fields that none lacks are left out."""
+    counts: Counter[str] = Counter()
     for record in records:
         if not isinstance(record, UsageRecord):
-            found.update(lacks(record))
-    return found
+            counts.update(missing_fields(record))
+    return counts
 
 
-def lacks(record: PartialUsageRecord) -> list[str]:
-    """The documented fields that a record was told without."""
+def missing_fields(record: PartialUsageRecord) -> list[str]:
+    """Return the wire names of the documented fields that a record lacks."""
     if isinstance(record, UsageRecord):
         return []
-    figures = [wire for ours, wire in DOCUMENTED.items() if getattr(record, ours) is None]
-    return figures + [DOCUMENTED[name] for name in ("name", "scope", "start_time") if not getattr(record, name)]
+    figures = [wire_name for name, wire_name in WIRE_NAMES.items() if getattr(record, name) is None]
+    return figures + [WIRE_NAMES[name] for name in ("name", "scope", "start_time") if not getattr(record, name)]
 
 
-def drift_of(body: bytes, missing: Counter[str]) -> Drift | None:
-    """How an answer's records differ; `None` where there is none to look at."""
-    text = body[:_LOOKED_AT_BYTES].decode("utf-8", "replace")
+def detect_drift(body: bytes, missing: Counter[str]) -> SchemaDrift | None:
+    """Return how the records in a body differ from the documented ones; `None` where the body has no record.
+
+    `missing` is the result of `count_missing_fields` for the same records.
+    """
+    text = body[:_SEARCHED_BYTES].decode("utf-8", "replace")
     found = _FIRST_RECORD.search(text)
     if found is None:
         return None
@@ -68,5 +75,5 @@ def drift_of(body: bytes, missing: Counter[str]) -> Drift | None:
         record, _ = JSONDecoder().raw_decode(text, found.end())
     except (JSONDecodeError, RecursionError):
         return None
-    unknown = set(record) - set(DOCUMENTED.values()) - OURS - _EITHER
-    return Drift(tuple(sorted(unknown)), tuple(sorted(missing.items())))
+    unknown = set(record) - set(WIRE_NAMES.values()) - EXTENSION_FIELDS - _OTHER_SPELLINGS
+    return SchemaDrift(tuple(sorted(unknown)), tuple(sorted(missing.items())))

@@ -1,7 +1,7 @@
-"""One request to a service and its whole answer, whatever it says. Knows no operation of any API.
+"""HTTP transport of the usage API client: one request, one complete reply or one exception.
 
-Every failure is a `UsageApiError` whose text names the host and what was asked, and never holds the token. Nothing is
-tried twice here. An answer is bounded in its size, in its silences and in its whole time.
+Each exception names the host and the action, and never contains the token. Nothing is retried here. A reply is bounded
+in its size, in its silences and in its whole duration.
 """
 
 import asyncio
@@ -26,36 +26,42 @@ from streamusage.client.errors import (
 LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 15.0
-"""How long the service may say nothing within an answer."""
+"""Longest pause within a reply."""
 ANSWER_SECONDS = 60.0
-"""How long a whole answer may take."""
+"""Longest duration of a whole reply."""
 
 
-class Timing(NamedTuple):
-    """Where the time of one exchange went, in milliseconds."""
+class ReplyTiming(NamedTuple):
+    """Duration of each part of one request and its reply, in milliseconds, and the size of the reply."""
 
     connect_ms: float | None
-    """`None` where a connection was open already."""
+    """`None` where an open connection was reused."""
     first_byte_ms: float
-    """From the request to the answer's head."""
+    """From the request to the head of the reply."""
     body_ms: float
     decode_ms: float
     answer_bytes: int
 
 
 class Reply(NamedTuple):
+    """A complete reply, whatever its status. The body is unpacked."""
+
     status: int
     headers: httpx.Headers
     body: bytes
-    timing: Timing
+    timing: ReplyTiming
 
 
-class RequestDescription(NamedTuple):
-    """A request: by which method, what for in words for messages, and how."""
+class ApiRequest(NamedTuple):
+    """A request to the service.
+
+    `action` completes "could not …" in messages. The token travels in the query (`accessToken`), or as a bearer token
+    with `bearer`; without `with_token` it is not sent.
+    """
 
     method: str
     path: str
-    what: str
+    action: str
     query: Mapping[str, str] = {}
     body: bytes | None = None
     bearer: bool = False
@@ -63,7 +69,7 @@ class RequestDescription(NamedTuple):
 
 
 class HttpTransport:
-    """The connection to one service, and its token. Raises `InvalidAddressError` where it cannot be gone to."""
+    """Connection to one service, and its token. Raises `InvalidAddressError` where either is unusable."""
 
     def __init__(
         self,
@@ -74,77 +80,81 @@ class HttpTransport:
         silence_seconds: float = SILENCE_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        self._base = _checked_address(base_url)
-        self._token = _checked_token(token)
+        self._base = _parse_address(base_url)
+        self._token = _parse_token(token)
         self._largest_answer_bytes = largest_answer_bytes
         self._answer_seconds = answer_seconds
         self._http = _http_client(silence_seconds)
         self.base_url = str(self._base).rstrip("/")
         self.host = _host(self._base)
-        """Host and port, for messages."""
+        """Host and port, used in messages."""
 
     async def close(self) -> None:
+        """Close the connections."""
         await self._http.aclose()
 
-    async def ask(self, asking: RequestDescription) -> Reply:
-        """One request and its whole answer, whatever its status. Raises `UnreachableError` and `InvalidAnswerError`."""
+    async def send(self, api_request: ApiRequest) -> Reply:
+        """Send a request and return its complete reply, whatever its status.
+
+        Raises `UnreachableError` or `InvalidAnswerError`.
+        """
         failure: UsageApiError
-        asked = asking.what
-        maybe_done = asking.method != "GET"
+        action = api_request.action
+        maybe_done = api_request.method != "GET"
         try:
-            request = self._request(asking)
+            request = self._build_request(api_request)
             async with asyncio.timeout(self._answer_seconds):
-                return await self._exchange(request, asked)
+                return await self._exchange(request, action)
         except TimeoutError:
-            failure = UnreachableError(self.host, asked, f"no whole answer within {self._answer_seconds:g} s")
+            failure = UnreachableError(self.host, action, f"no complete reply within {self._answer_seconds:g} s")
         except httpx.TimeoutException as error:
-            failure = UnreachableError(self.host, asked, _TIMEOUTS.get(type(error), "it took too long"))
+            failure = UnreachableError(self.host, action, _TIMEOUTS.get(type(error), "the request timed out"))
             maybe_done = maybe_done and not isinstance(error, httpx.ConnectTimeout)
         except httpx.InvalidURL:
-            failure = InvalidAnswerError(self.host, asked, "the name makes an address that is too long to send")
+            failure = InvalidAnswerError(self.host, action, "the name makes the address too long to send")
         except httpx.DecodingError:
-            failure = InvalidAnswerError(self.host, asked, "the answer is compressed in a way that cannot be undone")
+            failure = InvalidAnswerError(self.host, action, "the reply cannot be decompressed")
         except httpx.RemoteProtocolError:
             failure = UnreachableError(
-                self.host, asked, "the connection broke off, or what answers there does not speak HTTP"
+                self.host, action, "the connection was closed early, or the server there does not use HTTP"
             )
         except httpx.ConnectError as error:
-            failure, maybe_done = UnreachableError(self.host, asked, _why_not_connected(str(error))), False
+            failure, maybe_done = UnreachableError(self.host, action, _describe_connect_error(str(error))), False
         except httpx.HTTPError as error:
-            failure = UnreachableError(self.host, asked, self.without_token(str(error)) or type(error).__name__)
+            failure = UnreachableError(self.host, action, self.without_token(str(error)) or type(error).__name__)
         if maybe_done and isinstance(failure, UnreachableError):
             failure = UnreachableError(
-                self.host, asked, f"{failure.what}; it is not known whether it was done: look again"
+                self.host, action, f"{failure.cause}; the request may have been carried out: check before you repeat it"
             )
-        # Raised out here, so that no exception that holds the request and its token hangs on it.
+        # Raised outside the handlers, so that no exception that holds the token becomes its context.
         raise failure
 
-    def _request(self, asking: RequestDescription) -> httpx.Request:
-        headers, query = {"Accept": "application/json"}, asking.query
-        if asking.body is not None:
+    def _build_request(self, api_request: ApiRequest) -> httpx.Request:
+        headers, query = {"Accept": "application/json"}, api_request.query
+        if api_request.body is not None:
             headers["Content-Type"] = "application/json"
-        if self._token and asking.with_token:
-            if asking.bearer:
+        if self._token and api_request.with_token:
+            if api_request.bearer:
                 headers["Authorization"] = f"Bearer {self._token}"
             else:
                 query = {"accessToken": self._token, **query}
-        target = self._base.path.rstrip("/") + asking.path + ("?" + urlencode(query) if query else "")
-        # Written as raw path: nothing on the way may undo the encoding of `%2F`, `%2E%2E` and the like.
+        target = self._base.path.rstrip("/") + api_request.path + ("?" + urlencode(query) if query else "")
+        # A raw path keeps the encoding of `%2F`, `%2E%2E` and the like.
         url = self._base.copy_with(raw_path=target.encode("ascii"))
-        return self._http.build_request(asking.method, url, headers=headers, content=asking.body)
+        return self._http.build_request(api_request.method, url, headers=headers, content=api_request.body)
 
-    async def _exchange(self, request: httpx.Request, asked: str) -> Reply:
-        began = time.perf_counter()
-        connected: float | None = None
+    async def _exchange(self, request: httpx.Request, action: str) -> Reply:
+        started_at = time.perf_counter()
+        connected_at: float | None = None
 
         async def trace(event: str, _info: Mapping[str, object]) -> None:
-            nonlocal connected
+            nonlocal connected_at
             if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
-                connected = time.perf_counter()
+                connected_at = time.perf_counter()
 
         request.extensions["trace"] = trace
         response = await self._http.send(request, stream=True)
-        headed = time.perf_counter()
+        head_at = time.perf_counter()
         try:
             body = bytearray()
             async for chunk in response.aiter_bytes():
@@ -152,21 +162,21 @@ class HttpTransport:
                 if len(body) > self._largest_answer_bytes:
                     limit = self._largest_answer_bytes
                     raise InvalidAnswerError(
-                        self.host, asked, f"the answer is larger than {limit // 1_048_576 or limit} MB"
+                        self.host, action, f"the reply is larger than {limit // 1_048_576 or limit} MB"
                     )
         finally:
             await response.aclose()
-        timing = Timing(
-            None if connected is None else 1000 * (connected - began),
-            1000 * (headed - (connected or began)),
-            milliseconds_since(headed),
+        timing = ReplyTiming(
+            None if connected_at is None else 1000 * (connected_at - started_at),
+            1000 * (head_at - (connected_at or started_at)),
+            milliseconds_since(head_at),
             0.0,
             len(body),
         )
         return Reply(response.status_code, response.headers, bytes(body), timing)
 
     def without_token(self, text: str) -> str:
-        """The text without the token in any form: as it is, and as URLs, JSON and XML write it."""
+        """Return the text without the token in any form: plain, and as encoded in URLs, JSON and XML."""
         token = self._token
         if token:
             in_json = msgspec.json.encode(token)[1:-1].decode()
@@ -185,52 +195,55 @@ class HttpTransport:
 
 _TIMEOUTS: dict[type[httpx.TimeoutException], str] = {
     httpx.ConnectTimeout: f"no connection within {CONNECT_SECONDS:g} s",
-    httpx.ReadTimeout: "it stopped answering",
-    httpx.WriteTimeout: "it stopped taking the request",
+    httpx.ReadTimeout: "the service stopped responding",
+    httpx.WriteTimeout: "the service stopped reading the request",
 }
 
 
 def milliseconds_since(instant: float) -> float:
+    """Return the time since an instant of `time.perf_counter`, in milliseconds."""
     return 1000 * (time.perf_counter() - instant)
 
 
-def _why_not_connected(said: str) -> str:
-    if "certificate" in said.lower():
-        return f"its certificate is not trusted ({said})"
-    if "not known" in said or "resolution" in said or "getaddrinfo" in said:
+def _describe_connect_error(text: str) -> str:
+    if "certificate" in text.lower():
+        return f"its certificate is not trusted ({text})"
+    if "not known" in text or "resolution" in text or "getaddrinfo" in text:
         return "no such host; check the address"
-    return "nothing answers there; is it running, and is the address right?"
+    return "nothing answers there; is the service running, and is the address right?"
 
 
 def _http_client(silence_seconds: float) -> httpx.AsyncClient:
     try:
         return httpx.AsyncClient(timeout=httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS))
-    except (ValueError, ImportError, httpx.InvalidURL):  # whose texts may hold the proxy's login
-        raise InvalidAddressError(f"{UNUSABLE_PROXY}; correct them, or name this host in NO_PROXY") from None
+    except (ValueError, ImportError, httpx.InvalidURL):  # their texts may contain the proxy's login
+        raise InvalidAddressError(f"{UNUSABLE_PROXY}; correct them, or add this host to NO_PROXY") from None
 
 
-def _checked_address(base_url: str) -> httpx.URL:
+def _parse_address(base_url: str) -> httpx.URL:
     try:
         url = httpx.URL(base_url.strip())
     except httpx.InvalidURL:
         raise InvalidAddressError("the address is not a URL; give one such as http://sm.example.net:5080") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise InvalidAddressError(
-            "the address must begin with http:// or https:// and name a host, such as http://sm.example.net:5080"
+            "the address must start with http:// or https:// and name a host, such as http://sm.example.net:5080"
         )
     if url.query or url.fragment:
-        raise InvalidAddressError("the address must end before any ? or #; a token goes into a file or the environment")
+        raise InvalidAddressError(
+            "the address must end before any ? or #; put the token into a file or the environment"
+        )
     if url.userinfo:
         raise InvalidAddressError(
-            "the address must not hold a user or password; put the token into a file or the environment"
+            "the address must not contain a user or password; put the token into a file or the environment"
         )
     return url
 
 
-def _checked_token(token: str | None) -> str:
+def _parse_token(token: str | None) -> str:
     token = (token or "").strip()
     if not token.isprintable() or not token.isascii():
-        raise InvalidAddressError("the token holds characters that no token has; check its file")
+        raise InvalidAddressError("the token contains characters that are not printable ASCII; check its file")
     return token
 
 
@@ -239,11 +252,11 @@ def _host(url: httpx.URL) -> str:
     return f"{host}:{url.port}" if url.port else host
 
 
-def _without_query(record: logging.LogRecord) -> bool:
+def _strip_query(record: logging.LogRecord) -> bool:
     if isinstance(record.args, tuple):
         record.args = tuple(arg.copy_with(query=None) if isinstance(arg, httpx.URL) else arg for arg in record.args)
     return True
 
 
-# httpx logs the URL of each request at INFO; ours carry the token in the query.
-logging.getLogger("httpx").addFilter(_without_query)
+# httpx logs the URL of each request at INFO, and the query of ours contains the token.
+logging.getLogger("httpx").addFilter(_strip_query)

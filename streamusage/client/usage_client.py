@@ -1,8 +1,8 @@
-"""The one place that builds URLs of the usage API and reads what a service answers.
+"""Client of the usage API. No other module builds its URLs or decodes its replies.
 
-`UsageClient` works against our own service and against a plain Stream Manager, which knows nothing of our extension
-and then raises `ExtensionMissingError`. Every failure is a `UsageApiError` whose text names the host and the request
-and never holds the token. Nothing is tried twice here: that is the caller's to decide.
+`UsageClient` works against our own service and against a plain Stream Manager. The latter does not have our extension:
+its methods then raise `ExtensionMissingError`. Every failure is a `UsageApiError`, whose text names the host and the
+action and never contains the token. Nothing is retried here; that is for the caller to decide.
 """
 
 import asyncio
@@ -32,39 +32,43 @@ from streamusage.api.extension import (
     Servers,
     Trends,
 )
-from streamusage.client.decode import Answer, check, decoded, error_text, knows_no_extension
 from streamusage.client.errors import (
     ExtensionMissingError,
     InvalidAnswerError,
 )
-from streamusage.client.record_lists import UnreadableError, decode_record, decode_records
-from streamusage.client.schema_drift import Drift, drift_of, missing_of
+from streamusage.client.record_decoding import UnreadableError, decode_record, decode_records
+from streamusage.client.reply_decoding import Content, decode_reply, error_message, lacks_extension, raise_for_status
+from streamusage.client.schema_drift import SchemaDrift, count_missing_fields, detect_drift
 from streamusage.client.transport import (
     ANSWER_SECONDS,
     LARGEST_ANSWER_BYTES,
     SILENCE_SECONDS,
+    ApiRequest,
     HttpTransport,
     Reply,
-    RequestDescription,
-    Timing,
+    ReplyTiming,
     milliseconds_since,
 )
 from streamusage.core.clock import Clock, SystemClock
+from streamusage.core.reasons import FORMER
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, SessionKey, StreamId, UsageRecord, stream_path
 
 ApiVersion = Literal["3.1", "4.0"]
 
 
 class ServiceTime(NamedTuple):
-    """The service's clock as its last answer told it."""
+    """The service's clock, from its last reply."""
 
     now_ms: int
-    heard_at_ms: int
-    """This clock's `elapsed_ms` when it was heard."""
+    received_at_ms: int
+    """`elapsed_ms` of the client's clock when the reply arrived."""
 
 
 class UsageClient:
-    """A connection to one usage service. Use it as `async with UsageClient(url, token) as client`."""
+    """Connection to one usage service. Use it as `async with UsageClient(url, token) as client`.
+
+    Raises `InvalidAddressError` where the address, the token or the proxy is unusable.
+    """
 
     def __init__(
         self,
@@ -77,40 +81,40 @@ class UsageClient:
         silence_seconds: float = SILENCE_SECONDS,
         answer_seconds: float = ANSWER_SECONDS,
     ) -> None:
-        self._exchange = HttpTransport(
+        self._transport = HttpTransport(
             base_url,
             token,
             largest_answer_bytes=largest_answer_bytes,
             silence_seconds=silence_seconds,
             answer_seconds=answer_seconds,
         )
-        self.base_url = self._exchange.base_url
+        self.base_url = self._transport.base_url
         self.api_version = api_version
         self._api = f"/streammanager/api/{quote(api_version, safe='')}"
         self._clock = clock or SystemClock()
         self.has_extension: bool | None = None
-        """Whether the service knows our extension; `None` until it was asked. Set to `None` to ask again."""
+        """Whether the service has our extension; `None` before the first reply. Set to `None` to detect it again."""
         self.service_time: ServiceTime | None = None
-        self.records_timing: Timing | None = None
-        """Of the last answer that told records."""
-        self.records_drift: Drift | None = None
-        """What their fields were; `None` where there was no record among them."""
+        self.records_timing: ReplyTiming | None = None
+        """Timing of the last reply with records."""
+        self.records_drift: SchemaDrift | None = None
+        """Drift of the last reply with records; `None` where it had no record."""
 
     @property
     def host(self) -> str:
-        """Host and port, for messages and titles."""
-        return self._exchange.host
+        """Host and port, used in messages and titles."""
+        return self._transport.host
 
     @host.setter
     def host(self, shown: str) -> None:
-        self._exchange.host = shown
+        self._transport.host = shown
 
     def __repr__(self) -> str:
         return f"<UsageClient {self.host}>"
 
     def without_token(self, text: str) -> str:
-        """The text without the token, should the other side have repeated it."""
-        return self._exchange.without_token(text)
+        """Return the text without the token, which a service may have repeated."""
+        return self._transport.without_token(text)
 
     async def __aenter__(self) -> Self:
         return self
@@ -118,77 +122,89 @@ class UsageClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._exchange.close()
+        await self._transport.close()
 
-    # The documented part
+    # Documented operations
 
     async def usage(self) -> list[PartialUsageRecord]:
-        """Every record, those too that lack something. A documented "not found" means that there is none."""
-        return await self._read_records(f"{self._api}/admin/event/usage", "read the usage records")
+        """Return every record, incomplete ones included. A documented "not found" means that there is none."""
+        return await self._fetch_records(f"{self._api}/admin/event/usage", "read the usage records")
 
     async def usage_of(self, stream: StreamId) -> list[PartialUsageRecord]:
-        """The records of one stream, one a session; empty where there is none. Raises `EmptyNameError`."""
-        return await self._read_records(self._usage_path(stream), f"read the usage records of {stream}")
+        """Return the records of one stream, one for each session. Raises `EmptyNameError`."""
+        return await self._fetch_records(self._usage_path(stream), f"read the usage records of {stream}")
 
     async def live_list(self) -> list[LiveStream]:
-        """What is live, one row a stream and server. Needs no token, and sends none."""
-        asked = "read what is live"
-        reply = await self._ask(RequestDescription("GET", f"{self._api}/event/list/stats", asked, with_token=False))
-        if reply.status == 404 and error_text(self._exchange, reply):
+        """Return the live streams, one row for each stream and server. This request is sent without the token."""
+        action = "read the live streams"
+        reply = await self._send(ApiRequest("GET", f"{self._api}/event/list/stats", action, with_token=False))
+        if reply.status == 404 and error_message(self._transport, reply):
             return []
-        return decoded(self._exchange, reply, asked, list[LiveStream])
+        return decode_reply(self._transport, reply, action, list[LiveStream])
 
     async def delete_session(self, key: SessionKey) -> PartialUsageRecord:
-        """Deletes one session and gives its last record.
+        """Delete one session and return its last record.
 
-        Raises `EmptyNameError` before anything is sent where the scope, the name or the start time is missing:
+        Raises `EmptyNameError` and sends nothing where the scope, the name or the start time is missing:
         without a start time the request would delete every session of the stream.
         """
         path = self._usage_path(StreamId(key.scope, key.name))
         if type(key.start_time) is not int or key.start_time <= 0:
-            raise EmptyNameError(f"a session needs its start time to be deleted alone, got {key.start_time!r}")
-        asked = f"delete the session of {key.scope}/{key.name} that started at {key.start_time}"
-        reply = await self._ask(RequestDescription("DELETE", path, asked, {"startTime": str(key.start_time)}))
-        check(self._exchange, reply, asked)
+            raise EmptyNameError(f"deleting one session needs its start time, got {key.start_time!r}")
+        action = f"delete the session of {key.scope}/{key.name} that started at {key.start_time}"
+        reply = await self._send(ApiRequest("DELETE", path, action, {"startTime": str(key.start_time)}))
+        raise_for_status(self._transport, reply, action)
         try:
             return decode_record(reply.body)
         except UnreadableError as error:
+            fault = self.without_token(str(error))
             raise InvalidAnswerError(
-                self.host, asked, f"it answered {reply.status}, but {self.without_token(str(error))}; look again"
+                self.host,
+                action,
+                f"HTTP {reply.status}, but {fault}; check whether the session still exists",
             ) from None
 
     async def delete_stream(self, stream: StreamId) -> None:
-        """Deletes every session of a stream, those too that began a moment ago. Raises `EmptyNameError` unsent."""
+        """Delete every session of a stream, including sessions that started a moment ago.
+
+        Raises `EmptyNameError`, and then sends nothing.
+        """
         await self._delete(self._usage_path(stream), f"delete every session of {stream}")
 
     async def delete_all(self) -> None:
-        """Deletes every record of the service."""
+        """Delete every record of the service."""
         await self._delete(f"{self._api}/admin/event/usage", "delete every usage record")
 
-    # Our extension
+    # Operations of our extension
 
     async def changes(self, cursor: str | None, *, limit: int = 10_000) -> Changes:
-        """One page of what changed since the cursor; without one, of everything."""
+        """Return one page of the changes since a cursor; without a cursor, of all records."""
         query = {"limit": str(limit)} if cursor is None else {"cursor": cursor, "limit": str(limit)}
-        return await self._extension("/api/v1/changes", "read what changed", Changes, query, of_records=True)
+        return await self._call_extension("/api/v1/changes", "read the changes", Changes, query, of_records=True)
 
     async def servers(self) -> Servers:
-        return await self._extension("/api/v1/servers", "read the servers", Servers)
+        """Return the media servers that the service knows."""
+        return await self._call_extension("/api/v1/servers", "read the servers", Servers)
 
     async def coverage(self, from_ms: int, to_ms: int, *, server: str | None = None) -> Coverage:
-        """What is accounted for from `from_ms` up to `to_ms`, and how."""
+        """Return the coverage of the interval `[from_ms, to_ms)`, with the present texts of reasons."""
         query = {"from": str(from_ms), "to": str(to_ms)} | ({"server": server} if server else {})
-        return await self._extension("/api/v1/coverage", "read the coverage", Coverage, query)
+        coverage = await self._call_extension("/api/v1/coverage", "read the coverage", Coverage, query)
+        for spans in (covered.spans for covered in coverage.servers):
+            for index, span in enumerate(spans):
+                if span.reason in FORMER:
+                    spans[index] = msgspec.structs.replace(span, reason=FORMER[span.reason])
+        return coverage
 
     async def carriers(self, from_ms: int, to_ms: int, *, server: str | None = None) -> Placements:
-        """Which server carried which stream from `from_ms` up to `to_ms`."""
+        """Return which server carried which stream in `[from_ms, to_ms)`."""
         query = {"from": str(from_ms), "to": str(to_ms)} | ({"server": server} if server else {})
-        return await self._extension("/api/v1/carriers", "read which server carried what", Placements, query)
+        return await self._call_extension("/api/v1/carriers", "read the carriers", Placements, query)
 
     async def daily(self, first: date, last: date, tz: str, *, server: str | None = None) -> Daily:
-        """Daily statistics of the days of a zone, both included."""
+        """Return the daily statistics from the `first` to the `last` day of a time zone, both included."""
         query = _days_query(first, last, tz, server)
-        return await self._extension("/api/v1/daily", "read the daily statistics", Daily, query)
+        return await self._call_extension("/api/v1/daily", "read the daily statistics", Daily, query)
 
     async def daily_sums(
         self,
@@ -200,127 +216,130 @@ class UsageClient:
         group: Literal["server", "role", "all"] = "server",
         server: str | None = None,
     ) -> DailySums:
-        """The days of a zone added up, by day or month and by server, role or over all."""
+        """Return the days of a time zone summed by day or month, and by server, by role or over all servers."""
         query = _days_query(first, last, tz, server) | {"by": by, "group": group}
-        return await self._extension("/api/v1/daily/sums", "add up the daily statistics", DailySums, query)
+        return await self._call_extension("/api/v1/daily/sums", "read the daily sums", DailySums, query)
 
     async def adjustments(self, first: date, last: date, tz: str, *, server: str | None = None) -> Adjustments:
-        """What came to the closed days of a zone later."""
+        """Return the adjustments of closed days: figures that arrived after the day was closed."""
         query = _days_query(first, last, tz, server)
-        return await self._extension("/api/v1/adjustments", "read the adjustments", Adjustments, query)
+        return await self._call_extension("/api/v1/adjustments", "read the adjustments", Adjustments, query)
 
     async def close_day(self, day: date, tz: str, *, server: str | None = None) -> CloseResult:
-        """Closes a day of an account zone with what is there, for one server or for all."""
+        """Close a day of an account zone with the figures that the service has, for one server or for all."""
         body = msgspec.json.encode({"day": day.isoformat(), "tz": tz} | ({"server": server} if server else {}))
-        asked = f"close {day} of {tz}"
-        return await self._extension("/api/v1/days/close", asked, CloseResult, body=body)
+        action = f"close {day} of {tz}"
+        return await self._call_extension("/api/v1/days/close", action, CloseResult, body=body)
 
     async def history(self, stream: StreamId, from_ms: int, to_ms: int, step_ms: int) -> History:
-        """Subscribers of a stream over time. Raises `EmptyNameError`."""
+        """Return the subscribers of a stream over time. Raises `EmptyNameError`."""
         path = f"/api/v1/streams/{stream_path(stream)}/history"
         query = {"from": str(from_ms), "to": str(to_ms), "step": str(step_ms)}
-        return await self._extension(path, f"read the history of {stream}", History, query)
+        return await self._call_extension(path, f"read the history of {stream}", History, query)
 
     async def trends(self, from_ms: int, to_ms: int, step_ms: int) -> Trends:
-        """Subscribers of every live stream over time."""
+        """Return the subscribers of every live stream over time."""
         query = {"from": str(from_ms), "to": str(to_ms), "step": str(step_ms)}
-        return await self._extension("/api/v1/trends", "read the trends", Trends, query)
+        return await self._call_extension("/api/v1/trends", "read the trends", Trends, query)
 
     async def import_records(self, records: Iterable[UsageRecord]) -> ImportResult:
-        """Puts records into the service; those that are there already are kept as they are."""
+        """Import records into the service. Records that it already has stay as they are."""
         body = msgspec.json.encode(list(records))
-        return await self._extension("/api/v1/import", "import usage records", ImportResult, body=body)
+        return await self._call_extension("/api/v1/import", "import usage records", ImportResult, body=body)
 
     async def remove_server(self, server: str, *, force: bool) -> RemovedServer:
-        """Takes a server out of the estate: in order, or by force. Raises `EmptyNameError`."""
+        """Remove a server from the estate: in order, or by force. Raises `EmptyNameError`."""
         if not server:
-            raise EmptyNameError("a server is named by its name")
+            raise EmptyNameError("the name of the server is empty")
         segment = quote(server, safe="")
         segment = segment.replace(".", "%2E") if server in {".", ".."} else segment
-        asked = f"take the server {server} out of the estate"
+        action = f"remove the server {server}"
         query = {"force": "true"} if force else {}
-        return await self._extension(f"/api/v1/servers/{segment}", asked, RemovedServer, query, method="DELETE")
+        return await self._call_extension(f"/api/v1/servers/{segment}", action, RemovedServer, query, method="DELETE")
 
     async def orphans(self, from_ms: int, to_ms: int, *, limit: int = 10_000) -> Orphans:
-        """What servers reported of records after their delete, by when it came; the newest `limit` of them."""
+        """Return the orphans that arrived in an interval, at most the newest `limit`.
+
+        An orphan is a server's report about a record that was deleted before.
+        """
         query = {"from": str(from_ms), "to": str(to_ms), "limit": str(limit)}
-        return await self._extension("/api/v1/orphans", "read the orphans", Orphans, query)
+        return await self._call_extension("/api/v1/orphans", "read the orphans", Orphans, query)
 
     async def audit(self, from_ms: int, to_ms: int, *, limit: int = 10_000) -> Audit:
-        """Who changed what the service keeps; the newest `limit` lines of that time."""
+        """Return the entries of the audit log in an interval, at most the newest `limit`."""
         query = {"from": str(from_ms), "to": str(to_ms), "limit": str(limit)}
-        return await self._extension("/api/v1/audit", "read the audit log", Audit, query)
+        return await self._call_extension("/api/v1/audit", "read the audit log", Audit, query)
 
-    # How it is done
+    # Helpers
 
     def _usage_path(self, stream: StreamId) -> str:
         return f"{self._api}/admin/event/usage/{stream_path(stream)}"
 
-    async def _delete(self, path: str, asked: str) -> None:
-        check(self._exchange, await self._ask(RequestDescription("DELETE", path, asked)), asked)
+    async def _delete(self, path: str, action: str) -> None:
+        raise_for_status(self._transport, await self._send(ApiRequest("DELETE", path, action)), action)
 
-    async def _read_records(self, path: str, asked: str) -> list[PartialUsageRecord]:
-        reply = await self._ask(RequestDescription("GET", path, asked))
-        if reply.status == 404 and error_text(self._exchange, reply):
+    async def _fetch_records(self, path: str, action: str) -> list[PartialUsageRecord]:
+        reply = await self._send(ApiRequest("GET", path, action))
+        if reply.status == 404 and error_message(self._transport, reply):
             return []
-        check(self._exchange, reply, asked)
+        raise_for_status(self._transport, reply, action)
         records: list[PartialUsageRecord] = []
         missing: Counter[str] = Counter()
-        began = time.perf_counter()
+        started_at = time.perf_counter()
         try:
             for part in decode_records(reply.body):
                 records.extend(part)
-                missing += missing_of(part)
+                missing += count_missing_fields(part)
                 await asyncio.sleep(0)
         except UnreadableError as error:
-            raise InvalidAnswerError(self.host, asked, self.without_token(str(error))) from None
-        self._note(reply, began, missing)
+            raise InvalidAnswerError(self.host, action, self.without_token(str(error))) from None
+        self._note_record_fields(reply, started_at, missing)
         return records
 
-    def _note(self, reply: Reply, began: float, missing: Counter[str]) -> None:
-        """Keeps how long an answer with records took, and what their fields were."""
-        self.records_timing = reply.timing._replace(decode_ms=milliseconds_since(began))
-        self.records_drift = drift_of(reply.body, missing)
+    def _note_record_fields(self, reply: Reply, started_at: float, missing: Counter[str]) -> None:
+        """Store the timing and the schema drift of a reply with records."""
+        self.records_timing = reply.timing._replace(decode_ms=milliseconds_since(started_at))
+        self.records_drift = detect_drift(reply.body, missing)
 
-    async def _extension(
+    async def _call_extension(
         self,
         path: str,
-        asked: str,
-        kind: type[Answer],
+        action: str,
+        kind: type[Content],
         query: Mapping[str, str] | None = None,
         body: bytes | None = None,
         *,
         method: str = "",
         of_records: bool = False,
-    ) -> Answer:
+    ) -> Content:
         if self.has_extension is False:
-            raise self._extension_missing(asked)
+            raise self._extension_missing(action)
         method = method or ("GET" if body is None else "POST")
-        reply = await self._ask(RequestDescription(method, path, asked, query or {}, body, bearer=True))
-        if self.has_extension is None and knows_no_extension(self._exchange, reply):
+        reply = await self._send(ApiRequest(method, path, action, query or {}, body, bearer=True))
+        if self.has_extension is None and lacks_extension(self._transport, reply):
             self.has_extension = False
-            raise self._extension_missing(asked)
-        began = time.perf_counter()
-        answer = decoded(self._exchange, reply, asked, kind)
+            raise self._extension_missing(action)
+        started_at = time.perf_counter()
+        answer = decode_reply(self._transport, reply, action, kind)
         if of_records:
-            self._note(reply, began, Counter())
+            self._note_record_fields(reply, started_at, Counter())
         self.has_extension = True
         now_ms = getattr(answer, "now", None)
         if isinstance(now_ms, int):
             self.service_time = ServiceTime(now_ms, self._clock.elapsed_ms())
         return answer
 
-    def _extension_missing(self, asked: str) -> ExtensionMissingError:
+    def _extension_missing(self, action: str) -> ExtensionMissingError:
         return ExtensionMissingError(
-            self.host, asked, "it speaks the documented usage API only, as a plain Stream Manager does"
+            self.host, action, "it has the documented usage API only, as a plain Stream Manager does"
         )
 
-    async def _ask(self, asking: RequestDescription) -> Reply:
-        reply = await self._exchange.ask(asking)
-        self._hear_the_time(reply.headers)
+    async def _send(self, request: ApiRequest) -> Reply:
+        reply = await self._transport.send(request)
+        self._note_service_time(reply.headers)
         return reply
 
-    def _hear_the_time(self, headers: httpx.Headers) -> None:
+    def _note_service_time(self, headers: httpx.Headers) -> None:
         if self.has_extension:
             return
         try:

@@ -1,0 +1,1 @@
+"""Types and rules that everything else shares: usage records, coverage, accounting days, reasons, the clock."""

@@ -1,6 +1,6 @@
-"""The documented usage record, its key, and the path of a stream.
+"""The documented usage record, its key, and the URL path of a stream. Pure.
 
-The wire format is that of the Red5 Pro Stream Manager usage-statistics API, 3.1 and 4.0, with its own spelling
+The wire format is that of the Red5 Pro Stream Manager usage-statistics API, 3.1 and 4.0, with its spelling
 `aciveSubscribers`; everywhere else the field is `active_subscribers`. Times are UTC milliseconds.
 """
 
@@ -11,7 +11,7 @@ import msgspec
 
 
 class SessionKey(NamedTuple):
-    """One publish of a stream."""
+    """Key of a session, which is one publish of a stream. `start_time` is in UTC milliseconds."""
 
     scope: str
     name: str
@@ -19,7 +19,7 @@ class SessionKey(NamedTuple):
 
 
 class StreamId(NamedTuple):
-    """A stream, over all of its sessions."""
+    """Name of a stream, which may have many sessions."""
 
     scope: str
     name: str
@@ -29,9 +29,9 @@ class StreamId(NamedTuple):
 
 
 class PartialUsageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A usage record as some service told it: ten fields, in wire order.
+    """A usage record as a service sent it, possibly incomplete: ten fields, in wire order.
 
-    A figure that was left out is `None`, a name that was left out empty, a start time 0.
+    A missing figure is `None`, a missing name is empty, and a missing start time is 0.
     """
 
     name: str
@@ -47,15 +47,17 @@ class PartialUsageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def key(self) -> SessionKey:
+        """Key of the session."""
         return SessionKey(self.scope, self.name, self.start_time)
 
     @property
     def stream(self) -> StreamId:
+        """Name of the stream."""
         return StreamId(self.scope, self.name)
 
 
 class UsageRecord(PartialUsageRecord, frozen=True, kw_only=True, gc=False):
-    """The API's record of one session, as it is documented: nothing is left out."""
+    """A complete usage record of one session, as the API documents it."""
 
     name: str
     scope: str
@@ -70,14 +72,14 @@ class UsageRecord(PartialUsageRecord, frozen=True, kw_only=True, gc=False):
 
 
 class EmptyNameError(ValueError):
-    """A scope or a name is empty; a request built from it would speak of more than was meant."""
+    """A scope or a name is empty, so that a request built from it would affect more than was intended."""
 
 
 def stream_path(stream: StreamId) -> str:
-    """The URL path of a stream, `scope/name`, each segment percent-encoded.
+    """Return the URL path of a stream, `scope/name`, with each segment percent-encoded.
 
-    A slash inside the name travels as `%2F`; slashes in the scope part its segments. Segments that are `.` or `..`
-    are encoded too, so that nothing on the way takes them for a direction.
+    A slash inside the name becomes `%2F`; slashes in the scope separate its segments. The segments `.` and `..` are
+    encoded too, so that no proxy resolves them.
 
     Raises `EmptyNameError` where the scope, the name or a segment of the scope is empty: an empty name would turn
     "delete one" into "delete all".
@@ -89,21 +91,24 @@ def stream_path(stream: StreamId) -> str:
 
 
 def parse_stream_path(raw_path: str) -> StreamId:
-    """The stream that an undecoded URL path names: the last segment is the stream, all before it the scope.
+    """Return the stream of an undecoded URL path: the last segment is the name, everything before it the scope.
 
-    A slash before the scope is not part of it. Raises `EmptyNameError` as `stream_path` does.
+    A leading slash is not part of the scope. Raises `EmptyNameError` as `stream_path` does.
     """
     *scope, name = raw_path.removeprefix("/").split("/")
     if not scope or not name or not all(scope):
-        raise EmptyNameError("a stream is named by a scope and a name, scope/name, and neither may be empty")
+        raise EmptyNameError("a stream is given as scope/name, and neither may be empty")
     return StreamId("/".join(unquote(segment) for segment in scope), unquote(name))
 
 
 def parse_stream(text: str) -> StreamId:
-    """The stream that a person names as `scope/name`, split at the last slash as the vendor's own tools do."""
+    """Return the stream that a person wrote as `scope/name`, split at the last slash as the vendor's tools do.
+
+    Raises `EmptyNameError`.
+    """
     scope, _, name = text.strip("/").rpartition("/")
     if not scope or not name or not all(scope.split("/")) or text.endswith("/"):
-        raise EmptyNameError(f"a stream is named as SCOPE/NAME, got {text!r}")
+        raise EmptyNameError(f"expected SCOPE/NAME for a stream, got {text!r}")
     return StreamId(scope, name)
 
 

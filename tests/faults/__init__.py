@@ -1,0 +1,1 @@
+"""Fault tests: simulated histories, broken rules, power failures."""

@@ -1,4 +1,4 @@
-"""What must hold once everything has healed, whatever happened before."""
+"""Invariants that hold after all faults have ended, whatever happened before."""
 
 from collections import Counter
 from datetime import date
@@ -14,22 +14,22 @@ from tests.faults.simulator import Simulation
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Auckland")
 
 
-class Violation(AssertionError):
-    """An invariant does not hold. Says which, and the seed that shows it."""
+class InvariantViolationError(AssertionError):
+    """An invariant does not hold. The text names it and the seed."""
 
 
 def check(simulation: Simulation) -> None:
-    """Raises `Violation` for the first invariant that does not hold."""
+    """Check all invariants. Raises `InvariantViolationError` for the first that does not hold."""
     try:
         _check_conserved(simulation)
-        _check_owed(simulation)
+        _check_acknowledged(simulation)
         _check_replicated(simulation)
         _check_coverage(simulation)
         _check_peaks(simulation)
         _check_samples(simulation)
         _check_days(simulation)
     except AssertionError as error:
-        raise Violation(f"seed {simulation.seed}: {error}") from None
+        raise InvariantViolationError(f"seed {simulation.seed}: {error}") from None
 
 
 def _service_totals(simulation: Simulation) -> dict[str, int]:
@@ -43,7 +43,7 @@ def _service_totals(simulation: Simulation) -> dict[str, int]:
 
 
 def _check_conserved(simulation: Simulation) -> None:
-    """Service and declared loss together are the truth; without a crash of the media server there is no loss."""
+    """Check that service and declared loss sum to the truth, and that only a crashed media server loses anything."""
     truth, service = simulation.server.truth, _service_totals(simulation)
     true_totals = {
         "connections": len(truth.connections),
@@ -53,7 +53,7 @@ def _check_conserved(simulation: Simulation) -> None:
     }
     lost = [(piece.from_ms, piece.to_ms) for piece in simulation.store.pieces if piece.state is Provenance.LOST]
     if not simulation.server.keeps_log:
-        # Without a log, bytes are known by the counters alone: each is counted, or in an interval that is lost.
+        # Without a log, only the counters know bytes: each is counted, or in an interval that is declared lost.
         for metric, direction in (("bytes_in", 0), ("bytes_out", 1)):
             gone = sum(truth.bytes_between(began - 1, ended - 1)[direction] for began, ended in lost)
             assert service[metric] + gone == true_totals[metric], (
@@ -89,7 +89,7 @@ def _check_conserved(simulation: Simulation) -> None:
 
 
 def _check_slots(simulation: Simulation) -> None:
-    """Connections and view time are in the very slots of the truth. (Bytes are known at readings only.)"""
+    """Check that connections and view time are in their true slots. (Bytes are known at readings only.)"""
     truth = simulation.server.truth
     connections, view_time = Counter(map(slot_of, truth.connections)), Counter[int]()
     for began, ended in truth.views:
@@ -103,15 +103,15 @@ def _check_slots(simulation: Simulation) -> None:
     assert counted_view_time == view_time, f"view time by slot: {counted_view_time}, the truth: {view_time}"
 
 
-def _check_owed(simulation: Simulation) -> None:
-    """Once everything is handed over, the agent says so."""
+def _check_acknowledged(simulation: Simulation) -> None:
+    """Check that the agent knows that everything is acknowledged."""
     head = simulation.ledger.head if simulation.ledger else None
     assert head is not None
-    assert head.counted == head.handed_over, f"counted {head.counted}, handed over {head.handed_over}"
+    assert head.counted == head.handed_over, f"counted {head.counted}, acknowledged {head.handed_over}"
 
 
 def _check_replicated(simulation: Simulation) -> None:
-    """The service holds the journal's rows, field by field, and the journal holds nothing that is of no more use."""
+    """Check that the service has the journal's rows, field by field, and that the journal keeps no obsolete rows."""
     ledger = simulation.ledger
     assert ledger is not None
     whole = ledger._head
@@ -129,17 +129,18 @@ def _check_replicated(simulation: Simulation) -> None:
         assert known is not None, f"the service lacks {session}"
         assert known.total == session.total, f"the journal has {session}, stored {known}"
     for outage in report.outages:
-        told = simulation.store.outages.get(outage.began_at)
-        assert told is not None, f"the service lacks {outage}"
-        assert msgspec.structs.replace(told, revision=outage.revision) == outage, f"the journal has {outage}, {told}"
-    assert ledger.head.outage is None, f"an outage goes on after everything healed: {ledger.head.outage}"
+        stored_outage = simulation.store.outages.get(outage.began_at)
+        assert stored_outage is not None, f"the service lacks {outage}"
+        same = msgspec.structs.replace(stored_outage, revision=outage.revision) == outage
+        assert same, f"the journal has {outage}, stored {stored_outage}"
+    assert ledger.head.outage is None, f"an outage continues after the faults have ended: {ledger.head.outage}"
     with simulation.journal.transaction() as tx:
         closed = [row for row in tx.changed_since(-1) if isinstance(row, ViewerRow) and not row.open]
     assert not closed, f"{len(closed)} viewers who left are still in the journal"
 
 
 def _check_coverage(simulation: Simulation) -> None:
-    """Coverage is without hole or overlap from the beginning to the last reading, and nothing is owed."""
+    """Check that coverage has no hole or overlap from the start to the last reading, and that nothing is missing."""
     state = simulation.store.state
     position = state.since
     for piece in sorted(simulation.store.pieces):
@@ -149,7 +150,7 @@ def _check_coverage(simulation: Simulation) -> None:
 
 
 def _check_peaks(simulation: Simulation) -> None:
-    """Every peak is what the media server really moved in the peak's window."""
+    """Check that every peak is the true bandwidth in the window of the peak."""
     for slot in simulation.store.slots.values():
         for peak, direction in ((slot.row.peak_in, 0), (slot.row.peak_out, 1)):
             if peak is None:
@@ -159,10 +160,10 @@ def _check_peaks(simulation: Simulation) -> None:
 
 
 def _check_samples(simulation: Simulation) -> None:
-    """A trend's highest is the most subscribers that a reading saw."""
+    """Check that the highest of every sample is the most subscribers of its readings."""
     for key, sample in simulation.store.samples.items():
         most = simulation.watching_at_most.get((key.slot, key.name))
-        assert most is not None, f"a sample that no reading saw: {sample.row}"
+        assert most is not None, f"a sample without a reading: {sample.row}"
         assert sample.row.highest <= most, f"{sample.row}, but at most {most} were watching"
     for (slot, name), least in simulation.watching_at_least.items():
         kept = simulation.store.samples.get(SampleKey(slot, "live", name))
@@ -171,7 +172,7 @@ def _check_samples(simulation: Simulation) -> None:
 
 
 def _check_days(simulation: Simulation) -> None:
-    """In every zone each slot is in one day only, and the days of the schedule hold all of them."""
+    """Check that in every zone each slot is in exactly one day, and that the days contain all slots."""
     slots = simulation.store.slots
     for name in ZONES:
         tz = zone(name)

@@ -1,4 +1,4 @@
-"""A media server in simulated time: it keeps its own truth, and shows an agent what a real one would show."""
+"""A media server in simulated time: it records the truth, and shows an agent what a real server would show."""
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
@@ -12,6 +12,8 @@ PROTOCOLS = ("rtmp", "hls")
 
 @dataclass
 class Connection:
+    """An open connection of a publisher or viewer."""
+
     number: int
     kind: str
     name: str
@@ -23,7 +25,7 @@ class Connection:
 
 @dataclass
 class Truth:
-    """Every unit with its instant, so that any interval can be added up."""
+    """Every unit with its time, so that any interval can be summed."""
 
     connections: list[int] = field(default_factory=list)
     connection_protocols: list[str] = field(default_factory=list)
@@ -38,7 +40,7 @@ class Truth:
         self.bytes_out.append(self.bytes_out[-1] + bytes_out)
 
     def bytes_between(self, after: int, upto: int) -> tuple[int, int]:
-        """Bytes moved later than `after` and not later than `upto`."""
+        """Return the bytes moved after `after` and up to `upto`, in and out."""
         low, high = bisect_right(self.bytes_at, after), bisect_right(self.bytes_at, upto)
         return self.bytes_in[high] - self.bytes_in[low], self.bytes_out[high] - self.bytes_out[low]
 
@@ -50,12 +52,12 @@ class Truth:
 
 
 CountsBy = Literal["server", "stream", "connection"]
-"""What has a byte counter: the whole server (nginx-rtmp), a stream or vhost (SRS, Wowza, Icecast), each connection
-(MediaMTX), whose counter is gone with it."""
+"""What has a byte counter: the whole server (nginx-rtmp), a stream or vhost (SRS, Wowza, Icecast), or each connection
+(MediaMTX), whose counter disappears with it."""
 
 
 class MediaServer:
-    """Publishers, viewers and counters. With a log it writes a line for each connection that ends in good order."""
+    """Publishers, viewers and counters. With a log it writes a line for each connection that ends normally."""
 
     def __init__(self, random: Random, now: int, keeps_log: bool = True, counts_by: CountsBy = "server") -> None:
         self.random = random
@@ -101,9 +103,9 @@ class MediaServer:
         self.truth.move_bytes(now, total_in, total_out)
 
     def _counter_of(self, connection: Connection) -> str:
-        """The key of the counter that has a connection's bytes; empty for the server's own."""
-        whose = {"server": "", "stream": f" {connection.name}", "connection": f" {connection.number}"}[self.counts_by]
-        return whose and f"{self.boot}{whose}"
+        """Return the key of the counter of a connection's bytes; empty for the server's own."""
+        suffix = {"server": "", "stream": f" {connection.name}", "connection": f" {connection.number}"}[self.counts_by]
+        return suffix and f"{self.boot}{suffix}"
 
     def _count(self, counter: str, bytes_in: int, bytes_out: int) -> None:
         if not counter:
@@ -115,7 +117,7 @@ class MediaServer:
 
     def disconnect(self, now: int, number: int) -> None:
         connection = self.open.pop(number)
-        self._ended(connection, now)
+        self._record_view(connection, now)
         if self.counts_by == "connection":
             self.counters.pop(self._counter_of(connection), None)
         self.log.append(
@@ -134,21 +136,21 @@ class MediaServer:
             )
         )
 
-    def _ended(self, connection: Connection, now: int) -> None:
+    def _record_view(self, connection: Connection, now: int) -> None:
         if connection.kind == "play":
             self.truth.views.append((connection.started_at, now))
 
     def quit(self, now: int, started_at: int) -> None:
-        """Stops in good order, a line for each connection, and starts again."""
+        """Stop normally, with a log line for each connection, and start again."""
         for number in list(self.open):
             self.disconnect(now, number)
         self.quits += 1
         self._boot(started_at)
 
     def crash(self, now: int, started_at: int) -> None:
-        """Dies without a line, and starts again."""
+        """Die without a log line, and start again."""
         for connection in self.open.values():
-            self._ended(connection, now)
+            self._record_view(connection, now)
         self.crashes.append((now, started_at))
         self._boot(started_at)
 

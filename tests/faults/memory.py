@@ -1,6 +1,7 @@
-"""The simulation's disks, and the chance that decides which faults happen.
+"""Simulated disks, and the random decisions about faults.
 
-An agent's journal, and a service's tables for one server, are dictionaries that change only when a transaction commits.
+The agent's journal, and the service's tables of one server, are dictionaries that change only when a transaction
+commits.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,12 +19,12 @@ from streamusage.service.rules.apply import Applied, Piece, SampleKey, ServerSta
 SERVER = "edge-1"
 
 
-class Crash(Exception):
-    """The process that runs now dies here."""
+class SimulatedCrashError(Exception):
+    """The running process dies at this point."""
 
 
 class Chance:
-    """Decides by the seed which faults happen; counts them, so that a run can tell what it tried."""
+    """Decides by the seed which faults happen, and counts them."""
 
     def __init__(self, random: Random, crash_chance: float) -> None:
         self.random = random
@@ -31,19 +32,19 @@ class Chance:
         self.on = False
         self.happened: dict[str, int] = {}
 
-    def of(self, what: str, chance: float) -> bool:
-        if not self.on or self.random.random() >= chance:
+    def happens(self, fault: str, probability: float) -> bool:
+        if not self.on or self.random.random() >= probability:
             return False
-        self.happened[what] = self.happened.get(what, 0) + 1
+        self.happened[fault] = self.happened.get(fault, 0) + 1
         return True
 
-    def crash(self, where: str) -> None:
-        if self.of(f"crash {where}", self.crash_chance):
-            raise Crash(where)
+    def crash(self, position: str) -> None:
+        if self.happens(f"crash {position}", self.crash_chance):
+            raise SimulatedCrashError(position)
 
 
 class MemoryJournal:
-    """A journal whose disk is a dictionary. `crash` decides at each commit whether the agent dies at it."""
+    """A journal whose disk is a dictionary. The agent may die before or after each commit."""
 
     def __init__(self, chance: Chance) -> None:
         self.chance = chance
@@ -60,6 +61,8 @@ class MemoryJournal:
 
 
 class MemoryTransaction:
+    """A `streamusage.agent.journal.protocol.Transaction` on the dictionary."""
+
     def __init__(self, disk: dict[str, Any]) -> None:
         self.disk = disk
         self.rows: dict[Any, Row] = {}
@@ -128,7 +131,7 @@ class MemoryTransaction:
 
 @dataclass
 class Store:
-    """The service's tables for one server."""
+    """The service's tables of one server."""
 
     state: ServerState = field(default_factory=lambda: ServerState(server=SERVER))
     slots: dict[tuple[int, int], StoredSlot] = field(default_factory=dict)
@@ -139,7 +142,7 @@ class Store:
     outages: dict[int, OutageRow] = field(default_factory=dict)
 
     def copy(self) -> "Store":
-        """Rows are immutable, so a copy of the dictionaries is a copy of the store."""
+        """Return a copy. Rows are immutable, so that copies of the dictionaries suffice."""
         return Store(
             self.state,
             dict(self.slots),

@@ -1,4 +1,4 @@
-"""A file system below SQLite that forgets: writes that were not synced are lost, torn or reordered when power fails."""
+"""A file system below SQLite: writes that were not synced are lost, torn or reordered when power fails."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -9,13 +9,13 @@ import apsw
 SECTOR = 512
 
 
-class PowerFailure(Exception):
-    """The machine is off. Every later call fails as well."""
+class PowerFailureError(Exception):
+    """The power has failed. Every later call fails as well."""
 
 
 @dataclass
 class File:
-    """What is surely on the disk, and the writes since the last sync, in order. Data `None` is a truncation."""
+    """Durable content of a file, and the writes since the last sync in order. Data of `None` is a truncation."""
 
     durable: bytearray = field(default_factory=bytearray)
     pending: list[tuple[int, bytes | None]] = field(default_factory=list)
@@ -37,7 +37,7 @@ def apply_write(content: bytearray, offset: int, data: bytes | None) -> None:
 
 
 class Disk:
-    """The files of one machine. `fails_at` is the number of the I/O call at which something happens."""
+    """The files of one machine. `power_fails_at` and `error_at` are numbers of I/O calls."""
 
     def __init__(self) -> None:
         self.files: dict[str, File] = {}
@@ -46,17 +46,17 @@ class Disk:
         self.error_at: int | None = None
         self.error: type[apsw.Error] = apsw.IOError
         self.capacity: int | None = None
-        """How many bytes all files together may have; `None` for as many as there come."""
+        """Most bytes of all files together; `None` for no limit."""
         self.off = False
 
-    def call(self) -> None:
-        """Counts an I/O call that changes something, and lets it fail where that was asked for."""
+    def count_call(self) -> None:
+        """Count an I/O call that changes something, and make it fail where that is configured."""
         if self.off:
-            raise PowerFailure
+            raise PowerFailureError
         self.calls += 1
         if self.power_fails_at is not None and self.calls >= self.power_fails_at:
             self.off = True
-            raise PowerFailure
+            raise PowerFailureError
         if self.calls == self.error_at:
             raise self.error(f"scripted at call {self.calls}")
 
@@ -64,26 +64,26 @@ class Disk:
         return sum(len(file.content()) for file in self.files.values())
 
     def after_power_failure(self, random: Random) -> "Disk":
-        """What is found after power is back: of the writes that were not synced any part, in any order."""
-        found = Disk()
+        """Return the disk after power is back: any part of the unsynced writes, in any order."""
+        disk = Disk()
         for name, file in self.files.items():
             content = bytearray(file.durable)
             pending = [write for write in file.pending if random.random() < 0.6]
             random.shuffle(pending)
             for offset, data in pending:
                 if data is not None and random.random() < 0.3:
-                    # Torn: only some of its sectors arrived.
+                    # A torn write: only some of its sectors are on the disk.
                     for start in range(0, len(data), SECTOR):
                         if random.random() < 0.5:
                             apply_write(content, offset + start, data[start : start + SECTOR])
                 else:
                     apply_write(content, offset, data)
-            found.files[name] = File(content)
-        return found
+            disk.files[name] = File(content)
+        return disk
 
 
 class ForgetfulVfs(apsw.VFS):
-    """The file system of a `Disk` for SQLite, registered under a name of its own."""
+    """The file system of a `Disk` for SQLite, registered under its own name."""
 
     def __init__(self, name: str, disk: Disk) -> None:
         super().__init__(name, base="unix")
@@ -99,7 +99,7 @@ class ForgetfulVfs(apsw.VFS):
         return pathname in self.disk.files
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
-        self.disk.call()
+        self.disk.count_call()
         self.disk.files.pop(filename, None)
 
     def xFullPathname(self, name: str) -> str:
@@ -107,6 +107,8 @@ class ForgetfulVfs(apsw.VFS):
 
 
 class ForgetfulFile:
+    """An open file of a `ForgetfulVfs`."""
+
     def __init__(self, disk: Disk, path: str) -> None:
         self.disk = disk
         self.path = path
@@ -118,22 +120,22 @@ class ForgetfulFile:
 
     def xRead(self, amount: int, offset: int) -> bytes:
         if self.disk.off:
-            raise PowerFailure
+            raise PowerFailureError
         return bytes(self.file.content()[offset : offset + amount])
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        self.disk.call()
+        self.disk.count_call()
         grows_by = max(0, offset + len(data) - self.xFileSize())
         if self.disk.capacity is not None and grows_by and self.disk.size() + grows_by > self.disk.capacity:
             raise apsw.FullError("the disk is full")
         self.file.pending.append((offset, bytes(data)))
 
     def xTruncate(self, size: int) -> None:
-        self.disk.call()
+        self.disk.count_call()
         self.file.pending.append((size, None))
 
     def xSync(self, flags: int) -> None:
-        self.disk.call()
+        self.disk.count_call()
         self.file.durable = self.file.content()
         self.file.pending.clear()
 

@@ -1,7 +1,7 @@
-"""One seed, one history: media server, agent, network and service in simulated time, with faults at every step.
+"""Simulation of media server, agent, network and service: one seed is one history, with faults at every step.
 
-The agent's ledger and meter and the service's rules are the product's own; time, disk, network and randomness belong
-to the simulator.
+The agent's ledger and meter and the service's rules are those of the product; the simulator controls time, disk,
+network and randomness.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, R
 from streamusage.core.coverage import slot_of
 from streamusage.service.rules import apply as rules
 from tests.faults.media_server import CountsBy, MediaServer
-from tests.faults.memory import SERVER, Chance, Crash, MemoryJournal, Store
+from tests.faults.memory import SERVER, Chance, MemoryJournal, SimulatedCrashError, Store
 
 STREAMS = ("stage-1", "stage-2")
 SYNC_INTERVAL_MS = 10_000
@@ -26,12 +26,12 @@ Reply = EpochIssued | Acknowledgement | Refusal
 
 
 def _counts_by(seed: int, keeps_log: bool) -> CountsBy:
-    """What counts bytes. Without a log nobody knows the tail of a counter that is gone with its connection."""
+    """Return what has a byte counter. Without a log the last bytes of a connection's counter would be unknown."""
     return Random(f"counts by {seed}").choice(("server", "server", "stream", "connection" if keeps_log else "stream"))
 
 
 class Simulation:
-    """Runs one schedule. The rules that a mutation may break are methods, so that a test can break them one by one."""
+    """Runs one schedule. The rules that a mutation may break are methods, so that each can be broken alone."""
 
     def __init__(self, seed: int, steps: int = 60) -> None:
         self.seed = seed
@@ -50,11 +50,11 @@ class Simulation:
         self.late_messages: list[Message] = []
         self.restores = 0
         self.watching_at_least: dict[tuple[int, str], int] = {}
-        """The most subscribers of a stream in a slot, by the readings that the present journal surely has."""
+        """Most subscribers of a stream in a slot, over the readings that the present journal surely contains."""
         self.watching_at_most: dict[tuple[int, str], int] = {}
-        """The same by every reading that was tried."""
+        """The same over all attempted readings."""
 
-    # What a mutation may replace.
+    # Methods that a mutation may replace.
 
     def new_journal(self) -> MemoryJournal:
         self.journals += 1
@@ -67,17 +67,17 @@ class Simulation:
         ledger.record(reading)
 
     def serve(self, message: Message) -> Reply:
-        """The service: one transaction, then the reply. A crash on either side of the commit loses the reply."""
+        """Handle a message at the service: one transaction, then the reply. A crash at the commit loses the reply."""
         store = self.store.copy()
-        reply = self.answer(store, message)
+        reply = self.handle(store, message)
         self.chance.crash("of the service before its commit")
         before = self.store.state.watermark
-        assert before is None or (store.state.watermark or 0) >= before, "the watermark went back"
+        assert before is None or (store.state.watermark or 0) >= before, "the watermark moved back"
         self.store = store
         self.chance.crash("of the service after its commit")
         return reply
 
-    def answer(self, store: Store, message: Message) -> Reply:
+    def handle(self, store: Store, message: Message) -> Reply:
         if isinstance(message, EpochRequest):
             store.state, issued = rules.issue(store.state, message, list(store.viewers.values()), self.now)
             return issued
@@ -87,7 +87,7 @@ class Simulation:
         if verdict in ("apply", "duplicate"):
             return Acknowledgement(epoch=store.state.epoch, acknowledged=store.state.acknowledged, now=self.now)
         return Refusal(
-            errorMessage="",
+            error_message="",
             timestamp=self.now,
             reason=verdict,
             epoch=store.state.epoch,
@@ -95,12 +95,12 @@ class Simulation:
         )
 
     def timed_out(self, ledger: Ledger) -> None:
-        """What the agent does when no reply came: nothing."""
+        """React to a missing reply, at the agent: do nothing."""
 
     # The schedule.
 
     def happened(self) -> dict[str, int]:
-        """How often each kind of fault happened in this schedule."""
+        """Return how often each kind of fault happened in this schedule."""
         return {
             **self.chance.happened,
             **({"service restored from an older copy": self.restores} if self.restores else {}),
@@ -122,7 +122,7 @@ class Simulation:
         return self
 
     def _step(self) -> None:
-        act = self.random.choices(
+        step = self.random.choices(
             (
                 self._connect,
                 self._disconnect,
@@ -137,7 +137,7 @@ class Simulation:
             ),
             (14, 8, 16, 26, 18, 2, 1.5, 2, 1, 3),
         )[0]
-        act()
+        step()
 
     def _pass_time(self) -> None:
         self.now += self.random.choice((1, 40, 900, 5_000, 12_000, 70_000))
@@ -182,16 +182,16 @@ class Simulation:
             self._send(message)
 
     def _read_or_crash(self) -> None:
-        self._alive(self._read)
+        self._run_agent_step(self._read)
 
     def _sync_or_crash(self) -> None:
-        self._alive(self._sync)
+        self._run_agent_step(self._sync)
 
-    def _alive(self, act: Any) -> None:
-        """Runs a step of the agent; a crash ends the agent's memory, not its journal."""
+    def _run_agent_step(self, step: Any) -> None:
+        """Run a step of the agent. A crash loses the agent's memory, not its journal."""
         try:
-            act()
-        except Crash:
+            step()
+        except SimulatedCrashError:
             self.ledger = None
 
     def _agent(self) -> Ledger:
@@ -225,36 +225,36 @@ class Simulation:
                 ledger.continue_from(issued, self.server.ended_between(after, first.cursor))
                 assert not ledger.head.fenced, "the live agent was fenced"
             else:
-                ledger.sync_up_failed("retrying", "no reply", self.now)
+                ledger.record_failed_sync("retrying", "no reply", self.now)
             return
         report = ledger.report(self.now, "online")
         assert report is not None
         reply = self._exchange(ledger, report)
         if isinstance(reply, Acknowledgement):
             ledger.acknowledge(reply, self.now)
-            ledger.sync_up_succeeded(self.now)
+            ledger.record_successful_sync(self.now)
         elif isinstance(reply, Refusal):
-            ledger.refused(reply)
+            ledger.handle_refusal(reply)
         else:
-            ledger.sync_up_failed("retrying", "no reply", self.now)
+            ledger.record_failed_sync("retrying", "no reply", self.now)
 
     def _exchange(self, ledger: Ledger, message: Message) -> Reply | None:
-        """Sends a message over a network that loses, doubles and delays; `None` where no reply came."""
+        """Send a message over a network that loses, repeats and delays. Return the reply, or `None` without one."""
         self.chance.crash("of the agent before sending")
-        if self.chance.of("request lost", 0.08):
+        if self.chance.happens("request lost", 0.08):
             self.timed_out(ledger)
             return None
-        if self.chance.of("request delayed", 0.05):
+        if self.chance.happens("request delayed", 0.05):
             self.late_messages.append(message)
             self.timed_out(ledger)
             return None
         reply = self._send(message)
-        if self.chance.of("request doubled", 0.08):
+        if self.chance.happens("request repeated", 0.08):
             reply = self._send(message)
-        if self.chance.of("request seen again much later", 0.08):
+        if self.chance.happens("request repeated much later", 0.08):
             self.late_messages.append(message)
         self.chance.crash("of the agent before the reply")
-        if reply is None or self.chance.of("reply lost", 0.1):
+        if reply is None or self.chance.happens("reply lost", 0.1):
             self.timed_out(ledger)
             return None
         return reply
@@ -262,11 +262,11 @@ class Simulation:
     def _send(self, message: Message) -> Reply | None:
         try:
             return self.serve(message)
-        except Crash:
+        except SimulatedCrashError:
             return None
 
     def _heal(self) -> None:
-        """Everything works again: viewers leave, the agent reads and syncs up. Old messages still turn up."""
+        """End all faults: viewers leave, the agent reads and syncs. Delayed messages still arrive."""
         self.chance.on = False
         self.now += 1_000
         self.server.move_bytes(self.now)
@@ -279,4 +279,6 @@ class Simulation:
             self._deliver_late()
         for _ in range(6):
             self._sync()
-        assert self._agent().head.acknowledged == self._agent().head.revision, "the backlog did not drain"
+        assert self._agent().head.acknowledged == self._agent().head.revision, (
+            "the service has not acknowledged everything"
+        )

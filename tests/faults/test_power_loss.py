@@ -1,4 +1,4 @@
-"""Power fails at any write of the journal; afterwards it has every transaction that ended, and nothing by halves."""
+"""Power failures at any write of the journal: afterwards it has every ended transaction, and no partial one."""
 
 import gc
 import itertools
@@ -16,7 +16,7 @@ from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.sqlite import Ballast, DamagedJournalError, JournalError, SqliteJournal
 from streamusage.api.report import Acknowledgement, Based, EpochIssued
 from tests.faults.media_server import MediaServer
-from tests.faults.power import Disk, ForgetfulVfs, PowerFailure
+from tests.faults.power import Disk, ForgetfulVfs, PowerFailureError
 
 IMAGES = int(os.environ.get("STREAMTOP_POWER_IMAGES", "2000"))
 BLOCK = 250
@@ -33,15 +33,15 @@ def journal_on(disk: Disk, synchronous: str = "full") -> Iterator[SqliteJournal]
         try:
             yield journal
         finally:
-            with suppress(apsw.Error, PowerFailure):
+            with suppress(apsw.Error, PowerFailureError):
                 journal.close()
     finally:
         del vfs
         gc.collect(0)
 
 
-class Agent:
-    """An agent's life on a disk: readings and acknowledgements, and the last state that was surely written."""
+class SimulatedAgent:
+    """An agent with its journal on a disk: readings, acknowledgements, and the last durable head."""
 
     def __init__(self, random: Random) -> None:
         self.random = random
@@ -49,25 +49,25 @@ class Agent:
         self.server = MediaServer(random, self.now)
         self.kept: Head | None = None
 
-    def live(self, journal: SqliteJournal, steps: int, *, goes_on: bool = False) -> None:
-        """Where it `goes_on`, a transaction that fails does not end it: it takes the ledger from the journal again."""
+    def run(self, journal: SqliteJournal, steps: int, *, continues: bool = False) -> None:
+        """Run steps. Where it `continues`, a failed transaction makes it reload the ledger instead of ending it."""
         ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
         self.kept = ledger.head
         for _ in range(steps):
             try:
                 self._step(ledger)
             except JournalError:
-                if not goes_on:
+                if not continues:
                     raise
                 ledger.reload()
             self.kept = ledger.head
 
     def _step(self, ledger: Ledger) -> None:
         self.now += self.random.choice((40, 900, 30_000))
-        act = self.random.randrange(4)
-        if act == 0:
+        choice = self.random.randrange(4)
+        if choice == 0:
             self.server.connect(self.now, self.random.choice(("publish", "play")), "stage-1")
-        elif act == 1 and self.server.open:
+        elif choice == 1 and self.server.open:
             self.server.disconnect(self.now, self.random.choice(list(self.server.open)))
         else:
             self.server.move_bytes(self.now)
@@ -76,8 +76,8 @@ class Agent:
         if ledger.head.must_ask:
             ledger.continue_from(EpochIssued(epoch=1, based_on=Based(0, 0), now=self.now), ())
         elif self.random.random() < 0.3:
-            got = Acknowledgement(epoch=1, acknowledged=ledger.head.revision, now=self.now)
-            ledger.acknowledge(got, self.now)
+            acknowledgement = Acknowledgement(epoch=1, acknowledged=ledger.head.revision, now=self.now)
+            ledger.acknowledge(acknowledgement, self.now)
 
     def count_minutes(self, ledger: Ledger, minutes: int) -> None:
         for _ in range(minutes):
@@ -85,35 +85,38 @@ class Agent:
             ledger.record(self.server.read(self.now, ledger.cursor))
 
 
-def lost(kept: Head, found: Head) -> str:
-    """What the journal found after power was back lacks of what was surely written; empty if nothing."""
+def describe_loss(kept: Head, found: Head) -> str:
+    """Return what the journal lost of the durable state; empty if nothing."""
     if found.revision < kept.revision or found.acknowledged < kept.acknowledged:
         return f"kept revision {kept.revision}, found {found.revision}"
     return ""
 
 
 def run_until_power_fails(seed: int, synchronous: str) -> str:
-    """One image: what it lacks, or an empty text. Raises where the journal cannot be used afterwards."""
+    """Run one history up to a power failure. Return what the journal lost, or an empty text.
+
+    Raises where the journal cannot be used afterwards.
+    """
     random = Random(seed)
     disk = Disk()
-    agent = Agent(random)
+    agent = SimulatedAgent(random)
     disk.power_fails_at = random.randrange(30, 400)
-    with pytest.raises((PowerFailure, JournalError)), journal_on(disk, synchronous) as journal:
-        agent.live(journal, 1_000)
+    with pytest.raises((PowerFailureError, JournalError)), journal_on(disk, synchronous) as journal:
+        agent.run(journal, 1_000)
     if agent.kept is None:
         return ""
     found_disk = disk.after_power_failure(random)
     with journal_on(found_disk) as journal:
         journal.check()
         ledger = Ledger(journal, "journal-2", "edge-1", "edge", 10_000)
-        problem = lost(agent.kept, ledger.head)
+        problem = describe_loss(agent.kept, ledger.head)
         if not problem:
             check_conserved(agent, ledger)
     return problem
 
 
-def check_conserved(agent: Agent, ledger: Ledger) -> None:
-    """The next reading brings the rows to the media server's own figures, to the unit."""
+def check_conserved(agent: SimulatedAgent, ledger: Ledger) -> None:
+    """Check that the next reading brings the rows to the media server's own figures, to the unit."""
     agent.now += 1_000
     for number in list(agent.server.open):
         agent.server.disconnect(agent.now, number)
@@ -132,14 +135,14 @@ def check_conserved(agent: Agent, ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize("first", range(0, IMAGES, BLOCK))
-def test_nothing_that_was_written_is_lost(first: int) -> None:
+def test_power_failure_loses_no_ended_transaction(first: int) -> None:
     for seed in range(first, first + BLOCK):
         problem = run_until_power_fails(seed, "full")
         assert not problem, f"image {seed}: {problem}"
 
 
-def test_the_same_check_fails_when_commits_are_not_synced() -> None:
-    """So that it is known to bite."""
+def test_check_fails_when_commits_are_not_synced() -> None:
+    """Prove that the check detects a loss."""
     problems = []
     for seed in range(60):
         try:
@@ -149,61 +152,61 @@ def test_the_same_check_fails_when_commits_are_not_synced() -> None:
     assert any(problems)
 
 
-@pytest.mark.parametrize("goes_on", [False, True], ids=["started again", "goes on"])
+@pytest.mark.parametrize("continues", [False, True], ids=["restarted", "continues"])
 @pytest.mark.parametrize("error", [apsw.IOError, apsw.FullError], ids=["EIO", "ENOSPC"])
-def test_every_io_call_may_fail_once(error: type[apsw.Error], goes_on: bool) -> None:
-    """For every k the k-th call fails; the agent goes on with what the journal has, and the figures come out right."""
+def test_failure_of_any_single_io_call_loses_nothing(error: type[apsw.Error], continues: bool) -> None:
+    """For every k the k-th call fails; the agent continues from the journal, and the figures are exact."""
     whole = Disk()
     with journal_on(whole) as journal:
-        Agent(Random(5)).live(journal, 25)
+        SimulatedAgent(Random(5)).run(journal, 25)
     for k in range(1, whole.calls + 1):
         disk = Disk()
         disk.error_at, disk.error = k, error
-        agent = Agent(Random(5))
+        agent = SimulatedAgent(Random(5))
         try:
             with journal_on(disk) as journal:
-                agent.live(journal, 25, goes_on=goes_on)
+                agent.run(journal, 25, continues=continues)
         except JournalError:
-            if goes_on and agent.kept is not None:
-                pytest.fail(f"call {k} ended an agent that had begun")
+            if continues and agent.kept is not None:
+                pytest.fail(f"call {k} ended an agent that was running")
         disk.error_at = None
         with journal_on(disk) as journal:
             journal.check()
             ledger = Ledger(journal, "journal-2", "edge-1", "edge", 10_000)
             if agent.kept is not None:
-                assert not lost(agent.kept, ledger.head), f"call {k}"
+                assert not describe_loss(agent.kept, ledger.head), f"call {k}"
             check_conserved(agent, ledger)
 
 
-class HeldOnDisk:
-    """A ballast on the simulated disk: the room that it gives up is there at once."""
+class SimulatedBallast:
+    """A ballast on the simulated disk: the space that it releases is free at once."""
 
     def __init__(self, disk: Disk) -> None:
         self.disk = disk
 
-    def give(self) -> None:
+    def release(self) -> None:
         assert self.disk.capacity is not None
         self.disk.capacity += Ballast.BYTES
 
 
 @pytest.mark.parametrize("has_ballast", [True, False])
-def test_a_full_disk_takes_an_acknowledgement_once_the_ballast_is_given_up(has_ballast: bool) -> None:
-    disk, agent = Disk(), Agent(Random(5))
+def test_full_disk_accepts_an_acknowledgement_after_the_ballast_is_released(has_ballast: bool) -> None:
+    disk, agent = Disk(), SimulatedAgent(Random(5))
     with journal_on(disk) as journal:
-        agent.live(journal, 25)
+        agent.run(journal, 25)
         ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
-        journal._ballast = HeldOnDisk(disk) if has_ballast else None  # type: ignore[assignment]
+        journal._ballast = SimulatedBallast(disk) if has_ballast else None  # type: ignore[assignment]
         disk.capacity = disk.size()
         with pytest.raises(JournalError, match="full"):
             agent.count_minutes(ledger, 1_000)
         ledger.reload()
         report = ledger.report(agent.now, "online")
         assert report is not None
-        got = Acknowledgement(epoch=1, acknowledged=report.upto, now=agent.now)
+        acknowledgement = Acknowledgement(epoch=1, acknowledged=report.upto, now=agent.now)
         if has_ballast:
-            ledger.acknowledge(got, agent.now)
+            ledger.acknowledge(acknowledgement, agent.now)
             assert ledger.head.acknowledged == report.upto > 0
             check_conserved(agent, ledger)
         else:
             with pytest.raises(JournalError, match="full"):
-                ledger.acknowledge(got, agent.now)
+                ledger.acknowledge(acknowledgement, agent.now)

@@ -1,4 +1,4 @@
-"""The same histories with the agent's journal in a real SQLite file, closed and opened again at every crash."""
+"""The same histories with the agent's journal in a real SQLite file, which is reopened at every crash."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,8 +13,8 @@ from tests.faults.invariants import check
 from tests.faults.simulator import SYNC_INTERVAL_MS, Simulation
 
 
-class CrashingFile:
-    """A journal file that the simulation's chance interrupts, before or after its commit."""
+class CrashingJournal:
+    """A journal file at whose commits the agent may die, before or after."""
 
     def __init__(self, path: Path, simulation: Simulation) -> None:
         self.path = path
@@ -34,15 +34,17 @@ class CrashingFile:
         self.journal.check()
 
 
-class OnFile(Simulation):
+class FileSimulation(Simulation):
+    """A simulation whose agent has its journal in a file."""
+
     def __init__(self, seed: int, directory: Path) -> None:
         self.directory = directory
-        self.files: list[CrashingFile] = []
+        self.files: list[CrashingJournal] = []
         super().__init__(seed)
 
     def new_journal(self) -> Any:
         self.journals += 1
-        self.files.append(CrashingFile(self.directory / f"{self.seed}-{self.journals}.db", self))
+        self.files.append(CrashingJournal(self.directory / f"{self.seed}-{self.journals}.db", self))
         return self.files[-1]
 
     def make_ledger(self) -> Ledger:
@@ -51,8 +53,8 @@ class OnFile(Simulation):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_histories_on_a_file(seed: int, tmp_path: Path) -> None:
-    simulation = OnFile(seed, tmp_path)
+def test_histories_with_a_journal_file_violate_no_invariant(seed: int, tmp_path: Path) -> None:
+    simulation = FileSimulation(seed, tmp_path)
     try:
         check(simulation.run())
     finally:
@@ -60,14 +62,14 @@ def test_histories_on_a_file(seed: int, tmp_path: Path) -> None:
             file.journal.close()
 
 
-def test_a_second_agent_cannot_open_the_journal(tmp_path: Path) -> None:
+def test_second_agent_cannot_open_the_journal(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal.db")
     with pytest.raises(JournalError, match="another agent has this journal open"):
         SqliteJournal(tmp_path / "journal.db")
     journal.close()
 
 
-def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+def test_changed_byte_fails_the_checksum(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     journal = SqliteJournal(path)
     Ledger(journal, "journal-1", "edge-1", "edge", SYNC_INTERVAL_MS)
@@ -78,9 +80,9 @@ def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
         journal.check()
 
 
-def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
+def test_file_that_is_not_a_journal_is_refused_and_kept(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
-    path.write_bytes(b"this is no database at all, but long enough to be looked at " * 40)
+    path.write_bytes(b"this is not a database, but it is long enough for a header " * 40)
     with pytest.raises(DamagedJournalError, match="damaged"):
         SqliteJournal(path)
-    assert path.read_bytes().startswith(b"this is no database")
+    assert path.read_bytes().startswith(b"this is not a database")

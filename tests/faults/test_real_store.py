@@ -1,5 +1,4 @@
-"""The same histories with the service's figures in its real store, on both engines, rolled back and restored from older
-copies."""
+"""The same histories with the service's real store, on both engines, with rollbacks and restores of older copies."""
 
 import shutil
 from contextlib import suppress
@@ -45,8 +44,8 @@ DAY_MS = 86_400_000
 ACCOUNT_ZONES = [zone(name) for name in ZONES]
 
 
-class OnStore(Simulation):
-    """The service's side in a store. A backup is a copy of it, a restore puts a copy in its place."""
+class StoreSimulation(Simulation):
+    """A simulation whose service has a real store. A backup copies it, a restore replaces it with a copy."""
 
     def __init__(self, seed: int, url: str) -> None:
         self.url = url
@@ -73,13 +72,13 @@ class OnStore(Simulation):
         return reply
 
     def close_by_hand(self) -> None:
-        """An operator closes a day much too early, so that nearly all of it comes later."""
+        """Close a day by hand much too early, so that nearly all of its figures become adjustments."""
         tz = self.random.choice(ACCOUNT_ZONES)
         with self.sql.writing() as connection, connection.begin(), suppress(ApiError):
             close_by_hand(connection, ACCOUNT_ZONES, tz, day_of(self.now, tz), None, "boss", -2 * DAY_MS, self.now)
 
     def close_days(self) -> None:
-        """What the service does beside its reports: sums up hours and closes days, a transaction each."""
+        """Sum up hours and close days, one transaction each, as the service does between reports."""
         while True:
             with self.sql.writing() as connection, connection.begin():
                 if not is_due(connection, ACCOUNT_ZONES, self.now):
@@ -92,7 +91,7 @@ class OnStore(Simulation):
         return self
 
     def _read_store(self) -> None:
-        """Shows the invariants what the file holds."""
+        """Load the store for the invariants."""
         with self.sql.reading() as connection:
             self.store.state, _ = load_state(connection, SERVER)
             protocols: dict[tuple[int, int], dict[str, int]] = {}
@@ -142,7 +141,9 @@ class OnStore(Simulation):
                 )
 
 
-class OnSqlite(OnStore):
+class SqliteSimulation(StoreSimulation):
+    """A simulation whose service has an SQLite store."""
+
     def __init__(self, seed: int, directory: Path) -> None:
         self.path = directory / "usage.db"
         self.copies: list[Path] = []
@@ -166,8 +167,8 @@ class OnSqlite(OnStore):
         self.sql = self._open()
 
 
-class OnPostgresql(OnStore):
-    """A copy is of the tables' rows, and is put back whole in one transaction."""
+class PostgresqlSimulation(StoreSimulation):
+    """A backup copies the rows of all tables, and a restore writes them in one transaction."""
 
     def __init__(self, seed: int, url: str) -> None:
         self.copies: list[dict[str, list[dict[str, Any]]]] = []
@@ -192,8 +193,8 @@ class OnPostgresql(OnStore):
         self.sql = self._open()
 
 
-def check_days(simulation: OnStore) -> None:
-    """The service's own daily statistics add up to the truth that its slots hold, in every zone."""
+def check_days(simulation: StoreSimulation) -> None:
+    """Check that the service's daily statistics sum to its slots in every zone."""
     rows = [stored.row for stored in simulation.store.slots.values()]
     whole = (
         sum(sum(row.connections.values()) for row in rows),
@@ -206,8 +207,8 @@ def check_days(simulation: OnStore) -> None:
         for name in ZONES:
             tz = zone(name)
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            told = daily_answer(connection, first, last, tz, simulation.now, None)
-            days = [day["adjustment"]["figures"] if day["adjustment"] else day for day in told]
+            rows_of_days = daily_answer(connection, first, last, tz, simulation.now, None)
+            days = [day["adjustment"]["figures"] if day["adjustment"] else day for day in rows_of_days]
             sums = tuple(
                 sum(day[key] for day in days) for key in ("connections", "bytes_in", "bytes_out", "view_time_ms")
             )
@@ -215,40 +216,40 @@ def check_days(simulation: OnStore) -> None:
             assert sum(sum(day["coverage"].values()) for day in days) == covered, f"{name}: coverage of the days"
 
 
-def check_ledger(simulation: OnStore) -> None:
-    """Closed figures never moved, and with what the ledger entered later they are what the slots of the day say."""
+def check_ledger(simulation: StoreSimulation) -> None:
+    """Check that closed figures never changed, and that they equal the slots of the day after all adjustments."""
     simulation.close_days()
     with simulation.sql.reading() as connection:
         for tz in ACCOUNT_ZONES:
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            for told in daily_answer(connection, first, last, tz, simulation.now, None, ZONES):
-                interval = day_interval(date.fromisoformat(told["day"]), tz)
+            for shown_day in daily_answer(connection, first, last, tz, simulation.now, None, ZONES):
+                interval = day_interval(date.fromisoformat(shown_day["day"]), tz)
                 slots_of_day = slots_inside(connection, [SERVER], interval).get(SERVER, [])
                 truth = statistics(added(slot.figures for slot in slots_of_day))
-                now = told["adjustment"]["figures"] if told["adjustment"] else told
-                what = f"seed {simulation.seed}, {tz.key}, {told['day']}"
-                assert {name: now[name] for name in truth} == truth, what
+                adjusted = shown_day["adjustment"]["figures"] if shown_day["adjustment"] else shown_day
+                label = f"seed {simulation.seed}, {tz.key}, {shown_day['day']}"
+                assert {name: adjusted[name] for name in truth} == truth, label
                 entries = connection.execute(
-                    select(adjustments).where(adjustments.c.tz == tz.key, adjustments.c.day == told["day"])
+                    select(adjustments).where(adjustments.c.tz == tz.key, adjustments.c.day == shown_day["day"])
                 ).all()
                 moved = sum(decode(entry.difference)["bytes_out"] for entry in entries)
-                assert told["bytes_out"] + moved == truth["bytes_out"], what
-                assert told["state"] != "final" or not entries
+                assert shown_day["bytes_out"] + moved == truth["bytes_out"], label
+                assert shown_day["state"] != "final" or not entries
 
 
 @pytest.mark.parametrize("seed", range(100))
-def test_histories_on_sqlite(seed: int, tmp_path: Path) -> None:
-    _check(OnSqlite(seed, tmp_path))
+def test_histories_with_an_sqlite_store_violate_no_invariant(seed: int, tmp_path: Path) -> None:
+    _check(SqliteSimulation(seed, tmp_path))
 
 
 @pytest.mark.postgresql
 @pytest.mark.parametrize("seed", range(40))
-def test_histories_on_postgresql(seed: int, postgresql: Cluster) -> None:
+def test_histories_with_a_postgresql_store_violate_no_invariant(seed: int, postgresql: Cluster) -> None:
     with postgresql.database() as url:
-        _check(OnPostgresql(seed, url))
+        _check(PostgresqlSimulation(seed, url))
 
 
-def _check(simulation: OnStore) -> None:
+def _check(simulation: StoreSimulation) -> None:
     try:
         simulation.run()
         check(simulation)
@@ -256,7 +257,7 @@ def _check(simulation: OnStore) -> None:
         check_ledger(simulation)
         with simulation.sql.reading() as connection:
             records = connection.execute(select(usage)).all()
-        assert all(row.live == 0 for row in records), "everybody left, so no session is live"
+        assert all(row.live == 0 for row in records), "all viewers have left, so that no session is live"
         assert all(row.total_subscribers == row.active_subscribers + row.lost_subscribers for row in records)
     finally:
         simulation.sql.close()

@@ -1,6 +1,6 @@
-"""The protocol under every fault: 20,000 histories without a violation, and every broken rule is noticed.
+"""The protocol under faults: 20,000 histories violate no invariant, and every broken rule is detected.
 
-One schedule again: `python -m tests.faults.test_simulation SEED`. Other seeds: STREAMTOP_FIRST_SEED=100000.
+Repeat one schedule with `python -m tests.faults.test_simulation SEED`. Choose other seeds with STREAMTOP_FIRST_SEED.
 """
 
 import os
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.invariants import Violation, check
+from tests.faults.invariants import InvariantViolationError, check
 from tests.faults.mutations import MUTATIONS
 from tests.faults.simulator import Simulation
 
@@ -28,8 +28,8 @@ FAULTS = {
     "crash of the service after its commit",
     "request lost",
     "request delayed",
-    "request doubled",
-    "request seen again much later",
+    "request repeated",
+    "request repeated much later",
     "reply lost",
     "journal destroyed",
     "service restored from an older copy",
@@ -46,25 +46,25 @@ def test_no_schedule_violates_conservation(first: int) -> None:
         simulation = Simulation(seed).run()
         check(simulation)
         happened.update(simulation.happened())
-    assert happened.keys() >= FAULTS, f"never tried: {FAULTS - happened.keys()}"
+    assert happened.keys() >= FAULTS, f"faults that never happened: {FAULTS - happened.keys()}"
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation.__name__)
-def test_broken_rule_is_noticed(
+def test_broken_rule_is_detected(
     mutation: Callable[[int], Simulation], record_property: Callable[[str, object], None]
 ) -> None:
     for seed in range(3000):
         try:
             check(mutation(seed).run())
-        except (AssertionError, ValueError) as noticed:
-            record_property("noticed mutation", f"{mutation.__name__} at seed {seed}: {mutation.__doc__} {noticed}")
+        except (AssertionError, ValueError) as error:
+            record_property("detected mutation", f"{mutation.__name__} at seed {seed}: {mutation.__doc__} {error}")
             return
-    pytest.fail(f"{mutation.__name__} went unnoticed in 3,000 schedules")
+    pytest.fail(f"{mutation.__name__} was not detected in 3,000 schedules")
 
 
 if __name__ == "__main__":
     try:
         check(Simulation(int(sys.argv[1])).run())
-    except Violation as violation:
+    except InvariantViolationError as violation:
         sys.exit(str(violation))
     print(f"seed {sys.argv[1]}: no violation")

@@ -1,4 +1,4 @@
-"""Fixtures of the tests against real servers. Where a tool is missing the tests skip, unless CI demands all of them."""
+"""Fixtures of the tests against real servers. Without its tools a test is skipped, unless CI requires all of them."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.needs import BY_MARKER, need
-from tests.support.real.nginx import Nginx, make_clip
+from tests.support.real.nginx import Nginx, encode_clip
 from tests.support.real.node_media_server import install_node_media_server
 from tests.support.real.processes import Programs
 
@@ -14,7 +14,7 @@ from tests.support.real.processes import Programs
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     need(*BY_MARKER["real"])
-    return make_clip(tmp_path_factory.mktemp("clip") / "clip.flv")
+    return encode_clip(tmp_path_factory.mktemp("clip") / "clip.flv")
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Agent and service killed at random moments, two hundred times, over a network that breaks: conserved to the unit."""
+"""Agent and service killed at random times, two hundred times, over a faulty network: no unit is lost or doubled."""
 
 import asyncio
 import os
@@ -7,10 +7,10 @@ from random import Random
 
 import pytest
 
-from tests.support.real.chaos import Chaos
-from tests.support.real.estate import Estate
-from tests.support.real.nginx import Nginx, log_truth
-from tests.support.real.processes import Program, Programs
+from tests.support.real.estate import NginxEstate
+from tests.support.real.faulty_network import FaultyNetwork
+from tests.support.real.nginx import Nginx, sum_log
+from tests.support.real.processes import Programs, RunningProgram
 
 pytestmark = pytest.mark.real
 
@@ -19,20 +19,20 @@ ESTATES = 2
 SEED = int(os.environ.get("STREAMTOP_FIRST_SEED", "1"))
 
 
-class Torment:
-    """One estate: viewers come and go while its processes are killed."""
+class KillSchedule:
+    """Viewers come and go while the processes of one estate are killed."""
 
-    def __init__(self, estate: Estate, chaos: Chaos, seed: int) -> None:
+    def __init__(self, estate: NginxEstate, network: FaultyNetwork, seed: int) -> None:
         self.estate = estate
-        self.chaos = chaos
+        self.network = network
         self.random = Random(seed)
-        self.viewers: list[Program] = []
-        self.publisher: Program | None = None
+        self.viewers: list[RunningProgram] = []
+        self.publisher: RunningProgram | None = None
 
     async def run(self, kills: int) -> None:
         nginx = self.estate.nginx
         self.publisher = nginx.publish("s1")
-        await nginx.settled(1)
+        await nginx.wait_for_clients(1)
         audience = asyncio.create_task(self._audience())
         for _ in range(kills):
             await asyncio.sleep(self.random.uniform(0.05, 1.6))
@@ -43,16 +43,16 @@ class Torment:
                 self.estate.service.kill()
                 self.estate.service.spawn()
         audience.cancel()
-        self.chaos.calm = True
+        self.network.is_faultless = True
         for viewer in self.viewers:
             viewer.stop()
         self.publisher.stop()
-        await nginx.settled(0)
-        await self.estate.service.answers()
-        # Its back-off may be minutes by now: a fresh start tries at once.
+        await nginx.wait_for_clients(0)
+        await self.estate.service.wait_until_ready()
+        # The back-off may be minutes by now; a restarted agent tries at once.
         self.estate.agent.kill()
         self.estate.agent.start()
-        await self.estate.synced()
+        await self.estate.wait_until_synced()
 
     async def _audience(self) -> None:
         while True:
@@ -63,29 +63,31 @@ class Torment:
             await asyncio.sleep(self.random.uniform(0.2, 1.5))
 
 
-async def torment(directory: Path, clip: Path, seed: int) -> dict[str, int]:
+async def run_with_kills(directory: Path, clip: Path, seed: int) -> dict[str, int]:
     with Programs(directory) as programs:
         nginx = Nginx(directory / "nginx", programs, clip)
         await nginx.start()
-        estate = Estate(directory, programs, nginx)
-        chaos = Chaos(estate.service.port, seed)
-        await chaos.start()
-        estate.agent.speak_to(f"http://127.0.0.1:{chaos.port}")
+        estate = NginxEstate(directory, programs, nginx)
+        network = FaultyNetwork(estate.service.port, seed)
+        await network.start()
+        estate.agent.set_service_url(f"http://127.0.0.1:{network.port}")
         await estate.start()
-        await Torment(estate, chaos, seed).run(KILLS // ESTATES)
-        truth, totals = log_truth(nginx.access_log), await estate.totals()
-        assert (totals.bytes_in, totals.bytes_out) == (truth.bytes_in, truth.bytes_out), f"seed {seed}: {chaos.faults}"
-        assert totals.connections == truth.plays, f"seed {seed}: {chaos.faults}"
-        # The log cuts each stay to whole seconds.
-        assert truth.view_seconds * 1000 <= totals.view_time_ms <= (truth.view_seconds + truth.plays) * 1000
+        await KillSchedule(estate, network, seed).run(KILLS // ESTATES)
+        sums, totals = sum_log(nginx.access_log), await estate.totals()
+        assert (totals.bytes_in, totals.bytes_out) == (sums.bytes_in, sums.bytes_out), f"seed {seed}: {network.faults}"
+        assert totals.connections == sums.plays, f"seed {seed}: {network.faults}"
+        # The log rounds each visit down to whole seconds.
+        assert sums.view_seconds * 1000 <= totals.view_time_ms <= (sums.view_seconds + sums.plays) * 1000
         assert {gap["state"] for gap in await estate.gaps()} <= {"backfilled"}
-        chaos.close()
-        return chaos.faults
+        network.close()
+        return network.faults
 
 
-async def test_two_hundred_kills_lose_and_double_nothing(tmp_path: Path, clip: Path) -> None:
+async def test_two_hundred_kills_lose_and_double_no_unit(tmp_path: Path, clip: Path) -> None:
     directories = [tmp_path / f"{number}" for number in range(ESTATES)]
     for directory in directories:
         (directory / "nginx").mkdir(parents=True)
-    faults = await asyncio.gather(*(torment(each, clip, SEED * 100 + n) for n, each in enumerate(directories)))
+    faults = await asyncio.gather(
+        *(run_with_kills(directory, clip, SEED * 100 + n) for n, directory in enumerate(directories))
+    )
     print(f"seed {SEED}: {KILLS} kills, network faults {faults}")

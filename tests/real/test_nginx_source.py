@@ -1,4 +1,4 @@
-"""The nginx-rtmp source against a real nginx: who is there, who left, and which life of the server it was."""
+"""The nginx-rtmp source against a real nginx: publishes, viewers, ends of sessions, lives of the worker."""
 
 import asyncio
 import time
@@ -9,10 +9,10 @@ import pytest
 
 from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading, SourceError
-from streamusage.agent.sources.common.callback_spool import HookSpool
+from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.clock import SystemClock
-from tests.support.real.nginx import Nginx, log_truth
+from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
 
 pytestmark = pytest.mark.real
@@ -26,27 +26,27 @@ async def source(nginx: Nginx) -> AsyncIterator[NginxRtmpSource]:
 
 
 def streams(reading: Reading) -> tuple[list[str], list[str]]:
-    """Names of publishes and of viewers' streams, sorted."""
+    """Return the names of publishes and of viewers' streams, sorted."""
     return (
         sorted(f"{publish.scope}/{publish.name}" for publish in reading.publishes),
         sorted(f"{viewer.scope}/{viewer.name}" for viewer in reading.viewers),
     )
 
 
-async def test_publishers_and_viewers_appear_and_leave_with_their_line(nginx: Nginx, source: NginxRtmpSource) -> None:
+async def test_publishers_and_viewers_appear_and_end_with_their_log_line(nginx: Nginx, source: NginxRtmpSource) -> None:
     before = await source.read(None)
     assert streams(before) == ([], [])
     assert before.logs_ends
     assert before.bytes_in == before.bytes_out == 0
 
     first, second = nginx.publish("s1"), nginx.publish("s2", app="event")
-    await nginx.settled(2)
+    await nginx.wait_for_clients(2)
     viewers = [nginx.watch("s1"), nginx.watch("s1"), nginx.watch("s2", app="event")]
     alone = nginx.watch("nobody")
-    await nginx.settled(6)
-    asked = time.monotonic()
+    await nginx.wait_for_clients(6)
+    sent_at = time.monotonic()
     during = await source.read(before.cursor)
-    answered_within_ms = int((time.monotonic() - asked) * 1000)
+    response_time_ms = int((time.monotonic() - sent_at) * 1000)
     assert streams(during) == (["event/s2", "live/s1"], ["event/s2", "live/nobody", "live/s1", "live/s1"])
     assert during.boot == before.boot
     assert {viewer.protocol for viewer in during.viewers} == {"rtmp"}
@@ -56,7 +56,7 @@ async def test_publishers_and_viewers_appear_and_leave_with_their_line(nginx: Ng
     await asyncio.sleep(1.2)
     for program in (*viewers, alone, first, second):
         program.stop()
-    await nginx.settled(0)
+    await nginx.wait_for_clients(0)
     after = await source.read(during.cursor)
     assert streams(after) == ([], [])
     assert {line.connection_id for line in after.ended if line.kind == "play"} == {
@@ -68,19 +68,19 @@ async def test_publishers_and_viewers_appear_and_leave_with_their_line(nginx: Ng
     started = {viewer.viewer_id: during.at - viewer.age_ms for viewer in during.viewers}
     for line in after.ended:
         if line.kind == "play":
-            lasted = line.ended_at - started[line.connection_id]
-            # An age is reckoned from the asking, and the log cuts a stay to whole seconds.
-            assert -20 <= lasted - line.duration_ms < 1020 + answered_within_ms
-    truth = log_truth(nginx.access_log)
-    assert (after.bytes_in, after.bytes_out) == (truth.bytes_in, truth.bytes_out)
-    assert truth.plays == 4
+            duration_ms = line.ended_at - started[line.connection_id]
+            # An age is computed from the time of the request, and the log rounds a visit down to whole seconds.
+            assert -20 <= duration_ms - line.duration_ms < 1020 + response_time_ms
+    sums = sum_log(nginx.access_log)
+    assert (after.bytes_in, after.bytes_out) == (sums.bytes_in, sums.bytes_out)
+    assert sums.plays == 4
 
     again = await source.read(after.cursor)
     assert again.ended == ()
     assert await source.ended_between(before.cursor, again.cursor) == after.ended
 
 
-async def test_a_boot_has_one_name_whoever_asks_and_when(nginx: Nginx) -> None:
+async def test_boot_has_the_same_name_for_every_source_and_reading(nginx: Nginx) -> None:
     names = set()
     for _ in range(5):
         source = NginxRtmpSource(nginx.stat_url, nginx.access_log)
@@ -93,18 +93,18 @@ async def test_a_boot_has_one_name_whoever_asks_and_when(nginx: Nginx) -> None:
     assert len(names) == 1
 
 
-async def test_a_reload_is_a_new_boot_and_the_drained_sessions_still_come(
+async def test_reload_is_a_new_boot_and_its_drained_sessions_are_still_logged(
     nginx: Nginx, source: NginxRtmpSource
 ) -> None:
     publisher = nginx.publish("s1")
-    await nginx.settled(1)
+    await nginx.wait_for_clients(1)
     viewer = nginx.watch("s1")
-    await nginx.settled(2)
+    await nginx.wait_for_clients(2)
     before = await source.read(None)
     (watching,) = before.viewers
 
     nginx.reload()
-    await until(lambda: len(nginx.worker_pids()) == 2, "the new worker is there")
+    await until(lambda: len(nginx.worker_pids()) == 2, "the new worker has started")
     reading = before
     while reading.boot == before.boot:
         reading = await source.read(reading.cursor)
@@ -115,7 +115,7 @@ async def test_a_reload_is_a_new_boot_and_the_drained_sessions_still_come(
 
     viewer.stop()
     publisher.stop()
-    await until(lambda: len(nginx.worker_pids()) == 1, "the old worker is gone")
+    await until(lambda: len(nginx.worker_pids()) == 1, "the old worker has ended")
     after = await source.read(reading.cursor)
     assert {(line.kind, line.connection_id) for line in after.ended} == {
         ("play", watching.viewer_id),
@@ -123,12 +123,12 @@ async def test_a_reload_is_a_new_boot_and_the_drained_sessions_still_come(
     }
 
 
-async def test_a_killed_worker_is_a_new_boot_though_the_uptime_goes_on(nginx: Nginx, source: NginxRtmpSource) -> None:
+async def test_killed_worker_is_a_new_boot_although_the_uptime_continues(nginx: Nginx, source: NginxRtmpSource) -> None:
     nginx.publish("s1")
-    await nginx.settled(1)
+    await nginx.wait_for_clients(1)
     before = await source.read(None)
     nginx.kill_worker()
-    await nginx.settled(0)
+    await nginx.wait_for_clients(0)
     after = await source.read(before.cursor)
     assert after.boot != before.boot
     assert after.started_at == before.started_at
@@ -136,12 +136,12 @@ async def test_a_killed_worker_is_a_new_boot_though_the_uptime_goes_on(nginx: Ng
     assert after.bytes_in < before.bytes_in
 
 
-async def test_a_restart_is_a_new_boot_and_its_cut_sessions_have_no_line(nginx: Nginx, source: NginxRtmpSource) -> None:
+async def test_restart_is_a_new_boot_and_its_cut_sessions_have_no_line(nginx: Nginx, source: NginxRtmpSource) -> None:
     nginx.publish("s1")
-    await nginx.settled(1)
+    await nginx.wait_for_clients(1)
     before = await source.read(None)
     nginx.stop()
-    with pytest.raises(SourceError, match="is nginx running"):
+    with pytest.raises(SourceError, match="check that nginx is running"):
         await source.read(before.cursor)
     await nginx.start()
     after = await source.read(before.cursor)
@@ -150,21 +150,21 @@ async def test_a_restart_is_a_new_boot_and_its_cut_sessions_have_no_line(nginx: 
     assert streams(after) == ([], [])
 
 
-async def test_the_log_is_followed_through_rotation(nginx: Nginx, source: NginxRtmpSource) -> None:
+async def test_log_is_followed_through_rotation(nginx: Nginx, source: NginxRtmpSource) -> None:
     nginx.publish("s1")
-    await nginx.settled(1)
+    await nginx.wait_for_clients(1)
     start = reading = await source.read(None)
     ended: list[str] = []
 
     async def watch_once(read_now: bool = True) -> str:
         nonlocal reading
         viewer = nginx.watch("s1")
-        await nginx.settled(2)
+        await nginx.wait_for_clients(2)
         seen = await source.read(reading.cursor)
         reading = seen
         ended.extend(line.connection_id for line in seen.ended)
         viewer.stop()
-        await nginx.settled(1)
+        await nginx.wait_for_clients(1)
         if read_now:
             reading = await source.read(reading.cursor)
             ended.extend(line.connection_id for line in reading.ended)
@@ -179,7 +179,7 @@ async def test_the_log_is_followed_through_rotation(nginx: Nginx, source: NginxR
     await until(nginx.access_log.exists, "nginx opened a new log")
     viewers.append(await watch_once())
     assert ended == viewers
-    assert log_truth(nginx.access_log, rotated).plays == 4
+    assert sum_log(nginx.access_log, rotated).plays == 4
     whole = await source.ended_between(start.cursor, reading.cursor)
     assert [line.connection_id for line in whole] == viewers
     assert reading.logs_ends
@@ -197,16 +197,14 @@ async def test_several_workers_are_refused(tmp_path: Path, programs: Programs, c
     await source.close()
 
 
-async def test_a_missing_log_says_what_to_do(nginx: Nginx) -> None:
+async def test_missing_log_is_a_source_error_with_a_remedy(nginx: Nginx) -> None:
     source = NginxRtmpSource(nginx.stat_url, nginx.access_log.with_name("other.log"))
-    with pytest.raises(SourceError, match=r"other\.log is not there"):
+    with pytest.raises(SourceError, match=r"other\.log not found"):
         await source.read(None)
     await source.close()
 
 
-async def test_without_ids_in_the_log_ends_are_known_by_polling_only(
-    tmp_path: Path, programs: Programs, clip: Path
-) -> None:
+async def test_log_without_ids_is_ignored(tmp_path: Path, programs: Programs, clip: Path) -> None:
     directory = tmp_path / "combined"
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, log_format=None)
@@ -214,9 +212,9 @@ async def test_without_ids_in_the_log_ends_are_known_by_polling_only(
     source = NginxRtmpSource(nginx.stat_url, nginx.access_log)
     reading = await source.read(None)
     viewer = nginx.watch("s1")
-    await nginx.settled(1)
+    await nginx.wait_for_clients(1)
     viewer.stop()
-    await nginx.settled(0)
+    await nginx.wait_for_clients(0)
     reading = await source.read(reading.cursor)
     assert reading.ended == ()
     assert not reading.logs_ends
@@ -224,48 +222,53 @@ async def test_without_ids_in_the_log_ends_are_known_by_polling_only(
 
 
 @pytest.mark.parametrize("name", ["%5Bred%5Dx", "a&b<c>", 'q"uote', "ümläut", "sp ace", "x?token=1"])
-async def test_odd_names_are_the_same_on_the_page_and_in_the_log(
+async def test_unusual_name_is_the_same_on_the_page_and_in_the_log(
     nginx: Nginx, source: NginxRtmpSource, name: str
 ) -> None:
     before = await source.read(None)
     viewer = nginx.watch(name)
-    await nginx.settled(1)
+    await nginx.wait_for_clients(1)
     during = await source.read(before.cursor)
     viewer.stop()
-    await nginx.settled(0)
+    await nginx.wait_for_clients(0)
     after = await source.read(during.cursor)
     (seen,), (line,) = during.viewers, after.ended
     assert (line.connection_id, line.scope, line.name) == (seen.viewer_id, seen.scope, seen.name)
 
 
-async def test_callbacks_tell_of_every_session_without_a_log(tmp_path: Path, programs: Programs, clip: Path) -> None:
+async def test_callbacks_report_every_session_without_a_log(tmp_path: Path, programs: Programs, clip: Path) -> None:
     port = free_port()
     directory = tmp_path / "callbacks"
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, notify_url=f"http://127.0.0.1:{port}/nginx")
     await nginx.start()
-    spool = HookSpool(f"127.0.0.1:{port}", tmp_path / "nginx.hooks", SystemClock())
-    source = NginxRtmpSource(nginx.stat_url, callbacks=spool)
-    state, _ = meter.first(first := await source.read(None))
+    spool = CallbackSpool(f"127.0.0.1:{port}", tmp_path / "nginx.hooks", SystemClock())
+    source = NginxRtmpSource(nginx.stat_url, spool=spool)
+    state, _ = meter.start(first := await source.read(None))
     assert first.logs_ends
     publisher = nginx.publish("s1")
-    await nginx.settled(1)
+    await nginx.wait_for_clients(1)
     stayer = nginx.watch("s1")
-    await nginx.settled(2)
-    state, seen = meter.step(state, during := await source.read(first.cursor))
+    await nginx.wait_for_clients(2)
+    state, during_additions = meter.step(state, during := await source.read(first.cursor))
     visitor = nginx.watch("s1")
-    await nginx.settled(3)
+    await nginx.wait_for_clients(3)
     visitor.stop()
     stayer.stop()
     publisher.stop()
-    await until(lambda: spool.path.read_bytes().count(b"_done&") == 3, "nginx called back of all three", seconds=20)
-    state, ended = meter.step(state, after := await source.read(during.cursor))
+    await until(
+        lambda: spool.path.read_bytes().count(b"_done&") == 3, "nginx sent the callbacks of all three", seconds=20
+    )
+    state, after_additions = meter.step(state, after := await source.read(during.cursor))
     assert sorted(line.kind for line in after.ended) == ["play", "play", "publish"]
-    counted = [sum(sum(slot.connections.values()) for slot in each.slots.values()) for each in (seen, ended)]
-    assert counted == [1, 1], "the stayer by the page, the visitor by its callback alone"
+    connections = [
+        sum(sum(slot.connections.values()) for slot in additions.slots.values())
+        for additions in (during_additions, after_additions)
+    ]
+    assert connections == [1, 1], "the first viewer by the page, the short visit by its callback alone"
     assert not state.viewers
     assert (await source.ended_between(first.cursor, after.cursor)) == after.ended
     await source.close()
 
     refused = nginx.watch("s1")
-    await until(lambda: not refused.running, "nginx refuses a play that nobody may be told of")
+    await until(lambda: not refused.running, "nginx refuses a play without a listener for its callback")

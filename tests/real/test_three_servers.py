@@ -1,6 +1,7 @@
-"""One agent watches nginx-rtmp, Icecast and Node-Media-Server: ten viewers each, one killed, each server restarted in
-the middle, the service away for a while. The daily statistics are the servers' own figures: to the byte where the
-server knows the byte, within the stated bound where it does not, and the bound is shown.
+"""One agent watches nginx-rtmp, Icecast and Node-Media-Server, with an outage of the service in between.
+
+Each server has ten viewers, one of them killed, and is restarted in the middle. The daily statistics equal the servers'
+own figures: to the byte where the server reports it, else within the documented bound, which the coverage shows.
 """
 
 import asyncio
@@ -16,44 +17,45 @@ from typing import Any, Protocol
 import pytest
 
 from streamusage.agent.status_file import read_status
-from tests.support.real.estate import POLL_INTERVAL_MS, SYNC_INTERVAL_MS, Accounts, Service, Totals
+from streamusage.core.reasons import ICECAST_SOURCE_LEFT
+from tests.support.real.estate import POLL_INTERVAL_MS, SYNC_INTERVAL_MS, ReportedFigures, ServiceProcess, Totals
 from tests.support.real.icecast import MP3_BYTES_PER_SECOND, Icecast
-from tests.support.real.nginx import Nginx, log_truth
+from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.node_media_server import NodeMediaServer
-from tests.support.real.processes import Program, Programs, until
+from tests.support.real.processes import Programs, RunningProgram, until
 
 pytestmark = [pytest.mark.real, pytest.mark.real_icecast, pytest.mark.real_node]
 
-BEFORE = (0.5, 1.0, 2.0, 3.0)
-"""Stays, in seconds, of viewers who came together and left before the restart; the third is killed."""
-CUT = 2
-"""Viewers who were there when the server was restarted."""
-AFTER = (0.5, 4.0, 7.0, 20.0)
+VISITS_BEFORE_RESTART_S = (0.5, 1.0, 2.0, 3.0)
+"""Visits of viewers who join together and leave before the restart; the third is killed."""
+CUT_VIEWERS = 2
+"""Viewers who watch when the server is restarted."""
+VISITS_AFTER_RESTART_S = (0.5, 4.0, 7.0, 20.0)
 
-VIEWERS = len(BEFORE) + CUT + len(AFTER)
+VIEWERS = len(VISITS_BEFORE_RESTART_S) + CUT_VIEWERS + len(VISITS_AFTER_RESTART_S)
 
 OUTAGE_SECONDS = 6.0
 
-MOVED_IN_A_POLL = 25_000
-"""More bytes than a publisher or its viewers move from the last look at the counters until the server is stopped."""
+MAX_BYTES_BEFORE_STOP = 25_000
+"""More bytes than a publisher or its viewers move between the last request of the counters and the server's stop."""
 
 
-class MediaServer(Protocol):
-    """What the three have in common for this test."""
+class RealMediaServer(Protocol):
+    """The interface of the three servers for this test."""
 
     def section(self) -> str: ...
     def environment(self) -> dict[str, str]: ...
     async def start(self) -> None: ...
     def stop(self) -> None: ...
-    def publish(self) -> Program: ...
-    def watch(self) -> Program: ...
-    async def published(self) -> None: ...
-    async def watched_by(self, viewers: int) -> None: ...
-    async def emptied(self) -> None: ...
+    def publish(self) -> RunningProgram: ...
+    def watch(self) -> RunningProgram: ...
+    async def wait_until_published(self) -> None: ...
+    async def wait_for_viewers(self, viewers: int) -> None: ...
+    async def wait_until_idle(self) -> None: ...
 
 
-class OneStream:
-    """An nginx whose viewers all watch one stream."""
+class SingleStreamNginx:
+    """An nginx with all viewers on one stream."""
 
     def __init__(self, nginx: Nginx) -> None:
         self.nginx = nginx
@@ -74,103 +76,106 @@ class OneStream:
     def stop(self) -> None:
         self.nginx.stop()
 
-    def publish(self) -> Program:
+    def publish(self) -> RunningProgram:
         return self.nginx.publish("s1")
 
-    def watch(self) -> Program:
+    def watch(self) -> RunningProgram:
         return self.nginx.watch("s1")
 
-    async def published(self) -> None:
-        await self.nginx.settled(1)
+    async def wait_until_published(self) -> None:
+        await self.nginx.wait_for_clients(1)
 
-    async def watched_by(self, viewers: int) -> None:
-        await self.nginx.settled(viewers + 1)
+    async def wait_for_viewers(self, viewers: int) -> None:
+        await self.nginx.wait_for_clients(viewers + 1)
 
-    async def emptied(self) -> None:
-        await self.nginx.settled(0)
+    async def wait_until_idle(self) -> None:
+        await self.nginx.wait_for_clients(0)
 
 
 @dataclass
-class Watched:
-    """What the test itself saw of a server and its viewers. Times are elapsed ones unless they are named UTC."""
+class Observation:
+    """What the test observed of a server and its viewers."""
 
-    at_least_ms: int = 0
-    """How long its viewers watched for certain, all together."""
-    at_most_ms: int = 0
+    min_view_time_ms: int = 0
+    """Lower bound of the view time of all viewers together."""
+    max_view_time_ms: int = 0
+    """Upper bound of it."""
     before_stop: tuple[Any, Any] = (None, None)
-    """The server's counters, twice before it was stopped: the agent took its reading between the two or later."""
-    looked_at_ms: int = 0
-    """UTC, of the first of them."""
-    answered_at_ms: int = 0
-    """UTC, when the server answered again."""
+    """The server's counters at two times before its stop: the agent's last reading is between them or later."""
+    counters_at_ms: int = 0
+    """When the first of them was requested, in UTC milliseconds."""
+    restarted_at_ms: int = 0
+    """When the server responded again, in UTC milliseconds."""
 
 
 def utc_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-async def audience(server: MediaServer, stays: Sequence[float], seen: Watched, killed: int | None = None) -> None:
-    """Viewers who come together; each stays so many seconds from when all are there. One may be killed."""
-    began = time.monotonic()
-    viewers = [server.watch() for _ in stays]
-    await server.watched_by(len(stays))
-    came = time.monotonic()
+async def run_viewers(
+    server: RealMediaServer, visits_s: Sequence[float], observation: Observation, killed: int | None = None
+) -> None:
+    """Viewers join together; each leaves so many seconds after all have joined. One of them may be killed."""
+    started_at = time.monotonic()
+    viewers = [server.watch() for _ in visits_s]
+    await server.wait_for_viewers(len(visits_s))
+    joined_at = time.monotonic()
 
-    async def leave(viewer: Program, seconds: float, ending: signal.Signals) -> None:
+    async def leave(viewer: RunningProgram, seconds: float, stop_signal: signal.Signals) -> None:
         await asyncio.sleep(seconds)
-        seen.at_least_ms += int((time.monotonic() - came) * 1000)
-        await asyncio.to_thread(viewer.stop, ending)
-        seen.at_most_ms += int((time.monotonic() - began) * 1000)
+        observation.min_view_time_ms += int((time.monotonic() - joined_at) * 1000)
+        await asyncio.to_thread(viewer.stop, stop_signal)
+        observation.max_view_time_ms += int((time.monotonic() - started_at) * 1000)
 
-    endings = (signal.SIGKILL if index == killed else signal.SIGTERM for index in range(len(stays)))
-    await asyncio.gather(*(leave(*each) for each in zip(viewers, stays, endings, strict=True)))
-    await server.watched_by(0)
+    stop_signals = (signal.SIGKILL if index == killed else signal.SIGTERM for index in range(len(visits_s)))
+    await asyncio.gather(*(leave(*visit) for visit in zip(viewers, visits_s, stop_signals, strict=True)))
+    await server.wait_for_viewers(0)
 
 
-async def live_through(
-    server: MediaServer, counters: Callable[[], Awaitable[Any]], last_reading_ms: Callable[[], int]
-) -> Watched:
-    """The whole story of one server. `last_reading_ms` is when the agent read it last, as far as it told."""
-    seen = Watched()
+async def observe_server(
+    server: RealMediaServer, counters: Callable[[], Awaitable[Any]], last_reading_ms: Callable[[], int]
+) -> Observation:
+    """Run the viewers of one server and its restart. `last_reading_ms` returns the time of the agent's last reading."""
+    observation = Observation()
     publisher = server.publish()
-    await server.published()
-    await audience(server, BEFORE, seen, killed=2)
-    began = time.monotonic()
-    cut = [server.watch() for _ in range(CUT)]
-    await server.watched_by(CUT)
-    came = time.monotonic()
+    await server.wait_until_published()
+    await run_viewers(server, VISITS_BEFORE_RESTART_S, observation, killed=2)
+    started_at = time.monotonic()
+    cut = [server.watch() for _ in range(CUT_VIEWERS)]
+    await server.wait_for_viewers(CUT_VIEWERS)
+    joined_at = time.monotonic()
     await asyncio.sleep(1.5)
-    looks: list[tuple[int, Any]] = []
+    samples: list[tuple[int, Any]] = []
 
     async def is_read() -> bool:
-        counted = await counters()
-        looks.append((utc_ms(), counted))
-        return last_reading_ms() >= looks[0][0]
+        values = await counters()
+        samples.append((utc_ms(), values))
+        return last_reading_ms() >= samples[0][0]
 
-    await until(is_read, "the agent took a reading", seconds=20)
-    seen.looked_at_ms, looked = [look for look in looks if look[0] <= last_reading_ms()][-1]
-    seen.before_stop = looked, await counters()
-    seen.at_least_ms += CUT * int((time.monotonic() - came) * 1000)
+    await until(is_read, "the agent has read the server", seconds=20)
+    observation.counters_at_ms, counters_before = [sample for sample in samples if sample[0] <= last_reading_ms()][-1]
+    observation.before_stop = counters_before, await counters()
+    observation.min_view_time_ms += CUT_VIEWERS * int((time.monotonic() - joined_at) * 1000)
     server.stop()
-    seen.at_most_ms += CUT * int((time.monotonic() - began) * 1000)
+    observation.max_view_time_ms += CUT_VIEWERS * int((time.monotonic() - started_at) * 1000)
     for program in (publisher, *cut):
         program.stop()
     await asyncio.sleep(1.2)
     await server.start()
-    seen.answered_at_ms = utc_ms()
+    observation.restarted_at_ms = utc_ms()
     publisher = server.publish()
-    await server.published()
-    await audience(server, AFTER, seen)
+    await server.wait_until_published()
+    await run_viewers(server, VISITS_AFTER_RESTART_S, observation)
     publisher.stop()
-    await server.emptied()
-    return seen
+    await server.wait_until_idle()
+    return observation
 
 
 @pytest.fixture
-async def nginx_server(tmp_path: Path, programs: Programs, clip: Path) -> OneStream:
+async def nginx_server(tmp_path: Path, programs: Programs, clip: Path) -> SingleStreamNginx:
     directory = tmp_path / "nginx"
     directory.mkdir()
-    return OneStream(Nginx(directory, programs, clip))
+    return SingleStreamNginx(Nginx(directory, programs, clip))
 
 
 @pytest.fixture
@@ -187,19 +192,19 @@ def nms(tmp_path: Path, programs: Programs, clip: Path, node_media_server_app: P
     return NodeMediaServer(directory, programs, node_media_server_app, clip)
 
 
-async def test_figures_equal_the_servers_own(
-    tmp_path: Path, programs: Programs, nginx_server: OneStream, icecast: Icecast, nms: NodeMediaServer
+async def test_figures_equal_those_of_the_servers(
+    tmp_path: Path, programs: Programs, nginx_server: SingleStreamNginx, icecast: Icecast, nms: NodeMediaServer
 ) -> None:
-    servers: dict[str, MediaServer] = {"nginx": nginx_server, "icecast": icecast, "nms": nms}
+    servers: dict[str, RealMediaServer] = {"nginx": nginx_server, "icecast": icecast, "nms": nms}
     await asyncio.gather(*(server.start() for server in servers.values()))
-    service = Service(tmp_path, programs, list(servers))
+    service = ServiceProcess(tmp_path, programs, list(servers))
     await service.start()
     agent = start_agent(tmp_path, programs, service, servers)
-    accounts = {name: Accounts(service, name) for name in servers}
+    figures = {name: ReportedFigures(service, name) for name in servers}
     try:
-        await asyncio.gather(*(account.synced() for account in accounts.values()))
-    except AssertionError as late:
-        raise AssertionError(f"{late}\n{agent.output()[-3000:]}") from None
+        await asyncio.gather(*(reported.wait_until_synced() for reported in figures.values()))
+    except AssertionError as timeout:
+        raise AssertionError(f"{timeout}\n{agent.output()[-3000:]}") from None
 
     async def outage() -> None:
         await asyncio.sleep(14)
@@ -207,13 +212,13 @@ async def test_figures_equal_the_servers_own(
         await asyncio.sleep(OUTAGE_SECONDS)
         await service.start()
 
-    async def page_of_nginx() -> tuple[int, int]:
+    async def nginx_counters() -> tuple[int, int]:
         return root_counters(await nginx_server.nginx.page())
 
-    async def lines_of_icecast() -> None:
+    async def icecast_counters() -> None:
         return None
 
-    def read_by_the_agent(name: str) -> Callable[[], int]:
+    def last_reading_of(name: str) -> Callable[[], int]:
         def last_reading_ms() -> int:
             status = read_status(journal_of(tmp_path, name))
             return status.last_reading_at or 0 if status else 0
@@ -221,58 +226,60 @@ async def test_figures_equal_the_servers_own(
         return last_reading_ms
 
     on_nginx, on_icecast, on_nms, _ = await asyncio.gather(
-        live_through(nginx_server, page_of_nginx, read_by_the_agent("nginx")),
-        live_through(icecast, lines_of_icecast, read_by_the_agent("icecast")),
-        live_through(nms, nms.traffic, read_by_the_agent("nms")),
+        observe_server(nginx_server, nginx_counters, last_reading_of("nginx")),
+        observe_server(icecast, icecast_counters, last_reading_of("icecast")),
+        observe_server(nms, nms.traffic, last_reading_of("nms")),
         outage(),
     )
-    await asyncio.gather(icecast.logged(VIEWERS), nms.called_back("donePlay", VIEWERS - CUT))
+    await asyncio.gather(icecast.wait_for_log_lines(VIEWERS), nms.wait_for_callbacks("donePlay", VIEWERS - CUT_VIEWERS))
     nginx_after = root_counters(await nginx_server.nginx.page())
     nms_after = await nms.traffic()
-    await asyncio.gather(*(account.synced() for account in accounts.values()))
-    totals = {name: await account.totals() for name, account in accounts.items()}
-    gaps = {name: await account.gaps() for name, account in accounts.items()}
+    await asyncio.gather(*(reported.wait_until_synced() for reported in figures.values()))
+    totals = {name: await reported.totals() for name, reported in figures.items()}
+    gaps = {name: await reported.gaps() for name, reported in figures.items()}
     print(agent.output())
     for name in servers:
         print(name, totals[name], gaps[name])
 
     assert "Traceback" not in agent.output()
-    for name, seen in (("nginx", on_nginx), ("icecast", on_icecast), ("nms", on_nms)):
+    for name, observation in (("nginx", on_nginx), ("icecast", on_icecast), ("nms", on_nms)):
         assert totals[name].connections == VIEWERS, name
-        # Logs of whole seconds may be off by one each.
-        assert totals[name].view_time_ms - seen.at_least_ms > -VIEWERS * 1000, name
-        assert totals[name].view_time_ms - seen.at_most_ms < VIEWERS * 1000, name
-        assert_the_restart_is_shown(gaps[name], seen)
+        # A log with whole seconds may differ by one second per viewer.
+        assert totals[name].view_time_ms - observation.min_view_time_ms > -VIEWERS * 1000, name
+        assert totals[name].view_time_ms - observation.max_view_time_ms < VIEWERS * 1000, name
+        assert_restart_is_shown(gaps[name], observation)
         assert any(gap["state"] == "backfilled" for gap in gaps[name]), name
 
-    # nginx: the first life up to the last reading, the second to the byte, and to its log.
+    # nginx: the first life up to the last reading, the second life to the byte and as its log.
     assert_within(totals["nginx"], on_nginx.before_stop, nginx_after)
-    truth = log_truth(nginx_server.nginx.access_log)
-    assert truth.plays == VIEWERS - CUT, "nginx logs nothing of connections that it cuts"
+    nginx_sums = sum_log(nginx_server.nginx.access_log)
+    assert nginx_sums.plays == VIEWERS - CUT_VIEWERS, "nginx logs no line for connections that it cuts"
 
-    # Icecast: every listener has a line, also those who were cut. What its sources sent is known in steps.
-    heard = icecast.truth()
-    assert totals["icecast"].bytes_out == heard.bytes_out
-    assert abs(totals["icecast"].view_time_ms - heard.listening_seconds * 1000) <= VIEWERS * 1000
+    # Icecast: each listener has a line, also if it was cut. Bytes of its sources are counted in steps.
+    icecast_sums = icecast.sum_log()
+    assert totals["icecast"].bytes_out == icecast_sums.bytes_out
+    assert abs(totals["icecast"].view_time_ms - icecast_sums.listening_seconds * 1000) <= VIEWERS * 1000
     assert totals["icecast"].bytes_in > 10 * MP3_BYTES_PER_SECOND
-    assert any("a source left" in (gap["reason"] or "") for gap in gaps["icecast"]), "the bound is not shown"
+    assert any(ICECAST_SOURCE_LEFT in (gap["reason"] or "") for gap in gaps["icecast"]), "the bound is not shown"
 
-    # Node-Media-Server: as nginx; that it called back of each viewer but those that it cut was waited for.
+    # Node-Media-Server: as nginx. The callbacks of all viewers that it did not cut were waited for above.
     assert_within(totals["nms"], on_nms.before_stop, nms_after)
-    await nms.postbox.close()
+    await nms.callback_recorder.close()
 
-    for name, account in accounts.items():
-        records = await account.sessions()
-        mine = [record for record in records if record["name"] == ("a.mp3" if name == "icecast" else "s1")]
-        assert all(not record["live"] for record in mine), name
+    for name, reported in figures.items():
+        records = await reported.sessions()
+        own_records = [record for record in records if record["name"] == ("a.mp3" if name == "icecast" else "s1")]
+        assert all(not record["live"] for record in own_records), name
 
 
 def journal_of(directory: Path, server: str) -> Path:
     return directory / f"{server}.journal.db"
 
 
-def start_agent(directory: Path, programs: Programs, service: Service, servers: dict[str, MediaServer]) -> Program:
-    """One agent for all of them."""
+def start_agent(
+    directory: Path, programs: Programs, service: ServiceProcess, servers: dict[str, RealMediaServer]
+) -> RunningProgram:
+    """Start one agent for all servers."""
     sections = "".join(
         f"""
             [[source]]
@@ -302,62 +309,62 @@ def start_agent(directory: Path, programs: Programs, service: Service, servers: 
 
 
 def root_counters(page: str) -> tuple[int, int]:
-    """nginx's own sums: bytes in and out."""
+    """Return nginx's own sums: bytes in and out."""
     head = page.partition("<server>")[0]
     return tuple(int(head.partition(f"<{name}>")[2].partition("<")[0]) for name in ("bytes_in", "bytes_out"))  # type: ignore[return-value]
 
 
 def assert_within(totals: Totals, before_stop: tuple[tuple[int, int], tuple[int, int]], after: tuple[int, int]) -> None:
-    """The second life is counted to the byte; of the first all but what moved between the last reading and the end."""
+    """The second life is counted to the byte, the first up to the traffic between the last reading and its end."""
     earlier, later = before_stop
     for counted, at_least, at_most, second_life in zip(
         (totals.bytes_in, totals.bytes_out), earlier, later, after, strict=True
     ):
         first_life = counted - second_life
-        assert at_least <= first_life <= at_most + MOVED_IN_A_POLL, f"{at_least} <= {first_life} <= {at_most}"
+        assert at_least <= first_life <= at_most + MAX_BYTES_BEFORE_STOP, f"{at_least} <= {first_life} <= {at_most}"
 
 
-def assert_the_restart_is_shown(gaps: list[dict[str, Any]], seen: Watched) -> None:
+def assert_restart_is_shown(gaps: list[dict[str, Any]], observation: Observation) -> None:
     shown = [gap for gap in gaps if gap["state"] in ("partial", "lost") and "restarted" in (gap["reason"] or "")]
     assert shown, f"the restart is not shown: {gaps}"
-    # It goes from the last reading to when the server began, which may be told in whole seconds.
-    assert all(seen.looked_at_ms <= gap["from"] <= gap["to"] <= seen.answered_at_ms + 1000 for gap in shown), shown
+    # It lasts from the last reading to the server's start, which may be known in whole seconds.
+    assert all(
+        observation.counters_at_ms <= gap["from"] <= gap["to"] <= observation.restarted_at_ms + 1000 for gap in shown
+    ), shown
 
 
-async def test_a_callback_that_the_agent_missed_is_said(
-    tmp_path: Path, programs: Programs, nms: NodeMediaServer
-) -> None:
-    """An agent that was away has lost the callbacks of that time: traffic is right, viewers are covered in part."""
+async def test_lost_callbacks_make_the_time_partial(tmp_path: Path, programs: Programs, nms: NodeMediaServer) -> None:
+    """A stopped agent loses callbacks: traffic is still exact, viewers are covered partially."""
     await nms.start()
-    service = Service(tmp_path, programs, ["nms"])
+    service = ServiceProcess(tmp_path, programs, ["nms"])
     await service.start()
-    account = Accounts(service, "nms")
+    reported = ReportedFigures(service, "nms")
     agent = start_agent(tmp_path, programs, service, {"nms": nms})
-    await account.synced()
+    await reported.wait_until_synced()
     publisher = nms.publish()
-    await nms.published()
+    await nms.wait_until_published()
     stayer = nms.watch()
-    await nms.watched_by(1)
-    await account.synced()
+    await nms.wait_for_viewers(1)
+    await reported.wait_until_synced()
     agent.kill()
     visitor = nms.watch()
-    await nms.watched_by(2)
+    await nms.wait_for_viewers(2)
     await asyncio.sleep(1)
     visitor.stop()
-    await nms.watched_by(1)
+    await nms.wait_for_viewers(1)
     start_agent(tmp_path, programs, service, {"nms": nms})
-    await account.synced()
+    await reported.wait_until_synced()
     stayer.stop()
-    await nms.watched_by(0)
+    await nms.wait_for_viewers(0)
     publisher.stop()
-    await nms.emptied()
-    await nms.called_back("donePlay", 2)
-    await account.synced()
-    await account.synced()
-    totals = await account.totals()
+    await nms.wait_until_idle()
+    await nms.wait_for_callbacks("donePlay", 2)
+    await reported.wait_until_synced()
+    await reported.wait_until_synced()
+    totals = await reported.totals()
     assert (totals.bytes_in, totals.bytes_out) == await nms.traffic()
-    assert totals.connections == 1, "the visitor was in callbacks only, and those are lost"
+    assert totals.connections == 1, "the visit was in callbacks only, and those are lost"
     assert any(
-        gap["state"] == "partial" and "callbacks were lost" in (gap["reason"] or "") for gap in await account.gaps()
+        gap["state"] == "partial" and "callbacks were lost" in (gap["reason"] or "") for gap in await reported.gaps()
     )
-    await nms.postbox.close()
+    await nms.callback_recorder.close()

@@ -1,15 +1,15 @@
-"""An HTTP server on a real port that gives canned answers: for what a well-behaved service never says."""
+"""An HTTP server on a real port with canned replies, for replies that a well-behaved service never sends."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-Answerer = Callable[["Asked"], "bytes | Awaitable[bytes]"]
+Responder = Callable[["ReceivedRequest"], "bytes | Awaitable[bytes]"]
 
 
-class Asked:
-    """A request as it came over the wire."""
+class ReceivedRequest:
+    """A request as the server received it."""
 
     def __init__(self, head: bytes, body: bytes) -> None:
         line, *headers = head.decode("latin-1").split("\r\n")
@@ -20,6 +20,7 @@ class Asked:
 
 
 def reply(status: int, body: bytes | str = b"", kind: str = "application/json", **headers: str) -> bytes:
+    """Return a whole HTTP reply. Underscores in header names become hyphens."""
     body = body.encode() if isinstance(body, str) else body
     lines = [f"HTTP/1.1 {status} Canned", f"Content-Type: {kind}", f"Content-Length: {len(body)}", "Connection: close"]
     lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
@@ -27,11 +28,11 @@ def reply(status: int, body: bytes | str = b"", kind: str = "application/json", 
 
 
 class CannedServer:
-    """Answers each request by `answer(asked)`; keeps what it was asked in `asked`."""
+    """Replies to each request with `respond(request)`, and keeps the requests in `requests`."""
 
-    def __init__(self, answer: Answerer) -> None:
-        self.answer = answer
-        self.asked: list[Asked] = []
+    def __init__(self, respond: Responder) -> None:
+        self.respond = respond
+        self.requests: list[ReceivedRequest] = []
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -47,12 +48,12 @@ class CannedServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             head = await reader.readuntil(b"\r\n\r\n")
-            asked = Asked(head, b"")
-            if length := int(asked.headers.get("content-length", 0)):
-                asked.body = await reader.readexactly(length)
-            self.asked.append(asked)
-            given = self.answer(asked)
-            writer.write(given if isinstance(given, bytes) else await given)
+            request = ReceivedRequest(head, b"")
+            if length := int(request.headers.get("content-length", 0)):
+                request.body = await reader.readexactly(length)
+            self.requests.append(request)
+            response = self.respond(request)
+            writer.write(response if isinstance(response, bytes) else await response)
             await writer.drain()
         except (ConnectionError, asyncio.IncompleteReadError):
             pass

@@ -1,16 +1,16 @@
-"""A plain Stream Manager: the five documented operations and nothing of our extension, for what ours never lacks."""
+"""A plain Stream Manager: the five documented operations, without our extension."""
 
 import json
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from tests.support.canned_answers import Asked, CannedServer, reply
+from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 
 BASE = "/streammanager/api/4.0/admin/event/usage"
 
 
 def wire(name: str = "keynote", scope: str = "live", start: int = 1525079735738, **more: Any) -> dict[str, Any]:
-    """A documented record."""
+    """Return a documented record as JSON fields."""
     return {
         "name": name,
         "scope": scope,
@@ -25,25 +25,30 @@ def wire(name: str = "keynote", scope: str = "live", start: int = 1525079735738,
     } | more
 
 
+def without(record: dict[str, Any], *fields: str) -> dict[str, Any]:
+    """Return a copy of the record that lacks the fields."""
+    return {name: value for name, value in record.items() if name not in fields}
+
+
 class PlainManager(CannedServer):
-    """Keeps `records`; `token` opens it."""
+    """Serves `records` to clients that send `token`."""
 
     def __init__(self, *records: dict[str, Any], token: str = "xyz123") -> None:
-        super().__init__(self._answer)
+        super().__init__(self._respond)
         self.records = list(records)
         self.token = token
 
     @property
     def deletes(self) -> list[str]:
-        return [asked.target for asked in self.asked if asked.method == "DELETE"]
+        return [request.target for request in self.requests if request.method == "DELETE"]
 
-    def _answer(self, asked: Asked) -> bytes:
-        if not asked.path.startswith(BASE):
+    def _respond(self, request: ReceivedRequest) -> bytes:
+        if not request.path.startswith(BASE):
             return reply(404, "<html>no such page</html>", kind="text/html")
-        query = parse_qs(asked.query)
+        query = parse_qs(request.query)
         if query.get("accessToken") != [self.token]:
             return self._failure(400, "invalid access token")
-        *scope, name = asked.path.removeprefix(BASE).removeprefix("/").split("/")
+        *scope, name = request.path.removeprefix(BASE).removeprefix("/").split("/")
         if not name:
             found = self.records
         else:
@@ -51,7 +56,7 @@ class PlainManager(CannedServer):
             found = [record for record in self.records if (record["scope"], record["name"]) == stream]
             if not found:
                 return self._failure(404, "no such stream")
-        if asked.method == "GET":
+        if request.method == "GET":
             return reply(200, json.dumps(found))
         if start := query.get("startTime"):
             found = [record for record in found if record["startTime"] == int(start[0])]

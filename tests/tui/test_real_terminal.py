@@ -107,8 +107,8 @@ async def test_profiles_have_their_theme_their_table_and_their_rights(tmp_path: 
         async with terminal(tmp_path, 120, 24, term="xterm-256color") as console:
             lines = await console.until("the lab, the day after", holds("(1 hidden)"))
             assert any("TOTAL▾" in line for line in lines)
-    assert all("accessToken=lab-token" in one.query for one in lab.asked if one.path.endswith("/usage"))
-    assert all("accessToken=prod-token" in one.query for one in prod.asked if one.path.endswith("/usage"))
+    assert all("accessToken=lab-token" in one.query for one in lab.requests if one.path.endswith("/usage"))
+    assert all("accessToken=prod-token" in one.query for one in prod.requests if one.path.endswith("/usage"))
 
 
 async def test_a_recording_is_played_with_the_same_keys(tmp_path: Path) -> None:

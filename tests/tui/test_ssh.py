@@ -51,7 +51,7 @@ async def test_it_works_over_ssh_and_says_little(tmp_path: Path, columns: int, r
                 return (line.down - before) / polls
 
             def polled() -> int:
-                return sum(asked.path.endswith("/usage") for asked in manager.asked)
+                return sum(asked.path.endswith("/usage") for asked in manager.requests)
 
             await a_poll(3)
             idle = await a_poll(8)

@@ -7,7 +7,7 @@ from textual.message import Message
 
 from streamusage.api.daily import DailyStatistics
 from streamusage.api.extension import Coverage, History, Placements, ServerStatus, Trends
-from streamusage.client.schema_drift import Drift
+from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.usage import SessionKey
 from tui.deletion.execute import Outcome
 from tui.model.daily.months import DayRows, Month
@@ -30,7 +30,7 @@ class SessionsPolled(Message):
     """`None` from a plain Stream Manager."""
     cannot_show: str
     """What a plain Stream Manager keeps back, in words; empty for our own service."""
-    drift: Drift | None = None
+    drift: SchemaDrift | None = None
     """`None` where no record came to look at."""
     split: Split | None = None
     """Where the poll's time went, as far as it is known by now."""

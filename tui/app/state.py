@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 
 from streamusage.api.extension import Coverage, History, ServerStatus
-from streamusage.client.schema_drift import Drift
+from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.clock import Clock
 from streamusage.core.usage import SessionKey
 from tui.app.messages import PollFailed, SessionsPolled
@@ -62,7 +62,7 @@ class ConsoleState:
     waiting: HeldChanges = field(default_factory=HeldChanges)
     tally: Tally = field(default_factory=Tally)
     latency: Latency = field(default_factory=Latency)
-    drift: Drift | None = None
+    drift: SchemaDrift | None = None
     """Fields that the service's answers had and the documents do not."""
     skew_ms: int | None = None
     """How far the service's clock is ahead of this machine's."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import click
 
-from streamusage.client.errors import printable
+from streamusage.client.errors import escape_unprintable
 from tui.app.actions import ACTIONS, with_keys
 from tui.commands.errors import USAGE, CommandError
 from tui.commands.shell import format_option, say
@@ -79,11 +79,12 @@ def _settings(loaded: Config, connection: ConnectionSettings) -> Iterator[Settin
             continue
         source = f"{path} [profiles.{name}]" if key in chosen.model_fields_set else "default"
         if key != "alerts":
-            yield Setting(key, printable(str(getattr(chosen, key))), source, _meaning(key))
+            yield Setting(key, escape_unprintable(str(getattr(chosen, key))), source, _meaning(key))
             continue
         for part, field in Alerts.model_fields.items():
             source = f"{path} [profiles.{name}.alerts]" if part in chosen.alerts.model_fields_set else "default"
-            yield Setting(f"alerts.{part}", printable(_alert(chosen.alerts, part)), source, _told(field.description))
+            value = escape_unprintable(_alert(chosen.alerts, part))
+            yield Setting(f"alerts.{part}", value, source, _told(field.description))
     for key in sorted(loaded.keys):
         yield Setting(f"keys.{key}", loaded.keys[key], f"{path} [keys]", "")
 

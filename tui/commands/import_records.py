@@ -10,8 +10,8 @@ import msgspec
 
 from streamusage.api.extension import ImportResult
 from streamusage.client.errors import UsageApiError
-from streamusage.client.record_lists import UnreadableError, decode_record
-from streamusage.client.schema_drift import lacks
+from streamusage.client.record_decoding import UnreadableError, decode_record
+from streamusage.client.schema_drift import missing_fields
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, UsageRecord, stream_path
 from tui.commands.errors import USAGE, CommandError
@@ -82,7 +82,7 @@ def _one_by_one(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
 
 def _checked(record: PartialUsageRecord) -> UsageRecord:
     if not isinstance(record, UsageRecord):
-        raise UnreadableError(f"it lacks {', '.join(lacks(record))}")
+        raise UnreadableError(f"the record lacks {', '.join(missing_fields(record))}")
     stream_path(record.stream)
     for name in record.__struct_fields__:
         figure = getattr(record, name)

@@ -6,7 +6,7 @@ import click
 
 from streamusage.api.extension import SessionRecord
 from streamusage.client.errors import ExtensionMissingError
-from streamusage.client.schema_drift import Drift, missing_of
+from streamusage.client.schema_drift import SchemaDrift, count_missing_fields
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import PartialUsageRecord, SessionKey
 from tui.commands.flags import tz_option
@@ -47,8 +47,8 @@ def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Fo
     found = [record for record in records if shown.matches(from_record(record), now_ms)]
     found.sort(key=_most_watched_first)
     print_rows(found, session_view(connection.tz), output_format)
-    if missing := missing_of(records):
-        say(f"unlike the documents: {Drift((), tuple(sorted(missing.items()))).in_words()}")
+    if missing := count_missing_fields(records):
+        say(SchemaDrift((), tuple(sorted(missing.items()))).summary())
     of_all = f" of {len(records):,}" if shown else ""
     say(f"{counted(len(found), 'session')}{of_all} at {connection.host}")
 

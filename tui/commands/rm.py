@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import click
 
-from streamusage.client.schema_drift import missing_of
+from streamusage.client.schema_drift import count_missing_fields
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, StreamId, UsageRecord
 from tui.commands.errors import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandError
@@ -187,7 +187,7 @@ def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> list[Usa
 def _whole(records: Sequence[PartialUsageRecord]) -> list[UsageRecord]:
     """The records that can be kept in full before they are deleted. The others stay, and that is said."""
     whole = [record for record in records if isinstance(record, UsageRecord)]
-    if missing := missing_of(records):
+    if missing := count_missing_fields(records):
         told = f"{counted(len(records) - len(whole), 'record')} came without {', '.join(sorted(missing))}"
         say(f"{told}: the journal could not keep them whole, so they stay")
         if not whole:

@@ -18,7 +18,7 @@ from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.runner import Agent
 from streamusage.agent.sources.simulated import SimulatedMediaServer, SimulatedSource
 from streamusage.agent.sync.link import ServiceLink
-from streamusage.agent.sync.schedule import SyncUp
+from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import Role
 from streamusage.service.server import RunningService, run_service
 from streamusage.service.tokens import read_tokens
@@ -100,7 +100,7 @@ class Estate:
         """What the agents do at this instant of a clock that is stepped by hand: a reading, and a sync-up if due."""
         for running in self._agents:
             await running.agent.poll()
-            if running.agent.sync_up.due_ms <= self._clock.elapsed_ms():
+            if running.agent.schedule.due_ms <= self._clock.elapsed_ms():
                 await running.agent.sync()
 
     async def cut(self, server: str) -> None:
@@ -214,7 +214,7 @@ def _agent_maker(
             source=SimulatedSource(media_server, clock),
             ledger=Ledger(journal, f"demo-{seed}-{index}", member.server, member.role, SYNC_INTERVAL_MS),
             link=link,
-            sync_up=SyncUp(member.server, SYNC_INTERVAL_MS, clock.elapsed_ms(), Random(seed + index)),
+            schedule=SyncSchedule(member.server, SYNC_INTERVAL_MS, clock.elapsed_ms(), Random(seed + index)),
             poll_interval_ms=POLL_INTERVAL_MS,
             clock=SharedClock(clock),
         )

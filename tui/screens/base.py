@@ -146,7 +146,7 @@ def latency_lines(state: ConsoleState) -> list[str]:
     if state.tells_skew and state.skew_ms is not None:
         lines.append(f"the service's clock is {state.skew_ms / 1000:+.1f} s from this machine's")
     if state.drift:
-        lines.append(f"its records differ from the documented ones: {state.drift.in_words()}")
+        lines.append(f"its records differ from the documented ones: {state.drift.summary()}")
     return lines
 
 

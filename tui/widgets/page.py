@@ -14,7 +14,7 @@ class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     """Draws the lines that it was given last; repaints those that differ."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
-    DEFAULT_CSS = "Page { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; height: 1fr; }"
+    DEFAULT_CSS = "PageView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; height: 1fr; }"
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

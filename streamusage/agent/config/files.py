@@ -1,8 +1,9 @@
-"""The agent's configuration file (TOML) as checked models. `load_units` is the way in.
+"""The agent's configuration file (TOML) as checked models; `load_agent_configs` is the entry point.
 
-One agent watches one media server, described by `server` and `[source]`, or several: then each `[[source]]` names its
-`server`. An unknown key is an error, so that a misspelt one is not taken for a default. Errors name the file, the line
-where it can be told, and the key, and never repeat the value of a token.
+One agent process watches one media server, described by `server` and `[source]`, or several: then each `[[source]]`
+table names its `server`. An unknown key is an error, so that a misspelt key is not silently replaced by a default.
+Error texts name the file, the line (where known), the key, the problem and the allowed values; they never contain a
+secret.
 """
 
 import tomllib
@@ -13,64 +14,67 @@ import platformdirs
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from streamusage.agent.config.sources import (
-    KINDS,
-    Section,
+    SOURCE_MODELS,
+    ConfigSection,
     SourceConfig,
     UserPath,
-    Variable,
-    between,
+    VariableName,
+    duration_range,
     parse_duration_ms,
-    without_secrets,
+    reject_url_secrets,
 )
 from streamusage.agent.config.toml_lines import TomlLines
 from streamusage.api.report import Role
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. The text is a line for each fault, with file, line and key."""
+    """The configuration is invalid. The text has one line per problem, with file, line and key."""
 
 
 ServiceUrl = Annotated[
     str,
-    without_secrets("the service's URL has no user, password or query; the token goes into token_env or token_file"),
+    reject_url_secrets("a user, password or query is not allowed in this URL; set token_env or token_file instead"),
 ]
 ProxyUrl = Annotated[
-    str, without_secrets("the proxy's URL has no user, password or query; with a login it goes into HTTPS_PROXY")
+    str,
+    reject_url_secrets(
+        "a user, password or query is not allowed in this URL; for a proxy with a login, set HTTPS_PROXY instead"
+    ),
 ]
 
 
-class ServiceConfig(Section):
-    """Where the usage service is, and how often it hears of this server."""
+class ServiceConfig(ConfigSection):
+    """The usage service, and how often the agent reports to it."""
 
     url: ServiceUrl
-    token_env: Variable | None = None
+    token_env: VariableName | None = None
     token_file: UserPath | None = None
     ca_file: UserPath | None = None
-    """Certificates to trust beside the usual ones, for a private authority."""
+    """Certificates to trust in addition to the default ones, for a private authority."""
     proxy: ProxyUrl | None = None
-    """The HTTP proxy on the way to the service; without it the environment's `HTTPS_PROXY` and the like."""
+    """HTTP proxy for requests to the service; default: the environment's `HTTPS_PROXY` and related variables."""
     sync_interval_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), between("100ms", "24h"), Field(alias="sync_interval")
+        int, BeforeValidator(parse_duration_ms), duration_range("100ms", "24h"), Field(alias="sync_interval")
     ] = 10_000
-    timeout_ms: Annotated[int, BeforeValidator(parse_duration_ms), between("100ms", "10m"), Field(alias="timeout")] = (
-        30_000
-    )
+    timeout_ms: Annotated[
+        int, BeforeValidator(parse_duration_ms), duration_range("100ms", "10m"), Field(alias="timeout")
+    ] = 30_000
 
     @model_validator(mode="after")
-    def _one_token(self) -> "ServiceConfig":
+    def _require_one_token(self) -> "ServiceConfig":
         if (self.token_env is None) == (self.token_file is None):
-            raise ValueError("give exactly one of token_env (a variable's name) and token_file (a file's path)")
+            raise ValueError("set exactly one of token_env (a variable's name) and token_file (a file's path)")
         return self
 
 
-class JournalConfig(Section):
-    """Where the agent keeps what the service has not acknowledged."""
+class JournalConfig(ConfigSection):
+    """The file in which the agent keeps what the service has not acknowledged."""
 
     path: UserPath | None = None
 
 
-class AgentConfig(Section):
-    """The watch over one media server: what one journal holds and one token reports."""
+class AgentConfig(ConfigSection):
+    """The configuration of one watched media server, with one journal and one token."""
 
     server: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
     role: Role = "standalone"
@@ -80,132 +84,169 @@ class AgentConfig(Section):
 
     @property
     def journal_path(self) -> Path:
-        """The journal's file: the given one, or one of this server in the user's data directory."""
+        """The configured journal file, or a file named after the server in the user's data directory."""
         default = platformdirs.user_data_path("streamtop") / "agent" / f"{self.server.replace(':', '_')}.journal.db"
         return self.journal.path or default
 
     @property
     def spool_path(self) -> Path:
-        """Where callbacks of the media server are kept until they are counted."""
-        given = getattr(self.source, "spool", None)
-        return given if isinstance(given, Path) else self.journal_path.with_suffix(".hooks")
+        """The file of received callbacks: the configured one, or one beside the journal."""
+        configured = getattr(self.source, "spool", None)
+        return configured if isinstance(configured, Path) else self.journal_path.with_suffix(".hooks")
 
 
-def load_units(path: Path) -> tuple[AgentConfig, ...]:
-    """Reads and checks the file: one configuration for each media server. Raises `ConfigError`."""
+def load_agent_configs(path: Path) -> tuple[AgentConfig, ...]:
+    """Return the checked configuration of each media server in the file. Raises `ConfigError`."""
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: there is no such file; write it as docs/agent.md shows") from None
+        raise ConfigError(f"{path}: no such file; docs/agent.md has an example") from None
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: it cannot be read: {error}") from None
+        raise ConfigError(f"{path}: cannot read the file: {error}") from None
     try:
-        table = tomllib.loads(text)
+        document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: this is not TOML: {error}") from None
+        raise ConfigError(f"{path}: not valid TOML: {error}") from None
     lines = TomlLines(text)
-    if isinstance(table.get("source"), list):
-        return _several(path, table, lines)
+    if isinstance(document.get("source"), list):
+        return _load_source_array(path, document, lines)
     try:
-        return (AgentConfig.model_validate(table),)
+        return (AgentConfig.model_validate(document),)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(path, lines, _keys(fault), fault) for fault in error.errors())) from None
+        problems = [
+            _format_problem(path, lines, _problem_keys(problem), problem, _allowed_keys(problem))
+            for problem in error.errors()
+        ]
+        raise ConfigError("\n".join(problems)) from None
 
 
-_OF_A_SOURCE = {
+_AGENT_KEYS_OF_SOURCE_TABLE = {
     "server": ("server",),
     "role": ("role",),
     "journal": ("journal", "path"),
     "token_env": ("service", "token_env"),
     "token_file": ("service", "token_file"),
 }
-"""Keys that stand in `[[source]]` and belong to the watch over its server, not to the server itself."""
+"""Keys of a `[[source]]` table that configure its agent, not its media server, with their place in `AgentConfig`."""
+
+_SHARED_KEYS = ("service", "source")
+"""Top-level keys of a file with several `[[source]]` tables."""
 
 
-def _several(path: Path, table: dict[str, Any], lines: TomlLines) -> tuple[AgentConfig, ...]:
-    faults = [
-        f"{_where(path, lines.of((key,)))}: {key}: with several [[source]] tables it stands in each of them"
-        for key in ("server", "role", "journal")
-        if key in table
+def _load_source_array(path: Path, document: dict[str, Any], lines: TomlLines) -> tuple[AgentConfig, ...]:
+    """Return the configuration of each `[[source]]` table. Raises `ConfigError` with all problems of the file."""
+    per_source_keys = ("server", "role", "journal")
+    problems = [
+        f"{_format_location(path, lines.find_line((key,)))}: {key}: not allowed here; "
+        "a file with several [[source]] tables sets it in each of them"
+        for key in per_source_keys
+        if key in document
     ]
-    faults += [
-        f"{_where(path, lines.of((key,)))}: {key}: there is no such key"
-        for key in table.keys() - {"server", "role", "journal", "service", "source"}
+    problems += [
+        f"{_format_location(path, lines.find_line((key,)))}: {key}: {_format_unknown_key(_SHARED_KEYS)}"
+        for key in document.keys() - {*per_source_keys, *_SHARED_KEYS}
     ]
-    units = []
-    for index, source in enumerate(table["source"]):
-        at = ("source", str(index))
+    configs = []
+    for index, source in enumerate(document["source"]):
+        table = ("source", str(index))
         try:
-            units.append(AgentConfig.model_validate(_unit_of(table, source)))
+            configs.append(AgentConfig.model_validate(_agent_document(document, source)))
         except ValidationError as error:
-            for fault in error.errors():
-                said = _explain(path, lines, _keys_of_several(_keys(fault), at, source), fault)
-                if said not in faults:
-                    faults.append(said)
-    faults += _shared(path, lines, units)
-    if faults:
-        raise ConfigError("\n".join(faults))
-    return tuple(units)
+            for problem in error.errors():
+                keys = _keys_in_source_array(_problem_keys(problem), table, source)
+                allowed = _allowed_keys(problem)
+                if problem["loc"][:1] == ("source",):
+                    allowed = (*_AGENT_KEYS_OF_SOURCE_TABLE, *allowed)
+                text = _format_problem(path, lines, keys, problem, allowed)
+                if text not in problems:
+                    problems.append(text)
+    problems += _find_duplicates(path, lines, configs)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return tuple(configs)
 
 
-def _unit_of(table: dict[str, Any], source: Any) -> dict[str, Any]:
-    """What one `[[source]]` says, in the form of a file with one source."""
-    service = table.get("service")
-    unit: dict[str, Any] = {} if service is None else {"service": service}
+def _agent_document(document: dict[str, Any], source: Any) -> dict[str, Any]:
+    """Return one `[[source]]` table in the form of a file with a single `[source]`."""
+    service = document.get("service")
+    agent: dict[str, Any] = {} if service is None else {"service": service}
     if not isinstance(source, dict):
-        return {**unit, "source": source}
-    unit["source"] = {key: value for key, value in source.items() if key not in _OF_A_SOURCE}
+        return {**agent, "source": source}
+    agent["source"] = {key: value for key, value in source.items() if key not in _AGENT_KEYS_OF_SOURCE_TABLE}
     tokens = {key: source[key] for key in ("token_env", "token_file") if key in source}
     if tokens and isinstance(service, dict):
-        rest = {key: value for key, value in service.items() if key not in ("token_env", "token_file")}
-        unit["service"] = {**rest, **tokens}
-    unit |= {key: source[key] for key in ("server", "role") if key in source}
+        other_settings = {key: value for key, value in service.items() if key not in ("token_env", "token_file")}
+        agent["service"] = {**other_settings, **tokens}
+    agent |= {key: source[key] for key in ("server", "role") if key in source}
     if "journal" in source:
-        unit["journal"] = {"path": source["journal"]}
-    return unit
+        agent["journal"] = {"path": source["journal"]}
+    return agent
 
 
-def _keys_of_several(keys: tuple[str, ...], at: tuple[str, ...], source: Any) -> tuple[str, ...]:
-    """Where a key of a unit stands in a file with several sources."""
-    for name, place in _OF_A_SOURCE.items():
+def _keys_in_source_array(keys: tuple[str, ...], table: tuple[str, ...], source: Any) -> tuple[str, ...]:
+    """Return where keys of an `AgentConfig` are in a file with several `[[source]]` tables."""
+    for name, place in _AGENT_KEYS_OF_SOURCE_TABLE.items():
         if keys == place and (keys[0] != "service" or (isinstance(source, dict) and name in source)):
-            return (*at, name)
-    return (*at, *keys[1:]) if keys[:1] == ("source",) else keys
+            return (*table, name)
+    return (*table, *keys[1:]) if keys[:1] == ("source",) else keys
 
 
-def _shared(path: Path, lines: TomlLines, units: list[AgentConfig]) -> list[str]:
-    """Faults of units that must not share what they share."""
-    faults = []
-    for what, key, values in (
-        ("server", "server", [unit.server for unit in units]),
-        ("journal", "journal", [str(unit.journal_path) for unit in units]),
+def _find_duplicates(path: Path, lines: TomlLines, configs: list[AgentConfig]) -> list[str]:
+    """Return a problem for each server name and journal file that two sources share."""
+    problems = []
+    for key, values in (
+        ("server", [config.server for config in configs]),
+        ("journal", [str(config.journal_path) for config in configs]),
     ):
         for index, value in enumerate(values):
             if value in values[:index]:
-                where = _where(path, lines.of(("source", str(index), key)))
-                faults.append(f"{where}: source.{key}: each source needs a {what} of its own")
-    return faults
+                location = _format_location(path, lines.find_line(("source", str(index), key)))
+                problems.append(f"{location}: source.{key}: used by another source; each source needs its own {key}")
+    return problems
 
 
-_SAID = {
-    "missing": "it is missing",
-    "extra_forbidden": "there is no such key",
-    "union_tag_invalid": f"this kind is not known; known are: {', '.join(KINDS)}",
-    "union_tag_not_found": 'it needs `kind`, such as kind = "nginx-rtmp"',
+_PROBLEM_TEXTS = {
+    "missing": "required key is missing",
+    "union_tag_invalid": f"unknown kind; allowed: {', '.join(SOURCE_MODELS)}",
+    "union_tag_not_found": f"required key is missing; allowed: {', '.join(SOURCE_MODELS)}",
 }
+"""Texts that replace pydantic's own, by the type of its error."""
+
+_SECTIONS: dict[tuple[str, ...], type[ConfigSection]] = {
+    (): AgentConfig,
+    ("service",): ServiceConfig,
+    ("journal",): JournalConfig,
+    **{("source", kind): model for kind, model in SOURCE_MODELS.items()},
+}
+"""The model of each section, by its place in a pydantic error."""
 
 
-def _keys(fault: Any) -> tuple[str, ...]:
-    """The keys that lead to a fault."""
-    keys = tuple(str(part) for part in fault["loc"] if part not in KINDS)
-    return (*keys, "kind") if fault["type"] in {"union_tag_invalid", "union_tag_not_found"} else keys
+def _problem_keys(problem: Any) -> tuple[str, ...]:
+    """Return the keys that lead to the problem, without the kind of a source, which pydantic's `loc` contains."""
+    keys = tuple(str(part) for part in problem["loc"] if part not in SOURCE_MODELS)
+    return (*keys, "kind") if problem["type"] in {"union_tag_invalid", "union_tag_not_found"} else keys
 
 
-def _explain(path: Path, lines: TomlLines, keys: tuple[str, ...], fault: Any) -> str:
-    said = _SAID.get(fault["type"]) or fault["msg"].removeprefix("Value error, ")
-    named = ".".join(key for key in keys if not key.isdecimal())
-    return f"{_where(path, lines.of(keys))}: {named or 'the file'}: {said}"
+def _allowed_keys(problem: Any) -> tuple[str, ...]:
+    """Return the keys of the section in which the problem is; empty where the section is unknown."""
+    section = _SECTIONS.get(tuple(str(part) for part in problem["loc"][:-1]))
+    return () if section is None else tuple(field.alias or name for name, field in section.model_fields.items())
 
 
-def _where(path: Path, line: int | None) -> str:
+def _format_problem(
+    path: Path, lines: TomlLines, keys: tuple[str, ...], problem: Any, allowed_keys: tuple[str, ...]
+) -> str:
+    if problem["type"] == "extra_forbidden":
+        text = _format_unknown_key(allowed_keys)
+    else:
+        text = _PROBLEM_TEXTS.get(problem["type"]) or problem["msg"].removeprefix("Value error, ")
+    dotted_key = ".".join(key for key in keys if not key.isdecimal())
+    return f"{_format_location(path, lines.find_line(keys))}: {dotted_key or 'the file'}: {text}"
+
+
+def _format_unknown_key(allowed_keys: tuple[str, ...]) -> str:
+    return f"unknown key; allowed: {', '.join(allowed_keys)}"
+
+
+def _format_location(path: Path, line: int | None) -> str:
     return f"{path}:{line}" if line else f"{path}"

@@ -1,6 +1,6 @@
-"""Passwords and tokens, from a variable or a file. They appear in no text.
+"""Secrets (passwords and tokens) from an environment variable or a file.
 
-They are read at each use, so that they can be exchanged while the agent runs.
+A secret is read at each use, so it can be rotated while the agent runs. No error text contains a secret.
 """
 
 import os
@@ -8,35 +8,37 @@ from collections.abc import Callable
 from pathlib import Path
 
 Secret = Callable[[], str]
-"""Gives the secret as it is now, or raises the error that its reader was made with."""
+"""Returns the current secret, or raises the error type that was given to `make_secret`."""
 
 
-def secret_of(
-    variable: str | None, file: Path | None, what: str, error: type[Exception], *, one_word: bool = False
+def make_secret(
+    variable: str | None, file: Path | None, description: str, error: type[Exception], *, one_word: bool = False
 ) -> Secret | None:
-    """The secret that a configuration names; `None` where it names none.
+    """Return a reader of the configured secret, or None if neither a variable nor a file is configured.
 
-    `what` it is, and the `error` to raise, are for the operator who has to put it there.
+    The reader raises `error` when the secret is missing, empty or not printable ASCII (with `one_word`, also when it
+    contains a space). `description` names the secret in the error text, for example "the token of this agent".
     """
 
-    def read() -> str:
+    def read_secret() -> str:
         if file is not None:
-            where, secret = f"the file {file} with {what}", _content(file, what, error)
+            location, secret = f"file {file} ({description})", _read_secret_file(file, description, error)
         else:
-            where, secret = f"the environment variable {variable} with {what}", os.environ.get(variable or "", "")
+            location = f"environment variable {variable} ({description})"
+            secret = os.environ.get(variable or "", "")
         secret = secret.strip()
         if not secret:
-            raise error(f"{where} is empty; put it there")
+            raise error(f"{location} is empty or not set; store the secret there")
         if not (secret.isascii() and secret.isprintable()) or (one_word and " " in secret):
-            raise error(f"{where} holds something else: it must be one line of printable ASCII")
+            raise error(f"{location} has invalid content; it must be one line of printable ASCII")
         return secret
 
-    return None if variable is None and file is None else read
+    return None if variable is None and file is None else read_secret
 
 
-def _content(file: Path, what: str, error: type[Exception]) -> str:
+def _read_secret_file(file: Path, description: str, error: type[Exception]) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as failure:
-        reason = failure.strerror if isinstance(failure, OSError) else "it is not text"
-        raise error(f"the file {file} with {what} cannot be read: {reason}") from None
+        detail = failure.strerror if isinstance(failure, OSError) else "it is not UTF-8 text"
+        raise error(f"file {file} ({description}) cannot be read: {detail}") from None

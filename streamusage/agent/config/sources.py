@@ -1,8 +1,8 @@
-"""The sections of the configuration that describe a media server, one model a kind. `kind` tells which."""
+"""The sections of the agent's configuration that describe a media server: one model per kind, selected by `kind`."""
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -12,131 +12,151 @@ _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
 
 
 def parse_duration_ms(text: object) -> int:
-    """`500ms`, `10s`, `1.5m`, `1h` in milliseconds. Raises `ValueError` for anything else."""
+    """Return the milliseconds of `500ms`, `10s`, `1.5m` or `1h`. Raises `ValueError` for anything else."""
     match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
     if match is None:
-        raise ValueError('a duration is written as "500ms", "10s", "1m" or "1h"')
+        raise ValueError('not a duration; expected a text such as "500ms", "10s", "1m" or "1h"')
     return round(float(match[1]) * _UNIT_MS[match[2]])
 
 
-def plain_http_url(url: str) -> str:
-    """Checks a URL that may carry a user and a password. Raises `ValueError`."""
+def check_http_url(url: str) -> str:
+    """Return a valid HTTP URL, which may contain a user and a password. Raises `ValueError`."""
     try:
         parsed = httpx.URL(url)
     except (httpx.InvalidURL, ValueError):
-        raise ValueError("this is not a URL") from None
+        raise ValueError("not a URL; expected http://HOST or https://HOST") from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ValueError("a URL begins with http:// or https:// and names a host")
+        raise ValueError("not an HTTP URL; expected http://HOST or https://HOST")
     return url
 
 
-def without_secrets(said: str) -> Any:
-    """A check that a URL has no user, password or query; `said` tells the operator where they go instead."""
+def reject_url_secrets(message: str) -> Any:
+    """Return a validator that rejects a URL with a user, a password, a query or a fragment.
+
+    `message` tells the operator where to configure the secret instead.
+    """
 
     def check(url: str) -> str:
-        parsed = httpx.URL(plain_http_url(url))
+        parsed = httpx.URL(check_http_url(url))
         if parsed.userinfo or parsed.query or parsed.fragment:
-            raise ValueError(said)
+            raise ValueError(message)
         return url.rstrip("/")
 
     return AfterValidator(check)
 
 
-def between(shortest: str, longest: str) -> Any:
-    """A check that a duration lies within bounds."""
-    low, high = parse_duration_ms(shortest), parse_duration_ms(longest)
+def duration_range(shortest: str, longest: str) -> Any:
+    """Return a validator that limits a duration, in milliseconds, to a closed range."""
+    low_ms, high_ms = parse_duration_ms(shortest), parse_duration_ms(longest)
 
     def check(value_ms: int) -> int:
-        if not low <= value_ms <= high:
-            raise ValueError(f"it must be from {shortest} to {longest}")
+        if not low_ms <= value_ms <= high_ms:
+            raise ValueError(f"out of range; expected a duration from {shortest} to {longest}")
         return value_ms
 
     return AfterValidator(check)
 
 
-def _address(text: str) -> str:
+def _check_listen_address(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ValueError('an address to listen on is written as "127.0.0.1:9090"')
+        raise ValueError('not a listen address; expected HOST:PORT such as "127.0.0.1:9090"')
     return text
 
 
-HttpUrl = Annotated[str, AfterValidator(plain_http_url)]
-"""May carry a user and a password, which are never shown."""
+HttpUrl = Annotated[str, AfterValidator(check_http_url)]
+"""May contain a user and a password, which no message contains."""
 ServerUrl = Annotated[
-    str, without_secrets("it has no user, password or query here; secrets go into a variable or a file of their own")
+    str,
+    reject_url_secrets("a user, password or query is not allowed in this URL; put secrets into a variable or a file"),
 ]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
-ListenAddress = Annotated[str, AfterValidator(_address)]
+ListenAddress = Annotated[str, AfterValidator(_check_listen_address)]
 PathName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
-"""A name that goes into the path of a request as it is."""
-Variable = Annotated[str, Field(min_length=1)]
+"""A name that is inserted into a request path without quoting."""
+VariableName = Annotated[str, Field(min_length=1)]
+"""The name of an environment variable."""
 
 
-class Section(BaseModel):
+class ConfigSection(BaseModel):
     """A table of the configuration. An unknown key in it is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Polled(Section):
-    """What every source has."""
+class SourceSection(ConfigSection):
+    """Settings of every source."""
 
     poll_interval_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), between("100ms", "1m"), Field(alias="poll_interval")
+        int, BeforeValidator(parse_duration_ms), duration_range("100ms", "1m"), Field(alias="poll_interval")
     ] = 1000
-    timeout_ms: Annotated[int, BeforeValidator(parse_duration_ms), between("100ms", "1m"), Field(alias="timeout")] = (
-        5000
-    )
+    timeout_ms: Annotated[
+        int, BeforeValidator(parse_duration_ms), duration_range("100ms", "1m"), Field(alias="timeout")
+    ] = 5000
 
 
-class WithPassword(Polled):
-    """A server that asks for a user and a password."""
+class PasswordSection(SourceSection):
+    """A media server that requires a user and a password."""
 
     user: str = "admin"
-    password_env: Variable | None = None
+    password_env: VariableName | None = None
     password_file: UserPath | None = None
 
     @model_validator(mode="after")
-    def _one_password(self) -> "WithPassword":
+    def _require_one_password(self) -> "PasswordSection":
         if (self.password_env is None) == (self.password_file is None):
-            raise ValueError("give exactly one of password_env (a variable's name) and password_file (a file's path)")
+            raise ValueError("set exactly one of password_env (a variable's name) and password_file (a file's path)")
         return self
 
 
-class WithToken(Polled):
-    """A server that asks for a token."""
+class OptionalPasswordSection(SourceSection):
+    """A media server that may require a user and a password."""
 
-    api_token_env: Variable | None = None
+    user: str | None = None
+    password_env: VariableName | None = None
+    password_file: UserPath | None = None
+
+    @model_validator(mode="after")
+    def _require_password_of_user(self) -> "OptionalPasswordSection":
+        passwords = [value for value in (self.password_env, self.password_file) if value is not None]
+        if len(passwords) != (0 if self.user is None else 1):
+            raise ValueError("with `user` set exactly one of password_env and password_file, without `user` neither")
+        return self
+
+
+class TokenSection(SourceSection):
+    """A media server that requires an access token."""
+
+    api_token_env: VariableName | None = None
     api_token_file: UserPath | None = None
 
     @model_validator(mode="after")
-    def _one_token(self) -> "WithToken":
+    def _require_one_token(self) -> "TokenSection":
         if (self.api_token_env is None) == (self.api_token_file is None):
-            raise ValueError("give exactly one of api_token_env (a variable's name) and api_token_file (a file's path)")
+            raise ValueError("set exactly one of api_token_env (a variable's name) and api_token_file (a file's path)")
         return self
 
 
-class NginxRtmpConfig(Polled):
+class NginxRtmpConfig(SourceSection):
     """nginx with the RTMP module."""
 
     kind: Literal["nginx-rtmp"]
     stat_url: HttpUrl
     access_log: UserPath | None = None
-    """Makes the ends of sessions exact."""
+    """With it, the ends of sessions are exact."""
     notify_listen: ListenAddress | None = None
-    """Takes nginx's callbacks instead, where the log is on another machine."""
+    """Listen address for nginx's callbacks, an alternative to a log that is on another machine."""
     spool: UserPath | None = None
-    """Where callbacks are kept; beside the journal where it is not given."""
+    """File of received callbacks; default: beside the journal."""
 
     @model_validator(mode="after")
-    def _log_or_callbacks(self) -> "NginxRtmpConfig":
+    def _reject_log_with_callbacks(self) -> "NginxRtmpConfig":
         if self.access_log is not None and self.notify_listen is not None:
-            raise ValueError("access_log and notify_listen both tell how sessions end: give one of them")
+            raise ValueError("access_log and notify_listen both report the ends of sessions; set only one of them")
         return self
 
 
-class IcecastConfig(WithPassword):
+class IcecastConfig(PasswordSection):
     """Icecast 2.4."""
 
     kind: Literal["icecast"]
@@ -144,7 +164,7 @@ class IcecastConfig(WithPassword):
     access_log: UserPath | None = None
 
 
-class NodeMediaServerConfig(WithPassword):
+class NodeMediaServerConfig(PasswordSection):
     """Node-Media-Server 4."""
 
     kind: Literal["node-media-server"]
@@ -153,7 +173,7 @@ class NodeMediaServerConfig(WithPassword):
     spool: UserPath | None = None
 
 
-class WowzaConfig(WithPassword):
+class WowzaConfig(PasswordSection):
     """Wowza Streaming Engine."""
 
     kind: Literal["wowza"]
@@ -163,36 +183,21 @@ class WowzaConfig(WithPassword):
     applications: Annotated[tuple[PathName, ...], Field(min_length=1)]
 
 
-class MaybePassword(Polled):
-    """A server that may ask for a user and a password."""
-
-    user: str | None = None
-    password_env: Variable | None = None
-    password_file: UserPath | None = None
-
-    @model_validator(mode="after")
-    def _password_of_a_user(self) -> "MaybePassword":
-        given = [each for each in (self.password_env, self.password_file) if each is not None]
-        if len(given) != (0 if self.user is None else 1):
-            raise ValueError("with `user` give one of password_env and password_file, without it neither")
-        return self
-
-
-class MediaMtxConfig(MaybePassword):
+class MediaMtxConfig(OptionalPasswordSection):
     """MediaMTX."""
 
     kind: Literal["mediamtx"]
     url: ServerUrl
 
 
-class SrsConfig(MaybePassword):
+class SrsConfig(OptionalPasswordSection):
     """SRS."""
 
     kind: Literal["srs"]
     url: ServerUrl
 
 
-class Red5ProConfig(WithToken):
+class Red5ProConfig(TokenSection):
     """A Red5 Pro server."""
 
     kind: Literal["red5pro"]
@@ -200,7 +205,7 @@ class Red5ProConfig(WithToken):
     applications: Annotated[tuple[PathName, ...], Field(min_length=1)] = ("live",)
 
 
-class StreamManagerConfig(WithToken):
+class StreamManagerConfig(TokenSection):
     """The live list of a Red5 Pro Stream Manager 2."""
 
     kind: Literal["stream-manager-2"]
@@ -208,18 +213,18 @@ class StreamManagerConfig(WithToken):
     node_groups: Annotated[tuple[PathName, ...], Field(min_length=1)]
 
 
-class HlsConfig(Polled):
-    """Viewers of HLS by the access log of the HTTP server that serves them."""
+class HlsConfig(SourceSection):
+    """HLS viewers, from the access log of the HTTP server that serves the playlists."""
 
     kind: Literal["hls"]
     access_log: UserPath
     idle_after_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), between("2s", "10m"), Field(alias="idle_after")
+        int, BeforeValidator(parse_duration_ms), duration_range("2s", "10m"), Field(alias="idle_after")
     ] = 30_000
-    """A viewer who asks for nothing for so long has left."""
+    """A viewer without a request for longer than this has left."""
 
 
-SourceConfig = Annotated[
+_AnySourceConfig = (
     NginxRtmpConfig
     | IcecastConfig
     | NodeMediaServerConfig
@@ -228,19 +233,12 @@ SourceConfig = Annotated[
     | SrsConfig
     | Red5ProConfig
     | StreamManagerConfig
-    | HlsConfig,
-    Field(discriminator="kind"),
-]
-"""One model a kind of media server; `kind` tells which."""
-
-KINDS = (
-    "nginx-rtmp",
-    "icecast",
-    "node-media-server",
-    "wowza",
-    "mediamtx",
-    "srs",
-    "red5pro",
-    "stream-manager-2",
-    "hls",
+    | HlsConfig
 )
+SourceConfig = Annotated[_AnySourceConfig, Field(discriminator="kind")]
+"""The model of one media server, selected by `kind`."""
+
+SOURCE_MODELS: dict[str, type[SourceSection]] = {
+    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(_AnySourceConfig)
+}
+"""The model of each kind of media server."""

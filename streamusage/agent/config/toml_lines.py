@@ -1,19 +1,21 @@
-"""Where keys stand in a TOML text, so that an error can name the line, which the parser does not tell. Pure."""
+"""Line numbers of keys in a TOML text, for error messages: `tomllib` does not report them. Pure."""
 
 import re
 from typing import NamedTuple
 
 
-class _Place(NamedTuple):
+class _KeyLocation(NamedTuple):
     table: tuple[str, ...]
     key: str
+    """Empty for the line of a table's own header."""
     line: int
 
 
 class TomlLines:
-    """Where keys stand in a TOML text that is known to be well-formed. Inline tables count as their key's line.
+    """Line numbers of the keys of a well-formed TOML text.
 
-    A table of an array has its number in it: `("source", "0", "kind")`.
+    Keys of an inline table have the line of the table's key. A table of an array is addressed by its index:
+    `("source", "0", "kind")`.
     """
 
     _TABLE = re.compile(r"\s*\[\s*([^\[\]]+?)\s*\]\s*(?:#.*)?$")
@@ -21,31 +23,33 @@ class TomlLines:
     _KEY = re.compile(r"\s*([A-Za-z0-9_.\-\"' ]+?)\s*=")
 
     def __init__(self, text: str) -> None:
-        self._places: list[_Place] = []
+        self._locations: list[_KeyLocation] = []
         table: tuple[str, ...] = ()
-        numbers: dict[tuple[str, ...], int] = {}
-        for number, line in enumerate(text.splitlines(), 1):
+        last_indexes: dict[tuple[str, ...], int] = {}
+        for line_number, line in enumerate(text.splitlines(), 1):
             if match := self._TABLE_OF_ARRAY.match(line):
-                name = _parts(match[1])
-                numbers[name] = numbers.get(name, -1) + 1
-                table = (*name, str(numbers[name]))
-                self._places.append(_Place(table, "", number))
+                name = _split_dotted_key(match[1])
+                last_indexes[name] = last_indexes.get(name, -1) + 1
+                table = (*name, str(last_indexes[name]))
+                self._locations.append(_KeyLocation(table, "", line_number))
             elif match := self._TABLE.match(line):
-                table = _parts(match[1])
-                self._places.append(_Place(table, "", number))
+                table = _split_dotted_key(match[1])
+                self._locations.append(_KeyLocation(table, "", line_number))
             elif match := self._KEY.match(line):
-                *inner, key = _parts(match[1])
-                self._places.append(_Place((*table, *inner), key, number))
+                *inner, key = _split_dotted_key(match[1])
+                self._locations.append(_KeyLocation((*table, *inner), key, line_number))
 
-    def of(self, keys: tuple[str, ...]) -> int | None:
-        """The line of a key, or of the nearest table around it; `None` where neither is in the text."""
+    def find_line(self, keys: tuple[str, ...]) -> int | None:
+        """Return the line of a key, or of its nearest enclosing table; None if neither is in the text."""
         for length in range(len(keys), 0, -1):
-            wanted = keys[:length]
-            for place in self._places:
-                if (*place.table, place.key) == wanted or (place.table == wanted and not place.key):
-                    return place.line
+            prefix = keys[:length]
+            for location in self._locations:
+                is_key = (*location.table, location.key) == prefix
+                is_table = location.table == prefix and not location.key
+                if is_key or is_table:
+                    return location.line
         return None
 
 
-def _parts(dotted: str) -> tuple[str, ...]:
+def _split_dotted_key(dotted: str) -> tuple[str, ...]:
     return tuple(part.strip().strip("\"'") for part in dotted.split("."))

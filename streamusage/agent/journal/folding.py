@@ -1,5 +1,7 @@
-"""Folds what is new into the rows of a journal, within the caller's transaction: a reading's additions into the rows
-that are there, and old samples into fewer. Every changed row gets the next revision."""
+"""Merge additions into the rows of a journal, and fold old samples, within the caller's transaction.
+
+Every changed row gets the next revision.
+"""
 
 import msgspec
 
@@ -9,22 +11,23 @@ from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
 from streamusage.api.report import SampleRow, SpanRow, ViewerRow
 from streamusage.core.coverage import SLOT_MS
+from streamusage.core.reasons import canonical_reason
 
 FOLD_AFTER_MS = 2 * 3600 * 1000
-"""Samples that the service has not acknowledged for so long are folded to one for each quarter of an hour, so that
-the journal of a long outage stays small. Slots are never folded."""
+"""Age at which unacknowledged samples are folded to one for each quarter of an hour, so that the journal of a long
+outage stays small. Slots are never folded."""
 
 QUARTER_MS = 15 * SLOT_MS
 
 
-def write(tx: Transaction, head: Head, additions: Additions) -> Head:
-    """Folds additions into the journal's rows. Every changed row gets the next revision; the head follows."""
+def write_additions(tx: Transaction, head: Head, additions: Additions) -> Head:
+    """Merge additions into the rows. Return the head with the newest revision and span."""
     revision = head.revision
     last = head.span
     for addition in rows_of(additions, 0):
         row: Row = addition
         if isinstance(row, SpanRow):
-            if last is not None and (last.to_ms, last.state, last.reason) == (row.from_ms, row.state, row.reason):
+            if last is not None and _continues(last, row):
                 row = msgspec.structs.replace(row, from_ms=last.from_ms)
             revision += 1
             last = msgspec.structs.replace(row, revision=revision)
@@ -35,7 +38,7 @@ def write(tx: Transaction, head: Head, additions: Additions) -> Head:
         if old is not None:
             row = merge(old, row)
         if isinstance(row, ViewerRow) and not row.open and (old is None or old.revision > head.acknowledged):
-            # It came and went while the service was not told: there is nothing to tell any more.
+            # It came and went unacknowledged, so that the service does not need to know it.
             tx.delete(kind, key)
             continue
         if old is None or msgspec.structs.replace(row, revision=old.revision) != old:
@@ -44,10 +47,17 @@ def write(tx: Transaction, head: Head, additions: Additions) -> Head:
     return msgspec.structs.replace(head, revision=revision, span=last)
 
 
+def _continues(last: SpanRow, row: SpanRow) -> bool:
+    """Return whether a span starts where the last one ends and has the same cause, whichever version wrote that."""
+    if (last.to_ms, last.state) != (row.from_ms, row.state):
+        return False
+    return canonical_reason(last.reason) == canonical_reason(row.reason)
+
+
 def fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:
-    """Folds the quarters of an hour that became old enough between two readings, as far as they are owed."""
+    """Fold the unacknowledged samples of quarters that became old enough between two readings. Return the new head."""
     revision = head.revision
-    earliest = max(before_ms, now_ms - meter.LONGEST_AWAY_MS)
+    earliest = max(before_ms, now_ms - meter.LONGEST_ABSENCE_MS)
     quarter = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
     while quarter + QUARTER_MS + FOLD_AFTER_MS <= now_ms:
         folded: dict[tuple[str, str], SampleRow] = {}

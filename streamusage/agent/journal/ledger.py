@@ -1,25 +1,25 @@
-"""The rules of the journal: what one transaction writes, what a report is made of, what an acknowledgement means.
+"""Rules of the journal: what a transaction writes, what a report contains, what an acknowledgement means.
 
 The ledger works on any `Journal`: the SQLite file in production, a dictionary with scripted crashes in the simulation.
-A reading's additions and the new baseline are one transaction. Rows are totals with revisions; a report carries those
-changed since the revision that the service acknowledged.
+The additions of a reading and its new baseline are one transaction. Rows are totals with revisions; a report carries
+the rows that changed after the revision that the service acknowledged.
 
-A new journal does not know where its predecessor stopped. It counts from its first reading on, and learns from the
-service (`EpochIssued`) the state to continue from; the *bridge* is what lies between that state and the first reading,
-computed by the meter itself. The bridge is kept apart from the journal's own rows and merged into reports, so that it
-can be computed anew when the service's state turns out to have moved, or a service comes back from an older copy.
+A new journal does not know where its predecessor stopped. It counts from its first reading on, and the service sends
+it the state to continue from (`EpochIssued`). The *bridge* is the part between that state and the first reading,
+computed by the meter itself. It is stored apart from the journal's own rows and merged into reports, so that it can be
+recomputed when the service's state has moved, or when a service is restored from an older copy.
 """
 
 import msgspec
 
 from streamusage.agent.journal import outages
-from streamusage.agent.journal.folding import fold_samples, write
+from streamusage.agent.journal.folding import fold_samples, write_additions
 from streamusage.agent.journal.protocol import Head, Journal, Transaction
 from streamusage.agent.journal.rows import JournalTotals, Row, key_of, merge, rows_of, slot_totals, totals_of
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
+from streamusage.agent.metering.counters import inherit_baseline
 from streamusage.agent.metering.meter import MeterState
-from streamusage.agent.metering.past_boots import inherit_log
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import (
     Acknowledgement,
@@ -37,28 +37,29 @@ from streamusage.api.report import (
     SpanRow,
     ViewerRow,
 )
+from streamusage.core.reasons import canonical_reason
 
 KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
-"""Acknowledged rows are kept this long, for a service that is restored from an older copy."""
+"""How long acknowledged rows are kept, for a service that is restored from an older copy."""
 
 KEEP_SAMPLES_MS = 24 * 3600 * 1000
-"""The same for samples, which only trends are drawn from."""
+"""The same for samples, which only trends use."""
 
 
 class Ledger:
-    """One server's accounts on the agent's side.
+    """The accounts of one server on the agent's side.
 
-    After an error of the journal, `reload` before going on: whether the last transaction is in it, only it can tell.
+    After an error of the journal call `reload` first: only the journal knows whether it contains the last transaction.
     """
 
     def __init__(self, journal: Journal, journal_id: str, server: str, role: Role, sync_interval_ms: int) -> None:
-        """`journal_id` names the journal if it is a new one; an old one keeps its name."""
+        """Load the journal. `journal_id` names a new journal; an existing one keeps its name."""
         self._journal, self._journal_id = journal, journal_id
         self._server, self._role, self._sync_interval_ms = server, role, sync_interval_ms
         self.reload()
 
     def reload(self) -> None:
-        """Takes everything from the journal again."""
+        """Load the state from the journal again. Raises `JournalError`."""
         with self._journal.transaction() as tx:
             head = tx.head()
             if head is None:
@@ -72,40 +73,40 @@ class Ledger:
 
     @property
     def head(self) -> Head:
-        """The journal's head as it is now."""
+        """The present head of the journal."""
         return self._head
 
     @property
     def cursor(self) -> str | None:
-        """How far the media server's log is read; `None` before the first reading."""
+        """Position up to which the media server's log is read; `None` before the first reading."""
         return None if self._head.baseline is None else self._head.baseline.cursor
 
     def record(self, reading: Reading) -> None:
-        """Counts a reading: its additions and the new baseline in one transaction."""
+        """Count a reading: write its additions and the new baseline in one transaction. Raises `JournalError`."""
         head = self._head
         with self._journal.transaction() as tx:
             if head.baseline is None:
                 tx.put_first_reading(reading)
-                state, additions = meter.first(reading)
-                additions = Additions(viewers=additions.viewers)  # what was there at first is the bridge's to count
+                state, additions = meter.start(reading)
+                additions = Additions(viewers=additions.viewers)  # the bridge counts what the first reading shows
             else:
                 state, additions = meter.step(MeterState(head.baseline, self._viewers), reading)
             before = head.baseline
             head = msgspec.structs.replace(head, counted=head.counted + totals_of(additions))
-            head = write(tx, msgspec.structs.replace(head, baseline=state.baseline), additions)
+            head = write_additions(tx, msgspec.structs.replace(head, baseline=state.baseline), additions)
             if before is not None:
                 head = fold_samples(tx, head, before.at, state.baseline.at)
             tx.put_head(head)
         self._head, self._viewers = head, state.viewers
 
     def epoch_request(self) -> EpochRequest | None:
-        """What to ask the service before a report can be sent; `None` where nothing need be asked."""
+        """Return the request that must precede the next report; `None` where none is needed."""
         if not self._head.must_ask or self._head.baseline is None:
             return None
         return EpochRequest(journal=self._head.journal, epoch=self._head.epoch)
 
     def first_reading(self) -> Reading:
-        """The reading that this journal began with. Raises `LookupError` before there is one."""
+        """Return the reading with which this journal began. Raises `LookupError` before it."""
         with self._journal.transaction() as tx:
             reading = tx.first_reading()
         if reading is None:
@@ -113,13 +114,13 @@ class Ledger:
         return reading
 
     def continue_from(self, issued: EpochIssued, ended: tuple[EndedConnection, ...], misses: str = "") -> None:
-        """Takes the service's answer: resumes where this journal is active already, else begins a new life.
+        """Continue from the state of the service: resume where this journal is active already, else begin a new life.
 
-        `ended` is what the media server's log holds between the service's baseline and the first reading, `misses` why
-        that may not be all. A state that is newer than the first reading cannot be continued: another journal counted
-        the same time, and this one is fenced.
+        `ended` contains the media server's log lines between the service's baseline and the first reading, `misses`
+        the reason why they may be incomplete. A state that is newer than the first reading cannot be continued:
+        another journal counted the same time, and this one is fenced.
         """
-        own_life = self._own_life(issued.life)
+        own_life = self._number_of_own_life(issued.life)
         if own_life is not None:
             self._resume(own_life, issued.based_on)
         elif issued.baseline is not None and issued.baseline.at > self.first_reading().at:
@@ -127,12 +128,12 @@ class Ledger:
         else:
             self._begin_life(issued, ended, misses)
 
-    def _own_life(self, life: str) -> int | None:
+    def _number_of_own_life(self, life: str) -> int | None:
         journal, _, number = life.rpartition(".")
         return int(number) if journal == self._head.journal and number.isdigit() else None
 
     def _resume(self, life: int, based_on: Based) -> None:
-        """The service has reports of an earlier life of this journal (a late one, after a restore): goes on there."""
+        """Resume an earlier life of this journal, which the service has reports of (a late one, after a restore)."""
         with self._journal.transaction() as tx:
             head = msgspec.structs.replace(
                 self._head,
@@ -147,19 +148,19 @@ class Ledger:
         self._head, self._bridge = head, bridge
 
     def _begin_life(self, issued: EpochIssued, ended: tuple[EndedConnection, ...], misses: str) -> None:
-        """Puts the journal on a state of the service, with the bridge from there to its first reading."""
+        """Attach the journal to a state of the service, with the bridge from there to its first reading."""
         first = self.first_reading()
         reading = msgspec.structs.replace(first, ended=ended, misses=misses or first.misses)
         if issued.baseline is None:
-            bridged, additions = meter.first(reading)
+            bridged, additions = meter.start(reading)
         else:
             bridged, additions = meter.step(
                 MeterState(issued.baseline, {viewer.viewer_id: viewer for viewer in issued.viewers}), reading
             )
         baseline, inherited = self._head.baseline, Additions()
         if self._head.lives == 0 and baseline is not None:
-            baseline, inherited = inherit_log(baseline, bridged.baseline)
-        # Viewers that left unseen before the first reading: the log may still tell when.
+            baseline, inherited = inherit_baseline(baseline, bridged.baseline)
+        # Viewers that left unnoticed before the first reading: the log may still contain their end.
         lingering = {
             viewer.viewer_id: viewer
             for viewer in bridged.viewers.values()
@@ -183,7 +184,7 @@ class Ledger:
             head = msgspec.structs.replace(
                 head, counted=head.counted - self._bridge_totals() + totals_of(additions) + totals_of(inherited)
             )
-            head = write(tx, head, inherited)
+            head = write_additions(tx, head, inherited)
             tx.put_bridge(head.life, bridge)
             tx.put_head(head)
         self._head, self._bridge = head, bridge
@@ -198,7 +199,7 @@ class Ledger:
         self._head = head
 
     def report(self, sent_at: int, phase: AgentPhase) -> Report | None:
-        """Everything that the service has not acknowledged; `None` where an epoch must be asked for first."""
+        """Return everything that the service has not acknowledged; `None` where an epoch must be requested first."""
         head = self._head
         if head.must_ask or head.baseline is None:
             return None
@@ -218,32 +219,36 @@ class Ledger:
             phase=phase,
             based_on=head.based_on,
             slots=tuple(row for row in rows if isinstance(row, SlotRow)),
-            spans=tuple(row for row in rows if isinstance(row, SpanRow)),
+            spans=tuple(
+                msgspec.structs.replace(row, reason=canonical_reason(row.reason))
+                for row in rows
+                if isinstance(row, SpanRow)
+            ),
             sessions=tuple(row for row in rows if isinstance(row, SessionRow)),
             samples=tuple(row for row in rows if isinstance(row, SampleRow)),
             viewers=tuple(row for row in rows if isinstance(row, ViewerRow)),
-            outages=tuple(self._as_it_ends(row, sent_at) for row in rows if isinstance(row, OutageRow)),
+            outages=tuple(self._with_recovery(row, sent_at) for row in rows if isinstance(row, OutageRow)),
         )
 
-    def _as_it_ends(self, outage: OutageRow, sent_at: int) -> OutageRow:
-        """The outage as a report tells it: where this is the one that goes on, the report that gets through ends it."""
-        return outages.recovering(outage, sent_at) if outage == self._head.outage else outage
+    def _with_recovery(self, outage: OutageRow, sent_at: int) -> OutageRow:
+        """Return an outage for a report. The current one is `recovering`: a report that arrives ends it."""
+        return outages.begin_recovery(outage, sent_at) if outage == self._head.outage else outage
 
-    def sync_up_failed(self, phase: AgentPhase, error: str, at_ms: int) -> None:
-        """Takes note of a sync-up that failed, and of the phase that the agent is in now."""
+    def record_failed_sync(self, phase: AgentPhase, error: str, at_ms: int) -> None:
+        """Record a failed sync and the agent's present phase. Raises `JournalError`."""
         revision = self._head.revision + 1
-        outage = outages.failed(self._head.outage, phase, error, at_ms, revision)
+        outage = outages.record_failure(self._head.outage, phase, error, at_ms, revision)
         self._put_outage(outage, msgspec.structs.replace(self._head, outage=outage, revision=revision))
 
-    def sync_up_succeeded(self, at_ms: int) -> None:
-        """Takes note that the service has everything; it ends the outage, where there is one."""
+    def record_successful_sync(self, at_ms: int) -> None:
+        """Record that the service has everything, which ends the current outage. Raises `JournalError`."""
         outage = self._head.outage
         if outage is None:
             return
         revision = self._head.revision + 1
         recovering_at = at_ms if self._sent_at is None else self._sent_at
         self._put_outage(
-            outages.ended(outage, recovering_at, at_ms, revision),
+            outages.end(outage, recovering_at, at_ms, revision),
             msgspec.structs.replace(self._head, outage=None, revision=revision),
         )
 
@@ -254,7 +259,7 @@ class Ledger:
         self._head = head
 
     def _unacknowledged(self, tx: Transaction) -> list[Row]:
-        """The rows changed since the acknowledged revision, each together with its part of the bridge."""
+        """Return the rows that changed after the acknowledged revision, each merged with its part of the bridge."""
         acknowledged = self._head.acknowledged
         rows = {key_of(row): row for row in tx.changed_since(acknowledged)}
         for bridged in self._bridge:
@@ -267,10 +272,10 @@ class Ledger:
         return list(rows.values())
 
     def acknowledge(self, acknowledgement: Acknowledgement, now: int) -> None:
-        """Takes note of what the service has. It may be less than before: a restored service gets it again.
+        """Record the revision that the service has. After a restore it may be lower, and rows are sent again.
 
-        It cannot be more than this journal ever gave out, unless the journal is an older copy of itself: its
-        revisions name other changes than the service's then, and it is fenced.
+        It cannot be higher than any revision of this journal, unless the journal is an older copy of itself: then its
+        revisions mean other changes than those of the service, and it is fenced. Raises `JournalError`.
         """
         if acknowledgement.epoch != self._head.epoch:
             return
@@ -280,7 +285,7 @@ class Ledger:
             head = msgspec.structs.replace(
                 self._head,
                 acknowledged=min(acknowledgement.acknowledged, self._head.revision),
-                handed_over=sent if has_all else self._surely_handed_over(tx, acknowledgement.acknowledged),
+                handed_over=sent if has_all else self._totals_acknowledged_at(tx, acknowledgement.acknowledged),
                 based_on=None,
                 fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
             )
@@ -289,24 +294,24 @@ class Ledger:
             tx.prune(SampleRow, now - KEEP_SAMPLES_MS, head.acknowledged)
         self._head = head
 
-    def _surely_handed_over(self, tx: Transaction, acknowledged: int) -> JournalTotals:
-        """What a service certainly has that is back at an older revision: all but the slots that changed since."""
-        owed = JournalTotals()
+    def _totals_acknowledged_at(self, tx: Transaction, acknowledged: int) -> JournalTotals:
+        """Return what a service at an older revision surely has: everything but the slots that changed since."""
+        unacknowledged = JournalTotals()
         for row in tx.changed_since(acknowledged):
             if isinstance(row, SlotRow):
-                owed += slot_totals(row)
-        return self._head.counted - owed
+                unacknowledged += slot_totals(row)
+        return self._head.counted - unacknowledged
 
-    def oldest_owed_ms(self) -> int | None:
-        """The beginning of the oldest slot that the service has not acknowledged; `None` where it has all."""
+    def oldest_unacknowledged_slot(self) -> int | None:
+        """Return the start of the oldest slot that the service has not acknowledged; `None` where it has all."""
         acknowledged = self._head.acknowledged
         bridged = [row.slot for row in self._bridge if isinstance(row, SlotRow) and row.revision > acknowledged]
         with self._journal.transaction() as tx:
             own = tx.oldest_slot_since(acknowledged)
         return min(bridged if own is None else [own, *bridged], default=None)
 
-    def refused(self, refusal: Refusal) -> None:
-        """Takes note of why a report was not applied. No row is dropped, whatever the reason."""
+    def handle_refusal(self, refusal: Refusal) -> None:
+        """Record why a report was not applied. No row is dropped, whatever the reason. Raises `JournalError`."""
         head = self._head
         if refusal.reason == "hole":
             head = msgspec.structs.replace(head, acknowledged=refusal.acknowledged)

@@ -1,4 +1,4 @@
-"""What an agent keeps of an outage while it lasts: its phases with their times, and how many sync-ups failed. Pure."""
+"""Record of an outage: its phases with their times, and the number of failed syncs. Pure."""
 
 import re
 
@@ -7,38 +7,38 @@ import msgspec
 from streamusage.api.report import AgentPhase, OutageRow, PhaseChange
 
 MOST_PHASES = 32
-"""Of one outage. Only an agent that is started over and over comes to more; the first and the newest are kept."""
+"""Most phases of one outage. An agent that restarts again and again has more: the first and the newest are kept."""
 
-LONGEST_ERROR = 512
+MOST_ERROR_CHARACTERS = 512
 _ADDRESS = re.compile(r"https?://\S+")
 
 
-def failed(outage: OutageRow | None, phase: AgentPhase, error: str, at_ms: int, revision: int) -> OutageRow:
-    """The outage after one more failed sync-up, or the one that begins with it."""
+def record_failure(outage: OutageRow | None, phase: AgentPhase, error: str, at_ms: int, revision: int) -> OutageRow:
+    """Return the outage after one more failed sync, or the new outage that begins with it."""
     if outage is None:
         outage = OutageRow(began_at=at_ms, revision=revision, phases=(PhaseChange(phase, at_ms),), failed_attempts=0)
     return msgspec.structs.replace(
         _in_phase(outage, phase, at_ms),
         revision=revision,
         failed_attempts=outage.failed_attempts + 1,
-        error=without_address(error)[:LONGEST_ERROR],
+        error=remove_address(error)[:MOST_ERROR_CHARACTERS],
     )
 
 
-def without_address(error: str) -> str:
-    """An error of the link without the service's address as this agent reaches it: the service's viewers read it."""
+def remove_address(error: str) -> str:
+    """Return an error of the link without the address of the service, because viewers of the service can read it."""
     return _ADDRESS.sub("the service", error)
 
 
-def recovering(outage: OutageRow, at_ms: int) -> OutageRow:
-    """The outage as the report tells it that will have ended it, should it get through."""
+def begin_recovery(outage: OutageRow, at_ms: int) -> OutageRow:
+    """Return the outage as it is after the report that carries it arrives: that report ends it."""
     return _in_phase(outage, "recovering", at_ms)
 
 
-def ended(outage: OutageRow, recovering_at_ms: int, at_ms: int, revision: int) -> OutageRow:
-    """The outage once a report got through."""
-    over = _in_phase(recovering(outage, recovering_at_ms), "online", at_ms)
-    return msgspec.structs.replace(over, revision=revision)
+def end(outage: OutageRow, recovering_at_ms: int, at_ms: int, revision: int) -> OutageRow:
+    """Return the outage after a report was acknowledged."""
+    ended = _in_phase(begin_recovery(outage, recovering_at_ms), "online", at_ms)
+    return msgspec.structs.replace(ended, revision=revision)
 
 
 def _in_phase(outage: OutageRow, phase: AgentPhase, at_ms: int) -> OutageRow:

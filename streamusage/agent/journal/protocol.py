@@ -1,4 +1,4 @@
-"""What a journal keeps of the agent's state, and the transactions in which it keeps it."""
+"""Protocol of a journal: the agent's persistent state and the transactions that change it."""
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
@@ -12,63 +12,97 @@ from streamusage.api.report import Based, Baseline, OutageRow, SampleRow, SpanRo
 
 
 class Head(msgspec.Struct, frozen=True, kw_only=True):
-    """The journal's one record that is not a row."""
+    """State of the journal apart from its rows. It is encoded by these field names."""
 
     journal: str
     baseline: Baseline | None = None
     span: SpanRow | None = None
-    """The newest span, which the next reading mostly extends."""
+    """The newest span, which the next reading usually extends."""
     outage: OutageRow | None = None
-    """The outage that is going on, also across starts of the agent."""
+    """The current outage, which may have begun before the agent was restarted."""
     revision: int = 0
     acknowledged: int = 0
     counted: JournalTotals = JournalTotals()
-    """Everything that this journal has to hand over, its bridge included."""
+    """Sum of everything that this journal counted, its bridge included."""
     handed_over: JournalTotals = JournalTotals()
-    """What of it the service acknowledged."""
+    """The part of `counted` that the service acknowledged."""
     epoch: int = 0
     """0 until the service issued one."""
     based_on: Based | None = None
-    """Set from the issue of the epoch to its first acknowledgement."""
+    """The state that the epoch continues from; set from its issue to its first acknowledgement."""
     life: int = 0
-    """The present life: a journal begins one each time it is put on a state of the service."""
+    """The present life: a journal begins a new one each time it is attached to a state of the service."""
     lives: int = 0
-    """How many lives there were; each has a bridge of its own."""
+    """Number of lives so far; each has its own bridge."""
     must_ask: bool = True
-    """Whether an epoch, or a newer state for it, must be asked for before the next report."""
+    """Whether an epoch, or a newer state for it, must be requested before the next report."""
     fenced: bool = False
-    """Whether another journal took over, or this one is an older copy of itself: it cannot report any more."""
+    """Whether another journal took over, or this one is an older copy of itself: it can no longer report."""
 
 
 class Transaction(Protocol):
-    """One transaction of a journal: all of it is durable once it ended well, and nothing of it otherwise."""
+    """One transaction of a journal: after a normal end all of it is durable, otherwise nothing."""
 
-    def head(self) -> Head | None: ...
-    def put_head(self, head: Head) -> None: ...
-    def get(self, kind: type[Any], key: RowKey) -> Any: ...
-    def put(self, key: RowKey, row: Row) -> None: ...
-    def delete(self, kind: type[Any], key: RowKey) -> None: ...
-    def changed_since(self, revision: int) -> Iterable[Row]: ...
+    def head(self) -> Head | None:
+        """Return the head; `None` in a new journal."""
+        ...
+
+    def put_head(self, head: Head) -> None:
+        """Replace the head."""
+        ...
+
+    def get(self, kind: type[Any], key: RowKey) -> Any:
+        """Return the journal's own row of a kind and key; `None` where there is none."""
+        ...
+
+    def put(self, key: RowKey, row: Row) -> None:
+        """Insert or replace one of the journal's own rows."""
+        ...
+
+    def delete(self, kind: type[Any], key: RowKey) -> None:
+        """Delete one of the journal's own rows, if it exists."""
+        ...
+
+    def changed_since(self, revision: int) -> Iterable[Row]:
+        """Return the journal's own rows that changed after a revision."""
+        ...
+
     def oldest_slot_since(self, revision: int) -> int | None:
-        """The beginning of the oldest slot that changed since a revision; `None` where none did."""
+        """Return the start of the oldest slot that changed since a revision; `None` where none did."""
         ...
 
     def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
-        """The samples of slots that begin in the interval."""
+        """Return the samples of slots that start in the interval."""
         ...
 
-    def open_viewers(self) -> Iterable[ViewerRow]: ...
+    def open_viewers(self) -> Iterable[ViewerRow]:
+        """Return the viewers that are not known to have left."""
+        ...
+
     def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
-        """Forgets the rows up to a revision that were done (`done_at`) by the instant; of one kind, or of all."""
+        """Delete rows up to a revision that were done (`done_at`) by an instant; of one kind, or of all kinds."""
         ...
 
-    def first_reading(self) -> Reading | None: ...
-    def put_first_reading(self, reading: Reading) -> None: ...
-    def bridge(self, life: int) -> Sequence[Row]: ...
-    def put_bridge(self, life: int, rows: Sequence[Row]) -> None: ...
+    def first_reading(self) -> Reading | None:
+        """Return the reading with which the journal began; `None` before it."""
+        ...
+
+    def put_first_reading(self, reading: Reading) -> None:
+        """Store the reading with which the journal begins."""
+        ...
+
+    def bridge(self, life: int) -> Sequence[Row]:
+        """Return the bridge of a life (see `ledger`)."""
+        ...
+
+    def put_bridge(self, life: int, rows: Sequence[Row]) -> None:
+        """Store the bridge of a life."""
+        ...
 
 
 class Journal(Protocol):
-    """Where the agent's state outlives the agent."""
+    """Storage of the agent's state that survives the agent."""
 
-    def transaction(self) -> AbstractContextManager[Transaction]: ...
+    def transaction(self) -> AbstractContextManager[Transaction]:
+        """Return one transaction as a context manager."""
+        ...

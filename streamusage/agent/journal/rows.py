@@ -1,4 +1,4 @@
-"""The rows of a journal: their keys, how two versions of one become one, and what they add up to. Pure."""
+"""Rows of a journal: their keys, their merging, and their totals. Pure."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,15 +6,16 @@ from typing import Any
 import msgspec
 
 from streamusage.agent.metering.additions import Additions
-from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, larger
+from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, higher_peak
 from streamusage.core.coverage import SLOT_MS
+from streamusage.core.reasons import canonical_reason
 
 Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
 RowKey = str
 
 
 class JournalTotals(msgspec.Struct, frozen=True):
-    """What was counted over all slots of a journal."""
+    """Sums over all slots of a journal."""
 
     connections: int = 0
     bytes_in: int = 0
@@ -33,7 +34,7 @@ def _figures(totals: JournalTotals) -> tuple[int, ...]:
 
 
 def key_of(row: Row) -> tuple[type[Any], RowKey]:
-    """A row's kind and its key among its kind."""
+    """Return the kind of a row, and its key within the kind."""
     if isinstance(row, SlotRow):
         return SlotRow, f"{row.slot}"
     if isinstance(row, SpanRow):
@@ -48,7 +49,7 @@ def key_of(row: Row) -> tuple[type[Any], RowKey]:
 
 
 def done_at(row: Row) -> int | None:
-    """The instant after which nothing is added to a row any more; `None` for one that is still open."""
+    """Return the instant after which a row no longer changes; `None` while it is open."""
     if isinstance(row, SlotRow | SampleRow):
         return row.slot + SLOT_MS
     if isinstance(row, SpanRow):
@@ -61,9 +62,9 @@ def done_at(row: Row) -> int | None:
 
 
 def merge(older: Any, newer: Any) -> Any:
-    """Two rows of one key as one: what counts adds up, peaks and highests take the higher, the rest is the newer's.
+    """Return two rows of one key merged: counts add up, of peaks the higher stays, other fields are the newer row's.
 
-    A session keeps the start under which it was first known.
+    A session keeps the start time under which it was first known.
     """
     if isinstance(older, SlotRow):
         return msgspec.structs.replace(
@@ -75,8 +76,8 @@ def merge(older: Any, newer: Any) -> Any:
             bytes_in=older.bytes_in + newer.bytes_in,
             bytes_out=older.bytes_out + newer.bytes_out,
             view_time_ms=older.view_time_ms + newer.view_time_ms,
-            peak_in=larger(older.peak_in, newer.peak_in),
-            peak_out=larger(older.peak_out, newer.peak_out),
+            peak_in=higher_peak(older.peak_in, newer.peak_in),
+            peak_out=higher_peak(older.peak_out, newer.peak_out),
         )
     if isinstance(older, SessionRow):
         return msgspec.structs.replace(
@@ -93,7 +94,7 @@ def merge(older: Any, newer: Any) -> Any:
 
 
 def rows_of(additions: Additions, revision: int) -> Iterable[Row]:
-    """The additions as rows of their own."""
+    """Yield the additions as rows with the given revision."""
     for slot, added in additions.slots.items():
         yield SlotRow(
             slot=slot,
@@ -106,7 +107,8 @@ def rows_of(additions: Additions, revision: int) -> Iterable[Row]:
             peak_out=added.peak_out,
         )
     for span in additions.spans:
-        yield SpanRow(from_ms=span.from_ms, to_ms=span.to_ms, revision=revision, state=span.state, reason=span.reason)
+        reason = canonical_reason(span.reason)
+        yield SpanRow(from_ms=span.from_ms, to_ms=span.to_ms, revision=revision, state=span.state, reason=reason)
     for publish_id, session in additions.sessions.items():
         yield SessionRow(
             publish_id=publish_id,
@@ -129,12 +131,12 @@ def rows_of(additions: Additions, revision: int) -> Iterable[Row]:
 
 
 def slot_totals(row: SlotRow) -> JournalTotals:
-    """A slot's figures, without its protocols and peaks."""
+    """Return the totals of a slot, without its protocols and peaks."""
     return JournalTotals(sum(row.connections.values()), row.bytes_in, row.bytes_out, row.view_time_ms)
 
 
 def totals_of(additions: Additions) -> JournalTotals:
-    """What a reading adds over all slots."""
+    """Return the totals that a reading adds over all slots."""
     slots = additions.slots.values()
     return JournalTotals(
         sum(sum(slot.connections.values()) for slot in slots),

@@ -1,8 +1,8 @@
-"""A damaged journal: set aside, never deleted, and what is whole in it taken into a new one.
+"""Recovery of a damaged journal. Its file is renamed, never deleted, and its records are copied to a new journal.
 
-A journal can go on only if every row is there: rows are totals, and a missing one would be counted short for ever.
-Where that cannot be shown, a new journal continues from the state that the service has: the media server's counters
-bring back all that it counted since, and what a restart of it took away the meter declares lost, with its bounds.
+A copy is used only if it contains every row: rows are totals, and a missing row would be counted short for ever.
+Otherwise a new journal continues from the state of the service: the media server's counters contain everything that it
+counted since, and the meter declares what a restart of the media server destroyed as lost, with its bounds.
 """
 
 import logging
@@ -18,60 +18,68 @@ from streamusage.agent.journal.sqlite import (
     Ballast,
     DamagedJournalError,
     SqliteJournal,
-    is_whole,
+    is_intact,
 )
 
 LOG = logging.getLogger(__name__)
 
-PARTS = ("", "-wal", "-shm")
-"""What the names of a journal's files end with."""
+FILE_SUFFIXES = ("", "-wal", "-shm")
+"""Suffixes of the files of a journal."""
 
 
 def open_journal(path: Path) -> SqliteJournal:
-    """The journal, read from end to end and sound. Raises `JournalError` or `OSError` where none can be had at all.
+    """Return the journal, after reading and checking all of it. Raises `JournalError` or `OSError`.
 
-    A damaged one keeps its name until all that can be salvaged of it is in a file of its own.
+    A damaged journal keeps its name until everything that can be salvaged is in another file.
     """
     salvaged = salvaged_path(path)
     if salvaged.exists() and not path.exists():
-        salvaged.rename(path)  # an earlier start died between the two names
+        salvaged.rename(path)  # an earlier start was interrupted between the two renames
     try:
         journal = SqliteJournal(path)
         journal.check()
     except DamagedJournalError as error:
-        was_whole = salvage(path, salvaged)
-        aside = set_aside(path)
-        if was_whole:
+        was_complete = salvage(path, salvaged)
+        renamed_to = rename_damaged(path)
+        if was_complete:
             salvaged.rename(path)
-            LOG.error("%s; it is set aside as %s, and every record of it was taken into a new journal", error, aside)
+            LOG.error(
+                "%s; renamed to %s, and all of its records were copied to a new journal",
+                error,
+                renamed_to,
+            )
         else:
-            LOG.error("%s; it is set aside as %s, and a new journal continues where the service is", error, aside)
+            LOG.error(
+                "%s; renamed to %s, and a new journal continues from the state of the service",
+                error,
+                renamed_to,
+            )
         return SqliteJournal(path)
     return journal
 
 
 def salvaged_path(journal: Path) -> Path:
-    """Where a damaged journal's records are gathered, until they take its place."""
+    """Return the path of the copy that replaces a damaged journal once it is complete."""
     return journal.with_name(journal.name + ".salvaged")
 
 
-def set_aside(path: Path) -> Path:
-    """Renames a journal and what belongs to it. Returns its new name."""
+def rename_damaged(path: Path) -> Path:
+    """Rename a damaged journal with all its files. Return its new path."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    renamed_to = path.with_name(f"{path.name}.damaged-{stamp}")
     number = 1
-    while aside.exists():
+    while renamed_to.exists():
         number += 1
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
-    for suffix in PARTS:
+        renamed_to = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+    for suffix in FILE_SUFFIXES:
         part = path.with_name(path.name + suffix)
         if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside
+            part.rename(renamed_to.with_name(renamed_to.name + suffix))
+    return renamed_to
 
 
 def salvage(damaged: Path, fresh: Path) -> bool:
-    """Copies a damaged journal's records into a new file, if all of them are there and whole. Says whether.
+    """Copy the records of a damaged journal to a new file, if all of them exist and are intact. Return whether.
 
     Raises `JournalError` or `OSError` where the new file cannot be written.
     """
@@ -85,16 +93,16 @@ def salvage(damaged: Path, fresh: Path) -> bool:
             old.close()
     except (apsw.Error, UnicodeDecodeError):
         return False
-    whole = all(is_whole(record) for record in (*parts, *rows))
-    if not whole or tallies != [(len(rows),)] or "head" not in {name for name, *_ in parts}:
+    intact = all(is_intact(record) for record in (*parts, *rows))
+    if not intact or tallies != [(len(rows),)] or "head" not in {name for name, *_ in parts}:
         return False
-    for suffix in PARTS:
-        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)  # of an attempt that did not come to its end
+    for suffix in FILE_SUFFIXES:
+        fresh.with_name(fresh.name + suffix).unlink(missing_ok=True)  # left by an interrupted attempt
     journal = SqliteJournal(fresh)
     try:
-        journal.adopt(parts, rows)
+        journal.import_records(parts, rows)
         journal.check()
     finally:
         journal.close()
-        Ballast(fresh).give()
+        Ballast(fresh).release()
     return True

@@ -1,6 +1,6 @@
-"""The agent's journal: one SQLite file, one connection, write-ahead log, full sync before a transaction counts as done.
+"""The agent's journal in an SQLite file: one connection, write-ahead log, full sync before a transaction ends.
 
-Every row carries a checksum of its bytes. What the rows mean is the ledger's; here is only how they are kept.
+Every record has a checksum over its columns. This module stores rows; `ledger` defines what they mean.
 """
 
 import os
@@ -31,14 +31,14 @@ INSERT OR IGNORE INTO tally VALUES (1, 0);
 CREATE TRIGGER IF NOT EXISTS tally_in AFTER INSERT ON rows BEGIN UPDATE tally SET rows = rows + 1; END;
 CREATE TRIGGER IF NOT EXISTS tally_out AFTER DELETE ON rows BEGIN UPDATE tally SET rows = rows - 1; END;
 """
-# The tally tells how many rows there must be, so that a damaged file can be seen to hold all of them, or not.
+# The tally is the number of rows, which shows whether a damaged file still contains all of them.
 ROW_COLUMNS = "life, kind, key, revision, done_at, body, checksum"
 PART_COLUMNS = "name, body, checksum"
 _FORMAT = 1
 _LONGEST_LOG_PAGES = 256
-"""From this many pages of 4 kB on the write-ahead log is brought into the file, so that it stays at a megabyte."""
+"""From this many pages of 4 kB on, the write-ahead log is moved into the file, so that it stays near one megabyte."""
 _OWN = 0
-"""In `rows.life`: the journal's own rows. Other numbers mark the bridge of that life."""
+"""Value of `rows.life` for the journal's own rows. Other numbers mark the bridge of that life."""
 _KINDS: dict[str, Any] = {
     kind.__name__: kind for kind in (SlotRow, SpanRow, SessionRow, SampleRow, ViewerRow, OutageRow)
 }
@@ -47,34 +47,34 @@ T = TypeVar("T")
 
 
 class JournalError(Exception):
-    """The journal cannot be used. The text names the file, what is wrong and what was kept."""
+    """The journal cannot be used. The text names the file, the cause and what was kept."""
 
 
 class DamagedJournalError(JournalError):
-    """The file is there but cannot be trusted: it is no journal, or records do not match their checksums."""
+    """The file is not a journal, or records do not match their checksums."""
 
 
 class Ballast:
-    """Room on the disk that is held for the moment when it is full: given up, it lets the journal go on for a while."""
+    """Reserved disk space. Released when the disk is full, it lets the journal continue for a while."""
 
     BYTES = 4 << 20
 
     def __init__(self, journal: Path) -> None:
         self.path = journal.with_name(journal.name + ".ballast")
 
-    def take(self) -> None:
-        """Takes the room again, where there is plenty of it. Without it nothing is worse than without ballast."""
+    def reserve(self) -> None:
+        """Reserve the space where enough is free. A failure changes nothing but the reserve."""
         try:
             if self.path.exists() or shutil.disk_usage(self.path.parent).free < 16 * self.BYTES:
                 return
             with self.path.open("wb") as file:
-                file.write(os.urandom(self.BYTES))  # zeros would be stored as nothing by some file systems
+                file.write(os.urandom(self.BYTES))  # some file systems store zeros as nothing
                 os.fsync(file.fileno())
         except OSError:
-            self.give()
+            self.release()
 
-    def give(self) -> None:
-        """Gives the room up."""
+    def release(self) -> None:
+        """Release the space."""
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
 
@@ -83,10 +83,10 @@ class SqliteJournal:
     """A journal in a file."""
 
     def __init__(self, path: Path, *, synchronous: Literal["full", "normal", "off"] = "full", vfs: str = "") -> None:
-        """Opens the journal, making it if it is not there. Raises `JournalError`.
+        """Open the journal, or create it. Raises `JournalError`.
 
-        Anything but `synchronous="full"` may lose what was committed when power fails. `vfs` names another file
-        system below SQLite. Both are for the demo and for tests.
+        Without `synchronous="full"` a power failure may lose committed transactions. `vfs` names another file system
+        below SQLite. Both are for the demo and for tests.
         """
         self.path = path
         self._ballast = None if vfs else Ballast(path)
@@ -103,7 +103,10 @@ class SqliteJournal:
             self._connection.pragma("journal_size_limit", _LONGEST_LOG_PAGES * 4096)
             version = self._connection.pragma("user_version")
             if version not in (0, _FORMAT):
-                raise JournalError(f"{path}: this journal has format {version}, this agent reads format {_FORMAT}")
+                raise JournalError(
+                    f"{path}: the journal has format {version}, but this agent supports format {_FORMAT}; "
+                    "nothing was changed"
+                )
             if version == 0:
                 with self._connection:
                     self._connection.execute(_SCHEMA)
@@ -115,13 +118,13 @@ class SqliteJournal:
         except (apsw.Error, OSError) as error:
             raise JournalError(f"{path}: cannot open the journal ({error}); nothing was changed") from error
         if self._ballast is not None:
-            self._ballast.take()
+            self._ballast.reserve()
 
     @contextmanager
     def transaction(self) -> Iterator["SqliteTransaction"]:
-        """One transaction: durable when the block ends well, undone when it does not.
+        """Run one transaction: durable after a normal end of the block, otherwise rolled back.
 
-        Raises `JournalError` where the file cannot be read or written, which may pass (a full disk).
+        Raises `JournalError` where the file cannot be read or written; the cause may be temporary (a full disk).
         """
         try:
             with self._connection:
@@ -130,17 +133,17 @@ class SqliteJournal:
             raise DamagedJournalError(f"{self.path}: the journal is damaged ({error})") from error
         except apsw.Error as error:
             if isinstance(error, apsw.FullError) and self._ballast is not None:
-                self._ballast.give()
-            raise JournalError(f"{self.path}: the journal cannot be written ({error}); what it has is kept") from error
+                self._ballast.release()
+            raise JournalError(f"{self.path}: cannot write the journal ({error}); its contents are kept") from error
 
-    def adopt(self, parts: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]) -> None:
-        """Takes the records of another journal, as they stand in its tables, in one transaction."""
+    def import_records(self, parts: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert the records of another journal's tables in one transaction."""
         with self.transaction():
             self._connection.executemany("INSERT INTO parts VALUES (?, ?, ?)", parts)
             self._connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def check(self) -> None:
-        """Reads everything once. Raises `DamagedJournalError` where SQLite or a checksum says that it is damaged."""
+        """Read everything once. Raises `DamagedJournalError` where SQLite or a checksum reports damage."""
         try:
             with self.transaction() as tx:
                 found = self._connection.execute("PRAGMA integrity_check(1)")
@@ -155,72 +158,87 @@ class SqliteJournal:
             raise
 
     def close(self) -> None:
+        """Close the file."""
         self._connection.close()
 
 
 class SqliteTransaction:
-    """`streamusage.agent.journal.protocol.Transaction` over the file."""
+    """A `streamusage.agent.journal.protocol.Transaction` on the file."""
 
     def __init__(self, connection: apsw.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
 
     def head(self) -> Head | None:
+        """See `Transaction.head`."""
         return self._part("head", Head)
 
     def put_head(self, head: Head) -> None:
+        """See `Transaction.put_head`."""
         self._put_part("head", head)
 
     def first_reading(self) -> Reading | None:
+        """See `Transaction.first_reading`."""
         return self._part("first reading", Reading)
 
     def put_first_reading(self, reading: Reading) -> None:
+        """See `Transaction.put_first_reading`."""
         self._put_part("first reading", reading)
 
     def get(self, kind: type[Any], key: RowKey) -> Any:
+        """See `Transaction.get`."""
         found = self._select("life = 0 AND kind = ? AND key = ?", (kind.__name__, key))
         return found[0] if found else None
 
     def put(self, key: RowKey, row: Row) -> None:
+        """See `Transaction.put`."""
         self._put_row(_OWN, key, row)
 
     def changed_since(self, revision: int) -> Iterable[Row]:
+        """See `Transaction.changed_since`."""
         return self._select("life = 0 AND revision > ? ORDER BY revision", (revision,))
 
     def oldest_slot_since(self, revision: int) -> int | None:
-        # Asked again and again while an outage lasts: the index alone answers it.
-        found = "SELECT min(CAST(key AS INTEGER)) FROM rows WHERE life = 0 AND revision > ? AND kind = 'SlotRow'"
-        ((oldest,),) = self._connection.execute(found, (revision,)).fetchall()
+        """See `Transaction.oldest_slot_since`."""
+        # Runs again and again during an outage, and needs the index only.
+        query = "SELECT min(CAST(key AS INTEGER)) FROM rows WHERE life = 0 AND revision > ? AND kind = 'SlotRow'"
+        ((oldest,),) = self._connection.execute(query, (revision,)).fetchall()
         return None if oldest is None else int(oldest)
 
     def delete(self, kind: type[Any], key: RowKey) -> None:
+        """See `Transaction.delete`."""
         self._connection.execute("DELETE FROM rows WHERE life = 0 AND kind = ? AND key = ?", (kind.__name__, key))
 
     def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
-        # Keys begin with the slot, and slots of our time have as many digits for centuries.
+        """See `Transaction.samples_between`."""
+        # Keys begin with the slot, and slots have the same number of digits for centuries.
         return self._select(
             "life = 0 AND kind = 'SampleRow' AND key >= ? AND key < ? ORDER BY key", (str(from_ms), str(to_ms))
         )
 
     def open_viewers(self) -> Iterable[ViewerRow]:
+        """See `Transaction.open_viewers`."""
         return self._select("life = 0 AND kind = 'ViewerRow' AND done_at IS NULL", ())
 
     def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
+        """See `Transaction.prune`."""
         self._connection.execute(
             "DELETE FROM rows WHERE life = 0 AND revision <= ? AND done_at <= ? AND (? IS NULL OR kind = ?)",
             (revision, before_ms, kind and kind.__name__, kind and kind.__name__),
         )
 
     def bridge(self, life: int) -> Sequence[Row]:
+        """See `Transaction.bridge`."""
         return [] if life == _OWN else self._select("life = ?", (life,))
 
     def put_bridge(self, life: int, rows: Sequence[Row]) -> None:
+        """See `Transaction.put_bridge`."""
         for row in rows:
             self._put_row(life, key_of(row)[1], row)
 
     def _select(self, where: str, values: tuple[int | str, ...]) -> list[Any]:
         found = self._connection.execute(f"SELECT {ROW_COLUMNS} FROM rows WHERE {where}", values)
-        return [self._decoded(row) for row in found]
+        return [self._decode(row) for row in found]
 
     def _put_row(self, life: int, key: RowKey, row: Row) -> None:
         body = msgspec.msgpack.encode(msgspec.structs.astuple(row))
@@ -230,7 +248,7 @@ class SqliteTransaction:
             with_checksum((life, type(row).__name__, key, row.revision, done_at(row), body)),
         )
 
-    def _decoded(self, record: tuple[Any, ...]) -> Any:
+    def _decode(self, record: tuple[Any, ...]) -> Any:
         self._check(record)
         kind = _KINDS[record[1]]
         body = msgspec.msgpack.decode(record[-2])
@@ -248,15 +266,15 @@ class SqliteTransaction:
         self._connection.execute("INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", with_checksum((name, body)))
 
     def _check(self, record: tuple[Any, ...]) -> None:
-        if not is_whole(record):
+        if not is_intact(record):
             raise DamagedJournalError(f"{self._path}: a record ({record[0]}) does not match its checksum")
 
 
 def with_checksum(record: tuple[Any, ...]) -> tuple[Any, ...]:
-    """A record's columns with the checksum over all of them behind."""
+    """Return the columns of a record followed by their checksum."""
     return (*record, zlib.crc32(repr(record).encode()))
 
 
-def is_whole(record: tuple[Any, ...]) -> bool:
-    """Whether a record's columns are those that its checksum was made of."""
+def is_intact(record: tuple[Any, ...]) -> bool:
+    """Return whether the columns of a record match its checksum."""
     return with_checksum(record[:-1]) == record

@@ -1,4 +1,4 @@
-"""What one reading adds to the rows of a journal: the meter's answer, before it is folded into totals."""
+"""Additions of one reading to the rows of a journal: the result of a step of the meter, before it is merged."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from streamusage.api.report import Peak, ViewerRow
 
 
 class SpanAddition(NamedTuple):
-    """An interval and how it is accounted for."""
+    """An interval and how it is accounted for. `reason` is one of `core.reasons`, empty for a counted interval."""
 
     from_ms: int
     to_ms: int
@@ -18,7 +18,7 @@ class SpanAddition(NamedTuple):
 
 @dataclass(slots=True)
 class SlotAddition:
-    """What a reading adds to one slot."""
+    """Figures that a reading adds to one slot."""
 
     connections: Counter[str] = field(default_factory=Counter)
     bytes_in: int = 0
@@ -30,7 +30,7 @@ class SlotAddition:
 
 @dataclass(slots=True)
 class SessionAddition:
-    """What a reading says of one session: `joined` adds up, the rest is how it stands now."""
+    """State of one session at a reading. `joined` is an increment; the other fields replace the earlier state."""
 
     scope: str
     name: str
@@ -44,7 +44,7 @@ class SessionAddition:
 
 @dataclass(slots=True)
 class SampleAddition:
-    """Subscribers of a stream in a slot: the last number seen and the highest."""
+    """Subscribers of a stream in a slot: the last number and the highest."""
 
     active: int
     highest: int
@@ -52,7 +52,7 @@ class SampleAddition:
 
 @dataclass(slots=True)
 class Additions:
-    """Everything that one reading adds. `viewers` are the connections that opened, closed or changed."""
+    """Everything that one reading adds. `viewers` contains the connections that opened, closed or changed."""
 
     slots: dict[int, SlotAddition] = field(default_factory=dict)
     spans: list[SpanAddition] = field(default_factory=list)
@@ -61,5 +61,5 @@ class Additions:
     viewers: dict[str, ViewerRow] = field(default_factory=dict)
 
     def slot(self, slot: int) -> SlotAddition:
-        """The addition to a slot, made where there is none yet."""
+        """Return the addition to a slot; it is created at its first use."""
         return self.slots.setdefault(slot, SlotAddition())

@@ -1,8 +1,8 @@
-"""Numbers of viewers who cannot be told apart, as some servers give them, and what follows for the figures. Pure.
+"""Audiences: numbers of viewers without identities, as some media servers report them. Pure.
 
-View time is what was there at both ends of the time between two readings: the lower number times that time. It falls
-short by up to two readings a viewer, and can exceed the truth only by those who left and were replaced unseen.
-Connections are the server's own count of joins, or else the rises of the number, a lower bound.
+View time of an audience is the lower number of two readings times the time between them. It falls short by up to two
+readings for each viewer, and exceeds the truth only where viewers left and others joined between two readings.
+Connections are the server's own count of joins or, without one, the increases of the number, a lower bound.
 """
 
 from collections.abc import Iterable
@@ -13,48 +13,50 @@ from streamusage.agent.reading import AudienceReading
 from streamusage.api.report import OpenAudience
 
 
-class Counted(msgspec.Struct, frozen=True):
-    """What one number of viewers adds with a reading."""
+class AudienceIncrement(msgspec.Struct, frozen=True):
+    """What one audience adds with a reading."""
 
     reading: AudienceReading
     watched: int
-    """How many watched from the reading before to this one."""
+    """Viewers who watched from the last reading to this one."""
     joined: int
-    """How many came since."""
+    """Viewers who joined since the last reading."""
 
 
 def advance(
     before: Iterable[OpenAudience], readings: Iterable[AudienceReading], boot: str
-) -> tuple[tuple[OpenAudience, ...], list[Counted]]:
-    """The numbers as they stand now, and what each adds. One that was not there before began at 0."""
+) -> tuple[tuple[OpenAudience, ...], list[AudienceIncrement]]:
+    """Return the audiences after a reading, and what each adds. A new audience starts at 0 viewers."""
     known = {audience.key: audience for audience in before}
-    now: dict[str, OpenAudience] = {}
-    counted = []
+    after: dict[str, OpenAudience] = {}
+    increments = []
     for reading in readings:
         key = f"{boot}/{reading.key}"
-        if key in now:
+        if key in after:
             continue
-        now[key] = OpenAudience(key=key, viewers=reading.viewers, joined=reading.joined)
+        after[key] = OpenAudience(key=key, viewers=reading.viewers, joined=reading.joined)
         last = known.get(key, OpenAudience(key=key, viewers=0))
         if reading.shown_only:
-            counted.append(Counted(reading, 0, 0))
+            increments.append(AudienceIncrement(reading, 0, 0))
             continue
         rise = max(0, reading.viewers - last.viewers)
-        counted.append(Counted(reading, min(last.viewers, reading.viewers), max(rise, _joined(last, reading))))
-    return tuple(now.values()), counted
+        watched = min(last.viewers, reading.viewers)
+        increments.append(AudienceIncrement(reading, watched, max(rise, _count_joins(last, reading))))
+    return tuple(after.values()), increments
 
 
-def _joined(last: OpenAudience, reading: AudienceReading) -> int:
+def _count_joins(last: OpenAudience, reading: AudienceReading) -> int:
     if reading.joined is None:
         return 0
-    since = last.joined or 0
-    return reading.joined - since if reading.joined >= since else reading.joined
+    joined_before = last.joined or 0
+    return reading.joined - joined_before if reading.joined >= joined_before else reading.joined
 
 
-def nameless(accepted: int | None, accounted: int, counted: int) -> tuple[int, int]:
-    """Connections that the server had accepted by the reading before, and nobody saw; and how many are accounted for.
+def count_unseen(accepted: int | None, accounted: int, counted: int) -> tuple[int, int]:
+    """Return how many accepted connections no reading ever showed, and how many are accounted for in total.
 
-    Those of the reading before only: who was accepted just now may turn up with the next reading.
+    `accepted` is the server's own count at the last reading: a connection that was accepted since may still appear in
+    the next reading. `counted` connections were added by this reading.
     """
     accounted += counted
     if accepted is None:

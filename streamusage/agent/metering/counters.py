@@ -1,43 +1,50 @@
-"""Byte counters that live shorter than the media server's boot: of a connection, of a mount. Pure.
+"""Byte counters of connections, mounts and past boots, and the log lines that complete them. Pure.
 
-What is counted of one is the most that it ever showed, or that log lines of its connections add up to, whichever is
-more: the lines bring the tail that nobody read before it was gone. One that comes back under its key goes on.
+A counter may have a shorter life than the media server's boot. For such a counter the meter counts the highest value
+that it ever showed, or the sum of the log lines of its connections, whichever is larger: the lines contain the bytes
+after the last reading that showed it. A counter that reappears under its key continues.
+
+The same holds for a boot that has ended: its log lines may exceed its last counters, and the excess is counted then.
 """
 
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from streamusage.agent.metering.additions import Additions
 from streamusage.agent.reading import CounterReading
-from streamusage.api.report import OpenCounter
+from streamusage.api.report import Baseline, OpenCounter, RetiredBoot
+from streamusage.core.coverage import slot_of
 
 KEEP_GONE_MS = 600_000
-"""For how long lines of a counter that is gone, or the counter itself, may still come."""
+"""How long a missing counter is kept, in case it reappears or its log lines arrive."""
 
 
 class CounterDifference(msgspec.Struct, frozen=True):
-    """Counters after a reading, and the bytes that it adds."""
+    """The counters after a reading, and the bytes that the reading adds."""
 
     counters: tuple[OpenCounter, ...]
     bytes_in: int
     bytes_out: int
 
 
-Logged = Mapping[str, tuple[int, int]]
-"""What log lines add to each counter: bytes in and out, by key."""
+LoggedBytes = Mapping[str, tuple[int, int]]
+"""Bytes in and out of new log lines, by the key of their counter."""
 
 
-def opened(readings: Iterable[CounterReading]) -> tuple[OpenCounter, ...]:
-    """The counters as they stand where accounting begins: what they show is not ours."""
-    return tuple(OpenCounter(key=each.key, bytes_in=each.bytes_in, bytes_out=each.bytes_out) for each in readings)
+def open_counters(readings: Iterable[CounterReading]) -> tuple[OpenCounter, ...]:
+    """Return the counters at the start of accounting. Their values up to then are not counted."""
+    return tuple(
+        OpenCounter(key=reading.key, bytes_in=reading.bytes_in, bytes_out=reading.bytes_out) for reading in readings
+    )
 
 
 def advance(
-    before: Iterable[OpenCounter], readings: Iterable[CounterReading], logged: Logged, at: int
+    before: Iterable[OpenCounter], readings: Iterable[CounterReading], logged: LoggedBytes, at: int
 ) -> CounterDifference:
-    """The counters after a reading at `at`. A counter that fell under its key began again."""
+    """Return the counters after a reading at `at`. A counter whose value fell is a new one under the same key."""
     known = {counter.key: counter for counter in before}
-    shown = {each.key: each for each in readings}
+    shown = {reading.key: reading for reading in readings}
     after: list[OpenCounter] = []
     total_in = total_out = 0
     for key in known.keys() | shown.keys() | logged.keys():
@@ -45,7 +52,7 @@ def advance(
         reading = shown.get(key)
         if reading is not None and (reading.bytes_in < counter.bytes_in or reading.bytes_out < counter.bytes_out):
             counter = OpenCounter(key=key, bytes_in=0, bytes_out=0)
-        counter, more_in, more_out = _advance_one(counter, reading, *logged.get(key, (0, 0)), at)
+        counter, more_in, more_out = _advance_counter(counter, reading, *logged.get(key, (0, 0)), at)
         total_in += more_in
         total_out += more_out
         if counter.gone_at is None or at - counter.gone_at < KEEP_GONE_MS:
@@ -53,7 +60,7 @@ def advance(
     return CounterDifference(tuple(sorted(after, key=lambda counter: counter.key)), total_in, total_out)
 
 
-def _advance_one(
+def _advance_counter(
     counter: OpenCounter, reading: CounterReading | None, logged_in: int, logged_out: int, at: int
 ) -> tuple[OpenCounter, int, int]:
     level_in, level_out = counter.bytes_in + counter.ahead_in, counter.bytes_out + counter.ahead_out
@@ -74,16 +81,49 @@ def _advance_one(
     return after, now_in - level_in, now_out - level_out
 
 
-def inherit(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]) -> CounterDifference:
-    """A new journal's counters with what its predecessor knew of them, brought forward to the first reading.
+def inherit_baseline(own: Baseline, bridged: Baseline) -> tuple[Baseline, Additions]:
+    """Return a new journal's baseline with its predecessor's knowledge of log lines, and the bytes this adds.
 
-    What both counted is taken off what comes next, since a counter may lag behind the lines that were read before.
+    `bridged` is the predecessor's state advanced to the first reading of the new journal. Log lines of sessions that
+    ended before belong to the same sums, from which the bytes of a past boot are computed.
     """
-    inherited = {counter.key: counter for counter in bridged}
+    additions = Additions()
+    known = {own.boot, *(boot.boot for boot in own.retired)}
+    retired = []
+    for boot in own.retired:
+        if boot.boot == bridged.boot:
+            boot, more_in, more_out = add_log_lines(boot, bridged.logged_in, bridged.logged_out)
+            addition = additions.slot(slot_of(own.at))
+            addition.bytes_in += more_in
+            addition.bytes_out += more_out
+        retired.append(boot)
+    is_same = own.boot == bridged.boot
+    inherited = _inherit_counters(own.counters, bridged.counters)
+    if inherited.bytes_in or inherited.bytes_out:
+        addition = additions.slot(slot_of(own.at))
+        addition.bytes_in += inherited.bytes_in
+        addition.bytes_out += inherited.bytes_out
+    baseline = msgspec.structs.replace(
+        own,
+        retired=(*(boot for boot in bridged.retired if boot.boot not in known), *retired),
+        logged_in=own.logged_in + (bridged.logged_in if is_same else 0),
+        logged_out=own.logged_out + (bridged.logged_out if is_same else 0),
+        counters=inherited.counters,
+    )
+    return baseline, additions
+
+
+def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]) -> CounterDifference:
+    """Return a new journal's counters with its predecessor's knowledge of them at the first reading.
+
+    Bytes that both journals counted are subtracted from the next bytes, because a counter may lag behind log lines
+    that were read before.
+    """
+    older_counters = {counter.key: counter for counter in bridged}
     after: list[OpenCounter] = []
     total_in = total_out = 0
     for counter in own:
-        older = inherited.pop(counter.key, None)
+        older = older_counters.pop(counter.key, None)
         if older is None:
             after.append(counter)
             continue
@@ -102,6 +142,19 @@ def inherit(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]) -> Count
                 logged_out=logged_out,
             )
         )
-    return CounterDifference(
-        tuple(sorted((*after, *inherited.values()), key=lambda each: each.key)), total_in, total_out
+    counters = sorted((*after, *older_counters.values()), key=lambda counter: counter.key)
+    return CounterDifference(tuple(counters), total_in, total_out)
+
+
+def add_log_lines(boot: RetiredBoot, bytes_in: int, bytes_out: int) -> tuple[RetiredBoot, int, int]:
+    """Return a past boot after more log lines, and the bytes in and out by which its lines exceed its counted bytes."""
+    logged_in, logged_out = boot.logged_in + bytes_in, boot.logged_out + bytes_out
+    more_in, more_out = max(0, logged_in - boot.bytes_in), max(0, logged_out - boot.bytes_out)
+    after = msgspec.structs.replace(
+        boot,
+        logged_in=logged_in,
+        logged_out=logged_out,
+        bytes_in=boot.bytes_in + more_in,
+        bytes_out=boot.bytes_out + more_out,
     )
+    return after, more_in, more_out

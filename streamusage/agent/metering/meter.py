@@ -1,11 +1,11 @@
 """The meter: turns readings, which are cumulative, into additions to slots, sessions and samples.
 
-Pure: `step(state, reading)` gives the next state and what to add. The caller writes both in one transaction; written
-apart, a crash between them would count twice or not at all. Where things are known only up to a bound the meter says so
-by a span (`partial`, `lost`) and never guesses.
+Pure: `step(state, reading)` returns the next state and the additions. The caller writes both in one transaction:
+written apart, a crash between them would count twice or not at all. Where figures are known only up to a bound, the
+meter adds a span (`partial`, `lost`) and never guesses.
 
-Bytes come from the server's own counters. Connections count in the slot in which they start, view time in the slots
-in which it passes. What the server's log says of a session that ended replaces what polling saw of it.
+Bytes come from the server's own counters. A connection counts in the slot in which it starts, view time in the slots in
+which it passes. A log line of an ended session replaces what polling observed of it.
 """
 
 from collections import Counter
@@ -13,46 +13,45 @@ from collections import Counter
 import msgspec
 
 from streamusage.agent.metering import audiences, counters
-from streamusage.agent.metering.additions import Additions, SpanAddition
-from streamusage.agent.metering.past_boots import with_lines
-from streamusage.agent.metering.peaks import is_full, measure
+from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAddition
+from streamusage.agent.metering.counters import add_log_lines
 from streamusage.agent.metering.publishes import Publishes
-from streamusage.agent.metering.viewer_matching import viewer_of
+from streamusage.agent.metering.viewer_matching import match_viewer
 from streamusage.agent.reading import EndedConnection, Reading
-from streamusage.api.report import Baseline, OpenAudience, PeakWindow, RetiredBoot, ViewerRow
+from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
+from streamusage.core.reasons import NO_READING, RESTARTED, WORKER_REPLACED
 from streamusage.core.usage import StreamId
 
-LONGEST_BLIND_MS = 60_000
-"""Without a log of ended sessions, a pause between readings longer than this is covered only in part."""
+LONGEST_UNLOGGED_PAUSE_MS = 60_000
+"""Without a log of ended sessions, a longer pause between two readings is covered only in part."""
 
-LONGEST_AWAY_MS = 40 * 24 * 3600 * 1000
-"""No agent was away for longer: the clock was wrong. Units are filed within so much time before the reading."""
+LONGEST_ABSENCE_MS = 40 * 24 * 3600 * 1000
+"""An apparently longer absence of the agent means a wrong clock. Units are filed at most this long before a reading."""
 
 CLOCK_STEP_MS = 1_000
-"""A difference between wall time and elapsed time from which the wall clock was set, and elapsed time is the truth."""
+"""From this difference between wall time and elapsed time on, the wall clock was set, and elapsed time is trusted."""
 
-RETIRED_FOR_MS = 24 * 3600 * 1000
-"""For how long the log may still bring sessions of an earlier boot, or lines of viewers that left unseen."""
+KEEP_RETIRED_MS = 24 * 3600 * 1000
+"""How long the log may still contain new sessions of an earlier boot, or lines of viewers that left unnoticed."""
 
 UNSEEN_PROTOCOL = "unknown"
-"""Of connections that came and went between two readings, and only a count of the server told of."""
+"""Protocol of connections that only the server's own count contains, because no reading showed them."""
 
-RESTARTED = "the media server restarted: what it did after the last reading is not in its counters"
-REPLACED = "the media server's worker was replaced between two readings"
-BLIND = "no reading was had: viewers who came and went in between are unknown"
+PEAK_WINDOW_MS = 10_000
+"""Shortest window for a peak: bandwidth over a shorter one is mostly jitter."""
 
 
 class MeterState(msgspec.Struct, frozen=True):
-    """What the next reading is compared with."""
+    """State with which the next reading is compared."""
 
     baseline: Baseline
     viewers: dict[str, ViewerRow]
     """Viewer connections that are counted and not known to have ended, by `boot/id`."""
 
 
-def first(reading: Reading) -> tuple[MeterState, Additions]:
-    """The state after the first reading of a server: accounting begins here, with the viewers that are connected."""
+def start(reading: Reading) -> tuple[MeterState, Additions]:
+    """Return the state after the first reading of a server. Accounting begins here, with the connected viewers."""
     origin = MeterState(
         Baseline(
             at=reading.at,
@@ -63,70 +62,70 @@ def first(reading: Reading) -> tuple[MeterState, Additions]:
             bytes_out=reading.bytes_out,
             window=PeakWindow(reading.at, reading.bytes_in, reading.bytes_out),
             cursor=reading.cursor,
-            counters=counters.opened(reading.counters),
+            counters=counters.open_counters(reading.counters),
             accepted=reading.accepted,
-            accounted=max(0, (reading.accepted or 0) - _present(reading)),
+            accounted=max(0, (reading.accepted or 0) - _count_present_viewers(reading)),
         ),
         {},
     )
     return step(origin, msgspec.structs.replace(reading, ended=()))
 
 
-def _present(reading: Reading) -> int:
+def _count_present_viewers(reading: Reading) -> int:
     return len(reading.viewers) + sum(audience.viewers for audience in reading.audiences)
 
 
 def step(state: MeterState, reading: Reading) -> tuple[MeterState, Additions]:
-    """The state after a reading, and what the reading adds to the rows.
+    """Return the state after a reading, and what the reading adds to the rows.
 
-    The wall clock may have stepped back: units are then filed at the last reading, and none is lost.
+    Where the wall clock stepped back, units are filed at the last reading, and none is lost.
     """
     return _Step(state, reading).run()
 
 
 class _Step:
-    """One step at work: what was before, what is new, and the additions as they grow."""
+    """One step in progress: the state before, the new reading, and the additions so far."""
 
     def __init__(self, state: MeterState, reading: Reading) -> None:
         self.before = state.baseline
         self.reading = reading
         self.at = max(reading.at, state.baseline.at)
-        was_set_ms = self._was_set_ms()
-        self.passed_ms = max(0, min(reading.at - self.before.at - was_set_ms, LONGEST_AWAY_MS))
-        """How much time really passed since the reading before."""
+        clock_step_ms = self._clock_step_ms()
+        self.passed_ms = max(0, min(reading.at - self.before.at - clock_step_ms, LONGEST_ABSENCE_MS))
+        """Time that really passed since the last reading."""
         self.covers_from = max(self.before.at, self.at - self.passed_ms)
-        """Where the time that this reading is about begins: the reading before, unless the clock was set forward."""
+        """Start of the time that this reading covers: the last reading, unless the clock was set forward."""
         self.same_boot = (
             reading.boot == state.baseline.boot.partition("~")[0]
             and reading.bytes_in >= state.baseline.bytes_in
             and reading.bytes_out >= state.baseline.bytes_out
         )
         self.boot = self._boot_name()
-        self.retired = [boot for boot in state.baseline.retired if self.at - boot.started_at < RETIRED_FOR_MS][-8:]
+        self.retired = [boot for boot in state.baseline.retired if self.at - boot.started_at < KEEP_RETIRED_MS][-8:]
         self.logged_in, self.logged_out = state.baseline.logged_in, state.baseline.logged_out
         self.viewers = dict(state.viewers)
         self.logged: dict[str, tuple[int, int]] = {}
         self.connections = 0
-        """How many this reading counts."""
+        """Number of connections that this reading adds."""
         self.additions = Additions()
         self.publishes = Publishes(state.baseline.publishes, self.before.at, self.at, self.additions)
-        if was_set_ms:
-            self._set_times(was_set_ms)
+        if clock_step_ms:
+            self._shift_remembered_times(clock_step_ms)
 
     def run(self) -> tuple[MeterState, Additions]:
         if not self.same_boot:
             self._retire_boot()
         self._cover()
         self._count_bytes()
-        self.publishes.see(self.reading.publishes, self.boot)
-        seen_viewers = self._see_viewers()
+        self.publishes.update(self.reading.publishes, self.boot)
+        seen_viewers = self._update_viewers()
         for line in self.reading.ended:
-            self._end(line, seen_viewers)
-        self._miss_viewers(seen_viewers)
-        self.publishes.miss()
-        audience, shown = self._count_audiences()
-        self._count_subscribers(seen_viewers, shown)
-        accounted = self._count_nameless()
+            self._apply_log_line(line, seen_viewers)
+        self._handle_missing_viewers(seen_viewers)
+        self.publishes.end_missing()
+        open_audiences, increments = self._count_audiences()
+        self._count_subscribers(seen_viewers, increments)
+        accounted = self._count_unseen_connections()
         moved = self._count_counters()
         window = self._measure_peak(moved)
         baseline = Baseline(
@@ -147,22 +146,22 @@ class _Step:
             counters=moved.counters,
             moved_in=self.before.moved_in + moved.bytes_in,
             moved_out=self.before.moved_out + moved.bytes_out,
-            audiences=audience,
+            audiences=open_audiences,
             accepted=self.reading.accepted,
             accounted=accounted,
         )
         return MeterState(baseline, self.viewers), self.additions
 
-    def _was_set_ms(self) -> int:
-        """By how much the wall clock was set since the reading before; elapsed time knows, within one run."""
+    def _clock_step_ms(self) -> int:
+        """Return by how much the wall clock was set since the last reading. Elapsed time shows it within one run."""
         elapsed_ms = self.reading.elapsed_ms - self.before.elapsed_ms
         if not self.reading.run or self.reading.run != self.before.run or elapsed_ms < 0:
             return 0
-        set_ms = self.reading.at - self.before.at - elapsed_ms
-        return set_ms if abs(set_ms) > CLOCK_STEP_MS else 0
+        step_ms = self.reading.at - self.before.at - elapsed_ms
+        return step_ms if abs(step_ms) > CLOCK_STEP_MS else 0
 
-    def _set_times(self, by_ms: int) -> None:
-        """Puts what is remembered by the wall clock on the clock as it is now."""
+    def _shift_remembered_times(self, by_ms: int) -> None:
+        """Convert remembered wall times to the wall clock as it is now."""
         self.before = msgspec.structs.replace(self.before, started_at=max(0, self.before.started_at + by_ms))
         self.retired = [msgspec.structs.replace(boot, started_at=boot.started_at + by_ms) for boot in self.retired]
         for viewer in list(self.viewers.values()):
@@ -172,14 +171,14 @@ class _Step:
             )
 
     def _boot_name(self) -> str:
-        """The boot's identity. Counters that went down under the same name are another boot: it gets a suffix."""
+        """Return the identity of the boot. Counters that fell under one name mean another boot, with a suffix."""
         if self.same_boot:
             return self.before.boot
         raw, _, generation = self.before.boot.partition("~")
         return f"{raw}~{int(generation or 0) + 1}" if raw == self.reading.boot else self.reading.boot
 
     def _retire_boot(self) -> None:
-        """The boot before is over. Its log lines may still come (a draining worker); its counters will not."""
+        """End the last boot. Its log may still grow (a draining worker); its counters will not."""
         before = self.before
         if self.reading.logs_ends:
             self.retired.append(
@@ -199,25 +198,27 @@ class _Step:
         if at <= before:
             return
         if self.same_boot:
-            self.additions.spans.append(self._span(before, BLIND if self._is_blind() else self.reading.misses))
+            self.additions.spans.append(
+                self._span_up_to_now(before, NO_READING if self._pause_was_too_long() else self.reading.misses)
+            )
             return
         began = min(self.reading.started_at, at)
         if began <= before:
-            self.additions.spans.append(SpanAddition(before, at, "partial", REPLACED))
+            self.additions.spans.append(SpanAddition(before, at, "partial", WORKER_REPLACED))
             return
         self.additions.spans.append(
             SpanAddition(before, began, "partial" if self.reading.logs_ends else "lost", RESTARTED)
         )
         if began < at:
-            self.additions.spans.append(self._span(began, self.reading.misses))
+            self.additions.spans.append(self._span_up_to_now(began, self.reading.misses))
 
-    def _span(self, from_ms: int, misses: str) -> SpanAddition:
+    def _span_up_to_now(self, from_ms: int, misses: str) -> SpanAddition:
         return (
             SpanAddition(from_ms, self.at, "partial", misses) if misses else SpanAddition(from_ms, self.at, "counted")
         )
 
-    def _is_blind(self) -> bool:
-        return not self.reading.logs_ends and self.passed_ms > LONGEST_BLIND_MS
+    def _pause_was_too_long(self) -> bool:
+        return not self.reading.logs_ends and self.passed_ms > LONGEST_UNLOGGED_PAUSE_MS
 
     def _count_bytes(self) -> None:
         began = self.covers_from if self.same_boot else max(self.covers_from, min(self.reading.started_at, self.at))
@@ -232,8 +233,8 @@ class _Step:
             for slot, share in spread(bytes_out, interval):
                 self.additions.slot(slot).bytes_out += share
 
-    def _see_viewers(self) -> set[str]:
-        """The viewer connections that are open now: the new ones are counted, all accrue view time up to now."""
+    def _update_viewers(self) -> set[str]:
+        """Count new viewer connections and add view time up to now. Return the ids of all open connections."""
         seen = set()
         stayed = 0
         for viewer in self.reading.viewers:
@@ -261,15 +262,15 @@ class _Step:
             else:
                 stayed += 1
         if stayed:
-            self._add_watched(stayed)
+            self._add_view_time_of_stayers(stayed)
         return seen
 
     def _count_connection(self, protocol: str, started_at: int, number: int = 1) -> None:
         self.additions.slot(slot_of(max(started_at, self.before.since))).connections[protocol] += number
         self.connections += number
 
-    def _add_watched(self, viewers: int) -> None:
-        """View time of viewers who were there all the time since the reading before."""
+    def _add_view_time_of_stayers(self, viewers: int) -> None:
+        """Add the view time of viewers who were connected all the time since the last reading."""
         for slot, share in spread(self.passed_ms * viewers, Interval(self.covers_from, self.at)):
             self.additions.slot(slot).view_time_ms += share
 
@@ -285,37 +286,37 @@ class _Step:
         self.viewers.pop(viewer.viewer_id, None)
         self.additions.viewers[viewer.viewer_id] = msgspec.structs.replace(viewer, open=False)
 
-    def _end(self, line: EndedConnection, seen_viewers: set[str]) -> None:
+    def _apply_log_line(self, line: EndedConnection, seen_viewers: set[str]) -> None:
         ended_at = min(line.ended_at, self.at)
         started_at = ended_at - line.duration_ms
-        known = self._viewer_of(line, started_at, seen_viewers) if line.kind == "play" else None
+        known = self._match_viewer(line, started_at, seen_viewers) if line.kind == "play" else None
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(started_at)
         self._credit(boot, ended_at, line)
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
-            self._end_known_viewer(known, ended_at, seen_viewers)
+            self._end_viewer(known, ended_at, seen_viewers)
         elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
-            self.publishes.join_unseen(StreamId(line.scope, line.name), ended_at)
+            self.publishes.count_unseen_subscriber(StreamId(line.scope, line.name), ended_at)
         if known is None and line.kind in ("play", "watch"):
             self._add_view_time(max(started_at, self.before.since), ended_at)
 
-    def _viewer_of(self, line: EndedConnection, started_at: int, seen: set[str]) -> ViewerRow | None:
+    def _match_viewer(self, line: EndedConnection, started_at: int, seen: set[str]) -> ViewerRow | None:
         boots = [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]
-        return viewer_of(line, started_at, self.viewers, boots, seen)
+        return match_viewer(line, started_at, self.viewers, boots, seen)
 
     def _boot_at(self, started_at: int) -> str:
-        """The boot in which a connection began that no reading saw, by the latest instant at which it can have begun.
+        """Return the boot in which a connection that no reading showed began, by its latest possible start.
 
-        In doubt it is the present boot: its counters have the bytes already, and none is counted twice.
+        In doubt it is the present boot: its counters contain the bytes already, so that none is counted twice.
         """
         began = self.before.started_at if self.same_boot else self.reading.started_at
         is_earlier = started_at < began - self.reading.started_granularity_ms
         return self.retired[-1].boot if self.retired and is_earlier else self.boot
 
     def _credit(self, boot: str, ended_at: int, line: EndedConnection) -> None:
-        """Adds a line's bytes to its boot's sum. Of a boot that is over, what exceeds its last counters is new."""
+        """Add the bytes of a line to the sum of its boot. For a past boot, bytes beyond its last counters are new."""
         if line.counter:
             logged_in, logged_out = self.logged.get(line.counter, (0, 0))
             self.logged[line.counter] = logged_in + line.bytes_in, logged_out + line.bytes_out
@@ -326,12 +327,12 @@ class _Step:
             return
         for index, retired in enumerate(self.retired):
             if retired.boot == boot:
-                self.retired[index], more_in, more_out = with_lines(retired, line.bytes_in, line.bytes_out)
+                self.retired[index], more_in, more_out = add_log_lines(retired, line.bytes_in, line.bytes_out)
                 self._add_bytes(Interval(ended_at, ended_at), more_in, more_out)
 
-    def _end_known_viewer(self, viewer: ViewerRow, ended_at: int, seen: set[str]) -> None:
+    def _end_viewer(self, viewer: ViewerRow, ended_at: int, seen: set[str]) -> None:
         if viewer.viewer_id in seen:
-            # It left between the look at the server and the look at its log, and was counted up to now: take that back.
+            # It left between the reading of the statistics and that of the log, and is counted up to now: subtract.
             seen.discard(viewer.viewer_id)
             known_before = viewer.started_at <= self.covers_from
             self._add_view_time(max(ended_at, self.covers_from if known_before else 0), self.at, -1)
@@ -340,8 +341,8 @@ class _Step:
             self._add_view_time(counted_to, ended_at)
         self._close_viewer(viewer)
 
-    def _miss_viewers(self, seen: set[str]) -> None:
-        """Viewers that are gone without a line: their line may still come where there is a log; else they ended."""
+    def _handle_missing_viewers(self, seen: set[str]) -> None:
+        """Handle viewers that are gone without a log line: with a log, the line may follow; otherwise they ended."""
         for viewer in list(self.viewers.values()):
             if viewer.viewer_id in seen:
                 continue
@@ -349,25 +350,25 @@ class _Step:
                 self._close_viewer(viewer)
             elif viewer.counted_to is None:
                 self._put_viewer(msgspec.structs.replace(viewer, counted_to=self.covers_from))
-            elif self.at - viewer.counted_to > RETIRED_FOR_MS:
+            elif self.at - viewer.counted_to > KEEP_RETIRED_MS:
                 self._close_viewer(viewer)
 
-    def _count_audiences(self) -> tuple[tuple[OpenAudience, ...], list[audiences.Counted]]:
-        """Viewers who cannot be told apart: how many there were, and how long."""
-        now, shown = audiences.advance(self.before.audiences, self.reading.audiences, self.boot)
-        for counted in shown:
-            if counted.joined:
-                self._count_connection(counted.reading.protocol, self.at, counted.joined)
-            if counted.watched and not self._is_blind():
-                self._add_watched(counted.watched)
-        return now, shown
+    def _count_audiences(self) -> tuple[tuple[OpenAudience, ...], list[audiences.AudienceIncrement]]:
+        """Count viewers without identities: their connections and their view time."""
+        open_audiences, increments = audiences.advance(self.before.audiences, self.reading.audiences, self.boot)
+        for increment in increments:
+            if increment.joined:
+                self._count_connection(increment.reading.protocol, self.at, increment.joined)
+            if increment.watched and not self._pause_was_too_long():
+                self._add_view_time_of_stayers(increment.watched)
+        return open_audiences, increments
 
-    def _count_nameless(self) -> int:
-        """Connections that only the server's own count told of. Returns how many of it are accounted for."""
+    def _count_unseen_connections(self) -> int:
+        """Add connections that only the server's own count contains. Return how many of it are accounted for."""
         if self.reading.accepted is None:
             return 0
         before = self.before if self.same_boot else None
-        unseen, accounted = audiences.nameless(
+        unseen, accounted = audiences.count_unseen(
             before.accepted if before else None, before.accounted if before else 0, self.connections
         )
         if unseen:
@@ -379,13 +380,13 @@ class _Step:
         self._add_bytes(Interval(self.covers_from, self.at), moved.bytes_in, moved.bytes_out)
         return moved
 
-    def _count_subscribers(self, seen_viewers: set[str], shown: list[audiences.Counted]) -> None:
+    def _count_subscribers(self, seen_viewers: set[str], increments: list[audiences.AudienceIncrement]) -> None:
         active: Counter[StreamId] = Counter()
         joined: Counter[StreamId] = Counter()
-        for counted in shown:
-            stream = StreamId(counted.reading.scope, counted.reading.name)
-            active[stream] += counted.reading.viewers
-            joined[stream] += counted.joined
+        for increment in increments:
+            stream = StreamId(increment.reading.scope, increment.reading.name)
+            active[stream] += increment.reading.viewers
+            joined[stream] += increment.joined
         for viewer_id in seen_viewers:
             viewer = self.viewers[viewer_id]
             stream = StreamId(viewer.scope, viewer.name)
@@ -394,10 +395,10 @@ class _Step:
             if publish_id is not None and viewer.publish_id != publish_id:
                 joined[stream] += 1
                 self._put_viewer(msgspec.structs.replace(viewer, publish_id=publish_id))
-        self.publishes.count(active, joined)
+        self.publishes.add_sessions_and_samples(active, joined)
 
     def _measure_peak(self, moved: counters.CounterDifference) -> PeakWindow:
-        """Closes the window once it is long enough; a restart begins a new one."""
+        """Return the peak window after this reading. A full one adds its peak and ends; a restart begins a new one."""
         now = PeakWindow(
             self.at,
             self.reading.bytes_in + self.before.moved_in + moved.bytes_in,
@@ -405,7 +406,25 @@ class _Step:
         )
         if not self.same_boot:
             return now
-        if not is_full(self.before.window, self.at, self.reading.step_ms):
+        if not _is_window_full(self.before.window, self.at, self.reading.step_ms):
             return self.before.window
-        measure(self.before.window, now, self.reading.step_ms, self.additions.slot(slot_of(self.at - 1)))
+        _add_peak(self.before.window, now, self.reading.step_ms, self.additions.slot(slot_of(self.at - 1)))
         return now
+
+
+def _is_window_full(window: PeakWindow, at: int, step_ms: int) -> bool:
+    """Return whether a window is long enough at `at`. Counters that move in steps need a window of several steps."""
+    return at - window.at + step_ms >= max(PEAK_WINDOW_MS, 4 * step_ms)
+
+
+def _add_peak(window: PeakWindow, now: PeakWindow, step_ms: int, addition: SlotAddition) -> None:
+    """Add the bandwidth of the window that ends now.
+
+    The window of counters that move in steps may contain bytes from up to one step before it: it counts as one step
+    longer.
+    """
+    length_ms = now.at - window.at + step_ms
+    bps_in = (now.bytes_in - window.bytes_in) * 8000 // length_ms
+    bps_out = (now.bytes_out - window.bytes_out) * 8000 // length_ms
+    addition.peak_in = higher_peak(addition.peak_in, Peak(bps_in, now.at, length_ms))
+    addition.peak_out = higher_peak(addition.peak_out, Peak(bps_out, now.at, length_ms))

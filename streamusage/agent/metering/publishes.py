@@ -1,6 +1,7 @@
-"""The publishes of one step of the meter: who began, who goes on, who ended, and how many watched. Pure.
+"""Publishes in one step of the meter: which started, continued or ended, and how many subscribers they had. Pure.
 
-A session is one publish of a stream. Its end is the log's where the log tells it, and else when it was last seen.
+A session is one publish of a stream. It ends at the time of its log line or, without a line, at the last reading that
+showed it.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from streamusage.core.usage import StreamId
 
 
 class Publishes:
-    """The publishes that were live at the last reading, brought forward to this one, at `at`."""
+    """The publishes that were live at the last reading, advanced to the reading at `at`."""
 
     def __init__(self, live: Iterable[OpenPublish], last_at: int, at: int, additions: Additions) -> None:
         self._live = {publish.publish_id: publish for publish in live}
@@ -24,17 +25,17 @@ class Publishes:
         self._at = at
         self._additions = additions
         self._unseen: Counter[str] = Counter()
-        """Subscribers by publish whom only the log saw."""
+        """Number of subscribers that only the log reported, by publish."""
         self.seen: dict[StreamId, str] = {}
-        """The publishes at work now, by stream."""
+        """The live publishes at this reading, by stream."""
 
     @property
     def live(self) -> tuple[OpenPublish, ...]:
-        """Those that are live after the step."""
+        """The publishes that are live after the step."""
         return tuple(self._live.values())
 
-    def see(self, publishes: Iterable[PublishReading], boot: str) -> None:
-        """Takes note of those at work now."""
+    def update(self, publishes: Iterable[PublishReading], boot: str) -> None:
+        """Add the publishes of this reading."""
         for publish in publishes:
             publish_id = f"{boot}/{publish.publish_id}"
             self.seen[StreamId(publish.scope, publish.name)] = publish_id
@@ -48,7 +49,7 @@ class Publishes:
                 )
 
     def end(self, publish_id: str, line: EndedConnection, started_at: int, ended_at: int) -> None:
-        """Ends a publish as the log tells it. A log without names can end only one that was seen."""
+        """End a publish by its log line. A line without names can end only a publish that a reading showed."""
         publish = self._live.pop(publish_id, None)
         stream = StreamId(line.scope, line.name) if publish is None else StreamId(publish.scope, publish.name)
         if not all(stream):
@@ -56,10 +57,10 @@ class Publishes:
         if self.seen.get(stream) == publish_id:
             del self.seen[stream]
         start_time, highest = (started_at, 0) if publish is None else (publish.start_time, publish.highest)
-        self._over(publish_id, stream, start_time, ended_at, highest)
+        self._add_ended_session(publish_id, stream, start_time, ended_at, highest)
 
-    def join_unseen(self, stream: StreamId, ended_at: int) -> None:
-        """Counts a subscriber whom no reading saw to the publish of that time, where there was one."""
+    def count_unseen_subscriber(self, stream: StreamId, ended_at: int) -> None:
+        """Add a subscriber that no reading showed to the publish at that time, if there was one."""
         for publish in self._live.values():
             if (publish.scope, publish.name) == stream and publish.start_time <= ended_at:
                 self._unseen[publish.publish_id] += 1
@@ -70,15 +71,17 @@ class Publishes:
                 session.highest = max(session.highest, 1)
                 return
 
-    def miss(self) -> None:
-        """Those that are gone without a line ended when they were last seen."""
+    def end_missing(self) -> None:
+        """End the publishes that are gone without a log line at the last reading that showed them."""
         for publish_id in self._live.keys() - set(self.seen.values()):
             publish = self._live.pop(publish_id)
             ended_at = max(publish.start_time, self._last_at)
-            self._over(publish_id, StreamId(publish.scope, publish.name), publish.start_time, ended_at, publish.highest)
+            self._add_ended_session(
+                publish_id, StreamId(publish.scope, publish.name), publish.start_time, ended_at, publish.highest
+            )
 
-    def count(self, active: Mapping[StreamId, int], joined: Mapping[StreamId, int]) -> None:
-        """Adds how the live sessions stand, and a sample for every stream that is published or watched."""
+    def add_sessions_and_samples(self, active: Mapping[StreamId, int], joined: Mapping[StreamId, int]) -> None:
+        """Add the state of the live sessions, and a sample of every stream that is published or watched."""
         for stream, publish_id in self.seen.items():
             publish = self._live[publish_id]
             highest = max(self._highest(publish_id, publish.highest), active.get(stream, 0))
@@ -99,7 +102,9 @@ class Publishes:
                 sample = SampleAddition(subscribers, subscribers)
                 self._additions.samples[slot_of(self._at), stream.scope, stream.name] = sample
 
-    def _over(self, publish_id: str, stream: StreamId, start_time: int, ended_at: int, highest: int) -> None:
+    def _add_ended_session(
+        self, publish_id: str, stream: StreamId, start_time: int, ended_at: int, highest: int
+    ) -> None:
         self._additions.sessions[publish_id] = SessionAddition(
             scope=stream.scope,
             name=stream.name,
@@ -111,5 +116,5 @@ class Publishes:
         )
 
     def _highest(self, publish_id: str, highest: int) -> int:
-        """The most subscribers known at one time: whom only the log saw was there as well, at least alone."""
+        """Return the highest known number of subscribers: a subscriber that only the log reported counts as one."""
         return max(highest, 1) if self._unseen[publish_id] else highest

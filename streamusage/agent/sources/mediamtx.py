@@ -1,34 +1,27 @@
-"""MediaMTX, read by its control API: every connection with its bytes, as long as it is open.
+"""MediaMTX, by its control API: each open connection with its byte counters.
 
-Lists come in pages and change while they are read, so a list that does not fit together is read again. What is exact
-here and what is bounded stands in docs/sources/mediamtx.md.
+Lists are paged and may change while their pages are fetched; an inconsistent list is fetched again.
+docs/sources/mediamtx.md lists what is exact and what is bounded.
 """
 
 from datetime import datetime
-from typing import Any
+from typing import TypeVar
 
 import msgspec
 
 from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
-from streamusage.agent.sources.common.http_probe import (
-    Asker,
-    Count,
-    StatusError,
-    an_id,
-    basic_auth,
-    decoded,
-    digest_of,
-    split_path,
-)
-from streamusage.agent.sources.common.polled import PolledSource
+from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, basic_auth_header
+from streamusage.agent.sources.common.identifiers import limit_id, short_digest, split_stream_path
+from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import MEDIAMTX_POLLING
 
-ITEMS_A_PAGE = 100
-MOST_PAGES = 1000
-ATTEMPTS = 3
+ITEMS_PER_PAGE = 100
+MAX_PAGES = 1000
+MAX_ATTEMPTS = 3
 
-LISTS = {
+CONNECTION_LISTS = {
     "rtmpconns": "rtmp",
     "rtmpsconns": "rtmps",
     "rtspsessions": "rtsp",
@@ -38,81 +31,81 @@ LISTS = {
     "moqsessions": "moq",
     "hlssessions": "hls",
 }
-"""The lists of connections and the protocol of each. A server that is switched off, or older, lacks its list."""
-
-MISSES = (
-    "polled only: what a connection moved after its last reading, and viewers who came and went between two readings, "
-    "are not known"
-)
+"""The lists of connections and the protocol of each. A disabled server and an older MediaMTX lack a list."""
 
 
-class _Page(msgspec.Struct):
-    itemCount: Count
-    pageCount: Count
+Item = TypeVar("Item")
+
+
+class _MediaMtxPage(msgspec.Struct, rename="camel"):
+    item_count: Count
+    page_count: Count
     items: list[msgspec.Raw]
 
 
-class _Connection(msgspec.Struct):
-    """Bytes have had two names; both are read."""
+class _MediaMtxConnection(msgspec.Struct, rename="camel"):
+    """A connection. The byte counters were renamed between versions; both names are read."""
 
     id: str
     created: str
     path: str = ""
     state: str = ""
-    """`read` or `publish`. HLS sessions have none: they read."""
-    bytesReceived: Count = 0
-    bytesSent: Count = 0
-    inboundBytes: Count = 0
-    outboundBytes: Count = 0
+    """`read` or `publish`. HLS sessions have no state; all of them read."""
+    bytes_received: Count = 0
+    bytes_sent: Count = 0
+    inbound_bytes: Count = 0
+    outbound_bytes: Count = 0
 
 
-class _Muxer(msgspec.Struct):
+class _MediaMtxMuxer(msgspec.Struct, rename="camel"):
     path: str
     created: str
-    bytesSent: Count = 0
-    outboundBytes: Count = 0
+    bytes_sent: Count = 0
+    outbound_bytes: Count = 0
 
 
-class _Path(msgspec.Struct):
+class _MediaMtxPath(msgspec.Struct, rename="camel"):
     name: str
     ready: bool = False
-    readyTime: str | None = None
+    ready_time: str | None = None
     online: bool | None = None
-    """Whether somebody publishes. A path that is always available is ready without; older servers tell `ready` only."""
-    onlineTime: str | None = None
+    """Whether the path has a publisher; a path that is always available is ready without one. Older servers report
+    `ready` only."""
+    online_time: str | None = None
 
     @property
     def published_since(self) -> str | None:
-        """When its publish began; `None` while there is none."""
+        """The time at which its publish began; None without a publish."""
         if self.online is None:
-            return self.readyTime if self.ready else None
-        return self.onlineTime if self.online else None
+            return self.ready_time if self.ready else None
+        return self.online_time if self.online else None
 
 
 class MediaMtxSource(PolledSource):
-    """An `agent.source.Source`."""
+    """A `streamusage.agent.reading.Source`."""
 
     def __init__(
         self, url: str, user: str | None, password: Secret | None, clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        super().__init__(Asker(url, "MediaMTX", timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "MediaMTX", timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
-        paths = await self._list("paths", "name", _Path)
-        connections: list[tuple[str, _Connection]] = []
-        for name, protocol in LISTS.items():
+        paths = await self._fetch_list("paths", "name", _MediaMtxPath)
+        connections: list[tuple[str, _MediaMtxConnection]] = []
+        for name, protocol in CONNECTION_LISTS.items():
             try:
-                connections += [(protocol, each) for each in await self._list(name, "id", _Connection)]
-            except StatusError as error:
+                connection_list = await self._fetch_list(name, "id", _MediaMtxConnection)
+                connections += [(protocol, connection) for connection in connection_list]
+            except HttpStatusError as error:
                 if error.status != 404:
                     raise
-        muxers: list[_Muxer] = []
+        muxers: list[_MediaMtxMuxer] = []
         if not any(protocol == "hls" for protocol, _ in connections):
             try:
-                muxers = await self._list("hlsmuxers", "path", _Muxer)
-            except StatusError as error:
+                muxers = await self._fetch_list("hlsmuxers", "path", _MediaMtxMuxer)
+            except HttpStatusError as error:
                 if error.status != 404:
                     raise
         at = self._clock.now_ms()
@@ -121,83 +114,82 @@ class MediaMtxSource(PolledSource):
             boot="mediamtx",
             started_at=0,
             counters=(
-                *(_counter(protocol, each) for protocol, each in connections),
+                *(_counter(connection) for _, connection in connections),
                 *(
                     CounterReading(
-                        key=f"muxer-{digest_of(each.path, each.created)}",
+                        key=f"muxer-{short_digest(muxer.path, muxer.created)}",
                         bytes_in=0,
-                        bytes_out=max(each.bytesSent, each.outboundBytes),
+                        bytes_out=max(muxer.bytes_sent, muxer.outbound_bytes),
                     )
-                    for each in muxers
+                    for muxer in muxers
                 ),
             ),
             publishes=tuple(_publish(path.name, since, at) for path in paths if (since := path.published_since)),
             viewers=tuple(
-                _viewer(protocol, each, at)
-                for protocol, each in connections
-                if each.path and (each.state == "read" or protocol == "hls")
+                _viewer(protocol, connection, at)
+                for protocol, connection in connections
+                if connection.path and (connection.state == "read" or protocol == "hls")
             ),
             cursor="mediamtx",
-            misses=MISSES,
+            misses=MEDIAMTX_POLLING,
         )
 
-    async def _list(self, name: str, key: str, form: Any) -> list[Any]:
-        """A whole list, each item once. Read again where it changed while its pages were turned."""
-        for _ in range(ATTEMPTS):
-            items: dict[str, Any] = {}
-            counts = set()
+    async def _fetch_list(self, name: str, key_field: str, item_type: type[Item]) -> list[Item]:
+        """Return a whole list, each item once. Fetches it again if it changed while its pages were fetched."""
+        for _ in range(MAX_ATTEMPTS):
+            items: dict[str, Item] = {}
+            item_counts = set()
             page_number = 0
-            while page_number < MOST_PAGES:
-                page = await self._page(name, page_number)
-                counts.add(page.itemCount)
+            while page_number < MAX_PAGES:
+                page = await self._fetch_page(name, page_number)
+                item_counts.add(page.item_count)
                 for raw in page.items:
-                    item = decoded(bytes(raw), form, f"/v3/{name}/list")
-                    items[getattr(item, key)] = item
+                    item = decode_json(bytes(raw), item_type, f"/v3/{name}/list")
+                    items[getattr(item, key_field)] = item
                 page_number += 1
-                if page_number >= page.pageCount:
+                if page_number >= page.page_count:
                     break
-            if len(counts) == 1 and len(items) == counts.pop():
+            if len(item_counts) == 1 and len(items) == item_counts.pop():
                 return list(items.values())
         raise SourceError(
-            f"/v3/{name}/list changed each time its pages were turned; the next reading tries again. Nothing is lost: "
-            "counters go on"
+            f"/v3/{name}/list changed each time while its pages were fetched; nothing is lost, since counters "
+            "continue; the next reading tries again"
         )
 
-    async def _page(self, name: str, number: int) -> _Page:
-        query = {"page": str(number), "itemsPerPage": str(ITEMS_A_PAGE)}
-        headers = basic_auth(self._user, self._password)
-        return decoded(
-            await self._asker.get("v3", name, "list", query=query, headers=headers), _Page, f"/v3/{name}/list"
-        )
+    async def _fetch_page(self, name: str, page_number: int) -> _MediaMtxPage:
+        query = {"page": str(page_number), "itemsPerPage": str(ITEMS_PER_PAGE)}
+        headers = basic_auth_header(self._user, self._password)
+        body = await self._probe.get("v3", name, "list", query=query, headers=headers)
+        return decode_json(body, _MediaMtxPage, f"/v3/{name}/list")
 
 
-def _counter(protocol: str, each: _Connection) -> CounterReading:
+def _counter(connection: _MediaMtxConnection) -> CounterReading:
     return CounterReading(
-        key=an_id(each.id),
-        bytes_in=max(each.bytesReceived, each.inboundBytes),
-        bytes_out=max(each.bytesSent, each.outboundBytes),
+        key=limit_id(connection.id),
+        bytes_in=max(connection.bytes_received, connection.inbound_bytes),
+        bytes_out=max(connection.bytes_sent, connection.outbound_bytes),
     )
 
 
 def _publish(path: str, since: str, at: int) -> PublishReading:
-    scope, name = split_path(path, "mediamtx")
-    began = _instant(since)
-    return PublishReading(publish_id=f"{digest_of(path)}-{began}", scope=scope, name=name, age_ms=max(0, at - began))
+    scope, name = split_stream_path(path, "mediamtx")
+    began = _parse_time_ms(since)
+    return PublishReading(publish_id=f"{short_digest(path)}-{began}", scope=scope, name=name, age_ms=max(0, at - began))
 
 
-def _viewer(protocol: str, each: _Connection, at: int) -> ViewerReading:
-    scope, name = split_path(each.path, "mediamtx")
+def _viewer(protocol: str, connection: _MediaMtxConnection, at: int) -> ViewerReading:
+    scope, name = split_stream_path(connection.path, "mediamtx")
     return ViewerReading(
-        viewer_id=an_id(each.id),
+        viewer_id=limit_id(connection.id),
         scope=scope,
         name=name,
         protocol=protocol,
-        age_ms=max(0, at - _instant(each.created)),
+        age_ms=max(0, at - _parse_time_ms(connection.created)),
     )
 
 
-def _instant(text: str) -> int:
+def _parse_time_ms(text: str) -> int:
     try:
         return max(0, int(datetime.fromisoformat(text).timestamp() * 1000))
     except (ValueError, OverflowError):
-        raise SourceError("MediaMTX told an instant that cannot be read") from None
+        raise SourceError("MediaMTX returned an invalid time") from None

@@ -1,141 +1,143 @@
-"""A Red5 Pro server, read by its server API: streams with numbers of subscribers, and the bytes that they received.
+"""A Red5 Pro server, by its server API: streams with their numbers of subscribers and the bytes that they received.
 
-Subscribers cannot be told apart, and no bytes are told that went out: none are counted. What is exact here and what is
-bounded stands in docs/sources/red5pro.md.
+Subscribers are not distinguishable. The API reports no outgoing bytes, so none are counted. docs/sources/red5pro.md
+lists what is exact and what is bounded.
 """
+
+from typing import NamedTuple
 
 import msgspec
 
 from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading, SourceError
-from streamusage.agent.sources.common.http_probe import (
-    Answer,
-    Asker,
-    Count,
-    StatusError,
-    a_name,
-    answers_of,
-    decoded,
-    digest_of,
-)
-from streamusage.agent.sources.common.polled import PolledSource
+from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, fetch_all
+from streamusage.agent.sources.common.identifiers import limit_name, short_digest
+from streamusage.agent.sources.common.payloads import Count, Payload, decode_json
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import RED5PRO_NUMBERS
 
 PROTOCOL = "unknown"
 
-MISSES = (
-    "subscribers are told as numbers only: view time is what was there at both of two readings; "
-    "outgoing traffic is not told and not counted"
-)
 
-
-class _Names(msgspec.Struct):
+class _Red5ProStreamNames(msgspec.Struct):
     data: list[str]
 
 
-class _Stream(msgspec.Struct):
+class _Red5ProStatistics(msgspec.Struct):
     creation_time: Count
+    """UTC milliseconds."""
     active_subscribers: Count
     total_subscribers: Count
     bytes_received: Count = 0
 
 
-class _StreamAnswer(msgspec.Struct):
-    data: _Stream
+class _Red5ProStatisticsResponse(msgspec.Struct):
+    data: _Red5ProStatistics
+
+
+class _Red5ProRefusal(msgspec.Struct):
+    """A refusal, which the server sends with HTTP status 200."""
+
+    status: str
+    code: int
+
+
+class _Red5ProStream(NamedTuple):
+    application: str
+    name: str
+    statistics: _Red5ProStatistics
+
+    @property
+    def life_id(self) -> str:
+        """The id of one publish of the stream."""
+        return f"{short_digest(self.application, self.name)}-{self.statistics.creation_time}"
 
 
 class Red5ProSource(PolledSource):
-    """An `agent.source.Source`."""
+    """A `streamusage.agent.reading.Source`."""
 
     def __init__(
         self, url: str, token: Secret, applications: tuple[str, ...], clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        super().__init__(Asker(url, "Red5 Pro", timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "Red5 Pro", timeout_seconds=timeout_seconds), clock)
         self._token = token
         self._applications = applications
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
-        streams = await self._streams()
+        streams = await self._fetch_streams()
         at = self._clock.now_ms()
         return Reading(
             at=at,
             boot="red5pro",
             started_at=0,
             counters=tuple(
-                CounterReading(key=_key(*each), bytes_in=each[2].bytes_received, bytes_out=0) for each in streams
+                CounterReading(key=stream.life_id, bytes_in=stream.statistics.bytes_received, bytes_out=0)
+                for stream in streams
             ),
             publishes=tuple(
                 PublishReading(
-                    publish_id=_key(scope, name, stream),
-                    scope=a_name(scope),
-                    name=a_name(name),
-                    age_ms=max(0, at - stream.creation_time),
+                    publish_id=stream.life_id,
+                    scope=limit_name(stream.application),
+                    name=limit_name(stream.name),
+                    age_ms=max(0, at - stream.statistics.creation_time),
                 )
-                for scope, name, stream in streams
+                for stream in streams
             ),
             audiences=tuple(
                 AudienceReading(
-                    key=_key(scope, name, stream),
-                    scope=a_name(scope),
-                    name=a_name(name),
+                    key=stream.life_id,
+                    scope=limit_name(stream.application),
+                    name=limit_name(stream.name),
                     protocol=PROTOCOL,
-                    viewers=stream.active_subscribers,
-                    joined=stream.total_subscribers,
+                    viewers=stream.statistics.active_subscribers,
+                    joined=stream.statistics.total_subscribers,
                 )
-                for scope, name, stream in streams
+                for stream in streams
             ),
             cursor="red5pro",
-            misses=MISSES,
+            misses=RED5PRO_NUMBERS,
         )
 
-    async def _streams(self) -> list[tuple[str, str, _Stream]]:
-        async def one(asked: tuple[str, str]) -> tuple[str, str, _Stream] | None:
-            application, name = asked
+    async def _fetch_streams(self) -> list[_Red5ProStream]:
+        async def fetch_stream(application_and_name: tuple[str, str]) -> _Red5ProStream | None:
+            application, name = application_and_name
             try:
-                answer = await self._ask(_StreamAnswer, "applications", application, "streams", name)
-            except StatusError as error:
+                response = await self._fetch(_Red5ProStatisticsResponse, "applications", application, "streams", name)
+            except HttpStatusError as error:
                 if error.status in (400, 404):
-                    return None  # it ended since the list was read
+                    return None  # it ended after the list was fetched
                 raise
-            return application, name, answer.data
+            return _Red5ProStream(application, name, response.data)
 
-        named = []
+        listed: list[tuple[str, str]] = []
         for application in self._applications:
             try:
-                names = (await self._ask(_Names, "applications", application, "streams")).data
-            except StatusError as error:
+                names = (await self._fetch(_Red5ProStreamNames, "applications", application, "streams")).data
+            except HttpStatusError as error:
                 if error.status == 404:
                     continue  # the application has no streams yet
                 raise
-            named += [(application, name) for name in dict.fromkeys(names)]
-        return await answers_of(one, named)
+            listed += [(application, name) for name in dict.fromkeys(names)]
+        return await fetch_all(fetch_stream, listed)
 
-    async def _ask(self, form: type[Answer], *parts: str) -> Answer:
-        body = await self._asker.get("api", "v1", *parts, query={"accessToken": self._token()})
+    async def _fetch(self, payload_type: type[Payload], *parts: str) -> Payload:
+        body = await self._probe.get("api", "v1", *parts, query={"accessToken": self._token()})
         try:
-            return decoded(body, form, "/".join(("/api/v1", *parts[:3:2])))
+            return decode_json(body, payload_type, "/".join(("/api/v1", *parts[:3:2])))
         except SourceError:
-            refusal = _refusal(body)
+            refusal = _parse_refusal(body)
             if refusal:
                 raise SourceError(
-                    f"the server API of Red5 Pro refused: code {refusal.code}; check its access token and hosts.txt"
+                    f"the server API of Red5 Pro refused the request: code {refusal.code}; "
+                    "check its access token and hosts.txt"
                 ) from None
             raise
 
 
-class _Refusal(msgspec.Struct):
-    status: str
-    code: int
-
-
-def _refusal(body: bytes) -> _Refusal | None:
+def _parse_refusal(body: bytes) -> _Red5ProRefusal | None:
     try:
-        refusal = msgspec.json.decode(body, type=_Refusal)
+        refusal = msgspec.json.decode(body, type=_Red5ProRefusal)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return refusal if refusal.status == "error" else None
-
-
-def _key(scope: str, name: str, stream: _Stream) -> str:
-    return f"{digest_of(scope, name)}-{stream.creation_time}"

@@ -1,7 +1,7 @@
-"""A media server that exists only as numbers: publishers and viewers from a seed, for the demo.
+"""A simulated media server for the demo: publishers and viewers are generated from a seed.
 
-It answers as a real one does: cumulative counters, connection ids, a log of what ended. The same programme and seed
-make the same history, whoever reads it and how often: it moves in whole seconds of its own time.
+It behaves as a real server: cumulative counters, connection ids, a log of ended connections. The same programme and
+seed produce the same history, however often it is read, because it advances in whole seconds of its own time.
 """
 
 import math
@@ -15,23 +15,24 @@ from streamusage.core.clock import Clock
 TICK_MS = 1_000
 
 PROTOCOLS = {"rtmp": 5.0, "hls": 12.0, "webrtc": 3.0}
-"""Protocols of viewers and how common each is."""
+"""Protocols of viewers and their relative frequencies."""
 
 
 @dataclass(frozen=True, eq=False)
 class Broadcast:
-    """One publish of the programme."""
+    """One scheduled publish of the programme."""
 
     scope: str
     name: str
     from_ms: int
+    """UTC milliseconds."""
     to_ms: int
     audience: int
-    """Viewers on all servers once the stream is in full swing."""
+    """Number of viewers on all servers after the initial rise."""
     bitrate_bps: int
 
-    def wanted(self, at_ms: int) -> float:
-        """How many viewers the stream draws at an instant: a quick rise, waves, a few who leave before the end."""
+    def target_viewers(self, at_ms: int) -> float:
+        """Return the number of viewers on all servers at a time: a fast rise, then waves."""
         minutes = (at_ms - self.from_ms) / 60_000
         rise = 1 - math.exp(-minutes / 6)
         waves = 1 + 0.12 * math.sin(minutes / 3.1) + 0.05 * math.sin(minutes / 0.9)
@@ -39,35 +40,35 @@ class Broadcast:
 
 
 @dataclass
-class _Viewer:
+class _SimulatedViewer:
     number: int
     protocol: str
     started_at: int
     leaves_at: int
-    counted_from: int
-    """What one viewer of the stream had been sent when this one came."""
+    joined_at_bytes: int
+    """The stream's `bytes_per_viewer` when this viewer joined."""
 
 
 @dataclass
-class _Stream:
+class _SimulatedStream:
     broadcast: Broadcast
     number: int
     started_at: int
-    sent_to_one: int = 0
-    """Bytes that a viewer has got who was there from the beginning."""
-    viewers: dict[int, _Viewer] = field(default_factory=dict)
+    bytes_per_viewer: int = 0
+    """Bytes sent to a viewer who watches from the start."""
+    viewers: dict[int, _SimulatedViewer] = field(default_factory=dict)
 
 
 class SimulatedMediaServer:
-    """One server of an estate: it carries every broadcast of the programme, with its share of the viewers."""
+    """One server: it has every broadcast of the programme, with its share of the viewers."""
 
     def __init__(self, programme: Sequence[Broadcast], share: float, seed: int, started_at: int) -> None:
-        self._to_come = sorted(programme, key=lambda broadcast: broadcast.from_ms, reverse=True)
+        self._scheduled = sorted(programme, key=lambda broadcast: broadcast.from_ms, reverse=True)
         self._share = share
         self._random = Random(seed)
         self._now = started_at
         self._next_number = 1
-        self._streams: list[_Stream] = []
+        self._streams: list[_SimulatedStream] = []
         self.started_at = started_at
         self.boot = f"simulated-{seed}-{started_at}"
         self.bytes_in = 0
@@ -75,13 +76,13 @@ class SimulatedMediaServer:
         self.log: list[EndedConnection] = []
 
     def advance(self, to_ms: int) -> None:
-        """Lives on until the instant, in whole ticks."""
+        """Advance to a time, in whole ticks."""
         while self._now + TICK_MS <= to_ms:
             self._now += TICK_MS
             self._tick()
 
     def reading(self, at_ms: int, cursor: str | None) -> Reading:
-        """What the server shows at the instant, and its log from the cursor on."""
+        """Return the counters at a time, and the log from the cursor on."""
         self.advance(at_ms)
         return Reading(
             at=at_ms,
@@ -115,54 +116,61 @@ class SimulatedMediaServer:
         )
 
     def _tick(self) -> None:
-        while self._to_come and self._to_come[-1].from_ms <= self._now:
-            broadcast = self._to_come.pop()
-            began = max(self.started_at, broadcast.from_ms)
-            self._streams.append(_Stream(broadcast, self._number(), began))
+        while self._scheduled and self._scheduled[-1].from_ms <= self._now:
+            broadcast = self._scheduled.pop()
+            started_at = max(self.started_at, broadcast.from_ms)
+            self._streams.append(_SimulatedStream(broadcast, self._take_number(), started_at))
         for stream in list(self._streams):
             if stream.broadcast.to_ms <= self._now:
-                self._end(stream)
+                self._end_stream(stream)
             else:
-                self._move(stream)
+                self._advance_stream(stream)
 
-    def _end(self, stream: _Stream) -> None:
+    def _end_stream(self, stream: _SimulatedStream) -> None:
         for viewer in list(stream.viewers.values()):
-            self._leave(stream, viewer)
+            self._remove_viewer(stream, viewer)
         self._streams.remove(stream)
-        self._write(stream, stream.number, "publish", "rtmp", stream.started_at, stream.sent_to_one, 0)
+        self._log_ended(stream, stream.number, "publish", "rtmp", stream.started_at, stream.bytes_per_viewer, 0)
 
-    def _move(self, stream: _Stream) -> None:
-        rate = stream.broadcast.bitrate_bps * self._random.uniform(0.9, 1.1)
-        moved = int(rate * TICK_MS / 8000)
-        stream.sent_to_one += moved
-        self.bytes_in += moved
-        self.bytes_out += moved * len(stream.viewers)
+    def _advance_stream(self, stream: _SimulatedStream) -> None:
+        bitrate_bps = stream.broadcast.bitrate_bps * self._random.uniform(0.9, 1.1)
+        moved_bytes = int(bitrate_bps * TICK_MS / 8000)
+        stream.bytes_per_viewer += moved_bytes
+        self.bytes_in += moved_bytes
+        self.bytes_out += moved_bytes * len(stream.viewers)
         for viewer in [viewer for viewer in stream.viewers.values() if viewer.leaves_at <= self._now]:
-            self._leave(stream, viewer)
-        missing = stream.broadcast.wanted(self._now) * self._share - len(stream.viewers)
-        # Newcomers close a tenth of what is missing a second, so that a figure rises as audiences do.
-        coming = max(0.0, missing / 10)
-        for _ in range(int(coming) + (self._random.random() < coming % 1)):
-            self._join(stream)
+            self._remove_viewer(stream, viewer)
+        missing = stream.broadcast.target_viewers(self._now) * self._share - len(stream.viewers)
+        # A tenth of the missing viewers joins in each second, so that the number rises as that of a real audience.
+        joining = max(0.0, missing / 10)
+        for _ in range(int(joining) + (self._random.random() < joining % 1)):
+            self._add_viewer(stream)
 
-    def _join(self, stream: _Stream) -> None:
+    def _add_viewer(self, stream: _SimulatedStream) -> None:
         stay_ms = int(self._random.expovariate(1 / 540_000)) + 2_000
-        number = self._number()
-        stream.viewers[number] = _Viewer(
+        number = self._take_number()
+        stream.viewers[number] = _SimulatedViewer(
             number,
             self._random.choices(list(PROTOCOLS), list(PROTOCOLS.values()))[0],
             self._now,
             self._now + stay_ms,
-            stream.sent_to_one,
+            stream.bytes_per_viewer,
         )
 
-    def _leave(self, stream: _Stream, viewer: _Viewer) -> None:
+    def _remove_viewer(self, stream: _SimulatedStream, viewer: _SimulatedViewer) -> None:
         del stream.viewers[viewer.number]
-        sent = stream.sent_to_one - viewer.counted_from
-        self._write(stream, viewer.number, "play", viewer.protocol, viewer.started_at, 0, sent)
+        bytes_out = stream.bytes_per_viewer - viewer.joined_at_bytes
+        self._log_ended(stream, viewer.number, "play", viewer.protocol, viewer.started_at, 0, bytes_out)
 
-    def _write(
-        self, stream: _Stream, number: int, kind: str, protocol: str, started_at: int, bytes_in: int, bytes_out: int
+    def _log_ended(
+        self,
+        stream: _SimulatedStream,
+        number: int,
+        kind: str,
+        protocol: str,
+        started_at: int,
+        bytes_in: int,
+        bytes_out: int,
     ) -> None:
         self.log.append(
             EndedConnection(
@@ -179,13 +187,13 @@ class SimulatedMediaServer:
             )
         )
 
-    def _number(self) -> int:
+    def _take_number(self) -> int:
         self._next_number += 1
         return self._next_number - 1
 
 
 class SimulatedSource:
-    """`streamusage.agent.reading.Source` over a simulated media server."""
+    """A `streamusage.agent.reading.Source` of a simulated media server."""
 
     def __init__(self, server: SimulatedMediaServer, clock: Clock) -> None:
         self._server = server
@@ -200,4 +208,4 @@ class SimulatedSource:
         return tuple(self._server.log[int(from_cursor) : int(to_cursor)])
 
     async def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no connection is open."""

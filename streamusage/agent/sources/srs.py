@@ -1,8 +1,8 @@
-"""SRS, read by its HTTP API: every client as long as it is connected, and the bytes of every vhost.
+"""SRS, by its HTTP API: each connected client, and the byte counters of each vhost.
 
-A vhost's counters keep what its clients moved after they left, and it is never taken off the list while the process
-lives; a client's counters, and a stream's, go with it. Pages of clients overlap by one: where that one is not the same,
-the list moved meanwhile and is read again. What is exact here and what is bounded stands in docs/sources/srs.md.
+A vhost's counters include clients that have left, and a vhost stays listed while the process runs; the counters of a
+client or a stream disappear with it. Pages of clients overlap by one client: if that client differs, the list has
+changed meanwhile and is fetched again. docs/sources/srs.md lists what is exact and what is bounded.
 """
 
 from typing import TypeVar
@@ -11,48 +11,51 @@ import msgspec
 
 from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
-from streamusage.agent.sources.common.http_probe import (
-    Asker,
-    Count,
-    a_protocol,
-    an_id,
-    basic_auth,
-    decoded,
-    digest_of,
-    split_path,
+from streamusage.agent.sources.common.http_probe import HttpProbe, PolledSource, basic_auth_header
+from streamusage.agent.sources.common.identifiers import (
+    limit_id,
+    normalize_protocol,
+    short_digest,
+    split_stream_path,
 )
-from streamusage.agent.sources.common.polled import PolledSource
+from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import SRS_NO_BYTES, SRS_POLLING
 
-CLIENTS_A_PAGE = 200
-MOST_PAGES = 1000
-ATTEMPTS = 3
+CLIENTS_PER_PAGE = 200
+MAX_PAGES = 1000
+MAX_ATTEMPTS = 3
 
 STEP_MS = 3_000
-"""SRS adds up what its connections moved every three seconds."""
-
-MISSES = "polled only: viewers who came and went between two readings are known by their bytes only"
-NO_BYTES = "polled only, and this version of SRS tells no bytes, so no traffic is counted"
+"""SRS adds the traffic of its connections to its counters at this interval."""
 
 
-class _Client(msgspec.Struct):
+class _SrsClient(msgspec.Struct):
     id: int | str
     url: str = ""
     """`/app/stream`."""
     type: str = ""
     publish: bool = False
     alive: float = 0.0
-    """Seconds."""
+    """Seconds since it connected."""
+
+    @property
+    def is_publisher(self) -> bool:
+        return self.publish or "publish" in self.type.lower()
+
+    @property
+    def age_ms(self) -> int:
+        return int(min(max(0.0, self.alive), 1e10) * 1000)
 
 
-class _Vhost(msgspec.Struct):
+class _SrsVhost(msgspec.Struct):
     id: int | str
     send_bytes: Count | None = None
     recv_bytes: Count | None = None
 
 
-class _Answer(msgspec.Struct):
-    """What every answer begins with."""
+class _SrsResponse(msgspec.Struct):
+    """Common fields of all responses."""
 
     code: int = 0
     server: int | str = ""
@@ -61,36 +64,38 @@ class _Answer(msgspec.Struct):
 
     @property
     def boot(self) -> str:
-        """The process that answered."""
-        return digest_of(str(self.server), str(self.service), str(self.pid))
+        """The identity of the process that responded."""
+        return short_digest(str(self.server), str(self.service), str(self.pid))
 
 
-class _Clients(_Answer, kw_only=True):
-    clients: list[_Client]
+class _SrsClients(_SrsResponse, kw_only=True):
+    clients: list[_SrsClient]
 
 
-class _Vhosts(_Answer, kw_only=True):
-    vhosts: list[_Vhost]
+class _SrsVhosts(_SrsResponse, kw_only=True):
+    vhosts: list[_SrsVhost]
 
 
-Wanted = TypeVar("Wanted", _Clients, _Vhosts)
+Response = TypeVar("Response", _SrsClients, _SrsVhosts)
 
 
 class SrsSource(PolledSource):
-    """An `agent.source.Source`."""
+    """A `streamusage.agent.reading.Source`."""
 
     def __init__(
         self, url: str, user: str | None, password: Secret | None, clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        super().__init__(Asker(url, "SRS", timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "SRS", timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
-        boot, clients, vhosts = await self._of_one_process()
+        boot, clients, vhosts = await self._fetch_process()
         at = self._clock.now_ms()
         counters = tuple(
-            CounterReading(key=f"{boot}-{an_id(str(vhost.id))}", bytes_in=vhost.recv_bytes, bytes_out=vhost.send_bytes)
+            CounterReading(
+                key=f"{boot}-{limit_id(str(vhost.id))}", bytes_in=vhost.recv_bytes, bytes_out=vhost.send_bytes
+            )
             for vhost in vhosts
             if vhost.recv_bytes is not None and vhost.send_bytes is not None
         )
@@ -99,72 +104,68 @@ class SrsSource(PolledSource):
             boot=boot,
             started_at=0,
             counters=counters,
-            publishes=tuple(_publish(each, _age_ms(each)) for each in clients if _publishes(each)),
-            viewers=tuple(_viewer(each, _age_ms(each)) for each in clients if not _publishes(each) and each.url),
+            publishes=tuple(_publish(client) for client in clients if client.is_publisher),
+            viewers=tuple(_viewer(client) for client in clients if not client.is_publisher and client.url),
             cursor=boot,
-            misses=MISSES if len(counters) == len(vhosts) else NO_BYTES,
+            misses=SRS_POLLING if len(counters) == len(vhosts) else SRS_NO_BYTES,
             step_ms=STEP_MS,
         )
 
-    async def _of_one_process(self) -> tuple[str, list[_Client], list[_Vhost]]:
-        """The process's identity, all of its clients, and its vhosts."""
-        for _ in range(ATTEMPTS):
-            found = await self._clients()
-            if found is not None:
-                boot, clients = found
-                answer = await self._ask(_Vhosts, "vhosts")
-                if answer.boot == boot:
-                    return boot, clients, answer.vhosts
-        raise SourceError("/api/v1/clients changed each time its pages were turned; the next reading tries again")
+    async def _fetch_process(self) -> tuple[str, list[_SrsClient], list[_SrsVhost]]:
+        """Return the identity, all clients and all vhosts of one process."""
+        for _ in range(MAX_ATTEMPTS):
+            boot_and_clients = await self._fetch_clients()
+            if boot_and_clients is not None:
+                boot, clients = boot_and_clients
+                response = await self._fetch(_SrsVhosts, "vhosts")
+                if response.boot == boot:
+                    return boot, clients, response.vhosts
+        raise SourceError(
+            "/api/v1/clients changed each time while its pages were fetched; the next reading tries again"
+        )
 
-    async def _clients(self) -> tuple[str, list[_Client]] | None:
-        """All clients, and whose they are; `None` where the list moved, or the process did."""
-        found: dict[str, _Client] = {}
+    async def _fetch_clients(self) -> tuple[str, list[_SrsClient]] | None:
+        """Return the process and all of its clients; None if the list or the process changed meanwhile."""
+        clients: dict[str, _SrsClient] = {}
         boots = set()
-        last: str | None = None
-        for number in range(MOST_PAGES):
-            page = await self._ask(_Clients, "clients", start=number * (CLIENTS_A_PAGE - 1), count=CLIENTS_A_PAGE)
+        last_id: str | None = None
+        for page_number in range(MAX_PAGES):
+            page = await self._fetch(
+                _SrsClients, "clients", start=page_number * (CLIENTS_PER_PAGE - 1), count=CLIENTS_PER_PAGE
+            )
             boots.add(page.boot)
-            ids = [str(each.id) for each in page.clients]
-            if len(boots) > 1 or (last is not None and ids[:1] != [last]):
+            ids = [str(client.id) for client in page.clients]
+            if len(boots) > 1 or (last_id is not None and ids[:1] != [last_id]):
                 return None
-            found |= {str(each.id): each for each in page.clients}
-            if len(ids) < CLIENTS_A_PAGE:
-                return boots.pop(), list(found.values())
-            last = ids[-1]
+            clients |= {str(client.id): client for client in page.clients}
+            if len(ids) < CLIENTS_PER_PAGE:
+                return boots.pop(), list(clients.values())
+            last_id = ids[-1]
         return None
 
-    async def _ask(self, form: type[Wanted], what: str, **query: int) -> Wanted:
-        headers = basic_auth(self._user, self._password)
-        asked = {name: str(value) for name, value in query.items()}
-        answer = decoded(
-            await self._asker.get("api", "v1", what, "", query=asked, headers=headers), form, f"/api/v1/{what}"
-        )
-        if answer.code != 0:
-            raise SourceError(f"/api/v1/{what} answered code {answer.code}; the log of SRS says why")
-        return answer
+    async def _fetch(self, response_type: type[Response], resource: str, **parameters: int) -> Response:
+        headers = basic_auth_header(self._user, self._password)
+        query = {name: str(value) for name, value in parameters.items()}
+        endpoint = f"/api/v1/{resource}"
+        body = await self._probe.get("api", "v1", resource, "", query=query, headers=headers)
+        response = decode_json(body, response_type, endpoint)
+        if response.code != 0:
+            raise SourceError(f"{endpoint} responded with code {response.code}; the log of SRS has the cause")
+        return response
 
 
-def _publishes(client: _Client) -> bool:
-    return client.publish or "publish" in client.type.lower()
+def _publish(client: _SrsClient) -> PublishReading:
+    scope, name = split_stream_path(client.url, "srs")
+    return PublishReading(publish_id=limit_id(str(client.id)), scope=scope, name=name, age_ms=client.age_ms)
 
 
-def _age_ms(client: _Client) -> int:
-    return int(min(max(0.0, client.alive), 1e10) * 1000)
-
-
-def _publish(client: _Client, age_ms: int) -> PublishReading:
-    scope, name = split_path(client.url, "srs")
-    return PublishReading(publish_id=an_id(str(client.id)), scope=scope, name=name, age_ms=age_ms)
-
-
-def _viewer(client: _Client, age_ms: int) -> ViewerReading:
-    scope, name = split_path(client.url, "srs")
-    kind, _, play = client.type.lower().partition("-")
+def _viewer(client: _SrsClient) -> ViewerReading:
+    scope, name = split_stream_path(client.url, "srs")
+    protocol, _, action = client.type.lower().partition("-")
     return ViewerReading(
-        viewer_id=an_id(str(client.id)),
+        viewer_id=limit_id(str(client.id)),
         scope=scope,
         name=name,
-        protocol=a_protocol(kind) if play == "play" else "rtmp",
-        age_ms=age_ms,
+        protocol=normalize_protocol(protocol) if action == "play" else "rtmp",
+        age_ms=client.age_ms,
     )

@@ -1,7 +1,7 @@
-"""Wowza Streaming Engine, read by its REST interface and, where it is given, its connection counts.
+"""Wowza Streaming Engine, by its REST interface and, if configured, its connection counts.
 
-Each application tells its bytes since it was loaded, each stream the number of its viewers by protocol; viewers cannot
-be told apart. What is exact here and what is bounded stands in docs/sources/wowza.md.
+Each application reports its bytes since it was loaded, each stream the number of its viewers by protocol. Viewers are
+not distinguishable. docs/sources/wowza.md lists what is exact and what is bounded.
 """
 
 import httpx
@@ -9,82 +9,66 @@ import msgspec
 
 from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading
-from streamusage.agent.sources.common.beginnings import Beginnings
-from streamusage.agent.sources.common.cursors import JsonCursor
-from streamusage.agent.sources.common.http_probe import (
-    Answer,
-    Asker,
-    Count,
-    StatusError,
-    a_name,
-    a_protocol,
-    answers_of,
-    count_in,
-    decoded,
-    digest_of,
-    xml_root,
-)
-from streamusage.agent.sources.common.polled import PolledSource
+from streamusage.agent.sources.common.cursors import JsonCursor, LifeStarts
+from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, fetch_all
+from streamusage.agent.sources.common.identifiers import limit_name, normalize_protocol, short_digest
+from streamusage.agent.sources.common.payloads import Count, Payload, decode_json, parse_child_count, parse_xml
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import WOWZA_NUMBERS, WOWZA_RISES
 
 PROTOCOLS = {"CUPERTINO": "hls", "MPEGDASH": "dash", "SANJOSE": "hds", "RTP": "rtp", "RTMP": "rtmp", "WEBM": "webm"}
-"""Wowza's names of protocols that have a more common one; others are taken in small letters."""
-
-MISSES = (
-    "viewers are told as numbers only: view time is what was there at both of two readings, "
-    "and bytes moved after the last reading of an application that was unloaded are not known"
-)
-NO_COUNTS = "; connections are the rises of those numbers, a lower bound: give connection_counts_url for the exact sum"
+"""Common names of protocols by Wowza's name; other names are converted to lower case."""
 
 
-class _Monitoring(msgspec.Struct):
+class _WowzaMonitoring(msgspec.Struct, rename="camel"):
     uptime: Count = 0
-    """Seconds since it was loaded."""
-    bytesIn: Count = 0
-    bytesOut: Count = 0
-    connectionCount: dict[str, Count] = {}
+    """Seconds since the application or stream was loaded."""
+    bytes_in: Count = 0
+    bytes_out: Count = 0
+    connection_count: dict[str, Count] = {}
 
 
-class _Incoming(msgspec.Struct):
+class _WowzaIncomingStream(msgspec.Struct, rename="camel"):
     name: str
-    isConnected: bool = True
+    is_connected: bool = True
 
 
-class _Instance(msgspec.Struct):
+class _WowzaInstance(msgspec.Struct, rename="camel"):
     name: str = "_definst_"
-    incomingStreams: list[_Incoming] = []
+    incoming_streams: list[_WowzaIncomingStream] = []
 
 
-class _Instances(msgspec.Struct):
-    instanceList: list[_Instance] = []
+class _WowzaInstances(msgspec.Struct, rename="camel"):
+    instance_list: list[_WowzaInstance] = []
 
 
-class _Stream(msgspec.Struct):
+class _WowzaStream(msgspec.Struct):
     application: str
     instance: str
     name: str
-    monitoring: _Monitoring
+    monitoring: _WowzaMonitoring
 
     @property
     def scope(self) -> str:
         is_default = self.instance == "_definst_"
-        return a_name(self.application if is_default else f"{self.application}/{self.instance}")
+        return limit_name(self.application if is_default else f"{self.application}/{self.instance}")
 
     @property
     def key(self) -> str:
-        return digest_of(self.application, self.instance, self.name)
+        return short_digest(self.application, self.instance, self.name)
 
 
 class WowzaCursor(JsonCursor, frozen=True):
-    """What the journal keeps for this source."""
+    """What the journal stores for this source."""
 
     began: str = ""
+    """The `LifeStarts` of applications and streams."""
     published: int = 0
-    """Publishes seen so far: the server's count of connections has them as well."""
+    """Number of publishes so far, which the server's count of connections includes."""
 
 
 class WowzaSource(PolledSource):
-    """An `agent.source.Source`."""
+    """A `streamusage.agent.reading.Source`."""
 
     def __init__(
         self,
@@ -98,141 +82,146 @@ class WowzaSource(PolledSource):
         *,
         timeout_seconds: float = 5.0,
     ) -> None:
-        super().__init__(Asker(url, "Wowza", timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "Wowza", timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
         self._auth: tuple[str, httpx.DigestAuth] | None = None
         self._applications = applications
-        self._place = ("v2", "servers", "_defaultServer_", "vhosts", vhost, "applications")
+        self._applications_path = ("v2", "servers", "_defaultServer_", "vhosts", vhost, "applications")
         self._vhost = vhost
-        self._counts = (
+        self._counts_probe = (
             None
             if connection_counts_url is None
-            else Asker(connection_counts_url, "Wowza's connection counts", timeout_seconds=timeout_seconds)
+            else HttpProbe(connection_counts_url, "Wowza's connection counts", timeout_seconds=timeout_seconds)
         )
 
     async def close(self) -> None:
+        """As `Source.close`."""
         await super().close()
-        if self._counts is not None:
-            await self._counts.close()
+        if self._counts_probe is not None:
+            await self._counts_probe.close()
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         before = WowzaCursor.parse(cursor)
-        accepted = None if self._counts is None else await self._accepted(self._counts)
+        accepted = None if self._counts_probe is None else await self._fetch_accepted(self._counts_probe)
         applications = {
-            name: loaded for name in self._applications if (loaded := await self._application(name)) is not None
+            name: monitoring
+            for name in self._applications
+            if (monitoring := await self._fetch_application(name)) is not None
         }
-        streams = [stream for name in applications for stream in await self._streams(name)]
+        streams = [stream for name in applications for stream in await self._fetch_streams(name)]
         at = self._clock.now_ms()
-        known = Beginnings.parse(before.began)
-        began = known.now(
+        starts_before = LifeStarts.parse(before.began)
+        starts = starts_before.update(
             at,
-            {digest_of(name): loaded.uptime * 1000 for name, loaded in applications.items()}
+            {short_digest(name): monitoring.uptime * 1000 for name, monitoring in applications.items()}
             | {stream.key: stream.monitoring.uptime * 1000 for stream in streams},
         )
-        new = sum(known.began.get(stream.key) != began.began[stream.key] for stream in streams)
-        published = before.published + new
+        new_publishes = sum(starts_before.began.get(stream.key) != starts.began[stream.key] for stream in streams)
+        published = before.published + new_publishes
         return Reading(
             at=at,
             boot="wowza",
             started_at=0,
             counters=tuple(
                 CounterReading(
-                    key=f"{digest_of(name)}-{began.began[digest_of(name)]}",
-                    bytes_in=loaded.bytesIn,
-                    bytes_out=loaded.bytesOut,
+                    key=f"{short_digest(name)}-{starts.began[short_digest(name)]}",
+                    bytes_in=monitoring.bytes_in,
+                    bytes_out=monitoring.bytes_out,
                 )
-                for name, loaded in applications.items()
+                for name, monitoring in applications.items()
             ),
             publishes=tuple(
                 PublishReading(
-                    publish_id=f"{stream.key}-{began.began[stream.key]}",
+                    publish_id=f"{stream.key}-{starts.began[stream.key]}",
                     scope=stream.scope,
-                    name=a_name(stream.name),
-                    age_ms=max(0, at - began.began[stream.key]),
+                    name=limit_name(stream.name),
+                    age_ms=max(0, at - starts.began[stream.key]),
                 )
                 for stream in streams
             ),
             audiences=tuple(audience for stream in streams for audience in _audiences(stream)),
             accepted=None if accepted is None else max(0, accepted - published),
-            cursor=str(WowzaCursor(str(began), published)),
-            misses=MISSES if self._counts is not None else MISSES + NO_COUNTS,
+            cursor=str(WowzaCursor(str(starts), published)),
+            misses=WOWZA_NUMBERS if self._counts_probe is not None else WOWZA_RISES,
         )
 
-    async def _application(self, name: str) -> _Monitoring | None:
-        """An application's sums; `None` for one that is not loaded."""
+    async def _fetch_application(self, name: str) -> _WowzaMonitoring | None:
+        """Return the counters of an application; None if it is not loaded."""
         try:
-            return await self._ask(_Monitoring, name, "monitoring", "current")
-        except StatusError as error:
+            return await self._fetch(_WowzaMonitoring, name, "monitoring", "current")
+        except HttpStatusError as error:
             if error.status == 404:
                 return None
             raise
 
-    async def _streams(self, application: str) -> list[_Stream]:
-        async def one(asked: tuple[str, str]) -> _Stream | None:
-            instance, name = asked
+    async def _fetch_streams(self, application: str) -> list[_WowzaStream]:
+        async def fetch_stream(instance_and_name: tuple[str, str]) -> _WowzaStream | None:
+            instance, name = instance_and_name
             try:
-                monitoring = await self._ask(
-                    _Monitoring,
+                monitoring = await self._fetch(
+                    _WowzaMonitoring,
                     *(application, "instances", instance, "incomingstreams", name, "monitoring", "current"),
                 )
-            except StatusError as error:
+            except HttpStatusError as error:
                 if error.status == 404:
-                    return None  # it ended since the list was read
+                    return None  # it ended after the list was fetched
                 raise
-            return _Stream(application, instance, name, monitoring)
+            return _WowzaStream(application, instance, name, monitoring)
 
         try:
-            instances = (await self._ask(_Instances, application, "instances")).instanceList
-        except StatusError as error:
+            instances = (await self._fetch(_WowzaInstances, application, "instances")).instance_list
+        except HttpStatusError as error:
             if error.status == 404:
                 return []
             raise
-        named = {
+        listed = {
             (instance.name, incoming.name)
             for instance in instances
-            for incoming in instance.incomingStreams
-            if incoming.isConnected
+            for incoming in instance.incoming_streams
+            if incoming.is_connected
         }
-        return await answers_of(one, sorted(named))
+        return await fetch_all(fetch_stream, sorted(listed))
 
-    async def _accepted(self, counts: Asker) -> int:
-        """How many connections the watched applications accepted since the server started."""
-        where = "connectioncounts"
-        body = await counts.get(where, auth=self._digest())
-        root = xml_root(body, where)
+    async def _fetch_accepted(self, counts_probe: HttpProbe) -> int:
+        """Return how many connections the configured applications have accepted since the server started."""
+        endpoint = "connectioncounts"
+        body = await counts_probe.get(endpoint, auth=self._digest_auth())
+        root = parse_xml(body, endpoint)
         return sum(
-            count_in(application, "ConnectionsTotalAccepted", where)
+            parse_child_count(application, "ConnectionsTotalAccepted", endpoint)
             for vhost in root.iterfind("VHost")
             if vhost.findtext("Name") == self._vhost
             for application in vhost.iterfind("Application")
             if application.findtext("Name") in self._applications
         )
 
-    async def _ask(self, form: type[Answer], *parts: str) -> Answer:
-        # Without this header it answers XML.
-        body = await self._asker.get(*self._place, *parts, auth=self._digest(), headers={"Accept": "application/json"})
-        return decoded(body, form, "the REST interface of Wowza")
+    async def _fetch(self, payload_type: type[Payload], *parts: str) -> Payload:
+        # Without this header the interface returns XML.
+        headers = {"Accept": "application/json"}
+        body = await self._probe.get(*self._applications_path, *parts, auth=self._digest_auth(), headers=headers)
+        return decode_json(body, payload_type, "the REST interface of Wowza")
 
-    def _digest(self) -> httpx.Auth:
-        """The answer to the server's challenge, which is good for many requests."""
+    def _digest_auth(self) -> httpx.Auth:
+        """Return the digest authentication. It is kept because a challenge is valid for many requests."""
         password = self._password()
         if self._auth is None or self._auth[0] != password:
             self._auth = password, httpx.DigestAuth(self._user, password)
         return self._auth[1]
 
 
-def _audiences(stream: _Stream) -> list[AudienceReading]:
+def _audiences(stream: _WowzaStream) -> list[AudienceReading]:
+    viewers_by_protocol = {
+        PROTOCOLS.get(wowza_name, normalize_protocol(wowza_name)): viewers
+        for wowza_name, viewers in sorted(stream.monitoring.connection_count.items())
+    }
     return [
         AudienceReading(
             key=f"{stream.key}-{protocol}",
             scope=stream.scope,
-            name=a_name(stream.name),
+            name=limit_name(stream.name),
             protocol=protocol,
             viewers=viewers,
         )
-        for protocol, viewers in {
-            PROTOCOLS.get(wowza, a_protocol(wowza)): viewers
-            for wowza, viewers in sorted(stream.monitoring.connectionCount.items())
-        }.items()
+        for protocol, viewers in viewers_by_protocol.items()
     ]

@@ -1,11 +1,12 @@
-"""The agent's way to the service: one request, one answer or one error; when to try again is decided elsewhere.
+"""HTTP link from the agent to the service: one request, one reply or one exception. `schedule` decides about retries.
 
-Only an answer that the service itself wrote counts as an answer. Whatever else may stand between (a proxy's error page,
-a hotel's login page, half an answer) is `LinkDownError`: try again later, nothing was acknowledged.
+Only a reply of the service itself counts. Everything else (the error page of a proxy, a login page, a truncated reply)
+raises `LinkDownError`: nothing was acknowledged, and the request is repeated later.
 """
 
 import asyncio
 import gzip
+import math
 import ssl
 from email.utils import parsedate_to_datetime
 from pathlib import Path
@@ -15,36 +16,36 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from streamusage.agent.config.secrets import Secret, secret_of
+from streamusage.agent.config.secrets import Secret, make_secret
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.client.errors import UNUSABLE_PROXY
 from streamusage.core.clock import Clock, SystemClock
 
-LARGEST_ANSWER_BYTES = 64 << 20
-"""An answer carries at most the open viewers of one server. A larger one is not the service's."""
+LARGEST_REPLY_BYTES = 64 << 20
+"""A reply contains at most the open viewers of one server. A larger one is not from the service."""
 
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
 
 GZIP_FROM_BYTES = 1024
 
-KEPT_SECONDS = 60.0
-"""How long the connection is kept between two sync-ups: one to a sync-up would cost more than the report."""
+KEEPALIVE_SECONDS = 60.0
+"""How long an idle connection is kept: a new connection for each sync would cost more than the report."""
 
-WANTS_LOGIN = (
-    "wants a name and a password: give both in the environment's HTTPS_PROXY or HTTP_PROXY, and leave `proxy` out"
+PROXY_LOGIN_HINT = (
+    "requires a login: put user and password into HTTPS_PROXY or HTTP_PROXY of the environment, and omit `proxy`"
 )
 
-NO_PROXY = f"{UNUSABLE_PROXY}. Correct them and start the agent again, or give `proxy` in [service]"
+BAD_PROXY = f"{UNUSABLE_PROXY}; correct them and restart the agent, or set `proxy` in [service]"
 
-Answer = TypeVar("Answer")
+Content = TypeVar("Content")
 
 
 class LinkError(Exception):
-    """The service did not take a request. The text is for an operator and never holds a token."""
+    """A request failed. The text is for an operator and never contains a token."""
 
 
 class LinkDownError(LinkError):
-    """The service is away, overloaded or cut off: worth trying again, not before `retry_after_seconds` where given."""
+    """The service is unreachable or overloaded: a retry may succeed, not before `retry_after_seconds` where given."""
 
     def __init__(self, text: str, retry_after_seconds: float | None = None) -> None:
         super().__init__(text)
@@ -52,23 +53,26 @@ class LinkDownError(LinkError):
 
 
 class LinkRefusedError(LinkError):
-    """The service, or the agent's own setup, says no until an operator changes something. `status` is HTTP's."""
+    """The service refused the request, or the agent's configuration is wrong, until an operator changes something.
+
+    `status` is the HTTP status, where there was a reply.
+    """
 
     def __init__(self, text: str, status: int | None = None) -> None:
         super().__init__(text)
         self.status = status
 
 
-def token_of(variable: str | None, file: Path | None) -> Secret:
-    """The agent's token, which raises `LinkRefusedError` where there is none."""
-    token = secret_of(variable, file, "the token of this agent", LinkRefusedError, one_word=True)
+def load_token(variable: str | None, file: Path | None) -> Secret:
+    """Return the agent's token, read at each use. Raises `LinkRefusedError` where none is configured."""
+    token = make_secret(variable, file, "the token of this agent", LinkRefusedError, one_word=True)
     if token is None:
-        raise LinkRefusedError("the configuration names no token for this agent")
+        raise LinkRefusedError("no token is configured for this agent; set token_file or token_env in [service]")
     return token
 
 
 class ServiceLink:
-    """The link of one server's agent. `close` it when done; it closes only an HTTP client that it made itself."""
+    """Link of one server's agent. `close` closes only an HTTP client that the link created itself."""
 
     def __init__(
         self,
@@ -84,7 +88,7 @@ class ServiceLink:
         proxy: str | None = None,
     ) -> None:
         self._base = f"{url.rstrip('/')}/api/v1/agents/{quote(server, safe='')}"
-        self._shown = url
+        self._url = url
         self._token = token
         self._timeout_seconds = timeout_seconds
         self._timeout = httpx.Timeout(timeout_seconds, connect=min(connect_timeout_seconds, timeout_seconds))
@@ -95,14 +99,14 @@ class ServiceLink:
         self._proxy = proxy
 
     async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
-        """A new epoch's number and the state to continue from; has no effect at the service. Raises `LinkError`."""
+        """Return a new epoch's number and the state to continue from. No effect at the service. Raises `LinkError`."""
         status, body, _ = await self._post("/epochs", msgspec.json.encode(request))
         if status == 200:
             return self._decode(body, EpochIssued)
-        raise self._refused(status, body)
+        raise self._refusal_error(status, body)
 
     async def send(self, report: Report) -> Acknowledgement | Refusal:
-        """Sends a report. A `Refusal` is an answer of the protocol, everything else raises `LinkError`."""
+        """Send a report and return the reply. A `Refusal` is part of the protocol; other failures raise `LinkError`."""
         status, body, from_service = await self._post("/reports", msgspec.json.encode(report))
         if status == 200:
             return self._decode(body, Acknowledgement)
@@ -111,24 +115,25 @@ class ServiceLink:
                 return msgspec.json.decode(body, type=Refusal)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 pass
-        raise self._refused(status, body)
+        raise self._refusal_error(status, body)
 
     async def close(self) -> None:
+        """Close the connections."""
         if self._own_http and self._http is not None:
             await self._http.aclose()
 
     def _client(self) -> httpx.AsyncClient:
-        """Made at the first use: certificates that cannot be read yet are no reason not to count."""
+        """Return the HTTP client, created at its first use: unreadable certificates must not prevent counting."""
         if self._http is None:
-            limits, trust = httpx.Limits(keepalive_expiry=KEPT_SECONDS), _trust(self._ca_file)
+            limits, trust = httpx.Limits(keepalive_expiry=KEEPALIVE_SECONDS), _trusted_certificates(self._ca_file)
             try:
                 self._http = httpx.AsyncClient(verify=trust, proxy=self._proxy, limits=limits)
-            except (ValueError, ImportError, httpx.InvalidURL):  # whose texts may hold the proxy's login
-                raise LinkRefusedError(NO_PROXY) from None
+            except (ValueError, ImportError, httpx.InvalidURL):  # their texts may contain the proxy's login
+                raise LinkRefusedError(BAD_PROXY) from None
         return self._http
 
     async def _post(self, path: str, content: bytes) -> tuple[int, bytes, bool]:
-        """Status and body of an answer, and whether it is JSON. Answers that call for a retry raise `LinkDownError`."""
+        """Return status and body of a reply, and whether it is JSON. A reply that calls for a retry raises."""
         headers = {"Authorization": f"Bearer {self._token()}", "Content-Type": "application/json"}
         if len(content) >= GZIP_FROM_BYTES:
             content = await asyncio.to_thread(gzip.compress, content, 6, mtime=0)
@@ -148,46 +153,47 @@ class ServiceLink:
                 body = bytearray()
                 async for part in response.aiter_bytes():
                     body += part
-                    if len(body) > LARGEST_ANSWER_BYTES:
+                    if len(body) > LARGEST_REPLY_BYTES:
                         raise LinkDownError(
-                            f"{self._shown} answered more than {LARGEST_ANSWER_BYTES >> 20} MiB: not our service"
+                            f"{self._url} sent more than {LARGEST_REPLY_BYTES >> 20} MiB: this is not the usage service"
                         )
         except TimeoutError:
-            raise LinkDownError(f"{self._shown} did not answer within {self._timeout_seconds:g} s") from None
+            raise LinkDownError(f"{self._url} did not reply within {self._timeout_seconds:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            said = f"{self._shown} cannot be reached ({type(error).__name__}: {_told(str(error))})"
-            raise LinkDownError(said + _hint(error)) from None
+            cause = f"{self._url} cannot be reached ({type(error).__name__}: {_sanitize(str(error))})"
+            raise LinkDownError(cause + _hint(error)) from None
         status = response.status_code
         if status >= 500 or status in {408, 425, 429}:
             raise LinkDownError(
-                f"{self._shown} answered HTTP {status}{_error_message(bytes(body))}",
+                f"{self._url} replied with HTTP {status}{_error_message(bytes(body))}",
                 self._retry_after_seconds(response.headers.get("Retry-After")),
             )
         return status, bytes(body), "json" in response.headers.get("Content-Type", "")
 
-    def _decode(self, body: bytes, answer: type[Answer]) -> Answer:
+    def _decode(self, body: bytes, kind: type[Content]) -> Content:
         try:
-            return msgspec.json.decode(body, type=answer)
+            return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise LinkDownError(
-                f"{self._shown} answered something that the usage service does not write ({_told(str(error))}); is "
-                "there a proxy or a login page in between?"
+                f"{self._url} sent a reply that is not from the usage service ({_sanitize(str(error))}); is there a "
+                "proxy or a login page in between?"
             ) from None
 
-    def _refused(self, status: int, body: bytes) -> LinkError:
+    def _refusal_error(self, status: int, body: bytes) -> LinkError:
         hints = {
-            400: "the service could not read the request; are agent and service of the same version?",
-            401: "the token is missing, wrong or withdrawn; give this agent a valid one",
-            403: "the token is not one for this server's agent; see role and server in the service's tokens file",
-            404: "there is no such path; is this the address of the usage service?",
-            407: "a proxy on the way " + WANTS_LOGIN,
-            413: "the report is larger than the service takes; raise its limit",
+            400: "the service cannot decode the request; do agent and service have the same version?",
+            401: "the token is missing, wrong or revoked; configure a valid token",
+            403: "the token is not valid for this server; check role and server in the service's tokens file",
+            404: "not found; is this the address of the usage service?",
+            407: "the proxy " + PROXY_LOGIN_HINT,
+            413: "the report exceeds the size limit of the service; raise that limit",
         }
-        hint = hints.get(status, "it stays so until the service or the agent is set up differently")
-        return LinkRefusedError(f"{self._shown} refused with HTTP {status}{_error_message(body)}: {hint}", status)
+        hint = hints.get(status, "change the configuration of the service or of the agent")
+        message = _error_message(body)
+        return LinkRefusedError(f"{self._url} refused the request with HTTP {status}{message}: {hint}", status)
 
     def _retry_after_seconds(self, value: str | None) -> float | None:
-        """Seconds from a `Retry-After`, which is a number or a date; `None` where there is none that makes sense."""
+        """Return the seconds of a `Retry-After`, which is a number or a date; `None` where it is missing or invalid."""
         if value is None:
             return None
         try:
@@ -197,11 +203,11 @@ class ServiceLink:
                 seconds = parsedate_to_datetime(value).timestamp() - self._clock.now_ms() / 1000
             except (ValueError, TypeError, OverflowError, OSError):
                 return None
-        return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if seconds == seconds else None
+        return min(max(0.0, seconds), LONGEST_RETRY_AFTER_SECONDS) if not math.isnan(seconds) else None
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
-    """The usual certificates, and those of a private authority. Raises `LinkRefusedError` where its file is no good."""
+def _trusted_certificates(ca_file: Path | None) -> ssl.SSLContext | bool:
+    """Return the usual certificates, or with those of a private authority. Raises `LinkRefusedError` for a bad file."""
     if ca_file is None:
         return True
     context = ssl.create_default_context()
@@ -213,25 +219,25 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext | bool:
 
 
 def _hint(error: Exception) -> str:
-    """What an operator can do about a failed connection, where that is known."""
+    """Return what an operator can do about a failed connection; empty where that is unknown."""
     if isinstance(error, httpx.ProxyError) and "407" in str(error):
-        return "; the proxy " + WANTS_LOGIN
+        return "; the proxy " + PROXY_LOGIN_HINT
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "; where the service's certificate is signed by a private authority, name its file in ca_file"
+        return "; if a private authority signed the service's certificate, set ca_file to its certificate file"
     return ""
 
 
 def _error_message(body: bytes) -> str:
-    """The documented `errorMessage` of an answer, made safe to show; nothing where there is none."""
+    """Return the documented `errorMessage` of a reply in parentheses, sanitized; empty where there is none."""
     try:
         answer = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
     message = answer.get("errorMessage") if isinstance(answer, dict) else None
-    return f" ({_told(message)})" if isinstance(message, str) and message else ""
+    return f" ({_sanitize(message)})" if isinstance(message, str) and message else ""
 
 
-def _told(text: str) -> str:
-    """Text from outside on one short line, without anything that a terminal could act on."""
+def _sanitize(text: str) -> str:
+    """Return text from outside as one short line without characters that control a terminal."""
     line = "".join(character if character.isprintable() else " " for character in text[:300])
     return " ".join(line.split())

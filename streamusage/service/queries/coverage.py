@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import msgspec
 from sqlalchemy import Connection, Row, func, select
 
-from streamusage.api.report import Peak, PhaseChange, larger
+from streamusage.api.report import Peak, PhaseChange, higher_peak
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of
 from streamusage.service.rules.apply import Late, Piece, ServerState
 from streamusage.service.rules.coverage import LateSlot, deltas, is_overdue, merged, owed_pieces
@@ -214,7 +214,7 @@ def _together(one: LateSlot, other: LateSlot) -> LateSlot:
         bytes_out=one.late.bytes_out + other.late.bytes_out,
         view_time_ms=one.late.view_time_ms + other.late.view_time_ms,
     )
-    return LateSlot(one.slot, late, larger(one.peak_in, other.peak_in), larger(one.peak_out, other.peak_out))
+    return LateSlot(one.slot, late, higher_peak(one.peak_in, other.peak_in), higher_peak(one.peak_out, other.peak_out))
 
 
 def _peak(bps: int | None, at: int | None) -> Peak | None:

@@ -27,9 +27,10 @@ from streamusage.api.report import (
     SlotRow,
     SpanRow,
     ViewerRow,
-    larger,
+    higher_peak,
 )
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
+from streamusage.core.reasons import canonical_reason
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -246,9 +247,9 @@ def _piece(state: ServerState, span: SpanRow, part: Interval, now: int) -> Piece
     late = now - part.from_ms > state.late_after_ms
     detected_at = min(now, part.from_ms + state.late_after_ms)
     if span.state == "lost":
-        return Piece(*part, Provenance.LOST, span.reason, detected_at, None)
+        return Piece(*part, Provenance.LOST, canonical_reason(span.reason), detected_at, None)
     if span.state == "partial":
-        return Piece(*part, Provenance.PARTIAL, span.reason, detected_at, now)
+        return Piece(*part, Provenance.PARTIAL, canonical_reason(span.reason), detected_at, now)
     if late:
         return Piece(*part, Provenance.BACKFILLED, "", detected_at, now)
     return Piece(*part, Provenance.LIVE, "", None, None)
@@ -291,7 +292,7 @@ def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> Sto
             view_time_ms=late.view_time_ms + more.view_time_ms,
         )
     merged = msgspec.structs.replace(
-        row, peak_in=larger(old.peak_in, row.peak_in), peak_out=larger(old.peak_out, row.peak_out)
+        row, peak_in=higher_peak(old.peak_in, row.peak_in), peak_out=higher_peak(old.peak_out, row.peak_out)
     )
     return StoredSlot(merged, late)
 

@@ -7,8 +7,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from streamusage.api.report import Peak, larger
+from streamusage.api.report import Peak, higher_peak
 from streamusage.core.coverage import Interval, Provenance, slot_of
+from streamusage.core.reasons import REPORT_HELD
 from streamusage.service.rules.apply import Late, Piece, ServerState
 
 
@@ -52,11 +53,7 @@ def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> li
             continue
         if interval.from_ms > at:
             pieces.append(Piece(at, interval.from_ms, Provenance.MISSING, "", detected_at, None))
-        pieces.append(
-            Piece(
-                max(at, interval.from_ms), interval.to_ms, Provenance.HELD, "a report was kept aside", detected_at, None
-            )
-        )
+        pieces.append(Piece(max(at, interval.from_ms), interval.to_ms, Provenance.HELD, REPORT_HELD, detected_at, None))
         at = interval.to_ms
     if at < now_ms:
         pieces.append(Piece(at, now_ms, Provenance.MISSING, "", detected_at, None))
@@ -111,7 +108,7 @@ def _delta(rows: Sequence[LateSlot]) -> ArrivedDelta:
     for row in rows:
         for protocol, count in row.late.connections.items():
             by_protocol[protocol] = by_protocol.get(protocol, 0) + count
-        peak_in, peak_out = larger(peak_in, row.peak_in), larger(peak_out, row.peak_out)
+        peak_in, peak_out = higher_peak(peak_in, row.peak_in), higher_peak(peak_out, row.peak_out)
     return ArrivedDelta(
         connections=sum(by_protocol.values()),
         connections_by_protocol=by_protocol,

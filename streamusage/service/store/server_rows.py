@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from streamusage.api.report import Baseline, OutageRow, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.core.coverage import Provenance
+from streamusage.core.reasons import canonical_reason
 from streamusage.service.rules.apply import Late, Piece, SampleKey, ServerState, Stored, StoredSample, StoredSlot
 from streamusage.service.store.schema import (
     outages,
@@ -158,7 +159,9 @@ def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) ->
 
 def piece_of(row: Row[Any]) -> Piece:
     """The covered time in a row of `spans`."""
-    return Piece(row.from_ms, row.to_ms, Provenance(row.state), row.reason, row.detected_at, row.filled_at)
+    return Piece(
+        row.from_ms, row.to_ms, Provenance(row.state), canonical_reason(row.reason), row.detected_at, row.filled_at
+    )
 
 
 def save_samples(connection: Connection, server: str, stored: Sequence[StoredSample]) -> None:

@@ -1,4 +1,4 @@
-"""What tests of the agent share."""
+"""Fixtures for tests of the agent."""
 
 import socket
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture
 def unused_tcp_port() -> Iterator[int]:
-    """A port of loopback at which nobody answers: it is held while the test runs, so that nobody else gets it."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        yield held.getsockname()[1]
+    """A loopback port on which nothing listens; it stays bound during the test, so that no other program gets it."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]

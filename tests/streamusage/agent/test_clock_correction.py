@@ -1,4 +1,4 @@
-"""The agent's clock is set right by the service's; what was counted stays as much as it was."""
+"""Correction of the agent's clock by the service's: counted figures do not change."""
 
 from pathlib import Path
 from random import Random
@@ -9,7 +9,7 @@ from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.agent.runner import Agent
-from streamusage.agent.sync.schedule import SyncUp
+from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import Acknowledgement, Based, EpochIssued, EpochRequest, Report
 from streamusage.core.clock import SteadyClock
 from tests.faults.media_server import MediaServer
@@ -19,7 +19,7 @@ TRUE_NOW = 1_795_000_000_000
 
 
 class MachineClock:
-    """A machine whose wall clock is wrong by `wrong_ms`."""
+    """Clock of a machine whose wall time is wrong by `wrong_ms`."""
 
     def __init__(self, wrong_ms: int) -> None:
         self.elapsed = 1_000
@@ -40,7 +40,7 @@ class MachineClock:
 
 
 class SimulatedSource:
-    """A media server on the same machine: its log has the machine's wrong time."""
+    """Source of a media server on the same machine, whose log has the machine's wrong time."""
 
     def __init__(self, server: MediaServer, machine: MachineClock, clock: SteadyClock) -> None:
         self.server, self.machine, self.clock = server, machine, clock
@@ -57,8 +57,8 @@ class SimulatedSource:
     async def close(self) -> None: ...
 
 
-class Service:
-    """Takes everything, and has the right time."""
+class AcceptingService:
+    """Accepts every report, and has the correct time."""
 
     def __init__(self, machine: MachineClock) -> None:
         self.machine = machine
@@ -73,23 +73,23 @@ class Service:
 
 
 def an_agent(
-    journal: SqliteJournal, machine: MachineClock, clock: SteadyClock, server: MediaServer, service: Service
+    journal: SqliteJournal, machine: MachineClock, clock: SteadyClock, server: MediaServer, service: AcceptingService
 ) -> Agent:
     return Agent(
         server="edge-1",
         source=SimulatedSource(server, machine, clock),
         ledger=Ledger(journal, "j", "edge-1", "edge", 10_000),
         link=service,
-        sync_up=SyncUp("edge-1", 10_000, 0, Random(1)),
+        schedule=SyncSchedule("edge-1", 10_000, 0, Random(1)),
         poll_interval_ms=1_000,
         clock=clock,
-        run="this machine since it was switched on",
+        run="boot id of this machine",
     )
 
 
-async def test_an_agent_whose_machine_began_in_the_wrong_year(tmp_path: Path) -> None:
+async def test_agent_on_a_machine_that_booted_in_the_wrong_year_counts_exactly(tmp_path: Path) -> None:
     machine = MachineClock(-20 * 365 * 24 * HOUR)
-    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
+    server, service = MediaServer(Random(1), machine.now_ms()), AcceptingService(machine)
     clock = SteadyClock(machine)
     journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
     agent = an_agent(journal, machine, clock, server, service)
@@ -117,13 +117,15 @@ async def test_an_agent_whose_machine_began_in_the_wrong_year(tmp_path: Path) ->
     assert sum(row.bytes_out for row in latest.values()) == truth.bytes_out[-1]
     assert sum(sum(row.connections.values()) for row in latest.values()) == len(truth.connections)
     assert sum(row.view_time_ms for row in latest.values()) == sum(ended - began for began, ended in truth.views)
-    assert max(latest) > TRUE_NOW - HOUR, "what came after the correction is filed where it belongs"
+    assert max(latest) > TRUE_NOW - HOUR, "units after the correction are filed at the correct time"
 
 
 @pytest.mark.parametrize("wrong_ms", [-HOUR, HOUR])
-async def test_an_agent_that_starts_again_on_a_machine_with_a_wrong_clock(tmp_path: Path, wrong_ms: int) -> None:
+async def test_restarted_agent_on_a_machine_with_a_wrong_clock_counts_view_time_once(
+    tmp_path: Path, wrong_ms: int
+) -> None:
     machine = MachineClock(wrong_ms)
-    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
+    server, service = MediaServer(Random(1), machine.now_ms()), AcceptingService(machine)
     server.connect(machine.now_ms(), "publish", "s1")
     server.connect(machine.now_ms(), "play", "s1")
     for restart in range(3):
@@ -143,9 +145,9 @@ async def test_an_agent_that_starts_again_on_a_machine_with_a_wrong_clock(tmp_pa
 
 
 @pytest.mark.parametrize("set_ms", [-900, -700, 700, 900])
-async def test_a_wall_clock_that_is_set_by_less_than_a_second_counts_nobody_twice(tmp_path: Path, set_ms: int) -> None:
+async def test_clock_step_below_a_second_counts_no_viewer_twice(tmp_path: Path, set_ms: int) -> None:
     machine = MachineClock(0)
-    server, service = MediaServer(Random(1), machine.now_ms()), Service(machine)
+    server, service = MediaServer(Random(1), machine.now_ms()), AcceptingService(machine)
     journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
     agent = an_agent(journal, machine, SteadyClock(machine), server, service)
     await agent.poll()

@@ -1,4 +1,4 @@
-"""An HTTP proxy on a real port: tunnels (`CONNECT`) and plain requests, with a name and a password where one is set."""
+"""An HTTP proxy on a real port, for tunnels (`CONNECT`) and plain requests, with an optional login."""
 
 import asyncio
 import base64
@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 @dataclass
 class ForwardProxy:
-    """Where it listens, and the first line of each request that it was asked to pass on."""
+    """Port and login of the proxy, and the first line of each request that it received."""
 
     port: int = 0
     login: str | None = None
-    asked: list[str] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -25,24 +25,24 @@ class ForwardProxy:
             head = await reader.readuntil(b"\r\n\r\n")
             line, _, fields = head.partition(b"\r\n")
             method, target, _ = line.decode().split(" ", 2)
-            self.asked.append(f"{method} {target}")
+            self.requests.append(f"{method} {target}")
             if self.login is not None and base64.b64encode(self.login.encode()) not in fields:
                 writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
                 return
-            where = urlsplit(f"//{target}" if method == "CONNECT" else target)
-            onward_reader, onward = await asyncio.open_connection(where.hostname, where.port)
+            address = urlsplit(f"//{target}" if method == "CONNECT" else target)
+            onward_reader, onward = await asyncio.open_connection(address.hostname, address.port)
             if method == "CONNECT":
                 writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
             else:
-                onward.write(b"%s %s HTTP/1.1\r\n" % (method.encode(), where.path.encode()) + fields)
-            await asyncio.gather(_pass(reader, onward), _pass(onward_reader, writer))
+                onward.write(b"%s %s HTTP/1.1\r\n" % (method.encode(), address.path.encode()) + fields)
+            await asyncio.gather(_relay(reader, onward), _relay(onward_reader, writer))
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
             writer.close()
 
 
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     try:
         while part := await reader.read(65536):
             writer.write(part)
@@ -53,7 +53,7 @@ async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 @asynccontextmanager
 async def forwarding(login: str | None = None) -> AsyncIterator[ForwardProxy]:
-    """A proxy for the time of the block."""
+    """Run a proxy while the block runs."""
     proxy = ForwardProxy(login=login)
     server = await asyncio.start_server(proxy.handle, "127.0.0.1", 0)
     proxy.port = server.sockets[0].getsockname()[1]

@@ -1,4 +1,4 @@
-"""A server on a real port that answers what a test wants, byte for byte."""
+"""An HTTP server on a real port whose replies a test defines byte for byte."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 
 def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
-    """A whole HTTP answer. Header names are given with underscores."""
+    """Return a whole HTTP reply. Underscores in header names become hyphens."""
     fields = {"Content-Length": str(len(body)), "Connection": "close"} | {
         name.replace("_", "-"): value for name, value in headers.items()
     }
@@ -15,7 +15,7 @@ def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
 
 
 class Answers:
-    """What is answered, request by request (the last one goes on), and the requests that came."""
+    """The replies, request by request (the last is repeated), and the received requests."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -30,7 +30,7 @@ class Answers:
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[Answers]:
-    """A server for the time of the block."""
+    """Run a server while the block runs."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -1,8 +1,8 @@
-"""A clock that a test moves: how long the machine really took shows in no figure."""
+"""A clock that a test moves, so that figures do not depend on the speed of the machine."""
 
 
 class HandClock:
-    """Wall time and elapsed time are one; waiting moves it on."""
+    """A clock whose wall time is its elapsed time. Sleeping moves it forward."""
 
     def __init__(self, now: int) -> None:
         self.now = now

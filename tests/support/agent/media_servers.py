@@ -1,14 +1,19 @@
-"""What each kind of media server answers, by path, and the source that asks it.
+"""Responses of each kind of media server by path, and its source connected to a server with these responses.
 
-The answers are real ones where a server could be run, and as documented where it could not.
+Responses of servers that could be run are recorded; those of other servers follow the vendor's documents.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from streamusage.agent.reading import Source
+import msgspec
+
+from streamusage.agent.journal.rows import Row, rows_of
+from streamusage.agent.metering import meter
+from streamusage.agent.reading import Reading, Source
 from streamusage.agent.sources.icecast.source import IcecastSource
 from streamusage.agent.sources.mediamtx import MediaMtxSource
 from streamusage.agent.sources.node_media_server.source import NodeMediaServerSource
@@ -16,7 +21,9 @@ from streamusage.agent.sources.red5pro import Red5ProSource
 from streamusage.agent.sources.srs import SrsSource
 from streamusage.agent.sources.stream_manager import StreamManagerSource
 from streamusage.agent.sources.wowza import WowzaSource
+from streamusage.api.report import Baseline
 from streamusage.core.clock import SystemClock
+from tests.support.agent.http_answers import Answers, answer, answering
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SECRET = "s3cr3t-value"
@@ -25,35 +32,37 @@ CLOCK = SystemClock()
 Routes = dict[str, bytes]
 
 
-def fixture(name: str) -> bytes:
+def read_fixture(name: str) -> bytes:
+    """Return a recorded response or log."""
     return (FIXTURES / name).read_bytes()
 
 
-def as_json(value: Any) -> bytes:
+def encode_json(value: Any) -> bytes:
     return json.dumps(value).encode()
 
 
 def secret() -> str:
+    """A `Secret`."""
     return SECRET
 
 
 ICECAST: Routes = {
-    "/admin/stats": fixture("icecast_admin_stats.xml"),
-    "/admin/listclients": fixture("icecast_listclients.xml"),
+    "/admin/stats": read_fixture("icecast_admin_stats.xml"),
+    "/admin/listclients": read_fixture("icecast_listclients.xml"),
 }
 NMS: Routes = {
-    "/api/v1/login": as_json({"success": True, "data": {"token": "a.b.c"}}),
-    "/api/v1/stats": fixture("nms4_stats.json"),
-    "/api/v1/sessions": fixture("nms4_sessions.json"),
-    "/api/v1/streams": fixture("nms4_streams.json"),
+    "/api/v1/login": encode_json({"success": True, "data": {"token": "a.b.c"}}),
+    "/api/v1/stats": read_fixture("nms4_stats.json"),
+    "/api/v1/sessions": read_fixture("nms4_sessions.json"),
+    "/api/v1/streams": read_fixture("nms4_streams.json"),
 }
 WOWZA_APP = "/v2/servers/_defaultServer_/vhosts/_defaultVHost_/applications/live"
 WOWZA: Routes = {
-    f"{WOWZA_APP}/monitoring/current": fixture("wowza_monitoring.json"),
-    f"{WOWZA_APP}/instances": as_json(
+    f"{WOWZA_APP}/monitoring/current": read_fixture("wowza_monitoring.json"),
+    f"{WOWZA_APP}/instances": encode_json(
         {"instanceList": [{"name": "_definst_", "incomingStreams": [{"name": "s1", "isConnected": True}]}]}
     ),
-    f"{WOWZA_APP}/instances/_definst_/incomingstreams/s1/monitoring/current": as_json(
+    f"{WOWZA_APP}/instances/_definst_/incomingstreams/s1/monitoring/current": encode_json(
         {"uptime": 60, "bytesIn": 9, "bytesOut": 99, "connectionCount": {"RTMP": 2, "CUPERTINO": 5, "MPEGDASH": 0}}
     ),
     "/connectioncounts": b"<WowzaStreamingEngine><ConnectionsTotalAccepted>70</ConnectionsTotalAccepted><VHost>"
@@ -61,27 +70,27 @@ WOWZA: Routes = {
     b"<ConnectionsTotalAccepted>40</ConnectionsTotalAccepted></Application></VHost></WowzaStreamingEngine>",
 }
 CREATED = "2026-11-21T21:00:00.5+00:00"
-BEGAN = "2026-11-21T21:30:00+00:00"
+WENT_ONLINE = "2026-11-21T21:30:00+00:00"
 MEDIAMTX: Routes = {
-    "/v3/paths/list": as_json(
+    "/v3/paths/list": encode_json(
         {
             "itemCount": 3,
             "pageCount": 1,
             "items": [
                 {"name": "live/s1", "ready": True, "readyTime": CREATED},
-                {"name": "live/s2", "ready": True, "readyTime": CREATED, "online": True, "onlineTime": BEGAN},
+                {"name": "live/s2", "ready": True, "readyTime": CREATED, "online": True, "onlineTime": WENT_ONLINE},
                 {"name": "live/waits", "ready": True, "readyTime": CREATED, "online": False, "onlineTime": None},
             ],
         }
     ),
-    "/v3/hlssessions/list": as_json(
+    "/v3/hlssessions/list": encode_json(
         {
             "itemCount": 1,
             "pageCount": 1,
             "items": [{"id": "u-3", "created": CREATED, "path": "live/s2", "isCDN": False, "outboundBytes": 50}],
         }
     ),
-    "/v3/rtmpconns/list": as_json(
+    "/v3/rtmpconns/list": encode_json(
         {
             "itemCount": 2,
             "pageCount": 1,
@@ -93,7 +102,7 @@ MEDIAMTX: Routes = {
     ),
 }
 SRS: Routes = {
-    "/api/v1/clients/": as_json(
+    "/api/v1/clients/": encode_json(
         {
             "code": 0,
             "server": "vid-1",
@@ -107,7 +116,7 @@ SRS: Routes = {
             ],
         }
     ),
-    "/api/v1/vhosts/": as_json(
+    "/api/v1/vhosts/": encode_json(
         {
             "code": 0,
             "server": "vid-1",
@@ -121,8 +130,8 @@ SRS: Routes = {
     ),
 }  # fmt: skip
 RED5: Routes = {
-    "/api/v1/applications/live/streams": as_json({"status": "success", "code": 200, "data": ["s1"]}),
-    "/api/v1/applications/live/streams/s1": as_json(
+    "/api/v1/applications/live/streams": encode_json({"status": "success", "code": 200, "data": ["s1"]}),
+    "/api/v1/applications/live/streams/s1": encode_json(
         {
             "status": "success",
             "code": 200,
@@ -137,27 +146,68 @@ RED5: Routes = {
     ),
 }
 MANAGER: Routes = {
-    "/as/v1/streams/stream/group-1": as_json(
+    "/as/v1/streams/stream/group-1": encode_json(
         [{"streamGuid": "live/room/s1", "serverAddress": "10.0.0.1", "subscribers": 25, "durationMs": 600000}]
     )
 }
 
-Maker = Callable[[str], Source]
-KINDS: dict[str, tuple[Routes, Maker]] = {
-    "icecast": (ICECAST, lambda url: IcecastSource(url, "admin", secret, None, CLOCK, timeout_seconds=30)),
-    "node-media-server": (
+
+class FakeMediaServer(NamedTuple):
+    """A kind of media server: its responses, and a function that returns its source for a URL."""
+
+    routes: Routes
+    create_source: Callable[[str], Source]
+
+
+MEDIA_SERVERS: dict[str, FakeMediaServer] = {
+    "icecast": FakeMediaServer(
+        ICECAST, lambda url: IcecastSource(url, "admin", secret, None, CLOCK, timeout_seconds=30)
+    ),
+    "node-media-server": FakeMediaServer(
         NMS,
         lambda url: NodeMediaServerSource(url, "admin", secret, None, Path("unused"), CLOCK, timeout_seconds=30),
     ),
-    "wowza": (
+    "wowza": FakeMediaServer(
         WOWZA,
         lambda url: WowzaSource(url, "admin", secret, "_defaultVHost_", ("live",), url, CLOCK, timeout_seconds=30),
     ),
-    "mediamtx": (MEDIAMTX, lambda url: MediaMtxSource(url, "reader", secret, CLOCK, timeout_seconds=30)),
-    "srs": (SRS, lambda url: SrsSource(url, None, None, CLOCK, timeout_seconds=30)),
-    "red5pro": (RED5, lambda url: Red5ProSource(url, secret, ("live",), CLOCK, timeout_seconds=30)),
-    "stream-manager-2": (
-        MANAGER,
-        lambda url: StreamManagerSource(url, secret, ("group-1",), CLOCK, timeout_seconds=30),
+    "mediamtx": FakeMediaServer(MEDIAMTX, lambda url: MediaMtxSource(url, "reader", secret, CLOCK, timeout_seconds=30)),
+    "srs": FakeMediaServer(SRS, lambda url: SrsSource(url, None, None, CLOCK, timeout_seconds=30)),
+    "red5pro": FakeMediaServer(RED5, lambda url: Red5ProSource(url, secret, ("live",), CLOCK, timeout_seconds=30)),
+    "stream-manager-2": FakeMediaServer(
+        MANAGER, lambda url: StreamManagerSource(url, secret, ("group-1",), CLOCK, timeout_seconds=30)
     ),
 }
+
+
+@asynccontextmanager
+async def open_source(kind: str, routes: Routes | None = None) -> AsyncIterator[tuple[Source, Answers]]:
+    """The source of a kind and the server that it reads, which responds with 404 at any other path."""
+    media_server = MEDIA_SERVERS[kind]
+    served = media_server.routes if routes is None else routes
+
+    def respond(request: bytes) -> bytes:
+        path = request.split(b" ", 2)[1].decode("latin-1").partition("?")[0]
+        return answer(served[path]) if path in served else answer(b"not here", "404 Not Found")
+
+    async with answering() as answers:
+        answers.next = [respond]
+        source = media_server.create_source(answers.url)
+        try:
+            yield source, answers
+        finally:
+            await source.close()
+
+
+def meter_readings(readings: list[Reading]) -> list[Row]:
+    """Return the rows of readings, after a check that a report can hold them."""
+    rows: list[Row] = []
+    state, additions = meter.start(readings[0])
+    rows += rows_of(additions, 1)
+    for reading in readings[1:]:
+        state, additions = meter.step(state, reading)
+        rows += rows_of(additions, 1)
+    msgspec.json.decode(msgspec.json.encode(state.baseline), type=Baseline)
+    for row in rows:
+        msgspec.json.decode(msgspec.json.encode(row), type=type(row))
+    return rows

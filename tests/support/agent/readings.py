@@ -1,4 +1,4 @@
-"""Readings that a person can follow, and what the meter makes of several in a row."""
+"""Short readings for tests, and the meter's additions for a sequence of them."""
 
 from typing import Any
 
@@ -46,11 +46,11 @@ def line(number: int, ended_at: int, duration_ms: int, **fields: Any) -> EndedCo
 
 
 def run(*readings: Reading) -> tuple[MeterState, Additions]:
-    """The last state, and everything that was added after the first reading."""
-    state, _ = meter.first(readings[0])
+    """Return the last state, and the sum of all additions after the first reading."""
+    state, _ = meter.start(readings[0])
     whole = Additions()
-    for each in readings[1:]:
-        state, added = meter.step(state, each)
+    for next_reading in readings[1:]:
+        state, added = meter.step(state, next_reading)
         for slot, more in added.slots.items():
             into = whole.slot(slot)
             into.connections.update(more.connections)

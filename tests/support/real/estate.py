@@ -1,4 +1,4 @@
-"""The real service and real agents as processes, to be killed and started again, and read through the API."""
+"""The real service and real agents as processes: started, killed, and queried through the API."""
 
 import secrets
 import sys
@@ -11,14 +11,14 @@ from typing import Any
 import httpx
 
 from tests.support.real.nginx import Nginx
-from tests.support.real.processes import Program, Programs, free_port, until
+from tests.support.real.processes import Programs, RunningProgram, free_port, until
 
 SYNC_INTERVAL_MS = 500
 POLL_INTERVAL_MS = 200
 
 
-class Service:
-    """`streamtop serve` over a SQLite file, with an admin token and one token for each agent."""
+class ServiceProcess:
+    """`streamtop serve` with a SQLite file, an admin token and one token for each agent."""
 
     def __init__(self, directory: Path, programs: Programs, servers: list[str]) -> None:
         self.port = free_port()
@@ -36,14 +36,14 @@ class Service:
         )
         self._tokens_file.chmod(0o600)
         self._programs = programs
-        self._program: Program | None = None
+        self._program: RunningProgram | None = None
 
     async def start(self) -> None:
         self.spawn()
-        await self.answers()
+        await self.wait_until_ready()
 
     def spawn(self) -> None:
-        """Starts the process, without waiting until it answers."""
+        """Start the process without waiting until it responds."""
         self._program = self._programs.start(
             "service",
             [
@@ -52,11 +52,11 @@ class Service:
             ],
         )
 
-    async def answers(self) -> None:
-        await until(self._is_up, "the service answers", seconds=30)
+    async def wait_until_ready(self) -> None:
+        await until(self._is_up, "the service responds", seconds=30)
 
     def kill(self) -> None:
-        """SIGKILL: what was acknowledged must be there after the next start, nothing else is promised."""
+        """Send SIGKILL. Only what was acknowledged must exist after the next start."""
         assert self._program is not None
         self._program.kill()
 
@@ -71,15 +71,15 @@ class Service:
             return False
 
 
-class Agent:
-    """`streamtop agent` over a real nginx."""
+class AgentProcess:
+    """`streamtop agent` for a real nginx."""
 
     def __init__(
         self,
         directory: Path,
         programs: Programs,
         server: str,
-        service: Service,
+        service: ServiceProcess,
         nginx: Nginx,
         sync_interval_ms: int,
     ) -> None:
@@ -88,13 +88,13 @@ class Agent:
         self.journal = directory / f"{server}.journal.db"
         self._nginx = nginx
         self._configuration = directory / f"{server}.toml"
-        self.speak_to(service.url)
+        self.set_service_url(service.url)
         self._environment = {"STREAMTOP_AGENT_TOKEN": service.agent_tokens[server]}
         self._programs = programs
-        self._program: Program | None = None
+        self._program: RunningProgram | None = None
 
-    def speak_to(self, url: str) -> None:
-        """Where the service is, from the next start on."""
+    def set_service_url(self, url: str) -> None:
+        """Set the URL of the service; used from the next start on."""
         self._configuration.write_text(
             f"""
             server = "{self.server}"
@@ -122,7 +122,7 @@ class Agent:
 
     def kill(self) -> None:
         assert self._program is not None
-        assert self._program.running, f"the agent had ended by itself: {self._program.output()}"
+        assert self._program.running, f"the agent has exited: {self._program.output()}"
         self._program.kill()
 
     def output(self) -> str:
@@ -131,7 +131,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Totals:
-    """The daily statistics of a server added up over the days that a test may touch."""
+    """The daily statistics of a server, summed over the days of a test."""
 
     connections: int
     rtmp: int
@@ -141,48 +141,48 @@ class Totals:
     backfilled_bytes_out: int
 
 
-class Accounts:
-    """What the service says of one server."""
+class ReportedFigures:
+    """The figures of one server, as the service reports them."""
 
-    def __init__(self, service: Service, server: str) -> None:
+    def __init__(self, service: ServiceProcess, server: str) -> None:
         self.began = datetime.now(UTC)
         self.service = service
         self.server = server
 
     def agent_output(self) -> str:
-        """What the agent of the server has said so far."""
+        """Return the output of the server's agent."""
         return ""
 
     async def get(self, path: str, **query: str | int) -> Any:
-        """An answer of the service's API."""
+        """Return a response of the service's API."""
         async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
             response = await http.get(
                 self.service.url + path,
                 params=query,
                 headers={"Authorization": f"Bearer {self.service.admin_token}"},
             )
-            assert response.status_code == 200, f"{path} answered {response.status_code}: {response.text[:300]}"
+            assert response.status_code == 200, f"{path} returned {response.status_code}: {response.text[:300]}"
             return response.json()
 
     async def watermark(self) -> int:
-        """Up to when the server is accounted for; 0 for one that the service does not know."""
+        """Return the watermark of the server; 0 if the service does not know it."""
         servers = (await self.get("/api/v1/servers"))["servers"]
         return next((entry["watermark"] for entry in servers if entry["server"] == self.server), 0)
 
-    async def synced(self, seconds: float = 30.0) -> None:
-        """Waits until the service knows everything up to the moment of the call."""
-        wanted = time.time_ns() // 1_000_000
+    async def wait_until_synced(self, seconds: float = 30.0) -> None:
+        """Wait until the watermark has passed the time of the call."""
+        now_ms = time.time_ns() // 1_000_000
 
         async def is_past() -> bool:
-            return await self.watermark() >= wanted
+            return await self.watermark() >= now_ms
 
         try:
-            await until(is_past, "the agent's sync-up reached the service", seconds=seconds, every=0.1)
-        except AssertionError as late:
-            raise AssertionError(f"{late}\nthe agent says: {self.agent_output()[-2000:]}") from None
+            await until(is_past, "the agent has synced with the service", seconds=seconds, every=0.1)
+        except AssertionError as timeout:
+            raise AssertionError(f"{timeout}\noutput of the agent: {self.agent_output()[-2000:]}") from None
 
     async def gaps(self) -> list[dict[str, Any]]:
-        """Every stretch since the start that was not seen live, oldest first."""
+        """Return all spans since the start that are not live, oldest first."""
         coverage = await self.get(
             "/api/v1/coverage",
             **{"from": int(self.began.timestamp() * 1000), "to": int(time.time() * 1000), "server": self.server},
@@ -196,6 +196,7 @@ class Accounts:
         ]
 
     async def totals(self) -> Totals:
+        """Return the daily statistics of the server."""
         days = (
             await self.get(
                 "/api/v1/daily",
@@ -217,27 +218,27 @@ class Accounts:
         )
 
     async def sessions(self) -> list[dict[str, Any]]:
-        """The usage records, live and ended."""
+        """Return the usage records of live and ended sessions."""
         changes = await self.get("/api/v1/changes")
         records: list[dict[str, Any]] = changes["records"]
         return records
 
 
-class Estate(Accounts):
+class NginxEstate(ReportedFigures):
     """One nginx, one agent, one service."""
 
     def __init__(
         self, directory: Path, programs: Programs, nginx: Nginx, sync_interval_ms: int = SYNC_INTERVAL_MS
     ) -> None:
-        super().__init__(Service(directory, programs, ["edge-1"]), "edge-1")
+        super().__init__(ServiceProcess(directory, programs, ["edge-1"]), "edge-1")
         self.nginx = nginx
-        self.agent = Agent(directory, programs, self.server, self.service, nginx, sync_interval_ms)
+        self.agent = AgentProcess(directory, programs, self.server, self.service, nginx, sync_interval_ms)
 
     def agent_output(self) -> str:
         return self.agent.output()
 
     async def start(self) -> None:
-        """Service and agent, until the first sync-up is there."""
+        """Start service and agent, and wait for the first sync."""
         await self.service.start()
         self.agent.start()
-        await self.synced()
+        await self.wait_until_synced()

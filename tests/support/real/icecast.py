@@ -1,4 +1,4 @@
-"""A real Icecast on loopback, real sources and listeners, and the truth from its own access log."""
+"""A real Icecast on loopback, real sources and listeners, and the sums of its own access log."""
 
 import os
 import re
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.real.processes import Program, Programs, free_port, until
+from tests.support.real.processes import Programs, RunningProgram, free_port, until
 
 MP3_BYTES_PER_SECOND = 4000
 
 
-def make_music(path: Path) -> Path:
-    """Ten seconds of MP3 at 32 kbit/s, encoded once."""
+def encode_music(path: Path) -> Path:
+    """Encode ten seconds of MP3 at 32 kbit/s."""
     subprocess.run(
         [
             *("ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-f", "lavfi", "-i", "sine=frequency=440"),
@@ -29,8 +29,8 @@ def make_music(path: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class IcecastTruth:
-    """What the access log adds up to."""
+class IcecastLogSums:
+    """The sums of the access log."""
 
     listeners: int
     bytes_out: int
@@ -38,9 +38,10 @@ class IcecastTruth:
 
 
 class Icecast:
-    """A server of its own. Its log outlives a restart.
+    """A separate Icecast. Its log is kept over a restart.
 
-    As root it becomes another user, who must be able to enter the directory: one of pytest's own will not do.
+    Started as root, Icecast switches to another user, who must be able to enter the directory. A directory of pytest
+    does not allow that.
     """
 
     def __init__(self, directory: Path, programs: Programs) -> None:
@@ -50,13 +51,13 @@ class Icecast:
         self.access_log = directory / "log" / "access.log"
         self.admin_password = secrets.token_hex(8)
         self._source_password = secrets.token_hex(8)
-        self._music = make_music(directory / "music.mp3")
+        self._music = encode_music(directory / "music.mp3")
         self._programs = programs
-        self._program: Program | None = None
+        self._program: RunningProgram | None = None
         self._write_configuration()
 
     def section(self) -> str:
-        """The agent's configuration of this server."""
+        """Return the agent's configuration of this server."""
         return f"""
             kind = "icecast"
             url = "{self.url}"
@@ -70,19 +71,19 @@ class Icecast:
     async def start(self) -> None:
         program = shutil.which("icecast2") or "icecast2"
         self._program = self._programs.start("icecast", [program, "-c", str(self.directory / "icecast.xml")])
-        await until(self._answers, "Icecast answers")
+        await until(self._is_ready, "Icecast responds")
 
     def stop(self) -> None:
-        """`TERM`: everybody is cut, and the log has a line for each."""
+        """Send SIGTERM: all connections are cut, and the log has a line for each."""
         assert self._program is not None
         self._program.stop()
 
     def kill(self) -> None:
-        """A crash: no lines."""
+        """Send SIGKILL, as a crash: the log has no lines for open connections."""
         assert self._program is not None
         self._program.kill()
 
-    def publish(self) -> Program:
+    def publish(self) -> RunningProgram:
         return self._programs.start(
             "source",
             [
@@ -92,41 +93,41 @@ class Icecast:
             ],
         )
 
-    def watch(self) -> Program:
+    def watch(self) -> RunningProgram:
         return self._programs.start("listener", ["curl", "-s", "-o", "/dev/null", f"{self.url}/live/a.mp3"])
 
-    async def published(self) -> None:
+    async def wait_until_published(self) -> None:
         await until(lambda: self._has("sources", 1), "Icecast has its source", seconds=20)
 
-    async def watched_by(self, viewers: int) -> None:
+    async def wait_for_viewers(self, viewers: int) -> None:
         await until(lambda: self._has("listeners", viewers), f"Icecast has {viewers} listeners", seconds=20)
 
-    async def emptied(self) -> None:
+    async def wait_until_idle(self) -> None:
         await until(lambda: self._has("listeners", 0), "Icecast has no listeners", seconds=20)
         await until(lambda: self._has("sources", 0), "Icecast has no source", seconds=20)
 
-    async def logged(self, listeners: int) -> None:
-        """Waits until the log has a line for each of so many listeners."""
-        await until(lambda: self.truth().listeners == listeners, f"the log tells of {listeners} listeners", seconds=20)
+    async def wait_for_log_lines(self, listeners: int) -> None:
+        """Wait until the log has lines for this number of listeners."""
+        await until(lambda: self.sum_log().listeners == listeners, f"the log has {listeners} listeners", seconds=20)
 
-    def truth(self) -> IcecastTruth:
-        """Adds up the log, on its own and not with the code that is tested."""
+    def sum_log(self) -> IcecastLogSums:
+        """Sum the log, without the code under test."""
         lines = re.findall(r'"GET /live/a\.mp3 HTTP/1\.[01]" 200 (\d+) .* (\d+)$', self.access_log.read_text(), re.M)
-        return IcecastTruth(
+        return IcecastLogSums(
             listeners=len(lines),
             bytes_out=sum(int(sent) for sent, _ in lines),
-            listening_seconds=sum(int(lasted) for _, lasted in lines),
+            listening_seconds=sum(int(duration_s) for _, duration_s in lines),
         )
 
     async def _has(self, field: str, count: int) -> bool:
-        found = re.search(rf"<{field}>(\d+)</{field}>", await self._stats())
-        return found is not None and int(found[1]) == count
+        match = re.search(rf"<{field}>(\d+)</{field}>", await self._stats())
+        return match is not None and int(match[1]) == count
 
     async def _stats(self) -> str:
         async with httpx.AsyncClient(trust_env=False, auth=("admin", self.admin_password)) as http:
             return (await http.get(f"{self.url}/admin/stats")).text
 
-    async def _answers(self) -> bool:
+    async def _is_ready(self) -> bool:
         assert self._program is not None
         if not self._program.running:
             raise AssertionError(f"Icecast did not start: {self._program.output()}")
@@ -139,7 +140,7 @@ class Icecast:
         logs = self.directory / "log"
         logs.mkdir()
         owner = ""
-        if os.geteuid() == 0:  # as root it refuses to run, unless it may become somebody else
+        if os.geteuid() == 0:  # Icecast refuses to run as root without another user to switch to
             for log in (logs / "access.log", logs / "error.log"):
                 log.touch()
                 shutil.chown(log, "icecast2", "icecast")

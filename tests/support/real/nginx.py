@@ -1,4 +1,4 @@
-"""A real nginx with the RTMP module on loopback, real publishers and viewers, and the truth from nginx's own log."""
+"""A real nginx with the RTMP module on loopback, real publishers and viewers, and the sums of nginx's own log."""
 
 import os
 import shlex
@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
-from tests.support.real.processes import Program, Programs, free_port, until
+from tests.support.real.processes import Programs, RunningProgram, free_port, until
 
 MODULES = tuple(
     Path(directory) / "ngx_rtmp_module.so"
@@ -19,8 +19,8 @@ MODULES = tuple(
 )
 
 
-def make_clip(path: Path) -> Path:
-    """A ten-second clip, encoded once, for publishers that only copy."""
+def encode_clip(path: Path) -> Path:
+    """Encode a clip of ten seconds, for publishers that only copy it."""
     subprocess.run(
         [
             *("ffmpeg", "-nostdin", "-loglevel", "error", "-y"),
@@ -35,7 +35,7 @@ def make_clip(path: Path) -> Path:
 
 
 class Nginx:
-    """A server of its own: ports, directory, log. `start` it; whoever made it stops it through `Programs`."""
+    """A separate nginx with its own ports, directory and log. `Programs` stops it at the end of the test."""
 
     def __init__(
         self,
@@ -60,37 +60,37 @@ class Nginx:
             for name in ("on_play", "on_play_done", "on_publish", "on_publish_done")
             if notify_url
         )
-        self._master: Program | None = None
+        self._master: RunningProgram | None = None
 
     async def start(self) -> None:
-        """Starts it and waits until it answers."""
+        """Start nginx and wait until it responds."""
         self._write_configuration()
         self._master = self._programs.start("nginx", self._command())
-        await until(self._answers, "nginx answers")
+        await until(self._is_ready, "nginx responds")
 
     def stop(self) -> None:
-        """`TERM`: connections are cut, nothing is logged of them."""
+        """Send SIGTERM: connections are cut and not logged."""
         self._running().stop(signal.SIGTERM)
 
     def reload(self) -> None:
-        """A new worker for new connections; the old one serves its connections to their end."""
+        """Start a new worker for new connections; the old worker serves its connections to their end."""
         self._running().send(signal.SIGHUP)
 
     def reopen_logs(self) -> None:
         self._running().send(signal.SIGUSR1)
 
     def worker_pids(self) -> list[int]:
-        """The workers, those that only drain included."""
+        """Return the pids of all workers, including those that only drain."""
         children = Path(f"/proc/{self._running().pid}/task/{self._running().pid}/children")
         return [int(pid) for pid in children.read_text().split()]
 
     def kill_worker(self) -> None:
-        """A worker's crash: the master starts another."""
+        """Kill the worker, as a crash: the master starts another."""
         (pid,) = self.worker_pids()
         os.kill(pid, signal.SIGKILL)
 
-    def publish(self, name: str, app: str = "live") -> Program:
-        """A publisher in real time, for as long as it is not stopped."""
+    def publish(self, name: str, app: str = "live") -> RunningProgram:
+        """Start a publisher in real time, until it is stopped."""
         return self._programs.start(
             "publisher",
             [
@@ -99,8 +99,8 @@ class Nginx:
             ],
         )
 
-    def watch(self, name: str, app: str = "live") -> Program:
-        """A viewer who stays until stopped."""
+    def watch(self, name: str, app: str = "live") -> RunningProgram:
+        """Start a viewer who watches until it is stopped."""
         return self._programs.start("viewer", ["rtmpdump", "-q", "-v", "-r", self._url(app, name), "-o", "/dev/null"])
 
     async def page(self) -> str:
@@ -108,16 +108,16 @@ class Nginx:
             return (await http.get(self.stat_url)).text
 
     async def clients(self) -> int:
-        """How many clients the page shows, publishers included."""
+        """Return the number of clients on the page, including publishers."""
         return (await self.page()).count("<client>")
 
-    async def settled(self, clients: int) -> None:
+    async def wait_for_clients(self, clients: int) -> None:
         await until(lambda: self._has(clients), f"nginx shows {clients} clients", seconds=20)
 
     async def _has(self, clients: int) -> bool:
         return await self.clients() == clients
 
-    async def _answers(self) -> bool:
+    async def _is_ready(self) -> bool:
         if self._master is None or not self._master.running:
             raise AssertionError(f"nginx did not start: {self._master.output() if self._master else ''}")
         try:
@@ -128,7 +128,7 @@ class Nginx:
     def _url(self, app: str, name: str) -> str:
         return f"rtmp://127.0.0.1:{self.rtmp_port}/{app}/{name}"
 
-    def _running(self) -> Program:
+    def _running(self) -> RunningProgram:
         if self._master is None or not self._master.running:
             raise AssertionError("nginx is not running")
         return self._master
@@ -138,12 +138,12 @@ class Nginx:
 
     def _write_configuration(self) -> None:
         module = next(module for module in MODULES if module.exists())
-        # As root, nginx would give its logs to another user, who may not enter a test's directory.
+        # As root, nginx would assign its logs to another user, who cannot enter a test's directory.
         user = "user root root;" if os.geteuid() == 0 else ""
         log = f"access_log {self.access_log};"
         if self._log_format is not None:
             log = f"log_format streamtop '{self._log_format}'; access_log {self.access_log} streamtop;"
-        places = " ".join(
+        temp_paths = " ".join(
             f"{kind}_temp_path {self.directory / kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
@@ -163,7 +163,7 @@ class Nginx:
               }}
             }}
             http {{
-              access_log off; {places}
+              access_log off; {temp_paths}
               server {{
                 listen 127.0.0.1:{self.http_port};
                 location /stat {{ rtmp_stat all; }}
@@ -175,8 +175,8 @@ class Nginx:
 
 
 @dataclass
-class StreamTruth:
-    """What nginx's log says of one stream."""
+class StreamSums:
+    """The sums of one stream in nginx's log."""
 
     plays: int = 0
     publishes: int = 0
@@ -185,37 +185,37 @@ class StreamTruth:
 
 
 @dataclass
-class LogTruth:
-    """What nginx's own log adds up to: every line of it counted once."""
+class LogSums:
+    """The sums of nginx's own log, each line counted once."""
 
     bytes_in: int = 0
     bytes_out: int = 0
     plays: int = 0
     view_seconds: int = 0
-    """Of plays, each cut to whole seconds: the truth is above it by less than a second a play."""
+    """Of plays, each rounded down to whole seconds: too low by less than a second per play."""
     lines: int = 0
-    streams: dict[tuple[str, str], StreamTruth] = field(default_factory=dict)
+    streams: dict[tuple[str, str], StreamSums] = field(default_factory=dict)
     commands: Counter[str] = field(default_factory=Counter)
 
 
-def log_truth(*logs: Path) -> LogTruth:
-    """Adds up access logs in the documented format. Reads them on its own, not with the code that is tested."""
-    truth = LogTruth()
+def sum_log(*logs: Path) -> LogSums:
+    """Sum access logs in the recommended format, without the code under test."""
+    sums = LogSums()
     for log in logs:
         for line in log.read_text("latin-1").splitlines():
             _, _, _, command, app, name, _, *figures = shlex.split(line)
-            received, sent, lasted = (int(figure.partition("=")[2]) for figure in figures[:3])
-            stream = truth.streams.setdefault((app, name), StreamTruth())
-            truth.lines += 1
-            truth.commands[command] += 1
-            truth.bytes_in += received
-            truth.bytes_out += sent
+            received, sent, duration_s = (int(figure.partition("=")[2]) for figure in figures[:3])
+            stream = sums.streams.setdefault((app, name), StreamSums())
+            sums.lines += 1
+            sums.commands[command] += 1
+            sums.bytes_in += received
+            sums.bytes_out += sent
             stream.bytes_in += received
             stream.bytes_out += sent
             if command == "PLAY":
-                truth.plays += 1
-                truth.view_seconds += lasted
+                sums.plays += 1
+                sums.view_seconds += duration_s
                 stream.plays += 1
             elif command == "PUBLISH":
                 stream.publishes += 1
-    return truth
+    return sums

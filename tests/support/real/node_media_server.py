@@ -1,4 +1,4 @@
-"""A real Node-Media-Server 4 on loopback, and its callbacks as it sent them, noted on their way to the agent."""
+"""A real Node-Media-Server 4 on loopback, and a recorder of the callbacks that it sends to the agent."""
 
 import asyncio
 import contextlib
@@ -11,13 +11,13 @@ from typing import Any
 
 import httpx
 
-from tests.support.real.processes import Program, Programs, free_port, until
+from tests.support.real.processes import Programs, RunningProgram, free_port, until
 
 VERSION = "4.4.3"
 
 
 def install_node_media_server(directory: Path) -> Path:
-    """Installs it with npm into the directory. Returns its program."""
+    """Install Node-Media-Server with npm into the directory. Returns the path of its program."""
     npm = shutil.which("npm")
     assert npm is not None
     subprocess.run(
@@ -29,8 +29,8 @@ def install_node_media_server(directory: Path) -> Path:
     return directory / "node_modules" / "node-media-server" / "bin" / "app.js"
 
 
-class Postbox:
-    """Stands between server and agent: passes every callback on, then notes it. What the agent misses, it has."""
+class CallbackRecorder:
+    """A proxy between server and agent: forwards each callback and records it, also if the agent does not listen."""
 
     def __init__(self, to_port: int) -> None:
         self.callbacks: list[dict[str, Any]] = []
@@ -65,22 +65,22 @@ class Postbox:
 
 
 class NodeMediaServer:
-    """A server of its own."""
+    """A separate Node-Media-Server."""
 
     def __init__(self, directory: Path, programs: Programs, app: Path, clip: Path) -> None:
         self.directory = directory
         self.rtmp_port, self.http_port, self.notify_port = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.http_port}"
-        self.postbox = Postbox(self.notify_port)
+        self.callback_recorder = CallbackRecorder(self.notify_port)
         self._password = secrets.token_hex(8)
         self._token = ""
         self._app, self._clip = app, clip
         self._programs = programs
-        self._program: Program | None = None
+        self._program: RunningProgram | None = None
         self._watched = 0
 
     def section(self) -> str:
-        """The agent's configuration of this server."""
+        """Return the agent's configuration of this server."""
         return f"""
             kind = "node-media-server"
             url = "{self.url}"
@@ -92,19 +92,19 @@ class NodeMediaServer:
         return {"TEST_NMS_PASSWORD": self._password}
 
     async def start(self) -> None:
-        if not self.postbox.port:
-            await self.postbox.open()
+        if not self.callback_recorder.port:
+            await self.callback_recorder.open()
             self._write_configuration()
         self._program = self._programs.start(
             "nms", [shutil.which("node") or "node", str(self._app), "-c", str(self.directory / "config.json")]
         )
-        await until(self._answers, "Node-Media-Server answers", seconds=30)
+        await until(self._is_ready, "Node-Media-Server responds", seconds=30)
 
     def stop(self) -> None:
         assert self._program is not None
         self._program.stop()
 
-    def publish(self) -> Program:
+    def publish(self) -> RunningProgram:
         return self._programs.start(
             "publisher",
             [
@@ -113,60 +113,63 @@ class NodeMediaServer:
             ],
         )
 
-    def watch(self) -> Program:
-        """Viewers of RTMP and of HTTP-FLV in turn."""
+    def watch(self) -> RunningProgram:
+        """Start a viewer, alternately over HTTP-FLV and RTMP."""
         self._watched += 1
         if self._watched % 2:
             return self._programs.start("viewer", ["curl", "-s", "-o", "/dev/null", f"{self.url}/live/s1.flv"])
         url = f"rtmp://127.0.0.1:{self.rtmp_port}/live/s1"
         return self._programs.start("viewer", ["rtmpdump", "-q", "-v", "-r", url, "-o", "/dev/null"])
 
-    async def published(self) -> None:
+    async def wait_until_published(self) -> None:
         await until(self._is_published, "Node-Media-Server has its publisher", seconds=20)
 
-    async def watched_by(self, viewers: int) -> None:
+    async def wait_for_viewers(self, viewers: int) -> None:
         async def are_there() -> bool:
             return sum(stream["subscribers"] for stream in await self._streams()) == viewers
 
         await until(are_there, f"Node-Media-Server has {viewers} viewers", seconds=20)
 
-    async def called_back(self, action: str, times: int) -> None:
-        """Waits until the agent was told so often, or would have been if it had listened."""
+    async def wait_for_callbacks(self, action: str, times: int) -> None:
+        """Wait until the server has sent this number of callbacks."""
 
-        def is_told() -> bool:
-            return sum(call["action"] == action for call in self.postbox.callbacks) == times
+        def is_recorded() -> bool:
+            return sum(call["action"] == action for call in self.callback_recorder.callbacks) == times
 
-        await until(is_told, f"{action} came {times} times", seconds=20)
+        await until(is_recorded, f"{action} was sent {times} times", seconds=20)
 
-    async def emptied(self) -> None:
+    async def wait_until_idle(self) -> None:
         async def is_empty() -> bool:
-            return not (await self.ask("sessions"))["sessions"]
+            return not (await self.fetch("sessions"))["sessions"]
 
         await until(is_empty, "Node-Media-Server is empty", seconds=20)
 
     async def traffic(self) -> tuple[int, int]:
-        """The server's own counters of this life: bytes in and out."""
-        network = (await self.ask("stats"))["network"]
+        """Return the server's own counters of this life: bytes in and out."""
+        network = (await self.fetch("stats"))["network"]
         return network["inBytes"], network["outBytes"]
 
-    async def ask(self, what: str) -> Any:
+    async def fetch(self, resource: str) -> Any:
+        """Return the data of `/api/v1/RESOURCE`."""
         async with httpx.AsyncClient(trust_env=False) as http:
             if not self._token:
-                answer = await http.post(
+                response = await http.post(
                     f"{self.url}/api/v1/login", json={"username": "admin", "password": self._password}
                 )
-                self._token = answer.json()["data"]["token"]
-            answer = await http.get(f"{self.url}/api/v1/{what}", headers={"Authorization": f"Bearer {self._token}"})
-            return answer.json()["data"]
+                self._token = response.json()["data"]["token"]
+            response = await http.get(
+                f"{self.url}/api/v1/{resource}", headers={"Authorization": f"Bearer {self._token}"}
+            )
+            return response.json()["data"]
 
     async def _streams(self) -> list[dict[str, Any]]:
-        streams: list[dict[str, Any]] = (await self.ask("streams"))["streams"]
+        streams: list[dict[str, Any]] = (await self.fetch("streams"))["streams"]
         return streams
 
     async def _is_published(self) -> bool:
         return any(stream["status"] == "publishing" for stream in await self._streams())
 
-    async def _answers(self) -> bool:
+    async def _is_ready(self) -> bool:
         assert self._program is not None
         if not self._program.running:
             raise AssertionError(f"Node-Media-Server did not start: {self._program.output()}")
@@ -181,7 +184,7 @@ class NodeMediaServer:
             json.dumps(
                 {
                     "bind": "127.0.0.1",
-                    "notify": {"url": f"http://127.0.0.1:{self.postbox.port}/nms"},
+                    "notify": {"url": f"http://127.0.0.1:{self.callback_recorder.port}/nms"},
                     "store": {"path": "./data"},
                     "auth": {
                         "play": False,

@@ -1,4 +1,4 @@
-"""Programs that a test starts: each is stopped by its own process id, and none outlives the test."""
+"""Programs that a test starts: each is stopped by its process id, and none outlives the test."""
 
 import asyncio
 import itertools
@@ -14,15 +14,15 @@ from types import TracebackType
 _PORTS_OF_A_PROCESS = 1_000
 _number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
 _ports = itertools.cycle(range(20_000 + _number * _PORTS_OF_A_PROCESS, 20_000 + (_number + 1) * _PORTS_OF_A_PROCESS))
-for _ in range(random.randrange(_PORTS_OF_A_PROCESS)):  # another run on this machine begins elsewhere
+for _ in range(random.randrange(_PORTS_OF_A_PROCESS)):  # another test run on this machine starts at another port
     next(_ports)
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nobody listens on just now, and that no outgoing connection is given.
+    """Return a TCP port on loopback that is not in use and that no outgoing connection can get.
 
-    A server that is stopped and started again must find its port free, and so must one that is started late: a port is
-    given out once, and each process of a test run has ports of its own.
+    A port must stay free until its server is started or restarted. Therefore each port is returned only once, and each
+    process of a test run has its own range.
     """
     while True:
         port = next(_ports)
@@ -35,9 +35,9 @@ def free_port() -> int:
 
 
 async def until(
-    condition: Callable[[], bool | Awaitable[bool]], what: str, *, seconds: float = 15.0, every: float = 0.05
+    condition: Callable[[], bool | Awaitable[bool]], description: str, *, seconds: float = 15.0, every: float = 0.05
 ) -> None:
-    """Waits for a condition, plain or awaitable, and fails by naming `what` once the time is over."""
+    """Wait for a condition, which may be a coroutine function. After `seconds`, fail with its description."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + seconds
     while True:
@@ -47,12 +47,12 @@ async def until(
         if holds:
             return
         if loop.time() > deadline:
-            raise AssertionError(f"after {seconds:g} s still not: {what}")
+            raise AssertionError(f"after {seconds:g} s not yet true: {description}")
         await asyncio.sleep(every)
 
 
-class Program:
-    """One running program, with its output in a file."""
+class RunningProgram:
+    """A running program, with its output in a file."""
 
     def __init__(self, arguments: Sequence[str], log: Path, env: dict[str, str] | None = None) -> None:
         self.arguments = list(arguments)
@@ -83,7 +83,7 @@ class Program:
             self._process.send_signal(number)
 
     def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 10.0) -> int:
-        """Sends the signal and waits; whoever does not end in time is killed. Returns the exit code."""
+        """Send a signal and wait; after `seconds`, kill the program. Returns the exit code."""
         self.send(number)
         try:
             return self._process.wait(seconds)
@@ -92,19 +92,19 @@ class Program:
             return self._process.wait()
 
     def kill(self) -> None:
-        """The hard way, as a crash."""
+        """Send SIGKILL, as a crash."""
         self.stop(signal.SIGKILL)
 
 
 class Programs:
-    """All programs of a test, stopped in reverse order at the end."""
+    """All programs of a test. They are stopped in reverse order at its end."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._programs: list[Program] = []
+        self._programs: list[RunningProgram] = []
 
-    def start(self, name: str, arguments: Sequence[str], env: dict[str, str] | None = None) -> Program:
-        program = Program(arguments, self.directory / f"{name}.{len(self._programs)}.out", env)
+    def start(self, name: str, arguments: Sequence[str], env: dict[str, str] | None = None) -> RunningProgram:
+        program = RunningProgram(arguments, self.directory / f"{name}.{len(self._programs)}.out", env)
         self._programs.append(program)
         return program
 

@@ -15,7 +15,7 @@ from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.agent.runner import Agent
 from streamusage.agent.sync.link import ServiceLink
-from streamusage.agent.sync.schedule import SyncUp
+from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.core.clock import SteadyClock
 from streamusage.core.coverage import Interval
 from streamusage.core.days import zone
@@ -84,7 +84,7 @@ class Server:
             source=self,
             ledger=Ledger(self.journal, f"{self.name}-{self.journals}", self.name, "edge", SYNC_MS),
             link=self.link,
-            sync_up=SyncUp(self.name, SYNC_MS, self.clock.now, Random(1)),
+            schedule=SyncSchedule(self.name, SYNC_MS, self.clock.now, Random(1)),
             poll_interval_ms=MINUTE,
             clock=SteadyClock(self.clock),
         )

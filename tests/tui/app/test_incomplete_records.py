@@ -42,7 +42,7 @@ async def test_the_figure_is_unknown_the_notice_counts_and_the_rest_goes_on(tmp_
         whole = next(line.split() for line in shown(app) if "live/whole" in line)
         assert "0" not in part
         assert part.count("–") == whole.count("–") + 1, rows
-        assert any("1 missing: lostSubscribers in 2 records" in line for line in shown(app))
+        assert any("2 records lack lostSubscribers" in line for line in shown(app))
         manager.records = [wire("whole", start=START)]
         await until(pilot, lambda: not app.state.drift, "the notice gone with its cause")
 
@@ -82,7 +82,7 @@ async def test_the_command_line_does_the_same(streamtop: Program) -> None:
         options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
         listed = await streamtop("ls", *options)
         assert listed.code == 0
-        assert "1 missing: lostSubscribers in 1 record" in listed.err
+        assert "1 record lacks lostSubscribers" in listed.err
         assert next(line for line in listed.out.splitlines() if f" {START}" in line).split()[-3] == "–"
         as_csv = await streamtop("ls", "--format", "csv", *options)
         assert f",{START},{START + 8820},8820,2,3,,4," in as_csv.out

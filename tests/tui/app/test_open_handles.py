@@ -18,7 +18,7 @@ import pytest
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
-from tests.support.canned_answers import Asked, CannedServer, reply
+from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.tui.app.test_actions import drawn_gaps, opened
 from tests.tui.screens.test_sessions import recent, until, with_figures
 from tui.app.actions import Context
@@ -97,11 +97,11 @@ class Trouble(CannedServer):
     """Our service on its worst day: every few polls something else goes wrong."""
 
     def __init__(self) -> None:
-        super().__init__(self._answer)
+        super().__init__(self._respond)
         self.polls = 0
         self.troubles = 0
 
-    async def _answer(self, asked: Asked) -> bytes:
+    async def _respond(self, asked: ReceivedRequest) -> bytes:
         now = SystemClock().now_ms()
         if asked.path.endswith("/changes"):
             self.polls += 1

@@ -120,5 +120,5 @@ async def test_the_countdown_to_the_next_try_runs_and_then_it_tries(tmp_path: Pa
             clock.ahead_ms += 600_000
             await until(pilot, lambda: "STALE 10:" in header(app), "the age by the minute")
             await until(pilot, lambda: "offline 10:" in header(app), "the last step, after three failures")
-            assert any("it stopped answering" in line for line in shown(app))
+            assert any("the service stopped responding" in line for line in shown(app))
             await pressed(pilot, "j")

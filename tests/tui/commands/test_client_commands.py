@@ -216,7 +216,7 @@ class TestRm:
         async with PlainManager(wire()) as manager:
             ended = await streamtop("rm", *arguments, "--url", manager.url, stdin=b"y\n", **TOKEN)
         assert ended.code == 2
-        assert manager.asked == []
+        assert manager.requests == []
         assert "--yes" in ended.err
 
     @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ class TestRm:
     async def test_what_names_no_session_is_never_sent(self, streamtop: Program, arguments: tuple[str, ...]) -> None:
         async with PlainManager(wire()) as manager:
             ended = await streamtop("rm", *arguments, "--yes", "--url", manager.url, **TOKEN)
-        assert (ended.code, manager.asked) == (2, [])
+        assert (ended.code, manager.requests) == (2, [])
 
     @pytest.mark.parametrize(("typed", "left"), [(b"y\n", 1), (b"n\n", 3), (b"\n", 3), (b"\x04", 3)])
     async def test_a_stream_is_asked_for(self, streamtop: Program, typed: bytes, left: int) -> None:
@@ -305,14 +305,14 @@ class TestRm:
         async with PlainManager(wire()) as manager:
             streamtop.configure(f'[profiles.p]\nurl = "{manager.url}"\nread_only = true\n')
             ended = await streamtop("rm", "--all", "--yes", "--profile", "p", **TOKEN)
-        assert (ended.code, manager.asked) == (4, [])
+        assert (ended.code, manager.requests) == (4, [])
 
 
 class TestImport:
     async def imported(self, streamtop: Program, content: str) -> Ended:
         async with PlainManager() as manager:
             ended = await streamtop("import", "-", "--url", manager.url, stdin=content.encode(), **TOKEN)
-        assert manager.asked == [], "a bad record, yet something was sent"
+        assert manager.requests == [], "a bad record, yet something was sent"
         return ended
 
     async def test_bad_records_are_named_and_nothing_is_sent(self, streamtop: Program) -> None:

@@ -21,7 +21,7 @@ from textual.widgets import Button
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.usage import SessionKey
-from tests.support.canned_answers import Asked
+from tests.support.canned_answers import ReceivedRequest
 from tests.support.plain_manager import BASE, PlainManager, wire
 from tests.tui.model.sessions.test_view import session
 from tests.tui.screens.test_sessions import recent, until
@@ -80,7 +80,7 @@ class World(PlainManager):
         if self.random.random() < 0.7:
             self.polled()
 
-    def _answer(self, asked: Asked) -> bytes:
+    def _respond(self, asked: ReceivedRequest) -> bytes:
         if asked.method == "DELETE":
             *scope, name = map(unquote, asked.path.removeprefix(BASE + "/").split("/"))
             start = parse_qs(asked.query).get("startTime")
@@ -89,7 +89,7 @@ class World(PlainManager):
                 self.wrong.append(asked.target)
             else:
                 self.deleted.append(key)
-        answer = super()._answer(asked)
+        answer = super()._respond(asked)
         self.turmoil()
         return answer
 

@@ -76,4 +76,4 @@ async def test_a_recording_asks_nobody(tmp_path: Path, monkeypatch: pytest.Monke
             await until(pilot, lambda: NOBODY_TO_ASK in drawn(app), "why there is no coverage")
             await pilot.press("escape", "B")
             await until(pilot, lambda: "wrote an incident bundle" in drawn(app), "the bundle")
-        assert server.asked == []
+        assert server.requests == []

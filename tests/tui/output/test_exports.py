@@ -10,7 +10,7 @@ import pytest
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
-from tests.support.canned_answers import Asked, CannedServer, reply
+from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.plain_manager import wire
 from tests.tui.screens.test_sessions import recent, until, with_figures
 from tui.app.console_app import ConsoleApp
@@ -41,7 +41,7 @@ async def test_no_file_of_the_archive_holds_a_secret(tmp_path: Path, monkeypatch
     records = [wire(name, start=START + number) for number, name in enumerate((*NAMES, "plain"))]
     failing = False
 
-    def answer(asked: Asked) -> bytes:
+    def answer(asked: ReceivedRequest) -> bytes:
         if asked.path.startswith("/api/"):
             return reply(404, "<html>", "text/html")
         if failing:

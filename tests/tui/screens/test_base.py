@@ -10,7 +10,7 @@ from textual import events
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import PartialUsageRecord
-from tests.support.canned_answers import Asked, CannedServer, reply
+from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.console.estate import standing_still
 from tests.tui.app.test_actions import drawn, drawn_gaps, opened
 from tests.tui.screens.test_sessions import console, until, with_figures
@@ -77,7 +77,7 @@ async def test_a_month_is_not_asked_for_again_while_it_is_awaited(tmp_path: Path
     asked: list[str] = []
     answers = asyncio.Event()
 
-    async def answer(what: Asked) -> bytes:
+    async def answer(what: ReceivedRequest) -> bytes:
         asked.append(what.path)
         if what.path.endswith("/changes"):
             return reply(200, '{"now": 1, "cursor": "1", "records": [], "deleted": [], "reset": true}')

@@ -10,7 +10,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from textual.pilot import Pilot
 
-from streamusage.client.schema_drift import Drift
+from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.usage import SessionKey
 from tests.support.console.estate import HOST, StandingClock, standing_still
 from tests.tui.screens.test_sessions import until, with_figures
@@ -104,7 +104,7 @@ async def latency(pilot: Pilot[int], app: ConsoleApp) -> None:
     app.state.latency.splits.clear()
     for poll in range(3):
         app.state.latency.heard(Split(None if poll else 31.2, 12.5 + poll, 3.0, 0.4, 0.2, 5.1, 1_204 + poll))
-    app.state.drift = Drift(("region",), (("updated", 12),))
+    app.state.drift = SchemaDrift(("region",), (("updated", 12),))
     await pilot.press("L")
 
 

@@ -18,7 +18,7 @@ from streamusage.core.clock import SystemClock
 from streamusage.core.usage import UsageRecord
 from streamusage.service.server import run_service
 from streamusage.service.tokens import read_tokens
-from tests.support.canned_answers import Asked, CannedServer, reply
+from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.plain_manager import PlainManager, wire
 from tui.app.console_app import ConsoleApp
 from tui.screens.confirm_delete import ConfirmDelete
@@ -221,17 +221,17 @@ async def test_a_read_only_console_has_no_deletes(tmp_path: Path) -> None:
         (reply(200, "<!doctype html>", "text/html"), "web page"),
         (reply(200, '[{"name": "a" "scope"'), "broken JSON"),
         (reply(401, '{"errorMessage": "wrong token", "timestamp": 1}'), "wrong token"),
-        (b"", "broke off"),
+        (b"", "closed early"),
         (reply(200, b"[" + b" " * 30_000_000), "broken JSON"),
         (reply(200, b"[" + b'{"a":1},' * 3_750_000), "missing required field"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "broke off"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "closed early"),
     ],
 )
 async def test_a_failed_poll_keeps_what_was_shown(tmp_path: Path, answer: bytes, told: str) -> None:
     good = reply(200, msgspec.json.encode([record("cam", recent(90))]))
     failing = False
 
-    def answers(asked: Asked) -> bytes:
+    def answers(asked: ReceivedRequest) -> bytes:
         if failing:
             return answer
         if asked.path.startswith("/api/"):
@@ -291,13 +291,13 @@ class SlowToDelete(PlainManager):
     def __init__(self, *records: dict[str, object]) -> None:
         super().__init__(*records)
         self.may = asyncio.Event()
-        self.answer = self._in_time
+        self.respond = self._in_time
 
-    async def _in_time(self, asked: Asked) -> bytes:
+    async def _in_time(self, asked: ReceivedRequest) -> bytes:
         if asked.method == "DELETE":
             await self.may.wait()
             return reply(400, '{"errorMessage": "not now", "timestamp": 1}')
-        return self._answer(asked)
+        return self._respond(asked)
 
 
 async def test_there_is_one_delete_at_a_time(tmp_path: Path) -> None:

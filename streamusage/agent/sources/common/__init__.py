@@ -1,0 +1,1 @@
+"""What several media servers share: HTTP requests, payloads, identifiers, logs, callbacks, cursors."""

@@ -1,8 +1,8 @@
-"""A small HTTP listener for a media server's callbacks, which are on disk before they are answered.
+"""HTTP listener for a media server's callbacks: each one is written to a spool file before it is acknowledged.
 
-Media servers send a callback once and forget it, and some close the session when the answer is not 200 at once: so the
-answer is always 200, and what was sent is a line of the spool, which is read like any other log. A line `listening`
-stands where the listener began: what was sent before it, after the line above it, is lost.
+A media server sends a callback only once, and some close the session unless the response is an immediate 200. Therefore
+the listener always responds with 200, and callbacks are lines of a file that is read like a log. The listener writes a
+line with the mark `listening` when it starts: callbacks sent after the line above it and before this start are lost.
 """
 
 import asyncio
@@ -22,37 +22,41 @@ from streamusage.core.clock import Clock
 
 LOG = logging.getLogger(__name__)
 
-LARGEST_BODY_BYTES = 64 << 10
+MAX_BODY_BYTES = 64 << 10
+"""Longer bodies are truncated."""
+
 ROTATE_FROM_BYTES = 8 << 20
-"""The spool is begun anew at this length, once all of it is counted. The old one stays for a new journal."""
+"""The spool is rotated from this length on, once all of it is read. The rotated file is kept for a new journal."""
 
-REQUEST_SECONDS = 10.0
+REQUEST_TIMEOUT_SECONDS = 10.0
 
 
-class Hook(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One line of the spool."""
+class SpooledCallback(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One line of the spool. The field names are part of the file's format."""
 
     at: int
-    """When it came, by the agent's clock."""
+    """When the callback was received, by the agent's clock, in UTC milliseconds."""
     path: str = ""
+    """Request target."""
     body: str = ""
     mark: str = ""
-    """`listening` where the listener began, `rotated` at the head of a new file; empty for a callback."""
+    """`listening` where the listener started, `rotated` at the start of a new file; empty for a callback."""
 
 
-class Hooks(NamedTuple):
+class CallbackBatch(NamedTuple):
     """Callbacks without the marks between them, and the position after them."""
 
-    hooks: list[Hook]
+    callbacks: list[SpooledCallback]
     position: LogPosition
     lost: bool
-    """Whether some did not come here: the listener began anew, or lines of the spool are gone."""
+    """Whether callbacks may be missing: the listener was restarted, or lines of the spool are gone."""
 
 
-class HookSpool:
-    """The listener and its file. `start` may be called again and again."""
+class CallbackSpool:
+    """The listener and its spool file. `start` is idempotent."""
 
     def __init__(self, listen: str, path: Path, clock: Clock) -> None:
+        """`listen` is the address HOST:PORT."""
         self.path = path
         host, _, port = listen.rpartition(":")
         self._host, self._port = host.strip("[]"), int(port)
@@ -60,30 +64,31 @@ class HookSpool:
         self._reader = LogReader(path, clock, "notify_listen")
         self._server: asyncio.Server | None = None
         self._file: BinaryIO | None = None
-        self._syncing = asyncio.Lock()
-        self._written = self._synced = 0
-        self._broken = False
+        self._sync_lock = asyncio.Lock()
+        self._written_lines = self._synced_lines = 0
+        self._needs_mark = False
 
     async def start(self) -> None:
-        """Listens, if it does not yet. Raises `SourceError` where the address or the file cannot be had."""
+        """Start to listen, if not listening yet. Raises `SourceError` if the address or the file is not usable."""
         try:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self.path.open("ab")
-                self._close_last_line()
-                self._broken = True
+                self._terminate_last_line()
+                self._needs_mark = True
             if self._server is None:
                 self._server = await asyncio.start_server(self._serve, self._host, self._port)
-            if self._broken:
-                await self._append(Hook(self._clock.now_ms(), mark="listening"))
-                self._broken = False
+            if self._needs_mark:
+                await self._append(SpooledCallback(self._clock.now_ms(), mark="listening"))
+                self._needs_mark = False
         except OSError as error:
             raise SourceError(
-                f"callbacks cannot be taken at {self._host}:{self._port} into {self.path} "
-                f"({error.strerror or error}); free the address, or make the file's folder writable for the agent"
+                f"cannot receive callbacks at {self._host}:{self._port} with the spool {self.path} "
+                f"({error.strerror or error}); free the address, or make the spool's directory writable for the agent"
             ) from None
 
     async def close(self) -> None:
+        """Stop listening and close the file."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -91,51 +96,51 @@ class HookSpool:
             self._file.close()
             self._file = None
 
-    async def end(self) -> LogPosition:
-        """The position after the last callback."""
-        return await self._reader.end()
+    async def end_position(self) -> LogPosition:
+        """Return the position after the last callback."""
+        return await self._reader.end_position()
 
-    async def read(self, position: LogPosition) -> Hooks:
-        """The callbacks since a position. A long file is begun anew when all is read."""
-        read = await self._reader.read(position)
-        if not read.lines and read.position.offset > ROTATE_FROM_BYTES:
+    async def read_callbacks(self, position: LogPosition) -> CallbackBatch:
+        """Return the callbacks since a position. Rotates a long spool that has been read completely."""
+        batch = await self._reader.read_lines(position)
+        if not batch.lines and batch.position.offset > ROTATE_FROM_BYTES:
             await self._rotate()
-        hooks = hooks_of(read.lines)
-        lost = read.lost or any(hook.mark == "listening" for hook in hooks)
-        return Hooks(_unmarked(hooks), read.position, lost)
+        entries = decode_spool_lines(batch.lines)
+        lost = batch.lost or any(entry.mark == "listening" for entry in entries)
+        return CallbackBatch(_without_marks(entries), batch.position, lost)
 
-    async def between(self, start: LogPosition | None, end: LogPosition | None) -> list[Hook]:
-        """The callbacks between two positions. Raises `LogGoneError`."""
-        return _unmarked(hooks_of(await self._reader.between(start, end)))
+    async def callbacks_between(self, start: LogPosition | None, end: LogPosition | None) -> list[SpooledCallback]:
+        """Return the callbacks between two positions. Raises `LogGoneError`."""
+        return _without_marks(decode_spool_lines(await self._reader.lines_between(start, end)))
 
-    async def before(self, position: LogPosition) -> list[Hook]:
-        """All callbacks that are still there from before a position."""
-        for path in (self._rotated, self.path):
+    async def callbacks_before(self, position: LogPosition) -> list[SpooledCallback]:
+        """Return all callbacks before a position that are still in the spool or in its rotated file."""
+        for path in (self._rotated_path, self.path):
             try:
                 start = LogPosition(path.stat().st_ino, 0, 0)
             except OSError:
                 continue
             with contextlib.suppress(LogGoneError):
-                return await self.between(start, position)
+                return await self.callbacks_between(start, position)
         return []
 
     @property
-    def _rotated(self) -> Path:
+    def _rotated_path(self) -> Path:
         return self.path.with_name(f"{self.path.name}.1")
 
     async def _rotate(self) -> None:
         try:
-            async with self._syncing:
-                self.path.replace(self._rotated)
-                old, self._file = self._file, self.path.open("ab")
-                if old is not None:
-                    old.close()
-            await self._append(Hook(self._clock.now_ms(), mark="rotated"))
+            async with self._sync_lock:
+                self.path.replace(self._rotated_path)
+                old_file, self._file = self._file, self.path.open("ab")
+                if old_file is not None:
+                    old_file.close()
+            await self._append(SpooledCallback(self._clock.now_ms(), mark="rotated"))
         except OSError as error:
-            LOG.warning("hook_spool_not_rotated path=%s detail='%s'", self.path, error.strerror or error)
+            LOG.warning("callback_spool_not_rotated path=%s detail='%s'", self.path, error.strerror or error)
 
-    def _close_last_line(self) -> None:
-        """Ends a line that a crash cut off, so that the next one can be read."""
+    def _terminate_last_line(self) -> None:
+        """End a line that a crash truncated, so that the next line can be decoded."""
         assert self._file is not None
         size = self._file.tell()
         if size:
@@ -145,26 +150,26 @@ class HookSpool:
                     self._file.write(b"\n")
                     self._file.flush()
 
-    async def _append(self, hook: Hook) -> None:
-        """Writes a line. Those that come while the disk is busy share its next turn."""
+    async def _append(self, entry: SpooledCallback) -> None:
+        """Write a line and sync it to disk. Lines written during one sync share the next one."""
         if self._file is None:
             raise OSError("the spool is closed")
-        self._file.write(msgspec.json.encode(hook) + b"\n")
+        self._file.write(msgspec.json.encode(entry) + b"\n")
         self._file.flush()
-        self._written += 1
-        number = self._written
-        async with self._syncing:
-            if self._synced < number and self._file is not None:
-                upto = self._written
+        self._written_lines += 1
+        line_number = self._written_lines
+        async with self._sync_lock:
+            if self._synced_lines < line_number and self._file is not None:
+                written_lines = self._written_lines
                 await asyncio.to_thread(os.fdatasync, self._file.fileno())
-                self._synced = upto
+                self._synced_lines = written_lines
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connection = h11.Connection(h11.SERVER)
         try:
             while True:
-                async with asyncio.timeout(REQUEST_SECONDS):
-                    if not await self._answer_one(connection, reader, writer):
+                async with asyncio.timeout(REQUEST_TIMEOUT_SECONDS):
+                    if not await self._serve_request(connection, reader, writer):
                         return
                 connection.start_next_cycle()
         except (TimeoutError, h11.ProtocolError, ConnectionError):
@@ -172,10 +177,10 @@ class HookSpool:
         finally:
             writer.close()
 
-    async def _answer_one(
+    async def _serve_request(
         self, connection: h11.Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        """Takes one callback. False once the other side has closed."""
+        """Receive one callback and respond. Returns False if the connection cannot be used for another one."""
         body = bytearray()
         path = ""
         while True:
@@ -187,39 +192,40 @@ class HookSpool:
             elif isinstance(event, h11.Request):
                 path = event.target.decode("latin-1")[:1024]
             elif isinstance(event, h11.Data):
-                body += event.data[: LARGEST_BODY_BYTES - len(body)]
+                body += event.data[: MAX_BODY_BYTES - len(body)]
             elif isinstance(event, h11.EndOfMessage):
                 break
             else:
                 return False
-        await self._keep(Hook(self._clock.now_ms(), path, body.decode("utf-8", "replace")))
+        await self._store(SpooledCallback(self._clock.now_ms(), path, body.decode("utf-8", "replace")))
         head = h11.Response(status_code=200, headers=[("Content-Length", "0")])
         writer.write((connection.send(head) or b"") + (connection.send(h11.EndOfMessage()) or b""))
         await writer.drain()
         return connection.our_state is h11.DONE
 
-    async def _keep(self, hook: Hook) -> None:
+    async def _store(self, callback: SpooledCallback) -> None:
         try:
-            await self._append(hook)
+            await self._append(callback)
         except OSError as error:
-            self._broken = True
+            self._needs_mark = True
             LOG.error(
-                "hook_lost path=%s detail='%s'; the time is covered in part only. Make room on the disk",
+                "callback_lost path=%s detail='cannot write the spool: %s; this time is reported as partial; "
+                "free disk space'",
                 self.path,
                 error.strerror or error,
             )
 
 
-def _unmarked(hooks: list[Hook]) -> list[Hook]:
-    return [hook for hook in hooks if not hook.mark]
+def _without_marks(entries: list[SpooledCallback]) -> list[SpooledCallback]:
+    return [entry for entry in entries if not entry.mark]
 
 
-def hooks_of(lines: list[bytes]) -> list[Hook]:
-    """The lines of a spool; what a crash left of a line is passed over."""
-    hooks = []
+def decode_spool_lines(lines: list[bytes]) -> list[SpooledCallback]:
+    """Return the entries of spool lines, without lines that a crash truncated."""
+    entries = []
     for line in lines:
         try:
-            hooks.append(msgspec.json.decode(line, type=Hook))
+            entries.append(msgspec.json.decode(line, type=SpooledCallback))
         except (msgspec.DecodeError, UnicodeDecodeError):
             continue
-    return hooks
+    return entries

@@ -1,8 +1,8 @@
-"""Follows a log file through rotation, from a position that its caller keeps.
+"""Follows a log file through rotation, from a position that the caller stores.
 
-A position names the file by its first bytes, not by its name: a line begins with a time, so no two files begin alike,
-and a file is found again after it was renamed, or copied and truncated, or when the disk got another device number.
-Only whole lines are given out; the rest of an unfinished one waits. Everything here blocks on the disk.
+A position identifies the file by its first bytes, not by its name. Lines begin with a time, so no two files begin with
+the same bytes, and a file is found again after a rename, after copy and truncate, and after its device number changed.
+Only whole lines are returned; an unfinished line waits for its end. All calls block on the disk.
 """
 
 import logging
@@ -16,27 +16,28 @@ from typing import BinaryIO, NamedTuple
 LOG = logging.getLogger(__name__)
 
 HEAD_BYTES = 256
-"""How much of a file's beginning names it."""
+"""Length of the beginning that identifies a file."""
 
 BATCH_BYTES = 4 << 20
-"""How much is read of the log at once, so that a long absence of the agent does not fill its memory."""
+"""Limit of one read, so that the log of a long absence of the agent does not fill its memory."""
 
-LONGEST_LINE_BYTES = 64 << 10
+MAX_LINE_BYTES = 64 << 10
 
 
 class LogPosition(NamedTuple):
-    """A place between two lines of a log."""
+    """A position between two lines of a log. Its text form is stored in journals."""
 
     inode: int
     offset: int
     head: int
-    """A checksum over the first bytes of the file, at most `HEAD_BYTES` and none after `offset`."""
+    """Checksum of the file's first bytes: those before `offset`, at most `HEAD_BYTES`."""
 
     def __str__(self) -> str:
         return f"{self.inode}:{self.offset}:{self.head:08x}"
 
     @classmethod
     def parse(cls, text: str) -> "LogPosition | None":
+        """Return the position that `str` encoded; None for any other text."""
         inode, _, rest = text.partition(":")
         offset, _, head = rest.partition(":")
         try:
@@ -46,110 +47,110 @@ class LogPosition(NamedTuple):
         return position if min(position) >= 0 else None
 
 
-class Batch(NamedTuple):
-    """Whole lines, without their line ends, and the position after them."""
+class LogBatch(NamedTuple):
+    """Whole lines without line ends, and the position after them."""
 
     lines: list[bytes]
     position: LogPosition
     found: bool
-    """False where there is no log at all, neither under its name nor a rotated one."""
+    """False if neither the log nor a rotated file of it exists."""
     lost: bool = False
-    """Whether the file that was read last is gone, with what may have been written to it since."""
+    """Whether the file of the last read is gone, together with lines possibly written to it since."""
 
 
 class LogFollower:
-    """A log that is appended to by one program and rotated by another."""
+    """A log to which one program appends and which another program rotates."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def end(self) -> LogPosition:
-        """The position after the last whole line. Raises `OSError` where the file cannot be read."""
+    def end_position(self) -> LogPosition:
+        """Return the position after the last whole line. Raises `OSError` if the file cannot be read."""
         with self.path.open("rb") as file:
             size = os.fstat(file.fileno()).st_size
-            from_offset = max(0, size - LONGEST_LINE_BYTES)
+            from_offset = max(0, size - MAX_LINE_BYTES)
             file.seek(from_offset)
             tail = file.read(size - from_offset)
             return _position(file, from_offset + tail.rfind(b"\n") + 1 if b"\n" in tail else from_offset)
 
     def last_line(self) -> bytes | None:
-        """The last whole line, for a look at its format; `None` where there is none."""
+        """Return the last whole line, to detect the log's format; None in an empty log."""
         with self.path.open("rb") as file:
-            file.seek(max(0, self.end().offset - LONGEST_LINE_BYTES))
-            lines = file.read(LONGEST_LINE_BYTES).split(b"\n")
+            file.seek(max(0, self.end_position().offset - MAX_LINE_BYTES))
+            lines = file.read(MAX_LINE_BYTES).split(b"\n")
         return lines[-2] if len(lines) > 1 else None
 
-    def read(self, position: LogPosition) -> Batch:
-        """What was written since, at most `BATCH_BYTES` of it. Raises `OSError` where a file cannot be read.
+    def read_lines(self, position: LogPosition) -> LogBatch:
+        """Return at most `BATCH_BYTES` of lines written since the position. Raises `OSError` if a file cannot be read.
 
-        The rotated file is read to its end before the new one is begun, and the new one is begun only once it has a
-        line: until then its writer may still have the old one open.
+        The rotated file is read to its end before the new file, and the new file only once it has a line: until then
+        the writer may still have the rotated file open.
         """
         with ExitStack() as files:
-            chain, broken = self._chain(position, files)
+            chain, is_broken = self._chain(position, files)
             if not chain:
-                return Batch([], position, found=False)
-            lost = broken and position.offset > 0
+                return LogBatch([], position, found=False)
+            lost = is_broken and position.offset > 0
             if lost:
                 LOG.warning(
-                    "log_lines_lost path=%s detail='the file that was read last is gone, by rotation or truncation; "
-                    "lines after its byte %d were not read; reading goes on with the present file'",
+                    "log_lines_lost path=%s detail='the last file was rotated away or truncated before it was read "
+                    "completely; lines after its byte %d are lost; reading continues with the present file'",
                     self.path,
                     position.offset,
                 )
             lines: list[bytes] = []
-            budget = BATCH_BYTES
+            budget_bytes = BATCH_BYTES
             for file, from_offset in chain:
-                unread = _size(file) - from_offset
-                some, position = _whole_lines(file, from_offset, budget)
-                lines += some
-                budget -= unread
-                if budget <= 0:
+                unread_bytes = _size(file) - from_offset
+                file_lines, position = _read_whole_lines(file, from_offset, budget_bytes)
+                lines += file_lines
+                budget_bytes -= unread_bytes
+                if budget_bytes <= 0:
                     break
-            return Batch(lines, position, found=True, lost=lost)
+            return LogBatch(lines, position, found=True, lost=lost)
 
-    def between(self, start: LogPosition, end: LogPosition) -> list[bytes] | None:
-        """All lines from one position to another; `None` where the files of either cannot be found any more."""
+    def lines_between(self, start: LogPosition, end: LogPosition) -> list[bytes] | None:
+        """Return all lines between two positions; None if the file of either no longer exists."""
         with ExitStack() as files:
-            chain, broken = self._chain(start, files, with_empty=True)
-            last = next((index for index, (file, _) in enumerate(chain) if _is_at(file, end)), None)
-            if broken or last is None:
+            chain, is_broken = self._chain(start, files, with_empty=True)
+            last = next((index for index, (file, _) in enumerate(chain) if _has_position(file, end)), None)
+            if is_broken or last is None:
                 return None
             lines: list[bytes] = []
             for file, from_offset in chain[:last]:
-                lines += _whole_lines(file, from_offset, _size(file))[0]
+                lines += _read_whole_lines(file, from_offset, _size(file))[0]
             file, from_offset = chain[last]
             if end.offset > from_offset:
-                lines += _whole_lines(file, from_offset, end.offset - from_offset)[0]
+                lines += _read_whole_lines(file, from_offset, end.offset - from_offset)[0]
             return lines
 
     def _chain(
         self, position: LogPosition, files: ExitStack, *, with_empty: bool = False
     ) -> tuple[list[tuple[BinaryIO, int]], bool]:
-        """The files from the position on, oldest first, each with the offset to begin at.
+        """Return the files from the position on, oldest first, each with the offset to start at.
 
-        Also whether the file of the position is not among them.
+        The second value is whether the file of the position is gone although a current log exists.
         """
         current = self._open(self.path, files)
-        if current is not None and _is_at(current, position):
+        if current is not None and _has_position(current, position):
             return [(current, position.offset)], False
-        # Whether the new file has begun is looked at before the old one is read: what is written to the old one after
-        # that look is a line too late for any order of reading.
-        current_begun = current is not None and (with_empty or _size(current) > 0)
+        # Checked before the old file is read: a line that is written to the old file after this check comes too late
+        # for any order of reading.
+        current_has_lines = current is not None and (with_empty or _size(current) > 0)
         chain = self._rotated_from(position, files)
         if not chain:
             return ([(current, 0)] if current is not None else []), current is not None
-        if current is not None and current_begun:
+        if current is not None and current_has_lines:
             chain.append((current, 0))
         return chain, False
 
     def _rotated_from(self, position: LogPosition, files: ExitStack) -> list[tuple[BinaryIO, int]]:
-        """The rotated file of the position and those rotated after it, by the time of their last line."""
+        """Return the rotated file of the position and those rotated after it, sorted by modification time."""
         siblings = [
             file for path in self._siblings() if (file := self._open(path, files)) is not None and _size(file) > 0
         ]
         siblings.sort(key=lambda file: os.fstat(file.fileno()).st_mtime_ns)
-        own = next((file for file in reversed(siblings) if _is_at(file, position)), None)
+        own = next((file for file in reversed(siblings) if _has_position(file, position)), None)
         if own is None:
             return []
         chain = [(own, position.offset)]
@@ -158,7 +159,7 @@ class LogFollower:
         if current is not None:
             heads.add(_head(current, HEAD_BYTES))
         for file in siblings[siblings.index(own) + 1 :]:
-            # Someone's copy of a log that is read anyway begins like it and is not read twice.
+            # A manual copy of a file in the chain has the same head and must not be read twice.
             if (head := _head(file, HEAD_BYTES)) not in heads:
                 heads.add(head)
                 chain.append((file, 0))
@@ -169,12 +170,12 @@ class LogFollower:
             names = os.listdir(self.path.parent)
         except OSError:
             return ()
-        compressed = (".gz", ".bz2", ".xz", ".zst")
-        own = self.path.name
+        compressed_suffixes = (".gz", ".bz2", ".xz", ".zst")
+        log_name = self.path.name
         return [
             self.path.parent / name
             for name in names
-            if name != own and name.startswith(own) and not name.endswith(compressed)
+            if name != log_name and name.startswith(log_name) and not name.endswith(compressed_suffixes)
         ]
 
     @staticmethod
@@ -185,8 +186,8 @@ class LogFollower:
             return None
 
 
-def _is_at(file: BinaryIO, position: LogPosition) -> bool:
-    """Whether the file is the one of the position, and still has all that was before it."""
+def _has_position(file: BinaryIO, position: LogPosition) -> bool:
+    """Return whether the file is the one of the position and still has all bytes before it."""
     if _size(file) < position.offset:
         return False
     if position.offset == 0:
@@ -194,12 +195,12 @@ def _is_at(file: BinaryIO, position: LogPosition) -> bool:
     return _position(file, position.offset).head == position.head
 
 
-def _whole_lines(file: BinaryIO, from_offset: int, budget: int) -> tuple[list[bytes], LogPosition]:
-    """The whole lines within `budget` bytes, and the position after them."""
+def _read_whole_lines(file: BinaryIO, from_offset: int, budget_bytes: int) -> tuple[list[bytes], LogPosition]:
+    """Return the whole lines within `budget_bytes`, and the position after them."""
     file.seek(from_offset)
-    data = file.read(max(0, budget))
+    data = file.read(max(0, budget_bytes))
     complete = data.rfind(b"\n") + 1
-    if not complete and len(data) > LONGEST_LINE_BYTES:
+    if not complete and len(data) > MAX_LINE_BYTES:
         complete = len(data)
     lines = data[:complete].split(b"\n")
     return (lines[:-1] if lines[-1] == b"" else lines), _position(file, from_offset + complete)

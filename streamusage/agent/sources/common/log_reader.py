@@ -1,4 +1,4 @@
-"""A followed log as a source uses it: off the loop, its faults as `SourceError`, its absence noticed."""
+"""A followed log for a source: reads off the event loop, raises `SourceError`, and detects a log that is missing."""
 
 import asyncio
 import logging
@@ -12,111 +12,107 @@ from streamusage.core.clock import Clock
 LOG = logging.getLogger(__name__)
 
 MISSING_AFTER_MS = 60_000
-"""A rotation leaves no log for a moment; for longer than this nobody may rely on it."""
+"""A rotation removes the log for a moment only; a log that is missing for longer is not relied on."""
 
 
-LINES_LOST = "lines of the log were lost, by rotation or truncation: sessions that they told of are not known"
-
-
-class Lines(NamedTuple):
+class LogLines(NamedTuple):
     """Whole lines, and the position after them."""
 
     lines: list[bytes]
     position: LogPosition
     lost: bool
-    """Whether lines before them are gone that nobody read."""
+    """Whether lines before them were lost: they are gone and were never read."""
 
 
 class LogReader:
-    """One log. The position is the caller's to keep."""
+    """One log. The caller stores the position."""
 
     def __init__(
         self,
         path: Path,
         clock: Clock,
         setting: str = "access_log",
-        to_have_it: str = "let the media server write it",
+        remedy: str = "configure the media server to write it",
     ) -> None:
-        """`setting` is the log's key in the agent's configuration, `to_have_it` what an operator does for the log."""
-        self.follower = LogFollower(path)
+        """`setting` is the log's key in the agent's configuration. `remedy` tells an operator how to get the log."""
+        self.path = path
+        self._follower = LogFollower(path)
         self._clock = clock
         self._setting = setting
-        self._to_have_it = to_have_it
-        self._missing_since: int | None = None
-        self._missing_told = False
-        self._unreadable_told = False
+        self._remedy = remedy
+        self._missing_since_ms: int | None = None
+        self._missing_logged = False
+        self._unreadable_logged = False
 
-    async def end(self) -> LogPosition:
-        """The position after the last whole line."""
+    async def end_position(self) -> LogPosition:
+        """Return the position after the last whole line."""
         try:
-            return await asyncio.to_thread(self.follower.end)
+            return await asyncio.to_thread(self._follower.end_position)
         except OSError as error:
-            raise self._error(error) from None
+            raise self._source_error(error) from None
 
     async def last_line(self) -> bytes | None:
-        """The last whole line, for a look at its format; `None` where there is none."""
+        """Return the last whole line, to detect the log's format; None in an empty log."""
         try:
-            return await asyncio.to_thread(self.follower.last_line)
+            return await asyncio.to_thread(self._follower.last_line)
         except OSError as error:
-            raise self._error(error) from None
+            raise self._source_error(error) from None
 
-    async def read(self, position: LogPosition) -> Lines:
-        """The lines written since."""
+    async def read_lines(self, position: LogPosition) -> LogLines:
+        """Return the lines written since the position."""
         try:
-            batch = await asyncio.to_thread(self.follower.read, position)
+            batch = await asyncio.to_thread(self._follower.read_lines, position)
         except OSError as error:
-            raise self._error(error) from None
+            raise self._source_error(error) from None
         if batch.found:
-            self._missing_since, self._missing_told = None, False
-        elif self._missing_since is None:
-            self._missing_since = self._clock.elapsed_ms()
-        return Lines(batch.lines, batch.position, batch.lost)
+            self._missing_since_ms, self._missing_logged = None, False
+        elif self._missing_since_ms is None:
+            self._missing_since_ms = self._clock.elapsed_ms()
+        return LogLines(batch.lines, batch.position, batch.lost)
 
-    async def between(self, start: LogPosition | None, end: LogPosition | None) -> list[bytes]:
-        """All lines between two positions. Raises `LogGoneError` where a position is unknown or its file is gone."""
+    async def lines_between(self, start: LogPosition | None, end: LogPosition | None) -> list[bytes]:
+        """Return all lines between two positions. Raises `LogGoneError` if a position is None or its file is gone."""
         lines = None
         if start is not None and end is not None:
             try:
-                lines = await asyncio.to_thread(self.follower.between, start, end)
+                lines = await asyncio.to_thread(self._follower.lines_between, start, end)
             except OSError as error:
-                raise self._error(error) from None
+                raise self._source_error(error) from None
         if lines is None:
-            raise LogGoneError(f"the log {self.follower.path} of that time is not there any more")
+            raise LogGoneError(f"the part of the log {self.path} for that time no longer exists")
         return lines
 
     @property
-    def is_there(self) -> bool:
-        """Whether the log can be relied on; says once when it cannot."""
-        if self._missing_since is None or self._clock.elapsed_ms() - self._missing_since < MISSING_AFTER_MS:
+    def is_reliable(self) -> bool:
+        """Whether the log exists, or is missing for a moment only. Logs a warning once when it is not."""
+        if self._missing_since_ms is None or self._clock.elapsed_ms() - self._missing_since_ms < MISSING_AFTER_MS:
             return True
-        if not self._missing_told:
-            self._missing_told = True
+        if not self._missing_logged:
+            self._missing_logged = True
             LOG.warning(
-                "log_missing path=%s detail='it was not put back after a rotation; ends of sessions are taken from "
-                "polling until it is there: let the media server open its logs anew'",
-                self.follower.path,
+                "log_missing path=%s detail='the log was not recreated after a rotation; until it exists, ends of "
+                "sessions are derived from polling; make the media server reopen its logs'",
+                self.path,
             )
         return False
 
-    def unreadable(self, lines: int, wanted: str) -> None:
-        """Says once that there are lines in no known form."""
-        if lines and not self._unreadable_told:
-            self._unreadable_told = True
+    def warn_unreadable(self, line_count: int, expected_format: str) -> None:
+        """Log once that some lines have an unknown format. Does nothing for a count of 0."""
+        if line_count and not self._unreadable_logged:
+            self._unreadable_logged = True
             LOG.warning(
-                "log_lines_unreadable path=%s lines=%d detail='they are passed over, now and later; wanted: %s'",
-                self.follower.path,
-                lines,
-                wanted,
+                "log_lines_unreadable path=%s lines=%d detail='lines in an unknown format are skipped; expected: %s'",
+                self.path,
+                line_count,
+                expected_format,
             )
 
-    def _error(self, error: OSError) -> SourceError:
-        path = self.follower.path
+    def _source_error(self, error: OSError) -> SourceError:
         if isinstance(error, FileNotFoundError):
             return SourceError(
-                f"the log {path} is not there: {self._to_have_it}, or take `{self._setting}` out of the agent's "
-                "configuration"
+                f"log {self.path} not found; {self._remedy}, or remove `{self._setting}` from the agent's configuration"
             )
         return SourceError(
-            f"the log {path} cannot be read ({error.strerror or error}); the agent's user needs to read it and to "
-            "enter its directory. Nothing is lost meanwhile: it is read from where it was left"
+            f"log {self.path} cannot be read ({error.strerror or error}); nothing is lost, reading continues where it "
+            "stopped; give the agent's user permission to read the file and to enter its directory"
         )

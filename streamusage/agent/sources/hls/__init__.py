@@ -1,0 +1,1 @@
+"""HLS viewers from an HTTP access log."""

@@ -1,7 +1,8 @@
-"""HLS viewers inferred from the requests in an HTTP access log. Pure: it is folded over the log's lines in order.
+"""HLS viewers inferred from the requests in an HTTP access log. Pure: a fold over the log's lines, in order.
 
-A viewer is whoever asks for parts of one stream under one session id (`sid`) or, without one, from one address with one
-agent. It came with its first request; from one request to the next it watched, unless it was silent for too long.
+A viewer is identified by the stream and a session id (`sid`), or without one by the stream, the address and the user
+agent. A viewer starts with its first request. It watches from one request to the next, unless the pause between them is
+too long.
 """
 
 import re
@@ -9,10 +10,10 @@ from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
 from streamusage.agent.reading import AudienceReading, EndedConnection
-from streamusage.agent.sources.common.http_probe import digest_of, split_path
+from streamusage.agent.sources.common.identifiers import short_digest, split_stream_path
 
 LOG_FORMAT = '$msec $remote_addr "$request" $status $bytes_sent "$http_user_agent" "$arg_sid"'
-"""The `log_format` to recommend. nginx escapes what clients choose in it, so no field can end another."""
+"""The recommended `log_format`. nginx escapes what clients choose in it, so no field can contain the end of another."""
 
 PROTOCOL = "hls"
 COUNTER = "hls"
@@ -21,37 +22,38 @@ _LINE = re.compile(
     r'(\d{1,12})\.(\d{3}) (\S{1,64}) "(?:GET|HEAD) ([^\s"]{1,4096}) [^"]{1,16}" (\d{3}) (\d{1,15}) '
     r'"([^"]{0,8192})" "([^"]{0,1024})"'
 )
-_PARTS = (".m3u8", ".ts", ".m4s", ".mp4", ".aac")
-_LATEST_MS = 2**52
+_STREAM_FILE_SUFFIXES = (".m3u8", ".ts", ".m4s", ".mp4", ".aac")
+_MAX_TIME_MS = 2**52
 
 
-class Request(NamedTuple):
-    """One request for a part of a stream."""
+class HlsRequest(NamedTuple):
+    """One request for a playlist or a segment of a stream."""
 
     at: int
-    viewer: str
-    """A digest of who asked for which stream."""
+    """UTC milliseconds."""
+    viewer_key: str
+    """Digest of the viewer's identity and the stream."""
     scope: str
     name: str
     is_watching: bool
-    """Whether it was answered: a refused one is traffic, but nobody watched."""
+    """Whether the request succeeded. A refused request counts as traffic, but not as watching."""
     bytes_out: int
 
 
-def parse_line(line: bytes) -> Request | None:
-    """The request that a line tells; `None` for other files and for what is not in this format."""
+def parse_line(line: bytes) -> HlsRequest | None:
+    """Return the request of a log line; None for requests of other files and for lines in another format."""
     match = _LINE.match(line.decode("utf-8", "replace"))
     if match is None:
         return None
-    seconds, millis, address, target, status, sent, agent, sid = match.groups()
+    seconds, millis, address, target, status, sent, user_agent, sid = match.groups()
     path = target.partition("?")[0]
-    if not path.endswith(_PARTS):
+    if not path.endswith(_STREAM_FILE_SUFFIXES):
         return None
-    scope, name = stream_of(path)
-    who = (sid,) if sid not in ("", "-") else (address, agent)
-    return Request(
-        at=min(int(seconds) * 1000 + int(millis), _LATEST_MS),
-        viewer=digest_of(scope, name, *who),
+    scope, name = parse_stream(path)
+    identity = (sid,) if sid not in ("", "-") else (address, user_agent)
+    return HlsRequest(
+        at=min(int(seconds) * 1000 + int(millis), _MAX_TIME_MS),
+        viewer_key=short_digest(scope, name, *identity),
         scope=scope,
         name=name,
         is_watching=status in ("200", "206", "304"),
@@ -59,79 +61,80 @@ def parse_line(line: bytes) -> Request | None:
     )
 
 
-def is_line(line: bytes) -> bool:
-    """Whether it is a line of the format that is wanted, whatever it asks for."""
+def has_log_format(line: bytes) -> bool:
+    """Return whether the line begins as in the expected format, whatever its request."""
     return re.match(rb'\d{1,12}\.\d{3} \S+ "', line) is not None
 
 
-def stream_of(path: str) -> tuple[str, str]:
-    """The stream that a playlist or a part is of, as nginx-rtmp and most others lay them out.
+def parse_stream(path: str) -> tuple[str, str]:
+    """Return scope and name of the stream of a playlist or segment, for the layouts of nginx-rtmp and most servers.
 
-    `/hls/s1.m3u8`, `/hls/s1-17.ts` and `/hls/s1/index.m3u8`, `/hls/s1/17.ts` are all of `s1` in `hls`.
+    `/hls/s1.m3u8`, `/hls/s1-17.ts`, `/hls/s1/index.m3u8` and `/hls/s1/17.ts` all belong to `s1` in `hls`.
     """
     folder, _, file = path.strip("/").rpartition("/")
     stem = file.rpartition(".")[0]
     stem = re.sub(r"[-_]?\d+$", "", stem) if not file.endswith(".m3u8") else stem
     if stem in ("", "index", "playlist", "master", "chunklist", "stream", "seg", "segment", "media", "init"):
-        return split_path(folder or "hls", "hls")
-    return split_path(f"{folder}/{stem}", "hls")
+        return split_stream_path(folder or "hls", "hls")
+    return split_stream_path(f"{folder}/{stem}", "hls")
 
 
-class Viewer(NamedTuple):
-    """A viewer who asked not long ago."""
+class HlsViewer(NamedTuple):
+    """A viewer with a recent request."""
 
     scope: str
     name: str
     last_at: int
+    """Time of its last request, in UTC milliseconds."""
 
 
-class Viewers:
-    """The viewers at a place in the log."""
+class HlsViewers:
+    """The viewers at a position in the log."""
 
     def __init__(self, idle_after_ms: int) -> None:
         self._idle_after_ms = idle_after_ms
-        self._viewers: dict[str, Viewer] = {}
+        self._viewers: dict[str, HlsViewer] = {}
         self._newest_at = 0
 
-    def fold(self, requests: Iterable[Request]) -> list[EndedConnection]:
-        """What requests tell: who came, how long it watched, and the bytes of all."""
-        told = []
+    def fold(self, requests: Iterable[HlsRequest]) -> list[EndedConnection]:
+        """Apply requests in order. Returns the joins, the watched time and the bytes of all requests."""
+        entries = []
         for request in requests:
-            told.append(_told(request, "other", 0))
+            entries.append(_log_entry(request, "other", 0))
             if not request.is_watching:
                 continue
-            known = self._viewers.get(request.viewer)
-            silent_ms = request.at - known.last_at if known else self._idle_after_ms + 1
-            if silent_ms > self._idle_after_ms:
-                told.append(_told(request, "join", 0))
-            elif silent_ms > 0:
-                told.append(_told(request, "watch", silent_ms))
-            last_at = max(request.at, known.last_at) if known else request.at
-            self._viewers[request.viewer] = Viewer(request.scope, request.name, last_at)
+            viewer = self._viewers.get(request.viewer_key)
+            pause_ms = request.at - viewer.last_at if viewer else self._idle_after_ms + 1
+            if pause_ms > self._idle_after_ms:
+                entries.append(_log_entry(request, "join", 0))
+            elif pause_ms > 0:
+                entries.append(_log_entry(request, "watch", pause_ms))
+            last_at = max(request.at, viewer.last_at) if viewer else request.at
+            self._viewers[request.viewer_key] = HlsViewer(request.scope, request.name, last_at)
             self._newest_at = max(self._newest_at, last_at)
-        self._forget()
-        return told
+        self._remove_idle()
+        return entries
 
-    def _forget(self) -> None:
-        """Forgets who has left, by the log's own time: the log may be read long after it was written."""
+    def _remove_idle(self) -> None:
+        """Remove viewers who left, by the log's own time: the log may be read long after it was written."""
         since = self._newest_at - self._idle_after_ms
         self._viewers = {key: viewer for key, viewer in self._viewers.items() if viewer.last_at >= since}
 
     def audiences(self, at: int) -> tuple[AudienceReading, ...]:
-        """How many watch each stream at an instant."""
+        """Return the number of viewers of each stream at a time in UTC milliseconds."""
         counts: dict[tuple[str, str], int] = {}
         for viewer in self._viewers.values():
             if at - viewer.last_at <= self._idle_after_ms:
                 counts[viewer.scope, viewer.name] = counts.get((viewer.scope, viewer.name), 0) + 1
         return tuple(
             AudienceReading(
-                key=digest_of(scope, name), scope=scope, name=name, protocol=PROTOCOL, viewers=count, shown_only=True
+                key=short_digest(scope, name), scope=scope, name=name, protocol=PROTOCOL, viewers=count, shown_only=True
             )
             for (scope, name), count in counts.items()
         )
 
 
-def _told(request: Request, kind: Literal["join", "watch", "other"], duration_ms: int) -> EndedConnection:
+def _log_entry(request: HlsRequest, kind: Literal["join", "watch", "other"], duration_ms: int) -> EndedConnection:
     return EndedConnection(
         connection_id="",
         kind=kind,

@@ -1,47 +1,48 @@
 """Lines of Icecast's access log as values. Pure.
 
-A line is written when a connection ends; for all that are open also when the server is told to stop. Names and agents
-are the clients' own, but the request comes first after the time, in quotation marks that no path can hold.
+Icecast writes a line when a connection ends; on a regular stop, it writes the lines of all open connections. Clients
+choose names and user agents. The request comes first after the time, in quotation marks, which no path can contain.
 """
 
 import re
 from typing import Literal, NamedTuple
 
-from streamusage.agent.sources.common.log_time import TIME_LOCAL, seconds_of
+from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_local_s
 
 _LINE = re.compile(
     rf"(\S{{1,64}}) \S+ .{{0,256}}?\[{TIME_LOCAL}\] "
     r'"(GET|PUT|SOURCE) ([^\s"]{1,4096}) [A-Z]{3,5}/\d\.\d" (\d{3}) (\d{1,15}) ".*" (\d{1,9})$'
 )
-_OTHER = re.compile(r"\S{1,64} \S+ .{0,256}?\[[^\]]+\] \"")
+_LINE_START = re.compile(r'\S{1,64} \S+ .{0,256}?\[[^\]]+\] "')
 
 
-class LogLine(NamedTuple):
-    """A connection that ended well: a listener's, or a source's."""
+class IcecastLogLine(NamedTuple):
+    """A completed connection of a listener or of a source."""
 
     kind: Literal["listener", "source"]
     ip: str
     path: str
     ended_s: int
-    lasted_s: int
-    """The difference of two whole seconds, so that the connection began in second `ended_s - lasted_s`."""
+    """Seconds since 1970."""
+    duration_s: int
+    """Difference of two whole seconds, so the connection started in second `ended_s - duration_s`."""
     bytes_out: int
-    """With the answer's header."""
+    """Including the response header."""
 
 
-def parse_line(line: bytes) -> LogLine | None:
-    """What a line tells; `None` for requests that were refused, for pages, and for what is no line of this log."""
+def parse_line(line: bytes) -> IcecastLogLine | None:
+    """Return the connection of a line; None for refused requests, for pages and for lines in another format."""
     match = _LINE.match(line.decode("utf-8", "replace"))
     if match is None:
         return None
-    ip, *when, method, path, status, sent, lasted = match.groups()
-    ended_s = seconds_of(*when)
+    ip, *time_groups, method, path, status, sent, duration = match.groups()
+    ended_s = parse_time_local_s(*time_groups)
     path = path.partition("?")[0]
     if status != "200" or ended_s is None or path.startswith("/admin/"):
         return None
-    return LogLine("listener" if method == "GET" else "source", ip, path, ended_s, int(lasted), int(sent))
+    return IcecastLogLine("listener" if method == "GET" else "source", ip, path, ended_s, int(duration), int(sent))
 
 
-def is_line(line: bytes) -> bool:
-    """Whether it is a line of an access log at all."""
-    return _OTHER.match(line.decode("utf-8", "replace")) is not None
+def has_log_format(line: bytes) -> bool:
+    """Return whether the line begins as a line of an access log, whatever its request."""
+    return _LINE_START.match(line.decode("utf-8", "replace")) is not None

@@ -1,13 +1,13 @@
-"""Icecast 2.4, read by its admin statistics and, where it is given, its access log.
+"""Icecast 2.4: admin statistics and, if configured, the access log.
 
-The statistics are read first and the log after them, so that a listener who is gone has its line in this reading or
-the next. The log knows no ids: a line is matched by address, mount and start. What is exact here and what is bounded
-stands in docs/sources/icecast.md.
+The statistics are read before the log, so a listener who is no longer listed has its line in this reading or in the
+next. The log has no connection ids: a line is matched by address, mount and start. docs/sources/icecast.md lists what
+is exact and what is bounded.
 """
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -15,48 +15,53 @@ from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.http_probe import (
-    Answered,
-    Asker,
-    StatusError,
-    answers_of,
-    basic_auth,
-    digest_of,
+    HttpProbe,
+    HttpStatusError,
+    ProbeResponse,
+    basic_auth_header,
+    fetch_all,
 )
+from streamusage.agent.sources.common.identifiers import short_digest
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LINES_LOST, LogReader
-from streamusage.agent.sources.icecast.access_log import LogLine, is_line, parse_line
+from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.icecast.access_log import IcecastLogLine, has_log_format, parse_line
 from streamusage.agent.sources.icecast.statistics import (
+    IcecastStatistics,
     Listener,
     Mount,
-    Stats,
-    life_of,
+    mount_life_id,
     parse_listeners,
-    parse_stats,
-    stream_of,
+    parse_statistics,
+    parse_stream,
 )
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import ICECAST_NO_LOG, ICECAST_SOURCE_LEFT, LINES_LOST
 
 STEP_MS = 5000
-"""The counters of a mount move once in this time."""
+"""Icecast updates the counters of a mount at this interval."""
 
 PROTOCOL = "http"
 
-SOURCE_LEFT = "a source left: what it had sent since the counters moved last, up to 5 seconds of it, is not known"
-NO_LOG = (
-    "no access log: of listeners who came and went between two readings only the number is known, "
-    "and up to 5 seconds of traffic are missing where a source left"
-)
-
 
 class IcecastCursor(JsonCursor, frozen=True):
-    """What the journal keeps for this source: the place in the log, and since when each mount has its source."""
+    """What the journal stores for this source."""
 
     position: str = ""
+    """Position in the access log."""
     mounts: dict[str, int] = msgspec.field(default_factory=dict)
+    """When the source of each mount connected, in seconds since 1970."""
+
+
+class _ListedListener(NamedTuple):
+    """A listener with its mount, and the second in which the server wrote the list."""
+
+    path: str
+    listener: Listener
+    listed_s: int
 
 
 class IcecastSource:
-    """An `agent.source.Source`."""
+    """A `streamusage.agent.reading.Source`."""
 
     def __init__(
         self,
@@ -70,40 +75,41 @@ class IcecastSource:
     ) -> None:
         self._clock = clock
         self._password, self._user = password, user
-        self._asker = Asker(url, "Icecast", timeout_seconds=timeout_seconds)
+        self._probe = HttpProbe(url, "Icecast", timeout_seconds=timeout_seconds)
         self._log = None if access_log is None else LogReader(access_log, clock)
 
     async def close(self) -> None:
-        await self._asker.close()
+        """As `Source.close`."""
+        await self._probe.close()
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         before = IcecastCursor.parse(cursor)
         position = LogPosition.parse(before.position)
         if position is None and self._log is not None:
-            position = await self._log.end()
-        stats = parse_stats((await self._ask("stats")).body)
-        viewers = await self._viewers(stats)
-        lines: list[LogLine] = []
+            position = await self._log.end_position()
+        statistics = parse_statistics((await self._fetch("stats")).body)
+        listeners = await self._fetch_listeners(statistics)
+        lines: list[IcecastLogLine] = []
         lost = False
         if self._log is not None and position is not None:
-            read = await self._log.read(position)
-            position, lost, lines = read.position, read.lost, self._lines(read.lines)
+            batch = await self._log.read_lines(position)
+            position, lost, lines = batch.position, batch.lost, self._parse_lines(batch.lines)
         at = self._clock.now_ms()
-        mounts = {mount.path: mount.began_s for mount in stats.mounts}
-        relies_on_log = self._log is not None and self._log.is_there
+        mounts = {mount.path: mount.began_s for mount in statistics.mounts}
+        relies_on_log = self._log is not None and self._log.is_reliable
         return Reading(
             at=at,
-            boot=str(stats.began_s),
-            started_at=(stats.began_s + 1) * 1000,
-            counters=tuple(_counter(mount) for mount in stats.mounts),
-            accepted=None if relies_on_log else stats.listener_connections,
-            publishes=tuple(_publish(mount, at) for mount in stats.mounts),
-            viewers=tuple(_viewer(path, listener, looked_s, at) for path, listener, looked_s in viewers),
-            ended=ended_of(lines, before.mounts, mounts),
+            boot=str(statistics.began_s),
+            started_at=(statistics.began_s + 1) * 1000,
+            counters=tuple(_counter(mount) for mount in statistics.mounts),
+            accepted=None if relies_on_log else statistics.listener_connections,
+            publishes=tuple(_publish(mount, at) for mount in statistics.mounts),
+            viewers=tuple(_viewer(listed, at) for listed in listeners),
+            ended=match_log_lines(lines, before.mounts, mounts),
             cursor=str(IcecastCursor(str(position or ""), mounts)),
             logs_ends=relies_on_log,
-            misses=_misses(relies_on_log, lost, _has_left(before.mounts, mounts)),
+            misses=_misses(relies_on_log, lost, _has_source_left(before.mounts, mounts)),
             step_ms=STEP_MS,
         )
 
@@ -112,74 +118,78 @@ class IcecastSource:
         start, end = IcecastCursor.parse(from_cursor), IcecastCursor.parse(to_cursor)
         if self._log is None:
             return ()
-        raw = await self._log.between(LogPosition.parse(start.position), LogPosition.parse(end.position))
-        return ended_of(self._lines(raw), start.mounts, end.mounts)
+        lines = await self._log.lines_between(LogPosition.parse(start.position), LogPosition.parse(end.position))
+        return match_log_lines(self._parse_lines(lines), start.mounts, end.mounts)
 
-    async def _ask(self, page: str, **query: str) -> Answered:
-        headers = basic_auth(self._user, self._password)
-        return await self._asker.answer("GET", ("admin", page), query=query or None, headers=headers)
+    async def _fetch(self, page: str, **query: str) -> ProbeResponse:
+        headers = basic_auth_header(self._user, self._password)
+        return await self._probe.send_request("GET", ("admin", page), query=query or None, headers=headers)
 
-    async def _viewers(self, stats: Stats) -> list[tuple[str, Listener, int]]:
-        """Every listener with its mount and the second in which the server looked.
+    async def _fetch_listeners(self, statistics: IcecastStatistics) -> list[_ListedListener]:
+        """Return the listeners of all mounts.
 
-        An answer may come late. Its `Date` says when it was made, unless the server's clock is not the agent's.
+        A response may be late. Its `Date` is the time of the list, unless it lies outside the time of the request: then
+        the clocks of server and agent differ, and the time of the request is used.
         """
 
-        async def of(mount: Mount) -> list[tuple[str, Listener, int]] | None:
-            asked_s = self._clock.now_ms() // 1000
+        async def fetch_mount(mount: Mount) -> list[_ListedListener] | None:
+            sent_s = self._clock.now_ms() // 1000
             try:
-                answer = await self._ask("listclients", mount=mount.path)
-            except StatusError as error:
+                response = await self._fetch("listclients", mount=mount.path)
+            except HttpStatusError as error:
                 if error.status in (400, 404):
-                    return None  # its source left since the statistics were read
+                    return None  # its source disconnected after the statistics were read
                 raise
-            answered_s = self._clock.now_ms() // 1000
-            date_s = answer.date_s
-            looked_s = date_s if date_s is not None and asked_s <= date_s <= answered_s else asked_s
-            return [(mount.path, listener, looked_s) for listener in parse_listeners(answer.body)]
+            received_s = self._clock.now_ms() // 1000
+            date_s = response.date_s
+            listed_s = date_s if date_s is not None and sent_s <= date_s <= received_s else sent_s
+            return [_ListedListener(mount.path, listener, listed_s) for listener in parse_listeners(response.body)]
 
-        found = await answers_of(of, (mount for mount in stats.mounts if mount.listeners))
-        return [each for of_mount in found for each in of_mount]
+        lists = await fetch_all(fetch_mount, (mount for mount in statistics.mounts if mount.listeners))
+        return [listed for of_mount in lists for listed in of_mount]
 
-    def _lines(self, raw: list[bytes]) -> list[LogLine]:
+    def _parse_lines(self, lines: list[bytes]) -> list[IcecastLogLine]:
         if self._log is not None:
-            strange = sum(not is_line(line) for line in raw)
-            self._log.unreadable(strange, "the access log that Icecast writes by itself")
-        return [line for each in raw if (line := parse_line(each)) is not None]
+            unreadable = sum(not has_log_format(line) for line in lines)
+            self._log.warn_unreadable(unreadable, "Icecast's default access log format")
+        return [parsed for line in lines if (parsed := parse_line(line)) is not None]
 
 
-def ended_of(
-    lines: Iterable[LogLine], before: Mapping[str, int], now: Mapping[str, int]
+def match_log_lines(
+    lines: Iterable[IcecastLogLine], mounts_before: Mapping[str, int], mounts_now: Mapping[str, int]
 ) -> tuple[EndedConnection, ...]:
-    """Lines of sources and of their listeners, each with the life of the mount that it belongs to.
+    """Return the connections of log lines, each with the life of its mount.
 
-    A path that never had a source is no mount but a page. A listener belongs to the last source that came before it
-    left.
+    A path that never had a source is a page, not a mount. A listener belongs to the last source that connected before
+    the listener left. `mounts_before` and `mounts_now` are the mounts at both ends, as `IcecastCursor.mounts`.
     """
     lines = list(lines)
     lives: dict[str, set[int]] = {}
-    for known in (before, now):
-        for path, began_s in known.items():
+    for mounts in (mounts_before, mounts_now):
+        for path, began_s in mounts.items():
             lives.setdefault(path, set()).add(began_s)
     ended = []
     for line in lines:
         if line.kind == "source":
-            told_s = line.ended_s - line.lasted_s
-            of_path = lives.setdefault(line.path, set())
-            nearest_s = min(of_path, key=lambda known_s: abs(known_s - told_s), default=told_s)
-            began_s = nearest_s if abs(nearest_s - told_s) <= 2 else told_s
-            of_path.add(began_s)
-            ended.append(_ended(line, "publish", life_of(line.path, began_s), ""))
+            logged_s = line.ended_s - line.duration_s
+            starts_s = lives.setdefault(line.path, set())
+            nearest_s = min(starts_s, key=lambda start_s: abs(start_s - logged_s), default=logged_s)
+            began_s = nearest_s if abs(nearest_s - logged_s) <= 2 else logged_s
+            starts_s.add(began_s)
+            ended.append(_ended_connection(line, "publish", mount_life_id(line.path, began_s), ""))
     for line in lines:
-        of_path = lives.get(line.path, set())
-        if line.kind == "listener" and of_path:
-            began_s = max((known for known in of_path if known <= line.ended_s), default=min(of_path))
-            ended.append(_ended(line, "play", f"@{digest_of(line.ip)}", life_of(line.path, began_s)))
-    return tuple(sorted(ended, key=lambda each: each.ended_at))
+        starts_s = lives.get(line.path, set())
+        if line.kind == "listener" and starts_s:
+            began_s = max((start_s for start_s in starts_s if start_s <= line.ended_s), default=min(starts_s))
+            peer_id, counter = f"@{short_digest(line.ip)}", mount_life_id(line.path, began_s)
+            ended.append(_ended_connection(line, "play", peer_id, counter))
+    return tuple(sorted(ended, key=lambda connection: connection.ended_at))
 
 
-def _ended(line: LogLine, kind: Literal["play", "publish"], connection_id: str, counter: str) -> EndedConnection:
-    scope, name = stream_of(line.path)
+def _ended_connection(
+    line: IcecastLogLine, kind: Literal["play", "publish"], connection_id: str, counter: str
+) -> EndedConnection:
+    scope, name = parse_stream(line.path)
     return EndedConnection(
         connection_id=connection_id,
         kind=kind,
@@ -187,7 +197,7 @@ def _ended(line: LogLine, kind: Literal["play", "publish"], connection_id: str, 
         name=name,
         protocol=PROTOCOL,
         ended_at=line.ended_s * 1000,
-        duration_ms=min(line.lasted_s, line.ended_s) * 1000,
+        duration_ms=min(line.duration_s, line.ended_s) * 1000,
         granularity_ms=1000,
         bytes_in=0,
         bytes_out=line.bytes_out if kind == "play" else 0,
@@ -196,35 +206,37 @@ def _ended(line: LogLine, kind: Literal["play", "publish"], connection_id: str, 
 
 
 def _counter(mount: Mount) -> CounterReading:
-    return CounterReading(key=life_of(mount.path, mount.began_s), bytes_in=mount.bytes_in, bytes_out=mount.bytes_out)
+    life_id = mount_life_id(mount.path, mount.began_s)
+    return CounterReading(key=life_id, bytes_in=mount.bytes_in, bytes_out=mount.bytes_out)
 
 
 def _publish(mount: Mount, at: int) -> PublishReading:
-    scope, name = stream_of(mount.path)
+    scope, name = parse_stream(mount.path)
     return PublishReading(
-        publish_id=life_of(mount.path, mount.began_s),
+        publish_id=mount_life_id(mount.path, mount.began_s),
         scope=scope,
         name=name,
         age_ms=max(0, at - mount.began_s * 1000),
     )
 
 
-def _viewer(path: str, listener: Listener, looked_s: int, at: int) -> ViewerReading:
-    scope, name = stream_of(path)
+def _viewer(listed: _ListedListener, at: int) -> ViewerReading:
+    scope, name = parse_stream(listed.path)
+    listener = listed.listener
     return ViewerReading(
-        viewer_id=f"{listener.listener_id}@{digest_of(listener.ip)}",
+        viewer_id=f"{listener.listener_id}@{short_digest(listener.ip)}",
         scope=scope,
         name=name,
         protocol=PROTOCOL,
-        age_ms=max(0, at - max(0, looked_s - listener.connected_s) * 1000),
+        age_ms=max(0, at - max(0, listed.listed_s - listener.connected_s) * 1000),
     )
 
 
 def _misses(relies_on_log: bool, lines_lost: bool, source_left: bool) -> str:
     if not relies_on_log:
-        return NO_LOG
-    return LINES_LOST if lines_lost else SOURCE_LEFT if source_left else ""
+        return ICECAST_NO_LOG
+    return LINES_LOST if lines_lost else ICECAST_SOURCE_LEFT if source_left else ""
 
 
-def _has_left(before: Mapping[str, int], now: Mapping[str, int]) -> bool:
-    return any(now.get(path) != began_s for path, began_s in before.items())
+def _has_source_left(mounts_before: Mapping[str, int], mounts_now: Mapping[str, int]) -> bool:
+    return any(mounts_now.get(path) != began_s for path, began_s in mounts_before.items())

@@ -5,100 +5,104 @@ from datetime import datetime
 import msgspec
 
 from streamusage.agent.reading import SourceError
-from streamusage.agent.sources.common.http_probe import LARGEST_COUNT, count_in, digest_of, split_path, xml_root
+from streamusage.agent.sources.common.identifiers import short_digest, split_stream_path
+from streamusage.agent.sources.common.payloads import MAX_COUNT, parse_child_count, parse_xml
 
 ROOT_SCOPE = "icecast"
-"""The scope of mounts that are in no folder, such as `/a.mp3`."""
+"""Scope of mounts without a folder, such as `/a.mp3`."""
 
 
 class Mount(msgspec.Struct, frozen=True, kw_only=True):
-    """A mount and its source, from when the source connected."""
+    """A mount with a connected source."""
 
     path: str
     began_s: int
-    """When the source connected, by the server's clock."""
+    """When the source connected, by the server's clock, in seconds since 1970."""
     listeners: int
     bytes_in: int
+    """Bytes received since the source connected."""
     bytes_out: int
 
 
-class Stats(msgspec.Struct, frozen=True, kw_only=True):
-    """The server as `/admin/stats` shows it."""
+class IcecastStatistics(msgspec.Struct, frozen=True, kw_only=True):
+    """The content of `/admin/stats`."""
 
     began_s: int
-    """When the server started."""
+    """When the server started, in seconds since 1970."""
     listener_connections: int
-    """How many listeners came since, all mounts together."""
+    """Listeners accepted since then, over all mounts."""
     mounts: tuple[Mount, ...]
 
 
 class Listener(msgspec.Struct, frozen=True, kw_only=True):
-    """A listener that is connected."""
+    """A connected listener."""
 
     listener_id: int
     ip: str
     connected_s: int
-    """Whole seconds since it came."""
+    """Whole seconds since it connected."""
 
 
-def parse_stats(body: bytes) -> Stats:
-    """Reads `/admin/stats`."""
-    where = "/admin/stats"
-    root = xml_root(body, where)
+def parse_statistics(body: bytes) -> IcecastStatistics:
+    """Return the content of `/admin/stats`."""
+    endpoint = "/admin/stats"
+    root = parse_xml(body, endpoint)
     if root.tag != "icestats":
-        raise SourceError(f"{where} answered XML, but not the statistics of Icecast")
+        raise SourceError(f"{endpoint} returned XML that is not the statistics of Icecast")
     mounts = {}
     for source in root.iterfind("source"):
         path = source.get("mount") or ""
         if source.find("stream_start_iso8601") is None:
-            continue  # a mount that only waits for its source
+            continue  # a mount without a connected source
         mounts[path] = Mount(
             path=path,
-            began_s=_instant(source.findtext("stream_start_iso8601"), where),
-            listeners=count_in(source, "listeners", where),
-            bytes_in=_count_or_none(source.findtext("total_bytes_read")),
-            bytes_out=_count_or_none(source.findtext("total_bytes_sent")),
+            began_s=_parse_time_s(source.findtext("stream_start_iso8601"), endpoint),
+            listeners=parse_child_count(source, "listeners", endpoint),
+            bytes_in=_parse_optional_count(source.findtext("total_bytes_read")),
+            bytes_out=_parse_optional_count(source.findtext("total_bytes_sent")),
         )
-    return Stats(
-        began_s=_instant(root.findtext("server_start_iso8601"), where),
-        listener_connections=count_in(root, "listener_connections", where),
+    return IcecastStatistics(
+        began_s=_parse_time_s(root.findtext("server_start_iso8601"), endpoint),
+        listener_connections=parse_child_count(root, "listener_connections", endpoint),
         mounts=tuple(mounts.values()),
     )
 
 
 def parse_listeners(body: bytes) -> tuple[Listener, ...]:
-    """Reads `/admin/listclients`."""
-    where = "/admin/listclients"
-    found = {}
-    for element in xml_root(body, where).iter("listener"):
+    """Return the listeners of `/admin/listclients`."""
+    endpoint = "/admin/listclients"
+    listeners = {}
+    for element in parse_xml(body, endpoint).iter("listener"):
         listener = Listener(
-            listener_id=count_in(element, "ID", where),
+            listener_id=parse_child_count(element, "ID", endpoint),
             ip=element.findtext("IP") or "",
-            connected_s=min(count_in(element, "Connected", where), LARGEST_COUNT // 1000),
+            connected_s=min(parse_child_count(element, "Connected", endpoint), MAX_COUNT // 1000),
         )
-        found[listener.listener_id] = listener
-    return tuple(found.values())
+        listeners[listener.listener_id] = listener
+    return tuple(listeners.values())
 
 
-def stream_of(path: str) -> tuple[str, str]:
-    """A mount's scope and name: `/live/a.mp3` is `a.mp3` in `live`."""
-    return split_path(path, ROOT_SCOPE)
+def parse_stream(path: str) -> tuple[str, str]:
+    """Return the scope and name of a mount: `/live/a.mp3` is `a.mp3` in `live`."""
+    return split_stream_path(path, ROOT_SCOPE)
 
 
-def life_of(path: str, began_s: int) -> str:
-    """The id of one life of a mount, from its source's coming to its leaving."""
-    return f"{digest_of(path)}-{began_s}"
+def mount_life_id(path: str, began_s: int) -> str:
+    """Return the id of one life of a mount, from the connect of its source to the disconnect."""
+    return f"{short_digest(path)}-{began_s}"
 
 
-def _count_or_none(text: str | None) -> int:
-    """A counter that Icecast leaves out for the first five seconds of a mount."""
+def _parse_optional_count(text: str | None) -> int:
+    """Return a byte counter, which Icecast omits during the first five seconds of a mount."""
     text = (text or "0").strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= LARGEST_COUNT else 0
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 16 and int(text) <= MAX_COUNT else 0
 
 
-def _instant(text: str | None, where: str) -> int:
+def _parse_time_s(text: str | None, endpoint: str) -> int:
     try:
         parsed = datetime.strptime(text or "", "%Y-%m-%dT%H:%M:%S%z")
         return max(0, int(parsed.timestamp()))
     except (ValueError, OverflowError):
-        raise SourceError(f"{where} tells no start time that can be read; is this Icecast 2.4 or later?") from None
+        raise SourceError(
+            f"{endpoint} has no valid start time; check that the server is Icecast 2.4 or later"
+        ) from None

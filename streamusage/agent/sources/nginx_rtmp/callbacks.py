@@ -1,66 +1,68 @@
-"""nginx-rtmp's notify callbacks as what they tell of sessions. Pure: they are taken in order.
+"""Sessions from nginx-rtmp's notify callbacks, which are applied in order. Pure.
 
-They tell no bytes, but when a play or a publish began and ended, to the moment in which the callback came.
+A callback contains no byte counts. The start and the end of a play or publish are the times at which their callbacks
+were received.
 """
 
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.callback_spool import Hook
-from streamusage.agent.sources.nginx_rtmp.access_log import as_on_the_page
+from streamusage.agent.sources.common.callback_spool import SpooledCallback
+from streamusage.agent.sources.nginx_rtmp.access_log import normalize_name
 
 GRANULARITY_MS = 3000
-"""How much earlier than its play a connection may have been accepted; the page tells its age from there."""
+"""A connection may have been accepted this much before its play; the statistics page reports its age from there."""
 
 
-class Begun(NamedTuple):
-    """A play or a publish that goes on."""
+class OpenNginxSession(NamedTuple):
+    """A play or publish that has not ended."""
 
-    at: int
+    started_at: int
+    """When its callback was received, in UTC milliseconds."""
     scope: str
     name: str
 
 
 class NginxOpenSessions:
-    """What callbacks have told so far of sessions that are open."""
+    """An `OpenSessions` of the callbacks' plays and publishes."""
 
     def __init__(self) -> None:
-        self._begun: dict[tuple[str, str], Begun] = {}
+        self._open: dict[tuple[str, str], OpenNginxSession] = {}
 
-    def take(self, hook: Hook) -> EndedConnection | None:
-        """As `callbacks.OpenSessions.take`."""
-        fields = _fields(hook.body)
+    def apply(self, callback: SpooledCallback) -> EndedConnection | None:
+        """As `OpenSessions.apply`."""
+        fields = _parse_fields(callback.body)
         call, client = fields.get("call", ""), fields.get("clientid", "")
         if not client.isdecimal() or len(client) > 20:
             return None
         if call in ("play", "publish"):
-            scope, name = as_on_the_page(fields.get("app", "")), as_on_the_page(fields.get("name", ""))
-            self._begun[call, client] = Begun(hook.at, scope, name)
+            scope, name = normalize_name(fields.get("app", "")), normalize_name(fields.get("name", ""))
+            self._open[call, client] = OpenNginxSession(callback.at, scope, name)
         elif call in ("play_done", "publish_done"):
-            begun = self._begun.pop((call.removesuffix("_done"), client), None)
-            return None if begun is None else _ended(call, client, begun, hook.at)
+            session = self._open.pop((call.removesuffix("_done"), client), None)
+            return None if session is None else _ended_connection(call, client, session, callback.at)
         return None
 
 
-def _ended(call: str, client: str, begun: Begun, at: int) -> EndedConnection:
+def _ended_connection(call: str, client: str, session: OpenNginxSession, ended_at: int) -> EndedConnection:
     return EndedConnection(
         connection_id=client,
         kind="play" if call == "play_done" else "publish",
-        scope=begun.scope,
-        name=begun.name,
+        scope=session.scope,
+        name=session.name,
         protocol="rtmp",
-        ended_at=at,
-        duration_ms=max(0, at - begun.at),
+        ended_at=ended_at,
+        duration_ms=max(0, ended_at - session.started_at),
         granularity_ms=GRANULARITY_MS,
         bytes_in=0,
         bytes_out=0,
     )
 
 
-def _fields(body: str) -> dict[str, str]:
+def _parse_fields(body: str) -> dict[str, str]:
     try:
-        found = parse_qs(body, keep_blank_values=True, encoding="latin-1", max_num_fields=100)
+        values_by_name = parse_qs(body, keep_blank_values=True, encoding="latin-1", max_num_fields=100)
     except ValueError:
         return {}
-    return {name: values[0] for name, values in found.items()}
+    return {name: values[0] for name, values in values_by_name.items()}

@@ -1,8 +1,8 @@
-"""nginx with the RTMP module, read by its statistics page and, where it is given, its access log.
+"""nginx with the RTMP module: its statistics page and, if configured, its access log or its callbacks.
 
-The page is read first and the log after it: a connection's line is written in the very moment in which it leaves the
-page, so a viewer who is gone from the page has its line in the same reading, unless it left its stream and stayed
-connected. What is exact here and what is bounded stands in docs/sources/nginx-rtmp.md.
+The page is read before the log. nginx writes a connection's line at the moment in which the connection leaves the page,
+so a viewer who is no longer on the page has its line in the same reading, except a viewer who left its stream and
+stayed connected. docs/sources/nginx-rtmp.md lists what is exact and what is bounded.
 """
 
 import logging
@@ -13,26 +13,25 @@ import httpx
 import msgspec
 
 from streamusage.agent.reading import EndedConnection, PublishReading, Reading, ViewerReading
-from streamusage.agent.sources.common.callback_spool import HookSpool
-from streamusage.agent.sources.common.callbacks import Callbacks, Told
+from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
+from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LINES_LOST, LogReader
+from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
-from streamusage.agent.sources.nginx_rtmp.page import Boot, NginxPage
+from streamusage.agent.sources.nginx_rtmp.page_reader import StatPageReader, WorkerBoot
 from streamusage.core.clock import Clock, SystemClock
+from streamusage.core.reasons import LINES_LOST, NGINX_NO_LOG
 
 LOG = logging.getLogger(__name__)
 
-NO_LOG = "no access log: viewers who came and went between two readings are known by their bytes only"
-
-_TO_HAVE_IT = "set `access_log PATH streamtop;` with that path in the rtmp block of nginx.conf and reload nginx"
+_LOG_REMEDY = "set `access_log PATH streamtop;` with that path in the rtmp block of nginx.conf and reload nginx"
 
 
 class NginxRtmpCursor(NamedTuple):
-    """What the journal keeps for this source: the boot that was read last, and the place in the log."""
+    """What the journal stores for this source: the boot of the last reading, and the position in log or spool."""
 
-    boot: Boot | None
+    boot: WorkerBoot | None
     position: LogPosition | None
 
     def __str__(self) -> str:
@@ -40,20 +39,21 @@ class NginxRtmpCursor(NamedTuple):
 
     @classmethod
     def parse(cls, text: str | None) -> "NginxRtmpCursor":
+        """Return the cursor that `str` encoded; missing or invalid parts are None."""
         boot, _, position = (text or "").partition("|")
-        return cls(Boot.parse(boot), LogPosition.parse(position))
+        return cls(WorkerBoot.parse(boot), LogPosition.parse(position))
 
 
-Seen = TypeVar("Seen", PublishReading, ViewerReading)
+Listed = TypeVar("Listed", PublishReading, ViewerReading)
 
 
-def _older(seen: Seen, by_ms: int) -> Seen:
-    """A connection that is still there this much later: its line was not in the log by then."""
-    return msgspec.structs.replace(seen, age_ms=seen.age_ms + by_ms)
+def _add_age(listed: Listed, by_ms: int) -> Listed:
+    """Return a listed connection as of the log's reading, `by_ms` later: its line was not in the log by then."""
+    return msgspec.structs.replace(listed, age_ms=listed.age_ms + by_ms)
 
 
 class NginxRtmpSource:
-    """An `agent.source.Source`. `close` it when done; it closes only an HTTP client that it made itself."""
+    """A `streamusage.agent.reading.Source`. `close` closes only an HTTP client that the source created itself."""
 
     def __init__(
         self,
@@ -63,28 +63,28 @@ class NginxRtmpSource:
         *,
         http: httpx.AsyncClient | None = None,
         timeout_seconds: float = 5.0,
-        callbacks: HookSpool | None = None,
+        spool: CallbackSpool | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._page = NginxPage(stat_url, self._clock, http, timeout_seconds)
-        self._log = LogReader(access_log, self._clock, to_have_it=_TO_HAVE_IT) if access_log else None
-        self._callbacks = Callbacks(callbacks, NginxOpenSessions) if callbacks else None
-        self._joinable = True
+        self._page = StatPageReader(stat_url, self._clock, http, timeout_seconds)
+        self._log = LogReader(access_log, self._clock, remedy=_LOG_REMEDY) if access_log else None
+        self._callbacks = CallbackReader(spool, NginxOpenSessions) if spool else None
+        self._log_has_ids = True
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         before = NginxRtmpCursor.parse(cursor)
         if self._callbacks is not None:
             position = await self._callbacks.start(before.position)
-            sample = await self._page.read(before.boot)
-            told = await self._callbacks.read(before.position, position)
+            sample = await self._page.read_page(before.boot)
+            ends = await self._callbacks.read_ends(before.position, position)
         elif self._log is not None:
-            position = before.position or await self._end_of_log(self._log)
-            sample = await self._page.read(before.boot)
-            told = await self._read_log(self._log, position)
+            position = before.position or await self._find_log_end(self._log)
+            sample = await self._page.read_page(before.boot)
+            ends = await self._read_log(self._log, position)
         else:
-            sample = await self._page.read(before.boot)
-            told = Told((), None, False, NO_LOG)
+            sample = await self._page.read_page(before.boot)
+            ends = SessionEnds((), None, False, NGINX_NO_LOG)
         at = max(sample.at, self._clock.now_ms())
         return Reading(
             at=at,
@@ -92,58 +92,59 @@ class NginxRtmpSource:
             started_at=(sample.boot.began_s + 1) * 1000,
             bytes_in=sample.page.bytes_in,
             bytes_out=sample.page.bytes_out,
-            publishes=tuple(_older(publish, at - sample.at) for publish in sample.page.publishes),
-            viewers=tuple(_older(viewer, at - sample.at) for viewer in sample.page.viewers),
-            ended=told.ended,
-            cursor=str(NginxRtmpCursor(sample.boot, told.position)),
-            logs_ends=told.logs_ends,
-            misses=told.misses,
+            publishes=tuple(_add_age(publish, at - sample.at) for publish in sample.page.publishes),
+            viewers=tuple(_add_age(viewer, at - sample.at) for viewer in sample.page.viewers),
+            ended=ends.ended,
+            cursor=str(NginxRtmpCursor(sample.boot, ends.position)),
+            logs_ends=ends.logs_ends,
+            misses=ends.misses,
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`."""
         start, end = NginxRtmpCursor.parse(from_cursor).position, NginxRtmpCursor.parse(to_cursor).position
         if self._callbacks is not None:
-            return await self._callbacks.between(start, end)
+            return await self._callbacks.ends_between(start, end)
         if self._log is not None:
-            return self._parse(await self._log.between(start, end))
+            return self._parse_lines(self._log, await self._log.lines_between(start, end))
         return ()
 
     async def close(self) -> None:
+        """As `Source.close`."""
         if self._callbacks is not None:
             await self._callbacks.close()
         await self._page.close()
 
-    async def _end_of_log(self, log: LogReader) -> LogPosition:
-        """Where to begin in a log that was not read before. Its last line tells whether it is of use."""
-        position = await log.end()
-        last = await log.last_line()
-        if last is not None:
-            self._parse([last])
+    async def _find_log_end(self, log: LogReader) -> LogPosition:
+        """Return where to start in a log that was not read before. Its last line reveals whether it has ids."""
+        position = await log.end_position()
+        last_line = await log.last_line()
+        if last_line is not None:
+            self._parse_lines(log, [last_line])
         return position
 
-    async def _read_log(self, log: LogReader, position: LogPosition) -> Told:
-        read = await log.read(position)
-        ended = self._parse(read.lines)
-        logs_ends = self._joinable and log.is_there
-        return Told(ended, read.position, logs_ends, NO_LOG if not logs_ends else LINES_LOST if read.lost else "")
+    async def _read_log(self, log: LogReader, position: LogPosition) -> SessionEnds:
+        batch = await log.read_lines(position)
+        ended = self._parse_lines(log, batch.lines)
+        logs_ends = self._log_has_ids and log.is_reliable
+        misses = NGINX_NO_LOG if not logs_ends else LINES_LOST if batch.lost else ""
+        return SessionEnds(ended, batch.position, logs_ends, misses)
 
-    def _parse(self, lines: list[bytes]) -> tuple[EndedConnection, ...]:
-        """The lines that tell of a connection which the page names too."""
+    def _parse_lines(self, log: LogReader, lines: list[bytes]) -> tuple[EndedConnection, ...]:
+        """Return the connections of lines with an id, by which they are matched with the page."""
         ended = []
         connections = [parse_line(line) for line in lines]
         for connection in connections:
             if connection is not None and connection.connection_id:
-                self._joinable = True
+                self._log_has_ids = True
                 ended.append(connection)
-            elif connection is not None and self._joinable:
-                self._joinable = False
+            elif connection is not None and self._log_has_ids:
+                self._log_has_ids = False
                 LOG.warning(
-                    "log_without_ids path=%s detail='lines in the format `combined` do not say which connection they "
-                    "are of, so they are not used; set in nginx.conf: log_format streamtop %s'",
-                    self._log.follower.path if self._log else "",
+                    "log_without_ids path=%s detail='lines in the format `combined` have no connection id and are not "
+                    "used; set in nginx.conf: log_format streamtop %s'",
+                    log.path,
                     repr(LOG_FORMAT),
                 )
-        if self._log is not None:
-            self._log.unreadable(connections.count(None), f"log_format streamtop {LOG_FORMAT!r}")
+        log.warn_unreadable(connections.count(None), f"log_format streamtop {LOG_FORMAT!r}")
         return tuple(ended)

@@ -1,7 +1,7 @@
 """The statistics page of nginx-rtmp (`rtmp_stat all`) as values. Pure: bytes in, a `StatPage` or a `StatError` out.
 
-The page is written by nginx from names that publishers and viewers choose. nginx escapes them and puts a space for
-every byte outside printable ASCII; anything that nginx never writes (a document type, a comment) is refused unread.
+The page contains names that publishers and viewers choose. nginx escapes them and writes a space for each byte outside
+printable ASCII. A page with anything that nginx never writes (a document type, a comment) is refused before parsing.
 """
 
 from collections.abc import Iterator
@@ -13,21 +13,21 @@ import msgspec
 from streamusage.agent.reading import PublishReading, ViewerReading
 
 NAMELESS = "(no name)"
-"""Stands for a stream that was published or played under an empty name."""
+"""Replaces an empty scope or stream name."""
 
-_LARGEST = 2**53
+_MAX_NUMBER = 2**53
 
 
 class StatError(ValueError):
-    """The page is not one that can be counted from; the text says why, for an operator."""
+    """The page is not usable. The text tells an operator why."""
 
 
 class StatPage(msgspec.Struct, frozen=True, kw_only=True):
-    """One worker's view of itself."""
+    """The statistics of the worker that responded."""
 
     pid: int
     uptime_s: int
-    """Whole seconds since the configuration was loaded. A worker that replaces a crashed one goes on with it."""
+    """Whole seconds since the configuration was loaded. A worker that replaces a crashed one reports the same."""
     bytes_in: int
     bytes_out: int
     publishes: tuple[PublishReading, ...]
@@ -35,17 +35,17 @@ class StatPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def parse_stat(body: bytes) -> StatPage:
-    """Reads the page. Raises `StatError`, and nothing else, for anything that is not a complete one."""
-    root = _root(body)
+    """Return the content of the page. Raises `StatError`, and nothing else, for anything but a complete page."""
+    root = _parse_root(body)
     publishes: dict[str, PublishReading] = {}
     viewers: dict[str, ViewerReading] = {}
-    for scope, stream in _streams(root):
+    for scope, stream in _iterate_streams(root):
         name = stream.findtext("name") or NAMELESS
         for client in stream.iterfind("client"):
-            connection_id = str(_number(client, "id"))
+            connection_id = str(_parse_number(client, "id"))
             if connection_id in publishes or connection_id in viewers:
                 continue
-            age_ms = max(0, _number(client, "time", signed=True))
+            age_ms = max(0, _parse_number(client, "time", signed=True))
             if client.find("publishing") is not None:
                 publishes[connection_id] = PublishReading(
                     publish_id=connection_id, scope=scope, name=name, age_ms=age_ms
@@ -55,17 +55,17 @@ def parse_stat(body: bytes) -> StatPage:
                     viewer_id=connection_id, scope=scope, name=name, protocol="rtmp", age_ms=age_ms
                 )
     return StatPage(
-        pid=_number(root, "pid"),
-        uptime_s=_number(root, "uptime", signed=True),
-        bytes_in=_number(root, "bytes_in"),
-        bytes_out=_number(root, "bytes_out"),
+        pid=_parse_number(root, "pid"),
+        uptime_s=_parse_number(root, "uptime", signed=True),
+        bytes_in=_parse_number(root, "bytes_in"),
+        bytes_out=_parse_number(root, "bytes_out"),
         publishes=tuple(publishes.values()),
         viewers=tuple(viewers.values()),
     )
 
 
-def _root(body: bytes) -> Element:
-    # In UTF-16 the check for a document type would see nothing; the parser takes it whatever encoding it is given.
+def _parse_root(body: bytes) -> Element:
+    # In UTF-16 the check for a document type would find nothing, and the parser may accept it despite its encoding.
     if b"\0" in body:
         raise StatError("the page is not XML in UTF-8")
     if b"<!" in body:
@@ -81,27 +81,27 @@ def _root(body: bytes) -> Element:
     return root
 
 
-def _streams(root: Element) -> Iterator[tuple[str, Element]]:
-    """Every stream with the application that it is in, live ones and files that are played."""
+def _iterate_streams(root: Element) -> Iterator[tuple[str, Element]]:
+    """Yield each stream with its application as the scope: live streams and files that are played."""
     applications = root.findall("server/application")
-    shown = False
+    has_sections = False
     for application in applications:
         scope = application.findtext("name") or NAMELESS
         for section in (*application.iterfind("live"), *application.iterfind("play")):
-            shown = True
+            has_sections = True
             for stream in section.iterfind("stream"):
                 if stream.find("client") is None and stream.findtext("nclients") not in (None, "0"):
-                    raise StatError("the page leaves its clients out: it needs `rtmp_stat all;`")
+                    raise StatError("the page has no clients; set `rtmp_stat all;`")
                 yield scope, stream
-    if applications and not shown:
-        raise StatError("the page leaves its streams out: it needs `rtmp_stat all;` and an application with `live on;`")
+    if applications and not has_sections:
+        raise StatError("the page has no streams; set `rtmp_stat all;` and `live on;` in an application")
 
 
 def _is_outgoing_relay(client: Element) -> bool:
-    """Whether it is this server's own connection to another one (`push`), which plays the stream but is no viewer.
+    """Return whether the client is this server's own connection to another server (`push`), which is no viewer.
 
-    The name alone does not tell, since a viewer may call itself so; but only a relay has a URL where others have an
-    IP address.
+    The name is not sufficient, because a viewer may use the same name. Only a relay has a URL in place of an IP
+    address.
     """
     if client.findtext("flashver") != "ngx-local-relay":
         return False
@@ -112,9 +112,9 @@ def _is_outgoing_relay(client: Element) -> bool:
     return False
 
 
-def _number(element: Element, name: str, *, signed: bool = False) -> int:
+def _parse_number(element: Element, name: str, *, signed: bool = False) -> int:
     text = element.findtext(name) or ""
     digits = text.removeprefix("-") if signed else text
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 16 and int(digits) <= _LARGEST):
-        raise StatError(f"the page has no usable <{name}> in <{element.tag[:32]}>")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 16 and int(digits) <= _MAX_NUMBER):
+        raise StatError(f"<{element.tag[:32]}> has no valid <{name}>")
     return int(text)

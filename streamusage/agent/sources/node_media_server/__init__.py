@@ -1,0 +1,1 @@
+"""Node-Media-Server 4."""

@@ -1,7 +1,7 @@
-"""Node-Media-Server's callbacks as what they tell of sessions. Pure: they are taken in order.
+"""Sessions from Node-Media-Server's callbacks, which are applied in order. Pure.
 
-`donePlay` and `donePublish` are the best account of a session that this server gives: both ends in milliseconds, and
-the bytes. `postPlay` is needed since the server's own list of sessions does not say which stream they are of.
+`donePlay` and `donePublish` are the server's most exact record of a session: start and end in milliseconds, and the
+bytes. `postPlay` is required because the server's list of sessions does not name their streams.
 """
 
 from typing import Literal
@@ -9,13 +9,14 @@ from typing import Literal
 import msgspec
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.callback_spool import Hook
-from streamusage.agent.sources.common.http_probe import LARGEST_COUNT, Count, a_name, a_protocol, an_id, digest_of
+from streamusage.agent.sources.common.callback_spool import SpooledCallback
+from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
+from streamusage.agent.sources.common.payloads import MAX_COUNT, Count
 
-LATEST = LARGEST_COUNT // 2
+MAX_TIME_MS = MAX_COUNT // 2
 
 
-class Callback(msgspec.Struct, frozen=True):
+class NmsCallback(msgspec.Struct, frozen=True):
     """The body of a callback. A connection that never named a stream has neither `app` nor `name`."""
 
     id: str
@@ -29,67 +30,70 @@ class Callback(msgspec.Struct, frozen=True):
     outbytes: Count = 0
 
 
-class Play(msgspec.Struct, frozen=True):
-    """A player as callbacks know it."""
+class OpenPlay(msgspec.Struct, frozen=True):
+    """A player whose `donePlay` was not received yet."""
 
     scope: str
     name: str
     allowed: bool
-    """Whether `postPlay` came: without it the server refused it."""
+    """Whether `postPlay` was received: without it the server refused the player."""
 
     @property
     def stream(self) -> tuple[str, str]:
+        """Scope and name."""
         return self.scope, self.name
 
 
-class NodeMediaServerOpenSessions:
-    """What callbacks have told so far of sessions that are open."""
+class NmsOpenSessions:
+    """An `OpenSessions` of the callbacks' plays, by session id."""
 
     def __init__(self) -> None:
-        self.plays: dict[str, Play] = {}
+        self.plays: dict[str, OpenPlay] = {}
 
-    def take(self, hook: Hook) -> EndedConnection | None:
-        """As `callbacks.OpenSessions.take`."""
-        callback = _parse(hook.body)
-        if callback is None:
+    def apply(self, callback: SpooledCallback) -> EndedConnection | None:
+        """As `OpenSessions.apply`."""
+        fields = _parse_body(callback.body)
+        if fields is None:
             return None
-        session_id = an_id(callback.id)
-        if callback.action in ("prePlay", "postPlay"):
-            known = self.plays.get(session_id)
-            allowed = callback.action == "postPlay" or (known is not None and known.allowed)
-            self.plays[session_id] = Play(a_name(callback.app), a_name(callback.name), allowed)
-        elif callback.action == "donePlay":
+        session_id = limit_id(fields.id)
+        if fields.action in ("prePlay", "postPlay"):
+            play = self.plays.get(session_id)
+            allowed = fields.action == "postPlay" or (play is not None and play.allowed)
+            self.plays[session_id] = OpenPlay(limit_name(fields.app), limit_name(fields.name), allowed)
+        elif fields.action == "donePlay":
             play = self.plays.pop(session_id, None)
             refused = play is not None and not play.allowed
-            return _ended(callback, session_id, "other" if refused or not callback.name else "play")
-        elif callback.action == "donePublish":
-            return _ended(callback, publish_id_of(callback.app, callback.name, callback.createtime), "publish")
+            return _ended_connection(fields, session_id, "other" if refused or not fields.name else "play")
+        elif fields.action == "donePublish":
+            return _ended_connection(fields, publish_id(fields.app, fields.name, fields.createtime), "publish")
         return None
 
 
-def publish_id_of(app: str, name: str, created_ms: int) -> str:
-    """A publish's id: the same when its publisher was away for a moment and came back, as the server has it."""
-    return f"{digest_of(app, name)}-{created_ms}"
+def publish_id(app: str, name: str, created_ms: int) -> str:
+    """Return a publish's id. It stays the same when the publisher reconnects within the server's grace period."""
+    return f"{short_digest(app, name)}-{created_ms}"
 
 
-def _ended(callback: Callback, connection_id: str, kind: Literal["play", "publish", "other"]) -> EndedConnection:
-    ended_at = min(callback.endtime, LATEST)
+def _ended_connection(
+    fields: NmsCallback, connection_id: str, kind: Literal["play", "publish", "other"]
+) -> EndedConnection:
+    ended_at = min(fields.endtime, MAX_TIME_MS)
     return EndedConnection(
         connection_id=connection_id,
         kind=kind,
-        scope=a_name(callback.app),
-        name=a_name(callback.name),
-        protocol=a_protocol(callback.protocol),
+        scope=limit_name(fields.app),
+        name=limit_name(fields.name),
+        protocol=normalize_protocol(fields.protocol),
         ended_at=ended_at,
-        duration_ms=max(0, ended_at - callback.createtime),
+        duration_ms=max(0, ended_at - fields.createtime),
         granularity_ms=1000,
-        bytes_in=callback.inbytes,
-        bytes_out=callback.outbytes,
+        bytes_in=fields.inbytes,
+        bytes_out=fields.outbytes,
     )
 
 
-def _parse(body: str) -> Callback | None:
+def _parse_body(body: str) -> NmsCallback | None:
     try:
-        return msgspec.json.decode(body, type=Callback)
+        return msgspec.json.decode(body, type=NmsCallback)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None

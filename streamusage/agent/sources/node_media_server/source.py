@@ -1,8 +1,8 @@
-"""Node-Media-Server 4, read by its statistics and, where they are sent here, its callbacks.
+"""Node-Media-Server 4: its statistics and, if the server sends them to the agent, its callbacks.
 
-Traffic comes from the process's own counters, exactly. The list of sessions does not say which stream a session is of:
-callbacks name it. Without callbacks only the number of a stream's subscribers is known. What is exact here and what is
-bounded stands in docs/sources/node-media-server.md.
+Traffic comes from the process's own counters and is exact. The list of sessions does not name their streams; callbacks
+do. Without callbacks only the number of a stream's subscribers is known. docs/sources/node-media-server.md lists what
+is exact and what is bounded.
 """
 
 from collections.abc import Mapping
@@ -19,106 +19,100 @@ from streamusage.agent.reading import (
     SourceError,
     ViewerReading,
 )
-from streamusage.agent.sources.common.callback_spool import HookSpool
-from streamusage.agent.sources.common.callbacks import Callbacks, Told
+from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
+from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.cursors import JsonCursor
-from streamusage.agent.sources.common.http_probe import (
-    Asker,
-    Count,
-    StatusError,
-    a_name,
-    a_protocol,
-    an_id,
-    decoded,
-    digest_of,
-)
+from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError
+from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.node_media_server.callbacks import NodeMediaServerOpenSessions, Play, publish_id_of
+from streamusage.agent.sources.common.payloads import Count, decode_json
+from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
 from streamusage.core.clock import Clock
+from streamusage.core.reasons import NODE_NO_CALLBACKS
 
-LOGIN_PAUSE_MS = 240_000
-"""After a login that was refused: five of them within a quarter of an hour lock the account."""
-
-NO_CALLBACKS = (
-    "no callbacks: only the number of a stream's viewers is known, those who came and went between two readings are not"
-)
+LOGIN_RETRY_MS = 240_000
+"""Pause after a refused login: five refusals within a quarter of an hour lock the account."""
 
 
-class _Server(msgspec.Struct):
+class _NmsServer(msgspec.Struct):
     uptime: float
+    """Seconds."""
     pid: Count
 
 
-class _Network(msgspec.Struct):
-    inBytes: Count
-    outBytes: Count
+class _NmsNetwork(msgspec.Struct, rename="camel"):
+    in_bytes: Count
+    out_bytes: Count
 
 
-class _Stats(msgspec.Struct):
-    server: _Server
-    network: _Network
+class _NmsStatistics(msgspec.Struct):
+    server: _NmsServer
+    network: _NmsNetwork
 
 
-class _StatsAnswer(msgspec.Struct):
-    data: _Stats
+class _NmsStatisticsResponse(msgspec.Struct):
+    data: _NmsStatistics
 
 
-class _Session(msgspec.Struct):
+class _NmsSession(msgspec.Struct, rename="camel"):
     id: str
-    isPublisher: bool
+    is_publisher: bool
     protocol: str
-    createTime: Count
+    create_time: Count
+    """UTC milliseconds."""
     ip: str = ""
 
 
-class _Sessions(msgspec.Struct):
-    sessions: list[_Session]
+class _NmsSessions(msgspec.Struct):
+    sessions: list[_NmsSession]
 
 
-class _SessionsAnswer(msgspec.Struct):
-    data: _Sessions
+class _NmsSessionsResponse(msgspec.Struct):
+    data: _NmsSessions
 
 
-class _Publisher(msgspec.Struct):
+class _NmsPublisher(msgspec.Struct, rename="camel"):
     id: str
-    createTime: Count
+    create_time: Count
+    """UTC milliseconds."""
 
 
-class _Stream(msgspec.Struct):
+class _NmsStream(msgspec.Struct):
     app: str
     name: str
     status: str
     subscribers: Count
-    publisher: _Publisher | None = None
+    publisher: _NmsPublisher | None = None
 
 
-class _Streams(msgspec.Struct):
-    streams: list[_Stream]
+class _NmsStreams(msgspec.Struct):
+    streams: list[_NmsStream]
 
 
-class _StreamsAnswer(msgspec.Struct):
-    data: _Streams
+class _NmsStreamsResponse(msgspec.Struct):
+    data: _NmsStreams
 
 
-class _Token(msgspec.Struct):
+class _NmsLogin(msgspec.Struct):
     token: str
 
 
-class _LoginAnswer(msgspec.Struct):
-    data: _Token
+class _NmsLoginResponse(msgspec.Struct):
+    data: _NmsLogin
 
 
 class NodeMediaServerCursor(JsonCursor, frozen=True):
-    """What the journal keeps for this source."""
+    """What the journal stores for this source."""
 
     boot: str = ""
     pid: int = 0
     uptime_ms: int = 0
     position: str = ""
+    """Position in the spool of callbacks."""
 
 
 class NodeMediaServerSource:
-    """An `agent.source.Source`. It listens for callbacks from the first reading on."""
+    """A `streamusage.agent.reading.Source`. The first reading starts the listener for callbacks."""
 
     def __init__(
         self,
@@ -126,56 +120,59 @@ class NodeMediaServerSource:
         user: str,
         password: Secret,
         notify_listen: str | None,
-        spool: Path,
+        spool_path: Path,
         clock: Clock,
         *,
         timeout_seconds: float = 5.0,
     ) -> None:
         self._clock = clock
         self._user, self._password = user, password
-        self._asker = Asker(url, "Node-Media-Server", timeout_seconds=timeout_seconds)
+        self._probe = HttpProbe(url, "Node-Media-Server", timeout_seconds=timeout_seconds)
         self._callbacks = (
             None
             if notify_listen is None
-            else Callbacks(HookSpool(notify_listen, spool, clock), NodeMediaServerOpenSessions)
+            else CallbackReader(CallbackSpool(notify_listen, spool_path, clock), NmsOpenSessions)
         )
         self._token = ""
         self._login_refused_ms: int | None = None
 
     async def close(self) -> None:
+        """As `Source.close`."""
         if self._callbacks is not None:
             await self._callbacks.close()
-        await self._asker.close()
+        await self._probe.close()
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         before = NodeMediaServerCursor.parse(cursor)
-        known = LogPosition.parse(before.position)
-        position = None if self._callbacks is None else await self._callbacks.start(known)
-        shown = decoded(await self._ask("sessions"), _SessionsAnswer, "/api/v1/sessions").data.sessions
-        streams = decoded(await self._ask("streams"), _StreamsAnswer, "/api/v1/streams").data.streams
-        stats = decoded(await self._ask("stats"), _StatsAnswer, "/api/v1/stats").data
+        stored_position = LogPosition.parse(before.position)
+        position = None if self._callbacks is None else await self._callbacks.start(stored_position)
+        sessions_body = await self._fetch("sessions")
+        sessions = decode_json(sessions_body, _NmsSessionsResponse, "/api/v1/sessions").data.sessions
+        streams = decode_json(await self._fetch("streams"), _NmsStreamsResponse, "/api/v1/streams").data.streams
+        statistics = decode_json(await self._fetch("stats"), _NmsStatisticsResponse, "/api/v1/stats").data
         at = self._clock.now_ms()
-        uptime_ms = int(min(max(0.0, stats.server.uptime), 1e10) * 1000)
-        began = max(0, at - uptime_ms)
-        boot = self._boot(before, stats.server.pid, uptime_ms, began)
-        told = Told((), None, False, NO_CALLBACKS)
+        uptime_ms = int(min(max(0.0, statistics.server.uptime), 1e10) * 1000)
+        started_at = max(0, at - uptime_ms)
+        boot = self._boot_name(before, statistics.server.pid, uptime_ms, started_at)
+        ends = SessionEnds((), None, False, NODE_NO_CALLBACKS)
         if self._callbacks is not None and position is not None:
-            told = await self._callbacks.read(known, position)
+            ends = await self._callbacks.read_ends(stored_position, position)
         at = max(at, self._clock.now_ms())
+        plays = None if self._callbacks is None else self._callbacks.open_sessions.plays
         return Reading(
             at=at,
             boot=boot,
-            started_at=began,
-            bytes_in=stats.network.inBytes,
-            bytes_out=stats.network.outBytes,
+            started_at=started_at,
+            bytes_in=statistics.network.in_bytes,
+            bytes_out=statistics.network.out_bytes,
             publishes=tuple(_publish(stream, at) for stream in streams if stream.status == "publishing"),
-            viewers=() if self._callbacks is None else _viewers(self._callbacks.open.plays, shown, streams, at),
-            audiences=() if self._callbacks is not None else tuple(_audience(stream) for stream in streams),
-            ended=told.ended,
-            cursor=str(NodeMediaServerCursor(boot, stats.server.pid, uptime_ms, str(told.position or ""))),
-            logs_ends=told.logs_ends,
-            misses=told.misses,
+            viewers=() if plays is None else _viewers(plays, sessions, streams, at),
+            audiences=() if plays is not None else tuple(_audience(stream) for stream in streams),
+            ended=ends.ended,
+            cursor=str(NodeMediaServerCursor(boot, statistics.server.pid, uptime_ms, str(ends.position or ""))),
+            logs_ends=ends.logs_ends,
+            misses=ends.misses,
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
@@ -183,99 +180,104 @@ class NodeMediaServerSource:
         if self._callbacks is None:
             return ()
         start, end = NodeMediaServerCursor.parse(from_cursor), NodeMediaServerCursor.parse(to_cursor)
-        return await self._callbacks.between(LogPosition.parse(start.position), LogPosition.parse(end.position))
+        return await self._callbacks.ends_between(LogPosition.parse(start.position), LogPosition.parse(end.position))
 
-    def _boot(self, before: NodeMediaServerCursor, pid: int, uptime_ms: int, began: int) -> str:
-        """A process whose uptime grows is the one that was read. A new one is named by its start, roughly, since that
-        is worked out anew with every answer and wavers."""
+    def _boot_name(self, before: NodeMediaServerCursor, pid: int, uptime_ms: int, started_at: int) -> str:
+        """Return the name of the process's life. It stays the same while the uptime of the same pid grows.
+
+        A new process is named by its start to ten seconds, because a start computed from each response varies.
+        """
         if before.boot and before.pid == pid and uptime_ms >= before.uptime_ms:
             return before.boot
-        return f"{pid}-{(began + 5000) // 10_000}"
+        return f"{pid}-{(started_at + 5000) // 10_000}"
 
-    async def _ask(self, what: str) -> bytes:
+    async def _fetch(self, resource: str) -> bytes:
+        """Return the body of `/api/v1/RESOURCE`, with a new login if the token has expired."""
         if not self._token:
             await self._log_in()
         try:
-            return await self._asker.get("api", "v1", what, headers={"Authorization": f"Bearer {self._token}"})
-        except StatusError as error:
+            return await self._probe.get("api", "v1", resource, headers={"Authorization": f"Bearer {self._token}"})
+        except HttpStatusError as error:
             if error.status != 401:
                 raise
         await self._log_in()
-        return await self._asker.get("api", "v1", what, headers={"Authorization": f"Bearer {self._token}"})
+        return await self._probe.get("api", "v1", resource, headers={"Authorization": f"Bearer {self._token}"})
 
     async def _log_in(self) -> None:
-        now = self._clock.elapsed_ms()
-        if self._login_refused_ms is not None and now - self._login_refused_ms < LOGIN_PAUSE_MS:
+        now_ms = self._clock.elapsed_ms()
+        if self._login_refused_ms is not None and now_ms - self._login_refused_ms < LOGIN_RETRY_MS:
             raise SourceError(
-                f"{self._asker.url} refused the login of {self._user}; correct the password. The login is tried again "
-                f"every {LOGIN_PAUSE_MS // 60_000} minutes, since five refusals lock the account"
+                f"{self._probe.url} refused the login of {self._user}; the agent retries every "
+                f"{LOGIN_RETRY_MS // 60_000} minutes, since five refusals lock the account; correct the password"
             )
         body = msgspec.json.encode({"username": self._user, "password": self._password()})
         try:
-            answered = await self._asker.answer(
+            response = await self._probe.send_request(
                 "POST", ("api", "v1", "login"), headers={"Content-Type": "application/json"}, body=body
             )
-        except StatusError as error:
+        except HttpStatusError as error:
             if error.status in (400, 401, 403, 429):
-                self._login_refused_ms = now
+                self._login_refused_ms = now_ms
             raise
         self._login_refused_ms = None
-        token = decoded(answered.body, _LoginAnswer, "/api/v1/login").data.token
+        token = decode_json(response.body, _NmsLoginResponse, "/api/v1/login").data.token
         if not token.isascii() or not token.isprintable():
-            raise SourceError("/api/v1/login answered what is no token")
+            raise SourceError("/api/v1/login returned an invalid token")
         self._token = token
 
 
 def _viewers(
-    plays: Mapping[str, Play], shown: list[_Session], streams: list[_Stream], at: int
+    plays: Mapping[str, OpenPlay], sessions: list[_NmsSession], streams: list[_NmsStream], at: int
 ) -> tuple[ViewerReading, ...]:
-    """The sessions that play, as far as it is known of what."""
-    players = {an_id(session.id): session for session in shown if not session.isPublisher and session.ip}
-    known = [play.stream for player, play in plays.items() if player in players and play.allowed]
+    """Return the playing sessions whose stream is known."""
+    players = {limit_id(session.id): session for session in sessions if not session.is_publisher and session.ip}
+    known_streams = [play.stream for player_id, play in plays.items() if player_id in players and play.allowed]
     viewers = [
-        _viewer(player, session, plays[player].stream, at)
-        for player, session in players.items()
-        if player in plays and plays[player].allowed
+        _viewer(player_id, session, plays[player_id].stream, at)
+        for player_id, session in players.items()
+        if player_id in plays and plays[player_id].allowed
     ]
-    # Whose callback was missed: certain where one stream lacks as many viewers as there are sessions without one.
-    nameless = [(player, session) for player, session in players.items() if player not in plays]
-    lacking = [
+    # The callback of a session was lost: its stream is certain if exactly one stream lacks as many viewers as there are
+    # sessions without a callback.
+    unnamed = [(player_id, session) for player_id, session in players.items() if player_id not in plays]
+    incomplete = [
         (stream, missing)
         for stream in streams
-        if (missing := stream.subscribers - known.count((a_name(stream.app), a_name(stream.name)))) > 0
+        if (missing := stream.subscribers - known_streams.count((limit_name(stream.app), limit_name(stream.name)))) > 0
     ]
-    if len(lacking) == 1 and lacking[0][1] == len(nameless):
-        stream = lacking[0][0]
-        viewers += [_viewer(*each, (a_name(stream.app), a_name(stream.name)), at) for each in nameless]
+    if len(incomplete) == 1 and incomplete[0][1] == len(unnamed):
+        stream = incomplete[0][0]
+        scope_and_name = limit_name(stream.app), limit_name(stream.name)
+        viewers += [_viewer(player_id, session, scope_and_name, at) for player_id, session in unnamed]
     return tuple(viewers)
 
 
-def _publish(stream: _Stream, at: int) -> PublishReading:
-    created = 0 if stream.publisher is None else stream.publisher.createTime
+def _publish(stream: _NmsStream, at: int) -> PublishReading:
+    created_ms = 0 if stream.publisher is None else stream.publisher.create_time
     return PublishReading(
-        publish_id=publish_id_of(stream.app, stream.name, created),
-        scope=a_name(stream.app),
-        name=a_name(stream.name),
-        age_ms=max(0, at - created) if created else 0,
+        publish_id=publish_id(stream.app, stream.name, created_ms),
+        scope=limit_name(stream.app),
+        name=limit_name(stream.name),
+        age_ms=max(0, at - created_ms) if created_ms else 0,
     )
 
 
-def _viewer(viewer_id: str, session: _Session, stream: tuple[str, str], at: int) -> ViewerReading:
+def _viewer(viewer_id: str, session: _NmsSession, stream: tuple[str, str], at: int) -> ViewerReading:
     scope, name = stream
     return ViewerReading(
         viewer_id=viewer_id,
         scope=scope,
         name=name,
-        protocol=a_protocol(session.protocol),
-        age_ms=max(0, at - session.createTime),
+        protocol=normalize_protocol(session.protocol),
+        age_ms=max(0, at - session.create_time),
     )
 
 
-def _audience(stream: _Stream) -> AudienceReading:
+def _audience(stream: _NmsStream) -> AudienceReading:
     return AudienceReading(
-        key=digest_of(stream.app, stream.name),
-        scope=a_name(stream.app),
-        name=a_name(stream.name),
+        key=short_digest(stream.app, stream.name),
+        scope=limit_name(stream.app),
+        name=limit_name(stream.name),
         protocol="unknown",
         viewers=stream.subscribers,
     )

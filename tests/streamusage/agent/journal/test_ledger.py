@@ -1,4 +1,4 @@
-"""What a ledger owes, to the unit and to the minute, and how samples of a long outage become few."""
+"""Ledger: unacknowledged figures to the unit and minute, and folding of samples in a long outage."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,30 +16,30 @@ MINUTE = 60_000
 NOW = 20_000 * 24 * 60 * MINUTE
 
 
-class Counting:
-    """A ledger over a media server in simulated time."""
+class CountingAgent:
+    """A ledger that counts a media server in simulated time."""
 
     def __init__(self, directory: Path) -> None:
         self.server = MediaServer(Random(1), NOW)
         self.journal = SqliteJournal(directory / "journal.db", synchronous="off")
         self.ledger = Ledger(self.journal, "journal-1", "edge-1", "edge", 10_000)
         self.now = NOW
-        self.read()
+        self.take_reading()
         self.ledger.continue_from(EpochIssued(epoch=1, based_on=Based(0, 0), now=NOW), ())
 
-    def read(self) -> None:
+    def take_reading(self) -> None:
         self.ledger.record(self.server.read(self.now, self.ledger.cursor))
 
-    def a_minute(self, *, viewers: int = 0) -> None:
+    def count_minute(self, *, viewers: int = 0) -> None:
         self.now += MINUTE // 2
         for _ in range(viewers):
             self.server.connect(self.now, "play", "stage-1")
         self.server.move_bytes(self.now)
         self.now += MINUTE // 2
-        self.read()
+        self.take_reading()
 
     def report(self) -> int:
-        """Sends a report, and tells the revision up to which it speaks."""
+        """Build a report, and return its newest revision."""
         report = self.ledger.report(self.now, "online")
         assert report is not None
         return report.upto
@@ -48,96 +48,96 @@ class Counting:
         self.ledger.acknowledge(Acknowledgement(epoch=1, acknowledged=revision, now=self.now), self.now)
 
     @property
-    def owed_connections(self) -> int:
+    def unacknowledged_connections(self) -> int:
         head = self.ledger.head
         return (head.counted - head.handed_over).connections
 
 
 @pytest.fixture
-def counting(tmp_path: Path) -> Iterator[Counting]:
-    made = Counting(tmp_path)
-    yield made
-    made.journal.close()
+def counting(tmp_path: Path) -> Iterator[CountingAgent]:
+    agent = CountingAgent(tmp_path)
+    yield agent
+    agent.journal.close()
 
 
-def test_what_was_counted_since_the_report_is_owed_and_not_what_the_report_told(counting: Counting) -> None:
+def test_acknowledgement_covers_the_figures_of_the_report_and_no_later_ones(counting: CountingAgent) -> None:
     counting.server.connect(counting.now, "publish", "stage-1")
-    counting.a_minute(viewers=3)
+    counting.count_minute(viewers=3)
     upto = counting.report()
     counting.now += 1
     for _ in range(2):
         counting.server.connect(counting.now, "play", "stage-1")
-    counting.read()
-    assert counting.owed_connections == 5
+    counting.take_reading()
+    assert counting.unacknowledged_connections == 5
     counting.acknowledge(upto)
-    assert counting.owed_connections == 2
+    assert counting.unacknowledged_connections == 2
     assert counting.ledger.head.handed_over.connections == 3
 
 
-def test_a_service_that_was_put_back_is_owed_again_what_it_lost(counting: Counting) -> None:
-    counting.a_minute(viewers=3)
+def test_restored_service_is_missing_the_figures_that_it_lost(counting: CountingAgent) -> None:
+    counting.count_minute(viewers=3)
     early = counting.report()
     counting.acknowledge(early)
     for _ in range(3):
-        counting.a_minute(viewers=2)
+        counting.count_minute(viewers=2)
     counting.acknowledge(counting.report())
-    assert (counting.owed_connections, counting.ledger.oldest_owed_ms()) == (0, None)
+    assert (counting.unacknowledged_connections, counting.ledger.oldest_unacknowledged_slot()) == (0, None)
     counting.acknowledge(early)
-    assert counting.owed_connections >= 6
-    assert counting.ledger.oldest_owed_ms() == NOW + MINUTE
+    assert counting.unacknowledged_connections >= 6
+    assert counting.ledger.oldest_unacknowledged_slot() == NOW + MINUTE
 
 
-def test_the_oldest_minute_is_told_that_the_service_lacks(counting: Counting) -> None:
-    assert counting.ledger.oldest_owed_ms() is None
+def test_oldest_unacknowledged_slot_is_the_first_that_the_service_lacks(counting: CountingAgent) -> None:
+    assert counting.ledger.oldest_unacknowledged_slot() is None
     for _ in range(10):
-        counting.a_minute(viewers=1)
-    assert counting.ledger.oldest_owed_ms() == NOW
+        counting.count_minute(viewers=1)
+    assert counting.ledger.oldest_unacknowledged_slot() == NOW
 
 
-def samples(counting: Counting) -> dict[int, SampleRow]:
+def samples(counting: CountingAgent) -> dict[int, SampleRow]:
     report = counting.ledger.report(counting.now, "online")
     assert report is not None
     return {row.slot: row for row in report.samples}
 
 
-def test_samples_that_wait_for_hours_become_one_a_quarter_and_keep_the_highest(counting: Counting) -> None:
+def test_old_unacknowledged_samples_fold_to_quarters_and_keep_the_highest(counting: CountingAgent) -> None:
     counting.server.connect(counting.now, "publish", "stage-1")
     hours = 5
     seen: dict[int, list[int]] = {}
     for minute in range(hours * 60):
         if minute % 20 == 7:
-            for number in [number for number, each in counting.server.open.items() if each.kind == "play"]:
+            for number in [number for number, connection in counting.server.open.items() if connection.kind == "play"]:
                 counting.server.disconnect(counting.now + 1, number)
-        counting.a_minute(viewers=1)
-        watching = sum(each.kind == "play" for each in counting.server.open.values())
+        counting.count_minute(viewers=1)
+        watching = sum(connection.kind == "play" for connection in counting.server.open.values())
         seen.setdefault(counting.now // QUARTER_MS * QUARTER_MS, []).append(watching)
-    told = samples(counting)
-    folded = [slot for slot in told if slot + QUARTER_MS + FOLD_AFTER_MS <= counting.now]
+    reported = samples(counting)
+    folded = [slot for slot in reported if slot + QUARTER_MS + FOLD_AFTER_MS <= counting.now]
     quarters = (hours * 60 * MINUTE - FOLD_AFTER_MS) // QUARTER_MS
     assert sorted(folded) == [NOW + number * QUARTER_MS for number in range(quarters)]
-    assert len(told) - len(folded) == pytest.approx(FOLD_AFTER_MS // MINUTE, abs=1)
-    assert {slot: told[slot].highest for slot in folded[1:]} == {slot: max(seen[slot]) for slot in folded[1:]}
+    assert len(reported) - len(folded) == pytest.approx(FOLD_AFTER_MS // MINUTE, abs=1)
+    assert {slot: reported[slot].highest for slot in folded[1:]} == {slot: max(seen[slot]) for slot in folded[1:]}
     assert len(counting.ledger.report(counting.now, "online").slots) > hours * 60 - 2, "slots are never folded"  # type: ignore[union-attr]
 
 
-def test_samples_that_the_service_has_are_not_folded(counting: Counting) -> None:
+def test_acknowledged_samples_are_not_folded(counting: CountingAgent) -> None:
     counting.server.connect(counting.now, "publish", "stage-1")
     for _ in range(30):
-        counting.a_minute(viewers=1)
+        counting.count_minute(viewers=1)
     counting.acknowledge(counting.report())
     for _ in range(4 * 60):
-        counting.a_minute()
+        counting.count_minute()
     with counting.journal.transaction() as tx:
         assert len(list(tx.samples_between(NOW, NOW + 2 * QUARTER_MS))) >= 29
 
 
-def test_a_service_that_has_more_than_was_ever_given_out_fences_an_older_copy_of_the_journal(
-    counting: Counting,
+def test_acknowledged_revision_above_the_journals_own_fences_an_older_copy(
+    counting: CountingAgent,
 ) -> None:
-    counting.a_minute(viewers=1)
+    counting.count_minute(viewers=1)
     counting.acknowledge(counting.ledger.head.revision)
     assert not counting.ledger.head.fenced
     counting.acknowledge(counting.ledger.head.revision + 1)
     assert counting.ledger.head.fenced
     counting.acknowledge(counting.ledger.head.revision)
-    assert counting.ledger.head.fenced, "for good"
+    assert counting.ledger.head.fenced, "a fenced journal stays fenced"

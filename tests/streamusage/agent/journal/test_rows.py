@@ -1,4 +1,4 @@
-"""Rows of one key merge into one: sums add up, peaks and highests take the higher, and nothing depends on grouping."""
+"""Merging of rows: counts add up, of peaks and highest numbers the higher stays, and the grouping does not matter."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -22,14 +22,15 @@ slots = st.builds(
 
 
 @given(slots, slots, slots)
-def test_slots_add_up_however_they_are_grouped(one: SlotRow, two: SlotRow, three: SlotRow) -> None:
-    merged = merge(merge(one, two), three)
-    assert merged == merge(one, merge(two, three))
-    assert slot_totals(merged) == slot_totals(one) + slot_totals(two) + slot_totals(three)
+def test_merged_slots_do_not_depend_on_the_grouping(first: SlotRow, second: SlotRow, third: SlotRow) -> None:
+    merged = merge(merge(first, second), third)
+    assert merged == merge(first, merge(second, third))
+    assert slot_totals(merged) == slot_totals(first) + slot_totals(second) + slot_totals(third)
     for protocol in ("rtmp", "hls", "srt"):
-        assert merged.connections.get(protocol, 0) == sum(row.connections.get(protocol, 0) for row in (one, two, three))
+        counts_of_rows = [row.connections.get(protocol, 0) for row in (first, second, third)]
+        assert merged.connections.get(protocol, 0) == sum(counts_of_rows)
     for name in ("peak_in", "peak_out"):
-        known = [peak.bps for row in (one, two, three) if (peak := getattr(row, name)) is not None]
+        known = [peak.bps for row in (first, second, third) if (peak := getattr(row, name)) is not None]
         highest = getattr(merged, name)
         assert (highest and highest.bps) == max(known, default=None)
 
@@ -39,22 +40,23 @@ def session(revision: int, **figures: int) -> SessionRow:
     return SessionRow(publish_id="1", revision=revision, scope="live", name="s", live=True, **(known | figures))
 
 
-def test_a_session_keeps_its_start_and_its_highest_and_adds_its_joins() -> None:
+def test_merged_session_keeps_its_start_and_highest_and_adds_its_joins() -> None:
     older, newer = session(1, highest=9), session(2, start_time=40, end_time=90, active=3, highest=6, total=2)
-    for one, two, active in ((older, newer, 3), (newer, older, 1)):
-        merged = merge(one, two)
-        assert (merged.start_time, merged.end_time, merged.revision) == (one.start_time, two.end_time, two.revision)
+    for first, second, active in ((older, newer, 3), (newer, older, 1)):
+        merged = merge(first, second)
+        assert merged.start_time == first.start_time
+        assert (merged.end_time, merged.revision) == (second.end_time, second.revision)
         assert (merged.active, merged.highest, merged.total) == (active, 9, 9)
 
 
-def test_samples_keep_the_highest_and_the_newest() -> None:
+def test_merged_sample_keeps_the_highest_and_the_newest_number() -> None:
     older = SampleRow(slot=0, scope="live", name="s", revision=1, active=8, highest=9)
     newer = SampleRow(slot=0, scope="live", name="s", revision=2, active=3, highest=5)
     assert (merge(older, newer).active, merge(older, newer).highest) == (3, 9)
     assert (merge(newer, older).active, merge(newer, older).highest) == (8, 9)
 
 
-def test_a_span_begins_where_the_older_did() -> None:
+def test_merged_span_starts_where_the_older_one_started() -> None:
     older = SpanRow(from_ms=1, to_ms=5, revision=1, state="counted")
     assert merge(older, SpanRow(from_ms=5, to_ms=9, revision=2, state="counted")).from_ms == 1
 
@@ -62,7 +64,7 @@ def test_a_span_begins_where_the_older_did() -> None:
 @given(st.lists(st.builds(JournalTotals, counts, counts, counts, counts), max_size=5))
 def test_totals_add_and_subtract(several: list[JournalTotals]) -> None:
     whole = sum(several, JournalTotals())
-    assert whole.bytes_out == sum(each.bytes_out for each in several)
-    for each in several:
-        whole -= each
+    assert whole.bytes_out == sum(totals.bytes_out for totals in several)
+    for totals in several:
+        whole -= totals
     assert whole == JournalTotals()

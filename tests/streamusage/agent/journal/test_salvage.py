@@ -1,4 +1,4 @@
-"""A damaged journal is never refused and never deleted; a whole one goes on, else a new one begins."""
+"""Recovery of damaged journals: they are never refused and never deleted; complete ones continue."""
 
 from pathlib import Path
 from random import Random
@@ -14,7 +14,7 @@ from tests.faults.media_server import MediaServer
 
 
 def a_journal(path: Path) -> Head:
-    """A journal with some hundred rows; its head."""
+    """Write a journal with some hundred rows. Return its head."""
     server = MediaServer(Random(3), now := 1_000_000_000)
     journal = SqliteJournal(path, synchronous="off")
     ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
@@ -28,55 +28,55 @@ def a_journal(path: Path) -> Head:
     return ledger.head
 
 
-def opened(path: Path) -> Head:
+def open_and_close(path: Path) -> Head:
     journal = open_journal(path)
     head = Ledger(journal, "journal-2", "edge-1", "edge", 10_000).head
     journal.close()
     return head
 
 
-def set_aside(directory: Path) -> list[Path]:
+def damaged_files(directory: Path) -> list[Path]:
     return [path for path in directory.glob("*.damaged-*") if not path.name.endswith(("-wal", "-shm"))]
 
 
-def test_a_sound_journal_goes_on(tmp_path: Path) -> None:
+def test_intact_journal_continues(tmp_path: Path) -> None:
     head = a_journal(tmp_path / "journal.db")
-    assert opened(tmp_path / "journal.db") == head
-    assert not set_aside(tmp_path)
+    assert open_and_close(tmp_path / "journal.db") == head
+    assert not damaged_files(tmp_path)
 
 
-def test_a_journal_whose_index_is_damaged_is_salvaged_whole(tmp_path: Path) -> None:
+def test_journal_with_a_damaged_index_is_salvaged_completely(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     head = a_journal(path)
     damage_the_index(path)
-    assert opened(path) == head
-    assert len(set_aside(tmp_path)) == 1
+    assert open_and_close(path) == head
+    assert len(damaged_files(tmp_path)) == 1
 
 
-def test_where_nothing_can_be_salvaged_to_the_damaged_journal_stays_for_the_next_start(tmp_path: Path) -> None:
+def test_damaged_journal_stays_where_the_copy_cannot_be_written(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     head = a_journal(path)
     damage_the_index(path)
-    in_the_way = salvaged_path(path)
-    in_the_way.mkdir()
+    obstacle = salvaged_path(path)
+    obstacle.mkdir()
     with pytest.raises(OSError, match="salvaged"):
-        opened(path)
-    assert not set_aside(tmp_path)
-    in_the_way.rmdir()
-    assert opened(path) == head
-    assert len(set_aside(tmp_path)) == 1
+        open_and_close(path)
+    assert not damaged_files(tmp_path)
+    obstacle.rmdir()
+    assert open_and_close(path) == head
+    assert len(damaged_files(tmp_path)) == 1
 
 
-def test_a_start_that_died_between_two_names_is_gone_on_with(tmp_path: Path) -> None:
+def test_start_that_died_between_the_renames_is_completed(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     head = a_journal(path)
     path.rename(salvaged_path(path))
-    assert opened(path) == head
-    assert sorted(kept.name for kept in tmp_path.iterdir()) == ["journal.db", "journal.db.ballast"]
+    assert open_and_close(path) == head
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["journal.db", "journal.db.ballast"]
 
 
 def damage_the_index(path: Path) -> None:
-    """Overwrites the root page of the index, which holds nothing that the rows do not."""
+    """Overwrite the root page of the index, which contains no data of its own."""
     import apsw
 
     connection = apsw.Connection(str(path))
@@ -89,8 +89,8 @@ def damage_the_index(path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_whatever_is_overwritten_the_agent_starts_and_nothing_is_deleted(seed: int, tmp_path: Path) -> None:
-    """Either every record is there again, or a new journal begins; never something in between."""
+def test_any_damage_lets_the_agent_start_and_deletes_nothing(seed: int, tmp_path: Path) -> None:
+    """Either every record is recovered, or a new journal begins; nothing in between."""
     path = tmp_path / "journal.db"
     head = a_journal(path)
     content = bytearray(path.read_bytes())
@@ -100,21 +100,21 @@ def test_whatever_is_overwritten_the_agent_starts_and_nothing_is_deleted(seed: i
         content[at : at + 64] = random.randbytes(64)
     del content[len(content) - 10_000 * (seed % 3 == 0) :]
     path.write_bytes(content)
-    found = opened(path)
+    found = open_and_close(path)
     assert found == head or found.journal == "journal-2"
     if found != head:
-        assert [kept.read_bytes() for kept in set_aside(tmp_path)] == [bytes(content)]
+        assert [file.read_bytes() for file in damaged_files(tmp_path)] == [bytes(content)]
 
 
-def test_no_journal_at_all_begins_a_new_one(tmp_path: Path) -> None:
+def test_empty_file_begins_a_new_journal(tmp_path: Path) -> None:
     (tmp_path / "journal.db").write_bytes(b"")
-    assert opened(tmp_path / "journal.db").journal == "journal-2"
+    assert open_and_close(tmp_path / "journal.db").journal == "journal-2"
 
 
-def test_ballast_is_held_and_given_up(tmp_path: Path) -> None:
+def test_ballast_is_reserved_and_released(tmp_path: Path) -> None:
     ballast = Ballast(tmp_path / "journal.db")
-    ballast.take()
+    ballast.reserve()
     assert ballast.path.stat().st_size == Ballast.BYTES
-    ballast.give()
+    ballast.release()
     assert not ballast.path.exists()
-    ballast.give()
+    ballast.release()

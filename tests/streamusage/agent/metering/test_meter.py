@@ -1,23 +1,24 @@
-"""The meter on readings that a person can follow. What it keeps over thousands of histories is in tests/faults."""
+"""The meter on short sequences of readings. tests/faults covers it over thousands of histories."""
 
 import msgspec
 import pytest
 
 from streamusage.agent.metering import meter
+from streamusage.agent.reading import CounterReading
 from streamusage.api.report import Peak
 from streamusage.core.coverage import SLOT_MS
 from tests.support.agent.readings import T0, connections, line, publish, reading, run, view_time, viewer
 
 
 def test_counting_begins_at_the_first_reading() -> None:
-    state, added = meter.first(reading(0, bytes_out=5_000, viewers=(viewer(1, 3_600_000),)))
-    assert added.slots[T0].connections == {"rtmp": 1}, "who is connected is counted where counting begins"
+    state, added = meter.start(reading(0, bytes_out=5_000, viewers=(viewer(1, 3_600_000),)))
+    assert added.slots[T0].connections == {"rtmp": 1}, "connected viewers count where counting begins"
     assert added.slots[T0].view_time_ms == 0
     assert added.slots[T0].bytes_out == 0
     assert state.baseline.bytes_out == 5_000
 
 
-def test_bytes_are_the_difference_of_counters_and_fall_into_the_slots_of_their_time() -> None:
+def test_difference_of_counters_is_spread_over_the_slots_of_its_time() -> None:
     _, added = run(reading(0), reading(SLOT_MS * 2, bytes_in=600, bytes_out=2_000))
     assert {slot - T0: (a.bytes_in, a.bytes_out) for slot, a in added.slots.items()} == {
         0: (300, 1_000),
@@ -25,7 +26,7 @@ def test_bytes_are_the_difference_of_counters_and_fall_into_the_slots_of_their_t
     }
 
 
-def test_a_connection_counts_in_the_slot_in_which_it_starts_and_its_view_time_where_it_passes() -> None:
+def test_connection_counts_in_the_slot_of_its_start_and_view_time_where_it_passes() -> None:
     _, added = run(reading(0), reading(SLOT_MS + 5_000, viewers=(viewer(7, 15_000, "hls"),)))
     assert added.slots[T0].connections == {"hls": 1}
     assert added.slots[T0].view_time_ms == 10_000
@@ -33,7 +34,7 @@ def test_a_connection_counts_in_the_slot_in_which_it_starts_and_its_view_time_wh
     assert not added.slots[T0 + SLOT_MS].connections
 
 
-def test_the_log_makes_the_end_of_a_session_exact() -> None:
+def test_log_line_makes_the_end_of_a_viewer_exact() -> None:
     _, added = run(
         reading(0),
         reading(1_000, viewers=(viewer(7, 400),)),
@@ -43,20 +44,20 @@ def test_the_log_makes_the_end_of_a_session_exact() -> None:
     assert view_time(added) == 1_130, "from its start at 600 to its end at 1,730"
 
 
-def test_a_viewer_whom_no_reading_saw_is_counted_from_the_log() -> None:
+def test_viewer_between_two_readings_is_counted_from_the_log() -> None:
     state, added = run(reading(0), reading(5_000, ended=(line(9, 4_000, 2_000),)))
     assert connections(added) == 1
     assert view_time(added) == 2_000
     assert not state.viewers
 
 
-def test_a_viewer_that_left_between_page_and_log_is_not_counted_beyond_its_end() -> None:
+def test_viewer_that_left_between_statistics_and_log_is_not_counted_beyond_its_end() -> None:
     state, added = run(reading(0), reading(5_000, viewers=(viewer(7, 3_000),), ended=(line(7, 4_990, 2_000),)))
     assert view_time(added) == 2_990
     assert not state.viewers
 
 
-def test_without_a_log_who_is_gone_was_there_until_last_seen() -> None:
+def test_without_a_log_a_viewer_ends_at_the_last_reading_that_showed_it() -> None:
     _, added = run(
         reading(0, logs_ends=False),
         reading(1_000, logs_ends=False, viewers=(viewer(7, 400),)),
@@ -65,7 +66,7 @@ def test_without_a_log_who_is_gone_was_there_until_last_seen() -> None:
     assert view_time(added) == 400
 
 
-def test_a_restart_counts_from_zero_and_declares_what_nobody_saw() -> None:
+def test_restart_counts_from_zero_and_declares_the_unobserved_time_lost() -> None:
     _, added = run(
         reading(0, bytes_out=900, logs_ends=False),
         reading(10_000, boot="b2", started_at=T0 + 4_000, bytes_out=300, logs_ends=False),
@@ -77,14 +78,14 @@ def test_a_restart_counts_from_zero_and_declares_what_nobody_saw() -> None:
     ]
 
 
-def test_counters_that_fell_are_another_boot_whatever_it_is_called() -> None:
+def test_falling_counters_mean_another_boot_under_any_name() -> None:
     state, added = run(reading(0, bytes_out=900), reading(1_000, bytes_out=300), reading(2_000, bytes_out=100))
     assert added.slots[T0].bytes_out == 400
     assert state.baseline.boot == "b1~2"
     assert {span.state for span in added.spans} == {"partial"}
 
 
-def test_a_worker_that_drains_after_a_reload_is_credited_from_the_log() -> None:
+def test_log_lines_of_a_draining_worker_add_bytes_beyond_its_last_counters() -> None:
     before = reading(0, bytes_out=1_000, viewers=(viewer(7, 5_000),))
     after = reading(10_000, boot="b2", started_at=T0 + 1_000, bytes_out=50)
     gone = line(7, 15_000, 20_000, bytes_out=1_800)
@@ -95,7 +96,7 @@ def test_a_worker_that_drains_after_a_reload_is_credited_from_the_log() -> None:
     assert not state.viewers
 
 
-def test_an_id_that_came_again_after_a_restart_is_another_connection() -> None:
+def test_id_that_is_reused_after_a_restart_is_another_connection() -> None:
     _, added = run(
         reading(0, viewers=(viewer(7, 50_000),)),
         reading(10_000, boot="b2", started_at=T0 + 1_000),
@@ -104,21 +105,21 @@ def test_an_id_that_came_again_after_a_restart_is_another_connection() -> None:
     assert connections(added) == 1
 
 
-def test_a_long_pause_without_a_log_is_covered_only_in_part() -> None:
+def test_long_pause_without_a_log_is_partial() -> None:
     _, added = run(reading(0, logs_ends=False), reading(61_000, logs_ends=False))
     assert [span.state for span in added.spans] == ["partial"]
     _, added = run(reading(0), reading(61_000))
     assert [span.state for span in added.spans] == ["counted"]
 
 
-def test_a_wall_clock_that_stepped_back_loses_nothing() -> None:
+def test_backward_step_of_the_wall_clock_loses_nothing() -> None:
     state, added = run(reading(5_000), reading(1_000, bytes_out=70), reading(6_000, bytes_out=100))
     assert sum(slot.bytes_out for slot in added.slots.values()) == 100
     assert [(span.from_ms - T0, span.to_ms - T0) for span in added.spans] == [(5_000, 6_000)]
     assert state.baseline.at == T0 + 6_000
 
 
-def test_a_peak_is_measured_over_ten_seconds_and_tells_its_window() -> None:
+def test_peak_is_measured_over_ten_seconds_and_records_its_window() -> None:
     _, added = run(
         reading(0),
         reading(4_000, bytes_out=40_000),
@@ -130,7 +131,7 @@ def test_a_peak_is_measured_over_ten_seconds_and_tells_its_window() -> None:
     assert added.slots[T0].peak_out == Peak(40_000, T0 + 10_000, 10_000)
 
 
-def test_a_session_counts_who_joined_and_keeps_the_highest() -> None:
+def test_session_counts_joins_and_keeps_the_highest_number() -> None:
     state, added = run(
         reading(0),
         reading(1_000, publishes=(publish(1, 900),), viewers=(viewer(2, 500), viewer(3, 400))),
@@ -141,7 +142,7 @@ def test_a_session_counts_who_joined_and_keeps_the_highest() -> None:
     assert state.baseline.publishes[0].highest == 2
 
 
-def test_a_subscriber_whom_only_the_log_saw_joins_the_session_of_that_time() -> None:
+def test_subscriber_from_the_log_only_joins_the_session_of_its_time() -> None:
     _, added = run(
         reading(0, publishes=(publish(1, 5_000),)),
         reading(5_000, publishes=(publish(1, 10_000),), ended=(line(2, 4_000, 2_000),)),
@@ -149,7 +150,7 @@ def test_a_subscriber_whom_only_the_log_saw_joins_the_session_of_that_time() -> 
     assert (added.sessions["b1/1"].joined, added.sessions["b1/1"].highest) == (1, 1)
 
 
-def test_viewers_who_stay_for_the_next_publish_join_it_too() -> None:
+def test_viewers_who_stay_join_the_next_publish_too() -> None:
     _, first = run(reading(0), reading(1_000, publishes=(publish(1, 900),), viewers=(viewer(2, 500),)))
     assert first.sessions["b1/1"].joined == 1
     _, both = run(
@@ -161,7 +162,7 @@ def test_viewers_who_stay_for_the_next_publish_join_it_too() -> None:
     assert both.sessions["b1/5"].joined == 1
 
 
-def test_a_line_without_an_id_ends_the_connection_of_its_peer() -> None:
+def test_log_line_without_id_ends_the_connection_of_its_peer() -> None:
     seen = msgspec.structs.replace(viewer(1, 5_000), viewer_id="7@peer")
     other = msgspec.structs.replace(viewer(1, 900), viewer_id="8@peer")
     gone = line(0, 2_000, 6_000, connection_id="@peer")
@@ -175,7 +176,7 @@ def test_a_line_without_an_id_ends_the_connection_of_its_peer() -> None:
     assert view_time(added) == 2_000 + 1_900
 
 
-def test_a_clock_that_is_set_moves_where_view_time_is_filed_and_not_how_much_there_is() -> None:
+def test_step_of_the_wall_clock_moves_view_time_but_does_not_change_its_amount() -> None:
     watching = {"viewers": (viewer(7, 1_000),), "run": "r1"}
     for jump in (3_600_000, -3_600_000):
         _, added = run(
@@ -187,7 +188,7 @@ def test_a_clock_that_is_set_moves_where_view_time_is_filed_and_not_how_much_the
         assert connections(added) == 0
 
 
-def test_after_a_restart_of_the_agent_the_wall_clock_tells_how_long_it_was_away() -> None:
+def test_after_a_restart_of_the_machine_the_wall_clock_gives_the_time_away() -> None:
     _, added = run(
         reading(0, elapsed_ms=50_000, run="r1", viewers=(viewer(7, 1_000),)),
         reading(30_000, elapsed_ms=2_000, run="r2", viewers=(viewer(7, 31_000),)),
@@ -196,17 +197,17 @@ def test_after_a_restart_of_the_agent_the_wall_clock_tells_how_long_it_was_away(
 
 
 @pytest.mark.parametrize("late_ms", [0, 900, 4_900])
-def test_a_line_is_of_the_viewer_whose_start_a_late_answer_put_too_early(late_ms: int) -> None:
+def test_log_line_matches_a_viewer_whose_start_a_late_reply_made_too_early(late_ms: int) -> None:
     _, added = run(
         reading(0),
         reading(8_000, viewers=(viewer(7, 2_000 + late_ms),)),
         reading(12_000, ended=(line(7, 11_000, 5_000),)),
     )
     assert connections(added) == 1
-    assert view_time(added) == 5_000 + late_ms, "reckoned from the asking; what was counted is never taken back"
+    assert view_time(added) == 5_000 + late_ms, "computed from the request; counted view time is never subtracted"
 
 
-def test_a_line_of_an_earlier_life_is_not_of_the_viewer_who_has_its_number_now() -> None:
+def test_log_line_of_an_earlier_connection_does_not_match_the_viewer_with_its_id() -> None:
     before = reading(0)
     restarted = {"boot": "b2", "started_at": T0 + 3_000}
     _, added = run(
@@ -214,11 +215,11 @@ def test_a_line_of_an_earlier_life_is_not_of_the_viewer_who_has_its_number_now()
         reading(5_000, viewers=(viewer(7, 1_000),), ended=(line(7, 2_000, 1_000),), **restarted),
         reading(6_000, viewers=(viewer(7, 2_000),), **restarted),
     )
-    assert connections(added) == 2, "one came and went unseen, the other is still there"
+    assert connections(added) == 2, "one connection was never shown, the other is still open"
     assert view_time(added) == 1_000 + 2_000
 
 
-def test_a_publish_that_is_gone_without_a_line_ended_when_it_was_last_seen() -> None:
+def test_publish_without_a_log_line_ends_at_the_last_reading_that_showed_it() -> None:
     _, added = run(
         reading(0, logs_ends=False),
         reading(5_000, logs_ends=False, publishes=(publish(1, 5_000),)),
@@ -229,7 +230,7 @@ def test_a_publish_that_is_gone_without_a_line_ended_when_it_was_last_seen() -> 
     assert (session.live, session.start_time, session.end_time) == (False, T0, T0 + 9_000)
 
 
-def test_a_viewer_whom_only_the_log_saw_was_there_at_least_alone() -> None:
+def test_viewer_from_the_log_only_makes_the_highest_at_least_one() -> None:
     _, added = run(
         reading(0),
         reading(5_000, publishes=(publish(1, 5_000),)),
@@ -237,3 +238,30 @@ def test_a_viewer_whom_only_the_log_saw_was_there_at_least_alone() -> None:
     )
     (session,) = added.sessions.values()
     assert (session.joined, session.highest) == (1, 1)
+
+
+def test_peak_over_counters_that_move_in_steps_is_never_too_high() -> None:
+    _, added = run(
+        *(
+            reading(at, step_ms=5_000, counters=(CounterReading(key="m", bytes_in=0, bytes_out=at // 5_000 * 5_000),))
+            for at in range(0, 40_001, 1_000)
+        )
+    )
+    assert added.slots[T0].peak_out is not None
+    assert 6_000 <= added.slots[T0].peak_out.bps <= 8_000
+
+
+def test_peak_over_appearing_counters_contains_the_bytes_of_its_window_only() -> None:
+    def of(key: str, moved: int) -> CounterReading:
+        return CounterReading(key=key, bytes_in=moved, bytes_out=2 * moved)
+
+    _, added = run(
+        *(
+            reading(at, counters=(of("old", at), *((of("new", 9 * (at - 20_000)),) if at >= 20_000 else ())))
+            for at in range(0, 40_001, 1_000)
+        )
+    )
+    peak_in, peak_out = added.slots[T0].peak_in, added.slots[T0].peak_out
+    assert peak_in is not None
+    assert peak_out is not None
+    assert (peak_in.bps, peak_out.bps) == (80_000, 160_000), "one byte and nine a millisecond"

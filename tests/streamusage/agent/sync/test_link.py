@@ -1,4 +1,4 @@
-"""The link to the service: only the service's own answer is an answer, and no text holds the token."""
+"""Link to the service: only the service's own replies count, and no text contains the token."""
 
 import gzip
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamusage.agent.sync.link import LinkDownError, LinkError, LinkRefusedError, ServiceLink, token_of
+from streamusage.agent.sync.link import LinkDownError, LinkError, LinkRefusedError, ServiceLink, load_token
 from streamusage.api.report import (
     Acknowledgement,
     Based,
@@ -24,7 +24,7 @@ from streamusage.api.report import (
 from tests.support.agent.http_answers import Answers, answer, answering
 
 TOKEN = "t0ken-of-edge-1"
-ASKED = EpochRequest(journal="journal")
+EPOCH_REQUEST = EpochRequest(journal="journal")
 REPORT = Report(
     server="edge/1",
     role="edge",
@@ -54,55 +54,53 @@ async def server() -> AsyncIterator[Answers]:
 @pytest.fixture
 async def link(server: Answers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceLink]:
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
-    opened = ServiceLink(server.url + "/", "edge/1", token_of("AGENT_TOKEN", None), timeout_seconds=30)
-    yield opened
-    await opened.close()
+    link = ServiceLink(server.url + "/", "edge/1", load_token("AGENT_TOKEN", None), timeout_seconds=30)
+    yield link
+    await link.close()
 
 
-async def test_a_report_goes_out_compressed_and_its_acknowledgement_comes_back(
-    server: Answers, link: ServiceLink
-) -> None:
-    wanted = Acknowledgement(epoch=3, acknowledged=1, now=6)
-    server.next = [json(wanted)]
-    assert await link.send(REPORT) == wanted
+async def test_report_is_sent_compressed_and_its_acknowledgement_returned(server: Answers, link: ServiceLink) -> None:
+    expected = Acknowledgement(epoch=3, acknowledged=1, now=6)
+    server.next = [json(expected)]
+    assert await link.send(REPORT) == expected
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /api/v1/agents/edge%2F1/reports HTTP/1.1")
     assert f"authorization: bearer {TOKEN}".encode() in head.lower()
     assert msgspec.json.decode(gzip.decompress(body), type=Report) == REPORT
 
 
-async def test_an_epoch_is_issued(server: Answers, link: ServiceLink) -> None:
-    wanted = EpochIssued(epoch=4, based_on=Based(3, 7), now=6)
-    server.next = [json(wanted)]
-    assert await link.issue_epoch(ASKED) == wanted
+async def test_issued_epoch_is_returned(server: Answers, link: ServiceLink) -> None:
+    expected = EpochIssued(epoch=4, based_on=Based(3, 7), now=6)
+    server.next = [json(expected)]
+    assert await link.issue_epoch(EPOCH_REQUEST) == expected
     head, _, body = server.requests[0].partition(b"\r\n\r\n")
     assert head.startswith(b"POST /api/v1/agents/edge%2F1/epochs ")
-    assert msgspec.json.decode(body, type=EpochRequest) == ASKED
+    assert msgspec.json.decode(body, type=EpochRequest) == EPOCH_REQUEST
 
 
 @pytest.mark.parametrize(("status", "reason"), [("409 Conflict", "hole"), ("422 Unprocessable", "held")])
-async def test_a_refusal_is_an_answer(server: Answers, link: ServiceLink, status: str, reason: str) -> None:
-    wanted = {"errorMessage": "no", "timestamp": 1, "reason": reason, "epoch": 3, "acknowledged": 0}
-    server.next = [json(wanted, status)]
-    assert await link.send(REPORT) == msgspec.convert(wanted, Refusal)
+async def test_refusal_is_returned_as_a_reply(server: Answers, link: ServiceLink, status: str, reason: str) -> None:
+    expected = {"errorMessage": "no", "timestamp": 1, "reason": reason, "epoch": 3, "acknowledged": 0}
+    server.next = [json(expected, status)]
+    assert await link.send(REPORT) == msgspec.convert(expected, Refusal)
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "hint"),
     [
-        ("401 Unauthorized", "valid one"),
-        ("403 Forbidden", "not one for this server"),
+        ("401 Unauthorized", "configure a valid token"),
+        ("403 Forbidden", "not valid for this server"),
         ("404 Not Found", "address of the usage service"),
         ("409 Conflict", "HTTP 409"),
         ("422 Unprocessable", "HTTP 422"),
         ("301 Moved", "HTTP 301"),
     ],
 )
-async def test_what_an_operator_must_change_is_refused(
-    server: Answers, link: ServiceLink, status: str, said: str
+async def test_refusals_that_need_an_operator_raise_refused_with_a_hint(
+    server: Answers, link: ServiceLink, status: str, hint: str
 ) -> None:
     server.next = [json({"errorMessage": "the \x1b[2Jservice says no", "timestamp": 1}, status)]
-    with pytest.raises(LinkRefusedError, match=said) as refused:
+    with pytest.raises(LinkRefusedError, match=hint) as refused:
         await link.send(REPORT)
     assert "service says no" in str(refused.value)
     assert "\x1b" not in str(refused.value)
@@ -110,7 +108,7 @@ async def test_what_an_operator_must_change_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("given_answer", "retry_after"),
+    ("response", "retry_after"),
     [
         (answer(b"", "503 Unavailable", Retry_After="7"), 7.0),
         (answer(b"", "429 Too Many", Retry_After="Thu, 01 Jan 1970 00:00:00 GMT"), 0.0),
@@ -127,57 +125,57 @@ async def test_what_an_operator_must_change_is_refused(
         (answer(b"not gzip", Content_Encoding="gzip"), None),
     ],
 )
-async def test_all_else_is_tried_again(
-    server: Answers, link: ServiceLink, given_answer: bytes, retry_after: float | None
+async def test_other_replies_raise_link_down_for_a_retry(
+    server: Answers, link: ServiceLink, response: bytes, retry_after: float | None
 ) -> None:
-    server.next = [given_answer]
-    with pytest.raises(LinkDownError) as down:
+    server.next = [response]
+    with pytest.raises(LinkDownError) as error:
         await link.send(REPORT)
-    assert down.value.retry_after_seconds == retry_after
-    assert TOKEN not in str(down.value)
+    assert error.value.retry_after_seconds == retry_after
+    assert TOKEN not in str(error.value)
 
 
-async def test_a_service_that_is_not_there(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unreachable_service_raises_link_down(unused_tcp_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
-    link = ServiceLink(f"http://127.0.0.1:{unused_tcp_port}", "edge-1", token_of("AGENT_TOKEN", None))
+    link = ServiceLink(f"http://127.0.0.1:{unused_tcp_port}", "edge-1", load_token("AGENT_TOKEN", None))
     with pytest.raises(LinkDownError, match="cannot be reached"):
-        await link.issue_epoch(ASKED)
+        await link.issue_epoch(EPOCH_REQUEST)
     await link.close()
 
 
-async def test_a_token_file_is_read_at_each_use(server: Answers, tmp_path: Path) -> None:
+async def test_token_file_is_read_at_each_request(server: Answers, tmp_path: Path) -> None:
     file = tmp_path / "token"
-    link = ServiceLink(server.url, "edge-1", token_of(None, file))
+    link = ServiceLink(server.url, "edge-1", load_token(None, file))
     server.next = [json(EpochIssued(epoch=1, based_on=Based(0, 0), now=1))]
     with pytest.raises(LinkRefusedError, match="cannot be read"):
-        await link.issue_epoch(ASKED)
+        await link.issue_epoch(EPOCH_REQUEST)
     file.write_text("\n")
     with pytest.raises(LinkRefusedError, match="is empty"):
-        await link.issue_epoch(ASKED)
+        await link.issue_epoch(EPOCH_REQUEST)
     for wrong in ("sec ret", "sec\nret", "sec\u2028ret"):
         file.write_text(wrong, "utf-8")
         with pytest.raises(LinkRefusedError, match="must be one line of printable ASCII") as refused:
-            await link.issue_epoch(ASKED)
+            await link.issue_epoch(EPOCH_REQUEST)
         assert "sec" not in str(refused.value)
     for token in ("first", "second"):
         file.write_text(token + "\n")
-        await link.issue_epoch(ASKED)
+        await link.issue_epoch(EPOCH_REQUEST)
         assert f"bearer {token}\r\n".encode() in server.requests[-1].lower()
     assert len(server.requests) == 2
     await link.close()
 
 
-async def test_a_variable_that_is_not_set_is_told(server: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_error_names_an_unset_token_variable(server: Answers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_SUCH_TOKEN", raising=False)
-    link = ServiceLink(server.url, "edge-1", token_of("NO_SUCH_TOKEN", None))
+    link = ServiceLink(server.url, "edge-1", load_token("NO_SUCH_TOKEN", None))
     with pytest.raises(LinkRefusedError, match="NO_SUCH_TOKEN"):
-        await link.issue_epoch(ASKED)
+        await link.issue_epoch(EPOCH_REQUEST)
     await link.close()
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(max_size=120), st.sampled_from(["200 OK", "409 Conflict", "422 No", "400 Bad", "204 Nothing"]))
-async def test_any_answer_is_an_answer_or_a_link_error(body: bytes, status: str) -> None:
+async def test_any_invalid_reply_raises_a_link_error(body: bytes, status: str) -> None:
     async with answering() as answers:
         answers.next = [answer(body, status, Content_Type="application/json")]
         link = ServiceLink(answers.url, "edge-1", lambda: TOKEN, timeout_seconds=30)

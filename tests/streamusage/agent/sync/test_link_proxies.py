@@ -1,4 +1,4 @@
-"""The agent's way through a private authority's TLS and through proxies, to the real service."""
+"""Link to the real service through TLS of a private authority and through proxies."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from tests.support.certificates import Signed, sign
 
 TOKEN = "t0ken-of-edge-1"
 LOGIN = "porter:pr0xy-s3cret"
-ASKED = EpochRequest(journal="journal")
+EPOCH_REQUEST = EpochRequest(journal="journal")
 
 
 @pytest.fixture(scope="module")
@@ -48,28 +48,28 @@ def a_link(service: str, ca_file: Path | None = None, proxy: str | None = None) 
 
 
 @pytest.mark.parametrize("service", ["https"], indirect=True)
-async def test_a_private_authority_is_trusted_where_it_is_given_and_named_where_not(
-    service: str, signed: Signed
-) -> None:
+async def test_private_authority_is_trusted_with_ca_file_and_hinted_at_without(service: str, signed: Signed) -> None:
     link = a_link(service, signed.authority)
-    assert (await link.issue_epoch(ASKED)).epoch == 1
+    assert (await link.issue_epoch(EPOCH_REQUEST)).epoch == 1
     await link.close()
-    stranger = a_link(service)
+    link_without_ca = a_link(service)
     with pytest.raises(LinkDownError, match="ca_file"):
-        await stranger.issue_epoch(ASKED)
-    await stranger.close()
+        await link_without_ca.issue_epoch(EPOCH_REQUEST)
+    await link_without_ca.close()
 
 
-async def test_a_proxy_is_gone_through(service: str, signed: Signed) -> None:
+async def test_configured_proxy_is_used(service: str, signed: Signed) -> None:
     async with forwarding() as proxy:
         link = a_link(service, signed.authority, proxy.url)
-        assert (await link.issue_epoch(ASKED)).epoch == 1
+        assert (await link.issue_epoch(EPOCH_REQUEST)).epoch == 1
         await link.close()
-    way = service.removeprefix("https://") if service.startswith("https") else f"{service}/api/v1/agents/edge-1/epochs"
-    assert proxy.asked == [f"{'CONNECT' if service.startswith('https') else 'POST'} {way}"]
+    if service.startswith("https"):
+        assert proxy.requests == [f"CONNECT {service.removeprefix('https://')}"]
+    else:
+        assert proxy.requests == [f"POST {service}/api/v1/agents/edge-1/epochs"]
 
 
-async def test_the_environments_proxy_is_heeded_with_its_login(
+async def test_environment_proxy_is_used_with_its_login(
     service: str, signed: Signed, proxy: ForwardProxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for variable in ("http_proxy", "https_proxy"):
@@ -77,41 +77,41 @@ async def test_the_environments_proxy_is_heeded_with_its_login(
     monkeypatch.delenv("no_proxy", raising=False)
     monkeypatch.delenv("NO_PROXY", raising=False)
     link = a_link(service, signed.authority)
-    assert (await link.issue_epoch(ASKED)).epoch == 1
+    assert (await link.issue_epoch(EPOCH_REQUEST)).epoch == 1
     await link.close()
-    assert len(proxy.asked) == 1
+    assert len(proxy.requests) == 1
 
 
-async def test_a_proxy_that_lets_nobody_through_is_named(service: str, signed: Signed, proxy: ForwardProxy) -> None:
+async def test_error_names_a_proxy_that_requires_a_login(service: str, signed: Signed, proxy: ForwardProxy) -> None:
     link = a_link(service, signed.authority, proxy.url)
     with pytest.raises((LinkDownError, LinkRefusedError), match="407") as refused:
-        await link.issue_epoch(ASKED)
+        await link.issue_epoch(EPOCH_REQUEST)
     await link.close()
     assert "proxy" in str(refused.value)
     assert TOKEN not in str(refused.value)
 
 
-async def test_a_proxy_that_is_away_is_tried_again(service: str, signed: Signed, unused_tcp_port: int) -> None:
+async def test_unreachable_proxy_raises_link_down(service: str, signed: Signed, unused_tcp_port: int) -> None:
     link = a_link(service, signed.authority, f"http://127.0.0.1:{unused_tcp_port}")
     with pytest.raises(LinkDownError, match="cannot be reached"):
-        await link.issue_epoch(ASKED)
+        await link.issue_epoch(EPOCH_REQUEST)
     await link.close()
 
 
-@pytest.mark.parametrize("given", [f"socks5://{LOGIN}@127.0.0.1:1", f"ftp://{LOGIN}@h", f"http://{LOGIN}@[::1"])
-async def test_an_environments_proxy_that_is_none_is_refused_by_name(
-    given: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("proxy_url", [f"socks5://{LOGIN}@127.0.0.1:1", f"ftp://{LOGIN}@h", f"http://{LOGIN}@[::1"])
+async def test_unusable_environment_proxy_is_refused_by_variable_name(
+    proxy_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("all_proxy", given)
+    monkeypatch.setenv("all_proxy", proxy_url)
     link = a_link("http://127.0.0.1:1")
     with pytest.raises(LinkRefusedError, match="ALL_PROXY") as refused:
-        await link.issue_epoch(ASKED)
+        await link.issue_epoch(EPOCH_REQUEST)
     await link.close()
     assert "pr0xy" not in str(refused.value)
 
 
 @pytest.mark.parametrize("service", ["https"], indirect=True)
-async def test_check_goes_the_configured_way(service: str, signed: Signed, tmp_path: Path) -> None:
+async def test_check_command_uses_ca_file_and_proxy(service: str, signed: Signed, tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
 
     async def check(ca_file: Path, proxy_url: str) -> str:
@@ -126,12 +126,12 @@ async def test_check_goes_the_configured_way(service: str, signed: Signed, tmp_p
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        told = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
-        assert TOKEN not in told
-        assert "Traceback" not in told
-        return told
+        output = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
+        assert TOKEN not in output
+        assert "Traceback" not in output
+        return output
 
     async with forwarding() as proxy:
         assert "ok      service: " in await check(signed.authority, proxy.url)
-        assert proxy.asked == [f"CONNECT {service.removeprefix('https://')}"]
+        assert proxy.requests == [f"CONNECT {service.removeprefix('https://')}"]
         assert "FAILED  service: the certificates in" in await check(tmp_path / "none.pem", proxy.url)

@@ -66,7 +66,7 @@ def test_why_a_day_is_not_final() -> None:
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("serve", "--account-zone", "Mars/Base"), "no time zone is named"),
+        (("serve", "--account-zone", "Mars/Base"), "unknown time zone"),
         (("serve", "--close-grace", "soon"), "no length of time"),
         (("serve", "--close-settle", "2"), "no length of time"),
         (("daily", "close"), "--day"),

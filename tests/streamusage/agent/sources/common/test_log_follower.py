@@ -1,4 +1,4 @@
-"""Following a log through rotation: every whole line once, whatever is done to the file between two looks."""
+"""Following a log through rotation: each whole line is read once, whatever happens to the file between two reads."""
 
 import os
 import shutil
@@ -13,8 +13,8 @@ from streamusage.agent.sources.common import log_follower
 from streamusage.agent.sources.common.log_follower import LogFollower, LogPosition
 
 
-class Log:
-    """A log at work, with every line that was ever written to it."""
+class WrittenLog:
+    """A log with all lines that were ever written to it."""
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "access.log"
@@ -53,108 +53,110 @@ class Log:
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> Log:
-    return Log(tmp_path)
+def log(tmp_path: Path) -> WrittenLog:
+    return WrittenLog(tmp_path)
 
 
-def test_it_begins_at_the_end_and_gives_each_line_once(log: Log) -> None:
+def test_reading_starts_at_the_end_and_returns_each_line_once(log: WrittenLog) -> None:
     log.write(3)
     follower = LogFollower(log.path)
-    position = follower.end()
-    assert follower.read(position).lines == []
+    position = follower.end_position()
+    assert follower.read_lines(position).lines == []
     log.write(2)
-    batch = follower.read(position)
+    batch = follower.read_lines(position)
     assert batch.lines == log.written[3:]
-    assert follower.read(batch.position).lines == []
+    assert follower.read_lines(batch.position).lines == []
     assert LogPosition.parse(str(batch.position)) == batch.position
 
 
-def test_an_unfinished_line_waits(log: Log) -> None:
+def test_unfinished_line_is_returned_once_it_has_its_end(log: WrittenLog) -> None:
     log.write(1)
     with log.path.open("ab", buffering=0) as file:
         file.write(b"half")
         follower = LogFollower(log.path)
-        position = follower.end()
-        assert follower.read(position).lines == []
+        position = follower.end_position()
+        assert follower.read_lines(position).lines == []
         file.write(b" and half\n")
-        assert follower.read(position).lines == [b"half and half"]
+        assert follower.read_lines(position).lines == [b"half and half"]
 
 
-def test_a_renamed_log_is_read_to_its_end_before_the_new_one(log: Log) -> None:
+def test_renamed_log_is_read_to_its_end_before_the_new_log(log: WrittenLog) -> None:
     follower = LogFollower(log.path)
     log.write(2)
-    position = follower.read(follower.end()).position
+    position = follower.read_lines(follower.end_position()).position
     log.rename()
     log.write(1)
-    batch = follower.read(position)
+    batch = follower.read_lines(position)
     assert (batch.lines, batch.found) == (log.written[2:], True)
     log.write(1)
     log.reopen()
     log.write(2)
-    assert follower.read(batch.position).lines == log.written[3:]
+    assert follower.read_lines(batch.position).lines == log.written[3:]
 
 
-def test_an_old_file_that_was_read_is_followed_while_the_new_one_is_empty(log: Log) -> None:
+def test_renamed_log_is_followed_while_the_new_log_is_empty(log: WrittenLog) -> None:
     log.write(1)
     follower = LogFollower(log.path)
-    position = follower.end()
+    position = follower.end_position()
     log.rename()
     log.path.touch()
     log.write(1)
-    batch = follower.read(position)
+    batch = follower.read_lines(position)
     assert batch.lines == log.written[1:]
     log.write(1)
-    assert follower.read(batch.position).lines == log.written[2:]
+    assert follower.read_lines(batch.position).lines == log.written[2:]
 
 
-def test_several_rotations_in_one_absence(log: Log) -> None:
+def test_several_rotations_between_two_reads(log: WrittenLog) -> None:
     log.write(1)
     follower = LogFollower(log.path)
-    start = follower.end()
+    start = follower.end_position()
     for _ in range(3):
         log.write(2)
         log.rename()
         log.reopen()
         log.write(1)
-    batch = follower.read(start)
+    batch = follower.read_lines(start)
     assert batch.lines == log.written[1:]
-    assert follower.between(start, batch.position) == log.written[1:]
+    assert follower.lines_between(start, batch.position) == log.written[1:]
 
 
-def test_a_copied_and_truncated_log(log: Log) -> None:
+def test_copied_and_truncated_log_loses_no_line(log: WrittenLog) -> None:
     log.write(3)
     follower = LogFollower(log.path)
-    position = follower.end()
+    position = follower.end_position()
     log.write(2)
     log.copy_and_truncate()
     log.write(20)
-    assert follower.read(position).lines == log.written[3:]
+    assert follower.read_lines(position).lines == log.written[3:]
 
 
-def test_a_truncated_log_begins_anew(log: Log, caplog: pytest.LogCaptureFixture) -> None:
+def test_truncated_log_is_read_from_its_start_and_lost_lines_are_logged(
+    log: WrittenLog, caplog: pytest.LogCaptureFixture
+) -> None:
     log.write(3)
     follower = LogFollower(log.path)
-    position = follower.end()
+    position = follower.end_position()
     os.truncate(log.path, 0)
     log.write(1)
-    assert follower.read(position).lines == log.written[3:]
+    assert follower.read_lines(position).lines == log.written[3:]
     assert "log_lines_lost" in caplog.text
 
 
-def test_a_grown_log_in_the_place_of_another_is_not_taken_for_it(log: Log, tmp_path: Path) -> None:
+def test_longer_log_that_replaces_another_is_read_from_its_start(log: WrittenLog, tmp_path: Path) -> None:
     log.write(3)
     follower = LogFollower(log.path)
-    position = follower.end()
+    position = follower.end_position()
     log.path.unlink()
     log.reopen()
     log.write(10)
-    assert follower.read(position).lines == log.written[3:]
+    assert follower.read_lines(position).lines == log.written[3:]
 
 
-def test_a_copy_that_someone_made_is_not_read_twice(log: Log) -> None:
+def test_manual_copies_of_a_log_are_not_read(log: WrittenLog) -> None:
     log.write(1)
     follower = LogFollower(log.path)
-    start = follower.end()
+    start = follower.end_position()
     log.write(1)
     log.rename()
     log.reopen()
@@ -162,49 +164,49 @@ def test_a_copy_that_someone_made_is_not_read_twice(log: Log) -> None:
     shutil.copy(log.path, log.path.with_name("access.log.copy"))
     shutil.copy(log.path.with_name("access.log.1"), log.path.with_name("access.log.other"))
     log.write(1)
-    assert follower.read(start).lines == log.written[1:]
+    assert follower.read_lines(start).lines == log.written[1:]
 
 
-def test_a_log_that_is_away_is_waited_for(log: Log) -> None:
+def test_reading_continues_when_a_missing_log_is_recreated(log: WrittenLog) -> None:
     log.write(1)
     follower = LogFollower(log.path)
-    position = follower.end()
+    position = follower.end_position()
     log.path.unlink()
-    batch = follower.read(position)
+    batch = follower.read_lines(position)
     assert (batch.lines, batch.position, batch.found) == ([], position, False)
     log.reopen()
     log.write(1)
-    assert follower.read(position).lines == log.written[1:]
+    assert follower.read_lines(position).lines == log.written[1:]
 
 
-def test_a_long_log_comes_in_batches(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_long_log_is_returned_in_batches(log: WrittenLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_follower, "BATCH_BYTES", 200)
     follower = LogFollower(log.path)
-    position = follower.end()
+    position = follower.end_position()
     log.write(20)
     log.rename()
     log.reopen()
     log.write(20)
     lines: list[bytes] = []
     for _ in range(30):
-        batch = follower.read(position)
+        batch = follower.read_lines(position)
         lines += batch.lines
         position = batch.position
     assert lines == log.written
 
 
-def test_what_was_between_is_none_where_a_file_is_gone(log: Log) -> None:
+def test_lines_between_positions_are_none_if_a_file_is_gone(log: WrittenLog) -> None:
     log.write(2)
     follower = LogFollower(log.path)
-    start = follower.end()
+    start = follower.end_position()
     log.path.unlink()
     log.reopen()
     log.write(1)
-    assert follower.between(start, follower.end()) is None
+    assert follower.lines_between(start, follower.end_position()) is None
 
 
 @given(st.text(max_size=60))
-def test_any_text_is_a_position_or_none(text: str) -> None:
+def test_any_text_is_parsed_as_a_position_or_none(text: str) -> None:
     position = LogPosition.parse(text)
     assert position is None or min(position) >= 0
 
@@ -216,12 +218,12 @@ def test_any_text_is_a_position_or_none(text: str) -> None:
         max_size=25,
     )
 )
-def test_every_line_comes_once_and_in_order(steps: list[str]) -> None:
+def test_each_line_is_returned_once_and_in_order(steps: list[str]) -> None:
     with tempfile.TemporaryDirectory() as directory:
-        log = Log(Path(directory))
+        log = WrittenLog(Path(directory))
         log.write()
         follower = LogFollower(log.path)
-        start = position = follower.end()
+        start = position = follower.end_position()
         lines: list[bytes] = []
         for step in [*steps, "reopen", "write", "read"]:
             if step == "write":
@@ -238,10 +240,10 @@ def test_every_line_comes_once_and_in_order(steps: list[str]) -> None:
                 log.copy_and_truncate()
                 log.write()
             else:
-                batch = follower.read(position)
+                batch = follower.read_lines(position)
                 lines += batch.lines
                 position = batch.position
                 assert not batch.lost
         assert lines == log.written[1:]
-        assert follower.between(start, position) == log.written[1:]
+        assert follower.lines_between(start, position) == log.written[1:]
         log.close()

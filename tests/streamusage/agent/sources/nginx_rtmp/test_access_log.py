@@ -1,22 +1,20 @@
-"""Lines of nginx-rtmp's access log: known forms are read, a line that can be read in two ways is not."""
-
-from pathlib import Path
+"""Lines of nginx-rtmp's access log: known formats are parsed, ambiguous lines are skipped."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.support.agent
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.nginx_rtmp.access_log import parse_line
+from tests.support.agent.media_servers import read_fixture
 
-LINES = (Path(tests.support.agent.__file__).parent / "fixtures" / "nginx_rtmp_access.log").read_bytes().splitlines()
+LINES = read_fixture("nginx_rtmp_access.log").splitlines()
 
 
-def test_every_line_of_a_real_log_is_read() -> None:
-    read = [parse_line(line) for line in LINES]
-    assert None not in read
-    assert read[0] == EndedConnection(
+def test_every_line_of_a_recorded_log_is_parsed() -> None:
+    connections = [parse_line(line) for line in LINES]
+    assert None not in connections
+    assert connections[0] == EndedConnection(
         connection_id="20",
         kind="play",
         scope="live",
@@ -42,10 +40,17 @@ def test_every_line_of_a_real_log_is_read() -> None:
         (b'1.000 2 ::1 "PLAY" "live" "a"b" rx=1 tx=2 t=3', "play", 'a"b'),
     ],
 )
-def test_variants_of_the_documented_format(line: bytes, kind: str, name: str) -> None:
-    read = parse_line(line)
-    assert read is not None
-    assert (read.connection_id, read.kind, read.name, read.bytes_in, read.bytes_out, read.duration_ms) == (
+def test_variants_of_the_recommended_format(line: bytes, kind: str, name: str) -> None:
+    connection = parse_line(line)
+    assert connection is not None
+    assert (
+        connection.connection_id,
+        connection.kind,
+        connection.name,
+        connection.bytes_in,
+        connection.bytes_out,
+        connection.duration_ms,
+    ) == (
         "2",
         kind,
         name,
@@ -56,15 +61,21 @@ def test_variants_of_the_documented_format(line: bytes, kind: str, name: str) ->
 
 
 @pytest.mark.parametrize(
-    ("lasted", "duration_ms"), [("5s", 5000), ("2m 0s", 120_000), ("3h 0m 1s", 10_801_000), ("1d 0h 0m 0s", 86_400_000)]
+    ("duration", "duration_ms"),
+    [("5s", 5000), ("2m 0s", 120_000), ("3h 0m 1s", 10_801_000), ("1d 0h 0m 0s", 86_400_000)],
 )
-def test_the_combined_format_has_no_connection(lasted: str, duration_ms: int) -> None:
-    line = f'127.0.0.1 [21/Nov/2026:10:11:12 +0100] PLAY "live" "s1" "" - 407 1234 "" "LNX 9" ({lasted})'
-    read = parse_line(line.encode())
-    assert read is not None
-    assert (read.connection_id, read.kind, read.name, read.duration_ms) == ("", "play", "s1", duration_ms)
-    assert read.ended_at == 1795252272000
-    assert (read.bytes_in, read.bytes_out) == (407, 1234)
+def test_combined_format_has_no_connection_id(duration: str, duration_ms: int) -> None:
+    line = f'127.0.0.1 [21/Nov/2026:10:11:12 +0100] PLAY "live" "s1" "" - 407 1234 "" "LNX 9" ({duration})'
+    connection = parse_line(line.encode())
+    assert connection is not None
+    assert (connection.connection_id, connection.kind, connection.name, connection.duration_ms) == (
+        "",
+        "play",
+        "s1",
+        duration_ms,
+    )
+    assert connection.ended_at == 1795252272000
+    assert (connection.bytes_in, connection.bytes_out) == (407, 1234)
 
 
 @pytest.mark.parametrize(
@@ -83,18 +94,18 @@ def test_the_combined_format_has_no_connection(lasted: str, duration_ms: int) ->
         b'127.0.0.1 [21/Nov/2026:10:11:12 +0100] PLAY "live" "s" "" - 9 9 "" - 407 1234 "" "LNX" (5s)',
     ],
 )
-def test_what_is_unknown_cut_or_ambiguous_is_not_read(line: bytes) -> None:
+def test_unknown_truncated_or_ambiguous_line_is_skipped(line: bytes) -> None:
     assert parse_line(line) is None
 
 
 @given(st.sampled_from(LINES), st.integers(0, 120), st.integers(0, 40), st.binary(max_size=40))
-def test_a_damaged_line_is_read_or_not(line: bytes, at: int, length: int, instead: bytes) -> None:
-    read = parse_line(line[:at] + instead + line[at + length :])
-    assert read is None or isinstance(read, EndedConnection)
-    if read is not None:
-        assert min(read.ended_at, read.duration_ms, read.bytes_in, read.bytes_out) >= 0
+def test_damaged_line_is_parsed_or_skipped(line: bytes, at: int, length: int, replacement: bytes) -> None:
+    connection = parse_line(line[:at] + replacement + line[at + length :])
+    assert connection is None or isinstance(connection, EndedConnection)
+    if connection is not None:
+        assert min(connection.ended_at, connection.duration_ms, connection.bytes_in, connection.bytes_out) >= 0
 
 
 @given(st.binary(max_size=200))
-def test_any_bytes_are_read_or_not(line: bytes) -> None:
+def test_any_bytes_are_parsed_or_skipped(line: bytes) -> None:
     assert parse_line(line) is None

@@ -1,37 +1,34 @@
-"""The statistics page of nginx-rtmp: real pages are read right, everything else is refused and nothing worse."""
-
-from pathlib import Path
+"""The statistics page of nginx-rtmp: complete pages are parsed, anything else is a `StatError`."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import tests.support.agent
 from streamusage.agent.sources.nginx_rtmp.statistics import StatError, StatPage, parse_stat
+from tests.support.agent.media_servers import read_fixture
 
-FIXTURES = Path(tests.support.agent.__file__).parent / "fixtures"
-PAGE = (FIXTURES / "nginx_stat_2pub_4sub.xml").read_bytes()
+PAGE = read_fixture("nginx_stat_2pub_4sub.xml")
 
 
-def page(live: str, name: str = "live", pid: str = "7") -> bytes:
+def make_page(live: str, name: str = "live", pid: str = "7") -> bytes:
     return (
         f"<rtmp><pid>{pid}</pid><uptime>5</uptime><bytes_in>1</bytes_in><bytes_out>2</bytes_out>"
         f"<server><application><name>{name}</name>{live}</application></server></rtmp>"
     ).encode()
 
 
-def client(number: int, inside: str = "") -> str:
+def make_client(number: int, inside: str = "") -> str:
     return f"<client><id>{number}</id><address>127.0.0.1</address><time>10</time>{inside}</client>"
 
 
-def test_a_real_page_names_its_publishers_and_viewers() -> None:
-    read = parse_stat(PAGE)
-    assert (read.pid, read.uptime_s, read.bytes_in, read.bytes_out) == (10427, 32, 180523, 188422)
-    assert {(publish.publish_id, publish.scope, publish.name, publish.age_ms) for publish in read.publishes} == {
+def test_recorded_page_has_publishes_and_viewers() -> None:
+    stat_page = parse_stat(PAGE)
+    assert (stat_page.pid, stat_page.uptime_s, stat_page.bytes_in, stat_page.bytes_out) == (10427, 32, 180523, 188422)
+    assert {(publish.publish_id, publish.scope, publish.name, publish.age_ms) for publish in stat_page.publishes} == {
         ("6", "live", "s1", 7747),
         ("7", "live", "s2", 7744),
     }
-    assert {(viewer.viewer_id, viewer.name, viewer.age_ms) for viewer in read.viewers} == {
+    assert {(viewer.viewer_id, viewer.name, viewer.age_ms) for viewer in stat_page.viewers} == {
         ("22", "s1", 4910),
         ("21", "s1", 4912),
         ("20", "s1", 4917),
@@ -39,37 +36,38 @@ def test_a_real_page_names_its_publishers_and_viewers() -> None:
     }
 
 
-def test_an_empty_server_has_nobody() -> None:
-    read = parse_stat((FIXTURES / "nginx_stat_empty.xml").read_bytes())
-    assert read.publishes == read.viewers == ()
+def test_page_of_an_idle_server_is_empty() -> None:
+    stat_page = parse_stat(read_fixture("nginx_stat_empty.xml"))
+    assert (stat_page.publishes, stat_page.viewers) == ((), ())
 
 
-def test_names_are_data() -> None:
-    read = parse_stat(
-        page(f"<live><stream><name>[red]x &lt;b&gt; a/b ../..</name>{client(1)}<nclients>1</nclients></stream></live>")
+def test_markup_in_a_name_is_kept_as_text() -> None:
+    name = "<name>[red]x &lt;b&gt; a/b ../..</name>"
+    stat_page = parse_stat(make_page(f"<live><stream>{name}{make_client(1)}<nclients>1</nclients></stream></live>"))
+    assert stat_page.viewers[0].name == "[red]x <b> a/b ../.."
+
+
+def test_empty_name_is_replaced() -> None:
+    stat_page = parse_stat(
+        make_page(f"<live><stream><name></name>{make_client(1, '<publishing/>')}</stream></live>", name="")
     )
-    assert read.viewers[0].name == "[red]x <b> a/b ../.."
+    assert (stat_page.publishes[0].scope, stat_page.publishes[0].name) == ("(no name)", "(no name)")
 
 
-def test_an_empty_name_gets_a_stand_in() -> None:
-    read = parse_stat(page(f"<live><stream><name></name>{client(1, '<publishing/>')}</stream></live>", name=""))
-    assert (read.publishes[0].scope, read.publishes[0].name) == ("(no name)", "(no name)")
+def test_played_file_has_viewers() -> None:
+    stat_page = parse_stat(make_page(f"<play><stream><name>film.mp4</name>{make_client(9)}</stream></play>"))
+    assert [viewer.name for viewer in stat_page.viewers] == ["film.mp4"]
 
 
-def test_files_that_are_played_have_viewers_too() -> None:
-    read = parse_stat(page(f"<play><stream><name>film.mp4</name>{client(9)}</stream></play>"))
-    assert [viewer.name for viewer in read.viewers] == ["film.mp4"]
-
-
-def test_a_push_to_another_server_is_no_viewer_but_a_viewer_that_says_so_is() -> None:
+def test_push_to_another_server_is_no_viewer_but_a_viewer_with_its_name_is() -> None:
     relay = "<flashver>ngx-local-relay</flashver>"
-    pushed = client(1, relay).replace("127.0.0.1", "10.0.0.2:1935/live")
-    read = parse_stat(page(f"<live><stream><name>s</name>{pushed}{client(2, relay)}</stream></live>"))
-    assert [viewer.viewer_id for viewer in read.viewers] == ["2"]
+    pushed = make_client(1, relay).replace("127.0.0.1", "10.0.0.2:1935/live")
+    stat_page = parse_stat(make_page(f"<live><stream><name>s</name>{pushed}{make_client(2, relay)}</stream></live>"))
+    assert [viewer.viewer_id for viewer in stat_page.viewers] == ["2"]
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b"", "not XML"),
         (b"<html><body>login</body></html>", "not the statistics"),
@@ -78,36 +76,36 @@ def test_a_push_to_another_server_is_no_viewer_but_a_viewer_that_says_so_is() ->
         (b"{}", "not XML"),
         (PAGE[:-20], "not XML"),
         (b"<rtmp></rtmp>", "<pid>"),
-        (page("<live></live>", pid="-1"), "<pid>"),
-        (page("<live></live>", pid="1_0"), "<pid>"),
-        (page("<live></live>", pid="9" * 5000), "<pid>"),
-        (page("<live></live>", pid="٣"), "<pid>"),
-        (page("<live><stream><name>s</name><nclients>3</nclients></stream></live>"), "rtmp_stat all"),
-        (page(""), "rtmp_stat all"),
-        (page("<live><stream><name>s</name><client></client></stream></live>"), "<id>"),
+        (make_page("<live></live>", pid="-1"), "<pid>"),
+        (make_page("<live></live>", pid="1_0"), "<pid>"),
+        (make_page("<live></live>", pid="9" * 5000), "<pid>"),
+        (make_page("<live></live>", pid="٣"), "<pid>"),
+        (make_page("<live><stream><name>s</name><nclients>3</nclients></stream></live>"), "rtmp_stat all"),
+        (make_page(""), "rtmp_stat all"),
+        (make_page("<live><stream><name>s</name><client></client></stream></live>"), "<id>"),
         (PAGE.decode().replace("utf-8", "utf-16").encode("utf-16"), "not XML in UTF-8"),
     ],
 )
-def test_what_is_not_the_page_is_refused_with_a_reason(body: bytes, said: str) -> None:
-    with pytest.raises(StatError, match=said):
+def test_invalid_page_is_refused_with_the_cause(body: bytes, message: str) -> None:
+    with pytest.raises(StatError, match=message):
         parse_stat(body)
 
 
 @given(st.binary(max_size=300))
-def test_bytes_are_refused_or_read(body: bytes) -> None:
-    read_or_refuse(body)
+def test_any_bytes_are_refused_or_parsed(body: bytes) -> None:
+    parse_or_refuse(body)
 
 
 @given(st.integers(0, len(PAGE) - 1), st.integers(0, 400), st.binary(max_size=40))
-def test_a_damaged_page_is_refused_or_read(at: int, length: int, instead: bytes) -> None:
-    read_or_refuse(PAGE[:at] + instead + PAGE[at + length :])
+def test_damaged_page_is_refused_or_parsed(at: int, length: int, replacement: bytes) -> None:
+    parse_or_refuse(PAGE[:at] + replacement + PAGE[at + length :])
 
 
-def read_or_refuse(body: bytes) -> None:
+def parse_or_refuse(body: bytes) -> None:
     try:
-        read = parse_stat(body)
+        stat_page = parse_stat(body)
     except StatError:
         return
-    assert isinstance(read, StatPage)
-    assert all(publish.scope and publish.name for publish in read.publishes)
-    assert all(viewer.scope and viewer.name for viewer in read.viewers)
+    assert isinstance(stat_page, StatPage)
+    assert all(publish.scope and publish.name for publish in stat_page.publishes)
+    assert all(viewer.scope and viewer.name for viewer in stat_page.viewers)

@@ -1,0 +1,191 @@
+"""Decode lists of usage records slice by slice, so that an event loop can run in between. Pure.
+
+A record that lacks a documented field is decoded as a `PartialUsageRecord`. A body that cannot be decoded raises
+`UnreadableError`, which names the fault and its position.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from streamusage.core.usage import PartialUsageRecord, UsageRecord
+
+
+class UnreadableError(ValueError):
+    """A body is not what the API documents. The text names the fault and its position."""
+
+
+SLICE_BYTES = 256 * 1024
+"""About a millisecond of decoding: the longest pause that an event loop with a keyboard should have."""
+
+_CUTS_BEFORE_DOUBLING = 4
+_BOUNDARY = re.compile(rb"\}\s*,")
+_POSITION = re.compile(r"\(byte (\d+)\)$")
+_INDEX = re.compile(r"\$\[(\d+)\]")
+
+
+class _LenientRecord(msgspec.Struct, frozen=True):
+    """A record that may lack documented fields and may use the correct spelling `activeSubscribers`."""
+
+    name: str | None = None
+    scope: str | None = None
+    start_time: int | None = msgspec.field(name="startTime", default=None)
+    end_time: int | None = msgspec.field(name="endTime", default=None)
+    duration: int | None = None
+    max_subscribers: int | None = msgspec.field(name="maxSubscribers", default=None)
+    lost_subscribers: int | None = msgspec.field(name="lostSubscribers", default=None)
+    total_subscribers: int | None = msgspec.field(name="totalSubscribers", default=None)
+    updated: int | None = None
+    acive_subscribers: int | None = msgspec.field(name="aciveSubscribers", default=None)
+    active_subscribers: int | None = msgspec.field(name="activeSubscribers", default=None)
+
+    @property
+    def has_a_key(self) -> bool:
+        return None not in (self.name, self.scope, self.start_time)
+
+
+_records = msgspec.json.Decoder(list[UsageRecord])
+_lenient_records = msgspec.json.Decoder(list[_LenientRecord])
+
+
+def decode_record(body: bytes) -> PartialUsageRecord:
+    """Return the usage record of a body, given alone or as the only element of a list. Raises `UnreadableError`."""
+    if body.lstrip()[:1] == b"[":
+        records = [record for records in decode_records(body) for record in records]
+    else:
+        records = decode_records_once(b"[" + body + b"]", first=0, at_byte=-1)
+    if len(records) != 1:
+        raise UnreadableError(f"expected one usage record, got {len(records)}")
+    return records[0]
+
+
+def decode_records(body: bytes, slice_bytes: int = SLICE_BYTES) -> Iterator[list[PartialUsageRecord]]:
+    """Yield the records of a list slice by slice, so that an event loop can do other work between slices.
+
+    A slice ends at a `}` followed by `,`. Where that lies inside a string or a nested value, the slice does not decode
+    and is extended to the next such place; after a few attempts to twice its length, so that the work stays in
+    proportion to the body. Raises `UnreadableError` with the position; the records yielded before it are valid.
+    """
+    start = _opening_bracket(body) + 1
+    search_from, tries, count = start + slice_bytes, 0, 0
+    while True:
+        boundary = _BOUNDARY.search(body, min(search_from, len(body)))
+        end = len(body) if boundary is None else boundary.start() + 1
+        part = b"[" + body[start:end] + (b"" if boundary is None else b"]")
+        try:
+            records = decode_records_once(part, first=count, at_byte=start - 1)
+        except _CutShortError:
+            if boundary is None:
+                raise
+            tries += 1
+            search_from = boundary.end() if tries % _CUTS_BEFORE_DOUBLING else start + 2 * (boundary.end() - start)
+            continue
+        if boundary is None and not records and count:
+            raise UnreadableError(f"broken JSON: nothing follows the last comma (byte {start})")
+        yield records
+        if boundary is None:
+            return
+        count += len(records)
+        start, tries = boundary.end(), 0
+        search_from = start + slice_bytes
+
+
+class _CutShortError(UnreadableError):
+    """The text ends inside a value."""
+
+
+def decode_records_once(part: bytes, *, first: int, at_byte: int) -> list[PartialUsageRecord]:
+    """Return the records of one JSON list.
+
+    `first` is the index of its first record and `at_byte` the position of its first byte in the whole body: both are
+    used in messages only. Raises `UnreadableError`.
+    """
+    records: Sequence[PartialUsageRecord]
+    try:
+        records = _records.decode(part)
+    except msgspec.ValidationError as error:
+        records = _decode_leniently(part, _INDEX.sub(lambda m: f"$[{int(m[1]) + first}]", str(error)))
+    except msgspec.DecodeError as error:
+        raise _broken_json_error(str(error), part, at_byte) from None
+    except UnicodeDecodeError:
+        raise UnreadableError(f"broken JSON: not UTF-8 (byte {_first_invalid_utf8_byte(part) + at_byte})") from None
+    return [
+        msgspec.structs.replace(record, scope=record.scope.lstrip("/")) if record.scope[:1] == "/" else record
+        for record in records
+    ]
+
+
+def _decode_leniently(part: bytes, error_text: str) -> Sequence[PartialUsageRecord]:
+    """Return records of which some differ from the documented ones.
+
+    Raises `UnreadableError` with the given text where no record has a complete key: the list is not one of this API.
+    """
+    try:
+        records = _lenient_records.decode(part)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UnreadableError(error_text) from None
+    if not any(record.has_a_key for record in records):
+        raise UnreadableError(error_text)
+    return [_to_record(record) for record in records]
+
+
+def _to_record(record: _LenientRecord) -> PartialUsageRecord:
+    active = record.active_subscribers if record.acive_subscribers is None else record.acive_subscribers
+    fields: dict[str, Any] = {
+        "name": record.name,
+        "scope": record.scope,
+        "start_time": record.start_time,
+        "end_time": record.end_time,
+        "duration": record.duration,
+        "active_subscribers": active,
+        "max_subscribers": record.max_subscribers,
+        "lost_subscribers": record.lost_subscribers,
+        "total_subscribers": record.total_subscribers,
+        "updated": record.updated,
+    }
+    if None not in fields.values():
+        return UsageRecord(**fields)
+    fields |= {"name": record.name or "", "scope": record.scope or "", "start_time": record.start_time or 0}
+    return PartialUsageRecord(**fields)
+
+
+def _opening_bracket(body: bytes) -> int:
+    at = 3 if body.startswith(b"\xef\xbb\xbf") else 0
+    while body[at : at + 1] in (b" ", b"\t", b"\r", b"\n"):
+        at += 1
+    if body[at : at + 1] != b"[":
+        raise UnreadableError(f"expected a JSON list, but the reply {describe_body(body)}")
+    return at
+
+
+def describe_body(body: bytes) -> str:
+    """Return what a body is, such as "is a web page", to complete a sentence about the reply."""
+    head = body[:512].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if not head:
+        return "is empty"
+    if head.startswith((b"<!doctype", b"<html", b"<?xml", b"<")):
+        return "is a web page"
+    if head.startswith(b"{"):
+        return "is a JSON object"
+    return "is not JSON"
+
+
+def _broken_json_error(error_text: str, part: bytes, at_byte: int) -> UnreadableError:
+    found = _POSITION.search(error_text)
+    if found is None:
+        return _CutShortError(f"broken JSON: the reply is truncated (byte {at_byte + len(part)})")
+    position = int(found[1])
+    fault = error_text[: found.start()].removeprefix("JSON is malformed: ").strip()
+    text = f"broken JSON: {fault} (byte {position + at_byte})"
+    # An error at the bracket that closes the slice may come from the cut.
+    return _CutShortError(text) if position >= len(part) - 1 else UnreadableError(text)
+
+
+def _first_invalid_utf8_byte(part: bytes) -> int:
+    try:
+        part.decode()
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(part)

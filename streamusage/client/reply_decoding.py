@@ -1,0 +1,75 @@
+"""Map a reply of a service to its content, or to the exception that its status and body call for.
+
+The text of a failure quotes the service's own message where it sent one, without the token.
+"""
+
+from typing import TypeVar
+
+import msgspec
+
+from streamusage.api.extension import ErrorBody
+from streamusage.client.errors import InvalidAnswerError, NotFoundError, RefusedError, UnreachableError
+from streamusage.client.record_decoding import describe_body
+from streamusage.client.transport import HttpTransport, Reply
+
+Content = TypeVar("Content")
+
+
+def raise_for_status(transport: HttpTransport, reply: Reply, action: str) -> None:
+    """Raise the `UsageApiError` that matches the reply's status, unless it is a success.
+
+    `action` names what the client tried to do, for the text of the exception.
+    """
+    status = reply.status
+    if status in (200, 201, 204):
+        return
+    message = error_message(transport, reply)
+    cause = f"HTTP {status}" + (f", “{message}”" if message else "")
+    if status in (400, 401, 403, 409, 422):
+        hint = "; check the token" if status in (401, 403) or "token" in message.lower() else ""
+        raise RefusedError(transport.host, action, cause + hint)
+    if status == 404 and message:
+        raise NotFoundError(transport.host, action, cause)
+    if status == 429 or status >= 500:
+        raise UnreachableError(transport.host, action, cause)
+    if 300 <= status < 400:
+        raise InvalidAnswerError(transport.host, action, f"{cause}: the service redirects; check the address")
+    raise InvalidAnswerError(
+        transport.host, action, f"{cause}: this is not the usage API of a Stream Manager; check the address"
+    )
+
+
+def decode_reply(transport: HttpTransport, reply: Reply, action: str, kind: type[Content]) -> Content:
+    """Return the content of a successful reply as `kind`.
+
+    Raises what `raise_for_status` raises, and `InvalidAnswerError` where the body is not a `kind`.
+    """
+    raise_for_status(transport, reply, action)
+    try:
+        return msgspec.json.decode(reply.body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        description = describe_body(reply.body)
+        cause = (
+            f"the reply {description}"
+            if "JSON object" not in description
+            else f"broken JSON: {transport.without_token(str(error))}"
+        )
+        raise InvalidAnswerError(transport.host, action, cause) from None
+
+
+def error_message(transport: HttpTransport, reply: Reply) -> str:
+    """Return the message of the documented error body, without the token; empty where the body is another."""
+    try:
+        message = msgspec.json.decode(reply.body, type=ErrorBody).error_message
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return ""
+    return transport.without_token(message)[:500] or "no reason given"
+
+
+def lacks_extension(transport: HttpTransport, reply: Reply) -> bool:
+    """Return whether the first reply on a path of our extension shows that the service does not have it."""
+    if reply.status in (401, 403):
+        return not error_message(transport, reply)
+    if reply.status == 200:
+        return not reply.body.lstrip().startswith(b"{")
+    return 300 <= reply.status < 500 and reply.status not in (408, 409, 413, 422, 429)

@@ -1,0 +1,108 @@
+"""Reasons of coverage: why an interval of a server is partial, lost or held. Each text is declared once, here. Pure.
+
+Journals, stores and agents of earlier versions carry earlier texts. `canonical_reason` maps these to the present
+texts, so that two spans of one cause merge whichever version wrote them. When a text changes, the text that it
+replaces is added to `FORMER`; an entry is never removed, because stores keep spans for years.
+"""
+
+RESTARTED = "the media server restarted: its activity after the last reading is missing from its counters"
+WORKER_REPLACED = "the media server replaced its worker process between two readings"
+NO_READING = "no reading was available: viewers who joined and left in this time are unknown"
+LOG_GONE = "the log of this time no longer exists: sessions that ended in it are known by the counters only"
+
+LINES_LOST = "log lines were lost by rotation or truncation: the sessions in them are unknown"
+CALLBACKS_LOST = (
+    "callbacks were lost while the agent was not listening: viewers who joined and left in this time are unknown"
+)
+HLS_LOG_GONE = "the access log no longer exists: requests that are missing from it are not counted"
+NGINX_NO_LOG = "no access log: viewers who joined and left between two readings are known by their bytes only"
+ICECAST_NO_LOG = (
+    "no access log: only the number of listeners who joined and left between two readings is known, "
+    "and up to 5 seconds of traffic are missing for each source that disconnected"
+)
+ICECAST_SOURCE_LEFT = "a source disconnected: up to 5 seconds of traffic since its last counter update are unknown"
+MEDIAMTX_POLLING = (
+    "polling only: traffic of a connection after its last reading, and viewers who joined and left between two "
+    "readings, are unknown"
+)
+NODE_NO_CALLBACKS = (
+    "no callbacks: only the number of viewers of a stream is known, and viewers who joined and left between two "
+    "readings are not counted"
+)
+RED5PRO_NUMBERS = (
+    "the server reports numbers of subscribers only: view time is the lower number of two readings; outgoing traffic "
+    "is not reported and not counted"
+)
+SRS_POLLING = "polling only: viewers who joined and left between two readings are known by their bytes only"
+SRS_NO_BYTES = "polling only, and this version of SRS reports no bytes: no traffic is counted"
+STREAM_MANAGER_NUMBERS = (
+    "the Stream Manager reports numbers of subscribers only: connections are the increases of the number, view time "
+    "is the lower number of two readings; traffic is not reported and not counted"
+)
+WOWZA_NUMBERS = (
+    "the server reports numbers of viewers only: view time is the lower number of two readings, and bytes of an "
+    "unloaded application after its last reading are unknown"
+)
+WOWZA_RISES = (
+    WOWZA_NUMBERS
+    + "; connections are the increases of these numbers, a lower bound: set connection_counts_url for the exact sum"
+)
+
+REPORT_HELD = "a report was quarantined"
+
+_POLLED = "polled only: what a {} moved after its last reading, and viewers who came and went between two readings, "
+_WOWZA = (
+    "viewers are told as numbers only: view time is what was there at both of two readings, "
+    "and bytes moved after the last reading of an application that was unloaded are not known"
+)
+
+FORMER = {
+    "the media server restarted: what it did after the last reading is not in its counters": RESTARTED,
+    "the media server's worker was replaced between two readings": WORKER_REPLACED,
+    "no reading was had: viewers who came and went in between are unknown": NO_READING,
+    "the log of that time is gone: sessions that ended in it are known by the counters only": LOG_GONE,
+    "lines of the log were lost, by rotation or truncation: sessions that they told of are not known": LINES_LOST,
+    "callbacks were lost while the agent did not listen: viewers who came and went meanwhile are unknown": (
+        CALLBACKS_LOST
+    ),
+    "the access log is gone: requests that are not in it cannot be counted": HLS_LOG_GONE,
+    "no access log: viewers who came and went between two readings are known by their bytes only": NGINX_NO_LOG,
+    (
+        "no access log: of listeners who came and went between two readings only the number is known, "
+        "and up to 5 seconds of traffic are missing where a source left"
+    ): ICECAST_NO_LOG,
+    "a source left: what it had sent since the counters moved last, up to 5 seconds of it, is not known": (
+        ICECAST_SOURCE_LEFT
+    ),
+    _POLLED.format("connection") + "are not known": MEDIAMTX_POLLING,
+    _POLLED.format("client") + "are not known": MEDIAMTX_POLLING,
+    _POLLED.format("client")
+    + "are not known; this version of SRS tells no bytes of clients, so no traffic is counted": SRS_NO_BYTES,
+    "no callbacks: only the number of a stream's viewers is known, those who came and went between two readings are "
+    "not": NODE_NO_CALLBACKS,
+    (
+        "subscribers are told as numbers only: view time is what was there at both of two readings; "
+        "outgoing traffic is not told and not counted"
+    ): RED5PRO_NUMBERS,
+    "polled only: viewers who came and went between two readings are known by their bytes only": SRS_POLLING,
+    "polled only, and this version of SRS tells no bytes, so no traffic is counted": SRS_NO_BYTES,
+    (
+        "subscribers are told as numbers only: connections are the rises of the number, view time what was there at "
+        "both of two readings; traffic is not told and not counted"
+    ): STREAM_MANAGER_NUMBERS,
+    _WOWZA: WOWZA_NUMBERS,
+    _WOWZA
+    + "; connections are the rises of those numbers, a lower bound: give connection_counts_url for the exact sum": (
+        WOWZA_RISES
+    ),
+    "a report was kept aside": REPORT_HELD,
+}
+"""Present text by the text that an earlier version wrote for the same cause."""
+
+
+def canonical_reason(text: str) -> str:
+    """Return the present text of a reason. A text that this version does not know is returned as it is.
+
+    No reason has a parameter, so whole texts are compared.
+    """
+    return FORMER.get(text, text)

@@ -1,0 +1,234 @@
+"""HTTP exchanges with the service, and their normalised form, in which two versions of it can be compared.
+
+Removed: what depends on chance (cursors, entity tags, durations) and every text that a human reads. Kept: everything
+else, times included, since the service runs under a clock that the test sets.
+"""
+
+import gzip
+import http.client
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.compatibility.processes import PATIENCE_SECONDS, TOKENS, Clock
+
+TEXT = "<text>"
+CHANCE = "<chance>"
+
+_HEADERS = ("allow", "cache-control", "content-encoding", "content-type", "etag", "location", "retry-after", "vary",
+            "www-authenticate")  # fmt: skip
+
+Json = Any
+Exchange = dict[str, Json]
+
+
+class Answer:
+    """One answer of the service."""
+
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+
+    @property
+    def json(self) -> Json:
+        return json.loads(self.body)
+
+
+class Client:
+    """A client of one service, which keeps a transcript of what it exchanged."""
+
+    def __init__(self, port: int, clock: Clock) -> None:
+        self._port, self._clock = port, clock
+        self.transcript: list[Exchange] = []
+
+    def request(
+        self, method: str, path: str, *, token: str = "viewer", body: bytes = b"", headers: Mapping[str, str] = {}
+    ) -> Answer:
+        """Exchange without a transcript. The token is named as in `TOKENS`; "" sends none."""
+        more = dict(headers)
+        secret = TOKENS.get(token, token)
+        if path.startswith("/streammanager/"):
+            if secret:
+                path += f"{'&' if '?' in path else '?'}accessToken={secret}"
+        elif secret:
+            more["Authorization"] = f"Bearer {secret}"
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_SECONDS)
+        try:
+            connection.request(method, path, body or None, more)
+            answer = connection.getresponse()
+            return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+        finally:
+            connection.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str = "viewer",
+        body: Json = None,
+        packed: bool = False,
+        headers: Mapping[str, str] = {},
+        normalise: Callable[[bytes], Json] | None = None,
+        shown: str = "",
+        note: str = "",
+    ) -> Answer:
+        """Exchange, and add it to the transcript. A `body` that is no bytes is sent as JSON."""
+        sent = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        more = dict(headers)
+        if packed:
+            sent = gzip.compress(sent, mtime=0)
+            more["Content-Encoding"] = "gzip"
+        if token == "admin" and method != "GET":
+            self._clock.set(self._clock.now_ms + 1)  # two entries of the audit log are never of the same time
+        answer = self.request(method, path, token=token, body=sent, headers=more)
+        self.transcript.append(
+            {
+                "request": f"{method} {shown or path}",
+                "token": token if token in TOKENS or not token else "unknown",
+                **({"note": note} if note else {}),
+                "status": answer.status,
+                "headers": {name: _header(name, answer.headers[name]) for name in _HEADERS if name in answer.headers},
+                "body": normalise(answer.body) if normalise else _body(answer),
+            }
+        )
+        return answer
+
+    def get(self, path: str, **how: Any) -> Answer:
+        return self.send("GET", path, **how)
+
+    def read_json(self, path: str, token: str = "viewer") -> Json:
+        """Read a route without a transcript: to wait for something."""
+        return self.request("GET", path, token=token).json
+
+
+def _header(name: str, value: str) -> str:
+    if name == "allow":
+        return ", ".join(sorted(value.split(", ")))
+    return CHANCE if name == "etag" else value
+
+
+def _body(answer: Answer) -> Json:
+    body = answer.body
+    if answer.headers.get("content-encoding") == "gzip":
+        body = gzip.decompress(body)
+    elif "content-encoding" in answer.headers:
+        return CHANCE
+    if not body:
+        return None
+    if answer.headers.get("content-type") == "application/json":
+        return normalised(json.loads(body))
+    return body.decode()
+
+
+def normalised(value: Json) -> Json:
+    """Return the JSON value without texts that humans read and without chance."""
+    if isinstance(value, list):
+        return [normalised(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    result = {}
+    for name, item in value.items():
+        if name == "cursor":
+            result[name] = CHANCE
+        elif name == "errorMessage" or (name == "reason" and item and value.get("state") == "held"):
+            result[name] = TEXT
+        else:
+            result[name] = normalised(item)
+    return result
+
+
+def openapi_shape(body: bytes) -> Json:
+    """Return what `/openapi.json` promises: paths, parameters, statuses and the names of fields, without texts."""
+    document = json.loads(body)
+
+    def resolved(schema: Json, inside: tuple[str, ...] = ()) -> Json:
+        if isinstance(schema, list):
+            parts = [part for item in schema if (part := resolved(item, inside)) is not None]
+            return sorted(parts, key=json.dumps) or None
+        if not isinstance(schema, dict):
+            return None
+        if "$ref" in schema:
+            name = schema["$ref"].rpartition("/")[2]
+            if name in inside:
+                return "recursive"
+            return resolved(document["components"]["schemas"][name], (*inside, name))
+        if "properties" in schema:
+            return {name: resolved(item, inside) for name, item in sorted(schema["properties"].items())}
+        for key in ("items", "anyOf", "oneOf", "allOf", "additionalProperties"):
+            if isinstance(schema.get(key), dict | list):
+                return {key: resolved(schema[key], inside)}
+        return schema.get("type")
+
+    def content(part: Json) -> Json:
+        return {kind: resolved(item.get("schema")) for kind, item in sorted(part.get("content", {}).items())}
+
+    return {
+        path: {
+            method: {
+                "parameters": sorted(f"{each['in']} {each['name']}" for each in operation.get("parameters", ())),
+                "body": content(operation.get("requestBody", {})),
+                "responses": {code: content(each) for code, each in sorted(operation["responses"].items())},
+            }
+            for method, operation in sorted(operations.items())
+        }
+        for path, operations in sorted(document["paths"].items())
+    }
+
+
+_SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)")
+_VARIES = ("_seconds", "_writes", "_requests", "streamtop_requests", "_created")
+
+
+def metrics_shape(body: bytes) -> Json:
+    """Return the metrics' names, types and labels, and the values of those that no timing decides."""
+    types: dict[str, str] = {}
+    samples: dict[str, Json] = {}
+    for line in body.decode().splitlines():
+        if line.startswith("# TYPE "):
+            _, _, name, kind = line.split(" ")
+            types[name] = kind
+        elif match := _SAMPLE.fullmatch(line):
+            name, labels, value = match.groups()
+            if any(part in name for part in _VARIES):
+                names = sorted(re.findall(r'(\w+)="', labels or ""))
+                samples[f"{name}{{{','.join(names)}}}"] = "varies"
+            else:
+                samples[f"{name}{{{labels or ''}}}"] = float(value)
+    return {"types": types, "samples": samples}
+
+
+def check_transcript(expected: list[Exchange], found: list[Exchange]) -> None:
+    """Fail where two transcripts differ, and list how."""
+    lines: list[str] = []
+    for number, (before, now) in enumerate(zip(expected, found, strict=False)):
+        where = f"{number} {before['request']} ({before['token']}, {before.get('note', '')})"
+        lines += [f"{where}: {line}" for line in _differences(before, json.loads(json.dumps(now)), "")]
+    if len(expected) != len(found):
+        lines.append(f"{len(expected)} exchanges before, {len(found)} now")
+    _fail_with(lines)
+
+
+def check_equal(before: Json, now: Json) -> None:
+    """Fail where two JSON values differ, and list how."""
+    _fail_with(_differences(before, json.loads(json.dumps(now)), ""))
+
+
+def _fail_with(lines: list[str]) -> None:
+    if lines:
+        raise AssertionError("\n".join([f"{len(lines)} differences:", *lines[:40]]))
+
+
+def _differences(before: Json, now: Json, path: str) -> list[str]:
+    if isinstance(before, dict) and isinstance(now, dict):
+        return [
+            line
+            for name in sorted(before.keys() | now.keys())
+            for line in _differences(before.get(name, "(absent)"), now.get(name, "(absent)"), f"{path}.{name}")
+        ]
+    if isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        pairs = enumerate(zip(before, now, strict=True))
+        return [line for number, (one, other) in pairs for line in _differences(one, other, f"{path}[{number}]")]
+    return [] if before == now else [f"{path}: {str(before)[:200]} before, {str(now)[:200]} now"]

@@ -1,0 +1,61 @@
+"""The commands print the same data as before, and the files of a user's machine are read as before."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+from tests.compatibility.console_files import MEMORY, place, use_commands, use_console
+from tests.compatibility.exchange import Client, check_equal
+from tests.compatibility.processes import FIXTURES, Clock, command_line, run, started, wait_until
+from tests.compatibility.record import serving_old_store
+
+
+def test_commands_print_the_same_data_as_before(tmp_path: Path) -> None:
+    expected = json.loads((FIXTURES / "printed.json").read_text())
+
+    with serving_old_store(tmp_path) as (port, client, clock):
+        printed = use_commands(port, client, clock, tmp_path / "home")
+
+    check_equal(expected, printed)
+    assert (tmp_path / "home" / "statement.json").read_bytes() == (FIXTURES / "statement.json").read_bytes()
+
+
+def test_statement_of_before_is_verified_without_a_service(tmp_path: Path) -> None:
+    changed = tmp_path / "changed.json"
+    changed.write_text((FIXTURES / "statement.json").read_text().replace('"connections": ', '"connections": 1', 1))
+
+    codes = [run("daily", "verify", str(file), home=tmp_path).code for file in (FIXTURES / "statement.json", changed)]
+
+    assert codes == [0, 4]
+
+
+def test_console_finds_its_table_as_an_older_one_left_it(tmp_path: Path) -> None:
+    place("memory.json", tmp_path, MEMORY)
+
+    with serving_old_store(tmp_path) as (port, _, clock):
+        remembered = use_console(port, clock, tmp_path, [], shows="keynote", hides="spare-1")
+
+    check_equal(json.loads((FIXTURES / "memory.json").read_text()), remembered)
+
+
+def test_service_without_flags_finds_its_store_and_its_token(tmp_path: Path) -> None:
+    data = Path(".local/share/streamtop")
+    place("store.db", tmp_path, data / "usage.db")
+    token = tmp_path / data / "admin-token"
+    token.write_text("of-an-older-service\n")
+    token.chmod(0o600)
+    log = tmp_path / "service.log"
+
+    with started(command_line("tui", "serve", "--listen", "127.0.0.1:0"), tmp_path, log, {}):
+        wait_until(lambda: "http://127.0.0.1:" in log.read_text(), "the service prints its address")
+        port = int(log.read_text().partition("http://127.0.0.1:")[2].split(",")[0].strip())
+        client = Client(port, Clock(tmp_path / "clock", 0))
+        servers = client.read_json("/api/v1/servers", token="of-an-older-service")["servers"]
+
+    assert "edge-1" in {server["server"] for server in servers}
+
+
+def test_store_fixture_is_one_whole_file() -> None:
+    for name in ("store.db", "journal.db", "journal_store.db"):
+        with sqlite3.connect(f"file:{FIXTURES / name}?mode=ro&immutable=1", uri=True) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",), name

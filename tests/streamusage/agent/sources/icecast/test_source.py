@@ -1,0 +1,76 @@
+"""The Icecast source: statistics, listener lists with late responses, log lines matched with mounts."""
+
+from datetime import UTC, datetime
+from email.utils import format_datetime
+
+import pytest
+
+from streamusage.agent.sources.icecast.access_log import parse_line
+from streamusage.agent.sources.icecast.source import IcecastSource, match_log_lines
+from tests.support.agent.http_answers import answer, answering
+from tests.support.agent.manual_clock import HandClock
+from tests.support.agent.media_servers import open_source, read_fixture, secret
+
+
+async def test_reading_without_a_log() -> None:
+    async with open_source("icecast") as (source, answers):
+        reading = await source.read(None)
+        assert b"authorization: basic " in answers.requests[0].lower()
+    assert (reading.boot, reading.accepted, reading.logs_ends) == ("1795289587", 4, False)
+    streams = [(publish.scope, publish.name) for publish in reading.publishes]
+    assert streams == [("icecast", "a.mp3"), ("icecast", "b.ogg")]
+    counters = sorted((counter.bytes_in, counter.bytes_out) for counter in reading.counters)
+    assert counters == [(6800, 6005), (17913, 51132)]
+    assert len({viewer.viewer_id for viewer in reading.viewers}) == 3
+    assert "no access log" in reading.misses
+
+
+async def test_server_without_a_source_has_no_streams() -> None:
+    async with open_source("icecast", {"/admin/stats": read_fixture("icecast_admin_stats_empty.xml")}) as (source, _):
+        reading = await source.read(None)
+    assert (reading.publishes, reading.viewers, reading.counters) == ((), (), ())
+
+
+@pytest.mark.parametrize("clocks_agree", [True, False])
+async def test_late_response_does_not_shift_the_start_of_a_listener(clocks_agree: bool) -> None:
+    clock = HandClock(1_795_289_700_250)
+    sent_ms = clock.now
+
+    def respond(request: bytes) -> bytes:
+        if b"listclients" not in request:
+            return answer(read_fixture("icecast_admin_stats.xml"))
+        clock.now += 3_000
+        date_s = clock.now // 1000 - (0 if clocks_agree else 3_600)
+        date = format_datetime(datetime.fromtimestamp(date_s, UTC), usegmt=True)
+        listener = b"<listener><IP>1.2.3.4</IP><Connected>7</Connected><ID>1</ID></listener>"
+        return answer(b"<icestats><source>" + listener + b"</source></icestats>", Date=date)
+
+    async with answering() as answers:
+        answers.next = [respond]
+        source = IcecastSource(answers.url, "admin", secret, None, clock, timeout_seconds=30)
+        reading = await source.read(None)
+        await source.close()
+    began_s = {(reading.at - viewer.age_ms) // 1000 for viewer in reading.viewers}
+    listed_s = (
+        {sent_ms // 1000 + 3 * number for number in (1, 2)} if clocks_agree else {sent_ms // 1000, sent_ms // 1000 + 3}
+    )
+    assert began_s <= {second - 7 for second in listed_s}
+
+
+def test_lines_of_a_recorded_log_belong_to_lives_of_their_mounts() -> None:
+    lines = [parse_line(line) for line in read_fixture("icecast_access.log").splitlines()]
+    ended = match_log_lines([line for line in lines if line is not None], {}, {})
+    assert sum(connection.kind == "publish" for connection in ended) == 4
+    plays = [connection for connection in ended if connection.kind == "play"]
+    assert (len(plays), sum(play.bytes_out for play in plays)) == (7, 661_860)
+    assert {play.counter.partition("-")[0] for play in plays} == {
+        connection.connection_id.partition("-")[0] for connection in ended if connection.kind == "publish"
+    }
+
+
+def test_request_of_a_page_is_no_listener() -> None:
+    line = parse_line(
+        b'127.0.0.1 - - [21/Nov/2026:22:00:37 +0000] "GET /status.xsl HTTP/1.1" 200 1654 "-" "a \\" 200 9 b" 0'
+    )
+    assert line is not None
+    assert match_log_lines([line], {"/a.mp3": 1}, {}) == ()

@@ -1,0 +1,24 @@
+"""Sessions from nginx-rtmp's callbacks."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamusage.agent.reading import EndedConnection
+from streamusage.agent.sources.common.callback_spool import SpooledCallback
+from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
+from tests.support.agent.callbacks import apply_callbacks, read_recorded_callbacks
+
+
+def test_recorded_callbacks_give_sessions_with_their_duration() -> None:
+    ended = apply_callbacks(NginxOpenSessions(), read_recorded_callbacks("nginx_rtmp_notify_callbacks.txt"))
+    sessions = {(session.connection_id, session.kind, session.scope, session.name) for session in ended}
+    assert sessions >= {("20", "play", "live", "s1")}
+    viewer = next(session for session in ended if session.connection_id == "20")
+    assert viewer.duration_ms == 1795288695258 - 1795288685263
+
+
+@given(bodies=st.lists(st.one_of(st.text(max_size=80), st.binary(max_size=40).map(lambda b: b.decode("latin-1")))))
+def test_any_body_is_applied_or_ignored(bodies: list[str]) -> None:
+    callbacks = [SpooledCallback(at=number, body=body) for number, body in enumerate(bodies)]
+    ended = apply_callbacks(NginxOpenSessions(), callbacks)
+    assert all(isinstance(session, EndedConnection) for session in ended)

@@ -1,0 +1,29 @@
+"""The Node-Media-Server source without callbacks: counters, audiences, login."""
+
+import pytest
+
+from streamusage.agent.reading import SourceError
+from tests.support.agent.http_answers import answer
+from tests.support.agent.media_servers import SECRET, open_source
+
+
+async def test_reading_without_callbacks_has_numbers_of_subscribers() -> None:
+    async with open_source("node-media-server") as (source, answers):
+        reading = await source.read(None)
+        again = await source.read(reading.cursor)
+        assert sum(request.startswith(b"POST /api/v1/login") for request in answers.requests) == 1
+    assert (reading.bytes_in, reading.bytes_out) == (146450, 267894)
+    assert {audience.name: audience.viewers for audience in reading.audiences} == {"s1": 3, "s2": 1}
+    assert [publish.name for publish in reading.publishes] == ["s1", "s2"]
+    assert reading.boot == again.boot
+    assert "no callbacks" in reading.misses
+
+
+async def test_refused_login_is_not_retried_at_once() -> None:
+    async with open_source("node-media-server", {}) as (source, answers):
+        answers.next = [answer(b"{}", "401 Unauthorized")]
+        for _ in range(3):
+            with pytest.raises(SourceError, match=r"HTTP 401|refused the login") as refused:
+                await source.read(None)
+            assert SECRET not in str(refused.value)
+        assert len(answers.requests) == 1

@@ -1,0 +1,38 @@
+"""Agents of several servers in one process."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from streamusage.agent.status_file import read_status
+from tests.support.agent.agent_command import SECRET
+from tests.support.real.processes import Programs, until
+
+
+async def test_unusable_journal_of_one_server_does_not_end_the_agent_of_another(tmp_path: Path) -> None:
+    (tmp_path / "no_directory").write_text("")
+    (tmp_path / "hls.log").write_text("")
+    path = tmp_path / "agent.toml"
+    path.write_text(
+        '[service]\nurl = "http://127.0.0.1:1"\ntoken_env = "AGENT_TOKEN"\n'
+        + "".join(
+            f'[[source]]\nserver = "{name}"\nkind = "hls"\naccess_log = "{tmp_path / "hls.log"}"\n'
+            f'journal = "{tmp_path / journal}"\n'
+            for name, journal in (("edge-1", "no_directory/journal.db"), ("edge-2", "journal.db"))
+        )
+    )
+    with Programs(tmp_path) as programs:
+        agent = programs.start(
+            "agent", [sys.executable, "-m", "streamusage.agent", "--config", str(path)], {"AGENT_TOKEN": SECRET}
+        )
+
+        def is_read() -> bool:
+            status = read_status(tmp_path / "journal.db")
+            return status is not None and status.last_reading_at is not None
+
+        await until(is_read, "edge-2 is read", seconds=30)
+        await until(lambda: "edge-1 is no longer watched" in agent.output(), "the failure of edge-1 is logged")
+        assert agent.running
+        assert await asyncio.to_thread(agent.stop, seconds=30) == 3, "the failure sets the exit code"
+    assert SECRET not in agent.output()
+    assert "Traceback" not in agent.output()

@@ -1,0 +1,28 @@
+"""Texts of coverage reasons: present texts stay, and former texts map to present ones in one step."""
+
+import pytest
+
+from streamusage.core import reasons
+from streamusage.core.reasons import FORMER, canonical_reason
+
+PRESENT = {text for name, text in vars(reasons).items() if name[0].isupper() and isinstance(text, str)}
+
+
+@pytest.mark.parametrize("text", sorted(PRESENT))
+def test_present_text_is_canonical_and_fits_a_span_row(text: str) -> None:
+    assert canonical_reason(text) == text
+    assert len(text) <= 512
+
+
+@pytest.mark.parametrize(("former", "present"), FORMER.items())
+def test_former_text_maps_to_a_present_text(former: str, present: str) -> None:
+    assert canonical_reason(former) == present
+    assert present in PRESENT
+
+
+def test_unknown_text_is_returned_unchanged() -> None:
+    assert canonical_reason("journal destroyed") == "journal destroyed"
+
+
+def test_every_present_text_has_a_former_text() -> None:
+    assert set(FORMER.values()) == PRESENT
