@@ -6,6 +6,7 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.image import SVGImageSnapshotExtension
 
+from tests.support.console.clocks import hurry_keys
 from tests.support.console.estate import live_through
 
 
@@ -23,6 +24,5 @@ def picture(snapshot: SnapshotAssertion) -> SnapshotAssertion:
 
 @pytest.fixture
 def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Looks four times as often whether the console has come to rest after a key, by the same measure."""
-    monkeypatch.setattr("textual._wait.SLEEP_GRANULARITY", 1 / 200)
-    monkeypatch.setattr("textual._wait.SLEEP_IDLE", 1 / 4000)
+    """Makes Textual check four times as often whether the console is idle after a key."""
+    hurry_keys(monkeypatch)

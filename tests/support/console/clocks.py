@@ -2,6 +2,8 @@
 
 import asyncio
 
+import pytest
+
 from streamusage.core.clock import SystemClock
 
 
@@ -18,3 +20,9 @@ class MovableClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+def hurry_keys(patch: pytest.MonkeyPatch) -> None:
+    """Makes Textual check four times as often whether the console is idle after a key, by the same measure."""
+    patch.setattr("textual._wait.SLEEP_GRANULARITY", 1 / 200)
+    patch.setattr("textual._wait.SLEEP_IDLE", 1 / 4000)
