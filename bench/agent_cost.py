@@ -1,4 +1,4 @@
-"""What an agent costs beside a media server with 1,000 viewers that is polled every second.
+"""Cost of an agent beside a media server with 1,000 viewers that is polled every second.
 
 The real agent process, over HTTP, against a page of the size and shape that nginx-rtmp writes, and the real service.
 Prints the share of one core and the memory over the measured time: `python -m bench.agent_cost [SECONDS] [VIEWERS]`.
@@ -62,7 +62,7 @@ async def measure(directory: Path, seconds: float, viewers: int) -> None:
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        now = int(time.time())  # one clock for both, as in nginx: their difference names the worker's life
+        now = int(time.time())  # one clock for both, as in nginx: their difference identifies the worker
         body = stat_page(viewers, 1000 + now - began)
         date = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(now))
         writer.write(f"HTTP/1.1 200 OK\r\nDate: {date}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)

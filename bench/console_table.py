@@ -1,7 +1,7 @@
-"""How fast the console's table is with 100,000 records: python -m bench.console_table
+"""Speed of the console's table with 100,000 records: `python -m bench.console_table`.
 
-Everything is measured against a baseline of the same run: plain decoding and sorting of the same records. A ratio says
-more than milliseconds on a machine that others use as well.
+The baseline of each run is plain decoding and sorting of the same records. On a shared machine, a ratio is more
+reliable than milliseconds.
 """
 
 import asyncio
@@ -28,26 +28,26 @@ NOW = SystemClock().now_ms()
 
 
 def records(polled: int) -> list[UsageRecord]:
-    """Records of which a hundredth is another at every poll."""
-    made = []
+    """Return records of which one in a hundred changes at every poll."""
+    result = []
     for number in range(RECORDS):
         moved = polled if number % 100 == polled % 100 else 0
-        made.append(
+        result.append(
             UsageRecord(
                 name=f"camera-{number}", scope=f"live/room{number % 97}", start_time=NOW - number * 1000 - 1,
                 end_time=NOW, duration=number, active_subscribers=number % 700 + moved, max_subscribers=900,
                 lost_subscribers=number % 31, total_subscribers=number % 9000, updated=NOW,
             )
         )  # fmt: skip
-    return made
+    return result
 
 
 async def key_to_screen(app: ConsoleApp, key: str) -> float:
-    """Seconds from a key to the drawn line under the cursor."""
+    """Return the seconds from a key press to the drawn line under the cursor."""
     table, drawn = app.sessions_screen.table, asyncio.Event()
     row, began = table.cursor_row, time.perf_counter()
     app.post_message(events.Key(key, key if len(key) == 1 else None))
-    while table.cursor_row == row:  # noqa: ASYNC110 - as soon as it is, not later
+    while table.cursor_row == row:  # noqa: ASYNC110 - an event would add the delay of its task
         await asyncio.sleep(0)
     app.call_after_refresh(drawn.set)
     await drawn.wait()
@@ -58,7 +58,9 @@ async def measure() -> None:
     gc_tuning.calm()  # as the console does
     bodies = [msgspec.json.encode(records(polled)) for polled in range(3)]
     began = time.perf_counter()
-    plain = sorted(msgspec.json.decode(bodies[0], type=list[UsageRecord]), key=lambda one: -one.active_subscribers)
+    plain = sorted(
+        msgspec.json.decode(bodies[0], type=list[UsageRecord]), key=lambda record: -record.active_subscribers
+    )
     baseline = time.perf_counter() - began
     assert len(plain) == RECORDS
     polls, last_byte = 0, 0.0
@@ -82,7 +84,7 @@ async def measure() -> None:
             table_at = 0.0
             heard = app.state.heard
 
-            def hear(polled: SessionsPolled):  # type: ignore[no-untyped-def]
+            def apply_poll(polled: SessionsPolled):  # type: ignore[no-untyped-def]
                 nonlocal table_at
                 changes = heard(polled)
                 app.call_after_refresh(lambda: None)
@@ -95,7 +97,7 @@ async def measure() -> None:
                 nonlocal table_at
                 table_at = time.perf_counter()
 
-            app.state.heard = hear  # type: ignore[method-assign]
+            app.state.heard = apply_poll  # type: ignore[method-assign]
             async with app.run_test(size=(200, 50)) as pilot:
                 while table_at <= 0:
                     await pilot.pause(0.01)

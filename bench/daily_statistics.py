@@ -1,9 +1,9 @@
-"""How quickly daily statistics are told: closed days, summed hours in another zone, and slots alone, as ratios.
+"""Speed of daily statistics: closed days, summed hours in another zone, and slots alone, as ratios.
 
     python -m bench.daily_statistics [SERVERS] [DAYS]
 
-The store is filled with the same hour for every server, through the tables and not through reports: what is measured is
-reading. The slots alone are summed for a part of the servers and set in proportion.
+The store is filled with the same hour for every server, directly and not through reports, because only reads are
+measured. The slots alone are summed for some of the servers and scaled to all of them.
 """
 
 import sys
@@ -67,13 +67,13 @@ def main() -> None:
         store.close()
     rows = number * days
     print(f"{number} servers x {days} days, {rows:,} rows; in seconds, and slots alone as a multiple of it")
-    for what, seconds in (
+    for label, seconds in (
         ("closed days (account zone)", closed),
         ("summed hours (Europe/Berlin)", whole_hours),
         ("summed hours and quarters (Asia/Kathmandu)", quarters),
         ("month of the whole estate (account zone)", month),
     ):
-        print(f"  {what:44} {seconds:7.2f} s   {from_slots / seconds:6.1f} x")
+        print(f"  {label:44} {seconds:7.2f} s   {from_slots / seconds:6.1f} x")
     print(f"  {'one server (Asia/Kolkata)':44} {one_server:7.3f} s")
     print(f"  {'slots alone, sums only, in proportion':44} {from_slots:7.2f} s")
     print(
@@ -83,7 +83,7 @@ def main() -> None:
 
 
 def fill(connection: Connection, number: int, sampled: int, days: int, to_ms: int) -> None:
-    """Servers that saw everything live; slots for the first `sampled` of them."""
+    """Insert servers whose time is all live, and slots for the first `sampled` of them."""
     names = [f"edge-{at:04}" for at in range(number)]
     connection.execute(
         insert(servers),
@@ -134,7 +134,7 @@ def slot_row(name: str, slot: int, at: int) -> dict[str, Any]:
 
 
 def spread_hours(connection: Connection, number: int, sampled: int) -> None:
-    """Gives the other servers the hours of the first ones."""
+    """Copy the hours of the first servers to the others."""
     for at in range(sampled, number):
         connection.exec_driver_sql(
             "INSERT INTO hours SELECT hour, ?, whole, quarters, minutes_in, minutes_out FROM hours WHERE server = ?",
@@ -143,7 +143,7 @@ def spread_hours(connection: Connection, number: int, sampled: int) -> None:
 
 
 def slot_sums(connection: Connection, days: int) -> None:
-    """What each day costs without anything summed: the plain sums of its slots, by server."""
+    """Query the plain sums of each day's slots by server, without summed hours."""
     for day in range(days):
         from_ms = FROM_MS + day * 86_400_000
         for table, sums in (

@@ -1,4 +1,4 @@
-"""What the benchmarks of the service share: the service as a process on one core, and reporters that load it."""
+"""Shared parts of the service benchmarks: the service as a process on one core, and reporters that load it."""
 
 import asyncio
 import re
@@ -22,8 +22,10 @@ Send = Callable[[str, str, bytes], Awaitable[tuple[int, bytes]]]
 
 
 class Reporter:
-    """One server's agent: `rows` rows change in each report, as many as may be slots, the rest streams. Its accounting
-    begins at `begins_ms`."""
+    """Agent of one server whose reports change `rows` rows each: one slot if possible, the rest streams.
+
+    Its accounting begins at `begins_ms`.
+    """
 
     def __init__(self, server: str, rows: int, begins_ms: int = NOW) -> None:
         self.server = server
@@ -35,7 +37,7 @@ class Reporter:
         self.token = f"token-{server}"
 
     def next_report(self) -> Report:
-        """What the next sync-up would send; the same again until `acknowledged_all`."""
+        """Return the next report, which starts at the last `acknowledged_all`."""
         before, self.now_ms = self.now_ms, self.now_ms + SYNC_MS
         slot, sent = slot_of(before), max(1, self.rows - 2)
         self.revision += self.rows
@@ -100,14 +102,14 @@ class Served:
         return int(float(found[1]))
 
     def cpu_seconds(self) -> float:
-        """The processor time that it took so far."""
+        """Return the processor time used so far."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / 100
 
 
 @asynccontextmanager
 async def served(store: Path, tokens: str) -> AsyncIterator[Served]:
-    """`streamtop serve` in a process on the first core; its clock is real, its store a file with full sync."""
+    """Run `streamtop serve` in a process on the first core, with the real clock and a file with full sync as store."""
     tokens_file = store.with_suffix(".toml")
     tokens_file.write_text(f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n{tokens}')
     command = ["taskset", "-c", "0", sys.executable, "-m", "streamusage.service", "--listen", "127.0.0.1:0"]
@@ -125,12 +127,15 @@ async def served(store: Path, tokens: str) -> AsyncIterator[Served]:
 
 
 def tokens_for(reporters: Sequence[Reporter]) -> str:
-    return "".join(f'[[token]]\nvalue = "{one.token}"\nrole = "agent"\nserver = "{one.server}"\n' for one in reporters)
+    return "".join(
+        f'[[token]]\nvalue = "{reporter.token}"\nrole = "agent"\nserver = "{reporter.server}"\n'
+        for reporter in reporters
+    )
 
 
 @asynccontextmanager
 async def post(port: int) -> AsyncIterator[Send]:
-    """A kept connection that posts; as little of a client as can be, so that the load costs little."""
+    """Yield a function that posts on one persistent connection, with a minimal client so that the load costs little."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
 
     async def send(path: str, token: str, body: bytes) -> tuple[int, bytes]:

@@ -1,8 +1,8 @@
-"""How long a key press in the gap view takes with 500 servers and 30 days: `python -m bench.gap_view`.
+"""Duration of a key press in the gap view with 500 servers and 30 days: `python -m bench.gap_view`.
 
-The real screen in a headless terminal, fed the coverage that a service would tell: each server with a gap or two a day.
-Every key is pressed many times; the slowest press has to stay within 50 ms of processor time, whatever else the machine
-does meanwhile. Ends with 1 if it does not.
+The real screen runs in a headless terminal with the coverage of a service in which each server has one or two gaps a
+day. Every key is pressed many times. The exit code is 1 if the slowest press takes more than 50 ms of processor time,
+which does not depend on other load of the machine.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ _GAPS = (Provenance.BACKFILLED, Provenance.BACKFILLED, Provenance.PARTIAL, Prove
 
 
 def coverage() -> Coverage:
-    """A month of every server."""
+    """Return a month of coverage of every server."""
     random = Random(1)
-    begins = NOW_MS - 2 * DAYS * DAY_MS  # as the view keeps a window more than it shows
+    begins = NOW_MS - 2 * DAYS * DAY_MS  # the view keeps one window more than it shows
     servers = []
     for number in range(SERVERS):
         spans, at_ms = [], begins
@@ -56,7 +56,7 @@ def coverage() -> Coverage:
 
 
 def carriers() -> Placements:
-    """A thousand streams, each on a few servers for some hours of the last days."""
+    """Return placements of a thousand streams, each on three servers for some hours of the last days."""
     random = Random(2)
     found = []
     for number in range(1_000):
@@ -72,7 +72,7 @@ def carriers() -> Placements:
 
 
 async def measured(directory: Path) -> dict[str, list[float]]:
-    """Milliseconds of this processor from a key press to the drawn screen, by key."""
+    """Return the milliseconds of processor time from a key press to the drawn screen, by key."""
     async with UsageClient("http://127.0.0.1:9", None) as client:
         app = ConsoleApp(
             client,
@@ -89,7 +89,7 @@ async def measured(directory: Path) -> dict[str, list[float]]:
             assert isinstance(screen, GapsScreen)
             began = time.perf_counter()
             screen.coverage_polled(CoveragePolled(coverage(), carriers()))
-            print(f"a whole answer taken in and drawn: {(time.perf_counter() - began) * 1000:.0f} ms, between polls")
+            print(f"a whole answer applied and drawn: {(time.perf_counter() - began) * 1000:.0f} ms, between polls")
             await pilot.press(*["minus"] * 9)
             taken: dict[str, list[float]] = {key: [] for key in KEYS}
             for _ in range(TIMES):

@@ -1,4 +1,4 @@
-"""What reads cost among many records: the list against a static file of the same bytes, and a poll of `changes`.
+"""Cost of reads among many records: the list against a static file of the same bytes, and a poll of `changes`.
 
 `python -m bench.reads [RECORDS]` prints both. The static file goes through the same server, protocol and client.
 """
@@ -26,7 +26,7 @@ TURNS = 15
 
 
 async def seconds_for(port: int, target: str) -> tuple[float, int]:
-    """How long a whole answer takes on a kept connection, read as fast as can be; and its size."""
+    """Return the seconds that a whole answer takes, read as fast as possible, and its size in bytes."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
     request = f"GET {target} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ADMIN}\r\nConnection: close\r\n\r\n".encode()
     began = time.perf_counter()
@@ -65,7 +65,7 @@ async def main_async(records: int) -> None:
                 f"list of {records:,} ({size / 1e6:.1f} MB): {median(listed) * 1000:.1f} ms, static file "
                 f"{median(static) * 1000:.1f} ms: ratio {ratio:.2f}; after 100 changes "
                 f"{median(after_changes) * 1000:.1f} ms: ratio {median(after_changes) / median(static):.2f}; "
-                f"first of all {first * 1000:.0f} ms",
+                f"first request {first * 1000:.0f} ms",
                 flush=True,
             )
             took, idle = [], []
@@ -116,7 +116,7 @@ async def _static(path: Path) -> list[float]:
         return [(await seconds_for(port, "/"))[0] for _ in range(TURNS)]
     finally:
         os.kill(pid, 9)
-        os.waitpid(pid, 0)  # noqa: ASYNC222
+        os.waitpid(pid, 0)  # noqa: ASYNC222 - the process was killed, so this returns at once
 
 
 def _record(number: int) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 `python -m bench.reports [SECONDS]` prints the ratio at 1, 20 and 200 rows a report, and how long an acknowledgement
 takes at half of that load. Both sides write the same reports in groups of the same size, with full sync, on one core.
-The processor time that a report takes stands beside it: it holds where others use the machine, too.
+The processor time of a report is printed too: it is comparable on a shared machine.
 """
 
 import asyncio
@@ -23,16 +23,18 @@ TURNS = 3
 LOAD_CORE = max(os.sched_getaffinity(0))
 
 
-class Seen(NamedTuple):
+class Throughput(NamedTuple):
+    """Result of one run."""
+
     reports_per_second: float
     processor_us: float
-    """A report."""
+    """Processor time of one report."""
     group: float
     """Reports in a commit."""
 
 
-async def over_http(folder: Path, rows: int, seconds: float) -> Seen:
-    """Through the service."""
+async def over_http(folder: Path, rows: int, seconds: float) -> Throughput:
+    """Measure reports that go through the service."""
     reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
     async with served(folder / f"http-{rows}.db", tokens_for(reporters)) as service:
         await asyncio.gather(*(reporter.begin(service.port) for reporter in reporters))
@@ -51,11 +53,11 @@ async def over_http(folder: Path, rows: int, seconds: float) -> Seen:
         await asyncio.gather(*map(load, reporters))
         took, used = time.monotonic() - began, service.cpu_seconds() - used
         commits = await service.commits() - before
-        return Seen(done / took, used / done * 1e6, done / max(1, commits))
+        return Throughput(done / took, used / max(1, done) * 1e6, done / max(1, commits))
 
 
-def bare(folder: Path, rows: int, group: int, seconds: float) -> Seen:
-    """The same transactions in a loop of one thread, on the service's core."""
+def bare(folder: Path, rows: int, group: int, seconds: float) -> Throughput:
+    """Measure the same transactions in a loop of one thread, on the service's core."""
     os.sched_setaffinity(0, {0})
     store = open_store(sqlite_url(folder / f"bare-{rows}.db"), 0)
     reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
@@ -78,11 +80,14 @@ def bare(folder: Path, rows: int, group: int, seconds: float) -> Seen:
     took, used = time.monotonic() - began, time.process_time() - used
     store.close()
     os.sched_setaffinity(0, {LOAD_CORE})
-    return Seen(done / took, used / done * 1e6, group)
+    return Throughput(done / took, used / done * 1e6, group)
 
 
 async def latency(folder: Path, rows: int, rate: float, seconds: float) -> list[float]:
-    """How long acknowledgements take, in ms, at so many reports a second, sent on time whatever came of the last."""
+    """Return the sorted milliseconds of acknowledgements at `rate` reports a second.
+
+    Each report is sent when it is due, even if the previous one was late.
+    """
     reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
     async with served(folder / f"latency-{rows}.db", tokens_for(reporters)) as service:
         await asyncio.gather(*(reporter.begin(service.port) for reporter in reporters))
@@ -113,7 +118,7 @@ def main() -> None:
                 (folder / str(turn)).mkdir(exist_ok=True)
                 served.append(asyncio.run(over_http(folder / str(turn), rows, seconds)))
                 alone.append(bare(folder / str(turn), rows, max(1, round(served[-1].group)), seconds))
-            http, loop = (Seen(*map(median, zip(*seen, strict=True))) for seen in (served, alone))
+            http, loop = (Throughput(*map(median, zip(*runs, strict=True))) for runs in (served, alone))
             ratio = median(a.reports_per_second / b.reports_per_second for a, b in zip(served, alone, strict=True))
             times = asyncio.run(latency(folder, rows, http.reports_per_second / 2, seconds))
             print(

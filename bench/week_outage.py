@@ -1,6 +1,6 @@
-"""A week without the service at 1,000 viewers and 100 newcomers a minute: the journal's size, and the recovery.
+"""A week without the service at 1,000 viewers and 100 new viewers a minute: size of the journal, time of recovery.
 
-The journal is filled by the product's own ledger; then the real agent code hands it to the real service over HTTP.
+The product's own ledger fills the journal; then the real agent code sends it to the real service over HTTP.
 `python -m bench.week_outage [DAYS]`
 """
 
@@ -26,8 +26,8 @@ STREAMS = 10
 MINUTE_MS = 60_000
 
 
-def live_through(ledger: Ledger, days: float, until_ms: int) -> None:
-    """Readings twice a minute up to the instant, with the audience changing all the time."""
+def record_readings(ledger: Ledger, days: float, until_ms: int) -> None:
+    """Record two readings a minute up to `until_ms`, with a changing audience."""
     random = Random(1)
     began = until_ms - int(days * 1440) * MINUTE_MS
     viewers = {number: (f"s{number % STREAMS}", began) for number in range(VIEWERS)}
@@ -74,8 +74,8 @@ def live_through(ledger: Ledger, days: float, until_ms: int) -> None:
         )
 
 
-async def hand_over(directory: Path, ledger: Ledger) -> float:
-    """Seconds from the first question to the acknowledgement of everything."""
+async def send_journal(directory: Path, ledger: Ledger) -> float:
+    """Return the seconds from the first request to the acknowledgement of all rows."""
     token = secrets.token_urlsafe()
     tokens = directory / "tokens.toml"
     tokens.write_text(f'[[token]]\nvalue = "{token}"\nrole = "agent"\nserver = "edge-1"\n')
@@ -99,18 +99,18 @@ async def hand_over(directory: Path, ledger: Ledger) -> float:
 
 
 def main(days: float) -> None:
-    with tempfile.TemporaryDirectory() as where:
-        directory = Path(where)
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
         path = directory / "journal.db"
         journal = SqliteJournal(path, synchronous="off")
         ledger = Ledger(journal, "bench", "edge-1", "edge", 10_000)
-        live_through(ledger, days, time.time_ns() // 1_000_000 // MINUTE_MS * MINUTE_MS)
+        record_readings(ledger, days, time.time_ns() // 1_000_000 // MINUTE_MS * MINUTE_MS)
         size = sum(file.stat().st_size for file in directory.glob("journal.db*"))
         counted = ledger.head.counted
-        seconds = asyncio.run(hand_over(directory, ledger))
+        seconds = asyncio.run(send_journal(directory, ledger))
         print(
             f"{days:g} days: journal {size / 1e6:.1f} MB, {counted.connections:,} connections and "
-            f"{counted.bytes_out:,} bytes handed over in {seconds:.1f} s"
+            f"{counted.bytes_out:,} bytes acknowledged in {seconds:.1f} s"
         )
         journal.close()
 

@@ -1,6 +1,6 @@
-"""How much of a core the service takes to hold an estate: servers that sync every ten seconds, evenly spread.
+"""Processor share of a service whose servers sync every ten seconds, evenly spread.
 
-`python -m bench.held_estate [SERVERS] [SECONDS]` prints the share of one core, and whether it kept up.
+`python -m bench.sync_load [SERVERS] [SECONDS]` prints the share of one core, and whether the service kept up.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ CONNECTIONS = 200
 
 
 async def main_async(servers: int, seconds: float) -> None:
-    # Its reports are of the ten seconds just gone, as a live estate's are.
+    # Reports cover the last ten seconds, as those of a live estate do.
     begins_ms = int(time.time() * 1000)
     reporters = [Reporter(f"s{n}", ROWS, begins_ms + round((n / servers - 1) * SYNC_MS)) for n in range(servers)]
     with tempfile.TemporaryDirectory() as name:
@@ -28,7 +28,7 @@ async def main_async(servers: int, seconds: float) -> None:
             began = time.monotonic() + 2
 
             async def load(number: int) -> None:
-                """One connection in turn for the servers that are due on it."""
+                """Send the reports of the servers that share one connection, each when it is due."""
                 nonlocal done
                 async with post(service.port) as send:
                     turn = 0
