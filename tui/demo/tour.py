@@ -54,7 +54,7 @@ def _on_sessions(app: "TourApp") -> bool:
 
 
 def _owed(app: "TourApp") -> bool:
-    owing = app.state.owing()
+    owing = app.state.server_owing_most()
     return owing is not None and owing.server == CUT_OFF
 
 
@@ -218,7 +218,7 @@ class TourApp(ConsoleApp):
             journal_path=journal_path,
             tz=UTC,
         )
-        self.state.tells_skew = False  # the demo's time is its own, and its clock is fast on purpose
+        self.state.shows_skew = False  # the demo's time is its own, and its clock is fast on purpose
         self._tell = tell
         self.step: int | None = 0
         """Which caption is shown; `None` once the tour is left."""

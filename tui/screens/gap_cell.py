@@ -1,6 +1,6 @@
-"""What the gap view says of the cell under its cursor: in words, then the story of its worst gap and what that brought.
+"""The description of the cell under the gap view's cursor: states, timeline of the worst gap, what was recovered.
 
-Asks for the days of which a part of the traffic is to be told, each once.
+A recovered amount is shown as a share of its day; the days are fetched for that, each once.
 """
 
 from collections.abc import Callable
@@ -14,31 +14,31 @@ from tui.model.daily.day_shares import DayShares
 from tui.model.gaps.coverage_book import CoverageBook
 from tui.model.gaps.grid import in_words
 from tui.model.text import safe
-from tui.widgets.gap_foot import Lines, foot, words
+from tui.widgets.gap_foot import Lines, fit_description, wrap_states
 from tui.widgets.gap_grid import GapGridView
-from tui.widgets.gap_parts import delta_lines, legend_lines, story_lines
+from tui.widgets.gap_parts import delta_lines, legend_lines, timeline_lines
 from tui.widgets.lines import Part
 
 _CANNOT_SHOW = (
-    "is a plain Stream Manager: it does not say which server reported when,",
-    "so what was seen live, filled in or is missing cannot be shown. Its figures are",
-    "taken as they come. An agent with our usage service keeps that account.",
+    "is a plain Stream Manager: it does not report which server reported when,",
+    "so live, backfilled and missing time cannot be told apart. Its figures are shown",
+    "as they are. An agent with our usage service keeps that account.",
 )
 
 
 class CellDescriber:
-    """Tells of a cell. `ask_for_day` is called for a server's day that has to be known first."""
+    """Describes a cell. `fetch_day` is called for a server's day that is needed and not known."""
 
-    def __init__(self, ask_for_day: Callable[[str, date], None]) -> None:
-        self._ask_for_day = ask_for_day
+    def __init__(self, fetch_day: Callable[[str, date], None]) -> None:
+        self._fetch_day = fetch_day
         self._shares = DayShares()
 
-    def heard_day(self, server: str, day: date, statistics: DailyStatistics | None) -> None:
-        """Takes in a server's day."""
+    def add_day(self, server: str, day: date, statistics: DailyStatistics | None) -> None:
+        """Add a server's day."""
         self._shares.heard(server, day, statistics)
 
-    def time_went_on(self, now_ms: int, state: ConsoleState) -> None:
-        """Today's figures grow: they are to be asked for again."""
+    def forget_today(self, now_ms: int, state: ConsoleState) -> None:
+        """Forget the days whose figures still grow, so that they are fetched again."""
         self._shares.day_went_on(now_ms, state.tz)
 
     def lines(
@@ -51,45 +51,45 @@ class CellDescriber:
         *,
         of_streams: bool,
     ) -> Lines:
-        """At most so many lines; why nothing can be shown, where that is so."""
+        """Return at most `lines` lines, or why nothing can be shown."""
         if state.cannot_show:
             first, *rest = _CANNOT_SHOW
             return [[(f" {safe(state.host)} {first}", "warn")], *([(f" {line}", "warn")] for line in rest)]
-        if state.why_failed:
-            return [[(f" {safe(state.why_failed)}", "bad")]]
+        if state.failure:
+            return [[(f" {safe(state.failure)}", "bad")]]
         now_ms = book.now_ms or state.now_ms()
-        told = self._told(state, view, now_ms, of_streams=of_streams)
-        blocks = [] if of_streams else _story(state, view, book, now_ms)
-        return foot(words(told, view.size.width, lines), notice, blocks, legend_lines(), lines)
+        states = self._states(state, view, now_ms, of_streams=of_streams)
+        blocks = [] if of_streams else _timeline(state, view, book, now_ms)
+        return fit_description(wrap_states(states, view.size.width, lines), notice, blocks, legend_lines(), lines)
 
-    def _told(
+    def _states(
         self, state: ConsoleState, view: GapGridView, now_ms: int, *, of_streams: bool
     ) -> list[tuple[str, CoverageSpan | None]]:
         made, row = view.grid, view.gap_row
         if made is None or row is None:
             return []
-        told = in_words(made, view.row, view.cell, state.tz, now_ms)
+        states = in_words(made, view.row, view.cell, state.tz, now_ms)
         if of_streams:
-            return told
+            return states
         return [
             (text + (self._share(state, row.name, span) if span is not None and span.delta is not None else ""), span)
-            for text, span in told
+            for text, span in states
         ]
 
     def _share(self, state: ConsoleState, server: str, span: CoverageSpan) -> str:
-        """What part of its day's traffic a fill brought, once the day is known."""
-        wanted = self._shares.missing(server, span, state.tz)
-        if wanted is not None:
-            self._ask_for_day(*wanted)
+        """Return the recovered share of the day's traffic, once the day is known."""
+        missing_day = self._shares.missing(server, span, state.tz)
+        if missing_day is not None:
+            self._fetch_day(*missing_day)
         share = self._shares.share(server, span, state.tz)
         return "" if share is None else f" · {share} of the day"
 
 
-def _story(state: ConsoleState, view: GapGridView, book: CoverageBook, now_ms: int) -> list[Lines]:
-    """The story of the worst gap in the cell, and what it brought."""
+def _timeline(state: ConsoleState, view: GapGridView, book: CoverageBook, now_ms: int) -> list[Lines]:
+    """Return the timeline of the worst gap in the cell, and what was recovered."""
     gaps, row = view.gaps_here(), view.gap_row
     if not gaps or row is None:
         return []
-    server = next((one for one in state.servers or () if one.server == row.name), None)
-    gap = min(gaps, key=lambda one: (WORST_FIRST.index(one.state), one.from_ms))
-    return [story_lines(gap, server, book.outages.get(row.name, ()), state.tz, now_ms), delta_lines(gap, state.tz)]
+    server = next((status for status in state.servers or () if status.server == row.name), None)
+    gap = min(gaps, key=lambda span: (WORST_FIRST.index(span.state), span.from_ms))
+    return [timeline_lines(gap, server, book.outages.get(row.name, ()), state.tz, now_ms), delta_lines(gap, state.tz)]

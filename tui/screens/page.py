@@ -1,4 +1,4 @@
-"""A page of text to read: help, a raw record, a command, what became of a delete, where a poll's time went."""
+"""A page of text: help, a raw record, a command, the result of a delete, the timing of the polls."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from tui.screens.dialog import Dialog
 
 
 class PageScreen(Dialog[None]):
-    """Lines that are safe to draw."""
+    """Shows lines that are safe to draw. The keys in `closed_by` close it too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "dismiss", "close", show=False),
@@ -25,7 +25,6 @@ class PageScreen(Dialog[None]):
         super().__init__()
         self._lines = lines
         self._closed_by = closed_by
-        """The keys that open the page close it too."""
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help"):
@@ -33,7 +32,7 @@ class PageScreen(Dialog[None]):
 
     def on_key(self, event: Key) -> None:
         if event.key in self._closed_by:
-            event.stop()  # else the screen below would take the same key, and open the page again
+            event.stop()  # else the screen below would receive the same key and open the page again
             event.prevent_default()
             self.dismiss()
 

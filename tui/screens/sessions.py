@@ -1,4 +1,4 @@
-"""The first screen: the session table, with the detail of a stream beside it where there is room, else over it."""
+"""The first screen: the session table, with the detail of a stream beside it on wide terminals, else over it."""
 
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from streamusage.core.usage import SessionKey
 from tui.app.actions import Context, available, bindings
+from tui.app.feeds import Notice
 from tui.app.state import GROWTH_MINUTES
 from tui.deletion.plan import Radius
 from tui.model.instants import instant
@@ -20,8 +21,9 @@ from tui.model.sessions.store import Session
 from tui.model.sessions.view import DESCENDING_FIRST, SessionColumn
 from tui.model.text import safe
 from tui.screens.columns import ColumnsScreen
+from tui.screens.delete_dialogs import DeleteDialogs
 from tui.screens.picker import Choice, Picked, Picker
-from tui.screens.session_actions import SessionActions
+from tui.screens.session_exports import SessionExports
 from tui.widgets import bars
 from tui.widgets.detail import DetailView
 from tui.widgets.filter_prompt import INDENT, FilterPrompt
@@ -31,7 +33,9 @@ from tui.widgets.session_table import SessionTable
 WIDE_FROM_CELLS = 110
 
 
-class SessionsScreen(SessionActions):
+class SessionsScreen(SessionExports, DeleteDialogs):
+    """The session table and the detail. `filters` are those used before, the newest last."""
+
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.SESSIONS)]
 
     def __init__(self, filters: list[str] | None = None) -> None:
@@ -54,21 +58,24 @@ class SessionsScreen(SessionActions):
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        self.subscribe(self.port.feeds.history, lambda _: self.state_changed(polled=False))
         self.query_one(FilterPrompt).history = list(self._filters)
         self.table.focus()
 
     @property
     def filters(self) -> list[str]:
-        """Filters that were used, the newest last."""
-        prompts = self.query(FilterPrompt).results()  # none before the screen is mounted, and none while it closes
+        """The filters that were used, the newest last."""
+        prompts = self.query(FilterPrompt).results()  # no prompt before the screen is mounted, nor while it closes
         return next((prompt.history for prompt in prompts), self._filters)
 
     @property
     def detail(self) -> DetailView:
+        """The detail."""
         return self.query_one(DetailView)
 
     @property
     def detail_is_open(self) -> bool:
+        """Whether the detail is shown."""
         return self.has_class("detail-open")
 
     def on_resize(self) -> None:
@@ -81,14 +88,17 @@ class SessionsScreen(SessionActions):
         if polled:
             self.table.rows_changed()
             if self.detail_is_open:
-                self._look(self.table.cursor_session)
+                self._watch_history(self.table.cursor_session)
         else:
             self.table.repaint()
         self.detail.update()
         self._draw_lines()
 
-    def say(self, text: str, ink: str = "strong") -> None:
-        """Puts a notice into the status line, until the cursor is moved or another one comes."""
+    def _receive_notice(self, notice: Notice) -> None:
+        self.show_notice(notice.text, notice.ink)  # also while another view is on top
+
+    def show_notice(self, text: str, ink: str = "strong") -> None:
+        """Show a notice in the status line, until the cursor moves or another notice arrives."""
         self.notice = (text, ink)
         self._draw_lines()
 
@@ -107,7 +117,7 @@ class SessionsScreen(SessionActions):
         ]
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
-    # Moving
+    # The cursor
 
     def action_move(self, rows: int) -> None:
         self.notice = None
@@ -141,12 +151,13 @@ class SessionsScreen(SessionActions):
 
     def _show_detail(self) -> None:
         session = self.table.cursor_session if self.detail_is_open else None
-        self._look(session)
+        self._watch_history(session)
         if session is not None:
             self.detail.show(session.key)
 
-    def _look(self, session: Session | None) -> None:
-        self.console_app.look_at(look_at(session, self.state.now_ms()) if session else None)
+    def _watch_history(self, session: Session | None) -> None:
+        chart = look_at(session, self.state.now_ms()) if session else None
+        self.port.poller.subscribe(history_of=chart)
 
     def action_back(self) -> None:
         if self.detail_is_open:
@@ -170,7 +181,7 @@ class SessionsScreen(SessionActions):
         prompt.focus()
 
     def _filter(self, text: str) -> bool:
-        """Shows what the text picks. What cannot be read is pointed at, and changes nothing."""
+        """Apply a filter. One that cannot be parsed is marked under the prompt and changes nothing."""
         try:
             chosen = parse(text)
         except FilterError as error:
@@ -229,19 +240,19 @@ class SessionsScreen(SessionActions):
 
     def _sort(self, column: SessionColumn, *, descending: bool) -> None:
         if column is SessionColumn.TREND:
-            self.state.look_at_growth()
+            self.state.update_growth()
         self.state.view.sort(column, descending=descending)
         self.table.rows_changed()
-        way = "largest first" if descending else "smallest first"
+        order = "largest first" if descending else "smallest first"
         if column is SessionColumn.STREAM:
-            way = "Z to A" if descending else "A to Z"
+            order = "Z to A" if descending else "A to Z"
         elif column is SessionColumn.STARTED:
-            way = "newest first" if descending else "oldest first"
+            order = "newest first" if descending else "oldest first"
         elif column is SessionColumn.TREND:
-            way = f"{'grown' if descending else 'shrunk'} most in {GROWTH_MINUTES} minutes first"
-        self.say(f"sorted by {column.value}, {way}; live ones first", "quiet")
+            order = f"{'grown' if descending else 'shrunk'} most in {GROWTH_MINUTES} minutes first"
+        self.show_notice(f"sorted by {column.value}, {order}; on air first", "quiet")
 
-    # How the table looks
+    # The arrangement of the table
 
     def action_columns(self) -> None:
         self.app.push_screen(ColumnsScreen(self.state.columns), self._columns_chosen)
@@ -255,12 +266,12 @@ class SessionsScreen(SessionActions):
         densities = list(Density)
         self.state.density = densities[(densities.index(self.state.density) + 1) % len(densities)]
         self.table.redraw()
-        self.say(f"columns: {self.state.density.value}", "quiet")
+        self.show_notice(f"columns: {self.state.density.value}", "quiet")
 
     def action_group(self) -> None:
         self.state.view.group(not self.state.view.grouped)
         self.table.rows_changed()
-        self.say("grouped by scope" if self.state.view.grouped else "not grouped", "quiet")
+        self.show_notice("grouped by scope" if self.state.view.grouped else "not grouped", "quiet")
 
     # Marks
 
@@ -272,7 +283,7 @@ class SessionsScreen(SessionActions):
         self._draw_lines()
 
     def action_mark_range(self, rows: int) -> None:
-        """Stretches the range from the session at which it began, wherever that stands by now."""
+        """Extend the range from the session at which it began, wherever that row is by now."""
         view, table = self.state.view, self.table
         begun = self._range_from is not None and view.row_of(self._range_from) is not None
         if not begun or self._range_to != table.cursor_key:
@@ -302,42 +313,41 @@ class SessionsScreen(SessionActions):
         self.table.repaint()
         self._draw_lines()
 
-    # Back in time
+    # Stepping back in time
 
     def action_step(self, polls: int) -> None:
-        self.state.hold()
+        self.state.pause()
         self.state.step(polls)
         self._time_moved()
 
     def action_live(self) -> None:
         self.notice = None
-        self.state.go_on()
+        self.state.resume()
         self._time_moved()
 
     def action_jump(self, to: str = "") -> None:
         at_ms = instant(to, self.state.now_ms(), self.state.tz)
         if at_ms is None:
-            self.say("jump to what time? 3m, 90s ago or 12:40", "warn")
+            self.show_notice("jump to which time? 3m, 90s ago or 12:40", "warn")
             return
         self.state.jump(at_ms)
         self._time_moved()
 
     def action_pause(self) -> None:
-        if self.state.held:
+        if self.state.is_paused:
             self.notice = None  # it may have been about the pause
         super().action_pause()
 
     def _time_moved(self) -> None:
-        self.state_changed(polled=True)
-        self.console_app.tell_screens(polled=True)
+        self.port.publish_state(polled=True)
 
-    # Elsewhere
+    # Other views
 
     def action_gaps(self) -> None:
-        self.console_app.open_gaps()
+        self.port.open_view(Context.GAPS)
 
     def action_servers(self) -> None:
-        self.console_app.open_servers()
+        self.port.open_view(Context.SERVERS)
 
     # Deletes
 
@@ -345,14 +355,14 @@ class SessionsScreen(SessionActions):
         marked = [session for key in self.state.marks if (session := self.state.store.get(key)) is not None]
         session = self.table.cursor_session
         if marked:
-            self.console_app.deletions.ask(marked, Radius.MARKED)
+            self.port.deletion.request(marked, Radius.MARKED)
         elif session is not None:
-            self.console_app.deletions.ask([session], Radius.SESSION)
+            self.port.deletion.request([session], Radius.SESSION)
 
     def action_delete_stream(self) -> None:
         session = self.table.cursor_session
         if session is not None:
-            self.console_app.deletions.ask(self.state.store.of_stream(session.stream), Radius.STREAM)
+            self.port.deletion.request(self.state.store.of_stream(session.stream), Radius.STREAM)
 
     def action_delete_everything(self) -> None:
-        self.console_app.deletions.ask(self.state.store, Radius.EVERYTHING)
+        self.port.deletion.request(self.state.store, Radius.EVERYTHING)

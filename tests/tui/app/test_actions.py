@@ -58,10 +58,10 @@ SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "copy": ([], lambda app: None, shows(Picker)),
     "export": ([], lambda app: None, shows(Picker)),
     "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
-    "pause": ([], lambda app: None, lambda app, _: app.state.held),
-    "step(-1)": ([], lambda app: None, lambda app, _: app.state.held),
-    "step(1)": ([], lambda app: None, lambda app, _: app.state.held),
-    "live": (["p"], lambda app: None, lambda app, _: not app.state.held),
+    "pause": ([], lambda app: None, lambda app, _: app.state.is_paused),
+    "step(-1)": ([], lambda app: None, lambda app, _: app.state.is_paused),
+    "step(1)": ([], lambda app: None, lambda app, _: app.state.is_paused),
+    "live": (["p"], lambda app: None, lambda app, _: not app.state.is_paused),
     "interval(1)": ([], lambda app: app.state.poll_interval_ms, lambda app, ms: app.state.poll_interval_ms < ms),
     "interval(-1)": (
         ["plus", "plus"],
@@ -140,7 +140,7 @@ GAPS |= {
     "zoom(1)": ([], cell_ms, lambda app, before: cell_ms(app) > before),
     "zoom(-1)": (["minus", "minus"], cell_ms, lambda app, before: cell_ms(app) < before),
     "other_rows": ([], lambda app: None, lambda app, _: getattr(app.screen, "_of_streams", False)),
-    "order": ([], lambda app: None, lambda app, _: getattr(app.screen, "_most_lacking_first", False)),
+    "order": ([], lambda app: None, lambda app, _: getattr(app.screen, "_most_missing_first", False)),
     "filter": ([], lambda app: None, lambda app, _: isinstance(app.focused, Input)),
 }
 
@@ -243,7 +243,7 @@ async def test_every_key_does_what_it_says(
                 await as_at_first(pilot, app, context)
                 for before_key in before_keys:
                     await pilot.press(before_key)
-                    await until(pilot, lambda: not app.reads.awaits, "what it asked for")
+                    await until(pilot, lambda: not app.fetcher.is_waiting, "what it asked for")
                     await pilot.pause()
                 before = look(app)
                 await pilot.press(key)
@@ -286,7 +286,7 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
         app.pop_screen()
     screen, state = app.sessions_screen, app.state
     screen.remove_class("detail-open", "filtering")
-    state.go_on()
+    state.resume()
     state.marks.clear()
     state.density = Density.AUTO
     state.view.group(False)
@@ -295,17 +295,17 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
     screen.table.move_to(0)
     screen.table.focus()
     if context in (Context.GAPS, Context.GAP):
-        app.open_gaps()
+        app.open_view(Context.GAPS)
         await pilot.pause()
         await until(pilot, lambda: drawn_gaps(app), "coverage")
     if context is Context.GAP:
         await pilot.press("N", "N", "enter")
         await until(pilot, lambda: scrollable(app), "a gap that is longer than the screen")
     elif context is Context.DAYS:
-        app.open_days()
+        app.open_view(Context.DAYS)
         await until(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
     elif context is Context.SERVERS:
-        app.open_servers()
+        app.open_view(Context.SERVERS)
     await pilot.pause()
 
 

@@ -11,7 +11,7 @@ from streamusage.api.extension import ServerStatus
 from streamusage.client.usage_client import UsageClient
 from tests.support.console.pilot import shown, until
 from tests.support.console.scripted import scripted_estate
-from tui.app.alert_delivery import escapes, run_command
+from tui.app.alert_delivery import escape_sequences, run_command
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import Alerts
 from tui.model.alerts import Alert, AlertBook
@@ -38,15 +38,15 @@ def test_a_gap_is_raised_once_and_cleared_once() -> None:
 
 def test_a_terminal_hears_no_more_than_it_should() -> None:
     alert = Alert("raised", "edge;\x1b]0;title\a\u202e", 4 * MINUTE)
-    assert escapes(alert, Alerts()) == ""
-    assert escapes(alert, Alerts(bell=True)) == "\a"
-    notified = escapes(alert, Alerts(notify="osc777"))
+    assert escape_sequences(alert, Alerts()) == ""
+    assert escape_sequences(alert, Alerts(bell=True)) == "\a"
+    notified = escape_sequences(alert, Alerts(notify="osc777"))
     assert notified.startswith("\x1b]777;notify;streamtop;edge,")
     assert notified.endswith(" owes 4 min\a")
     assert notified[1:-1].isprintable()
     assert notified.count(";") == 3
-    assert escapes(alert, Alerts(notify="osc9")).startswith("\x1b]9;streamtop: edge,")
-    assert escapes(alert._replace(kind="cleared"), Alerts(bell=True)) == ""
+    assert escape_sequences(alert, Alerts(notify="osc9")).startswith("\x1b]9;streamtop: edge,")
+    assert escape_sequences(alert._replace(kind="cleared"), Alerts(bell=True)) == ""
 
 
 async def test_the_command_is_told_by_its_environment_and_never_the_token(
@@ -76,7 +76,7 @@ async def test_the_command_is_told_by_its_environment_and_never_the_token(
     await run_command(alert, (sys.executable, "-c", "raise SystemExit(3)"), said.append)
     await run_command(alert, (str(tmp_path / "nothing"),), said.append)
     assert [text.partition(str(tmp_path))[0] or text for text in said] == [
-        f"the alert command {sys.executable} ended with 3",
+        f"the alert command {sys.executable} exited with 3",
         "the alert command ",
     ]
 

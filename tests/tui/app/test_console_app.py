@@ -223,7 +223,7 @@ async def test_a_jump_shows_the_table_as_it_was_then_and_live_comes_back(tmp_pat
         assert len(app.state.store) == 3
         assert "stepped back to" in shown(app)[0]
         await pilot.press("d")
-        assert any("you look at the past" in line for line in shown(app))
+        assert any("the table shows the past" in line for line in shown(app))
         await pilot.press("full_stop")
         assert len(app.state.store) == 4
         await pilot.press("comma", "comma")

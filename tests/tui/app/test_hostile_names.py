@@ -20,7 +20,7 @@ from tests.support.canned_answers import CannedServer, reply
 from tests.support.console.pilot import console, shown, until, with_figures
 from tests.support.console.records import HOSTILE, recent, record, service_with, session
 from tests.support.plain_manager import wire
-from tui.app.alert_delivery import escapes
+from tui.app.alert_delivery import escape_sequences
 from tui.app.line_mode import LineMode
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
@@ -116,11 +116,11 @@ def test_the_line_mode_writes_one_line_each() -> None:
     lines: list[str] = []
     state = ConsoleState(clock=SystemClock(), host="sm", profile_name="", poll_interval_ms=1000, tz=UTC)
     mode = LineMode(state, lines.append)
-    mode.hear(SessionsPolled([], [], True, 1_000_000, [], ""))
+    mode.receive(SessionsPolled([], [], True, 1_000_000, [], ""))
     for number, name in enumerate(NAMES):
         one: UsageRecord = record(name, 1000 + number)
-        mode.hear(SessionsPolled([from_record(one)], [], False, 1_000_000, [], ""))
-        mode.hear(SessionsPolled([], [one.key], False, 1_000_000, [], ""))
+        mode.receive(SessionsPolled([from_record(one)], [], False, 1_000_000, [], ""))
+        mode.receive(SessionsPolled([], [one.key], False, 1_000_000, [], ""))
     assert len(lines) == len(NAMES) + 1
     assert not OBEYED & set("".join(lines))
 
@@ -150,7 +150,7 @@ async def test_errors_that_name_a_stream_are_fit_to_print() -> None:
 def test_the_titles_of_terminal_and_tab_obey_nothing(tmp_path: Path) -> None:
     for name in NAMES:
         alert = Alert("raised", name, 60_000)
-        written = escapes(alert, Alerts(bell=True, notify="osc777"))
+        written = escape_sequences(alert, Alerts(bell=True, notify="osc777"))
         inside = written.removeprefix("\a").removeprefix("\x1b]777;notify;streamtop;").removesuffix("\a")
         assert not (OBEYED | {";"}) & set(inside)
 

@@ -56,7 +56,7 @@ async def test_it_is_never_deleted_unkept(tmp_path: Path) -> None:
         dialog = app.screen
         assert isinstance(dialog, ConfirmDelete)
         assert not dialog.query("#go")
-        assert "came incomplete" in "\n".join(str(one.render()) for one in dialog.query("Static"))  # type: ignore[attr-defined]
+        assert "is incomplete" in "\n".join(str(one.render()) for one in dialog.query("Static"))  # type: ignore[attr-defined]
         await pilot.press("escape", "D", "tab", *"live/part", "enter", "enter")
         await until(pilot, lambda: len(manager.records) == 1, "the whole one deleted")
         assert manager.records == [lacking("part")]
@@ -71,7 +71,7 @@ async def test_one_that_lost_a_figure_since_it_was_asked_for_stays(tmp_path: Pat
         await pilot.press("enter")
         dialog = app.screen
         await until(pilot, lambda: dialog.query_one("#since").display, "what changed")
-        assert "1 session came without some figure and will NOT" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
+        assert "1 session came incomplete and will NOT" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
         await pilot.pause(0.3)
         await pilot.press("enter")
         await until(pilot, lambda: len(manager.records) == 1, "the other deleted")

@@ -137,7 +137,7 @@ async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: 
         tape = Recording(tmp_path / "tape", clock)
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC,
-            tape=tape,
+            recording=tape,
         )  # fmt: skip
 
         async def impatient() -> None:

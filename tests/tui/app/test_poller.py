@@ -110,7 +110,7 @@ async def test_the_countdown_to_the_next_try_runs_and_then_it_tries(tmp_path: Pa
             seen: list[int] = []
 
             def counted() -> bool:
-                app.tell_screens(polled=False)
+                app.publish_state(polled=False)
                 found = re.search(r"next try in (\d+) s", header(app))
                 if found and (not seen or seen[-1] != int(found[1])):
                     seen.append(int(found[1]))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
 from random import Random
+from typing import Unpack
 from urllib.parse import parse_qs, unquote
 
 import pytest
@@ -27,7 +28,7 @@ from tests.support.console.records import recent, session
 from tests.support.plain_manager import BASE, PlainManager, wire
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
-from tui.model.sessions.chart import ChartRequest
+from tui.app.ports import SubscriptionChanges
 from tui.screens.confirm_delete import ConfirmDelete
 
 SEEDS = 4
@@ -97,7 +98,7 @@ class World(PlainManager):
 class Teller:
     """Stands in for the poll loop: tells the console what the world is like whenever the world says so."""
 
-    interval_seconds, times_slower = 1.0, 1
+    interval_seconds, times_slower, no_service_reason = 1.0, 1, ""
 
     def __init__(self, world: World, post: Callable[[Message], object]) -> None:
         self._world, self._post = world, post
@@ -120,7 +121,7 @@ class Teller:
 
     def look_for_extension(self) -> None: ...
 
-    def wish(self, *, at_once: bool = True, **what: int | ChartRequest | None) -> None: ...
+    def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None: ...
 
 
 async def press(pilot: Pilot[int], key: str) -> None:
@@ -191,7 +192,7 @@ async def test_nothing_is_deleted_that_no_confirmed_dialog_named(
         async with world, UsageClient(world.url, world.token) as client:
             app = ConsoleApp(
                 client, profile_name="", clock=SystemClock(), poll_interval_seconds=1, tz=UTC,
-                journal_path=tmp_path / f"{seed}.ndjson", make_poller=lambda post, world=world: Teller(world, post),
+                journal_path=tmp_path / f"{seed}.ndjson", make_source=lambda post, world=world: Teller(world, post),
             )  # fmt: skip
             async with app.run_test(size=(80, 11)) as pilot:
                 await pilot.pause()
@@ -202,10 +203,10 @@ async def test_nothing_is_deleted_that_no_confirmed_dialog_named(
                     elif app.screen is not app.sessions_screen:
                         await press(pilot, "escape")
                     else:
-                        if app.state.held and world.random.random() < 0.5:
+                        if app.state.is_paused and world.random.random() < 0.5:
                             await press(pilot, "0")
                         # While a delete is under way another is refused: an operator waits a little.
-                        waits = app.deletions._under_way and world.random.random() < 0.9
+                        waits = app.deletion.is_under_way and world.random.random() < 0.9
                         keys = world.random.choices([MOVES, LOOKS, DELETES], [5, 2, 0 if waits else 4])[0]
                         await press(pilot, world.random.choice(keys))
                         await asyncio.sleep(0.01 if waits else 0)

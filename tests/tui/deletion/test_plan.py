@@ -111,14 +111,14 @@ def test_only_what_was_confirmed_is_ever_sent(tmp_path: Path) -> None:
     for seed in range(ROUNDS):
         world = World(seed)
         plan = world.asked()
-        if plan is None or plan.cannot:
+        if plan is None or plan.impossible_reason:
             continue
         confirmed, drawn = set(plan.keys), delete_plan.blast_radius(plan, 20, None)
         world.turmoil()
-        told = delete_plan.since_asked(plan, world.records())
+        told = delete_plan.compare_with_plan(plan, world.records())
         world.turmoil()
         records = world.records()
-        since = delete_plan.since_asked(plan, records)
+        since = delete_plan.compare_with_plan(plan, records)
         if since != told:
             world.turmoil()
             records = world.records()

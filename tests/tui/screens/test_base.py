@@ -15,6 +15,7 @@ from tests.support.console.estate import standing_still
 from tests.support.console.pilot import console, drawn, drawn_gaps, opened, until, with_figures
 from tui.app.actions import Context
 from tui.config.view_memory import ViewMemory, recall, remember
+from tui.deletion.plan import DeletePlan
 from tui.demo.tour import TourApp
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.gaps import GapsScreen
@@ -94,13 +95,13 @@ async def test_a_month_is_not_asked_for_again_while_it_is_awaited(tmp_path: Path
         async with app.run_test(size=(80, 24)) as pilot:
             await with_figures(pilot)
             for _ in range(5):
-                app.reads.month(date(2026, 11, 1))
+                app.fetcher.fetch_month(date(2026, 11, 1))
                 await pilot.pause()
-            app.reads.month(date(2026, 10, 1))
+            app.fetcher.fetch_month(date(2026, 10, 1))
             await until(pilot, lambda: months() == 2, "one request for each")
             answers.set()
-            await until(pilot, lambda: not app.reads.awaits, "the answers")
-            app.reads.month(date(2026, 11, 1))
+            await until(pilot, lambda: not app.fetcher.is_waiting, "the answers")
+            app.fetcher.fetch_month(date(2026, 11, 1))
             await until(pilot, lambda: months() == 3, "once it has come it is asked for anew")
 
 
@@ -116,7 +117,7 @@ async def test_the_tour_is_one_console(store_of_an_hour: Path, tmp_path: Path) -
 async def test_what_cannot_be_copied_is_asked_for(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         sent: list[str] = []
-        app.send = sent.append  # type: ignore[method-assign]
+        app.exporter._write_escape = sent.append
         await pilot.press("colon", *"copy", "space", *"nonsense", "enter")
         await until(pilot, lambda: isinstance(app.screen, Picker), "what there is to copy")
         assert sent == []
@@ -188,14 +189,14 @@ async def test_a_dialog_that_is_left_while_it_reads_again_takes_nothing_with_it(
         await pilot.press("end", "d")
         dialog = app.screen
         assert isinstance(dialog, ConfirmDelete)
-        read_again = dialog._read_again
+        read_records = dialog._read_records
 
-        async def left_meanwhile() -> list[PartialUsageRecord]:
-            records = await read_again()
+        async def left_meanwhile(plan: DeletePlan) -> list[PartialUsageRecord]:
+            records = await read_records(plan)
             dialog.action_cancel()
             return records
 
-        monkeypatch.setattr(dialog, "_read_again", left_meanwhile)
+        monkeypatch.setattr(dialog, "_read_records", left_meanwhile)
         before = len(await app.client.usage())
         await pilot.press("right", "enter")
         await until(pilot, lambda: app.screen is not dialog, "the dialog gone")

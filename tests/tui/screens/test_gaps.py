@@ -137,13 +137,13 @@ async def polled(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 def words(screen: GapsScreen) -> str:
     """What is said of the cell under the cursor, without the story and the legend under it."""
-    widget = screen.query_one("#words", PageView)
+    widget = screen.query_one("#description", PageView)
     said = ("".join(segment.text for segment in widget.render_line(y)).strip() for y in range(widget.size.height))
     return " ".join(takewhile(bool, said))
 
 
 def days_words(screen: DaysScreen) -> str:
-    lines = [screen.query_one(f"#words-{number}", Line) for number in range(4)]
+    lines = [screen.query_one(f"#description-{number}", Line) for number in range(4)]
     return " ".join("".join(segment.text for segment in line.render_line(0)).strip() for line in lines)
 
 
@@ -170,13 +170,13 @@ async def test_every_cell_is_true_during_the_outage_and_after(broken: tuple[Scri
         assert screen.grid_view.grid is not None
         assert screen.grid_view.grid.cell_ms == CELL_LENGTHS_MS[-1]
         await pilot.press(*["plus"] * len(CELL_LENGTHS_MS))
-        assert app.state.owing() is not None
+        assert app.state.server_owing_most() is not None
 
         await break_off(estate, 15)
         await come_back(estate)
         await polled(pilot, app)
-        assert "healed just now: " in words(screen)
-        screen._turned_at_ms -= 16_000  # as if that had been a while ago
+        assert "recovered just now: " in words(screen)
+        screen._backfilled_at_ms -= 16_000  # as if that had been a while ago
         screen.state_changed(polled=False)
         assert "4 h 20 min of 5 h 50 min owed have come in, 74.3 %" in words(screen), "owes-1 has still to come"
         for _ in CELL_LENGTHS_MS:

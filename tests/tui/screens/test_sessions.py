@@ -93,7 +93,7 @@ async def test_a_delete_goes_only_where_it_was_confirmed(tmp_path: Path) -> None
 async def test_nothing_is_deleted_when_the_journal_cannot_be_written(tmp_path: Path) -> None:
     async with service_with(tmp_path, [record("cam", recent(90))]) as client:
         app = console(client, tmp_path)
-        app.deletions.journal_path = tmp_path / "usage.db" / "deleted.ndjson"
+        app.deletion.journal_path = tmp_path / "usage.db" / "deleted.ndjson"
         async with app.run_test(size=(80, 24)) as pilot:
             await with_figures(pilot)
             await pilot.press("d", "right", "enter")

@@ -18,12 +18,14 @@ def all_at_once() -> ConsoleState:
     state = ConsoleState(clock=clock, host="sm", profile_name="prod", poll_interval_ms=1000, read_only=True)
     server = ServerStatus(server="edge-2", role="edge", state="unreachable", owed_ms=250_000)
     now_ms = clock.at_ms + 12_000
-    state.heard(SessionsPolled([session("a", 1)], [], True, now_ms, [server], ""))
-    state.hold()
-    state.heard(SessionsPolled([session(f"b{number}", 1) for number in range(31)], [], False, now_ms, [server], ""))
+    state.apply_poll(SessionsPolled([session("a", 1)], [], True, now_ms, [server], ""))
+    state.pause()
+    state.apply_poll(
+        SessionsPolled([session(f"b{number}", 1) for number in range(31)], [], False, now_ms, [server], "")
+    )
     clock.at_ms += 250_000
     for _ in range(3):
-        state.missed(PollFailed("sm: nothing answers there", False, 28_000))
+        state.record_failure(PollFailed("sm: nothing answers there", False, 28_000))
     state.arm(200_000)
     return state
 

@@ -42,4 +42,4 @@ async def test_no_figure_runs_into_its_neighbour(
                 assert re.search(rf"\b{name} {figure:,}(  |$)", text, re.MULTILINE), f"{name}: {text}"
             assert re.search(rf"peak {session.peak:,} at \d\d:\d\d(  |$)", text, re.MULTILINE), text
             assert re.search(r"(^|  )± one interval \(60 s\)$", text, re.MULTILINE), text
-            assert re.search(r"(^|  )session \d\d:\d\d, live \d+ (h|min)$", text, re.MULTILINE), text
+            assert re.search(r"(^|  )session \d\d:\d\d, on air \d+ (h|min)$", text, re.MULTILINE), text
