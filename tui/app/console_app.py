@@ -155,6 +155,7 @@ class ConsoleApp(App[int]):
         return Poller(self.client, self.post_message, interval_seconds=interval_seconds, clock=self.state.clock)
 
     def on_mount(self) -> None:
+        """Open the sessions screen and start polling."""
         self.title = f"streamtop {safe(self.state.profile_name)}"
         self.push_screen(self.sessions_screen)
         self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
@@ -281,10 +282,12 @@ class ConsoleApp(App[int]):
     # Focus of the terminal
 
     def on_app_blur(self) -> None:
+        """Poll less often while the terminal has lost the focus."""
         self.state.tally.begin(self.state.now_ms())
         self.poller.times_slower = TIMES_SLOWER_UNFOCUSED
 
     def on_app_focus(self, _event: events.AppFocus) -> None:
+        """Poll at the usual interval again, and summarise what happened meanwhile."""
         self.poller.times_slower = 1
         self.poller.refresh()
         owing = self.state.server_owing_most()

@@ -66,12 +66,14 @@ class ConsoleScreen(Screen[None]):
         self._unsubscribe.append(feed.subscribe(callback))
 
     def on_mount(self) -> None:
+        """Subscribe to the feeds of every view, and draw after the first layout."""
         # Textual calls this and the subclass's own. Before the first layout there is nothing to draw on.
         self.subscribe(self.port.feeds.state, self._receive_state)
         self.subscribe(self.port.feeds.notices, self._receive_notice)
         self.call_after_refresh(self.state_changed, polled=True)
 
     def on_unmount(self) -> None:
+        """End the subscriptions."""
         for unsubscribe in self._unsubscribe:
             unsubscribe()
         self._unsubscribe.clear()
@@ -107,20 +109,25 @@ class ConsoleScreen(Screen[None]):
         self.query_one("#keys", Line).show(parts)
 
     def action_refresh(self) -> None:
+        """Poll now."""
         self.port.refresh_now()
 
     def action_help(self) -> None:
+        """Open the help page."""
         self.app.push_screen(HelpScreen(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
     def action_days(self) -> None:
+        """Open the daily statistics."""
         self.port.open_view(Context.DAYS)
 
     async def action_quit(self, *_: Any) -> None:
+        """Quit the console."""
         self.app.exit(0)
 
     # The palette
 
     def action_palette(self) -> None:
+        """Open the palette."""
         actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap)
         choices = [
             Choice(action.name, action.command, f"{action.help}  {action.shown}".rstrip(), action.takes)
@@ -137,15 +144,19 @@ class ConsoleScreen(Screen[None]):
     # Actions of every view
 
     def action_pause(self) -> None:
+        """Pause or resume the table."""
         self.port.toggle_pause()
 
     def action_interval(self, steps: int) -> None:
+        """Poll more often (above zero) or less often."""
         self.port.change_interval(steps)
 
     def action_arm(self, length: str = "5m") -> None:
+        """Lift read-only for a time."""
         self.port.arm(length)
 
     def action_theme(self, name: str = "") -> None:
+        """Switch to another theme."""
         if name in THEMES:
             self.app.theme = name
             return
@@ -157,6 +168,7 @@ class ConsoleScreen(Screen[None]):
             self.app.theme = picked.value
 
     def action_profile(self, name: str = "") -> None:
+        """Switch to another profile."""
         profiles = self.port.profiles
         if name in profiles:
             self.port.switch_profile(name)
@@ -171,10 +183,13 @@ class ConsoleScreen(Screen[None]):
             self.port.switch_profile(picked.value)
 
     def action_screenshot(self, file: str = "") -> None:
+        """Save the screen as an SVG file."""
         self.port.save_picture(file)
 
     def action_bundle(self, file: str = "") -> None:
+        """Save an incident bundle."""
         self.port.save_bundle(file)
 
     def action_latency(self) -> None:
+        """Show the timing of the polls."""
         self.app.push_screen(PageScreen(format_poll_timing(self.state), closed_by=("L",)))

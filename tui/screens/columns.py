@@ -32,6 +32,7 @@ class ColumnsScreen(Dialog[list[str]]):
         self._at = 0
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         with Vertical(id="picker"):
             yield Line(id="picker-title")
             for number in range(len(SHOWN)):
@@ -39,6 +40,7 @@ class ColumnsScreen(Dialog[list[str]]):
             yield Line(id="picker-keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.query_one("#picker-title", Line).show([(" Columns, as far as they fit", "strong")])
         self.query_one("#picker-keys", Line).show([(" space: show or hide   J K: move   backspace: reset", "quiet")])
         self._draw()
@@ -52,14 +54,17 @@ class ColumnsScreen(Dialog[list[str]]):
             self.query_one(f"#choice-{number}", Line).show(parts)
 
     def action_move(self, by: int) -> None:
+        """Move down, or up (below zero)."""
         self._at = (self._at + by) % len(self._order)
         self._draw()
 
     def action_switch(self) -> None:
+        """Show or hide the column under the cursor."""
         self._chosen ^= {self._order[self._at]}
         self._draw()
 
     def action_shift(self, by: int) -> None:
+        """Move the column under the cursor."""
         to = self._at + by
         if 0 <= to < len(self._order):
             self._order.insert(to, self._order.pop(self._at))
@@ -67,8 +72,10 @@ class ColumnsScreen(Dialog[list[str]]):
             self._draw()
 
     def action_reset(self) -> None:
+        """Restore the default columns."""
         self._order, self._chosen = list(SHOWN), set(SHOWN)
         self._draw()
 
     def action_close(self) -> None:
+        """Close the dialog with the chosen columns."""
         self.dismiss([name for name in self._order if name in self._chosen])

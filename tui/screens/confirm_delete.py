@@ -44,6 +44,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         """How often the records were different when they were fetched again."""
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         plan, state = self._plan, self._state
         dialog = Vertical(id="dialog")
         dialog.border_title = None
@@ -61,10 +62,12 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
                     yield Button(delete_plan.button_label(plan), id="go", disabled=bool(plan.to_type))
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.query_one("#since").display = False
         self.query_one("#cancel").focus()
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         # The next key goes to what has the focus: it must be visible, however small the terminal is.
         self.call_after_refresh(self._show_focused)
 
@@ -73,12 +76,15 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
             self.focused.scroll_visible(animate=False)
 
     def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
         self.query_one("#dialog").scroll_relative(y=lines, animate=False)
 
     def action_cancel(self) -> None:
+        """Close the dialog without deleting."""
         self.dismiss(None)
 
     def action_other_button(self) -> None:
+        """Move the focus to the other button."""
         go = self.query("#go")
         if isinstance(self.focused, Button) and go and not go.first().disabled:
             self.query_one("#cancel" if self.focused.id == "go" else "#go").focus()

@@ -55,6 +55,7 @@ class DaysScreen(ConsoleScreen):
         """The row of the opened day under the cursor."""
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         yield PageView(id="chart")
@@ -65,12 +66,14 @@ class DaysScreen(ConsoleScreen):
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.subscribe(self.port.feeds.month, self._show_month)
         self.subscribe(self.port.feeds.day_rows, self._show_day_rows)
         self.query_one("#page").focus()
         self.state_changed(polled=False)
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         if self.is_drawn:
             self.call_after_refresh(self._draw)
 
@@ -89,6 +92,7 @@ class DaysScreen(ConsoleScreen):
         return self._opened
 
     def state_changed(self, *, polled: bool) -> None:
+        """Draw what is different."""
         if not self.is_drawn:
             return
         elapsed_ms = self.state.clock.elapsed_ms()
@@ -233,6 +237,7 @@ class DaysScreen(ConsoleScreen):
     # Keys
 
     def action_move(self, rows: int) -> None:
+        """Move down, or up (below zero)."""
         last = max(0, len(self._rows()) - 1)
         place = min(max(0, self._cursor() + rows), last)
         if self._opened is not None:
@@ -242,12 +247,15 @@ class DaysScreen(ConsoleScreen):
         self._draw()
 
     def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
         self.action_move(pages * max(1, self.query_one("#page").size.height - 1))
 
     def action_first(self) -> None:
+        """Move to the first row."""
         self.action_move(-len(self._rows()))
 
     def action_last(self) -> None:
+        """Move to the last row."""
         self.action_move(len(self._rows()))
 
     def action_pan(self, months: int) -> None:
@@ -267,11 +275,13 @@ class DaysScreen(ConsoleScreen):
         self._draw()
 
     def action_refresh(self) -> None:
+        """Poll now."""
         self._fetched_at_ms = None
         super().action_refresh()
         self.state_changed(polled=False)
 
     def action_back(self) -> None:
+        """Close the innermost thing that is open."""
         if self._opened is not None:
             self.action_open()
         else:

@@ -32,6 +32,7 @@ class DeleteProgress(Dialog[None]):
         self._subject, self._sessions, self._stop = subject, sessions, stop
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         with Vertical(id="dialog"):
             yield Static(f"Deleting {safe(self._subject)}", markup=False, classes="told")
             yield Static("", markup=False, id="bar", classes="told")
@@ -39,6 +40,7 @@ class DeleteProgress(Dialog[None]):
                 yield Button("Stop", id="stop")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.show_progress(0)
 
     def show_progress(self, done: int) -> None:
@@ -55,6 +57,7 @@ class DeleteProgress(Dialog[None]):
 
     @on(Button.Pressed, "#stop")
     def action_stop(self) -> None:
+        """Stop the delete."""
         button = self.query_one("#stop", Button)
         if not button.disabled:
             button.disabled = True
@@ -72,12 +75,15 @@ class DeleteResult(PageScreen):
 def format_outcome(outcome: Outcome) -> list[str]:
     """Return the result of each session that was not deleted, a line each."""
     lines = [f"Delete of {safe(outcome.subject)}", "", safe(describe_outcome(outcome)), ""]
-    for key, why in outcome.failed[:MOST_LISTED]:
-        lines.append(f"failed      {safe(f'{key.scope}/{key.name}')}  {key.start_time}  {safe(why)}")
+    lines += [
+        f"failed      {safe(f'{key.scope}/{key.name}')}  {key.start_time}  {safe(why)}"
+        for key, why in outcome.failed[:MOST_LISTED]
+    ]
     if len(outcome.failed) > MOST_LISTED:
         lines.append(f"… and {len(outcome.failed) - MOST_LISTED:,} more")
-    for key in outcome.not_tried[:MOST_LISTED]:
-        lines.append(f"not tried   {safe(f'{key.scope}/{key.name}')}  {key.start_time}")
+    lines += [
+        f"not tried   {safe(f'{key.scope}/{key.name}')}  {key.start_time}" for key in outcome.not_tried[:MOST_LISTED]
+    ]
     if len(outcome.not_tried) > MOST_LISTED:
         lines.append(f"… and {len(outcome.not_tried) - MOST_LISTED:,} more")
     return [*lines, "", "All of them are in the journal of deleted records: streamtop journal"]

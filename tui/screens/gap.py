@@ -51,12 +51,14 @@ class GapScreen(ConsoleScreen):
         return self._of_stream
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         yield PageView(id="page")
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.subscribe(self.port.feeds.gap_details, self._show_details)
         self.subscribe(self.port.feeds.gaps, self._follow_gaps)
         self.query_one(PageView).focus()
@@ -94,9 +96,11 @@ class GapScreen(ConsoleScreen):
         self.state_changed(polled=False)
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.state_changed(polled=False)
 
     def state_changed(self, *, polled: bool) -> None:
+        """Draw what is different."""
         if not self.is_drawn:
             return
         state = self.state
@@ -198,21 +202,27 @@ class GapScreen(ConsoleScreen):
     # Keys
 
     def action_move(self, lines: int) -> None:
+        """Scroll by lines."""
         self.query_one(PageView).scroll_relative(y=lines, animate=False)
 
     def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
         self.action_move(pages * max(1, self.query_one(PageView).size.height - 1))
 
     def action_first(self) -> None:
+        """Move to the first row."""
         self.query_one(PageView).scroll_home(animate=False)
 
     def action_last(self) -> None:
+        """Move to the last row."""
         self.query_one(PageView).scroll_end(animate=False)
 
     def action_next_gap(self) -> None:
+        """Move to the next gap."""
         self._go(1)
 
     def action_previous_gap(self) -> None:
+        """Move to the previous gap."""
         self._go(-1)
 
     def _go(self, step: int) -> None:
@@ -221,6 +231,7 @@ class GapScreen(ConsoleScreen):
         self.state_changed(polled=False)
 
     def action_back(self) -> None:
+        """Close the innermost thing that is open."""
         self.app.pop_screen()
 
 

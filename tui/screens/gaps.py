@@ -60,6 +60,7 @@ class GapsScreen(ConsoleScreen):
         """The newest recovery, as text."""
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         yield GapGridView(self.state.tz, id="grid")
@@ -71,6 +72,7 @@ class GapsScreen(ConsoleScreen):
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.subscribe(self.port.feeds.coverage, self.show_coverage)
         self.subscribe(self.port.feeds.day, self._show_day)
         # A gap view below may have the same subscription: this view needs an answer of its own.
@@ -79,6 +81,7 @@ class GapsScreen(ConsoleScreen):
         self.call_after_refresh(self._window_changed)
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         if self.is_drawn:
             self.call_after_refresh(self._window_changed)
 
@@ -186,6 +189,7 @@ class GapsScreen(ConsoleScreen):
         self._description_lines = max(LEAST_LINES, lines - (rows + 1))
 
     def state_changed(self, *, polled: bool) -> None:
+        """Draw what is different."""
         if not self.is_drawn:
             return
         if self._backfilled and self.book.from_ms is not None:
@@ -247,19 +251,24 @@ class GapsScreen(ConsoleScreen):
         self._draw_lines()
 
     def action_move(self, rows: int) -> None:
+        """Move down, or up (below zero)."""
         self._put(self.grid_view.row + rows, self.grid_view.cell)
 
     def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
         self.action_move(pages * max(1, self.grid_view.size.height - 1))
 
     def action_first(self) -> None:
+        """Move to the first row."""
         self._put(0, self.grid_view.cell)
 
     def action_last(self) -> None:
+        """Move to the last row."""
         made = self.grid_view.grid
         self._put(len(made.rows) - 1 if made else 0, self.grid_view.cell)
 
     def action_pan(self, cells: int) -> None:
+        """Move the cursor in time; the window follows."""
         view = self.grid_view
         if view.grid is None:
             return
@@ -270,6 +279,7 @@ class GapsScreen(ConsoleScreen):
             self._shift(10 * cells, view.grid.edges[view.cell] + cells * self._cell_ms)
 
     def action_page(self, pages: int) -> None:
+        """Move the window by whole windows."""
         made = self.grid_view.grid
         if made is not None:
             at_ms = made.edges[self.grid_view.cell]
@@ -289,9 +299,11 @@ class GapsScreen(ConsoleScreen):
             self._draw_lines()
 
     def action_next_gap(self) -> None:
+        """Move to the next gap."""
         self._to_gap(forward=True)
 
     def action_previous_gap(self) -> None:
+        """Move to the previous gap."""
         self._to_gap(forward=False)
 
     def _to_gap(self, *, forward: bool) -> None:
@@ -341,10 +353,12 @@ class GapsScreen(ConsoleScreen):
             self.port.refresh_now()
 
     def action_order(self) -> None:
+        """Order by name, or most missing first."""
         self._most_missing_first = not self._most_missing_first
         self._draw_grid()
 
     def action_filter(self) -> None:
+        """Open the filter prompt."""
         self.add_class("filtering")
         prompt = self.query_one(FilterPrompt)
         prompt.value = self._name_filter
@@ -383,11 +397,13 @@ class GapsScreen(ConsoleScreen):
         self.app.push_screen(GapScreen(row.name, gaps, outages, of_stream=self._of_streams))
 
     def action_refresh(self) -> None:
+        """Poll now."""
         self.book = CoverageBook()
         self._window_changed()
         super().action_refresh()
 
     def action_back(self) -> None:
+        """Close the innermost thing that is open."""
         if self._name_filter:
             self._filter_given_up()
         else:
@@ -395,4 +411,5 @@ class GapsScreen(ConsoleScreen):
             self.app.pop_screen()
 
     def action_servers(self) -> None:
+        """Open the servers view."""
         self.port.open_view(Context.SERVERS)

@@ -27,14 +27,17 @@ class PageScreen(Dialog[None]):
         self._closed_by = closed_by
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         with VerticalScroll(id="help"):
             yield Static(Text("\n".join([*self._lines, "", "esc closes"])), markup=False, id="page")
 
     def on_key(self, event: Key) -> None:
+        """Close the page by a key that opens it."""
         if event.key in self._closed_by:
             event.stop()  # else the screen below would receive the same key and open the page again
             event.prevent_default()
             self.dismiss()
 
     def action_scroll(self, by: int) -> None:
+        """Scroll by lines."""
         self.query_one("#help").scroll_relative(y=by, animate=False)

@@ -50,6 +50,7 @@ class Picker(Dialog[Picked | None]):
         self._at = next((number for number, choice in enumerate(choices) if choice.value == current), 0)
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         with Vertical(id="picker"):
             yield Line(id="picker-title")
             typed = Input(value=self._typed, id="typed", compact=True)
@@ -59,6 +60,7 @@ class Picker(Dialog[Picked | None]):
                 yield Line(id=f"choice-{number}")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.query_one(Input).focus()
         self._narrow(self._typed)
 
@@ -101,10 +103,12 @@ class Picker(Dialog[Picked | None]):
             self.query_one(f"#choice-{number}", Line).show(parts)
 
     def action_move(self, by: int) -> None:
+        """Move down, or up (below zero)."""
         self._at += by
         self._draw()
 
     def action_complete(self) -> None:
+        """Complete the typed text."""
         if self._shown:
             choice = self._shown[self._at]
             typed = self.query_one(Input)

@@ -42,6 +42,7 @@ class ServersScreen(ConsoleScreen):
         self._server: str | None = None
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         yield Line(id="titles")
@@ -50,9 +51,11 @@ class ServersScreen(ConsoleScreen):
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.query_one(PageView).focus()
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.state_changed(polled=False)
 
     @property
@@ -66,6 +69,7 @@ class ServersScreen(ConsoleScreen):
         return names.index(self._server) if self._server in names else 0
 
     def state_changed(self, *, polled: bool) -> None:
+        """Draw what is different."""
         if not self.is_drawn:
             return
         state, servers = self.state, self._servers
@@ -136,23 +140,29 @@ class ServersScreen(ConsoleScreen):
         self.state_changed(polled=False)
 
     def action_move(self, rows: int) -> None:
+        """Move down, or up (below zero)."""
         self._put(self._row() + rows)
 
     def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
         self._put(self._row() + pages * max(1, self.query_one(PageView).size.height))
 
     def action_first(self) -> None:
+        """Move to the first row."""
         self._put(0)
 
     def action_last(self) -> None:
+        """Move to the last row."""
         self._put(len(self._servers) - 1)
 
     def action_open(self) -> None:
+        """Open the gap view at the server under the cursor."""
         servers = self._servers
         if servers:
             self.port.open_view(Context.GAPS, server=servers[self._row()].server)
 
     def action_back(self) -> None:
+        """Close the innermost thing that is open."""
         self.app.pop_screen()
 
 

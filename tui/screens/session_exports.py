@@ -41,6 +41,7 @@ class SessionExports(ConsoleScreen):
                 return msgspec.json.encode(record_of(session)).decode()
 
     def action_copy(self, kind: str = "") -> None:
+        """Copy a record, the table or a command."""
         if kind in _COPY_KINDS:
             self._copy(Picked(kind, ""))
         else:
@@ -56,6 +57,7 @@ class SessionExports(ConsoleScreen):
             self.show_notice(self.port.exporter.copy(text, picked.value), "quiet")
 
     def action_export(self, file: str = "") -> None:
+        """Write the shown sessions to a file."""
         if not file:
             suggested = f"export {self.port.exporter.file_name('csv')}"
             choice = Choice("export", "export", "to a new file, .csv or .json", "FILE")
@@ -70,6 +72,7 @@ class SessionExports(ConsoleScreen):
             self.action_export(picked.argument)
 
     def action_raw_record(self) -> None:
+        """Show the record of the session."""
         session = self.table.cursor_session
         if session is not None:
             record = msgspec.json.format(msgspec.json.encode(record_of(session)), indent=2).decode()
@@ -79,6 +82,7 @@ class SessionExports(ConsoleScreen):
             self.app.push_screen(PageScreen([*remark, *map(safe, record.split("\n"))], closed_by=("J",)))
 
     def action_command(self) -> None:
+        """Show the curl command of the session."""
         session = self.table.cursor_session
         if session is not None:
             try:

@@ -46,6 +46,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self._range_to: SessionKey | None = None
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         with Horizontal(id="body"):
@@ -58,6 +59,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.subscribe(self.port.feeds.history, lambda _: self.state_changed(polled=False))
         self.query_one(FilterPrompt).history = list(self._filters)
         self.table.focus()
@@ -79,10 +81,12 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         return self.has_class("detail-open")
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.set_class(self.size.width >= WIDE_FROM_CELLS, "wide")
         self._draw_lines()
 
     def state_changed(self, *, polled: bool) -> None:
+        """Draw what is different."""
         if not self.is_drawn:
             return
         if polled:
@@ -120,19 +124,23 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     # The cursor
 
     def action_move(self, rows: int) -> None:
+        """Move down, or up (below zero)."""
         self.notice = None
         self.table.move_by(rows)
 
     def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
         if self.detail_is_open and not self.has_class("wide"):
             self.detail.scroll_relative(y=pages * self.detail.size.height, animate=False)
         else:
             self.table.move_by(pages * self.table.page_rows)
 
     def action_first(self) -> None:
+        """Move to the first row."""
         self.table.move_to(0)
 
     def action_last(self) -> None:
+        """Move to the last row."""
         self.table.move_to(len(self.state.view) - 1)
 
     @on(SessionTable.CursorMoved)
@@ -144,6 +152,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     # Detail
 
     def action_detail(self) -> None:
+        """Open or close the detail."""
         if self.table.cursor_key is None:
             return
         self.set_class(not self.detail_is_open or not self.has_class("wide"), "detail-open")
@@ -160,6 +169,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self.port.poller.subscribe(history_of=chart)
 
     def action_back(self) -> None:
+        """Close the innermost thing that is open."""
         if self.detail_is_open:
             self.remove_class("detail-open")
             self._show_detail()
@@ -175,6 +185,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     # Filter and order
 
     def action_filter(self) -> None:
+        """Open the filter prompt."""
         self.add_class("filtering")
         prompt = self.query_one(FilterPrompt)
         prompt.open(self.state.view.filter.text)
@@ -217,14 +228,17 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self.table.focus()
 
     def action_sort_next(self) -> None:
+        """Sort by the next column."""
         columns = [SessionColumn.STREAM, *dict.fromkeys(SHOWN[name].sorts for name in self.state.columns)]
         here = columns.index(self.state.view.column) if self.state.view.column in columns else -1
         self._sort_by(columns[(here + 1) % len(columns)])
 
     def action_reverse(self) -> None:
+        """Reverse the order."""
         self._sort(self.state.view.column, descending=not self.state.view.descending)
 
     def action_sort(self, name: str = "") -> None:
+        """Sort by a column."""
         if name in set(SessionColumn):
             self._sort_by(SessionColumn(name))
             return
@@ -255,6 +269,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     # The arrangement of the table
 
     def action_columns(self) -> None:
+        """Open the dialog of the columns."""
         self.app.push_screen(ColumnsScreen(self.state.columns), self._columns_chosen)
 
     def _columns_chosen(self, names: list[str] | None) -> None:
@@ -263,12 +278,14 @@ class SessionsScreen(SessionExports, DeleteDialogs):
             self.table.redraw()
 
     def action_density(self) -> None:
+        """Switch to the next density."""
         densities = list(Density)
         self.state.density = densities[(densities.index(self.state.density) + 1) % len(densities)]
         self.table.redraw()
         self.show_notice(f"columns: {self.state.density.value}", "quiet")
 
     def action_group(self) -> None:
+        """Group by scope, or ungroup."""
         self.state.view.group(not self.state.view.grouped)
         self.table.rows_changed()
         self.show_notice("grouped by scope" if self.state.view.grouped else "not grouped", "quiet")
@@ -276,6 +293,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     # Marks
 
     def action_mark(self) -> None:
+        """Mark or unmark the session under the cursor."""
         if self.table.cursor_key is not None:
             self.state.marks.toggle(self.table.cursor_key)
         self._range_from = None
@@ -301,6 +319,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self._draw_lines()
 
     def action_mark_shown(self) -> None:
+        """Mark all shown sessions."""
         self.state.marks.end_range()
         self.state.marks.stretch([*self.state.marks, *(session.key for session in self.state.view.all_sessions())])
         self.state.marks.end_range()
@@ -308,6 +327,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self._draw_lines()
 
     def action_clear_marks(self) -> None:
+        """Remove all marks."""
         self.state.marks.clear()
         self._range_from = None
         self.table.repaint()
@@ -316,16 +336,19 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     # Stepping back in time
 
     def action_step(self, polls: int) -> None:
+        """Step through the polls: back (below zero) or forward."""
         self.state.pause()
         self.state.step(polls)
         self._time_moved()
 
     def action_live(self) -> None:
+        """Return to the newest poll."""
         self.notice = None
         self.state.resume()
         self._time_moved()
 
     def action_jump(self, to: str = "") -> None:
+        """Show the table as it was at a time."""
         at_ms = instant(to, self.state.now_ms(), self.state.tz)
         if at_ms is None:
             self.show_notice("jump to which time? 3m, 90s ago or 12:40", "warn")
@@ -334,6 +357,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         self._time_moved()
 
     def action_pause(self) -> None:
+        """Pause or resume the table."""
         if self.state.is_paused:
             self.notice = None  # it may have been about the pause
         super().action_pause()
@@ -344,14 +368,17 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     # Other views
 
     def action_gaps(self) -> None:
+        """Open the gap view."""
         self.port.open_view(Context.GAPS)
 
     def action_servers(self) -> None:
+        """Open the servers view."""
         self.port.open_view(Context.SERVERS)
 
     # Deletes
 
     def action_delete_session(self) -> None:
+        """Request the delete of the marked sessions, else of the one under the cursor."""
         marked = [session for key in self.state.marks if (session := self.state.store.get(key)) is not None]
         session = self.table.cursor_session
         if marked:
@@ -360,9 +387,11 @@ class SessionsScreen(SessionExports, DeleteDialogs):
             self.port.deletion.request([session], Radius.SESSION)
 
     def action_delete_stream(self) -> None:
+        """Request the delete of all sessions of the stream under the cursor."""
         session = self.table.cursor_session
         if session is not None:
             self.port.deletion.request(self.state.store.of_stream(session.stream), Radius.STREAM)
 
     def action_delete_everything(self) -> None:
+        """Request the delete of all sessions."""
         self.port.deletion.request(self.state.store, Radius.EVERYTHING)

@@ -68,9 +68,11 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         self.virtual_size = Size(self.size.width, len(drawn))  # last: it may add a scrollbar and redraw
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self._redraw()
 
     def watch_show_vertical_scrollbar(self) -> None:
+        """Redraw when the scrollbar appears or disappears."""
         self._redraw()  # the scrollbar takes a cell of every line
 
     def _redraw(self) -> None:
@@ -78,6 +80,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         self.update()
 
     def render_line(self, y: int) -> Strip:
+        """Return a line of the widget."""
         row = self.scroll_offset.y + y
         return self._drawn[row] if row < len(self._drawn) else self.strip((), self.cells)
 

@@ -51,9 +51,11 @@ class FilterPrompt(Input):
             self.history = [*(known for known in self.history if known != text), text][-KEPT:]
 
     def action_give_up(self) -> None:
+        """Clear the filter and close the prompt."""
         self.post_message(self.GivenUp())
 
     def action_earlier(self, steps: int) -> None:
+        """Show an earlier filter, or a later one (below zero)."""
         back = min(len(self.history), max(0, self._back + steps))
         if back != self._back:
             self._back = back

@@ -127,6 +127,7 @@ class GapGridView(HeadedTable):
             self.put(row, None if cell == self.grid.cells - 1 else self.grid.edges[cell])
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.forget_drawn()
 
     def forget_drawn(self) -> None:
@@ -135,6 +136,7 @@ class GapGridView(HeadedTable):
         self._rows_drawn = {}
 
     def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the click."""
         if event.y >= 1:
             self.put_cell(self.scroll_offset.y + event.y - 1, event.x - name_cells(self.size.width) - 2)
             self.post_message(self.CursorMoved())

@@ -59,17 +59,21 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self._drawn = {}
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Forget the drawn lines when the table scrolls."""
         super().watch_scroll_y(old_value, new_value)
         self._drawn = {}
 
     def watch_show_vertical_scrollbar(self) -> None:
+        """Redraw when the scrollbar appears or disappears."""
         self.forget_drawn()
 
     def notify_style_update(self) -> None:
+        """Drop what depends on the style."""
         super().notify_style_update()
         self.forget_drawn()
 
     def render_line(self, y: int) -> Strip:
+        """Return a line of the widget."""
         strip = self._drawn.get(y)
         if strip is None:
             strip = self._drawn[y] = self.draw_line(y)

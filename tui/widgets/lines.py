@@ -68,6 +68,7 @@ class Inked(Widget):
         return style
 
     def notify_style_update(self) -> None:
+        """Drop what depends on the style."""
         super().notify_style_update()
         self._mixed = None
 
@@ -160,6 +161,7 @@ class Line(Inked):
                 self.refresh(Region(cells[0], 0, cells[1] - cells[0], 1))
 
     def render_line(self, y: int) -> Strip:
+        """Return a line of the widget."""
         cells = self.size.width
         right_cells = sum(width(text) for text, _ in self._right)
         left_cells = sum(width(text) for text, _ in self._left)

@@ -29,5 +29,6 @@ class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
                 self.refresh_line(number)
 
     def render_line(self, y: int) -> Strip:
+        """Return a line of the widget."""
         number = self.scroll_offset.y + y
         return self.strip(self._lines[number] if number < len(self._lines) else (), self.cells)

@@ -72,6 +72,7 @@ class SessionTable(HeadedTable):
             self.post_message(self.CursorMoved(key))
 
     def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the click."""
         row = self.scroll_offset.y + event.y - 1
         if event.y >= 1 and row < len(self._state.view):
             self.move_to(row)
@@ -113,6 +114,7 @@ class SessionTable(HeadedTable):
         super().repaint()
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.forget_drawn()
         self.set_row_count(len(self._state.view))
         self.keep_visible(self._cursor_row)

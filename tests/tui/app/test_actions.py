@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from tests.support.console.estate import standing_still
 from tests.support.console.pilot import drawn, drawn_gaps, opened, until, with_figures
-from tui.app.actions import ACTIONS, Context, why_not_keymap
+from tui.app.actions import ACTIONS, Context, find_keymap_error
 from tui.app.console_app import ConsoleApp
 from tui.model.sessions.columns import Density
 from tui.screens.columns import ColumnsScreen
@@ -320,19 +320,19 @@ async def test_a_view_is_drawn_as_soon_as_it_is_opened(
 
 
 def test_the_first_key_map_gives_no_key_twice() -> None:
-    assert why_not_keymap({}) == ""
+    assert find_keymap_error({}) == ""
 
 
 @pytest.mark.parametrize(
     ("keymap", "told"),
     [
-        ({"nothing": "x"}, "no action 'nothing'"),
-        ({"gaps": "q"}, "given to both"),
-        ({"delete_everything": "x"}, "no action 'delete_everything'"),
+        ({"nothing": "x"}, "unknown action 'nothing'"),
+        ({"gaps": "q"}, "assigned to both"),
+        ({"delete_everything": "x"}, "unknown action 'delete_everything'"),
     ],
 )
 def test_a_key_map_that_cannot_be_used_says_why(keymap: dict[str, str], told: str) -> None:
-    assert told in why_not_keymap(keymap)
+    assert told in find_keymap_error(keymap)
 
 
 async def test_a_users_key_takes_the_place_of_ours(store_of_an_hour: Path, tmp_path: Path) -> None:
