@@ -102,7 +102,7 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
       streamtop --profile prod --read-only  watch a service of config.toml
       streamtop --plain                     what changes, as lines
       streamtop ls live/ --format json      the same figures for a script
-    """  # noqa: D301, D403 - click needs a real backspace character, and "top" is the Unix command
+    """
     if ctx.invoked_subcommand is None:
         start = importlib.import_module("tui.commands.console")
         ctx.exit(start.console(**flags))

@@ -49,9 +49,9 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         dialog = Vertical(id="dialog")
         dialog.border_title = None
         with dialog:
-            yield Static(delete_plan.dialog_title(plan), markup=False, classes="told")
+            yield Static(delete_plan.dialog_title(plan), markup=False, classes="paragraph")
             lines = delete_plan.blast_radius(plan, state.now_ms(), state.tz)
-            yield Static("\n".join(lines), markup=False, classes="told")
+            yield Static("\n".join(lines), markup=False, classes="paragraph")
             yield Static("", markup=False, id="since", classes="since")
             if plan.to_type and not plan.impossible_reason:
                 yield Static(plan.typing_prompt, markup=False)

@@ -34,8 +34,8 @@ class DeleteProgress(Dialog[None]):
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         with Vertical(id="dialog"):
-            yield Static(f"Deleting {safe(self._subject)}", markup=False, classes="told")
-            yield Static("", markup=False, id="bar", classes="told")
+            yield Static(f"Deleting {safe(self._subject)}", markup=False, classes="paragraph")
+            yield Static("", markup=False, id="bar", classes="paragraph")
             with Horizontal(id="buttons"):
                 yield Button("Stop", id="stop")
 

@@ -15,7 +15,7 @@ from tui.model.gaps.gap_timeline import GapFigures, drawn
 from tui.model.gaps.grid import GLYPHS, by_protocol, period
 from tui.model.text import padded, padded_left, safe
 from tui.screens.base import ConsoleScreen
-from tui.widgets.gap_parts import delta_lines, timeline_lines
+from tui.widgets.gap_lines import delta_lines, timeline_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import PageView
 

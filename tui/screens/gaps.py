@@ -18,12 +18,11 @@ from tui.model.gaps.grid import CELL_LENGTHS_MS, grid, period, turned, window_ed
 from tui.model.gaps.recovery import Recovery
 from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
+from tui.screens.cell_description import CellDescriber
 from tui.screens.gap import GapScreen
-from tui.screens.gap_cell import CellDescriber
 from tui.widgets.filter_prompt import FilterPrompt
-from tui.widgets.gap_foot import LEAST_LINES, Lines
 from tui.widgets.gap_grid import GapGridView, cells_within
-from tui.widgets.gap_parts import legend, legend_lines
+from tui.widgets.gap_lines import LEAST_LINES, Lines, legend, legend_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import PageView
 

@@ -4,16 +4,13 @@ from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
 from tui.app.actions import NO_KEYMAP, Context, available
+from tui.model.gaps.grid import GLYPHS
 from tui.model.text import padded, width
 from tui.screens.page import PageScreen
+from tui.widgets.gap_lines import MEANINGS
 
 _GLYPHS = (
-    ("█ live", "reported within three sync intervals"),
-    ("▒ backfilled", "reported later, after an outage, from the agent's journal"),
-    ("▄ partial", "some of it is covered; figures are lower bounds"),
-    ("· missing", "not reported yet; the server owes it"),
-    ("× lost", "declared unrecoverable by the agent"),
-    ("? held", "received, not accepted; an operator must decide"),
+    *((f"{glyph} {state.value}", MEANINGS[state.value]) for state, glyph in GLYPHS.items() if state is not None),
     ("  (blank)", "not running, or not observed"),
     ("– ", "unknown, which is not zero"),
 )

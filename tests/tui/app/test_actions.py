@@ -224,7 +224,7 @@ def expected(context: Context, name: str) -> tuple[list[str], Callable[[ConsoleA
 
 @pytest.mark.usefixtures("quick_keys")
 @pytest.mark.parametrize("context", list(Context))
-async def test_every_key_does_what_it_says(
+async def test_every_key_performs_its_action(
     context: Context, store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     actions = [action for action in ACTIONS if context in action.contexts and action.keys]
@@ -254,7 +254,7 @@ async def test_every_key_does_what_it_says(
                 )
 
 
-async def test_the_gaps_of_a_cell_are_gone_through_one_by_one(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_next_gap_cycles_through_the_gaps_of_a_cell(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         await pilot.press("g")
         await until(pilot, lambda: drawn_gaps(app), "coverage")
@@ -310,7 +310,7 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
 
 
 @pytest.mark.parametrize(("key", "seen"), [("s", "edge-2"), ("y", "Sat 21"), ("g", "edge-2")])
-async def test_a_view_is_drawn_as_soon_as_it_is_opened(
+async def test_view_is_drawn_when_it_opens(
     store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, seen: str
 ) -> None:
     monkeypatch.setattr(ConsoleApp, "_tick", lambda app: None)
@@ -319,7 +319,7 @@ async def test_a_view_is_drawn_as_soon_as_it_is_opened(
         await until(pilot, lambda: seen in drawn(app), "what the view shows, with no clock to draw it later")
 
 
-def test_the_first_key_map_gives_no_key_twice() -> None:
+def test_default_key_map_assigns_no_key_twice() -> None:
     assert find_keymap_error({}) == ""
 
 
@@ -331,11 +331,11 @@ def test_the_first_key_map_gives_no_key_twice() -> None:
         ({"delete_everything": "x"}, "unknown action 'delete_everything'"),
     ],
 )
-def test_a_key_map_that_cannot_be_used_says_why(keymap: dict[str, str], told: str) -> None:
+def test_invalid_key_map_is_refused_with_a_reason(keymap: dict[str, str], told: str) -> None:
     assert told in find_keymap_error(keymap)
 
 
-async def test_a_users_key_takes_the_place_of_ours(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_key_of_the_user_replaces_the_default_key(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with standing_still(store_of_an_hour, tmp_path) as (client, clock):
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=60, journal_path=tmp_path / "j", tz=UTC,

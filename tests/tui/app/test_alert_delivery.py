@@ -25,7 +25,7 @@ def server(owed_ms: int, name: str = "edge-3") -> ServerStatus:
     return ServerStatus(server=name, role="edge", state="live", owed_ms=owed_ms)
 
 
-def test_a_gap_is_raised_once_and_cleared_once() -> None:
+def test_gap_alert_is_raised_once_and_cleared_once() -> None:
     book = AlertBook(2 * MINUTE)
     assert book.look([server(MINUTE)]) == []
     assert book.look([server(2 * MINUTE)]) == [Alert("raised", "edge-3", 2 * MINUTE)]
@@ -36,7 +36,7 @@ def test_a_gap_is_raised_once_and_cleared_once() -> None:
     assert [alert.kind for alert in book.look([])] == ["cleared"]
 
 
-def test_a_terminal_hears_no_more_than_it_should() -> None:
+def test_escape_sequences_follow_the_settings_and_carry_no_control_characters() -> None:
     alert = Alert("raised", "edge;\x1b]0;title\a\u202e", 4 * MINUTE)
     assert escape_sequences(alert, Alerts()) == ""
     assert escape_sequences(alert, Alerts(bell=True)) == "\a"
@@ -49,7 +49,7 @@ def test_a_terminal_hears_no_more_than_it_should() -> None:
     assert escape_sequences(alert._replace(kind="cleared"), Alerts(bell=True)) == ""
 
 
-async def test_the_command_is_told_by_its_environment_and_never_the_token(
+async def test_command_receives_the_alert_by_environment_and_never_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in os.environ if name.startswith("STREAMTOP")]:
@@ -81,7 +81,7 @@ async def test_the_command_is_told_by_its_environment_and_never_the_token(
     ]
 
 
-async def test_an_open_gap_rings_and_stands_in_every_header(tmp_path: Path) -> None:
+async def test_open_gap_rings_the_bell_and_is_shown_in_every_header(tmp_path: Path) -> None:
     async with scripted_estate(tmp_path, BEGINS, "edge-1", "edge-2") as (estate, client):
         await estate.live(2, "edge-1", "edge-2")
         app = ConsoleApp(
@@ -93,7 +93,7 @@ async def test_an_open_gap_rings_and_stands_in_every_header(tmp_path: Path) -> N
             alerts=Alerts(after=120, bell=True, notify="osc777"),
         )
         written: list[str] = []
-        app.send = written.append  # type: ignore[method-assign]
+        app.write_escape = written.append  # type: ignore[method-assign]
         async with app.run_test(size=(110, 24)) as pilot:
             await until(pilot, lambda: app.state.has_figures, "a poll")
             await estate.live(2, "edge-1")

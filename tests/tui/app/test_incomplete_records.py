@@ -33,7 +33,7 @@ async def looked_at(manager: PlainManager, directory: Path) -> AsyncIterator[tup
         yield pilot, await with_figures(pilot)
 
 
-async def test_the_figure_is_unknown_the_notice_counts_and_the_rest_goes_on(tmp_path: Path) -> None:
+async def test_missing_figure_is_unknown_and_counted_in_the_notice(tmp_path: Path) -> None:
     manager = PlainManager(wire("whole", start=START), lacking("part"), lacking("part", START + 5))
     async with looked_at(manager, tmp_path) as (pilot, app):
         assert not app.state.failures
@@ -48,7 +48,7 @@ async def test_the_figure_is_unknown_the_notice_counts_and_the_rest_goes_on(tmp_
         await until(pilot, lambda: not app.state.drift, "the notice gone with its cause")
 
 
-async def test_it_is_never_deleted_unkept(tmp_path: Path) -> None:
+async def test_incomplete_record_is_never_deleted(tmp_path: Path) -> None:
     manager = PlainManager(lacking("part"), wire("part", start=START + 5))
     async with looked_at(manager, tmp_path) as (pilot, app):
         app.sessions_screen.table.move_to_key(app.state.store.of_stream(next(iter(app.state.store)).stream)[1].key)
@@ -63,7 +63,7 @@ async def test_it_is_never_deleted_unkept(tmp_path: Path) -> None:
     assert all("startTime=" in target for target in manager.deletes)
 
 
-async def test_one_that_lost_a_figure_since_it_was_asked_for_stays(tmp_path: Path) -> None:
+async def test_record_that_became_incomplete_after_the_request_is_not_deleted(tmp_path: Path) -> None:
     manager = PlainManager(wire("a", start=START), wire("a", start=START + 5))
     async with looked_at(manager, tmp_path) as (pilot, app):
         await pilot.press("D", "tab", *"live/a", "enter")
@@ -78,7 +78,7 @@ async def test_one_that_lost_a_figure_since_it_was_asked_for_stays(tmp_path: Pat
         assert manager.records == [lacking("a")]
 
 
-async def test_the_command_line_does_the_same(streamtop: Program) -> None:
+async def test_rm_never_deletes_an_incomplete_record(streamtop: Program) -> None:
     async with PlainManager(lacking("part"), wire("part", start=START + 5)) as manager:
         options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
         listed = await streamtop("ls", *options)

@@ -30,7 +30,7 @@ class MovedClock:
         raise NotImplementedError
 
 
-def test_a_day_of_polls_leaves_memory_flat() -> None:
+def test_memory_stays_flat_over_a_day_of_polls() -> None:
     clock, random = MovedClock(), Random(5)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=POLL_MS, tz=UTC)
     live: dict[int, Session] = {}

@@ -147,7 +147,7 @@ async def answer(pilot: Pilot[int], app: ConsoleApp, world: World, seen: Counter
     await until(pilot, lambda: any(one.has_focus for one in dialog.query("#cancel")), "the dialog")
     plan = dialog._plan
     named = plan.keys
-    read = "\n".join(str(one.render()) for one in dialog.query(".told"))  # type: ignore[attr-defined]
+    read = "\n".join(str(one.render()) for one in dialog.query(".paragraph"))  # type: ignore[attr-defined]
     world.turmoil()
     if world.random.random() < 0.25 or not dialog.query("#go"):
         seen["given up"] += 1
@@ -158,7 +158,7 @@ async def answer(pilot: Pilot[int], app: ConsoleApp, world: World, seen: Counter
             dialog.query_one("#name").focus()
         await press(pilot, character)
         world.turmoil()
-    assert read == "\n".join(str(one.render()) for one in dialog.query(".told")), "what was read still stands there"  # type: ignore[attr-defined]
+    assert read == "\n".join(str(one.render()) for one in dialog.query(".paragraph")), "the text has not changed"  # type: ignore[attr-defined]
     assert plan.keys == named
     go, since = dialog.query_one("#go", Button), dialog.query_one("#since")
     assert not go.disabled
@@ -179,7 +179,7 @@ async def answer(pilot: Pilot[int], app: ConsoleApp, world: World, seen: Counter
 
 
 @pytest.mark.usefixtures("quick_keys")
-async def test_nothing_is_deleted_that_no_confirmed_dialog_named(
+async def test_console_deletes_only_what_a_confirmed_dialog_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: Counter[str] = Counter()

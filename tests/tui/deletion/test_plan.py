@@ -106,7 +106,7 @@ class World:
         return delete_plan.plan(chosen, self.view, radius, self.host) if chosen else None
 
 
-def test_only_what_was_confirmed_is_ever_sent(tmp_path: Path) -> None:
+def test_only_confirmed_keys_are_sent(tmp_path: Path) -> None:
     deletes = sessions = 0
     for seed in range(ROUNDS):
         world = World(seed)
@@ -153,7 +153,7 @@ def test_marks_stay_with_their_sessions() -> None:
 
 
 @pytest.mark.parametrize("seed", range(50))
-def test_stepping_back_and_forth_leads_to_the_same_table(seed: int) -> None:
+def test_stepping_back_and_forth_restores_the_same_table(seed: int) -> None:
     world, timeline = World(seed), PollTimeline()
     timeline.add(0, ())
     seen = [dict(world.there)]

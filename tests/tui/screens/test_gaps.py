@@ -159,7 +159,9 @@ def page(screen: GapScreen) -> list[str]:
     return ["".join(segment.text for segment in widget.render_line(y)).rstrip() for y in range(widget.size.height)]
 
 
-async def test_every_cell_is_true_during_the_outage_and_after(broken: tuple[ScriptedEstate, ConsoleApp]) -> None:
+async def test_every_cell_matches_the_script_during_and_after_the_outage(
+    broken: tuple[ScriptedEstate, ConsoleApp],
+) -> None:
     estate, app = broken
     async with app.run_test(size=(120, 50)) as pilot:
         screen = await opened(pilot)
@@ -188,7 +190,9 @@ async def test_every_cell_is_true_during_the_outage_and_after(broken: tuple[Scri
             await pilot.press("minus")
 
 
-async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedEstate, ConsoleApp]) -> None:
+async def test_cell_under_the_cursor_and_its_gap_are_described_in_full(
+    broken: tuple[ScriptedEstate, ConsoleApp],
+) -> None:
     estate, app = broken
     await break_off(estate, 15)
     await come_back(estate)
@@ -236,7 +240,7 @@ async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedE
         assert text.count("+4 ") == 30, "thirty minutes one by one"
 
 
-async def test_gaps_are_visited_across_windows_and_rows_can_be_found_and_ordered(
+async def test_next_gap_crosses_windows_and_rows_can_be_filtered_and_ordered(
     broken: tuple[ScriptedEstate, ConsoleApp],
 ) -> None:
     estate, app = broken
@@ -267,7 +271,7 @@ async def test_gaps_are_visited_across_windows_and_rows_can_be_found_and_ordered
 
 
 @pytest.mark.parametrize("name", ZONES)
-async def test_days_add_up_in_five_zones(tmp_path: Path, name: str) -> None:
+async def test_days_sum_up_to_the_month_in_five_zones(tmp_path: Path, name: str) -> None:
     tz = ZoneInfo(name)
     async with scripted_estate(tmp_path, BEGINS, *SERVERS) as (estate, client):
         await estate.live(20, *SERVERS)
@@ -311,7 +315,7 @@ async def test_days_add_up_in_five_zones(tmp_path: Path, name: str) -> None:
         assert month.total.bytes_out == seen
 
 
-async def test_what_comes_after_a_day_was_closed_stands_beside_its_figures(
+async def test_reports_after_a_close_are_shown_as_adjustment_beside_the_figures(
     broken: tuple[ScriptedEstate, ConsoleApp],
 ) -> None:
     """The 20th is closed by hand while it is owed; then its figures come."""

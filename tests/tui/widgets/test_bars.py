@@ -34,7 +34,7 @@ def told(parts: list[Part]) -> str:
     return "".join(text for text, _ in parts)
 
 
-def test_where_all_fits_all_is_told_in_its_order() -> None:
+def test_wide_header_shows_every_fact_in_order() -> None:
     left, right = bars.header(all_at_once(), "gaps", 200)
     assert told(left) == " streamtop  prod  gaps"
     assert told(right) == (
@@ -43,7 +43,7 @@ def test_where_all_fits_all_is_told_in_its_order() -> None:
 
 
 @pytest.mark.parametrize("cells", range(1, 130))
-def test_freshness_is_told_in_any_width_and_then_what_may_be_done(cells: int) -> None:
+def test_narrow_header_keeps_freshness_then_read_only(cells: int) -> None:
     left, right = bars.header(all_at_once(), "gaps", cells)
     freshness = "▲ offline 4:10, next try in 28 s"
     if cells < width(freshness) + 3:
@@ -56,7 +56,7 @@ def test_freshness_is_told_in_any_width_and_then_what_may_be_done(cells: int) ->
     assert not facts or cells - width(told(right)) > width(" streamtop  prod"), "the profile is seen beside them"
 
 
-def test_an_answer_stands_before_what_went_wrong_and_a_remark_gives_way_to_it() -> None:
+def test_notice_precedes_a_failure_and_a_quiet_notice_yields_to_it() -> None:
     left, _ = bars.status(all_at_once(), ("deletes are off: the figures are too old to decide on", "bad"), 0)
     assert told(left) == " deletes are off: the figures are too old to decide on  sm: nothing answers there"
     left, _ = bars.status(all_at_once(), ("sorted by peak", "quiet"), 0)

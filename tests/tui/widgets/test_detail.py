@@ -19,7 +19,7 @@ def drawn(app: ConsoleApp) -> list[str]:
 @pytest.mark.parametrize(
     ("columns", "height"), [(80, 24), (80, 40), (110, 24), (110, 40), (128, 40), (140, 40), (152, 40), (200, 40)]
 )
-async def test_no_figure_runs_into_its_neighbour(
+async def test_figures_never_touch_at_any_width(
     store_of_an_hour: Path, tmp_path: Path, columns: int, height: int
 ) -> None:
     async with standing_still(store_of_an_hour, tmp_path) as (client, clock):

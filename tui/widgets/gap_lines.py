@@ -1,6 +1,6 @@
-"""A gap as lines: its timeline and what was recovered. Drawn under the grid and in the gap's own view."""
+"""Lines about a cell and its gap: states, timeline, what was recovered, legend. For the grid and the gap's view."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import tzinfo
 
 from streamusage.api.extension import CoverageSpan, Outage, ServerStatus
@@ -8,8 +8,12 @@ from tui.model import formats
 from tui.model.gaps.gap_timeline import delta_table, journal_in_words, story
 from tui.model.gaps.grid import GLYPHS, filled_in_words
 from tui.model.gaps.outages import attempts_in_words, outages_of
-from tui.model.text import padded, padded_left, safe
+from tui.model.text import padded, padded_left, safe, width
 from tui.widgets.lines import Part
+
+LEAST_LINES = 3
+
+Lines = list[list[Part]]
 
 _LABEL_CELLS = 14
 _TIME_CELLS = 9
@@ -66,3 +70,39 @@ def legend_lines() -> list[list[Part]]:
         for state, glyph in GLYPHS.items()
         if state is not None
     ]
+
+
+def wrap_states(states: Iterable[tuple[str, CoverageSpan | None]], cells: int, lines: int) -> Lines:
+    """Return the states of the cell under the cursor, wrapped into at most `lines` lines; a cut is marked."""
+    wrapped: list[Part] = []
+    for text, span in states:
+        ink = "quiet" if span is None or wrapped else span.state.value
+        wrapped += [(f" {part}", ink) for part in _wrap_facts(safe(text), max(20, cells - 2))]
+    rows: Lines = [[part] for part in wrapped[:lines]]
+    if len(wrapped) > lines:
+        rows[-1].append(("  … ⏎ details", "accent"))
+    return rows
+
+
+def fit_description(states: Lines, notice: Part | None, blocks: Sequence[Lines], last: Lines, lines: int) -> Lines:
+    """Return the states, the notice, each block that fits whole, and `last` at the bottom if it fits too."""
+    if notice is not None:
+        line = [(f" {notice[0]}", notice[1])]
+        states = [*states, line] if len(states) < lines else [*states[: lines - 1], line]
+    rows = list(states)
+    for block in blocks:
+        if block and len(rows) + 1 + len(block) <= lines:
+            rows += [[], *block]
+    free = lines - len(rows) - len(last)
+    return [*rows, *([] for _ in range(free)), *last] if last and free >= 1 else rows
+
+
+def _wrap_facts(text: str, cells: int) -> list[str]:
+    """Wrap the text between its facts (` · `) into lines of at most `cells` cells."""
+    lines: list[str] = []
+    for fact in text.split(" · "):
+        if lines and width(lines[-1]) + 3 + width(fact) <= cells:
+            lines[-1] += f" · {fact}"
+        else:
+            lines.append(fact)
+    return lines

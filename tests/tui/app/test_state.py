@@ -8,7 +8,7 @@ from tui.app.state import ConsoleState
 MINUTE = 60_000
 
 
-def test_every_step_has_its_own_time_the_newest_too() -> None:
+def test_every_step_back_shows_figures_with_their_own_time() -> None:
     clock = TestClock(100 * MINUTE)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=MINUTE)
     for active in range(5):
@@ -31,7 +31,7 @@ def test_every_step_has_its_own_time_the_newest_too() -> None:
     assert seen() == (4, -1), "live again, and the time runs"
 
 
-def test_a_table_that_is_held_and_not_stepped_stands_at_the_time_at_which_it_was_held() -> None:
+def test_paused_table_keeps_the_time_of_the_pause() -> None:
     clock = TestClock(100 * MINUTE)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=MINUTE)
     state.apply_poll(SessionsPolled([session("a", MINUTE)], [], True, clock.at_ms, [], ""))

@@ -3,7 +3,7 @@
 from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import Interval, Provenance
 from tui.model.gaps.recovery import Recovery
-from tui.widgets.gap_foot import Lines, fit_description, wrap_states
+from tui.widgets.gap_lines import Lines, fit_description, wrap_states
 
 MINUTE = 60_000
 SPAN = CoverageSpan(from_ms=0, to_ms=MINUTE, state=Provenance.BACKFILLED)
@@ -18,14 +18,14 @@ def texts(lines: Lines) -> list[str]:
     return ["".join(text for text, _ in line).strip() for line in lines]
 
 
-def test_a_cell_in_words_is_wrapped_between_its_facts_and_says_what_is_cut() -> None:
+def test_states_wrap_between_facts_and_mark_a_cut() -> None:
     assert texts(wrap_states(TOLD, 30, 9)) == [
         "edge-1 · backfilled", "+3 connections · 4 GB out", "also live", "also lost",
     ]  # fmt: skip
     assert texts(wrap_states(TOLD, 30, 2)) == ["edge-1 · backfilled", "+3 connections · 4 GB out  … ⏎ details"]
 
 
-def test_blocks_stand_where_they_fit_whole_and_the_legend_at_the_bottom() -> None:
+def test_blocks_are_shown_only_whole_and_the_legend_at_the_bottom() -> None:
     said, blocks, last = block("said", 2), [block("story", 3), block("delta", 4)], block("legend", 2)
     assert texts(fit_description(said, None, blocks, last, 3)) == ["said0", "said1"]
     assert texts(fit_description(said, None, blocks, last, 6)) == ["said0", "said1", "", "story0", "story1", "story2"]
@@ -35,12 +35,12 @@ def test_blocks_stand_where_they_fit_whole_and_the_legend_at_the_bottom() -> Non
     assert (len(all_of_it), all_of_it[7], all_of_it[-2:]) == (20, "delta0", ["legend0", "legend1"])
 
 
-def test_a_notice_is_never_left_out() -> None:
+def test_notice_is_always_shown() -> None:
     assert texts(fit_description(block("said", 3), ("healed", ""), [], [], 3)) == ["said0", "said1", "healed"]
     assert texts(fit_description(block("said", 1), ("healed", ""), [], [], 3)) == ["said0", "healed"]
 
 
-def test_a_healing_is_told_by_how_much_of_what_was_owed_has_come() -> None:
+def test_recovery_shows_the_share_of_owed_time_that_was_reported() -> None:
     healing = Recovery()
     healing.heard([], 30 * MINUTE)
     assert not healing.is_under_way

@@ -14,9 +14,8 @@ from tui.model.daily.day_shares import DayShares
 from tui.model.gaps.coverage_book import CoverageBook
 from tui.model.gaps.grid import in_words
 from tui.model.text import safe
-from tui.widgets.gap_foot import Lines, fit_description, wrap_states
 from tui.widgets.gap_grid import GapGridView
-from tui.widgets.gap_parts import delta_lines, legend_lines, timeline_lines
+from tui.widgets.gap_lines import Lines, delta_lines, fit_description, legend_lines, timeline_lines, wrap_states
 from tui.widgets.lines import Part
 
 _CANNOT_SHOW = (
