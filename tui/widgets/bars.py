@@ -111,7 +111,7 @@ def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[l
     if notice is not None:
         return [(" " + notice[0], notice[1])], right
     if state.drift:
-        return [(f" unlike the documents: {safe(state.drift.in_words())}", "warn")], right
+        return [(f" not as documented: {safe(state.drift.in_words())}", "warn")], right
     if state.cannot_show:
         return [(f" {state.cannot_show}", "quiet")], right
     return [], right

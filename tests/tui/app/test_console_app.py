@@ -151,7 +151,7 @@ async def test_undocumented_fields_are_reported_with_their_count(tmp_path: Path)
         console(client, tmp_path).run_test(size=(100, 24)) as pilot,
     ):
         app = await with_figures(pilot)
-        assert any("unlike the documents: 2 unknown: codec, region" in line for line in shown(app))
+        assert any("not as documented: 2 unknown: codec, region" in line for line in shown(app))
         await pilot.press("L")
         page = "\n".join(str(one.render()) for one in app.screen.query("Static"))
         assert "2 unknown: codec, region" in page
