@@ -1,4 +1,4 @@
-"""Every key of every view does what the help says of it: pressed in the console over the estate of an hour."""
+"""Every key of every view performs its action: pressed in the console over the estate of an hour."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date
@@ -170,7 +170,7 @@ def month(app: ConsoleApp) -> date:
 
 
 def day_row(app: ConsoleApp) -> int:
-    """Where the cursor stands among the roles and servers of a day."""
+    """The row of the cursor among the roles and servers of a day."""
     screen = app.screen
     assert isinstance(screen, DaysScreen)
     return screen._cursor()
@@ -208,7 +208,7 @@ SERVERS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "back": ([], lambda app: None, lambda app, _: app.screen is app.sessions_screen),
 }
 EVERYWHERE = ("pause", "interval(1)", "interval(-1)", "latency", "profile", "refresh", "palette", "help", "quit")
-"""What the sessions' table tells for all views."""
+"""Actions of all views whose checks are those of the sessions view."""
 
 
 def expected(context: Context, name: str) -> tuple[list[str], Callable[[ConsoleApp], Any], Check] | None:
@@ -228,14 +228,14 @@ async def test_every_key_performs_its_action(
     context: Context, store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     actions = [action for action in ACTIONS if context in action.contexts and action.keys]
-    untold = [action.name for action in actions if expected(context, action.name) is None]
-    assert not untold, "every key is to be tested"
+    unchecked = [action.name for action in actions if expected(context, action.name) is None]
+    assert not unchecked, "every key is to be tested"
     actions.sort(key=lambda action: action.name == "quit")
     async with opened(store_of_an_hour, tmp_path, context) as (pilot, app):
         for action in actions:
-            told = expected(context, action.name)
-            assert told is not None
-            before_keys, look, check = told
+            entry = expected(context, action.name)
+            assert entry is not None
+            before_keys, look, check = entry
             for key in action.keys.split(","):
                 directory = tmp_path / f"{action.name} {key}"
                 directory.mkdir()
@@ -324,15 +324,15 @@ def test_default_key_map_assigns_no_key_twice() -> None:
 
 
 @pytest.mark.parametrize(
-    ("keymap", "told"),
+    ("keymap", "reason"),
     [
         ({"nothing": "x"}, "unknown action 'nothing'"),
         ({"gaps": "q"}, "assigned to both"),
         ({"delete_everything": "x"}, "unknown action 'delete_everything'"),
     ],
 )
-def test_invalid_key_map_is_refused_with_a_reason(keymap: dict[str, str], told: str) -> None:
-    assert told in find_keymap_error(keymap)
+def test_invalid_key_map_is_refused_with_a_reason(keymap: dict[str, str], reason: str) -> None:
+    assert reason in find_keymap_error(keymap)
 
 
 async def test_key_of_the_user_replaces_the_default_key(store_of_an_hour: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An open gap becomes an alarm once, and is told in the ways that the profile names."""
+"""An open gap raises one alert, delivered as the profile sets it."""
 
 import os
 import sys
@@ -60,22 +60,22 @@ async def test_command_receives_the_alert_by_environment_and_never_the_token(
         "import json, os, sys; "
         "json.dump({k: v for k, v in os.environ.items() if k.startswith('STREAMTOP')}, open(sys.argv[1], 'w'))"
     )
-    said: list[str] = []
+    failures: list[str] = []
     alert = Alert("raised", "$(touch x); edge", 4 * MINUTE)
     monkeypatch.setenv("STREAMTOP_OF_PROD", "secret-of-prod")
     async with UsageClient("http://127.0.0.1:9", "secret-of-prod") as client:
         command = (sys.executable, "-c", program, str(out))
-        await run_command(alert, command, said.append, client.without_token)
+        await run_command(alert, command, failures.append, client.without_token)
     assert msgspec.json.decode(out.read_bytes()) == {
         "STREAMTOP_ALERT": "raised",
         "STREAMTOP_ALERT_SERVER": "$(touch x); edge",
         "STREAMTOP_ALERT_OWED_MS": "240000",
         "STREAMTOP_ALERT_TEXT": "$(touch x); edge owes 4 min",
     }
-    assert said == []
-    await run_command(alert, (sys.executable, "-c", "raise SystemExit(3)"), said.append)
-    await run_command(alert, (str(tmp_path / "nothing"),), said.append)
-    assert [text.partition(str(tmp_path))[0] or text for text in said] == [
+    assert failures == []
+    await run_command(alert, (sys.executable, "-c", "raise SystemExit(3)"), failures.append)
+    await run_command(alert, (str(tmp_path / "nothing"),), failures.append)
+    assert [text.partition(str(tmp_path))[0] or text for text in failures] == [
         f"the alert command {sys.executable} exited with 3",
         "the alert command ",
     ]

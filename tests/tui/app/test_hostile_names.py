@@ -171,8 +171,8 @@ async def test_bundle_keeps_hostile_names_exactly_within_json(tmp_path: Path, mo
         assert len(app.state.store) == len(NAMES)
     files = unpacked(tmp_path)
     assert all(name.startswith("streamtop-incident/") for name in files)
-    told = json.loads(files["streamtop-incident/records.json"])
-    assert sorted(one["name"] for one in told) == sorted(NAMES), "exact: it is evidence"
+    records = json.loads(files["streamtop-incident/records.json"])
+    assert sorted(record["name"] for record in records) == sorted(NAMES), "exact: it is evidence"
     for name in ("summary.txt", "screen.svg", "records.json", "history.json"):
         assert not {0x1B, 0x07} & set(files[f"streamtop-incident/{name}"]), name
     ElementTree.fromstring(files["streamtop-incident/screen.svg"])

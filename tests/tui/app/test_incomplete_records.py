@@ -1,4 +1,4 @@
-"""A Stream Manager whose records lack a field: shown as unknown, told, and never deleted unkept."""
+"""A Stream Manager whose records lack a field: shown as unknown, reported, and never deleted."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

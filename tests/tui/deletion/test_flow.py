@@ -1,7 +1,7 @@
-"""Wrong-row safety through the whole console: keys are pressed in the real app while the service never rests.
+"""Wrong-row safety through the whole console: keys are pressed in the real app while the service keeps changing.
 
-Before every key, between the answer and the next request, and while the dialog stands, sessions change, reorder, vanish
-and appear. Whatever is pressed, the service is asked to delete nothing that a confirmed dialog did not name.
+Before every key, between the answer and the next request, and while the dialog is open, sessions change, reorder,
+vanish and appear. Whatever is pressed, no request deletes a session that a confirmed dialog did not name.
 """
 
 import asyncio
@@ -95,8 +95,8 @@ class World(PlainManager):
         return answer
 
 
-class Teller:
-    """Stands in for the poll loop: tells the console what the world is like whenever the world says so."""
+class FakeSource:
+    """A poll source that posts the world's sessions whenever the world requests it."""
 
     interval_seconds, times_slower, no_service_reason = 1.0, 1, ""
 
@@ -137,11 +137,11 @@ async def until_gone(pilot: Pilot[int], dialog: ConfirmDelete, changed: Callable
         if pilot.app.screen is not dialog or changed():
             return
         await asyncio.sleep(0.005)
-    raise AssertionError("the dialog neither closed nor said why")
+    raise AssertionError("the dialog neither closed nor showed why")
 
 
 async def answer(pilot: Pilot[int], app: ConsoleApp, world: World, seen: Counter[str]) -> None:
-    """An operator reads the dialog and goes on, or does not. Meanwhile the world goes on as well."""
+    """Read the dialog and confirm it, or cancel. Meanwhile the sessions change."""
     dialog = app.screen
     assert isinstance(dialog, ConfirmDelete)
     await until(pilot, lambda: any(one.has_focus for one in dialog.query("#cancel")), "the dialog")
@@ -192,7 +192,7 @@ async def test_console_deletes_only_what_a_confirmed_dialog_named(
         async with world, UsageClient(world.url, world.token) as client:
             app = ConsoleApp(
                 client, profile_name="", clock=SystemClock(), poll_interval_seconds=1, tz=UTC,
-                journal_path=tmp_path / f"{seed}.ndjson", make_source=lambda post, world=world: Teller(world, post),
+                journal_path=tmp_path / f"{seed}.ndjson", make_source=lambda post, world=world: FakeSource(world, post),
             )  # fmt: skip
             async with app.run_test(size=(80, 11)) as pilot:
                 await pilot.pause()

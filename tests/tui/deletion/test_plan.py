@@ -23,11 +23,11 @@ def test_only_confirmed_keys_are_sent(tmp_path: Path) -> None:
             continue
         confirmed, drawn = set(plan.keys), delete_plan.blast_radius(plan, 20, None)
         service.turmoil()
-        told = delete_plan.compare_with_plan(plan, service.records())
+        shown = delete_plan.compare_with_plan(plan, service.records())
         service.turmoil()
         records = service.records()
         since = delete_plan.compare_with_plan(plan, records)
-        if since != told:
+        if since != shown:
             service.turmoil()
             records = service.records()
         chosen = [record for record in records if record.key in confirmed]
@@ -37,7 +37,7 @@ def test_only_confirmed_keys_are_sent(tmp_path: Path) -> None:
         assert len(service.sent) == len(set(service.sent)), "nothing is sent twice"
         assert set(outcome.deleted) <= confirmed
         sorted_out = [*outcome.deleted, *outcome.gone_before, *(key for key, _ in outcome.failed), *outcome.not_tried]
-        assert sorted(sorted_out) == sorted(record.key for record in chosen), "what became of each is told"
+        assert sorted(sorted_out) == sorted(record.key for record in chosen), "every key has a result"
         assert delete_plan.blast_radius(plan, 20, None) == drawn, "a plan does not change once it is made"
         deletes += 1
         sessions += len(service.sent)

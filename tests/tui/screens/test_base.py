@@ -60,7 +60,7 @@ async def test_gap_view_subscribes_again_after_another_gap_view_over_it_closed(
         before = below.book.now_ms
         app.state.clock.now += 60_000
         app.poller.refresh()
-        await until(pilot, lambda: below.book.now_ms > before, "what was heard since")
+        await until(pilot, lambda: below.book.now_ms > before, "a newer poll")
 
 
 async def test_backlog_of_a_server_counts_reports_of_its_own_sync_interval(

@@ -1,4 +1,4 @@
-"""The month's chart and rows: incomplete days are drawn apart, and what stands beside a day's figures is told."""
+"""The month's chart and table: incomplete days, adjustments, and the descriptions of a day."""
 
 from datetime import UTC, date
 

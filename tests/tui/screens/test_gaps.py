@@ -94,10 +94,10 @@ def assert_cells_are_true(screen: GapsScreen, now_ms: int) -> None:
                 inside = min(to_ms, ends) - max(from_ms, begins)
                 if inside > 0:
                     lengths[state] = lengths.get(state, 0) + inside
-            told = None if shown is None else (shown.state, shown.in_state_ms, shown.due_ms)
+            drawn = None if shown is None else (shown.state, shown.in_state_ms, shown.due_ms)
             worst = next((state for state in WORST_FIRST if state in lengths), None)
             expected = None if worst is None else (worst, lengths[worst], sum(lengths.values()))
-            assert told == expected, (row.name, made.cell_ms, datetime.fromtimestamp(begins / 1000, UTC))
+            assert drawn == expected, (row.name, made.cell_ms, datetime.fromtimestamp(begins / 1000, UTC))
 
 
 @pytest.fixture
@@ -136,10 +136,10 @@ async def polled(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 
 def words(screen: GapsScreen) -> str:
-    """What is said of the cell under the cursor, without the story and the legend under it."""
+    """The description of the cell under the cursor, without the timeline and the legend below."""
     widget = screen.query_one("#description", PageView)
-    said = ("".join(segment.text for segment in widget.render_line(y)).strip() for y in range(widget.size.height))
-    return " ".join(takewhile(bool, said))
+    lines = ("".join(segment.text for segment in widget.render_line(y)).strip() for y in range(widget.size.height))
+    return " ".join(takewhile(bool, lines))
 
 
 def days_words(screen: DaysScreen) -> str:
@@ -212,7 +212,7 @@ async def test_cell_under_the_cursor_and_its_gap_are_described_in_full(
             "+360 connections (RTMP 270, HLS 90) 54.0 kB in 5.40 MB out "
             f"peak 8.06 kbit/s at {at:%H:%M} 81.8 % of the day"
         )
-        for name, told in (
+        for name, description in (
             ("live-1", "live-1 · 17:40–19:30 · live, 1 h 50 min"),
             ("lost-1", "lost-1 · 18:00–18:10 · lost, 10 min"),
             ("owes-1", "owes-1 · 18:00–now · missing, 1 h 30 min, noticed 18:00:30, still owed"),
@@ -221,7 +221,7 @@ async def test_cell_under_the_cursor_and_its_gap_are_described_in_full(
             row = next(number for number, one in enumerate(screen.grid_view.grid.rows) if one.name == name)  # type: ignore[union-attr]
             screen.grid_view.put(row, CUT)
             screen._draw_lines()
-            assert told in words(screen)
+            assert description in words(screen)
         screen.grid_view.put(back, CUT)
         await pilot.press("enter")
         await pilot.pause()
@@ -280,13 +280,13 @@ async def test_days_sum_up_to_the_month_in_five_zones(tmp_path: Path, name: str)
         first, last = date(2026, 11, 1), date(2026, 11, 30)
         by_day = await client.daily_sums(first, last, name, by="day", group="all")
         month = month_of(first, by_day, await client.daily_sums(first, last, name, by="month", group="all"))
-        told = (await client.daily(first, last, name)).days
+        days = (await client.daily(first, last, name)).days
         seen = 0
         for day, figures in month.days:
             interval = day_interval(day, tz)
             inside = [slot for slot in range(BEGINS, HEALS, MINUTE) if interval.from_ms <= slot < interval.to_ms]
             late = [slot for slot in inside if slot >= CUT]
-            servers = [of_server(one) for one in told if one.day == day.isoformat()]
+            servers = [of_server(one) for one in days if one.day == day.isoformat()]
             assert figures.bytes_out == sum(server.bytes_out for server in servers)
             for server in servers:
                 slots, filled = {
@@ -336,12 +336,12 @@ async def test_reports_after_a_close_are_shown_as_adjustment_beside_the_figures(
         assert friday.split()[:3] == ["▸Fri", "20", "adjusted"]
         assert saturday.split()[:3] == ["Sat", "21", "provisional"]
         assert f"{closed_out / 1e6:.1f} MB" in friday
-        assert f"+{60_000 * late / 1e6:.2f} MB" in friday, "what came later stands beside the figures"
+        assert f"+{60_000 * late / 1e6:.2f} MB" in friday, "the adjustment is beside the figures"
         assert f"+{60_000 * late / 1e6:.2f} MB" in month
-        told = days_words(screen)
-        assert f"+{4 * late} connections" in told
-        assert "not in the figures" in told
-        assert "samples" in told
+        description = days_words(screen)
+        assert f"+{4 * late} connections" in description
+        assert "not in the figures" in description
+        assert "samples" in description
         await pilot.press("enter")
         await until(pilot, lambda: len(rows(screen)) == len(SERVERS), "the servers of the day")
         assert rows(screen)[0].split()[:2] == ["▸back-1", "adjusted"]

@@ -118,7 +118,7 @@ async def test_read_only_console_has_no_delete_keys(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (reply(200, "<!doctype html>", "text/html"), "web page"),
         (reply(200, '[{"name": "a" "scope"'), "broken JSON"),
@@ -129,7 +129,7 @@ async def test_read_only_console_has_no_delete_keys(tmp_path: Path) -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "broke off"),
     ],
 )
-async def test_failed_poll_keeps_the_shown_sessions(tmp_path: Path, answer: bytes, told: str) -> None:
+async def test_failed_poll_keeps_the_shown_sessions(tmp_path: Path, answer: bytes, message: str) -> None:
     good = reply(200, msgspec.json.encode([record("cam", recent(90))]))
     failing = False
 
@@ -151,7 +151,7 @@ async def test_failed_poll_keeps_the_shown_sessions(tmp_path: Path, answer: byte
         await until(pilot, lambda: app.state.failures, "a failed poll")
         await pilot.pause()
         text = "\n".join(shown(app))
-        assert told in text
+        assert message in text
         assert "live/cam" in text
         assert TOKEN not in text
         failing = False

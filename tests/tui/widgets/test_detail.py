@@ -34,7 +34,7 @@ async def test_figures_never_touch_at_any_width(
             lines = drawn(app)
             detail = app.sessions_screen.detail
             shown = {detail.render_line(y).cell_length for y in range(detail.size.height)}
-            assert shown == {detail.scrollable_content_region.width}, "no line goes on below the scrollbar"
+            assert shown == {detail.scrollable_content_region.width}, "no line extends below the scrollbar"
             session = app.sessions_screen.table.cursor_session
             assert session is not None
             text = "\n".join(lines)
