@@ -1,4 +1,4 @@
-"""Feeds: data that arrives is published to whoever subscribed.
+"""Feeds: data that arrives is published to its subscribers.
 
 Textual's `Signal` logs an error of a subscriber and continues; a feed lets it surface, so that a fault in a screen is
 never silent.

@@ -20,7 +20,7 @@ from tui.widgets.lines import Part
 
 _CANNOT_SHOW = (
     "is a plain Stream Manager: it does not report which server reported when,",
-    "so live, backfilled and missing time cannot be told apart. Its figures are shown",
+    "so live, backfilled and missing time cannot be distinguished. Its figures are shown",
     "as they are. An agent with our usage service keeps that account.",
 )
 
