@@ -19,8 +19,8 @@ import pytest
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
-from tests.tui.app.test_actions import drawn_gaps, opened
-from tests.tui.screens.test_sessions import recent, until, with_figures
+from tests.support.console.pilot import drawn_gaps, opened, until, with_figures
+from tests.support.console.records import recent
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
 from tui.model.sessions.history import PollHistory
@@ -127,7 +127,9 @@ class Trouble(CannedServer):
 
 
 @pytest.mark.usefixtures("quick_keys")
-async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hours_of_failures_leak_no_files_tasks_or_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     # What is kept of polls, up to a bound, is full before it is measured.
     monkeypatch.setattr(PollTimeline.__init__, "__defaults__", (POLLS_A_ROUND, MOST_CHANGES))
@@ -137,7 +139,7 @@ async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: 
         tape = Recording(tmp_path / "tape", clock)
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC,
-            tape=tape,
+            recording=tape,
         )  # fmt: skip
 
         async def impatient() -> None:
@@ -171,7 +173,7 @@ async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: 
     assert last.objects <= first.objects + 20
 
 
-async def test_gap_views_that_were_closed_are_not_kept(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_closed_gap_views_are_garbage_collected(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         seen = []
         for _ in range(4):

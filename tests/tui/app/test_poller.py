@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 from streamusage.client.usage_client import UsageClient
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.console.clocks import MovableClock
-from tests.tui.screens.test_sessions import recent, record, shown, until, with_figures
+from tests.support.console.pilot import shown, until, with_figures
+from tests.support.console.records import recent, record
 from tui.app.console_app import ConsoleApp
 from tui.widgets.session_table import SessionTable
 
@@ -63,7 +64,7 @@ async def pressed(pilot: Pilot[int], key: str) -> None:
 
 
 @pytest.mark.parametrize("sent", [0, 2000], ids=["silent", "in the body"])
-async def test_the_ladder_goes_up_while_an_answer_hangs_and_every_key_works(tmp_path: Path, sent: int) -> None:
+async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_path: Path, sent: int) -> None:
     clock = MovableClock()
     async with (
         StallingServer() as server,
@@ -96,7 +97,7 @@ async def test_the_ladder_goes_up_while_an_answer_hangs_and_every_key_works(tmp_
             await until(pilot, lambda: "● live" in header(app), "live again")
 
 
-async def test_the_countdown_to_the_next_try_runs_and_then_it_tries(tmp_path: Path) -> None:
+async def test_retry_countdown_runs_down_and_then_polls(tmp_path: Path) -> None:
     clock = MovableClock()
     async with StallingServer() as server, UsageClient(server.url, "t", clock=clock, silence_seconds=0.3) as client:
         app = ConsoleApp(
@@ -109,7 +110,7 @@ async def test_the_countdown_to_the_next_try_runs_and_then_it_tries(tmp_path: Pa
             seen: list[int] = []
 
             def counted() -> bool:
-                app.tell_screens(polled=False)
+                app.publish_state(polled=False)
                 found = re.search(r"next try in (\d+) s", header(app))
                 if found and (not seen or seen[-1] != int(found[1])):
                     seen.append(int(found[1]))

@@ -4,9 +4,9 @@ import asyncio
 import json
 from pathlib import Path
 
+from tests.support.console.records import TOKEN, recent, record, service_with
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
-from tests.tui.screens.test_sessions import TOKEN, recent, record, service_with
 
 
 async def test_a_deleted_record_is_found_in_the_journal(streamtop: Program) -> None:
@@ -56,7 +56,7 @@ async def test_the_line_mode_tells_what_changes_and_records_it(streamtop: Progra
         try:
             assert process.stdout is not None
             first = await asyncio.wait_for(process.stdout.readline(), 30)
-            assert b"0 live of 1 sessions" in first
+            assert b"0 on air of 1 sessions" in first
         finally:
             process.terminate()
             await asyncio.wait_for(process.wait(), 10)

@@ -1,118 +1,20 @@
 """The console driven by keys against a real service: what is shown, and what exactly is deleted."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from streamusage.client.usage_client import UsageClient
-from streamusage.core.clock import SystemClock
-from streamusage.core.usage import UsageRecord
-from streamusage.service.server import run_service
-from streamusage.service.tokens import read_tokens
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
+from tests.support.console.pilot import console, shown, until, with_figures
+from tests.support.console.records import HOSTILE, TOKEN, recent, record, service_with
 from tests.support.plain_manager import PlainManager, wire
-from tui.app.console_app import ConsoleApp
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.delete_progress import DeleteResult
 from tui.screens.help import HelpScreen
-from tui.widgets.lines import Line
-from tui.widgets.session_table import SessionTable
-
-LONGEST_S = 60
-"""How long something is waited for: on a machine with much else to do everything takes its time."""
-TOKEN = "for-this-test-only"
-HOSTILE = (
-    "[red]x[/]",
-    "\x1b[2J",
-    "../..",
-    "a/b",
-    "\u202eevil\u202c",
-    "日本語",
-    "y" * 900,
-    "z\u0301\u0301\u0301\u0301\u0301",
-)
-
-
-def record(name: str, start_time: int, scope: str = "live", total: int = 5) -> UsageRecord:
-    return UsageRecord(
-        name=name,
-        scope=scope,
-        start_time=start_time,
-        end_time=start_time + 60_000,
-        duration=60_000,
-        active_subscribers=0,
-        max_subscribers=3,
-        lost_subscribers=total,
-        total_subscribers=total,
-        updated=start_time + 60_001,
-    )
-
-
-def recent(minutes_ago: int) -> int:
-    return SystemClock().now_ms() - minutes_ago * 60_000
-
-
-@asynccontextmanager
-async def service_with(directory: Path, records: list[UsageRecord]) -> AsyncIterator[UsageClient]:
-    tokens_file = directory / "tokens.toml"
-    tokens_file.write_text(f'[[token]]\nvalue = "{TOKEN}"\nrole = "admin"\n', "utf-8")
-    tokens_file.chmod(0o600)
-    store_url = f"sqlite:///{directory / 'usage.db'}"
-    async with (
-        run_service(store_url=store_url, tokens=read_tokens(tokens_file, {}), clock=SystemClock()) as running,
-        UsageClient(running.url, TOKEN) as client,
-    ):
-        if records:
-            await client.import_records(records)
-        yield client
-
-
-def console(client: UsageClient, directory: Path, **more: Any) -> ConsoleApp:
-    return ConsoleApp(
-        client,
-        profile_name="test",
-        clock=SystemClock(),
-        poll_interval_seconds=0.2,
-        journal_path=directory / "deleted.ndjson",
-        tz=UTC,
-        **more,
-    )
-
-
-async def until(pilot: Pilot[int], condition: Any, what: str) -> None:
-    give_up = time.monotonic() + LONGEST_S
-    while time.monotonic() < give_up:
-        if condition():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError(f"never came about: {what}")
-
-
-async def with_figures(pilot: Pilot[int]) -> ConsoleApp:
-    app = pilot.app
-    assert isinstance(app, ConsoleApp)
-    await until(pilot, lambda: app.state.has_figures or app.state.failures, "a poll")
-    await pilot.pause()
-    return app
-
-
-def shown(app: ConsoleApp) -> list[str]:
-    """The lines of the screen as text."""
-    widgets = [*app.screen.query(Line), *app.screen.query(SessionTable)]
-    return [
-        "".join(segment.text for segment in widget.render_line(y))
-        for widget in widgets
-        for y in range(widget.size.height)
-    ]
 
 
 def journalled(directory: Path) -> list[tuple[str, int]]:
@@ -156,7 +58,7 @@ async def test_hostile_names_are_drawn_as_text_and_stay_deletable(tmp_path: Path
         assert await client.usage() == []
 
 
-async def test_a_delete_goes_only_where_it_was_confirmed(tmp_path: Path) -> None:
+async def test_delete_removes_only_the_confirmed_session(tmp_path: Path) -> None:
     records = [record("cam", recent(90)), record("cam", recent(60)), record("stage", recent(30))]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
         app = await with_figures(pilot)
@@ -188,10 +90,10 @@ async def test_a_delete_goes_only_where_it_was_confirmed(tmp_path: Path) -> None
         await until(pilot, lambda: any("lists none of them" in line for line in shown(app)), "the verification")
 
 
-async def test_nothing_is_deleted_when_the_journal_cannot_be_written(tmp_path: Path) -> None:
+async def test_nothing_is_deleted_if_the_journal_cannot_be_written(tmp_path: Path) -> None:
     async with service_with(tmp_path, [record("cam", recent(90))]) as client:
         app = console(client, tmp_path)
-        app.deletions.journal_path = tmp_path / "usage.db" / "deleted.ndjson"
+        app.deletion.journal_path = tmp_path / "usage.db" / "deleted.ndjson"
         async with app.run_test(size=(80, 24)) as pilot:
             await with_figures(pilot)
             await pilot.press("d", "right", "enter")
@@ -199,7 +101,7 @@ async def test_nothing_is_deleted_when_the_journal_cannot_be_written(tmp_path: P
         assert len(await client.usage()) == 1
 
 
-async def test_a_read_only_console_has_no_deletes(tmp_path: Path) -> None:
+async def test_read_only_console_has_no_delete_keys(tmp_path: Path) -> None:
     async with (
         service_with(tmp_path, [record("cam", recent(90))]) as client,
         console(client, tmp_path, read_only=True).run_test(size=(80, 24)) as pilot,
@@ -216,7 +118,7 @@ async def test_a_read_only_console_has_no_deletes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (reply(200, "<!doctype html>", "text/html"), "web page"),
         (reply(200, '[{"name": "a" "scope"'), "broken JSON"),
@@ -227,7 +129,7 @@ async def test_a_read_only_console_has_no_deletes(tmp_path: Path) -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "closed early"),
     ],
 )
-async def test_a_failed_poll_keeps_what_was_shown(tmp_path: Path, answer: bytes, told: str) -> None:
+async def test_failed_poll_keeps_the_shown_sessions(tmp_path: Path, answer: bytes, message: str) -> None:
     good = reply(200, msgspec.json.encode([record("cam", recent(90))]))
     failing = False
 
@@ -249,7 +151,7 @@ async def test_a_failed_poll_keeps_what_was_shown(tmp_path: Path, answer: bytes,
         await until(pilot, lambda: app.state.failures, "a failed poll")
         await pilot.pause()
         text = "\n".join(shown(app))
-        assert told in text
+        assert message in text
         assert "live/cam" in text
         assert TOKEN not in text
         failing = False
@@ -257,7 +159,7 @@ async def test_a_failed_poll_keeps_what_was_shown(tmp_path: Path, answer: bytes,
         await until(pilot, lambda: not app.state.failures, "a poll that succeeds again")
 
 
-async def test_the_cursor_stays_with_its_session(tmp_path: Path) -> None:
+async def test_cursor_stays_with_its_session(tmp_path: Path) -> None:
     records = [record(f"s{number:03}", recent(500 - number)) for number in range(100)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
         app = await with_figures(pilot)
@@ -277,7 +179,7 @@ async def test_the_cursor_stays_with_its_session(tmp_path: Path) -> None:
         assert any("▸" in line and chosen is not None and chosen.name in line for line in shown(app))
 
 
-async def test_an_input_does_not_blink(tmp_path: Path) -> None:
+async def test_input_cursor_does_not_blink(tmp_path: Path) -> None:
     async with service_with(tmp_path, []) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
         app = await with_figures(pilot)
         assert any("no sessions" in line for line in shown(app))
@@ -300,7 +202,7 @@ class SlowToDelete(PlainManager):
         return self._respond(asked)
 
 
-async def test_there_is_one_delete_at_a_time(tmp_path: Path) -> None:
+async def test_second_delete_is_refused_while_one_is_under_way(tmp_path: Path) -> None:
     """Two at once would share their stop, and the result of one could hide the other's progress for good."""
     records = [wire(name, start=recent(60)) for name in ("a", "b", *(f"c{number}" for number in range(6)))]
     async with (
