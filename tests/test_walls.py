@@ -5,7 +5,7 @@ import graphlib
 import json
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection
 from pathlib import Path
 
@@ -93,3 +93,13 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
 def test_no_folder_has_more_modules_than_a_reader_can_survey(package: str) -> None:
     modules = Counter(file.parent for file in modules_of(package).values() if file.name != "__init__.py")
     assert {str(folder): number for folder, number in modules.items() if number > MOST_MODULES_IN_A_FOLDER} == {}
+
+
+def test_no_public_class_name_has_two_meanings() -> None:
+    names: dict[str, list[str]] = defaultdict(list)
+    for package in ("tui", "streamusage"):
+        for module, file in modules_of(package).items():
+            for statement in ast.parse(file.read_text("utf-8")).body:
+                if isinstance(statement, ast.ClassDef) and not statement.name.startswith("_"):
+                    names[statement.name].append(module)
+    assert {name: modules for name, modules in names.items() if len(modules) > 1} == {}

@@ -3,7 +3,7 @@
 ServiceError
 ├── InvalidRequestError           the request cannot be answered as it is
 │   └── WindowTooLongError        a query covers more time than one answer may
-├── NotFoundError                 the named object does not exist
+├── ObjectNotFoundError           the named object does not exist
 │   ├── UnknownServerError        no server of that name is part of the estate
 │   └── NoServersInDayError       no server ran on the day that is to be closed
 ├── ConflictError                 the state of the store does not allow the change
@@ -29,15 +29,15 @@ class WindowTooLongError(InvalidRequestError):
     """A query covers more time than one answer may."""
 
 
-class NotFoundError(ServiceError):
+class ObjectNotFoundError(ServiceError):
     """The named object does not exist."""
 
 
-class UnknownServerError(NotFoundError):
+class UnknownServerError(ObjectNotFoundError):
     """No server of that name is part of the estate."""
 
 
-class NoServersInDayError(NotFoundError):
+class NoServersInDayError(ObjectNotFoundError):
     """No server ran on the day that is to be closed."""
 
 

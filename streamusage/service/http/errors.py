@@ -3,7 +3,7 @@
 import msgspec
 from starlette.responses import Response
 
-from streamusage.service.errors import ConflictError, InvalidRequestError, NotFoundError, ServiceError, StoreError
+from streamusage.service.errors import ConflictError, InvalidRequestError, ObjectNotFoundError, ServiceError, StoreError
 
 JSON = "application/json"
 RETRY_AFTER_SECONDS = 5
@@ -11,7 +11,7 @@ NOT_FOUND = "not found"
 
 _STATUSES: tuple[tuple[type[ServiceError], int], ...] = (
     (InvalidRequestError, 400),
-    (NotFoundError, 404),
+    (ObjectNotFoundError, 404),
     (ConflictError, 409),
     (StoreError, 503),
 )
