@@ -1,1 +1,1 @@
-"""What the console knows, without a terminal: values in, values out, the time given as an argument."""
+"""The console's model without a terminal: values in, values out, the time passed as an argument."""

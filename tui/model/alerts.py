@@ -1,4 +1,4 @@
-"""Which open gaps have become an alarm: each is raised once it is older than the threshold, and cleared once. Pure."""
+"""Alerts about open gaps: each is raised once when the gap exceeds the threshold, and cleared once. Pure."""
 
 from collections.abc import Iterable
 from typing import Literal, NamedTuple
@@ -8,15 +8,15 @@ from tui.model import formats
 
 
 class Alert(NamedTuple):
-    """Something that an operator is told of, wherever they look."""
+    """A message for the operator, shown in every view."""
 
     kind: Literal["raised", "cleared"]
     server: str
     owed_ms: int
-    """How much the server owes; of one that is cleared, how much it did when it was looked at last."""
+    """Unreported time of the server in milliseconds; for a cleared alert, the last amount before it reported again."""
 
     def in_words(self) -> str:
-        """`edge-3 owes 4 min`, `edge-3 has reported again; 4 min were owed`."""
+        """Return `edge-3 owes 4 min` or `edge-3 has reported again; 4 min were owed`."""
         length = formats.duration_in_words(self.owed_ms)
         if self.kind == "raised":
             return f"{self.server} owes {length}"
@@ -24,14 +24,14 @@ class Alert(NamedTuple):
 
 
 class AlertBook:
-    """The alarms that are raised."""
+    """The alerts that are raised, by server."""
 
     def __init__(self, after_ms: int) -> None:
         self._after_ms = after_ms
         self._raised: dict[str, int] = {}
 
     def look(self, servers: Iterable[ServerStatus]) -> list[Alert]:
-        """What changed since the servers were looked at last. A server that is gone is not an alarm any more."""
+        """Return the alerts raised and cleared since the last call. A server that is gone has no alert any more."""
         owed = {server.server: server.owed_ms for server in servers}
         alerts = []
         for server, owed_ms in owed.items():

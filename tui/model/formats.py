@@ -1,4 +1,4 @@
-"""Figures, times and durations as people read them. Pure; all times are UTC milliseconds, zones are given."""
+"""Formats of figures, times and durations on screen. Pure; times are UTC milliseconds, the zone is an argument."""
 
 from datetime import UTC, datetime, tzinfo
 
@@ -10,18 +10,18 @@ UNKNOWN = "–"
 
 
 def count(number: int | None) -> str:
-    """`18,203`; `–` for what is not known, which is not a zero."""
+    """Return `18,203`, or `–` for an unknown figure, which is not a zero."""
     return UNKNOWN if number is None else f"{number:,}"
 
 
 def count_within(number: int | None, cells: int) -> str:
-    """The count, shortened to `1.23 M` where it would not fit."""
+    """Return the count, shortened to `1.23 M` where it does not fit into `cells`."""
     text = count(number)
     return text if number is None or len(text) <= cells else _scaled(number, "").rstrip()
 
 
 def duration(length_ms: int | None) -> str:
-    """`48s`, `36m`, `1h04`, `2d03h`, in at most six cells."""
+    """Return `48s`, `36m`, `1h04` or `2d03h`: at most six cells."""
     if length_ms is None:
         return UNKNOWN
     if length_ms < 0:
@@ -37,7 +37,7 @@ def duration(length_ms: int | None) -> str:
 
 
 def duration_in_words(length_ms: int) -> str:
-    """`48 s`, `7 min`, `1 h 4 min`, `2 days 3 h`."""
+    """Return the duration for a sentence: `48 s`, `7 min`, `1 h 4 min`, `2 days 3 h`."""
     if length_ms < MINUTE_MS:
         return f"{length_ms / SECOND_MS:.1f} s" if length_ms < 10 * SECOND_MS else f"{length_ms // SECOND_MS} s"
     minutes = length_ms // MINUTE_MS
@@ -50,7 +50,7 @@ def duration_in_words(length_ms: int) -> str:
 
 
 def age(length_ms: int) -> str:
-    """How old a figure is: `0.8 s`, `12 s`, `4:12`, `1h04`."""
+    """Return the age of a figure: `0.8 s`, `12 s`, `4:12`, `1h04`."""
     if length_ms < 10 * SECOND_MS:
         return f"{max(0, length_ms) / SECOND_MS:.1f} s"
     if length_ms < MINUTE_MS:
@@ -68,9 +68,9 @@ def _local(at_ms: int, tz: tzinfo | None) -> datetime | None:
 
 
 def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None) -> str:
-    """When something was, as short as can be told apart: `12:03`, `Fri 18:20`, `14 Nov`, `2025-11-14`.
+    """Return an instant in its shortest unambiguous form: `12:03`, `Fri 18:20`, `14 Nov 18:20`, `2025-11-14`.
 
-    `tz` of `None` is the machine's own zone. An instant that no calendar holds reads `?`.
+    `tz` of `None` is the machine's own zone. An instant outside the calendar is `?`.
     """
     if not at_ms:
         return UNKNOWN
@@ -88,24 +88,24 @@ def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None) -> str:
 
 
 def clock_time(at_ms: int, tz: tzinfo | None, *, seconds: bool = False) -> str:
-    """`12:44` or `12:44:07`."""
+    """Return `12:44` or, with seconds, `12:44:07`."""
     then = _local(at_ms, tz)
     return "?" if then is None else then.strftime("%H:%M:%S" if seconds else "%H:%M")
 
 
 def day(at_ms: int, tz: tzinfo | None) -> str:
-    """`21 Nov`, the day that holds the instant."""
+    """Return the instant's day: `21 Nov`."""
     then = _local(at_ms, tz)
     return "?" if then is None else f"{then.day} {_MONTHS[then.month - 1]}"
 
 
 def traffic(total_bytes: int) -> str:
-    """`4.21 GB`, decimal units as in billing."""
+    """Return `4.21 GB`: decimal units, as used for billing."""
     return _scaled(total_bytes, "B")
 
 
 def bandwidth(bps: int) -> str:
-    """`88.1 Mbit/s`."""
+    """Return `88.1 Mbit/s`."""
     return _scaled(bps, "bit/s")
 
 
@@ -123,7 +123,7 @@ def _scaled(number: int, unit: str) -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """`97.8 %`; never rounded up to 100 nor down to 0 while it is neither."""
+    """Return `97.8 %`; a share below 100 or above 0 is never rounded to them."""
     if whole <= 0:
         return UNKNOWN
     share = 100 * part / whole

@@ -1,4 +1,4 @@
-"""An instant as a person names it: `3m`, `90s ago`, `12:40`, `12:40:07`. Pure."""
+"""Parses an instant typed by the operator: `3m`, `90s ago`, `12:40`, `12:40:07`. Pure."""
 
 import re
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -9,7 +9,7 @@ _CLOCK = re.compile(r"([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?")
 
 
 def length_ms(text: str) -> int | None:
-    """`5m`, `1h30m`, `90s`; `None` for anything else."""
+    """Return the milliseconds of `5m`, `1h30m` or `90s`, else `None`."""
     text = text.strip().lower()
     if not text or _PIECE.sub("", text).strip():
         return None
@@ -17,7 +17,7 @@ def length_ms(text: str) -> int | None:
 
 
 def instant(text: str, now_ms: int, tz: tzinfo | None) -> int | None:
-    """What was a length ago, or the last time that the clock read so; `None` where the text is neither."""
+    """Return the instant that long ago, or the last one at that time of day; `None` if the text is neither."""
     text = text.strip().lower().removesuffix("ago").strip()
     length = length_ms(text)
     if length is not None:

@@ -1,4 +1,4 @@
-"""Where the time of a poll goes: on the way, in the service, and here. Pure."""
+"""Timing of polls: network, service and console. Pure."""
 
 from collections import deque
 from typing import NamedTuple
@@ -7,7 +7,7 @@ KEPT = 60
 
 
 class Split(NamedTuple):
-    """One poll's milliseconds, in the order in which they pass. `None` is not measured: no connection was made, say."""
+    """Milliseconds of one poll by phase, in order. `None` was not measured, for example because a connection was reused."""
 
     connect_ms: float | None
     first_byte_ms: float | None
@@ -19,19 +19,21 @@ class Split(NamedTuple):
 
     @property
     def total_ms(self) -> float:
+        """Sum of the measured phases."""
         return sum(part for part in self[:6] if part is not None)
 
 
 class Latency:
-    """The last polls."""
+    """The timing of the last polls."""
 
     def __init__(self) -> None:
         self.splits: deque[Split] = deque(maxlen=KEPT)
 
-    def heard(self, split: Split) -> None:
+    def add(self, split: Split) -> None:
+        """Add the newest poll."""
         self.splits.append(split)
 
     def painted(self, paint_ms: float) -> None:
-        """Adds how long the newest poll took to draw."""
+        """Record how long drawing the newest poll took."""
         if self.splits:
             self.splits[-1] = self.splits[-1]._replace(paint_ms=paint_ms)

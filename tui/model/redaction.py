@@ -1,7 +1,7 @@
-"""Secrets taken out of what leaves the console for other eyes. Pure.
+"""Removes secrets from text that leaves the console. Pure.
 
-The console's own token is known and hidden by its client; here go the secrets of others that stand in names, filters
-and messages: users and passwords in URLs, tokens and keys in queries, what follows `Bearer`.
+The client hides the console's own token. This module hides secrets of others in names, filters and messages: users
+and passwords in URLs, tokens and keys in queries, and credentials after `Bearer`.
 """
 
 import re
@@ -16,7 +16,7 @@ _AUTHORIZATION = re.compile(r"(?i)\b(bearer|basic)((?:\s|&#160;|%20)+)[a-z0-9._~
 
 
 def redacted(text: str) -> str:
-    """The text with whatever looks like a secret as `•••`; what stood beside it can still be read."""
+    """Return the text with everything that looks like a secret replaced by `•••`; the rest stays readable."""
     text = _USER_IN_URL.sub(HIDDEN, text)
     text = _IN_QUERY.sub(rf"\1{HIDDEN}", text)
     return _AUTHORIZATION.sub(rf"\1\2{HIDDEN}", text)

@@ -1,4 +1,4 @@
-"""How old the figures on the screen are, in four steps: live, late, stale, offline. Pure."""
+"""Staleness of the figures on screen in four levels: live, late, stale, offline. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,7 +7,7 @@ from tui.model import formats
 
 
 class StalenessLevel(StrEnum):
-    """A step of the ladder. From `STALE` on deletes are off: they would be decided on figures that may be wrong."""
+    """A level of staleness. From `STALE` on, deletes are off: they would be based on figures that may be wrong."""
 
     WAITING = "waiting"
     LIVE = "live"
@@ -18,20 +18,21 @@ class StalenessLevel(StrEnum):
 
 @dataclass(frozen=True)
 class Freshness:
-    """The age of what is shown and what is done about it."""
+    """The age of the figures on screen and the next attempt to refresh them."""
 
     step: StalenessLevel
     age_ms: int | None
-    """`None` where nothing came yet."""
+    """`None` before the first successful poll."""
     retry_in_ms: int | None
-    """Until the next attempt; `None` while polls succeed or one is under way."""
+    """Time until the next attempt; `None` while polls succeed or one is in flight."""
 
     @property
     def allows_deletes(self) -> bool:
+        """Whether the figures are fresh enough to delete by them."""
         return self.step in (StalenessLevel.LIVE, StalenessLevel.LATE)
 
     def in_words(self) -> str:
-        """`live 0.8 s`, `STALE 41 s, deletes off`, `offline 4:12, next try in 8 s`."""
+        """Return `live 0.8 s`, `STALE 41 s, deletes off` or `offline 4:12, next try in 8 s`."""
         age = "" if self.age_ms is None else f" {formats.age(self.age_ms)}"
         retry = "" if self.retry_in_ms is None else f", next try in {-(-self.retry_in_ms // 1000)} s"
         match self.step:
@@ -56,9 +57,9 @@ OFFLINE_AFTER_FAILURES = 3
 def freshness(
     *, elapsed_ms: int, polled_at_ms: int | None, interval_ms: int, failures: int, retry_at_ms: int | None
 ) -> Freshness:
-    """Where on the ladder the figures stand. All instants are of one clock that never steps.
+    """Return the staleness of the figures. All instants are of one clock that never steps.
 
-    `polled_at_ms` is when the last good answer came, `failures` how many polls have failed since.
+    `polled_at_ms` is the time of the last successful poll, `failures` the number of failed polls since.
     """
     retry_in_ms = None if retry_at_ms is None else max(0, retry_at_ms - elapsed_ms)
     if polled_at_ms is None:

@@ -1,7 +1,7 @@
-"""Text from outside made safe to draw, and measured in terminal cells.
+"""Sanitises text from outside for the terminal and measures it in cells.
 
-Stream names are chosen by publishers. What `safe` returns holds no character that a terminal obeys, that takes no
-cell of its own, or that turns the direction of writing; markup stays the plain text that it is.
+Stream names are chosen by publishers. The result of `safe` has no control character, no character without a cell of
+its own and none that changes the writing direction; markup stays plain text.
 """
 
 import unicodedata
@@ -12,12 +12,12 @@ from rich.cells import cell_len, split_graphemes
 UNSHOWABLE = "\ufffd"
 _PICTURES = {code: chr(0x2400 + code) for code in range(0x20)} | {0x7F: "\u2421"}
 _MOST_MARKS = 3
-"""Combining marks that one character may carry; real writing needs no more."""
+"""Most combining marks on one character; real scripts need no more."""
 
 
 @lru_cache(maxsize=16_384)
 def safe(text: str) -> str:
-    """The text with control characters as their pictures, and whatever is invisible or turns the line as `�`."""
+    """Return the text with control characters as control pictures, and invisible or direction-changing ones as `�`."""
     if text.isascii() and text.isprintable():
         return text
     shown: list[str] = []
@@ -52,15 +52,15 @@ def _is_variation(character: str) -> bool:
 
 
 def width(text: str) -> int:
-    """How many cells the text takes."""
+    """Return the width of the text in cells."""
     return cell_len(text)
 
 
 @lru_cache(maxsize=16_384)
 def shortened(text: str, cells: int) -> str:
-    """The text in at most `cells` cells; what is cut from the middle leaves an ellipsis.
+    """Return the text in at most `cells` cells; an ellipsis replaces what is cut from the middle.
 
-    The end is kept rather than the beginning: names of streams differ there.
+    More of the end is kept than of the beginning, since stream names differ at their end.
     """
     if cells <= 0:
         return ""
@@ -77,7 +77,7 @@ def shortened(text: str, cells: int) -> str:
 
 
 def clipped(text: str, cells: int) -> str:
-    """The text in at most `cells` cells, cut at its end as sentences are."""
+    """Return the text in at most `cells` cells, cut at its end."""
     if cells <= 0 or cell_len(text) <= cells:
         return text if cells > 0 else ""
     graphemes = [(text[start:end], size) for start, end, size in split_graphemes(text)[0]]
@@ -95,12 +95,12 @@ def _taken(graphemes: list[tuple[str, int]], cells: int) -> tuple[list[str], int
 
 
 def padded(text: str, cells: int) -> str:
-    """The text in exactly `cells` cells, at the left."""
+    """Return the text in exactly `cells` cells, aligned left."""
     text = shortened(text, cells)
     return text + " " * (cells - cell_len(text))
 
 
 def padded_left(text: str, cells: int) -> str:
-    """The text in exactly `cells` cells, at the right."""
+    """Return the text in exactly `cells` cells, aligned right."""
     text = shortened(text, cells)
     return " " * (cells - cell_len(text)) + text

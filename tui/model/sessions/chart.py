@@ -1,6 +1,6 @@
-"""Subscribers of one stream over time, ready to be drawn: equal steps, each with a figure or none, and its provenance.
+"""Chart of a stream's subscribers over time: equal steps, each with a figure or none, and its provenance.
 
-Figures that were filled in stand apart, and where nothing is known nothing is drawn: no line crosses a gap.
+Backfilled figures are drawn apart, and unknown time is left blank: no line crosses a gap.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,13 +15,13 @@ from tui.model.sessions.sparkline import NoFigure, Point
 from tui.model.sessions.store import Session
 
 LEAST_MS = 60 * 60_000
-"""A session that is shorter is shown with what was before it."""
+"""A shorter session is shown with the time before it."""
 MOST_STEPS = 120
 STEP_MS = 60_000
 
 
 class ChartRequest(NamedTuple):
-    """The stretch of time that the chart of a session shows. `to_ms` of `None` is now."""
+    """The interval that a session's chart shows. `to_ms` of `None` is now."""
 
     key: SessionKey
     from_ms: int
@@ -30,7 +30,7 @@ class ChartRequest(NamedTuple):
 
 
 def look_at(session: Session, now_ms: int) -> ChartRequest:
-    """The whole session, an hour at least, in steps of whole minutes."""
+    """Return a request for the whole session, at least an hour, in steps of whole minutes."""
     ended_ms = None if session.live else session.end_time
     to_ms = now_ms if ended_ms is None else ended_ms
     from_ms = min(session.start_time or to_ms, to_ms - LEAST_MS)
@@ -40,31 +40,34 @@ def look_at(session: Session, now_ms: int) -> ChartRequest:
 
 
 class ChartStep(NamedTuple):
-    """One step of the chart."""
+    """One step of a chart."""
 
     figure: int | None
     state: Provenance | None
-    """`None` where nobody looked, and where the stream was not on the air."""
+    """`None` where the figure is unknown or the stream was not on air."""
     highest: int | None = None
-    """Where it is told beside the figure: an upper bound of what was there at once."""
+    """The upper bound of simultaneous subscribers, where it is known beside the figure."""
 
 
 @dataclass(frozen=True)
 class Chart:
+    """The steps of a chart, oldest first."""
+
     from_ms: int
     to_ms: int
     steps: tuple[ChartStep, ...]
     source: str
-    """Where the figures come from, in words."""
+    """Description of the figures' origin."""
 
     @property
     def highest(self) -> int:
+        """The highest figure; 0 without any."""
         return max((step.figure for step in self.steps if step.figure is not None), default=0)
 
     def runs(self) -> Iterator[tuple[int, int, bool]]:
-        """Stretches of figures to be joined by a line: (first, last, whether seen live), `last` included.
+        """Return the runs of steps that a line joins: (first, last, whether live), `last` included.
 
-        A filled stretch begins at the step before it where that is known, so that the line is whole.
+        A backfilled run begins at the known step before it, so that the line has no hole.
         """
         start: int | None = None
         for number, step in enumerate((*self.steps, ChartStep(None, None))):
@@ -76,7 +79,7 @@ class Chart:
                 start = number
 
     def reached(self, figure: int, from_ms: int, to_ms: int) -> int | None:
-        """When a figure was first reached within a stretch of time, to the step; `None` where it is not seen."""
+        """Return the start of the first step within the interval that reaches the figure, or `None`."""
         step_ms = (self.to_ms - self.from_ms) / max(1, len(self.steps))
         for number, step in enumerate(self.steps):
             at_ms = round(self.from_ms + number * step_ms)
@@ -86,7 +89,7 @@ class Chart:
         return None
 
     def points(self) -> list[Point]:
-        """The same for a single line of glyphs."""
+        """Return the points of the chart for a sparkline."""
         return [_point(step) for step in self.steps]
 
 
@@ -108,10 +111,10 @@ def _point(step: ChartStep) -> Point:
 
 
 def from_history(history: History, from_ms: int, to_ms: int, on_air: Iterable[tuple[int, int]] | None = None) -> Chart:
-    """The chart of what the service keeps. Steps that it says nothing of stay empty.
+    """Return the chart of the service's history. Steps without a figure stay empty.
 
-    `on_air` are the stretches in which the stream was published, from and up to. Nobody watching outside of them is no
-    figure: between two sessions the chart is open.
+    `on_air` are the half-open intervals in which the stream was published. A zero outside of them is not a figure: the
+    chart is blank between two sessions.
     """
     step_ms = max(1, history.step_ms)
     steps = [ChartStep(None, None)] * max(1, -(-(to_ms - from_ms) // step_ms))
@@ -132,7 +135,7 @@ def from_history(history: History, from_ms: int, to_ms: int, on_air: Iterable[tu
 
 
 def from_polls(history: PollHistory, key: SessionKey, steps: int) -> Chart | None:
-    """The chart of what this console saw by itself; `None` where it saw nothing yet."""
+    """Return the chart of this console's own polls, or `None` before the first."""
     times = history.times(key)
     if not times:
         return None
@@ -144,7 +147,7 @@ def from_polls(history: PollHistory, key: SessionKey, steps: int) -> Chart | Non
     ]
     while drawn and drawn[0] == ChartStep(None, None):
         del drawn[0]
-    return Chart(times[0][0], times[-1][0], tuple(drawn), "seen by this console since it was opened")
+    return Chart(times[0][0], times[-1][0], tuple(drawn), "polled by this console since its start")
 
 
 _STATES: dict[NoFigure, Provenance | None] = {

@@ -13,7 +13,7 @@ from tui.model.text import padded, padded_left
 
 
 class Density(StrEnum):
-    """How much room a column is given."""
+    """How many columns are shown: by the room, or fixed."""
 
     AUTO = "auto"
     DENSE = "dense"
@@ -21,16 +21,16 @@ class Density(StrEnum):
 
 
 class Shown(NamedTuple):
-    """A column that can be shown beside the stream."""
+    """A column of the session table beside the stream's name."""
 
     name: str
     title: str
     sorts: SessionColumn
     dense: int
-    """Cells it needs; of a trend, cells it is worth showing with."""
+    """Width in cells; for a trend, the least width."""
     roomy: int
     importance: int
-    """Where not all fit, the least important goes first."""
+    """Where not all columns fit, those of the lowest importance are left out."""
     help: str
     at_right: bool = True
 
@@ -39,15 +39,15 @@ SHOWN = {
     shown.name: shown
     for shown in (
         Shown("state", "STATE", SessionColumn.STATE, 5, 6, 1, "live or ended", at_right=False),
-        Shown("started", "STARTED", SessionColumn.STARTED, 9, 12, 5, "when the publish began", at_right=False),
-        Shown("duration", "DUR", SessionColumn.DURATION, 5, 6, 7, "how long it lasts or lasted"),
+        Shown("started", "STARTED", SessionColumn.STARTED, 9, 12, 5, "start of the publish", at_right=False),
+        Shown("duration", "DUR", SessionColumn.DURATION, 5, 6, 7, "duration of the publish"),
         Shown("active", "ACTIVE", SessionColumn.ACTIVE, 7, 10, 10, "subscribers watching now"),
-        Shown("peak", "PEAK", SessionColumn.PEAK, 6, 10, 8, "most subscribers at once: a lower bound"),
+        Shown("peak", "PEAK", SessionColumn.PEAK, 6, 10, 8, "most simultaneous subscribers: a lower bound"),
         Shown("lost", "LOST", SessionColumn.LOST, 5, 10, 4, "subscribers that left"),
-        Shown("total", "TOTAL", SessionColumn.TOTAL, 6, 11, 6, "subscribers in all"),
+        Shown("total", "TOTAL", SessionColumn.TOTAL, 6, 11, 6, "all subscribers"),
         Shown("trend", "TREND", SessionColumn.TREND, 8, 24, 9, "subscribers over the last minutes", at_right=False),
-        Shown("age", "AGE", SessionColumn.AGE, 6, 7, 2, "how old the figures are"),
-        Shown("data", "DATA", SessionColumn.DATA, 12, 12, 3, "how the newest figures came", at_right=False),
+        Shown("age", "AGE", SessionColumn.AGE, 6, 7, 2, "age of the figures"),
+        Shown("data", "DATA", SessionColumn.DATA, 12, 12, 3, "provenance of the newest figures", at_right=False),
     )
 }
 """Columns by name, in their first order."""
@@ -57,7 +57,7 @@ ROOMY_STREAM = 44
 
 
 def fitting(names: Sequence[str], cells: int, density: Density = Density.AUTO) -> list[tuple[Shown, int]]:
-    """The columns that fit beside a readable stream name, and their cells; in the order of `names`."""
+    """Return the columns that fit beside a readable stream name, with their widths, in the order of `names`."""
     chosen = [SHOWN[name] for name in names if name in SHOWN]
     room = cells - 3
     while chosen:
@@ -74,7 +74,7 @@ def fitting(names: Sequence[str], cells: int, density: Density = Density.AUTO) -
 
 
 def text(column: Shown, session: Session, cells: int, now_ms: int, tz: tzinfo | None) -> str:
-    """What a session shows in a column, in exactly `cells` cells. Not for trends."""
+    """Return a session's text in a column, in exactly `cells` cells. Not for trends."""
     match column.sorts:
         case SessionColumn.STATE:
             told = "live" if session.live else "ended"
@@ -92,10 +92,10 @@ def text(column: Shown, session: Session, cells: int, now_ms: int, tz: tzinfo | 
 
 
 def figure(column: Shown, session: Session) -> int | None:
-    """The subscribers that a column counts; `None` for other columns and where it is not known."""
+    """Return the subscribers that a column counts; `None` for other columns and unknown figures."""
     match column.sorts:
         case SessionColumn.ACTIVE:
-            # Nobody can watch what has ended: that is no zero among figures of now.
+            # Nobody can watch an ended session: it is no zero among current figures.
             return session.active if session.live else session.active or None
         case SessionColumn.PEAK:
             return session.peak

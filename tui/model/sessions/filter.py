@@ -1,14 +1,14 @@
 """The filter language of the console, `ls` and `rm`. Pure.
 
-    cam 4                       scope/name holds both words, in any case
+    cam 4                       scope/name contains both words, in any case
     active>10k lost>=5          figures, with k and M
     age<2h duration>=90s        times, with s, m, h and d
     scope=live/* name!=cam-?    globs over the whole scope or name
-    state=live data=backfilled  what they are
+    state=live data=backfilled  publish state and provenance
     name~^cam-[0-9]+$ ~q-and    regular expressions
     (cam or stage) and not test "a phrase"
 
-A text that cannot be read raises `FilterError`, which knows where; nothing of it is ever passed over.
+A text that cannot be parsed raises `FilterError` with the position; no part of a filter is ever ignored.
 """
 
 import re
@@ -24,11 +24,11 @@ Test = Callable[[Session, int], bool]
 """Whether a session matches at an instant, UTC milliseconds."""
 
 LONGEST_SEARCHED = 1_000
-"""Characters of a name that a regular expression looks at: a publisher's name must not keep it busy for ever."""
+"""Length of a name that a regular expression examines: a publisher's name must not stall it."""
 
 
 class FilterError(ValueError):
-    """A filter that cannot be read. `at` and `until` are where in `text`."""
+    """A filter that cannot be parsed. `at` and `until` are the position in `text`."""
 
     def __init__(self, message: str, text: str, at: int, until: int | None = None) -> None:
         super().__init__(message)
@@ -37,29 +37,30 @@ class FilterError(ValueError):
         self.until = max(at + 1, until or 0)
 
     def caret(self, indent: int = 0) -> str:
-        """A line that points at the place, to stand below the text."""
+        """Return a line that points at the position, to be shown below the text."""
         return " " * (indent + self.at) + "^" * (self.until - self.at)
 
 
 @dataclass(frozen=True)
 class Filter:
-    """What is shown. The empty filter shows everything."""
+    """A parsed filter. The empty filter matches everything."""
 
     text: str
     test: Test
     by_time: bool = False
-    """Whether what matches changes as time goes by, with nothing else changing."""
+    """Whether matches change with time alone."""
     needles: tuple[re.Pattern[str], ...] = field(default=(), compare=False)
-    """What is to be highlighted in scope/name."""
+    """Texts to highlight in scope/name."""
 
     def __bool__(self) -> bool:
         return bool(self.text)
 
     def matches(self, session: Session, now_ms: int = 0) -> bool:
+        """Whether the session matches at an instant."""
         return self.test(session, now_ms)
 
     def found_in(self, drawn: str) -> list[tuple[int, int]]:
-        """The stretches of a drawn scope/name that the filter looked for, in order, none over another."""
+        """Return the ranges of a drawn scope/name that the filter matched, in order and without overlap."""
         stretches = sorted(
             found.span() for needle in self.needles for found in needle.finditer(drawn[:LONGEST_SEARCHED])
         )
@@ -71,19 +72,19 @@ class Filter:
 
 
 def parse(text: str) -> Filter:
-    """The filter that a person typed. Raises `FilterError`."""
+    """Return the filter of a typed text. Raises `FilterError`."""
     tokens = _tokens(text)
     if not tokens:
         return Filter("", lambda session, now_ms: True)
     reader = _Reader(text, tokens)
     test = reader.either()
     if reader.here is not None:
-        raise FilterError("there is a ) too many", text, reader.here.at)
+        raise FilterError("unmatched )", text, reader.here.at)
     return Filter(" ".join(text.split()), test, reader.by_time, tuple(reader.needles))
 
 
 def any_of(names: list[str], known: str = "") -> str:
-    """`a, b or c`."""
+    """Return `a, b or c`."""
     return f"{', '.join(names[:-1])} or {names[-1]}{known}"
 
 
@@ -94,7 +95,7 @@ class _Token(NamedTuple):
     at: int
     until: int
     text: str
-    """As written, but for its quotes."""
+    """As typed, without its quotes."""
     quoted: bool
     parts: tuple[str, str, str] | None
     """(field, operator, value) of a comparison."""
@@ -131,7 +132,7 @@ def _token(text: str, at: int) -> _Token:
     if text[value_at : value_at + 1] in ('"', "'"):
         quoted = _QUOTED.match(text, value_at)
         if quoted is None:
-            raise FilterError("this quote is not closed", text, value_at)
+            raise FilterError("unclosed quote", text, value_at)
         value, until, in_quotes = quoted[1] or quoted[2] or "", quoted.end(), True
     else:
         bare = (_BARE_REGEX if regex else _BARE).match(text, value_at)
@@ -179,19 +180,19 @@ class _Reader:
         here = self.here
         if here is None or self._is("and", "or", ")"):
             at = len(self._text) if here is None else here.at
-            raise FilterError("something to look for is missing here", self._text, at, here and here.until)
+            raise FilterError("a search term is missing here", self._text, at, here and here.until)
         self._next += 1
         if here.parts is not None:
             return self._comparison(here, *here.parts)
         if not here.quoted and here.text.lower() == "not":
             seen = len(self.needles)
             test = self.one()
-            del self.needles[seen:]  # what must not be there is not highlighted
+            del self.needles[seen:]  # an excluded text is not highlighted
             return lambda session, now_ms: not test(session, now_ms)
         if not here.quoted and here.text == "(":
             test = self.either()
             if not self._is(")"):
-                raise FilterError("this ( is not closed", self._text, here.at)
+                raise FilterError("unclosed (", self._text, here.at)
             self._next += 1
             return test
         self.needles.append(re.compile(re.escape(here.text), re.IGNORECASE))
@@ -202,9 +203,9 @@ class _Reader:
         try:
             known = "stream" if name == "" and operator == "~" else _ALIASES.get(name, name)
             if known not in FIELDS:
-                wrong = f"there is no field {name!r}" if name else "a field is missing before this"
+                wrong = f"unknown field {name!r}" if name else "a field is missing before this"
                 raise _Wrong(
-                    f"{wrong}; there are {', '.join(FIELDS)}. To look for the text itself, quote it", here=False
+                    f"{wrong}; fields are {', '.join(FIELDS)}. To search for the text itself, quote it", here=False
                 )
             if not value:
                 raise _Wrong(f"{FIELDS[known].wants} is missing after {operator}")
@@ -229,7 +230,7 @@ class _Wrong(Exception):
     def __init__(self, message: str, *, here: bool = True) -> None:
         super().__init__(message)
         self.here = here
-        """Whether the value is to blame, not the field."""
+        """Whether the value is at fault, not the field."""
 
 
 # Fields
@@ -258,14 +259,14 @@ _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 def _number(value: str) -> int:
     found = _NUMBER.fullmatch(value)
     if found is None:
-        raise _Wrong("a number is wanted here, such as 10, 1.5k or 2M")
+        raise _Wrong("a number is expected here, such as 10, 1.5k or 2M")
     return round(float(found[1].replace(",", "").replace("_", "")) * _SCALE[(found[2] or "").lower()])
 
 
 def _time_ms(value: str) -> int:
     pieces = _TIME.findall(value)
     if not pieces or "".join(number + unit for number, unit in pieces) != value:
-        raise _Wrong("a length of time is wanted here, such as 90s, 2h, 1h30m or 7d")
+        raise _Wrong("a duration is expected here, such as 90s, 2h, 1h30m or 7d")
     return round(sum(float(number) * _UNIT_MS[unit] for number, unit in pieces))
 
 
@@ -273,7 +274,7 @@ def _expression(value: str) -> re.Pattern[str]:
     try:
         return re.compile(value, re.IGNORECASE)
     except (re.error, RecursionError, OverflowError) as error:
-        raise _Wrong(f"this is no regular expression: {error}") from None
+        raise _Wrong(f"invalid regular expression: {error}") from None
 
 
 def _figure(figure: Callable[[Session], int | None]) -> Callable[[str, str], Test]:
@@ -317,7 +318,7 @@ def _text(text: Callable[[Session], str]) -> Callable[[str, str], Test]:
 def _one_of(words: dict[str, Callable[[Session], bool]]) -> Callable[[str, str], Test]:
     def made(operator: str, value: str) -> Test:
         if value.lower() not in words:
-            raise _Wrong(f"{any_of(list(words))} is wanted here")
+            raise _Wrong(f"{any_of(list(words))} is expected here")
         test, wanted = words[value.lower()], operator == "="
         return lambda session, now_ms: test(session) is wanted
 
@@ -350,6 +351,6 @@ FIELDS = {
         "a time", _COMPARED, _length(lambda session, now_ms: now_ms - session.updated if session.updated else None)
     ),
 }
-"""Fields by name: what a value looks like, which operators there are, and the test they make."""
+"""Fields by name: form of the value, operators, and the test they build."""
 
 _ALIASES = {"dur": "duration", "started": "age", "watching": "active", "provenance": "data"}

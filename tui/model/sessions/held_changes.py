@@ -1,4 +1,4 @@
-"""What polls said while the table was held: put together, so that it can be taken in at once. Pure."""
+"""Changes of polls while the table is paused, merged so that they can be applied at once. Pure."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ from tui.model.sessions.store import Session
 
 
 class HeldChanges:
-    """The newest of each session that changed. Bounded by the number of sessions."""
+    """The newest state of each changed session. Bounded by the number of sessions."""
 
     def __init__(self) -> None:
         self._sessions: dict[SessionKey, Session | None] = {}
@@ -17,6 +17,7 @@ class HeldChanges:
         return len(self._sessions)
 
     def add(self, changed: Iterable[Session], removed: Iterable[SessionKey], *, reset: bool) -> None:
+        """Add the changes of a poll; `reset` drops those before it."""
         if reset:
             self._sessions.clear()
             self._reset = True
@@ -24,7 +25,7 @@ class HeldChanges:
         self._sessions.update((session.key, session) for session in changed)
 
     def take(self) -> tuple[list[Session], list[SessionKey], bool]:
-        """All of it as one poll would have said it: changed, removed, reset."""
+        """Return all changes as those of one poll: changed, removed, reset; and forget them."""
         sessions, reset = self._sessions, self._reset
         self._sessions, self._reset = {}, False
         changed = [session for session in sessions.values() if session is not None]

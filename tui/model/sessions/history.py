@@ -1,7 +1,7 @@
-"""Active subscribers of each session as this console's own polls saw them, bounded. Pure.
+"""History of each session's active subscribers by this console's own polls, bounded. Pure.
 
-A poll says only what changed, so a session is kept as the polls at which its figure became another one; what it was
-in between follows. A poll that failed is a gap for every session.
+A poll returns only changes, so a session is kept as the polls at which its figure changed; the figures in between
+follow. A failed poll is a gap for every session.
 """
 
 from bisect import bisect_right
@@ -16,11 +16,11 @@ from tui.model.sessions.store import Change
 KEPT_POLLS = 720
 _OWED = (Provenance.MISSING, Provenance.HELD)
 _FILLED = (Provenance.BACKFILLED, Provenance.PARTIAL, Provenance.LIVE)
-"""Once a session is in one of these, what it owed before has come."""
+"""In these states, figures that were missing before have arrived."""
 
 
 class PollHistory:
-    """What the last polls saw. Polls are counted from 0."""
+    """Figures of the last polls. Polls are counted from 0."""
 
     def __init__(self, kept_polls: int = KEPT_POLLS) -> None:
         self._kept = kept_polls
@@ -30,10 +30,11 @@ class PollHistory:
 
     @property
     def polls(self) -> int:
+        """Number of polls so far."""
         return self._polls
 
     def heard(self, at_ms: int, changes: Iterable[Change]) -> None:
-        """A poll that succeeded. `at_ms` is the service's time."""
+        """Record a successful poll. `at_ms` is the service's time."""
         poll = self._polls
         for key, _, after in changes:
             if after is None:
@@ -43,7 +44,7 @@ class PollHistory:
         self._count(at_ms)
 
     def missed(self) -> None:
-        """A poll that failed."""
+        """Record a failed poll."""
         self._count(None)
 
     def _count(self, at_ms: int | None) -> None:
@@ -60,7 +61,7 @@ class PollHistory:
             turns.append((poll, point))
 
     def _forget(self, before: int) -> None:
-        """Drops what happened before a poll, and sessions that have ended by then."""
+        """Drop changes before a poll, and sessions that had ended by then."""
         for key, turns in list(self._turns.items()):
             keep_from = max(0, bisect_right(turns, before, key=lambda turn: turn[0]) - 1)
             del turns[:keep_from]
@@ -68,9 +69,9 @@ class PollHistory:
                 del self._turns[key]
 
     def points(self, key: SessionKey, width: int, polls_per_point: int = 1) -> list[Point]:
-        """The newest `width` points, oldest first, each over `polls_per_point` polls, the newest one still growing.
+        """Return the newest `width` points, oldest first, each over `polls_per_point` polls; the newest is still growing.
 
-        Points are aligned to whole numbers of polls, so that they do not change once they are past.
+        Points are aligned to multiples of polls, so that past points do not change.
         """
         turns = self._turns.get(key)
         if not turns or not self._polls:
@@ -83,22 +84,22 @@ class PollHistory:
         return points
 
     def oldest(self, key: SessionKey, polls: int) -> int | None:
-        """The oldest figure that is known of the last `polls` polls."""
+        """Return the oldest known figure of the last `polls` polls."""
         turns = self._turns.get(key, [])
         first = bisect_right(turns, self._polls - polls, key=lambda turn: turn[0]) - 1
         return next((point for _, point in turns[max(0, first) :] if isinstance(point, int)), None)
 
     def highest(self, key: SessionKey) -> int:
-        """The highest figure that is kept."""
+        """Return the highest kept figure."""
         return max((point for _, point in self._turns.get(key, ()) if isinstance(point, int)), default=0)
 
     def first_poll(self, key: SessionKey) -> int:
-        """The oldest kept poll at which the session was known."""
+        """Return the oldest kept poll at which the session was known."""
         turns = self._turns.get(key)
         return max(turns[0][0], self._polls - len(self._heard_at)) if turns else self._polls
 
     def times(self, key: SessionKey) -> list[tuple[int, Point]]:
-        """Every kept poll that succeeded since the session was first seen: the service's time and the point."""
+        """Return every kept successful poll since the session was first known: the service's time and the point."""
         turns = self._turns.get(key, [])
         first = self._polls - len(self._heard_at)
         return [

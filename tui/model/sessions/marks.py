@@ -1,4 +1,4 @@
-"""Sessions that were marked to be acted on together. They are kept by key: what moves, moves with its mark. Pure."""
+"""Marked sessions, for actions on several at once. Kept by key, so that a mark moves with its session. Pure."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ from streamusage.core.usage import SessionKey
 
 
 class Marks:
-    """A set of session keys in the order in which they were marked."""
+    """Session keys in the order in which they were marked."""
 
     def __init__(self) -> None:
         self._keys: dict[SessionKey, None] = {}
@@ -22,7 +22,7 @@ class Marks:
         return iter(self._keys)
 
     def toggle(self, key: SessionKey) -> None:
-        """Marks a session, or takes its mark away."""
+        """Mark a session, or remove its mark."""
         self._range.clear()
         if key in self._keys:
             del self._keys[key]
@@ -30,7 +30,7 @@ class Marks:
             self._keys[key] = None
 
     def stretch(self, keys: Iterable[SessionKey]) -> None:
-        """Marks a range that is being drawn. What it marked before and no longer holds loses its mark again."""
+        """Mark the range that is being selected. Sessions that left the range lose the mark that it gave them."""
         wanted = dict.fromkeys(keys)
         for key in self._range:
             if key not in wanted:
@@ -39,15 +39,16 @@ class Marks:
         self._keys.update(self._range)
 
     def end_range(self) -> None:
-        """What the range marked stays."""
+        """End the selection; its marks stay."""
         self._range.clear()
 
     def forget(self, keys: Iterable[SessionKey]) -> None:
-        """Sessions that are gone are not marked any more."""
+        """Remove the marks of sessions that are gone."""
         for key in keys:
             self._keys.pop(key, None)
             self._range.pop(key, None)
 
     def clear(self) -> None:
+        """Remove all marks."""
         self._keys.clear()
         self._range.clear()

@@ -1,9 +1,8 @@
 """Subscribers over time as one line of glyphs. Pure.
 
-A figure is a block whose height is its share of the highest: zero is the lowest block, anything above zero is higher
-than that. The highest leaves an eighth of the line free, so that the trends of a table do not run into each other.
-What is not a figure never looks like a low one: `▒` was filled in after an outage, `·` is owed by a server, `×` can
-never come, a blank was not looked at.
+A figure is a block whose height is its share of the highest: zero is the lowest block, and every figure above zero is
+higher. The highest leaves an eighth of the line free, so that the trends of a table do not touch. Time without a
+figure never looks like a low one: `▒` is backfilled, `·` is missing, `×` is lost, a blank was not polled.
 """
 
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ BLOCKS = "▁▂▃▄▅▆▇"
 
 
 class NoFigure(Enum):
-    """Why there is no figure for a stretch of time; the value is its glyph."""
+    """Why an interval has no figure; the value is its glyph."""
 
     BACKFILLED = "▒"
     MISSING = "·"
@@ -25,12 +24,12 @@ Point = int | NoFigure
 
 
 def sparkline(points: Sequence[Point], highest: int) -> str:
-    """One glyph a point, scaled so that `highest` is a full block."""
+    """Return one glyph a point, scaled so that `highest` is a full block."""
     return "".join(point.value if isinstance(point, NoFigure) else block(point, highest) for point in points)
 
 
 def block(figure: int, highest: int) -> str:
-    """The block of one figure. Above `highest` it is full; below zero it is drawn as zero."""
+    """Return the block of one figure. A figure above `highest` is full, one below zero is drawn as zero."""
     if figure <= 0:
         return BLOCKS[0]
     steps = len(BLOCKS) - 1
@@ -38,7 +37,7 @@ def block(figure: int, highest: int) -> str:
 
 
 def folded(points: Sequence[Point]) -> Point:
-    """One point for several: the highest figure, but what is owed or was filled shows through."""
+    """Return one point for several: the highest figure, unless one of them is missing or backfilled."""
     for reason in (NoFigure.MISSING, NoFigure.BACKFILLED):
         if reason in points:
             return reason

@@ -1,6 +1,6 @@
-"""The sessions that the console knows, indexed by key. Pure; never by row number.
+"""The sessions that the console knows, by key and never by row number. Pure.
 
-`SessionStore` holds what the last polls said; `view.py` decides which of it is shown and in which order.
+`SessionStore` holds the result of the last polls; `view.py` decides what is shown and in which order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,7 +14,7 @@ from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
 
 
 class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One publish of a stream as the console knows it. `None` is what nobody said."""
+    """One publish of a stream as the console knows it. `None` is an unknown figure."""
 
     scope: str
     name: str
@@ -28,35 +28,37 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated: int | None
     live: bool
     provenance: Provenance | None
-    """How the newest figures came; `None` where the service does not say."""
+    """Provenance of the newest figures; `None` from a plain Stream Manager."""
     recorded: bool
-    """Whether the service keeps a usage record of it, which can be deleted."""
+    """Whether the service has a usage record of it, which can be deleted."""
     text: str
     """`scope/name` in lower case, for the filter and for sorting."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether its record can be kept in full: the service told every documented figure of it."""
+        """Whether every documented figure is known, so that the record can be kept in full before a delete."""
         told = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
         return self.recorded and self.start_time > 0 and None not in told
 
     @property
     def key(self) -> SessionKey:
+        """The key of the session."""
         return SessionKey(self.scope, self.name, self.start_time)
 
     @property
     def stream(self) -> StreamId:
+        """The stream that was published."""
         return StreamId(self.scope, self.name)
 
     def lasted_ms(self, now_ms: int) -> int | None:
-        """How long it lasts or lasted."""
+        """Duration so far, or of an ended session its whole duration."""
         if self.live:
             return max(0, now_ms - self.start_time) if self.start_time else None
         return self.duration_ms
 
 
 def from_record(record: PartialUsageRecord) -> Session:
-    """A session as a usage record tells it. Nothing is repaired: what disagrees is shown as it came."""
+    """Return the session of a usage record. Nothing is repaired: contradictory figures are shown as received."""
     ours = record if isinstance(record, SessionRecord) else None
     return Session(
         scope=record.scope,
@@ -77,10 +79,10 @@ def from_record(record: PartialUsageRecord) -> Session:
 
 
 def with_live_list(records: Mapping[SessionKey, Session], live: Iterable[LiveStream]) -> dict[SessionKey, Session]:
-    """What is live on a plain Stream Manager: one session a stream of its live list, all servers added up.
+    """Return the live sessions of a plain Stream Manager: one a stream of its live list, summed over all servers.
 
-    Where a usage record has the same key its figures are kept and the session is live; where there is none yet (it
-    is written when the publish ends) only the subscribers of now are known.
+    A usage record of the same key keeps its figures and becomes live; without one (it is written when the publish
+    ends) only the current subscribers are known.
     """
     found: dict[SessionKey, Session] = {}
     started: dict[StreamId, int] = {}
@@ -120,7 +122,7 @@ def with_live_list(records: Mapping[SessionKey, Session], live: Iterable[LiveStr
 
 
 class SessionTotals(NamedTuple):
-    """What the second line of the screen counts."""
+    """The counts of the screen's second line."""
 
     live: int
     sessions: int
@@ -154,24 +156,26 @@ class SessionStore:
         return iter(self._sessions.values())
 
     def get(self, key: SessionKey) -> Session | None:
+        """Return the session of a key, or `None`."""
         return self._sessions.get(key)
 
     def live(self) -> Iterator[Session]:
-        """The sessions that are live."""
+        """Return the live sessions."""
         return (self._sessions[key] for key in self._live)
 
     def of_stream(self, stream: StreamId) -> list[Session]:
-        """Every session of a stream, newest first."""
+        """Return every session of a stream, newest first."""
         keys = self._streams.get(stream, {})
         return sorted((self._sessions[key] for key in keys), key=lambda session: -session.start_time)
 
     def totals(self) -> SessionTotals:
+        """Return the counts over all sessions."""
         return SessionTotals(len(self._live), len(self._sessions), self._watching)
 
     def apply(
         self, changed: Iterable[Session], removed: Iterable[SessionKey] = (), *, reset: bool = False
     ) -> list[Change]:
-        """Takes in what a poll said, and gives what is different now. `reset` drops all that is not in `changed`."""
+        """Apply a poll and return the changes. `reset` drops every session that is not in `changed`."""
         changes: list[Change] = []
         changed = list(changed)
         if reset and self._sessions:

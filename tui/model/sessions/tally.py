@@ -1,4 +1,4 @@
-"""What happened while nobody looked: counted from the polls since. Pure."""
+"""Counts of what happened while the terminal had no focus, from the polls since. Pure."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,11 @@ from tui.model import formats
 from tui.model.sessions.store import Change
 
 SHORTEST_MS = 10_000
-"""Who was away for less has missed nothing worth words."""
+"""A shorter absence needs no summary."""
 
 
 class Tally:
-    """Counts from an instant on; `None` as the instant counts nothing."""
+    """Counts since an instant; nothing before `begin`."""
 
     def __init__(self) -> None:
         self._since_ms: int | None = None
@@ -18,10 +18,12 @@ class Tally:
         self._failures = 0
 
     def begin(self, at_ms: int) -> None:
+        """Start counting."""
         self._since_ms = at_ms
         self._started = self._ended = self._deleted = self._failures = 0
 
-    def heard(self, changes: Iterable[Change]) -> None:
+    def add_changes(self, changes: Iterable[Change]) -> None:
+        """Count the changes of a poll."""
         if self._since_ms is None:
             return
         for _, before, after in changes:
@@ -30,11 +32,12 @@ class Tally:
             self._ended += after is not None and not is_live and (was_live or before is None)
             self._deleted += after is None
 
-    def missed(self) -> None:
+    def add_failure(self) -> None:
+        """Count a failed poll."""
         self._failures += 1
 
     def end(self, at_ms: int, owing: str) -> str:
-        """What is to be told on return, and an end to the counting. Empty where there is nothing to tell."""
+        """Stop counting and return the summary; empty where nothing is worth reporting."""
         since_ms, self._since_ms = self._since_ms, None
         if since_ms is None or at_ms - since_ms < SHORTEST_MS:
             return ""
@@ -48,4 +51,4 @@ class Tally:
         if owing:
             told.append(owing)
         away = formats.duration_in_words(at_ms - since_ms)
-        return f"since you looked away {away} ago: {', '.join(told) or 'nothing came or went'}"
+        return f"since you looked away {away} ago: {', '.join(told) or 'nothing changed'}"

@@ -1,6 +1,6 @@
-"""The trends of the table: minutes as the service keeps them, the newest one as the last poll saw it. Pure.
+"""Trends of the table: the service's minutes, with the newest one from the last poll. Pure.
 
-A console that has just been opened has them at once; without the service's, its own polls stand in.
+A console that has just started has them at once; without the service's trends, its own polls replace them.
 """
 
 from streamusage.api.extension import Trends
@@ -11,7 +11,7 @@ from tui.model.sessions.store import Session
 
 STEP_MS = 60_000
 KEPT_STEPS = 60
-"""How far back trends are asked for."""
+"""Number of minutes that are fetched."""
 
 _FILLED = {
     Provenance.BACKFILLED: NoFigure.BACKFILLED,
@@ -23,7 +23,7 @@ _FILLED = {
 
 
 class TrendBook:
-    """The last trends that were heard."""
+    """The last trends that were fetched."""
 
     def __init__(self) -> None:
         self._from_ms = 0
@@ -32,8 +32,8 @@ class TrendBook:
     def __bool__(self) -> bool:
         return bool(self._points)
 
-    def heard(self, trends: Trends) -> None:
-        """Takes in an answer in place of the one before."""
+    def replace(self, trends: Trends) -> None:
+        """Replace the trends by newer ones."""
         self._from_ms = trends.from_ms
         self._points = {
             trend.stream: [_point(active, state) for active, state in zip(trend.active, trend.state, strict=False)]
@@ -41,13 +41,13 @@ class TrendBook:
         }
 
     def oldest(self, session: Session, minutes: int, now_ms: int) -> int | None:
-        """The oldest figure of a live session that is known of the last minutes."""
+        """Return the oldest known figure of a live session in the last minutes."""
         known = self._points.get(session.stream, ())
         first = max(now_ms // STEP_MS - minutes, session.start_time // STEP_MS) - self._from_ms // STEP_MS
         return next((point for point in known[max(0, first) :] if isinstance(point, int)), None)
 
     def points(self, session: Session, cells: int, now_ms: int) -> list[Point] | None:
-        """The newest `cells` minutes of a live session, oldest first; `None` where the service told nothing of it."""
+        """Return the newest `cells` minutes of a live session, oldest first; `None` if the service returned no trend of it."""
         known = self._points.get(session.stream)
         if known is None:
             return None
@@ -61,6 +61,6 @@ class TrendBook:
 
 
 def _point(active: int | None, state: Provenance | None, *, now: bool = False) -> Point:
-    # What was filled in is in the past: the figure of now is a figure again.
+    # Backfilled minutes are in the past: the current figure is an ordinary figure.
     reason = None if state is None or (now and state is Provenance.BACKFILLED) else _FILLED.get(state)
     return reason or (NoFigure.NOT_SEEN if active is None else active)

@@ -1,6 +1,6 @@
 """Which sessions are shown and in which order: live ones first, then by a column. Pure.
 
-The order is kept up to date from what a poll changed, not sorted anew: at 100,000 sessions that is the difference
+The order is updated from the changes of a poll instead of sorted again: at 100,000 sessions that is the difference
 between a table that scrolls and one that stutters.
 """
 
@@ -19,7 +19,7 @@ _UNKNOWN = float("inf")
 
 
 class SessionColumn(StrEnum):
-    """What sessions can be sorted by."""
+    """Columns that sessions can be sorted by."""
 
     STREAM = "stream"
     STARTED = "started"
@@ -35,7 +35,7 @@ class SessionColumn(StrEnum):
 
 
 DESCENDING_FIRST = frozenset(SessionColumn) - {SessionColumn.STREAM, SessionColumn.DATA, SessionColumn.STATE}
-"""Columns of which one wants to see the largest first."""
+"""Columns whose largest figures come first."""
 
 _FIGURES: dict[SessionColumn, Callable[[Session], int | None]] = {
     SessionColumn.STARTED: lambda session: session.start_time or None,
@@ -43,7 +43,7 @@ _FIGURES: dict[SessionColumn, Callable[[Session], int | None]] = {
     SessionColumn.PEAK: lambda session: session.peak,
     SessionColumn.LOST: lambda session: session.lost,
     SessionColumn.TOTAL: lambda session: session.total,
-    # A live one lasts the longer the earlier it began; live and ended ones are never compared.
+    # The earlier a live session began, the longer it lasts; live and ended sessions are never compared.
     # The oldest figures are those that were updated first.
     SessionColumn.AGE: lambda session: None if session.updated is None else -session.updated,
     SessionColumn.DATA: lambda session: WORST_FIRST.index(session.provenance) if session.provenance else None,
@@ -52,7 +52,7 @@ _FIGURES: dict[SessionColumn, Callable[[Session], int | None]] = {
 }
 
 _SORTED_ANEW_FROM = 16
-"""Where more than this part of the sessions came at once, everything is put in order faster by sorting."""
+"""From this share of changed sessions on, sorting everything is faster than updating."""
 
 
 class _Group:
@@ -62,7 +62,7 @@ class _Group:
         self.sessions: list[Session] = []
 
     def update(self, gone: list[Session], come: list[Session], sort_key: Callable[[Session], SortKey]) -> None:
-        """Takes sessions out and puts others in. Those that go are the very ones that came before."""
+        """Remove sessions and insert others. Removed sessions are the same objects that were inserted."""
         if gone:
             left = set(map(id, gone))
             self.sessions = [session for session in self.sessions if id(session) not in left]
@@ -80,7 +80,7 @@ class _Group:
 
 
 class Heading(NamedTuple):
-    """A row above the sessions of a scope, where sessions are grouped."""
+    """The row above the sessions of a scope, in a grouped table."""
 
     scope: str
     sessions: int
@@ -89,7 +89,7 @@ class Heading(NamedTuple):
 
 
 class SessionView:
-    """The rows of the session table: sessions, and headings where they are grouped by scope."""
+    """The rows of the session table: sessions, and headings if grouped by scope."""
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
@@ -109,15 +109,15 @@ class SessionView:
 
     @property
     def sessions(self) -> int:
-        """How many sessions are shown; headings are none."""
+        """Number of sessions shown, without headings."""
         return len(self._live.sessions) + len(self._ended.sessions)
 
     def group(self, grouped: bool) -> None:
-        """Puts the sessions of a scope together, under a heading, or no longer."""
+        """Group the sessions by scope under headings, or end the grouping."""
         self.grouped, self._grouped_rows = grouped, None
 
     def _by_scope(self) -> list[Session | Heading]:
-        """The rows where they are grouped: made anew when something changed, which costs a pass over all of them."""
+        """The rows of a grouped table: rebuilt after a change, at the cost of a pass over all sessions."""
         if self._grouped_rows is None:
             scopes: dict[str, list[Session]] = {}
             for session in (*self._live.sessions, *self._ended.sessions):
@@ -132,32 +132,33 @@ class SessionView:
         return self._grouped_rows
 
     def all_sessions(self) -> Iterator[Session]:
-        """Every session that is shown, in the table's order."""
+        """Return every session shown, in the table's order."""
         rows = self._by_scope() if self.grouped else (*self._live.sessions, *self._ended.sessions)
         return (row for row in rows if isinstance(row, Session))
 
     def sort(self, column: SessionColumn, *, descending: bool) -> None:
+        """Sort by a column."""
         self.column, self.descending = column, descending
         self._arrange()
 
     def grown_from(self, figures: Mapping[SessionKey, int]) -> None:
-        """What live sessions had a while ago: the order by trend is by how much each grew since. It stands."""
+        """Set the earlier figures of live sessions: the order by trend is their growth since, until the next call."""
         self._grown_from = figures
         if self.column is SessionColumn.TREND:
             self._arrange()
 
     def growth(self, session: Session) -> int | None:
-        """By how many subscribers a live session grew; below zero it shrank."""
+        """Return the growth of a live session in subscribers; below zero it shrank."""
         before = self._grown_from.get(session.key) if session.live else None
         return None if before is None or session.active is None else session.active - before
 
     def show(self, chosen: Filter) -> None:
-        """Shows only what the filter matches."""
+        """Show only the sessions that the filter matches."""
         self.filter = chosen
         self._arrange()
 
     def at_time(self, now_ms: int) -> None:
-        """Moves the instant that filters by time look from. Rows come and go by it, though nothing changed."""
+        """Set the current instant for filters by time. Rows appear and disappear by it without other changes."""
         if self.filter.by_time:
             self._now_ms = now_ms
             self._arrange()
@@ -168,7 +169,7 @@ class SessionView:
         return self.filter.test(session, self._now_ms)
 
     def update(self, changes: Iterable[Change]) -> None:
-        """Puts what a poll changed into order."""
+        """Apply the changes of a poll to the order."""
         self._grouped_rows = None
         gone: tuple[list[Session], list[Session]] = ([], [])
         come: tuple[list[Session], list[Session]] = ([], [])
@@ -183,7 +184,7 @@ class SessionView:
                 group.update(gone[live], come[live], self._sort_key(live=live))
 
     def rows(self, first: int, last: int) -> Sequence[Session | Heading]:
-        """The rows from `first` up to, and without, `last`."""
+        """Return the rows from `first` up to, but without, `last`."""
         if self.grouped:
             return self._by_scope()[max(0, first) : max(0, last)]
         live = self._live.sessions
@@ -193,17 +194,17 @@ class SessionView:
         return chosen
 
     def row(self, row: int) -> Session | Heading | None:
-        """What stands in a row; `None` outside the table."""
+        """Return the session or heading of a row; `None` outside the table."""
         found = self.rows(row, row + 1) if row >= 0 else []
         return found[0] if found else None
 
     def at(self, row: int) -> Session | None:
-        """The session in a row; `None` outside the table and in a heading."""
+        """Return the session of a row; `None` outside the table and for a heading."""
         found = self.row(row)
         return found if isinstance(found, Session) else None
 
     def row_of(self, key: SessionKey) -> int | None:
-        """Where a session stands; `None` where it is not shown."""
+        """Return the row of a session; `None` if it is not shown."""
         session = self._store.get(key)
         if session is None or not self._matches(session):
             return None
@@ -218,7 +219,7 @@ class SessionView:
         return place if session.live else place + len(self._live.sessions)
 
     def hidden(self) -> int:
-        """How many sessions the filter hides."""
+        """Number of sessions that the filter hides."""
         return len(self._store) - self.sessions
 
     def _arrange(self) -> None:
@@ -229,7 +230,7 @@ class SessionView:
             group.sessions.sort(key=self._sort_key(live=live))
 
     def _sort_key(self, *, live: bool) -> Callable[[Session], SortKey]:
-        """An order in which no two sessions are equal; equal figures: live ones by name, ended ones newest first."""
+        """A total order; sessions of equal figures: live ones by name, ended ones newest first."""
         sign = -1 if self.descending else 1
         if self.column is SessionColumn.STREAM:
             if self.descending:
@@ -248,7 +249,7 @@ class SessionView:
 
 
 class _Reversed:
-    """A text that sorts the other way round."""
+    """A text that sorts in reverse."""
 
     __slots__ = ("text",)
 
