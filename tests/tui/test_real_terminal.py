@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.console.records import recent, session
 from tests.support.console.scripted import TestClock
 from tests.support.console.terminal import Terminal, holds, terminal
 from tests.support.plain_manager import PlainManager, wire
-from tests.tui.model.sessions.test_view import session
-from tests.tui.screens.test_sessions import recent
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.recording.recording import Recording
 

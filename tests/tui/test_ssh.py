@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.console.records import recent
 from tests.support.console.sshd import ssh_host
 from tests.support.console.terminal import STREAMTOP, command_line, holds, terminal
 from tests.support.plain_manager import PlainManager, wire
-from tests.tui.screens.test_sessions import recent
 
 pytestmark = pytest.mark.ssh
 

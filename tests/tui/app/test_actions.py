@@ -1,7 +1,6 @@
 """Every key of every view does what the help says of it: pressed in the console over the estate of an hour."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from datetime import UTC, date
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.support.console.estate import standing_still
-from tests.tui.screens.test_sessions import until, with_figures
+from tests.support.console.pilot import drawn, drawn_gaps, opened, until, with_figures
 from tui.app.actions import ACTIONS, Context, why_not_keymap
 from tui.app.console_app import ConsoleApp
 from tui.model.sessions.columns import Density
@@ -223,23 +222,6 @@ def expected(context: Context, name: str) -> tuple[list[str], Callable[[ConsoleA
     return of_context.get(name) or (SESSIONS[name] if name in EVERYWHERE else None)
 
 
-@asynccontextmanager
-async def opened(store: Path, directory: Path, context: Context) -> AsyncIterator[tuple[Pilot[int], ConsoleApp]]:
-    async with standing_still(store, directory) as (client, clock):
-        app = ConsoleApp(
-            client,
-            profile_name="test",
-            clock=clock,
-            poll_interval_seconds=60,
-            journal_path=directory / "deleted.ndjson",
-            tz=UTC,
-            profiles={"lab": "http://lab", "prod": "http://prod"},
-        )
-        async with app.run_test(size=(100, 16)) as pilot:
-            await with_figures(pilot)
-            yield pilot, app
-
-
 @pytest.mark.usefixtures("quick_keys")
 @pytest.mark.parametrize("context", list(Context))
 async def test_every_key_does_what_it_says(
@@ -292,10 +274,6 @@ async def test_the_gaps_of_a_cell_are_gone_through_one_by_one(store_of_an_hour: 
         assert back == second
 
 
-def drawn_gaps(app: ConsoleApp) -> bool:
-    return isinstance(app.screen, GapsScreen) and app.screen.is_drawn and app.screen.grid_view.grid is not None
-
-
 def scrollable(app: ConsoleApp) -> bool:
     return isinstance(app.screen, GapScreen) and app.screen.query_one("#page").max_scroll_y > 2
 
@@ -339,10 +317,6 @@ async def test_a_view_is_drawn_as_soon_as_it_is_opened(
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         await pilot.press(key)
         await until(pilot, lambda: seen in drawn(app), "what the view shows, with no clock to draw it later")
-
-
-def drawn(app: ConsoleApp) -> str:
-    return "\n".join("".join(part.text for part in strip) for strip in app.screen._compositor.render_strips())
 
 
 def test_the_first_key_map_gives_no_key_twice() -> None:

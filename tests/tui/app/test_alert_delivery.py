@@ -9,15 +9,16 @@ import pytest
 
 from streamusage.api.extension import ServerStatus
 from streamusage.client.usage_client import UsageClient
+from tests.support.console.pilot import shown, until
 from tests.support.console.scripted import scripted_estate
-from tests.tui.screens.test_gaps import BEGINS
-from tests.tui.screens.test_sessions import shown, until
 from tui.app.alert_delivery import escapes, run_command
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import Alerts
 from tui.model.alerts import Alert, AlertBook
 
 MINUTE = 60_000
+BEGINS = 1_795_214_400_000
+"""2026-11-20 22:40 UTC."""
 
 
 def server(owed_ms: int, name: str = "edge-3") -> ServerStatus:

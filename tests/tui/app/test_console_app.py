@@ -14,9 +14,9 @@ from textual.widgets import Button
 from streamusage.client.usage_client import UsageClient
 from tests.support.canned_answers import ReceivedRequest
 from tests.support.console.clocks import MovableClock
+from tests.support.console.pilot import console, shown, until, with_figures
+from tests.support.console.records import recent, record, service_with, session
 from tests.support.plain_manager import PlainManager, wire
-from tests.tui.model.sessions.test_view import session
-from tests.tui.screens.test_sessions import console, recent, record, service_with, shown, until, with_figures
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
 from tui.model.sessions.store import Change

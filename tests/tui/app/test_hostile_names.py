@@ -17,9 +17,9 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.usage import SessionKey, UsageRecord
 from tests.support.canned_answers import CannedServer, reply
+from tests.support.console.pilot import console, shown, until, with_figures
+from tests.support.console.records import HOSTILE, recent, record, service_with, session
 from tests.support.plain_manager import wire
-from tests.tui.model.sessions.test_view import session
-from tests.tui.screens.test_sessions import HOSTILE, console, recent, record, service_with, shown, until, with_figures
 from tui.app.alert_delivery import escapes
 from tui.app.line_mode import LineMode
 from tui.app.messages import SessionsPolled

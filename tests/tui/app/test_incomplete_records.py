@@ -7,9 +7,10 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from streamusage.client.usage_client import UsageClient
+from tests.support.console.pilot import console, shown, until, with_figures
+from tests.support.console.records import recent
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
-from tests.tui.screens.test_sessions import console, recent, shown, until, with_figures
 from tui.app.console_app import ConsoleApp
 from tui.screens.confirm_delete import ConfirmDelete
 

@@ -5,7 +5,7 @@ import tracemalloc
 from datetime import UTC
 from random import Random
 
-from tests.tui.model.sessions.test_view import session
+from tests.support.console.records import session
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
 from tui.model.sessions.store import Session

@@ -19,8 +19,8 @@ import pytest
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
-from tests.tui.app.test_actions import drawn_gaps, opened
-from tests.tui.screens.test_sessions import recent, until, with_figures
+from tests.support.console.pilot import drawn_gaps, opened, until, with_figures
+from tests.support.console.records import recent
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
 from tui.model.sessions.history import PollHistory

@@ -12,7 +12,8 @@ from textual.pilot import Pilot
 from streamusage.client.usage_client import UsageClient
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.console.clocks import MovableClock
-from tests.tui.screens.test_sessions import recent, record, shown, until, with_figures
+from tests.support.console.pilot import shown, until, with_figures
+from tests.support.console.records import recent, record
 from tui.app.console_app import ConsoleApp
 from tui.widgets.session_table import SessionTable
 

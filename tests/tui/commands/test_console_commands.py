@@ -4,9 +4,9 @@ import asyncio
 import json
 from pathlib import Path
 
+from tests.support.console.records import TOKEN, recent, record, service_with
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
-from tests.tui.screens.test_sessions import TOKEN, recent, record, service_with
 
 
 async def test_a_deleted_record_is_found_in_the_journal(streamtop: Program) -> None:

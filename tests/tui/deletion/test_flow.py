@@ -22,9 +22,9 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.usage import SessionKey
 from tests.support.canned_answers import ReceivedRequest
+from tests.support.console.pilot import until
+from tests.support.console.records import recent, session
 from tests.support.plain_manager import BASE, PlainManager, wire
-from tests.tui.model.sessions.test_view import session
-from tests.tui.screens.test_sessions import recent, until
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
 from tui.model.sessions.chart import ChartRequest

@@ -12,7 +12,7 @@ import pytest
 
 from streamusage.client.errors import NotFoundError, RefusedError
 from streamusage.core.usage import SessionKey, UsageRecord
-from tests.tui.model.sessions.test_view import session
+from tests.support.console.records import session
 from tui.deletion import plan as delete_plan
 from tui.deletion.execute import delete_sessions
 from tui.deletion.plan import DeletePlan, Radius

@@ -9,9 +9,8 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
 from tests.support.canned_answers import CannedServer, reply
-from tests.tui.app.test_actions import drawn
-from tests.tui.model.sessions.test_view import session
-from tests.tui.screens.test_sessions import until
+from tests.support.console.pilot import drawn, until
+from tests.support.console.records import session
 from tui.app.console_app import ConsoleApp
 from tui.demo.estate import CUT_OFF
 from tui.demo.recording import make_recording

@@ -8,7 +8,7 @@ import pytest
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.coverage import Provenance
-from tests.tui.screens.test_sessions import until
+from tests.support.console.pilot import until
 from tui.demo.clock import DemoClock
 from tui.demo.command import BEFORE_MIDNIGHT_MS, DAY_MS
 from tui.demo.estate import HISTORY_MS, running_estate

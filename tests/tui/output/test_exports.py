@@ -11,8 +11,9 @@ import pytest
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
+from tests.support.console.pilot import until, with_figures
+from tests.support.console.records import recent
 from tests.support.plain_manager import wire
-from tests.tui.screens.test_sessions import recent, until, with_figures
 from tui.app.console_app import ConsoleApp
 from tui.model.redaction import redacted
 

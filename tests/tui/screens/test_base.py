@@ -12,8 +12,7 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import PartialUsageRecord
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.console.estate import standing_still
-from tests.tui.app.test_actions import drawn, drawn_gaps, opened
-from tests.tui.screens.test_sessions import console, until, with_figures
+from tests.support.console.pilot import console, drawn, drawn_gaps, opened, until, with_figures
 from tui.app.actions import Context
 from tui.config.view_memory import ViewMemory, recall, remember
 from tui.demo.tour import TourApp

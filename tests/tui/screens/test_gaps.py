@@ -12,8 +12,8 @@ from textual.pilot import Pilot
 from streamusage.api.report import OutageRow, PhaseChange
 from streamusage.core.coverage import WORST_FIRST, Provenance, slot_of
 from streamusage.core.days import day_interval
+from tests.support.console.pilot import until
 from tests.support.console.scripted import MINUTE, ScriptedEstate, figures_of, scripted_estate
-from tests.tui.screens.test_sessions import until
 from tui.app.console_app import ConsoleApp
 from tui.model.daily.months import month_of, of_server
 from tui.model.gaps.grid import CELL_LENGTHS_MS

@@ -20,8 +20,7 @@ from streamusage.core.usage import SessionKey
 from tests.support.console.cells import CellSnapshotExtension, drawn_segments, format_screen
 from tests.support.console.clocks import hurry_keys
 from tests.support.console.estate import HOST, StandingClock, standing_still
-from tests.tui.screens.test_sessions import until, with_figures
-from tests.tui.widgets.test_detail import has_history
+from tests.support.console.pilot import has_history, until, with_figures
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.poller import NO_EXTENSION

@@ -1,118 +1,20 @@
 """The console driven by keys against a real service: what is shown, and what exactly is deleted."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import pytest
-from textual.pilot import Pilot
 from textual.widgets import Button, Input
 
 from streamusage.client.usage_client import UsageClient
-from streamusage.core.clock import SystemClock
-from streamusage.core.usage import UsageRecord
-from streamusage.service.server import run_service
-from streamusage.service.tokens import read_tokens
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
+from tests.support.console.pilot import console, shown, until, with_figures
+from tests.support.console.records import HOSTILE, TOKEN, recent, record, service_with
 from tests.support.plain_manager import PlainManager, wire
-from tui.app.console_app import ConsoleApp
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.delete_progress import DeleteResult
 from tui.screens.help import HelpScreen
-from tui.widgets.lines import Line
-from tui.widgets.session_table import SessionTable
-
-LONGEST_S = 60
-"""How long something is waited for: on a machine with much else to do everything takes its time."""
-TOKEN = "for-this-test-only"
-HOSTILE = (
-    "[red]x[/]",
-    "\x1b[2J",
-    "../..",
-    "a/b",
-    "\u202eevil\u202c",
-    "日本語",
-    "y" * 900,
-    "z\u0301\u0301\u0301\u0301\u0301",
-)
-
-
-def record(name: str, start_time: int, scope: str = "live", total: int = 5) -> UsageRecord:
-    return UsageRecord(
-        name=name,
-        scope=scope,
-        start_time=start_time,
-        end_time=start_time + 60_000,
-        duration=60_000,
-        active_subscribers=0,
-        max_subscribers=3,
-        lost_subscribers=total,
-        total_subscribers=total,
-        updated=start_time + 60_001,
-    )
-
-
-def recent(minutes_ago: int) -> int:
-    return SystemClock().now_ms() - minutes_ago * 60_000
-
-
-@asynccontextmanager
-async def service_with(directory: Path, records: list[UsageRecord]) -> AsyncIterator[UsageClient]:
-    tokens_file = directory / "tokens.toml"
-    tokens_file.write_text(f'[[token]]\nvalue = "{TOKEN}"\nrole = "admin"\n', "utf-8")
-    tokens_file.chmod(0o600)
-    store_url = f"sqlite:///{directory / 'usage.db'}"
-    async with (
-        run_service(store_url=store_url, tokens=read_tokens(tokens_file, {}), clock=SystemClock()) as running,
-        UsageClient(running.url, TOKEN) as client,
-    ):
-        if records:
-            await client.import_records(records)
-        yield client
-
-
-def console(client: UsageClient, directory: Path, **more: Any) -> ConsoleApp:
-    return ConsoleApp(
-        client,
-        profile_name="test",
-        clock=SystemClock(),
-        poll_interval_seconds=0.2,
-        journal_path=directory / "deleted.ndjson",
-        tz=UTC,
-        **more,
-    )
-
-
-async def until(pilot: Pilot[int], condition: Any, what: str) -> None:
-    give_up = time.monotonic() + LONGEST_S
-    while time.monotonic() < give_up:
-        if condition():
-            return
-        await pilot.pause(0.05)
-    raise AssertionError(f"never came about: {what}")
-
-
-async def with_figures(pilot: Pilot[int]) -> ConsoleApp:
-    app = pilot.app
-    assert isinstance(app, ConsoleApp)
-    await until(pilot, lambda: app.state.has_figures or app.state.failures, "a poll")
-    await pilot.pause()
-    return app
-
-
-def shown(app: ConsoleApp) -> list[str]:
-    """The lines of the screen as text."""
-    widgets = [*app.screen.query(Line), *app.screen.query(SessionTable)]
-    return [
-        "".join(segment.text for segment in widget.render_line(y))
-        for widget in widgets
-        for y in range(widget.size.height)
-    ]
 
 
 def journalled(directory: Path) -> list[tuple[str, int]]:

@@ -1,7 +1,7 @@
 """Stepping back in the table and forth again: what is shown and the time that it is shown at belong together."""
 
+from tests.support.console.records import session
 from tests.support.console.scripted import TestClock
-from tests.tui.model.sessions.test_view import session
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
 

@@ -3,8 +3,8 @@
 import pytest
 
 from streamusage.api.extension import ServerStatus
+from tests.support.console.records import session
 from tests.support.console.scripted import TestClock
-from tests.tui.model.sessions.test_view import session
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
 from tui.model.text import width

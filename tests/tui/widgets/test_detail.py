@@ -7,19 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.console.estate import standing_still
-from tests.tui.screens.test_sessions import until, with_figures
+from tests.support.console.pilot import has_history, until, with_figures
 from tui.app.console_app import ConsoleApp
 
 
 def drawn(app: ConsoleApp) -> list[str]:
     detail = app.sessions_screen.detail
     return ["".join(part.text for part in detail.render_line(y)).rstrip() for y in range(detail.size.height)]
-
-
-def has_history(app: ConsoleApp) -> bool:
-    """Whether the history of the session under the cursor is there, and not that of one before it."""
-    session = app.sessions_screen.table.cursor_session
-    return session is not None and session.key in app.state.stream_history
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from streamusage.api.extension import History, HistoryPoint
 from streamusage.core.coverage import Provenance
-from tests.tui.model.sessions.test_view import session
+from tests.support.console.records import session
 from tui.model.sessions.chart import LEAST_MS, MOST_STEPS, ChartStep, from_history, look_at
 from tui.model.sessions.sparkline import sparkline
 from tui.widgets.plot import BACKFILLED_MARK, plot

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamusage.core.coverage import Provenance
-from tests.tui.model.sessions.test_view import session
+from tests.support.console.records import session
 from tui.model.sessions.filter import FilterError, parse
 
 MINUTE, HOUR = 60_000, 3_600_000

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamusage.core.coverage import Provenance
-from tests.tui.model.sessions.test_view import session
+from tests.support.console.records import session
 from tui.model.sessions.history import PollHistory
 from tui.model.sessions.sparkline import BLOCKS, NoFigure, block, folded, sparkline
 from tui.model.sessions.store import SessionStore

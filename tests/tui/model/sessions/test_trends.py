@@ -2,8 +2,8 @@
 
 from streamusage.api.extension import Trend, Trends
 from streamusage.core.coverage import Provenance
+from tests.support.console.records import session
 from tests.support.console.scripted import TestClock
-from tests.tui.model.sessions.test_view import session
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
 from tui.model.sessions.sparkline import sparkline

@@ -1,33 +1,15 @@
 """The sessions that are known, which of them are shown, and in which order."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamusage.api.extension import LiveStream
-from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
+from tests.support.console.records import session
 from tui.model.sessions.filter import parse
 from tui.model.sessions.store import Session, SessionStore, from_record, with_live_list
 from tui.model.sessions.view import SessionColumn, SessionView
-
-
-def session(name: str = "a", start: int = 1000, scope: str = "live", **more: Any) -> Session:
-    figures: dict[str, Any] = {
-        "end_time": start + 10,
-        "duration_ms": 10,
-        "active": 2,
-        "peak": 3,
-        "lost": 1,
-        "total": 3,
-        "updated": start + 10,
-        "live": True,
-        "provenance": Provenance.LIVE,
-        "recorded": True,
-    }
-    return Session(scope=scope, name=name, start_time=start, text=f"{scope}/{name}".casefold(), **figures | more)
 
 
 def names(view: SessionView) -> list[str]:
