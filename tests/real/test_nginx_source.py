@@ -256,9 +256,7 @@ async def test_callbacks_report_every_session_without_a_log(tmp_path: Path, prog
     visitor.stop()
     stayer.stop()
     publisher.stop()
-    await until(
-        lambda: spool.path.read_bytes().count(b"_done&") == 3, "nginx sent the callbacks of all three", seconds=20
-    )
+    await until(lambda: spool.path.read_bytes().count(b"_done&") == 3, "nginx sent the callbacks of all three")
     state, after_additions = meter.step(state, after := await source.read(during.cursor))
     assert sorted(line.kind for line in after.ended) == ["play", "play", "publish"]
     connections = [

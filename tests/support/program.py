@@ -7,6 +7,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.waiting import LONGEST_WAIT_S
+
 REPOSITORY = Path(__file__).parents[2]
 
 
@@ -63,7 +65,7 @@ class Program:
 
     @staticmethod
     async def _ended(process: asyncio.subprocess.Process, stdin: bytes | None = None) -> Ended:
-        out, err = await asyncio.wait_for(process.communicate(stdin), 60)
+        out, err = await asyncio.wait_for(process.communicate(stdin), LONGEST_WAIT_S)
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
 

@@ -21,6 +21,7 @@ from pysqlite3 import dbapi2
 from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.service.store.store import sqlite_url
 from tests.streamusage.service.conftest import A_DAY_AGO, USAGE, a_record, day_of_a_day_ago
+from tests.support.waiting import LONGEST_WAIT_S
 
 ADMIN = "admin-s3cret"
 AGENT = "agent-s3cret"
@@ -69,7 +70,7 @@ def run(*options: str, home: Path) -> "subprocess.CompletedProcess[str]":
     environment = os.environ | {"XDG_DATA_HOME": str(home)}
     return subprocess.run(
         [sys.executable, "-m", "streamusage.service", *options],
-        capture_output=True, text=True, timeout=60, check=False, env=environment,
+        capture_output=True, text=True, timeout=LONGEST_WAIT_S, check=False, env=environment,
     )  # fmt: skip
 
 
@@ -97,7 +98,7 @@ async def test_stop_answers_accepted_requests_before_it_ends(tmp_path: Path) -> 
     with serving(tmp_path) as (process, url, _lines):
         agent = _Agent()
         as_agent, as_admin = ({"Authorization": f"Bearer {token}"} for token in (AGENT, ADMIN))
-        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=LONGEST_WAIT_S) as http:
             base = "/api/v1/agents/edge-1"
             issued = (await http.post(f"{base}/epochs", content=b'{"journal": "j1"}', headers=as_agent)).json()
             agent.epoch, agent.based_on, agent.counted = issued["epoch"], Based(**issued["based_on"]), 1
@@ -112,14 +113,14 @@ async def test_stop_answers_accepted_requests_before_it_ends(tmp_path: Path) -> 
                 other.execute("ROLLBACK")
             assert (await report).json()["acknowledged"] == 1
             assert (await taken).json()["imported"] == 1
-            assert await asyncio.to_thread(process.wait, 20) == 0
+            assert await asyncio.to_thread(process.wait, LONGEST_WAIT_S) == 0
             with pytest.raises(httpx.TransportError):
                 await http.get("/healthz")
 
 
 async def _until_open(http: httpx.AsyncClient, count: int) -> None:
     """Waits until the service is at so many requests."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         while True:
             metrics = await http.get("/metrics", headers={"Authorization": f"Bearer {ADMIN}"})
             if f"streamtop_requests_open {count}.0\n" in metrics.text:
@@ -191,7 +192,7 @@ async def test_sigkill_under_load_loses_nothing_acknowledged(tmp_path: Path) -> 
             load = [agent.report_until_it_dies(url), _import_until_it_dies(url, imported, asked_to_delete, deleted)]
             running = asyncio.gather(*load)
             enough = agent.counted_acknowledged + 10, len(imported) + 10
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(LONGEST_WAIT_S):
                 while agent.counted_acknowledged < enough[0] or len(imported) < enough[1]:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             process.kill()
@@ -275,13 +276,13 @@ async def _import_until_it_dies(url: str, imported: set[str], asked_to_delete: s
 @pytest.mark.parametrize("module", ["streamusage.service", "streamusage.service.cli"])
 def test_service_does_not_import_textual(module: str) -> None:
     code = f"import sys, {module}, streamusage.service.server; sys.exit('textual' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=LONGEST_WAIT_S).returncode == 0
 
 
 def test_command_is_cheap_to_import() -> None:
     heavy = "{'fastapi', 'sqlalchemy', 'uvicorn', 'pydantic'}"
     code = f"import sys, streamusage.service.cli; sys.exit(bool({heavy} & sys.modules.keys()))"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=LONGEST_WAIT_S).returncode == 0
 
 
 def test_package_docstring_names_every_module_and_folder() -> None:

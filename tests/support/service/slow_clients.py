@@ -9,12 +9,16 @@ import sys
 import time
 from contextlib import suppress
 
+from tests.support.waiting import LONGEST_WAIT_S
+
 SLOWLY = b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: " + b"y" * 600
 GIVEN_UP_AFTER_SECONDS = 180
 
 
 def main(host: str, port: int, count: int, source: str) -> None:
-    clients = [socket.create_connection((host, port), timeout=60, source_address=(source, 0)) for _ in range(count)]
+    clients = [
+        socket.create_connection((host, port), timeout=LONGEST_WAIT_S, source_address=(source, 0)) for _ in range(count)
+    ]
     print("open", flush=True)
     watched = selectors.DefaultSelector()
     for client in clients:

@@ -26,12 +26,11 @@ from streamusage.core.usage import StreamId, stream_path
 from streamusage.service.retention import DAY_MS
 from tests.streamusage.service.conftest import ENGINES, NOW, USAGE, OwnedClock, a_record, an_estate
 from tests.support.service.reporting import Rows, a_session
+from tests.support.waiting import LONGEST_WAIT_S
 
 TOKEN = "admin-token"
 KEPT = a_record("keep me", "safe/place")
 EXAMPLES = 25
-BUSY_SECONDS = 30
-"""What a busy machine is given for an answer: what walks through ten thousand years takes hours."""
 
 
 class ServiceInThread:
@@ -154,7 +153,7 @@ def test_any_name_is_stored_found_and_deleted_alone(url: str, scope: list[str], 
     if max(len(stream.scope), len(stream.name), len(neighbour.name)) > 4096 or stream == neighbour:
         return
     query = f"accessToken={TOKEN}"
-    with httpx.Client(base_url=url, timeout=BUSY_SECONDS) as http:
+    with httpx.Client(base_url=url, timeout=LONGEST_WAIT_S) as http:
         taken = http.post("/api/v1/import", json=wanted, headers={"Authorization": f"Bearer {TOKEN}"})
         assert taken.status_code == 200, taken.text
 
@@ -179,7 +178,7 @@ numbers = st.one_of(
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(number=numbers, name=st.sampled_from(["startTime", "from", "to", "limit", "step"]))
 def test_any_number_is_accepted_or_refused_and_deletes_nothing(url: str, number: str, name: str) -> None:
-    with httpx.Client(base_url=url, timeout=BUSY_SECONDS) as http:
+    with httpx.Client(base_url=url, timeout=LONGEST_WAIT_S) as http:
         path = stream_path(StreamId("safe/place", "keep me"))
         answer = http.delete(f"{USAGE}/{path}", params={"accessToken": TOKEN, name: number})
         assert answer.status_code in {400, 404}, answer.text
@@ -228,7 +227,7 @@ def test_report_of_any_time_is_answered_quickly_and_does_no_harm(
     url: str, caplog: pytest.LogCaptureFixture, rows: list[Rows], at: int
 ) -> None:
     """From the future, from years ago, of a day or of ten thousand years."""
-    with httpx.Client(base_url=url, timeout=BUSY_SECONDS) as http:
+    with httpx.Client(base_url=url, timeout=LONGEST_WAIT_S) as http:
         agent = {"Authorization": "Bearer edge-1-token"}
         issued = http.post("/api/v1/agents/edge-1/epochs", content=b'{"journal": "j"}', headers=agent).json()
 

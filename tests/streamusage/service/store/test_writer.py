@@ -12,6 +12,7 @@ from streamusage.service.errors import StoreError
 from streamusage.service.store.schema import counters
 from streamusage.service.store.store import Store, open_store, sqlite_url
 from streamusage.service.store.writer import Writer
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_group_is_one_commit(store: Store, writer: Writer) -> None:
 async def test_cancelled_waiter_does_not_cancel_the_write(store: Store, writer: Writer) -> None:
     held = Held()
     writer.submit(held)
-    await asyncio.to_thread(held.began.wait, 10)
+    await asyncio.to_thread(held.began.wait, LONGEST_WAIT_S)
     waiting = asyncio.create_task(writer.write(putting("kept")))
     await asyncio.sleep(0.01)
     waiting.cancel()

@@ -15,11 +15,12 @@ from tests.support.agent.http_answers import Answers, answer, answering
 from tests.support.agent.manual_clock import HandClock
 from tests.support.agent.media_servers import read_fixture
 from tests.support.agent.nginx_page import BEGAN_S, NOW_MS, PAGE, page_response
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 @pytest.fixture
 async def source(server: Answers) -> AsyncIterator[NginxRtmpSource]:
-    opened = NginxRtmpSource(server.url + "/stat", clock=HandClock(NOW_MS), timeout_seconds=30)
+    opened = NginxRtmpSource(server.url + "/stat", clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
     yield opened
     await opened.close()
 
@@ -49,7 +50,7 @@ async def test_boot_of_the_cursor_is_recognised_despite_a_shifted_date(
 async def test_url_is_requested_as_configured(server: Answers) -> None:
     server.next = [page_response()]
     url = server.url.replace("//", "//user:secret@") + "/a%2Fb/stat/?key=k%26"
-    source = NginxRtmpSource(url, clock=HandClock(NOW_MS), timeout_seconds=30)
+    source = NginxRtmpSource(url, clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
     await source.read(None)
     await source.close()
     assert server.requests[0].startswith(b"GET /a%2Fb/stat/?key=k%26 HTTP/1.1\r\n")
@@ -102,7 +103,7 @@ async def test_any_response_gives_a_reading_or_a_source_error(
     async with answering() as answers:
         response = page_response()
         answers.next = [response[:at] + replacement + response[at + length :]]
-        source = NginxRtmpSource(answers.url, clock=HandClock(NOW_MS), timeout_seconds=30)
+        source = NginxRtmpSource(answers.url, clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
         try:
             reading = await source.read(cursor)
         except SourceError:
