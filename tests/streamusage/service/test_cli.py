@@ -56,14 +56,14 @@ def serving(
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(LONGEST_WAIT_S)
         found = re.search(r"https?://[\d.]+:\d+", lines[0]) if lines else None
         assert found, lines
         yield process, found[0], lines
     finally:
         process.kill()
-        process.wait(10)
-        reader.join(10)
+        process.wait(LONGEST_WAIT_S)
+        reader.join(LONGEST_WAIT_S)
 
 
 def run(*options: str, home: Path) -> "subprocess.CompletedProcess[str]":
@@ -77,8 +77,10 @@ def run(*options: str, home: Path) -> "subprocess.CompletedProcess[str]":
 def test_connections_beyond_the_file_limit_are_refused_and_open_ones_answered(tmp_path: Path) -> None:
     with serving(tmp_path, files=200) as (_, url, lines), ExitStack() as stack:
         port = int(url.rpartition(":")[2])
-        first = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
-        others = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(150)]
+        first = stack.enter_context(socket.create_connection(("127.0.0.1", port), LONGEST_WAIT_S))
+        others = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), LONGEST_WAIT_S)) for _ in range(150)
+        ]
         assert b" 503 " in others[-1].recv(1000)
         first.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b" 200 " in first.recv(1000)
@@ -87,9 +89,9 @@ def test_connections_beyond_the_file_limit_are_refused_and_open_ones_answered(tm
 
 def test_sigterm_ends_the_service_cleanly(tmp_path: Path) -> None:
     with serving(tmp_path) as (process, url, lines):
-        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert httpx.get(f"{url}/healthz", timeout=LONGEST_WAIT_S).status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(LONGEST_WAIT_S) == 0
     assert "stopped" in lines[-1]
 
 
@@ -131,14 +133,19 @@ async def _until_open(http: httpx.AsyncClient, count: int) -> None:
 def test_no_output_line_contains_a_token(tmp_path: Path) -> None:
     with serving(tmp_path, "--access-log") as (process, url, lines):
         for query in (f"accessToken={ADMIN}", f"accessToken={ADMIN}?accessToken={ADMIN}", "accessToken=wr0ng-s3cret"):
-            httpx.get(f"{url}{USAGE}?{query}")
-            httpx.get(f"{url}{USAGE}%3F{query}")
-            httpx.get(f"{url}/nothing/accessToken={ADMIN}")
-            httpx.get(f"{url}{USAGE}%3faccessToken%3d{ADMIN}")
-        httpx.get(f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {ADMIN}"})
-        httpx.post(f"{url}/api/v1/agents/edge-1/reports", headers={"Authorization": f"Bearer {AGENT}"}, content=b"{")
+            httpx.get(f"{url}{USAGE}?{query}", timeout=LONGEST_WAIT_S)
+            httpx.get(f"{url}{USAGE}%3F{query}", timeout=LONGEST_WAIT_S)
+            httpx.get(f"{url}/nothing/accessToken={ADMIN}", timeout=LONGEST_WAIT_S)
+            httpx.get(f"{url}{USAGE}%3faccessToken%3d{ADMIN}", timeout=LONGEST_WAIT_S)
+        httpx.get(f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=LONGEST_WAIT_S)
+        httpx.post(
+            f"{url}/api/v1/agents/edge-1/reports",
+            headers={"Authorization": f"Bearer {AGENT}"},
+            content=b"{",
+            timeout=LONGEST_WAIT_S,
+        )
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(LONGEST_WAIT_S)
     written = "".join(lines)
     assert written.count("GET ") == 13
     assert "s3cret" not in written
@@ -176,9 +183,14 @@ def test_without_tokens_file_one_token_is_created_and_its_path_printed(tmp_path:
 
 def test_second_service_on_the_port_does_not_touch_the_first_store(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, url, _lines):
-        httpx.post(f"{url}/api/v1/import", headers={"Authorization": f"Bearer {ADMIN}"}, json=[a_record()])
+        httpx.post(
+            f"{url}/api/v1/import",
+            headers={"Authorization": f"Bearer {ADMIN}"},
+            json=[a_record()],
+            timeout=LONGEST_WAIT_S,
+        )
         run("--listen", url.removeprefix("http://"), "--store", sqlite_url(tmp_path / "usage.db"), home=tmp_path)
-        assert httpx.get(f"{url}{USAGE}?accessToken={ADMIN}").json() == [a_record()]
+        assert httpx.get(f"{url}{USAGE}?accessToken={ADMIN}", timeout=LONGEST_WAIT_S).json() == [a_record()]
 
 
 async def test_sigkill_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
@@ -198,7 +210,7 @@ async def test_sigkill_under_load_loses_nothing_acknowledged(tmp_path: Path) -> 
             process.kill()
             await running
     with serving(tmp_path) as (_, url, _lines):
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=LONGEST_WAIT_S) as http:
             asked = f"/api/v1/daily?from={day_of_a_day_ago()}&to={day_of_a_day_ago()}"
             day = await http.get(asked, headers={"Authorization": f"Bearer {ADMIN}"})
             names = {record["name"] for record in (await http.get(f"{USAGE}?accessToken={ADMIN}")).json()}
@@ -223,7 +235,9 @@ class _Agent:
     async def report_until_it_dies(self, url: str) -> None:
         headers = {"Authorization": f"Bearer {AGENT}"}
         try:
-            async with httpx.AsyncClient(base_url=f"{url}/api/v1/agents/edge-1", headers=headers) as http:
+            async with httpx.AsyncClient(
+                base_url=f"{url}/api/v1/agents/edge-1", headers=headers, timeout=LONGEST_WAIT_S
+            ) as http:
                 if not self.epoch:
                     issued = (await http.post("/epochs", content=b'{"journal": "j1"}')).json()
                     self.epoch, self.based_on = issued["epoch"], Based(**issued["based_on"])
@@ -258,7 +272,7 @@ class _Agent:
 async def _import_until_it_dies(url: str, imported: set[str], asked_to_delete: set[str], deleted: set[str]) -> None:
     headers = {"Authorization": f"Bearer {ADMIN}"}
     try:
-        async with httpx.AsyncClient(base_url=url, headers=headers) as http:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=LONGEST_WAIT_S) as http:
             while True:
                 name = f"s{len(imported)}"
                 answer = await http.post("/api/v1/import", json=[a_record(name)])

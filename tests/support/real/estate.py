@@ -66,7 +66,7 @@ class ServiceProcess:
         if not self._program.running:
             raise AssertionError(f"the service did not start: {self._program.output()}")
         try:
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
                 return (await http.get(f"{self.url}/healthz")).status_code == 200
         except httpx.TransportError:
             return False

@@ -125,7 +125,9 @@ class Icecast:
         return match is not None and int(match[1]) == count
 
     async def _stats(self) -> str:
-        async with httpx.AsyncClient(trust_env=False, auth=("admin", self.admin_password)) as http:
+        async with httpx.AsyncClient(
+            trust_env=False, auth=("admin", self.admin_password), timeout=LONGEST_WAIT_S
+        ) as http:
             return (await http.get(f"{self.url}/admin/stats")).text
 
     async def _is_ready(self) -> bool:

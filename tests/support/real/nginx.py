@@ -105,7 +105,7 @@ class Nginx:
         return self._programs.start("viewer", ["rtmpdump", "-q", "-v", "-r", self._url(app, name), "-o", "/dev/null"])
 
     async def page(self) -> str:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
             return (await http.get(self.stat_url)).text
 
     async def clients(self) -> int:

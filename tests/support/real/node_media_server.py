@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
+from tests.support.waiting import LONGEST_WAIT_S
 
 VERSION = "4.4.3"
 
@@ -55,7 +56,7 @@ class CallbackRecorder:
                     if line.lower().startswith(b"content-length")
                 )
                 body = await reader.readexactly(length)
-                async with httpx.AsyncClient(trust_env=False) as http:
+                async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
                     with contextlib.suppress(httpx.TransportError):
                         await http.post(f"http://127.0.0.1:{self._to_port}/nms", content=body)
                 self.callbacks.append(json.loads(body))
@@ -151,7 +152,7 @@ class NodeMediaServer:
 
     async def fetch(self, resource: str) -> Any:
         """Return the data of `/api/v1/RESOURCE`."""
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
             if not self._token:
                 response = await http.post(
                     f"{self.url}/api/v1/login", json={"username": "admin", "password": self._password}
@@ -174,7 +175,7 @@ class NodeMediaServer:
         if not self._program.running:
             raise AssertionError(f"Node-Media-Server did not start: {self._program.output()}")
         try:
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
                 return (await http.get(f"{self.url}/api/v1/health")).status_code in (200, 401)
         except httpx.TransportError:
             return False

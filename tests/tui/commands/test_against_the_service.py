@@ -84,7 +84,9 @@ async def service(streamtop: Program) -> AsyncIterator[Service]:
 async def report_what_came_late(url: str, from_ms: int) -> None:
     """An agent's first report: a minute counted long ago, and one before it declared lost."""
     headers = {"Authorization": "Bearer agent-secret"}
-    async with httpx.AsyncClient(base_url=f"{url}/api/v1/agents/edge-1/", headers=headers) as http:
+    async with httpx.AsyncClient(
+        base_url=f"{url}/api/v1/agents/edge-1/", headers=headers, timeout=LONGEST_WAIT_S
+    ) as http:
         reply = await http.post("epochs", content=msgspec.json.encode(EpochRequest(journal="journal-1")))
         assert reply.status_code == 200, reply.text
         issued = msgspec.json.decode(reply.content, type=EpochIssued)

@@ -145,7 +145,9 @@ async def test_service_answers_over_tls(tmp_path: Path, certificate: Tls) -> Non
     async with an_estate(tmp_path, tls=certificate) as estate:
         assert estate.running.url.startswith("https://")
         trusting = ssl.create_default_context(cafile=certificate.certificate)
-        async with httpx.AsyncClient(base_url=estate.running.url, verify=trusting) as estate.http:
+        async with httpx.AsyncClient(
+            base_url=estate.running.url, verify=trusting, timeout=LONGEST_WAIT_S
+        ) as estate.http:
             await ReportingAgent(estate, "edge-1").sync_up(a_session())
             assert len(await estate.records()) == 1
 
@@ -161,7 +163,9 @@ def test_sighup_reloads_tokens_and_keeps_them_if_the_file_is_invalid(tmp_path: P
     tokens = tmp_path / "tokens.toml"
 
     def status(url: str, token: str) -> int:
-        return httpx.get(f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {token}"}).status_code
+        return httpx.get(
+            f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {token}"}, timeout=LONGEST_WAIT_S
+        ).status_code
 
     with serving(tmp_path) as (process, url, lines):
         assert (status(url, ADMIN), status(url, "n3w-s3cret")) == (200, 401)

@@ -42,7 +42,7 @@ class ServiceInThread:
         self._up, self._over = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()))
         self._thread.start()
-        assert self._up.wait(30)
+        assert self._up.wait(LONGEST_WAIT_S)
 
     async def _serve(self) -> None:
         async with an_estate(self._folder, OwnedClock(), self._store_url) as estate:
@@ -53,7 +53,7 @@ class ServiceInThread:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(30)
+        self._thread.join(LONGEST_WAIT_S)
 
 
 @pytest.fixture(params=ENGINES, scope="module")
@@ -81,18 +81,18 @@ def test_every_answer_matches_the_openapi_document(url: str) -> None:
     for operation in operations:
         if operation.label not in DELETES_ALL:
             _fuzz(operation, url)
-    metrics = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    metrics = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=LONGEST_WAIT_S).text
     answered = re.findall(r'streamtop_requests_total{method="(\w+)",route="([^"]+)",status="(\d+)"}', metrics)
     good, refused = ({pair[:2] for pair in answered if pair[2][0] == digit} for digit in "24")
     assert len(good) > 10, sorted(answered)
     assert len(refused) > 10, sorted(answered)
     assert not [pair for pair in answered if pair[2] == "500"]
     kept = stream_path(StreamId("safe/place", "keep me"))
-    assert httpx.get(f"{url}{USAGE}/{kept}?accessToken={TOKEN}").json() == [KEPT]
+    assert httpx.get(f"{url}{USAGE}/{kept}?accessToken={TOKEN}", timeout=LONGEST_WAIT_S).json() == [KEPT]
 
 
 def test_every_json_schema_has_a_valid_example(url: str) -> None:
-    document = httpx.get(f"{url}/openapi.json").json()
+    document = httpx.get(f"{url}/openapi.json", timeout=LONGEST_WAIT_S).json()
     seen = 0
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
