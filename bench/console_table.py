@@ -55,7 +55,7 @@ async def key_to_screen(app: ConsoleApp, key: str) -> float:
 
 
 async def measure() -> None:
-    gc_tuning.calm()  # as the console does
+    gc_tuning.collect_less_often()  # as the console does
     bodies = [msgspec.json.encode(records(polled)) for polled in range(3)]
     began = time.perf_counter()
     plain = sorted(
@@ -82,7 +82,7 @@ async def measure() -> None:
                 journal_path=Path(directory) / "j", tz=UTC,
             )  # fmt: skip
             table_at = 0.0
-            heard = app.state.heard
+            heard = app.state.apply_poll
 
             def apply_poll(polled: SessionsPolled):  # type: ignore[no-untyped-def]
                 nonlocal table_at
@@ -97,7 +97,7 @@ async def measure() -> None:
                 nonlocal table_at
                 table_at = time.perf_counter()
 
-            app.state.heard = apply_poll  # type: ignore[method-assign]
+            app.state.apply_poll = apply_poll  # type: ignore[method-assign]
             async with app.run_test(size=(200, 50)) as pilot:
                 while table_at <= 0:
                     await pilot.pause(0.01)

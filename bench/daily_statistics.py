@@ -42,7 +42,7 @@ def main() -> None:
             fill(connection, number, sampled, days, to_ms)
         summing, hours_summed = time.perf_counter(), sampled * days * 24
         with store.writing() as connection, connection.begin():
-            while behind := [one for one in find_unsummed(connection)]:
+            while behind := list(find_unsummed(connection)):
                 sum_hours(connection, behind)
         summing = time.perf_counter() - summing
         with store.writing() as connection, connection.begin():

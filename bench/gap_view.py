@@ -88,7 +88,7 @@ async def measured(directory: Path) -> dict[str, list[float]]:
             screen = app.screen
             assert isinstance(screen, GapsScreen)
             began = time.perf_counter()
-            screen.coverage_polled(CoveragePolled(coverage(), carriers()))
+            screen.show_coverage(CoveragePolled(coverage(), carriers()))
             print(f"a whole answer applied and drawn: {(time.perf_counter() - began) * 1000:.0f} ms, between polls")
             await pilot.press(*["minus"] * 9)
             taken: dict[str, list[float]] = {key: [] for key in KEYS}

@@ -1,8 +1,13 @@
 """The walls of the house: who may import whom, and what starts without the heavy libraries."""
 
+import ast
+import graphlib
 import json
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Collection
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +47,49 @@ def test_help_and_version_import_nothing_heavy(flag: str) -> None:
 
 def test_a_client_command_imports_neither_console_nor_store() -> None:
     assert not {"textual", "sqlalchemy", "fastapi", "plotext"} & imported_by("import tui.commands.rm, tui.commands.ls")
+
+
+MOST_MODULES_IN_A_FOLDER = 20
+
+
+def modules_of(package: str) -> dict[str, Path]:
+    """The files of a package's modules, by module name."""
+    files = (REPOSITORY / package).rglob("*.py")
+    return {
+        ".".join(file.relative_to(REPOSITORY).with_suffix("").parts).removesuffix(".__init__"): file for file in files
+    }
+
+
+def imports_of(module: str, file: Path, known: Collection[str]) -> set[str]:
+    """The modules among `known` that a module imports at its top level or for type checking only.
+
+    An import inside a function does not run while modules load; it is how commands are loaded lazily.
+    """
+    found: set[str] = set()
+    pending: list[ast.stmt] = list(ast.parse(file.read_text("utf-8")).body)
+    while pending:
+        statement = pending.pop()
+        if isinstance(statement, ast.If | ast.Try):
+            pending += [child for child in ast.walk(statement) if isinstance(child, ast.Import | ast.ImportFrom)]
+        elif isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom) and statement.module is not None and not statement.level:
+            submodules = {f"{statement.module}.{alias.name}" for alias in statement.names}
+            found |= (submodules & set(known)) or {statement.module}
+    return found & set(known) - {module}
+
+
+@pytest.mark.parametrize("package", ["tui", "streamusage"])
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    modules = modules_of(package)
+    imports = {module: imports_of(module, file, modules) for module, file in modules.items()}
+    try:
+        graphlib.TopologicalSorter(imports).prepare()
+    except graphlib.CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("package", ["tui", "streamusage"])
+def test_no_folder_has_more_modules_than_a_reader_can_survey(package: str) -> None:
+    modules = Counter(file.parent for file in modules_of(package).values() if file.name != "__init__.py")
+    assert {str(folder): number for folder, number in modules.items() if number > MOST_MODULES_IN_A_FOLDER} == {}

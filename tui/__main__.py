@@ -1,4 +1,4 @@
-"""`python -m tui` is `streamtop`."""
+"""Entry point of `python -m tui`, the same as `streamtop`."""
 
 from tui.cli import main
 

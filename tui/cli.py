@@ -1,6 +1,6 @@
-"""The command `streamtop`: the console, and the other commands, each imported when it is called.
+"""The command `streamtop`: the console and the other commands, each imported when it is called.
 
-Help and version come up without Textual, SQLAlchemy or HTTP being imported.
+Help and version import neither Textual nor SQLAlchemy nor an HTTP client.
 """
 
 import importlib
@@ -16,39 +16,41 @@ from tui.commands.errors import CommandError
 from tui.commands.flags import connection_flags, tz_option
 
 COMMANDS = {
-    "demo": ("tui.demo.command:demo", "See it at work: a small estate of simulated servers, with an outage."),
+    "demo": ("tui.demo.command:demo", "Try it: a small estate of simulated servers, with an outage."),
     "serve": ("streamusage.service.cli:serve", "Run the usage service."),
     "agent": ("streamusage.agent.cli:agent", "Run the statistics agent beside a media server."),
     "ls": ("tui.commands.ls:ls", "List the sessions."),
     "rm": ("tui.commands.rm:rm", "Delete usage records."),
-    "import": ("tui.commands.import_records:import_records", "Put usage records into our service."),
-    "journal": ("tui.commands.journal:journal", "The records deleted from this machine; puts them back."),
+    "import": ("tui.commands.import_records:import_records", "Import usage records into our service."),
+    "journal": ("tui.commands.journal:journal", "List the records deleted from this machine; restore them."),
     "replay": ("tui.commands.replay:replay", "Play a recording of the console."),
-    "config": ("tui.commands.config:config", "Every setting, its value, and where it came from."),
-    "gaps": ("tui.commands.gaps:gaps", "What was not seen live: backfilled, missing, lost."),
-    "daily": ("tui.commands.daily.command:daily", "Daily statistics, and how well each day is covered."),
-    "servers": ("tui.commands.servers:servers", "The media servers: state, and what they owe."),
+    "config": ("tui.commands.config:config", "List every setting, its value, and its source."),
+    "gaps": ("tui.commands.gaps:gaps", "List the gaps: backfilled, missing, lost."),
+    "daily": ("tui.commands.daily.command:daily", "Daily statistics and their coverage."),
+    "servers": ("tui.commands.servers:servers", "List the media servers: state, and what they owe."),
     "server": ("tui.commands.servers:server", "Take a server out of the estate."),
-    "orphans": ("tui.commands.ledgers:orphans", "What was reported of deleted records."),
-    "audit": ("tui.commands.ledgers:audit", "Who deleted what, and when."),
+    "orphans": ("tui.commands.ledgers:orphans", "List reports about deleted records."),
+    "audit": ("tui.commands.ledgers:audit", "List the deletes: who, what, when."),
 }
-"""Name, where the command is, and what it is for."""
+"""Location and purpose of each command, by name."""
 
 THEME_NAMES = ("dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16")
 
 _OPTIONS = {"filter_text": "filter"}
 
 STOPPED_BY_INTERRUPT, STOPPED_BY_CLOSED_PIPE = 130, 141
-"""What a shell reports for a program that SIGINT or SIGPIPE ended."""
+"""The exit codes that shells report for a program ended by SIGINT or SIGPIPE."""
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called, and listed in the help without that."""
+    """A group whose commands are imported when they are called; the help lists them without an import."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; `None` if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
@@ -58,14 +60,16 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands into the help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, purpose) for name, (_, purpose) in COMMANDS.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the arguments name. Raises `click.UsageError`."""
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"there is no command {args[0]!r}; there are {', '.join(COMMANDS)}", ctx)
+            raise click.UsageError(f"unknown command {args[0]!r}; choose from {', '.join(COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
 
@@ -77,21 +81,23 @@ class LazyGroup(click.Group):
 )
 @connection_flags
 @tz_option
-@click.option("--read-only", is_flag=True, help="Take away everything that deletes.")
-@click.option("--theme", type=click.Choice(THEME_NAMES), help="How it looks. [else the profile's, dark]")
-@click.option("--record", metavar="FILE", type=click.Path(path_type=Path), help="Write down what is heard, for replay.")
-@click.option("--plain", is_flag=True, help="Sentences instead of a screen: for screen readers and logs.")
-@click.option("--filter", "filter_text", metavar="FILTER", help="With --plain: which sessions to tell of.")
+@click.option("--read-only", is_flag=True, help="Disable everything that deletes.")
+@click.option("--theme", type=click.Choice(THEME_NAMES), help="Theme. [default: the profile's, else dark]")
+@click.option(
+    "--record", metavar="FILE", type=click.Path(path_type=Path), help="Record the polls to a file, for replay."
+)
+@click.option("--plain", is_flag=True, help="Print sentences instead of a screen: for screen readers and logs.")
+@click.option("--filter", "filter_text", metavar="FILTER", help="With --plain: which sessions to report.")
 @click.version_option(__version__, message=f"%(prog)s %(version)s, Python {sys.version.split()[0]}")
 @click.pass_context
 def streamtop(ctx: click.Context, /, **flags: Any) -> None:
-    """top for live streams: who publishes, who watches, what was used, and which figures can be trusted.
+    """Top for live streams: who publishes, who watches, what was used, and which figures can be trusted.
 
     Without a command: the console.
 
     \b
     Examples:
-      streamtop demo                        look around, nothing needed
+      streamtop demo                        try it, nothing needed
       streamtop                             watch the service on this machine
       streamtop --profile prod --read-only  watch a service of config.toml
       streamtop --plain                     what changes, as lines
@@ -104,12 +110,12 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
     if given:
         command = ctx.invoked_subcommand
         raise click.UsageError(
-            f"{given[0]} stands before {command}; give it after: {ctx.info_name} {command} {given[0]} …"
+            f"{given[0]} is before {command}; write it after: {ctx.info_name} {command} {given[0]} …"
         )
 
 
 def main() -> None:
-    """Runs the command line and exits. A closed pipe and ctrl+c end it quietly."""
+    """Run the command line and exit. A closed pipe and ctrl+c end it quietly."""
     try:
         exit_code = streamtop.main(prog_name="streamtop", standalone_mode=False)
         sys.stdout.flush()
@@ -123,7 +129,7 @@ def main() -> None:
     except click.Abort:
         exit_code = STOPPED_BY_INTERRUPT
     except BrokenPipeError:
-        # Nobody reads on. What is still buffered goes nowhere, so that the interpreter's last flush is quiet too.
+        # No reader is left. Buffered output is discarded, so that the interpreter's last flush is quiet too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         exit_code = STOPPED_BY_CLOSED_PIPE
     sys.exit(exit_code if isinstance(exit_code, int) else 0)

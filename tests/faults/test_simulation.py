@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
+from streamusage.service.errors import ContradictionError
 from tests.faults.invariants import InvariantViolationError, check
 from tests.faults.mutations import MUTATIONS
 from tests.faults.simulator import Simulation
@@ -56,7 +57,7 @@ def test_broken_rule_is_detected(
     for seed in range(3000):
         try:
             check(mutation(seed).run())
-        except (AssertionError, ValueError) as error:
+        except (AssertionError, ContradictionError, ValueError) as error:
             record_property("detected mutation", f"{mutation.__name__} at seed {seed}: {mutation.__doc__} {error}")
             return
     pytest.fail(f"{mutation.__name__} was not detected in 3,000 schedules")

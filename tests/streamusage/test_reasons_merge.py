@@ -13,10 +13,10 @@ from streamusage.agent.metering.additions import Additions, SpanAddition
 from streamusage.api.report import Based, Baseline, EpochIssued, PeakWindow, Report, SpanRow
 from streamusage.core.coverage import Provenance
 from streamusage.core.reasons import FORMER, REPORT_HELD
-from streamusage.service.rules.apply import Piece, ServerState, Stored, apply
-from streamusage.service.rules.coverage import merged
+from streamusage.service.rules.apply import Piece, ServerState, StoredRows, apply_report
+from streamusage.service.rules.coverage import merge_pieces
 from streamusage.service.store.schema import metadata, spans
-from streamusage.service.store.server_rows import piece_of, save_pieces
+from streamusage.service.store.server_rows import piece_of_row, save_pieces
 from tests.faults.memory import Chance, MemoryJournal
 from tests.support.agent.readings import T0, reading
 
@@ -90,8 +90,8 @@ def test_service_merges_spans_of_an_old_and_a_new_agent(former: str, present: st
         SpanRow(from_ms=T0, to_ms=T0 + 1_000, revision=1, state=state, reason=former),  # type: ignore[arg-type]
         SpanRow(from_ms=T0 + 1_000, to_ms=T0 + 2_000, revision=2, state=state, reason=present),  # type: ignore[arg-type]
     )
-    pieces = apply(ServerState(server="edge-1"), a_report(*rows), Stored({}, {}, {}), T0 + 2_000).pieces
-    (span,) = merged(pieces, T0, T0 + 2_000)
+    pieces = apply_report(ServerState(server="edge-1"), a_report(*rows), StoredRows({}, {}, {}), T0 + 2_000).pieces
+    (span,) = merge_pieces(pieces, T0, T0 + 2_000)
     assert (span.from_ms, span.to_ms, span.reason) == (T0, T0 + 2_000, present)
 
 
@@ -104,4 +104,4 @@ def test_store_extends_a_span_that_an_earlier_version_wrote(former: str, present
         connection.execute(insert(spans).values(server="edge-1", **old._asdict() | {"state": "partial"}))
         save_pieces(connection, "edge-1", [Piece(T0 + 1_000, T0 + 2_000, Provenance.PARTIAL, present, T0, T0)])
         (row,) = connection.execute(select(spans)).all()
-    assert piece_of(row) == Piece(T0, T0 + 2_000, Provenance.PARTIAL, present, T0, T0)
+    assert piece_of_row(row) == Piece(T0, T0 + 2_000, Provenance.PARTIAL, present, T0, T0)

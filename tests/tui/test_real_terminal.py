@@ -35,7 +35,7 @@ def grounds(screen: str) -> set[str]:
 
 async def in_the_palette(console: Terminal, command: str) -> None:
     await console.keys(":")
-    await console.until("the palette", holds("Everything by name"))
+    await console.until("the palette", holds("Commands"))
     await console.tmux("send-keys", "-t", "console", "-l", command)
     await console.keys("Enter")
 
@@ -117,9 +117,9 @@ async def test_a_recording_is_played_with_the_same_keys(tmp_path: Path) -> None:
     for number in range(12):
         clock.at_ms = noon + number * minute
         changed = [session(f"s{number:02}", clock.at_ms, active=number)]
-        tape.hear(SessionsPolled(changed, [], not number, clock.at_ms, [], ""))
+        tape.write_message(SessionsPolled(changed, [], not number, clock.at_ms, [], ""))
     clock.at_ms += 1000
-    tape.hear(PollFailed("sm: nothing answers there", False, 1000))
+    tape.write_message(PollFailed("sm: nothing answers there", False, 1000))
     tape.close()
     async with terminal(tmp_path, 100, 24, "replay", str(tmp_path / "night.tape"), "-t", "3m ago") as console:
         lines = await console.until("the table of then", holds("live/s08"))

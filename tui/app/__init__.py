@@ -1,0 +1,1 @@
+"""Wiring of the console: app, ports, state, poller, fetcher, exporter."""

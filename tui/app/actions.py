@@ -1,6 +1,6 @@
-"""The one registry of actions. Key map, footer, help and read-only mode all derive from it.
+"""The registry of actions, from which key map, footer, help, palette and read-only mode derive.
 
-Keys that tmux and shells take (ctrl+s, ctrl+q, ctrl+z, ctrl+b, ctrl+a, ctrl+j) are never the only way.
+Keys that tmux and shells use (ctrl+s, ctrl+q, ctrl+z, ctrl+b, ctrl+a, ctrl+j) are never the only way.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from textual.keys import format_key
 
 
 class Context(StrEnum):
-    """Where an action can be taken; the value is its heading in the help."""
+    """A view in which an action is available; the value is its heading in the help."""
 
     SESSIONS = "sessions"
     GAPS = "gaps"
@@ -22,21 +22,23 @@ class Context(StrEnum):
 
 
 class Action(NamedTuple):
+    """An action with its keys and texts."""
+
     name: str
-    """The action that a screen carries out, with its arguments."""
+    """The action of the screen, with its arguments."""
     keys: str
-    """Textual's names of the keys, with commas between."""
+    """Textual's names of the keys, separated by commas."""
     shown: str
-    """How the keys read in footer and help."""
+    """The keys as footer and help show them."""
     label: str
-    """One or two words for the footer; empty keeps it out of there."""
+    """One or two words for the footer; empty leaves it out."""
     help: str
     contexts: tuple[Context, ...]
     dangerous: bool = False
     command: str = ""
-    """What is typed for it in the palette; empty keeps it out of there."""
+    """What is typed for it in the palette; empty leaves it out."""
     takes: str = ""
-    """The argument that may follow there."""
+    """Name of the argument that may follow the command."""
 
 
 _ALL = tuple(Context)
@@ -57,12 +59,12 @@ ACTIONS = (
         _SESSIONS,
         command="filter",
     ),
-    Action("detail", "enter", "⏎", "detail", "everything about the stream under the cursor", _SESSIONS),
-    Action("mark", "space", "space", "mark", "mark this session, or take its mark away", _SESSIONS),
+    Action("detail", "enter", "⏎", "detail", "details of the stream under the cursor", _SESSIONS),
+    Action("mark", "space", "space", "mark", "mark or unmark this session", _SESSIONS),
     Action("mark_range(1)", "shift+down", "⇧↓", "", "mark from here down", _SESSIONS),
     Action("mark_range(-1)", "shift+up", "⇧↑", "", "mark from here up", _SESSIONS),
-    Action("mark_shown", "", "", "", "mark every session that is shown", _SESSIONS, command="mark shown"),
-    Action("clear_marks", "", "", "", "take all marks away", _SESSIONS, command="clear marks"),
+    Action("mark_shown", "", "", "", "mark all shown sessions", _SESSIONS, command="mark shown"),
+    Action("clear_marks", "", "", "", "remove all marks", _SESSIONS, command="clear marks"),
     Action(
         "delete_session",
         "d",
@@ -77,22 +79,24 @@ ACTIONS = (
         "delete_stream", "D", "D", "", "delete every session of this stream", _SESSIONS, True, command="delete stream"
     ),
     Action("delete_everything", "", "", "", "delete every usage record", _SESSIONS, True, command="delete everything"),
-    Action("gaps", "g", "g", "gaps", "which time of which server is accounted for, and how", _SESSIONS, command="gaps"),
+    Action(
+        "gaps", "g", "g", "gaps", "coverage of each server: live, backfilled, missing, lost", _SESSIONS, command="gaps"
+    ),
     Action(
         "servers",
         "s",
         "s",
         "servers",
-        "who reports, and what each server owes",
+        "the servers: state, and what each owes",
         (Context.SESSIONS, Context.GAPS),
         command="servers",
     ),
     Action("sort_next", "o", "o", "sort", "sort by the next column", _SESSIONS),
-    Action("reverse", "O", "O", "", "turn the order round", _SESSIONS, command="reverse"),
+    Action("reverse", "O", "O", "", "reverse the order", _SESSIONS, command="reverse"),
     Action("sort", "S", "S", "", "pick the column to sort by", _SESSIONS, command="sort", takes="COLUMN"),
     Action("columns", "C", "C", "", "choose columns and their order", _SESSIONS, command="columns"),
-    Action("density", "z", "z", "", "dense, roomy or fitting columns", _SESSIONS, command="density"),
-    Action("group", "t", "t", "", "group by scope, or no longer", _SESSIONS, command="group by scope"),
+    Action("density", "z", "z", "", "density of the columns: auto, dense, roomy", _SESSIONS, command="density"),
+    Action("group", "t", "t", "", "group by scope, or ungroup", _SESSIONS, command="group by scope"),
     Action("raw_record", "J", "J", "", "the record as the service sends it", _SESSIONS, command="raw record"),
     Action("command", "c", "c", "", "the same as a curl command, without the token", _SESSIONS, command="curl command"),
     Action("copy", "Y", "Y", "", "copy record, table or command", _SESSIONS, command="copy", takes="WHAT"),
@@ -108,7 +112,7 @@ ACTIONS = (
     ),
     Action("bundle", "B", "B", "", "an incident bundle in one archive", _ALL, command="bundle", takes="FILE"),
     Action("screenshot", "", "", "", "the screen as an SVG file", _ALL, command="screenshot", takes="FILE"),
-    Action("pause", "p", "p", "", "let the table stand still, or go on", _ALL, command="pause"),
+    Action("pause", "p", "p", "", "pause or resume the table", _ALL, command="pause"),
     Action("step(-1)", "comma", ",", "", "the table as it was one poll before", _SESSIONS),
     Action("step(1)", "full_stop", ".", "", "one poll later", _SESSIONS),
     Action("live", "0", "0", "", "back to live", _SESSIONS, command="live"),
@@ -118,30 +122,30 @@ ACTIONS = (
     Action(
         "latency", "L", "L", "", "where the time of a poll goes", (Context.SESSIONS, Context.SERVERS), command="latency"
     ),
-    Action("arm", "", "", "", "lift read-only for a time, such as 5m", _ALL, command="arm", takes="TIME"),
-    Action("theme", "", "", "", "another theme", _ALL, command="theme", takes="NAME"),
-    Action("profile", "P", "P", "", "another service", _ALL, command="profile", takes="NAME"),
+    Action("arm", "", "", "", "lift read-only for a time such as 5m", _ALL, command="arm", takes="TIME"),
+    Action("theme", "", "", "", "choose a theme", _ALL, command="theme", takes="NAME"),
+    Action("profile", "P", "P", "", "choose another service", _ALL, command="profile", takes="NAME"),
     Action("open", "enter,g", "⏎", "gaps", "the gap view, at this server", _SERVERS),
     Action(
         "days",
         "y",
         "y",
         "days",
-        "daily statistics, and what they rest on",
+        "daily statistics and their coverage",
         (Context.SESSIONS, Context.GAPS, Context.SERVERS),
         command="days",
     ),
-    Action("open", "enter", "⏎", "open", "the gap under the cursor in full", _GAPS),
+    Action("open", "enter", "⏎", "open", "details of the gap under the cursor", _GAPS),
     Action("open", "enter", "⏎", "servers", "the servers of the day under the cursor, and back", _DAYS),
-    Action("pan(-1)", "h,left", "h ←", "month before", "the month before", _DAYS),
-    Action("pan(1)", "l,right", "l →", "after", "the month after", _DAYS),
-    Action("next_gap", "n", "n", "next gap", "to the next gap", (Context.GAPS, Context.GAP)),
-    Action("previous_gap", "N", "N", "", "to the gap before", (Context.GAPS, Context.GAP)),
+    Action("pan(-1)", "h,left", "h ←", "previous month", "the previous month", _DAYS),
+    Action("pan(1)", "l,right", "l →", "next", "the next month", _DAYS),
+    Action("next_gap", "n", "n", "next gap", "the next gap", (Context.GAPS, Context.GAP)),
+    Action("previous_gap", "N", "N", "", "the previous gap", (Context.GAPS, Context.GAP)),
     Action("zoom(1)", "minus", "-", "coarser", "more time: coarser cells, up to a day", _GAPS),
     Action("zoom(-1)", "plus,equals_sign", "+", "finer", "less time: finer cells, down to a minute", _GAPS),
-    Action("other_rows", "tab", "tab", "streams", "rows of servers or of streams", _GAPS, command="streams"),
-    Action("order", "o", "o", "", "order: by name, or what lacks most first", _GAPS, command="order"),
-    Action("filter", "slash", "/", "filter", "only the rows with this in their name", _GAPS, command="filter"),
+    Action("other_rows", "tab", "tab", "streams", "switch between servers and streams", _GAPS, command="streams"),
+    Action("order", "o", "o", "", "order: by name, or most missing first", _GAPS, command="order"),
+    Action("filter", "slash", "/", "filter", "only rows whose name contains a text", _GAPS, command="filter"),
     Action("pan(-1)", "h,left", "h ←", "", "one cell earlier; the window follows", _GAPS),
     Action("pan(1)", "l,right", "l →", "", "one cell later", _GAPS),
     Action("page(-1)", "H,shift+left", "H", "", "a whole window earlier", _GAPS),
@@ -150,20 +154,22 @@ ACTIONS = (
     Action("move(-1)", "k,up", "k ↑", "", "up", _ALL),
     Action("move_page(1)", "pagedown,ctrl+d", "PgDn", "", "a page down", _ALL),
     Action("move_page(-1)", "pageup,ctrl+u", "PgUp", "", "a page up", _ALL),
-    Action("first", "home", "Home", "", "to the first", _ALL),
-    Action("last", "end,G", "End G", "", "to the last", _ALL),
-    Action("refresh", "r", "r", "", "ask the service now", _ALL, command="refresh"),
-    Action("palette", "colon,ctrl+p", ":", "", "everything by name", _ALL),
-    Action("back", "escape", "esc", "back", "back: out of the detail, marks, the filter, the view", _ALL),
+    Action("first", "home", "Home", "", "the first row", _ALL),
+    Action("last", "end,G", "End G", "", "the last row", _ALL),
+    Action("refresh", "r", "r", "", "poll the service now", _ALL, command="refresh"),
+    Action("palette", "colon,ctrl+p", ":", "", "all commands by name", _ALL),
+    Action(
+        "back", "escape", "esc", "back", "back: close the detail, remove marks, clear the filter, close the view", _ALL
+    ),
     Action("help", "question_mark,f1", "?", "help", "this page", _ALL, command="help"),
-    Action("quit", "q,ctrl+c", "q", "quit", "leave; nothing is stopped but this console", _ALL, command="quit"),
+    Action("quit", "q,ctrl+c", "q", "quit", "quit the console; servers and agents keep running", _ALL, command="quit"),
 )
 
 NO_KEYMAP: Mapping[str, str] = {}
 
 
 def available(context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP) -> list[Action]:
-    """The actions of a context, with the keys that the user gave them. A read-only console has no dangerous ones."""
+    """Return the actions of a context under the user's keys; without the dangerous ones if `read_only`."""
     return [
         with_keys(action, keymap)
         for action in ACTIONS
@@ -172,35 +178,35 @@ def available(context: Context, *, read_only: bool, keymap: Mapping[str, str] = 
 
 
 def with_keys(action: Action, keymap: Mapping[str, str]) -> Action:
-    """The action under the keys of a user's key map."""
+    """Return the action under the keys of a user's key map."""
     keys = keymap.get(action.name)
-    return action if keys is None else action._replace(keys=keys, shown=" ".join(map(shown_key, keys.split(","))))
+    return action if keys is None else action._replace(keys=keys, shown=" ".join(map(display_key, keys.split(","))))
 
 
-def shown_key(key: str) -> str:
-    """How a key reads: `ctrl+g`, `/`."""
+def display_key(key: str) -> str:
+    """Return a key as it is shown: `ctrl+g`, `/`."""
     return format_key(key.strip())
 
 
-def why_not_keymap(keymap: Mapping[str, str]) -> str:
-    """What is wrong with a user's key map; empty where nothing is."""
-    # What has no key of its own is meant to be typed.
+def find_keymap_error(keymap: Mapping[str, str]) -> str:
+    """Return what is wrong with a user's key map; empty where nothing is."""
+    # Actions without a key are meant to be typed.
     names = {action.name for action in ACTIONS if action.keys}
     for name in keymap:
         if name not in names:
-            return f"there is no action {name!r}; there are {', '.join(sorted(names))}"
+            return f"unknown action {name!r}; choose from {', '.join(sorted(names))}"
     for context in Context:
         taken: dict[str, str] = {}
         for action in available(context, read_only=False, keymap=keymap):
             for key in filter(None, map(str.strip, action.keys.split(","))):
                 if key in taken:
-                    return f"{key} is given to both {taken[key]} and {action.name} in the {context.value} view"
+                    return f"{key} is assigned to both {taken[key]} and {action.name} in the {context.value} view"
                 taken[key] = action.name
     return ""
 
 
 def bindings(context: Context) -> list[Binding]:
-    """The key map of a screen."""
+    """Return the key bindings of a screen."""
     return [
         Binding(action.keys, action.name, action.label or action.help, show=False, id=action.name)
         for action in ACTIONS

@@ -1,6 +1,6 @@
-"""How an alert leaves the console: the terminal's bell, its notification (OSC 777 or 9), a command of the operator's.
+"""How an alert leaves the console: the terminal's bell, its notification (OSC 777 or 9), or the operator's command.
 
-A name from outside reaches a terminal only made safe, and a command only through its environment: never a shell.
+A name from outside reaches a terminal only after `safe`, and a command only through its environment, never a shell.
 """
 
 import asyncio
@@ -12,56 +12,56 @@ from tui.config.settings import Alerts
 from tui.model.alerts import Alert
 from tui.model.text import safe
 
-COMMAND_SECONDS = 30.0
+COMMAND_TIMEOUT_SECONDS = 30.0
 _SECRETS = ("STREAMTOP_TOKEN",)
 
 
-def escapes(alert: Alert, how: Alerts) -> str:
-    """What is written to the terminal: bell and notification, as the profile wants them."""
+def escape_sequences(alert: Alert, settings: Alerts) -> str:
+    """Return what is written to the terminal: bell and notification, as the profile sets them."""
     text = "".join(character for character in safe(alert.in_words()) if character.isprintable()).replace(";", ",")
-    written = "\a" if how.bell and alert.kind == "raised" else ""
-    if how.notify == "osc777":
-        written += f"\x1b]777;notify;streamtop;{text}\a"
-    elif how.notify == "osc9":
-        written += f"\x1b]9;streamtop: {text}\a"
-    return written
+    sequences = "\a" if settings.bell and alert.kind == "raised" else ""
+    if settings.notify == "osc777":
+        sequences += f"\x1b]777;notify;streamtop;{text}\a"
+    elif settings.notify == "osc9":
+        sequences += f"\x1b]9;streamtop: {text}\a"
+    return sequences
 
 
 async def run_command(
     alert: Alert,
     command: Sequence[str],
-    say: Callable[[str], object],
+    report_failure: Callable[[str], object],
     without_token: Callable[[str], str] = lambda text: text,
 ) -> None:
-    """Runs the operator's command for an alert. `say` hears of a failure; the console goes on.
+    """Run the operator's command for an alert. `report_failure` receives the reason if it fails.
 
-    A variable that holds the token, by `without_token` or by its name, is not handed on.
+    A variable that holds the token, by `without_token` or by its name, is removed from the command's environment.
     """
-    handed_on = {
+    inherited = {
         name: value for name, value in os.environ.items() if name not in _SECRETS and without_token(value) == value
     }
-    environment = handed_on | {
+    environment = inherited | {
         "STREAMTOP_ALERT": alert.kind,
         "STREAMTOP_ALERT_SERVER": alert.server,
         "STREAMTOP_ALERT_OWED_MS": str(alert.owed_ms),
         "STREAMTOP_ALERT_TEXT": alert.in_words(),
     }
-    nowhere = asyncio.subprocess.DEVNULL
+    devnull = asyncio.subprocess.DEVNULL
     try:
         process = await asyncio.create_subprocess_exec(
-            *command, stdin=nowhere, stdout=nowhere, stderr=nowhere, env=environment
+            *command, stdin=devnull, stdout=devnull, stderr=devnull, env=environment
         )
     except (OSError, ValueError) as error:
-        say(f"the alert command {command[0]} cannot be run: {getattr(error, 'strerror', None) or error}")
+        report_failure(f"the alert command {command[0]} cannot be run: {getattr(error, 'strerror', None) or error}")
         return
     try:
-        async with asyncio.timeout(COMMAND_SECONDS):
+        async with asyncio.timeout(COMMAND_TIMEOUT_SECONDS):
             code = await process.wait()
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-        say(f"the alert command {command[0]} was ended after {COMMAND_SECONDS:.0f} s")
+        report_failure(f"the alert command {command[0]} was killed after {COMMAND_TIMEOUT_SECONDS:.0f} s")
         return
     if code:
-        say(f"the alert command {command[0]} ended with {code}")
+        report_failure(f"the alert command {command[0]} exited with {code}")

@@ -1,10 +1,10 @@
-"""The console's app: it wires poller, state and screens, and does nothing else."""
+"""The console's app: it wires poller, state, feeds and screens, and implements the `Console` port."""
 
 import time
 from collections.abc import Callable, Mapping
 from datetime import tzinfo
 from pathlib import Path
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar
 
 import rich
 from rich.segment import Segment, Segments
@@ -18,15 +18,16 @@ from textual.message import Message
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from tui.app import gc_tuning
-from tui.app.alert_delivery import escapes, run_command
+from tui.app.actions import Context
+from tui.app.alert_delivery import escape_sequences, run_command
 from tui.app.exporter import Exporter
+from tui.app.feeds import Feeds, Notice, StateChange
 from tui.app.fetcher import Fetcher
 from tui.app.messages import (
     CoveragePolled,
     DayPolled,
     DayRowsPolled,
-    DeleteFinished,
-    GapRead,
+    GapDetailsFetched,
     HistoryMissing,
     HistoryPolled,
     MonthPolled,
@@ -35,48 +36,33 @@ from tui.app.messages import (
     TrendsPolled,
 )
 from tui.app.poller import Poller
+from tui.app.ports import PollSource
 from tui.app.state import ConsoleState
 from tui.config.settings import Alerts
 from tui.config.view_memory import ViewMemory
-from tui.deletion.flow import DeletionFlow
+from tui.deletion.flow import DeleteFinished, DeletionFlow
 from tui.model import formats
 from tui.model.alerts import AlertBook
 from tui.model.instants import length_ms
-from tui.model.sessions.chart import ChartRequest
 from tui.model.sessions.view import SessionColumn
 from tui.model.text import safe
 from tui.recording.recording import Recording, RecordingError
-from tui.screens.base import ConsoleScreen
-from tui.screens.days import DaysScreen
-from tui.screens.gap import GapScreen
-from tui.screens.gaps import GapsScreen
-from tui.screens.picker import Choice, Picked, Picker
-from tui.screens.servers import ServersScreen
 from tui.screens.sessions import SessionsScreen
+from tui.screens.views import create_view
 from tui.styles.themes import DARK, THEMES, Abilities, abilities, theme_for
 
 INTERVALS_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
-TIMES_SLOWER_UNSEEN = 5
-"""How much less often it is polled while the terminal has lost the focus."""
+TIMES_SLOWER_UNFOCUSED = 5
+"""Factor on the poll interval while the terminal has lost the focus."""
 LONGEST_ARMED_MS = 60 * 60_000
 
 
-class PollSource(Protocol):
-    """What asks the service, or plays what was asked once."""
-
-    interval_seconds: float
-    times_slower: int
-    nobody_to_ask: str
-    """Why nothing can be asked beside the polls; empty where it can."""
-
-    async def run(self) -> None: ...
-    def refresh(self) -> None: ...
-    def look_for_extension(self) -> None: ...
-    def wish(self, *, at_once: bool = True, **what: int | ChartRequest | None) -> None: ...
-
-
 class ConsoleApp(App[int]):
-    """One console on one service. Runs until it is told to quit; no failure of the service ends it."""
+    """One console. Runs until it is quit; no failure of the service ends it.
+
+    `client` is `None` where a recording is played: `make_source` returns the source of the polls then, and actions that
+    need a service are refused with the source's reason. `host` names the service on the screen.
+    """
 
     CSS_PATH = "../styles/console.tcss"
     ENABLE_COMMAND_PALETTE = False
@@ -84,12 +70,13 @@ class ConsoleApp(App[int]):
 
     def __init__(
         self,
-        client: UsageClient,
+        client: UsageClient | None,
         *,
         profile_name: str,
         clock: Clock,
         poll_interval_seconds: float,
         journal_path: Path,
+        host: str = "",
         read_only: bool = False,
         tz: tzinfo | None = None,
         theme: str = DARK.name,
@@ -97,21 +84,21 @@ class ConsoleApp(App[int]):
         keymap: Mapping[str, str] | None = None,
         profiles: Mapping[str, str] | None = None,
         memory: ViewMemory | None = None,
-        tape: Recording | None = None,
+        recording: Recording | None = None,
         alerts: Alerts | None = None,
-        make_poller: Callable[[Callable[[Message], object]], PollSource] | None = None,
+        make_source: Callable[[Callable[[Message], object]], PollSource] | None = None,
     ) -> None:
         able = able or abilities()
         super().__init__()
         # Without colours the text is drawn in the terminal's own, not in shades of grey.
-        self._filters = [NoColor() if isinstance(one, Monochrome) else one for one in self._filters]
-        for one in THEMES.values():
-            self.register_theme(one)
+        self._filters = [NoColor() if isinstance(known, Monochrome) else known for known in self._filters]
+        for registered in THEMES.values():
+            self.register_theme(registered)
         self.theme = theme_for(theme, able)
         self.client = client
         self.state = ConsoleState(
             clock=clock,
-            host=client.host,
+            host=host or (client.host if client is not None else profile_name),
             profile_name=profile_name,
             poll_interval_ms=round(poll_interval_seconds * 1000),
             read_only=read_only,
@@ -120,260 +107,252 @@ class ConsoleApp(App[int]):
             braille=able.braille,
         )
         if memory is not None:
-            self.state.recall(memory)
+            self.state.restore_view(memory)
         self.set_keymap(dict(keymap or {}))
-        self.poller: PollSource
-        if make_poller is not None:
-            self.poller = make_poller(self.post_message)
-        else:
-            self.poller = Poller(client, self.post_message, interval_seconds=poll_interval_seconds, clock=clock)
+        self.feeds = Feeds()
+        self.poller = self._create_source(make_source, poll_interval_seconds)
         self.sessions_screen = SessionsScreen(memory.filters if memory else [])
-        self.deletions = DeletionFlow(self, journal_path)
-        self.outbox = Exporter(self, client)
-        self.reads = Fetcher(self)
-        self.switch_to = ""
-        """The profile that was picked to go on with, once this console has ended."""
-        self._profiles = profiles or {}
-        self._tape = tape
+        no_service_reason = self.poller.no_service_reason
+        self.deletion = DeletionFlow(
+            client,
+            self.state,
+            dialogs=self.sessions_screen,
+            journal_path=journal_path,
+            post=self.post_message,
+            start=lambda work: self.run_worker(work, group="delete", exit_on_error=True),
+            refresh=self.poller.refresh,
+            show_notice=self.show_notice,
+            no_service_reason=no_service_reason,
+        )
+        self.exporter = Exporter(
+            client,
+            self.state,
+            write_escape=self.write_escape,
+            draw_screen=self.export_screenshot,
+            no_service_reason=no_service_reason,
+        )
+        self.fetcher = Fetcher(
+            client,
+            self.state,
+            post=self.post_message,
+            start=lambda work: self.run_worker(work, group="fetch", exit_on_error=True),
+            no_service_reason=no_service_reason,
+        )
+        self.next_profile = ""
+        """The profile that was picked to continue with, once this console has ended."""
+        self.profiles = profiles or {}
+        self._recording = recording
         self._alerts = alerts or Alerts()
         self._alert_book = AlertBook(round(self._alerts.after * 1000))
 
+    def _create_source(
+        self, make_source: Callable[[Callable[[Message], object]], PollSource] | None, interval_seconds: float
+    ) -> PollSource:
+        if make_source is not None:
+            return make_source(self.post_message)
+        if self.client is None:
+            raise ValueError("a console without a client needs make_source")
+        return Poller(self.client, self.post_message, interval_seconds=interval_seconds, clock=self.state.clock)
+
     def on_mount(self) -> None:
+        """Open the sessions screen and start polling."""
         self.title = f"streamtop {safe(self.state.profile_name)}"
         self.push_screen(self.sessions_screen)
         self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
         self.set_interval(1, self._tick)
 
     def _fatal_error(self) -> None:
-        """Ends with a traceback that shows no values: among them may be a token, and names that a terminal obeys."""
+        """Exit with a traceback without values: a value may be a token, or a name with escape sequences."""
         self.bell()
         traceback = Traceback(show_locals=False, width=None, suppress=[rich])
         rendered = self.console.render(traceback, self.console.options)
-        self._exit_renderables.append(Segments([self._fit_to_print(segment) for segment in rendered]))
+        self._exit_renderables.append(Segments([self._sanitize_segment(segment) for segment in rendered]))
         self._close_messages_no_wait()
 
-    def _fit_to_print(self, segment: Segment) -> Segment:
-        lines = self.client.without_token(segment.text).split("\n")
+    def _sanitize_segment(self, segment: Segment) -> Segment:
+        lines = self._without_token(segment.text).split("\n")
         return Segment("\n".join(map(safe, lines)), segment.style, segment.control)
 
-    def send(self, sequence: str) -> None:
-        """Writes an escape sequence to the terminal."""
+    def _without_token(self, text: str) -> str:
+        return text if self.client is None else self.client.without_token(text)
+
+    def write_escape(self, sequence: str) -> None:
+        """Write an escape sequence to the terminal."""
         if self._driver is not None:
             self._driver.write(sequence)
 
-    def say(self, text: str, ink: str = "strong") -> None:
-        """Puts a notice on the sessions' screen, and where the operator looks meanwhile."""
-        self.sessions_screen.say(text, ink)
-        for screen in reversed(self.screen_stack):
-            if isinstance(screen, ConsoleScreen):
-                if screen is not self.sessions_screen:
-                    screen.say(text, ink)
-                return
+    def show_notice(self, text: str, ink: str = "strong") -> None:
+        """Show a notice on the sessions screen and on the screen on top."""
+        self.feeds.notices.publish(Notice(text, ink))
 
     def _tick(self) -> None:
-        self.tell_screens(polled=False)
+        self.publish_state(polled=False)
 
-    def tell_screens(self, *, polled: bool) -> None:
-        """Lets every screen that can be seen draw what is different."""
-        for screen in self.screen_stack:
-            if (
-                isinstance(screen, ConsoleScreen)
-                and screen.is_drawn
-                and (polled or screen.is_current or self.screen.is_modal)
-            ):
-                screen.state_changed(polled=polled)
+    def publish_state(self, *, polled: bool) -> None:
+        """Redraw every screen that is visible."""
+        self.feeds.state.publish(StateChange(polled))
 
-    # What was heard
+    # Messages of the poller and the fetcher
 
     @on(SessionsPolled)
     def _sessions_polled(self, polled: SessionsPolled) -> None:
-        self._record(polled)
+        self._write_recording(polled)
         began = time.perf_counter()
-        self.state.heard(polled)
+        self.state.apply_poll(polled)
         applied = time.perf_counter()
         if polled.split is not None:
             self.state.latency.heard(polled.split._replace(apply_ms=1000 * (applied - began)))
         if polled.reset:
-            gc_tuning.loaded(len(polled.changed))
-        self.deletions.verify()
+            gc_tuning.freeze_after_large_poll(len(polled.changed))
+        self.deletion.verify()
         self._raise_alerts()
-        self.tell_screens(polled=True)
+        self.publish_state(polled=True)
         self.call_after_refresh(lambda: self.state.latency.painted(1000 * (time.perf_counter() - applied)))
 
     @on(PollFailed)
     def _poll_failed(self, failed: PollFailed) -> None:
-        self._record(failed)
-        self.state.missed(failed)
-        self.tell_screens(polled=True)
+        self._write_recording(failed)
+        self.state.record_failure(failed)
+        self.publish_state(polled=True)
 
     def _raise_alerts(self) -> None:
         for alert in self._alert_book.look(self.state.servers or ()):
-            self.say(f"{safe(alert.in_words())}; g shows it", "missing" if alert.kind == "raised" else "good")
-            if written := escapes(alert, self._alerts):
-                self.send(written)
+            self.show_notice(f"{safe(alert.in_words())}; g: gaps", "missing" if alert.kind == "raised" else "good")
+            if sequences := escape_sequences(alert, self._alerts):
+                self.write_escape(sequences)
             if self._alerts.command:
-                told = run_command(alert, self._alerts.command, self._alert_not_told, self.client.without_token)
-                self.run_worker(told, group="alert")
+                command = run_command(alert, self._alerts.command, self._alert_failed, self._without_token)
+                self.run_worker(command, group="alert")
 
-    def _alert_not_told(self, why: str) -> None:
-        self.say(safe(why), "bad")
+    def _alert_failed(self, reason: str) -> None:
+        self.show_notice(safe(reason), "bad")
 
-    def _record(self, polled: SessionsPolled | PollFailed | CoveragePolled) -> None:
-        if self._tape is not None:
+    def _write_recording(self, polled: SessionsPolled | PollFailed | CoveragePolled) -> None:
+        if self._recording is not None:
             try:
-                self._tape.hear(polled)
+                self._recording.write_message(polled)
             except RecordingError as error:
-                self._tape = None
-                self.say(safe(str(error)), "bad")
+                self._recording = None
+                self.show_notice(safe(str(error)), "bad")
 
     @on(CoveragePolled)
     def _coverage_polled(self, polled: CoveragePolled) -> None:
-        self._record(polled)
+        self._write_recording(polled)
         self.state.coverage = polled.coverage
-        for screen in self.screen_stack:
-            if isinstance(screen, GapsScreen):
-                screen.coverage_polled(polled)
+        self.feeds.coverage.publish(polled)
 
     @on(DayPolled)
     def _day_polled(self, polled: DayPolled) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, GapsScreen):
-                screen.day_polled(polled)
+        self.feeds.day.publish(polled)
 
     @on(MonthPolled)
     def _month_polled(self, polled: MonthPolled) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, DaysScreen):
-                screen.month_polled(polled.first, polled.month)
+        self.feeds.month.publish(polled)
 
     @on(DayRowsPolled)
     def _day_rows_polled(self, polled: DayRowsPolled) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, DaysScreen):
-                screen.rows_polled(polled.day, polled.rows)
+        self.feeds.day_rows.publish(polled)
 
-    @on(GapRead)
-    def _gap_read(self, read: GapRead) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, GapScreen) and screen.row == read.row:
-                screen.figures_read(read.from_ms, read.figures)
+    @on(GapDetailsFetched)
+    def _gap_details_fetched(self, fetched: GapDetailsFetched) -> None:
+        self.feeds.gap_details.publish(fetched)
 
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
         self.state.trends.heard(polled.trends)
-        reorders = self.state.view.column is SessionColumn.TREND and not self.state.held
+        reorders = self.state.view.column is SessionColumn.TREND and not self.state.is_paused
         if reorders:
-            self.state.look_at_growth()
-        self.tell_screens(polled=reorders)
+            self.state.update_growth()
+        self.publish_state(polled=reorders)
 
     @on(HistoryPolled)
     def _history_polled(self, polled: HistoryPolled) -> None:
         self.state.stream_history = {polled.key: polled.history}
-        self.sessions_screen.state_changed(polled=False)
+        self.feeds.history.publish(None)
 
     @on(HistoryMissing)
     def _history_missing(self, missing: HistoryMissing) -> None:
         self.state.stream_history = {missing.key: missing.why}
-        self.sessions_screen.state_changed(polled=False)
+        self.feeds.history.publish(None)
 
     @on(DeleteFinished)
     def _delete_finished(self, finished: DeleteFinished) -> None:
-        self.deletions.finished(finished.outcome)
+        self.deletion.finish(finished.outcome)
 
-    # Whether anybody looks
+    # Focus of the terminal
 
     def on_app_blur(self) -> None:
+        """Poll less often while the terminal has lost the focus."""
         self.state.tally.begin(self.state.now_ms())
-        self.poller.times_slower = TIMES_SLOWER_UNSEEN
+        self.poller.times_slower = TIMES_SLOWER_UNFOCUSED
 
     def on_app_focus(self, _event: events.AppFocus) -> None:
+        """Poll at the usual interval again, and summarise what happened meanwhile."""
         self.poller.times_slower = 1
         self.poller.refresh()
-        owing = self.state.owing()
+        owing = self.state.server_owing_most()
         owed = f"{safe(owing.server)} owes {formats.age(owing.owed_ms)}" if owing else ""
-        if told := self.state.tally.end(self.state.now_ms(), owed):
-            self.say(told)
+        if summary := self.state.tally.end(self.state.now_ms(), owed):
+            self.show_notice(summary)
 
-    # What screens ask for
+    # Verbs of the port
 
     def refresh_now(self) -> None:
-        """Polls now; a service that had no extension is asked for it again."""
+        """Poll now, and look again for the extension."""
         self.poller.look_for_extension()
         self.poller.refresh()
 
-    def pause(self) -> None:
-        """Lets the table stand still, or go on."""
-        if self.state.held:
-            self.state.go_on()
+    def toggle_pause(self) -> None:
+        """Pause the table, or resume it."""
+        if self.state.is_paused:
+            self.state.resume()
         else:
-            self.state.hold()
-        self.tell_screens(polled=True)
+            self.state.pause()
+        self.publish_state(polled=True)
 
     def change_interval(self, steps: int) -> None:
-        """Polls more often (above zero) or less."""
-        faster = [one for one in INTERVALS_S if one < self.poller.interval_seconds]
-        slower = [one for one in INTERVALS_S if one > self.poller.interval_seconds]
+        """Poll more often (above zero) or less often."""
+        faster = [seconds for seconds in INTERVALS_S if seconds < self.poller.interval_seconds]
+        slower = [seconds for seconds in INTERVALS_S if seconds > self.poller.interval_seconds]
         chosen = faster[-1:] if steps > 0 else slower[:1]
         if chosen:
             self.poller.interval_seconds = chosen[0]
             self.state.poll_interval_ms = round(chosen[0] * 1000)
             self.poller.refresh()
-        self.say(f"polled every {self.poller.interval_seconds:g} s", "quiet")
+        self.show_notice(f"polled every {self.poller.interval_seconds:g} s", "quiet")
 
     def arm(self, length: str) -> None:
-        """Lifts read-only for a time."""
-        asked_ms = length_ms(length)
-        if not self.state.read_only or asked_ms is None:
-            told = "this console is not read-only" if not self.state.read_only else "arm for how long? such as 5m"
-            self.say(told, "warn")
-            return
-        self.state.arm(min(asked_ms, LONGEST_ARMED_MS))
-        self.say("deletes are possible until the countdown above ends", "bad")
-        self.tell_screens(polled=True)
-
-    def pick_profile(self, name: str) -> None:
-        """Goes on with another profile."""
-        if name in self._profiles:
-            self._profile_picked(Picked(name, ""))
-        elif not self._profiles:
-            self.say("config.toml has no profiles", "warn")
+        """Lift read-only for a time such as `5m`, at most an hour."""
+        armed_ms = length_ms(length)
+        if no_service := self.poller.no_service_reason:
+            self.show_notice(no_service, "warn")
+        elif not self.state.read_only:
+            self.show_notice("this console is not read-only", "warn")
+        elif armed_ms is None:
+            self.show_notice("arm for how long? such as 5m", "warn")
         else:
-            choices = [Choice(one, one, where) for one, where in self._profiles.items()]
-            self.push_screen(Picker("Service", choices, current=self.state.profile_name), self._profile_picked)
+            self.state.arm(min(armed_ms, LONGEST_ARMED_MS))
+            self.show_notice("deletes are possible until the countdown above ends", "bad")
+            self.publish_state(polled=True)
 
-    def _profile_picked(self, picked: Picked | None) -> None:
-        if picked is not None and picked.value != self.state.profile_name:
-            self.switch_to = picked.value
+    def switch_profile(self, name: str) -> None:
+        """End this console and continue with another profile."""
+        if name != self.state.profile_name:
+            self.next_profile = name
             self.exit(0)
 
-    def look_at(self, look: ChartRequest | None) -> None:
-        """Polls the history of a session's stream from now on, or of none."""
-        self.poller.wish(history_of=look)
-
-    def look_at_coverage(self, from_ms: int, carriers_from_ms: int | None, *, at_once: bool) -> None:
-        """Polls the coverage since an instant from now on, and who carried what since another."""
-        self.poller.wish(at_once=at_once, coverage_from_ms=from_ms, carriers_from_ms=carriers_from_ms)
-
-    def open_days(self) -> None:
-        self.push_screen(DaysScreen())
-
-    def open_gaps(self, server: str | None = None) -> None:
-        # A view below may have wished the same: this one is to be answered anew.
-        self.poller.wish(coverage_from_ms=None, at_once=False)
-        self.push_screen(GapsScreen(server))
-
-    def close_gaps(self) -> None:
-        self.poller.wish(coverage_from_ms=None, carriers_from_ms=None)
-        self.pop_screen()
-
-    def open_servers(self) -> None:
-        self.push_screen(ServersScreen())
+    def open_view(self, view: Context, **arguments: Any) -> None:
+        """Open another view over this one."""
+        self.push_screen(create_view(view, **arguments))
 
     def save_picture(self, file: str) -> None:
-        self.say(*self.outbox.picture(file))
+        """Save the screen as an SVG file."""
+        self.show_notice(*self.exporter.save_picture(file))
 
     def save_bundle(self, file: str) -> None:
+        """Save an incident bundle."""
+
         async def save() -> None:
-            self.say(*await self.outbox.bundle(file))
+            self.show_notice(*await self.exporter.save_bundle(file))
 
         self.run_worker(save(), group="bundle", exit_on_error=True)

@@ -1,30 +1,30 @@
-"""Keeps Python's garbage collector out of the way of the keyboard.
+"""Keeps Python's garbage collector from delaying the keyboard.
 
-A full collection walks over every object there is: with 100,000 sessions that is a key that waits for half a second,
-several times a poll. What a large answer brought stays for long and is in no cycle: it need not be walked over.
+A full collection walks over every object: with 100,000 sessions that delays a key by half a second, several times a
+poll. The objects of a large answer live long and are in no cycle: they need not be walked over.
 """
 
 import gc
 
-LARGE = 10_000
-"""So many sessions at once are worth it."""
+LARGE_POLL_SESSIONS = 10_000
+"""A poll of fewer sessions is not worth a freeze."""
 
 
-def calm() -> None:
-    """Collects less often; for a program that draws. What is in no cycle is freed at once as ever."""
+def collect_less_often() -> None:
+    """Raise the collector's thresholds, for a program that draws. Objects in no cycle are freed at once as before."""
     gc.set_threshold(50_000, 20, 10)
 
 
-def loaded(sessions: int) -> None:
-    """Sets aside what there is after an answer with so many sessions, where they are many."""
-    if sessions >= LARGE:
-        set_aside()
+def freeze_after_large_poll(sessions: int) -> None:
+    """Freeze all present objects if a poll brought many sessions."""
+    if sessions >= LARGE_POLL_SESSIONS:
+        freeze_objects()
 
 
-def set_aside() -> None:
-    """Takes what there is now out of all collections to come.
+def freeze_objects() -> None:
+    """Exclude all present objects from later collections.
 
-    What was set aside before is looked at once more: a view that has been closed since is garbage by now.
+    Objects that were frozen before are collected once more first: a view that was closed since is garbage by now.
     """
     gc.unfreeze()
     gc.collect()

@@ -1,4 +1,4 @@
-"""How the command line starts the console, goes from one profile to another, and plays a recording."""
+"""Starts the console from the command line, switches profiles, and plays recordings."""
 
 import asyncio
 import os
@@ -26,19 +26,19 @@ POLL_INTERVAL_SECONDS = 2.0
 
 
 def why_no_console() -> str:
-    """Why the console cannot be drawn here; empty where it can."""
+    """Return why the console cannot be drawn here; empty where it can."""
     # Textual reads keys from standard input and draws on standard error.
     for stream, what in ((sys.__stdin__, "standard input"), (sys.__stderr__, "standard error")):
         if stream is None or not stream.isatty():
-            return f"the console needs a terminal, and {what} is none; streamtop ls prints the sessions"
+            return f"the console needs a terminal, and {what} is not one; use streamtop ls to print the sessions"
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
-        return "this terminal cannot move its cursor (TERM=dumb); streamtop ls prints the sessions"
+        return "this terminal cannot move its cursor (TERM=dumb); use streamtop ls to print the sessions"
     return ""
 
 
 @dataclass(kw_only=True)
 class Setup:
-    """What one console is started with."""
+    """The settings of one console."""
 
     url: str
     token: str | None = None
@@ -51,13 +51,13 @@ class Setup:
     theme: str = DARK.name
     keymap: Mapping[str, str] = field(default_factory=dict)
     profiles: Mapping[str, str] = field(default_factory=dict)
-    """The other services that can be gone to, and where each is."""
+    """The other services: address by profile."""
     remembers: bool = True
-    """Whether the table is found as it was left."""
-    tells_skew: bool = True
-    """Whether the header tells that the service's clock is not this machine's; the demo's is fast on purpose."""
+    """Whether the arrangement of the table is restored and saved."""
+    shows_skew: bool = True
+    """Whether the header shows that the service's clock differs; the demo's is fast on purpose."""
     journal_path: Path = field(default_factory=default_journal_path)
-    """Where records go before they are deleted: the user's own journal, unless they are a demo's."""
+    """The journal of deleted records: the user's own, but for a demo."""
 
 
 def run_console(
@@ -67,23 +67,23 @@ def run_console(
     record: Path | None = None,
     clock: Clock | None = None,
 ) -> int:
-    """Runs the console until it is left; gives the exit code. Raises `BadAddress` and `TapeError` before it draws.
+    """Run the console until it is quit; return the exit code.
 
-    `switch` makes the setup of another profile, which is then gone on with. `clock` counts the age of what is shown;
-    the time itself is the service's own.
+    Raises `InvalidAddressError` and `RecordingError` before it draws. `switch` returns the setup of the profile with
+    which the console continues. `clock` measures the age of what is shown; the time shown is the service's own.
     """
-    gc_tuning.calm()
+    gc_tuning.collect_less_often()
     clock = clock or SystemClock()
-    tape = Recording(record, clock) if record is not None else None
+    recording = Recording(record, clock) if record is not None else None
     while True:
-        code, switch_to = asyncio.run(_one_console(setup, clock, tape))
-        if not switch_to or switch is None:
+        code, next_profile = asyncio.run(_run_until_quit(setup, clock, recording))
+        if not next_profile or switch is None:
             return code
-        setup = switch(switch_to)
-        tape = None  # a recording is of one service
+        setup = switch(next_profile)
+        recording = None  # a recording is of one service
 
 
-async def _one_console(setup: Setup, clock: Clock, tape: Recording | None) -> tuple[int, str]:
+async def _run_until_quit(setup: Setup, clock: Clock, recording: Recording | None) -> tuple[int, str]:
     async with UsageClient(setup.url, setup.token, api_version=setup.api_version, clock=clock) as client:
         path = memory_path(setup.profile_name, client.host) if setup.remembers else None
         app = ConsoleApp(
@@ -98,19 +98,19 @@ async def _one_console(setup: Setup, clock: Clock, tape: Recording | None) -> tu
             keymap=setup.keymap,
             profiles=setup.profiles,
             memory=recall(path),
-            tape=tape,
+            recording=recording,
             alerts=setup.alerts,
         )
-        app.state.tells_skew = setup.tells_skew
+        app.state.shows_skew = setup.shows_skew
         code = await app.run_async()
-        remember(path, app.state.to_remember(app.sessions_screen.filters))
-    return (1 if code is None else code), app.switch_to
+        remember(path, app.state.view_memory(app.sessions_screen.filters))
+    return (1 if code is None else code), app.next_profile
 
 
 def run_plain(setup: Setup, filter_text: Filter, write: Callable[[str], None], record: Path | None = None) -> None:
-    """Writes what changes as lines, until it is interrupted. Raises `BadAddress` and `TapeError`."""
+    """Write what changes as lines, until interrupted. Raises `InvalidAddressError` and `RecordingError`."""
     clock = SystemClock()
-    tape = Recording(record, clock) if record is not None else None
+    recording = Recording(record, clock) if record is not None else None
 
     async def poll() -> None:
         async with UsageClient(setup.url, setup.token, api_version=setup.api_version, clock=clock) as client:
@@ -123,33 +123,31 @@ def run_plain(setup: Setup, filter_text: Filter, write: Callable[[str], None], r
                 tz=setup.tz,
             )
             state.view.show(filter_text)
-            mode = LineMode(state, write, tape)
-            await Poller(client, mode.hear, interval_seconds=setup.poll_interval, clock=clock).run()
+            mode = LineMode(state, write, recording)
+            await Poller(client, mode.receive, interval_seconds=setup.poll_interval, clock=clock).run()
 
     asyncio.run(poll())
 
 
 def run_replay(polls: list[RecordedPoll], from_ms: int, *, name: str, tz: tzinfo | None, theme: str = DARK.name) -> int:
-    """Plays a recording until it is left. Nothing is asked of anybody, and nothing can be deleted."""
+    """Play a recording until it is quit; return the exit code. There is no service: no request is sent."""
     clock = SystemClock()
 
     async def play() -> int | None:
-        # The address is nobody's, and no request is ever made to it.
-        async with UsageClient("http://recording.invalid", None, clock=clock) as client:
-            client.host = name
-            app = ConsoleApp(
-                client,
-                profile_name=name,
-                clock=clock,
-                poll_interval_seconds=POLL_INTERVAL_SECONDS,
-                journal_path=default_journal_path(),
-                read_only=True,
-                tz=tz,
-                theme=theme,
-                make_poller=lambda post: Player(polls, post, from_ms, clock),
-            )
-            app.state.tells_skew = False  # the recording is of another time than now
-            return await app.run_async()
+        app = ConsoleApp(
+            None,
+            host=name,
+            profile_name=name,
+            clock=clock,
+            poll_interval_seconds=POLL_INTERVAL_SECONDS,
+            journal_path=default_journal_path(),
+            read_only=True,
+            tz=tz,
+            theme=theme,
+            make_source=lambda post: Player(polls, post, from_ms, clock),
+        )
+        app.state.shows_skew = False  # the recording is of another time than now
+        return await app.run_async()
 
     code = asyncio.run(play())
     return 1 if code is None else code

@@ -1,4 +1,4 @@
-"""What the poller and the deleter tell the console. Only handlers on the console's side act on it."""
+"""Messages from the poller and the fetcher to the console. Only the app's handlers act on them."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +9,6 @@ from streamusage.api.daily import DailyStatistics
 from streamusage.api.extension import Coverage, History, Placements, ServerStatus, Trends
 from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.usage import SessionKey
-from tui.deletion.execute import Outcome
 from tui.model.daily.months import DayRows, Month
 from tui.model.gaps.gap_timeline import GapFigures
 from tui.model.latency import Split
@@ -23,22 +22,22 @@ class SessionsPolled(Message):
     changed: list[Session]
     removed: list[SessionKey]
     reset: bool
-    """Whatever is not in `changed` is gone."""
+    """Every session that is not in `changed` is gone."""
     now_ms: int | None
-    """The service's clock; `None` where it does not say."""
+    """The service's clock; `None` where the answer has none."""
     servers: list[ServerStatus] | None
     """`None` from a plain Stream Manager."""
     cannot_show: str
-    """What a plain Stream Manager keeps back, in words; empty for our own service."""
+    """What a plain Stream Manager does not offer, as text; empty for our own service."""
     drift: SchemaDrift | None = None
-    """`None` where no record came to look at."""
+    """`None` where the poll brought no record."""
     split: Split | None = None
     """Where the poll's time went, as far as it is known by now."""
 
 
 @dataclass
 class PollFailed(Message):
-    """A poll failed; what was known before still stands."""
+    """A poll failed; what was known before is still shown."""
 
     why: str
     refused: bool
@@ -47,16 +46,16 @@ class PollFailed(Message):
 
 @dataclass
 class CoveragePolled(Message):
-    """The coverage that the gap view asked for."""
+    """Coverage for the gap view."""
 
     coverage: Coverage
     carriers: Placements | None
-    """Which server carried which stream, where that was asked for."""
+    """Which server carried which stream; `None` where that was not requested."""
 
 
 @dataclass
 class DayPolled(Message):
-    """One server's day was asked for; `statistics` is `None` where nothing could be told of it."""
+    """One server's day; `statistics` is `None` where the service has none."""
 
     server: str
     day: date
@@ -65,7 +64,7 @@ class DayPolled(Message):
 
 @dataclass
 class MonthPolled(Message):
-    """A month's daily statistics were asked for; what came, or why nothing did."""
+    """A month's daily statistics, or why they could not be fetched."""
 
     first: date
     month: Month | str
@@ -73,15 +72,15 @@ class MonthPolled(Message):
 
 @dataclass
 class DayRowsPolled(Message):
-    """The roles and servers of a day were asked for; what came, or why nothing did."""
+    """The roles and servers of a day, or why they could not be fetched."""
 
     day: date
     rows: DayRows | str
 
 
 @dataclass
-class GapRead(Message):
-    """What an opened gap shows beside its span, or why it could not be read."""
+class GapDetailsFetched(Message):
+    """What an opened gap shows beside its span, or why it could not be fetched."""
 
     row: str
     from_ms: int
@@ -90,14 +89,14 @@ class GapRead(Message):
 
 @dataclass
 class TrendsPolled(Message):
-    """The trends of all live streams."""
+    """The trends of all streams that are on air."""
 
     trends: Trends
 
 
 @dataclass
 class HistoryPolled(Message):
-    """The history of the stream that is looked at, for the chart of one of its sessions."""
+    """The history of the subscribed stream, for the chart of one of its sessions."""
 
     key: SessionKey
     history: History
@@ -105,14 +104,7 @@ class HistoryPolled(Message):
 
 @dataclass
 class HistoryMissing(Message):
-    """There is no history of the stream to be had, and why."""
+    """There is no history of the subscribed stream, and why."""
 
     key: SessionKey
     why: str
-
-
-@dataclass
-class DeleteFinished(Message):
-    """Deletes were sent; what came of each."""
-
-    outcome: Outcome

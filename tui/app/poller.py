@@ -1,13 +1,14 @@
-"""The one poll loop. At most one poll is under way; a refresh asked for meanwhile is remembered, not doubled.
+"""The poll loop. At most one poll is under way; a refresh requested meanwhile is remembered, not doubled.
 
 Against our own service a poll reads what changed; against a plain Stream Manager it reads the whole list and the live
-list and works out what changed. A failed poll is posted as such and never becomes "no sessions".
+list and computes what changed. A failed poll is posted as such and never becomes "no sessions".
 """
 
 import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Unpack
 
 from textual.message import Message
 
@@ -23,6 +24,7 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
 from tui.app.messages import CoveragePolled, HistoryMissing, HistoryPolled, PollFailed, SessionsPolled, TrendsPolled
+from tui.app.ports import SubscriptionChanges
 from tui.model.latency import Split
 from tui.model.sessions.chart import ChartRequest
 from tui.model.sessions.store import Session, from_record, with_live_list
@@ -30,30 +32,30 @@ from tui.model.sessions.trends import KEPT_STEPS, STEP_MS
 
 LONGEST_WAIT_SECONDS = 30.0
 SHARE_OF_TIME = 4
-"""A poll that took long is not repeated before this many times as long has passed."""
+"""A slow poll is not repeated before this multiple of its duration has passed."""
 AHEAD_MS = 3_600_000
-"""How far beyond now is asked: nothing is known of that time, and a clock that differs hides nothing."""
+"""How far beyond now requests reach, so that a clock that differs hides nothing."""
 _SLICE = 2_000
-"""Sessions that are worked on before the keyboard gets its turn."""
+"""Sessions that are processed before the event loop gets its turn."""
 
 NO_EXTENSION = "plain Stream Manager: no gaps, no servers; trends from own polls"
-NO_LIVE_LIST = "plain Stream Manager, live list unreadable: sessions show as they end"
+NO_LIVE_LIST = "plain Stream Manager, live list unreadable: a session appears once it has ended"
 NO_HISTORY = "a plain Stream Manager keeps no history and no figures per server"
 
 
 @dataclass(frozen=True)
 class Subscriptions:
-    """What is on the screen besides the sessions, and is polled with them."""
+    """What is polled beside the sessions, because a view shows it."""
 
     coverage_from_ms: int | None = None
-    """Since when the gap view wants to know; `None` where it is not open."""
+    """Start of the coverage for the gap view; `None` where it is not open."""
     carriers_from_ms: int | None = None
-    """Since when it wants to know which server carried which stream."""
+    """Start of the time for which it needs to know which server carried which stream."""
     history_of: ChartRequest | None = None
 
 
 class Poller:
-    """Polls one service and posts what it heard. `wish` and `refresh` may be called at any time."""
+    """Polls one service and posts what it received. `subscribe` and `refresh` may be called at any time."""
 
     def __init__(
         self, client: UsageClient, post: Callable[[Message], object], *, interval_seconds: float, clock: Clock
@@ -63,48 +65,48 @@ class Poller:
         self._clock = clock
         self.interval_seconds = interval_seconds
         self.polls = 0
-        """How many polls are over, whether they succeeded or not."""
-        self.nobody_to_ask = ""
+        """Completed polls, whether they succeeded or not."""
+        self.no_service_reason = ""
         self.times_slower = 1
-        """How many times the interval is waited, while nobody looks."""
-        self._wanted = asyncio.Event()
+        """Factor on the interval while the terminal has lost the focus."""
+        self._refresh_requested = asyncio.Event()
         self._under_way = False
-        self._wishes = Subscriptions()
+        self._subscriptions = Subscriptions()
         self._cursor: str | None = None
         self._listed: dict[SessionKey, Session] | None = None
-        """What the lists of a plain Stream Manager said last."""
+        """The sessions of a plain Stream Manager at the last poll."""
         self._failures = 0
         self._trends_of: tuple[object, ...] = ()
-        """What the service's trends depended on when they were read last."""
+        """What the service's trends depended on when they were fetched last."""
         self._has_trends = True
 
     def refresh(self) -> None:
-        """Polls as soon as the poll under way, if any, is done."""
-        self._wanted.set()
+        """Poll as soon as the poll under way, if any, is done."""
+        self._refresh_requested.set()
 
     @property
-    def rests(self) -> bool:
-        """Whether no poll is under way and none is asked for."""
-        return not self._under_way and not self._wanted.is_set()
+    def is_idle(self) -> bool:
+        """Whether no poll is under way and none is requested."""
+        return not self._under_way and not self._refresh_requested.is_set()
 
     def look_for_extension(self) -> None:
-        """Asks anew whether the service knows our extension, at the next poll."""
+        """Check again at the next poll whether the service has our extension."""
         if self._client.has_extension is False:
             self._client.has_extension = None
 
-    def wish(self, *, at_once: bool = True, **what: int | ChartRequest | None) -> None:
-        """Changes what else is polled, and polls at once if that asks for more, unless it can wait."""
-        wishes = replace(self._wishes, **what)  # type: ignore[arg-type]
-        if wishes != self._wishes:
-            self._wishes = wishes
+    def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
+        """Change what is polled beside the sessions, and poll now unless `at_once` is false or nothing changed."""
+        subscriptions = replace(self._subscriptions, **changes)
+        if subscriptions != self._subscriptions:
+            self._subscriptions = subscriptions
             if at_once:
                 self.refresh()
 
     async def run(self) -> None:
-        """Polls until it is cancelled."""
+        """Poll until cancelled."""
         while True:
             self._under_way = True
-            self._wanted.clear()
+            self._refresh_requested.clear()
             began_ms = self._clock.elapsed_ms()
             wait = await self._poll_once()
             self._under_way = False
@@ -112,12 +114,12 @@ class Poller:
             took = (self._clock.elapsed_ms() - began_ms) / 1000
             try:
                 async with asyncio.timeout(max(wait, min(LONGEST_WAIT_SECONDS, SHARE_OF_TIME * took))):
-                    await self._wanted.wait()
+                    await self._refresh_requested.wait()
             except TimeoutError:
                 pass
 
     async def _poll_once(self) -> float:
-        """One poll. Gives the seconds until the next."""
+        """Poll once. Returns the seconds until the next poll."""
         try:
             await self._poll()
         except UsageApiError as error:
@@ -131,7 +133,7 @@ class Poller:
     def _back_off(self) -> float:
         longest = max(LONGEST_WAIT_SECONDS, self.interval_seconds)
         wait = min(longest, max(1.0, self.interval_seconds) * 2.0 ** min(10, self._failures - 1))
-        return wait * random.uniform(0.9, 1.1)  # so that many consoles do not come back in step
+        return wait * random.uniform(0.9, 1.1)  # so that many consoles do not retry in step
 
     async def _poll(self) -> None:
         if self._client.has_extension is not False:
@@ -140,11 +142,11 @@ class Poller:
             except ExtensionMissingError:
                 self._cursor = None
             else:
-                await self._poll_wishes()
+                await self._poll_subscriptions()
                 return
         await self._poll_lists()
-        if self._wishes.history_of is not None:
-            self._post(HistoryMissing(self._wishes.history_of.key, NO_HISTORY))
+        if self._subscriptions.history_of is not None:
+            self._post(HistoryMissing(self._subscriptions.history_of.key, NO_HISTORY))
 
     def _split(self) -> Split | None:
         timing = self._client.records_timing
@@ -174,7 +176,7 @@ class Poller:
             if not page.more:
                 break
         servers = await self._client.servers()
-        # Only now, so that what a failure in between has cost is read again.
+        # Only now, so that changes lost to a failure in between are fetched again.
         self._cursor, self._listed = cursor, None
         self._post(
             SessionsPolled(
@@ -191,7 +193,7 @@ class Poller:
         await self._poll_trends(servers.now, servers.servers)
 
     async def _poll_trends(self, now_ms: int, servers: list[ServerStatus]) -> None:
-        """Reads the trends when a minute is over, or a server owes more or less than before."""
+        """Fetch the trends when a minute is over, or a server began or ceased to owe."""
         depends_on = (now_ms // STEP_MS, *((server.server, server.owed_ms > 0) for server in servers))
         if depends_on == self._trends_of or not self._has_trends:
             return
@@ -199,30 +201,30 @@ class Poller:
         try:
             trends = await self._client.trends(to_ms - KEPT_STEPS * STEP_MS, to_ms, STEP_MS)
         except (NotFoundError, InvalidAnswerError, RefusedError):
-            self._has_trends = False  # an older service of ours: own polls stand in
+            self._has_trends = False  # an older service of ours: trends come from own polls
             return
         self._trends_of = depends_on
         self._post(TrendsPolled(trends))
 
-    async def _poll_wishes(self) -> None:
-        wishes = self._wishes
+    async def _poll_subscriptions(self) -> None:
+        subscriptions = self._subscriptions
         now_ms = self._client.service_time.now_ms if self._client.service_time else self._clock.now_ms()
-        if wishes.coverage_from_ms is not None:
-            coverage = await self._client.coverage(wishes.coverage_from_ms, now_ms + AHEAD_MS)
+        if subscriptions.coverage_from_ms is not None:
+            coverage = await self._client.coverage(subscriptions.coverage_from_ms, now_ms + AHEAD_MS)
             carriers = None
-            if wishes.carriers_from_ms is not None:
-                carriers = await self._client.carriers(wishes.carriers_from_ms, now_ms + AHEAD_MS)
+            if subscriptions.carriers_from_ms is not None:
+                carriers = await self._client.carriers(subscriptions.carriers_from_ms, now_ms + AHEAD_MS)
             self._post(CoveragePolled(coverage, carriers))
-        if wishes.history_of is not None:
-            look = wishes.history_of
-            stream = StreamId(look.key.scope, look.key.name)
-            to_ms = now_ms + look.step_ms if look.to_ms is None else look.to_ms
+        if subscriptions.history_of is not None:
+            chart = subscriptions.history_of
+            stream = StreamId(chart.key.scope, chart.key.name)
+            to_ms = now_ms + chart.step_ms if chart.to_ms is None else chart.to_ms
             try:
-                history = await self._client.history(stream, look.from_ms, to_ms, look.step_ms)
+                history = await self._client.history(stream, chart.from_ms, to_ms, chart.step_ms)
             except (NotFoundError, RefusedError, InvalidAnswerError, ValueError) as error:
-                self._post(HistoryMissing(look.key, str(error)))
+                self._post(HistoryMissing(chart.key, str(error)))
             else:
-                self._post(HistoryPolled(look.key, history))
+                self._post(HistoryPolled(chart.key, history))
 
     # A plain Stream Manager
 
@@ -249,14 +251,14 @@ class Poller:
         for start in range(0, len(known), _SLICE):
             removed += [key for key in known[start : start + _SLICE] if key not in found]
             await asyncio.sleep(0)
-        heard = self._client.service_time
+        service_time = self._client.service_time
         self._listed = found
         self._post(
             SessionsPolled(
                 changed=changed,
                 removed=removed,
                 reset=before is None,
-                now_ms=heard.now_ms if heard else None,
+                now_ms=service_time.now_ms if service_time else None,
                 servers=None,
                 cannot_show=cannot_show,
                 drift=self._client.records_drift,

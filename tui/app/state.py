@@ -1,4 +1,4 @@
-"""Everything the console knows at a moment, in one place. Only the app's message handlers change it."""
+"""The state of the console, in one place. Only the app's message handlers change it."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -26,12 +26,12 @@ from tui.model.sessions.view import SessionColumn, SessionView
 from tui.model.staleness import Freshness, freshness
 
 GROWTH_MINUTES = 10
-"""How far back the order by trend looks."""
+"""Over how long the order by trend measures growth."""
 
 
 @dataclass
 class ConsoleState:
-    """What was heard, and when. Widgets read it and never a client."""
+    """What was polled, and when. Widgets read it and never a client."""
 
     clock: Clock
     host: str
@@ -41,7 +41,7 @@ class ConsoleState:
     keymap: Mapping[str, str] = field(default_factory=dict)
     """The user's own keys, by action."""
     tz: tzinfo | None = None
-    """The zone that times are shown in; `None` is the machine's own."""
+    """The zone in which times are shown; `None` is the machine's own."""
     braille: bool = True
     """Whether the terminal's font has braille."""
     store: SessionStore = field(default_factory=SessionStore)
@@ -57,44 +57,46 @@ class ConsoleState:
     cannot_show: str = ""
     coverage: Coverage | None = None
     stream_history: dict[SessionKey, History | str] = field(default_factory=dict)
-    """The history for the session that is looked at, or why there is none."""
+    """The history for the session whose detail is open, or why there is none."""
     timeline: PollTimeline = field(default_factory=PollTimeline)
     waiting: HeldChanges = field(default_factory=HeldChanges)
     tally: Tally = field(default_factory=Tally)
     latency: Latency = field(default_factory=Latency)
     drift: SchemaDrift | None = None
-    """Fields that the service's answers had and the documents do not."""
+    """Differences between the service's records and the documented ones."""
     skew_ms: int | None = None
     """How far the service's clock is ahead of this machine's."""
-    tells_skew: bool = True
-    """Whether the header says so."""
-    why_failed: str = ""
+    shows_skew: bool = True
+    """Whether the header shows it."""
+    failure: str = ""
+    """Why the last poll failed; empty if it succeeded."""
     failures: int = 0
+    """Failed polls in a row."""
     _grown_since_minute: int = 0
     _service_now_ms: int | None = None
-    _heard_at_ms: int | None = None
+    _polled_at_ms: int | None = None
     _retry_at_ms: int | None = None
     _armed_until_ms: int | None = None
-    _held_at_ms: int | None = None
+    _paused_at_ms: int | None = None
 
     def __post_init__(self) -> None:
         self.view = SessionView(self.store)
 
-    def heard(self, polled: SessionsPolled) -> list[Change]:
-        """Takes in a poll that succeeded. While the table is held, its sessions wait."""
-        self._heard_at_ms = self.clock.elapsed_ms()
+    def apply_poll(self, polled: SessionsPolled) -> list[Change]:
+        """Apply a poll that succeeded. While the table is paused, its sessions wait. Returns what changed."""
+        self._polled_at_ms = self.clock.elapsed_ms()
         self._service_now_ms = polled.now_ms
         self._retry_at_ms = None
-        self.failures, self.why_failed = 0, ""
+        self.failures, self.failure = 0, ""
         self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
         self.servers, self.cannot_show = polled.servers, polled.cannot_show
         self.drift = self.drift if polled.drift is None else polled.drift
-        if self.held:
+        if self.is_paused:
             self.waiting.add(polled.changed, polled.removed, reset=polled.reset)
             return []
-        return self._take_in(polled.changed, polled.removed, reset=polled.reset)
+        return self._apply(polled.changed, polled.removed, reset=polled.reset)
 
-    def _take_in(self, changed: list[Session], removed: list[SessionKey], *, reset: bool) -> list[Change]:
+    def _apply(self, changed: list[Session], removed: list[SessionKey], *, reset: bool) -> list[Change]:
         is_first = not len(self.timeline)
         changes = self.store.apply(changed, removed, reset=reset)
         self.timeline.add(self.now_ms(), () if is_first else changes)
@@ -108,11 +110,11 @@ class ConsoleState:
         self.marks.forget(change.key for change in changes if change.after is None)
         self.view.at_time(self.now_ms())
         if self.view.column is SessionColumn.TREND and self.now_ms() // 60_000 != self._grown_since_minute:
-            self.look_at_growth()
+            self.update_growth()
         self.changed = {change.key: change.before for change in changes if change.before and change.after}
 
-    def look_at_growth(self) -> None:
-        """Has the order by trend look at the last minutes as they are by now."""
+    def update_growth(self) -> None:
+        """Compute again by how much each session grew over the last minutes, for the order by trend."""
         now_ms = self.now_ms()
         self._grown_since_minute = now_ms // 60_000
         polls = max(1, GROWTH_MINUTES * 60_000 // self.poll_interval_ms)
@@ -125,53 +127,53 @@ class ConsoleState:
                 figures[session.key] = figure
         self.view.grown_from(figures)
 
-    # Holding the table, and going back in time
+    # Pausing the table, and stepping back in time
 
     @property
-    def held(self) -> bool:
-        """Whether the table stands still, paused or stepped back."""
-        return self._held_at_ms is not None
+    def is_paused(self) -> bool:
+        """Whether the table does not follow the polls: paused, or stepped back."""
+        return self._paused_at_ms is not None
 
-    def hold(self) -> None:
-        """Lets the table stand still."""
-        if not self.held:
-            self._held_at_ms = self.now_ms()
+    def pause(self) -> None:
+        """Stop the table from following the polls."""
+        if not self.is_paused:
+            self._paused_at_ms = self.now_ms()
 
-    def go_on(self) -> None:
-        """Back to what is live, with all that waited."""
+    def resume(self) -> None:
+        """Return to the newest poll and apply the changes that waited."""
         self.step(len(self.timeline))
-        self._held_at_ms = None
+        self._paused_at_ms = None
         changed, removed, reset = self.waiting.take()
         if changed or removed or reset:
-            self._take_in(changed, removed, reset=reset)
+            self._apply(changed, removed, reset=reset)
 
     def step(self, polls: int) -> None:
-        """Shows the table as it was some polls before (below zero) or after."""
+        """Show the table as it was some polls before (below zero) or after."""
         steps = self.timeline.step(polls)
         for changes in steps:
             gone = [change.key for change in changes if change.after is None]
             applied = self.store.apply([change.after for change in changes if change.after is not None], gone)
             self._show(applied)
         if steps and self.timeline.at_ms is not None:
-            self._held_at_ms = self.timeline.at_ms
+            self._paused_at_ms = self.timeline.at_ms
             self.view.at_time(self.now_ms())
 
     def jump(self, at_ms: int) -> None:
-        """Shows the table as it was known at an instant, as far as is kept."""
-        self.hold()
+        """Show the table as it was known at an instant, as far back as polls are kept."""
+        self.pause()
         self.step(self.timeline.polls_to(at_ms))
 
-    def missed(self, failed: PollFailed) -> None:
-        """Takes in a poll that failed: nothing that was known goes away."""
+    def record_failure(self, failed: PollFailed) -> None:
+        """Record a poll that failed. Nothing that was known is dropped."""
         self.failures += 1
-        self.why_failed = failed.why
+        self.failure = failed.why
         self._retry_at_ms = self.clock.elapsed_ms() + failed.retry_in_ms
         self.history.missed()
         self.tally.missed()
         self.changed = {}
 
-    def recall(self, memory: ViewMemory) -> None:
-        """Arranges the table as it was left. What does not fit any more is passed over."""
+    def restore_view(self, memory: ViewMemory) -> None:
+        """Arrange the table as it was left. Values that are no longer valid are skipped."""
         if memory.sorted_by in set(SessionColumn):
             self.view.sort(SessionColumn(memory.sorted_by), descending=memory.descending)
         self.columns = [name for name in memory.columns if name in SHOWN] or self.columns
@@ -180,8 +182,8 @@ class ConsoleState:
         with suppress(FilterError):
             self.view.show(parse(memory.filter))
 
-    def to_remember(self, filters: list[str]) -> ViewMemory:
-        """How the table is left."""
+    def view_memory(self, filters: list[str]) -> ViewMemory:
+        """Return how the table is arranged, to restore it later."""
         return ViewMemory(
             sorted_by=self.view.column.value,
             descending=self.view.descending,
@@ -194,62 +196,63 @@ class ConsoleState:
 
     @property
     def has_figures(self) -> bool:
-        """Whether any poll has succeeded yet."""
-        return self._heard_at_ms is not None
+        """Whether any poll has succeeded."""
+        return self._polled_at_ms is not None
 
     def is_read_only(self) -> bool:
-        """Whether deletes are taken away: by the profile or a flag, and not lifted by `arm`."""
+        """Whether deletes are disabled: by the profile or a flag, and not lifted by `arm`."""
         return self.read_only and self.armed_for_ms() <= 0
 
     def arm(self, length_ms: int) -> None:
-        """Lifts read-only for a time."""
+        """Lift read-only for a time."""
         self._armed_until_ms = self.clock.elapsed_ms() + length_ms
 
     def armed_for_ms(self) -> int:
-        """How long read-only is still lifted; 0 or less where it is not."""
+        """Return how long read-only remains lifted; 0 or less where it is not."""
         return 0 if self._armed_until_ms is None else self._armed_until_ms - self.clock.elapsed_ms()
 
-    def why_no_deletes(self) -> str:
-        """Why nothing can be deleted at the moment; empty where it can."""
+    def deletes_disabled_reason(self) -> str:
+        """Return why nothing can be deleted at the moment; empty where it can."""
         if not self.freshness().allows_deletes:
             return "the figures are too old to decide on"
         if self.timeline.back:
-            return "you look at the past; 0 goes back to live"
-        if self.held:
-            return "the table is paused; p goes on"
+            return "the table shows the past; 0 returns to live"
+        if self.is_paused:
+            return "the table is paused; p resumes"
         return ""
 
     def now_ms(self) -> int:
-        """The service's time now: by its own clock as last heard, and this one's since; of a held table, its time."""
-        if self._held_at_ms is not None:
-            return self._held_at_ms
-        if self._service_now_ms is None or self._heard_at_ms is None:
+        """Return the service's time: its clock at the last poll plus the time since; while paused, the table's time."""
+        if self._paused_at_ms is not None:
+            return self._paused_at_ms
+        if self._service_now_ms is None or self._polled_at_ms is None:
             return self.clock.now_ms()
-        return self._service_now_ms + self.clock.elapsed_ms() - self._heard_at_ms
+        return self._service_now_ms + self.clock.elapsed_ms() - self._polled_at_ms
 
     def freshness(self) -> Freshness:
+        """Return how old the figures are."""
         return freshness(
             elapsed_ms=self.clock.elapsed_ms(),
-            polled_at_ms=self._heard_at_ms,
+            polled_at_ms=self._polled_at_ms,
             interval_ms=self.poll_interval_ms,
             failures=self.failures,
             retry_at_ms=self._retry_at_ms,
         )
 
     def trend(self, session: Session, cells: int) -> list[Point]:
-        """The last minutes of a live session by the service; where it tells nothing, what own polls saw."""
+        """Return the last minutes of a session on air, from the service; where it has none, from own polls."""
         points = self.trends.points(session, cells, self.now_ms())
         return points or self.history.points(session.key, cells, self.polls_per_point())
 
     def polls_per_point(self) -> int:
-        """How many polls one cell of a trend stands for: about five seconds."""
+        """Return how many polls one cell of a trend covers: about five seconds."""
         return max(1, round(5000 / self.poll_interval_ms))
 
-    def owing(self) -> ServerStatus | None:
-        """The server that owes most, if one owes more than the sync-up that is just due."""
-        owing = [
+    def server_owing_most(self) -> ServerStatus | None:
+        """Return the server that owes the longest time, if one owes more than three sync intervals."""
+        servers = [
             server
             for server in self.servers or ()
             if server.owed_ms > 3 * server.sync_interval_ms or server.state == "unreachable"
         ]
-        return max(owing, key=lambda server: server.owed_ms, default=None)
+        return max(servers, key=lambda server: server.owed_ms, default=None)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from tui.app.actions import why_not_keymap
+from tui.app.actions import find_keymap_error
 from tui.app.launch import Setup, run_console, run_plain, why_no_console
 from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
 from tui.commands.shell import connect, read_filter
@@ -43,7 +43,7 @@ def console(
 
 def _setup(connection: ConnectionSettings, theme: str | None) -> Setup:
     config = load_config()
-    if wrong := why_not_keymap(config.keys):
+    if wrong := find_keymap_error(config.keys):
         raise CommandError(f"{config_path()}: keys: {wrong}", USAGE)
     return Setup(
         url=connection.url,

@@ -44,7 +44,7 @@ def journal(
     path = file or deletion_journal.journal_path()
     shown = read_filter(words)
     try:
-        records, unreadable = deletion_journal.read(path)
+        records, unreadable = deletion_journal.read_journal(path)
     except OSError as error:
         raise CommandError(f"the journal {path} cannot be read: {error.strerror}", THIS_MACHINE) from None
     if unreadable:

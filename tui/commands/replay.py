@@ -30,11 +30,11 @@ def replay(file: Path, begin: str | None, tz: str | None) -> None:
     from tui.app.launch import run_replay, why_no_console
     from tui.model.instants import instant
     from tui.model.text import safe
-    from tui.recording.recording import RecordingError, played
+    from tui.recording.recording import RecordingError, read_recording
 
     try:
         times_in = zone(tz) if tz else zone("UTC")
-        polls = played(file)
+        polls = read_recording(file)
     except UnknownZoneError as error:
         raise CommandError(str(error), USAGE) from None
     except RecordingError as error:

@@ -29,7 +29,7 @@ from tui.commands.streams import read, written
 from tui.commands.tables import session_view
 from tui.config.settings import ConnectionSettings
 from tui.deletion import journal as deletion_journal
-from tui.deletion.execute import delete_sessions, in_words
+from tui.deletion.execute import delete_sessions, describe_outcome
 from tui.model import formats
 from tui.model.sessions.store import from_record
 from tui.output import Format, print_rows
@@ -153,7 +153,7 @@ async def _delete_each(client: UsageClient, what: str, records: list[UsageRecord
     outcome = await delete_sessions(client, what, records, None, time.time_ns() // 1_000_000)
     if outcome.failure is not None:
         if outcome.deleted or outcome.gone_before:
-            say(f"of {counted(len(records), 'session')}: {in_words(outcome)}")
+            say(f"of {counted(len(records), 'session')}: {describe_outcome(outcome)}")
         if isinstance(outcome.failure, deletion_journal.DeletionJournalError):
             raise CommandError(str(outcome.failure), THIS_MACHINE)
         raise outcome.failure
@@ -176,7 +176,7 @@ def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> list[Usa
         if ask("Type the host to go on:") != connection.host:
             raise CommandError(f"that is not {connection.host}; nothing was deleted", THIS_MACHINE)
     try:
-        journal = deletion_journal.append(found, service=connection.host)
+        journal = deletion_journal.append_records(found, service=connection.host)
     except deletion_journal.DeletionJournalError as error:
         raise CommandError(str(error), THIS_MACHINE) from None
     talk(connection, lambda client: client.delete_all())

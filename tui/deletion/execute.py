@@ -1,6 +1,6 @@
-"""Carries out a delete that was confirmed: journal first, then session by session, each by its own start time.
+"""Executes a confirmed delete: journal first, then session by session, each by its own start time.
 
-A stream is never deleted as a whole: a session that began since it was asked for would go with it.
+A stream is never deleted as a whole: a session that began since the request would be deleted with it.
 """
 
 import asyncio
@@ -14,51 +14,53 @@ from streamusage.core.usage import SessionKey, UsageRecord
 from tui.deletion import journal as deletion_journal
 
 MOST_REFUSALS = 3
-"""So many refusals in a row are no accident of one record."""
+"""After so many refusals in a row the rest is not tried: the cause is not one record."""
 
 
 @dataclass
 class Outcome:
-    """What came of a delete."""
+    """The result of a delete."""
 
-    what: str
+    subject: str
     """What was to be deleted, as an operator names it."""
     deleted: list[SessionKey] = field(default_factory=list)
     gone_before: list[SessionKey] = field(default_factory=list)
     failed: list[tuple[SessionKey, str]] = field(default_factory=list)
     not_tried: list[SessionKey] = field(default_factory=list)
-    why_not: str = ""
-    """Why nothing more was tried."""
+    stop_reason: str = ""
+    """Why the rest was not tried."""
     failure: Exception | None = None
-    """What stopped it."""
+    """The first error."""
 
 
 async def delete_sessions(
     client: UsageClient,
-    what: str,
+    subject: str,
     records: list[UsageRecord],
     journal_path: Path | None,
     now_ms: int,
     progress: Callable[[int], None] = lambda done: None,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Deletes exactly these records' sessions, one by one, until `stopped`.
+    """Delete exactly these records' sessions, one by one, until `stopped`.
 
-    A session that the service refuses is passed over; where it refuses several in a row, or cannot be reached, the
-    rest is not tried.
+    A session that the service refuses is skipped; if it refuses several in a row, or cannot be reached, the rest is
+    not tried. `progress` receives the number of sessions done.
     """
-    outcome = Outcome(what)
+    outcome = Outcome(subject)
     refused = 0
     try:
-        await asyncio.to_thread(deletion_journal.append, records, journal_path, service=client.host, deleted_at=now_ms)
+        await asyncio.to_thread(
+            deletion_journal.append_records, records, journal_path, service=client.host, deleted_at=now_ms
+        )
     except deletion_journal.DeletionJournalError as error:
         outcome.not_tried = [record.key for record in records]
-        outcome.why_not, outcome.failure = str(error), error
+        outcome.stop_reason, outcome.failure = str(error), error
         return outcome
     for number, record in enumerate(records):
         if stopped():
             outcome.not_tried = [later.key for later in records[number:]]
-            outcome.why_not = "stopped by you"
+            outcome.stop_reason = "stopped by you"
             return outcome
         try:
             await client.delete_session(record.key)
@@ -71,7 +73,7 @@ async def delete_sessions(
             if refused < MOST_REFUSALS and isinstance(error, RefusedError | ValueError) and number + 1 < len(records):
                 continue
             outcome.not_tried = [later.key for later in records[number + 1 :]]
-            outcome.why_not = str(error)
+            outcome.stop_reason = str(error)
             return outcome
         else:
             refused = 0
@@ -80,8 +82,8 @@ async def delete_sessions(
     return outcome
 
 
-def in_words(outcome: Outcome) -> str:
-    """What happened, in one sentence."""
+def describe_outcome(outcome: Outcome) -> str:
+    """Return what happened, in one sentence."""
     parts = []
     if outcome.deleted:
         parts.append(f"{len(outcome.deleted):,} deleted")
@@ -91,6 +93,6 @@ def in_words(outcome: Outcome) -> str:
         parts.append(f"{len(outcome.failed):,} failed")
     if outcome.not_tried:
         parts.append(f"{len(outcome.not_tried):,} not tried")
-    told = ", ".join(parts) or "nothing to delete"
-    why = outcome.why_not or (outcome.failed[0][1] if outcome.failed else "")
-    return f"{told}: {why}" if why else told
+    counts = ", ".join(parts) or "nothing to delete"
+    reason = outcome.stop_reason or (outcome.failed[0][1] if outcome.failed else "")
+    return f"{counts}: {reason}" if reason else counts

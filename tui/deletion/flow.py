@@ -1,123 +1,197 @@
-"""From the wish to delete to the word of what became of it, one at a time. Keys are frozen when the wish is made.
+"""The course of a delete, one at a time: request, dialog, delete, verification.
 
-Nothing is ever deleted but what the dialog named: journal first, one session by one, and then the service is asked.
+The keys are frozen when the delete is requested. Only what the dialog named is ever deleted: journal first, session by
+session, and then the polls verify it.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-from streamusage.core.usage import UsageRecord
-from tui.app.messages import DeleteFinished
+from textual.message import Message
+
+from streamusage.client.errors import UsageApiError
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.usage import PartialUsageRecord, UsageRecord
+from tui.app.state import ConsoleState
 from tui.deletion import execute
 from tui.deletion import plan as delete_plan
 from tui.deletion.execute import Outcome
-from tui.deletion.plan import Radius
+from tui.deletion.plan import DeletePlan, Radius
 from tui.model.sessions.store import Session
 from tui.model.text import safe
-from tui.screens.confirm_delete import ConfirmDelete
-from tui.screens.delete_progress import DeleteProgress, DeleteResult
 
-if TYPE_CHECKING:
-    from tui.app.console_app import ConsoleApp
+PROGRESS_FROM_SESSIONS = 5
+"""From so many sessions on, a progress dialog with a stop button is shown."""
+MOST_STREAMS_BY_NAME = 20
+"""Up to so many streams are fetched again one by one; for more, all records are."""
 
-PROGRESS_FROM = 5
-"""So many sessions at once get a screen of their own, with a way to stop."""
+
+class RecordsUnreadableError(Exception):
+    """The records cannot be fetched again before a delete. The text says why; nothing was deleted."""
+
+
+ReadRecords = Callable[[DeletePlan], Coroutine[Any, Any, list[PartialUsageRecord]]]
+
+
+class ProgressView(Protocol):
+    """A dialog that shows how far a delete is."""
+
+    def show_progress(self, done: int) -> None:
+        """Show how many sessions are done."""
+
+    async def close(self) -> None:
+        """Close the dialog."""
+
+
+class DeletionDialogs(Protocol):
+    """The dialogs of a delete."""
+
+    def confirm_delete(
+        self, plan: DeletePlan, read_records: ReadRecords, confirmed: Callable[[list[UsageRecord] | None], None]
+    ) -> None:
+        """Ask for a confirmation. `confirmed` receives the records to delete, or `None` if it was cancelled.
+
+        `read_records` fetches the plan's records again; it raises `RecordsUnreadableError`.
+        """
+
+    async def open_progress(self, title: str, sessions: int, stop: Callable[[], None]) -> ProgressView:
+        """Open the progress dialog. `stop` is called at most once."""
+
+    def show_outcome(self, outcome: Outcome) -> None:
+        """Show what became of each session."""
+
+
+@dataclass
+class DeleteFinished(Message):
+    """A delete has ended."""
+
+    outcome: Outcome
 
 
 class DeletionFlow:
-    """The deletes of one console."""
+    """The deletes of one console. `client` is `None` where there is no service."""
 
-    def __init__(self, app: ConsoleApp, journal_path: Path) -> None:
-        self._app = app
+    def __init__(
+        self,
+        client: UsageClient | None,
+        state: ConsoleState,
+        *,
+        dialogs: DeletionDialogs,
+        journal_path: Path,
+        post: Callable[[Message], object],
+        start: Callable[[Coroutine[Any, Any, None]], object],
+        refresh: Callable[[], None],
+        show_notice: Callable[[str, str], None],
+        no_service_reason: str = "",
+    ) -> None:
+        self._client = client
+        self._state = state
+        self._dialogs = dialogs
         self.journal_path = journal_path
+        self._post = post
+        self._start = start
+        self._refresh = refresh
+        self._show_notice = show_notice
+        self._no_service_reason = no_service_reason
         self._to_verify: Outcome | None = None
         self._polls_to_verify = 0
         self._stopped = False
-        self._under_way = False
+        self.is_under_way = False
 
-    def ask(self, chosen: Iterable[Session], radius: Radius) -> None:
-        """Asks about the sessions as they are now; only these can come of it."""
-        state, chosen = self._app.state, list(chosen)
+    def request(self, chosen: Iterable[Session], radius: Radius) -> None:
+        """Open the dialog for the sessions as they are now; only these can be deleted by it."""
+        state, chosen, client = self._state, list(chosen), self._client
+        if client is None:
+            self._show_notice(f"nothing can be deleted: {self._no_service_reason}", "warn")
+            return
         if state.is_read_only():
-            self._say("read-only: type :arm 5m to lift it for five minutes", "warn")
+            self._show_notice("read-only: type :arm 5m to lift it for five minutes", "warn")
             return
         if not chosen:
             return
-        if self._under_way:
-            self._say("a delete is under way; ask again when it has ended", "warn")
+        if self.is_under_way:
+            self._show_notice("a delete is under way; try again when it has ended", "warn")
             return
-        if why_not := state.why_no_deletes():
-            self._say(f"deletes are off: {why_not}", "bad")
+        if reason := state.deletes_disabled_reason():
+            self._show_notice(f"deletes are off: {reason}", "bad")
             return
         plan = delete_plan.plan(chosen, state.view, radius, state.host)
 
-        def answered(records: list[UsageRecord] | None) -> None:
+        def confirmed(records: list[UsageRecord] | None) -> None:
             if records:
-                self._under_way = True
-                self._app.run_worker(self._delete(plan.what, records), group="delete", exit_on_error=True)
+                self.is_under_way = True
+                self._start(self._delete(client, plan.subject, records))
 
-        self._app.push_screen(ConfirmDelete(plan, state), answered)
+        async def read_records(plan: DeletePlan) -> list[PartialUsageRecord]:
+            try:
+                return await _read_records(client, plan)
+            except (UsageApiError, ValueError) as error:
+                raise RecordsUnreadableError(str(error)) from error
 
-    async def _delete(self, what: str, records: list[UsageRecord]) -> None:
+        self._dialogs.confirm_delete(plan, read_records, confirmed)
+
+    async def _delete(self, client: UsageClient, subject: str, records: list[UsageRecord]) -> None:
         self._stopped = False
-        screen = DeleteProgress(what, len(records), self._stop) if len(records) >= PROGRESS_FROM else None
-        if screen is not None:
-            await self._app.push_screen(screen)
+        progress: ProgressView | None = None
+        if len(records) >= PROGRESS_FROM_SESSIONS:
+            progress = await self._dialogs.open_progress(subject, len(records), self._stop)
         else:
-            self._say(f"deleting {len(records):,} …")
+            self._show_notice(f"deleting {len(records):,} …", "strong")
         outcome = await execute.delete_sessions(
-            self._app.client,
-            what,
+            client,
+            subject,
             records,
             self.journal_path,
-            self._app.state.clock.now_ms(),
-            screen.done if screen is not None else lambda done: None,
+            self._state.clock.now_ms(),
+            progress.show_progress if progress is not None else lambda done: None,
             lambda: self._stopped,
         )
-        if screen is not None:
-            await screen.dismiss()
-        self._app.post_message(DeleteFinished(outcome))
+        if progress is not None:
+            await progress.close()
+        self._post(DeleteFinished(outcome))
 
     def _stop(self) -> None:
         self._stopped = True
 
-    def finished(self, outcome: Outcome) -> None:
-        """Tells what was answered, and asks what became of it."""
-        self._under_way = False
-        failed = bool(outcome.failed or outcome.why_not)
-        self._app.state.marks.forget([*outcome.deleted, *outcome.gone_before])
-        self._tell(outcome, "asking what became of it …", "bad" if failed else "strong")
-        # The poll under way may have been answered before the delete was; the one after it cannot.
+    def finish(self, outcome: Outcome) -> None:
+        """Show what the service answered, and begin to verify it."""
+        self.is_under_way = False
+        failed = bool(outcome.failed or outcome.stop_reason)
+        self._state.marks.forget([*outcome.deleted, *outcome.gone_before])
+        self._show_outcome(outcome, "verifying …", "bad" if failed else "strong")
+        # The poll under way may have been answered before the delete; the next one was not.
         self._to_verify, self._polls_to_verify = outcome, 2
-        self._app.poller.refresh()
+        self._refresh()
         if failed and len(outcome.deleted) + len(outcome.failed) + len(outcome.not_tried) > 1:
-            self._app.push_screen(DeleteResult(outcome))
+            self._dialogs.show_outcome(outcome)
 
     def verify(self) -> None:
-        """Says what really happened, once a poll that began after the delete shows it."""
+        """Show what really happened, once a poll that began after the delete shows it."""
         outcome = self._to_verify
         if outcome is None:
             return
         self._polls_to_verify -= 1
-        still_there = [key for key in outcome.deleted if key in self._app.state.store]
-        if still_there and self._polls_to_verify > 0:
-            self._app.poller.refresh()
+        still_listed = [key for key in outcome.deleted if key in self._state.store]
+        if still_listed and self._polls_to_verify > 0:
+            self._refresh()
             return
         self._to_verify = None
-        failed = bool(outcome.failed or outcome.why_not)
-        if still_there:
-            self._tell(outcome, f"but the service still lists {len(still_there):,} of them", "bad")
+        failed = bool(outcome.failed or outcome.stop_reason)
+        if still_listed:
+            self._show_outcome(outcome, f"but the service still lists {len(still_listed):,} of them", "bad")
         elif outcome.deleted:
-            self._tell(outcome, "the service lists none of them any more", "bad" if failed else "good")
+            self._show_outcome(outcome, "the service lists none of them any more", "bad" if failed else "good")
         else:
-            self._tell(outcome, "", "bad" if failed else "strong")
+            self._show_outcome(outcome, "", "bad" if failed else "strong")
 
-    def _tell(self, outcome: Outcome, more: str, ink: str) -> None:
-        told = f"{safe(outcome.what)}: {safe(execute.in_words(outcome))}"
-        self._say(f"{told}; {more}" if more else told, ink)
+    def _show_outcome(self, outcome: Outcome, more: str, ink: str) -> None:
+        text = f"{safe(outcome.subject)}: {safe(execute.describe_outcome(outcome))}"
+        self._show_notice(f"{text}; {more}" if more else text, ink)
 
-    def _say(self, text: str, ink: str = "strong") -> None:
-        self._app.say(text, ink)
+
+async def _read_records(client: UsageClient, plan: DeletePlan) -> list[PartialUsageRecord]:
+    if len(plan.streams) > MOST_STREAMS_BY_NAME or plan.radius is Radius.EVERYTHING:
+        return await client.usage()
+    return [record for stream in plan.streams for record in await client.usage_of(stream)]

@@ -1,8 +1,7 @@
-"""The local journal of deleted records: every delete is written here in full before it is sent.
+"""The local journal of deleted records: every record is written here in full before its delete is sent.
 
-A line is a documented usage record with two fields more, `deletedAt` and `service`: `streamtop import` takes the file
-as it is. Only the user can read it. What it holds was about to be deleted; whether that came about is for the service
-to say.
+A line is a documented usage record with two more fields, `deletedAt` and `service`: `streamtop import` accepts the file
+as it is. Only the user can read it. Its records were about to be deleted; only the service knows whether they were.
 """
 
 import fcntl
@@ -21,24 +20,24 @@ class DeletedRecord(UsageRecord, frozen=True, kw_only=True):
     """One line of the journal."""
 
     deleted_at: int = msgspec.field(name="deletedAt")
-    """When the delete was asked for, UTC milliseconds by this machine's clock."""
+    """When the delete was requested, UTC milliseconds by this machine's clock."""
     service: str
-    """Host and port of the service that it was deleted at."""
+    """Host and port of the service."""
 
 
 class DeletionJournalError(Exception):
-    """The journal cannot be written; nothing may be deleted then."""
+    """The journal cannot be written; nothing may be deleted."""
 
 
 def journal_path() -> Path:
-    """Where deleted records are kept."""
+    """Return the default path of the journal."""
     return platformdirs.user_state_path("streamtop") / "deleted.ndjson"
 
 
-def read(path: Path) -> tuple[list[DeletedRecord], int]:
-    """The records of a journal, oldest delete first, and how many lines of it cannot be read. Raises `OSError`.
+def read_journal(path: Path) -> tuple[list[DeletedRecord], int]:
+    """Return the records of a journal, oldest delete first, and the number of unreadable lines. Raises `OSError`.
 
-    No file is an empty journal.
+    A missing file is an empty journal.
     """
     records, unreadable = [], 0
     try:
@@ -53,18 +52,18 @@ def read(path: Path) -> tuple[list[DeletedRecord], int]:
     return records, unreadable
 
 
-def append(
+def append_records(
     records: Iterable[UsageRecord], path: Path | None = None, *, service: str, deleted_at: int | None = None
 ) -> Path:
-    """Adds the records and returns once they are safely on disk. Gives the file's path.
+    """Append the records and return the file's path once they are safely on disk.
 
-    Raises `DeletionJournalError` where that cannot be done: then nothing may be deleted.
+    Raises `DeletionJournalError` if that fails: then nothing may be deleted.
     """
     target = path or journal_path()
     at_ms = time.time_ns() // 1_000_000 if deleted_at is None else deleted_at
-    lines = b"".join(msgspec.json.encode(_journalled(record, service, at_ms)) + b"\n" for record in records)
+    lines = b"".join(msgspec.json.encode(_journal_entry(record, service, at_ms)) + b"\n" for record in records)
     try:
-        _add(target, lines)
+        _append_lines(target, lines)
     except OSError as error:
         raise DeletionJournalError(
             f"the journal of deleted records {target} cannot be written ({error.strerror}); nothing was deleted"
@@ -72,14 +71,14 @@ def append(
     return target
 
 
-def _add(target: Path, lines: bytes) -> None:
+def _append_lines(target: Path, lines: bytes) -> None:
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     is_new = not target.exists()
     descriptor = os.open(target, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(descriptor, 0o600)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        _write_all(descriptor, lines if _ends_at_a_line(descriptor) else b"\n" + lines)
+        _write_all(descriptor, lines if _ends_with_newline(descriptor) else b"\n" + lines)
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
@@ -87,13 +86,13 @@ def _add(target: Path, lines: bytes) -> None:
         _sync_folder(target.parent)
 
 
-def _journalled(record: UsageRecord, service: str, at_ms: int) -> DeletedRecord:
+def _journal_entry(record: UsageRecord, service: str, at_ms: int) -> DeletedRecord:
     figures = {name: getattr(record, name) for name in UsageRecord.__struct_fields__}
     return DeletedRecord(**figures, deleted_at=at_ms, service=service)
 
 
-def _ends_at_a_line(descriptor: int) -> bool:
-    """False where an earlier write broke off, on a full disk for example."""
+def _ends_with_newline(descriptor: int) -> bool:
+    """Return false if an earlier write broke off, on a full disk for example."""
     size = os.fstat(descriptor).st_size
     return size == 0 or os.pread(descriptor, 1, size - 1) == b"\n"
 

@@ -1,6 +1,6 @@
-"""What a delete would do, frozen at the moment it was asked for. Pure.
+"""What a delete would do, frozen when it was requested. Pure.
 
-The keys that are frozen are the ones that were on the screen; whatever starts later is not among them.
+The frozen keys are those that were on the screen; a session that starts later is not among them.
 """
 
 from collections.abc import Iterable
@@ -15,11 +15,11 @@ from tui.model.sessions.view import SessionView
 from tui.model.text import safe, shortened
 
 _MOST_NAMED = 6
-"""Streams that are named one by one in the dialog."""
+"""Up to so many streams are listed by name in the dialog."""
 
 
 class Radius(StrEnum):
-    """How much was asked for. The wider, the more has to be typed."""
+    """How much is to be deleted. The wider, the more has to be typed."""
 
     SESSION = "one session"
     STREAM = "all sessions"
@@ -29,38 +29,40 @@ class Radius(StrEnum):
 
 @dataclass(frozen=True)
 class DeletePlan:
-    """The sessions that were chosen, newest first, and what is known of them."""
+    """The chosen sessions, newest first, and what is known of them."""
 
     radius: Radius
     host: str
     stream: StreamId | None
-    """The stream, where all chosen sessions are of one."""
+    """The stream, if all chosen sessions are of the same one."""
     sessions: tuple[Session, ...]
     left_out: tuple[Session, ...]
-    """Sessions of the stream without a whole usage record of their own: nothing there that could be kept."""
+    """Sessions without a complete usage record: the journal could not keep them."""
     hidden: int
-    """How many of the chosen ones the filter hides."""
-    cannot: str = ""
-    """Why it cannot be done; empty where it can."""
+    """How many of the sessions the filter hides."""
+    impossible_reason: str = ""
+    """Why nothing can be deleted; empty where it can."""
 
     @property
     def keys(self) -> tuple[SessionKey, ...]:
+        """The frozen keys."""
         return tuple(session.key for session in self.sessions)
 
     @property
-    def what(self) -> str:
+    def subject(self) -> str:
         """What is deleted, as an operator names it."""
         if self.stream is not None and self.radius in (Radius.SESSION, Radius.STREAM):
             return str(self.stream)
-        return f"{_sessions(len(self.sessions))} of {_streams(len(self.streams))}"
+        return f"{_count_sessions(len(self.sessions))} of {_count_streams(len(self.streams))}"
 
     @property
     def streams(self) -> tuple[StreamId, ...]:
+        """The streams of the sessions, each once."""
         return tuple(dict.fromkeys(session.stream for session in self.sessions))
 
     @property
     def to_type(self) -> str:
-        """What must be typed before it goes on; empty for nothing."""
+        """What must be typed to confirm; empty for nothing."""
         match self.radius:
             case Radius.SESSION:
                 return ""
@@ -72,128 +74,137 @@ class DeletePlan:
                 return self.host
 
     @property
-    def asks_to_type(self) -> str:
-        """The line that asks for it."""
-        called = {Radius.STREAM: "the stream's name", Radius.MARKED: "their number", Radius.EVERYTHING: "the host"}
-        return f"Type {called.get(self.radius, '')} to go on: {safe(self.to_type)}"
+    def typing_prompt(self) -> str:
+        """The line above the field."""
+        nouns = {Radius.STREAM: "the stream's name", Radius.MARKED: "their number", Radius.EVERYTHING: "the host"}
+        return f"Type {nouns.get(self.radius, '')} to confirm: {safe(self.to_type)}"
 
     @property
-    def live(self) -> tuple[Session, ...]:
+    def on_air(self) -> tuple[Session, ...]:
+        """The sessions that are on air."""
         return tuple(session for session in self.sessions if session.live)
 
     @property
     def watching(self) -> int:
-        return sum(session.active or 0 for session in self.live)
+        """How many connections watch them now."""
+        return sum(session.active or 0 for session in self.on_air)
 
 
 def plan(chosen: Iterable[Session], view: SessionView, radius: Radius, host: str) -> DeletePlan:
-    """Freezes what is to be deleted."""
+    """Freeze what is to be deleted."""
     sessions = sorted(chosen, key=lambda session: -session.start_time)
-    deletable = tuple(session for session in sessions if _can_be_deleted(session))
-    left_out = tuple(session for session in sessions if not _can_be_deleted(session))
+    deletable = tuple(session for session in sessions if _is_deletable(session))
+    left_out = tuple(session for session in sessions if not _is_deletable(session))
     streams = {session.stream for session in sessions}
     stream = next(iter(streams)) if len(streams) == 1 else None
-    cannot = ""
-    if stream is not None and not _has_a_name(stream):
-        cannot = "It has no name of its own, so it cannot be deleted alone."
+    reason = ""
+    if stream is not None and not _has_full_name(stream):
+        reason = "It has no scope or no name, so it cannot be deleted alone."
     elif not deletable:
-        cannot = "The service keeps no usage record of it yet, so there is nothing to delete."
+        reason = "The service has no usage record of it yet, so there is nothing to delete."
         if any(session.recorded for session in left_out):
-            cannot = "Its usage record came incomplete. No journal could keep it whole, so it is not deleted from here."
+            reason = "Its usage record is incomplete. The journal could not keep it whole, so it is not deleted."
     hidden = sum(view.row_of(session.key) is None for session in deletable)
-    return DeletePlan(radius, host, stream, deletable, left_out, hidden, cannot)
+    return DeletePlan(radius, host, stream, deletable, left_out, hidden, reason)
 
 
-def _has_a_name(stream: StreamId) -> bool:
+def _has_full_name(stream: StreamId) -> bool:
     return bool(stream.scope and stream.name and all(stream.scope.split("/")))
 
 
-def _can_be_deleted(session: Session) -> bool:
-    return session.is_whole and _has_a_name(session.stream)
+def _is_deletable(session: Session) -> bool:
+    return session.is_whole and _has_full_name(session.stream)
 
 
-def _sessions(number: int) -> str:
+def _count_sessions(number: int) -> str:
     return f"{number:,} session" + ("" if number == 1 else "s")
 
 
-def _streams(number: int) -> str:
+def _count_streams(number: int) -> str:
     return f"{number:,} stream" + ("" if number == 1 else "s")
 
 
-def title(plan: DeletePlan) -> str:
+def dialog_title(plan: DeletePlan) -> str:
+    """Return the question of the dialog."""
     match plan.radius:
         case Radius.MARKED:
-            return f"Delete {_sessions(len(plan.sessions))} that you marked on {plan.host}?"
+            return f"Delete {_count_sessions(len(plan.sessions))} that you marked on {plan.host}?"
         case Radius.EVERYTHING:
-            return f"Delete EVERY usage record that is listed of {plan.host}?"
+            return f"Delete EVERY listed usage record on {plan.host}?"
         case _:
             return f"Delete {plan.radius.value} of {safe(str(plan.stream))} on {plan.host}?"
 
 
-def button(plan: DeletePlan) -> str:
-    return f"delete {_sessions(len(plan.sessions))}"
+def button_label(plan: DeletePlan) -> str:
+    """Return the label of the button that deletes."""
+    return f"delete {_count_sessions(len(plan.sessions))}"
 
 
 def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None) -> list[str]:
-    """What would be deleted, in sentences."""
-    if plan.cannot:
-        return [plan.cannot]
+    """Return what would be deleted, a sentence a line."""
+    if plan.impossible_reason:
+        return [plan.impossible_reason]
     newest, oldest = plan.sessions[0], plan.sessions[-1]
     span = f"started {formats.moment(newest.start_time, now_ms, tz)}"
     if len(plan.sessions) > 1:
         span += f" back to {formats.moment(oldest.start_time, now_ms, tz)}"
-    of = f" of {_streams(len(plan.streams))}" if len(plan.streams) > 1 else ""
-    lines = [f"{_sessions(len(plan.sessions))}{of}, {span}."]
+    of = f" of {_count_streams(len(plan.streams))}" if len(plan.streams) > 1 else ""
+    lines = [f"{_count_sessions(len(plan.sessions))}{of}, {span}."]
     if 1 < len(plan.streams) <= _MOST_NAMED:
         lines.append(", ".join(shortened(safe(str(stream)), 40) for stream in plan.streams) + ".")
-    if plan.live:
+    if plan.on_air:
         subject = (
-            "It is" if len(plan.sessions) == 1 else f"{len(plan.live)} of them {'is' if len(plan.live) == 1 else 'are'}"
+            "It is"
+            if len(plan.sessions) == 1
+            else f"{len(plan.on_air)} of them {'is' if len(plan.on_air) == 1 else 'are'}"
         )
-        goes_on = "The stream itself goes on." if len(plan.live) == 1 else "The streams themselves go on."
-        lines.append(f"{subject} LIVE with {formats.count(plan.watching)} watching now. {goes_on}")
+        continues = "The stream itself continues." if len(plan.on_air) == 1 else "The streams themselves continue."
+        lines.append(f"{subject} ON AIR with {formats.count(plan.watching)} watching now. {continues}")
     if plan.hidden:
         verb = "is" if plan.hidden == 1 else "are"
         lines.append(
-            f"{formats.count(plan.hidden)} of the {_sessions(len(plan.sessions))} {verb} hidden by your filter."
+            f"{formats.count(plan.hidden)} of the {_count_sessions(len(plan.sessions))} {verb} hidden by your filter."
         )
     if plan.left_out:
-        lines.append(f"{_sessions(len(plan.left_out))} without a whole usage record or a name of its own stays.")
+        lines.append(
+            f"{_count_sessions(len(plan.left_out))} without a complete usage record or name will NOT be deleted."
+        )
     lines.append("Daily statistics are kept. The records go to the local journal first.")
     return lines
 
 
 @dataclass(frozen=True)
-class Since:
-    """How the stream's records differ from the plan by now. Figures that move are no difference; sessions are."""
+class PlanChanges:
+    """How the service's records differ from the plan by now. Changed figures are no difference; sessions are."""
 
     gone: frozenset[SessionKey] = frozenset()
-    """Chosen, but not there any more."""
+    """Chosen, but no longer listed."""
     started: frozenset[SessionKey] = frozenset()
-    """There, but not chosen: they will not be deleted. Asked for only where the whole stream was meant."""
+    """Listed, but not chosen: they will not be deleted. Filled only if the whole stream or everything was chosen."""
     lacking: frozenset[SessionKey] = frozenset()
-    """Chosen, but by now told without some figure: they could not be kept, and will not be deleted."""
+    """Chosen, but incomplete by now: the journal could not keep them, and they will not be deleted."""
 
     def __bool__(self) -> bool:
         return bool(self.gone or self.started or self.lacking)
 
-    def in_words(self) -> str:
-        said = []
+    def describe(self) -> str:
+        """Return the differences as one line; empty where there are none."""
+        parts = []
         if self.gone:
-            said.append(f"{_sessions(len(self.gone))} {'is' if len(self.gone) == 1 else 'are'} gone already.")
+            parts.append(f"{_count_sessions(len(self.gone))} {'is' if len(self.gone) == 1 else 'are'} gone already.")
         if self.started:
             more = f"{len(self.started):,} more session{'' if len(self.started) == 1 else 's'}"
-            said.append(f"{more} started and will NOT be deleted.")
+            parts.append(f"{more} started and will NOT be deleted.")
         if self.lacking:
-            said.append(f"{_sessions(len(self.lacking))} came without some figure and will NOT be deleted.")
-        return "Since you asked: " + " ".join(said) if said else ""
+            parts.append(f"{_count_sessions(len(self.lacking))} came incomplete and will NOT be deleted.")
+        return "Since you asked: " + " ".join(parts) if parts else ""
 
 
-def since_asked(plan: DeletePlan, records: Iterable[PartialUsageRecord]) -> Since:
-    """What the service's records say differently from what the plan was made on."""
+def compare_with_plan(plan: DeletePlan, records: Iterable[PartialUsageRecord]) -> PlanChanges:
+    """Return how the service's records differ from those that the plan was made of."""
     records = list(records)
     found = {record.key for record in records}
     lacking = frozenset(record.key for record in records if not isinstance(record, UsageRecord))
     known = {*plan.keys, *(session.key for session in plan.left_out)}
     started = frozenset(found - known) if plan.radius in (Radius.STREAM, Radius.EVERYTHING) else frozenset()
-    return Since(frozenset(set(plan.keys) - found), started, lacking & set(plan.keys))
+    return PlanChanges(frozenset(set(plan.keys) - found), started, lacking & set(plan.keys))

@@ -48,7 +48,8 @@ class DemoClock:
 
 class SharedClock(SteadyClock):
     """An agent's clock in the demo. The service goes by the same: what looks like an offset is the way of its answer,
-    which at a fast clock's speed takes seconds, and is nothing to correct."""
+    which at a fast clock's speed takes seconds, and is nothing to correct.
+    """
 
     def correct(self, by_ms: int) -> None:
         """Stays as it is."""

@@ -84,7 +84,7 @@ def demo(
             profile_name="demo",
             poll_interval=1.0,
             remembers=False,
-            tells_skew=False,
+            shows_skew=False,
             journal_path=journal_path,
         )
         sys.exit(run_console(setup))

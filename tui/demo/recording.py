@@ -27,7 +27,7 @@ _HEALED_WITHIN_STEPS = 60
 
 
 async def make_recording(path: Path, seed: int) -> int:
-    """Writes the recording; gives how many polls it has. Raises `TapeError` before anything is run."""
+    """Writes the recording; returns its number of polls. Raises `RecordingError` before anything is run."""
     clock = SteppedClock(BEGINS_MS - HISTORY_MS)
     tape = Recording(path, clock)
     with tempfile.TemporaryDirectory(prefix="streamtop-demo-") as directory, contextlib.closing(tape):
@@ -47,7 +47,7 @@ class _Recorder:
         self._poller = Poller(client, self._heard, interval_seconds=86_400, clock=clock)
 
     async def record(self) -> int:
-        self._poller.wish(coverage_from_ms=BEGINS_MS - HISTORY_MS, carriers_from_ms=BEGINS_MS - HISTORY_MS)
+        self._poller.subscribe(coverage_from_ms=BEGINS_MS - HISTORY_MS, carriers_from_ms=BEGINS_MS - HISTORY_MS)
         polling = asyncio.create_task(self._poller.run())
         try:
             await self._until(1)
@@ -67,7 +67,7 @@ class _Recorder:
         return self._poller.polls
 
     def _heard(self, message: Message) -> None:
-        self._tape.hear(message)
+        self._tape.write_message(message)
         if isinstance(message, CoveragePolled):
             self._book.heard(message.coverage)
 
@@ -76,7 +76,7 @@ class _Recorder:
             await self._clock.pass_time(STEP_MS)
             await self._estate.read_and_sync_up()
             asks_carriers = self._poller.polls % _CARRIERS_EVERY == 0
-            self._poller.wish(
+            self._poller.subscribe(
                 at_once=False,
                 coverage_from_ms=self._book.changes_from(),
                 carriers_from_ms=BEGINS_MS - HISTORY_MS if asks_carriers else None,

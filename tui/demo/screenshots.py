@@ -81,7 +81,7 @@ class _Photographer:
         await self._take("gap-open", 100, 24)
         await self._pilot.press("escape")
         await self._estate.heal(CUT_OFF)
-        while self._app.state.owing():
+        while self._app.state.server_owing_most():
             await self._live(minutes=1)
         await self._live(minutes=1)
         await self._take("sessions", 116, 26)
@@ -146,8 +146,8 @@ class _Photographer:
     async def _rest(self) -> None:
         """Waits until all that was asked for has come and is drawn. What is drawn may ask for more."""
         await self._pilot.pause(_SECONDS_TO_LAY_OUT)
-        while self._app.reads.awaits or not self._poller.rests:
-            await self._until(lambda: not self._app.reads.awaits and self._poller.rests)
+        while self._app.fetcher.is_waiting or not self._poller.is_idle:
+            await self._until(lambda: not self._app.fetcher.is_waiting and self._poller.is_idle)
             await self._pilot.pause(_SECONDS_TO_LAY_OUT)
 
     async def _until(self, condition: Callable[[], bool]) -> None:

@@ -1,6 +1,6 @@
-"""The tour: the console on the demo's estate, with captions that say what to look at and which key to press.
+"""The tour: the console on the demo's estate, with captions that explain the screen and name the key to press.
 
-A caption stands until what it asks for has been done or has happened. ctrl+n goes on at once, ctrl+t leaves the tour.
+A caption is shown until its condition holds. ctrl+n shows the next one at once, ctrl+t ends the tour.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from tui.screens.gaps import GapsScreen
 from tui.widgets.lines import Line, Part
 
 POLL_SECONDS = 0.5
-_LOOK_EVERY_SECONDS = 0.2
+_CHECK_EVERY_SECONDS = 0.2
 _CRASHED = "edge-1"
 SPEED = 12
-"""How fast time runs once the outage has begun. Until then it is real time, so that midnight waits for the reader."""
+"""Speed of time once the outage has begun. Until then it is real time, so that midnight waits for the reader."""
 
 
 @dataclass(frozen=True)
 class TourStep:
-    """A caption of at most two lines, what it waits for, and what happens when it begins."""
+    """A caption of two lines, its condition, and what happens when it begins."""
 
     caption: tuple[str, str]
     done: Callable[["TourApp"], bool]
     press: str = ""
-    """The key that it asks for."""
+    """The key that it names."""
     happens: str = ""
-    """A line for the estate."""
+    """Lines for the estate's control."""
 
 
 def _on(kind: type[Screen[Any]]) -> Callable[["TourApp"], bool]:
@@ -54,7 +54,7 @@ def _on_sessions(app: "TourApp") -> bool:
 
 
 def _owed(app: "TourApp") -> bool:
-    owing = app.state.owing()
+    owing = app.state.server_owing_most()
     return owing is not None and owing.server == CUT_OFF
 
 
@@ -73,7 +73,7 @@ STEPS = (
     TourStep(
         (
             "Three servers, a dozen streams. ACTIVE is who watches now.",
-            "Move with j and k; press ⏎ for all about the stream under the cursor.",
+            "Move with j and k; press ⏎ for details of the stream under the cursor.",
         ),
         lambda app: app.sessions_screen.detail_is_open,
         "⏎",
@@ -88,8 +88,8 @@ STEPS = (
     ),
     TourStep(
         (
-            "Minutes before midnight edge-2 loses its network. Its agent goes on counting.",
-            "Press g to see what the service knows of each server's time.",
+            "Minutes before midnight edge-2 loses its network. Its agent keeps counting.",
+            "Press g to see the coverage of each server.",
         ),
         _on(GapsScreen),
         "g",
@@ -97,15 +97,15 @@ STEPS = (
     ),
     TourStep(
         (
-            "One row a server, one cell a minute, newest right. █ was seen as it happened.",
-            "Three sync-ups have to fail before a gap is noticed. Wait for the · of edge-2 …",
+            "One row a server, one cell a minute, newest right. █ was reported live.",
+            "Three syncs must fail before a gap is detected. Wait for the · of edge-2 …",
         ),
         _owed,
     ),
     TourStep(
         (
-            "· is missing: nothing has come yet. It is no zero; the header says who owes.",
-            "Now edge-1's agent crashes and starts again: its row stays whole. ctrl+n.",
+            "· is missing: not reported yet, which is not zero. The header names the server.",
+            "Now edge-1's agent crashes and restarts: its row stays complete. ctrl+n.",
         ),
         lambda app: False,
         "ctrl+n",
@@ -129,15 +129,15 @@ STEPS = (
     ),
     TourStep(
         (
-            "▒ is backfilled: it came later; it is known when, and what it brought.",
-            "Press n until the cursor stands on it, then ⏎ to open it.",
+            "▒ is backfilled: reported later. The service keeps when, and what it added.",
+            "Press n until the cursor is on it, then ⏎ to open it.",
         ),
         _on(GapScreen),
         "n ⏎",
     ),
     TourStep(
         (
-            "The gap in full: how it went, its delta, minute by minute, stream by stream.",
+            "The gap in full: its timeline, its delta, minute by minute, stream by stream.",
             "Press esc, then y for the daily statistics.",
         ),
         _on(DaysScreen),
@@ -145,7 +145,7 @@ STEPS = (
     ),
     TourStep(
         (
-            "Both days, and what their figures rest on. RECOVERED came with the delta.",
+            "Both days, and their coverage. RECOVERED was added by the delta.",
             "⏎ shows a day by server. Press esc until you are back at the sessions.",
         ),
         _on_sessions,
@@ -154,14 +154,14 @@ STEPS = (
     TourStep(
         (
             "A usage record can be deleted. Choose a session that has ended, and press d.",
-            "Nothing is sent before you have answered the dialog.",
+            "Nothing is sent before you confirm the dialog.",
         ),
         _on(ConfirmDelete),
         "d",
     ),
     TourStep(
         (
-            "It says what would be taken. Cancel has the focus; → and ⏎ would delete.",
+            "It lists what would be deleted. Cancel has the focus; → and ⏎ would delete.",
             "Daily statistics stay as they are; the record goes to a local journal first.",
         ),
         lambda app: not isinstance(app.screen, ConfirmDelete),
@@ -169,8 +169,8 @@ STEPS = (
     ),
     TourStep(
         (
-            "That was the tour. ? shows every key of the place where you are.",
-            "Look around for as long as you like; q leaves, and nothing is left behind.",
+            "That was the tour. ? shows every key of the view.",
+            "Look around as long as you like; q quits, and nothing is left behind.",
         ),
         lambda app: False,
         "q",
@@ -187,29 +187,31 @@ class Caption(Widget):
     """
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         for number in range(3):
             yield Line(id=f"caption-{number}")
 
     def show(self, step: TourStep, number: int) -> None:
+        """Show a step's caption."""
         lines = list(self.query(Line))
         if len(lines) < 3:
             return
         for line, text in zip(lines, step.caption, strict=False):
             line.show([(f" {text}", "strong")])
         keys: list[Part] = [(f" press {step.press}", "accent")] if step.press else [(" wait", "accent")]
-        lines[2].show(keys, [(f"{number + 1} of {len(STEPS)}   ctrl+n next   ctrl+t leave the tour ", "quiet")])
+        lines[2].show(keys, [(f"{number + 1} of {len(STEPS)}   ctrl+n next   ctrl+t end the tour ", "quiet")])
 
 
 class TourApp(ConsoleApp):
-    """The console, with captions."""
+    """The console with captions. `control` sends a line to the estate."""
 
     CSS_PATH = str(Path(__file__).parents[1] / "styles" / "console.tcss")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+n", "tour_next", "next", show=False, priority=True),
-        Binding("ctrl+t", "tour_leave", "leave the tour", show=False, priority=True),
+        Binding("ctrl+t", "tour_leave", "end the tour", show=False, priority=True),
     ]
 
-    def __init__(self, client: UsageClient, tell: Callable[[str], None], journal_path: Path) -> None:
+    def __init__(self, client: UsageClient, control: Callable[[str], None], journal_path: Path) -> None:
         super().__init__(
             client,
             profile_name="tour",
@@ -218,16 +220,17 @@ class TourApp(ConsoleApp):
             journal_path=journal_path,
             tz=UTC,
         )
-        self.state.tells_skew = False  # the demo's time is its own, and its clock is fast on purpose
-        self._tell = tell
+        self.state.shows_skew = False  # the demo's time is its own, and its clock is fast on purpose
+        self._control = control
         self.step: int | None = 0
-        """Which caption is shown; `None` once the tour is left."""
+        """The number of the caption; `None` once the tour has ended."""
 
     def on_mount(self) -> None:
-        # The console's, too: Textual calls it by itself.
-        self.set_interval(_LOOK_EVERY_SECONDS, self._look)
+        """Prepare the widgets."""
+        # Textual calls the base class's own as well.
+        self.set_interval(_CHECK_EVERY_SECONDS, self._check)
 
-    def _look(self) -> None:
+    def _check(self) -> None:
         if self.step is None:
             return
         if STEPS[self.step].done(self):
@@ -244,29 +247,29 @@ class TourApp(ConsoleApp):
             self.screen.mount(Caption())
 
     def action_tour_next(self) -> None:
-        """The next caption; what it tells of happens now."""
+        """Show the next caption; its event happens now."""
         if self.step is None or self.step + 1 >= len(STEPS):
             return
         self.step += 1
         if STEPS[self.step].happens:
             for line in STEPS[self.step].happens.splitlines():
-                self._tell(line)
+                self._control(line)
         self._show()
 
     def action_tour_leave(self) -> None:
-        """No more captions; what was broken is mended."""
+        """End the tour; broken connections are restored."""
         self.step = None
-        self._tell(f"heal {CUT_OFF}")
+        self._control(f"heal {CUT_OFF}")
         for screen in self.screen_stack:
             screen.query(Caption).remove()
 
 
-def run_tour(url: str, token: str, tell: Callable[[str], None], journal_path: Path) -> int:
-    """Runs the tour until it is left; gives the exit code."""
-    return asyncio.run(_run(url, token, tell, journal_path))
+def run_tour(url: str, token: str, control: Callable[[str], None], journal_path: Path) -> int:
+    """Run the tour until the console is quit; return the exit code."""
+    return asyncio.run(_run(url, token, control, journal_path))
 
 
-async def _run(url: str, token: str, tell: Callable[[str], None], journal_path: Path) -> int:
+async def _run(url: str, token: str, control: Callable[[str], None], journal_path: Path) -> int:
     async with UsageClient(url, token) as client:
-        code = await TourApp(client, tell, journal_path).run_async()
+        code = await TourApp(client, control, journal_path).run_async()
     return 1 if code is None else code

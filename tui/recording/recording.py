@@ -1,9 +1,9 @@
-"""What a console heard, written down poll by poll, and played again. One JSON value a line; no token is among it."""
+"""Recordings: what a console polled, written and played back poll by poll. One JSON value a line; no token is in it."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Unpack
 
 import msgspec
 from textual.message import Message
@@ -12,12 +12,12 @@ from streamusage.api.extension import Coverage, Placements, ServerStatus
 from streamusage.core.clock import Clock
 from streamusage.core.usage import SessionKey
 from tui.app.messages import CoveragePolled, HistoryMissing, PollFailed, SessionsPolled
-from tui.model.sessions.chart import ChartRequest
+from tui.app.ports import SubscriptionChanges
 from tui.model.sessions.store import Session
 
-NO_HISTORY = "a recording has no history of its own; the trend is what was recorded"
+NO_HISTORY = "a recording has no history; the trend is drawn from its polls"
 
-NOBODY_TO_ASK = "a recording has only what was heard then"
+NO_SERVICE = "this is a recording: it has only what was polled then"
 
 
 class RecordedPoll(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -33,16 +33,19 @@ class RecordedPoll(msgspec.Struct, kw_only=True, omit_defaults=True):
     why_failed: str = ""
     retry_in_ms: int = 0
     coverage: Coverage | None = None
-    """What the gap view heard; alone in its line."""
+    """Coverage for the gap view; alone in its line."""
     carriers: Placements | None = None
 
 
 class RecordingError(Exception):
-    """A recording that cannot be written or read. The text says which, and why."""
+    """A recording cannot be written or read. The text names the file and the reason."""
 
 
 class Recording:
-    """Writes polls to a file of its own, that only the user can read. The first one holds every session."""
+    """Writes polls to a new file that only the user can read. The first poll holds every session.
+
+    Raises `RecordingError`.
+    """
 
     def __init__(self, path: Path, clock: Clock) -> None:
         self._clock = clock
@@ -50,12 +53,12 @@ class Recording:
             path.touch(mode=0o600, exist_ok=False)
             self._file: BinaryIO = path.open("ab", buffering=0)
         except FileExistsError:
-            raise RecordingError(f"{path} is there already; a recording is not written over") from None
+            raise RecordingError(f"{path} exists already; a recording is never overwritten") from None
         except OSError as error:
             raise RecordingError(f"{path} cannot be written: {error.strerror}") from None
 
-    def hear(self, message: Message) -> None:
-        """Writes a poll down; anything else is passed over. Raises `RecordingError`."""
+    def write_message(self, message: Message) -> None:
+        """Write a poll; other messages are ignored. Raises `RecordingError`."""
         match message:
             case SessionsPolled():
                 recorded = RecordedPoll(
@@ -77,21 +80,22 @@ class Recording:
         try:
             self._file.write(msgspec.json.encode(recorded) + b"\n")
         except OSError as error:
-            raise RecordingError(f"the recording ends here: {error.strerror}") from None
+            raise RecordingError(f"the recording stops here, the polls before are kept: {error.strerror}") from None
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
 
-def played(path: Path) -> list[RecordedPoll]:
-    """The polls of a recording, oldest first; a last line that broke off is left out. Raises `RecordingError`."""
+def read_recording(path: Path) -> list[RecordedPoll]:
+    """Return the polls of a recording, oldest first, without an incomplete last line. Raises `RecordingError`."""
     try:
-        return list(_read(path))
+        return list(_decode_lines(path))
     except OSError as error:
         raise RecordingError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _read(path: Path) -> Iterator[RecordedPoll]:
+def _decode_lines(path: Path) -> Iterator[RecordedPoll]:
     decoder = msgspec.json.Decoder(RecordedPoll)
     with path.open("rb") as file:
         for number, line in enumerate(file, 1):
@@ -99,12 +103,12 @@ def _read(path: Path) -> Iterator[RecordedPoll]:
                 yield decoder.decode(line)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 if line.endswith(b"\n"):
-                    raise RecordingError(f"{path}, line {number}: this is no recording of streamtop") from None
+                    raise RecordingError(f"{path}, line {number}: this is not a recording of streamtop") from None
                 return
 
 
 class Player:
-    """Plays a recording as a poller would have polled it: up to an instant at once, from there on at its own pace."""
+    """Plays a recording as a poll source: at once up to an instant, from there on at the pace of the recording."""
 
     def __init__(
         self, polls: list[RecordedPoll], post: Callable[[Message], object], from_ms: int, clock: Clock
@@ -112,12 +116,13 @@ class Player:
         self._polls, self._post, self._from_ms, self._clock = polls, post, from_ms, clock
         self.interval_seconds = 1.0
         self.times_slower = 1
-        self.nobody_to_ask = NOBODY_TO_ASK
-        self._gaps_heard: list[CoveragePolled] = []
-        self._wants_gaps = False
+        self.no_service_reason = NO_SERVICE
+        self._coverage: list[CoveragePolled] = []
+        """The coverage played so far."""
+        self._is_coverage_subscribed = False
 
     async def run(self) -> None:
-        """Plays to the end, and then lets the last poll stand."""
+        """Play to the end, then keep the last poll on the screen."""
         last_ms: int | None = None
         for number, poll in enumerate(self._polls):
             if last_ms is not None and poll.at > self._from_ms:
@@ -125,35 +130,34 @@ class Player:
             elif number % 50 == 0:
                 await asyncio.sleep(0)
             last_ms = poll.at
-            self._play(_message(poll))
+            self._publish(_message_of(poll))
         await asyncio.Event().wait()
 
-    def _play(self, message: Message) -> None:
+    def _publish(self, message: Message) -> None:
         if isinstance(message, CoveragePolled):
-            self._gaps_heard.append(message)
-            if not self._wants_gaps:
+            self._coverage.append(message)
+            if not self._is_coverage_subscribed:
                 return
         self._post(message)
 
     def refresh(self) -> None:
-        """There is nobody to ask."""
+        """Do nothing: a recording has no service."""
 
     def look_for_extension(self) -> None:
-        """There is nobody to ask."""
+        """Do nothing: a recording has no service."""
 
-    def wish(self, *, at_once: bool = True, **what: int | ChartRequest | None) -> None:
-        """Gives the gap view what was heard of coverage so far; of history a recording holds none, and says so."""
-        look = what.get("history_of")
-        if isinstance(look, ChartRequest):
-            self._post(HistoryMissing(look.key, NO_HISTORY))
-        if "coverage_from_ms" in what:
-            wanted, self._wants_gaps = self._wants_gaps, what["coverage_from_ms"] is not None
-            if self._wants_gaps and (at_once or not wanted):
-                for heard in self._gaps_heard:
-                    self._post(heard)
+    def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
+        """Post the coverage played so far to a gap view. History is never recorded: post why it is missing."""
+        if chart := changes.get("history_of"):
+            self._post(HistoryMissing(chart.key, NO_HISTORY))
+        if "coverage_from_ms" in changes:
+            before, self._is_coverage_subscribed = self._is_coverage_subscribed, changes["coverage_from_ms"] is not None
+            if self._is_coverage_subscribed and (at_once or not before):
+                for message in self._coverage:
+                    self._post(message)
 
 
-def _message(poll: RecordedPoll) -> Message:
+def _message_of(poll: RecordedPoll) -> Message:
     if poll.why_failed:
         return PollFailed(poll.why_failed, False, poll.retry_in_ms)
     if poll.coverage is not None:

@@ -1,0 +1,1 @@
+"""Views and dialogs. They know the console by its port."""

@@ -1,15 +1,19 @@
-"""What every screen of the console has: the state, the app that wires it, and read-only mode by absent actions."""
+"""What every view of the console has: state, feeds, header, keys, notices, and the actions of all views.
 
-from __future__ import annotations
+A view knows the console by its port (`tui.app.ports`), never the app. In read-only mode the actions that delete are
+absent.
+"""
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar, cast
 
 from textual.screen import Screen
 
 from tui.app.actions import Context, available
+from tui.app.feeds import Feed, Notice, StateChange
+from tui.app.poll_timing import format_poll_timing
+from tui.app.ports import Console
 from tui.app.state import ConsoleState
-from tui.model import formats
-from tui.model.latency import Split
 from tui.screens.help import HelpScreen
 from tui.screens.page import PageScreen
 from tui.screens.picker import Choice, Picked, Picker
@@ -17,100 +21,142 @@ from tui.styles.themes import THEMES
 from tui.widgets import bars
 from tui.widgets.lines import Line, Part
 
-if TYPE_CHECKING:
-    from tui.app.console_app import ConsoleApp
+NOTICE_SHOWN_MS = 8_000
+"""How long a notice is shown in place of the keys."""
 
-
-NOTICE_STANDS_MS = 8_000
-"""How long a notice stands in the place of the keys."""
+Value = TypeVar("Value")
 
 
 class ConsoleScreen(Screen[None]):
-    """A full screen. `state_changed` is called after every poll and once a second."""
+    """A full screen. `state_changed` is called after every poll and once a second while the screen is visible.
 
-    PLACE: ClassVar[Context] = Context.SESSIONS
+    Subscriptions to feeds end with the screen.
+    """
 
-    _said: Part | None = None
-    _said_at_ms = 0
+    CONTEXT: ClassVar[Context] = Context.SESSIONS
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown_notice: Part | None = None
+        self._notice_at_ms = 0
+        self._unsubscribe: list[Callable[[], None]] = []
 
     @property
-    def console_app(self) -> ConsoleApp:
-        return cast("ConsoleApp", self.app)
+    def port(self) -> Console:
+        """The console."""
+        return cast("Console", self.app)
 
     @property
     def state(self) -> ConsoleState:
-        return self.console_app.state
+        """The console's state."""
+        return self.port.state
 
     @property
     def is_drawn(self) -> bool:
-        """Whether its widgets are there: not yet before the first layout, not any more while it closes."""
+        """Whether its widgets exist: not before the first layout, and no longer while it closes."""
         return self.is_mounted and bool(self.query("#keys"))
 
+    @property
+    def is_on_top(self) -> bool:
+        """Whether it is the uppermost full screen; dialogs over it do not count."""
+        return next((screen for screen in reversed(self.app.screen_stack) if not screen.is_modal), None) is self
+
+    def subscribe(self, feed: Feed[Value], callback: Callable[[Value], object]) -> None:
+        """Call `callback` for every value of a feed, until the screen is removed."""
+        self._unsubscribe.append(feed.subscribe(callback))
+
     def on_mount(self) -> None:
-        # Every screen's, beside its own. Before the first layout there is nothing to draw on.
+        """Subscribe to the feeds of every view, and draw after the first layout."""
+        # Textual calls this and the subclass's own. Before the first layout there is nothing to draw on.
+        self.subscribe(self.port.feeds.state, self._receive_state)
+        self.subscribe(self.port.feeds.notices, self._receive_notice)
         self.call_after_refresh(self.state_changed, polled=True)
 
+    def on_unmount(self) -> None:
+        """End the subscriptions."""
+        for unsubscribe in self._unsubscribe:
+            unsubscribe()
+        self._unsubscribe.clear()
+
+    def _receive_state(self, change: StateChange) -> None:
+        if self.is_drawn and (change.polled or self.is_current or self.app.screen.is_modal):
+            self.state_changed(polled=change.polled)
+
+    def _receive_notice(self, notice: Notice) -> None:
+        if self.is_on_top:
+            self.show_notice(notice.text, notice.ink)
+
     def state_changed(self, *, polled: bool) -> None:
-        """Draws what is different. `polled` tells a poll from the clock that only ages figures."""
+        """Draw what is different. `polled` is false where only the ages of figures changed."""
         raise NotImplementedError
 
-    def say(self, text: str, ink: str = "strong") -> None:
-        """Puts a notice where the operator looks, for a while."""
-        self._said, self._said_at_ms = (f" {text}", ink), self.state.clock.elapsed_ms()
+    def show_notice(self, text: str, ink: str = "strong") -> None:
+        """Show a notice in place of the keys for a while."""
+        self._shown_notice, self._notice_at_ms = (f" {text}", ink), self.state.clock.elapsed_ms()
         self.state_changed(polled=False)
 
     def _draw_header(self, view: str = "") -> None:
         self.query_one("#header", Line).show(*bars.header(self.state, view, self.size.width))
 
     def _draw_keys(self) -> None:
-        """The last line: the keys of this place, or the newest notice."""
-        if self._said is not None and self.state.clock.elapsed_ms() - self._said_at_ms < NOTICE_STANDS_MS:
-            parts = [self._said]
+        """Draw the last line: the keys of this view, or the newest notice."""
+        notice_age_ms = self.state.clock.elapsed_ms() - self._notice_at_ms
+        if self._shown_notice is not None and notice_age_ms < NOTICE_SHOWN_MS:
+            parts = [self._shown_notice]
         else:
-            actions = available(self.PLACE, read_only=self.state.is_read_only(), keymap=self.state.keymap)
+            actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap)
             parts = bars.keys(actions, self.size.width)
         self.query_one("#keys", Line).show(parts)
 
     def action_refresh(self) -> None:
-        self.console_app.refresh_now()
+        """Poll now."""
+        self.port.refresh_now()
 
     def action_help(self) -> None:
-        self.app.push_screen(HelpScreen(self.PLACE, read_only=self.state.is_read_only(), keymap=self.state.keymap))
+        """Open the help page."""
+        self.app.push_screen(HelpScreen(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
     def action_days(self) -> None:
-        self.console_app.open_days()
+        """Open the daily statistics."""
+        self.port.open_view(Context.DAYS)
 
     async def action_quit(self, *_: Any) -> None:
+        """Quit the console."""
         self.app.exit(0)
 
-    # By name
+    # The palette
 
     def action_palette(self) -> None:
-        actions = available(self.PLACE, read_only=self.state.is_read_only(), keymap=self.state.keymap)
+        """Open the palette."""
+        actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap)
         choices = [
             Choice(action.name, action.command, f"{action.help}  {action.shown}".rstrip(), action.takes)
             for action in actions
             if action.command
         ]
-        self.app.push_screen(Picker("Everything by name", choices), self._run_picked)
+        self.app.push_screen(Picker("Commands", choices), self._run_picked)
 
     async def _run_picked(self, picked: Picked | None) -> None:
         if picked is not None:
             name = picked.value
             await self.run_action(f"{name}({picked.argument!r})" if picked.argument else name)
 
-    # What is the same everywhere
+    # Actions of every view
 
     def action_pause(self) -> None:
-        self.console_app.pause()
+        """Pause or resume the table."""
+        self.port.toggle_pause()
 
     def action_interval(self, steps: int) -> None:
-        self.console_app.change_interval(steps)
+        """Poll more often (above zero) or less often."""
+        self.port.change_interval(steps)
 
     def action_arm(self, length: str = "5m") -> None:
-        self.console_app.arm(length)
+        """Lift read-only for a time."""
+        self.port.arm(length)
 
     def action_theme(self, name: str = "") -> None:
+        """Switch to another theme."""
         if name in THEMES:
             self.app.theme = name
             return
@@ -122,35 +168,28 @@ class ConsoleScreen(Screen[None]):
             self.app.theme = picked.value
 
     def action_profile(self, name: str = "") -> None:
-        self.console_app.pick_profile(name)
+        """Switch to another profile."""
+        profiles = self.port.profiles
+        if name in profiles:
+            self.port.switch_profile(name)
+        elif not profiles:
+            self.port.show_notice("config.toml has no profiles", "warn")
+        else:
+            choices = [Choice(profile, profile, address) for profile, address in profiles.items()]
+            self.app.push_screen(Picker("Service", choices, current=self.state.profile_name), self._profile_picked)
+
+    def _profile_picked(self, picked: Picked | None) -> None:
+        if picked is not None:
+            self.port.switch_profile(picked.value)
 
     def action_screenshot(self, file: str = "") -> None:
-        self.console_app.save_picture(file)
+        """Save the screen as an SVG file."""
+        self.port.save_picture(file)
 
     def action_bundle(self, file: str = "") -> None:
-        self.console_app.save_bundle(file)
+        """Save an incident bundle."""
+        self.port.save_bundle(file)
 
     def action_latency(self) -> None:
-        self.app.push_screen(PageScreen(latency_lines(self.state), closed_by=("L",)))
-
-
-def latency_lines(state: ConsoleState) -> list[str]:
-    """Where the time of the last polls went."""
-    lines = ["Where the time of a poll goes, in milliseconds, newest first", ""]
-    lines.append("  connect  first byte    body  decode   apply   paint   total        bytes")
-    for split in [*state.latency.splits][-1:-21:-1]:
-        lines.append(_latency_line(split))
-    if not state.latency.splits:
-        lines.append("  nothing polled yet")
-    lines += ["", f"polled every {state.poll_interval_ms / 1000:g} s"]
-    if state.tells_skew and state.skew_ms is not None:
-        lines.append(f"the service's clock is {state.skew_ms / 1000:+.1f} s from this machine's")
-    if state.drift:
-        lines.append(f"its records differ from the documented ones: {state.drift.summary()}")
-    return lines
-
-
-def _latency_line(split: Split) -> str:
-    figures = zip(split[:6], (9, 12, 8, 8, 8, 8), strict=True)
-    text = "".join((f"{part:.1f}" if part is not None else formats.UNKNOWN).rjust(cells) for part, cells in figures)
-    return f"{text}{split.total_ms:8.1f}{split.answer_bytes:13,}"
+        """Show the timing of the polls."""
+        self.app.push_screen(PageScreen(format_poll_timing(self.state), closed_by=("L",)))

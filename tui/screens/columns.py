@@ -1,4 +1,4 @@
-"""Which columns the table shows, and in which order."""
+"""The dialog that chooses the table's columns and their order."""
 
 from typing import ClassVar
 
@@ -13,16 +13,16 @@ from tui.widgets.lines import Line, Part
 
 
 class ColumnsScreen(Dialog[list[str]]):
-    """Gives the names of the chosen columns in their order."""
+    """Dismissed with the names of the chosen columns in their order."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q,C", "close", "close", show=False),
         Binding("j,down", "move(1)", "down", show=False),
         Binding("k,up", "move(-1)", "up", show=False),
         Binding("space", "switch", "show or hide", show=False),
-        Binding("J,shift+down", "carry(1)", "later", show=False),
-        Binding("K,shift+up", "carry(-1)", "earlier", show=False),
-        Binding("backspace", "reset", "as at first", show=False),
+        Binding("J,shift+down", "shift(1)", "later", show=False),
+        Binding("K,shift+up", "shift(-1)", "earlier", show=False),
+        Binding("backspace", "reset", "defaults", show=False),
     ]
 
     def __init__(self, chosen: list[str]) -> None:
@@ -32,6 +32,7 @@ class ColumnsScreen(Dialog[list[str]]):
         self._at = 0
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         with Vertical(id="picker"):
             yield Line(id="picker-title")
             for number in range(len(SHOWN)):
@@ -39,27 +40,31 @@ class ColumnsScreen(Dialog[list[str]]):
             yield Line(id="picker-keys")
 
     def on_mount(self) -> None:
-        self.query_one("#picker-title", Line).show([(" Columns, where there is room for them", "strong")])
-        self.query_one("#picker-keys", Line).show([(" space shows or hides, J K carry, backspace resets", "quiet")])
+        """Prepare the widgets."""
+        self.query_one("#picker-title", Line).show([(" Columns, as far as they fit", "strong")])
+        self.query_one("#picker-keys", Line).show([(" space: show or hide   J K: move   backspace: reset", "quiet")])
         self._draw()
 
     def _draw(self) -> None:
         for number, name in enumerate(self._order):
             mark = "✓ " if name in self._chosen else "  "
-            here = number == self._at
-            parts: list[Part] = [("▸ " if here else "  ", "accent"), (mark, "marked")]
-            parts += [(padded(SHOWN[name].title, 10), "strong" if here else ""), (SHOWN[name].help, "quiet")]
+            cursor = number == self._at
+            parts: list[Part] = [("▸ " if cursor else "  ", "accent"), (mark, "marked")]
+            parts += [(padded(SHOWN[name].title, 10), "strong" if cursor else ""), (SHOWN[name].help, "quiet")]
             self.query_one(f"#choice-{number}", Line).show(parts)
 
     def action_move(self, by: int) -> None:
+        """Move down, or up (below zero)."""
         self._at = (self._at + by) % len(self._order)
         self._draw()
 
     def action_switch(self) -> None:
+        """Show or hide the column under the cursor."""
         self._chosen ^= {self._order[self._at]}
         self._draw()
 
-    def action_carry(self, by: int) -> None:
+    def action_shift(self, by: int) -> None:
+        """Move the column under the cursor."""
         to = self._at + by
         if 0 <= to < len(self._order):
             self._order.insert(to, self._order.pop(self._at))
@@ -67,8 +72,10 @@ class ColumnsScreen(Dialog[list[str]]):
             self._draw()
 
     def action_reset(self) -> None:
+        """Restore the default columns."""
         self._order, self._chosen = list(SHOWN), set(SHOWN)
         self._draw()
 
     def action_close(self) -> None:
+        """Close the dialog with the chosen columns."""
         self.dismiss([name for name in self._order if name in self._chosen])

@@ -1,11 +1,9 @@
-"""The delete dialog. It is answered about keys that were frozen when it was asked for; Cancel has the focus.
+"""The delete dialog, about keys that were frozen when the delete was requested; Cancel has the focus.
 
-Before anything is sent the records are read again; what changed since is said, and going on takes another press.
+Before anything is sent the records are fetched again; the dialog shows what changed, and another press confirms.
 """
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,24 +11,20 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Input, Static
 
-from streamusage.client.errors import UsageApiError
-from streamusage.core.usage import PartialUsageRecord, UsageRecord
+from streamusage.core.usage import UsageRecord
 from tui.app.state import ConsoleState
 from tui.deletion import plan as delete_plan
-from tui.deletion.plan import DeletePlan, Radius
+from tui.deletion.flow import ReadRecords, RecordsUnreadableError
+from tui.deletion.plan import DeletePlan
 from tui.model.text import safe
 from tui.screens.dialog import Dialog
 
-if TYPE_CHECKING:
-    from tui.app.console_app import ConsoleApp
-
-
-MOST_ASKED_ONE_BY_ONE = 20
-"""Streams that are read again each by itself; of more, everything is."""
-
 
 class ConfirmDelete(Dialog[list[UsageRecord] | None]):
-    """Gives the records to delete, all of them among the frozen keys, or `None`."""
+    """Dismissed with the records to delete, all among the frozen keys, or with `None`.
+
+    `read_records` fetches the records again; it raises `RecordsUnreadableError`.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "cancel", "cancel", show=False),
@@ -39,38 +33,42 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         Binding("down", "scroll(1)", "down", show=False),
     ]
 
-    def __init__(self, plan: DeletePlan, state: ConsoleState) -> None:
+    def __init__(self, plan: DeletePlan, state: ConsoleState, read_records: ReadRecords) -> None:
         super().__init__()
         self._plan = plan
         self._state = state
-        self._told = delete_plan.Since()
+        self._read_records = read_records
+        self._shown_changes = delete_plan.PlanChanges()
         self._checking = False
-        self._changes = 0
-        """How often something was different when it was read again."""
+        self._change_count = 0
+        """How often the records were different when they were fetched again."""
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         plan, state = self._plan, self._state
         dialog = Vertical(id="dialog")
         dialog.border_title = None
         with dialog:
-            yield Static(delete_plan.title(plan), markup=False, classes="told")
+            yield Static(delete_plan.dialog_title(plan), markup=False, classes="paragraph")
             lines = delete_plan.blast_radius(plan, state.now_ms(), state.tz)
-            yield Static("\n".join(lines), markup=False, classes="told")
+            yield Static("\n".join(lines), markup=False, classes="paragraph")
             yield Static("", markup=False, id="since", classes="since")
-            if plan.to_type and not plan.cannot:
-                yield Static(plan.asks_to_type, markup=False)
+            if plan.to_type and not plan.impossible_reason:
+                yield Static(plan.typing_prompt, markup=False)
                 yield _NameInput(id="name", compact=True)
             with Horizontal(id="buttons"):
                 yield Button("Cancel", id="cancel")
-                if not plan.cannot:
-                    yield Button(delete_plan.button(plan), id="go", disabled=bool(plan.to_type))
+                if not plan.impossible_reason:
+                    yield Button(delete_plan.button_label(plan), id="go", disabled=bool(plan.to_type))
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.query_one("#since").display = False
         self.query_one("#cancel").focus()
 
     def on_resize(self) -> None:
-        # What has the focus is what the next key goes to: it is in sight, however small the terminal is.
+        """Draw for the new size."""
+        # The next key goes to what has the focus: it must be visible, however small the terminal is.
         self.call_after_refresh(self._show_focused)
 
     def _show_focused(self) -> None:
@@ -78,12 +76,15 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
             self.focused.scroll_visible(animate=False)
 
     def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
         self.query_one("#dialog").scroll_relative(y=lines, animate=False)
 
     def action_cancel(self) -> None:
+        """Close the dialog without deleting."""
         self.dismiss(None)
 
     def action_other_button(self) -> None:
+        """Move the focus to the other button."""
         go = self.query("#go")
         if isinstance(self.focused, Button) and go and not go.first().disabled:
             self.query_one("#cancel" if self.focused.id == "go" else "#go").focus()
@@ -94,10 +95,9 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
 
     @on(Input.Changed, "#name")
     def _name_typed(self, event: Input.Changed) -> None:
-        wanted = self._plan.to_type
-        # The name as it is drawn counts too: not every character of a name can be typed.
-        right = event.value in (wanted, safe(wanted))
-        self.query_one("#go", Button).disabled = not right
+        expected = self._plan.to_type
+        # The name as it is drawn is accepted too: not every character of a name can be typed.
+        self.query_one("#go", Button).disabled = event.value not in (expected, safe(expected))
 
     @on(Input.Submitted, "#name")
     def _name_submitted(self) -> None:
@@ -106,50 +106,44 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
             go.focus()
 
     @on(Button.Pressed, "#go")
-    def _go(self) -> None:
+    def _confirmed(self) -> None:
         if self._state.is_read_only():
-            self._say(["Nothing was deleted: this console is read-only again."])
+            self._show_lines(["Nothing was deleted: this console is read-only again."])
         elif not self._checking:
             self._checking = True
-            self.run_worker(self._check_and_go(), exclusive=True, exit_on_error=False)
+            self.run_worker(self._check_and_dismiss(), exclusive=True, exit_on_error=False)
 
-    async def _check_and_go(self) -> None:
-        """Reads the stream's records again; goes on if nothing is different from what was last said."""
+    async def _check_and_dismiss(self) -> None:
+        """Fetch the records again; close the dialog if nothing differs from what it showed last."""
         plan = self._plan
         try:
-            records = await self._read_again()
-        except (UsageApiError, ValueError) as error:
-            self._say([f"Nothing was deleted. {safe(str(error))}"])
+            records = await self._read_records(plan)
+        except RecordsUnreadableError as error:
+            self._show_lines([f"Nothing was deleted. {safe(str(error))}"])
             return
         finally:
             self._checking = False
-        since = delete_plan.since_asked(plan, records)
+        changes = delete_plan.compare_with_plan(plan, records)
         keys = set(plan.keys)
         chosen = [record for record in records if record.key in keys and isinstance(record, UsageRecord)]
-        if since != self._told:
-            self._told = since
-            self._changes += 1
-            times = f" It changed {self._changes} times by now." if self._changes > 1 else ""
-            on = f"Press again to go on.{times}" if chosen else "Nothing is left to delete."
-            self._say([since.in_words() or "What had changed is as it was.", on])
+        if changes != self._shown_changes:
+            self._shown_changes = changes
+            self._change_count += 1
+            times = f" It changed {self._change_count} times by now." if self._change_count > 1 else ""
+            prompt = f"Press again to confirm.{times}" if chosen else "Nothing is left to delete."
+            self._show_lines([changes.describe() or "The change was undone.", prompt])
             self.query_one("#go", Button).disabled = not chosen
             return
         self.dismiss(chosen)
 
-    async def _read_again(self) -> list[PartialUsageRecord]:
-        client, streams = cast("ConsoleApp", self.app).client, self._plan.streams
-        if len(streams) > MOST_ASKED_ONE_BY_ONE or self._plan.radius is Radius.EVERYTHING:
-            return await client.usage()
-        return [record for stream in streams for record in await client.usage_of(stream)]
-
-    def _say(self, lines: list[str]) -> None:
+    def _show_lines(self, lines: list[str]) -> None:
         since = self.query_one("#since", Static)
         since.update("\n".join(lines))
         since.display = True
 
 
 class _NameInput(Input):
-    """An input whose cursor rests."""
+    """An input whose cursor does not blink."""
 
     def on_mount(self) -> None:
         self.cursor_blink = False

@@ -1,4 +1,4 @@
-"""Daily statistics: a month as a chart and a table, a day's servers under it, and what every figure rests on."""
+"""Daily statistics: a month as a chart and a table, a day's servers, and the coverage behind every figure."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -9,6 +9,7 @@ from textual.binding import BindingType
 
 from streamusage.core.days import day_interval, day_of
 from tui.app.actions import Context, bindings
+from tui.app.messages import DayRowsPolled, MonthPolled
 from tui.model.daily.day_shares import accounting_zone
 from tui.model.daily.descriptions import (
     coverage_in_words,
@@ -25,51 +26,58 @@ from tui.widgets.lines import Line, Part
 from tui.widgets.month_chart import LEGEND, month_chart
 from tui.widgets.page import PageView
 
-_ASK_EVERY_MS = 15_000
+_FETCH_EVERY_MS = 15_000
 _REST_FACTOR = 5
-"""A month that takes long to work out is asked for so much more seldom: the service rests that many times as long."""
+"""A month that took long to compute is fetched less often: the service rests for this multiple of the time."""
 _CHART_FROM_LINES = 20
-_WORD_LINES = 4
+_DESCRIPTION_LINES = 4
 
 
 class DaysScreen(ConsoleScreen):
+    """The daily statistics of a month, and of the servers of a day."""
+
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.DAYS)]
 
-    PLACE: ClassVar[Context] = Context.DAYS
+    CONTEXT: ClassVar[Context] = Context.DAYS
 
     def __init__(self) -> None:
         super().__init__()
         self._first: date | None = None
         self._month: Month | None = None
         self._failed = ""
-        self._asked_at_ms: int | None = None
-        self._ask_again_ms = _ASK_EVERY_MS
+        self._fetched_at_ms: int | None = None
+        self._fetch_after_ms = _FETCH_EVERY_MS
         self._place: int | None = None
-        """Which day has the cursor; `None` for the newest."""
+        """The day under the cursor; `None` for the newest."""
         self._opened: date | None = None
         self._day_rows: DayRows | None = None
         self._row_place = 0
-        """Which of them has the cursor."""
+        """The row of the opened day under the cursor."""
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         yield PageView(id="chart")
         yield Line(id="titles")
         yield PageView(id="page")
-        for number in range(_WORD_LINES):
-            yield Line(id=f"words-{number}")
+        for number in range(_DESCRIPTION_LINES):
+            yield Line(id=f"description-{number}")
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
+        self.subscribe(self.port.feeds.month, self._show_month)
+        self.subscribe(self.port.feeds.day_rows, self._show_day_rows)
         self.query_one("#page").focus()
         self.state_changed(polled=False)
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         if self.is_drawn:
             self.call_after_refresh(self._draw)
 
-    # What is asked
+    # Data
 
     @property
     def first(self) -> date:
@@ -84,34 +92,37 @@ class DaysScreen(ConsoleScreen):
         return self._opened
 
     def state_changed(self, *, polled: bool) -> None:
+        """Draw what is different."""
         if not self.is_drawn:
             return
         elapsed_ms = self.state.clock.elapsed_ms()
         if self.state.cannot_show == "" and (
-            self._asked_at_ms is None or elapsed_ms - self._asked_at_ms >= self._ask_again_ms
+            self._fetched_at_ms is None or elapsed_ms - self._fetched_at_ms >= self._fetch_after_ms
         ):
-            self._asked_at_ms = elapsed_ms
-            self.console_app.reads.month(self.first)
+            self._fetched_at_ms = elapsed_ms
+            self.port.fetcher.fetch_month(self.first)
             if self._opened is not None:
-                self.console_app.reads.day_rows(self._opened)
+                self.port.fetcher.fetch_day_rows(self._opened)
         self._draw()
 
-    def month_polled(self, first: date, month: Month | str) -> None:
-        """Takes in a month, or why it could not be read."""
-        if first != self.first or not self.is_drawn:
+    def _show_month(self, polled: MonthPolled) -> None:
+        """Show a month, or why it could not be fetched."""
+        month = polled.month
+        if polled.first != self.first or not self.is_drawn:
             return
-        if self._asked_at_ms is not None:
-            took_ms = self.state.clock.elapsed_ms() - self._asked_at_ms
-            self._ask_again_ms = max(_ASK_EVERY_MS, took_ms * (1 + _REST_FACTOR))
+        if self._fetched_at_ms is not None:
+            took_ms = self.state.clock.elapsed_ms() - self._fetched_at_ms
+            self._fetch_after_ms = max(_FETCH_EVERY_MS, took_ms * (1 + _REST_FACTOR))
         if isinstance(month, str):
             self._failed = month
         else:
             self._failed, self._month = "", month
         self._draw()
 
-    def rows_polled(self, day: date, rows: DayRows | str) -> None:
-        """Takes in a day's roles and servers, or why they could not be read."""
-        if day != self._opened or not self.is_drawn:
+    def _show_day_rows(self, polled: DayRowsPolled) -> None:
+        """Show a day's roles and servers, or why they could not be fetched."""
+        rows = polled.rows
+        if polled.day != self._opened or not self.is_drawn:
             return
         if isinstance(rows, str):
             self._failed = rows
@@ -119,13 +130,13 @@ class DaysScreen(ConsoleScreen):
             self._failed, self._day_rows = "", rows
         self._draw()
 
-    # What is drawn
+    # Drawing
 
     def _days(self) -> Sequence[tuple[date, DailyTotals]]:
         return self._month.days if self._month is not None and self._month.first == self.first else ()
 
     def _rows(self) -> Sequence[DailyTotals]:
-        """What the table shows, but for the month's sum."""
+        """Return the rows of the table without the month's sum."""
         if self._opened is None:
             return [figures for _, figures in self._days()]
         return self._day_rows.rows if self._day_rows is not None and self._day_rows.day == self._opened else ()
@@ -137,7 +148,7 @@ class DaysScreen(ConsoleScreen):
         return last if self._place is None else min(self._place, last)
 
     def _day(self) -> date | None:
-        """The day that is told of."""
+        """Return the opened day, else the day under the cursor."""
         days = self._days()
         return self._opened or (days[self._cursor()][0] if days else None)
 
@@ -157,7 +168,7 @@ class DaysScreen(ConsoleScreen):
         cells = max(0, page.cells)
         page.show([row_parts(figures, name_cells, columns, cells, cursor=cursor) for figures, cursor in chosen])
         page.scroll_to(y=max(0, place - page.size.height + 2), animate=False)
-        self._draw_words(rows[place] if rows else None)
+        self._draw_description(rows[place] if rows else None)
         self._draw_keys()
 
     def _draw_chart(self) -> None:
@@ -179,37 +190,37 @@ class DaysScreen(ConsoleScreen):
         if days and month is not None:
             if month.total is not None:
                 left += [("   complete ", "quiet"), (month.total.complete(), "strong")]
-            for word, ink in (("provisional", "missing"), ("adjusted", "partial")):
-                number = sum(figures.state == word for _, figures in days)
-                left += [(f"   {number} {word}", ink)] if number else []
+            for state, ink in (("provisional", "missing"), ("adjusted", "partial")):
+                number = sum(figures.state == state for _, figures in days)
+                left += [(f"   {number} {state}", ink)] if number else []
             if zone not in month.account_zones:
-                left.append(("   no account zone: nothing is closed", "quiet"))
+                left.append(("   not an account zone: its days are never closed", "quiet"))
         elif not self._failed and not self.state.cannot_show and month is None:
-            left.append(("   asking …", "quiet"))
+            left.append(("   loading …", "quiet"))
         return left, []
 
-    def _draw_words(self, figures: DailyTotals | None) -> None:
+    def _draw_description(self, figures: DailyTotals | None) -> None:
         lines: list[list[Part]] = []
         if self.state.cannot_show:
-            lines = [[(f" {safe(self.state.host)} is a plain Stream Manager: it keeps no daily statistics", "warn")]]
+            lines = [[(f" {safe(self.state.host)} is a plain Stream Manager: it has no daily statistics", "warn")]]
         elif self._failed:
             lines = [[(f" {safe(self._failed)}", "bad")]]
         elif figures is not None:
-            lines = self._told(figures)
+            lines = self._description(figures)
         elif self._opened is not None:
-            lines = [[(" asking for the servers of the day …", "quiet")]]
+            lines = [[(" loading the servers of the day …", "quiet")]]
         elif self._month is not None:
             lines = [[(" no server ran in this month", "quiet")]]
-        for number in range(_WORD_LINES):
-            self.query_one(f"#words-{number}", Line).show(lines[number] if number < len(lines) else [])
+        for number in range(_DESCRIPTION_LINES):
+            self.query_one(f"#description-{number}", Line).show(lines[number] if number < len(lines) else [])
 
-    def _told(self, figures: DailyTotals) -> list[list[Part]]:
-        """The row under the cursor: its state and coverage, its split, its percentile, and what stands beside them."""
+    def _description(self, figures: DailyTotals) -> list[list[Part]]:
+        """Describe the row under the cursor: state and coverage, protocols, percentile, and later adjustments."""
         tz, now_ms = self.state.tz, self.state.now_ms()
         zone, day = accounting_zone(tz), self._day()
         is_over = day is not None and day_interval(day, zone).to_ms <= now_ms
-        stated = state_in_words(figures, is_over=is_over, now_ms=now_ms, tz=tz)
-        first: list[Part] = [(f" {safe(figures.name.strip())} · {safe(stated)} · ", "strong")]
+        state = state_in_words(figures, is_over=is_over, now_ms=now_ms, tz=tz)
+        first: list[Part] = [(f" {safe(figures.name.strip())} · {safe(state)} · ", "strong")]
         first.append((coverage_in_words(figures), figures.worst.value))
         lines = [
             first,
@@ -226,6 +237,7 @@ class DaysScreen(ConsoleScreen):
     # Keys
 
     def action_move(self, rows: int) -> None:
+        """Move down, or up (below zero)."""
         last = max(0, len(self._rows()) - 1)
         place = min(max(0, self._cursor() + rows), last)
         if self._opened is not None:
@@ -235,36 +247,41 @@ class DaysScreen(ConsoleScreen):
         self._draw()
 
     def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
         self.action_move(pages * max(1, self.query_one("#page").size.height - 1))
 
     def action_first(self) -> None:
+        """Move to the first row."""
         self.action_move(-len(self._rows()))
 
     def action_last(self) -> None:
+        """Move to the last row."""
         self.action_move(len(self._rows()))
 
     def action_pan(self, months: int) -> None:
-        """Another month."""
+        """Show another month."""
         now = first_of(day_of(self.state.now_ms(), accounting_zone(self.state.tz)))
-        wanted = min(now, months_away(self.first, months))
-        self._first = None if wanted == now else wanted
-        self._place, self._opened, self._month, self._asked_at_ms = None, None, None, None
+        target = min(now, months_away(self.first, months))
+        self._first = None if target == now else target
+        self._place, self._opened, self._month, self._fetched_at_ms = None, None, None, None
         self.state_changed(polled=False)
 
     def action_open(self) -> None:
-        """The servers of the day."""
+        """Show the servers of the day, or the month again."""
         self._opened = None if self._opened is not None else self._day()
         self._row_place = 0
         if self._opened is not None:
-            self.console_app.reads.day_rows(self._opened)
+            self.port.fetcher.fetch_day_rows(self._opened)
         self._draw()
 
     def action_refresh(self) -> None:
-        self._asked_at_ms = None
+        """Poll now."""
+        self._fetched_at_ms = None
         super().action_refresh()
         self.state_changed(polled=False)
 
     def action_back(self) -> None:
+        """Close the innermost thing that is open."""
         if self._opened is not None:
             self.action_open()
         else:

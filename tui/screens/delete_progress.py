@@ -1,6 +1,6 @@
-"""While many sessions are deleted: how far it is, and a way to stop; afterwards what came of each.
+"""Progress of a delete of many sessions, with a stop button; afterwards the result of each session.
 
-What was deleted before a stop stays deleted; it is in the journal.
+Sessions deleted before a stop stay deleted; they are in the journal.
 """
 
 from collections.abc import Callable
@@ -12,45 +12,52 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
-from tui.deletion.execute import Outcome, in_words
+from tui.deletion.execute import Outcome, describe_outcome
 from tui.model.text import safe
 from tui.screens.dialog import Dialog
 from tui.screens.page import PageScreen
 
 _BAR_CELLS = 60
 MOST_LISTED = 200
-"""Failures that are listed one by one."""
+"""At most so many sessions are listed of each kind."""
 
 
 class DeleteProgress(Dialog[None]):
-    """`stop` is called once, by the button or by esc; the screen goes when the delete is over."""
+    """`stop` is called once, by the button or by esc; the dialog closes when the delete is over."""
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "stop", "stop", show=False)]
 
-    def __init__(self, what: str, of: int, stop: Callable[[], None]) -> None:
+    def __init__(self, subject: str, sessions: int, stop: Callable[[], None]) -> None:
         super().__init__()
-        self._what, self._of, self._stop = what, of, stop
+        self._subject, self._sessions, self._stop = subject, sessions, stop
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         with Vertical(id="dialog"):
-            yield Static(f"Deleting {safe(self._what)}", markup=False, classes="told")
-            yield Static("", markup=False, id="bar", classes="told")
+            yield Static(f"Deleting {safe(self._subject)}", markup=False, classes="paragraph")
+            yield Static("", markup=False, id="bar", classes="paragraph")
             with Horizontal(id="buttons"):
                 yield Button("Stop", id="stop")
 
     def on_mount(self) -> None:
-        self.done(0)
+        """Prepare the widgets."""
+        self.show_progress(0)
 
-    def done(self, number: int) -> None:
-        """Draws how many are done."""
-        full = _BAR_CELLS * number // max(1, self._of)
+    def show_progress(self, done: int) -> None:
+        """Show how many sessions are done."""
+        full = _BAR_CELLS * done // max(1, self._sessions)
         bar = "█" * full + "·" * (_BAR_CELLS - full)
-        # Not there any more where the console is left in the middle of it.
+        # The bar is gone if the console is quit meanwhile.
         for drawn in self.query("#bar").results(Static):
-            drawn.update(f"{bar}\n{number:,} of {self._of:,}")
+            drawn.update(f"{bar}\n{done:,} of {self._sessions:,}")
+
+    async def close(self) -> None:
+        """Close the dialog."""
+        await self.dismiss()
 
     @on(Button.Pressed, "#stop")
     def action_stop(self) -> None:
+        """Stop the delete."""
         button = self.query_one("#stop", Button)
         if not button.disabled:
             button.disabled = True
@@ -59,21 +66,24 @@ class DeleteProgress(Dialog[None]):
 
 
 class DeleteResult(PageScreen):
-    """What became of a delete that did not go through whole."""
+    """The result of a delete that did not complete."""
 
     def __init__(self, outcome: Outcome) -> None:
-        super().__init__(lines(outcome))
+        super().__init__(format_outcome(outcome))
 
 
-def lines(outcome: Outcome) -> list[str]:
-    """What the result screen says."""
-    told = [f"Delete of {safe(outcome.what)}", "", safe(in_words(outcome)), ""]
-    for key, why in outcome.failed[:MOST_LISTED]:
-        told.append(f"failed      {safe(f'{key.scope}/{key.name}')}  {key.start_time}  {safe(why)}")
+def format_outcome(outcome: Outcome) -> list[str]:
+    """Return the result of each session that was not deleted, a line each."""
+    lines = [f"Delete of {safe(outcome.subject)}", "", safe(describe_outcome(outcome)), ""]
+    lines += [
+        f"failed      {safe(f'{key.scope}/{key.name}')}  {key.start_time}  {safe(why)}"
+        for key, why in outcome.failed[:MOST_LISTED]
+    ]
     if len(outcome.failed) > MOST_LISTED:
-        told.append(f"… and {len(outcome.failed) - MOST_LISTED:,} more")
-    for key in outcome.not_tried[:MOST_LISTED]:
-        told.append(f"not tried   {safe(f'{key.scope}/{key.name}')}  {key.start_time}")
+        lines.append(f"… and {len(outcome.failed) - MOST_LISTED:,} more")
+    lines += [
+        f"not tried   {safe(f'{key.scope}/{key.name}')}  {key.start_time}" for key in outcome.not_tried[:MOST_LISTED]
+    ]
     if len(outcome.not_tried) > MOST_LISTED:
-        told.append(f"… and {len(outcome.not_tried) - MOST_LISTED:,} more")
-    return [*told, "", "All of them are in the journal of deleted records: streamtop journal"]
+        lines.append(f"… and {len(outcome.not_tried) - MOST_LISTED:,} more")
+    return [*lines, "", "All of them are in the journal of deleted records: streamtop journal"]

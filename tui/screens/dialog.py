@@ -1,4 +1,4 @@
-"""What lies over a screen and is closed once."""
+"""Dialogs: screens over a screen, closed once."""
 
 from typing import TypeVar
 
@@ -9,7 +9,8 @@ Answer = TypeVar("Answer")
 
 
 class Dialog(ModalScreen[Answer]):
-    """Closes itself and never the screen below: keys come faster than screens go, and answers come late."""
+    """Closes itself and never the screen below: keys arrive faster than screens close, and answers arrive late."""
 
     def dismiss(self, result: Answer | None = None) -> AwaitComplete:
+        """Close the dialog with a result, if it is on top."""
         return super().dismiss(result) if self.is_current else AwaitComplete()

@@ -1,4 +1,4 @@
-"""An opened gap: its story, the delta in full, its slots, and the affected streams with the filled stretch marked."""
+"""An opened gap: its timeline, the whole delta, its slots, and the affected streams with the gap marked."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -8,12 +8,14 @@ from textual.binding import BindingType
 
 from streamusage.api.extension import CoverageSpan, Outage, ServerStatus
 from tui.app.actions import Context, bindings
+from tui.app.messages import GapDetailsFetched
 from tui.model import formats
+from tui.model.gaps.coverage_book import CoverageBook
 from tui.model.gaps.gap_timeline import GapFigures, drawn
 from tui.model.gaps.grid import GLYPHS, by_protocol, period
 from tui.model.text import padded, padded_left, safe
 from tui.screens.base import ConsoleScreen
-from tui.widgets.gap_parts import delta_lines, story_lines
+from tui.widgets.gap_lines import delta_lines, timeline_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import PageView
 
@@ -21,9 +23,11 @@ _SLOT_TITLES = (("CONNECTIONS", 13), ("OUT", 11), ("PEAK OUT", 16))
 
 
 class GapScreen(ConsoleScreen):
+    """The gaps of one cell, one at a time. `row` is the server, or the stream where `of_stream`."""
+
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.GAP)]
 
-    PLACE: ClassVar[Context] = Context.GAP
+    CONTEXT: ClassVar[Context] = Context.GAP
 
     def __init__(
         self, row: str, gaps: Sequence[CoverageSpan], outages: Sequence[Outage] = (), *, of_stream: bool
@@ -43,48 +47,60 @@ class GapScreen(ConsoleScreen):
 
     @property
     def of_stream(self) -> bool:
+        """Whether the row is a stream."""
         return self._of_stream
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         yield PageView(id="page")
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
+        self.subscribe(self.port.feeds.gap_details, self._show_details)
+        self.subscribe(self.port.feeds.gaps, self._follow_gaps)
         self.query_one(PageView).focus()
-        self._ask()
+        self._fetch()
         self.state_changed(polled=False)
 
     @property
     def gap(self) -> CoverageSpan:
+        """The gap that is shown."""
         return self._gaps[self._place]
 
-    def _ask(self) -> None:
+    def _fetch(self) -> None:
         if self.gap.from_ms not in self._figures:
-            self.console_app.reads.gap(self._row, self.gap, of_stream=self._of_stream)
+            self.port.fetcher.fetch_gap(self._row, self.gap, of_stream=self._of_stream)
 
-    def figures_read(self, from_ms: int, figures: GapFigures | str) -> None:
-        """Takes in what was read of the gap that begins there, or why nothing could be."""
-        self._figures[from_ms] = figures
-        self.state_changed(polled=False)
+    def _show_details(self, fetched: GapDetailsFetched) -> None:
+        """Show the details of a gap of this row, or why they could not be fetched."""
+        if fetched.row == self._row:
+            self._figures[fetched.from_ms] = fetched.figures
+            self.state_changed(polled=False)
 
-    def gaps_changed(self, gaps: Sequence[CoverageSpan], outages: Sequence[Outage]) -> None:
-        """Takes in what has become of the gaps since they were opened, and what the agent has told since."""
-        self._outages = outages
+    def _follow_gaps(self, book: CoverageBook) -> None:
+        """Update the gaps and outages from newer coverage."""
+        if self._of_stream or self._row not in book.servers:
+            return
+        self._outages = book.outages.get(self._row, ())
+        spans = book.servers[self._row].spans
         for place, gap in enumerate(self._gaps):
-            newer = next((one for one in gaps if one.from_ms == gap.from_ms), None)
+            newer = next((span for span in spans if span.from_ms == gap.from_ms), None)
             if newer is not None and newer != gap:
                 self._gaps[place] = newer
                 if newer.state is not gap.state:
                     self._figures.pop(gap.from_ms, None)
-        self._ask()
+        self._fetch()
         self.state_changed(polled=False)
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.state_changed(polled=False)
 
     def state_changed(self, *, polled: bool) -> None:
+        """Draw what is different."""
         if not self.is_drawn:
             return
         state = self.state
@@ -100,9 +116,7 @@ class GapScreen(ConsoleScreen):
             ),
         ]
         right = (
-            [(f"{self._place + 1} of {len(self._gaps)} in this cell, n the next ", "quiet")]
-            if len(self._gaps) > 1
-            else []
+            [(f"{self._place + 1} of {len(self._gaps)} in this cell, n: next ", "quiet")] if len(self._gaps) > 1 else []
         )
         self.query_one("#summary", Line).show(left, right)
         self.query_one(PageView).show(self._content())
@@ -113,12 +127,12 @@ class GapScreen(ConsoleScreen):
 
     def _content(self) -> list[list[Part]]:
         gap, tz, server = self.gap, self.state.tz, self._server()
-        lines: list[list[Part]] = [[], *story_lines(gap, server, self._outages, tz, self.state.now_ms())]
+        lines: list[list[Part]] = [[], *timeline_lines(gap, server, self._outages, tz, self.state.now_ms())]
         lines.append([])
         lines += self._delta(gap)
         figures = self._figures.get(gap.from_ms)
         if figures is None:
-            lines.append([(" reading its minutes and streams …", "quiet")])
+            lines.append([(" loading its minutes and streams …", "quiet")])
         elif isinstance(figures, str):
             lines.append([(f" {safe(figures)}", "bad")])
         else:
@@ -129,8 +143,8 @@ class GapScreen(ConsoleScreen):
     def _delta(self, gap: CoverageSpan) -> list[list[Part]]:
         if not self._of_stream:
             return [*delta_lines(gap, self.state.tz), []]
-        what = "This is the gap of the servers that carried the stream; their rows tell what it brought."
-        return [[(f" {what}", "quiet")], []]
+        text = "This is the gap of the servers that carried the stream; their rows show what was recovered."
+        return [[(f" {text}", "quiet")], []]
 
     def _slots(self, figures: GapFigures) -> list[list[Part]]:
         if not figures.slots:
@@ -188,29 +202,36 @@ class GapScreen(ConsoleScreen):
     # Keys
 
     def action_move(self, lines: int) -> None:
+        """Scroll by lines."""
         self.query_one(PageView).scroll_relative(y=lines, animate=False)
 
     def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
         self.action_move(pages * max(1, self.query_one(PageView).size.height - 1))
 
     def action_first(self) -> None:
+        """Move to the first row."""
         self.query_one(PageView).scroll_home(animate=False)
 
     def action_last(self) -> None:
+        """Move to the last row."""
         self.query_one(PageView).scroll_end(animate=False)
 
     def action_next_gap(self) -> None:
+        """Move to the next gap."""
         self._go(1)
 
     def action_previous_gap(self) -> None:
+        """Move to the previous gap."""
         self._go(-1)
 
     def _go(self, step: int) -> None:
         self._place = (self._place + step) % len(self._gaps)
-        self._ask()
+        self._fetch()
         self.state_changed(polled=False)
 
     def action_back(self) -> None:
+        """Close the innermost thing that is open."""
         self.app.pop_screen()
 
 

@@ -1,28 +1,25 @@
-"""The help page: every key of the place it was asked from, from the registry of actions, and what the glyphs mean."""
+"""The help page: every key of a view, from the registry of actions, and the meaning of the glyphs."""
 
 from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
 from tui.app.actions import NO_KEYMAP, Context, available
+from tui.model.gaps.grid import GLYPHS
 from tui.model.text import padded, width
 from tui.screens.page import PageScreen
+from tui.widgets.gap_lines import MEANINGS
 
 _GLYPHS = (
-    ("█ live", "seen as it happened"),
-    ("▒ backfilled", "filled in after an outage, from what the agent had counted"),
-    ("▄ partial", "some of it is covered; figures are lower bounds"),
-    ("· missing", "nothing has come yet; the server still owes it"),
-    ("× lost", "it can never come"),
-    ("? held", "a report came that could not be accepted; an operator must look"),
-    ("  (blank)", "not running, or nobody looked"),
-    ("– ", "not known, which is not a zero"),
+    *((f"{glyph} {state.value}", MEANINGS[state.value]) for state, glyph in GLYPHS.items() if state is not None),
+    ("  (blank)", "not running, or not observed"),
+    ("– ", "unknown, which is not zero"),
 )
 
 _CELLS = 72
 
 
-def _listed(entries: Iterable[tuple[str, str]]) -> list[str]:
-    """What stands at the left in a column of its own, its meaning beside it."""
+def _format_entries(entries: Iterable[tuple[str, str]]) -> list[str]:
+    """Return two columns: the entry and its wrapped meaning."""
     entries = list(entries)
     cells = max((width(left) for left, _ in entries), default=0) + 2
     lines = []
@@ -33,22 +30,26 @@ def _listed(entries: Iterable[tuple[str, str]]) -> list[str]:
 
 
 class HelpScreen(PageScreen):
+    """The help page of a view."""
+
     def __init__(self, context: Context, *, read_only: bool, keymap: Mapping[str, str] = NO_KEYMAP) -> None:
-        super().__init__(_lines(context, read_only, keymap), closed_by=("question_mark", "f1"))
+        super().__init__(_help_lines(context, read_only, keymap), closed_by=("question_mark", "f1"))
 
 
-def _lines(context: Context, read_only: bool, keymap: Mapping[str, str]) -> list[str]:
+def _help_lines(context: Context, read_only: bool, keymap: Mapping[str, str]) -> list[str]:
     actions = available(context, read_only=read_only, keymap=keymap)
     return [
         f"Keys in the {context.value} view" + (", read-only: nothing can be deleted" if read_only else ""),
         "",
-        *_listed((action.shown, action.help) for action in actions if action.keys),
+        *_format_entries((action.shown, action.help) for action in actions if action.keys),
         "",
         "By name, after :",
         "",
-        *_listed((f"{action.command} {action.takes}".rstrip(), action.help) for action in actions if not action.keys),
+        *_format_entries(
+            (f"{action.command} {action.takes}".rstrip(), action.help) for action in actions if not action.keys
+        ),
         "",
-        "How figures and times came",
+        "Provenance of figures and times",
         "",
-        *_listed(_GLYPHS),
+        *_format_entries(_GLYPHS),
     ]

@@ -1,4 +1,4 @@
-"""A page of text to read: help, a raw record, a command, what became of a delete, where a poll's time went."""
+"""A page of text: help, a raw record, a command, the result of a delete, the timing of the polls."""
 
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from tui.screens.dialog import Dialog
 
 
 class PageScreen(Dialog[None]):
-    """Lines that are safe to draw."""
+    """Shows lines that are safe to draw. The keys in `closed_by` close it too."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q,enter", "dismiss", "close", show=False),
@@ -25,17 +25,19 @@ class PageScreen(Dialog[None]):
         super().__init__()
         self._lines = lines
         self._closed_by = closed_by
-        """The keys that open the page close it too."""
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         with VerticalScroll(id="help"):
             yield Static(Text("\n".join([*self._lines, "", "esc closes"])), markup=False, id="page")
 
     def on_key(self, event: Key) -> None:
+        """Close the page by a key that opens it."""
         if event.key in self._closed_by:
-            event.stop()  # else the screen below would take the same key, and open the page again
+            event.stop()  # else the screen below would receive the same key and open the page again
             event.prevent_default()
             self.dismiss()
 
     def action_scroll(self, by: int) -> None:
+        """Scroll by lines."""
         self.query_one("#help").scroll_relative(y=by, animate=False)

@@ -1,4 +1,4 @@
-"""A list to pick one thing from, narrowed by typing."""
+"""A list to pick from, narrowed by typing."""
 
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple
@@ -17,22 +17,24 @@ _MOST_LINES = 14
 
 
 class Choice(NamedTuple):
-    """One thing that can be picked. `text` is what is typed for it."""
+    """An entry of the list. `text` is what is typed for it."""
 
     value: str
     text: str
     help: str = ""
     takes: str = ""
-    """An argument that may follow the text; empty where there is none."""
+    """Name of the argument that may follow the text; empty where there is none."""
 
 
 class Picked(NamedTuple):
+    """The picked value and the argument typed after it."""
+
     value: str
     argument: str
 
 
 class Picker(Dialog[Picked | None]):
-    """Gives what was picked and what was typed after it, or `None`."""
+    """Dismissed with what was picked, or with `None`. `current` is the value under the cursor at first."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "close", show=False),
@@ -45,9 +47,10 @@ class Picker(Dialog[Picked | None]):
         super().__init__()
         self._title, self._choices, self._typed = title, choices, typed
         self._shown: list[Choice] = list(choices)
-        self._at = next((number for number, one in enumerate(choices) if one.value == current), 0)
+        self._at = next((number for number, choice in enumerate(choices) if choice.value == current), 0)
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         with Vertical(id="picker"):
             yield Line(id="picker-title")
             typed = Input(value=self._typed, id="typed", compact=True)
@@ -57,20 +60,27 @@ class Picker(Dialog[Picked | None]):
                 yield Line(id=f"choice-{number}")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.query_one(Input).focus()
         self._narrow(self._typed)
 
     @on(Input.Changed, "#typed")
-    def _typed_on(self, event: Input.Changed) -> None:
+    def _text_changed(self, event: Input.Changed) -> None:
         if event.value != self._typed:
             self._typed, self._at = event.value, 0
             self._narrow(event.value)
 
     def _narrow(self, typed: str) -> None:
-        """Those whose text is begun by what was typed, or that take what follows it; then those that hold it."""
-        wanted = typed.strip().casefold()
-        begun = [one for one in self._choices if one.text.casefold().startswith(wanted) or _argument(one, typed)]
-        rest = [one for one in self._choices if one not in begun and wanted in f"{one.text} {one.help}".casefold()]
+        """List the choices that begin with the typed text or take it as argument, then those that contain it."""
+        text = typed.strip().casefold()
+        begun = [
+            choice for choice in self._choices if choice.text.casefold().startswith(text) or _argument(choice, typed)
+        ]
+        rest = [
+            choice
+            for choice in self._choices
+            if choice not in begun and text in f"{choice.text} {choice.help}".casefold()
+        ]
         self._shown = [*begun, *rest]
         self._draw()
 
@@ -79,39 +89,41 @@ class Picker(Dialog[Picked | None]):
         self.query_one("#picker-title", Line).show([(f" {self._title}", "strong")])
         lines = min(_MOST_LINES, max(1, len(self._choices)))
         top = max(0, self._at - lines + 1)
-        cells = max((width(f"{one.text} {one.takes}") for one in self._choices), default=0) + 2
+        cells = max((width(f"{choice.text} {choice.takes}") for choice in self._choices), default=0) + 2
         for number in range(lines):
             parts: list[Part] = []
             if top + number < len(self._shown):
-                one = self._shown[top + number]
-                here = top + number == self._at
-                parts = [("▸ " if here else "  ", "accent")]
-                parts += [(padded(f"{one.text} {one.takes}", min(cells, 40)), "strong" if here else "")]
-                parts += [(one.help, "quiet")]
+                choice = self._shown[top + number]
+                cursor = top + number == self._at
+                parts = [("▸ " if cursor else "  ", "accent")]
+                parts += [(padded(f"{choice.text} {choice.takes}", min(cells, 40)), "strong" if cursor else "")]
+                parts += [(choice.help, "quiet")]
             elif not number:
-                parts = [("  nothing like that", "quiet")]
+                parts = [("  no match", "quiet")]
             self.query_one(f"#choice-{number}", Line).show(parts)
 
     def action_move(self, by: int) -> None:
+        """Move down, or up (below zero)."""
         self._at += by
         self._draw()
 
     def action_complete(self) -> None:
+        """Complete the typed text."""
         if self._shown:
-            one = self._shown[self._at]
+            choice = self._shown[self._at]
             typed = self.query_one(Input)
-            typed.value = one.text + (" " if one.takes else "")
+            typed.value = choice.text + (" " if choice.takes else "")
             typed.cursor_position = len(typed.value)
 
     @on(Input.Submitted, "#typed")
     def _picked(self, event: Input.Submitted) -> None:
         if self._shown:
-            one = self._shown[self._at]
-            self.dismiss(Picked(one.value, _argument(one, event.value)))
+            choice = self._shown[self._at]
+            self.dismiss(Picked(choice.value, _argument(choice, event.value)))
 
 
 def _argument(choice: Choice, typed: str) -> str:
-    """What was typed after a choice that takes something."""
+    """Return what was typed after a choice that takes an argument; empty where there is none."""
     if not choice.takes or not typed.casefold().startswith(f"{choice.text.casefold()} "):
         return ""
     return typed[len(choice.text) + 1 :].strip()

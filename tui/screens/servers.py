@@ -1,4 +1,4 @@
-"""The servers view: who reports, how far each is accounted for, and what it owes."""
+"""The servers view: which servers report, up to when each is accounted for, and how much it owes."""
 
 from typing import ClassVar
 
@@ -19,27 +19,30 @@ _COLUMNS = (
     ("STATE", 11, False),
     ("PHASE", 12, False),
     ("WATCHING", 9, True),
-    ("LAST SYNC-UP", 12, True),
+    ("LAST SYNC", 12, True),
     ("WATERMARK", 10, True),
     ("OWED", 8, True),
     ("BACKLOG", 13, True),
     ("CLOCK", 9, True),
 )
-_LEAST = 16
-_LESS = {"BACKLOG": 0, "ROLE": 3, "PHASE": 1, "CLOCK": 2, "WATERMARK": 4}
-"""What goes first where not all fit."""
+_LEAST_NAME_CELLS = 16
+_IMPORTANCE = {"BACKLOG": 0, "ROLE": 3, "PHASE": 1, "CLOCK": 2, "WATERMARK": 4}
+"""The least important column is left out first where not all fit; the others never are."""
 
 
 class ServersScreen(ConsoleScreen):
+    """A table of the servers, those that owe first."""
+
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.SERVERS)]
 
-    PLACE: ClassVar[Context] = Context.SERVERS
+    CONTEXT: ClassVar[Context] = Context.SERVERS
 
     def __init__(self) -> None:
         super().__init__()
         self._server: str | None = None
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         yield Line(id="titles")
@@ -48,20 +51,25 @@ class ServersScreen(ConsoleScreen):
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
         self.query_one(PageView).focus()
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.state_changed(polled=False)
 
     @property
     def _servers(self) -> list[ServerStatus]:
-        return sorted(self.state.servers or [], key=lambda one: (one.state == "live", -one.owed_ms, one.server))
+        return sorted(
+            self.state.servers or [], key=lambda server: (server.state == "live", -server.owed_ms, server.server)
+        )
 
     def _row(self) -> int:
-        names = [one.server for one in self._servers]
+        names = [server.server for server in self._servers]
         return names.index(self._server) if self._server in names else 0
 
     def state_changed(self, *, polled: bool) -> None:
+        """Draw what is different."""
         if not self.is_drawn:
             return
         state, servers = self.state, self._servers
@@ -74,16 +82,16 @@ class ServersScreen(ConsoleScreen):
             titles.append((" " + (padded_left(title, cells) if at_right else padded(title, cells)), "quiet"))
         self.query_one("#titles", Line).show(titles)
         page, row = self.query_one(PageView), self._row()
-        page.show([self._drawn(one, columns, name_cells, here=at == row) for at, one in enumerate(servers)])
+        page.show([self._draw_row(server, columns, name_cells, cursor=at == row) for at, server in enumerate(servers)])
         page.scroll_to(y=max(min(page.scroll_offset.y, row), row - page.size.height + 1), animate=False)
         self.query_one("#status", Line).show(*bars.status(state, None, None))
         self._draw_keys()
 
     def _summary(self, servers: list[ServerStatus]) -> list[Part]:
         if self.state.cannot_show:
-            return [(f" {safe(self.state.host)} is a plain Stream Manager: it tells nothing of servers", "warn")]
-        live = sum(one.state == "live" for one in servers)
-        owed = sum(one.owed_ms for one in servers)
+            return [(f" {safe(self.state.host)} is a plain Stream Manager: it does not report servers", "warn")]
+        live = sum(server.state == "live" for server in servers)
+        owed = sum(server.owed_ms for server in servers)
         parts: list[Part] = [(f" {live}", "strong"), (" live of ", "quiet"), (f"{len(servers)}", "strong")]
         parts.append((" servers", "quiet"))
         if owed:
@@ -92,38 +100,38 @@ class ServersScreen(ConsoleScreen):
 
     def _columns(self) -> list[tuple[str, int, bool]]:
         columns = list(_COLUMNS)
-        while self.size.width - 3 - sum(cells + 1 for _, cells, _ in columns) < _LEAST and len(columns) > 3:
-            columns.remove(min(columns, key=lambda column: _LESS.get(column[0], 9)))
+        while self.size.width - 3 - sum(cells + 1 for _, cells, _ in columns) < _LEAST_NAME_CELLS and len(columns) > 3:
+            columns.remove(min(columns, key=lambda column: _IMPORTANCE.get(column[0], 9)))
         return columns
 
-    def _drawn(
-        self, server: ServerStatus, columns: list[tuple[str, int, bool]], name_cells: int, *, here: bool
+    def _draw_row(
+        self, server: ServerStatus, columns: list[tuple[str, int, bool]], name_cells: int, *, cursor: bool
     ) -> list[Part]:
         now_ms, tz = self.state.now_ms(), self.state.tz
         ago = formats.UNKNOWN if server.last_sync_at is None else formats.age(max(0, now_ms - server.last_sync_at))
         offset = server.clock_offset_ms
-        told = {
+        figures = {
             "ROLE": (server.role, ""),
             "STATE": (server.state, "good" if server.state == "live" else "bad"),
             "PHASE": (server.phase, "" if server.phase == "online" else "warn"),
             "WATCHING": (formats.count(server.active_subscribers), ""),
-            "LAST SYNC-UP": (ago, ""),
+            "LAST SYNC": (ago, ""),
             "WATERMARK": (formats.UNKNOWN if not server.watermark else formats.clock_time(server.watermark, tz), ""),
             "OWED": (formats.age(server.owed_ms) if server.owed_ms else "–", "missing" if server.owed_ms else "quiet"),
             "BACKLOG": _backlog(server),
             "CLOCK": (formats.UNKNOWN if offset is None else f"{offset / 1000:+.1f} s", ""),
         }
         parts: list[Part] = [
-            ("▸" if here else " ", "accent"),
+            ("▸" if cursor else " ", "accent"),
             ("· " if server.owed_ms else "  ", "missing"),
-            (padded(safe(server.server), name_cells), "strong" if here else ""),
+            (padded(safe(server.server), name_cells), "strong" if cursor else ""),
         ]
         for title, cells, at_right in columns:
-            text, ink = told[title]
+            text, ink = figures[title]
             parts.append((" " + (padded_left(text, cells) if at_right else padded(text, cells)), ink))
         return parts
 
-    # Moving
+    # The cursor
 
     def _put(self, row: int) -> None:
         servers = self._servers
@@ -132,27 +140,33 @@ class ServersScreen(ConsoleScreen):
         self.state_changed(polled=False)
 
     def action_move(self, rows: int) -> None:
+        """Move down, or up (below zero)."""
         self._put(self._row() + rows)
 
     def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
         self._put(self._row() + pages * max(1, self.query_one(PageView).size.height))
 
     def action_first(self) -> None:
+        """Move to the first row."""
         self._put(0)
 
     def action_last(self) -> None:
+        """Move to the last row."""
         self._put(len(self._servers) - 1)
 
     def action_open(self) -> None:
+        """Open the gap view at the server under the cursor."""
         servers = self._servers
         if servers:
-            self.console_app.open_gaps(servers[self._row()].server)
+            self.port.open_view(Context.GAPS, server=servers[self._row()].server)
 
     def action_back(self) -> None:
+        """Close the innermost thing that is open."""
         self.app.pop_screen()
 
 
 def _backlog(server: ServerStatus) -> Part:
-    """What is owed as reports that did not come, one a sync interval. The agent hands all of it over in one."""
+    """Return what is owed as missing reports, one a sync interval. The agent sends all of it in one report."""
     reports = -(-server.owed_ms // max(1, server.sync_interval_ms))
     return (f"{formats.count(reports)} report{'' if reports == 1 else 's'}", "missing") if reports else ("–", "quiet")

@@ -1,4 +1,4 @@
-"""The first screen: the session table, with the detail of a stream beside it where there is room, else over it."""
+"""The first screen: the session table, with the detail of a stream beside it on wide terminals, else over it."""
 
 from typing import ClassVar
 
@@ -10,6 +10,7 @@ from textual.widgets import Input
 
 from streamusage.core.usage import SessionKey
 from tui.app.actions import Context, available, bindings
+from tui.app.feeds import Notice
 from tui.app.state import GROWTH_MINUTES
 from tui.deletion.plan import Radius
 from tui.model.instants import instant
@@ -20,8 +21,9 @@ from tui.model.sessions.store import Session
 from tui.model.sessions.view import DESCENDING_FIRST, SessionColumn
 from tui.model.text import safe
 from tui.screens.columns import ColumnsScreen
+from tui.screens.delete_dialogs import DeleteDialogs
 from tui.screens.picker import Choice, Picked, Picker
-from tui.screens.session_actions import SessionActions
+from tui.screens.session_exports import SessionExports
 from tui.widgets import bars
 from tui.widgets.detail import DetailView
 from tui.widgets.filter_prompt import INDENT, FilterPrompt
@@ -31,7 +33,9 @@ from tui.widgets.session_table import SessionTable
 WIDE_FROM_CELLS = 110
 
 
-class SessionsScreen(SessionActions):
+class SessionsScreen(SessionExports, DeleteDialogs):
+    """The session table and the detail. `filters` are those used before, the newest last."""
+
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Context.SESSIONS)]
 
     def __init__(self, filters: list[str] | None = None) -> None:
@@ -42,6 +46,7 @@ class SessionsScreen(SessionActions):
         self._range_to: SessionKey | None = None
 
     def compose(self) -> ComposeResult:
+        """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         with Horizontal(id="body"):
@@ -54,41 +59,50 @@ class SessionsScreen(SessionActions):
         yield Line(id="keys")
 
     def on_mount(self) -> None:
+        """Prepare the widgets."""
+        self.subscribe(self.port.feeds.history, lambda _: self.state_changed(polled=False))
         self.query_one(FilterPrompt).history = list(self._filters)
         self.table.focus()
 
     @property
     def filters(self) -> list[str]:
-        """Filters that were used, the newest last."""
-        prompts = self.query(FilterPrompt).results()  # none before the screen is mounted, and none while it closes
+        """The filters that were used, the newest last."""
+        prompts = self.query(FilterPrompt).results()  # no prompt before the screen is mounted, nor while it closes
         return next((prompt.history for prompt in prompts), self._filters)
 
     @property
     def detail(self) -> DetailView:
+        """The detail."""
         return self.query_one(DetailView)
 
     @property
     def detail_is_open(self) -> bool:
+        """Whether the detail is shown."""
         return self.has_class("detail-open")
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.set_class(self.size.width >= WIDE_FROM_CELLS, "wide")
         self._draw_lines()
 
     def state_changed(self, *, polled: bool) -> None:
+        """Draw what is different."""
         if not self.is_drawn:
             return
         if polled:
             self.table.rows_changed()
             if self.detail_is_open:
-                self._look(self.table.cursor_session)
+                self._watch_history(self.table.cursor_session)
         else:
             self.table.repaint()
         self.detail.update()
         self._draw_lines()
 
-    def say(self, text: str, ink: str = "strong") -> None:
-        """Puts a notice into the status line, until the cursor is moved or another one comes."""
+    def _receive_notice(self, notice: Notice) -> None:
+        self.show_notice(notice.text, notice.ink)  # also while another view is on top
+
+    def show_notice(self, text: str, ink: str = "strong") -> None:
+        """Show a notice in the status line, until the cursor moves or another notice arrives."""
         self.notice = (text, ink)
         self._draw_lines()
 
@@ -107,22 +121,26 @@ class SessionsScreen(SessionActions):
         ]
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))
 
-    # Moving
+    # The cursor
 
     def action_move(self, rows: int) -> None:
+        """Move down, or up (below zero)."""
         self.notice = None
         self.table.move_by(rows)
 
     def action_move_page(self, pages: int) -> None:
+        """Move pages down, or up (below zero)."""
         if self.detail_is_open and not self.has_class("wide"):
             self.detail.scroll_relative(y=pages * self.detail.size.height, animate=False)
         else:
             self.table.move_by(pages * self.table.page_rows)
 
     def action_first(self) -> None:
+        """Move to the first row."""
         self.table.move_to(0)
 
     def action_last(self) -> None:
+        """Move to the last row."""
         self.table.move_to(len(self.state.view) - 1)
 
     @on(SessionTable.CursorMoved)
@@ -134,6 +152,7 @@ class SessionsScreen(SessionActions):
     # Detail
 
     def action_detail(self) -> None:
+        """Open or close the detail."""
         if self.table.cursor_key is None:
             return
         self.set_class(not self.detail_is_open or not self.has_class("wide"), "detail-open")
@@ -141,14 +160,16 @@ class SessionsScreen(SessionActions):
 
     def _show_detail(self) -> None:
         session = self.table.cursor_session if self.detail_is_open else None
-        self._look(session)
+        self._watch_history(session)
         if session is not None:
             self.detail.show(session.key)
 
-    def _look(self, session: Session | None) -> None:
-        self.console_app.look_at(look_at(session, self.state.now_ms()) if session else None)
+    def _watch_history(self, session: Session | None) -> None:
+        chart = look_at(session, self.state.now_ms()) if session else None
+        self.port.poller.subscribe(history_of=chart)
 
     def action_back(self) -> None:
+        """Close the innermost thing that is open."""
         if self.detail_is_open:
             self.remove_class("detail-open")
             self._show_detail()
@@ -164,13 +185,14 @@ class SessionsScreen(SessionActions):
     # Filter and order
 
     def action_filter(self) -> None:
+        """Open the filter prompt."""
         self.add_class("filtering")
         prompt = self.query_one(FilterPrompt)
         prompt.open(self.state.view.filter.text)
         prompt.focus()
 
     def _filter(self, text: str) -> bool:
-        """Shows what the text picks. What cannot be read is pointed at, and changes nothing."""
+        """Apply a filter. One that cannot be parsed is marked under the prompt and changes nothing."""
         try:
             chosen = parse(text)
         except FilterError as error:
@@ -206,14 +228,17 @@ class SessionsScreen(SessionActions):
         self.table.focus()
 
     def action_sort_next(self) -> None:
+        """Sort by the next column."""
         columns = [SessionColumn.STREAM, *dict.fromkeys(SHOWN[name].sorts for name in self.state.columns)]
         here = columns.index(self.state.view.column) if self.state.view.column in columns else -1
         self._sort_by(columns[(here + 1) % len(columns)])
 
     def action_reverse(self) -> None:
+        """Reverse the order."""
         self._sort(self.state.view.column, descending=not self.state.view.descending)
 
     def action_sort(self, name: str = "") -> None:
+        """Sort by a column."""
         if name in set(SessionColumn):
             self._sort_by(SessionColumn(name))
             return
@@ -229,21 +254,22 @@ class SessionsScreen(SessionActions):
 
     def _sort(self, column: SessionColumn, *, descending: bool) -> None:
         if column is SessionColumn.TREND:
-            self.state.look_at_growth()
+            self.state.update_growth()
         self.state.view.sort(column, descending=descending)
         self.table.rows_changed()
-        way = "largest first" if descending else "smallest first"
+        order = "largest first" if descending else "smallest first"
         if column is SessionColumn.STREAM:
-            way = "Z to A" if descending else "A to Z"
+            order = "Z to A" if descending else "A to Z"
         elif column is SessionColumn.STARTED:
-            way = "newest first" if descending else "oldest first"
+            order = "newest first" if descending else "oldest first"
         elif column is SessionColumn.TREND:
-            way = f"{'grown' if descending else 'shrunk'} most in {GROWTH_MINUTES} minutes first"
-        self.say(f"sorted by {column.value}, {way}; live ones first", "quiet")
+            order = f"{'grown' if descending else 'shrunk'} most in {GROWTH_MINUTES} minutes first"
+        self.show_notice(f"sorted by {column.value}, {order}; on air first", "quiet")
 
-    # How the table looks
+    # The arrangement of the table
 
     def action_columns(self) -> None:
+        """Open the dialog of the columns."""
         self.app.push_screen(ColumnsScreen(self.state.columns), self._columns_chosen)
 
     def _columns_chosen(self, names: list[str] | None) -> None:
@@ -252,19 +278,22 @@ class SessionsScreen(SessionActions):
             self.table.redraw()
 
     def action_density(self) -> None:
+        """Switch to the next density."""
         densities = list(Density)
         self.state.density = densities[(densities.index(self.state.density) + 1) % len(densities)]
         self.table.redraw()
-        self.say(f"columns: {self.state.density.value}", "quiet")
+        self.show_notice(f"columns: {self.state.density.value}", "quiet")
 
     def action_group(self) -> None:
+        """Group by scope, or ungroup."""
         self.state.view.group(not self.state.view.grouped)
         self.table.rows_changed()
-        self.say("grouped by scope" if self.state.view.grouped else "not grouped", "quiet")
+        self.show_notice("grouped by scope" if self.state.view.grouped else "not grouped", "quiet")
 
     # Marks
 
     def action_mark(self) -> None:
+        """Mark or unmark the session under the cursor."""
         if self.table.cursor_key is not None:
             self.state.marks.toggle(self.table.cursor_key)
         self._range_from = None
@@ -272,7 +301,7 @@ class SessionsScreen(SessionActions):
         self._draw_lines()
 
     def action_mark_range(self, rows: int) -> None:
-        """Stretches the range from the session at which it began, wherever that stands by now."""
+        """Extend the range from the session at which it began, wherever that row is by now."""
         view, table = self.state.view, self.table
         begun = self._range_from is not None and view.row_of(self._range_from) is not None
         if not begun or self._range_to != table.cursor_key:
@@ -290,6 +319,7 @@ class SessionsScreen(SessionActions):
         self._draw_lines()
 
     def action_mark_shown(self) -> None:
+        """Mark all shown sessions."""
         self.state.marks.end_range()
         self.state.marks.stretch([*self.state.marks, *(session.key for session in self.state.view.all_sessions())])
         self.state.marks.end_range()
@@ -297,62 +327,71 @@ class SessionsScreen(SessionActions):
         self._draw_lines()
 
     def action_clear_marks(self) -> None:
+        """Remove all marks."""
         self.state.marks.clear()
         self._range_from = None
         self.table.repaint()
         self._draw_lines()
 
-    # Back in time
+    # Stepping back in time
 
     def action_step(self, polls: int) -> None:
-        self.state.hold()
+        """Step through the polls: back (below zero) or forward."""
+        self.state.pause()
         self.state.step(polls)
         self._time_moved()
 
     def action_live(self) -> None:
+        """Return to the newest poll."""
         self.notice = None
-        self.state.go_on()
+        self.state.resume()
         self._time_moved()
 
     def action_jump(self, to: str = "") -> None:
+        """Show the table as it was at a time."""
         at_ms = instant(to, self.state.now_ms(), self.state.tz)
         if at_ms is None:
-            self.say("jump to what time? 3m, 90s ago or 12:40", "warn")
+            self.show_notice("jump to which time? 3m, 90s ago or 12:40", "warn")
             return
         self.state.jump(at_ms)
         self._time_moved()
 
     def action_pause(self) -> None:
-        if self.state.held:
+        """Pause or resume the table."""
+        if self.state.is_paused:
             self.notice = None  # it may have been about the pause
         super().action_pause()
 
     def _time_moved(self) -> None:
-        self.state_changed(polled=True)
-        self.console_app.tell_screens(polled=True)
+        self.port.publish_state(polled=True)
 
-    # Elsewhere
+    # Other views
 
     def action_gaps(self) -> None:
-        self.console_app.open_gaps()
+        """Open the gap view."""
+        self.port.open_view(Context.GAPS)
 
     def action_servers(self) -> None:
-        self.console_app.open_servers()
+        """Open the servers view."""
+        self.port.open_view(Context.SERVERS)
 
     # Deletes
 
     def action_delete_session(self) -> None:
+        """Request the delete of the marked sessions, else of the one under the cursor."""
         marked = [session for key in self.state.marks if (session := self.state.store.get(key)) is not None]
         session = self.table.cursor_session
         if marked:
-            self.console_app.deletions.ask(marked, Radius.MARKED)
+            self.port.deletion.request(marked, Radius.MARKED)
         elif session is not None:
-            self.console_app.deletions.ask([session], Radius.SESSION)
+            self.port.deletion.request([session], Radius.SESSION)
 
     def action_delete_stream(self) -> None:
+        """Request the delete of all sessions of the stream under the cursor."""
         session = self.table.cursor_session
         if session is not None:
-            self.console_app.deletions.ask(self.state.store.of_stream(session.stream), Radius.STREAM)
+            self.port.deletion.request(self.state.store.of_stream(session.stream), Radius.STREAM)
 
     def action_delete_everything(self) -> None:
-        self.console_app.deletions.ask(self.state.store, Radius.EVERYTHING)
+        """Request the delete of all sessions."""
+        self.port.deletion.request(self.state.store, Radius.EVERYTHING)

@@ -1,6 +1,6 @@
-"""The themes of the console, and what a terminal can show of them.
+"""The themes of the console, and which of them a terminal can show.
 
-Provenance is told by glyph and word as well, so that no theme has to carry meaning by colour alone.
+Provenance has a glyph and a word as well: no theme carries meaning by colour alone.
 """
 
 import os
@@ -49,7 +49,7 @@ HIGH_CONTRAST = Theme(
     panel="#101010",
     dark=True,
 )
-# After Okabe and Ito: told apart with any kind of colour vision.
+# After Okabe and Ito: distinguishable with any kind of colour vision.
 DEUTERANOPIA_SAFE = replace(
     DARK,
     name="deuteranopia-safe",
@@ -77,13 +77,13 @@ ANSI_16 = Theme(
     variables=BUILTIN_THEMES["ansi-dark"].variables
     | {"input-cursor-text-style": "reverse", "input-cursor-background": "ansi_default"},
 )
-"""The terminal's own sixteen colours, whatever its owner made of them."""
+"""The terminal's own sixteen colours, as its owner has set them."""
 
 THEMES = {theme.name: theme for theme in (DARK, LIGHT, HIGH_CONTRAST, DEUTERANOPIA_SAFE, ANSI_16)}
 
 
 class Abilities(NamedTuple):
-    """What a terminal can show."""
+    """What a terminal can display."""
 
     colours: bool
     many_colours: bool
@@ -91,12 +91,12 @@ class Abilities(NamedTuple):
 
 
 def abilities(environment: Mapping[str, str] = os.environ) -> Abilities:
-    """What `TERM`, `COLORTERM` and `NO_COLOR` say. The Linux console's font has no braille."""
+    """Return the abilities by `TERM`, `COLORTERM` and `NO_COLOR`. The Linux console's font has no braille."""
     term = environment.get("TERM", "").lower()
     many = environment.get("COLORTERM", "").lower() in ("truecolor", "24bit") or "256" in term or "kitty" in term
     return Abilities("NO_COLOR" not in environment, many, term.partition("-")[0] not in ("linux", "vt100", "vt220"))
 
 
 def theme_for(chosen: str, able: Abilities) -> str:
-    """The theme to use: the chosen one, but the terminal's own colours where it shows no others."""
+    """Return the chosen theme, or the terminal's own colours where it displays no others."""
     return chosen if able.colours and able.many_colours else ANSI_16.name

@@ -1,4 +1,4 @@
-"""The lines above and below every view: what is watched and how fresh it is, and which keys there are."""
+"""The lines above and below every view: header, summary, status, keys."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,27 +18,28 @@ _STEP_INKS = {
     StalenessLevel.OFFLINE: "bad",
 }
 
-SKEW_TOLD_FROM_MS = 5_000
-"""Clocks further apart than this are worth a word: ages that other tools show will not agree."""
+SKEW_SHOWN_FROM_MS = 5_000
+"""Clocks further apart than this are shown: ages in other tools will not agree."""
 
 _NAME_CELLS = 22
-"""Room that is kept for the program and its profile: which service it is, is to be seen beside all but freshness."""
+"""Cells reserved for the program and its profile: only freshness may displace the name of the service."""
 
 
 class _Fact(NamedTuple):
     parts: list[Part]
     importance: int
-    """Where not all fit, the least important goes first."""
+    """Where not all fit, the least important is left out first."""
 
     @property
     def cells(self) -> int:
+        """The width."""
         return sum(width(text) for text, _ in self.parts)
 
 
 def header(state: ConsoleState, view: str, cells: int) -> tuple[list[Part], list[Part]]:
-    """Left: program, profile, view. Right: freshness, held, clock, the server that owes most, RO, as far as they fit.
+    """Return left: program, profile, view; right: freshness, pause, clock, the server that owes most, RO, as they fit.
 
-    In so narrow a line that freshness does not fit beside anything, it alone is told.
+    In a line too narrow for freshness beside anything else, freshness alone is shown.
     """
     name = shortened(safe(state.profile_name or state.host), 30)
     left: list[Part] = [(" streamtop  ", "accent"), (name, "strong")]
@@ -53,21 +54,21 @@ def header(state: ConsoleState, view: str, cells: int) -> tuple[list[Part], list
 
 
 def _facts(state: ConsoleState) -> list[_Fact]:
-    """What the header tells at its right, in order."""
+    """Return the facts at the right of the header, in order."""
     freshness = state.freshness()
     ink = _STEP_INKS[freshness.step]
     facts = [_Fact([("● " if freshness.step is StalenessLevel.LIVE else "▲ ", ink), (freshness.in_words(), ink)], 6)]
-    if state.held:
-        told = f"stepped back to {formats.clock_time(state.now_ms(), state.tz, seconds=True)}"
-        facts.append(_Fact([(f"   ‖ {told if state.timeline.back else 'paused'}", "warn")], 4))
+    if state.is_paused:
+        at = f"stepped back to {formats.clock_time(state.now_ms(), state.tz, seconds=True)}"
+        facts.append(_Fact([(f"   ‖ {at if state.timeline.back else 'paused'}", "warn")], 4))
         if state.waiting:
             facts.append(_Fact([(f", +{formats.count(len(state.waiting))} waiting", "warn")], 1))
-    if state.tells_skew and state.skew_ms is not None and abs(state.skew_ms) >= SKEW_TOLD_FROM_MS:
+    if state.shows_skew and state.skew_ms is not None and abs(state.skew_ms) >= SKEW_SHOWN_FROM_MS:
         facts.append(_Fact([(f"   clock {state.skew_ms / 1000:+.0f} s", "warn")], 2))
-    owing = state.owing()
+    owing = state.server_owing_most()
     if owing is not None:
-        told = f"   · {shortened(safe(owing.server), 16)} owes {formats.age(owing.owed_ms)}"
-        facts.append(_Fact([(told, "missing")], 3))
+        owed = f"   · {shortened(safe(owing.server), 16)} owes {formats.age(owing.owed_ms)}"
+        facts.append(_Fact([(owed, "missing")], 3))
     if state.armed_for_ms() > 0:
         facts.append(_Fact([(f"   ARMED {formats.age(state.armed_for_ms())}", "bad")], 5))
     elif state.read_only:
@@ -76,12 +77,12 @@ def _facts(state: ConsoleState) -> list[_Fact]:
 
 
 def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
-    """What is counted, and what the filter hides."""
+    """Return what is counted, and what the filter hides."""
     totals = state.store.totals()
     sessions = "session" if totals.sessions == 1 else "sessions"
     left: list[Part] = [
         (f" {formats.count(totals.live)}", "strong"),
-        (" live of ", "quiet"),
+        (" on air of ", "quiet"),
         (formats.count(totals.sessions), "strong"),
         (f" {sessions}   ", "quiet"),
         (formats.count(totals.watching), "strong"),
@@ -98,15 +99,15 @@ def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
 
 
 def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[list[Part], list[Part]]:
-    """What was just done and what went wrong, which a mere remark gives way to; where in the table the cursor is."""
+    """Return left: notice and failure (a quiet notice yields to a failure), or limits; right: the cursor's row."""
     right: list[Part] = []
     if row is not None and len(state.view):
         right = [(f"{formats.count(row + 1)} of {formats.count(len(state.view))} ", "quiet")]
-    if state.why_failed:
-        wrong = (" " + safe(state.why_failed), "bad")
+    if state.failure:
+        failure = (" " + safe(state.failure), "bad")
         if notice is None or notice[1] == "quiet":
-            return [wrong], []
-        return [(f" {notice[0]} ", notice[1]), wrong], []
+            return [failure], []
+        return [(f" {notice[0]} ", notice[1]), failure], []
     if notice is not None:
         return [(" " + notice[0], notice[1])], right
     if state.drift:
@@ -117,7 +118,7 @@ def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[l
 
 
 def keys(actions: Sequence[Action], cells: int) -> list[Part]:
-    """The keys of a context, as many as fit; help and quit always."""
+    """Return the keys of a context, as many as fit; back, help and quit always."""
     shown = [action for action in actions if action.label]
     always = [action for action in shown if action.name in ("back", "help", "quit")]
     parts: list[Part] = [(" ", "")]

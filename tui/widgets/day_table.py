@@ -1,4 +1,4 @@
-"""The columns of the daily statistics: as many as fit, in the order in which they are wanted."""
+"""The columns of the daily statistics: as many as fit, the most important first."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -10,21 +10,23 @@ from tui.widgets.lines import Part
 
 
 class DayColumn(NamedTuple):
+    """A column of the table."""
+
     title: str
     cells: int
     text: Callable[[DailyTotals], str]
     ink: Callable[[DailyTotals], str] = lambda _: ""
-    wanted: Callable[[DailyTotals], bool] = lambda _: True
-    """The column is left out where no row wants it."""
+    applies: Callable[[DailyTotals], bool] = lambda _: True
+    """The column is left out where it applies to no row."""
     always: bool = False
-    """It is told also where no figure is known."""
+    """Whether it is shown for a row without known figures too."""
 
 
 def _bandwidth(bps: int | None) -> str:
     return formats.UNKNOWN if bps is None else formats.bandwidth(bps)
 
 
-def _later(figures: DailyTotals) -> str:
+def _adjustment(figures: DailyTotals) -> str:
     moved = figures.came_later.bytes_out if figures.came_later else None
     return "" if moved is None else f"{'-' if moved < 0 else '+'}{formats.traffic(abs(moved))}"
 
@@ -48,7 +50,9 @@ COLUMNS = (
     ),
     DayColumn("CONN", 8, lambda row: formats.count_within(row.connections, 7)),
     DayColumn("OUT", 9, lambda row: formats.traffic(row.bytes_out)),
-    DayColumn("ADJUSTED OUT", 13, _later, lambda _: "partial", lambda row: row.came_later is not None, always=True),
+    DayColumn(
+        "ADJUSTED OUT", 13, _adjustment, lambda _: "partial", lambda row: row.came_later is not None, always=True
+    ),
     DayColumn("PEAK OUT", 14, lambda row: _bandwidth(row.peak_out_bps)),
     DayColumn("95TH OUT", 14, lambda row: _bandwidth(row.percentile.out_bps)),
     DayColumn("SAMPLES", 14, _samples, lambda row: "" if row.percentile.rests_on_all else "missing", always=True),
@@ -61,17 +65,19 @@ COLUMNS = (
 
 
 def columns_within(cells: int, rows: Sequence[DailyTotals]) -> list[DayColumn]:
-    """The columns that fit and that any of the rows wants."""
+    """Return the columns that fit and that apply to any of the rows."""
     chosen = []
     for column in COLUMNS:
-        if column.cells <= cells and any(column.wanted(row) for row in rows):
+        if column.cells <= cells and any(column.applies(row) for row in rows):
             chosen.append(column)
             cells -= column.cells
     return chosen
 
 
 def titles(first: str, name_cells: int, columns: Sequence[DayColumn]) -> list[Part]:
-    return [(padded(f" {first}", name_cells) + "".join(padded_left(one.title, one.cells) for one in columns), "quiet")]
+    """Return the heading; `first` is the title over the names."""
+    names = padded(f" {first}", name_cells)
+    return [(names + "".join(padded_left(column.title, column.cells) for column in columns), "quiet")]
 
 
 def _text(column: DayColumn, figures: DailyTotals) -> str:
@@ -81,10 +87,10 @@ def _text(column: DayColumn, figures: DailyTotals) -> str:
 def row_parts(
     figures: DailyTotals, name_cells: int, columns: Sequence[DayColumn], cells: int, *, cursor: bool
 ) -> list[Part]:
-    """A row over all `cells`, with the cursor's ground where it stands there."""
+    """Return a row of `cells` cells, with the cursor's background where the cursor is on it."""
     over = " cursor" if cursor else ""
     mark = "▸" if cursor else " "
     parts: list[Part] = [(padded(f"{mark}{safe(figures.name)}", name_cells), f"strong{over}")]
-    parts += [(padded_left(_text(one, figures), one.cells), f"{one.ink(figures)}{over}") for one in columns]
+    parts += [(padded_left(_text(column, figures), column.cells), f"{column.ink(figures)}{over}") for column in columns]
     rest = cells - name_cells - sum(column.cells for column in columns)
     return [*parts, (" " * max(0, rest), over)]

@@ -23,7 +23,7 @@ from tui.widgets.plot import BACKFILLED_MARK, plot, top_of
 _GUTTER = 7
 _LEAST_PLOT_CELLS = 40
 _LEAST_PLOT_LINES = 15
-"""Below this height of the whole detail one line of blocks stands for the chart."""
+"""Below this height of the detail one line of blocks replaces the chart."""
 
 
 class _Row(NamedTuple):
@@ -32,7 +32,7 @@ class _Row(NamedTuple):
 
 
 class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
-    """Draws what the state knows of one stream. Scrolls by itself where that is more than fits."""
+    """Draws one session and its stream. Scrolls where it does not fit."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "DetailView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
@@ -45,18 +45,18 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         self._drawn: list[Strip] = []
 
     def show(self, key: SessionKey | None) -> None:
-        """Shows another session, from its top."""
+        """Show another session, from its top."""
         if key != self._key:
             self._key = key
             self.scroll_to(y=0, animate=False)
         self.update()
 
     def update(self) -> None:
-        """Draws again what differs."""
+        """Redraw the cells that differ."""
         if not self.cells or not self.display:
             return
         rows = self._content()
-        drawn = [strip for row in rows for strip in self._joined(row)]
+        drawn = [strip for row in rows for strip in self._strips(row)]
         for number in range(max(len(drawn), len(self._drawn))):
             before = self._drawn[number] if number < len(self._drawn) else None
             after = drawn[number] if number < len(drawn) else None
@@ -65,24 +65,27 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             elif cells := different_cells(before, after):
                 self.refresh(Region(cells[0], number - self.scroll_offset.y, cells[1] - cells[0], 1))
         self._drawn = drawn
-        self.virtual_size = Size(self.size.width, len(drawn))  # last: it may bring a scrollbar, and another drawing
+        self.virtual_size = Size(self.size.width, len(drawn))  # last: it may add a scrollbar and redraw
 
     def on_resize(self) -> None:
-        self._draw_anew()
+        """Draw for the new size."""
+        self._redraw()
 
     def watch_show_vertical_scrollbar(self) -> None:
-        self._draw_anew()  # it takes a cell of every line
+        """Redraw when the scrollbar appears or disappears."""
+        self._redraw()  # the scrollbar takes a cell of every line
 
-    def _draw_anew(self) -> None:
+    def _redraw(self) -> None:
         self._drawn = []
         self.update()
 
     def render_line(self, y: int) -> Strip:
+        """Return a line of the widget."""
         row = self.scroll_offset.y + y
         return self._drawn[row] if row < len(self._drawn) else self.strip((), self.cells)
 
-    def _joined(self, row: _Row) -> list[Strip]:
-        """The row as one line; as two where both its sides do not fit into one."""
+    def _strips(self, row: _Row) -> list[Strip]:
+        """Return the row as one line, or as two where its sides do not fit into one."""
         cells = self.cells
         left_cells, right_cells = (sum(width(text) for text, _ in side) for side in row)
         if not right_cells:
@@ -92,12 +95,12 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             return [self.strip(row.left, cells), self.strip([*blank, *row.right], cells)]
         return [Strip.join([self.strip(row.left, cells - right_cells), self.strip(row.right, right_cells)])]
 
-    # What stands there
+    # Content
 
     def _content(self) -> list[_Row]:
         session = None if self._key is None else self._state.store.get(self._key)
         if session is None:
-            return [_Row([("no session is chosen", "quiet")])]
+            return [_Row([("no session under the cursor", "quiet")])]
         chart = self._charted(session)
         rows = self._heading(session, chart)
         rows += self._chart(session, chart)
@@ -110,7 +113,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         lasted = session.lasted_ms(now_ms)
         length = "" if lasted is None else f" {formats.duration_in_words(max(0, lasted))}"
         known_start = f"session {formats.moment(session.start_time, now_ms, state.tz)}, " if session.start_time else ""
-        when = f"{known_start}{'live' if session.live else 'ended, lasted'}{length}"
+        when = f"{known_start}{'on air' if session.live else 'ended, lasted'}{length}"
         rows = [_Row([(safe(str(session.stream)), "strong")], [(when, "good" if session.live else "quiet")])]
         figures: list[list[Part]] = []
         shown = [("peak", session.peak), ("lost", session.lost), ("total", session.total)]
@@ -125,10 +128,10 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             rows.append(_Row(list(chain(*figures[:2]))))
             figures = figures[2:]
         rows.append(_Row(list(chain(*figures)), [(self._margin(), "quiet")]))
-        told = _provenance_in_words(session)
-        if told:
+        provenance = _describe_provenance(session)
+        if provenance:
             ink = session.provenance.value if session.provenance else "quiet"
-            rows.append(_Row([(told, ink)]))
+            rows.append(_Row([(provenance, ink)]))
         rows.append(_Row([]))
         return rows
 
@@ -140,21 +143,21 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         return self._state.stream_history.get(session.key)
 
     def _charted(self, session: Session) -> Chart | None:
-        """The session over time, as the service keeps it; else as own polls saw it."""
+        """Return the session over time, from the service's history, else from own polls."""
         history = self._history(session)
         if not isinstance(history, History):
             return from_polls(self._state.history, session.key, max(1, self.cells - _GUTTER))
-        look = look_at(session, history.now)
-        to_ms = history.now if look.to_ms is None else look.to_ms
+        request = look_at(session, history.now)
+        to_ms = history.now if request.to_ms is None else request.to_ms
         on_air = [
-            (one.start_time, history.now if one.live else one.end_time or one.start_time)
-            for one in self._state.store.of_stream(session.stream)
+            (earlier.start_time, history.now if earlier.live else earlier.end_time or earlier.start_time)
+            for earlier in self._state.store.of_stream(session.stream)
         ]
-        from_ms = look.from_ms - look.from_ms % max(1, history.step_ms)
+        from_ms = request.from_ms - request.from_ms % max(1, history.step_ms)
         return from_history(history, from_ms, to_ms, on_air)
 
     def _peak_at(self, session: Session, chart: Chart | None) -> int | None:
-        """When the peak was reached, where that was seen."""
+        """Return when the peak was reached, if the chart shows it."""
         if chart is None or not session.peak or not session.start_time:
             return None
         ended_ms = None if session.live else session.end_time
@@ -178,7 +181,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         return rows
 
     def _plotted(self, chart: Chart, plot_cells: int) -> list[_Row]:
-        lines = min(13, max(5, self.size.height // 3)) - 1 | 1  # odd, so that a label stands half way
+        lines = min(13, max(5, self.size.height // 3)) - 1 | 1  # odd, so that a label is half way
         top = top_of(chart)
         rows = []
         for number, line in enumerate(plot(chart, plot_cells, lines, braille=self._state.braille)):
@@ -191,7 +194,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         return rows
 
     def _states(self, chart: Chart, cells: int) -> list[Part]:
-        """One glyph a cell that says how the figures above it came."""
+        """Return one glyph a cell: the provenance of the figures above it."""
         parts: list[Part] = []
         count = len(chart.steps)
         for cell in range(cells):
@@ -251,7 +254,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
 
 
 def _inked(line: str) -> list[Part]:
-    """The characters of a plot in the ink of what they mean."""
+    """Return a line of a plot in the inks of its marks."""
     parts: list[Part] = []
     for character in line:
         ink = "" if character == " " else "backfilled" if character == BACKFILLED_MARK else "good"
@@ -262,17 +265,17 @@ def _inked(line: str) -> list[Part]:
     return parts
 
 
-def _provenance_in_words(session: Session) -> str:
+def _describe_provenance(session: Session) -> str:
     match session.provenance:
         case Provenance.BACKFILLED:
-            return "▒ backfilled: these figures were filled in after an outage"
+            return "▒ backfilled: these figures were reported after an outage"
         case Provenance.PARTIAL:
             return "▄ partial: some of this session's time is not accounted for; figures are lower bounds"
         case Provenance.MISSING:
             return "· missing: a server owes reports; these figures are older than the rest"
         case Provenance.LOST:
-            return "× lost: some of this session can never be accounted for; figures are lower bounds"
+            return "× lost: some of this session's time is unrecoverable; figures are lower bounds"
         case Provenance.HELD:
-            return "? held: a report came that could not be accepted; an operator must look"
+            return "? held: a report was received and not accepted; an operator must decide"
         case _:
             return ""

@@ -1,6 +1,6 @@
-"""The line in which a filter is typed, and the one under it that points at what cannot be read.
+"""The prompt in which a filter is typed.
 
-The table follows every key that makes a filter; while the text makes none, the last one that did stays.
+The table follows every key that completes a valid filter; until then the last valid one stays.
 """
 
 from dataclasses import dataclass
@@ -11,11 +11,14 @@ from textual.message import Message
 from textual.widgets import Input
 
 KEPT = 50
+"""Filters that are kept in the history."""
 INDENT = 1
 """Cells before the text in the prompt."""
 
 
 class FilterPrompt(Input):
+    """An input with a history of filters."""
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "give_up", "clear", show=False),
         Binding("up", "earlier(1)", "earlier filter", show=False),
@@ -24,7 +27,7 @@ class FilterPrompt(Input):
 
     @dataclass
     class GivenUp(Message):
-        """The filter is to be cleared and the prompt to go."""
+        """The filter is to be cleared and the prompt closed."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(
@@ -32,25 +35,27 @@ class FilterPrompt(Input):
         )
         self.cursor_blink = False
         self.history: list[str] = []
-        """Filters that were used, the newest last."""
+        """The filters that were used, the newest last."""
         self._back = 0
 
     def open(self, text: str) -> None:
-        """Shows the prompt's text anew; the history starts at its newest."""
+        """Set the text; the history begins at its newest filter."""
         self._back = 0
         self.value = text
         self.cursor_position = len(text)
 
     def remember(self, text: str) -> None:
-        """Puts a filter that was used at the end of the history."""
+        """Append a filter to the history."""
         text = text.strip()
         if text:
-            self.history = [*(one for one in self.history if one != text), text][-KEPT:]
+            self.history = [*(known for known in self.history if known != text), text][-KEPT:]
 
     def action_give_up(self) -> None:
+        """Clear the filter and close the prompt."""
         self.post_message(self.GivenUp())
 
     def action_earlier(self, steps: int) -> None:
+        """Show an earlier filter, or a later one (below zero)."""
         back = min(len(self.history), max(0, self._back + steps))
         if back != self._back:
             self._back = back

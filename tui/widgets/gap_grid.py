@@ -1,6 +1,6 @@
-"""The gap view's grid: one row a server or stream, one cell a stretch of time.
+"""The gap view's grid: one row a server or stream, one cell an interval of time.
 
-The cursor stands at a row's name and an instant, so that it stays there while the window moves on or the order changes.
+The cursor is kept as a row's name and an instant, so that it stays there while the window moves or the order changes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,36 +22,36 @@ from tui.widgets.lines import Part
 _LEAST_NAME, _MOST_NAME = 10, 20
 _PERCENT_CELLS = 7
 _AMOUNTS_FROM_CELLS = 130
-"""So wide a grid also tells in figures how much of the window a row owes, was filled in, and has lost."""
+"""From this width on, the durations that a row owes, was backfilled and has lost are shown as figures."""
 _AMOUNTS = (
     ("OWED", (Provenance.MISSING, Provenance.HELD)),
-    ("FILLED", (Provenance.BACKFILLED,)),
+    ("BACKFILLED", (Provenance.BACKFILLED,)),
     ("LOST", (Provenance.LOST, Provenance.PARTIAL)),
 )
-_AMOUNT_CELLS = 10
+_AMOUNT_CELLS = 11
 _HOUR_CELLS = 60
-"""Names get no room that an hour of minutes needs."""
+"""Names yield to an hour of minutes."""
 _LABEL_MINUTES = (10, 20, 30, 60, 120, 180, 360, 720, 1440, 2 * 1440, 7 * 1440, 14 * 1440, 28 * 1440)
 _LABEL_CELLS = 8
 
 
 def name_cells(width: int) -> int:
-    """How wide the column of names is in a widget of that width."""
+    """Return the width of the column of names in a widget of that width."""
     return min(_MOST_NAME, max(_LEAST_NAME, width - _HOUR_CELLS - _PERCENT_CELLS - 3))
 
 
 def figure_cells(width: int) -> int:
-    """How wide the figures beside the time are in a widget of that width."""
+    """Return the width of the figures beside the time in a widget of that width."""
     return _PERCENT_CELLS if width < _AMOUNTS_FROM_CELLS else 2 + _PERCENT_CELLS + len(_AMOUNTS) * _AMOUNT_CELLS
 
 
 def cells_within(width: int) -> int:
-    """How many cells of time are shown in a widget of that width."""
+    """Return how many cells of time fit into a widget of that width."""
     return max(10, width - name_cells(width) - 2 - figure_cells(width) - 1)
 
 
 class GapGridView(HeadedTable):
-    """Draws a `GapGrid`. The time line is its heading."""
+    """Draws a `GapGrid`. The time axis is its heading."""
 
     DEFAULT_CSS = "GapGridView { height: 1fr; }"
 
@@ -64,89 +64,95 @@ class GapGridView(HeadedTable):
         self.grid: GapGrid | None = None
         self.row = 0
         self.at_ms: int | None = None
-        """Where the cursor stands in time; `None` at the newest cell, whichever that is."""
+        """The cursor's instant; `None` for the newest cell, which moves with time."""
         self._name: str | None = None
-        self._turned: Mapping[str, Sequence[Interval]] = {}
+        self._backfilled: Mapping[str, Sequence[Interval]] = {}
         self._rows_drawn: dict[int, Strip] = {}
-        """The rows of the window as they look without the cursor."""
+        """The rows of the window, drawn without the cursor."""
 
     @property
     def gap_row(self) -> Row | None:
+        """The row under the cursor."""
         return self.grid.rows[self.row] if self.grid and self.row < len(self.grid.rows) else None
 
     @property
     def cell(self) -> int:
+        """The cell under the cursor."""
         if self.grid is None:
             return 0
         return self.grid.cells - 1 if self.at_ms is None else self.grid.cell_at(self.at_ms)
 
     def gaps_here(self) -> list[CoverageSpan]:
-        """The gaps in the cell under the cursor, oldest first."""
+        """Return the gaps in the cell under the cursor, oldest first."""
         row = self.gap_row
         if self.grid is None or row is None:
             return []
         spans = row.timeline.between(self.grid.edges[self.cell], self.grid.edges[self.cell + 1])
         return [span for span in spans if span.state is not Provenance.LIVE]
 
-    def show(self, grid: GapGrid, turned: Mapping[str, Sequence[Interval]] | None = None) -> None:
-        """Takes in a window; the cursor stays at its row and instant, or goes to the nearest that is there.
+    def show(self, grid: GapGrid, backfilled: Mapping[str, Sequence[Interval]] | None = None) -> None:
+        """Show a window; the cursor stays at its row and instant, or moves to the nearest one in it.
 
-        `turned` is what has just been filled, by row.
+        `backfilled` is what has just been backfilled, by row: it is highlighted.
         """
         self.grid = grid
-        self._turned = turned or {}
+        self._backfilled = backfilled or {}
         self._rows_drawn = {}
         number = next((number for number, row in enumerate(grid.rows) if row.name == self._name), self.row)
         self.row = min(number, max(0, len(grid.rows) - 1))
         if self.at_ms is not None:
             self.at_ms = min(max(self.at_ms, grid.from_ms), grid.to_ms - 1)
-        self.fit(len(grid.rows))
-        self.keep_in_sight(self.row)
+        self.set_row_count(len(grid.rows))
+        self.keep_visible(self.row)
         self.repaint()
 
-    def stand_at(self, name: str) -> None:
-        """Puts the cursor on a row, once a window that has it is shown."""
+    def select_row(self, name: str) -> None:
+        """Move the cursor to a row, once a window with it is shown."""
         self._name = name
 
     def put(self, row: int, at_ms: int | None) -> None:
-        """Puts the cursor on a row at an instant of the window."""
+        """Move the cursor to a row at an instant of the window."""
         if self.grid is None:
             return
         self.row = min(max(0, row), max(0, len(self.grid.rows) - 1))
         self.at_ms = at_ms
         self._name = self.gap_row.name if self.gap_row else None
-        self.keep_in_sight(self.row)
+        self.keep_visible(self.row)
         self.repaint()
 
     def put_cell(self, row: int, cell: int) -> None:
-        """Puts the cursor on a cell. At the newest one it goes along with the time."""
+        """Move the cursor to a cell. At the newest one it moves with time."""
         if self.grid is not None:
             cell = min(max(0, cell), self.grid.cells - 1)
             self.put(row, None if cell == self.grid.cells - 1 else self.grid.edges[cell])
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.forget_drawn()
 
     def forget_drawn(self) -> None:
+        """Draw every line again when it is needed next."""
         super().forget_drawn()
         self._rows_drawn = {}
 
     def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the click."""
         if event.y >= 1:
             self.put_cell(self.scroll_offset.y + event.y - 1, event.x - name_cells(self.size.width) - 2)
             self.post_message(self.CursorMoved())
 
     def draw_line(self, y: int) -> Strip:
+        """Return a line of the widget as it must look now."""
         cells = self.cells
         grid = self.grid
         if grid is None:
             return self.strip((), cells)
         if y == 0:
-            return self.strip(self._time_line(grid), cells)
+            return self.strip(self._time_axis(grid), cells)
         number = self.scroll_offset.y + y - 1
         if number >= len(grid.rows):
-            why = "nothing here has the name that you look for" if grid.hidden else "no server has reported yet"
-            return self.strip([(f" {why}", "quiet")] if y == 1 and not grid.rows else (), cells)
+            text = "no row matches the filter" if grid.hidden else "no server has reported yet"
+            return self.strip([(f" {text}", "quiet")] if y == 1 and not grid.rows else (), cells)
         if number == self.row:
             return self.strip(self._row(grid, number), cells)
         strip = self._rows_drawn.get(number)
@@ -158,11 +164,11 @@ class GapGridView(HeadedTable):
         row = grid.rows[number]
         name = padded(safe(row.name), name_cells(self.size.width))
         parts: list[Part] = [(f"▸{name} ", "strong") if number == self.row else (f" {name} ", "")]
-        just_turned = self._turned.get(row.name, ())
+        just_backfilled = self._backfilled.get(row.name, ())
         for place, cell in enumerate(grid.cells_of(number)):
             ink = _ink(cell)
-            if just_turned and any(
-                piece.clip(grid.edges[place], grid.edges[place + 1]).length_ms for piece in just_turned
+            if just_backfilled and any(
+                piece.clip(grid.edges[place], grid.edges[place + 1]).length_ms for piece in just_backfilled
             ):
                 ink += " turned"
             if number == self.row and place == self.cell:
@@ -189,8 +195,8 @@ class GapGridView(HeadedTable):
             parts.append((padded_left(text, _AMOUNT_CELLS), ink))
         return parts
 
-    def _time_line(self, grid: GapGrid) -> list[Part]:
-        """Clock times, or days where the cells are long, where they fit."""
+    def _time_axis(self, grid: GapGrid) -> list[Part]:
+        """Return clock times, or days where the cells are long, as far as they fit."""
         line = [" "] * grid.cells
         every = next(
             (minutes for minutes in _LABEL_MINUTES if minutes * 60_000 >= _LABEL_CELLS * grid.cell_ms),
@@ -206,24 +212,24 @@ class GapGridView(HeadedTable):
         if self.size.width >= _AMOUNTS_FROM_CELLS:
             titles = padded_left("COMPLETE", _PERCENT_CELLS + 2)
             titles += "".join(padded_left(title, _AMOUNT_CELLS) for title, _ in _AMOUNTS)
-        # Half-tone cells turned round look as before: the cursor is shown above them too.
+        # Reversed half-tone cells look the same: the cursor is shown above them too.
         before, after = "".join(line[: self.cell]), "".join(line[self.cell + 1 :])
         indent = " " * (name_cells(self.size.width) + 2)
         return [(indent + before, "quiet"), ("▾", "accent"), (after + titles, "quiet")]
 
     def _label(self, at_ms: int, every_minutes: int) -> str:
-        here = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._tz)
-        minutes = here.hour * 60 + here.minute
+        local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._tz)
+        minutes = local.hour * 60 + local.minute
         if every_minutes >= 1440:
             whole_days = every_minutes // 1440
-            return "" if minutes or here.toordinal() % whole_days else formats.day(at_ms, self._tz)
+            return "" if minutes or local.toordinal() % whole_days else formats.day(at_ms, self._tz)
         if minutes % every_minutes:
             return ""
-        return formats.day(at_ms, self._tz) if not minutes else f"{here:%H:%M}"
+        return formats.day(at_ms, self._tz) if not minutes else f"{local:%H:%M}"
 
 
 def _ink(cell: TimelineCell | None) -> str:
-    """The ink of a cell's worst state, on a ground that says whether most of the cell is all right."""
+    """Return the ink of a cell's worst state, on a background that shows whether most of the cell is complete."""
     if cell is None:
         return ""
     mostly_whole = cell.state not in WHOLE and 2 * cell.in_state_ms < cell.due_ms

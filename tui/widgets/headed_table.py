@@ -1,6 +1,6 @@
-"""A table of which only the visible rows are drawn, under a heading that stands still.
+"""A table that draws only its visible rows, under a heading that does not scroll.
 
-Only the cells that differ from what is on the screen are drawn again: over a slow line every one counts.
+Only the cells that differ from the screen are drawn again: over a slow line every cell counts.
 """
 
 from typing import ClassVar
@@ -13,7 +13,7 @@ from tui.widgets.lines import INK_CLASSES, Inked, different_cells
 
 
 class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
-    """Drawn by `draw_line`: line 0 is the heading, the rows scroll below it."""
+    """A table whose lines `draw_line` returns: line 0 is the heading, the rows scroll below it."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "HeadedTable { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
@@ -23,16 +23,16 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self._drawn: dict[int, Strip] = {}
 
     def draw_line(self, y: int) -> Strip:
-        """A line of the widget as it is to look now."""
+        """Return a line of the widget as it must look now."""
         raise NotImplementedError
 
     @property
     def page_rows(self) -> int:
-        """How many rows are seen at once."""
+        """How many rows are visible."""
         return max(1, self.size.height - 1)
 
-    def keep_in_sight(self, row: int) -> None:
-        """Scrolls as little as brings a row into sight."""
+    def keep_visible(self, row: int) -> None:
+        """Scroll as little as makes a row visible."""
         top = self.scroll_offset.y
         if row < top:
             self.scroll_to(y=row, animate=False)
@@ -40,36 +40,40 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
             self.scroll_to(y=row - self.page_rows + 1, animate=False)
 
     def repaint(self) -> None:
-        """Draws again the cells that differ from what is on the screen, and no others."""
+        """Redraw the cells that differ from the screen, and no others."""
         drawn = {y: self.draw_line(y) for y in range(self.size.height)}
         for y, strip in drawn.items():
             if cells := different_cells(self._drawn.get(y), strip):
                 self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
         self._drawn = drawn
 
-    def fit(self, rows: int) -> None:
-        """Takes in how many rows there are."""
-        # As wide as the widget, scrollbar and all: a bar that comes or goes changes nothing then.
+    def set_row_count(self, rows: int) -> None:
+        """Set how many rows there are."""
+        # As wide as the widget with its scrollbar: a bar that appears or disappears changes nothing then.
         size = Size(self.size.width, rows + 1)
         if size != self.virtual_size:
             self.virtual_size = size
 
     def forget_drawn(self) -> None:
-        """Every line is drawn anew when it is asked for next."""
+        """Draw every line again when it is needed next."""
         self._drawn = {}
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Forget the drawn lines when the table scrolls."""
         super().watch_scroll_y(old_value, new_value)
         self._drawn = {}
 
     def watch_show_vertical_scrollbar(self) -> None:
+        """Redraw when the scrollbar appears or disappears."""
         self.forget_drawn()
 
     def notify_style_update(self) -> None:
+        """Drop what depends on the style."""
         super().notify_style_update()
         self.forget_drawn()
 
     def render_line(self, y: int) -> Strip:
+        """Return a line of the widget."""
         strip = self._drawn.get(y)
         if strip is None:
             strip = self._drawn[y] = self.draw_line(y)

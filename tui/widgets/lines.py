@@ -1,4 +1,4 @@
-"""Lines of plain segments: what every widget of the console is drawn from. No markup anywhere.
+"""Lines of plain segments, from which every widget of the console is drawn. No markup anywhere.
 
 A part is a text and the name of its ink; inks are component classes `ink--…`, so themes, NO_COLOR and 16 colours work.
 """
@@ -46,55 +46,56 @@ Part = tuple[str, str]
 
 
 INK_CLASSES = {f"ink--{ink}" for ink in INKS}
-"""What a widget that draws with inks has as its `COMPONENT_CLASSES`."""
+"""The `COMPONENT_CLASSES` of a widget that draws with inks."""
 
 
 class Inked(Widget):
-    """Mixed into a widget that draws parts."""
+    """Mixin of a widget that draws parts."""
 
     _mixed: dict[str, Style] | None = None
-    """The inks that were asked for, until the widget's style changes."""
+    """The inks used so far, until the widget's style changes."""
 
     def ink(self, name: str) -> Style:
-        """The style of an ink over the widget's own; several inks are given as `live cursor`, the last one wins."""
+        """Return the style of an ink over the widget's own. Of several inks (`live cursor`) the last one wins."""
         if self._mixed is None:
             self._mixed = {}
         style = self._mixed.get(name)
         if style is None:
             style = self.rich_style
-            for one in name.split():
-                style += self._one_ink(f"ink--{one}")
+            for ink in name.split():
+                style += self._component_style(f"ink--{ink}")
             self._mixed[name] = style
         return style
 
     def notify_style_update(self) -> None:
+        """Drop what depends on the style."""
         super().notify_style_update()
         self._mixed = None
 
-    def _one_ink(self, component: str) -> Style:
-        """The component's own style, its see-through colours laid over the widget's background."""
+    def _component_style(self, component: str) -> Style:
+        """Return the component's own style, its translucent colours blended with the widget's background."""
         styles = self.get_component_styles(component)
         style = self.get_component_rich_style(component, partial=True)
         if styles.has_rule("color") and 0 < styles.color.a < 1:
-            style += Style(color=(self._ground + styles.color).rich_color)
+            style += Style(color=(self._background + styles.color).rich_color)
         if styles.has_rule("background") and 0 < styles.background.a < 1:
-            style += Style(bgcolor=(self._ground + styles.background).rich_color)
+            style += Style(bgcolor=(self._background + styles.background).rich_color)
         return style
 
     @property
-    def _ground(self) -> Color:
+    def _background(self) -> Color:
         return self.background_colors[1]
 
     @property
     def cells(self) -> int:
-        """How many cells a line has, beside the scrollbar if one is shown."""
+        """How many cells a line has, without a scrollbar."""
         return self.scrollable_content_region.width
 
     def strip(self, parts: Iterable[Part], cells: int, over: str = "") -> Strip:
-        """The parts as one line of exactly `cells` cells, with a further ink laid over all of it."""
+        """Return the parts as one line of exactly `cells` cells, with the ink `over` on top of all of it."""
         segments: list[Segment] = []
         left = cells
-        for text, ink in _together(parts):
+        for text, ink in _merge_parts(parts):
             if left <= 0:
                 break
             size = width(text)
@@ -110,19 +111,17 @@ class Inked(Widget):
 
 
 def different_cells(before: Strip | None, after: Strip) -> tuple[int, int] | None:
-    """The first cell in which two lines differ, and the one after the last; `None` where they look the same."""
+    """Return the first cell in which two lines differ, and the one after the last; `None` if they look the same."""
     if before is None or before.cell_length != after.cell_length:
         return 0, after.cell_length
     if before == after:
         return None
-    differ = [
-        cell for cell, (one, other) in enumerate(zip(_by_cell(before), _by_cell(after), strict=True)) if one != other
-    ]
+    differ = [cell for cell, (old, new) in enumerate(zip(_by_cell(before), _by_cell(after), strict=True)) if old != new]
     return (differ[0], differ[-1] + 1) if differ else None
 
 
 def _by_cell(strip: Strip) -> list[tuple[str, Style | None]]:
-    """What each cell shows; both cells of a wide character show it."""
+    """Return text and style of each cell; both cells of a wide character have it."""
     cells: list[tuple[str, Style | None]] = []
     for text, style, _ in strip:
         if text.isascii():
@@ -133,14 +132,14 @@ def _by_cell(strip: Strip) -> list[tuple[str, Style | None]]:
     return (cells + [("", None)] * strip.cell_length)[: strip.cell_length]
 
 
-def _together(parts: Iterable[Part]) -> Iterator[Part]:
-    """Neighbours of one ink as one part: over a slow line every change of style counts."""
+def _merge_parts(parts: Iterable[Part]) -> Iterator[Part]:
+    """Merge neighbours of the same ink: over a slow line every change of style counts."""
     for ink, run in groupby(parts, key=itemgetter(1)):
         yield "".join(text for text, _ in run), ink
 
 
 class Line(Inked):
-    """One line: parts from the left, and parts that stand at the right for as long as there is room.
+    """One line: parts from the left, and parts at the right as long as they fit.
 
     Only the cells that differ are sent to the terminal: over a slow line every byte counts.
     """
@@ -154,7 +153,7 @@ class Line(Inked):
         self._right: Sequence[Part] = ()
 
     def show(self, left: Sequence[Part], right: Sequence[Part] = ()) -> None:
-        """Draws the line anew if it differs."""
+        """Redraw the line if it differs."""
         if (left, right) != (self._left, self._right):
             before = self.render_line(0) if self.size.width else None
             self._left, self._right = left, right
@@ -162,6 +161,7 @@ class Line(Inked):
                 self.refresh(Region(cells[0], 0, cells[1] - cells[0], 1))
 
     def render_line(self, y: int) -> Strip:
+        """Return a line of the widget."""
         cells = self.size.width
         right_cells = sum(width(text) for text, _ in self._right)
         left_cells = sum(width(text) for text, _ in self._left)

@@ -1,4 +1,4 @@
-"""A page of lines that scrolls: what a full-screen detail is drawn on."""
+"""A page of lines that scrolls, for full-screen details."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -11,7 +11,7 @@ from tui.widgets.lines import INK_CLASSES, Inked, Part
 
 
 class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
-    """Draws the lines that it was given last; repaints those that differ."""
+    """Draws lines and redraws those that differ."""
 
     COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "PageView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; height: 1fr; }"
@@ -21,7 +21,7 @@ class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         self._lines: Sequence[Sequence[Part]] = ()
 
     def show(self, lines: Sequence[Sequence[Part]]) -> None:
-        """Shows other lines."""
+        """Show other lines."""
         if lines != self._lines:
             before, self._lines = self._lines, lines
             self.virtual_size = Size(self.cells, len(lines))
@@ -29,5 +29,6 @@ class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
                 self.refresh_line(number)
 
     def render_line(self, y: int) -> Strip:
+        """Return a line of the widget."""
         number = self.scroll_offset.y + y
         return self.strip(self._lines[number] if number < len(self._lines) else (), self.cells)

@@ -1,4 +1,4 @@
-"""A chart drawn by plotext into plain lines. plotext keeps one figure for the process: draw on the UI thread only."""
+"""Charts drawn by plotext into plain lines. plotext has one figure per process: draw on the UI thread only."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from tui.model.sessions.chart import Chart
 BACKFILLED_MARK = "▒"
 LINE_MARK = "█"
 
-plotext.terminal.limit(False, False)  # else a plot would be cut at the terminal that the program was started in
+plotext.terminal.limit(False, False)  # else a plot is cut to the terminal in which the program was started
 
 
 def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[str]:
-    """The plot area alone, `lines` lines of `cells` cells: braille (else `█`), and `▒` where it was filled in."""
+    """Return the plot area, `lines` lines of `cells` cells: braille (else `█`), and `▒` where it was backfilled."""
     figure = plotext.figure
     figure.clear()
     figure.plot_size(cells, lines)
@@ -22,18 +22,18 @@ def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[
         figure.ruler(axis).frequency(0)
     figure.ruler("x").lim(0, max(1, len(chart.steps) - 1))
     figure.ruler("y").lim(0, top_of(chart))
-    # What was filled in is drawn last, over the ends of the lines beside it.
-    for first, last, seen_live in sorted(chart.runs(), key=lambda run: not run[2]):
+    # Backfilled time is drawn last, over the ends of the lines beside it.
+    for first, last, is_live in sorted(chart.runs(), key=lambda run: not run[2]):
         places = list(range(first, last + 1))
         figures = [chart.steps[place].figure for place in places]
-        marker = ("braille" if braille else LINE_MARK) if seen_live else BACKFILLED_MARK
+        marker = ("braille" if braille else LINE_MARK) if is_live else BACKFILLED_MARK
         figure.draw(figure.signal(places, figures, marker=marker).lines(True))
     drawn = plotext.uncolorize(figure.build().string()).split("\n")
     return [line[:cells].ljust(cells) for line in (drawn + [""] * lines)[:lines]]
 
 
 def bars(heights: Sequence[tuple[int, int, str]], highest: int, cells: int, lines: int) -> list[str]:
-    """Upright bars, each a cell wide: (place, height, mark). One of no height is not drawn."""
+    """Return vertical bars of one cell's width. `heights` are (place, height, mark); a bar of height 0 is not drawn."""
     figure = plotext.figure
     figure.clear()
     figure.plot_size(cells, lines)
@@ -50,7 +50,7 @@ def bars(heights: Sequence[tuple[int, int, str]], highest: int, cells: int, line
 
 
 def top_of(chart: Chart) -> int:
-    """Where the y axis ends: a round figure that the highest one fits under."""
+    """Return the end of the y axis: the round number at or above the highest figure."""
     highest = max(4, chart.highest)
     magnitude = 1
     while magnitude * 10 < highest:

@@ -1,6 +1,6 @@
-"""The session table: virtual, so that 100,000 rows cost what the visible ones cost. Cursor and scroll keep to keys.
+"""The session table: virtual, so that 100,000 rows cost as much as the visible ones. Cursor and scroll follow keys.
 
-The row under the cursor is a session, not a number: when a poll moves it, cursor and scroll go with it.
+The cursor is on a session, not on a row number: when a poll moves the session, cursor and scroll move with it.
 """
 
 from collections.abc import Sequence
@@ -44,20 +44,23 @@ class SessionTable(HeadedTable):
 
     @property
     def cursor_session(self) -> Session | None:
+        """The session under the cursor."""
         return None if self.cursor_key is None else self._state.store.get(self.cursor_key)
 
     @property
     def cursor_row(self) -> int:
+        """The row under the cursor."""
         return self._cursor_row
 
     def move_to(self, row: int) -> None:
-        """Puts the cursor on a row of the table as it is drawn now."""
+        """Move the cursor to a row of the table as it is drawn now."""
         last = len(self._state.view) - 1
         self._set_cursor(min(max(0, row), last) if last >= 0 else 0)
-        self.keep_in_sight(self._cursor_row)
+        self.keep_visible(self._cursor_row)
         self.repaint()
 
     def move_by(self, rows: int) -> None:
+        """Move the cursor down, or up (below zero)."""
         self.move_to(self._cursor_row + rows)
 
     def _set_cursor(self, row: int) -> None:
@@ -69,52 +72,55 @@ class SessionTable(HeadedTable):
             self.post_message(self.CursorMoved(key))
 
     def on_click(self, event: events.Click) -> None:
+        """Move the cursor to the click."""
         row = self.scroll_offset.y + event.y - 1
         if event.y >= 1 and row < len(self._state.view):
             self.move_to(row)
 
     def move_to_key(self, key: SessionKey) -> None:
-        """Puts the cursor on a session, if it is shown."""
+        """Move the cursor to a session, if it is shown."""
         row = self._state.view.row_of(key)
         if row is not None:
             self.move_to(row)
 
-    # What is drawn
+    # Drawing
 
     def rows_changed(self) -> None:
-        """Takes in that a poll, the filter or the order changed: cursor and scroll stay with their sessions."""
+        """Redraw after a poll, or another filter or order: cursor and scroll stay with their sessions."""
         view = self._state.view
         top = self.scroll_offset.y
         anchor_row = self._cursor_row
         anchor_key = self.cursor_key
         row = None if anchor_key is None else view.row_of(anchor_key)
-        self.fit(len(self._state.view))
+        self.set_row_count(len(self._state.view))
         if row is None:
             self._set_cursor(min(anchor_row, max(0, len(view) - 1)))
-            self.keep_in_sight(self._cursor_row)
+            self.keep_visible(self._cursor_row)
         else:
             self._set_cursor(row)
             if top and row != anchor_row:
                 self.scroll_to(y=max(0, top + row - anchor_row), animate=False)
-            self.keep_in_sight(self._cursor_row)
+            self.keep_visible(self._cursor_row)
         self.repaint()
 
     def redraw(self) -> None:
-        """Draws every line anew: other columns are shown."""
+        """Redraw every line: other columns are shown."""
         self.forget_drawn()
         self.refresh()
 
     def repaint(self) -> None:
-        """Draws again the cells that differ from what is on the screen, and no others."""
+        """Redraw the cells that differ from the screen, and no others."""
         self._faded = self._state.has_figures and not self._state.freshness().allows_deletes
         super().repaint()
 
     def on_resize(self) -> None:
+        """Draw for the new size."""
         self.forget_drawn()
-        self.fit(len(self._state.view))
-        self.keep_in_sight(self._cursor_row)
+        self.set_row_count(len(self._state.view))
+        self.keep_visible(self._cursor_row)
 
     def draw_line(self, y: int) -> Strip:
+        """Return a line of the widget as it must look now."""
         cells = self.cells
         state = self._state
         columns = fitting(state.columns, cells, state.density)
@@ -124,7 +130,7 @@ class SessionTable(HeadedTable):
         row = self.scroll_offset.y + y - 1
         found = state.view.row(row)
         if found is None:
-            return self.strip(self._nothing() if y == 2 and not len(state.view) else (), cells)
+            return self.strip(self._empty_table() if y == 2 and not len(state.view) else (), cells)
         on_cursor = row == self._cursor_row
         over = ("faded " if self._faded else "") + ("cursor" if on_cursor else "")
         if isinstance(found, Heading):
@@ -132,18 +138,18 @@ class SessionTable(HeadedTable):
         return self.strip(self._row(found, columns, stream_cells, on_cursor=on_cursor), cells, over)
 
     def _heading(self, heading: Heading, *, on_cursor: bool) -> list[Part]:
-        live = f"{formats.count(heading.live)} live of {formats.count(heading.sessions)}"
+        on_air = f"{formats.count(heading.live)} on air of {formats.count(heading.sessions)}"
         return [
             ("▸ " if on_cursor else "  ", "accent"),
             (f"{safe(heading.scope)}/  ", "strong"),
-            (f"{live}, {formats.count(heading.watching)} watching", "quiet"),
+            (f"{on_air}, {formats.count(heading.watching)} watching", "quiet"),
         ]
 
-    def _nothing(self) -> list[Part]:
+    def _empty_table(self) -> list[Part]:
         if not self._state.has_figures:
-            return [("   asking " + safe(self._state.host) + " …", "quiet")]
+            return [("   polling " + safe(self._state.host) + " …", "quiet")]
         if self._state.view.filter:
-            return [("   nothing matches the filter; esc clears it", "quiet")]
+            return [("   no session matches the filter; esc clears it", "quiet")]
         return [("   no sessions", "quiet")]
 
     def _header(self, columns: Sequence[tuple[Shown, int]], stream_cells: int) -> list[Part]:
@@ -166,13 +172,13 @@ class SessionTable(HeadedTable):
         base = "" if session.live else "quiet"
         before = state.changed.get(session.key)
         provenance = session.provenance
-        told = provenance not in (None, Provenance.LIVE)
+        is_unusual = provenance not in (None, Provenance.LIVE)
         marked = session.key in state.marks
         parts: list[Part] = [
             ("▸" if on_cursor else " ", "accent"),
             ("✓", "marked")
             if marked
-            else (GLYPHS[provenance] if told else " ", provenance.value if provenance else ""),
+            else (GLYPHS[provenance] if is_unusual else " ", provenance.value if provenance else ""),
             (" ", base),
             *self._stream(session, stream_cells, base),
         ]
@@ -182,7 +188,7 @@ class SessionTable(HeadedTable):
                 parts.append(self._trend(session, cells))
                 continue
             ink = base
-            if column.name == "data" and told and provenance:
+            if column.name == "data" and is_unusual and provenance:
                 ink = provenance.value
             elif before is not None and figure(column, session) != figure(column, before):
                 ink = f"{base} strong"
@@ -190,7 +196,7 @@ class SessionTable(HeadedTable):
         return parts
 
     def _stream(self, session: Session, cells: int, base: str) -> list[Part]:
-        """Scope and name, with what the filter looked for underlined."""
+        """Return scope and name, with the filter's matches underlined."""
         drawn = padded(safe(f"{session.scope}/{session.name}"), cells)
         parts: list[Part] = []
         at = 0

@@ -1,4 +1,4 @@
-"""Every key of every view does what the help says of it: pressed in the console over the estate of an hour."""
+"""Every key of every view performs its action: pressed in the console over the estate of an hour."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date
@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from tests.support.console.estate import standing_still
 from tests.support.console.pilot import drawn, drawn_gaps, opened, until, with_figures
-from tui.app.actions import ACTIONS, Context, why_not_keymap
+from tui.app.actions import ACTIONS, Context, find_keymap_error
 from tui.app.console_app import ConsoleApp
 from tui.model.sessions.columns import Density
 from tui.screens.columns import ColumnsScreen
@@ -58,10 +58,10 @@ SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "copy": ([], lambda app: None, shows(Picker)),
     "export": ([], lambda app: None, shows(Picker)),
     "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
-    "pause": ([], lambda app: None, lambda app, _: app.state.held),
-    "step(-1)": ([], lambda app: None, lambda app, _: app.state.held),
-    "step(1)": ([], lambda app: None, lambda app, _: app.state.held),
-    "live": (["p"], lambda app: None, lambda app, _: not app.state.held),
+    "pause": ([], lambda app: None, lambda app, _: app.state.is_paused),
+    "step(-1)": ([], lambda app: None, lambda app, _: app.state.is_paused),
+    "step(1)": ([], lambda app: None, lambda app, _: app.state.is_paused),
+    "live": (["p"], lambda app: None, lambda app, _: not app.state.is_paused),
     "interval(1)": ([], lambda app: app.state.poll_interval_ms, lambda app, ms: app.state.poll_interval_ms < ms),
     "interval(-1)": (
         ["plus", "plus"],
@@ -140,7 +140,7 @@ GAPS |= {
     "zoom(1)": ([], cell_ms, lambda app, before: cell_ms(app) > before),
     "zoom(-1)": (["minus", "minus"], cell_ms, lambda app, before: cell_ms(app) < before),
     "other_rows": ([], lambda app: None, lambda app, _: getattr(app.screen, "_of_streams", False)),
-    "order": ([], lambda app: None, lambda app, _: getattr(app.screen, "_most_lacking_first", False)),
+    "order": ([], lambda app: None, lambda app, _: getattr(app.screen, "_most_missing_first", False)),
     "filter": ([], lambda app: None, lambda app, _: isinstance(app.focused, Input)),
 }
 
@@ -170,7 +170,7 @@ def month(app: ConsoleApp) -> date:
 
 
 def day_row(app: ConsoleApp) -> int:
-    """Where the cursor stands among the roles and servers of a day."""
+    """The row of the cursor among the roles and servers of a day."""
     screen = app.screen
     assert isinstance(screen, DaysScreen)
     return screen._cursor()
@@ -208,7 +208,7 @@ SERVERS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "back": ([], lambda app: None, lambda app, _: app.screen is app.sessions_screen),
 }
 EVERYWHERE = ("pause", "interval(1)", "interval(-1)", "latency", "profile", "refresh", "palette", "help", "quit")
-"""What the sessions' table tells for all views."""
+"""Actions of all views whose checks are those of the sessions view."""
 
 
 def expected(context: Context, name: str) -> tuple[list[str], Callable[[ConsoleApp], Any], Check] | None:
@@ -224,18 +224,18 @@ def expected(context: Context, name: str) -> tuple[list[str], Callable[[ConsoleA
 
 @pytest.mark.usefixtures("quick_keys")
 @pytest.mark.parametrize("context", list(Context))
-async def test_every_key_does_what_it_says(
+async def test_every_key_performs_its_action(
     context: Context, store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     actions = [action for action in ACTIONS if context in action.contexts and action.keys]
-    untold = [action.name for action in actions if expected(context, action.name) is None]
-    assert not untold, "every key is to be tested"
+    unchecked = [action.name for action in actions if expected(context, action.name) is None]
+    assert not unchecked, "every key is to be tested"
     actions.sort(key=lambda action: action.name == "quit")
     async with opened(store_of_an_hour, tmp_path, context) as (pilot, app):
         for action in actions:
-            told = expected(context, action.name)
-            assert told is not None
-            before_keys, look, check = told
+            entry = expected(context, action.name)
+            assert entry is not None
+            before_keys, look, check = entry
             for key in action.keys.split(","):
                 directory = tmp_path / f"{action.name} {key}"
                 directory.mkdir()
@@ -243,7 +243,7 @@ async def test_every_key_does_what_it_says(
                 await as_at_first(pilot, app, context)
                 for before_key in before_keys:
                     await pilot.press(before_key)
-                    await until(pilot, lambda: not app.reads.awaits, "what it asked for")
+                    await until(pilot, lambda: not app.fetcher.is_waiting, "what it asked for")
                     await pilot.pause()
                 before = look(app)
                 await pilot.press(key)
@@ -254,7 +254,7 @@ async def test_every_key_does_what_it_says(
                 )
 
 
-async def test_the_gaps_of_a_cell_are_gone_through_one_by_one(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_next_gap_cycles_through_the_gaps_of_a_cell(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         await pilot.press("g")
         await until(pilot, lambda: drawn_gaps(app), "coverage")
@@ -286,7 +286,7 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
         app.pop_screen()
     screen, state = app.sessions_screen, app.state
     screen.remove_class("detail-open", "filtering")
-    state.go_on()
+    state.resume()
     state.marks.clear()
     state.density = Density.AUTO
     state.view.group(False)
@@ -295,22 +295,22 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
     screen.table.move_to(0)
     screen.table.focus()
     if context in (Context.GAPS, Context.GAP):
-        app.open_gaps()
+        app.open_view(Context.GAPS)
         await pilot.pause()
         await until(pilot, lambda: drawn_gaps(app), "coverage")
     if context is Context.GAP:
         await pilot.press("N", "N", "enter")
         await until(pilot, lambda: scrollable(app), "a gap that is longer than the screen")
     elif context is Context.DAYS:
-        app.open_days()
+        app.open_view(Context.DAYS)
         await until(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
     elif context is Context.SERVERS:
-        app.open_servers()
+        app.open_view(Context.SERVERS)
     await pilot.pause()
 
 
 @pytest.mark.parametrize(("key", "seen"), [("s", "edge-2"), ("y", "Sat 21"), ("g", "edge-2")])
-async def test_a_view_is_drawn_as_soon_as_it_is_opened(
+async def test_view_is_drawn_when_it_opens(
     store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, seen: str
 ) -> None:
     monkeypatch.setattr(ConsoleApp, "_tick", lambda app: None)
@@ -319,23 +319,23 @@ async def test_a_view_is_drawn_as_soon_as_it_is_opened(
         await until(pilot, lambda: seen in drawn(app), "what the view shows, with no clock to draw it later")
 
 
-def test_the_first_key_map_gives_no_key_twice() -> None:
-    assert why_not_keymap({}) == ""
+def test_default_key_map_assigns_no_key_twice() -> None:
+    assert find_keymap_error({}) == ""
 
 
 @pytest.mark.parametrize(
-    ("keymap", "told"),
+    ("keymap", "reason"),
     [
-        ({"nothing": "x"}, "no action 'nothing'"),
-        ({"gaps": "q"}, "given to both"),
-        ({"delete_everything": "x"}, "no action 'delete_everything'"),
+        ({"nothing": "x"}, "unknown action 'nothing'"),
+        ({"gaps": "q"}, "assigned to both"),
+        ({"delete_everything": "x"}, "unknown action 'delete_everything'"),
     ],
 )
-def test_a_key_map_that_cannot_be_used_says_why(keymap: dict[str, str], told: str) -> None:
-    assert told in why_not_keymap(keymap)
+def test_invalid_key_map_is_refused_with_a_reason(keymap: dict[str, str], reason: str) -> None:
+    assert reason in find_keymap_error(keymap)
 
 
-async def test_a_users_key_takes_the_place_of_ours(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_key_of_the_user_replaces_the_default_key(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with standing_still(store_of_an_hour, tmp_path) as (client, clock):
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=60, journal_path=tmp_path / "j", tz=UTC,

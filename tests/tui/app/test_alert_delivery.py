@@ -1,4 +1,4 @@
-"""An open gap becomes an alarm once, and is told in the ways that the profile names."""
+"""An open gap raises one alert, delivered as the profile sets it."""
 
 import os
 import sys
@@ -11,7 +11,7 @@ from streamusage.api.extension import ServerStatus
 from streamusage.client.usage_client import UsageClient
 from tests.support.console.pilot import shown, until
 from tests.support.console.scripted import scripted_estate
-from tui.app.alert_delivery import escapes, run_command
+from tui.app.alert_delivery import escape_sequences, run_command
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import Alerts
 from tui.model.alerts import Alert, AlertBook
@@ -25,7 +25,7 @@ def server(owed_ms: int, name: str = "edge-3") -> ServerStatus:
     return ServerStatus(server=name, role="edge", state="live", owed_ms=owed_ms)
 
 
-def test_a_gap_is_raised_once_and_cleared_once() -> None:
+def test_gap_alert_is_raised_once_and_cleared_once() -> None:
     book = AlertBook(2 * MINUTE)
     assert book.look([server(MINUTE)]) == []
     assert book.look([server(2 * MINUTE)]) == [Alert("raised", "edge-3", 2 * MINUTE)]
@@ -36,20 +36,20 @@ def test_a_gap_is_raised_once_and_cleared_once() -> None:
     assert [alert.kind for alert in book.look([])] == ["cleared"]
 
 
-def test_a_terminal_hears_no_more_than_it_should() -> None:
+def test_escape_sequences_follow_the_settings_and_carry_no_control_characters() -> None:
     alert = Alert("raised", "edge;\x1b]0;title\a\u202e", 4 * MINUTE)
-    assert escapes(alert, Alerts()) == ""
-    assert escapes(alert, Alerts(bell=True)) == "\a"
-    notified = escapes(alert, Alerts(notify="osc777"))
+    assert escape_sequences(alert, Alerts()) == ""
+    assert escape_sequences(alert, Alerts(bell=True)) == "\a"
+    notified = escape_sequences(alert, Alerts(notify="osc777"))
     assert notified.startswith("\x1b]777;notify;streamtop;edge,")
     assert notified.endswith(" owes 4 min\a")
     assert notified[1:-1].isprintable()
     assert notified.count(";") == 3
-    assert escapes(alert, Alerts(notify="osc9")).startswith("\x1b]9;streamtop: edge,")
-    assert escapes(alert._replace(kind="cleared"), Alerts(bell=True)) == ""
+    assert escape_sequences(alert, Alerts(notify="osc9")).startswith("\x1b]9;streamtop: edge,")
+    assert escape_sequences(alert._replace(kind="cleared"), Alerts(bell=True)) == ""
 
 
-async def test_the_command_is_told_by_its_environment_and_never_the_token(
+async def test_command_receives_the_alert_by_environment_and_never_the_token(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in [name for name in os.environ if name.startswith("STREAMTOP")]:
@@ -60,28 +60,28 @@ async def test_the_command_is_told_by_its_environment_and_never_the_token(
         "import json, os, sys; "
         "json.dump({k: v for k, v in os.environ.items() if k.startswith('STREAMTOP')}, open(sys.argv[1], 'w'))"
     )
-    said: list[str] = []
+    failures: list[str] = []
     alert = Alert("raised", "$(touch x); edge", 4 * MINUTE)
     monkeypatch.setenv("STREAMTOP_OF_PROD", "secret-of-prod")
     async with UsageClient("http://127.0.0.1:9", "secret-of-prod") as client:
         command = (sys.executable, "-c", program, str(out))
-        await run_command(alert, command, said.append, client.without_token)
+        await run_command(alert, command, failures.append, client.without_token)
     assert msgspec.json.decode(out.read_bytes()) == {
         "STREAMTOP_ALERT": "raised",
         "STREAMTOP_ALERT_SERVER": "$(touch x); edge",
         "STREAMTOP_ALERT_OWED_MS": "240000",
         "STREAMTOP_ALERT_TEXT": "$(touch x); edge owes 4 min",
     }
-    assert said == []
-    await run_command(alert, (sys.executable, "-c", "raise SystemExit(3)"), said.append)
-    await run_command(alert, (str(tmp_path / "nothing"),), said.append)
-    assert [text.partition(str(tmp_path))[0] or text for text in said] == [
-        f"the alert command {sys.executable} ended with 3",
+    assert failures == []
+    await run_command(alert, (sys.executable, "-c", "raise SystemExit(3)"), failures.append)
+    await run_command(alert, (str(tmp_path / "nothing"),), failures.append)
+    assert [text.partition(str(tmp_path))[0] or text for text in failures] == [
+        f"the alert command {sys.executable} exited with 3",
         "the alert command ",
     ]
 
 
-async def test_an_open_gap_rings_and_stands_in_every_header(tmp_path: Path) -> None:
+async def test_open_gap_rings_the_bell_and_is_shown_in_every_header(tmp_path: Path) -> None:
     async with scripted_estate(tmp_path, BEGINS, "edge-1", "edge-2") as (estate, client):
         await estate.live(2, "edge-1", "edge-2")
         app = ConsoleApp(
@@ -93,7 +93,7 @@ async def test_an_open_gap_rings_and_stands_in_every_header(tmp_path: Path) -> N
             alerts=Alerts(after=120, bell=True, notify="osc777"),
         )
         written: list[str] = []
-        app.send = written.append  # type: ignore[method-assign]
+        app.write_escape = written.append  # type: ignore[method-assign]
         async with app.run_test(size=(110, 24)) as pilot:
             await until(pilot, lambda: app.state.has_figures, "a poll")
             await estate.live(2, "edge-1")

@@ -63,7 +63,7 @@ class TimedManager(PlainManager):
         return [after - before for before, after in pairwise(self.asked_at_s[since:])]
 
 
-async def test_a_terminal_without_focus_is_polled_for_less_often(tmp_path: Path) -> None:
+async def test_terminal_without_focus_polls_less_often(tmp_path: Path) -> None:
     async with (
         TimedManager(wire("cam")) as manager,
         UsageClient(manager.url, manager.token) as client,
@@ -79,7 +79,7 @@ async def test_a_terminal_without_focus_is_polled_for_less_often(tmp_path: Path)
         app.poller.interval_seconds = 3600
         app.poller.refresh()
         polled = len(manager.asked_at_s)
-        await until(pilot, lambda: len(manager.asked_at_s) > polled and app.poller.rests, "the last for hours")
+        await until(pilot, lambda: len(manager.asked_at_s) > polled and app.poller.is_idle, "the last for hours")
         app.poller.interval_seconds = 0.2
         polled = len(manager.asked_at_s)
         app.post_message(events.AppFocus())
@@ -87,7 +87,7 @@ async def test_a_terminal_without_focus_is_polled_for_less_often(tmp_path: Path)
         await until(pilot, lambda: any(rest < 0.9 for rest in manager.rests_s(polled)), "a poll every 0.2 s again")
 
 
-async def test_a_service_that_takes_its_time_is_polled_for_less_often(tmp_path: Path) -> None:
+async def test_slow_service_is_polled_less_often(tmp_path: Path) -> None:
     """A large answer is not asked for again before four times as long has passed as it took."""
     took_s = 0.3
 
@@ -104,7 +104,7 @@ async def test_a_service_that_takes_its_time_is_polled_for_less_often(tmp_path: 
             assert min(manager.rests_s(0)) >= 5 * took_s - 0.01, "instead of every 0.2 s"
 
 
-async def test_on_return_it_says_what_went_on_meanwhile(tmp_path: Path) -> None:
+async def test_focus_shows_a_summary_of_the_time_away(tmp_path: Path) -> None:
     clock = MovableClock()
     records = [record("old", START), record("stays", START + 1)]
     async with (
@@ -119,16 +119,16 @@ async def test_on_return_it_says_what_went_on_meanwhile(tmp_path: Path) -> None:
         await until(pilot, lambda: len(app.state.store) == 3, "the changes")
         clock.ahead_ms += 5 * 60_000
         app.post_message(events.AppFocus())
-        told = "since you looked away 5 min ago: 2 ended, 1 deleted"
-        await until(pilot, lambda: any(told in line for line in shown(app)), told)
+        summary = "since you looked away 5 min ago: 2 ended, 1 deleted"
+        await until(pilot, lambda: any(summary in line for line in shown(app)), summary)
         app.post_message(events.AppBlur())
         await pilot.pause()
         app.post_message(events.AppFocus())
         await pilot.pause(0.3)
-        assert any(told in line for line in shown(app)), "who looked away for a moment is told nothing new"
+        assert any(summary in line for line in shown(app)), "a short absence shows no new summary"
 
 
-def test_the_summary_counts_what_came_and_went_and_what_failed() -> None:
+def test_tally_counts_started_ended_and_failed() -> None:
     tally = Tally()
     live, over = session("a"), session("a", live=False)
     tally.heard([Change(live.key, None, live)])
@@ -144,7 +144,7 @@ def test_the_summary_counts_what_came_and_went_and_what_failed() -> None:
     assert tally.end(99_000, "") == "", "nobody looked away"
 
 
-async def test_fields_that_nobody_documented_are_told_and_counted(tmp_path: Path) -> None:
+async def test_undocumented_fields_are_reported_with_their_count(tmp_path: Path) -> None:
     async with (
         PlainManager(wire("cam") | {"region": "eu", "codec": "h264"}) as manager,
         UsageClient(manager.url, manager.token) as client,
@@ -191,7 +191,7 @@ async def test_arming_lifts_read_only_until_its_countdown_ends(tmp_path: Path) -
         assert len(await client.usage()) == 1
 
 
-async def test_arming_wants_a_length_and_has_an_end(tmp_path: Path) -> None:
+async def test_arming_needs_a_length_and_is_capped_at_an_hour(tmp_path: Path) -> None:
     clock = MovableClock()
     async with (
         service_with(tmp_path, []) as client,
@@ -205,7 +205,7 @@ async def test_arming_wants_a_length_and_has_an_end(tmp_path: Path) -> None:
         assert 59 * 60_000 < app.state.armed_for_ms() <= 60 * 60_000
 
 
-async def test_a_jump_shows_the_table_as_it_was_then_and_live_comes_back(tmp_path: Path) -> None:
+async def test_jump_shows_the_table_of_that_time_and_live_returns(tmp_path: Path) -> None:
     clock = MovableClock()
     async with (
         PlainManager() as manager,
@@ -224,13 +224,13 @@ async def test_a_jump_shows_the_table_as_it_was_then_and_live_comes_back(tmp_pat
         assert len(app.state.store) == 3
         assert "stepped back to" in shown(app)[0]
         await pilot.press("d")
-        assert any("you look at the past" in line for line in shown(app))
+        assert any("the table shows the past" in line for line in shown(app))
         await pilot.press("full_stop")
         assert len(app.state.store) == 4
         await pilot.press("comma", "comma")
         assert len(app.state.store) == 2
         await typed(pilot, "jump nonsense")
-        assert any("jump to what time?" in line for line in shown(app))
+        assert any("jump to which time?" in line for line in shown(app))
         assert len(app.state.store) == 2
         app.post_message(SessionsPolled([session("late", START)], [], False, clock.now_ms(), None, ""))
         await pilot.pause()

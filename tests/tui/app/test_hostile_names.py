@@ -20,7 +20,7 @@ from tests.support.canned_answers import CannedServer, reply
 from tests.support.console.pilot import console, shown, until, with_figures
 from tests.support.console.records import HOSTILE, recent, record, service_with, session
 from tests.support.plain_manager import wire
-from tui.app.alert_delivery import escapes
+from tui.app.alert_delivery import escape_sequences
 from tui.app.line_mode import LineMode
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
@@ -58,14 +58,14 @@ OBEYED |= set(map(chr, [*range(0x202A, 0x202F), *range(0x2060, 0x2070)]))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_drawn_is_obeyed_by_no_terminal_and_as_wide_as_it_says(name: str) -> None:
+def test_safe_text_has_no_control_characters_and_its_computed_width(name: str) -> None:
     drawn = safe(name)
     assert not OBEYED & set(drawn)
     assert width(drawn) == sum(width(part) for part in drawn) or "👩" in name or "🇩" in name
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_copied_name_cannot_end_its_sequence(name: str) -> None:
+def test_copied_name_cannot_terminate_the_clipboard_sequence(name: str) -> None:
     for environment in ({}, {"TMUX": "/tmp/x"}, {"TERM": "screen-256color"}):
         sent = sequence(name, environment)
         inside = sent.removeprefix("\x1bPtmux;").removeprefix("\x1bP").removesuffix("\x1b\\")
@@ -73,12 +73,12 @@ def test_a_copied_name_cannot_end_its_sequence(name: str) -> None:
         assert not OBEYED & set(inside)
 
 
-def test_what_a_clipboard_would_cut_is_not_sent() -> None:
+def test_text_too_long_for_the_clipboard_is_refused() -> None:
     with pytest.raises(ClipboardError, match="export"):
         sequence("x" * (MOST_BYTES + 1), {})
 
 
-def test_no_cell_of_a_csv_is_a_formula_and_json_is_exact() -> None:
+def test_csv_cells_are_never_formulas_and_json_is_exact() -> None:
     sessions = [session(name, 1000 + number) for number, name in enumerate(NAMES)]
     rows = list(csv.reader(io.StringIO(exports.table_csv(sessions))))
     assert len(rows) == len(NAMES) + 1
@@ -88,12 +88,12 @@ def test_no_cell_of_a_csv_is_a_formula_and_json_is_exact() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_command_holds_a_name_as_one_word(name: str) -> None:
+def test_curl_command_quotes_a_name_as_one_word(name: str) -> None:
     command = exports.curl("http://sm.example.net", "4.0", session(name))
     assert not set("$`;'\"&|\n") & set(command.replace('--data-urlencode "accessToken=$STREAMTOP_TOKEN"', ""))
 
 
-async def test_the_screen_and_its_title_show_them_as_data(tmp_path: Path) -> None:
+async def test_screen_and_title_show_hostile_names_as_data(tmp_path: Path) -> None:
     records = [record(name, recent(number + 1)) for number, name in enumerate(NAMES)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(100, 40)) as pilot:
         app = await with_figures(pilot)
@@ -112,20 +112,20 @@ async def test_the_screen_and_its_title_show_them_as_data(tmp_path: Path) -> Non
         assert not OBEYED & set(app.title)
 
 
-def test_the_line_mode_writes_one_line_each() -> None:
+def test_line_mode_writes_a_hostile_name_in_one_line() -> None:
     lines: list[str] = []
     state = ConsoleState(clock=SystemClock(), host="sm", profile_name="", poll_interval_ms=1000, tz=UTC)
     mode = LineMode(state, lines.append)
-    mode.hear(SessionsPolled([], [], True, 1_000_000, [], ""))
+    mode.receive(SessionsPolled([], [], True, 1_000_000, [], ""))
     for number, name in enumerate(NAMES):
         one: UsageRecord = record(name, 1000 + number)
-        mode.hear(SessionsPolled([from_record(one)], [], False, 1_000_000, [], ""))
-        mode.hear(SessionsPolled([], [one.key], False, 1_000_000, [], ""))
+        mode.receive(SessionsPolled([from_record(one)], [], False, 1_000_000, [], ""))
+        mode.receive(SessionsPolled([], [one.key], False, 1_000_000, [], ""))
     assert len(lines) == len(NAMES) + 1
     assert not OBEYED & set("".join(lines))
 
 
-async def test_logs_hold_no_character_that_a_terminal_obeys(caplog: pytest.LogCaptureFixture) -> None:
+async def test_logs_contain_no_control_characters(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     body = json.dumps([wire(name, start=1000 + number) for number, name in enumerate(NAMES)])
     async with CannedServer(lambda asked: reply(200, body)) as server, UsageClient(server.url, "t") as client:
@@ -138,7 +138,7 @@ async def test_logs_hold_no_character_that_a_terminal_obeys(caplog: pytest.LogCa
         assert not OBEYED & set(entry.getMessage()), entry.name
 
 
-async def test_errors_that_name_a_stream_are_fit_to_print() -> None:
+async def test_errors_naming_a_stream_are_safe_to_print() -> None:
     answer = reply(500, json.dumps({"errorMessage": "".join(NAMES), "timestamp": 1}))
     async with CannedServer(lambda asked: answer) as server, UsageClient(server.url, "t") as client:
         for number, name in enumerate(NAMES):
@@ -147,10 +147,10 @@ async def test_errors_that_name_a_stream_are_fit_to_print() -> None:
             assert not OBEYED & set(str(caught.value))
 
 
-def test_the_titles_of_terminal_and_tab_obey_nothing(tmp_path: Path) -> None:
+def test_terminal_titles_contain_no_control_characters(tmp_path: Path) -> None:
     for name in NAMES:
         alert = Alert("raised", name, 60_000)
-        written = escapes(alert, Alerts(bell=True, notify="osc777"))
+        written = escape_sequences(alert, Alerts(bell=True, notify="osc777"))
         inside = written.removeprefix("\a").removeprefix("\x1b]777;notify;streamtop;").removesuffix("\a")
         assert not (OBEYED | {";"}) & set(inside)
 
@@ -161,7 +161,7 @@ def unpacked(folder: Path) -> dict[str, bytes]:
         return {one.name: archive.extractfile(one).read() for one in archive.getmembers()}  # type: ignore[union-attr]
 
 
-async def test_a_bundle_keeps_them_as_they_are_within_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bundle_keeps_hostile_names_exactly_within_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     records = [record(name, recent(number + 1)) for number, name in enumerate(NAMES)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(100, 40)) as pilot:
@@ -171,8 +171,8 @@ async def test_a_bundle_keeps_them_as_they_are_within_json(tmp_path: Path, monke
         assert len(app.state.store) == len(NAMES)
     files = unpacked(tmp_path)
     assert all(name.startswith("streamtop-incident/") for name in files)
-    told = json.loads(files["streamtop-incident/records.json"])
-    assert sorted(one["name"] for one in told) == sorted(NAMES), "exact: it is evidence"
+    records = json.loads(files["streamtop-incident/records.json"])
+    assert sorted(record["name"] for record in records) == sorted(NAMES), "exact: it is evidence"
     for name in ("summary.txt", "screen.svg", "records.json", "history.json"):
         assert not {0x1B, 0x07} & set(files[f"streamtop-incident/{name}"]), name
     ElementTree.fromstring(files["streamtop-incident/screen.svg"])

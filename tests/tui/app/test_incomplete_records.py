@@ -1,4 +1,4 @@
-"""A Stream Manager whose records lack a field: shown as unknown, told, and never deleted unkept."""
+"""A Stream Manager whose records lack a field: shown as unknown, reported, and never deleted."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,7 +33,7 @@ async def looked_at(manager: PlainManager, directory: Path) -> AsyncIterator[tup
         yield pilot, await with_figures(pilot)
 
 
-async def test_the_figure_is_unknown_the_notice_counts_and_the_rest_goes_on(tmp_path: Path) -> None:
+async def test_missing_figure_is_unknown_and_counted_in_the_notice(tmp_path: Path) -> None:
     manager = PlainManager(wire("whole", start=START), lacking("part"), lacking("part", START + 5))
     async with looked_at(manager, tmp_path) as (pilot, app):
         assert not app.state.failures
@@ -48,7 +48,7 @@ async def test_the_figure_is_unknown_the_notice_counts_and_the_rest_goes_on(tmp_
         await until(pilot, lambda: not app.state.drift, "the notice gone with its cause")
 
 
-async def test_it_is_never_deleted_unkept(tmp_path: Path) -> None:
+async def test_incomplete_record_is_never_deleted(tmp_path: Path) -> None:
     manager = PlainManager(lacking("part"), wire("part", start=START + 5))
     async with looked_at(manager, tmp_path) as (pilot, app):
         app.sessions_screen.table.move_to_key(app.state.store.of_stream(next(iter(app.state.store)).stream)[1].key)
@@ -56,14 +56,14 @@ async def test_it_is_never_deleted_unkept(tmp_path: Path) -> None:
         dialog = app.screen
         assert isinstance(dialog, ConfirmDelete)
         assert not dialog.query("#go")
-        assert "came incomplete" in "\n".join(str(one.render()) for one in dialog.query("Static"))  # type: ignore[attr-defined]
+        assert "is incomplete" in "\n".join(str(one.render()) for one in dialog.query("Static"))  # type: ignore[attr-defined]
         await pilot.press("escape", "D", "tab", *"live/part", "enter", "enter")
         await until(pilot, lambda: len(manager.records) == 1, "the whole one deleted")
         assert manager.records == [lacking("part")]
     assert all("startTime=" in target for target in manager.deletes)
 
 
-async def test_one_that_lost_a_figure_since_it_was_asked_for_stays(tmp_path: Path) -> None:
+async def test_record_that_became_incomplete_after_the_request_is_not_deleted(tmp_path: Path) -> None:
     manager = PlainManager(wire("a", start=START), wire("a", start=START + 5))
     async with looked_at(manager, tmp_path) as (pilot, app):
         await pilot.press("D", "tab", *"live/a", "enter")
@@ -71,14 +71,14 @@ async def test_one_that_lost_a_figure_since_it_was_asked_for_stays(tmp_path: Pat
         await pilot.press("enter")
         dialog = app.screen
         await until(pilot, lambda: dialog.query_one("#since").display, "what changed")
-        assert "1 session came without some figure and will NOT" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
+        assert "1 session came incomplete and will NOT" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
         await pilot.pause(0.3)
         await pilot.press("enter")
         await until(pilot, lambda: len(manager.records) == 1, "the other deleted")
         assert manager.records == [lacking("a")]
 
 
-async def test_the_command_line_does_the_same(streamtop: Program) -> None:
+async def test_rm_never_deletes_an_incomplete_record(streamtop: Program) -> None:
     async with PlainManager(lacking("part"), wire("part", start=START + 5)) as manager:
         options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
         listed = await streamtop("ls", *options)

@@ -30,7 +30,7 @@ class MovedClock:
         raise NotImplementedError
 
 
-def test_a_day_of_polls_leaves_memory_flat() -> None:
+def test_memory_stays_flat_over_a_day_of_polls() -> None:
     clock, random = MovedClock(), Random(5)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=POLL_MS, tz=UTC)
     live: dict[int, Session] = {}
@@ -40,7 +40,7 @@ def test_a_day_of_polls_leaves_memory_flat() -> None:
     for poll in range(POLLS_OF_A_DAY):
         clock.ms += POLL_MS
         if poll % 97 == 5:
-            state.missed(PollFailed("away", False, 1000))
+            state.record_failure(PollFailed("away", False, 1000))
             continue
         changed, removed = [], []
         for _ in range(2):
@@ -58,7 +58,7 @@ def test_a_day_of_polls_leaves_memory_flat() -> None:
             changed.append(live[place])
         while len(ended) > KEPT_ENDED:
             removed.append(ended.pop(0).key)
-        state.heard(SessionsPolled(changed, removed, False, clock.ms, [], ""))
+        state.apply_poll(SessionsPolled(changed, removed, False, clock.ms, [], ""))
         if poll % 500 == 0:
             state.marks.toggle(live[max(live)].key)
         if poll == POLLS_OF_A_DAY // 4:

@@ -128,7 +128,9 @@ class Trouble(CannedServer):
 
 
 @pytest.mark.usefixtures("quick_keys")
-async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_hours_of_failures_leak_no_files_tasks_or_threads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     # What is kept of polls, up to a bound, is full before it is measured.
     monkeypatch.setattr(PollTimeline.__init__, "__defaults__", (POLLS_A_ROUND, MOST_CHANGES))
@@ -138,7 +140,7 @@ async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: 
         tape = Recording(tmp_path / "tape", clock)
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC,
-            tape=tape,
+            recording=tape,
         )  # fmt: skip
 
         async def impatient() -> None:
@@ -181,7 +183,7 @@ async def test_hours_of_trouble_leave_nothing_open(tmp_path: Path, monkeypatch: 
     assert server.troubles > ROUNDS * POLLS_A_ROUND // 4
 
 
-async def test_gap_views_that_were_closed_are_not_kept(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_closed_gap_views_are_garbage_collected(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         seen = []
         for _ in range(4):

@@ -69,7 +69,7 @@ async def pressed(pilot: Pilot[int], key: str) -> None:
 
 
 @pytest.mark.parametrize("sent", [0, 2000], ids=["silent", "in the body"])
-async def test_the_ladder_goes_up_while_an_answer_hangs_and_every_key_works(tmp_path: Path, sent: int) -> None:
+async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_path: Path, sent: int) -> None:
     clock = MovableClock()
     async with (
         StallingServer() as server,
@@ -104,7 +104,7 @@ async def test_the_ladder_goes_up_while_an_answer_hangs_and_every_key_works(tmp_
             await until(pilot, lambda: "● live" in header(app), "live again")
 
 
-async def test_the_countdown_to_the_next_try_runs_and_then_it_tries(tmp_path: Path) -> None:
+async def test_retry_countdown_runs_down_and_then_polls(tmp_path: Path) -> None:
     clock = MovableClock()
     async with StallingServer() as server, UsageClient(server.url, "t", clock=clock, silence_seconds=0.3) as client:
         app = ConsoleApp(

@@ -57,7 +57,7 @@ async def test_the_line_mode_tells_what_changes_and_records_it(streamtop: Progra
         try:
             assert process.stdout is not None
             first = await asyncio.wait_for(process.stdout.readline(), LONGEST_WAIT_S)
-            assert b"0 live of 1 sessions" in first
+            assert b"0 on air of 1 sessions" in first
         finally:
             process.terminate()
             await asyncio.wait_for(process.wait(), LONGEST_WAIT_S)

@@ -1,7 +1,7 @@
-"""Wrong-row safety through the whole console: keys are pressed in the real app while the service never rests.
+"""Wrong-row safety through the whole console: keys are pressed in the real app while the service keeps changing.
 
-Before every key, between the answer and the next request, and while the dialog stands, sessions change, reorder, vanish
-and appear. Whatever is pressed, the service is asked to delete nothing that a confirmed dialog did not name.
+Before every key, between the answer and the next request, and while the dialog is open, sessions change, reorder,
+vanish and appear. Whatever is pressed, no request deletes a session that a confirmed dialog did not name.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import UTC
 from pathlib import Path
 from random import Random
+from typing import Unpack
 from urllib.parse import parse_qs, unquote
 
 import pytest
@@ -27,7 +28,7 @@ from tests.support.console.records import recent, session
 from tests.support.plain_manager import BASE, PlainManager, wire
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
-from tui.model.sessions.chart import ChartRequest
+from tui.app.ports import SubscriptionChanges
 from tui.screens.confirm_delete import ConfirmDelete
 
 SEEDS = 4
@@ -94,10 +95,10 @@ class World(PlainManager):
         return answer
 
 
-class Teller:
-    """Stands in for the poll loop: tells the console what the world is like whenever the world says so."""
+class FakeSource:
+    """A poll source that posts the world's sessions whenever the world requests it."""
 
-    interval_seconds, times_slower = 1.0, 1
+    interval_seconds, times_slower, no_service_reason = 1.0, 1, ""
 
     def __init__(self, world: World, post: Callable[[Message], object]) -> None:
         self._world, self._post = world, post
@@ -120,7 +121,7 @@ class Teller:
 
     def look_for_extension(self) -> None: ...
 
-    def wish(self, *, at_once: bool = True, **what: int | ChartRequest | None) -> None: ...
+    def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None: ...
 
 
 async def press(pilot: Pilot[int], key: str) -> None:
@@ -136,17 +137,17 @@ async def until_gone(pilot: Pilot[int], dialog: ConfirmDelete, changed: Callable
         if pilot.app.screen is not dialog or changed():
             return
         await asyncio.sleep(0.005)
-    raise AssertionError("the dialog neither closed nor said why")
+    raise AssertionError("the dialog neither closed nor showed why")
 
 
 async def answer(pilot: Pilot[int], app: ConsoleApp, world: World, seen: Counter[str]) -> None:
-    """An operator reads the dialog and goes on, or does not. Meanwhile the world goes on as well."""
+    """Read the dialog and confirm it, or cancel. Meanwhile the sessions change."""
     dialog = app.screen
     assert isinstance(dialog, ConfirmDelete)
     await until(pilot, lambda: any(one.has_focus for one in dialog.query("#cancel")), "the dialog")
     plan = dialog._plan
     named = plan.keys
-    read = "\n".join(str(one.render()) for one in dialog.query(".told"))  # type: ignore[attr-defined]
+    read = "\n".join(str(one.render()) for one in dialog.query(".paragraph"))  # type: ignore[attr-defined]
     world.turmoil()
     if world.random.random() < 0.25 or not dialog.query("#go"):
         seen["given up"] += 1
@@ -157,7 +158,7 @@ async def answer(pilot: Pilot[int], app: ConsoleApp, world: World, seen: Counter
             dialog.query_one("#name").focus()
         await press(pilot, character)
         world.turmoil()
-    assert read == "\n".join(str(one.render()) for one in dialog.query(".told")), "what was read still stands there"  # type: ignore[attr-defined]
+    assert read == "\n".join(str(one.render()) for one in dialog.query(".paragraph")), "the text has not changed"  # type: ignore[attr-defined]
     assert plan.keys == named
     go, since = dialog.query_one("#go", Button), dialog.query_one("#since")
     assert not go.disabled
@@ -178,7 +179,7 @@ async def answer(pilot: Pilot[int], app: ConsoleApp, world: World, seen: Counter
 
 
 @pytest.mark.usefixtures("quick_keys")
-async def test_nothing_is_deleted_that_no_confirmed_dialog_named(
+async def test_console_deletes_only_what_a_confirmed_dialog_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: Counter[str] = Counter()
@@ -191,7 +192,7 @@ async def test_nothing_is_deleted_that_no_confirmed_dialog_named(
         async with world, UsageClient(world.url, world.token) as client:
             app = ConsoleApp(
                 client, profile_name="", clock=SystemClock(), poll_interval_seconds=1, tz=UTC,
-                journal_path=tmp_path / f"{seed}.ndjson", make_poller=lambda post, world=world: Teller(world, post),
+                journal_path=tmp_path / f"{seed}.ndjson", make_source=lambda post, world=world: FakeSource(world, post),
             )  # fmt: skip
             async with app.run_test(size=(80, 11)) as pilot:
                 await pilot.pause()
@@ -202,10 +203,10 @@ async def test_nothing_is_deleted_that_no_confirmed_dialog_named(
                     elif app.screen is not app.sessions_screen:
                         await press(pilot, "escape")
                     else:
-                        if app.state.held and world.random.random() < 0.5:
+                        if app.state.is_paused and world.random.random() < 0.5:
                             await press(pilot, "0")
                         # While a delete is under way another is refused: an operator waits a little.
-                        waits = app.deletions._under_way and world.random.random() < 0.9
+                        waits = app.deletion.is_under_way and world.random.random() < 0.9
                         keys = world.random.choices([MOVES, LOOKS, DELETES], [5, 2, 0 if waits else 4])[0]
                         await press(pilot, world.random.choice(keys))
                         await asyncio.sleep(0.01 if waits else 0)

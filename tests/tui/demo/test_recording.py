@@ -5,16 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
-from tests.support.canned_answers import CannedServer, reply
 from tests.support.console.pilot import drawn, until
 from tests.support.console.records import session
 from tui.app.console_app import ConsoleApp
 from tui.demo.estate import CUT_OFF
 from tui.demo.recording import make_recording
-from tui.recording.recording import NOBODY_TO_ASK, Player, RecordedPoll, RecordingError, played
+from tui.recording.recording import NO_SERVICE, Player, RecordedPoll, RecordingError, read_recording
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 
@@ -24,55 +22,58 @@ async def test_the_demos_recording_is_the_same_every_time_and_plays_its_outage(t
     made = await make_recording(tape, seed=1)
     assert await make_recording(again, seed=1) == made
     assert tape.read_bytes() == again.read_bytes()
-    with pytest.raises(RecordingError, match="is there already"):
+    with pytest.raises(RecordingError, match="exists already"):
         await make_recording(tape, seed=1)
 
-    polls = played(tape)
+    polls = read_recording(tape)
     clock = SystemClock()
-    async with UsageClient("http://recording.invalid", None, clock=clock) as client:
-        app = ConsoleApp(
-            client,
-            profile_name="recording",
-            clock=clock,
-            poll_interval_seconds=1,
-            journal_path=tmp_path / "deleted.ndjson",
-            read_only=True,
-            tz=UTC,
-            make_poller=lambda post: Player(polls, post, polls[-1].at, clock),
-        )
-        async with app.run_test(size=(110, 40)) as pilot:
-            await until(pilot, lambda: app.state.now_ms() >= polls[-1].at, "the last poll")
-            await pilot.press("g")
-            await pilot.pause()
-            screen = app.screen
-            assert isinstance(screen, GapsScreen)
-            last = max(poll.coverage.now for poll in polls if poll.coverage is not None)
-            await until(pilot, lambda: screen.book.now_ms == last, "all coverage of the recording")
-            gaps = [span for span in screen.book.servers[CUT_OFF].spans if span.state is not Provenance.LIVE]
-            assert [gap.state for gap in gaps] == [Provenance.BACKFILLED]
-            (outage,) = screen.book.outages[CUT_OFF]
-            assert [phase.phase for phase in outage.phases][-2:] == ["recovering", "online"]
-            await pilot.press("N", "enter")
-            await pilot.pause()
-            assert isinstance(app.screen, GapScreen)
+    app = ConsoleApp(
+        None,
+        profile_name="recording",
+        clock=clock,
+        poll_interval_seconds=1,
+        journal_path=tmp_path / "deleted.ndjson",
+        read_only=True,
+        tz=UTC,
+        make_source=lambda post: Player(polls, post, polls[-1].at, clock),
+    )
+    async with app.run_test(size=(110, 40)) as pilot:
+        await until(pilot, lambda: app.state.now_ms() >= polls[-1].at, "the last poll")
+        await pilot.press("g")
+        await pilot.pause()
+        screen = app.screen
+        assert isinstance(screen, GapsScreen)
+        last = max(poll.coverage.now for poll in polls if poll.coverage is not None)
+        await until(pilot, lambda: screen.book.now_ms == last, "all coverage of the recording")
+        gaps = [span for span in screen.book.servers[CUT_OFF].spans if span.state is not Provenance.LIVE]
+        assert [gap.state for gap in gaps] == [Provenance.BACKFILLED]
+        (outage,) = screen.book.outages[CUT_OFF]
+        assert [phase.phase for phase in outage.phases][-2:] == ["recovering", "online"]
+        await pilot.press("N", "enter")
+        await pilot.pause()
+        assert isinstance(app.screen, GapScreen)
 
 
-async def test_a_recording_asks_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever a view would read beside the polls is not to be had, and that is said; nothing goes out."""
+async def test_recording_without_a_client_names_why_data_beside_the_polls_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replayed console has no client at all: views, deletes and the curl command name the reason."""
     monkeypatch.chdir(tmp_path)
     clock = SystemClock()
     polls = [RecordedPoll(at=clock.now_ms(), changed=[session("a", 1_000)], reset=True, servers=[])]
-    async with CannedServer(lambda asked: reply(500)) as server, UsageClient(server.url, None) as client:
-        app = ConsoleApp(
-            client, profile_name="r", clock=clock, poll_interval_seconds=1, journal_path=tmp_path / "j", read_only=True,
-            tz=UTC, make_poller=lambda post: Player(polls, post, 0, clock),
-        )  # fmt: skip
-        async with app.run_test(size=(110, 24)) as pilot:
-            await until(pilot, lambda: len(app.state.store), "the recording")
-            await pilot.press("y")
-            await until(pilot, lambda: NOBODY_TO_ASK in drawn(app), "why there is no month")
-            await pilot.press("escape", "g")
-            await until(pilot, lambda: NOBODY_TO_ASK in drawn(app), "why there is no coverage")
-            await pilot.press("escape", "B")
-            await until(pilot, lambda: "wrote an incident bundle" in drawn(app), "the bundle")
-        assert server.requests == []
+    app = ConsoleApp(
+        None, profile_name="r", clock=clock, poll_interval_seconds=1, journal_path=tmp_path / "j", tz=UTC,
+        make_source=lambda post: Player(polls, post, 0, clock),
+    )  # fmt: skip
+    async with app.run_test(size=(110, 24)) as pilot:
+        await until(pilot, lambda: len(app.state.store), "the recording")
+        for key, action in (("d", "nothing can be deleted"), ("c", "no command")):
+            await pilot.press(key)
+            await until(pilot, lambda action=action: f"{action}: {NO_SERVICE}" in drawn(app), action)
+            assert app.screen is app.sessions_screen
+        await pilot.press("y")
+        await until(pilot, lambda: NO_SERVICE in drawn(app), "why there is no month")
+        await pilot.press("escape", "g")
+        await until(pilot, lambda: NO_SERVICE in drawn(app), "why there is no coverage")
+        await pilot.press("escape", "B")
+        await until(pilot, lambda: "wrote an incident bundle" in drawn(app), "the bundle")

@@ -26,7 +26,7 @@ from tui.commands.daily.tables import daily_view
 from tui.commands.instants import instant
 from tui.commands.streams import read, written
 from tui.commands.tables import gap_view, gaps_of
-from tui.deletion.journal import append
+from tui.deletion.journal import append_records
 from tui.output.printer import FORMULA_STARTS, CsvField, TableColumn, csv_text, json_text, ndjson_text, table_text
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -188,7 +188,7 @@ class TestJournalOfDeletedRecords:
     def test_records_are_added_a_line_each(self, tmp_path: Path) -> None:
         path = tmp_path / "new" / "deleted.ndjson"
         for _ in range(2):
-            assert append([self.record], path, service="sm:5080", deleted_at=7) == path
+            assert append_records([self.record], path, service="sm:5080", deleted_at=7) == path
         lines = path.read_bytes().splitlines()
         assert [msgspec.json.decode(line, type=UsageRecord) for line in lines] == [self.record] * 2
         assert msgspec.json.decode(lines[0])["deletedAt"] == 7
@@ -196,5 +196,5 @@ class TestJournalOfDeletedRecords:
     def test_a_line_that_broke_off_spoils_no_other(self, tmp_path: Path) -> None:
         path = tmp_path / "deleted.ndjson"
         path.write_bytes(b'{"name": "br')
-        append([self.record], path, service="sm:5080")
+        append_records([self.record], path, service="sm:5080")
         assert msgspec.json.decode(path.read_bytes().splitlines()[1], type=UsageRecord) == self.record

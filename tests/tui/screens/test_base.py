@@ -15,6 +15,7 @@ from tests.support.console.estate import standing_still
 from tests.support.console.pilot import console, drawn, drawn_gaps, opened, until, with_figures
 from tui.app.actions import Context
 from tui.config.view_memory import ViewMemory, recall, remember
+from tui.deletion.plan import DeletePlan
 from tui.demo.tour import TourApp
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.gaps import GapsScreen
@@ -26,7 +27,7 @@ from tui.screens.servers import ServersScreen
 @pytest.mark.parametrize(
     "keys", [["g"], ["g", "N", "N", "enter"], ["s"], ["y"]], ids=["gaps", "gap", "servers", "days"]
 )
-async def test_what_became_of_a_wish_is_told_where_it_was_made(
+async def test_notice_of_a_bundle_is_shown_on_the_view_that_requested_it(
     store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, keys: list[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -42,7 +43,9 @@ async def test_what_became_of_a_wish_is_told_where_it_was_made(
         assert "wrote" not in drawn(app)
 
 
-async def test_a_gap_view_goes_on_after_another_one_over_it_was_closed(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_gap_view_subscribes_again_after_another_gap_view_over_it_closed(
+    store_of_an_hour: Path, tmp_path: Path
+) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         await pilot.press("g")
         await until(pilot, lambda: drawn_gaps(app), "the coverage")
@@ -57,10 +60,10 @@ async def test_a_gap_view_goes_on_after_another_one_over_it_was_closed(store_of_
         before = below.book.now_ms
         app.state.clock.now += 60_000
         app.poller.refresh()
-        await until(pilot, lambda: below.book.now_ms > before, "what was heard since")
+        await until(pilot, lambda: below.book.now_ms > before, "a newer poll")
 
 
-async def test_the_backlog_of_a_server_is_told_in_reports_of_its_own_interval(
+async def test_backlog_of_a_server_counts_reports_of_its_own_sync_interval(
     store_of_an_hour: Path, tmp_path: Path
 ) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
@@ -72,7 +75,7 @@ async def test_the_backlog_of_a_server_is_told_in_reports_of_its_own_interval(
         )
 
 
-async def test_a_month_is_not_asked_for_again_while_it_is_awaited(tmp_path: Path) -> None:
+async def test_month_is_not_fetched_again_while_its_answer_is_outstanding(tmp_path: Path) -> None:
     asked: list[str] = []
     answers = asyncio.Event()
 
@@ -94,17 +97,17 @@ async def test_a_month_is_not_asked_for_again_while_it_is_awaited(tmp_path: Path
         async with app.run_test(size=(80, 24)) as pilot:
             await with_figures(pilot)
             for _ in range(5):
-                app.reads.month(date(2026, 11, 1))
+                app.fetcher.fetch_month(date(2026, 11, 1))
                 await pilot.pause()
-            app.reads.month(date(2026, 10, 1))
+            app.fetcher.fetch_month(date(2026, 10, 1))
             await until(pilot, lambda: months() == 2, "one request for each")
             answers.set()
-            await until(pilot, lambda: not app.reads.awaits, "the answers")
-            app.reads.month(date(2026, 11, 1))
+            await until(pilot, lambda: not app.fetcher.is_waiting, "the answers")
+            app.fetcher.fetch_month(date(2026, 11, 1))
             await until(pilot, lambda: months() == 3, "once it has come it is asked for anew")
 
 
-async def test_the_tour_is_one_console(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_tour_runs_one_poller_and_one_sessions_screen(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with standing_still(store_of_an_hour, tmp_path) as (client, _):
         app = TourApp(client, lambda line: None, tmp_path / "deleted.ndjson")
         async with app.run_test(size=(80, 24)) as pilot:
@@ -113,10 +116,10 @@ async def test_the_tour_is_one_console(store_of_an_hour: Path, tmp_path: Path) -
             assert app.screen_stack.count(app.sessions_screen) == 1
 
 
-async def test_what_cannot_be_copied_is_asked_for(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_copy_of_an_unknown_kind_opens_the_picker(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         sent: list[str] = []
-        app.send = sent.append  # type: ignore[method-assign]
+        app.exporter._write_escape = sent.append
         await pilot.press("colon", *"copy", "space", *"nonsense", "enter")
         await until(pilot, lambda: isinstance(app.screen, Picker), "what there is to copy")
         assert sent == []
@@ -125,7 +128,7 @@ async def test_what_cannot_be_copied_is_asked_for(store_of_an_hour: Path, tmp_pa
 
 
 @pytest.mark.parametrize("size", [(20, 5), (40, 8)], ids=str)
-async def test_a_dialog_shows_the_button_that_has_the_focus_and_scrolls(
+async def test_delete_dialog_keeps_the_focused_button_visible_and_scrolls(
     store_of_an_hour: Path, tmp_path: Path, size: tuple[int, int]
 ) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
@@ -143,7 +146,7 @@ async def test_a_dialog_shows_the_button_that_has_the_focus_and_scrolls(
         await until(pilot, lambda: "Cancel" in drawn(app), "the button again")
 
 
-async def test_a_notice_goes_with_what_it_told_of(store_of_an_hour: Path, tmp_path: Path) -> None:
+async def test_pause_notice_disappears_on_resume(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         await pilot.press("p", "d")
         assert "deletes are off: the table is paused" in drawn(app)
@@ -155,9 +158,7 @@ async def test_a_notice_goes_with_what_it_told_of(store_of_an_hour: Path, tmp_pa
         assert "deletes are off" not in drawn(app)
 
 
-def test_a_table_that_cannot_be_remembered_leaves_nothing_behind(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_failed_save_of_the_view_memory_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "prod.json"
     remember(path, ViewMemory(filter="cam"))
 
@@ -171,7 +172,7 @@ def test_a_table_that_cannot_be_remembered_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("key", ["question_mark", "f1", "L", "J", "c"])
-async def test_the_key_that_opens_a_page_closes_it(store_of_an_hour: Path, tmp_path: Path, key: str) -> None:
+async def test_key_that_opens_a_page_closes_it(store_of_an_hour: Path, tmp_path: Path, key: str) -> None:
     async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         for close in (key, "escape", "q", "enter"):
             await pilot.press(key)
@@ -180,7 +181,7 @@ async def test_the_key_that_opens_a_page_closes_it(store_of_an_hour: Path, tmp_p
             await until(pilot, lambda: app.screen is app.sessions_screen, f"{key} closed by {close}")
 
 
-async def test_a_dialog_that_is_left_while_it_reads_again_takes_nothing_with_it(
+async def test_delete_dialog_cancelled_during_its_recheck_deletes_nothing(
     store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The answer may come in the very moment in which the dialog is cancelled, and its work is not ended yet."""
@@ -188,14 +189,14 @@ async def test_a_dialog_that_is_left_while_it_reads_again_takes_nothing_with_it(
         await pilot.press("end", "d")
         dialog = app.screen
         assert isinstance(dialog, ConfirmDelete)
-        read_again = dialog._read_again
+        read_records = dialog._read_records
 
-        async def left_meanwhile() -> list[PartialUsageRecord]:
-            records = await read_again()
+        async def left_meanwhile(plan: DeletePlan) -> list[PartialUsageRecord]:
+            records = await read_records(plan)
             dialog.action_cancel()
             return records
 
-        monkeypatch.setattr(dialog, "_read_again", left_meanwhile)
+        monkeypatch.setattr(dialog, "_read_records", left_meanwhile)
         before = len(await app.client.usage())
         await pilot.press("right", "enter")
         await until(pilot, lambda: app.screen is not dialog, "the dialog gone")
@@ -215,7 +216,7 @@ async def test_a_dialog_that_is_left_while_it_reads_again_takes_nothing_with_it(
         ("D", "enter"),
     ],
 )
-async def test_a_key_that_is_held_down_closes_one_screen_and_no_more(
+async def test_repeated_key_closes_only_one_screen(
     store_of_an_hour: Path, tmp_path: Path, opens: str, closes: str
 ) -> None:
     """Keys may come faster than screens close."""

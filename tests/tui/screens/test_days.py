@@ -1,4 +1,4 @@
-"""The month's chart and rows: incomplete days are drawn apart, and what stands beside a day's figures is told."""
+"""The month's chart and table: incomplete days, adjustments, and the descriptions of a day."""
 
 from datetime import UTC, date
 
@@ -55,7 +55,7 @@ def drawn() -> list[str]:
     return ["".join(text for text, _ in line) for line in month_chart(NOVEMBER, MONTH.days, 80, 6)]
 
 
-def test_incomplete_days_are_drawn_apart_and_a_zero_is_no_gap() -> None:
+def test_chart_draws_incomplete_days_by_state_and_zero_days_as_complete() -> None:
     bars = [line[9:] for line in drawn()]
     column = {number: "".join(line[(number - 1) * 2] for line in bars[:6]) for number in range(1, 31)}
     assert column[2] == "██████"
@@ -89,7 +89,7 @@ def adjusted() -> DailyTotals:
     return of_server(a_day(state="adjusted", adjustment=later))
 
 
-def test_a_month_has_its_days_in_order_and_its_sum() -> None:
+def test_month_lists_its_days_in_order_and_its_sum() -> None:
     assert [day.day for day, _ in MONTH.days] == [1, 2, 3, 4, 5]
     both = MONTH.days[2][1]
     assert (both.connections, both.bytes_out, both.state) == (4, 1_000_000, "provisional")
@@ -98,7 +98,7 @@ def test_a_month_has_its_days_in_order_and_its_sum() -> None:
     assert (MONTH.total.name, MONTH.total.bytes_out) == ("month", 2_900_000)
 
 
-def test_a_day_is_told_by_role_where_there_are_several_and_by_server() -> None:
+def test_day_rows_have_roles_if_several_and_every_server() -> None:
     roles = [a_sum("2026-11-20", 1, "edge"), a_sum("2026-11-20", 2, "origin")]
     servers = [a_day(), a_day(server="origin-1")]
     names = [row.name for row in rows_of(date(2026, 11, 20), roles, servers).rows]
@@ -106,7 +106,7 @@ def test_a_day_is_told_by_role_where_there_are_several_and_by_server() -> None:
     assert [row.name for row in rows_of(date(2026, 11, 20), roles[:1], servers).rows] == ["edge-1", "origin-1"]
 
 
-def test_what_a_day_rests_on_and_what_came_later_is_told() -> None:
+def test_descriptions_name_coverage_percentile_and_later_adjustments() -> None:
     one = adjusted()
     assert percentile_in_words(one) == "95th percentile 12.3 Mbit/s out, 1.00 kbit/s in, of 287 of 288 samples"
     assert percentile_in_words(of_server(a_day(percentile_95=Percentile(expected_samples=9)))) == (
@@ -129,7 +129,7 @@ def test_what_a_day_rests_on_and_what_came_later_is_told() -> None:
     assert stated(waits, is_over=False) == "provisional, the day is not over"
 
 
-def test_what_came_later_has_a_column_of_its_own_and_only_then() -> None:
+def test_adjustment_column_is_shown_only_if_a_day_was_adjusted() -> None:
     plain = of_server(a_day())
     assert "ADJUSTED OUT" not in [column.title for column in columns_within(400, [plain])]
     columns = columns_within(400, [plain, adjusted()])
@@ -147,7 +147,7 @@ def test_what_came_later_has_a_column_of_its_own_and_only_then() -> None:
     assert shown["OUT"] == "20.0 MB", "the closed figure stays"
 
 
-def test_a_day_of_which_nothing_has_come_shows_no_zeros() -> None:
+def test_day_without_any_report_shows_unknown_not_zero() -> None:
     nothing = of_server(a_day(bytes_out=0, coverage=CoveredTime(missing_ms=DAY), closed=None, state="provisional"))
     quiet = of_server(a_day(bytes_out=0, connections=0, connections_by_protocol={}))
     columns = columns_within(400, [nothing])
@@ -161,7 +161,7 @@ def test_a_day_of_which_nothing_has_come_shows_no_zeros() -> None:
     assert (out(nothing), out(quiet)) == ("–", "0 B")
 
 
-def test_months_are_walked() -> None:
+def test_months_away_crosses_years() -> None:
     assert last_of(date(2028, 2, 3)) == date(2028, 2, 29)
     assert months_away(NOVEMBER, -11) == date(2025, 12, 1)
     assert months_away(NOVEMBER, 2) == date(2027, 1, 1)

@@ -94,10 +94,10 @@ def assert_cells_are_true(screen: GapsScreen, now_ms: int) -> None:
                 inside = min(to_ms, ends) - max(from_ms, begins)
                 if inside > 0:
                     lengths[state] = lengths.get(state, 0) + inside
-            told = None if shown is None else (shown.state, shown.in_state_ms, shown.due_ms)
+            drawn = None if shown is None else (shown.state, shown.in_state_ms, shown.due_ms)
             worst = next((state for state in WORST_FIRST if state in lengths), None)
             expected = None if worst is None else (worst, lengths[worst], sum(lengths.values()))
-            assert told == expected, (row.name, made.cell_ms, datetime.fromtimestamp(begins / 1000, UTC))
+            assert drawn == expected, (row.name, made.cell_ms, datetime.fromtimestamp(begins / 1000, UTC))
 
 
 @pytest.fixture
@@ -136,14 +136,14 @@ async def polled(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 
 def words(screen: GapsScreen) -> str:
-    """What is said of the cell under the cursor, without the story and the legend under it."""
-    widget = screen.query_one("#words", PageView)
-    said = ("".join(segment.text for segment in widget.render_line(y)).strip() for y in range(widget.size.height))
-    return " ".join(takewhile(bool, said))
+    """The description of the cell under the cursor, without the timeline and the legend below."""
+    widget = screen.query_one("#description", PageView)
+    lines = ("".join(segment.text for segment in widget.render_line(y)).strip() for y in range(widget.size.height))
+    return " ".join(takewhile(bool, lines))
 
 
 def days_words(screen: DaysScreen) -> str:
-    lines = [screen.query_one(f"#words-{number}", Line) for number in range(4)]
+    lines = [screen.query_one(f"#description-{number}", Line) for number in range(4)]
     return " ".join("".join(segment.text for segment in line.render_line(0)).strip() for line in lines)
 
 
@@ -159,7 +159,9 @@ def page(screen: GapScreen) -> list[str]:
     return ["".join(segment.text for segment in widget.render_line(y)).rstrip() for y in range(widget.size.height)]
 
 
-async def test_every_cell_is_true_during_the_outage_and_after(broken: tuple[ScriptedEstate, ConsoleApp]) -> None:
+async def test_every_cell_matches_the_script_during_and_after_the_outage(
+    broken: tuple[ScriptedEstate, ConsoleApp],
+) -> None:
     estate, app = broken
     async with app.run_test(size=(120, 50)) as pilot:
         screen = await opened(pilot)
@@ -170,13 +172,13 @@ async def test_every_cell_is_true_during_the_outage_and_after(broken: tuple[Scri
         assert screen.grid_view.grid is not None
         assert screen.grid_view.grid.cell_ms == CELL_LENGTHS_MS[-1]
         await pilot.press(*["plus"] * len(CELL_LENGTHS_MS))
-        assert app.state.owing() is not None
+        assert app.state.server_owing_most() is not None
 
         await break_off(estate, 15)
         await come_back(estate)
         await polled(pilot, app)
-        assert "healed just now: " in words(screen)
-        screen._turned_at_ms -= 16_000  # as if that had been a while ago
+        assert "recovered just now: " in words(screen)
+        screen._backfilled_at_ms -= 16_000  # as if that had been a while ago
         screen.state_changed(polled=False)
         assert "4 h 20 min of 5 h 50 min owed have come in, 74.3 %" in words(screen), "owes-1 has still to come"
         for _ in CELL_LENGTHS_MS:
@@ -188,7 +190,9 @@ async def test_every_cell_is_true_during_the_outage_and_after(broken: tuple[Scri
             await pilot.press("minus")
 
 
-async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedEstate, ConsoleApp]) -> None:
+async def test_cell_under_the_cursor_and_its_gap_are_described_in_full(
+    broken: tuple[ScriptedEstate, ConsoleApp],
+) -> None:
     estate, app = broken
     await break_off(estate, 15)
     await come_back(estate)
@@ -208,7 +212,7 @@ async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedE
             "+360 connections (RTMP 270, HLS 90) 54.0 kB in 5.40 MB out "
             f"peak 8.06 kbit/s at {at:%H:%M} 81.8 % of the day"
         )
-        for name, told in (
+        for name, description in (
             ("live-1", "live-1 · 17:40–19:30 · live, 1 h 50 min"),
             ("lost-1", "lost-1 · 18:00–18:10 · lost, 10 min"),
             ("owes-1", "owes-1 · 18:00–now · missing, 1 h 30 min, noticed 18:00:30, still owed"),
@@ -217,7 +221,7 @@ async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedE
             row = next(number for number, one in enumerate(screen.grid_view.grid.rows) if one.name == name)  # type: ignore[union-attr]
             screen.grid_view.put(row, CUT)
             screen._draw_lines()
-            assert told in words(screen)
+            assert description in words(screen)
         screen.grid_view.put(back, CUT)
         await pilot.press("enter")
         await pilot.pause()
@@ -236,7 +240,7 @@ async def test_the_cell_under_the_cursor_is_told_in_full(broken: tuple[ScriptedE
         assert text.count("+4 ") == 30, "thirty minutes one by one"
 
 
-async def test_gaps_are_visited_across_windows_and_rows_can_be_found_and_ordered(
+async def test_next_gap_crosses_windows_and_rows_can_be_filtered_and_ordered(
     broken: tuple[ScriptedEstate, ConsoleApp],
 ) -> None:
     estate, app = broken
@@ -267,7 +271,7 @@ async def test_gaps_are_visited_across_windows_and_rows_can_be_found_and_ordered
 
 
 @pytest.mark.parametrize("name", ZONES)
-async def test_days_add_up_in_five_zones(tmp_path: Path, name: str) -> None:
+async def test_days_sum_up_to_the_month_in_five_zones(tmp_path: Path, name: str) -> None:
     tz = ZoneInfo(name)
     async with scripted_estate(tmp_path, BEGINS, *SERVERS) as (estate, client):
         await estate.live(20, *SERVERS)
@@ -276,13 +280,13 @@ async def test_days_add_up_in_five_zones(tmp_path: Path, name: str) -> None:
         first, last = date(2026, 11, 1), date(2026, 11, 30)
         by_day = await client.daily_sums(first, last, name, by="day", group="all")
         month = month_of(first, by_day, await client.daily_sums(first, last, name, by="month", group="all"))
-        told = (await client.daily(first, last, name)).days
+        days = (await client.daily(first, last, name)).days
         seen = 0
         for day, figures in month.days:
             interval = day_interval(day, tz)
             inside = [slot for slot in range(BEGINS, HEALS, MINUTE) if interval.from_ms <= slot < interval.to_ms]
             late = [slot for slot in inside if slot >= CUT]
-            servers = [of_server(one) for one in told if one.day == day.isoformat()]
+            servers = [of_server(one) for one in days if one.day == day.isoformat()]
             assert figures.bytes_out == sum(server.bytes_out for server in servers)
             for server in servers:
                 slots, filled = {
@@ -311,7 +315,7 @@ async def test_days_add_up_in_five_zones(tmp_path: Path, name: str) -> None:
         assert month.total.bytes_out == seen
 
 
-async def test_what_comes_after_a_day_was_closed_stands_beside_its_figures(
+async def test_reports_after_a_close_are_shown_as_adjustment_beside_the_figures(
     broken: tuple[ScriptedEstate, ConsoleApp],
 ) -> None:
     """The 20th is closed by hand while it is owed; then its figures come."""
@@ -332,12 +336,12 @@ async def test_what_comes_after_a_day_was_closed_stands_beside_its_figures(
         assert friday.split()[:3] == ["▸Fri", "20", "adjusted"]
         assert saturday.split()[:3] == ["Sat", "21", "provisional"]
         assert f"{closed_out / 1e6:.1f} MB" in friday
-        assert f"+{60_000 * late / 1e6:.2f} MB" in friday, "what came later stands beside the figures"
+        assert f"+{60_000 * late / 1e6:.2f} MB" in friday, "the adjustment is beside the figures"
         assert f"+{60_000 * late / 1e6:.2f} MB" in month
-        told = days_words(screen)
-        assert f"+{4 * late} connections" in told
-        assert "not in the figures" in told
-        assert "samples" in told
+        description = days_words(screen)
+        assert f"+{4 * late} connections" in description
+        assert "not in the figures" in description
+        assert "samples" in description
         await pilot.press("enter")
         await until(pilot, lambda: len(rows(screen)) == len(SERVERS), "the servers of the day")
         assert rows(screen)[0].split()[:2] == ["▸back-1", "adjusted"]

@@ -125,7 +125,7 @@ async def days(pilot: Pilot[int], app: ConsoleApp) -> None:
 async def progress(pilot: Pilot[int], app: ConsoleApp) -> None:
     screen = DeleteProgress("1,204 sessions of 97 streams", 1_204, lambda: None)
     await app.push_screen(screen)
-    screen.done(517)
+    screen.show_progress(517)
 
 
 async def result(pilot: Pilot[int], app: ConsoleApp) -> None:

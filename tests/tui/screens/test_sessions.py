@@ -58,7 +58,7 @@ async def test_hostile_names_are_drawn_as_text_and_stay_deletable(tmp_path: Path
         assert await client.usage() == []
 
 
-async def test_a_delete_goes_only_where_it_was_confirmed(tmp_path: Path) -> None:
+async def test_delete_removes_only_the_confirmed_session(tmp_path: Path) -> None:
     records = [record("cam", recent(90)), record("cam", recent(60)), record("stage", recent(30))]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
         app = await with_figures(pilot)
@@ -90,10 +90,10 @@ async def test_a_delete_goes_only_where_it_was_confirmed(tmp_path: Path) -> None
         await until(pilot, lambda: any("lists none of them" in line for line in shown(app)), "the verification")
 
 
-async def test_nothing_is_deleted_when_the_journal_cannot_be_written(tmp_path: Path) -> None:
+async def test_nothing_is_deleted_if_the_journal_cannot_be_written(tmp_path: Path) -> None:
     async with service_with(tmp_path, [record("cam", recent(90))]) as client:
         app = console(client, tmp_path)
-        app.deletions.journal_path = tmp_path / "usage.db" / "deleted.ndjson"
+        app.deletion.journal_path = tmp_path / "usage.db" / "deleted.ndjson"
         async with app.run_test(size=(80, 24)) as pilot:
             await with_figures(pilot)
             await pilot.press("d", "right", "enter")
@@ -101,7 +101,7 @@ async def test_nothing_is_deleted_when_the_journal_cannot_be_written(tmp_path: P
         assert len(await client.usage()) == 1
 
 
-async def test_a_read_only_console_has_no_deletes(tmp_path: Path) -> None:
+async def test_read_only_console_has_no_delete_keys(tmp_path: Path) -> None:
     async with (
         service_with(tmp_path, [record("cam", recent(90))]) as client,
         console(client, tmp_path, read_only=True).run_test(size=(80, 24)) as pilot,
@@ -118,7 +118,7 @@ async def test_a_read_only_console_has_no_deletes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "told"),
+    ("answer", "message"),
     [
         (reply(200, "<!doctype html>", "text/html"), "web page"),
         (reply(200, '[{"name": "a" "scope"'), "broken JSON"),
@@ -129,7 +129,7 @@ async def test_a_read_only_console_has_no_deletes(tmp_path: Path) -> None:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[", "closed early"),
     ],
 )
-async def test_a_failed_poll_keeps_what_was_shown(tmp_path: Path, answer: bytes, told: str) -> None:
+async def test_failed_poll_keeps_the_shown_sessions(tmp_path: Path, answer: bytes, message: str) -> None:
     good = reply(200, msgspec.json.encode([record("cam", recent(90))]))
     failing = False
 
@@ -151,7 +151,7 @@ async def test_a_failed_poll_keeps_what_was_shown(tmp_path: Path, answer: bytes,
         await until(pilot, lambda: app.state.failures, "a failed poll")
         await pilot.pause()
         text = "\n".join(shown(app))
-        assert told in text
+        assert message in text
         assert "live/cam" in text
         assert TOKEN not in text
         failing = False
@@ -159,7 +159,7 @@ async def test_a_failed_poll_keeps_what_was_shown(tmp_path: Path, answer: bytes,
         await until(pilot, lambda: not app.state.failures, "a poll that succeeds again")
 
 
-async def test_the_cursor_stays_with_its_session(tmp_path: Path) -> None:
+async def test_cursor_stays_with_its_session(tmp_path: Path) -> None:
     records = [record(f"s{number:03}", recent(500 - number)) for number in range(100)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
         app = await with_figures(pilot)
@@ -179,7 +179,7 @@ async def test_the_cursor_stays_with_its_session(tmp_path: Path) -> None:
         assert any("▸" in line and chosen is not None and chosen.name in line for line in shown(app))
 
 
-async def test_an_input_does_not_blink(tmp_path: Path) -> None:
+async def test_input_cursor_does_not_blink(tmp_path: Path) -> None:
     async with service_with(tmp_path, []) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
         app = await with_figures(pilot)
         assert any("no sessions" in line for line in shown(app))
@@ -202,7 +202,7 @@ class SlowToDelete(PlainManager):
         return self._respond(asked)
 
 
-async def test_there_is_one_delete_at_a_time(tmp_path: Path) -> None:
+async def test_second_delete_is_refused_while_one_is_under_way(tmp_path: Path) -> None:
     """Two at once would share their stop, and the result of one could hide the other's progress for good."""
     records = [wire(name, start=recent(60)) for name in ("a", "b", *(f"c{number}" for number in range(6)))]
     async with (

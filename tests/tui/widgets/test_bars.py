@@ -18,44 +18,46 @@ def all_at_once() -> ConsoleState:
     state = ConsoleState(clock=clock, host="sm", profile_name="prod", poll_interval_ms=1000, read_only=True)
     server = ServerStatus(server="edge-2", role="edge", state="unreachable", owed_ms=250_000)
     now_ms = clock.at_ms + 12_000
-    state.heard(SessionsPolled([session("a", 1)], [], True, now_ms, [server], ""))
-    state.hold()
-    state.heard(SessionsPolled([session(f"b{number}", 1) for number in range(31)], [], False, now_ms, [server], ""))
+    state.apply_poll(SessionsPolled([session("a", 1)], [], True, now_ms, [server], ""))
+    state.pause()
+    state.apply_poll(
+        SessionsPolled([session(f"b{number}", 1) for number in range(31)], [], False, now_ms, [server], "")
+    )
     clock.at_ms += 250_000
     for _ in range(3):
-        state.missed(PollFailed("sm: nothing answers there", False, 28_000))
+        state.record_failure(PollFailed("sm: nothing answers there", False, 28_000))
     state.arm(200_000)
     return state
 
 
-def told(parts: list[Part]) -> str:
+def text_of(parts: list[Part]) -> str:
     return "".join(text for text, _ in parts)
 
 
-def test_where_all_fits_all_is_told_in_its_order() -> None:
+def test_wide_header_shows_every_fact_in_order() -> None:
     left, right = bars.header(all_at_once(), "gaps", 200)
-    assert told(left) == " streamtop  prod  gaps"
-    assert told(right) == (
+    assert text_of(left) == " streamtop  prod  gaps"
+    assert text_of(right) == (
         "▲ offline 4:10, next try in 28 s   ‖ paused, +31 waiting   clock +12 s   · edge-2 owes 4:10   ARMED 3:20 "
     )
 
 
 @pytest.mark.parametrize("cells", range(1, 130))
-def test_freshness_is_told_in_any_width_and_then_what_may_be_done(cells: int) -> None:
+def test_narrow_header_keeps_freshness_then_read_only(cells: int) -> None:
     left, right = bars.header(all_at_once(), "gaps", cells)
     freshness = "▲ offline 4:10, next try in 28 s"
     if cells < width(freshness) + 3:
-        assert (told(left), right) == (freshness, [])
+        assert (text_of(left), right) == (freshness, [])
         return
-    assert width(told(right)) + 2 <= cells, "the line leaves it out where it does not fit"
-    assert told(right).startswith(freshness)
-    facts = [fact for fact in ("ARMED", "paused", "owes", "clock", "waiting") if fact in told(right)]
+    assert width(text_of(right)) + 2 <= cells, "the line leaves it out where it does not fit"
+    assert text_of(right).startswith(freshness)
+    facts = [fact for fact in ("ARMED", "paused", "owes", "clock", "waiting") if fact in text_of(right)]
     assert facts == ["ARMED", "paused", "owes", "clock", "waiting"][: len(facts)]
-    assert not facts or cells - width(told(right)) > width(" streamtop  prod"), "the profile is seen beside them"
+    assert not facts or cells - width(text_of(right)) > width(" streamtop  prod"), "the profile is visible beside them"
 
 
-def test_an_answer_stands_before_what_went_wrong_and_a_remark_gives_way_to_it() -> None:
+def test_notice_precedes_a_failure_and_a_quiet_notice_yields_to_it() -> None:
     left, _ = bars.status(all_at_once(), ("deletes are off: the figures are too old to decide on", "bad"), 0)
-    assert told(left) == " deletes are off: the figures are too old to decide on  sm: nothing answers there"
+    assert text_of(left) == " deletes are off: the figures are too old to decide on  sm: nothing answers there"
     left, _ = bars.status(all_at_once(), ("sorted by peak", "quiet"), 0)
-    assert told(left) == " sm: nothing answers there"
+    assert text_of(left) == " sm: nothing answers there"

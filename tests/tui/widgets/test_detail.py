@@ -19,7 +19,7 @@ def drawn(app: ConsoleApp) -> list[str]:
 @pytest.mark.parametrize(
     ("columns", "height"), [(80, 24), (80, 40), (110, 24), (110, 40), (128, 40), (140, 40), (152, 40), (200, 40)]
 )
-async def test_no_figure_runs_into_its_neighbour(
+async def test_figures_never_touch_at_any_width(
     store_of_an_hour: Path, tmp_path: Path, columns: int, height: int
 ) -> None:
     async with standing_still(store_of_an_hour, tmp_path) as (client, clock):
@@ -34,7 +34,7 @@ async def test_no_figure_runs_into_its_neighbour(
             lines = drawn(app)
             detail = app.sessions_screen.detail
             shown = {detail.render_line(y).cell_length for y in range(detail.size.height)}
-            assert shown == {detail.scrollable_content_region.width}, "no line goes on below the scrollbar"
+            assert shown == {detail.scrollable_content_region.width}, "no line extends below the scrollbar"
             session = app.sessions_screen.table.cursor_session
             assert session is not None
             text = "\n".join(lines)
@@ -42,4 +42,4 @@ async def test_no_figure_runs_into_its_neighbour(
                 assert re.search(rf"\b{name} {figure:,}(  |$)", text, re.MULTILINE), f"{name}: {text}"
             assert re.search(rf"peak {session.peak:,} at \d\d:\d\d(  |$)", text, re.MULTILINE), text
             assert re.search(r"(^|  )± one interval \(60 s\)$", text, re.MULTILINE), text
-            assert re.search(r"(^|  )session \d\d:\d\d, live \d+ (h|min)$", text, re.MULTILINE), text
+            assert re.search(r"(^|  )session \d\d:\d\d, on air \d+ (h|min)$", text, re.MULTILINE), text

@@ -53,7 +53,7 @@ async def lines_of(directory: Path, *, colours: bool) -> list[list[Run]]:
             await pilot.pause()
             screen = app.screen
             assert isinstance(screen, GapsScreen)
-            screen.coverage_polled(CoveragePolled(coverage(), None))
+            screen.show_coverage(CoveragePolled(coverage(), None))
             screen.grid_view.put_cell(0, 0)
             await pilot.pause()
             update = screen._compositor.render_update(full=True, simplify=True)

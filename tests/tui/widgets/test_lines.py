@@ -17,13 +17,13 @@ def strip(*parts: tuple[str, Style]) -> Strip:
     return Strip([Segment(text, style) for text, style in parts], sum(Segment(text).cell_length for text, _ in parts))
 
 
-def test_equal_lines_send_nothing_and_lines_of_another_width_everything() -> None:
+def test_equal_lines_redraw_nothing_and_lines_of_another_width_everything() -> None:
     assert different_cells(strip(("abc", PLAIN)), strip(("ab", PLAIN), ("c", PLAIN))) is None
     assert different_cells(None, strip(("abc", PLAIN))) == (0, 3)
     assert different_cells(strip(("ab", PLAIN)), strip(("abc", PLAIN))) == (0, 3)
 
 
-def test_a_style_is_a_difference_and_a_wide_character_changes_as_one() -> None:
+def test_styles_differ_and_wide_characters_change_as_a_whole() -> None:
     assert different_cells(strip(("abc", PLAIN)), strip(("a", PLAIN), ("b", BOLD), ("c", PLAIN))) == (1, 2)
     assert different_cells(strip(("a日c", PLAIN)), strip(("a本c", PLAIN))) == (1, 3)
     assert different_cells(strip(("a日c", PLAIN)), strip(("abbc", PLAIN))) == (1, 3)
@@ -33,7 +33,7 @@ texts = st.text(max_size=CELLS).map(lambda text: padded(safe(text), CELLS))
 
 
 @given(texts, texts)
-def test_outside_of_what_is_sent_nothing_differs(before: str, after: str) -> None:
+def test_cells_outside_the_redrawn_range_are_equal(before: str, after: str) -> None:
     old, new = strip((before, PLAIN)), strip((after, PLAIN))
     cells = different_cells(old, new)
     if cells is None:

@@ -49,7 +49,8 @@ def state_in_words(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzin
 
 def later_in_words(later: CameLater, now_ms: int, tz: tzinfo | None) -> str:
     """`+12 connections, +3 B in, +1.20 GB out, +1 min viewed after closing (2 entries, newest 03:12), not in the
-    figures`."""
+    figures`.
+    """
     parts = [
         f"{_signed(later.connections)}{formats.count(abs(later.connections))} connections",
         f"{_signed(later.bytes_in)}{formats.traffic(abs(later.bytes_in))} in",

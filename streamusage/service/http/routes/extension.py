@@ -107,7 +107,7 @@ def extension_routes(service: Service) -> APIRouter:
     async def trends(request: Request) -> Response:
         query = Query(request)
         service.require_reader(request, query)
-        cut, step_ms = _steps(query, MAX_STEPS)
+        cut, step_ms = _steps(query, MAX_STEPS, query.number("step") or None)
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: list_trends(connection, cut, step_ms, now_ms))
         return await compressed_json(
@@ -123,7 +123,7 @@ def extension_routes(service: Service) -> APIRouter:
         query = Query(request)
         service.require_reader(request, query)
         stream = parse_stream(path_below(request, _STREAMS).removesuffix(_HISTORY))
-        cut, step_ms = _steps(query, MAX_POINTS)
+        cut, step_ms = _steps(query, MAX_POINTS, query.number("step"))
         now_ms = service.clock.now_ms()
         found = await service.read(lambda connection: stream_history(connection, stream, cut, step_ms, now_ms))
         return await compressed_json(request, {"now": now_ms} | found)
@@ -158,10 +158,9 @@ def _imported(sent: list[ImportedRecord]) -> list[UsageRecord]:
     return records
 
 
-def _steps(query: Query, most: int) -> tuple[Interval, int]:
+def _steps(query: Query, most: int, step_ms: int | None) -> tuple[Interval, int]:
     """Return the window, extended to begin at a multiple of the step, and the step in milliseconds."""
     window = window_of(query)
-    step_ms = query.number("step")
     step_ms = SLOT_MS if step_ms is None else step_ms
     if step_ms <= 0 or step_ms % SLOT_MS:
         raise ApiError(400, f"step must be whole minutes in milliseconds, such as {SLOT_MS}")

@@ -62,11 +62,11 @@ def test_sessions_are_sorted_by_how_much_they_grew() -> None:
         clock.at_ms += STEP_MS
         sessions = [session(name, STEP_MS, active=figure) for name, figure in active.items()]
         sessions.append(session("over", STEP_MS, live=False))
-        state.heard(SessionsPolled(sessions, [], False, clock.at_ms, [], ""))
+        state.apply_poll(SessionsPolled(sessions, [], False, clock.at_ms, [], ""))
         return [row.name for row in state.view.all_sessions()]
 
     poll(up=10, down=900, steady=50)
-    state.look_at_growth()
+    state.update_growth()
     state.view.sort(SessionColumn.TREND, descending=True)
     assert poll(up=30, down=700, steady=50) == ["up", "steady", "down", "over"]
     assert poll(up=30, down=700, steady=95) == ["steady", "up", "down", "over"]
@@ -88,7 +88,7 @@ def test_a_poll_within_the_minute_keeps_the_order_by_trend_right() -> None:
         changed = [session(name, STEP_MS, active=figure) for name, figure in figures.items()]
         removed = [session("h", STEP_MS).key] if second % 5 == 4 else []
         changed = changed[:-1] if removed else changed
-        state.heard(SessionsPolled(changed, removed, False, clock.at_ms, [], ""))
+        state.apply_poll(SessionsPolled(changed, removed, False, clock.at_ms, [], ""))
         shown = list(state.view.all_sessions())
         assert len(shown) == len(state.store)
         grown = [state.view.growth(one) for one in shown]

@@ -8,34 +8,34 @@ from tui.app.state import ConsoleState
 MINUTE = 60_000
 
 
-def test_every_step_has_its_own_time_the_newest_too() -> None:
+def test_every_step_back_shows_figures_with_their_own_time() -> None:
     clock = TestClock(100 * MINUTE)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=MINUTE)
     for active in range(5):
         clock.at_ms += MINUTE
-        state.heard(SessionsPolled([session("a", MINUTE, active=active)], [], not active, clock.at_ms, [], ""))
+        state.apply_poll(SessionsPolled([session("a", MINUTE, active=active)], [], not active, clock.at_ms, [], ""))
     newest = clock.at_ms
 
     def seen() -> tuple[int | None, int]:
         (one,) = state.store
         return one.active, (newest - state.now_ms()) // MINUTE
 
-    state.hold()
+    state.pause()
     shown = []
     for polls in (-1, -1, 1, -2, 1, 1, 1, 1):
         state.step(polls)
         shown.append(seen())
     assert shown == [(3, 1), (2, 2), (3, 1), (1, 3), (2, 2), (3, 1), (4, 0), (4, 0)]
     clock.at_ms += MINUTE
-    state.go_on()
+    state.resume()
     assert seen() == (4, -1), "live again, and the time runs"
 
 
-def test_a_table_that_is_held_and_not_stepped_stands_at_the_time_at_which_it_was_held() -> None:
+def test_paused_table_keeps_the_time_of_the_pause() -> None:
     clock = TestClock(100 * MINUTE)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=MINUTE)
-    state.heard(SessionsPolled([session("a", MINUTE)], [], True, clock.at_ms, [], ""))
+    state.apply_poll(SessionsPolled([session("a", MINUTE)], [], True, clock.at_ms, [], ""))
     clock.at_ms += 20_000
-    state.hold()
+    state.pause()
     state.step(1)
     assert state.now_ms() == clock.at_ms

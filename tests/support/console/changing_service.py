@@ -1,0 +1,94 @@
+"""A simulated service whose sessions keep changing, for tests of marks, timeline and deletes."""
+
+from random import Random
+
+from streamusage.client.errors import NotFoundError, RefusedError
+from streamusage.core.usage import SessionKey, UsageRecord
+from tests.support.console.records import session
+from tui.deletion import plan as delete_plan
+from tui.deletion.plan import DeletePlan, Radius
+from tui.model.sessions.filter import parse
+from tui.model.sessions.marks import Marks
+from tui.model.sessions.store import Session, SessionStore
+from tui.model.sessions.view import SessionColumn, SessionView
+from tui.output.exports import as_usage_record
+
+
+class ChangingService:
+    """A service whose sessions keep changing, and a table that receives the changes late."""
+
+    host = "sm.example.net"
+
+    def __init__(self, seed: int) -> None:
+        self.random = Random(seed)
+        self.there: dict[SessionKey, Session] = {}
+        self.sent: list[SessionKey] = []
+        self.store = SessionStore()
+        self.view = SessionView(self.store)
+        self.marks = Marks()
+        for _ in range(self.random.randrange(3, 14)):
+            self.change()
+        self.poll()
+
+    def change(self) -> None:
+        """Change one session at the service."""
+        random = self.random
+        if self.there and random.random() < 0.3:
+            del self.there[random.choice(list(self.there))]
+            return
+        name, start = random.choice("abcd"), random.randrange(1, 12)
+        one = session(name, start, live=random.random() < 0.5, active=random.randrange(30))
+        self.there[one.key] = one
+
+    def poll(self) -> None:
+        """Poll: the table receives the changes, and its rows move."""
+        changes = self.store.apply(self.there.values(), reset=True)
+        self.view.update(changes)
+        self.marks.forget(change.key for change in changes if change.after is None)
+        if self.random.random() < 0.3:
+            self.view.sort(self.random.choice(list(SessionColumn)), descending=self.random.random() < 0.5)
+        if self.random.random() < 0.2:
+            self.view.show(parse(self.random.choice(["", "a", "state=live", "active>10", "not b"])))
+        if self.random.random() < 0.2:
+            self.view.group(not self.view.grouped)
+
+    def turmoil(self) -> None:
+        for _ in range(self.random.randrange(6)):
+            self.change()
+        if self.random.random() < 0.7:
+            self.poll()
+
+    async def delete_session(self, key: SessionKey) -> UsageRecord:
+        """Delete a session as the client does; the other sessions change meanwhile."""
+        self.sent.append(key)
+        self.turmoil()
+        if self.random.random() < 0.05:
+            raise RefusedError(self.host, "delete", "not now")
+        if key not in self.there:
+            raise NotFoundError(self.host, "delete", "gone")
+        record = as_usage_record(self.there.pop(key))
+        assert record is not None
+        return record
+
+    def records(self) -> list[UsageRecord]:
+        return [record for one in self.there.values() if (record := as_usage_record(one)) is not None]
+
+    def request_delete(self) -> DeletePlan | None:
+        """Press the delete keys: the plan has what was on the screen then."""
+        random = self.random
+        row = self.view.at(random.randrange(max(1, len(self.view))))
+        radius = random.choice(list(Radius))
+        if radius is Radius.MARKED:
+            for number in range(len(self.view)):
+                one = self.view.at(number)
+                if one is not None and random.random() < 0.4:
+                    self.marks.toggle(one.key)
+                    self.turmoil()
+            chosen = [one for key in self.marks if (one := self.store.get(key)) is not None]
+        elif radius is Radius.EVERYTHING:
+            chosen = list(self.store)
+        elif row is None:
+            return None
+        else:
+            chosen = [row] if radius is Radius.SESSION else self.store.of_stream(row.stream)
+        return delete_plan.plan(chosen, self.view, radius, self.host) if chosen else None

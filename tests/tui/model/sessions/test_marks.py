@@ -1,0 +1,18 @@
+"""Marks follow their sessions, not rows."""
+
+from tests.support.console.changing_service import ChangingService
+
+
+def test_marks_stay_with_their_sessions() -> None:
+    for seed in range(1_000):
+        service = ChangingService(seed)
+        for _ in range(8):
+            session = service.view.at(service.random.randrange(max(1, len(service.view))))
+            if session is not None:
+                was = session.key in service.marks
+                service.marks.toggle(session.key)
+                assert (session.key in service.marks) is not was
+            before = set(service.marks)
+            service.turmoil()
+            assert set(service.marks) <= before
+            assert all(key in service.store for key in service.marks)

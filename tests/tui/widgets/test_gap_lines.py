@@ -1,0 +1,61 @@
+"""The lines under the gap view's grid by the room there is, and the progress of a recovery."""
+
+from streamusage.api.extension import CoverageSpan
+from streamusage.core.coverage import Interval, Provenance
+from tui.model.gaps.recovery import Recovery
+from tui.widgets.gap_lines import Lines, fit_description, wrap_states
+
+MINUTE = 60_000
+SPAN = CoverageSpan(from_ms=0, to_ms=MINUTE, state=Provenance.BACKFILLED)
+STATES = [("edge-1 · backfilled · +3 connections · 4 GB out", SPAN), ("also live", SPAN), ("also lost", SPAN)]
+
+
+def block(name: str, lines: int) -> Lines:
+    return [[(f"{name}{number}", "")] for number in range(lines)]
+
+
+def texts(lines: Lines) -> list[str]:
+    return ["".join(text for text, _ in line).strip() for line in lines]
+
+
+def test_states_wrap_between_facts_and_mark_a_cut() -> None:
+    assert texts(wrap_states(STATES, 30, 9)) == [
+        "edge-1 · backfilled", "+3 connections · 4 GB out", "also live", "also lost",
+    ]  # fmt: skip
+    assert texts(wrap_states(STATES, 30, 2)) == ["edge-1 · backfilled", "+3 connections · 4 GB out  … ⏎ details"]
+
+
+def test_blocks_are_shown_only_whole_and_the_legend_at_the_bottom() -> None:
+    states, blocks, last = block("state", 2), [block("event", 3), block("delta", 4)], block("legend", 2)
+    assert texts(fit_description(states, None, blocks, last, 3)) == ["state0", "state1"]
+    assert texts(fit_description(states, None, blocks, last, 6)) == [
+        "state0",
+        "state1",
+        "",
+        "event0",
+        "event1",
+        "event2",
+    ]
+    nine = texts(fit_description(states, None, blocks, last, 9))
+    assert nine == ["state0", "state1", "", "event0", "event1", "event2", "", "legend0", "legend1"]
+    all_of_it = texts(fit_description(states, None, blocks, last, 20))
+    assert (len(all_of_it), all_of_it[7], all_of_it[-2:]) == (20, "delta0", ["legend0", "legend1"])
+
+
+def test_notice_is_always_shown() -> None:
+    assert texts(fit_description(block("state", 3), ("recovered", ""), [], [], 3)) == ["state0", "state1", "recovered"]
+    assert texts(fit_description(block("state", 1), ("recovered", ""), [], [], 3)) == ["state0", "recovered"]
+
+
+def test_recovery_shows_the_share_of_owed_time_that_was_reported() -> None:
+    healing = Recovery()
+    healing.heard([], 30 * MINUTE)
+    assert not healing.is_under_way
+    healing.heard([Interval(0, 10 * MINUTE)], 30 * MINUTE)
+    healing.heard([Interval(0, 10 * MINUTE)], 20 * MINUTE)
+    assert healing.is_under_way
+    assert healing.in_words() == "healing █████░░░░░ 20 min of 40 min owed have come in, 50.0 %"
+    healing.heard([Interval(0, 20 * MINUTE)], 0)
+    assert not healing.is_under_way
+    healing.heard([], 5 * MINUTE)
+    assert not healing.is_under_way, "another outage counts from its own beginning"

@@ -1,0 +1,64 @@
+"""Feeds: data that arrives is published to its subscribers.
+
+Textual's `Signal` logs an error of a subscriber and continues; a feed lets it surface, so that a fault in a screen is
+never silent.
+"""
+
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+from tui.app.messages import CoveragePolled, DayPolled, DayRowsPolled, GapDetailsFetched, MonthPolled
+from tui.model.gaps.coverage_book import CoverageBook
+
+Value = TypeVar("Value")
+
+
+class Notice(NamedTuple):
+    """A line for the operator."""
+
+    text: str
+    """Safe to draw."""
+    ink: str
+
+
+class StateChange(NamedTuple):
+    """The console's state is different, or a second has passed."""
+
+    polled: bool
+    """Whether a poll changed it; else only ages did."""
+
+
+class Feed(Generic[Value]):
+    """Publish values of one kind, synchronously and in the order of subscription."""
+
+    def __init__(self) -> None:
+        self._callbacks: dict[object, Callable[[Value], object]] = {}
+
+    def subscribe(self, callback: Callable[[Value], object]) -> Callable[[], None]:
+        """Call `callback` for every value from now on. Returns the function that ends the subscription."""
+        subscription = object()
+        self._callbacks[subscription] = callback
+        return lambda: self._callbacks.pop(subscription, None) and None
+
+    def publish(self, value: Value) -> None:
+        """Deliver a value to every subscriber."""
+        for callback in list(self._callbacks.values()):
+            callback(value)
+
+
+class Feeds:
+    """The feeds of one console."""
+
+    def __init__(self) -> None:
+        self.state = Feed[StateChange]()
+        """After every poll, failed or not, and once a second."""
+        self.notices = Feed[Notice]()
+        self.coverage = Feed[CoveragePolled]()
+        self.gaps = Feed[CoverageBook]()
+        """Published by the gap view once it has applied a poll of the coverage."""
+        self.gap_details = Feed[GapDetailsFetched]()
+        self.day = Feed[DayPolled]()
+        self.month = Feed[MonthPolled]()
+        self.day_rows = Feed[DayRowsPolled]()
+        self.history = Feed[None]()
+        """The state has another history of the stream under the cursor, or a reason why there is none."""

@@ -1,0 +1,155 @@
+"""The console as its screens see it, and the source that polls for it.
+
+A screen knows this module and never the app: `ConsoleApp` implements `Console`; `Poller` and `Player` implement
+`PollSource`.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any, Protocol, TypedDict, Unpack
+
+from streamusage.api.extension import CoverageSpan
+from tui.app.actions import Context
+from tui.app.feeds import Feeds
+from tui.app.state import ConsoleState
+from tui.deletion.plan import Radius
+from tui.model.sessions.chart import ChartRequest
+from tui.model.sessions.store import Session
+
+
+class NoServiceError(Exception):
+    """An action needs a service and the console has none. The text says why."""
+
+
+class SubscriptionChanges(TypedDict, total=False):
+    """What is polled beside the sessions, as far as it changes; `None` ends a subscription."""
+
+    coverage_from_ms: int | None
+    """Start of the time whose coverage is polled."""
+    carriers_from_ms: int | None
+    """Start of the time for which it is polled which server carried which stream."""
+    history_of: ChartRequest | None
+    """The chart whose stream's history is polled."""
+
+
+class PollSource(Protocol):
+    """Polls a service, or plays back what was polled once."""
+
+    interval_seconds: float
+    times_slower: int
+    """Factor on the interval while the terminal has lost the focus."""
+    no_service_reason: str
+    """Why nothing can be fetched beside the polls; empty where a service answers."""
+
+    async def run(self) -> None:
+        """Poll until cancelled."""
+
+    def refresh(self) -> None:
+        """Poll as soon as possible."""
+
+    def look_for_extension(self) -> None:
+        """Check again at the next poll whether the service has our extension."""
+
+    def subscribe(self, *, at_once: bool = True, **changes: Unpack[SubscriptionChanges]) -> None:
+        """Change what is polled beside the sessions, and poll now unless `at_once` is false or nothing changed."""
+
+
+class FetcherPort(Protocol):
+    """Fetches data beside the polls. Answers arrive by the feeds."""
+
+    def fetch_day(self, server: str, day: date) -> None:
+        """Fetch one server's day."""
+
+    def fetch_month(self, first: date) -> None:
+        """Fetch the daily statistics of the month that begins on `first`."""
+
+    def fetch_day_rows(self, day: date) -> None:
+        """Fetch the roles and servers of a day."""
+
+    def fetch_gap(self, row: str, span: CoverageSpan, *, of_stream: bool) -> None:
+        """Fetch the details of a gap of a server, or of a stream."""
+
+
+class ExporterPort(Protocol):
+    """Copies and saves. Texts for the operator are safe to draw."""
+
+    def file_name(self, ending: str) -> str:
+        """Return a name for a new file in the current folder."""
+
+    def curl_command(self, session: Session) -> str:
+        """Return the curl command that fetches the session's stream. Raises `NoServiceError`."""
+
+    def copy(self, text: str, label: str) -> str:
+        """Copy a text to the terminal's clipboard. Returns a notice."""
+
+    def save(self, file: str, content: str | bytes, label: str) -> tuple[str, str]:
+        """Write a new file. Returns a notice and its ink."""
+
+
+class DeletionPort(Protocol):
+    """Deletes usage records after a dialog has confirmed them."""
+
+    def request(self, chosen: Iterable[Session], radius: Radius) -> None:
+        """Open the dialog for these sessions, or show a notice with the reason why nothing can be deleted."""
+
+
+class Console(Protocol):
+    """State, feeds and verbs of a running console."""
+
+    @property
+    def state(self) -> ConsoleState:
+        """What is known. Screens read it; only the app's handlers change what was polled."""
+
+    @property
+    def feeds(self) -> Feeds:
+        """What arrives."""
+
+    @property
+    def poller(self) -> PollSource:
+        """What polls."""
+
+    @property
+    def fetcher(self) -> FetcherPort:
+        """What fetches data beside the polls."""
+
+    @property
+    def exporter(self) -> ExporterPort:
+        """What copies and saves."""
+
+    @property
+    def deletion(self) -> DeletionPort:
+        """What deletes."""
+
+    @property
+    def profiles(self) -> Mapping[str, str]:
+        """The other services of config.toml: address by profile."""
+
+    def show_notice(self, text: str, ink: str = "strong") -> None:
+        """Show a notice on the sessions screen and on the screen on top."""
+
+    def publish_state(self, *, polled: bool) -> None:
+        """Redraw every screen that is visible."""
+
+    def open_view(self, view: Context, **arguments: Any) -> None:
+        """Open another view over this one."""
+
+    def refresh_now(self) -> None:
+        """Poll now, and look again for the extension."""
+
+    def toggle_pause(self) -> None:
+        """Pause the table, or resume it."""
+
+    def change_interval(self, steps: int) -> None:
+        """Poll more often (above zero) or less often."""
+
+    def arm(self, length: str) -> None:
+        """Lift read-only for a time such as `5m`."""
+
+    def switch_profile(self, name: str) -> None:
+        """End this console and continue with another profile."""
+
+    def save_picture(self, file: str) -> None:
+        """Save the screen as an SVG file."""
+
+    def save_bundle(self, file: str) -> None:
+        """Save an incident bundle."""

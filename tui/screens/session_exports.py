@@ -1,0 +1,93 @@
+"""Exports of the session under the cursor and of the table: copies, files, the raw record, the curl command."""
+
+import msgspec
+
+from tui.app.ports import NoServiceError
+from tui.model import formats
+from tui.model.text import safe
+from tui.output.exports import record_of, table_csv, table_json
+from tui.screens.base import ConsoleScreen
+from tui.screens.page import PageScreen
+from tui.screens.picker import Choice, Picked, Picker
+from tui.widgets.session_table import SessionTable
+
+_COPY_KINDS = ("record", "name", "command", "table as CSV", "table as JSON")
+"""What can be copied."""
+
+
+class SessionExports(ConsoleScreen):
+    """The export actions of a screen with a session table. A notice names what was copied or written."""
+
+    @property
+    def table(self) -> SessionTable:
+        """The session table."""
+        return self.query_one(SessionTable)
+
+    def _text_to_copy(self, kind: str) -> str:
+        """Return the text of a kind; empty where nothing is under the cursor. Raises `NoServiceError`."""
+        session = self.table.cursor_session
+        match kind:
+            case "table as CSV":
+                return table_csv(self.state.view.all_sessions())
+            case "table as JSON":
+                return table_json(self.state.view.all_sessions())
+            case _ if session is None:
+                return ""
+            case "command":
+                return self.port.exporter.curl_command(session)
+            case "name":
+                return str(session.stream)
+            case _:
+                return msgspec.json.encode(record_of(session)).decode()
+
+    def action_copy(self, kind: str = "") -> None:
+        """Copy a record, the table or a command."""
+        if kind in _COPY_KINDS:
+            self._copy(Picked(kind, ""))
+        else:
+            self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in _COPY_KINDS]), self._copy)
+
+    def _copy(self, picked: Picked | None) -> None:
+        if picked is not None:
+            try:
+                text = self._text_to_copy(picked.value)
+            except NoServiceError as error:
+                self.show_notice(f"not copied: {error}", "warn")
+                return
+            self.show_notice(self.port.exporter.copy(text, picked.value), "quiet")
+
+    def action_export(self, file: str = "") -> None:
+        """Write the shown sessions to a file."""
+        if not file:
+            suggested = f"export {self.port.exporter.file_name('csv')}"
+            choice = Choice("export", "export", "to a new file, .csv or .json", "FILE")
+            self.app.push_screen(Picker("Export what is shown", [choice], suggested), self._export)
+            return
+        sessions = list(self.state.view.all_sessions())
+        content = table_json(sessions) if file.lower().endswith(".json") else table_csv(sessions)
+        self.show_notice(*self.port.exporter.save(file, content, f"{formats.count(len(sessions))} sessions"))
+
+    def _export(self, picked: Picked | None) -> None:
+        if picked is not None and picked.argument:
+            self.action_export(picked.argument)
+
+    def action_raw_record(self) -> None:
+        """Show the record of the session."""
+        session = self.table.cursor_session
+        if session is not None:
+            record = msgspec.json.format(msgspec.json.encode(record_of(session)), indent=2).decode()
+            remark = (
+                [] if session.recorded else ["There is no usage record yet; these figures are from the live list.", ""]
+            )
+            self.app.push_screen(PageScreen([*remark, *map(safe, record.split("\n"))], closed_by=("J",)))
+
+    def action_command(self) -> None:
+        """Show the curl command of the session."""
+        session = self.table.cursor_session
+        if session is not None:
+            try:
+                command = self.port.exporter.curl_command(session)
+            except NoServiceError as error:
+                self.show_notice(f"no command: {error}", "warn")
+                return
+            self.app.push_screen(PageScreen([safe(command)], closed_by=("c",)))
