@@ -297,7 +297,7 @@ async def _end_when_it_proves_something(
     nodes: list[Node], discarder: Discarder, operator: Operator, over: asyncio.Event
 ) -> None:
     ends = time.monotonic() + SECONDS
-    async with asyncio.timeout(10 * SECONDS + 60):
+    async with asyncio.timeout(10 * SECONDS + LONGEST_WAIT_S):
         while (  # noqa: ASYNC110
             time.monotonic() < ends
             or sum(node.kills for node in nodes) < SECONDS // 6
