@@ -1,12 +1,13 @@
 """What the console's tests share: one estate, made once, and pictures of the screen."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.image import SVGImageSnapshotExtension
 
-from tests.support.console.clocks import hurry_keys
+from tests.support.console.clocks import hurry_keys, wait_for_idle
 from tests.support.console.estate import live_through
 
 
@@ -14,6 +15,14 @@ from tests.support.console.estate import live_through
 def store_of_an_hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of `estate.py`; copy it before use."""
     return live_through(tmp_path_factory.mktemp("estate"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_pilot() -> Iterator[None]:
+    """Make the pilot's wait after a key independent of the machine's load."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textual.pilot.wait_for_idle", wait_for_idle)
+        yield
 
 
 @pytest.fixture
