@@ -7,8 +7,11 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.image import SVGImageSnapshotExtension
 
+from streamusage.client import transport
+from streamusage.client.usage_client import UsageClient
 from tests.support.console.clocks import hurry_keys, wait_for_idle
 from tests.support.console.estate import live_through
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +25,16 @@ def _patient_pilot() -> Iterator[None]:
     """Make the pilot's wait after a key independent of the machine's load."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("textual.pilot.wait_for_idle", wait_for_idle)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_client() -> Iterator[None]:
+    """Raise the client's time limits: on a busy machine the console itself may not run for seconds."""
+    patient = {"silence_seconds": LONGEST_WAIT_S, "answer_seconds": LONGEST_WAIT_S}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "CONNECT_SECONDS", LONGEST_WAIT_S)
+        patch.setattr(UsageClient.__init__, "__kwdefaults__", UsageClient.__init__.__kwdefaults__ | patient)
         yield
 
 
