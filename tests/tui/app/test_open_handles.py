@@ -158,7 +158,7 @@ async def test_hours_of_failures_leak_no_files_tasks_or_threads(
                 asking = asyncio.create_task(impatient())
                 await until(pilot, lambda enough=enough: server.polls >= enough, "the polls")
                 asking.cancel()
-                await until(pilot, lambda: app.poller.rests, "the end of the last poll")
+                await until(pilot, lambda: app.poller.is_idle, "the end of the last poll")
                 while app.screen is not app.sessions_screen:
                     app.pop_screen()
                     await pilot.pause()
