@@ -1,4 +1,4 @@
-"""What all tests share: the program as a user has it, and what tests marked `real` and `terminal` need."""
+"""Fixtures of all tests, the check for required programs, and the lines at the end of a test run."""
 
 import os
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from tests.support.program import Program
 if TYPE_CHECKING:
     from tests.support.postgresql import Cluster
 
-# Every run tries the same examples, and a machine that is busy with something else fails none for being slow.
+# Every run uses the same examples, and no example fails because the machine is slow.
 settings.register_profile("streamtop", deadline=None, derandomize=True)
 settings.load_profile("streamtop")
 
 
 @pytest.fixture
 def streamtop(tmp_path: Path) -> Program:
-    """The command line of a user who has never used it."""
+    """The command line of a new user, with an empty home directory."""
     home = tmp_path / "home"
     home.mkdir()
     return Program(home)
@@ -29,7 +29,7 @@ def streamtop(tmp_path: Path) -> Program:
 
 @pytest.fixture(scope="session")
 def postgresql() -> "Iterator[Cluster]":
-    """A PostgreSQL server; a test that asks for it is marked `postgresql`."""
+    """A PostgreSQL server. Mark each test that uses it with `postgresql`."""
     from tests.support.postgresql import cluster
 
     os.environ["PGPASSWORD"] = "db-s3cret"
@@ -47,12 +47,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     properties = (pair for report in terminalreporter.getreports("passed") for pair in report.user_properties)
     noticed = sorted(str(value) for name, value in properties if name == "noticed mutation")
     if noticed:
-        terminalreporter.section(f"{len(noticed)} rules of the protocol were broken on purpose, and each was noticed")
+        terminalreporter.section(f"{len(noticed)} rules of the protocol were broken on purpose; each was detected")
         for line in noticed:
             terminalreporter.line(line.splitlines()[0][:200])
     not_run = [report for report in terminalreporter.getreports("skipped") if NOT_RUN in str(report.longrepr)]
     if not_run:
         lacking = missing(*(program for programs in BY_MARKER.values() for program in programs))
-        terminalreporter.section("not the whole test run", red=True, bold=True)
-        terminalreporter.line(f"{len(not_run)} tests did not run, for lack of {', '.join(lacking)}. For all of them:")
+        terminalreporter.section("incomplete test run", red=True, bold=True)
+        terminalreporter.line(
+            f"{len(not_run)} tests did not run; missing programs: {', '.join(lacking)}. To install them:"
+        )
         terminalreporter.line(f"  {install_line(lacking)}")

@@ -14,7 +14,7 @@ from tests.compatibility import clocked
 
 REPOSITORY = Path(__file__).parents[2]
 FIXTURES = Path(__file__).parent / "fixtures"
-PATIENCE_SECONDS = 120.0
+PATIENCE_SECONDS = 180.0
 """How long a condition may take. Generous, since the machine may be busy with something else."""
 
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")

@@ -14,13 +14,14 @@ from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.clock import SystemClock
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
+from tests.support.waiting import LONGEST_WAIT_S
 
 pytestmark = pytest.mark.real
 
 
 @pytest.fixture
 async def source(nginx: Nginx) -> AsyncIterator[NginxRtmpSource]:
-    opened = NginxRtmpSource(nginx.stat_url, nginx.access_log)
+    opened = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
     yield opened
     await opened.close()
 
@@ -83,7 +84,7 @@ async def test_publishers_and_viewers_appear_and_end_with_their_log_line(nginx: 
 async def test_boot_has_the_same_name_for_every_source_and_reading(nginx: Nginx) -> None:
     names = set()
     for _ in range(5):
-        source = NginxRtmpSource(nginx.stat_url, nginx.access_log)
+        source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
         reading = await source.read(None)
         for _ in range(3):
             reading = await source.read(reading.cursor)
@@ -190,7 +191,7 @@ async def test_several_workers_are_refused(tmp_path: Path, programs: Programs, c
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, workers=2)
     await nginx.start()
-    source = NginxRtmpSource(nginx.stat_url, nginx.access_log)
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
     for _ in range(2):
         with pytest.raises(SourceError, match="worker_processes 1"):
             await source.read(None)
@@ -198,7 +199,7 @@ async def test_several_workers_are_refused(tmp_path: Path, programs: Programs, c
 
 
 async def test_missing_log_is_a_source_error_with_a_remedy(nginx: Nginx) -> None:
-    source = NginxRtmpSource(nginx.stat_url, nginx.access_log.with_name("other.log"))
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log.with_name("other.log"), timeout_seconds=LONGEST_WAIT_S)
     with pytest.raises(SourceError, match=r"other\.log not found"):
         await source.read(None)
     await source.close()
@@ -209,7 +210,7 @@ async def test_log_without_ids_is_ignored(tmp_path: Path, programs: Programs, cl
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, log_format=None)
     await nginx.start()
-    source = NginxRtmpSource(nginx.stat_url, nginx.access_log)
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
     reading = await source.read(None)
     viewer = nginx.watch("s1")
     await nginx.wait_for_clients(1)
@@ -243,7 +244,7 @@ async def test_callbacks_report_every_session_without_a_log(tmp_path: Path, prog
     nginx = Nginx(directory, programs, clip, notify_url=f"http://127.0.0.1:{port}/nginx")
     await nginx.start()
     spool = CallbackSpool(f"127.0.0.1:{port}", tmp_path / "nginx.hooks", SystemClock())
-    source = NginxRtmpSource(nginx.stat_url, spool=spool)
+    source = NginxRtmpSource(nginx.stat_url, spool=spool, timeout_seconds=LONGEST_WAIT_S)
     state, _ = meter.start(first := await source.read(None))
     assert first.logs_ends
     publisher = nginx.publish("s1")
@@ -256,9 +257,7 @@ async def test_callbacks_report_every_session_without_a_log(tmp_path: Path, prog
     visitor.stop()
     stayer.stop()
     publisher.stop()
-    await until(
-        lambda: spool.path.read_bytes().count(b"_done&") == 3, "nginx sent the callbacks of all three", seconds=20
-    )
+    await until(lambda: spool.path.read_bytes().count(b"_done&") == 3, "nginx sent the callbacks of all three")
     state, after_additions = meter.step(state, after := await source.read(during.cursor))
     assert sorted(line.kind for line in after.ended) == ["play", "play", "publish"]
     connections = [

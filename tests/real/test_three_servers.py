@@ -152,7 +152,7 @@ async def observe_server(
         samples.append((utc_ms(), values))
         return last_reading_ms() >= samples[0][0]
 
-    await until(is_read, "the agent has read the server", seconds=20)
+    await until(is_read, "the agent has read the server")
     observation.counters_at_ms, counters_before = [sample for sample in samples if sample[0] <= last_reading_ms()][-1]
     observation.before_stop = counters_before, await counters()
     observation.min_view_time_ms += CUT_VIEWERS * int((time.monotonic() - joined_at) * 1000)

@@ -36,7 +36,7 @@ async def watch_through(estate: NginxEstate, middle: Callable[[], Awaitable[None
     await nginx.wait_for_clients(1)
     long_viewers = [nginx.watch("s1"), nginx.watch("s1")]
     await nginx.wait_for_clients(3)
-    await until(lambda: live_subscribers(estate, 2), "the service has both viewers", seconds=20)
+    await until(lambda: live_subscribers(estate, 2), "the service has both viewers")
     await middle()
     later = nginx.watch("s1")
     await nginx.wait_for_clients(4)

@@ -1,4 +1,4 @@
-"""A private certificate authority, made by openssl for one test run, and a certificate of 127.0.0.1 that it signed."""
+"""A private certificate authority, created with openssl, and a certificate for 127.0.0.1 that it signed."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ _KEY = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "
 
 
 class Signed(NamedTuple):
-    """The authority's certificate, and the server's with its key."""
+    """Paths of the authority's certificate, and of the server's certificate and key."""
 
     authority: Path
     certificate: Path
@@ -16,7 +16,7 @@ class Signed(NamedTuple):
 
 
 def sign(folder: Path) -> Signed:
-    """Makes the authority and the certificate in a folder."""
+    """Create the authority and the server's certificate in a directory."""
     authority, authority_key = folder / "authority.pem", folder / "authority-key.pem"
     certificate, key = folder / "certificate.pem", folder / "key.pem"
     _openssl("req", "-x509", *_KEY, "-subj", "/CN=authority of a test", "-keyout", authority_key, "-out", authority)

@@ -1,6 +1,6 @@
-"""What some tests need beside Python. Where it is missing they do not run, and the end of the test run says so.
+"""Programs that some tests need beside Python. Without them these tests are skipped, and the test run ends with a list.
 
-With `STREAMTOP_TESTS_SKIP_NOTHING` set, as in CI, they fail instead: there everything is installed.
+If `STREAMTOP_TESTS_SKIP_NOTHING` is set, as in CI, they fail instead: CI installs every program.
 """
 
 import os
@@ -23,7 +23,7 @@ PACKAGES = {
     "ssh": "openssh-client",
     "postgres": "postgresql",
 }
-"""The Debian package that brings it."""
+"""Debian package of each program."""
 
 BY_MARKER = {
     "real": ("nginx", "nginx's rtmp module", "ffmpeg", "rtmpdump"),
@@ -34,19 +34,19 @@ BY_MARKER = {
     "postgresql": ("postgres",),
 }
 
-NOT_RUN = "not run here, for lack of "
+NOT_RUN = "not run, missing programs: "
 
 _RTMP_MODULE = "ngx_rtmp_module.so"
 _MODULE_FOLDERS = ("/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules")
 
 
 def missing(*programs: str) -> list[str]:
-    """Those of the programs that this machine lacks."""
-    return [program for program in programs if not _is_here(program)]
+    """Return those of the programs that are not installed on this machine."""
+    return [program for program in programs if not _is_installed(program)]
 
 
 def need(*programs: str) -> None:
-    """Ends the test that needs programs which are missing here."""
+    """Skip the test if one of these programs is missing; in CI, fail it."""
     lacking = missing(*programs)
     if not lacking:
         return
@@ -57,11 +57,11 @@ def need(*programs: str) -> None:
 
 
 def install_line(programs: list[str]) -> str:
-    """How to get them on Debian and Ubuntu."""
+    """Return the command that installs the programs on Debian and Ubuntu."""
     return "apt-get install --no-install-recommends " + " ".join(PACKAGES[program] for program in programs)
 
 
-def _is_here(program: str) -> bool:
+def _is_installed(program: str) -> bool:
     if PACKAGES[program] == "libnginx-mod-rtmp":
         return any((Path(folder) / _RTMP_MODULE).exists() for folder in _MODULE_FOLDERS)
     if program == "postgres":
@@ -71,7 +71,7 @@ def _is_here(program: str) -> bool:
 
 
 def postgresql_programs() -> Path | None:
-    """The folder of PostgreSQL's programs; Debian keeps the server's off the path."""
+    """Return the directory of PostgreSQL's server programs, which Debian keeps off the path; None if there is none."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     on_path = shutil.which("postgres")
     return found[-1].parent if found else Path(on_path).parent if on_path else None

@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster of the tests' own, in a folder and on a port of its own, and databases in it."""
+"""A PostgreSQL server for the tests, with its own directory and port, and databases in it."""
 
 import os
 import pwd
@@ -19,7 +19,7 @@ PASSWORD = "db-s3cret"
 
 
 class Cluster:
-    """A server that runs. `database` gives the URL of an empty database, which holds no password."""
+    """A running server. `database` yields the URL of an empty database; the URL contains no password."""
 
     def __init__(self, port: int) -> None:
         self.port = port
@@ -28,8 +28,8 @@ class Cluster:
 
     @contextmanager
     def database(self) -> Iterator[str]:
-        """An empty database for the block. It is used again: making one takes longer than most tests."""
-        name = self._free.pop() if self._free else self._made()
+        """Yield an empty database. It is reused later: creating one takes longer than most tests."""
+        name = self._free.pop() if self._free else self._create_database()
         try:
             yield self.url(name)
         finally:
@@ -45,7 +45,7 @@ class Cluster:
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    def _made(self) -> str:
+    def _create_database(self) -> str:
         name = f"usage_{next(self._numbers)}"
         with self._connected("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
@@ -57,11 +57,11 @@ class Cluster:
 
 @contextmanager
 def cluster() -> Iterator[Cluster]:
-    """Runs a server while the block does. What is committed survives a killed process, not a power cut: no fsync."""
+    """Run a server for the block, without fsync: committed data survives a killed process, but no power loss."""
     programs = postgresql_programs()
     assert programs is not None
     folder = Path(tempfile.mkdtemp(prefix="streamtop-postgresql-"))
-    as_owner = _owner(folder)
+    as_owner = _runner_as_owner(folder)
     try:
         (folder / "password").write_text(PASSWORD)
         (folder / "password").chmod(0o644)
@@ -71,7 +71,7 @@ def cluster() -> Iterator[Cluster]:
              f"--pwfile={folder / 'password'}", "--locale=C", "--encoding=UTF8"],
         )  # fmt: skip
         start = [programs / "pg_ctl", "-D", data, "-w", "-t", "120", "-l", folder / "log"]
-        for last_try in (False, False, True):  # another may take the port before the server does
+        for last_try in (False, False, True):  # another process may take the port first
             with socket.create_server(("127.0.0.1", 0)) as free:
                 port = free.getsockname()[1]
             options = f"-p {port} -h 127.0.0.1 -k {folder} -F -c synchronous_commit=off -c max_connections=60"
@@ -89,8 +89,8 @@ def cluster() -> Iterator[Cluster]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _owner(folder: Path) -> Callable[[list[str | Path]], None]:
-    """Runs a program as whom the server may run as: never root."""
+def _runner_as_owner(folder: Path) -> Callable[[list[str | Path]], None]:
+    """Return a function that runs a program as a user as which the server may run, which is never root."""
     options: dict[str, int] = {}
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")

@@ -1,4 +1,4 @@
-"""Runs the real `streamtop` as its own process, with a home folder of its own."""
+"""The real `streamtop` as a process with its own home directory."""
 
 import asyncio
 import os
@@ -7,12 +7,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.waiting import LONGEST_WAIT_S
+
 REPOSITORY = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Ended:
-    """How a run ended."""
+    """Exit code and output of a run."""
 
     code: int
     out: str
@@ -20,7 +22,7 @@ class Ended:
 
 
 class Program:
-    """The command line of one user on one machine."""
+    """The command line of one user, run from the user's home directory."""
 
     def __init__(self, home: Path) -> None:
         self.home = home
@@ -31,12 +33,12 @@ class Program:
         } | {"HOME": str(home), "PYTHONPATH": str(REPOSITORY), "LC_ALL": "C.UTF-8"}
 
     async def __call__(self, *arguments: str, stdin: bytes = b"", **environment: str) -> Ended:
-        """Runs it to its end, away from any terminal."""
+        """Run it to its end without a terminal."""
         process = await self.start(*arguments, stdin=asyncio.subprocess.PIPE, **environment)
         return await self._ended(process, stdin)
 
     async def typed_into(self, typed: bytes, *arguments: str, **environment: str) -> Ended:
-        """Runs it with a terminal to ask at, where this is typed."""
+        """Run it to its end with a terminal as its input, and type these bytes there."""
         ours, its = os.openpty()
         try:
             process = await self.start(*arguments, stdin=its, **environment)
@@ -57,13 +59,13 @@ class Program:
             stderr=asyncio.subprocess.PIPE,
             env=self.environment | environment,
             cwd=self.home,
-            # A test runner's workers ignore ctrl+c, and what they start would inherit that.
+            # The workers of the test runner ignore SIGINT, and their child processes inherit that.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     @staticmethod
     async def _ended(process: asyncio.subprocess.Process, stdin: bytes | None = None) -> Ended:
-        out, err = await asyncio.wait_for(process.communicate(stdin), 60)
+        out, err = await asyncio.wait_for(process.communicate(stdin), LONGEST_WAIT_S)
         assert process.returncode is not None
         return Ended(process.returncode, out.decode(), err.decode())
 

@@ -1,19 +1,41 @@
 """What the console's tests share: one estate, made once, and pictures of the screen."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.image import SVGImageSnapshotExtension
 
-from tests.support.console.clocks import hurry_keys
+from streamusage.client import transport
+from streamusage.client.usage_client import UsageClient
+from tests.support.console.clocks import hurry_keys, wait_for_idle
 from tests.support.console.estate import live_through
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 @pytest.fixture(scope="session")
 def store_of_an_hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The store of `estate.py`; copy it before use."""
     return live_through(tmp_path_factory.mktemp("estate"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_pilot() -> Iterator[None]:
+    """Make the pilot's wait after a key independent of the machine's load."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textual.pilot.wait_for_idle", wait_for_idle)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patient_client() -> Iterator[None]:
+    """Raise the client's time limits: on a busy machine the console itself may not run for seconds."""
+    patient = {"silence_seconds": LONGEST_WAIT_S, "answer_seconds": LONGEST_WAIT_S}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transport, "CONNECT_SECONDS", LONGEST_WAIT_S)
+        patch.setattr(UsageClient.__init__, "__kwdefaults__", UsageClient.__init__.__kwdefaults__ | patient)
+        yield
 
 
 @pytest.fixture

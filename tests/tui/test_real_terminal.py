@@ -146,10 +146,10 @@ async def test_a_crash_tells_where_and_no_value(tmp_path: Path) -> None:
     script.write_text(
         "from tui.cli import main\n"
         "from tui.app.state import ConsoleState\n"
-        "def heard(self, polled):\n"
+        "def fail(self, polled):\n"
         "    hidden_local = 'a local ' + 'value'\n"
         f"    raise RuntimeError('{TOKEN} in \\x1b]2;owned\\x07 \\u202elive\\x9b2J')\n"
-        "ConsoleState.heard = heard\n"
+        "ConsoleState.apply_poll = fail\n"
         "main()\n"
     )
     async with PlainManager(wire("cam"), token=TOKEN) as manager:

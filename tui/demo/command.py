@@ -191,7 +191,7 @@ def _estate_process(
     finally:
         child.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=10)
+            child.wait(timeout=60)  # a busy machine needs time to clear up; a killed child leaves its files
         if child.poll() is None:
             child.kill()
             child.wait()

@@ -33,7 +33,7 @@ AGE_MS = 800
 """How old the figures are when a picture is taken."""
 HOST = "usage.example.net"
 
-_SECONDS_TO_WAIT = 60.0
+_SECONDS_TO_WAIT = 180.0
 _SECONDS_TO_LAY_OUT = 0.1
 
 

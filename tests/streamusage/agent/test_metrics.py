@@ -13,12 +13,16 @@ from streamusage.agent.supervisor import run_agent
 from streamusage.core.clock import SteadyClock, SystemClock
 from tests.support.agent.agent_command import write_config, write_status
 from tests.support.real.processes import free_port
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 async def test_metrics_are_served_in_prometheus_format(tmp_path: Path) -> None:
     file = await asyncio.to_thread(write_status, tmp_path)
     port = free_port()
-    async with serve_metrics([file], ("127.0.0.1", port)), httpx.AsyncClient(trust_env=False) as http:
+    async with (
+        serve_metrics([file], ("127.0.0.1", port)),
+        httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http,
+    ):
         response = await http.get(f"http://127.0.0.1:{port}/metrics")
         assert 'streamtop_agent_owed_connections{server="edge-1"} 29\n' in response.text
         assert 'streamtop_agent_online{server="edge-1"} 0\n' in response.text
@@ -33,7 +37,10 @@ async def test_metrics_omit_a_server_whose_agent_has_ended(tmp_path: Path) -> No
     (tmp_path / "journal.db").mkdir()
     (unit,) = load_agent_configs(write_config(tmp_path))
     port = free_port()
-    async with serve_metrics([file], ("127.0.0.1", port)), httpx.AsyncClient(trust_env=False) as http:
+    async with (
+        serve_metrics([file], ("127.0.0.1", port)),
+        httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http,
+    ):
         assert "edge-1" in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
         with pytest.raises(JournalError):
             await run_agent(unit, SteadyClock(SystemClock()), asyncio.Event(), file)

@@ -20,6 +20,7 @@ from streamusage.core.clock import SteadyClock
 from streamusage.core.reasons import LOG_GONE
 from tests.faults.media_server import MediaServer
 from tests.support.agent.manual_clock import HandClock
+from tests.support.waiting import LONGEST_WAIT_S
 
 NOW = 1_795_000_000_000
 
@@ -161,6 +162,6 @@ async def test_hanging_media_server_does_not_delay_the_stop(
     await replaced.agent.poll()
     replaced.source.hangs = True
     replaced.agent.stop()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         await replaced.agent.run()
     assert replaced.spans() == [("counted", "")], "the contents of the journal are sent"

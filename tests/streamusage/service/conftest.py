@@ -13,6 +13,7 @@ import pytest
 from streamusage.service.server import RunningService, run_service
 from streamusage.service.store.store import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
+from tests.support.waiting import LONGEST_WAIT_S
 
 NOW = 1_795_000_020_000
 """A whole minute."""
@@ -64,7 +65,7 @@ class Estate:
     def __init__(self, running: RunningService, clock: OwnedClock) -> None:
         self.running = running
         self.clock = clock
-        self.http = httpx.AsyncClient(base_url=running.url, timeout=60)
+        self.http = httpx.AsyncClient(base_url=running.url, timeout=LONGEST_WAIT_S)
 
     async def ask(self, method: str, path: str, token: str | None = "admin-token", **options: object) -> httpx.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
@@ -87,7 +88,7 @@ class Estate:
         reader, writer = await asyncio.open_connection(self.running.host, self.running.port)
         writer.write(request)
         await writer.drain()
-        answer = await asyncio.wait_for(reader.read(), 10)
+        answer = await asyncio.wait_for(reader.read(), LONGEST_WAIT_S)
         writer.close()
         head, _, body = answer.partition(b"\r\n\r\n")
         return int(head.split()[1]), body

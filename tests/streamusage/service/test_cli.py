@@ -21,6 +21,7 @@ from pysqlite3 import dbapi2
 from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.service.store.store import sqlite_url
 from tests.streamusage.service.conftest import A_DAY_AGO, USAGE, a_record, day_of_a_day_ago
+from tests.support.waiting import LONGEST_WAIT_S
 
 ADMIN = "admin-s3cret"
 AGENT = "agent-s3cret"
@@ -55,29 +56,31 @@ def serving(
     reader = threading.Thread(target=read)
     reader.start()
     try:
-        assert ready.wait(30)
+        assert ready.wait(LONGEST_WAIT_S)
         found = re.search(r"https?://[\d.]+:\d+", lines[0]) if lines else None
         assert found, lines
         yield process, found[0], lines
     finally:
         process.kill()
-        process.wait(10)
-        reader.join(10)
+        process.wait(LONGEST_WAIT_S)
+        reader.join(LONGEST_WAIT_S)
 
 
 def run(*options: str, home: Path) -> "subprocess.CompletedProcess[str]":
     environment = os.environ | {"XDG_DATA_HOME": str(home)}
     return subprocess.run(
         [sys.executable, "-m", "streamusage.service", *options],
-        capture_output=True, text=True, timeout=60, check=False, env=environment,
+        capture_output=True, text=True, timeout=LONGEST_WAIT_S, check=False, env=environment,
     )  # fmt: skip
 
 
 def test_connections_beyond_the_file_limit_are_refused_and_open_ones_answered(tmp_path: Path) -> None:
     with serving(tmp_path, files=200) as (_, url, lines), ExitStack() as stack:
         port = int(url.rpartition(":")[2])
-        first = stack.enter_context(socket.create_connection(("127.0.0.1", port), 10))
-        others = [stack.enter_context(socket.create_connection(("127.0.0.1", port), 10)) for _ in range(150)]
+        first = stack.enter_context(socket.create_connection(("127.0.0.1", port), LONGEST_WAIT_S))
+        others = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), LONGEST_WAIT_S)) for _ in range(150)
+        ]
         assert b" 503 " in others[-1].recv(1000)
         first.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         assert b" 200 " in first.recv(1000)
@@ -86,9 +89,9 @@ def test_connections_beyond_the_file_limit_are_refused_and_open_ones_answered(tm
 
 def test_sigterm_ends_the_service_cleanly(tmp_path: Path) -> None:
     with serving(tmp_path) as (process, url, lines):
-        assert httpx.get(f"{url}/healthz").status_code == 200
+        assert httpx.get(f"{url}/healthz", timeout=LONGEST_WAIT_S).status_code == 200
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(LONGEST_WAIT_S) == 0
     assert "stopped" in lines[-1]
 
 
@@ -97,7 +100,7 @@ async def test_stop_answers_accepted_requests_before_it_ends(tmp_path: Path) -> 
     with serving(tmp_path) as (process, url, _lines):
         agent = _Agent()
         as_agent, as_admin = ({"Authorization": f"Bearer {token}"} for token in (AGENT, ADMIN))
-        async with httpx.AsyncClient(base_url=url, timeout=20) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=LONGEST_WAIT_S) as http:
             base = "/api/v1/agents/edge-1"
             issued = (await http.post(f"{base}/epochs", content=b'{"journal": "j1"}', headers=as_agent)).json()
             agent.epoch, agent.based_on, agent.counted = issued["epoch"], Based(**issued["based_on"]), 1
@@ -112,14 +115,14 @@ async def test_stop_answers_accepted_requests_before_it_ends(tmp_path: Path) -> 
                 other.execute("ROLLBACK")
             assert (await report).json()["acknowledged"] == 1
             assert (await taken).json()["imported"] == 1
-            assert await asyncio.to_thread(process.wait, 20) == 0
+            assert await asyncio.to_thread(process.wait, LONGEST_WAIT_S) == 0
             with pytest.raises(httpx.TransportError):
                 await http.get("/healthz")
 
 
 async def _until_open(http: httpx.AsyncClient, count: int) -> None:
     """Waits until the service is at so many requests."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         while True:
             metrics = await http.get("/metrics", headers={"Authorization": f"Bearer {ADMIN}"})
             if f"streamtop_requests_open {count}.0\n" in metrics.text:
@@ -130,14 +133,19 @@ async def _until_open(http: httpx.AsyncClient, count: int) -> None:
 def test_no_output_line_contains_a_token(tmp_path: Path) -> None:
     with serving(tmp_path, "--access-log") as (process, url, lines):
         for query in (f"accessToken={ADMIN}", f"accessToken={ADMIN}?accessToken={ADMIN}", "accessToken=wr0ng-s3cret"):
-            httpx.get(f"{url}{USAGE}?{query}")
-            httpx.get(f"{url}{USAGE}%3F{query}")
-            httpx.get(f"{url}/nothing/accessToken={ADMIN}")
-            httpx.get(f"{url}{USAGE}%3faccessToken%3d{ADMIN}")
-        httpx.get(f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {ADMIN}"})
-        httpx.post(f"{url}/api/v1/agents/edge-1/reports", headers={"Authorization": f"Bearer {AGENT}"}, content=b"{")
+            httpx.get(f"{url}{USAGE}?{query}", timeout=LONGEST_WAIT_S)
+            httpx.get(f"{url}{USAGE}%3F{query}", timeout=LONGEST_WAIT_S)
+            httpx.get(f"{url}/nothing/accessToken={ADMIN}", timeout=LONGEST_WAIT_S)
+            httpx.get(f"{url}{USAGE}%3faccessToken%3d{ADMIN}", timeout=LONGEST_WAIT_S)
+        httpx.get(f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {ADMIN}"}, timeout=LONGEST_WAIT_S)
+        httpx.post(
+            f"{url}/api/v1/agents/edge-1/reports",
+            headers={"Authorization": f"Bearer {AGENT}"},
+            content=b"{",
+            timeout=LONGEST_WAIT_S,
+        )
         process.send_signal(signal.SIGTERM)
-        process.wait(20)
+        process.wait(LONGEST_WAIT_S)
     written = "".join(lines)
     assert written.count("GET ") == 13
     assert "s3cret" not in written
@@ -175,9 +183,14 @@ def test_without_tokens_file_one_token_is_created_and_its_path_printed(tmp_path:
 
 def test_second_service_on_the_port_does_not_touch_the_first_store(tmp_path: Path) -> None:
     with serving(tmp_path) as (_, url, _lines):
-        httpx.post(f"{url}/api/v1/import", headers={"Authorization": f"Bearer {ADMIN}"}, json=[a_record()])
+        httpx.post(
+            f"{url}/api/v1/import",
+            headers={"Authorization": f"Bearer {ADMIN}"},
+            json=[a_record()],
+            timeout=LONGEST_WAIT_S,
+        )
         run("--listen", url.removeprefix("http://"), "--store", sqlite_url(tmp_path / "usage.db"), home=tmp_path)
-        assert httpx.get(f"{url}{USAGE}?accessToken={ADMIN}").json() == [a_record()]
+        assert httpx.get(f"{url}{USAGE}?accessToken={ADMIN}", timeout=LONGEST_WAIT_S).json() == [a_record()]
 
 
 async def test_sigkill_under_load_loses_nothing_acknowledged(tmp_path: Path) -> None:
@@ -191,13 +204,13 @@ async def test_sigkill_under_load_loses_nothing_acknowledged(tmp_path: Path) -> 
             load = [agent.report_until_it_dies(url), _import_until_it_dies(url, imported, asked_to_delete, deleted)]
             running = asyncio.gather(*load)
             enough = agent.counted_acknowledged + 10, len(imported) + 10
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(LONGEST_WAIT_S):
                 while agent.counted_acknowledged < enough[0] or len(imported) < enough[1]:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             process.kill()
             await running
     with serving(tmp_path) as (_, url, _lines):
-        async with httpx.AsyncClient(base_url=url) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=LONGEST_WAIT_S) as http:
             asked = f"/api/v1/daily?from={day_of_a_day_ago()}&to={day_of_a_day_ago()}"
             day = await http.get(asked, headers={"Authorization": f"Bearer {ADMIN}"})
             names = {record["name"] for record in (await http.get(f"{USAGE}?accessToken={ADMIN}")).json()}
@@ -222,7 +235,9 @@ class _Agent:
     async def report_until_it_dies(self, url: str) -> None:
         headers = {"Authorization": f"Bearer {AGENT}"}
         try:
-            async with httpx.AsyncClient(base_url=f"{url}/api/v1/agents/edge-1", headers=headers) as http:
+            async with httpx.AsyncClient(
+                base_url=f"{url}/api/v1/agents/edge-1", headers=headers, timeout=LONGEST_WAIT_S
+            ) as http:
                 if not self.epoch:
                     issued = (await http.post("/epochs", content=b'{"journal": "j1"}')).json()
                     self.epoch, self.based_on = issued["epoch"], Based(**issued["based_on"])
@@ -257,7 +272,7 @@ class _Agent:
 async def _import_until_it_dies(url: str, imported: set[str], asked_to_delete: set[str], deleted: set[str]) -> None:
     headers = {"Authorization": f"Bearer {ADMIN}"}
     try:
-        async with httpx.AsyncClient(base_url=url, headers=headers) as http:
+        async with httpx.AsyncClient(base_url=url, headers=headers, timeout=LONGEST_WAIT_S) as http:
             while True:
                 name = f"s{len(imported)}"
                 answer = await http.post("/api/v1/import", json=[a_record(name)])
@@ -275,13 +290,13 @@ async def _import_until_it_dies(url: str, imported: set[str], asked_to_delete: s
 @pytest.mark.parametrize("module", ["streamusage.service", "streamusage.service.cli"])
 def test_service_does_not_import_textual(module: str) -> None:
     code = f"import sys, {module}, streamusage.service.server; sys.exit('textual' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=LONGEST_WAIT_S).returncode == 0
 
 
 def test_command_is_cheap_to_import() -> None:
     heavy = "{'fastapi', 'sqlalchemy', 'uvicorn', 'pydantic'}"
     code = f"import sys, streamusage.service.cli; sys.exit(bool({heavy} & sys.modules.keys()))"
-    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=LONGEST_WAIT_S).returncode == 0
 
 
 def test_package_docstring_names_every_module_and_folder() -> None:

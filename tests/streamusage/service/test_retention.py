@@ -13,6 +13,7 @@ from streamusage.service.retention import DAY_MS, Retention, discard_old
 from streamusage.service.store.schema import hours
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.waiting import LONGEST_WAIT_S
 
 Result = TypeVar("Result")
 
@@ -85,7 +86,7 @@ async def test_hours_are_discarded_in_many_small_writes(estate: Estate) -> None:
     def summed(connection: Connection) -> int:
         return connection.execute(select(func.count()).select_from(hours)).scalar_one()
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         while await service.read(summed) < 70:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     gone = []
@@ -229,6 +230,6 @@ async def test_service_runs_retention_periodically(tmp_path: Path, store_url: st
     async with an_estate(tmp_path, store_url=store_url) as estate:
         await estate.take_in(a_record())
         estate.clock.now += 7 * DAY_MS + 1
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(LONGEST_WAIT_S):
             while await estate.records():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

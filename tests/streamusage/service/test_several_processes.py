@@ -26,6 +26,7 @@ from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import A_DAY_AGO, ENGINES, USAGE, a_record, day_of_a_day_ago
 from tests.support.postgresql import Cluster
 from tests.support.program import REPOSITORY
+from tests.support.waiting import LONGEST_WAIT_S
 
 ADMIN = "admin-s3cret"
 SERVERS = [f"edge-{number}" for number in range(6)]
@@ -61,7 +62,7 @@ class Node:
             *self._command, "--listen", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY
         )
         assert self._process.stderr is not None
-        line = (await asyncio.wait_for(self._process.stderr.readline(), 60)).decode()
+        line = (await asyncio.wait_for(self._process.stderr.readline(), LONGEST_WAIT_S)).decode()
         found = re.search(r"http://127\.0\.0\.1:\d+", line)
         assert found, line + (await self._process.stderr.read()).decode()
         self.url = found[0]
@@ -279,7 +280,7 @@ class Discarder:
             )
             assert discarding.stdout is not None
             try:
-                first = await asyncio.wait_for(discarding.stdout.readline(), 60)
+                first = await asyncio.wait_for(discarding.stdout.readline(), LONGEST_WAIT_S)
                 assert first, "it is killed at its work, not at its start"
                 await asyncio.sleep(self._random.uniform(0.1, 4.0))
                 assert discarding.returncode is None, "retention ended by itself"
@@ -296,7 +297,7 @@ async def _end_when_it_proves_something(
     nodes: list[Node], discarder: Discarder, operator: Operator, over: asyncio.Event
 ) -> None:
     ends = time.monotonic() + SECONDS
-    async with asyncio.timeout(10 * SECONDS + 60):
+    async with asyncio.timeout(10 * SECONDS + LONGEST_WAIT_S):
         while (  # noqa: ASYNC110
             time.monotonic() < ends
             or sum(node.kills for node in nodes) < SECONDS // 6
@@ -329,7 +330,7 @@ async def test_mixed_load_with_kills_conserves_every_unit(
             store_url, how_many = f"sqlite:///{tmp_path / 'usage.db'}", 1
         else:
             store_url, how_many = stack.enter_context(request.getfixturevalue("postgresql").database()), 3
-        async with nodes_on(tmp_path, store_url, how_many) as nodes, httpx.AsyncClient(timeout=20) as http:
+        async with nodes_on(tmp_path, store_url, how_many) as nodes, httpx.AsyncClient(timeout=LONGEST_WAIT_S) as http:
             over = asyncio.Event()
             agents = [Agent(server, nodes, seed) for seed, server in enumerate(SERVERS)]
             console, operator, discarder = Console(nodes), Operator(nodes), Discarder(store_url)
@@ -380,7 +381,7 @@ async def test_process_that_hangs_in_a_write_blocks_others_only_briefly(tmp_path
         hung = open_store(store_url, A_DAY_AGO)
         connection = hung.writing()
         connection.begin()
-        async with nodes_on(tmp_path, store_url, 1) as (node,), httpx.AsyncClient(timeout=60) as http:
+        async with nodes_on(tmp_path, store_url, 1) as (node,), httpx.AsyncClient(timeout=LONGEST_WAIT_S) as http:
             answer = await http.post(f"{node.url}/api/v1/import", json=[a_record()], headers=AUTHORIZED)
             assert answer.status_code == 200, answer.text
         connection.invalidate()

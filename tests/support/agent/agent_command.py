@@ -12,6 +12,7 @@ from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.status_file import StatusFile
 from streamusage.agent.sync.schedule import SyncSchedule
 from tests.faults.media_server import MediaServer
+from tests.support.waiting import LONGEST_WAIT_S
 
 SECRET = "s3cret-token-of-the-agent"
 
@@ -22,7 +23,7 @@ def run_agent_command(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "streamusage.agent", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=LONGEST_WAIT_S,
         env=os.environ | {"AGENT_TOKEN": SECRET},
         check=False,
     )

@@ -8,11 +8,12 @@ from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.callback_reader import OpenSessions
 from streamusage.agent.sources.common.callback_spool import CallbackSpool, SpooledCallback
 from tests.support.agent.media_servers import read_fixture
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 async def post_callbacks(spool: CallbackSpool, *bodies: str) -> None:
     """Send callbacks at once; each response must be 200."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
         responses = await asyncio.gather(
             *(http.post(f"http://127.0.0.1:{spool._port}/x", content=body) for body in bodies)
         )

@@ -24,6 +24,7 @@ from streamusage.agent.sources.wowza import WowzaSource
 from streamusage.api.report import Baseline
 from streamusage.core.clock import SystemClock
 from tests.support.agent.http_answers import Answers, answer, answering
+from tests.support.waiting import LONGEST_WAIT_S
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SECRET = "s3cr3t-value"
@@ -161,21 +162,29 @@ class FakeMediaServer(NamedTuple):
 
 MEDIA_SERVERS: dict[str, FakeMediaServer] = {
     "icecast": FakeMediaServer(
-        ICECAST, lambda url: IcecastSource(url, "admin", secret, None, CLOCK, timeout_seconds=30)
+        ICECAST, lambda url: IcecastSource(url, "admin", secret, None, CLOCK, timeout_seconds=LONGEST_WAIT_S)
     ),
     "node-media-server": FakeMediaServer(
         NMS,
-        lambda url: NodeMediaServerSource(url, "admin", secret, None, Path("unused"), CLOCK, timeout_seconds=30),
+        lambda url: NodeMediaServerSource(
+            url, "admin", secret, None, Path("unused"), CLOCK, timeout_seconds=LONGEST_WAIT_S
+        ),
     ),
     "wowza": FakeMediaServer(
         WOWZA,
-        lambda url: WowzaSource(url, "admin", secret, "_defaultVHost_", ("live",), url, CLOCK, timeout_seconds=30),
+        lambda url: WowzaSource(
+            url, "admin", secret, "_defaultVHost_", ("live",), url, CLOCK, timeout_seconds=LONGEST_WAIT_S
+        ),
     ),
-    "mediamtx": FakeMediaServer(MEDIAMTX, lambda url: MediaMtxSource(url, "reader", secret, CLOCK, timeout_seconds=30)),
-    "srs": FakeMediaServer(SRS, lambda url: SrsSource(url, None, None, CLOCK, timeout_seconds=30)),
-    "red5pro": FakeMediaServer(RED5, lambda url: Red5ProSource(url, secret, ("live",), CLOCK, timeout_seconds=30)),
+    "mediamtx": FakeMediaServer(
+        MEDIAMTX, lambda url: MediaMtxSource(url, "reader", secret, CLOCK, timeout_seconds=LONGEST_WAIT_S)
+    ),
+    "srs": FakeMediaServer(SRS, lambda url: SrsSource(url, None, None, CLOCK, timeout_seconds=LONGEST_WAIT_S)),
+    "red5pro": FakeMediaServer(
+        RED5, lambda url: Red5ProSource(url, secret, ("live",), CLOCK, timeout_seconds=LONGEST_WAIT_S)
+    ),
     "stream-manager-2": FakeMediaServer(
-        MANAGER, lambda url: StreamManagerSource(url, secret, ("group-1",), CLOCK, timeout_seconds=30)
+        MANAGER, lambda url: StreamManagerSource(url, secret, ("group-1",), CLOCK, timeout_seconds=LONGEST_WAIT_S)
     ),
 }
 

@@ -12,14 +12,12 @@ from textual.pilot import Pilot
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from tests.support.console.estate import standing_still
+from tests.support.waiting import LONGEST_WAIT_S
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
 from tui.screens.gaps import GapsScreen
 from tui.widgets.lines import Line
 from tui.widgets.session_table import SessionTable
-
-LONGEST_S = 60
-"""How long something is waited for: on a machine with much else to do everything takes its time."""
 
 
 def console(client: UsageClient, directory: Path, **more: Any) -> ConsoleApp:
@@ -35,12 +33,13 @@ def console(client: UsageClient, directory: Path, **more: Any) -> ConsoleApp:
 
 
 async def until(pilot: Pilot[int], condition: Any, what: str) -> None:
-    give_up = time.monotonic() + LONGEST_S
+    give_up = time.monotonic() + LONGEST_WAIT_S
     while time.monotonic() < give_up:
         if condition():
             return
         await pilot.pause(0.05)
-    raise AssertionError(f"never came about: {what}")
+    last_screen = "\n".join(shown(pilot.app)) if isinstance(pilot.app, ConsoleApp) else ""
+    raise AssertionError(f"not seen within {LONGEST_WAIT_S:g} s: {what}; last screen:\n{last_screen}")
 
 
 async def with_figures(pilot: Pilot[int]) -> ConsoleApp:

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from tests.support.waiting import LONGEST_WAIT_S
+
 
 class Wire:
     """Carries what the client and sshd say to each other. `down` counts what the terminal is sent."""
@@ -66,7 +68,7 @@ async def ssh_host(folder: Path) -> AsyncIterator[Host]:
     finally:
         server.close()
         sshd.terminate()
-        await asyncio.wait_for(sshd.wait(), 10)
+        await asyncio.wait_for(sshd.wait(), LONGEST_WAIT_S)
 
 
 def _prepared(folder: Path) -> None:
@@ -109,7 +111,7 @@ async def _started(folder: Path) -> tuple[asyncio.subprocess.Process, int]:
 
 async def _listens(sshd: asyncio.subprocess.Process, port: int) -> bool:
     """Whether it comes to listen; false where it ends instead."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         while sshd.returncode is None:
             with suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from tests.support.waiting import LONGEST_WAIT_S
+
 REPOSITORY = Path(__file__).parents[3]
 
 
@@ -24,7 +26,7 @@ class Terminal:
             "tmux", "-f", "/dev/null", "-S", str(self._socket), *arguments,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
-        out, err = await asyncio.wait_for(process.communicate(), 20)
+        out, err = await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S)
         assert process.returncode == 0, err.decode()
         return out.decode()
 
@@ -41,9 +43,9 @@ class Terminal:
         """The screen with the escape sequences of its colours."""
         return await self.tmux("capture-pane", "-e", "-p", "-t", "console")
 
-    async def until(self, what: str, seen: Callable[[list[str]], object], seconds: float = 40) -> list[str]:
+    async def until(self, what: str, seen: Callable[[list[str]], object]) -> list[str]:
         """Waits until the screen satisfies `seen`, and gives it."""
-        give_up = time.monotonic() + seconds
+        give_up = time.monotonic() + LONGEST_WAIT_S
         lines: list[str] = []
         while time.monotonic() < give_up:
             lines = await self.lines()

@@ -12,6 +12,7 @@ import httpx
 
 from tests.support.real.nginx import Nginx
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
+from tests.support.waiting import LONGEST_WAIT_S
 
 SYNC_INTERVAL_MS = 500
 POLL_INTERVAL_MS = 200
@@ -53,7 +54,7 @@ class ServiceProcess:
         )
 
     async def wait_until_ready(self) -> None:
-        await until(self._is_up, "the service responds", seconds=30)
+        await until(self._is_up, "the service responds")
 
     def kill(self) -> None:
         """Send SIGKILL. Only what was acknowledged must exist after the next start."""
@@ -65,7 +66,7 @@ class ServiceProcess:
         if not self._program.running:
             raise AssertionError(f"the service did not start: {self._program.output()}")
         try:
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
                 return (await http.get(f"{self.url}/healthz")).status_code == 200
         except httpx.TransportError:
             return False
@@ -155,7 +156,7 @@ class ReportedFigures:
 
     async def get(self, path: str, **query: str | int) -> Any:
         """Return a response of the service's API."""
-        async with httpx.AsyncClient(trust_env=False, timeout=10) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
             response = await http.get(
                 self.service.url + path,
                 params=query,
@@ -169,7 +170,7 @@ class ReportedFigures:
         servers = (await self.get("/api/v1/servers"))["servers"]
         return next((entry["watermark"] for entry in servers if entry["server"] == self.server), 0)
 
-    async def wait_until_synced(self, seconds: float = 30.0) -> None:
+    async def wait_until_synced(self) -> None:
         """Wait until the watermark has passed the time of the call."""
         now_ms = time.time_ns() // 1_000_000
 
@@ -177,7 +178,7 @@ class ReportedFigures:
             return await self.watermark() >= now_ms
 
         try:
-            await until(is_past, "the agent has synced with the service", seconds=seconds, every=0.1)
+            await until(is_past, "the agent has synced with the service", every=0.1)
         except AssertionError as timeout:
             raise AssertionError(f"{timeout}\noutput of the agent: {self.agent_output()[-2000:]}") from None
 

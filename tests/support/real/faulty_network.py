@@ -5,6 +5,7 @@ import contextlib
 from random import Random
 
 from tests.support.real.processes import free_port
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 class FaultyNetwork:
@@ -61,7 +62,7 @@ class FaultyNetwork:
         try:
             writer.write(request)
             await writer.drain()
-            return b"" if is_cut else await asyncio.wait_for(reader.read(), 5)
+            return b"" if is_cut else await asyncio.wait_for(reader.read(), LONGEST_WAIT_S)
         except TimeoutError:
             return b""
         finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
+from tests.support.waiting import LONGEST_WAIT_S
 
 MP3_BYTES_PER_SECOND = 4000
 
@@ -23,7 +24,7 @@ def encode_music(path: Path) -> Path:
             *("-t", "10", "-c:a", "libmp3lame", "-b:a", "32k", "-ar", "22050", str(path)),
         ],
         check=True,
-        timeout=60,
+        timeout=LONGEST_WAIT_S,
     )
     return path
 
@@ -97,18 +98,18 @@ class Icecast:
         return self._programs.start("listener", ["curl", "-s", "-o", "/dev/null", f"{self.url}/live/a.mp3"])
 
     async def wait_until_published(self) -> None:
-        await until(lambda: self._has("sources", 1), "Icecast has its source", seconds=20)
+        await until(lambda: self._has("sources", 1), "Icecast has its source")
 
     async def wait_for_viewers(self, viewers: int) -> None:
-        await until(lambda: self._has("listeners", viewers), f"Icecast has {viewers} listeners", seconds=20)
+        await until(lambda: self._has("listeners", viewers), f"Icecast has {viewers} listeners")
 
     async def wait_until_idle(self) -> None:
-        await until(lambda: self._has("listeners", 0), "Icecast has no listeners", seconds=20)
-        await until(lambda: self._has("sources", 0), "Icecast has no source", seconds=20)
+        await until(lambda: self._has("listeners", 0), "Icecast has no listeners")
+        await until(lambda: self._has("sources", 0), "Icecast has no source")
 
     async def wait_for_log_lines(self, listeners: int) -> None:
         """Wait until the log has lines for this number of listeners."""
-        await until(lambda: self.sum_log().listeners == listeners, f"the log has {listeners} listeners", seconds=20)
+        await until(lambda: self.sum_log().listeners == listeners, f"the log has {listeners} listeners")
 
     def sum_log(self) -> IcecastLogSums:
         """Sum the log, without the code under test."""
@@ -124,7 +125,9 @@ class Icecast:
         return match is not None and int(match[1]) == count
 
     async def _stats(self) -> str:
-        async with httpx.AsyncClient(trust_env=False, auth=("admin", self.admin_password)) as http:
+        async with httpx.AsyncClient(
+            trust_env=False, auth=("admin", self.admin_password), timeout=LONGEST_WAIT_S
+        ) as http:
             return (await http.get(f"{self.url}/admin/stats")).text
 
     async def _is_ready(self) -> bool:

@@ -12,6 +12,7 @@ import httpx
 
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
+from tests.support.waiting import LONGEST_WAIT_S
 
 MODULES = tuple(
     Path(directory) / "ngx_rtmp_module.so"
@@ -29,7 +30,7 @@ def encode_clip(path: Path) -> Path:
             *("-c:a", "aac", "-b:a", "24k", "-ar", "22050", "-f", "flv", str(path)),
         ],
         check=True,
-        timeout=60,
+        timeout=LONGEST_WAIT_S,
     )
     return path
 
@@ -104,7 +105,7 @@ class Nginx:
         return self._programs.start("viewer", ["rtmpdump", "-q", "-v", "-r", self._url(app, name), "-o", "/dev/null"])
 
     async def page(self) -> str:
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
             return (await http.get(self.stat_url)).text
 
     async def clients(self) -> int:
@@ -112,7 +113,7 @@ class Nginx:
         return (await self.page()).count("<client>")
 
     async def wait_for_clients(self, clients: int) -> None:
-        await until(lambda: self._has(clients), f"nginx shows {clients} clients", seconds=20)
+        await until(lambda: self._has(clients), f"nginx shows {clients} clients")
 
     async def _has(self, clients: int) -> bool:
         return await self.clients() == clients

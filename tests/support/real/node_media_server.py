@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
+from tests.support.waiting import LONGEST_WAIT_S
 
 VERSION = "4.4.3"
 
@@ -55,7 +56,7 @@ class CallbackRecorder:
                     if line.lower().startswith(b"content-length")
                 )
                 body = await reader.readexactly(length)
-                async with httpx.AsyncClient(trust_env=False) as http:
+                async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
                     with contextlib.suppress(httpx.TransportError):
                         await http.post(f"http://127.0.0.1:{self._to_port}/nms", content=body)
                 self.callbacks.append(json.loads(body))
@@ -98,7 +99,7 @@ class NodeMediaServer:
         self._program = self._programs.start(
             "nms", [shutil.which("node") or "node", str(self._app), "-c", str(self.directory / "config.json")]
         )
-        await until(self._is_ready, "Node-Media-Server responds", seconds=30)
+        await until(self._is_ready, "Node-Media-Server responds")
 
     def stop(self) -> None:
         assert self._program is not None
@@ -122,13 +123,13 @@ class NodeMediaServer:
         return self._programs.start("viewer", ["rtmpdump", "-q", "-v", "-r", url, "-o", "/dev/null"])
 
     async def wait_until_published(self) -> None:
-        await until(self._is_published, "Node-Media-Server has its publisher", seconds=20)
+        await until(self._is_published, "Node-Media-Server has its publisher")
 
     async def wait_for_viewers(self, viewers: int) -> None:
         async def are_there() -> bool:
             return sum(stream["subscribers"] for stream in await self._streams()) == viewers
 
-        await until(are_there, f"Node-Media-Server has {viewers} viewers", seconds=20)
+        await until(are_there, f"Node-Media-Server has {viewers} viewers")
 
     async def wait_for_callbacks(self, action: str, times: int) -> None:
         """Wait until the server has sent this number of callbacks."""
@@ -136,13 +137,13 @@ class NodeMediaServer:
         def is_recorded() -> bool:
             return sum(call["action"] == action for call in self.callback_recorder.callbacks) == times
 
-        await until(is_recorded, f"{action} was sent {times} times", seconds=20)
+        await until(is_recorded, f"{action} was sent {times} times")
 
     async def wait_until_idle(self) -> None:
         async def is_empty() -> bool:
             return not (await self.fetch("sessions"))["sessions"]
 
-        await until(is_empty, "Node-Media-Server is empty", seconds=20)
+        await until(is_empty, "Node-Media-Server is empty")
 
     async def traffic(self) -> tuple[int, int]:
         """Return the server's own counters of this life: bytes in and out."""
@@ -151,7 +152,7 @@ class NodeMediaServer:
 
     async def fetch(self, resource: str) -> Any:
         """Return the data of `/api/v1/RESOURCE`."""
-        async with httpx.AsyncClient(trust_env=False) as http:
+        async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
             if not self._token:
                 response = await http.post(
                     f"{self.url}/api/v1/login", json={"username": "admin", "password": self._password}
@@ -174,7 +175,7 @@ class NodeMediaServer:
         if not self._program.running:
             raise AssertionError(f"Node-Media-Server did not start: {self._program.output()}")
         try:
-            async with httpx.AsyncClient(trust_env=False) as http:
+            async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
                 return (await http.get(f"{self.url}/api/v1/health")).status_code in (200, 401)
         except httpx.TransportError:
             return False

@@ -1,6 +1,5 @@
 """Programs that a test starts: each is stopped by its process id, and none outlives the test."""
 
-import asyncio
 import itertools
 import os
 import random
@@ -10,6 +9,8 @@ import subprocess
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+
+from tests.support.waiting import LONGEST_WAIT_S, wait_until
 
 _PORTS_OF_A_PROCESS = 1_000
 _number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 12
@@ -34,21 +35,9 @@ def free_port() -> int:
         return port
 
 
-async def until(
-    condition: Callable[[], bool | Awaitable[bool]], description: str, *, seconds: float = 15.0, every: float = 0.05
-) -> None:
-    """Wait for a condition, which may be a coroutine function. After `seconds`, fail with its description."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    while True:
-        holds = condition()
-        if not isinstance(holds, bool):
-            holds = await holds
-        if holds:
-            return
-        if loop.time() > deadline:
-            raise AssertionError(f"after {seconds:g} s not yet true: {description}")
-        await asyncio.sleep(every)
+async def until(condition: Callable[[], bool | Awaitable[bool]], description: str, *, every: float = 0.05) -> None:
+    """Wait for a condition, which may be a coroutine function. After `LONGEST_WAIT_S`, fail with its description."""
+    await wait_until(condition, description, every_seconds=every)
 
 
 class RunningProgram:
@@ -82,7 +71,7 @@ class RunningProgram:
         if self.running:
             self._process.send_signal(number)
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = 10.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = LONGEST_WAIT_S) -> int:
         """Send a signal and wait; after `seconds`, kill the program. Returns the exit code."""
         self.send(number)
         try:
@@ -115,4 +104,4 @@ class Programs:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for program in reversed(self._programs):
-            program.stop(seconds=5.0)
+            program.stop(seconds=20.0)

@@ -25,6 +25,7 @@ from streamusage.service.store.store import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.faults.media_server import MediaServer
 from tests.support.agent.manual_clock import HandClock
+from tests.support.waiting import wait_until
 from tui.demo.network import Relay
 
 MINUTE = 60_000
@@ -225,13 +226,12 @@ class Estate:
         """Waits until the service has closed what it can close."""
         service = self.running.service
         zones, settle_ms = service.account_zones, service.close_settle_ms
-        for _ in range(1_000):
-            if not await service.read(
-                lambda connection: is_accounting_due(connection, zones, self.clock.now, settle_ms)
-            ):
-                return
-            await asyncio.sleep(0.05)
-        raise TimeoutError("days that are due stay open")
+
+        async def is_settled() -> bool:
+            now_ms = self.clock.now
+            return not await service.read(lambda connection: is_accounting_due(connection, zones, now_ms, settle_ms))
+
+        await wait_until(is_settled, "the service has summed and closed everything that is due")
 
 
 @asynccontextmanager

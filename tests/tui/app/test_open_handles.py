@@ -21,6 +21,7 @@ from streamusage.core.clock import SystemClock
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.console.pilot import drawn_gaps, opened, until, with_figures
 from tests.support.console.records import recent
+from tests.support.waiting import wait_until
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
 from tui.model.sessions.history import PollHistory
@@ -157,6 +158,7 @@ async def test_hours_of_failures_leak_no_files_tasks_or_threads(
                 asking = asyncio.create_task(impatient())
                 await until(pilot, lambda enough=enough: server.polls >= enough, "the polls")
                 asking.cancel()
+                await until(pilot, lambda: app.poller.is_idle, "the end of the last poll")
                 while app.screen is not app.sessions_screen:
                     app.pop_screen()
                     await pilot.pause()
@@ -164,13 +166,21 @@ async def test_hours_of_failures_leak_no_files_tasks_or_threads(
                     bundle.unlink()
                 if number >= WARM_AFTER:
                     seen.append(held())
+
+            def keeps_nothing() -> bool:
+                """What is kept stays; what only ends late on a busy machine is gone at one of the next looks."""
+                seen.append(held())
+                first, last = seen[0], seen[-1]
+                return (
+                    last.files <= first.files + 2
+                    and last.tasks <= first.tasks + 3
+                    and last.threads <= first.threads
+                    and last.objects <= first.objects + 20
+                )
+
+            await wait_until(keeps_nothing, "nothing is kept", last_seen=lambda: seen[:9], every_seconds=0.5)
         tape.close()
     assert server.troubles > ROUNDS * POLLS_A_ROUND // 4
-    first, last = seen[0], seen[-1]
-    assert last.files <= first.files + 2
-    assert last.tasks <= first.tasks + 3
-    assert last.threads <= first.threads
-    assert last.objects <= first.objects + 20
 
 
 async def test_closed_gap_views_are_garbage_collected(store_of_an_hour: Path, tmp_path: Path) -> None:

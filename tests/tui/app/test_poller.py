@@ -14,11 +14,9 @@ from tests.support.canned_answers import CannedServer, reply
 from tests.support.console.clocks import MovableClock
 from tests.support.console.pilot import shown, until, with_figures
 from tests.support.console.records import recent, record
+from tests.support.waiting import LONGEST_WAIT_S
 from tui.app.console_app import ConsoleApp
 from tui.widgets.session_table import SessionTable
-
-SILENCE_S = 6
-"""Long enough for the keys that are pressed while an answer hangs."""
 
 
 class StallingServer(CannedServer):
@@ -30,7 +28,13 @@ class StallingServer(CannedServer):
         self.stalls: int | None = None
         self.hanging = 0
         """Answers that stopped and for which the console waits still."""
+        self._stalled: list[asyncio.StreamWriter] = []
         super().__init__(lambda asked: self._records)
+
+    def hang_up(self) -> None:
+        """Close the connections of the answers that stopped."""
+        for writer in self._stalled:
+            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -39,7 +43,8 @@ class StallingServer(CannedServer):
                 writer.write(self._records[: self.stalls])
                 await writer.drain()
                 self.hanging += 1
-                await reader.read()  # until the console hangs up
+                self._stalled.append(writer)
+                await reader.read()  # until the console or the test hangs up
                 self.hanging -= 1
             elif "/api/v1/" in line:
                 writer.write(reply(404, "<html>", "text/html"))
@@ -68,7 +73,7 @@ async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_pat
     clock = MovableClock()
     async with (
         StallingServer() as server,
-        UsageClient(server.url, "t", clock=clock, silence_seconds=SILENCE_S) as client,
+        UsageClient(server.url, "t", clock=clock, silence_seconds=LONGEST_WAIT_S) as client,
     ):
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=0.2, journal_path=tmp_path / "j", tz=UTC
@@ -77,6 +82,7 @@ async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_pat
             await with_figures(pilot)
             server.stalls = sent
             await until(pilot, lambda: server.hanging, "an answer that hangs")
+            clock.freeze()
             clock.ahead_ms += 700
             await until(pilot, lambda: "● live" not in header(app), "the first step up")
             assert "▲ late" in header(app)
@@ -89,7 +95,8 @@ async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_pat
             await pilot.press("d")
             assert app.screen is app.sessions_screen
             assert any("deletes are off" in line for line in shown(app))
-            await until(pilot, lambda: app.state.failures, "the poll given up")
+            server.hang_up()
+            await until(pilot, lambda: app.state.failures, "the failed poll")
             assert len(app.state.store) == 40
             assert any("live/cam-0" in line for line in shown(app))
             server.stalls = None
@@ -101,25 +108,26 @@ async def test_retry_countdown_runs_down_and_then_polls(tmp_path: Path) -> None:
     clock = MovableClock()
     async with StallingServer() as server, UsageClient(server.url, "t", clock=clock, silence_seconds=0.3) as client:
         app = ConsoleApp(
-            client, profile_name="", clock=clock, poll_interval_seconds=2.6, journal_path=tmp_path / "j", tz=UTC
+            client, profile_name="", clock=clock, poll_interval_seconds=60, journal_path=tmp_path / "j", tz=UTC
         )
         async with app.run_test(size=(120, 24)) as pilot:
             await with_figures(pilot)
+            clock.freeze()
             server.stalls = 0
             await pilot.press("r")
-            seen: list[int] = []
-
-            def counted() -> bool:
-                app.publish_state(polled=False)
-                found = re.search(r"next try in (\d+) s", header(app))
-                if found and (not seen or seen[-1] != int(found[1])):
-                    seen.append(int(found[1]))
-                return app.state.failures == 2
-
-            await until(pilot, counted, "the second try")
-            assert seen[:3] == [3, 2, 1]
+            await until(pilot, lambda: "next try in" in header(app), "the countdown")
+            found = re.search(r"next try in (\d+) s", header(app))
+            assert found
+            for seconds in (1, 2):
+                clock.ahead_ms += 1_000
+                left = f"next try in {int(found[1]) - seconds} s"
+                await until(pilot, lambda left=left: left in header(app), left)
             clock.ahead_ms += 600_000
             await until(pilot, lambda: "STALE 10:" in header(app), "the age by the minute")
+            app.poller.interval_seconds = 0.2
+            await pilot.press("r")
+            await until(pilot, lambda: app.state.failures == 2, "the second try")
+            await until(pilot, lambda: app.state.failures >= 3, "the third try, without a key")
             await until(pilot, lambda: "offline 10:" in header(app), "the last step, after three failures")
             assert any("the service stopped responding" in line for line in shown(app))
             await pressed(pilot, "j")

@@ -29,6 +29,7 @@ from streamusage.api.report import (
 )
 from tests.support.plain_manager import wire
 from tests.support.program import Ended, Program
+from tests.support.waiting import LONGEST_WAIT_S
 
 MINUTE = 60_000
 TOKENS = """
@@ -70,12 +71,12 @@ async def service(streamtop: Program) -> AsyncIterator[Service]:
         "serve", "--listen", "127.0.0.1:0", "--tokens", "tokens.toml", "--store", "sqlite:///usage.db", stdin=-3
     )
     assert process.stderr is not None
-    said = await asyncio.wait_for(process.stderr.readuntil(b", store"), 30)
+    said = await asyncio.wait_for(process.stderr.readuntil(b", store"), LONGEST_WAIT_S)
     found = re.search(rb"http://\S+(?=,)", said)
     assert found is not None, said
     yield Service(found[0].decode(), streamtop)
     process.send_signal(signal.SIGTERM)
-    _, words = await asyncio.wait_for(process.communicate(), 20)
+    _, words = await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S)
     assert process.returncode == 0
     assert b"secret" not in said + words
 
@@ -83,7 +84,9 @@ async def service(streamtop: Program) -> AsyncIterator[Service]:
 async def report_what_came_late(url: str, from_ms: int) -> None:
     """An agent's first report: a minute counted long ago, and one before it declared lost."""
     headers = {"Authorization": "Bearer agent-secret"}
-    async with httpx.AsyncClient(base_url=f"{url}/api/v1/agents/edge-1/", headers=headers) as http:
+    async with httpx.AsyncClient(
+        base_url=f"{url}/api/v1/agents/edge-1/", headers=headers, timeout=LONGEST_WAIT_S
+    ) as http:
         reply = await http.post("epochs", content=msgspec.json.encode(EpochRequest(journal="journal-1")))
         assert reply.status_code == 200, reply.text
         issued = msgspec.json.decode(reply.content, type=EpochIssued)
@@ -244,9 +247,9 @@ async def test_gaps_and_days_tell_what_came_late(service: Service) -> None:
 async def test_the_first_start_makes_a_token_and_says_where(streamtop: Program) -> None:
     process = await streamtop.start("serve", "--listen", "127.0.0.1:0", stdin=-3)
     assert process.stderr is not None
-    said = (await asyncio.wait_for(process.stderr.readuntil(b", store"), 30)).decode()
+    said = (await asyncio.wait_for(process.stderr.readuntil(b", store"), LONGEST_WAIT_S)).decode()
     url, token_file = re.findall(r"http://\S+(?=,)", said)[0], re.findall(r"put it in (.+);", said)[0]
     ended = await streamtop("ls", "--url", url, "--token-file", token_file)
     process.send_signal(signal.SIGTERM)
-    await asyncio.wait_for(process.communicate(), 20)
+    await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S)
     assert (ended.code, ended.err) == (0, f"0 sessions at {url.removeprefix('http://')}\n")

@@ -15,6 +15,7 @@ from streamusage.core.usage import StreamId
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Ended, Program
+from tests.support.waiting import LONGEST_WAIT_S
 from tui.commands.streams import written
 
 TOKEN = {"STREAMTOP_TOKEN": "xyz123"}
@@ -264,10 +265,10 @@ class TestRm:
             ours, its = os.openpty()
             process = await streamtop.start("rm", "live/keynote", "--url", manager.url, stdin=its, **TOKEN)
             assert process.stderr is not None
-            asked = await asyncio.wait_for(process.stderr.readuntil(b"[y/N]"), 20)
+            asked = await asyncio.wait_for(process.stderr.readuntil(b"[y/N]"), LONGEST_WAIT_S)
             await asyncio.sleep(0.2)
             process.send_signal(signal.SIGINT)
-            _, err = await asyncio.wait_for(process.communicate(), 20)
+            _, err = await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S)
             os.close(ours)
             os.close(its)
         assert (process.returncode, manager.deletes) == (130, [])
@@ -278,10 +279,10 @@ class TestRm:
             ours, its = os.openpty()
             process = await streamtop.start("rm", "live/keynote", "--url", manager.url, stdin=its, **TOKEN)
             assert process.stderr is not None
-            await asyncio.wait_for(process.stderr.readuntil(b"[y/N]"), 20)
+            await asyncio.wait_for(process.stderr.readuntil(b"[y/N]"), LONGEST_WAIT_S)
             manager.records.append(wire(start=2))
             os.write(ours, b"y\n")
-            await asyncio.wait_for(process.communicate(), 20)
+            await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S)
             os.close(ours)
             os.close(its)
         assert (process.returncode, manager.records) == (0, [wire(start=2)])

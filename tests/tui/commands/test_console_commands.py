@@ -7,6 +7,7 @@ from pathlib import Path
 from tests.support.console.records import TOKEN, recent, record, service_with
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 async def test_a_deleted_record_is_found_in_the_journal(streamtop: Program) -> None:
@@ -55,11 +56,11 @@ async def test_the_line_mode_tells_what_changes_and_records_it(streamtop: Progra
         process = await streamtop.start("--plain", "--record", str(tape), *options, stdin=asyncio.subprocess.DEVNULL)
         try:
             assert process.stdout is not None
-            first = await asyncio.wait_for(process.stdout.readline(), 30)
+            first = await asyncio.wait_for(process.stdout.readline(), LONGEST_WAIT_S)
             assert b"0 on air of 1 sessions" in first
         finally:
             process.terminate()
-            await asyncio.wait_for(process.wait(), 10)
+            await asyncio.wait_for(process.wait(), LONGEST_WAIT_S)
     (line,) = tape.read_text().splitlines()[:1]
     assert json.loads(line)["changed"][0]["name"] == "keynote"
     assert manager.token not in tape.read_text()

@@ -26,6 +26,7 @@ from tests.support.canned_answers import ReceivedRequest
 from tests.support.console.pilot import until
 from tests.support.console.records import recent, session
 from tests.support.plain_manager import BASE, PlainManager, wire
+from tests.support.waiting import wait_until
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
 from tui.app.ports import SubscriptionChanges
@@ -133,11 +134,11 @@ async def press(pilot: Pilot[int], key: str) -> None:
 
 
 async def until_gone(pilot: Pilot[int], dialog: ConfirmDelete, changed: Callable[[], object]) -> None:
-    for _ in range(400):
-        if pilot.app.screen is not dialog or changed():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("the dialog neither closed nor showed why")
+    await wait_until(
+        lambda: pilot.app.screen is not dialog or changed(),
+        "the dialog is closed or shows why not",
+        every_seconds=0.005,
+    )
 
 
 async def answer(pilot: Pilot[int], app: ConsoleApp, world: World, seen: Counter[str]) -> None:

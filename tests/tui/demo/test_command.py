@@ -12,6 +12,9 @@ from tests.support.real.processes import until
 pytestmark = pytest.mark.terminal
 
 SIZES = [(80, 24), (200, 50)]
+SPEEDS = ["60", "12", "4"]
+"""The slower the demo's time runs, the longer its outage (8 s, 15 s, 45 s) and the less its agents are late on a busy
+machine."""
 BLOCKS = set("▁▂▃▄▅▆▇█")
 
 
@@ -27,15 +30,28 @@ def has_trend(line: str) -> bool:
 
 @pytest.mark.parametrize(("columns", "rows"), SIZES)
 async def test_the_demo_from_its_first_table_to_its_end(tmp_path: Path, columns: int, rows: int) -> None:
-    async with terminal(tmp_path, columns, rows, "demo", "--speed", "60") as console:
+    for speed in SPEEDS:
+        if await shows_one_outage_and_all_else(tmp_path, columns, rows, speed):
+            return
+    raise AssertionError("at no speed was the gap of edge-2, and only of edge-2, seen open and then filled")
+
+
+async def shows_one_outage_and_all_else(tmp_path: Path, columns: int, rows: int, speed: str) -> bool:
+    """Return whether edge-2's gap, and no other server's, was seen open and then filled. All else is asserted."""
+    async with terminal(tmp_path, columns, rows, "demo", "--speed", speed) as console:
         await console.until("sessions with trends", lambda lines: sum(map(has_trend, lines)) >= 3)
 
         await console.keys("g")
-        await console.until("what edge-2 owes", lambda lines: "·" in row_of("edge-2", lines))
+        lines = await console.until(
+            "what edge-2 owes or owed", lambda lines: bool({"·", "▒"} & set(row_of("edge-2", lines)))
+        )
+        if "·" not in row_of("edge-2", lines):
+            return False
         lines = await console.until(
             "the gap filled in", lambda lines: "▒" in (row := row_of("edge-2", lines)) and "·" not in row
         )
-        assert "▒" not in row_of("edge-1", lines)
+        if "▒" in row_of("edge-1", lines):  # the machine was too busy for this speed, and every agent was late
+            return False
         await console.keys("N")
         await console.until("the gap in words", holds("connections"))
         await console.keys("Escape")
@@ -61,6 +77,7 @@ async def test_the_demo_from_its_first_table_to_its_end(tmp_path: Path, columns:
         lines = await console.until("the end", holds("left with"))
         assert "left with 0" in "\n".join(lines)
         assert not list((tmp_path / "home").iterdir()), "nothing is left behind"
+    return True
 
 
 @pytest.mark.parametrize("seen", ["making the last 45 minutes", "live/stage-1"])

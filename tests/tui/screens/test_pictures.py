@@ -291,5 +291,6 @@ async def settled_cells(pilot: Pilot[int], app: ConsoleApp) -> str:
     before, cells = "", format_screen(drawn_segments(app))
     while cells != before:
         await pilot.pause(0.1)
+        await pilot.pause()
         before, cells = cells, format_screen(drawn_segments(app))
     return cells

@@ -22,6 +22,7 @@ from streamusage.api.report import (
     SlotRow,
 )
 from tests.support.agent.http_answers import Answers, answer, answering
+from tests.support.waiting import LONGEST_WAIT_S
 
 TOKEN = "t0ken-of-edge-1"
 EPOCH_REQUEST = EpochRequest(journal="journal")
@@ -54,7 +55,7 @@ async def server() -> AsyncIterator[Answers]:
 @pytest.fixture
 async def link(server: Answers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceLink]:
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
-    link = ServiceLink(server.url + "/", "edge/1", load_token("AGENT_TOKEN", None), timeout_seconds=30)
+    link = ServiceLink(server.url + "/", "edge/1", load_token("AGENT_TOKEN", None), timeout_seconds=LONGEST_WAIT_S)
     yield link
     await link.close()
 
@@ -178,7 +179,7 @@ async def test_error_names_an_unset_token_variable(server: Answers, monkeypatch:
 async def test_any_invalid_reply_raises_a_link_error(body: bytes, status: str) -> None:
     async with answering() as answers:
         answers.next = [answer(body, status, Content_Type="application/json")]
-        link = ServiceLink(answers.url, "edge-1", lambda: TOKEN, timeout_seconds=30)
+        link = ServiceLink(answers.url, "edge-1", lambda: TOKEN, timeout_seconds=LONGEST_WAIT_S)
         with pytest.raises(LinkError):
             await link.send(REPORT)
         await link.close()

@@ -16,6 +16,7 @@ from streamusage.service.store.store import sqlite_url
 from streamusage.service.tokens import read_tokens
 from tests.support.agent.forward_proxy import ForwardProxy, forwarding
 from tests.support.certificates import Signed, sign
+from tests.support.waiting import LONGEST_WAIT_S
 
 TOKEN = "t0ken-of-edge-1"
 LOGIN = "porter:pr0xy-s3cret"
@@ -44,7 +45,7 @@ async def proxy() -> AsyncIterator[ForwardProxy]:
 
 
 def a_link(service: str, ca_file: Path | None = None, proxy: str | None = None) -> ServiceLink:
-    return ServiceLink(service, "edge-1", lambda: TOKEN, timeout_seconds=30, ca_file=ca_file, proxy=proxy)
+    return ServiceLink(service, "edge-1", lambda: TOKEN, timeout_seconds=LONGEST_WAIT_S, ca_file=ca_file, proxy=proxy)
 
 
 @pytest.mark.parametrize("service", ["https"], indirect=True)
@@ -126,7 +127,7 @@ async def test_check_command_uses_ca_file_and_proxy(service: str, signed: Signed
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
-        output = (await asyncio.wait_for(process.communicate(), 60))[0].decode()
+        output = (await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S))[0].decode()
         assert TOKEN not in output
         assert "Traceback" not in output
         return output

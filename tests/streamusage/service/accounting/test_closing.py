@@ -1,6 +1,5 @@
 """Days are closed once, by the watermark or by hand, and what comes later stands beside them."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from streamusage.service.server import run_service
 from streamusage.service.store.store import sqlite_url
 from tests.streamusage.service.conftest import TOKENS, Estate, OwnedClock
 from tests.support.service.reporting import ReportingAgent
+from tests.support.waiting import wait_until
 
 HOUR = 3_600_000
 MINUTE = 60_000
@@ -52,11 +52,11 @@ def an_agent(estate: Estate, server: str = "edge-1") -> ReportingAgent:
 async def settle(estate: Estate) -> None:
     service = estate.running.service
     zones, now_ms, settle_ms = service.account_zones, estate.clock.now, service.close_settle_ms
-    for _ in range(6_000):
-        if not await service.read(lambda connection: is_accounting_due(connection, zones, now_ms, settle_ms)):
-            return
-        await asyncio.sleep(0.01)
-    raise TimeoutError("days that are due stay open")
+
+    async def is_settled() -> bool:
+        return not await service.read(lambda connection: is_accounting_due(connection, zones, now_ms, settle_ms))
+
+    await wait_until(is_settled, "the service has summed and closed everything that is due", every_seconds=0.01)
 
 
 async def days(estate: Estate, day: str, tz: str = "UTC") -> dict[str, dict[str, Any]]:
@@ -340,6 +340,8 @@ async def test_restarted_service_continues_closing(tmp_path: Path) -> None:
 async def test_closed_figures_stay_when_their_server_is_removed_and_their_minutes_are_discarded(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 19, 12)) as estate:
         gone, there = an_agent(estate), an_agent(estate, "origin-1")
+        for agent in (gone, there):  # both are known, so that no day closes before both have reported
+            await agent.sync_up()
         estate.clock.now = utc(2026, 11, 21, 2)
         for agent in (gone, there):
             await agent.sync_up(

@@ -21,6 +21,7 @@ from streamusage.service.store.schema import adjustments, closed_days
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.test_several_processes import AUTHORIZED, SERVERS, Node, kill_now_and_then, nodes_on
 from tests.support.postgresql import Cluster
+from tests.support.waiting import LONGEST_WAIT_S
 
 HOUR = 3_600_000
 TODAY = datetime.now(UTC).date()
@@ -106,7 +107,7 @@ class Reporter:
 async def test_no_day_is_closed_twice_and_no_later_figure_is_lost(tmp_path: Path, postgresql: Cluster) -> None:
     with postgresql.database() as store_url:
         zones = [word for name in ZONES for word in ("--account-zone", name)]
-        async with nodes_on(tmp_path, store_url, 3, *zones) as nodes, httpx.AsyncClient(timeout=20) as http:
+        async with nodes_on(tmp_path, store_url, 3, *zones) as nodes, httpx.AsyncClient(timeout=LONGEST_WAIT_S) as http:
             reporters = [Reporter(server, nodes, http) for server in SERVERS]
             over = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
@@ -156,7 +157,7 @@ async def _daily(node: Node, http: httpx.AsyncClient, tz: str) -> dict[str, obje
 
 async def _until_closed(nodes: list[Node], http: httpx.AsyncClient) -> None:
     """Waits until every zone has closed what it can, whoever is killed meanwhile."""
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         for name in ZONES:
             due = day_interval(DAYS[-1] - timedelta(days=0 if name == "UTC" else 1), zone(name)).to_ms
             for node in cycle(nodes):

@@ -17,6 +17,7 @@ from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, zone
 from tests.support.program import Program
 from tests.support.service.truth import MINUTE, ZONES, Estate, Server, scripted_estate
+from tests.support.waiting import LONGEST_WAIT_S
 
 EDGE_1, EDGE_2, EDGE_3 = "edge-1", "edge-2", "edge-3"
 FIRST, LAST = date(2026, 10, 24), date(2026, 10, 26)
@@ -190,7 +191,7 @@ async def test_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Progr
 
         await _cut(edge_3)
         await estate.live_until(at(24, 20, 30))
-        async with httpx.AsyncClient(base_url=estate.running.url) as http:
+        async with httpx.AsyncClient(base_url=estate.running.url, timeout=LONGEST_WAIT_S) as http:
             reply = await http.post(
                 f"/api/v1/agents/{EDGE_3}/reports",
                 headers={"Authorization": f"Bearer {EDGE_3}-token"},

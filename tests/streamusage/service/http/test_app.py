@@ -9,8 +9,6 @@ import shutil
 import signal
 import ssl
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -22,6 +20,7 @@ from tests.streamusage.service.conftest import NOW, USAGE, Estate, a_record, an_
 from tests.streamusage.service.test_cli import ADMIN, serving
 from tests.support.program import REPOSITORY
 from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.waiting import LONGEST_WAIT_S, wait_until_blocking
 
 LIST = f"{USAGE}?accessToken=admin-token"
 
@@ -105,7 +104,7 @@ async def test_metrics_include_rate_errors_duration_and_open_requests(estate: Es
     assert "secret-name" not in text
     assert "token" not in text
     assert "streamtop_request_seconds_bucket" in text
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         while (  # noqa: ASYNC110
             'streamtop_gaps_open{state="missing"} 1.0' not in (await estate.ask("GET", "/metrics", "viewer-token")).text
         ):
@@ -118,19 +117,12 @@ async def test_service_is_ready_while_its_store_is_writable(tmp_path: Path) -> N
         with estate.running.service.store.writing() as held_up:
             transaction = held_up.begin()
             estate.clock.now += 2_000
-            asked = asyncio.create_task(estate.http.get("/readyz", timeout=20))
+            asked = asyncio.create_task(estate.http.get("/readyz", timeout=LONGEST_WAIT_S))
             await asyncio.sleep(0.1)
             assert (await estate.http.get("/healthz")).status_code == 200
             answer = await asked
             assert (answer.status_code, "did not complete a write" in answer.json()["errorMessage"]) == (503, True)
             transaction.rollback()
-
-
-def _until(check: Callable[[], bool]) -> None:
-    ends = time.monotonic() + 60
-    while not check():
-        assert time.monotonic() < ends
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +145,9 @@ async def test_service_answers_over_tls(tmp_path: Path, certificate: Tls) -> Non
     async with an_estate(tmp_path, tls=certificate) as estate:
         assert estate.running.url.startswith("https://")
         trusting = ssl.create_default_context(cafile=certificate.certificate)
-        async with httpx.AsyncClient(base_url=estate.running.url, verify=trusting) as estate.http:
+        async with httpx.AsyncClient(
+            base_url=estate.running.url, verify=trusting, timeout=LONGEST_WAIT_S
+        ) as estate.http:
             await ReportingAgent(estate, "edge-1").sync_up(a_session())
             assert len(await estate.records()) == 1
 
@@ -169,21 +163,25 @@ def test_sighup_reloads_tokens_and_keeps_them_if_the_file_is_invalid(tmp_path: P
     tokens = tmp_path / "tokens.toml"
 
     def status(url: str, token: str) -> int:
-        return httpx.get(f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {token}"}).status_code
+        return httpx.get(
+            f"{url}/api/v1/servers", headers={"Authorization": f"Bearer {token}"}, timeout=LONGEST_WAIT_S
+        ).status_code
 
     with serving(tmp_path) as (process, url, lines):
         assert (status(url, ADMIN), status(url, "n3w-s3cret")) == (200, 401)
         both = tokens.read_text() + '[[token]]\nvalue = "n3w-s3cret"\nrole = "viewer"\n'
         tokens.write_text(both)
         process.send_signal(signal.SIGHUP)
-        _until(lambda: status(url, "n3w-s3cret") == 200)
+        wait_until_blocking(
+            lambda: status(url, "n3w-s3cret") == 200, "the new token is accepted", last_seen=lambda: lines
+        )
         assert status(url, ADMIN) == 200, "several at once, so that one can take the other's place"
         tokens.write_text('[[token]]\nvalue = "n3w-s3cret"\nrole = "viewer"\n')
         process.send_signal(signal.SIGHUP)
-        _until(lambda: status(url, ADMIN) == 401)
+        wait_until_blocking(lambda: status(url, ADMIN) == 401, "the old token is refused", last_seen=lambda: lines)
         tokens.write_text("[[token]]\nvalue = n3w-s3cret")
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "stay in use" in "".join(lines))
+        wait_until_blocking(lambda: "stay in use" in "".join(lines), "the failure is logged", last_seen=lambda: lines)
         assert status(url, "n3w-s3cret") == 200
     assert "s3cret" not in "".join(lines)
 
@@ -191,7 +189,7 @@ def test_sighup_reloads_tokens_and_keeps_them_if_the_file_is_invalid(tmp_path: P
 def test_sighup_reloads_the_certificate_and_keeps_it_if_the_files_are_invalid(tmp_path: Path) -> None:
     def shown(url: str) -> str:
         host, _, port = url.removeprefix("https://").rpartition(":")
-        return ssl.get_server_certificate((host, int(port)), timeout=10)
+        return ssl.get_server_certificate((host, int(port)), timeout=LONGEST_WAIT_S)
 
     used, next_one = _certificate_in(tmp_path / "used"), _certificate_in(tmp_path / "next")
     options = ["--tls-cert", str(used.certificate), "--tls-key", str(used.key)]
@@ -200,14 +198,14 @@ def test_sighup_reloads_the_certificate_and_keeps_it_if_the_files_are_invalid(tm
         assert first == used.certificate.read_text()
         shutil.copy(next_one.certificate, used.certificate)
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "stay in use" in "".join(lines))
+        wait_until_blocking(lambda: "stay in use" in "".join(lines), "the failure is logged", last_seen=lambda: lines)
         assert shown(url) == first, "a certificate without its key"
         shutil.copy(next_one.key, used.key)
         process.send_signal(signal.SIGHUP)
-        _until(lambda: shown(url) == next_one.certificate.read_text())
+        wait_until_blocking(lambda: shown(url) == next_one.certificate.read_text(), "the new certificate is served")
         used.key.write_text("rubbish")
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "".join(lines).count("stay in use") == 2)
+        wait_until_blocking(lambda: "".join(lines).count("stay in use") == 2, "the second failure is logged")
         assert shown(url) == next_one.certificate.read_text()
 
 

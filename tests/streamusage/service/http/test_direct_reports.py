@@ -23,6 +23,7 @@ from streamusage.service.store.statements import PreparedStatement
 from streamusage.service.store.store import open_store, sqlite_url
 from tests.streamusage.service.conftest import Estate
 from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 def posted(body: bytes, *headers: str, path: str = "/api/v1/agents/edge-1/reports") -> bytes:
@@ -38,7 +39,7 @@ async def answers(estate: Estate, sent: bytes, count: int) -> list[tuple[int, di
     writer.write(sent)
     found = []
     for _ in range(count):
-        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+        head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), LONGEST_WAIT_S)
         length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
         assert length
         found.append((int(head[9:12]), msgspec.json.decode(await reader.readexactly(int(length[1])))))
@@ -116,7 +117,7 @@ async def test_report_may_arrive_in_any_pieces(estate: Estate) -> None:
         writer.write(piece)
         await asyncio.sleep(0.02)
     writer.write(posted(body, "Authorization: Bearer wrong", "Connection: close"))
-    answer = await asyncio.wait_for(reader.read(), 10)
+    answer = await asyncio.wait_for(reader.read(), LONGEST_WAIT_S)
     assert re.findall(rb"HTTP/1.1 (\d+)", answer) == [b"200", b"200", b"401"], answer
     writer.close()
 
@@ -177,7 +178,7 @@ async def test_report_of_a_disconnected_sender_counts(estate: Estate) -> None:
     writer.write(posted(msgspec.json.encode(report), GOOD))
     await writer.drain()
     writer.transport.abort()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         while not await estate.records():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     (record,) = await estate.records()

@@ -26,12 +26,11 @@ from streamusage.core.usage import StreamId, stream_path
 from streamusage.service.retention import DAY_MS
 from tests.streamusage.service.conftest import ENGINES, NOW, USAGE, OwnedClock, a_record, an_estate
 from tests.support.service.reporting import Rows, a_session
+from tests.support.waiting import LONGEST_WAIT_S
 
 TOKEN = "admin-token"
 KEPT = a_record("keep me", "safe/place")
 EXAMPLES = 25
-BUSY_SECONDS = 30
-"""What a busy machine is given for an answer: what walks through ten thousand years takes hours."""
 
 
 class ServiceInThread:
@@ -43,7 +42,7 @@ class ServiceInThread:
         self._up, self._over = threading.Event(), asyncio.Event()
         self._thread = threading.Thread(target=lambda: self._loop.run_until_complete(self._serve()))
         self._thread.start()
-        assert self._up.wait(30)
+        assert self._up.wait(LONGEST_WAIT_S)
 
     async def _serve(self) -> None:
         async with an_estate(self._folder, OwnedClock(), self._store_url) as estate:
@@ -54,7 +53,7 @@ class ServiceInThread:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(30)
+        self._thread.join(LONGEST_WAIT_S)
 
 
 @pytest.fixture(params=ENGINES, scope="module")
@@ -82,18 +81,18 @@ def test_every_answer_matches_the_openapi_document(url: str) -> None:
     for operation in operations:
         if operation.label not in DELETES_ALL:
             _fuzz(operation, url)
-    metrics = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+    metrics = httpx.get(f"{url}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=LONGEST_WAIT_S).text
     answered = re.findall(r'streamtop_requests_total{method="(\w+)",route="([^"]+)",status="(\d+)"}', metrics)
     good, refused = ({pair[:2] for pair in answered if pair[2][0] == digit} for digit in "24")
     assert len(good) > 10, sorted(answered)
     assert len(refused) > 10, sorted(answered)
     assert not [pair for pair in answered if pair[2] == "500"]
     kept = stream_path(StreamId("safe/place", "keep me"))
-    assert httpx.get(f"{url}{USAGE}/{kept}?accessToken={TOKEN}").json() == [KEPT]
+    assert httpx.get(f"{url}{USAGE}/{kept}?accessToken={TOKEN}", timeout=LONGEST_WAIT_S).json() == [KEPT]
 
 
 def test_every_json_schema_has_a_valid_example(url: str) -> None:
-    document = httpx.get(f"{url}/openapi.json").json()
+    document = httpx.get(f"{url}/openapi.json", timeout=LONGEST_WAIT_S).json()
     seen = 0
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -154,7 +153,7 @@ def test_any_name_is_stored_found_and_deleted_alone(url: str, scope: list[str], 
     if max(len(stream.scope), len(stream.name), len(neighbour.name)) > 4096 or stream == neighbour:
         return
     query = f"accessToken={TOKEN}"
-    with httpx.Client(base_url=url, timeout=BUSY_SECONDS) as http:
+    with httpx.Client(base_url=url, timeout=LONGEST_WAIT_S) as http:
         taken = http.post("/api/v1/import", json=wanted, headers={"Authorization": f"Bearer {TOKEN}"})
         assert taken.status_code == 200, taken.text
 
@@ -179,7 +178,7 @@ numbers = st.one_of(
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 @given(number=numbers, name=st.sampled_from(["startTime", "from", "to", "limit", "step"]))
 def test_any_number_is_accepted_or_refused_and_deletes_nothing(url: str, number: str, name: str) -> None:
-    with httpx.Client(base_url=url, timeout=BUSY_SECONDS) as http:
+    with httpx.Client(base_url=url, timeout=LONGEST_WAIT_S) as http:
         path = stream_path(StreamId("safe/place", "keep me"))
         answer = http.delete(f"{USAGE}/{path}", params={"accessToken": TOKEN, name: number})
         assert answer.status_code in {400, 404}, answer.text
@@ -228,7 +227,7 @@ def test_report_of_any_time_is_answered_quickly_and_does_no_harm(
     url: str, caplog: pytest.LogCaptureFixture, rows: list[Rows], at: int
 ) -> None:
     """From the future, from years ago, of a day or of ten thousand years."""
-    with httpx.Client(base_url=url, timeout=BUSY_SECONDS) as http:
+    with httpx.Client(base_url=url, timeout=LONGEST_WAIT_S) as http:
         agent = {"Authorization": "Bearer edge-1-token"}
         issued = http.post("/api/v1/agents/edge-1/epochs", content=b'{"journal": "j"}', headers=agent).json()
 

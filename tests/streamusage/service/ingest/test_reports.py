@@ -9,6 +9,7 @@ from streamusage.api.report import OutageRow, Peak, PhaseChange, SampleRow, Slot
 from streamusage.service.store.server_rows import load_stored_rows
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.waiting import LONGEST_WAIT_S
 
 MINUTE = 60_000
 
@@ -149,7 +150,7 @@ async def changed(estate: Estate, cursor: str) -> dict[str, list[dict[str, objec
     """The first changes after the cursor; waits for them, since the service looks around by itself."""
     import asyncio
 
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(LONGEST_WAIT_S):
         while True:
             answer = (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()
             if answer["records"] or answer["deleted"]:

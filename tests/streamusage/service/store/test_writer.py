@@ -12,6 +12,7 @@ from streamusage.service.errors import StoreError
 from streamusage.service.store.schema import counters
 from streamusage.service.store.store import Store, open_store, sqlite_url
 from streamusage.service.store.writer import Writer
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ class Held:
 
     def __call__(self, connection: Connection) -> None:
         self.began.set()
-        assert self.go.wait(10)
+        assert self.go.wait(LONGEST_WAIT_S)
 
 
 def test_one_failed_write_rolls_back_only_itself(store: Store, writer: Writer) -> None:
@@ -64,29 +65,29 @@ def test_one_failed_write_rolls_back_only_itself(store: Store, writer: Writer) -
 
     held = Held()
     first = writer.submit(held)
-    held.began.wait(10)
+    held.began.wait(LONGEST_WAIT_S)
     futures = [writer.submit(work) for work in (putting("a"), half_done, putting("b"), poison, putting("c"))]
     held.go.set()
-    first.result(10)
-    assert [futures[number].result(10) for number in (0, 2, 4)] == ["a", "b", "c"]
+    first.result(LONGEST_WAIT_S)
+    assert [futures[number].result(LONGEST_WAIT_S) for number in (0, 2, 4)] == ["a", "b", "c"]
     with pytest.raises(ValueError, match="no"):
-        futures[1].result(10)
+        futures[1].result(LONGEST_WAIT_S)
     with pytest.raises(StoreError, match="nothing was changed"):
-        futures[3].result(10)
+        futures[3].result(LONGEST_WAIT_S)
     assert names(store) == {"a", "b", "c"}
 
 
 def test_nothing_is_acknowledged_before_its_commit(store: Store, writer: Writer) -> None:
     held = Held()
     first = writer.submit(putting("first"))
-    first.result(10)
+    first.result(LONGEST_WAIT_S)
     early = writer.submit(held)
-    held.began.wait(10)
+    held.began.wait(LONGEST_WAIT_S)
     second = writer.submit(putting("second"))
     assert not second.done()
     assert names(store) == {"first"}
     held.go.set()
-    second.result(10)
+    second.result(LONGEST_WAIT_S)
     assert early.done()
     assert names(store) == {"first", "second"}
 
@@ -94,7 +95,7 @@ def test_nothing_is_acknowledged_before_its_commit(store: Store, writer: Writer)
 def test_group_is_one_commit(store: Store, writer: Writer) -> None:
     held = Held()
     writer.submit(held)
-    held.began.wait(10)
+    held.began.wait(LONGEST_WAIT_S)
     seen_from_outside: list[set[str]] = []
 
     def look(_connection: Connection) -> None:
@@ -103,14 +104,14 @@ def test_group_is_one_commit(store: Store, writer: Writer) -> None:
     futures = [writer.submit(work) for work in (putting("a"), look, putting("b"))]
     held.go.set()
     for future in futures:
-        future.result(10)
+        future.result(LONGEST_WAIT_S)
     assert seen_from_outside == [set()], "a was written before the look, and committed with b"
 
 
 async def test_cancelled_waiter_does_not_cancel_the_write(store: Store, writer: Writer) -> None:
     held = Held()
     writer.submit(held)
-    await asyncio.to_thread(held.began.wait, 10)
+    await asyncio.to_thread(held.began.wait, LONGEST_WAIT_S)
     waiting = asyncio.create_task(writer.write(putting("kept")))
     await asyncio.sleep(0.01)
     waiting.cancel()

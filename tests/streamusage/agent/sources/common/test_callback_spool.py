@@ -10,6 +10,7 @@ from streamusage.agent.sources.common import callback_spool
 from streamusage.agent.sources.common.callback_spool import CallbackSpool, decode_spool_lines
 from streamusage.core.clock import SystemClock
 from tests.support.agent.callbacks import post_callbacks
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 async def test_callback_is_in_the_file_when_its_response_arrives(spool: CallbackSpool) -> None:
@@ -64,7 +65,7 @@ async def test_invalid_request_ends_its_connection_only(spool: CallbackSpool) ->
         reader, writer = await asyncio.open_connection("127.0.0.1", spool._port)
         writer.write(request)
         writer.write_eof()
-        await asyncio.wait_for(reader.read(), 5)
+        await asyncio.wait_for(reader.read(), LONGEST_WAIT_S)
         writer.close()
     await post_callbacks(spool, "x" * 200_000)
     callbacks = (await spool.read_callbacks(start)).callbacks

@@ -10,6 +10,7 @@ from streamusage.agent.sources.icecast.source import IcecastSource, match_log_li
 from tests.support.agent.http_answers import answer, answering
 from tests.support.agent.manual_clock import HandClock
 from tests.support.agent.media_servers import open_source, read_fixture, secret
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 async def test_reading_without_a_log() -> None:
@@ -47,7 +48,7 @@ async def test_late_response_does_not_shift_the_start_of_a_listener(clocks_agree
 
     async with answering() as answers:
         answers.next = [respond]
-        source = IcecastSource(answers.url, "admin", secret, None, clock, timeout_seconds=30)
+        source = IcecastSource(answers.url, "admin", secret, None, clock, timeout_seconds=LONGEST_WAIT_S)
         reading = await source.read(None)
         await source.close()
     began_s = {(reading.at - viewer.age_ms) // 1000 for viewer in reading.viewers}

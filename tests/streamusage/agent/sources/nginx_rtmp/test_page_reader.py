@@ -10,10 +10,11 @@ from streamusage.agent.sources.nginx_rtmp.page_reader import StatPageReader, Wor
 from tests.support.agent.http_answers import Answers
 from tests.support.agent.manual_clock import HandClock
 from tests.support.agent.nginx_page import BEGAN_S, NOW_MS, page_response
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 def create_reader(server: Answers) -> StatPageReader:
-    return StatPageReader(server.url + "/stat", HandClock(NOW_MS), None, timeout_seconds=30)
+    return StatPageReader(server.url + "/stat", HandClock(NOW_MS), None, timeout_seconds=LONGEST_WAIT_S)
 
 
 @pytest.fixture

@@ -15,11 +15,12 @@ from tests.support.agent.http_answers import Answers, answer, answering
 from tests.support.agent.manual_clock import HandClock
 from tests.support.agent.media_servers import read_fixture
 from tests.support.agent.nginx_page import BEGAN_S, NOW_MS, PAGE, page_response
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 @pytest.fixture
 async def source(server: Answers) -> AsyncIterator[NginxRtmpSource]:
-    opened = NginxRtmpSource(server.url + "/stat", clock=HandClock(NOW_MS), timeout_seconds=30)
+    opened = NginxRtmpSource(server.url + "/stat", clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
     yield opened
     await opened.close()
 
@@ -41,7 +42,7 @@ async def test_boot_of_the_cursor_is_recognised_despite_a_shifted_date(
     first = await source.read(None)
     server.next = [page_response(uptime_s=40, date_shift_s=1)]
     assert (await source.read(first.cursor)).boot == first.boot
-    source_after_restart = NginxRtmpSource(server.url, clock=HandClock(NOW_MS))
+    source_after_restart = NginxRtmpSource(server.url, clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
     assert (await source_after_restart.read(first.cursor)).boot == first.boot
     await source_after_restart.close()
 
@@ -49,7 +50,7 @@ async def test_boot_of_the_cursor_is_recognised_despite_a_shifted_date(
 async def test_url_is_requested_as_configured(server: Answers) -> None:
     server.next = [page_response()]
     url = server.url.replace("//", "//user:secret@") + "/a%2Fb/stat/?key=k%26"
-    source = NginxRtmpSource(url, clock=HandClock(NOW_MS), timeout_seconds=30)
+    source = NginxRtmpSource(url, clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
     await source.read(None)
     await source.close()
     assert server.requests[0].startswith(b"GET /a%2Fb/stat/?key=k%26 HTTP/1.1\r\n")
@@ -102,7 +103,7 @@ async def test_any_response_gives_a_reading_or_a_source_error(
     async with answering() as answers:
         response = page_response()
         answers.next = [response[:at] + replacement + response[at + length :]]
-        source = NginxRtmpSource(answers.url, clock=HandClock(NOW_MS), timeout_seconds=30)
+        source = NginxRtmpSource(answers.url, clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
         try:
             reading = await source.read(cursor)
         except SourceError:
@@ -129,7 +130,7 @@ def write_log(line_count: int, directory: Path) -> tuple[Path, list[bytes]]:
 async def test_new_journal_starts_at_the_end_of_the_log(server: Answers, tmp_path: Path) -> None:
     server.next = [page_response()]
     log, lines = write_log(3, tmp_path)
-    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS))
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
     first = await source.read(None)
     assert (first.ended, first.logs_ends) == ((), True)
     with log.open("ab") as file:
@@ -148,7 +149,7 @@ async def test_new_journal_starts_at_the_end_of_the_log(server: Answers, tmp_pat
 async def test_lost_lines_are_reported(server: Answers, tmp_path: Path) -> None:
     server.next = [page_response()]
     log, lines = write_log(2, tmp_path)
-    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS))
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
     first = await source.read(None)
     log.unlink()
     log.write_bytes(lines[3])
@@ -166,7 +167,7 @@ async def test_cursor_from_before_the_log_was_configured_starts_at_its_end(serve
     log = tmp_path / "rtmp_access.log"
     log.write_bytes(read_fixture("nginx_rtmp_access.log"))
     for cursor in ("", "not a cursor", f"{BEGAN_S}-10427|"):
-        source = NginxRtmpSource(server.url, log, HandClock(NOW_MS))
+        source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
         assert (await source.read(cursor)).ended == ()
         await source.close()
 
@@ -177,7 +178,7 @@ async def test_log_without_connection_ids_is_not_relied_on(
     server.next = [page_response()]
     log = tmp_path / "rtmp_access.log"
     log.write_text('127.0.0.1 [21/Nov/2026:10:11:12 +0100] PLAY "live" "s1" "" - 407 1234 "" "LNX" (5s)\n')
-    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS))
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
     reading = await source.read(None)
     assert (reading.ended, reading.logs_ends) == ((), False)
     assert "log_format streamtop" in caplog.text
@@ -188,7 +189,7 @@ async def test_unreadable_log_is_a_source_error(server: Answers, tmp_path: Path)
     server.next = [page_response()]
     directory = tmp_path / "a_directory"
     directory.mkdir()
-    source = NginxRtmpSource(server.url, directory)
+    source = NginxRtmpSource(server.url, directory, timeout_seconds=LONGEST_WAIT_S)
     with pytest.raises(SourceError, match="cannot be read"):
         await source.read(None)
     await source.close()

@@ -14,6 +14,7 @@ from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.streamusage.service.store.test_writer import Held
 from tests.support.postgresql import Cluster
 from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.waiting import LONGEST_WAIT_S
 
 pytestmark = pytest.mark.postgresql
 
@@ -56,7 +57,9 @@ class Wire:
             await answers
         if self.cut == "after":
             back.write(data)
-            assert b"COMMIT" in await asyncio.wait_for(there.read(1 << 16), 10), "the database has committed"
+            assert b"COMMIT" in await asyncio.wait_for(there.read(1 << 16), LONGEST_WAIT_S), (
+                "the database has committed"
+            )
         self.cut = ""
         self.cuts += 1
 
@@ -128,9 +131,9 @@ async def test_deletes_with_a_lost_common_commit_are_not_retried(tmp_path: Path,
         await estate.take_in(a_record(MARK), a_record("b"))
         writer, held = estate.running.service.writer, Held()
         first = writer.submit(held)
-        assert await asyncio.to_thread(held.began.wait, 10)
+        assert await asyncio.to_thread(held.began.wait, LONGEST_WAIT_S)
         deletes = [asyncio.create_task(estate.usage("DELETE", f"/live/{name}")) for name in (MARK, "b")]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(LONGEST_WAIT_S):
             while writer._queue.qsize() < 2:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         wire.cut = "after"
