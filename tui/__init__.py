@@ -1,0 +1,1 @@
+"""The console of streamtop, and its command line."""

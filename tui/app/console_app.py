@@ -201,7 +201,7 @@ class ConsoleApp(App[int]):
         self.state.apply_poll(polled)
         applied = time.perf_counter()
         if polled.split is not None:
-            self.state.latency.heard(polled.split._replace(apply_ms=1000 * (applied - began)))
+            self.state.latency.add(polled.split._replace(apply_ms=1000 * (applied - began)))
         if polled.reset:
             gc_tuning.freeze_after_large_poll(len(polled.changed))
         self.deletion.verify()
@@ -259,7 +259,7 @@ class ConsoleApp(App[int]):
 
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
-        self.state.trends.heard(polled.trends)
+        self.state.trends.replace(polled.trends)
         reorders = self.state.view.column is SessionColumn.TREND and not self.state.is_paused
         if reorders:
             self.state.update_growth()

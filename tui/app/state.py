@@ -101,8 +101,8 @@ class ConsoleState:
         changes = self.store.apply(changed, removed, reset=reset)
         self.timeline.add(self.now_ms(), () if is_first else changes)
         self._show(changes)
-        self.history.heard(self.now_ms(), changes)
-        self.tally.heard(changes)
+        self.history.add_poll(self.now_ms(), changes)
+        self.tally.add_changes(changes)
         return changes
 
     def _show(self, changes: list[Change]) -> None:
@@ -168,8 +168,8 @@ class ConsoleState:
         self.failures += 1
         self.failure = failed.why
         self._retry_at_ms = self.clock.elapsed_ms() + failed.retry_in_ms
-        self.history.missed()
-        self.tally.missed()
+        self.history.add_failure()
+        self.tally.add_failure()
         self.changed = {}
 
     def restore_view(self, memory: ViewMemory) -> None:

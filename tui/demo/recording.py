@@ -69,7 +69,7 @@ class _Recorder:
     def _heard(self, message: Message) -> None:
         self._tape.write_message(message)
         if isinstance(message, CoveragePolled):
-            self._book.heard(message.coverage)
+            self._book.apply(message.coverage)
 
     async def _live(self, steps: int) -> None:
         for _ in range(steps):

@@ -34,11 +34,11 @@ class CellDescriber:
 
     def add_day(self, server: str, day: date, statistics: DailyStatistics | None) -> None:
         """Add a server's day."""
-        self._shares.heard(server, day, statistics)
+        self._shares.add_day(server, day, statistics)
 
     def forget_today(self, now_ms: int, state: ConsoleState) -> None:
         """Forget the days whose figures still grow, so that they are fetched again."""
-        self._shares.day_went_on(now_ms, state.tz)
+        self._shares.expire_day(now_ms, state.tz)
 
     def lines(
         self,

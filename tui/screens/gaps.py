@@ -14,7 +14,7 @@ from tui.app.messages import CoveragePolled, DayPolled
 from tui.model import formats
 from tui.model.gaps.accounts import CoverageTimeline
 from tui.model.gaps.coverage_book import CoverageBook
-from tui.model.gaps.grid import CELL_LENGTHS_MS, grid, period, turned, window_edges
+from tui.model.gaps.grid import CELL_LENGTHS_MS, grid, newly_backfilled, period, window_edges
 from tui.model.gaps.recovery import Recovery
 from tui.model.text import safe
 from tui.screens.base import ConsoleScreen
@@ -128,9 +128,9 @@ class GapsScreen(ConsoleScreen):
             self.grid_view.select_row(self._server)
             self._server = None
         before = self.book.servers
-        replaced = self.book.heard(polled.coverage)
+        replaced = self.book.apply(polled.coverage)
         if polled.carriers is not None:
-            self.book.heard_carriers(polled.carriers.carriers)
+            self.book.apply_placements(polled.carriers.carriers)
         if replaced:
             gc_tuning.freeze_objects()
         self._describer.forget_today(self._now_ms(), self.state)
@@ -147,10 +147,10 @@ class GapsScreen(ConsoleScreen):
         found = {
             name: pieces
             for name, timeline in self.book.servers.items()
-            if (pieces := turned(before.get(name), timeline))
+            if (pieces := newly_backfilled(before.get(name), timeline))
         }
         owed_ms = sum(timeline.totals(0, self.book.now_ms).owed_ms for timeline in self.book.servers.values())
-        self._recovery.heard((piece for pieces in found.values() for piece in pieces), owed_ms)
+        self._recovery.add((piece for pieces in found.values() for piece in pieces), owed_ms)
         if found:
             self._backfilled, self._backfilled_at_ms = found, self.state.clock.elapsed_ms()
             name, pieces = next(iter(found.items()))

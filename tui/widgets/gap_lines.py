@@ -5,7 +5,7 @@ from datetime import tzinfo
 
 from streamusage.api.extension import CoverageSpan, Outage, ServerStatus
 from tui.model import formats
-from tui.model.gaps.gap_timeline import delta_table, journal_in_words, story
+from tui.model.gaps.gap_timeline import delta_table, journal_in_words, list_events
 from tui.model.gaps.grid import GLYPHS, filled_in_words
 from tui.model.gaps.outages import attempts_in_words, outages_of
 from tui.model.text import padded, padded_left, safe, width
@@ -33,7 +33,7 @@ def timeline_lines(
 ) -> list[list[Part]]:
     """Return what happened around a gap, an event a line, and what the agent reported of its attempts."""
     lines: list[list[Part]] = []
-    for event in story(gap, server, now_ms, outages):
+    for event in list_events(gap, server, now_ms, outages):
         at = "" if event.at_ms is None else formats.clock_time(event.at_ms, tz, seconds=True)
         ink = event.state.value if event.state else ""
         lines.append([(f" {padded(at, _TIME_CELLS)}", ""), (f"{GLYPHS[event.state]} ", ink), (safe(event.what), "")])

@@ -131,11 +131,11 @@ async def test_focus_shows_a_summary_of_the_time_away(tmp_path: Path) -> None:
 def test_tally_counts_started_ended_and_failed() -> None:
     tally = Tally()
     live, over = session("a"), session("a", live=False)
-    tally.heard([Change(live.key, None, live)])
+    tally.add_changes([Change(live.key, None, live)])
     tally.begin(0)
-    tally.heard([Change(live.key, None, live), Change(over.key, live, over), Change(over.key, over, None)])
-    tally.heard([Change(live.key, live, session("a", active=9))])
-    tally.missed()
+    tally.add_changes([Change(live.key, None, live), Change(over.key, live, over), Change(over.key, over, None)])
+    tally.add_changes([Change(live.key, live, session("a", active=9))])
+    tally.add_failure()
     assert tally.end(65_000, "edge-3 owes 4:12") == (
         "since you looked away 1 min ago: 1 started, 1 ended, 1 deleted, 1 polls failed, edge-3 owes 4:12"
     )

@@ -106,7 +106,7 @@ async def command(pilot: Pilot[int], app: ConsoleApp) -> None:
 async def latency(pilot: Pilot[int], app: ConsoleApp) -> None:
     app.state.latency.splits.clear()
     for poll in range(3):
-        app.state.latency.heard(Split(None if poll else 31.2, 12.5 + poll, 3.0, 0.4, 0.2, 5.1, 1_204 + poll))
+        app.state.latency.add(Split(None if poll else 31.2, 12.5 + poll, 3.0, 0.4, 0.2, 5.1, 1_204 + poll))
     app.state.drift = SchemaDrift(("region",), (("updated", 12),))
     await pilot.press("L")
 

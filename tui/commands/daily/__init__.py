@@ -1,0 +1,1 @@
+"""`streamtop daily` and the commands below it."""

@@ -10,7 +10,7 @@ from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
 from tui.commands.flags import tz_option
 from tui.commands.shell import ask, connection_options, counted, refuse_if_read_only, say, talk
 from tui.config.settings import ConnectionSettings
-from tui.model.daily.days import named
+from tui.model.daily.days import join_names
 
 
 @click.command()
@@ -45,6 +45,6 @@ def close(connection: ConnectionSettings, day: datetime, server: str | None, yes
     if not result.closed:
         say(f"{what} was closed already; its figures stay as they are")
         return
-    owing = f"; {named(result.owing)} still owed figures of it" if result.owing else ""
+    owing = f"; {join_names(result.owing)} still owed figures of it" if result.owing else ""
     already = f"; {counted(result.already_closed, 'server')} closed before" if result.already_closed else ""
     say(f"closed {day.date()} of {connection.tz.key} for {counted(len(result.closed), 'server')}{already}{owing}")

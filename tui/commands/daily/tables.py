@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from streamusage.api.daily import DailyStatistics, LedgerEntry, Percentile, SummedStatistics
 from tui.commands.tables import time_text
 from tui.model import formats
-from tui.model.daily.days import accounted, named
+from tui.model.daily.days import complete_share, join_names
 from tui.model.formats import UNKNOWN
 from tui.output import CsvField, TableColumn, View, same_named
 
@@ -82,7 +82,7 @@ def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]
             TableColumn("IN", lambda entry: _signed(entry.bytes_in, formats.traffic), figure=True),
             TableColumn("OUT", lambda entry: _signed(entry.bytes_out, formats.traffic), figure=True),
             TableColumn("VIEW TIME", lambda entry: _signed(entry.view_time_ms, formats.duration), figure=True),
-            TableColumn("ACCOUNTED NOW", lambda entry: accounted(entry.figures.coverage), figure=True),
+            TableColumn("ACCOUNTED NOW", lambda entry: complete_share(entry.figures.coverage), figure=True),
         ],
         fields=[
             *same_named("server", "day", "tz", "entry", "at", "connections", "bytes_in", "bytes_out", "view_time_ms"),
@@ -93,7 +93,7 @@ def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]
 
 def _figure_columns(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
     return [
-        TableColumn("ACCOUNTED", lambda row: accounted(row.coverage), figure=True),
+        TableColumn("ACCOUNTED", lambda row: complete_share(row.coverage), figure=True),
         TableColumn("CONNECTIONS", _known(lambda row: formats.count(row.connections)), figure=True),
         TableColumn("IN", _known(lambda row: formats.traffic(row.bytes_in)), figure=True),
         TableColumn("OUT", _known(lambda row: formats.traffic(row.bytes_out)), figure=True),
@@ -125,7 +125,7 @@ def _beside(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
     if any(row.adjustment is not None for row in shown):
         columns.append(TableColumn("ADJUSTED OUT", _adjusted_out, figure=True))
     if any(row.waiting_for for row in shown):
-        columns.append(TableColumn("WAITS FOR", lambda row: named(row.waiting_for) if row.waiting_for else ""))
+        columns.append(TableColumn("WAITS FOR", lambda row: join_names(row.waiting_for) if row.waiting_for else ""))
     return columns
 
 

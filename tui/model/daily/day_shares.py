@@ -1,4 +1,4 @@
-"""What part of its day's traffic a fill brought: `1.3 %`. Knows the days that were asked for. Pure."""
+"""Share of a day's traffic that a backfill recovered: `1.3 %`. Keeps the days that were fetched. Pure."""
 
 from datetime import date, tzinfo
 from zoneinfo import ZoneInfo
@@ -12,28 +12,28 @@ _UTC = ZoneInfo("UTC")
 
 
 def accounting_zone(tz: tzinfo | None) -> ZoneInfo:
-    """The zone of accounting days: the one that times are shown in, if it has a name, else UTC."""
+    """Return the zone of accounting days: the zone of the screen if it has a name, else UTC."""
     return tz if isinstance(tz, ZoneInfo) else _UTC
 
 
 class DayShares:
-    """The days of servers as they were heard last."""
+    """The days of servers as they were fetched last."""
 
     def __init__(self) -> None:
         self._days: dict[tuple[str, date], DailyStatistics | None] = {}
         self._asked: set[tuple[str, date]] = set()
 
-    def heard(self, server: str, day: date, statistics: DailyStatistics | None) -> None:
-        """Takes in a day; `None` where nothing could be told of it."""
+    def add_day(self, server: str, day: date, statistics: DailyStatistics | None) -> None:
+        """Add a day; `None` if it could not be fetched."""
         self._days[server, day] = statistics
 
-    def day_went_on(self, now_ms: int, tz: tzinfo | None) -> None:
-        """The figures of the day that now is in have grown: they are to be asked for again."""
+    def expire_day(self, now_ms: int, tz: tzinfo | None) -> None:
+        """Forget the current day, whose figures have grown, so that it is fetched again."""
         today = day_of(now_ms, accounting_zone(tz))
         self._asked = {key for key in self._asked if key[1] != today}
 
     def share(self, server: str, span: CoverageSpan, tz: tzinfo | None) -> str | None:
-        """The part of the bytes sent in the gap's day; `None` while that is not known, or where it is in two days."""
+        """Return the gap's share of the bytes sent in its day; `None` while unknown or if it spans two days."""
         key = _key(server, span, tz)
         day = None if key is None else self._days.get(key)
         if day is None or span.delta is None or not day.bytes_out:
@@ -41,7 +41,7 @@ class DayShares:
         return formats.percent(min(span.delta.bytes_out, day.bytes_out), day.bytes_out)
 
     def missing(self, server: str, span: CoverageSpan, tz: tzinfo | None) -> tuple[str, date] | None:
-        """The server's day that has to be asked for, once; `None` where it has been."""
+        """Return the server's day to fetch, once; `None` afterwards."""
         key = _key(server, span, tz)
         if key is None or key in self._asked:
             return None

@@ -1,4 +1,4 @@
-"""Accounting days as they are read: why one is not final, how much of it is accounted for. Pure."""
+"""Accounting days: why a day is not final, and how much of it is covered. Pure."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -12,7 +12,7 @@ _MOST_NAMED = 3
 
 
 def why_not_final(day: DailyStatistics, now_ms: int, account_zones: Sequence[str]) -> str | None:
-    """Why a server's day is not final, in words; `None` for one that is, adjusted or not."""
+    """Return why a server's day is not final; `None` for a final or adjusted one."""
     if day.state != "provisional":
         return None
     return _why_open(date.fromisoformat(day.day), day.tz, day.waiting_for, now_ms, account_zones)
@@ -21,7 +21,7 @@ def why_not_final(day: DailyStatistics, now_ms: int, account_zones: Sequence[str
 def days_without_figures(
     days: Iterable[DailyStatistics], first: date, last: date, tz: ZoneInfo, now_ms: int
 ) -> list[date]:
-    """The days from `first` to `last` that are not over and of which nothing is known yet."""
+    """Return the days from `first` to `last` that are not over and have no figures yet."""
     told = {day.day for day in days}
     return [
         day for day in days_between(first, last) if day.isoformat() not in told and day_interval(day, tz).to_ms > now_ms
@@ -32,20 +32,20 @@ def _why_open(day: date, tz: str, waiting_for: Sequence[str], now_ms: int, accou
     if day_interval(day, ZoneInfo(tz)).to_ms > now_ms:
         return "the day is not over yet"
     if waiting_for:
-        return f"{named(waiting_for)} still {'owes' if len(waiting_for) == 1 else 'owe'} figures of it"
+        return f"{join_names(waiting_for)} still {'owes' if len(waiting_for) == 1 else 'owe'} figures of it"
     if tz not in account_zones:
-        return f"{tz} is no account zone of this service"
-    return "all figures are there and it is about to be closed; ask again in a moment"
+        return f"{tz} is not an account zone of this service"
+    return "all figures are reported and the day closes shortly; try again in a moment"
 
 
-def named(servers: Sequence[str]) -> str:
-    """`edge-1, edge-2 and 5 more`."""
+def join_names(servers: Sequence[str]) -> str:
+    """Return `edge-1, edge-2 and 5 more`."""
     if len(servers) <= _MOST_NAMED:
         return " and ".join([", ".join(servers[:-1]), servers[-1]] if len(servers) > 1 else list(servers))
     return f"{', '.join(servers[:_MOST_NAMED])} and {len(servers) - _MOST_NAMED} more"
 
 
-def accounted(covered: CoveredTime) -> str:
-    """The share of the time that was seen live or backfilled, in percent."""
+def complete_share(covered: CoveredTime) -> str:
+    """Return the live or backfilled share of the time in percent."""
     whole = covered.live_ms + covered.backfilled_ms
     return formats.percent(whole, whole + covered.partial_ms + covered.missing_ms + covered.lost_ms + covered.held_ms)

@@ -1,21 +1,21 @@
-"""A row of the daily statistics in words: what its figures rest on, and what stands beside them. Pure."""
+"""Descriptions of a row of the daily statistics: coverage, split, percentile, adjustments. Pure."""
 
 from datetime import tzinfo
 
 from streamusage.core.coverage import WORST_FIRST
 from tui.model import formats
-from tui.model.daily.days import named
-from tui.model.daily.months import CameLater, DailyTotals
+from tui.model.daily.days import join_names
+from tui.model.daily.months import DailyTotals, LateChanges
 
 
 def split_in_words(figures: DailyTotals) -> str:
-    """`HLS 1,204, RTMP 290`, the most common first."""
+    """Return `HLS 1,204, RTMP 290`, the largest first."""
     split = sorted(figures.connections_by_protocol.items(), key=lambda entry: (-entry[1], entry[0]))
     return ", ".join(f"{protocol.upper()} {formats.count(number)}" for protocol, number in split if number)
 
 
 def coverage_in_words(figures: DailyTotals) -> str:
-    """`live 23 h 45 min, missing 15 min`, worst last."""
+    """Return `live 23 h 45 min, missing 15 min`, worst last."""
     parts = [
         f"{state.value} {formats.duration_in_words(length)}"
         for state in reversed(WORST_FIRST)
@@ -25,7 +25,7 @@ def coverage_in_words(figures: DailyTotals) -> str:
 
 
 def percentile_in_words(figures: DailyTotals) -> str:
-    """`95th percentile 12.3 Mbit/s out, 0.31 Mbit/s in, of 287 of 288 samples`: what it rests on stands beside it."""
+    """Return `95th percentile 12.3 Mbit/s out, 0.31 Mbit/s in, of 287 of 288 samples`."""
     one = figures.percentile
     of = f"of {formats.count(one.samples)} of {formats.count(one.expected_samples)} samples"
     if one.out_bps is None or one.in_bps is None:
@@ -34,7 +34,7 @@ def percentile_in_words(figures: DailyTotals) -> str:
 
 
 def state_in_words(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzinfo | None) -> str:
-    """`final, closed 21 Nov 00:02 by every watermark`; of an open day, what it waits for."""
+    """Return `final, closed 21 Nov 00:02 by every watermark`, or what an open day waits for."""
     if figures.closed is not None:
         by = {"watermark": "by every watermark", "late": "before the server was known"}.get(
             figures.closed.rule, f"by {figures.closed.by}"
@@ -43,12 +43,12 @@ def state_in_words(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzin
     if not is_over:
         return f"{figures.state}, the day is not over"
     if figures.waiting_for:
-        return f"{figures.state}, waits for {named(figures.waiting_for)}"
+        return f"{figures.state}, waits for {join_names(figures.waiting_for)}"
     return figures.state
 
 
-def later_in_words(later: CameLater, now_ms: int, tz: tzinfo | None) -> str:
-    """`+12 connections, +3 B in, +1.20 GB out, +1 min viewed after closing (2 entries, newest 03:12), not in the
+def later_in_words(later: LateChanges, now_ms: int, tz: tzinfo | None) -> str:
+    """Return `+12 connections, +3 B in, +1.20 GB out, +1 min viewed after closing (2 entries, newest 03:12), not in the
     figures`.
     """
     parts = [

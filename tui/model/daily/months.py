@@ -1,6 +1,6 @@
-"""Daily statistics of a month as rows: its days and itself over all servers, and a day's roles and servers. Pure.
+"""Daily statistics of a month as rows: its days and total over all servers, and a day's roles and servers. Pure.
 
-All of it is as the service adds it up: it alone has the minutes that a peak or a percentile over servers is taken of.
+The service computes all sums: only it has the minutes that a peak or percentile over servers needs.
 """
 
 from calendar import monthrange
@@ -25,22 +25,22 @@ _COVERED = tuple(CoveredTime.__struct_fields__)
 
 
 @dataclass(frozen=True)
-class CameLater:
-    """By how much the sums of closed days moved after they were closed."""
+class LateChanges:
+    """Changes of closed days' sums after their closing."""
 
     connections: int
     bytes_in: int
     bytes_out: int
     view_time_ms: int
     entries: int | None = None
-    """Of the ledger; `None` for a sum of several days or servers."""
+    """Number of ledger entries; `None` for a sum of several days or servers."""
     at: int | None = None
-    """When the newest of them came."""
+    """Time of the newest entry."""
 
 
 @dataclass(frozen=True)
 class DailyTotals:
-    """The five documented statistics of a server's day or of several together, and what they rest on."""
+    """The five documented statistics of one or several server days, with their coverage."""
 
     name: str
     state: str
@@ -55,47 +55,52 @@ class DailyTotals:
     coverage: CoveredTime
     backfilled: BackfilledPart
     percentile: Percentile
-    came_later: CameLater | None
-    """What stands beside the figures of a closed day, and is not in them."""
+    came_later: LateChanges | None
+    """Changes after the closing, which the figures do not include."""
     waiting_for: Sequence[str]
     closed: Closed | None = None
-    """Of one server's day."""
+    """For one server's day."""
 
     @property
     def due_ms(self) -> int:
+        """Time for which figures are due."""
         return sum(getattr(self.coverage, name) for name in _COVERED)
 
     @property
     def complete_ms(self) -> int:
+        """Fully covered time."""
         return sum(getattr(self.coverage, f"{state.value}_ms") for state in WHOLE)
 
     @property
     def is_unknown(self) -> bool:
-        """Whether nothing of it has come: its figures are not zeros, they are not known."""
+        """Whether nothing has been reported: the figures are unknown, not zero."""
         return self.due_ms > 0 and not self.complete_ms and not self.coverage.partial_ms
 
     @property
     def is_complete(self) -> bool:
+        """Whether all due time is covered."""
         return self.due_ms == self.complete_ms
 
     @property
     def worst(self) -> Provenance:
-        """The state that an operator must hear of first."""
+        """The worst state of the time, which is shown first."""
         return next((state for state in WORST_FIRST if getattr(self.coverage, f"{state.value}_ms")), Provenance.LIVE)
 
     def complete(self) -> str:
+        """Return the covered share in percent."""
         return formats.percent(self.complete_ms, self.due_ms)
 
     def recovered(self) -> str:
-        """Which part of the traffic out came after an outage."""
+        """Return the backfilled share of the outgoing traffic in percent."""
         return formats.percent(self.backfilled.bytes_out, self.bytes_out) if self.bytes_out else formats.UNKNOWN
 
     def average_view_time_ms(self) -> int | None:
+        """Return the view time per connection; `None` without connections."""
         return self.view_time_ms // self.connections if self.connections else None
 
 
 def summed(name: str, row: SummedStatistics) -> DailyTotals:
-    """A sum of the service's under a name."""
+    """Return a sum of the service under a name."""
     later = row.adjustment
     return DailyTotals(
         name=name,
@@ -113,13 +118,13 @@ def summed(name: str, row: SummedStatistics) -> DailyTotals:
         percentile=row.percentile_95,
         came_later=None
         if later is None
-        else CameLater(later.connections, later.bytes_in, later.bytes_out, later.view_time_ms),
+        else LateChanges(later.connections, later.bytes_in, later.bytes_out, later.view_time_ms),
         waiting_for=row.waiting_for,
     )
 
 
 def of_server(day: DailyStatistics) -> DailyTotals:
-    """One server's day under the server's name."""
+    """Return one server's day under the server's name."""
     later = day.adjustment
     return DailyTotals(
         name=day.server,
@@ -137,7 +142,9 @@ def of_server(day: DailyStatistics) -> DailyTotals:
         percentile=day.percentile_95 or Percentile(),
         came_later=None
         if later is None
-        else CameLater(later.connections, later.bytes_in, later.bytes_out, later.view_time_ms, later.entries, later.at),
+        else LateChanges(
+            later.connections, later.bytes_in, later.bytes_out, later.view_time_ms, later.entries, later.at
+        ),
         waiting_for=day.waiting_for,
         closed=day.closed,
     )
@@ -145,17 +152,17 @@ def of_server(day: DailyStatistics) -> DailyTotals:
 
 @dataclass(frozen=True)
 class Month:
-    """A month over all servers: its days, oldest first, and itself. Only days in which a server ran."""
+    """A month over all servers: its days, oldest first, and its total. Only days in which a server ran."""
 
     first: date
     days: Sequence[tuple[date, DailyTotals]]
     total: DailyTotals | None
     account_zones: Sequence[str] = ()
-    """The zones whose days the service closes."""
+    """The zones in which the service closes days."""
 
 
 def month_of(first: date, by_day: DailySums, by_month: DailySums) -> Month:
-    """The month from its sums by day and its sum by month, over all servers."""
+    """Return the month of its sums by day and by month, over all servers."""
     rows = [
         (day, summed(f"{day:%a} {day.day:2}", row))
         for row in by_day.sums
@@ -168,28 +175,30 @@ def month_of(first: date, by_day: DailySums, by_month: DailySums) -> Month:
 
 @dataclass(frozen=True)
 class DayRows:
-    """A day by role, where there are several, and by server."""
+    """A day by role, if there are several, and by server."""
 
     day: date
     rows: Sequence[DailyTotals]
 
 
 def rows_of(day: date, roles: Sequence[SummedStatistics], servers: Iterable[DailyStatistics]) -> DayRows:
-    """A day's rows from its sums by role and its servers' figures."""
+    """Return a day's rows from its sums by role and its servers' figures."""
     groups = [summed(f"all {row.group}", row) for row in roles if len(roles) > 1]
     return DayRows(day, [*groups, *(of_server(one) for one in servers)])
 
 
 def first_of(day: date) -> date:
+    """Return the first day of the day's month."""
     return day.replace(day=1)
 
 
 def last_of(day: date) -> date:
+    """Return the last day of the day's month."""
     return day.replace(day=monthrange(day.year, day.month)[1])
 
 
 def months_away(first: date, months: int) -> date:
-    """The first day of the month so many months later, or earlier."""
+    """Return the first day of the month that many months later; below zero, earlier."""
     for _ in range(abs(months)):
         first = first_of(last_of(first) + timedelta(days=1) if months > 0 else first - timedelta(days=1))
     return first

@@ -1,8 +1,8 @@
-"""The statement: final days signed off for a bill, as bytes that stay the same for as long as the days exist. Pure.
+"""The statement: final days signed off for a bill, as bytes that never change while the days exist. Pure.
 
-It holds what the days were closed with and what that rests on, nothing of when or by whom it was asked for. Its digest
-is the SHA-256 of the statement without its digest and its adjustments, as compact JSON with sorted keys, so that
-listing the adjustments leaves it as it is.
+It contains the closed figures and their coverage, but not when and by whom it was requested. Its digest is the SHA-256
+of the statement without digest and adjustments, as compact JSON with sorted keys, so that listing the adjustments does
+not change it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ _APART = ("digest", "adjustments")
 
 
 class NotSignedOffError(ValueError):
-    """What was given is no statement, or not as it was signed off. The text says which."""
+    """The input is not a statement, or differs from what was signed off. The text says which."""
 
 
 def statement(
@@ -33,7 +33,7 @@ def statement(
     server: str | None,
     entries: Sequence[LedgerEntry] | None = None,
 ) -> bytes:
-    """The statement of closed days. A server that was not known when its day was closed is an adjustment, no part."""
+    """Return the statement of closed days. A server unknown at the closing of its day is an adjustment, not a part."""
     closed = sorted(
         (day for day in days if day.closed is not None and day.closed.rule != "late"),
         key=lambda day: (day.day, day.server),
@@ -65,21 +65,21 @@ def statement(
 
 
 def digest(document: dict[str, Any]) -> str:
-    """The digest of a statement, whether it has one yet or not."""
+    """Return the digest of a statement, with or without a digest in it."""
     signed = {name: part for name, part in document.items() if name not in _APART}
     return f"sha256:{sha256(msgspec.json.encode(signed, order='sorted')).hexdigest()}"
 
 
 def verified(content: bytes) -> dict[str, Any]:
-    """The statement in these bytes. Raises `NotSignedOffError` where it is not as it was signed off."""
+    """Return the statement in these bytes. Raises `NotSignedOffError` if it differs from what was signed off."""
     try:
         document = msgspec.json.decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise NotSignedOffError("it is not JSON") from None
     if not isinstance(document, dict) or document.get("kind") != KIND:
-        raise NotSignedOffError("it is no statement of daily statistics")
+        raise NotSignedOffError("it is not a statement of daily statistics")
     if document.get("digest") != digest(document):
-        raise NotSignedOffError("its figures are not those that were signed off: the digest does not fit")
+        raise NotSignedOffError("its figures are not those that were signed off: the digest does not match")
     return document
 
 

@@ -1,4 +1,4 @@
-"""How the time of one row of the gap view is accounted for, ready to be asked for any window. Pure.
+"""Coverage of one row of the gap view, indexed for queries of any window. Pure.
 
 Windows are looked up, not scanned: a month of 500 servers is drawn as fast as an hour of three.
 """
@@ -14,15 +14,15 @@ from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import WORST_FIRST, Provenance
 
 WHOLE = (Provenance.LIVE, Provenance.BACKFILLED)
-"""What is accounted for in full."""
+"""States of fully covered time."""
 OPEN = (Provenance.MISSING, Provenance.HELD)
-"""What may still become something else."""
+"""States that can still change."""
 
 _RANK = {state: rank for rank, state in enumerate(WORST_FIRST)}
 
 
 class CoverageTotals(NamedTuple):
-    """How much of a window is there to account for, how much is whole, how much is owed, and how much is lost to it."""
+    """Milliseconds of a window: due, complete, missing so far and lost."""
 
     due_ms: int
     complete_ms: int
@@ -30,6 +30,7 @@ class CoverageTotals(NamedTuple):
 
     @property
     def lacking_ms(self) -> int:
+        """Due time that is not complete."""
         return self.due_ms - self.complete_ms
 
 
@@ -37,7 +38,7 @@ NOTHING = CoverageTotals(0, 0, 0)
 
 
 class TimelineCell(NamedTuple):
-    """What a cell shows: its worst state, how much of the cell is in it, and how much of the cell is due at all."""
+    """A cell of the grid: its worst state, the time in that state, and the due time of the cell."""
 
     state: Provenance
     in_state_ms: int
@@ -45,7 +46,7 @@ class TimelineCell(NamedTuple):
 
 
 class CoverageTimeline:
-    """The spans of one row: sorted, none overlapping another."""
+    """The spans of one row: sorted and without overlap."""
 
     def __init__(self, spans: Sequence[CoverageSpan]) -> None:
         self.spans = spans
@@ -63,11 +64,11 @@ class CoverageTimeline:
         self._gaps = [span.from_ms for span in spans if span.state is not Provenance.LIVE]
 
     def between(self, from_ms: int, to_ms: int) -> Sequence[CoverageSpan]:
-        """The spans that meet a window, oldest first."""
+        """Return the spans that overlap a window, oldest first."""
         return self.spans[bisect_right(self._to, from_ms) : bisect_left(self._from, to_ms)]
 
     def totals(self, from_ms: int, to_ms: int) -> CoverageTotals:
-        """How much of a window is due, complete and owed."""
+        """Return the totals of a window."""
         first, last = bisect_right(self._to, from_ms), bisect_left(self._from, to_ms)
         if first >= last:
             return NOTHING
@@ -89,7 +90,7 @@ class CoverageTimeline:
         return found
 
     def cells(self, edges: Sequence[int]) -> list[TimelineCell | None]:
-        """The cells between neighbouring edges, each in its worst state; `None` where nothing is due."""
+        """Return the cells between neighbouring edges, each with its worst state; `None` where nothing is due."""
         cells: list[TimelineCell | None] = [None] * (len(edges) - 1)
         for span in self.between(edges[0], edges[-1]):
             first = max(0, bisect_right(edges, span.from_ms) - 1)
@@ -100,17 +101,17 @@ class CoverageTimeline:
         return cells
 
     def next_gap(self, after_ms: int) -> int | None:
-        """Where the first gap begins that begins at or after an instant."""
+        """Return the start of the first gap at or after an instant."""
         place = bisect_left(self._gaps, after_ms)
         return self._gaps[place] if place < len(self._gaps) else None
 
     def gap_before(self, before_ms: int) -> int | None:
-        """Where the last gap begins that begins before an instant."""
+        """Return the start of the last gap before an instant."""
         place = bisect_left(self._gaps, before_ms)
         return self._gaps[place - 1] if place else None
 
     def settled_before(self, default_ms: int) -> int:
-        """Before this instant nothing changes any more: where the run of gaps begins that holds the first open one."""
+        """Return the instant before which nothing changes any more: the start of the run of gaps with the first open gap."""
         if self._settled is not None:
             return self._settled
         if not self.spans:
@@ -122,7 +123,7 @@ class CoverageTimeline:
         return self._settled
 
     def run_that_holds(self, at_ms: int) -> int:
-        """The beginning of the run of gaps that lies across an instant; the instant itself where none does."""
+        """Return the start of the run of gaps that covers an instant, or the instant itself."""
         place = bisect_right(self._to, at_ms)
         if place == len(self.spans) or self._from[place] >= at_ms or self.spans[place].state is Provenance.LIVE:
             return at_ms
@@ -131,7 +132,7 @@ class CoverageTimeline:
         return self._from[place]
 
     def spliced(self, from_ms: int, newer: Sequence[CoverageSpan]) -> "CoverageTimeline":
-        """The same with everything from an instant on taken from a newer answer."""
+        """Return this timeline with everything from an instant on replaced by a newer response."""
         kept = [
             span if span.to_ms <= from_ms else msgspec.structs.replace(span, to_ms=from_ms)
             for span in self.spans[: bisect_left(self._from, from_ms)]
@@ -158,7 +159,7 @@ def _with(cell: TimelineCell | None, state: Provenance, inside_ms: int) -> Timel
 
 
 def overlaid(timelines: Iterable[Sequence[CoverageSpan]]) -> list[CoverageSpan]:
-    """Several accounts of the same time as one: at each instant the worst of them. Deltas are not carried over."""
+    """Return the spans of several timelines as one: the worst state at each instant, without deltas."""
     turns: list[tuple[int, int, int, CoverageSpan]] = []
     for spans in timelines:
         for span in spans:

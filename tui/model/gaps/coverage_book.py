@@ -1,4 +1,4 @@
-"""What the gap view knows of the estate's time: answers put together, only what can still change asked again. Pure."""
+"""Coverage known to the gap view: responses merged, so that only what can still change is fetched again. Pure."""
 
 from collections.abc import Iterable
 
@@ -10,23 +10,23 @@ from tui.model.gaps.accounts import CoverageTimeline, overlaid
 
 
 class CoverageBook:
-    """Coverage from `from_ms` up to when it was heard last."""
+    """Coverage from `from_ms` up to the last response."""
 
     def __init__(self) -> None:
         self.from_ms: int | None = None
-        """Since when everything is known; `None` while nothing is."""
+        """Start of the known time; `None` before the first response."""
         self.now_ms = 0
-        """The service's time at the last answer."""
+        """The service's time at the last response."""
         self.servers: dict[str, CoverageTimeline] = {}
         self.outages: dict[str, list[Outage]] = {}
-        """What the servers' agents told of their failed sync-ups, oldest first."""
+        """Outages that the servers' agents reported, oldest first."""
         self.streams: dict[str, CoverageTimeline] = {}
         self._changes_from: int | None = None
 
-    def heard(self, coverage: Coverage) -> bool:
-        """Takes in an answer: a newer one of the end, or one that reaches further back and replaces all.
+    def apply(self, coverage: Coverage) -> bool:
+        """Apply a response: a newer one of the end, or one that reaches further back and replaces everything.
 
-        Gives whether it replaced all.
+        Returns whether it replaced everything.
         """
         splice = self.from_ms is not None and self.from_ms < coverage.from_ms <= self.now_ms
         known = self.servers if splice else {}
@@ -45,8 +45,8 @@ class CoverageBook:
         self._changes_from = None
         return not splice
 
-    def heard_carriers(self, carriers: Iterable[Placement]) -> None:
-        """Takes in who carried what: a stream's time is that of the servers that carried it, the worst of them."""
+    def apply_placements(self, carriers: Iterable[Placement]) -> None:
+        """Apply placements: a stream has the worst state of the servers that carried it, at each instant."""
         pieces: dict[StreamId, list[list[CoverageSpan]]] = {}
         for carrier in carriers:
             timeline = self.servers.get(carrier.server)
@@ -59,7 +59,7 @@ class CoverageBook:
         self.streams = {str(stream): CoverageTimeline(overlaid(spans)) for stream, spans in pieces.items()}
 
     def changes_from(self) -> int:
-        """What may still become different begins here; no gap that is known lies across it."""
+        """Return the start of the time that can still change; no known gap crosses it."""
         if self._changes_from is None:
             self._changes_from = self._found_changes_from()
         return self._changes_from

@@ -1,4 +1,4 @@
-"""The gap view's grid: rows of servers or streams, columns of time of a minute to a day, and their words. Pure."""
+"""The grid of the gap view: rows of servers or streams, cells of a minute to a day, and their descriptions. Pure."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ GLYPHS: dict[Provenance | None, str] = {
     None: " ",
 }
 NOT_RUNNING = "not running"
-NOT_DUE = "nothing of it is due yet"
+NOT_DUE = "not due yet"
 
 _MINUTE, _HOUR, _DAY = formats.MINUTE_MS, formats.HOUR_MS, formats.DAY_MS
 CELL_LENGTHS_MS = (
@@ -28,7 +28,7 @@ CELL_LENGTHS_MS = (
     *(number * _HOUR for number in (1, 2, 6, 12)),
     _DAY,
 )
-"""What a cell may stand for, finest first: an hour, a day and a month fit into 60 of them."""
+"""Lengths of a cell, finest first: 60 cells cover an hour, a day or a month."""
 
 
 class Row(NamedTuple):
@@ -40,14 +40,14 @@ class Row(NamedTuple):
 
 
 class GapGrid:
-    """A window of the gap view. Cells are worked out for the rows that are asked for."""
+    """A window of the gap view. Cells are computed only for requested rows."""
 
     def __init__(self, edges: Sequence[int], cell_ms: int, rows: Sequence[Row], hidden: int = 0) -> None:
         self.edges = edges
         self.cell_ms = cell_ms
         self.rows = rows
         self.hidden = hidden
-        """Rows that the filter leaves out."""
+        """Number of rows that the filter hides."""
         self._cells: dict[int, list[TimelineCell | None]] = {}
         self._amounts: dict[int, dict[Provenance, int]] = {}
         due = [row.totals for row in rows]
@@ -56,25 +56,28 @@ class GapGrid:
 
     @property
     def from_ms(self) -> int:
+        """Start of the window."""
         return self.edges[0]
 
     @property
     def to_ms(self) -> int:
+        """End of the window, not included."""
         return self.edges[-1]
 
     @property
     def cells(self) -> int:
+        """Number of cells in a row."""
         return len(self.edges) - 1
 
     def cells_of(self, row: int) -> list[TimelineCell | None]:
-        """The cells of a row."""
+        """Return the cells of a row."""
         found = self._cells.get(row)
         if found is None:
             found = self._cells[row] = self.rows[row].timeline.cells(self.edges)
         return found
 
     def amounts_of(self, row: int) -> dict[Provenance, int]:
-        """How much of the window a row is in each state; a state that it is not in is left out."""
+        """Return the time of a row in each state within the window, without states of no time."""
         found = self._amounts.get(row)
         if found is None:
             spans = self.rows[row].timeline.between(self.from_ms, self.to_ms)
@@ -82,29 +85,29 @@ class GapGrid:
         return found
 
     def cell_at(self, at_ms: int) -> int:
-        """The cell that holds an instant, clipped to the window."""
+        """Return the cell of an instant, clipped to the window."""
         return min(self.cells - 1, max(0, bisect_right(self.edges, at_ms) - 1))
 
     def complete(self) -> str:
-        """How much of the window is accounted for, in percent."""
+        """Return the complete share of the window in percent."""
         total = self.totals()
         return formats.percent(total.complete_ms, total.due_ms)
 
     def totals(self) -> CoverageTotals:
-        """All rows added up."""
+        """Return the totals over all rows."""
         return self._totals
 
     def owed(self) -> str:
-        """What is owed and by whom: `owed 2 min by edge-4`; empty where nothing is."""
+        """Return `owed 2 min by edge-4`, or an empty text where nothing is missing."""
         return self._owed
 
     def next_gap(self, row: int, cell: int, *, forward: bool) -> tuple[int, int] | None:
-        """(row, instant) where the next gap begins, in time and then in the order of rows, round and round.
+        """Return (row, instant) of the next gap, by time and then by row, wrapping around.
 
-        It may lie outside the window. `None` where no gap is known.
+        It can be outside the window. `None` if no gap is known.
         """
         found = self._gaps_after(row, cell) if forward else self._gaps_before(row, cell)
-        if not found:  # round to the other end
+        if not found:  # wrap around
             found = self._gaps_after(-1, -1) if forward else self._gaps_before(len(self.rows), self.cells)
         if not found:
             return None
@@ -136,7 +139,7 @@ class GapGrid:
         return found
 
     def _place(self, at_ms: int) -> int:
-        """Which cell an instant is in, outside the window too."""
+        """Return the cell of an instant, also outside the window."""
         if self.from_ms <= at_ms < self.to_ms:
             return self.cell_at(at_ms)
         return (at_ms - self.from_ms) // self.cell_ms
@@ -152,13 +155,13 @@ def _owed_in_words(rows: Sequence[Row]) -> str:
 
 
 def window(now_ms: int, cells: int, cell_ms: int = SLOT_MS, *, cells_back: int = 0) -> int:
-    """Where a window of `cells` begins whose last cell holds now, or lies that far back."""
+    """Return the start of a window of `cells` whose last cell holds now, or is that many cells back."""
     last = now_ms - now_ms % cell_ms
     return last - (cells - 1 + cells_back) * cell_ms
 
 
 def window_edges(now_ms: int, cells: int, cell_ms: int, cells_back: int, tz: tzinfo | None) -> list[int]:
-    """The edges of the cells of a window that holds now, or lies that far back; days are those of the zone."""
+    """Return the edges of the cells of a window that ends now or that many cells back; days are those of the zone."""
     here = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(tz)
     if cell_ms == _DAY:
         first = here.date() - timedelta(days=cells - 1 + cells_back)
@@ -181,7 +184,7 @@ def grid(
     wanted: str = "",
     most_lacking_first: bool = False,
 ) -> GapGrid:
-    """The rows that run in the window, by name or the one that lacks most first. `wanted` is part of their names."""
+    """Return the grid of the rows that run in the window, by name or most missing first. `wanted` filters by name."""
     rows = []
     hidden = 0
     needle = wanted.casefold()
@@ -196,13 +199,13 @@ def grid(
     return GapGrid(edges, cell_ms, rows, hidden)
 
 
-# In words
+# Descriptions
 
 
 def in_words(
     made: GapGrid, row: int, cell: int, tz: tzinfo | None, now_ms: int
 ) -> list[tuple[str, CoverageSpan | None]]:
-    """The cell under the cursor: its row and time and how much of it is in which state, then its spans, worst first."""
+    """Return lines about the cell under the cursor: row, time and amounts by state, then its spans, worst first."""
     one = made.rows[row]
     begins, ends = made.edges[cell], made.edges[cell + 1]
     spans = one.timeline.between(begins, ends)
@@ -226,7 +229,7 @@ def in_words(
 
 
 def amounts_of(spans: Iterable[CoverageSpan], from_ms: int, to_ms: int) -> list[tuple[Provenance, int]]:
-    """How much of a window is in each state, worst first."""
+    """Return the time of a window in each state, worst first."""
     lengths: dict[Provenance, int] = {}
     for span in spans:
         inside = span.interval.clip(from_ms, to_ms).length_ms
@@ -235,7 +238,7 @@ def amounts_of(spans: Iterable[CoverageSpan], from_ms: int, to_ms: int) -> list[
 
 
 def period(from_ms: int, to_ms: int, tz: tzinfo | None, now_ms: int) -> str:
-    """`12:03–12:19`; with the day where it is not today's, with seconds where it is not of whole minutes."""
+    """Return `12:03–12:19`, with the day if it is not today, with seconds if it is not of whole minutes."""
     seconds = slot_of(from_ms) != from_ms or slot_of(to_ms) != to_ms
     begin, end = (formats.clock_time(at_ms, tz, seconds=seconds) for at_ms in (from_ms, to_ms))
     first, last, today = (formats.day(at_ms, tz) for at_ms in (from_ms, to_ms - 1, now_ms))
@@ -256,18 +259,18 @@ def _since(from_ms: int, tz: tzinfo | None, now_ms: int) -> str:
 
 
 def span_in_words(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
-    """When it was, its state and for how long, when it was noticed or filled, why, and what the fill brought."""
+    """Return a span's time, state, length, detection or backfill, reason and recovered figures."""
     still_owed = span.state is Provenance.MISSING and span.to_ms >= now_ms
     parts = [
         _since(span.from_ms, tz, now_ms) if still_owed else period(span.from_ms, span.to_ms, tz, now_ms),
         f"{span.state.value}, {formats.duration_in_words(span.interval.length_ms)}",
     ]
     if span.filled_at is not None:
-        parts[-1] += f", filled {filled_in_words(span, tz)}"
+        parts[-1] += f", backfilled {filled_in_words(span, tz)}"
     elif span.state is Provenance.MISSING and span.detected_at is not None:
-        parts[-1] += f", noticed {formats.clock_time(span.detected_at, tz, seconds=True)}, still owed"
+        parts[-1] += f", detected {formats.clock_time(span.detected_at, tz, seconds=True)}, still missing"
     elif span.state is Provenance.MISSING:
-        parts[-1] += ", still owed"
+        parts[-1] += ", still missing"
     if span.reason:
         parts.append(span.reason)
     if span.delta is not None:
@@ -276,7 +279,7 @@ def span_in_words(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
 
 
 def filled_in_words(span: CoverageSpan, tz: tzinfo | None) -> str:
-    """`12:24 (after 5 min)`: counted from the end of the gap."""
+    """Return `12:24 (after 5 min)`, counted from the end of the gap."""
     assert span.filled_at is not None
     after_ms = max(0, span.filled_at - span.to_ms)
     at = formats.clock_time(span.filled_at, tz, seconds=slot_of(span.filled_at) != span.filled_at)
@@ -284,7 +287,7 @@ def filled_in_words(span: CoverageSpan, tz: tzinfo | None) -> str:
 
 
 def delta_in_words(delta: GapDelta, tz: tzinfo | None) -> str:
-    """What a fill brought: `+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s at 12:11`."""
+    """Return recovered figures: `+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s at 12:11`."""
     parts = [
         f"+{formats.count(delta.connections)} connections" + (f" ({split})" if (split := by_protocol(delta)) else "")
     ]
@@ -298,13 +301,13 @@ def delta_in_words(delta: GapDelta, tz: tzinfo | None) -> str:
 
 
 def by_protocol(delta: GapDelta) -> str:
-    """`RTMP 290, HLS 22`, the most common first."""
+    """Return `RTMP 290, HLS 22`, the largest first."""
     split = sorted(delta.connections_by_protocol.items(), key=lambda entry: (-entry[1], entry[0]))
     return ", ".join(f"{protocol.upper()} {formats.count(number)}" for protocol, number in split if number)
 
 
-def turned(before: CoverageTimeline | None, after: CoverageTimeline) -> list[Interval]:
-    """The stretches that were owed a moment ago, in part at least, and have been filled since."""
+def newly_backfilled(before: CoverageTimeline | None, after: CoverageTimeline) -> list[Interval]:
+    """Return the intervals that were at least partly missing before and are backfilled now."""
     if before is None:
         return []
     found = []

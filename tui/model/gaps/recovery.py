@@ -1,4 +1,4 @@
-"""How far the healing of an outage has come: how much of what was owed has come in by now. Pure."""
+"""Progress of recovery after an outage: how much of the missing time has been backfilled. Pure."""
 
 from collections.abc import Iterable
 
@@ -9,15 +9,15 @@ _BAR_CELLS = 10
 
 
 class Recovery:
-    """Counts from the moment at which nothing was owed last. Time that is owed grows until its server comes back."""
+    """Counts since nothing was missing. Missing time grows until its server is online again."""
 
     def __init__(self) -> None:
         self.owed_ms = 0
         self.came_ms = 0
-        """Of what was owed, what has been filled."""
+        """Backfilled milliseconds of the missing time."""
 
-    def heard(self, filled: Iterable[Interval], owed_ms: int) -> None:
-        """Takes in what was filled since the last answer, and what is owed by now."""
+    def add(self, filled: Iterable[Interval], owed_ms: int) -> None:
+        """Add the intervals backfilled since the last response, and the time that is still missing."""
         if not self.owed_ms:
             self.came_ms = 0
         self.came_ms += sum(piece.length_ms for piece in filled)
@@ -25,14 +25,14 @@ class Recovery:
 
     @property
     def is_under_way(self) -> bool:
-        """Whether some has come in and some is owed still."""
+        """Whether some time is backfilled and some is still missing."""
         return bool(self.came_ms and self.owed_ms)
 
     def in_words(self) -> str:
-        """`healing ██████░░░░ 32 min of 48 min owed have come in, 66.7 %`."""
+        """Return `recovering ██████░░░░ 32 min of 48 min backfilled, 66.7 %`."""
         total_ms = self.came_ms + self.owed_ms
         done = self.came_ms * _BAR_CELLS // total_ms
         return (
-            f"healing {'█' * done}{'░' * (_BAR_CELLS - done)} {formats.duration_in_words(self.came_ms)} of "
-            f"{formats.duration_in_words(total_ms)} owed have come in, {formats.percent(self.came_ms, total_ms)}"
+            f"recovering {'█' * done}{'░' * (_BAR_CELLS - done)} {formats.duration_in_words(self.came_ms)} of "
+            f"{formats.duration_in_words(total_ms)} backfilled, {formats.percent(self.came_ms, total_ms)}"
         )

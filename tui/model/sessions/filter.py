@@ -204,18 +204,18 @@ class _Reader:
             known = "stream" if name == "" and operator == "~" else _ALIASES.get(name, name)
             if known not in FIELDS:
                 wrong = f"unknown field {name!r}" if name else "a field is missing before this"
-                raise _Wrong(
+                raise _ExpressionError(
                     f"{wrong}; fields are {', '.join(FIELDS)}. To search for the text itself, quote it", here=False
                 )
             if not value:
-                raise _Wrong(f"{FIELDS[known].wants} is missing after {operator}")
+                raise _ExpressionError(f"{FIELDS[known].wants} is missing after {operator}")
             if operator not in FIELDS[known].operators:
-                raise _Wrong(f"{known} knows {any_of(list(FIELDS[known].operators))}", here=False)
+                raise _ExpressionError(f"{known} knows {any_of(list(FIELDS[known].operators))}", here=False)
             self.by_time |= known in ("age", "updated", "duration")
             if known in ("stream", "name", "scope") and operator in ("~", "="):
                 self._highlight(known, operator, value)
             return FIELDS[known].test(operator, value)
-        except _Wrong as wrong:
+        except _ExpressionError as wrong:
             at = token.value_at if wrong.here else token.at
             raise FilterError(str(wrong), self._text, at, token.until) from None
 
@@ -226,7 +226,7 @@ class _Reader:
             self.needles.append(re.compile(re.escape(value), re.IGNORECASE))
 
 
-class _Wrong(Exception):
+class _ExpressionError(Exception):
     def __init__(self, message: str, *, here: bool = True) -> None:
         super().__init__(message)
         self.here = here
@@ -259,14 +259,14 @@ _UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 def _number(value: str) -> int:
     found = _NUMBER.fullmatch(value)
     if found is None:
-        raise _Wrong("a number is expected here, such as 10, 1.5k or 2M")
+        raise _ExpressionError("a number is expected here, such as 10, 1.5k or 2M")
     return round(float(found[1].replace(",", "").replace("_", "")) * _SCALE[(found[2] or "").lower()])
 
 
 def _time_ms(value: str) -> int:
     pieces = _TIME.findall(value)
     if not pieces or "".join(number + unit for number, unit in pieces) != value:
-        raise _Wrong("a duration is expected here, such as 90s, 2h, 1h30m or 7d")
+        raise _ExpressionError("a duration is expected here, such as 90s, 2h, 1h30m or 7d")
     return round(sum(float(number) * _UNIT_MS[unit] for number, unit in pieces))
 
 
@@ -274,7 +274,7 @@ def _expression(value: str) -> re.Pattern[str]:
     try:
         return re.compile(value, re.IGNORECASE)
     except (re.error, RecursionError, OverflowError) as error:
-        raise _Wrong(f"invalid regular expression: {error}") from None
+        raise _ExpressionError(f"invalid regular expression: {error}") from None
 
 
 def _figure(figure: Callable[[Session], int | None]) -> Callable[[str, str], Test]:
@@ -318,7 +318,7 @@ def _text(text: Callable[[Session], str]) -> Callable[[str, str], Test]:
 def _one_of(words: dict[str, Callable[[Session], bool]]) -> Callable[[str, str], Test]:
     def made(operator: str, value: str) -> Test:
         if value.lower() not in words:
-            raise _Wrong(f"{any_of(list(words))} is expected here")
+            raise _ExpressionError(f"{any_of(list(words))} is expected here")
         test, wanted = words[value.lower()], operator == "="
         return lambda session, now_ms: test(session) is wanted
 

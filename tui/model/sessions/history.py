@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey
-from tui.model.sessions.sparkline import NoFigure, Point, folded
+from tui.model.sessions.sparkline import NoFigure, Point, merge_points
 from tui.model.sessions.store import Change
 
 KEPT_POLLS = 720
@@ -33,7 +33,7 @@ class PollHistory:
         """Number of polls so far."""
         return self._polls
 
-    def heard(self, at_ms: int, changes: Iterable[Change]) -> None:
+    def add_poll(self, at_ms: int, changes: Iterable[Change]) -> None:
         """Record a successful poll. `at_ms` is the service's time."""
         poll = self._polls
         for key, _, after in changes:
@@ -43,7 +43,7 @@ class PollHistory:
                 self._turn(poll, key, _point(after.live, after.active, after.provenance), after.provenance)
         self._count(at_ms)
 
-    def missed(self) -> None:
+    def add_failure(self) -> None:
         """Record a failed poll."""
         self._count(None)
 
@@ -80,7 +80,7 @@ class PollHistory:
         points: list[Point] = []
         for number in range(last - width + 1, last + 1):
             first = number * polls_per_point
-            points.append(folded([self._at(turns, poll) for poll in range(first, first + polls_per_point)]))
+            points.append(merge_points([self._at(turns, poll) for poll in range(first, first + polls_per_point)]))
         return points
 
     def oldest(self, key: SessionKey, polls: int) -> int | None:

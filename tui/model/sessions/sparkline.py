@@ -36,7 +36,7 @@ def block(figure: int, highest: int) -> str:
     return BLOCKS[min(steps, max(1, -(-figure * steps // max(figure, highest))))]
 
 
-def folded(points: Sequence[Point]) -> Point:
+def merge_points(points: Sequence[Point]) -> Point:
     """Return one point for several: the highest figure, unless one of them is missing or backfilled."""
     for reason in (NoFigure.MISSING, NoFigure.BACKFILLED):
         if reason in points:

@@ -9,7 +9,7 @@ import pytest
 
 from streamusage.api.daily import BackfilledPart, Closed, CoveredTime, DailyStatistics, Percentile
 from tests.support.program import Program
-from tui.model.daily.days import named, why_not_final
+from tui.model.daily.days import join_names, why_not_final
 from tui.model.daily.statement import NotSignedOffError, statement, verified
 
 UTC = ZoneInfo("UTC")
@@ -60,7 +60,7 @@ def test_why_a_day_is_not_final() -> None:
     assert why("2026-11-20", ["UTC"], "edge-1", "edge-2") == "edge-1 and edge-2 still owe figures of it"
     assert why("2026-11-20", ["UTC"]) == "all figures are there and it is about to be closed; ask again in a moment"
     assert why_not_final(a_day(state="adjusted"), NOW, ["UTC"]) is None
-    assert named([f"e{number}" for number in range(9)]) == "e0, e1, e2 and 6 more"
+    assert join_names([f"e{number}" for number in range(9)]) == "e0, e1, e2 and 6 more"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""The story of a gap with what the agent told of itself."""
+"""The list_events of a gap with what the agent told of itself."""
 
 from streamusage.api.extension import CoverageSpan, Outage
 from streamusage.api.report import PhaseChange
 from streamusage.core.coverage import Provenance
-from tui.model.gaps.gap_timeline import story
-from tui.model.gaps.outages import attempts_in_words, outages_of, phases_told
+from tui.model.gaps.gap_timeline import list_events
+from tui.model.gaps.outages import attempts_in_words, list_phases, outages_of
 
 BEGAN = 1_795_262_400_000
 MINUTE = 60_000
@@ -41,7 +41,7 @@ KILLED = outage(
 def test_the_story_tells_the_agents_phases_among_what_the_service_saw() -> None:
     told = [
         (event.at_ms and (event.at_ms - BEGAN) // 1000, event.what.split(":")[0])
-        for event in story(GAP, None, 0, [KILLED])
+        for event in list_events(GAP, None, 0, [KILLED])
     ]
     assert told == [
         (0, "the last that the server had reported in time ends here"),
@@ -53,7 +53,7 @@ def test_the_story_tells_the_agents_phases_among_what_the_service_saw() -> None:
         (600, "filled"),
         (600, "online"),
     ]
-    words = [phase.what for phase in phases_told(KILLED)]
+    words = [phase.what for phase in list_phases(KILLED)]
     assert words[2] == "retrying: the agent was started again; its journal went on"
     assert words[3] == "recovering: attempt 10 got through, with the delta"
     assert attempts_in_words(KILLED) == "9 attempts failed: cannot be reached"
@@ -61,7 +61,7 @@ def test_the_story_tells_the_agents_phases_among_what_the_service_saw() -> None:
 
 def test_the_end_comes_last_also_where_the_agents_clock_is_a_little_ahead() -> None:
     ahead = outage(("retrying", BEGAN + 10_000), ("recovering", BEGAN + 10 * MINUTE), ("online", BEGAN + 10 * MINUTE))
-    assert [event.what.split(":")[0] for event in story(GAP, None, 0, [ahead])][-3:] == [
+    assert [event.what.split(":")[0] for event in list_events(GAP, None, 0, [ahead])][-3:] == [
         "recovering",
         "filled",
         "online",
@@ -76,5 +76,5 @@ def test_only_the_outages_that_meet_the_gap_are_its() -> None:
 
 def test_phases_that_are_not_told_are_said_to_be_missing() -> None:
     short = outage(("retrying", BEGAN), ("accumulating", BEGAN + MINUTE), failed=1, left_out=68)
-    assert phases_told(short)[1].what.endswith("(68 earlier phases are not told)")
+    assert list_phases(short)[1].what.endswith("(68 earlier phases are not told)")
     assert attempts_in_words(short).startswith("1 attempt failed")

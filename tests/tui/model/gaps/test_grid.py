@@ -20,7 +20,7 @@ from tui.model.gaps.grid import (
     delta_in_words,
     grid,
     in_words,
-    turned,
+    newly_backfilled,
     window,
     window_edges,
 )
@@ -156,9 +156,9 @@ def test_what_has_just_been_filled_is_known() -> None:
     after = CoverageTimeline(
         [span(0, 2, Provenance.LIVE), span(2, 6, Provenance.BACKFILLED), span(6, 7, Provenance.LIVE)]
     )
-    assert turned(before, after) == [Interval(NOON + 2 * MINUTE, NOON + 6 * MINUTE)]
-    assert turned(after, after) == []
-    assert turned(None, after) == []
+    assert newly_backfilled(before, after) == [Interval(NOON + 2 * MINUTE, NOON + 6 * MINUTE)]
+    assert newly_backfilled(after, after) == []
+    assert newly_backfilled(None, after) == []
 
 
 seconds = st.integers(0, 900)
@@ -225,9 +225,9 @@ def test_what_is_asked_again_is_put_together_as_if_all_had_been_asked(spans: lis
 
     end = NOON + 4_000_000
     book, whole = CoverageBook(), CoverageBook()
-    book.heard(answer(NOON - 400_000, NOON + tail * 1000))
-    book.heard(answer(min(book.changes_from(), NOON + tail * 1000), end))
-    whole.heard(answer(NOON - 400_000, end))
+    book.apply(answer(NOON - 400_000, NOON + tail * 1000))
+    book.apply(answer(min(book.changes_from(), NOON + tail * 1000), end))
+    whole.apply(answer(NOON - 400_000, end))
 
     def joined(timeline: CoverageTimeline) -> list[tuple[int, int, Provenance]]:
         pieces: list[tuple[int, int, Provenance]] = []
@@ -244,8 +244,8 @@ def test_what_is_asked_again_is_put_together_as_if_all_had_been_asked(spans: lis
 def test_a_stream_has_the_time_of_the_servers_that_carried_it() -> None:
     book = CoverageBook()
     servers = [ServerCoverage(server=name, spans=list(one.spans)) for name, one in ESTATE.items()]
-    book.heard(Coverage(now=NOON + 10 * MINUTE, from_ms=NOON, to_ms=NOON + 10 * MINUTE, servers=servers))
-    book.heard_carriers(
+    book.apply(Coverage(now=NOON + 10 * MINUTE, from_ms=NOON, to_ms=NOON + 10 * MINUTE, servers=servers))
+    book.apply_placements(
         [
             Placement(scope="live", name="one", server="edge3", from_ms=NOON, to_ms=NOON + 4 * MINUTE),
             Placement(scope="live", name="two", server="edge3", from_ms=NOON + 3 * MINUTE, to_ms=NOON + 8 * MINUTE),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from streamusage.core.coverage import Provenance
 from tests.support.console.records import session
 from tui.model.sessions.history import PollHistory
-from tui.model.sessions.sparkline import BLOCKS, NoFigure, block, folded, sparkline
+from tui.model.sessions.sparkline import BLOCKS, NoFigure, block, merge_points, sparkline
 from tui.model.sessions.store import SessionStore
 
 A = session("a")
@@ -17,9 +17,9 @@ def watched(*polls: tuple[int | None, Provenance] | None, kept: int = 720) -> Po
     store, history = SessionStore(), PollHistory(kept)
     for number, poll in enumerate(polls):
         if poll is None:
-            history.missed()
+            history.add_failure()
         else:
-            history.heard(number * 1000, store.apply([session("a", active=poll[0], provenance=poll[1])]))
+            history.add_poll(number * 1000, store.apply([session("a", active=poll[0], provenance=poll[1])]))
     return history
 
 
@@ -54,24 +54,24 @@ def test_what_is_owed_is_drawn_so_until_it_is_filled() -> None:
 def test_points_of_several_polls_do_not_change_once_past() -> None:
     history = watched(*[(n % 8, LIVE) for n in range(12)])
     before = history.points(A.key, 4, 3)
-    history.heard(99, [])
+    history.add_poll(99, [])
     assert history.points(A.key, 5, 3)[:4] == before
 
 
 def test_a_deleted_session_is_forgotten() -> None:
     store, history = SessionStore(), PollHistory()
-    history.heard(0, store.apply([A]))
-    history.heard(1, store.apply([], [A.key]))
+    history.add_poll(0, store.apply([A]))
+    history.add_poll(1, store.apply([], [A.key]))
     assert drawn(history, 2) == "  "
     assert history.times(A.key) == []
 
 
 def test_the_times_of_a_session_begin_where_it_was_first_seen() -> None:
     store, history = SessionStore(), PollHistory()
-    history.heard(0, [])
-    history.heard(1000, store.apply([A]))
-    history.missed()
-    history.heard(3000, [])
+    history.add_poll(0, [])
+    history.add_poll(1000, store.apply([A]))
+    history.add_failure()
+    history.add_poll(3000, [])
     assert history.times(A.key) == [(1000, 2), (3000, 2)]
 
 
@@ -96,7 +96,7 @@ def test_a_block_grows_with_its_figure(figure: int, highest: int) -> None:
 
 
 def test_folding_never_hides_what_is_owed() -> None:
-    assert folded([1, NoFigure.MISSING, 5]) is NoFigure.MISSING
-    assert folded([1, NoFigure.BACKFILLED]) is NoFigure.BACKFILLED
-    assert folded([NoFigure.NOT_SEEN, 5, 3]) == 5
-    assert folded([NoFigure.NOT_SEEN]) is NoFigure.NOT_SEEN
+    assert merge_points([1, NoFigure.MISSING, 5]) is NoFigure.MISSING
+    assert merge_points([1, NoFigure.BACKFILLED]) is NoFigure.BACKFILLED
+    assert merge_points([NoFigure.NOT_SEEN, 5, 3]) == 5
+    assert merge_points([NoFigure.NOT_SEEN]) is NoFigure.NOT_SEEN

@@ -16,7 +16,7 @@ LIVE, MISSING, BACKFILLED, LOST = Provenance.LIVE, Provenance.MISSING, Provenanc
 def book(active: list[int | None], state: list[Provenance | None]) -> TrendBook:
     made = TrendBook()
     trend = Trend(scope="live", name="a", active=active, state=state)
-    made.heard(Trends(now=0, from_ms=10 * STEP_MS, step_ms=STEP_MS, streams=[trend]))
+    made.replace(Trends(now=0, from_ms=10 * STEP_MS, step_ms=STEP_MS, streams=[trend]))
     return made
 
 
