@@ -157,16 +157,16 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
     return [
         states,
         gaps_open,
-        _one(
+        _single_gauge(
             "streamtop_reports_held", "Reports quarantined for an operator", _count(connection, held, held.c.open == 1)
         ),
-        _one("streamtop_orphans", "Rows reported for deleted records", _count(connection, orphans)),
+        _single_gauge("streamtop_orphans", "Rows reported for deleted records", _count(connection, orphans)),
         lag,
         subscribers,
     ]
 
 
-def _one(name: str, what: str, value: int) -> GaugeMetricFamily:
+def _single_gauge(name: str, what: str, value: int) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, what, value=value)
 
 

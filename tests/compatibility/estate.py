@@ -185,7 +185,7 @@ def build(client: Client, clock: Clock) -> str:
             # Berlin's midnight was at 23:00; the watermarks are past what it settles.
             wait_until(lambda: _closed_to(client, "Europe/Berlin") == minute(23, 0), "Berlin's day is closed")
         if at_ms == minute(23, 50):
-            ask(client, "during the outage")
+            request(client, "during the outage")
         if at_ms == minute(0, 10):
             _remove_servers(client)
             _close_day(client)
@@ -200,11 +200,11 @@ def build(client: Client, clock: Clock) -> str:
             _delete(client)
             late.send(late.report(at_ms, sessions=[late.session("late", "late", "show", minute(23, 58), total=40)]),
                       note="of a deleted session: an orphan")  # fmt: skip
-    cursor = ask(client, "at the end")
+    cursor = request(client, "at the end")
     ask_wrongly(client)
     clock.set(LATER)
     wait_until(lambda: _is_silent(client), "every server is unreachable")
-    ask(client, "long after")
+    request(client, "long after")
     return cursor
 
 
@@ -369,7 +369,7 @@ def _delete(client: Client) -> None:
     client.send("DELETE", f"{USAGE}/late/show", token="admin")
 
 
-def ask(client: Client, when: str) -> str:
+def request(client: Client, when: str) -> str:
     """Read everything, as it stands now. Returns the newest cursor."""
     window = f"from={BEGIN}&to={END}"
     days = "from=2026-03-14&to=2026-03-15"

@@ -83,7 +83,7 @@ class Exporter:
         state = self._state
         parts: dict[str, object] = {
             "summary.txt": "\n".join(self._summary()),
-            "records.json": [exports.record_of(session) for session in state.store],
+            "records.json": [exports.usage_record_fields(session) for session in state.store],
             "servers.json": state.servers or [],
             "screen.svg": self._draw_screen(),
             "history.json": [

@@ -1,1 +1,1 @@
-"""The commands of the command line that speak to a service and print what they find. One module a command."""
+"""The client commands: each queries a service and prints the result. One module a command."""

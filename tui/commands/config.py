@@ -1,4 +1,4 @@
-"""`streamtop config`: every setting, its value, and where that came from."""
+"""`streamtop config`: every setting, its value and its source."""
 
 import shlex
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import click
 from streamusage.client.errors import escape_unprintable
 from tui.app.actions import ACTIONS, with_keys
 from tui.commands.errors import USAGE, CommandError
-from tui.commands.shell import format_option, say
+from tui.commands.shell import format_option, print_message
 from tui.config.settings import (
     Alerts,
     Config,
@@ -24,6 +24,8 @@ from tui.output import Format, TableColumn, View, print_rows, same_named
 
 
 class Setting(NamedTuple):
+    """One setting as it is printed."""
+
     setting: str
     value: str
     source: str
@@ -31,13 +33,13 @@ class Setting(NamedTuple):
 
 
 @click.command()
-@click.option("--profile", metavar="NAME", help="The profile to look at. [else the default one]")
-@click.option("--keys", is_flag=True, help="The key map instead.")
+@click.option("--profile", metavar="NAME", help="The profile to show. [default: default_profile]")
+@click.option("--keys", is_flag=True, help="Show the key map instead.")
 @format_option()
 def config(profile: str | None, keys: bool, output_format: Format) -> None:
-    """Shows every setting of the console and the commands, its value, and where that came from.
+    """Show every setting of the console and the commands, its value and its source.
 
-    Of a token it is told where it comes from, never what it is.
+    Of a token, only the source is shown.
 
     \b
     Examples:
@@ -47,7 +49,7 @@ def config(profile: str | None, keys: bool, output_format: Format) -> None:
     """
     try:
         loaded = load_config()
-        connection = resolve(profile=profile, warn=lambda words: say(f"warning: {words}"))
+        connection = resolve(profile=profile, warn=lambda words: print_message(f"warning: {words}"))
     except SettingsError as error:
         raise CommandError(str(error), USAGE) from None
     rows = list(_keys(loaded)) if keys else list(_settings(loaded, connection))
@@ -84,7 +86,7 @@ def _settings(loaded: Config, connection: ConnectionSettings) -> Iterator[Settin
         for part, field in Alerts.model_fields.items():
             source = f"{path} [profiles.{name}.alerts]" if part in chosen.alerts.model_fields_set else "default"
             value = escape_unprintable(_alert(chosen.alerts, part))
-            yield Setting(f"alerts.{part}", value, source, _told(field.description))
+            yield Setting(f"alerts.{part}", value, source, _format_value(field.description))
     for key in sorted(loaded.keys):
         yield Setting(f"keys.{key}", loaded.keys[key], f"{path} [keys]", "")
 
@@ -102,8 +104,8 @@ def _alert(alerts: Alerts, part: str) -> str:
 
 
 def _meaning(key: str) -> str:
-    return _told(Profile.model_fields[key].description)
+    return _format_value(Profile.model_fields[key].description)
 
 
-def _told(description: str | None) -> str:
+def _format_value(description: str | None) -> str:
     return " ".join((description or "").split())

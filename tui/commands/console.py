@@ -21,7 +21,7 @@ def console(
     theme: str | None = None,
     **flags: Any,
 ) -> int:
-    """Starts what the flags ask for; gives the exit code."""
+    """Start the console or the line mode; returns the exit code."""
     connection = connect(**flags)
     setup = _setup(connection, theme)
     try:
@@ -29,7 +29,7 @@ def console(
             run_plain(setup, read_filter([filter_text or ""]), _write_line, record)
             return 0
         if filter_text is not None:
-            raise click.UsageError("--filter goes with --plain; in the console it is typed after /")
+            raise click.UsageError("--filter needs --plain; in the console, type the filter after /")
         if why_not := why_no_console():
             raise CommandError(why_not, USAGE)
 

@@ -1,9 +1,9 @@
-"""How servers, orphans and the audit log are shown: their columns as a table and their fields as CSV. Pure."""
+"""Tables of servers, orphans and the audit log: columns of the table and fields of the CSV. Pure."""
 
 from zoneinfo import ZoneInfo
 
 from streamusage.api.extension import AuditEntry, Orphan, ServerStatus
-from tui.commands.streams import written
+from tui.commands.streams import format_stream_name
 from tui.commands.tables import time_text
 from tui.model import formats
 from tui.model.formats import UNKNOWN
@@ -11,7 +11,7 @@ from tui.output import CsvField, TableColumn, View, same_named
 
 
 def server_view(tz: ZoneInfo) -> View[ServerStatus]:
-    """Servers, each with the instant before which it owes nothing more."""
+    """Return the view of servers, each with its watermark."""
     return View(
         columns=[
             TableColumn("SERVER", lambda server: server.server),
@@ -48,16 +48,16 @@ def server_view(tz: ZoneInfo) -> View[ServerStatus]:
 
 
 def orphan_view(tz: ZoneInfo) -> View[Orphan]:
-    """What came of deleted records."""
+    """Return the view of orphans."""
     return View(
         columns=[
-            TableColumn("STREAM", lambda orphan: written(orphan.stream)),
+            TableColumn("STREAM", lambda orphan: format_stream_name(orphan.stream)),
             TableColumn(f"STARTED ({tz.key})", lambda orphan: time_text(orphan.start_time, tz)),
             TableColumn("SERVER", lambda orphan: orphan.server),
             TableColumn("TOTAL", lambda orphan: formats.count(orphan.total), figure=True),
             TableColumn("HIGHEST", lambda orphan: formats.count(orphan.highest), figure=True),
-            TableColumn(f"FIRST CAME ({tz.key})", lambda orphan: time_text(orphan.first_at, tz)),
-            TableColumn(f"LAST CAME ({tz.key})", lambda orphan: time_text(orphan.last_at, tz)),
+            TableColumn(f"FIRST REPORT ({tz.key})", lambda orphan: time_text(orphan.first_at, tz)),
+            TableColumn(f"LAST REPORT ({tz.key})", lambda orphan: time_text(orphan.last_at, tz)),
         ],
         fields=[
             *same_named("scope", "name"),
@@ -70,7 +70,7 @@ def orphan_view(tz: ZoneInfo) -> View[Orphan]:
 
 
 def audit_view(tz: ZoneInfo) -> View[AuditEntry]:
-    """The audit log."""
+    """Return the view of the audit log."""
     return View(
         columns=[
             TableColumn(f"AT ({tz.key})", lambda entry: time_text(entry.at, tz)),

@@ -1,4 +1,4 @@
-"""The flags that say which service is meant, for the console and the commands alike. Imports nothing but click."""
+"""The flags that select the service, for the console and the commands. Imports nothing but click."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,11 +10,13 @@ CONNECTION_FLAGS = ("url", "token_file", "profile", "api_version")
 
 
 def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives a command `--url`, `--token-file`, `--profile` and `--api-version`."""
+    """Add `--url`, `--token-file`, `--profile` and `--api-version` to a command."""
     for option in reversed(
         (
             click.option(
-                "--url", metavar="URL", help="The service. [else STREAMTOP_URL, the profile, http://127.0.0.1:5080]"
+                "--url",
+                metavar="URL",
+                help="URL of the service. [else STREAMTOP_URL, the profile, http://127.0.0.1:5080]",
             ),
             click.option(
                 "--token-file",
@@ -24,7 +26,7 @@ def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--profile", metavar="NAME", help="A profile of config.toml."),
             click.option(
-                "--api-version", type=click.Choice(["3.1", "4.0"]), help="Of the documented API. [default: 4.0]"
+                "--api-version", type=click.Choice(["3.1", "4.0"]), help="Version of the documented API. [default: 4.0]"
             ),
         )
     ):
@@ -33,6 +35,7 @@ def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def tz_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--tz` to a command."""
     return click.option("--tz", metavar="ZONE", help="Time zone, such as Europe/Berlin. [else the profile's, UTC]")(
         command
     )

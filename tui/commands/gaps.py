@@ -1,4 +1,4 @@
-"""`streamtop gaps`: what was not seen live, and what came of it."""
+"""`streamtop gaps`: time that was not reported live, and its coverage."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from streamusage.core.coverage import WORST_FIRST, Provenance
 from tui.commands.errors import FOUND, CommandError
 from tui.commands.flags import tz_option
 from tui.commands.instants import AtNow, instant, length_ms
-from tui.commands.shell import connection_options, counted, format_option, say, talk
+from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.commands.tables import Gap, gap_view, gaps_of, time_text
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
@@ -23,7 +23,7 @@ def _states(_context: click.Context, _parameter: click.Parameter, text: str | No
     known = {state.value: state for state in WORST_FIRST if state is not Provenance.LIVE}
     names = [name.strip() for name in text.split(",")]
     if not set(names) <= known.keys():
-        raise click.BadParameter(f"{text!r} names no states of a gap; there are {', '.join(known)}")
+        raise click.BadParameter(f"{text!r} is not a list of gap states; states are {', '.join(known)}")
     return frozenset(known[name] for name in names)
 
 
@@ -35,18 +35,18 @@ def _length(_context: click.Context, _parameter: click.Parameter, text: str | No
 @click.option("--from", "from_", type=instant, default="24h", metavar="WHEN", help="Start. [default: 24h, before now]")
 @click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
 @click.option("--server", metavar="NAME", help="Only this server.")
-@click.option("--with-live", is_flag=True, help="The time that was seen live too.")
+@click.option("--with-live", is_flag=True, help="Include live time.")
 @click.option(
     "--fail-on",
     callback=_states,
     metavar="STATES",
-    help="For monitoring: exit 1 where there is a gap in one of these states, such as missing,lost.",
+    help="For monitoring: exit 1 if a gap is in one of these states, such as missing,lost.",
 )
 @click.option(
     "--max-age",
     callback=_length,
     metavar="TIME",
-    help="With --fail-on: only a gap that began longer ago than this, such as 10m. [default: any]",
+    help="With --fail-on: only gaps that began longer ago than this, such as 10m. [default: any]",
 )
 @format_option()
 @tz_option
@@ -61,17 +61,17 @@ def gaps(
     max_age: int | None,
     output_format: Format,
 ) -> None:
-    """Lists the gaps: the time of each server that was not seen live, and how it is accounted for.
+    """List the gaps: the time of each server that was not reported live, and its state.
 
     \b
-    backfilled  came later, after an outage; what it brought stands beside it
-    partial     some of it is covered
-    missing     nothing has come yet; the server still owes it
-    lost        the agent declared that it can never come, and why
-    held        came, but could not be accepted; an operator must look
+    backfilled  reported later, after an outage; the recovered figures are listed
+    partial     partly covered
+    missing     not reported yet
+    lost        declared unrecoverable by the agent, with the reason
+    held        received but quarantined for an operator
 
-    WHEN is so long before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds. Now is the
-    service's.
+    WHEN is a duration before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds. Now is the
+    service's time.
 
     \b
     Examples:
@@ -80,11 +80,10 @@ def gaps(
       streamtop gaps --from 2026-11-01 --to 2026-12-01 --format csv > nov.csv
       streamtop gaps --fail-on missing,lost --max-age 10m
 
-    With --fail-on it exits 1 where it finds such a gap, 0 where it finds none, and 3 where the service could not be
-    asked.
+    With --fail-on, the exit code is 1 if there is such a gap, 0 if there is none, and 3 if the service was not reached.
     """
     if max_age is not None and not fail_on:
-        raise click.UsageError("--max-age goes with --fail-on, which names the states to look for")
+        raise click.UsageError("--max-age needs --fail-on, which names the states")
 
     async def read(client: UsageClient) -> Coverage:
         now_ms = (await client.servers()).now
@@ -93,12 +92,12 @@ def gaps(
             raise click.UsageError("--from is not before --to")
         return await client.coverage(from_ms, to_ms, server=server)
 
-    coverage = talk(connection, read)
+    coverage = run_requests(connection, read)
     found = gaps_of(coverage.servers, with_live=with_live)
     print_rows(found, gap_view(found, connection.tz), output_format)
     window = f"{time_text(coverage.from_ms, connection.tz)} to {time_text(coverage.to_ms, connection.tz)}"
     spans = counted(len(found), "span" if with_live else "gap")
-    say(f"{spans} of {counted(len(coverage.servers), 'server')}, {window} ({connection.tz.key})")
+    print_message(f"{spans} of {counted(len(coverage.servers), 'server')}, {window} ({connection.tz.key})")
     if fail_on:
         _fail_on(found, fail_on, coverage.now, max_age or 0, connection)
 
@@ -110,7 +109,7 @@ def _fail_on(
     if alarming:
         oldest = min(alarming, key=lambda gap: gap.from_ms)
         raise CommandError(
-            f"{connection.host}: {counted(len(alarming), 'gap')} to look at; the oldest: {oldest.server}, "
+            f"{connection.host}: {counted(len(alarming), 'gap')} found; the oldest: {oldest.server}, "
             f"{oldest.state} since {time_text(oldest.from_ms, connection.tz)} ({connection.tz.key}), "
             f"{formats.duration_in_words(now_ms - oldest.from_ms)} ago",
             FOUND,

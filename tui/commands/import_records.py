@@ -1,4 +1,4 @@
-"""`streamtop import`: puts usage records into our own service. Nothing is sent where any of them is bad."""
+"""`streamtop import`: imports usage records into our own service. If any record is invalid, nothing is sent."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ from streamusage.client.schema_drift import missing_fields
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, UsageRecord, stream_path
 from tui.commands.errors import USAGE, CommandError
-from tui.commands.shell import connection_options, counted, refuse_if_read_only, say, talk
+from tui.commands.shell import connection_options, counted, print_message, refuse_if_read_only, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.model.text import safe
 
@@ -24,20 +24,19 @@ MOST_FAULTS_TOLD = 10
 LARGEST_FIGURE = 2**53
 
 _IN_ITS_LIST = re.compile(r" - at `\$(\[0\])?`$|(?<=`\$)\[0\]")
-"""Where a fault lies in a list of one, which says nothing."""
+"""The position of a fault in a list of one record, which is left out of the message."""
 
 
 @click.command("import")
 @click.argument("file", type=click.File("rb"))
 @connection_options
 def import_records(connection: ConnectionSettings, file: BinaryIO) -> None:
-    """Puts the usage records of FILE into our own service; - reads standard input.
+    """Import the usage records of FILE into our own service; - reads standard input.
 
-    FILE holds a JSON list of documented records, as ls --format json prints them, or one record a line, as --format
-    ndjson and the journal of deleted records have them. Bad records are named by their position, and then nothing is
-    sent.
+    FILE contains a JSON list of documented records, as ls --format json prints them, or one record a line, as --format
+    ndjson and the journal of deleted records have them. Invalid records are named by position, and nothing is sent.
 
-    A record that the service has already is kept as it is; one that was deleted comes back.
+    A record that the service already has is kept as it is; a deleted one is restored.
 
     \b
     Examples:
@@ -46,12 +45,12 @@ def import_records(connection: ConnectionSettings, file: BinaryIO) -> None:
     """
     refuse_if_read_only(connection, "nothing was imported")
     records = parsed(file.read(), file.name)
-    result = talk(connection, lambda client: _send(client, records))
+    result = run_requests(connection, lambda client: _send(client, records))
     click.echo(f"{result.imported:,} imported, {result.kept:,} kept as they were")
 
 
 def parsed(content: bytes, name: str) -> list[UsageRecord]:
-    """The records of a file. Raises `CommandError`, which names the bad ones by position."""
+    """Return the records of a file. Raises `CommandError`, which names invalid ones by position."""
     records, faults = [], []
     for position, text in _one_by_one(content.removeprefix(b"\xef\xbb\xbf"), name):
         try:
@@ -61,12 +60,12 @@ def parsed(content: bytes, name: str) -> list[UsageRecord]:
     if faults:
         more = len(faults) - MOST_FAULTS_TOLD
         told = "\n  ".join(faults[:MOST_FAULTS_TOLD] + ([f"and {more:,} more"] if more > 0 else []))
-        raise CommandError(f"{name}: {counted(len(faults), 'bad record')}, nothing was imported\n  {told}", USAGE)
+        raise CommandError(f"{name}: {counted(len(faults), 'invalid record')}, nothing was imported\n  {told}", USAGE)
     return records
 
 
 def _one_by_one(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
-    """Where a record stands, in words, and its JSON."""
+    """Yield the position of each record, as text, and its JSON."""
     if content.lstrip()[:1] == b"[":
         try:
             listed = msgspec.json.decode(content, type=list[msgspec.Raw])
@@ -87,9 +86,9 @@ def _checked(record: PartialUsageRecord) -> UsageRecord:
     for name in record.__struct_fields__:
         figure = getattr(record, name)
         if isinstance(figure, int) and not 0 <= figure <= LARGEST_FIGURE:
-            raise UnreadableError(f"{name} is {figure}, which no count and no time is")
+            raise UnreadableError(f"{name} is {figure}, which is not a valid count or time")
     if record.start_time == 0:
-        raise UnreadableError("start_time is 0: a session is known by when it started")
+        raise UnreadableError("start_time is 0: a session is identified by its start time")
     return record
 
 
@@ -106,7 +105,9 @@ async def _send(client: UsageClient, records: list[UsageRecord]) -> ImportResult
                 result = await client.import_records(records[start : start + RECORDS_A_REQUEST])
             except UsageApiError:
                 if start:
-                    say(f"{start:,} of {counted(len(records), 'record')} were sent; importing again keeps those. Then:")
+                    print_message(
+                        f"{start:,} of {counted(len(records), 'record')} were sent; importing again keeps them. Then:"
+                    )
                 raise
             imported, kept = imported + result.imported, kept + result.kept
     return ImportResult(imported=imported, kept=kept)

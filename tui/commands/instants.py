@@ -1,4 +1,4 @@
-"""Instants as they are given on the command line."""
+"""Instants and durations on the command line."""
 
 import re
 from collections.abc import Callable
@@ -8,22 +8,22 @@ from zoneinfo import ZoneInfo
 import click
 
 AtNow = Callable[[int, ZoneInfo], int]
-"""The instant in UTC milliseconds, given the service's time and the zone that a time without one is read in."""
+"""A function of the service's time and the default zone that returns the instant in UTC milliseconds."""
 
 _AGO = re.compile("([0-9]{1,9})([smhdw])")
 _UNITS_MS = {"s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 
 
 def length_ms(text: str) -> int:
-    """`10m`, `24h`. Raises `click.BadParameter`."""
+    """Return the milliseconds of `10m` or `24h`. Raises `click.BadParameter`."""
     found = _AGO.fullmatch(text)
     if found is None:
-        raise click.BadParameter(f"{text!r} is no length of time: give 90s, 10m, 24h, 7d or 2w")
+        raise click.BadParameter(f"{text!r} is not a duration: give 90s, 10m, 24h, 7d or 2w")
     return int(found[1]) * _UNITS_MS[found[2]]
 
 
 def instant(text: str) -> AtNow:
-    """`24h` (so long before now), `2026-11-21T12:00` or UTC milliseconds. Raises `click.BadParameter`."""
+    """Parse `24h` (before now), `2026-11-21T12:00` or UTC milliseconds. Raises `click.BadParameter`."""
     if re.fullmatch("[0-9]{1,16}", text):
         at_ms = int(text)
         return lambda now_ms, tz: at_ms
@@ -34,6 +34,6 @@ def instant(text: str) -> AtNow:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise click.BadParameter(
-            f"{text!r} is no instant: give 24h (before now), 2026-11-21T12:00 or UTC milliseconds"
+            f"{text!r} is not an instant: give 24h (before now), 2026-11-21T12:00 or UTC milliseconds"
         ) from None
     return lambda now_ms, tz: int((at if at.tzinfo else at.replace(tzinfo=tz)).timestamp() * 1000)

@@ -1,4 +1,4 @@
-"""`streamtop orphans` and `streamtop audit`: what came of deleted records, and who deleted what."""
+"""`streamtop orphans` and `streamtop audit`: figures reported after a delete, and the audit log."""
 
 import click
 
@@ -7,7 +7,7 @@ from streamusage.client.usage_client import UsageClient
 from tui.commands.estate_tables import audit_view, orphan_view
 from tui.commands.flags import tz_option
 from tui.commands.instants import AtNow, instant
-from tui.commands.shell import connection_options, counted, format_option, say, talk
+from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
 
@@ -24,20 +24,20 @@ _to = click.option("--to", type=instant, default="0s", metavar="WHEN", help="End
 @tz_option
 @connection_options
 def orphans(connection: ConnectionSettings, from_: AtNow, to: AtNow, output_format: Format) -> None:
-    """Lists what servers reported of a record after it was deleted or discarded, by when it came last.
+    """List what servers reported for a record after it was deleted or discarded, by the last report.
 
-    A record that was deleted stays deleted. What comes late is taken, so that daily statistics are whole, and its
-    session's figures are kept here.
+    A deleted record stays deleted. Late figures are counted in the daily statistics, and the session's figures are
+    listed here.
 
-    WHEN is so long before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds.
+    WHEN is a duration before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds.
     """
 
     async def read(client: UsageClient) -> Orphans:
         return await client.orphans(*await _window(client, connection, from_, to))
 
-    answer = talk(connection, read)
+    answer = run_requests(connection, read)
     print_rows(answer.orphans, orphan_view(connection.tz), output_format)
-    say(counted(len(answer.orphans), "orphan") + _rest(answer.more))
+    print_message(counted(len(answer.orphans), "orphan") + _rest(answer.more))
 
 
 @click.command()
@@ -47,24 +47,24 @@ def orphans(connection: ConnectionSettings, from_: AtNow, to: AtNow, output_form
 @tz_option
 @connection_options
 def audit(connection: ConnectionSettings, from_: AtNow, to: AtNow, output_format: Format) -> None:
-    """Prints the audit log, newest first: who deleted, imported or removed what, when, and how many records that met.
+    """Print the audit log, newest first: who deleted, imported or removed what, when, and how many records.
 
-    WHO is the name of a token; `retention` is the service itself. Needs an admin's token.
+    WHO is the name of a token; `retention` is the service itself. Needs an admin token.
 
-    WHEN is so long before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds.
+    WHEN is a duration before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds.
     """
 
     async def read(client: UsageClient) -> Audit:
         return await client.audit(*await _window(client, connection, from_, to))
 
-    answer = talk(connection, read)
+    answer = run_requests(connection, read)
     print_rows(answer.entries, audit_view(connection.tz), output_format)
-    say(f"{len(answer.entries):,} {'entry' if len(answer.entries) == 1 else 'entries'}{_rest(answer.more)}")
+    print_message(f"{len(answer.entries):,} {'entry' if len(answer.entries) == 1 else 'entries'}{_rest(answer.more)}")
 
 
 async def _window(client: UsageClient, connection: ConnectionSettings, from_: AtNow, to: AtNow) -> tuple[int, int]:
     now_ms = (await client.servers()).now
-    # What came in this very millisecond is inside: the end is not.
+    # An entry of this very millisecond is inside the window, whose end is not.
     from_ms, to_ms = from_(now_ms, connection.tz), to(now_ms + 1, connection.tz)
     if from_ms >= to_ms:
         raise click.UsageError("--from is not before --to")
@@ -72,4 +72,4 @@ async def _window(client: UsageClient, connection: ConnectionSettings, from_: At
 
 
 def _rest(more: bool) -> str:
-    return "; there are older ones, give an earlier --to" if more else ""
+    return "; older entries exist: give an earlier --to" if more else ""

@@ -1,4 +1,4 @@
-"""`streamtop ls`: the sessions of a service."""
+"""`streamtop ls`: lists the sessions of a service."""
 
 import time
 
@@ -10,7 +10,7 @@ from streamusage.client.schema_drift import SchemaDrift, count_missing_fields
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import PartialUsageRecord, SessionKey
 from tui.commands.flags import tz_option
-from tui.commands.shell import connection_options, counted, format_option, read_filter, say, talk
+from tui.commands.shell import connection_options, counted, format_option, print_message, read_filter, run_requests
 from tui.commands.tables import session_view
 from tui.config.settings import ConnectionSettings
 from tui.model.sessions.store import from_record
@@ -23,13 +23,12 @@ from tui.output import Format, print_rows
 @tz_option
 @connection_options
 def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Format) -> None:
-    """Lists the sessions, live ones first, then by active subscribers.
+    """List the sessions, live ones first, then by active subscribers.
 
-    FILTER is the filter language of the console. Words pick the sessions whose SCOPE/NAME holds every one of them, in
-    any case of letters; scope=live/* and name=cam-? match the whole scope or name, ~REGEX a part of it. active, peak,
-    lost, total (10k, 2M), age, duration, updated (90s, 2h, 7d) compare by = != < <= > >=; state=live and
-    data=backfilled do what they say; and, or, not and ( ) join. STATE and DATA, which is how the newest figures came,
-    are known of our own service only.
+    FILTER is the filter language of the console. Words select the sessions whose SCOPE/NAME contains all of them, in
+    any case; scope=live/* and name=cam-? match the whole scope or name, ~REGEX a part of it. active, peak, lost, total
+    (10k, 2M), age, duration, updated (90s, 2h, 7d) compare by = != < <= > >=; state=live and data=backfilled select by
+    state and provenance; and, or, not and ( ) combine. Only our own service knows STATE and DATA.
 
     A slash inside a stream's name is shown as %2F: STREAM and START TIME are what rm takes.
 
@@ -42,19 +41,19 @@ def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Fo
       streamtop ls --url https://sm.example.net --token-file ~/.config/streamtop/token
     """
     shown = read_filter(words)
-    records = talk(connection, read_sessions)
+    records = run_requests(connection, read_sessions)
     now_ms = time.time_ns() // 1_000_000
     found = [record for record in records if shown.matches(from_record(record), now_ms)]
     found.sort(key=_most_watched_first)
     print_rows(found, session_view(connection.tz), output_format)
     if missing := count_missing_fields(records):
-        say(SchemaDrift((), tuple(sorted(missing.items()))).summary())
+        print_message(SchemaDrift((), tuple(sorted(missing.items()))).summary())
     of_all = f" of {len(records):,}" if shown else ""
-    say(f"{counted(len(found), 'session')}{of_all} at {connection.host}")
+    print_message(f"{counted(len(found), 'session')}{of_all} at {connection.host}")
 
 
 async def read_sessions(client: UsageClient) -> list[PartialUsageRecord]:
-    """Every session. Where the service knows our extension, whether it is live and how its figures came as well."""
+    """Return every session; with our own service, including its state and provenance."""
     sessions: dict[SessionKey, PartialUsageRecord] = {}
     cursor: str | None = None
     try:

@@ -1,4 +1,4 @@
-"""`streamtop replay`: a recording of the console, played again."""
+"""`streamtop replay`: plays a recording of the console."""
 
 import sys
 from pathlib import Path
@@ -12,15 +12,15 @@ from tui.commands.flags import tz_option
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-t", "--from", "begin", metavar="TIME", help="Where to begin: 12:40, or '3m ago' from its end.")
+@click.option("-t", "--from", "begin", metavar="TIME", help="Start of the replay: 12:40, or '3m ago' from its end.")
 @tz_option
 def replay(file: Path, begin: str | None, tz: str | None) -> None:
-    """Plays a recording that `streamtop --record FILE` made: the same console, over what was heard then.
+    """Play a recording of `streamtop --record FILE` in the same console.
 
-    The gap view shows what was heard while it was open then; a recording that `streamtop demo --record FILE` made has
+    The gap view shows the coverage that was polled while it was open; a recording of `streamtop demo --record FILE` has
     all of it.
 
-    , and . step one poll back and forth, p pauses, :jump 12:40 goes to a time. Nothing is asked of any service.
+    , and . step one poll back and forth, p pauses, :jump 12:40 goes to a time. No service is contacted.
 
     \b
     Examples:
@@ -40,12 +40,12 @@ def replay(file: Path, begin: str | None, tz: str | None) -> None:
     except RecordingError as error:
         raise CommandError(str(error), THIS_MACHINE) from None
     if not polls:
-        raise CommandError(f"{file} holds no poll", THIS_MACHINE)
+        raise CommandError(f"{file} contains no poll", THIS_MACHINE)
     from_ms = polls[0].at
     if begin is not None:
         found = instant(begin, polls[-1].at, times_in)
         if found is None:
-            raise CommandError(f"-t {begin!r} is no time; give one such as 12:40 or '3m ago'", USAGE)
+            raise CommandError(f"-t {begin!r} is not a time; give one such as 12:40 or '3m ago'", USAGE)
         from_ms = found
     if why_not := why_no_console():
         raise CommandError(why_not, USAGE)

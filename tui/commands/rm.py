@@ -1,7 +1,7 @@
-"""`streamtop rm`: deletes usage records, never more than was shown or named.
+"""`streamtop rm`: deletes usage records, never more than were shown or named.
 
-The records are frozen when they are read: what began since is neither shown nor deleted, but by `--all`. Every record
-goes to the local journal before its delete is sent.
+The records are frozen when they are read: later sessions are neither shown nor deleted, except by `--all`.
+Every record is written to the local journal before its delete is sent.
 """
 
 import sys
@@ -16,16 +16,16 @@ from streamusage.core.usage import EmptyNameError, PartialUsageRecord, StreamId,
 from tui.commands.errors import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandError
 from tui.commands.ls import read_sessions
 from tui.commands.shell import (
-    ask,
     connection_options,
     counted,
     format_option,
+    print_message,
+    prompt_operator,
     read_filter,
     refuse_if_read_only,
-    say,
-    talk,
+    run_requests,
 )
-from tui.commands.streams import read, written
+from tui.commands.streams import format_stream_name, parse_stream_name
 from tui.commands.tables import session_view
 from tui.config.settings import ConnectionSettings
 from tui.deletion import journal as deletion_journal
@@ -36,17 +36,20 @@ from tui.output import Format, print_rows
 from tui.output.printer import table_text
 
 MOST_SHOWN = 20
-"""How many records are listed before the question; of more, the rest is counted."""
+"""Number of records listed before the question; the rest is counted."""
 
 
 @click.command()
 @click.argument("stream", metavar="[SCOPE/NAME]", required=False)
-@click.option("--start-time", type=click.IntRange(min=1), metavar="MS", help="Only the session that started then.")
-@click.option("--all", "everything", is_flag=True, help="Every record of the service; stands alone.")
+@click.option("--start-time", type=click.IntRange(min=1), metavar="MS", help="Only the session with this start time.")
+@click.option("--all", "everything", is_flag=True, help="Every record of the service; excludes all other selections.")
 @click.option(
-    "--where", "filter_text", metavar="FILTER", help="The sessions that a filter picks, as ls does; stands alone."
+    "--where",
+    "filter_text",
+    metavar="FILTER",
+    help="The sessions that a filter selects, as with ls; excludes all other selections.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not prompt_operator.")
 @format_option(default=None, help="Print the deleted records.")
 @connection_options
 def rm(
@@ -58,16 +61,16 @@ def rm(
     yes: bool,
     output_format: Format | None,
 ) -> None:
-    """Deletes usage records: one session, all sessions of a stream, or everything.
+    """Delete usage records: one session, all sessions of a stream, or everything.
 
-    With --start-time one session is deleted, without it every session of the stream, and --all deletes every record.
-    The last two ask first; where there is no terminal to ask at they need --yes. Sessions that begin while the question
-    stands are not deleted; with --all they are.
+    With --start-time, one session is deleted; without it, every session of the stream; --all deletes every record. The
+    last two ask for confirmation; without a terminal they need --yes. Sessions that start during the question are not
+    deleted, except with --all.
 
-    The last slash of SCOPE/NAME parts the scope from the stream's name. A slash inside the name is written %2F, and %25
-    is a percent sign before 2F or 25: live/a%2Fb is the stream "a/b" of the scope "live".
+    The last slash of SCOPE/NAME separates the scope from the stream's name. A slash inside the name is written %2F, and
+    %25 is a percent sign before 2F or 25: live/a%2Fb is the stream "a/b" of the scope "live".
 
-    Daily statistics are never touched. The records are kept in a journal on this machine, which streamtop import can
+    Daily statistics are never changed. The records are kept in a journal on this machine, which streamtop import can
     read.
 
     \b
@@ -81,13 +84,11 @@ def rm(
     refuse_if_read_only(connection, "nothing was deleted")
     if filter_text is not None:
         if stream is not None or start_time is not None or everything:
-            raise click.UsageError(
-                "--where picks the sessions and stands alone, without SCOPE/NAME, --start-time and --all"
-            )
+            raise click.UsageError("--where excludes SCOPE/NAME, --start-time and --all")
         gone = _remove_matching(connection, filter_text, yes=yes)
     elif everything:
         if stream is not None or start_time is not None:
-            raise click.UsageError("--all deletes every record and stands alone, without SCOPE/NAME and --start-time")
+            raise click.UsageError("--all deletes every record and excludes SCOPE/NAME and --start-time")
         gone = _remove_everything(connection, yes=yes)
     elif stream is None:
         raise click.UsageError("name a stream as SCOPE/NAME, or give --all to delete every record")
@@ -99,7 +100,7 @@ def rm(
 
 def _named(text: str) -> StreamId:
     try:
-        return read(text)
+        return parse_stream_name(text)
     except EmptyNameError as error:
         raise click.UsageError(str(error)) from None
 
@@ -108,31 +109,33 @@ def _remove_stream(
     connection: ConnectionSettings, stream: StreamId, start_time: int | None, *, yes: bool
 ) -> list[UsageRecord]:
     if start_time is None and not yes:
-        _need_terminal(f"to delete every session of {written(stream)}")
-    told = talk(connection, lambda client: client.usage_of(stream))
-    # A service could answer with more than was asked for: what is not of this stream is not touched.
+        _need_terminal(f"to delete every session of {format_stream_name(stream)}")
+    told = run_requests(connection, lambda client: client.usage_of(stream))
+    # A service could return more than was requested: records of other streams are not touched.
     found = _whole([one for one in told if one.stream == stream and start_time in (None, one.start_time)])
     if not found:
         which = "session" if start_time is None else f"session that started at {start_time}"
-        raise CommandError(f"{connection.host}: {written(stream)} has no {which}; nothing was deleted", NOT_FOUND)
-    what = f"{counted(len(found), 'session')} of {written(stream)}"
+        raise CommandError(
+            f"{connection.host}: {format_stream_name(stream)} has no {which}; nothing was deleted", NOT_FOUND
+        )
+    what = f"{counted(len(found), 'session')} of {format_stream_name(stream)}"
     if start_time is None and not yes:
         _show(connection, found)
-        answer = ask(f"Delete {what} at {connection.host}? Daily statistics are kept. [y/N]")
+        answer = prompt_operator(f"Delete {what} at {connection.host}? Daily statistics are kept. [y/N]")
         if answer.lower() not in {"y", "yes"}:
             raise CommandError("nothing was deleted", THIS_MACHINE)
-    talk(connection, lambda client: _delete_each(client, what, found))
-    say(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
+    run_requests(connection, lambda client: _delete_each(client, what, found))
+    print_message(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
     return found
 
 
 def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) -> list[UsageRecord]:
     shown = read_filter([text])
     if not shown:
-        raise click.UsageError("--where is given an empty filter, which picks everything; use --all for that")
+        raise click.UsageError("--where has an empty filter, which selects everything; use --all for that")
     if not yes:
-        _need_terminal("to delete what the filter picks")
-    records = talk(connection, read_sessions)
+        _need_terminal("to delete what the filter selects")
+    records = run_requests(connection, read_sessions)
     now_ms = time.time_ns() // 1_000_000
     found = _whole([record for record in records if shown.matches(from_record(record), now_ms)])
     if not found:
@@ -141,11 +144,11 @@ def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) ->
     what = f"{counted(len(found), 'session')} of {streams}"
     if not yes:
         _show(connection, found)
-        say(f"This deletes {what} at {connection.host}. Daily statistics are kept.")
-        if ask(f"Type their number to go on ({len(found)}):").replace(",", "") != str(len(found)):
+        print_message(f"This deletes {what} at {connection.host}. Daily statistics are kept.")
+        if prompt_operator(f"Type their number to confirm ({len(found)}):").replace(",", "") != str(len(found)):
             raise CommandError("that is not their number; nothing was deleted", THIS_MACHINE)
-    talk(connection, lambda client: _delete_each(client, what, found))
-    say(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
+    run_requests(connection, lambda client: _delete_each(client, what, found))
+    print_message(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
     return found
 
 
@@ -153,43 +156,43 @@ async def _delete_each(client: UsageClient, what: str, records: list[UsageRecord
     outcome = await delete_sessions(client, what, records, None, time.time_ns() // 1_000_000)
     if outcome.failure is not None:
         if outcome.deleted or outcome.gone_before:
-            say(f"of {counted(len(records), 'session')}: {describe_outcome(outcome)}")
+            print_message(f"of {counted(len(records), 'session')}: {describe_outcome(outcome)}")
         if isinstance(outcome.failure, deletion_journal.DeletionJournalError):
             raise CommandError(str(outcome.failure), THIS_MACHINE)
         raise outcome.failure
     if outcome.gone_before:
-        say(f"{counted(len(outcome.gone_before), 'session')} had gone already")
+        print_message(f"{counted(len(outcome.gone_before), 'session')} already gone")
 
 
 def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> list[UsageRecord]:
     if not yes:
         _need_terminal("to delete every record")
-    records = talk(connection, lambda client: client.usage())
+    records = run_requests(connection, lambda client: client.usage())
     found = _whole(records)
     if len(found) < len(records):
-        raise CommandError("not everything can be kept in the journal, so nothing was deleted", REFUSED)
+        raise CommandError("the journal cannot keep every record in full; nothing was deleted", REFUSED)
     streams = counted(len({record.stream for record in found}), "stream")
     what = f"{counted(len(found), 'session')} of {streams}"
     if not yes:
         _show(connection, found)
-        say(f"This deletes every usage record of {connection.host}: {what}. Daily statistics are kept.")
-        if ask("Type the host to go on:") != connection.host:
+        print_message(f"This deletes every usage record of {connection.host}: {what}. Daily statistics are kept.")
+        if prompt_operator("Type the host to confirm:") != connection.host:
             raise CommandError(f"that is not {connection.host}; nothing was deleted", THIS_MACHINE)
     try:
         journal = deletion_journal.append_records(found, service=connection.host)
     except deletion_journal.DeletionJournalError as error:
         raise CommandError(str(error), THIS_MACHINE) from None
-    talk(connection, lambda client: client.delete_all())
-    say(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
+    run_requests(connection, lambda client: client.delete_all())
+    print_message(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
     return found
 
 
 def _whole(records: Sequence[PartialUsageRecord]) -> list[UsageRecord]:
-    """The records that can be kept in full before they are deleted. The others stay, and that is said."""
+    """Return the records that can be kept in full. The others are not deleted, which is reported."""
     whole = [record for record in records if isinstance(record, UsageRecord)]
     if missing := count_missing_fields(records):
-        told = f"{counted(len(records) - len(whole), 'record')} came without {', '.join(sorted(missing))}"
-        say(f"{told}: the journal could not keep them whole, so they stay")
+        told = f"{counted(len(records) - len(whole), 'record')} lack {', '.join(sorted(missing))}"
+        print_message(f"{told}: the journal could not keep them in full, so they were not deleted")
         if not whole:
             raise CommandError("nothing was deleted", REFUSED)
     return whole
@@ -203,9 +206,9 @@ def _need_terminal(purpose: str) -> None:
 def _show(connection: ConnectionSettings, records: Sequence[UsageRecord]) -> None:
     newest = sorted(records, key=lambda record: -record.start_time)
     for line in table_text(newest[:MOST_SHOWN], session_view(connection.tz).columns, cut=True):
-        say(line.rstrip())
+        print_message(line.rstrip())
     if len(records) > MOST_SHOWN:
-        say(f"… and {len(records) - MOST_SHOWN:,} more, back to {newest[-1].start_time}")
+        print_message(f"… and {len(records) - MOST_SHOWN:,} more, back to {newest[-1].start_time}")
     watching = sum(record.active_subscribers for record in records)
     if watching:
-        say(f"{formats.count(watching)} watching, by these records.")
+        print_message(f"{formats.count(watching)} watching, by these records.")

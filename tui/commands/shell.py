@@ -1,7 +1,7 @@
-"""What the client commands have in common: their connection options, how they end, and where words go.
+"""Shared parts of the client commands: connection options, errors and messages.
 
-Results go to standard output, words to standard error. How a command ends is told by its exit code: 0 done, 1 a fault
-on this machine, 2 usage, 3 could not reach, 4 refused, 5 not found.
+Results go to standard output, messages to standard error. Exit codes: 0 done, 1 a fault on this machine, 2 usage,
+3 not reached, 4 refused, 5 not found.
 """
 
 import asyncio
@@ -26,13 +26,13 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
-def say(words: str) -> None:
-    """Words for the operator, apart from the results. What came from outside is made safe."""
+def print_message(words: str) -> None:
+    """Print a message for the operator on standard error, sanitised."""
     click.echo(safe(words), err=True)
 
 
-def ask(question: str) -> str:
-    """What the operator types after the question; empty where the terminal is closed instead."""
+def prompt_operator(question: str) -> str:
+    """Return what the operator types after the question; empty if the terminal is closed instead."""
     click.echo(f"{safe(question)} ", err=True, nl=False)
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):
@@ -43,7 +43,7 @@ def ask(question: str) -> str:
 def connection_options(
     command: Callable[Concatenate[ConnectionSettings, Arguments], None],
 ) -> Callable[..., None]:
-    """Gives a command the flags that name a service, and calls it with the `ConnectionSettings` that they make."""
+    """Add the flags that select a service; the command receives the resulting `ConnectionSettings`."""
 
     @connection_flags
     @wraps(command)
@@ -57,7 +57,7 @@ def connection_options(
 def format_option(
     *, default: Format | None = Format.TABLE, help: str = "How to print the results."
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Gives a command `--format`. Without a default, results are printed where it is given only."""
+    """Add `--format` to a command. Without a default, results are printed only if it is given."""
     return click.option(
         "--format",
         "output_format",
@@ -70,7 +70,7 @@ def format_option(
 
 
 def read_filter(words: Sequence[str]) -> Filter:
-    """The filter that the arguments make together; a caret under them shows what cannot be read."""
+    """Return the filter of all arguments; an error points at the position."""
     text = " ".join(words)
     try:
         return parse(text)
@@ -80,15 +80,15 @@ def read_filter(words: Sequence[str]) -> Filter:
 
 
 def connect(**flags: Any) -> ConnectionSettings:
-    """The connection that the flags, the environment and `config.toml` make together."""
+    """Return the connection settings of the flags, the environment and `config.toml`."""
     try:
-        return resolve(warn=lambda words: say(f"warning: {words}"), **flags)
+        return resolve(warn=lambda words: print_message(f"warning: {words}"), **flags)
     except SettingsError as error:
         raise CommandError(str(error), USAGE) from None
 
 
-def talk(connection: ConnectionSettings, conversation: Callable[[UsageClient], Awaitable[Result]]) -> Result:
-    """Holds one conversation with the service. What goes wrong ends the command with its exit code."""
+def run_requests(connection: ConnectionSettings, conversation: Callable[[UsageClient], Awaitable[Result]]) -> Result:
+    """Run requests with a client of the service. An error ends the command with its exit code."""
 
     async def held() -> Result:
         token = connection.token.get_secret_value() if connection.token is not None else None
@@ -104,12 +104,13 @@ def talk(connection: ConnectionSettings, conversation: Callable[[UsageClient], A
 
 
 def refuse_if_read_only(connection: ConnectionSettings, unchanged: str) -> None:
+    """Raise `CommandError` if the profile is read-only."""
     if connection.read_only:
         raise CommandError(f"profile {connection.profile} is read-only: {unchanged}", REFUSED)
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 session`, `1,204 sessions`."""
+    """Return `1 session` or `1,204 sessions`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
@@ -117,5 +118,5 @@ def _hint(error: UsageApiError, connection: ConnectionSettings) -> str:
     if error.exit_code == REFUSED and connection.token is None and "token" in str(error):
         return "; no token was given: use --token-file or STREAMTOP_TOKEN"
     if error.exit_code == 3 and connection.url_from == "the default":
-        return "; no service was named, so this was the default: use --url, STREAMTOP_URL or a profile"
+        return "; this is the default service: use --url, STREAMTOP_URL or a profile for another"
     return ""

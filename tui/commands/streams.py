@@ -1,7 +1,7 @@
-"""How a stream is written on the command line, and read back: `SCOPE/NAME`, the same in both directions. Pure.
+"""Formats and parses a stream on the command line: `SCOPE/NAME`, in both directions. Pure.
 
-The last slash parts the scope from the name. A slash inside the name is written `%2F`, and a percent sign that would
-otherwise be read as the start of `%2F` or `%25` is written `%25`; every other character stands for itself.
+The last slash separates the scope from the name. A slash inside the name is written `%2F`, and a percent sign that
+would otherwise be read as the start of `%2F` or `%25` is written `%25`; every other character is literal.
 """
 
 import re
@@ -11,17 +11,17 @@ from streamusage.core.usage import EmptyNameError, StreamId, parse_stream
 _ESCAPES = re.compile("%(2[fF]|25)")
 
 
-def written(stream: StreamId) -> str:
-    """The stream as `read` takes it."""
+def format_stream_name(stream: StreamId) -> str:
+    """Return the stream in the form that `parse_stream_name` accepts."""
     return f"{_guarded(stream.scope)}/{_guarded(stream.name).replace('/', '%2F')}"
 
 
-def read(text: str) -> StreamId:
-    """The stream that was written. Raises `EmptyNameError` where the scope or the name is empty."""
+def parse_stream_name(text: str) -> StreamId:
+    """Return the stream of a text. Raises `EmptyNameError` if the scope or the name is empty."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise EmptyNameError(f"a stream is named in UTF-8, got {text!r}") from None
+        raise EmptyNameError(f"a stream's name must be UTF-8, not {text!r}") from None
     stream = parse_stream(text)
     return StreamId(_plain(stream.scope), _plain(stream.name))
 

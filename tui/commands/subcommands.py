@@ -1,4 +1,4 @@
-"""A command that does something of its own and has commands below it: `daily`, and `daily close`."""
+"""A command with subcommands that also runs by itself: `daily`, and `daily close`."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import click
 
 
 class WithSubcommands(click.Command):
-    """Hands over to a command below it where the first word names one; anything else is its own."""
+    """Runs a subcommand if the first word names one, else itself."""
 
     def __init__(self, *arguments: Any, subcommands: dict[str, click.Command], **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -15,6 +15,7 @@ class WithSubcommands(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
+        """Return the context of the subcommand or of the command itself."""
         below = self.subcommands.get(args[0]) if args else None
         if below is None:
             return super().make_context(info_name, args, parent, **extra)

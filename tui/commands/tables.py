@@ -1,4 +1,4 @@
-"""How usage records and gaps are shown: their columns as a table and their fields as CSV. Pure."""
+"""Tables of usage records and gaps: columns of the table and fields of the CSV. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from streamusage.api.extension import Outage, ServerCoverage, SessionRecord
 from streamusage.api.report import AgentPhase
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import PartialUsageRecord, UsageRecord
-from tui.commands.streams import written
+from tui.commands.streams import format_stream_name
 from tui.model import formats
 from tui.model.formats import UNKNOWN
 from tui.model.gaps.outages import outages_of
@@ -20,8 +20,8 @@ from tui.output import CsvField, TableColumn, View, same_named
 PHASES: tuple[AgentPhase, ...] = ("retrying", "accumulating", "recovering", "online")
 
 
-class Brought(msgspec.Struct, frozen=True, kw_only=True):
-    """What filling a gap added."""
+class RecoveredFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures that a backfill recovered."""
 
     connections: int
     connections_by_protocol: dict[str, int]
@@ -33,7 +33,7 @@ class Brought(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """A span of a server's time as `streamtop gaps` prints it."""
+    """A span of a server as `streamtop gaps` prints it."""
 
     server: str
     from_ms: int = msgspec.field(name="from")
@@ -42,18 +42,18 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     detected_at: int | None
     filled_at: int | None
     reason: str | None
-    delta: Brought | None
+    delta: RecoveredFigures | None
     outages: list[Outage]
-    """What the server's agent told of its failed sync-ups in the gap."""
+    """The failed syncs in the gap that the server's agent reported."""
 
     @property
     def failed_attempts(self) -> int | None:
-        """How many sync-ups failed; `None` where the agent told nothing, or has not told yet."""
+        """Number of failed syncs; `None` if the agent reported none or has not reported yet."""
         return sum(outage.failed_attempts for outage in self.outages) if self.outages else None
 
 
 def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
-    """The spans of all servers in one list. One that was seen live is no gap, and left out unless asked for."""
+    """Return the spans of all servers in one list; live spans only if requested."""
     return [
         Gap(
             server=server.server,
@@ -63,7 +63,7 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
             detected_at=span.detected_at,
             filled_at=span.filled_at,
             reason=span.reason,
-            delta=None if span.delta is None else msgspec.convert(span.delta, Brought, from_attributes=True),
+            delta=None if span.delta is None else msgspec.convert(span.delta, RecoveredFigures, from_attributes=True),
             outages=[] if span.state is Provenance.LIVE else outages_of(span, server.outages),
         )
         for server in servers
@@ -83,15 +83,15 @@ RECORD_FIELDS: Sequence[CsvField[Any]] = (
     CsvField("totalSubscribers", lambda record: record.total_subscribers),
     CsvField("updated", lambda record: record.updated),
 )
-"""A usage record's fields by their documented names, in the documented order."""
+"""Fields of a usage record by documented name, in the documented order."""
 
 
 def session_view(tz: ZoneInfo) -> View[PartialUsageRecord]:
-    """Sessions; JSON and CSV have the documented names and order."""
+    """Return the view of sessions; JSON and CSV have the documented names and order."""
     return View(
         document=lambda record: documented(record) if isinstance(record, UsageRecord) else record,
         columns=[
-            TableColumn("STREAM", lambda record: written(record.stream)),
+            TableColumn("STREAM", lambda record: format_stream_name(record.stream)),
             TableColumn("STATE", _state),
             TableColumn("DATA", _provenance),
             TableColumn(f"STARTED ({tz.key})", lambda record: time_text(record.start_time, tz)),
@@ -107,7 +107,7 @@ def session_view(tz: ZoneInfo) -> View[PartialUsageRecord]:
 
 
 def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
-    """Gaps, oldest of a server first. The protocols among them become columns of the CSV, last and in order."""
+    """Return the view of gaps, oldest of a server first. Protocols become the last columns of the CSV, in order."""
     protocols = sorted({name for gap in shown if gap.delta for name in gap.delta.connections_by_protocol})
     return View(
         columns=[
@@ -147,7 +147,7 @@ DeltaFigure = Literal["connections", "bytes_in", "bytes_out", "peak_in_bps", "pe
 
 
 def _brought(gap: Gap, figure: DeltaFigure) -> int | None:
-    """A figure of what the gap brought when it was filled; `None` where it brought nothing yet."""
+    """Return a recovered figure; `None` before the gap is backfilled."""
     brought: int | None = None if gap.delta is None else getattr(gap.delta, figure)
     return brought
 
@@ -177,7 +177,7 @@ def _filled_after(gap: Gap) -> str:
 
 
 def time_text(at_ms: int, tz: ZoneInfo) -> str:
-    """`2026-11-21 12:03:04` in the zone; the bare figure where no calendar holds it; `–` where it is not known."""
+    """Return `2026-11-21 12:03:04` in the zone, the number itself outside the calendar, and `–` for an unknown time."""
     if not at_ms:
         return UNKNOWN
     try:
@@ -187,7 +187,7 @@ def time_text(at_ms: int, tz: ZoneInfo) -> str:
 
 
 def documented(record: UsageRecord) -> UsageRecord:
-    """The record with the ten documented fields and no more."""
+    """Return the record with only the ten documented fields."""
     if type(record) is UsageRecord:
         return record
     return UsageRecord(**{name: getattr(record, name) for name in UsageRecord.__struct_fields__})

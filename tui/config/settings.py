@@ -1,8 +1,8 @@
-"""Which service to speak to, and how: flags, environment and the profiles of `config.toml` put together.
+"""Connection settings: flags, environment and the profiles of `config.toml` merged.
 
-A flag goes before the environment, and the environment before the default profile. A profile named by `--profile` is
-a flag: its url and token go before the environment's, so that no forgotten variable turns a command against another
-service. A profile's token is sent to that profile's own url and nowhere else.
+A flag overrides the environment, and the environment the default profile. A profile named by `--profile` is a flag: its
+url and token override the environment's, so that no forgotten variable directs a command at another service. A
+profile's token is sent only to that profile's own url.
 """
 
 import os
@@ -37,16 +37,16 @@ _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class SettingsError(Exception):
-    """A setting cannot be used. The text names where it stands and what would do."""
+    """A setting is unusable. The text names its source and what is allowed."""
 
 
 def config_path() -> Path:
-    """Where the profiles are kept."""
+    """Return the path of the profiles."""
     return platformdirs.user_config_path("streamtop") / "config.toml"
 
 
 def _seconds(value: object) -> object:
-    """Seconds from `"2s"`, `"500ms"`, `"1m"`; anything else is left for pydantic to judge."""
+    """Return the seconds of `"2s"`, `"500ms"` or `"1m"`; pydantic validates anything else."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", value) if isinstance(value, str) else None
     return float(match[1]) * _UNITS_S[match[2]] if match else value
 
@@ -56,7 +56,7 @@ def _known_zone(value: str) -> str:
 
 
 def checked_url(text: str) -> str:
-    """The url of a service, without a slash at its end. Raises `ValueError`, which repeats nothing of the url."""
+    """Return the url of a service without a trailing slash. Raises `ValueError`, which does not repeat the url."""
     try:
         parts = urlsplit(text.strip())
         _ = parts.port
@@ -74,53 +74,53 @@ def checked_url(text: str) -> str:
 
 
 class Alerts(BaseModel):
-    """When an open gap becomes an alarm, and how it is told: a table `[profiles.NAME.alerts]` of `config.toml`."""
+    """Alerts about open gaps: the table `[profiles.NAME.alerts]` of `config.toml`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     after: Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=86_400)] = 60.0
-    """How much a server may owe before it is an alarm: seconds, or text such as "5m"."""
+    """Missing time of a server before the alert: seconds, or text such as "5m"."""
     bell: bool = False
     """Rings the terminal's bell."""
     notify: Literal["none", "osc777", "osc9"] = "none"
     """The terminal's own notification: OSC 777 (foot, kitty, WezTerm, VTE) or OSC 9 (iTerm2, Windows Terminal)."""
     command: tuple[Annotated[str, Field(min_length=1)], ...] = ()
-    """A program and its arguments, run when an alarm is raised and when it is cleared; STREAMTOP_ALERT,
-    STREAMTOP_ALERT_SERVER, STREAMTOP_ALERT_OWED_MS and STREAMTOP_ALERT_TEXT tell it what happened."""
+    """A program and its arguments, run when an alert is raised and when it is cleared; STREAMTOP_ALERT,
+    STREAMTOP_ALERT_SERVER, STREAMTOP_ALERT_OWED_MS and STREAMTOP_ALERT_TEXT in its environment describe it."""
 
 
 class Profile(BaseModel):
-    """One service, as a table `[profiles.NAME]` of `config.toml` describes it."""
+    """One service: the table `[profiles.NAME]` of `config.toml`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     url: Annotated[str, AfterValidator(checked_url)] = DEFAULT_URL
-    """Where the service is: scheme, host, port."""
+    """URL of the service: scheme, host, port."""
     token_file: Path | None = None
-    """The file that holds the token; a relative path starts at the folder of `config.toml`."""
+    """The file with the token; a relative path is relative to the folder of `config.toml`."""
     token_env: str | None = None
-    """The environment variable that holds the token."""
+    """The environment variable with the token."""
     api_version: ApiVersion = "4.0"
-    """Of the documented API."""
+    """Version of the documented API."""
     read_only: bool = False
     """Deletes and imports are refused."""
     poll_interval: Annotated[float, BeforeValidator(_seconds), Field(ge=0.1, le=3600)] = DEFAULT_POLL_INTERVAL_S
-    """How often the console asks: seconds, or text such as "2s"."""
+    """Poll interval of the console: seconds, or text such as "2s"."""
     tz: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     """The time zone of times and accounting days."""
     alerts: Alerts = Alerts()
-    """When and how an open gap is told."""
+    """Alerts about open gaps."""
     theme: ThemeName = "dark"
-    """How the console looks, so that one service is told from another at a glance."""
+    """Theme of the console, to distinguish services at a glance."""
 
 
 class Config(BaseSettings):
-    """The whole of `config.toml`."""
+    """The content of `config.toml`."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     default_profile: str | None = None
-    """The profile to use where none is named."""
+    """The profile used if none is named."""
     profiles: dict[str, Profile] = {}
     keys: dict[str, str] = {}
     """Keys of the console by action, with commas between: `streamtop config --keys` lists the actions."""
@@ -134,11 +134,12 @@ class Config(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read `config.toml` only: no environment, no dotenv file."""
         return (TomlConfigSettingsSource(settings_cls, config_path()),)
 
 
 class Environment(BaseSettings):
-    """What the environment says; an empty variable says nothing."""
+    """Settings of the environment; an empty variable counts as unset."""
 
     model_config = SettingsConfigDict(env_prefix="STREAMTOP_", env_ignore_empty=True, hide_input_in_errors=True)
 
@@ -148,17 +149,17 @@ class Environment(BaseSettings):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """The service to speak to, ready for use."""
+    """The resolved connection to a service."""
 
     url: str
-    """Without a slash at its end."""
+    """Without a trailing slash."""
     url_from: str
-    """Where the url was given, in words."""
+    """Source of the url, as text."""
     token: SecretStr | None
     token_from: str
-    """Where the token was given, in words."""
+    """Source of the token, as text."""
     profile: str | None
-    """The profile's name; `None` where none is in use."""
+    """The profile's name; `None` without a profile."""
     api_version: ApiVersion
     read_only: bool
     poll_interval_s: float
@@ -168,7 +169,7 @@ class ConnectionSettings:
 
     @property
     def host(self) -> str:
-        """Host and port, as a person names the service."""
+        """Host and port of the service."""
         return urlsplit(self.url).netloc
 
 
@@ -182,7 +183,7 @@ def resolve(
     tz: str | None = None,
     warn: Callable[[str], None],
 ) -> ConnectionSettings:
-    """The connection that flags, environment and `config.toml` make together. `warn` is told what is unwise.
+    """Return the connection of flags, environment and `config.toml`. `warn` receives warnings.
 
     Raises `SettingsError`; no request is made.
     """
@@ -237,7 +238,7 @@ def resolve(
 
 
 def load_config() -> Config:
-    """The profiles of `config.toml`; none where there is no such file. Raises `SettingsError`."""
+    """Return the profiles of `config.toml`; none without the file. Raises `SettingsError`."""
     path = config_path()
     try:
         return Config()
@@ -253,7 +254,7 @@ def load_config() -> Config:
 
 
 def read_token(path: Path, warn: Callable[[str], None]) -> SecretStr:
-    """The token that a file holds, on a line of its own. Warns where others on this machine can read the file.
+    """Return the token of a file, a single line. Warns if other users of this machine can read the file.
 
     Raises `SettingsError`, which names the file and never its content.
     """
@@ -264,7 +265,7 @@ def read_token(path: Path, warn: Callable[[str], None]) -> SecretStr:
     except OSError as error:
         raise SettingsError(f"token file {path}: {error.strerror}") from None
     if mode & 0o044:
-        warn(f"token file {path} can be read by other users of this machine; chmod 600 {path} ends that")
+        warn(f"token file {path} is readable by other users of this machine; run chmod 600 {path}")
     try:
         text = content.decode().strip()
     except UnicodeDecodeError:
@@ -288,9 +289,9 @@ def _profile_token(profile: Profile, warn: Callable[[str], None]) -> SecretStr |
 def _checked_token(token: SecretStr, held_by: str) -> SecretStr:
     text = token.get_secret_value().strip()
     if not text:
-        raise SettingsError(f"{held_by}: holds no token")
+        raise SettingsError(f"{held_by}: contains no token")
     if len(text) > LONGEST_TOKEN or not text.isprintable() or " " in text:
-        raise SettingsError(f"{held_by}: does not hold one token, a single word on a single line")
+        raise SettingsError(f"{held_by}: must contain one token, a single word on a single line")
     return SecretStr(text)
 
 
@@ -312,7 +313,7 @@ def _environment() -> Environment:
 def _no_such_profile(name: str, config: Config, *, named_by_flag: bool) -> str:
     known = ", ".join(config.profiles) or "none"
     named = "no profile" if named_by_flag else "default_profile: no profile"
-    return f"{config_path()}: {named} is called {name!r}; there is {known}"
+    return f"{config_path()}: {named} is named {name!r}; known: {known}"
 
 
 def _key(location: tuple[int | str, ...]) -> str:
@@ -320,4 +321,4 @@ def _key(location: tuple[int | str, ...]) -> str:
 
 
 def _reason(kind: str, message: str) -> str:
-    return "no such setting" if kind == "extra_forbidden" else message.removeprefix("Value error, ")
+    return "unknown setting" if kind == "extra_forbidden" else message.removeprefix("Value error, ")

@@ -1,6 +1,6 @@
-"""What the console remembers of a profile from one run to the next: sort, columns, filter. Nothing of it matters much.
+"""View settings that the console remembers for a profile between runs: sort, columns, filter.
 
-A file that cannot be read or written is passed over: the console then starts as at first.
+A file that cannot be read or written is ignored: the console then starts with its defaults.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from tui.output.atomic_file import write_whole
 
 
 class ViewMemory(msgspec.Struct, kw_only=True):
-    """How one profile's table was left."""
+    """View settings of one profile."""
 
     sorted_by: str = "active"
     descending: bool = True
@@ -23,17 +23,17 @@ class ViewMemory(msgspec.Struct, kw_only=True):
     grouped: bool = False
     filter: str = ""
     filters: list[str] = []
-    """Filters that were used, the newest last."""
+    """Used filters, the newest last."""
 
 
 def memory_path(profile: str, host: str) -> Path:
-    """Where a profile's table is remembered; without a profile, the service's."""
+    """Return the path of a profile's view settings; without a profile, of the service's."""
     name = re.sub(r"[^A-Za-z0-9._-]", "_", profile or host)[:100]
     return platformdirs.user_state_path("streamtop") / "console" / f"{name}.json"
 
 
 def recall(path: Path | None) -> ViewMemory:
-    """What was remembered, or a new beginning."""
+    """Return the remembered settings, or the defaults."""
     if path is not None:
         with contextlib.suppress(OSError, msgspec.DecodeError, UnicodeDecodeError):
             return msgspec.json.decode(path.read_bytes(), type=ViewMemory)
@@ -41,7 +41,7 @@ def recall(path: Path | None) -> ViewMemory:
 
 
 def remember(path: Path | None, memory: ViewMemory) -> None:
-    """Writes it whole or not at all."""
+    """Write the settings atomically."""
     if path is None:
         return
     with contextlib.suppress(OSError):

@@ -6,13 +6,13 @@ import time
 from streamusage.core.clock import SteadyClock
 
 STANDING_SECONDS = 0.05
-"""How long any wait lasts while the clock stands still: whoever waits looks again, and finds no time passed."""
+"""Length of a wait while the clock is stopped: the waiting task checks again and finds no time passed."""
 LONGEST_NAP_SECONDS = 0.25
-"""How soon a sleeper notices that time runs faster now."""
+"""Interval at which a sleeping task notices a change of speed."""
 
 
 class DemoClock:
-    """A `streamusage.core.clock.Clock`. Stands still until `release`, and moves only by `step` up to then."""
+    """A `streamusage.core.clock.Clock`. It is stopped until `release`, and moves only by `step` before."""
 
     def __init__(self, at_ms: int) -> None:
         self._at_ms = at_ms
@@ -21,23 +21,25 @@ class DemoClock:
         self._released_ns = 0
 
     def step(self, milliseconds: int) -> None:
-        """Moves the standing clock on."""
+        """Move the stopped clock forward."""
         self._at_ms += milliseconds
 
     def release(self, speed: float) -> None:
-        """Lets time run from here on, `speed` times as fast as the machine's."""
+        """Run from now on, `speed` times as fast as the machine's clock."""
         self._at_ms = self.now_ms()
         self._speed, self._released_ns = speed, time.monotonic_ns()
 
     def now_ms(self) -> int:
+        """Return the demo's time in UTC milliseconds."""
         running_ns = (time.monotonic_ns() - self._released_ns) * self._speed if self._speed else 0
         return self._at_ms + int(running_ns) // 1_000_000
 
     def elapsed_ms(self) -> int:
+        """Return the demo's milliseconds since the clock was made."""
         return self.now_ms() - self._from_ms
 
     async def sleep(self, seconds: float) -> None:
-        """Waits for so much of the demo's time, also where its speed changes meanwhile."""
+        """Wait for a duration of the demo's time, also across changes of speed."""
         if not self._speed:
             await asyncio.sleep(STANDING_SECONDS)
             return
@@ -47,16 +49,16 @@ class DemoClock:
 
 
 class SharedClock(SteadyClock):
-    """An agent's clock in the demo. The service goes by the same: what looks like an offset is the way of its answer,
-    which at a fast clock's speed takes seconds, and is nothing to correct.
+    """An agent's clock in the demo, shared with the service: an apparent offset is the response time, which at a fast
+    speed takes seconds and needs no correction.
     """
 
     def correct(self, by_ms: int) -> None:
-        """Stays as it is."""
+        """Do nothing."""
 
 
 class SteppedClock(DemoClock):
-    """Stands still for ever but for `pass_time`: what happens, happens at the same instants in every run."""
+    """A clock that moves only by `pass_time`: events happen at the same instants in every run."""
 
     def __init__(self, at_ms: int) -> None:
         super().__init__(at_ms)
@@ -64,6 +66,7 @@ class SteppedClock(DemoClock):
         self._sleeping = asyncio.Condition()
 
     async def sleep(self, seconds: float) -> None:
+        """Wait until `pass_time` has moved that far."""
         woken = asyncio.Event()
         async with self._sleeping:
             self._sleepers.append((self.now_ms() + round(seconds * 1000), woken))
@@ -71,7 +74,7 @@ class SteppedClock(DemoClock):
         await woken.wait()
 
     async def pass_time(self, milliseconds: int) -> None:
-        """Moves on, wakes whose time has come, and returns when they all wait again."""
+        """Move forward, wake the tasks whose time has come, and return when they all wait again."""
         self.step(milliseconds)
         async with self._sleeping:
             sleepers = len(self._sleepers)

@@ -1,6 +1,6 @@
-"""`streamtop demo`: the estate in a process of its own, and the console on top of it.
+"""`streamtop demo`: the estate in its own process, and the console connected to it.
 
-The console attaches by URL and token file as it would to any service, so what the demo shows is what the product does.
+The console connects by URL and token file as to any service, so the demo shows the real product.
 """
 
 import contextlib
@@ -20,37 +20,37 @@ from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
 DEFAULT_SPEED = 6.0
 DAY_MS = 86_400_000
 BEFORE_MIDNIGHT_MS = 5 * 60_000
-"""When the tour begins."""
+"""Start of the tour."""
 
 
 @click.command()
-@click.option("--seed", type=int, default=1, show_default=True, help="The same seed makes the same audience.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the audience.")
 @click.option(
     "--speed",
     type=click.FloatRange(0.1, 120),
     default=DEFAULT_SPEED,
     show_default=True,
-    help="How fast the demo's time runs. At 6 a minute passes in ten seconds.",
+    help="Speed of the demo's time. At 6, a minute takes ten seconds.",
 )
-@click.option("--headless", is_flag=True, help="Run all but the console, and print how to attach as one JSON line.")
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=0, help="Where the service listens; a free one by default."
+    "--headless", is_flag=True, help="Run without the console, and print URL and token file as one JSON line."
 )
-@click.option("--tour", is_flag=True, help="Be shown around: what to look at, and which key to press.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of the service; a free one by default.")
+@click.option("--tour", is_flag=True, help="Start a guided tour.")
 @click.option(
     "--record",
     metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Make a recording of the outage for `streamtop replay`, and show nothing.",
+    help="Write a recording of the outage for `streamtop replay`, without a console.",
 )
 @click.option("--until-stdin-ends", is_flag=True, hidden=True)
 def demo(
     seed: int, speed: float, headless: bool, port: int, tour: bool, record: Path | None, until_stdin_ends: bool
 ) -> None:
-    """A live estate to try the console on: three servers, a dozen streams, and an outage.
+    """Run the console on a live estate: three servers, a dozen streams, and an outage.
 
-    A few seconds in, the agent of edge-2 loses its network and the gap view (g) shows what is missing; a little later
-    it is back and what it counted meanwhile is filled in. Everything but the media servers and the clock is real.
+    After a few seconds, the agent of edge-2 loses its network and the gap view (g) shows the missing time; a little
+    later the network returns and the time is backfilled. Everything is real except the media servers and the clock.
 
     \b
     Examples:
@@ -61,7 +61,7 @@ def demo(
     """
     if record is not None:
         if tour or headless:
-            raise click.UsageError("--record makes a file and ends; it goes with neither --tour nor --headless")
+            raise click.UsageError("--record writes a file and exits; it excludes --tour and --headless")
         _record(record, seed)
         return
     if headless:
@@ -132,18 +132,18 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, to
             loop.add_signal_handler(number, stop.set)
         lines: asyncio.Queue[str] | None = asyncio.Queue() if tour else None
 
-        def heard() -> None:
-            told = os.read(sys.stdin.fileno(), 4096).decode("utf-8", "replace")
-            if not told:
+        def read_commands() -> None:
+            text = os.read(sys.stdin.fileno(), 4096).decode("utf-8", "replace")
+            if not text:
                 stop.set()
             elif lines is not None:
-                for line in told.splitlines():
+                for line in text.splitlines():
                     lines.put_nowait(line)
 
         if until_stdin_ends:
-            loop.add_reader(sys.stdin.fileno(), heard)
+            loop.add_reader(sys.stdin.fileno(), read_commands)
         now_ms = time.time_ns() // 1_000_000
-        if tour:  # its outage goes over midnight, whatever the hour
+        if tour:  # its outage crosses midnight at any hour
             now_ms = now_ms - now_ms % DAY_MS - BEFORE_MIDNIGHT_MS
         first_speed = 1.0 if tour else speed
         await run_headless(directory, seed, first_speed, port, now_ms, _progress, ready, stop, lines)
@@ -157,7 +157,7 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, to
 
 
 def _progress(done: float) -> None:
-    """A bar on stderr while the history is made, where somebody watches."""
+    """Show a progress bar on stderr while the history is made, if it is a terminal."""
     if sys.stderr.isatty():
         width = int(done * 30)
         end = "\r\x1b[K" if done >= 1 else ""
@@ -169,29 +169,32 @@ def _progress(done: float) -> None:
 def _estate_process(
     seed: int, speed: float, port: int, tour: bool
 ) -> Iterator[tuple[dict[str, str], Callable[[str], None]]]:
-    """The headless demo as a child, which ends with this process however that ends: how to attach, and to tell it."""
+    """Run the headless demo as a child process, which ends with this one.
+
+    Yields how to connect, and a function that sends the estate a command.
+    """
     command = [sys.executable, "-m", "tui", "demo", "--headless", "--until-stdin-ends"]
     command += ["--seed", str(seed), "--speed", str(speed), "--port", str(port), *(["--tour"] if tour else [])]
-    # In a session of its own: a terminal that is closed ends this process, and the child clears up after both.
+    # In its own session: a closed terminal ends this process, and the child cleans up after both.
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True)
     assert child.stdin is not None
     assert child.stdout is not None
-    told = child.stdin
+    commands = child.stdin
 
-    def tell(what: str) -> None:
+    def send_command(command: str) -> None:
         with contextlib.suppress(OSError):
-            told.write(f"{what}\n".encode())
-            told.flush()
+            commands.write(f"{command}\n".encode())
+            commands.flush()
 
     try:
         line = child.stdout.readline()
         if not line:
             sys.exit(child.wait() or 3)
-        yield json.loads(line), tell
+        yield json.loads(line), send_command
     finally:
         child.stdin.close()
         with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(timeout=60)  # a busy machine needs time to clear up; a killed child leaves its files
+            child.wait(timeout=60)  # a busy machine needs time to clean up; a killed child leaves its files
         if child.poll() is None:
             child.kill()
             child.wait()

@@ -1,7 +1,7 @@
-"""The demo's estate: a usage service and three agents in one process, each agent behind a network of its own.
+"""The demo's estate: a usage service and three agents in one process, each agent behind its own network.
 
-Everything is the product's: HTTP, journal, store. Only the media servers are numbers and the clock is the demo's. The
-history before the demo is made by the same agents, step by step, over the same HTTP.
+HTTP, journal and store are the product's. Only the media servers are simulated and the clock is the demo's. The same
+agents make the history before the demo, step by step, over the same HTTP.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ class Member:
     server: str
     role: Role
     share: float
-    """Of every stream's audience."""
+    """Share of every stream's audience."""
 
 
 MEMBERS = (Member("origin-1", "origin", 0.05), Member("edge-1", "edge", 0.55), Member("edge-2", "edge", 0.40))
@@ -56,7 +56,7 @@ CRASHED_FOR_SECONDS = 2.0
 
 
 def outage_seconds(speed: float) -> float:
-    """How long the outage lasts for who watches: three minutes of the demo's time, within reason."""
+    """Return the length of the outage in real seconds: three minutes of the demo's time, within limits."""
     return min(max(OUTAGE_MS / 1000 / speed, SHORTEST_OUTAGE_SECONDS), LONGEST_OUTAGE_SECONDS)
 
 
@@ -67,7 +67,7 @@ class _Running:
     journal: SqliteJournal
     relay: Relay
     make_agent: Callable[[], tuple[Agent, SqliteJournal]]
-    """Opens the journal and goes on where it ended, as a program that is started again does."""
+    """Opens the journal and continues where it ended, as a restarted program does."""
     task: asyncio.Task[None] | None = None
 
 
@@ -81,7 +81,7 @@ class Estate:
         self._agents = agents
 
     async def make_history(self, progress: Callable[[float], None]) -> None:
-        """Lives through the time before the demo. `progress` hears the part that is done, from 0 to 1."""
+        """Make the history before the demo. `progress` receives the finished share, from 0 to 1."""
         for done_ms in range(0, HISTORY_MS, HISTORY_POLL_MS):
             await self._all(lambda agent: agent.poll())
             if done_ms % HISTORY_SYNC_MS == 0:
@@ -92,30 +92,30 @@ class Estate:
         await self._all(lambda agent: agent.sync())
 
     async def _all(self, act: Callable[[Agent], Awaitable[None]]) -> None:
-        # One after the other: the service hears them in the same order in every run.
+        # One after the other: the service receives them in the same order in every run.
         for running in self._agents:
             await act(running.agent)
 
     async def read_and_sync_up(self) -> None:
-        """What the agents do at this instant of a clock that is stepped by hand: a reading, and a sync-up if due."""
+        """Run the agents at this instant of the stepped clock: a reading, and a sync if due."""
         for running in self._agents:
             await running.agent.poll()
             if running.agent.schedule.due_ms <= self._clock.elapsed_ms():
                 await running.agent.sync()
 
     async def cut(self, server: str) -> None:
-        """Takes the network from a server's agent."""
+        """Cut the network of a server's agent."""
         await self._running(server).relay.cut()
 
     async def heal(self, server: str) -> None:
-        """Gives it back."""
+        """Restore the network."""
         await self._running(server).relay.heal()
 
     def _running(self, server: str) -> _Running:
         return next(running for running in self._agents if running.member.server == server)
 
-    async def told(self, line: str) -> None:
-        """Does what a line such as `cut edge-2` or `speed 12` says; of anything else nothing comes."""
+    async def execute(self, line: str) -> None:
+        """Execute a line such as `cut edge-2` or `speed 12`; other lines are ignored."""
         what, _, server = line.strip().partition(" ")
         if what == "speed":
             self._clock.release(float(server))
@@ -124,7 +124,7 @@ class Estate:
             await act(server)
 
     async def live(self, speed: float, outage: bool = True) -> None:
-        """Runs until cancelled. A few seconds in, one agent loses its network, and gets it back a little later."""
+        """Run until cancelled. After a few seconds, one agent loses its network for a while."""
         self._clock.release(speed)
         async with asyncio.TaskGroup() as tasks:
             for running in self._agents:
@@ -133,7 +133,7 @@ class Estate:
                 tasks.create_task(self._cut_and_heal(speed))
 
     async def _keep_running(self, running: _Running) -> None:
-        """Runs a server's agent, and starts it again when it crashes."""
+        """Run a server's agent, and restart it after a crash."""
         while True:
             running.task = asyncio.create_task(running.agent.run())
             try:
@@ -148,7 +148,7 @@ class Estate:
             running.agent, running.journal = running.make_agent()
 
     async def crash(self, server: str) -> None:
-        """Ends a server's agent at whatever it does. It is started again a little later, on the same journal."""
+        """Abort a server's agent. It is restarted a little later with the same journal."""
         task = self._running(server).task
         if task is not None:
             task.cancel()
@@ -162,7 +162,7 @@ class Estate:
 
 @asynccontextmanager
 async def running_estate(directory: Path, seed: int, port: int, clock: DemoClock) -> AsyncIterator[Estate]:
-    """The estate while the block runs. The clock stands where the history begins, `HISTORY_MS` before the demo does.
+    """The estate while the block runs. The clock is stopped at the start of the history, `HISTORY_MS` before the demo.
 
     All files are in `directory`, which the caller removes. The service listens on `port`, 0 for a free one.
     """
@@ -256,9 +256,9 @@ async def run_headless(
     stop: asyncio.Event,
     lines: asyncio.Queue[str] | None = None,
 ) -> None:
-    """The estate until `stop`: history, then `ready(url, token_file)`, then life.
+    """Run the estate until `stop`: history, then `ready(url, token_file)`, then live.
 
-    With `lines` what happens is told by them (`cut edge-2`), and nothing happens by itself.
+    With `lines`, only their commands (`cut edge-2`) cause events; without, the outage happens by itself.
     """
     async with running_estate(directory, seed, port, DemoClock(now_ms - HISTORY_MS)) as estate:
 
@@ -281,4 +281,4 @@ async def run_headless(
 
 async def _listen(estate: Estate, lines: asyncio.Queue[str]) -> None:
     while True:
-        await estate.told(await lines.get())
+        await estate.execute(await lines.get())

@@ -5,7 +5,7 @@ import contextlib
 
 
 class Relay:
-    """Passes TCP connections on to a port of this machine, while it is whole."""
+    """Forwards TCP connections to a port of this machine, until it is cut."""
 
     def __init__(self, to_port: int) -> None:
         self._to_port = to_port
@@ -15,18 +15,18 @@ class Relay:
 
     @property
     def port(self) -> int:
-        """Where the relay listens; the same before and after a cut."""
+        """The port of the relay; the same before and after a cut."""
         return self._port
 
     async def heal(self) -> None:
-        """Listens, from now on; of a relay that is whole nothing comes."""
+        """Listen again; does nothing if the relay is not cut."""
         if self._server is not None and self._server.is_serving():
             return
         self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self._port)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def cut(self) -> None:
-        """Stops listening and breaks every connection in the middle of whatever it carries."""
+        """Stop listening and break every connection."""
         if self._server is not None:
             self._server.close()
         for passing in list(self._passing):
@@ -41,7 +41,7 @@ class Relay:
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to_port)
             await asyncio.gather(_pump(reader, to_writer), _pump(to_reader, writer))
         except (OSError, asyncio.CancelledError):
-            # A cut: only `cut` cancels, and it waits for the end of this.
+            # A cut: only `cut` cancels, and it waits for this task.
             pass
         finally:
             self._passing.discard(task)

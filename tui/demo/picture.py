@@ -43,7 +43,7 @@ _BRAILLE_DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))
 
 
 class CellStyle(NamedTuple):
-    """How a run of cells is drawn."""
+    """The style of a run of cells."""
 
     ink: str
     ground: str
@@ -61,7 +61,7 @@ class ScreenCell(NamedTuple):
 
 
 def picture(lines: Sequence[Iterable[Segment]], columns: int, *, ink: str, ground: str) -> str:
-    """The lines of a screen as a whole SVG file. `ink` and `ground` are used where a segment says nothing."""
+    """Return the lines of a screen as an SVG file. `ink` and `ground` are the default colours."""
     width, height = columns * CELL_WIDTH + 2 * MARGIN, len(lines) * CELL_HEIGHT + 2 * MARGIN
     size = f'width="{width}" height="{height}"'
     shades: dict[str, str] = {}
@@ -91,7 +91,7 @@ def picture(lines: Sequence[Iterable[Segment]], columns: int, *, ink: str, groun
     )
 
 
-# What stands in which cell
+# Cells
 
 
 def _cells(line: Iterable[Segment], plain: CellStyle) -> Iterator[ScreenCell]:
@@ -128,7 +128,7 @@ def _between(ink: str, ground: str) -> str:
 
 
 def _runs(cells: Sequence[ScreenCell], key: Callable[[ScreenCell], object]) -> Iterator[list[ScreenCell]]:
-    """Cells that follow on each other and are alike under `key`."""
+    """Yield runs of neighbouring cells that are equal under `key`."""
     run: list[ScreenCell] = []
     for cell in cells:
         if run and (key(run[-1]) != key(cell) or _end(run[-1]) != cell.column):
@@ -143,7 +143,7 @@ def _end(cell: ScreenCell) -> int:
     return cell.column + cell_len(cell.text)
 
 
-# How it is drawn
+# Drawing
 
 
 def _grounds(cells: Sequence[ScreenCell], top: int, plain: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What is on air in the demo: broadcasts from a seed, some steady, some short, some with names that take care."""
+"""The programme of the demo: broadcasts from a seed, some steady, some short, some with difficult names."""
 
 from random import Random
 
@@ -16,7 +16,7 @@ _STEADY = (
     ("live", "[late] night", 17, 1_500_000),
     ("radio", "drive-time", 95, 192_000),
 )
-"""Scope, name, audience on all servers, bit rate: on air from before the demo begins."""
+"""Scope, name, audience on all servers, bit rate: on air since before the demo."""
 
 _SHORT = (
     ("event/day2", "cam-1", 22, 1_800_000),
@@ -24,13 +24,13 @@ _SHORT = (
     ("live/room1", "q-and-a", 55, 2_500_000),
     ("live", "rehearsal", 9, 1_200_000),
 )
-"""On air for some minutes again and again."""
+"""On air for some minutes at a time."""
 
 ON_AIR_FOR_MS = 24 * 60 * MINUTE_MS
 
 
 def make_programme(seed: int, from_ms: int) -> list[Broadcast]:
-    """A day of broadcasts from an instant on. The same seed makes the same day."""
+    """Return a day of broadcasts from an instant on. The same seed makes the same day."""
     random = Random(seed)
     to_ms = from_ms + ON_AIR_FOR_MS
     broadcasts = [

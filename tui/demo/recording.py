@@ -1,6 +1,6 @@
 """`streamtop demo --record FILE`: the demo's outage as a recording, the gap view's part included.
 
-It is made in seconds, over a clock that only this script moves: the same seed makes the same bytes.
+It takes seconds, on a clock that only this script moves: the same seed makes the same bytes.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _HEALED_WITHIN_STEPS = 60
 
 
 async def make_recording(path: Path, seed: int) -> int:
-    """Writes the recording; returns its number of polls. Raises `RecordingError` before anything is run."""
+    """Write the recording and return its number of polls. Raises `RecordingError` before anything runs."""
     clock = SteppedClock(BEGINS_MS - HISTORY_MS)
     tape = Recording(path, clock)
     with tempfile.TemporaryDirectory(prefix="streamtop-demo-") as directory, contextlib.closing(tape):
@@ -39,12 +39,12 @@ async def make_recording(path: Path, seed: int) -> int:
 
 
 class _Recorder:
-    """Moves time on and polls, as a console with its gap view open does."""
+    """Moves time forward and polls as a console with an open gap view."""
 
     def __init__(self, estate: Estate, client: UsageClient, clock: SteppedClock, tape: Recording) -> None:
         self._estate, self._client, self._clock, self._tape = estate, client, clock, tape
         self._book = CoverageBook()
-        self._poller = Poller(client, self._heard, interval_seconds=86_400, clock=clock)
+        self._poller = Poller(client, self._apply_message, interval_seconds=86_400, clock=clock)
 
     async def record(self) -> int:
         self._poller.subscribe(coverage_from_ms=BEGINS_MS - HISTORY_MS, carriers_from_ms=BEGINS_MS - HISTORY_MS)
@@ -66,7 +66,7 @@ class _Recorder:
                 await polling
         return self._poller.polls
 
-    def _heard(self, message: Message) -> None:
+    def _apply_message(self, message: Message) -> None:
         self._tape.write_message(message)
         if isinstance(message, CoveragePolled):
             self._book.apply(message.coverage)

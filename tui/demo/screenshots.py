@@ -30,7 +30,7 @@ SEED = 1
 NOW_MS = int(datetime(2026, 11, 21, 20, 15, tzinfo=UTC).timestamp()) * 1000
 STEP_MS = 10_000
 AGE_MS = 800
-"""How old the figures are when a picture is taken."""
+"""Age of the figures in a picture."""
 HOST = "usage.example.net"
 
 _SECONDS_TO_WAIT = 180.0
@@ -38,7 +38,7 @@ _SECONDS_TO_LAY_OUT = 0.1
 
 
 async def draw_all(directory: Path) -> dict[str, str]:
-    """The SVG of every view by its name. Files of the estate are made in `directory`."""
+    """Return the SVG of every view by its name. Files of the estate are made in `directory`."""
     clock = SteppedClock(NOW_MS - HISTORY_MS)
     async with running_estate(directory, SEED, 0, clock) as estate:
         await estate.make_history(lambda _: None)
@@ -60,7 +60,7 @@ async def draw_all(directory: Path) -> dict[str, str]:
 
 
 class _Photographer:
-    """Moves time on, presses keys, and takes pictures."""
+    """Moves time forward, presses keys and takes pictures."""
 
     def __init__(self, app: ConsoleApp, pilot: Pilot[int], clock: SteppedClock, estate: Estate) -> None:
         assert isinstance(app.poller, Poller)
@@ -144,7 +144,7 @@ class _Photographer:
         self._clock.step(-AGE_MS)
 
     async def _rest(self) -> None:
-        """Waits until all that was asked for has come and is drawn. What is drawn may ask for more."""
+        """Wait until everything requested has arrived and is drawn. Drawing may request more."""
         await self._pilot.pause(_SECONDS_TO_LAY_OUT)
         while self._app.fetcher.is_waiting or not self._poller.is_idle:
             await self._until(lambda: not self._app.fetcher.is_waiting and self._poller.is_idle)
@@ -158,7 +158,7 @@ class _Photographer:
 
 
 def drawn(app: ConsoleApp) -> str:
-    """The screen as it stands, as an SVG."""
+    """Return the present screen as an SVG."""
     compositor = app.screen._compositor
     update = compositor.render_update(full=True, screen_stack=app._background_screens)
     lines = [[segment for strip in line for segment in strip] for line in update.strips]  # type: ignore[union-attr]
@@ -169,13 +169,14 @@ def drawn(app: ConsoleApp) -> str:
 
 @contextlib.contextmanager
 def scratch() -> Iterator[Path]:
+    """A temporary folder for the estate's files."""
     with tempfile.TemporaryDirectory(prefix="streamtop-screenshots-") as directory:
         yield Path(directory)
 
 
 @click.command()
 def main() -> None:
-    """Draws every view anew into screenshots/."""
+    """Redraw every view into screenshots/."""
     logging.basicConfig(level=logging.CRITICAL)
     with scratch() as directory:
         drawings = asyncio.run(draw_all(directory))
@@ -185,7 +186,7 @@ def main() -> None:
     try:
         import resvg_py
     except ModuleNotFoundError:
-        click.echo("the PNGs are left as they were: pip install 'streamtop[pictures]' brings what draws them", err=True)
+        click.echo("the PNGs are unchanged: pip install 'streamtop[pictures]' to draw them", err=True)
         sys.exit(1)
     for name, svg in drawings.items():
         png = resvg_py.svg_to_bytes(svg_string=svg, zoom=2, font_family="DejaVu Sans Mono")

@@ -40,6 +40,6 @@ class AlertBook:
             elif owed_ms >= self._after_ms and owed_ms:
                 self._raised[server] = owed_ms
                 alerts.append(Alert("raised", server, owed_ms))
-        for server in [server for server in self._raised if not owed.get(server)]:
-            alerts.append(Alert("cleared", server, self._raised.pop(server)))
+        cleared = [server for server in self._raised if not owed.get(server)]
+        alerts += [Alert("cleared", server, self._raised.pop(server)) for server in cleared]
         return alerts

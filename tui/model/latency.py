@@ -7,7 +7,7 @@ KEPT = 60
 
 
 class Split(NamedTuple):
-    """Milliseconds of one poll by phase, in order. `None` was not measured, for example because a connection was reused."""
+    """Milliseconds of one poll by phase, in order. `None` was not measured: for example, a reused connection."""
 
     connect_ms: float | None
     first_byte_ms: float | None

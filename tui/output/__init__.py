@@ -1,4 +1,4 @@
-"""Results on standard output as a table, JSON, one JSON value a line, or CSV, from one description of a row."""
+"""Results on standard output as a table, JSON, NDJSON or CSV, from one description of a row."""
 
 from tui.output.printer import CsvField, Format, TableColumn, View, print_rows, same_named
 

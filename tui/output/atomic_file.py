@@ -1,4 +1,4 @@
-"""Writes a file whole or not at all: whoever reads it sees the old content or the new; a full disk leaves the old."""
+"""Writes a file atomically: a reader sees the old or the new content, and a full disk leaves the old."""
 
 import os
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = 0o600) -> None:
-    """Puts the content into the file. Raises `OSError`; nothing is left behind then."""
+    """Write the content to the file. Raises `OSError` and then leaves no temporary file."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,6 +1,6 @@
-"""What leaves the console: records and tables as JSON or CSV, the equivalent command, and the incident bundle.
+"""Exports: records and tables as JSON or CSV, the equivalent command, and the incident bundle.
 
-Nothing of it holds a token. CSV cells that a spreadsheet would run as a formula are made inert.
+No export contains a token. CSV cells that a spreadsheet would run as a formula are escaped.
 """
 
 import io
@@ -30,15 +30,16 @@ RECORD_FIELDS = (
     ("totalSubscribers", "total"),
     ("updated", "updated"),
 )
-"""The documented fields in wire order, and what they are called here."""
+"""The documented fields in wire order, with their attribute names."""
 
 
-def record_of(session: Session) -> dict[str, object]:
-    """The session as a usage record; what is not known is null."""
+def usage_record_fields(session: Session) -> dict[str, object]:
+    """Return the session as a usage record; unknown figures are null."""
     return {wire: getattr(session, ours) for wire, ours in RECORD_FIELDS}
 
 
 def table_csv(sessions: Iterable[Session]) -> str:
+    """Return the sessions as CSV."""
     fields = [CsvField[Session](wire, attrgetter(ours)) for wire, ours in RECORD_FIELDS]
     fields.append(CsvField("live", lambda session: "true" if session.live else "false"))
     fields.append(CsvField("provenance", lambda session: session.provenance.value if session.provenance else None))
@@ -46,19 +47,20 @@ def table_csv(sessions: Iterable[Session]) -> str:
 
 
 def table_json(sessions: Iterable[Session]) -> str:
-    return "".join(json_text(record_of(session) for session in sessions))
+    """Return the sessions as JSON."""
+    return "".join(json_text(usage_record_fields(session) for session in sessions))
 
 
 def as_usage_record(session: Session) -> UsageRecord | None:
-    """The documented record; `None` where some of it is not known."""
+    """Return the documented record; `None` if a figure is unknown."""
     try:
-        return msgspec.convert(record_of(session), UsageRecord)
+        return msgspec.convert(usage_record_fields(session), UsageRecord)
     except msgspec.ValidationError:
         return None
 
 
 def curl(base_url: str, api_version: str, session: Session) -> str:
-    """The command that asks for the stream's records. The token is left to the environment."""
+    """Return the shell command that requests the stream's records. The token comes from the environment."""
     try:
         path = stream_path(session.stream)
     except EmptyNameError as error:
@@ -68,24 +70,24 @@ def curl(base_url: str, api_version: str, session: Session) -> str:
 
 
 class ExportError(Exception):
-    """A file that could not be written. The text says which, and why."""
+    """A file could not be written. The text names the file and the reason."""
 
 
 def write(path: Path, content: str | bytes) -> Path:
-    """Writes a new file; one that is there is not written over. Raises `ExportError`."""
+    """Write a new file; an existing one is never overwritten. Raises `ExportError`."""
     path = path.expanduser()
     try:
         with path.open("xb") as file:
             file.write(content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content)
     except FileExistsError:
-        raise ExportError(f"{path} is there already; give another name") from None
+        raise ExportError(f"{path} exists already; give another name") from None
     except OSError as error:
         raise ExportError(f"{path} cannot be written: {error.strerror}") from None
     return path.resolve()
 
 
 def bundle(parts: Mapping[str, object], at_ms: int, clean: Callable[[str], str]) -> bytes:
-    """An archive of the parts by file name: text as it is, anything else as JSON, `clean` of secrets."""
+    """Return an archive of the parts by file name: text as it is, other values as JSON, each passed through `clean`."""
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, part in parts.items():

@@ -1,7 +1,7 @@
-"""Rows written in one of four formats. What a row is made of is told once, in a `View`.
+"""Prints rows in one of four formats. A `View` declares the fields of a row once.
 
-JSON, NDJSON and CSV hold the figures exactly and are UTF-8 whatever the locale. The table is for people: text from
-outside is made safe first. Output is written in blocks, so that a long list starts to appear at once.
+JSON, NDJSON and CSV contain exact figures and are UTF-8 in every locale. The table is for people: text from outside is
+sanitised. Output is written in blocks, so that a long list starts to appear at once.
 """
 
 import csv
@@ -24,14 +24,14 @@ Cell = str | int | float | None
 
 BLOCK_ROWS = 1000
 WIDEST_CELL = 60
-"""How many cells a column takes. On a terminal longer text is cut; away from one it stands in full and juts out."""
+"""Widest column in cells. On a terminal longer text is cut; elsewhere it is printed in full."""
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""A text cell that starts with one of these would run as a formula in a spreadsheet."""
+"""First characters of a text cell that a spreadsheet would run as a formula."""
 
 
 class Format(StrEnum):
-    """How results are printed."""
+    """The format of printed results."""
 
     TABLE = "table"
     JSON = "json"
@@ -41,7 +41,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class TableColumn(Generic[Row]):
-    """A column of the table: its title and a row's text in it. `figure` puts it to the right."""
+    """A column of the table: its title and a row's text. `figure` aligns it right."""
 
     title: str
     text: Callable[[Row], str]
@@ -50,20 +50,20 @@ class TableColumn(Generic[Row]):
 
 @dataclass(frozen=True)
 class CsvField(Generic[Row]):
-    """A column of the CSV: its name and a row's value in it."""
+    """A column of the CSV: its name and a row's value."""
 
     name: str
     value: Callable[[Row], Cell]
 
 
 def same_named(*names: str) -> list[CsvField[Any]]:
-    """Columns of the CSV that hold what the row has under the same name."""
+    """Return CSV columns of the row's attributes with the same names."""
     return [CsvField(name, attrgetter(name)) for name in names]
 
 
 @dataclass(frozen=True)
 class View(Generic[Row]):
-    """How rows of one kind are shown. `document` gives what `msgspec` encodes as a row's JSON; else it is the row."""
+    """The fields of one kind of row. `document` returns what is encoded as a row's JSON; by default the row itself."""
 
     columns: Sequence[TableColumn[Row]]
     fields: Sequence[CsvField[Row]]
@@ -71,7 +71,7 @@ class View(Generic[Row]):
 
 
 def print_rows(rows: Sequence[Row], view: View[Row], output_format: Format) -> None:
-    """Writes the rows to standard output."""
+    """Write the rows to standard output."""
     sys.stdout.flush()
     out, on_terminal = sys.stdout.buffer, sys.stdout.isatty()
     documents = map(view.document, rows) if view.document is not None else rows
@@ -89,7 +89,7 @@ def print_rows(rows: Sequence[Row], view: View[Row], output_format: Format) -> N
 
 
 def write_blocks(lines: Iterable[str], out: BinaryIO, encoding: str = "utf-8") -> None:
-    """Writes lines a block at a time. What the encoding lacks becomes a question mark."""
+    """Write lines in blocks. Characters that the encoding lacks become question marks."""
     remaining = iter(lines)
     while block := "".join(islice(remaining, BLOCK_ROWS)):
         out.write(block.encode(encoding, "replace"))
@@ -97,7 +97,7 @@ def write_blocks(lines: Iterable[str], out: BinaryIO, encoding: str = "utf-8") -
 
 
 def json_text(rows: Iterable[object]) -> Iterator[str]:
-    """One JSON list, a row a line."""
+    """Yield one JSON list, a row a line."""
     opening = "["
     for row in rows:
         yield f"{opening}\n{_json(row)}"
@@ -106,13 +106,13 @@ def json_text(rows: Iterable[object]) -> Iterator[str]:
 
 
 def ndjson_text(rows: Iterable[object]) -> Iterator[str]:
-    """One JSON value a line."""
+    """Yield one JSON value a line."""
     for row in rows:
         yield f"{_json(row)}\n"
 
 
 def csv_text(rows: Iterable[Row], fields: Sequence[CsvField[Row]], *, only_visible: bool = False) -> Iterator[str]:
-    """A line of names, then a line a row. Text that a spreadsheet would run gets an apostrophe before it.
+    """Yield a line of names, then a line a row. Text that a spreadsheet would run is prefixed with an apostrophe.
 
     `only_visible` shows control characters as pictures, for a terminal.
     """
@@ -129,12 +129,12 @@ def csv_text(rows: Iterable[Row], fields: Sequence[CsvField[Row]], *, only_visib
 
 
 def inert(text: str) -> str:
-    """The text as a cell that no spreadsheet takes for a formula."""
+    """Return the text as a cell that no spreadsheet runs as a formula."""
     return f"'{text}" if text.startswith(FORMULA_STARTS) else text
 
 
 def table_text(rows: Sequence[Row], columns: Sequence[TableColumn[Row]], *, cut: bool) -> Iterator[str]:
-    """Aligned lines under a line of titles; nothing at all for no rows."""
+    """Yield aligned lines below a line of titles; nothing without rows."""
     if not rows:
         return
     widths = [width(column.title) for column in columns]
@@ -168,6 +168,6 @@ _ACTS_ON_A_TERMINAL = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u206
 
 
 def _json(row: object) -> str:
-    """A row as JSON on one line. What a terminal would obey is escaped: in JSON that is the same text."""
+    """Return a row as JSON on one line. Control characters are escaped, which in JSON is the same text."""
     text = msgspec.json.encode(row).decode()
     return _ACTS_ON_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

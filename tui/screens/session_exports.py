@@ -5,7 +5,7 @@ import msgspec
 from tui.app.ports import NoServiceError
 from tui.model import formats
 from tui.model.text import safe
-from tui.output.exports import record_of, table_csv, table_json
+from tui.output.exports import table_csv, table_json, usage_record_fields
 from tui.screens.base import ConsoleScreen
 from tui.screens.page import PageScreen
 from tui.screens.picker import Choice, Picked, Picker
@@ -38,7 +38,7 @@ class SessionExports(ConsoleScreen):
             case "name":
                 return str(session.stream)
             case _:
-                return msgspec.json.encode(record_of(session)).decode()
+                return msgspec.json.encode(usage_record_fields(session)).decode()
 
     def action_copy(self, kind: str = "") -> None:
         """Copy a record, the table or a command."""
@@ -75,7 +75,7 @@ class SessionExports(ConsoleScreen):
         """Show the record of the session."""
         session = self.table.cursor_session
         if session is not None:
-            record = msgspec.json.format(msgspec.json.encode(record_of(session)), indent=2).decode()
+            record = msgspec.json.format(msgspec.json.encode(usage_record_fields(session)), indent=2).decode()
             remark = (
                 [] if session.recorded else ["There is no usage record yet; these figures are from the live list.", ""]
             )

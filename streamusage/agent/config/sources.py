@@ -33,7 +33,7 @@ def check_http_url(url: str) -> str:
 def reject_url_secrets(message: str) -> Any:
     """Return a validator that rejects a URL with a user, a password, a query or a fragment.
 
-    `message` tells the operator where to configure the secret instead.
+    `message` names where to configure the secret instead.
     """
 
     def check(url: str) -> str:

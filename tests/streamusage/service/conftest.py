@@ -67,7 +67,9 @@ class Estate:
         self.clock = clock
         self.http = httpx.AsyncClient(base_url=running.url, timeout=LONGEST_WAIT_S)
 
-    async def ask(self, method: str, path: str, token: str | None = "admin-token", **options: object) -> httpx.Response:
+    async def request(
+        self, method: str, path: str, token: str | None = "admin-token", **options: object
+    ) -> httpx.Response:
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         headers |= options.pop("headers", {})  # type: ignore[arg-type]
         return await self.http.request(method, path, headers=headers, **options)  # type: ignore[arg-type]
@@ -81,7 +83,7 @@ class Estate:
         return (await self.usage()).json()  # type: ignore[no-any-return]
 
     async def take_in(self, *records: dict[str, object]) -> httpx.Response:
-        return await self.ask("POST", "/api/v1/import", json=list(records))
+        return await self.request("POST", "/api/v1/import", json=list(records))
 
     async def raw(self, request: bytes) -> tuple[int, bytes]:
         """Send bytes that no client library would send, and return status and body."""

@@ -34,16 +34,16 @@ async def test_record_is_discarded_a_week_after_its_last_change(estate: Estate) 
     estate.clock.now += 10_000
     sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
     await agent.sync_up(a_session("e", live=False, active=0), a_session("on", name="goes-on"), sample)
-    cursor = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    cursor = (await estate.request("GET", "/api/v1/changes")).json()["cursor"]
     estate.clock.now += 7 * DAY_MS
     assert await discard(estate) == 0
     estate.clock.now += 1
     await estate.take_in(a_record("old by its dates, new here"))
     assert await discard(estate) == 1
     assert {record["name"] for record in await estate.records()} == {"goes-on", "old by its dates, new here"}
-    changes = (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()
+    changes = (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()
     assert [key["name"] for key in changes["deleted"]] == ["stream1"]
-    entries = (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
+    entries = (await estate.request("GET", "/api/v1/audit")).json()["entries"]
     assert sorted((entry["operation"], entry["who"], entry["records"]) for entry in entries) == [
         ("discard", "retention", 1),
         ("import", "boss", 1),
@@ -51,7 +51,7 @@ async def test_record_is_discarded_a_week_after_its_last_change(estate: Estate) 
 
     await agent.sync_up(a_session("e", live=False, active=0, total=8))
     assert len(await estate.records()) == 2, "what comes late does not bring it back"
-    (orphan,) = (await estate.ask("GET", "/api/v1/orphans")).json()["orphans"]
+    (orphan,) = (await estate.request("GET", "/api/v1/orphans")).json()["orphans"]
     assert (orphan["name"], orphan["total"]) == ("stream1", 8)
     assert await discard(estate) == 0
 
@@ -63,7 +63,7 @@ async def test_daily_statistics_are_kept_longer_and_discarded_by_whole_days(esta
     estate.clock.now += 30 * DAY_MS
 
     async def days() -> list[dict[str, object]]:
-        answer = await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-19")
+        answer = await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-19")
         return answer.json()["days"]  # type: ignore[no-any-return]
 
     await discard(estate)
@@ -114,30 +114,30 @@ async def test_discarded_samples_are_unknown_not_zero(estate: Estate) -> None:
         await agent.sync_up(a_session("e", end_time=estate.clock.now), sample)
         estate.clock.now += (8 - 8 * turn) * DAY_MS
 
-    async def told() -> list[list[int | None]]:
-        history = await estate.ask("GET", f"/api/v1/streams/live/stream1/history?from={NOW}&to={slot + 60_000}")
-        trends = await estate.ask("GET", f"/api/v1/trends?from={NOW}&to={slot + 60_000}&step={DAY_MS}")
+    async def active_figures() -> list[list[int | None]]:
+        history = await estate.request("GET", f"/api/v1/streams/live/stream1/history?from={NOW}&to={slot + 60_000}")
+        trends = await estate.request("GET", f"/api/v1/trends?from={NOW}&to={slot + 60_000}&step={DAY_MS}")
         by_minute = [point["active"] for point in history.json()["points"]]
         (by_day,) = [stream["active"] for stream in trends.json()["streams"]]
         return [[by_minute[0], by_minute[1], by_minute[-1]], [by_day[0], by_day[-1]]]
 
-    assert await told() == [[2, 0, 2], [0, 2]]
+    assert await active_figures() == [[2, 0, 2], [0, 2]]
     await discard(estate)
-    assert await told() == [[None, None, 2], [None, 2]]
+    assert await active_figures() == [[None, None, 2], [None, 2]]
 
 
 @pytest.mark.parametrize("late", [False, True])
 async def test_cursor_that_missed_forgotten_deletes_resets(estate: Estate, late: bool) -> None:
     await estate.take_in(a_record("a"), a_record("b"))
-    before = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    before = (await estate.request("GET", "/api/v1/changes")).json()["cursor"]
     await estate.usage("DELETE", "/live/a")
-    after = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    after = (await estate.request("GET", "/api/v1/changes")).json()["cursor"]
     estate.clock.now += 29 * DAY_MS
     if late:
         estate.clock.now += 2 * DAY_MS
     await discard(estate)
     resets = [
-        (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"] for cursor in (before, after)
+        (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"] for cursor in (before, after)
     ]
     assert resets == [late, False]
 
@@ -159,10 +159,10 @@ async def test_longer_retention_does_not_undo_a_shorter_one(estate: Estate) -> N
     await agent.sync_up(SlotRow(slot=NOW - 40 * DAY_MS, revision=0, bytes_out=7))
     await discard(estate, daily_statistics_days=30)
     asked = "/api/v1/daily?from=2026-10-09&to=2026-10-09&tz=Asia/Tokyo"  # where days are not closed
-    assert (await estate.ask("GET", asked)).json()["days"] == []
+    assert (await estate.request("GET", asked)).json()["days"] == []
     await agent.sync_up(SlotRow(slot=NOW - 800 * DAY_MS, revision=0, bytes_out=5))
     await discard(estate, daily_statistics_days=400)
-    assert (await estate.ask("GET", asked)).json()["days"] == []
+    assert (await estate.request("GET", asked)).json()["days"] == []
 
 
 async def test_tombstone_of_a_continuing_publish_is_not_forgotten(estate: Estate) -> None:
@@ -194,14 +194,14 @@ async def test_tombstone_of_a_publish_of_an_ended_life_is_forgotten(estate: Esta
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
     await agent.sync_up(a_session("e"))
-    cursor = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    cursor = (await estate.request("GET", "/api/v1/changes")).json()["cursor"]
     await estate.usage("DELETE", "/live/stream1")
     estate.clock.now += 100 * DAY_MS
     await discard(estate)
-    assert not (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"], "it may still go on"
+    assert not (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"], "it may still go on"
     await ReportingAgent(estate, "edge-1", life="j2.1").sync_up()
     await discard(estate)
-    assert (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"]
+    assert (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"]
 
 
 async def test_record_written_during_retention_is_not_discarded(estate: Estate) -> None:

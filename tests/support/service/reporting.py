@@ -35,8 +35,8 @@ class ReportingAgent:
         self.based_on: Based | None = None
         self.watermark = NOW
 
-    async def ask(self, path: str, content: bytes, **headers: str) -> httpx.Response:
-        return await self.estate.ask(
+    async def request(self, path: str, content: bytes, **headers: str) -> httpx.Response:
+        return await self.estate.request(
             "POST",
             f"/api/v1/agents/{self.server}/{path}",
             token=f"{self.server}-token",
@@ -45,7 +45,7 @@ class ReportingAgent:
         )
 
     async def begin(self) -> dict[str, object]:
-        answer = await self.ask("epochs", msgspec.json.encode({"journal": self.life.partition(".")[0]}))
+        answer = await self.request("epochs", msgspec.json.encode({"journal": self.life.partition(".")[0]}))
         assert answer.status_code == 200, answer.text
         issued = answer.json()
         self.epoch, self.based_on = issued["epoch"], Based(**issued["based_on"])
@@ -92,7 +92,7 @@ class ReportingAgent:
         )
 
     async def send(self, report: Report) -> httpx.Response:
-        answer = await self.ask("reports", msgspec.json.encode(report))
+        answer = await self.request("reports", msgspec.json.encode(report))
         if answer.status_code == 200:
             self.acknowledged, self.based_on = answer.json()["acknowledged"], None
         return answer

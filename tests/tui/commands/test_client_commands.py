@@ -16,7 +16,7 @@ from tests.support.canned_answers import CannedServer, reply
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Ended, Program
 from tests.support.waiting import LONGEST_WAIT_S
-from tui.commands.streams import written
+from tui.commands.streams import format_stream_name
 
 TOKEN = {"STREAMTOP_TOKEN": "xyz123"}
 HOSTILE = ["[red]x", "\x1b[2J", "../..", "a/b", "=1+1", "\u202ereversed", "x" * 4000, "50%2Foff", "naïve 日本"]
@@ -290,7 +290,9 @@ class TestRm:
     @pytest.mark.parametrize("name", HOSTILE)
     async def test_a_hostile_name_deletes_itself_and_nothing_else(self, streamtop: Program, name: str) -> None:
         async with hostile() as manager:
-            ended = await streamtop("rm", written(StreamId("live", name)), "--yes", "--url", manager.url, **TOKEN)
+            ended = await streamtop(
+                "rm", format_stream_name(StreamId("live", name)), "--yes", "--url", manager.url, **TOKEN
+            )
         assert ended.code == 0, ended.err
         assert sorted(record["name"] for record in manager.records) == sorted(set(HOSTILE) - {name})
         assert "\x1b" not in ended.err

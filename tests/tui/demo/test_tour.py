@@ -33,13 +33,13 @@ async def test_the_tour_goes_from_key_to_key_and_heals_over_midnight(tmp_path: P
         told: list[str] = []
         tasks = []
 
-        def tell(line: str) -> None:
+        def send_line(line: str) -> None:
             told.append(line)
             faster = "speed 60" if line.startswith("speed") else line
-            tasks.append(asyncio.create_task(estate.told(faster)))
+            tasks.append(asyncio.create_task(estate.execute(faster)))
 
         async with UsageClient(estate.url, estate.token_file.read_text().strip()) as client:
-            app = TourApp(client, tell, tmp_path / "deleted.ndjson")
+            app = TourApp(client, send_line, tmp_path / "deleted.ndjson")
             async with app.run_test(size=(80, 24)) as pilot:
                 await until(pilot, lambda: len(app.state.view) and app.screen.query(Caption), "the first caption")
                 for number, key in ((1, "enter"), (2, "escape"), (3, "g")):

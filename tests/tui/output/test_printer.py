@@ -1,4 +1,4 @@
-"""How results are written, and how what stands on the command line is read."""
+"""How results are format_stream_name, and how what stands on the command line is parse_stream_name."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ from streamusage.core.coverage import Provenance
 from streamusage.core.usage import EmptyNameError, StreamId, UsageRecord, stream_path
 from tui.commands.daily.tables import daily_view
 from tui.commands.instants import instant
-from tui.commands.streams import read, written
+from tui.commands.streams import format_stream_name, parse_stream_name
 from tui.commands.tables import gap_view, gaps_of
 from tui.deletion.journal import append_records
 from tui.output.printer import FORMULA_STARTS, CsvField, TableColumn, csv_text, json_text, ndjson_text, table_text
@@ -43,7 +43,7 @@ class TestStreams:
             stream_path(stream)
         except EmptyNameError:
             return
-        assert read(written(stream)) == stream
+        assert parse_stream_name(format_stream_name(stream)) == stream
 
     @pytest.mark.parametrize(
         ("text", "stream"),
@@ -59,11 +59,11 @@ class TestStreams:
         ],
     )
     def test_what_a_person_writes(self, text: str, stream: tuple[str, str]) -> None:
-        assert read(text) == stream
+        assert parse_stream_name(text) == stream
 
     def test_bytes_that_are_no_text_are_refused(self) -> None:
         with pytest.raises(EmptyNameError):
-            read("live/\udcff")
+            parse_stream_name("live/\udcff")
 
 
 class TestPrinting:

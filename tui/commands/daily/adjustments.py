@@ -1,4 +1,4 @@
-"""`streamtop daily adjustments`: what came to closed days later."""
+"""`streamtop daily adjustments`: changes of closed days."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from streamusage.client.usage_client import UsageClient
 from tui.commands.daily.tables import ledger_view
 from tui.commands.daily.window import DAY, days_or_a_week, server_option
 from tui.commands.flags import tz_option
-from tui.commands.shell import connection_options, format_option, say, talk
+from tui.commands.shell import connection_options, format_option, print_message, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
 
@@ -28,15 +28,15 @@ def adjustments(
     server: str | None,
     output_format: Format,
 ) -> None:
-    """Lists what came to closed days after they were closed, entry by entry, by the day that it belongs to.
+    """List the ledger: changes of closed days after their closing, by day and entry.
 
-    The figures of an entry are what it added. In JSON, `figures` is what the whole day comes to from then on.
+    The figures of an entry are differences. In JSON, `figures` are the day's totals including the entry.
     """
 
     async def read(client: UsageClient) -> Adjustments:
         days = await days_or_a_week(client, connection, first, last)
         return await client.adjustments(*days, connection.tz.key, server=server)
 
-    entries = talk(connection, read).adjustments
+    entries = run_requests(connection, read).adjustments
     print_rows(entries, ledger_view(entries, connection.tz), output_format)
-    say(f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}, {connection.tz.key}")
+    print_message(f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}, {connection.tz.key}")

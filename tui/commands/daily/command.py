@@ -1,4 +1,4 @@
-"""`streamtop daily`: daily statistics, with the coverage that they rest on."""
+"""`streamtop daily`: daily statistics with their coverage."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -15,7 +15,7 @@ from tui.commands.daily.final_days import refuse_unless_final
 from tui.commands.daily.tables import daily_view, sums_view
 from tui.commands.daily.window import DAY, Days, days_or_a_week, server_option
 from tui.commands.flags import tz_option
-from tui.commands.shell import connection_options, counted, format_option, say, talk
+from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.commands.subcommands import WithSubcommands
 from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
@@ -38,9 +38,11 @@ class _Read(NamedTuple):
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")
 @server_option
-@click.option("--by", type=click.Choice(["day", "month"]), help="Add up: a row a day or a month.")
-@click.option("--group", type=click.Choice(["server", "role", "all"]), help="Add up: a row a server, a role, or one.")
-@click.option("--final-only", is_flag=True, help="Refuse if any of the days is not final, and say why.")
+@click.option("--by", type=click.Choice(["day", "month"]), help="Sum up: one row per day or month.")
+@click.option(
+    "--group", type=click.Choice(["server", "role", "all"]), help="Sum up: one row per server or role, or a single one."
+)
+@click.option("--final-only", is_flag=True, help="Refuse if a day is not final, with the reason.")
 @format_option()
 @tz_option
 @connection_options
@@ -54,21 +56,21 @@ def daily(
     final_only: bool,
     output_format: Format,
 ) -> None:
-    """Lists the daily statistics of each server: connections, traffic, peak bandwidth and view time.
+    """List the daily statistics of each server: connections, traffic, peak bandwidth and view time.
 
     A connection counts in the day in which it starts; view time is split at midnight. Days are those of the time zone.
-    ACCOUNTED is the share of the day that was seen live or backfilled; a day below 100 % is not complete. 95TH is the
-    95th percentile of five-minute averages, SAMPLES how many of them it rests on.
+    ACCOUNTED is the live or backfilled share of the day; a day below 100 % is not complete. 95TH is the 95th percentile
+    of five-minute averages, SAMPLES the number of averages used.
 
-    A day is provisional while figures of it are owed, final once it is closed, and adjusted where something came later:
-    then the closed figures are listed, and what came stands beside them. WAITS FOR names who owes figures of a day.
+    A day is provisional while figures are owed, final once it is closed, and adjusted if figures arrived later: then
+    the closed figures are listed with the changes beside them. WAITS FOR names the servers that owe figures.
 
     \b
-    Below it:
-      streamtop daily close        close a day by hand, with what is there
-      streamtop daily adjustments  what came to closed days later
+    Subcommands:
+      streamtop daily close        close a day by hand, with its present figures
+      streamtop daily adjustments  changes of closed days
       streamtop daily export       sign off: a statement of final days
-      streamtop daily verify       whether a statement is as it was signed off
+      streamtop daily verify       check a statement against its digest
 
     \b
     Examples:
@@ -87,17 +89,17 @@ def daily(
         each = await client.daily(*days, tz, server=server) if sums is None or final_only else None
         return _Read(days, each, sums)
 
-    days, each, sums = talk(connection, read)
+    days, each, sums = run_requests(connection, read)
     if final_only and each is not None:
         refuse_unless_final(each, days, connection)
     if sums is not None:
         print_rows(sums.sums, sums_view(sums.sums, group or "server"), output_format)
-        say(f"{counted(len(sums.sums), 'sum')}, {days.first} to {days.last}, {connection.tz.key}")
+        print_message(f"{counted(len(sums.sums), 'sum')}, {days.first} to {days.last}, {connection.tz.key}")
     elif each is not None:
         told = each.days
         print_rows(told, daily_view(told), output_format)
         servers = counted(len({day.server for day in told}), "server")
-        say(f"{counted(len(told), 'day')} of {servers}, {connection.tz.key}{_notes(each)}")
+        print_message(f"{counted(len(told), 'day')} of {servers}, {connection.tz.key}{_notes(each)}")
 
 
 def _notes(daily: Daily) -> str:

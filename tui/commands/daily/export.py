@@ -1,4 +1,4 @@
-"""`streamtop daily export` and `verify`: the statement that a bill rests on."""
+"""`streamtop daily export` and `verify`: the statement for a bill."""
 
 import sys
 from datetime import datetime
@@ -14,7 +14,7 @@ from tui.commands.daily.final_days import refuse, refuse_unless_final
 from tui.commands.daily.window import DAY, checked, server_option
 from tui.commands.errors import REFUSED, THIS_MACHINE, CommandError
 from tui.commands.flags import tz_option
-from tui.commands.shell import connection_options, counted, say, talk
+from tui.commands.shell import connection_options, counted, print_message, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.model.daily.statement import NotSignedOffError, statement, verified
 from tui.output.atomic_file import write_whole
@@ -29,8 +29,8 @@ class _Read(NamedTuple):
 @click.option("--from", "first", type=DAY, required=True, metavar="YYYY-MM-DD", help="First day.")
 @click.option("--to", "last", type=DAY, required=True, metavar="YYYY-MM-DD", help="Last day, included.")
 @server_option
-@click.option("--with-adjustments", is_flag=True, help="List what came later too, in a section of its own.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Where to.")
+@click.option("--with-adjustments", is_flag=True, help="List later changes too, in a separate section.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Output file.")
 @tz_option
 @connection_options
 def export(
@@ -41,12 +41,12 @@ def export(
     with_adjustments: bool,
     output: Path | None,
 ) -> None:
-    """Signs off days: a statement of closed figures and what they rest on, with a digest. To standard output, or FILE.
+    """Sign off days: a statement of closed figures and their coverage, with a digest. To standard output, or FILE.
 
     It states the window, the zone, the servers, the coverage and the revision of the figures. Every day must be final,
-    in an account zone of the service; else nothing is written, and each day that is not is named with why. The same
-    command gives the same bytes at any later time. What came after a day was closed is not in its figures; with
-    --with-adjustments it is listed apart, and the digest stays what it is.
+    in an account zone of the service; else nothing is written, and each day that is not final is named with the reason.
+    The same command writes the same bytes at any later time. Changes after the closing are not in the figures; with
+    --with-adjustments they are listed separately, and the digest stays the same.
 
     \b
     Examples:
@@ -61,16 +61,16 @@ def export(
         listed = await client.adjustments(*days, tz, server=server) if with_adjustments else None
         return _Read(daily, None if listed is None else listed.adjustments)
 
-    daily, entries = talk(connection, read)
+    daily, entries = run_requests(connection, read)
     if tz not in daily.account_zones:
-        known = ", ".join(daily.account_zones) or "none is told"
+        known = ", ".join(daily.account_zones) or "none"
         raise CommandError(
-            f"{connection.host}: {tz} is no account zone of this service ({known}), so its days are never closed and "
-            f"cannot be signed off; start it with --account-zone {tz}",
+            f"{connection.host}: {tz} is not an account zone of this service ({known}), so its days are never closed "
+            f"and cannot be signed off; start it with --account-zone {tz}",
             REFUSED,
         )
     refuse_unless_final(daily, days, connection, printed="signed off")
-    # A server that nothing is known of yet could still bring figures of a day that is not closed for the estate.
+    # A server that is still unknown could report figures of a day that is not closed for the estate.
     if server is None and (daily.closed_to or 0) < day_interval(days.last, connection.tz).to_ms:
         refuse([f"{days.last}: days close in order, and an earlier one is still open"], connection, "signed off")
     content = statement(daily.days, *days, connection.tz, server, entries)
@@ -81,13 +81,13 @@ def export(
     else:
         _write(output, content)
     signed = verified(content)
-    say(f"signed off {counted(signed['rests_on']['days'], 'day')} of {tz}, {signed['digest']}")
+    print_message(f"signed off {counted(signed['rests_on']['days'], 'day')} of {tz}, {signed['digest']}")
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 def verify(file: Path) -> None:
-    """Tells whether a statement is as it was signed off. Exits 4 where it is not."""
+    """Check whether a statement is unchanged since it was signed off. Exits with 4 if not."""
     try:
         signed = verified(file.read_bytes())
     except OSError as error:
@@ -96,7 +96,9 @@ def verify(file: Path) -> None:
         raise CommandError(f"{file}: {error}", REFUSED) from None
     window = signed["rests_on"]["window"]
     days = counted(signed["rests_on"]["days"], "day")
-    say(f"{file} is as it was signed off: {days}, {window['from']} to {window['to']}, {signed['digest']}")
+    print_message(
+        f"{file} is unchanged since it was signed off: {days}, {window['from']} to {window['to']}, {signed['digest']}"
+    )
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -1,4 +1,4 @@
-"""Refuses days that are not final, and says why of each."""
+"""Refuses days that are not final, with the reason of each."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ MOST_REASONS = 20
 
 
 def refuse_unless_final(daily: Daily, days: Days, connection: ConnectionSettings, *, printed: str = "printed") -> None:
-    """Ends the command where a day is not final."""
+    """Raise `CommandError` if a day is not final."""
     reasons = [
         f"{day.day} of {day.server}: {why}"
         for day in daily.days
@@ -26,7 +26,7 @@ def refuse_unless_final(daily: Daily, days: Days, connection: ConnectionSettings
 
 
 def refuse(reasons: Sequence[str], connection: ConnectionSettings, printed: str) -> None:
-    """Ends the command with the reasons, or the first of them."""
+    """Raise `CommandError` with the first reasons."""
     more = [f"… and {len(reasons) - MOST_REASONS} more"] if len(reasons) > MOST_REASONS else []
     listed = "\n".join(f"  {reason}" for reason in [*reasons[:MOST_REASONS], *more])
     raise CommandError(

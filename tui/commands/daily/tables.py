@@ -1,4 +1,4 @@
-"""How daily statistics, their sums and the ledger are shown: columns of the table and fields of the CSV. Pure."""
+"""Tables of daily statistics, their sums and the ledger: columns of the table and fields of the CSV. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
@@ -15,7 +15,7 @@ Figures = TypeVar("Figures", DailyStatistics, SummedStatistics)
 
 
 def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
-    """Daily statistics, the coverage they rest on beside the figures."""
+    """Return the view of daily statistics with their coverage."""
     return View(
         columns=[
             TableColumn("SERVER", lambda day: day.server),
@@ -42,7 +42,7 @@ def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
 
 
 def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStatistics]:
-    """Sums of days, the coverage they rest on beside the figures."""
+    """Return the view of sums with their coverage."""
     return View(
         columns=[
             TableColumn(group.upper() if group != "all" else "GROUP", lambda row: row.group),
@@ -70,14 +70,14 @@ def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStati
 
 
 def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]:
-    """What came to closed days later. The protocols become columns of the CSV, last and in order."""
+    """Return the view of the ledger. Protocols become the last columns of the CSV, in order."""
     protocols = sorted({name for entry in shown for name in entry.connections_by_protocol})
     return View(
         columns=[
             TableColumn("SERVER", lambda entry: entry.server),
             TableColumn("DAY", lambda entry: entry.day),
             TableColumn("ENTRY", lambda entry: formats.count(entry.entry), figure=True),
-            TableColumn(f"CAME ({tz.key})", lambda entry: time_text(entry.at, tz)),
+            TableColumn(f"RECEIVED ({tz.key})", lambda entry: time_text(entry.at, tz)),
             TableColumn("CONNECTIONS", lambda entry: _signed(entry.connections, formats.count), figure=True),
             TableColumn("IN", lambda entry: _signed(entry.bytes_in, formats.traffic), figure=True),
             TableColumn("OUT", lambda entry: _signed(entry.bytes_out, formats.traffic), figure=True),
@@ -108,7 +108,7 @@ def _figure_columns(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
 
 
 def _known(text: Callable[[DailyStatistics | SummedStatistics], str]) -> Callable[[Figures], str]:
-    """A figure in words, and none where nothing of the time has come: that is no zero."""
+    """Return a formatter that shows `–` where nothing has been reported, which is not zero."""
 
     def shown(row: Figures) -> str:
         covered = row.coverage
@@ -120,7 +120,7 @@ def _known(text: Callable[[DailyStatistics | SummedStatistics], str]) -> Callabl
 
 
 def _beside(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
-    """What stands beside the figures, where any of the rows has it: what came later, and what it waits for."""
+    """Return the columns for later changes and for owing servers, if any row has them."""
     columns: list[TableColumn[Figures]] = []
     if any(row.adjustment is not None for row in shown):
         columns.append(TableColumn("ADJUSTED OUT", _adjusted_out, figure=True))

@@ -1,4 +1,4 @@
-"""The days that a command is about: `--from`, `--to`, `--server`, and what they stand for."""
+"""The days of a command: `--from`, `--to`, `--server` and their defaults."""
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
@@ -23,22 +23,23 @@ class Days(NamedTuple):
 
 
 def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--server` to a command."""
     return click.option("--server", metavar="NAME", help="Only this server.")(command)
 
 
 def checked(first: date, last: date) -> Days:
-    """The days, where there are any and not too many."""
+    """Return the days, if there are any and not too many. Raises `click.UsageError`."""
     if first > last:
         raise click.UsageError(f"--from {first} is after --to {last}")
     if (last - first).days >= MOST_DAYS:
-        raise click.UsageError(f"{first} to {last} is more than {MOST_DAYS} days; ask for less at once")
+        raise click.UsageError(f"{first} to {last} is more than {MOST_DAYS} days; give a shorter range")
     return Days(first, last)
 
 
 async def days_or_a_week(
     client: UsageClient, connection: ConnectionSettings, first: datetime | None, last: datetime | None
 ) -> Days:
-    """The days that were asked for; where no end is, up to today by the service's clock, where no start is, a week."""
+    """Return the given days; the default end is today by the service's clock, the default length a week."""
     last_day = last.date() if last is not None else day_of((await client.servers()).now, connection.tz)
     first_day = first.date() if first is not None else _days_before(last_day, DAYS_BY_DEFAULT - 1)
     return checked(first_day, last_day)

@@ -111,7 +111,7 @@ class CoverageTimeline:
         return self._gaps[place - 1] if place else None
 
     def settled_before(self, default_ms: int) -> int:
-        """Return the instant before which nothing changes any more: the start of the run of gaps with the first open gap."""
+        """Return the start of the time that can still change: of the run of gaps with the first open gap."""
         if self._settled is not None:
             return self._settled
         if not self.spans:

@@ -77,7 +77,7 @@ def parse(text: str) -> Filter:
     if not tokens:
         return Filter("", lambda session, now_ms: True)
     reader = _Reader(text, tokens)
-    test = reader.either()
+    test = reader.disjunction()
     if reader.here is not None:
         raise FilterError("unmatched )", text, reader.here.at)
     return Filter(" ".join(text.split()), test, reader.by_time, tuple(reader.needles))
@@ -144,7 +144,9 @@ def _token(text: str, at: int) -> _Token:
 
 
 class _Reader:
-    """Reads `either` = `both` or `both`…, `both` = `one` [and] `one`…, `one` = not `one` | ( `either` ) | a test."""
+    """Parses disjunction = conjunction [or conjunction]…, conjunction = term [[and] term]…,
+    term = not term | ( disjunction ) | test.
+    """
 
     def __init__(self, text: str, tokens: list[_Token]) -> None:
         self._text = text
@@ -161,22 +163,22 @@ class _Reader:
         here = self.here
         return here is not None and not here.quoted and here.parts is None and here.text.lower() in words
 
-    def either(self) -> Test:
-        tests = [self.both()]
+    def disjunction(self) -> Test:
+        tests = [self.conjunction()]
         while self._is("or"):
             self._next += 1
-            tests.append(self.both())
+            tests.append(self.conjunction())
         return tests[0] if len(tests) == 1 else lambda session, now_ms: any(test(session, now_ms) for test in tests)
 
-    def both(self) -> Test:
-        tests = [self.one()]
+    def conjunction(self) -> Test:
+        tests = [self.term()]
         while self.here is not None and not self._is("or", ")"):
             if self._is("and"):
                 self._next += 1
-            tests.append(self.one())
+            tests.append(self.term())
         return tests[0] if len(tests) == 1 else lambda session, now_ms: all(test(session, now_ms) for test in tests)
 
-    def one(self) -> Test:
+    def term(self) -> Test:
         here = self.here
         if here is None or self._is("and", "or", ")"):
             at = len(self._text) if here is None else here.at
@@ -186,11 +188,11 @@ class _Reader:
             return self._comparison(here, *here.parts)
         if not here.quoted and here.text.lower() == "not":
             seen = len(self.needles)
-            test = self.one()
+            test = self.term()
             del self.needles[seen:]  # an excluded text is not highlighted
             return lambda session, now_ms: not test(session, now_ms)
         if not here.quoted and here.text == "(":
-            test = self.either()
+            test = self.disjunction()
             if not self._is(")"):
                 raise FilterError("unclosed (", self._text, here.at)
             self._next += 1

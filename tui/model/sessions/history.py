@@ -69,7 +69,7 @@ class PollHistory:
                 del self._turns[key]
 
     def points(self, key: SessionKey, width: int, polls_per_point: int = 1) -> list[Point]:
-        """Return the newest `width` points, oldest first, each over `polls_per_point` polls; the newest is still growing.
+        """Return the newest `width` points, oldest first, each over `polls_per_point` polls; the last one still grows.
 
         Points are aligned to multiples of polls, so that past points do not change.
         """

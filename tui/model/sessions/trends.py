@@ -47,7 +47,7 @@ class TrendBook:
         return next((point for point in known[max(0, first) :] if isinstance(point, int)), None)
 
     def points(self, session: Session, cells: int, now_ms: int) -> list[Point] | None:
-        """Return the newest `cells` minutes of a live session, oldest first; `None` if the service returned no trend of it."""
+        """Return the newest `cells` minutes of a live session, oldest first; `None` without a trend of it."""
         known = self._points.get(session.stream)
         if known is None:
             return None

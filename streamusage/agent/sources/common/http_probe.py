@@ -1,4 +1,4 @@
-"""Requests to a media server's HTTP interface. Every failure is a `SourceError` that tells an operator what to do.
+"""Requests to a media server's HTTP interface. Every failure is a `SourceError` that names what an operator can do.
 
 No error text contains a user, a password, a token or a query.
 """

@@ -34,7 +34,7 @@ class LogReader:
         setting: str = "access_log",
         remedy: str = "configure the media server to write it",
     ) -> None:
-        """`setting` is the log's key in the agent's configuration. `remedy` tells an operator how to get the log."""
+        """`setting` is the log's key in the agent's configuration. `remedy` is the advice for a missing log."""
         self.path = path
         self._follower = LogFollower(path)
         self._clock = clock

@@ -19,7 +19,7 @@ _MAX_NUMBER = 2**53
 
 
 class StatError(ValueError):
-    """The page is not usable. The text tells an operator why."""
+    """The page is not usable. The text names the reason."""
 
 
 class StatPage(msgspec.Struct, frozen=True, kw_only=True):

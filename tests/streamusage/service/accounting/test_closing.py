@@ -61,12 +61,12 @@ async def settle(estate: Estate) -> None:
 
 async def days(estate: Estate, day: str, tz: str = "UTC") -> dict[str, dict[str, Any]]:
     await settle(estate)
-    answer = await estate.ask("GET", f"/api/v1/daily?from={day}&to={day}&tz={tz}", token="viewer-token")
+    answer = await estate.request("GET", f"/api/v1/daily?from={day}&to={day}&tz={tz}", token="viewer-token")
     return {told["server"]: told for told in answer.json()["days"]}
 
 
 async def close(estate: Estate, day: str, token: str = "admin-token", **more: str) -> httpx.Response:
-    return await estate.ask("POST", "/api/v1/days/close", token=token, json={"day": day, **more})
+    return await estate.request("POST", "/api/v1/days/close", token=token, json={"day": day, **more})
 
 
 async def test_day_closes_once_every_server_is_past_its_end(tmp_path: Path) -> None:
@@ -151,12 +151,12 @@ async def test_closed_figure_never_changes_and_later_figures_are_adjustments(tmp
         assert (adjustment["entries"], adjustment["at"]) == (2, estate.clock.now)
         assert (adjustment["bytes_out"], adjustment["connections_by_protocol"]) == (20, {"hls": 2})
         assert adjustment["figures"]["bytes_out"] == 120
-        answer = await estate.ask("GET", "/api/v1/adjustments?from=2026-11-20&to=2026-11-20")
+        answer = await estate.request("GET", "/api/v1/adjustments?from=2026-11-20&to=2026-11-20")
         entries = answer.json()["adjustments"]
         assert [(entry["entry"], entry["bytes_out"]) for entry in entries] == [(1, 10), (2, 10)]
         for server, told in ((entries[0]["server"], entries), ("another", [])):
             path = f"/api/v1/adjustments?from=2026-11-20&to=2026-11-20&server={server}"
-            assert (await estate.ask("GET", path)).json()["adjustments"] == told
+            assert (await estate.request("GET", path)).json()["adjustments"] == told
         await agent.sync_up()
         again = (await days(estate, "2026-11-20"))["edge-1"]
         assert again["adjustment"]["entries"] == 2, "a report that changes nothing of the day makes no entry"
@@ -231,16 +231,16 @@ async def test_server_removed_in_order_and_then_by_force_was_out_of_service_from
         await gone.sync_up()
         estate.clock.now = removed_at = utc(2026, 11, 20, 3)
         for force in ("false", "true"):
-            removed = await estate.ask("DELETE", f"/api/v1/servers/edge-1?force={force}")
+            removed = await estate.request("DELETE", f"/api/v1/servers/edge-1?force={force}")
             assert removed.status_code == 200, removed.text
-            told = (await estate.ask("GET", "/api/v1/servers")).json()["servers"][0]
+            told = (await estate.request("GET", "/api/v1/servers")).json()["servers"][0]
             assert told["removed_at"] == removed_at
             estate.clock.now += 48 * HOUR
             await there.sync_up()
             assert set(await days(estate, "2026-11-20")) == {"edge-1", "origin-1"}
             assert set(await days(estate, "2026-11-21")) == {"origin-1"}
         await gone.sync_up()
-        told = (await estate.ask("GET", "/api/v1/servers")).json()["servers"][0]
+        told = (await estate.request("GET", "/api/v1/servers")).json()["servers"][0]
         assert (told["removed"], told["removed_at"]) == (None, None)
 
 
@@ -249,7 +249,7 @@ async def test_server_removed_at_midnight_is_not_expected_in_the_day_that_begins
         gone, there = an_agent(estate), an_agent(estate, "origin-1")
         estate.clock.now = utc(2026, 11, 21)
         await gone.sync_up()
-        assert (await estate.ask("DELETE", "/api/v1/servers/edge-1?force=true")).status_code == 200
+        assert (await estate.request("DELETE", "/api/v1/servers/edge-1?force=true")).status_code == 200
         estate.clock.now = utc(2026, 11, 22)
         await there.sync_up()
         assert set(await days(estate, "2026-11-20")) == {"edge-1", "origin-1"}
@@ -353,7 +353,7 @@ async def test_closed_figures_stay_when_their_server_is_removed_and_their_minute
         adjusted = (await days(estate, "2026-11-20"))["edge-1"]
         assert (adjusted["state"], adjusted["adjustment"]["bytes_out"]) == ("adjusted", 50)
 
-        removed = await estate.ask("DELETE", "/api/v1/servers/edge-1?force=true", token="admin-token")
+        removed = await estate.request("DELETE", "/api/v1/servers/edge-1?force=true", token="admin-token")
         assert removed.status_code == 200, removed.text
         assert await days(estate, "2026-11-19") == closed["2026-11-19"]
         assert (await days(estate, "2026-11-20"))["edge-1"] == adjusted
@@ -370,5 +370,5 @@ async def test_closed_figures_stay_when_their_server_is_removed_and_their_minute
         late = SlotRow(slot=utc(2026, 11, 19, 18), revision=0, bytes_out=1_000, connections={"rtmp": 1})
         await there.sync_up(late, upto_ms=there.watermark)
         assert await days(estate, "2026-11-19") == closed["2026-11-19"], "there is nothing left to compare it with"
-        answer = await estate.ask("GET", "/api/v1/adjustments?from=2026-11-19&to=2026-11-20")
+        answer = await estate.request("GET", "/api/v1/adjustments?from=2026-11-19&to=2026-11-20")
         assert [entry["bytes_out"] for entry in answer.json()["adjustments"]] == [50]

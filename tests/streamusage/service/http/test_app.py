@@ -89,11 +89,11 @@ async def test_metrics_include_rate_errors_duration_and_open_requests(estate: Es
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
     await agent.sync_up(a_session())
-    await agent.ask("reports", b"{}")
+    await agent.request("reports", b"{}")
     await estate.usage("GET", "/live/secret-name")
     estate.clock.now += 100_000
-    assert (await estate.ask("GET", "/metrics", None)).status_code == 401
-    text = (await estate.ask("GET", "/metrics", "viewer-token")).text
+    assert (await estate.request("GET", "/metrics", None)).status_code == 401
+    text = (await estate.request("GET", "/metrics", "viewer-token")).text
     assert 'streamtop_reports_total{outcome="acknowledged"} 1.0' in text
     assert 'streamtop_reports_total{outcome="held"} 1.0' in text
     assert "streamtop_reports_held 1.0" in text
@@ -106,7 +106,8 @@ async def test_metrics_include_rate_errors_duration_and_open_requests(estate: Es
     assert "streamtop_request_seconds_bucket" in text
     async with asyncio.timeout(LONGEST_WAIT_S):
         while (  # noqa: ASYNC110
-            'streamtop_gaps_open{state="missing"} 1.0' not in (await estate.ask("GET", "/metrics", "viewer-token")).text
+            'streamtop_gaps_open{state="missing"} 1.0'
+            not in (await estate.request("GET", "/metrics", "viewer-token")).text
         ):
             await asyncio.sleep(0.05)
 
@@ -212,7 +213,7 @@ def test_sighup_reloads_the_certificate_and_keeps_it_if_the_files_are_invalid(tm
 async def test_dashboard_queries_existing_metrics(estate: Estate) -> None:
     dashboard = json.loads((REPOSITORY / "docs" / "grafana.json").read_text())
     await ReportingAgent(estate, "edge-1").sync_up(a_session())
-    text = (await estate.ask("GET", "/metrics", "viewer-token")).text
+    text = (await estate.request("GET", "/metrics", "viewer-token")).text
     told = set(re.findall(r"^(streamtop_\w+)", text, re.MULTILINE))
     asked = {name for panel in dashboard["panels"] for target in panel["targets"]
              for name in re.findall(r"streamtop_\w+", target["expr"])}  # fmt: skip

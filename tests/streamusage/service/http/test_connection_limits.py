@@ -113,18 +113,18 @@ async def test_body_above_the_limit_is_413_compressed_or_not(tmp_path: Path) -> 
     async with an_estate(tmp_path) as estate:
         headers = {"Content-Encoding": "gzip"}
         bomb = gzip.compress(b" " * (BODY_LIMIT_BYTES + 1), 9)
-        answer = await estate.ask("POST", "/api/v1/import", content=bomb, headers=headers)
+        answer = await estate.request("POST", "/api/v1/import", content=bomb, headers=headers)
         assert answer.status_code == 413
-        bombs = [estate.ask("POST", "/api/v1/import", content=bomb, headers=headers) for _ in range(8)]
+        bombs = [estate.request("POST", "/api/v1/import", content=bomb, headers=headers) for _ in range(8)]
         assert {answer.status_code for answer in await asyncio.gather(*bombs)} <= {413, 503}
         doubled = gzip.compress(b"[") + gzip.compress(b"]")
-        assert (await estate.ask("POST", "/api/v1/import", content=doubled, headers=headers)).status_code == 200
-        assert (await estate.ask("POST", "/api/v1/import", content=bomb[:-9], headers=headers)).status_code in {
+        assert (await estate.request("POST", "/api/v1/import", content=doubled, headers=headers)).status_code == 200
+        assert (await estate.request("POST", "/api/v1/import", content=bomb[:-9], headers=headers)).status_code in {
             400,
             413,
         }
         assert (
-            await estate.ask("POST", "/api/v1/import", content=b"x", headers={"Content-Encoding": "br"})
+            await estate.request("POST", "/api/v1/import", content=b"x", headers={"Content-Encoding": "br"})
         ).status_code == 415
 
 
@@ -135,7 +135,7 @@ async def test_client_that_stops_reading_is_disconnected(estate: Estate) -> None
     reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port, limit=1024)
     writer.write(f"GET {USAGE}?accessToken=admin-token HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     async with asyncio.timeout(LONGEST_WAIT_S):
-        while f'route="{USAGE}",status=' not in (await estate.ask("GET", "/metrics")).text:  # noqa: ASYNC110
+        while f'route="{USAGE}",status=' not in (await estate.request("GET", "/metrics")).text:  # noqa: ASYNC110
             await asyncio.sleep(0.1)
     with pytest.raises((ConnectionResetError, asyncio.IncompleteReadError)):
         await asyncio.wait_for(reader.readexactly(16_000_000), LONGEST_WAIT_S)

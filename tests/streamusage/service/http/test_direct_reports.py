@@ -59,7 +59,7 @@ async def test_pipelined_reports_are_answered_in_order(estate: Estate) -> None:
     told = await answers(estate, sent, 5)
     assert [status for status, _ in told] == [200, 200, 409, 401, 200]
     assert [answer.get("acknowledged") for _, answer in told] == [first.upto, first.upto, first.upto, None, first.upto]
-    metrics = (await estate.ask("GET", "/metrics")).text
+    metrics = (await estate.request("GET", "/metrics")).text
     assert 'streamtop_reports_total{outcome="acknowledged"} 3.0' in metrics
 
 

@@ -115,7 +115,7 @@ def _fuzz(operation: schemathesis.schemas.APIOperation, url: str) -> None:
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(case=wrong_and_right)
-    def one(case: schemathesis.Case) -> None:
+    def check_case(case: schemathesis.Case) -> None:
         documented = "/admin/" in case.path
         case.call_and_validate(
             headers=None if documented else {"Authorization": f"Bearer {_token_for(case)}"},
@@ -128,7 +128,7 @@ def _fuzz(operation: schemathesis.schemas.APIOperation, url: str) -> None:
             ],
         )
 
-    one()
+    check_case()
 
 
 def _token_for(case: schemathesis.Case) -> str:
@@ -157,15 +157,15 @@ def test_any_name_is_stored_found_and_deleted_alone(url: str, scope: list[str], 
         taken = http.post("/api/v1/import", json=wanted, headers={"Authorization": f"Bearer {TOKEN}"})
         assert taken.status_code == 200, taken.text
 
-        def ask(method: str, stream: StreamId) -> httpx.Response:
+        def request(method: str, stream: StreamId) -> httpx.Response:
             target = f"{USAGE}/{stream_path(stream)}?{query}".encode()
             return http.send(http.build_request(method, httpx.URL(url).copy_with(raw_path=target)))
 
-        assert ask("GET", stream).json() == [wanted[0]]
-        assert ask("DELETE", stream).status_code == 200
-        assert ask("GET", stream).status_code == 404
-        assert ask("GET", neighbour).json() == [wanted[1]]
-        assert ask("DELETE", neighbour).status_code == 200
+        assert request("GET", stream).json() == [wanted[0]]
+        assert request("DELETE", stream).status_code == 200
+        assert request("GET", stream).status_code == 404
+        assert request("GET", neighbour).json() == [wanted[1]]
+        assert request("DELETE", neighbour).status_code == 200
 
 
 numbers = st.one_of(

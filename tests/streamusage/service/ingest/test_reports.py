@@ -15,13 +15,13 @@ MINUTE = 60_000
 
 
 async def daily(estate: Estate) -> dict[str, object]:
-    answer = await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18", "viewer-token")
+    answer = await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18", "viewer-token")
     (day,) = answer.json()["days"]
     return day  # type: ignore[no-any-return]
 
 
 async def spans(estate: Estate, server: str = "edge-1") -> list[dict[str, object]]:
-    answer = await estate.ask("GET", f"/api/v1/coverage?from={NOW}&to={NOW + 3_600_000}&server={server}")
+    answer = await estate.request("GET", f"/api/v1/coverage?from={NOW}&to={NOW + 3_600_000}&server={server}")
     return answer.json()["servers"][0]["spans"]  # type: ignore[no-any-return]
 
 
@@ -67,13 +67,15 @@ async def test_live_report_becomes_figures(estate: Estate) -> None:
         {"from": NOW, "to": NOW + 10_000, "state": "live", "detected_at": None, "filled_at": None, "reason": None,
          "delta": None}
     ]  # fmt: skip
-    (server,) = (await estate.ask("GET", "/api/v1/servers")).json()["servers"]
+    (server,) = (await estate.request("GET", "/api/v1/servers")).json()["servers"]
     assert server == {
         "server": "edge-1", "role": "standalone", "state": "live", "since": NOW, "last_sync_at": NOW + 10_000,
         "watermark": NOW + 10_000, "sync_interval_ms": 10_000, "phase": "online", "epoch": 1, "revision": 4,
         "owed_ms": 0, "active_subscribers": 2, "clock_offset_ms": 0, "removed": None, "removed_at": None,
     }  # fmt: skip
-    history = await estate.ask("GET", f"/api/v1/streams/live/stream1/history?from={NOW - MINUTE}&to={NOW + 2 * MINUTE}")
+    history = await estate.request(
+        "GET", f"/api/v1/streams/live/stream1/history?from={NOW - MINUTE}&to={NOW + 2 * MINUTE}"
+    )
     assert history.json() == {
         "now": NOW + 10_000, "step_ms": MINUTE,
         "points": [
@@ -133,13 +135,13 @@ async def test_live_session_is_missing_while_its_server_owes_reports(estate: Est
     agent = ReportingAgent(estate)
     estate.clock.now += 1_000
     await agent.sync_up(a_session())
-    first = (await estate.ask("GET", "/api/v1/changes")).json()
+    first = (await estate.request("GET", "/api/v1/changes")).json()
     assert [(record["live"], record["provenance"]) for record in first["records"]] == [(True, "live")]
 
     estate.clock.now += 31_000
     missing = await changed(estate, first["cursor"])
     assert [(record["live"], record["provenance"]) for record in missing["records"]] == [(True, "missing")]
-    assert (await estate.ask("GET", "/api/v1/servers")).json()["servers"][0]["state"] == "unreachable"
+    assert (await estate.request("GET", "/api/v1/servers")).json()["servers"][0]["state"] == "unreachable"
 
     await agent.sync_up()
     back = await changed(estate, str(missing["cursor"]))
@@ -152,7 +154,7 @@ async def changed(estate: Estate, cursor: str) -> dict[str, list[dict[str, objec
 
     async with asyncio.timeout(LONGEST_WAIT_S):
         while True:
-            answer = (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()
+            answer = (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()
             if answer["records"] or answer["deleted"]:
                 return answer  # type: ignore[no-any-return]
             await asyncio.sleep(0.02)
@@ -163,7 +165,7 @@ async def test_gap_filled_in_parts_has_the_time_of_the_last_part(estate: Estate)
     for minutes in (5, 6):
         estate.clock.now += 600_000
         await agent.sync_up(upto_ms=NOW + minutes * 60_000)
-    answer = await estate.ask("GET", f"/api/v1/coverage?from={NOW}&to={NOW + 360_000}")
+    answer = await estate.request("GET", f"/api/v1/coverage?from={NOW}&to={NOW + 360_000}")
     (span,) = answer.json()["servers"][0]["spans"]
     assert (span["state"], span["to"], span["filled_at"]) == ("backfilled", NOW + 360_000, NOW + 1_200_000)
 
@@ -235,7 +237,7 @@ async def test_epochs_add_up_and_a_publish_keeps_its_session(estate: Estate) -> 
 async def test_publish_unknown_to_a_new_epoch_is_no_longer_live(estate: Estate) -> None:
     await ReportingAgent(estate).sync_up(a_session())
     await ReportingAgent(estate, life="j2.1").sync_up()
-    (record,) = (await estate.ask("GET", "/api/v1/changes")).json()["records"]
+    (record,) = (await estate.request("GET", "/api/v1/changes")).json()["records"]
     assert not record["live"]
     assert (await estate.http.get("/streammanager/api/4.0/event/list/stats")).json() == []
 
@@ -252,7 +254,7 @@ async def test_origin_and_edge_are_one_session_in_any_order_of_arrival(estate: E
     (record,) = await estate.records()
     assert (record["startTime"], record["aciveSubscribers"], record["totalSubscribers"]) == (NOW, 5, 10)
     assert (record["maxSubscribers"], record["lostSubscribers"]) == (6, 5)
-    changes = (await estate.ask("GET", "/api/v1/changes")).json()
+    changes = (await estate.request("GET", "/api/v1/changes")).json()
     assert len(changes["records"]) == 1
 
 
@@ -322,46 +324,46 @@ async def test_broken_foreign_and_oversized_bodies_are_refused(estate: Estate) -
     await agent.begin()
     good = msgspec.json.encode(agent.report(a_session()))
     packed = gzip.compress(good)
-    assert (await agent.ask("reports", good[:-1])).status_code == 400
-    assert (await agent.ask("reports", b"")).status_code == 400
-    assert (await agent.ask("reports", b"<html>")).status_code == 400
-    assert (await agent.ask("reports", b"[" * 100_000)).status_code == 400
-    assert (await agent.ask("reports", packed[:-9], **{"Content-Encoding": "gzip"})).status_code == 400
-    assert (await agent.ask("reports", good, **{"Content-Encoding": "gzip"})).status_code == 400
-    assert (await agent.ask("reports", good, **{"Content-Encoding": "br"})).status_code == 415
+    assert (await agent.request("reports", good[:-1])).status_code == 400
+    assert (await agent.request("reports", b"")).status_code == 400
+    assert (await agent.request("reports", b"<html>")).status_code == 400
+    assert (await agent.request("reports", b"[" * 100_000)).status_code == 400
+    assert (await agent.request("reports", packed[:-9], **{"Content-Encoding": "gzip"})).status_code == 400
+    assert (await agent.request("reports", good, **{"Content-Encoding": "gzip"})).status_code == 400
+    assert (await agent.request("reports", good, **{"Content-Encoding": "br"})).status_code == 415
     bomb = gzip.compress(bytes(65 << 20))
-    assert (await agent.ask("reports", bomb, **{"Content-Encoding": "gzip"})).status_code == 413
-    foreign = await agent.ask("reports", b'{"server": "edge-1"}')
+    assert (await agent.request("reports", bomb, **{"Content-Encoding": "gzip"})).status_code == 413
+    foreign = await agent.request("reports", b'{"server": "edge-1"}')
     assert (foreign.status_code, foreign.json()["reason"]) == (422, "held")
     other = msgspec.json.encode(
         msgspec.structs.replace(msgspec.json.decode(good, type=type(agent.report())), server="x")
     )
-    assert (await agent.ask("reports", other)).status_code == 400
+    assert (await agent.request("reports", other)).status_code == 400
     assert await estate.records() == []
-    assert (await agent.ask("reports", packed, **{"Content-Encoding": "gzip"})).status_code == 200
+    assert (await agent.request("reports", packed, **{"Content-Encoding": "gzip"})).status_code == 200
     assert len(await estate.records()) == 1
 
 
 async def test_agent_reports_for_its_own_server_and_reads_nothing(estate: Estate) -> None:
     for path in ("origin-1/epochs", "origin-1/reports", "edge-1%2Fx/epochs", "edge-1/x/epochs"):
-        answer = await estate.ask("POST", f"/api/v1/agents/{path}", "edge-1-token", content=b'{"journal": "j"}')
+        answer = await estate.request("POST", f"/api/v1/agents/{path}", "edge-1-token", content=b'{"journal": "j"}')
         assert answer.status_code in {403, 404}, path
     for token, status in ((None, 401), ("wrong", 401), ("admin-token", 403), ("viewer-token", 403)):
-        answer = await estate.ask("POST", "/api/v1/agents/edge-1/epochs", token, content=b'{"journal": "j"}')
+        answer = await estate.request("POST", "/api/v1/agents/edge-1/epochs", token, content=b'{"journal": "j"}')
         assert answer.status_code == status
     for path in ("changes", "servers", f"coverage?from={NOW}&to={NOW}", "daily?from=2026-11-18&to=2026-11-18"):
-        assert (await estate.ask("GET", f"/api/v1/{path}", "edge-1-token")).status_code == 403
+        assert (await estate.request("GET", f"/api/v1/{path}", "edge-1-token")).status_code == 403
 
 
 async def test_restart_keeps_everything(tmp_path: object) -> None:
     async with an_estate(tmp_path) as estate:  # type: ignore[arg-type]
         agent = ReportingAgent(estate)
         await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_in=5), a_session())
-        before = await estate.records(), await daily(estate), (await estate.ask("GET", "/api/v1/changes")).json()
+        before = await estate.records(), await daily(estate), (await estate.request("GET", "/api/v1/changes")).json()
     async with an_estate(tmp_path) as estate:  # type: ignore[arg-type]
         agent.estate = estate
         assert (await estate.records(), await daily(estate)) == before[:2]
-        again = (await estate.ask("GET", f"/api/v1/changes?cursor={before[2]['cursor']}")).json()
+        again = (await estate.request("GET", f"/api/v1/changes?cursor={before[2]['cursor']}")).json()
         assert (again["reset"], again["records"]) == (False, [])
         await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_in=6))
         assert (await daily(estate))["bytes_in"] == 6
@@ -382,8 +384,8 @@ async def test_outage_phases_are_listed_beside_the_gap(estate: Estate) -> None:
     )
     await agent.sync_up(outage)
 
-    async def told(from_ms: int, to_ms: int) -> list[dict[str, object]]:
-        answer = await estate.ask("GET", f"/api/v1/coverage?from={from_ms}&to={to_ms}")
+    async def outages_between(from_ms: int, to_ms: int) -> list[dict[str, object]]:
+        answer = await estate.request("GET", f"/api/v1/coverage?from={from_ms}&to={to_ms}")
         return answer.json()["servers"][0]["outages"]  # type: ignore[no-any-return]
 
     expected = {
@@ -398,11 +400,15 @@ async def test_outage_phases_are_listed_beside_the_gap(estate: Estate) -> None:
         "error": "cannot be reached",
         "left_out": 0,
     }
-    assert await told(NOW, NOW + MINUTE) == [expected]
-    assert await told(NOW - MINUTE, began) == [] == await told(estate.clock.now + 1, estate.clock.now + MINUTE)
+    assert await outages_between(NOW, NOW + MINUTE) == [expected]
+    assert (
+        await outages_between(NOW - MINUTE, began)
+        == []
+        == await outages_between(estate.clock.now + 1, estate.clock.now + MINUTE)
+    )
     over = PhaseChange("online", estate.clock.now + 100)
     await agent.sync_up(msgspec.structs.replace(outage, phases=(*outage.phases, over)))
-    (newer,) = await told(NOW, NOW + MINUTE)
+    (newer,) = await outages_between(NOW, NOW + MINUTE)
     assert newer["phases"] == [*expected["phases"], {"phase": "online", "at": over.at}]  # type: ignore[misc]
 
 

@@ -30,12 +30,12 @@ async def remove(
     estate: Estate, server: str, force: bool | None = None, token: str = "admin-token"
 ) -> tuple[int, dict[str, object]]:
     query = "" if force is None else f"?force={str(force).lower()}"
-    answer = await estate.ask("DELETE", f"/api/v1/servers/{server}{query}", token)
+    answer = await estate.request("DELETE", f"/api/v1/servers/{server}{query}", token)
     return answer.status_code, answer.json()
 
 
 async def servers(estate: Estate) -> dict[str, dict[str, object]]:
-    answer = await estate.ask("GET", "/api/v1/servers", "viewer-token")
+    answer = await estate.request("GET", "/api/v1/servers", "viewer-token")
     return {server["server"]: server for server in answer.json()["servers"]}
 
 
@@ -64,7 +64,7 @@ async def test_simultaneous_subscribers_of_an_outage_count_when_backfilled(estat
 
 async def test_subscribers_of_a_silent_server_are_lost_until_it_reports(estate: Estate) -> None:
     origin, edge = await an_origin_and_an_edge(estate)
-    cursor = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    cursor = (await estate.request("GET", "/api/v1/changes")).json()["cursor"]
     estate.clock.now += 40_000
     await origin.sync_up(a_session("o", active=1, highest=2, total=2, end_time=NOW + 50_000))
     estate.clock.now += 25_000
@@ -95,7 +95,7 @@ async def test_server_removed_in_order_keeps_its_figures(estate: Estate) -> None
         await servers(estate)
     )["edge-1"]
     estate.clock.now += 10 * MINUTE
-    answer = await estate.ask("GET", f"/api/v1/coverage?from={NOW}&to={NOW + 20 * MINUTE}&server=edge-1")
+    answer = await estate.request("GET", f"/api/v1/coverage?from={NOW}&to={NOW + 20 * MINUTE}&server=edge-1")
     assert [span["state"] for span in answer.json()["servers"][0]["spans"]] == ["live"], (
         "out of service, it owes nothing"
     )
@@ -109,7 +109,7 @@ async def test_server_removed_by_force_is_not_accounted_for_until_it_reports_aga
     assert (status, removed["removed"]) == (200, "by force")
     assert await figures(estate) == [(1, 2, 1, 2)]
     assert (await servers(estate))["edge-1"]["state"] == "removed"
-    day = await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18&server=edge-1")
+    day = await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18&server=edge-1")
     assert day.json()["days"][0]["bytes_out"] == 7, "daily statistics are kept"
 
     estate.clock.now += 10_000
@@ -122,10 +122,10 @@ async def test_session_of_a_server_removed_by_force_disappears_and_returns(estat
     edge = ReportingAgent(estate, "edge-1", "edge", life="e.1")
     estate.clock.now += 10_000
     await edge.sync_up(a_session("e"))
-    cursor = (await estate.ask("GET", "/api/v1/changes")).json()["cursor"]
+    cursor = (await estate.request("GET", "/api/v1/changes")).json()["cursor"]
     await remove(estate, "edge-1", force=True)
     assert await estate.records() == []
-    gone = (await estate.ask("GET", f"/api/v1/changes?cursor={cursor}")).json()
+    gone = (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()
     assert [key["name"] for key in gone["deleted"]] == ["stream1"]
     await edge.sync_up()
     assert await figures(estate) == [(2, 3, 3, 5)]
@@ -138,7 +138,7 @@ async def test_session_of_a_server_removed_by_force_disappears_and_returns(estat
 )  # fmt: skip
 async def test_invalid_removal_removes_nothing(estate: Estate, path: str, status: int) -> None:
     await an_origin_and_an_edge(estate)
-    assert (await estate.ask("DELETE", f"/api/v1/servers/{path}")).status_code == status
+    assert (await estate.request("DELETE", f"/api/v1/servers/{path}")).status_code == status
     assert [server["removed"] for server in (await servers(estate)).values()] == [None, None]
 
 
@@ -146,8 +146,8 @@ async def test_only_an_admin_removes_and_reads_the_audit_log(estate: Estate) -> 
     await an_origin_and_an_edge(estate)
     for token, status in (("viewer-token", 403), ("edge-1-token", 403), ("wrong", 401)):
         assert (await remove(estate, "edge-1", True, token))[0] == status
-        assert (await estate.ask("GET", "/api/v1/audit", token)).status_code == status
-    assert (await estate.ask("GET", "/api/v1/orphans", "edge-1-token")).status_code == 403
+        assert (await estate.request("GET", "/api/v1/audit", token)).status_code == status
+    assert (await estate.request("GET", "/api/v1/orphans", "edge-1-token")).status_code == 403
 
 
 async def test_late_report_of_a_deleted_record_is_accepted_as_an_orphan(estate: Estate) -> None:
@@ -158,7 +158,7 @@ async def test_late_report_of_a_deleted_record_is_accepted_as_an_orphan(estate: 
     estate.clock.now += 10_000
     await edge.sync_up(a_session("e", total=9), SlotRow(slot=NOW, revision=0, bytes_out=11))
     assert await estate.records() == []
-    found = (await estate.ask("GET", "/api/v1/orphans", "viewer-token")).json()
+    found = (await estate.request("GET", "/api/v1/orphans", "viewer-token")).json()
     (orphan,) = found["orphans"]
     assert (orphan["server"], orphan["name"], orphan["total"], orphan["first_at"]) == (
         "edge-1",
@@ -166,11 +166,11 @@ async def test_late_report_of_a_deleted_record_is_accepted_as_an_orphan(estate: 
         9,
         NOW + 20_000,
     )
-    day = await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")
+    day = await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")
     assert day.json()["days"][0]["bytes_out"] == 11, "daily statistics count on"
     estate.clock.now += 10_000
     await edge.sync_up(a_session("e", total=12))
-    (orphan,) = (await estate.ask("GET", "/api/v1/orphans", "viewer-token")).json()["orphans"]
+    (orphan,) = (await estate.request("GET", "/api/v1/orphans", "viewer-token")).json()["orphans"]
     assert (orphan["total"], orphan["first_at"], orphan["last_at"]) == (12, NOW + 20_000, NOW + 30_000)
 
 
@@ -193,9 +193,9 @@ async def test_every_delete_is_in_the_audit_log(estate: Estate) -> None:
     await estate.usage("DELETE")
     await an_origin_and_an_edge(estate)
     await remove(estate, "edge-1", force=True)
-    entries = (await estate.ask("GET", "/api/v1/audit?limit=4")).json()
+    entries = (await estate.request("GET", "/api/v1/audit?limit=4")).json()
     assert entries["more"] is True
-    entries = (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
+    entries = (await estate.request("GET", "/api/v1/audit")).json()["entries"]
     lines = {
         (entry["who"], entry["operation"], entry["name"], entry["startTime"], entry["records"]) for entry in entries
     }

@@ -12,7 +12,7 @@ MINUTE = 60_000
 
 async def trends(estate: Estate, from_ms: int, to_ms: int, **query: int) -> dict[str, object]:
     asked = "&".join(f"{name}={value}" for name, value in ({"from": from_ms, "to": to_ms} | query).items())
-    answer = await estate.ask("GET", f"/api/v1/trends?{asked}", "viewer-token")
+    answer = await estate.request("GET", f"/api/v1/trends?{asked}", "viewer-token")
     assert answer.status_code == 200, answer.text
     return answer.json()  # type: ignore[no-any-return]
 
@@ -33,7 +33,9 @@ async def test_trend_of_every_live_stream_equals_its_history(estate: Estate) -> 
     assert (answer["now"], answer["from"], answer["step_ms"]) == (estate.clock.now, from_ms, MINUTE)
     (trend,) = answer["streams"]  # type: ignore[misc]
     assert (trend["scope"], trend["name"]) == ("live", "stream1")
-    history = await estate.ask("GET", f"/api/v1/streams/live/stream1/history?from={from_ms}&to={to_ms}&step={MINUTE}")
+    history = await estate.request(
+        "GET", f"/api/v1/streams/live/stream1/history?from={from_ms}&to={to_ms}&step={MINUTE}"
+    )
     points = history.json()["points"]
     assert trend["active"] == [point["active"] for point in points] == [12, 3, 4]
     assert trend["state"] == [point["state"] for point in points] == ["backfilled", "missing", "missing"]
@@ -41,7 +43,7 @@ async def test_trend_of_every_live_stream_equals_its_history(estate: Estate) -> 
 
 @pytest.mark.parametrize("query", ["from=1", "from=2&to=1", "from=0&to=60000&step=1000", "from=0&to=999999999999"])
 async def test_invalid_window_is_refused(estate: Estate, query: str) -> None:
-    answer = await estate.ask("GET", f"/api/v1/trends?{query}")
+    answer = await estate.request("GET", f"/api/v1/trends?{query}")
     assert answer.status_code == 400
 
 
@@ -52,14 +54,14 @@ async def test_trend_of_a_server_with_an_ancient_start_is_fast(estate: Estate, p
     sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
     await agent.sync_up(a_session(), sample, upto_ms=2**53)
     step = 2**53 // MINUTE * MINUTE
-    long = await estate.ask("GET", f"/api/v1/{path}?from=0&to={2**53}&step={step}", timeout=LONGEST_WAIT_S)
+    long = await estate.request("GET", f"/api/v1/{path}?from=0&to={2**53}&step={step}", timeout=LONGEST_WAIT_S)
     assert (long.status_code, "at most 400 days" in long.json()["errorMessage"]) == (400, True)
     day = 24 * 60 * MINUTE
-    ahead = await estate.ask(
+    ahead = await estate.request(
         "GET", f"/api/v1/{path}?from={NOW}&to={NOW + 1_400 * day}&step={day}", timeout=LONGEST_WAIT_S
     )
     assert ahead.status_code == 200
 
 
 async def test_agent_may_not_read_trends(estate: Estate) -> None:
-    assert (await estate.ask("GET", "/api/v1/trends?from=0&to=1", "edge-1-token")).status_code == 403
+    assert (await estate.request("GET", "/api/v1/trends?from=0&to=1", "edge-1-token")).status_code == 403

@@ -21,7 +21,7 @@ KEY = {"scope": "live", "name": "stream1", "startTime": 1525079735737}
 
 
 async def changes(estate: Estate, cursor: str = "", limit: int = 10_000) -> dict[str, object]:
-    answer = await estate.ask("GET", f"/api/v1/changes?limit={limit}&cursor={cursor}", "viewer-token")
+    answer = await estate.request("GET", f"/api/v1/changes?limit={limit}&cursor={cursor}", "viewer-token")
     assert answer.status_code == 200, answer.text
     return answer.json()  # type: ignore[no-any-return]
 
@@ -146,7 +146,7 @@ async def test_import_keeps_existing_records_and_restores_deleted_ones(estate: E
     ],
 )
 async def test_invalid_import_imports_nothing(estate: Estate, body: bytes, status: int) -> None:
-    answer = await estate.ask("POST", "/api/v1/import", content=body)
+    answer = await estate.request("POST", "/api/v1/import", content=body)
     assert answer.status_code == status
     assert "nothing was" in answer.json()["errorMessage"]
 
@@ -163,7 +163,7 @@ async def test_one_invalid_record_stops_the_whole_import(estate: Estate, wrong: 
 
 async def test_only_an_admin_imports(estate: Estate) -> None:
     for token, status in (("viewer-token", 403), ("edge-1-token", 403), ("wrong", 401), (None, 401)):
-        assert (await estate.ask("POST", "/api/v1/import", token, json=[a_record()])).status_code == status
+        assert (await estate.request("POST", "/api/v1/import", token, json=[a_record()])).status_code == status
     assert await estate.records() == []
 
 
@@ -198,13 +198,13 @@ async def test_only_an_admin_imports(estate: Estate) -> None:
     ],
 )
 async def test_invalid_query_is_400_in_the_documented_shape(estate: Estate, path: str) -> None:
-    answer = await estate.ask("GET", f"/api/v1/{path}", "viewer-token")
+    answer = await estate.request("GET", f"/api/v1/{path}", "viewer-token")
     assert answer.status_code == 400
     assert answer.json().keys() == {"errorMessage", "timestamp"}
 
 
 async def test_stream_named_history_has_a_history(estate: Estate) -> None:
-    answer = await estate.ask("GET", "/api/v1/streams/live/a%2Fhistory/history?from=0&to=60000")
+    answer = await estate.request("GET", "/api/v1/streams/live/a%2Fhistory/history?from=0&to=60000")
     assert (answer.status_code, len(answer.json()["points"])) == (200, 1)
 
 

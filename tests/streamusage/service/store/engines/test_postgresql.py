@@ -93,13 +93,13 @@ async def test_report_whose_commit_is_lost_counts_once(tmp_path: Path, postgresq
         )
         body = msgspec.json.encode(report)
         wire.cut = cut
-        lost = await agent.ask("reports", body)
+        lost = await agent.request("reports", body)
         assert (lost.status_code, wire.cuts) == (503, 1)
         assert "whether the change was kept is unknown" in lost.json()["errorMessage"]
         assert lost.headers["retry-after"]
-        again = await agent.ask("reports", body)
+        again = await agent.request("reports", body)
         assert (again.status_code, again.json()["acknowledged"]) == (200, report.upto), again.text
-        (day,) = (await estate.ask("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")).json()["days"]
+        (day,) = (await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")).json()["days"]
         assert (day["bytes_out"], day["connections"]) == (700, 3)
         (record,) = await estate.records()
         assert (record["name"], record["totalSubscribers"]) == (MARK, a_session("e").total)
@@ -119,7 +119,7 @@ async def test_delete_with_a_lost_commit_is_not_reported_as_undone(
         assert left == ({"b"} if cut == "after" else {MARK, "b"})
         deletes = [
             entry
-            for entry in (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
+            for entry in (await estate.request("GET", "/api/v1/audit")).json()["entries"]
             if entry["operation"] == "delete stream"
         ]
         assert len(deletes) == (cut == "after"), "the audit log knows what became of it"
@@ -140,5 +140,5 @@ async def test_deletes_with_a_lost_common_commit_are_not_retried(tmp_path: Path,
         held.go.set()
         assert [(await answer).status_code for answer in deletes] == [503, 503]
         assert (first.done(), wire.cuts) == (True, 1)
-        entries = (await estate.ask("GET", "/api/v1/audit")).json()["entries"]
+        entries = (await estate.request("GET", "/api/v1/audit")).json()["entries"]
         assert sorted(entry["operation"] for entry in entries) == ["delete stream", "delete stream", "import"]
