@@ -141,7 +141,7 @@ async def test_a_recording_is_played_with_the_same_keys(tmp_path: Path) -> None:
         await console.until("the end", holds("left with 0"))
 
 
-async def test_a_crash_tells_where_and_no_value(tmp_path: Path) -> None:
+async def test_crash_traceback_shows_no_values(tmp_path: Path) -> None:
     script = tmp_path / "crashing.py"
     script.write_text(
         "from tui.cli import main\n"

@@ -23,7 +23,7 @@ DAY_MINUTES = 24 * 60
 
 
 @pytest.mark.parametrize(("columns", "rows"), [(80, 24), (200, 50)])
-async def test_it_works_over_ssh_and_says_little(tmp_path: Path, columns: int, rows: int) -> None:
+async def test_console_over_ssh_sends_few_bytes(tmp_path: Path, columns: int, rows: int) -> None:
     start = recent(600 * DAY_MINUTES + DAY_MINUTES // 2)  # no date and no age turns over meanwhile
     records = [wire(f"cam-{number}", start=start + number) for number in range(60)]
     home = tmp_path / "home"

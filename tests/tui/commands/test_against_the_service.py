@@ -244,11 +244,11 @@ async def test_gaps_and_days_tell_what_came_late(service: Service) -> None:
     assert "edge-1" in (await service("daily", "--tz", "Europe/Berlin")).out
 
 
-async def test_the_first_start_makes_a_token_and_says_where(streamtop: Program) -> None:
+async def test_first_start_creates_a_token_and_prints_its_path(streamtop: Program) -> None:
     process = await streamtop.start("serve", "--listen", "127.0.0.1:0", stdin=-3)
     assert process.stderr is not None
     said = (await asyncio.wait_for(process.stderr.readuntil(b", store"), LONGEST_WAIT_S)).decode()
-    url, token_file = re.findall(r"http://\S+(?=,)", said)[0], re.findall(r"put it in (.+);", said)[0]
+    url, token_file = re.findall(r"http://\S+(?=,)", said)[0], re.findall(r"admin token in (.+);", said)[0]
     ended = await streamtop("ls", "--url", url, "--token-file", token_file)
     process.send_signal(signal.SIGTERM)
     await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S)

@@ -115,7 +115,7 @@ class TestHowItEnds:
         assert "invalid access token" in ended.err
         assert "wrong-secret" not in ended.err
 
-    async def test_no_token_says_how_to_give_one(self, streamtop: Program) -> None:
+    async def test_missing_token_error_names_the_options(self, streamtop: Program) -> None:
         async with PlainManager(wire()) as manager:
             ended = await streamtop("ls", "--url", manager.url)
         assert ended.code == 4
@@ -243,7 +243,7 @@ class TestRm:
         assert (ended.code, manager.requests) == (2, [])
 
     @pytest.mark.parametrize(("typed", "left"), [(b"y\n", 1), (b"n\n", 3), (b"\n", 3), (b"\x04", 3)])
-    async def test_a_stream_is_asked_for(self, streamtop: Program, typed: bytes, left: int) -> None:
+    async def test_deleting_a_stream_needs_confirmation(self, streamtop: Program, typed: bytes, left: int) -> None:
         async with PlainManager(wire(start=1), wire("other"), wire(start=2)) as manager:
             ended = await streamtop.typed_into(typed, "rm", "live/keynote", "--url", manager.url, **TOKEN)
         assert len(manager.records) == left
@@ -252,7 +252,7 @@ class TestRm:
         assert ended.out == ""
 
     @pytest.mark.parametrize("typed", ["yes", "", "127.0.0.1"])
-    async def test_everything_goes_only_where_the_host_is_typed(self, streamtop: Program, typed: str) -> None:
+    async def test_deleting_everything_needs_the_host_typed(self, streamtop: Program, typed: str) -> None:
         async with PlainManager(wire(), wire("other")) as manager:
             host = f"127.0.0.1:{manager.port}"
             wrong = await streamtop.typed_into(f"{typed}\n".encode(), "rm", "--all", "--url", manager.url, **TOKEN)
@@ -324,7 +324,7 @@ class TestImport:
         content = [wire(), lacking, wire(""), wire(totalSubscribers=-1), wire(name=5)]
         ended = await self.imported(streamtop, json.dumps(content))
         assert ended.code == 2
-        assert "4 bad records" in ended.err
+        assert "4 invalid records" in ended.err
         for position, what in ((2, "duration"), (3, "name"), (4, "total_subscribers"), (5, "name")):
             assert any(f"record {position}: " in line and what in line for line in ended.err.splitlines())
 

@@ -28,7 +28,7 @@ async def test_a_filter_that_cannot_be_read_is_pointed_at(streamtop: Program) ->
     assert (await streamtop("rm", "--where", "activ>3", "--yes")).code == 2
 
 
-async def test_config_tells_values_and_sources_and_no_token(streamtop: Program) -> None:
+async def test_config_prints_values_and_sources_without_tokens(streamtop: Program) -> None:
     profile = '[profiles.prod]\nurl = "http://sm:5080"\ntoken_env = "T"\ntheme = "light"\n'
     alerts = '[profiles.prod.alerts]\nafter = "5m"\ncommand = ["page-me", "now or never"]\n'
     streamtop.configure(profile + alerts + '[keys]\ngaps = "w"\n')
@@ -49,7 +49,7 @@ async def test_config_tells_values_and_sources_and_no_token(streamtop: Program) 
     assert "s3cret-token" not in ended.out + ended.err
 
 
-async def test_the_line_mode_tells_what_changes_and_records_it(streamtop: Program) -> None:
+async def test_line_mode_prints_and_records_changes(streamtop: Program) -> None:
     async with PlainManager(wire("keynote")) as manager:
         options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
         tape = streamtop.home / "tape"

@@ -96,7 +96,7 @@ def test_a_profiles_token_goes_to_its_own_service_only(prod: Path, flags: dict[s
     assert connection(**flags).token is None
 
 
-def test_an_empty_variable_says_nothing(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_environment_variable_counts_as_unset(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMTOP_URL", "")
     monkeypatch.setenv("STREAMTOP_TOKEN", "")
     assert (connection().url, connection().token) == (DEFAULT_URL, None)
@@ -133,15 +133,15 @@ def test_a_token_is_not_shown(prod: Path) -> None:
     ("config", "told"),
     [
         ("[profiles.a\n", "line 1"),
-        ('x = 1\n[profiles.a]\nurl = "http://h"', "x: no such setting"),
-        ('[profiles.a]\nurll = "http://h"', r"profiles\.a\.urll: no such setting"),
+        ('x = 1\n[profiles.a]\nurl = "http://h"', "x: unknown setting"),
+        ('[profiles.a]\nurll = "http://h"', r"profiles\.a\.urll: unknown setting"),
         ('[profiles.a]\nurl = "h:5080"', r"profiles\.a\.url: a url starts with"),
         ('[profiles.a]\npoll_interval = "soon"', r"profiles\.a\.poll_interval"),
         ("[profiles.a]\npoll_interval = 0", r"profiles\.a\.poll_interval"),
-        ('[profiles.a]\ntz = "Mars/Base"', r"profiles\.a\.tz: no time zone"),
+        ('[profiles.a]\ntz = "Mars/Base"', r"profiles\.a\.tz: unknown time zone"),
         ('[profiles.a]\napi_version = "2.0"', r"profiles\.a\.api_version"),
-        ('[profiles.a]\ntoken = "secret"', r"profiles\.a\.token: no such setting"),
-        ('default_profile = "b"\n[profiles.a]\n', "no profile is called 'b'; there is a"),
+        ('[profiles.a]\ntoken = "secret"', r"profiles\.a\.token: unknown setting"),
+        ('default_profile = "b"\n[profiles.a]\n', "no profile is named 'b'; known: a"),
     ],
 )
 def test_a_wrong_config_is_named_by_file_and_place(home: Path, config: str, told: str) -> None:

@@ -107,14 +107,14 @@ async def test_a_linux_console_gets_its_own_sixteen_colours_and_no_braille(tmp_p
         assert not re.search(r"\x1b\[[0-9;]*[34]8;[25];", await console.coloured())
 
 
-async def test_a_dumb_terminal_is_told_what_to_use_instead(tmp_path: Path) -> None:
+async def test_dumb_terminal_error_names_the_alternative(tmp_path: Path) -> None:
     async with terminal(tmp_path, 100, 30, term="dumb") as console:
         lines = await console.until("the end", holds("left with"))
         assert "streamtop ls" in "\n".join(lines)
         assert "left with 2" in "\n".join(lines)
 
 
-async def test_away_from_a_terminal_the_console_says_so(streamtop: Program) -> None:
+async def test_console_without_a_terminal_is_refused_with_reason(streamtop: Program) -> None:
     ended = await streamtop(TERM="xterm")
     assert ended.code == 2
     assert ended.out == ""

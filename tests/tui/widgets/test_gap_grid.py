@@ -79,7 +79,7 @@ def in_16_colours(run: Run) -> Run:
 
 
 @pytest.mark.parametrize("how", ["colour", "no colour", "16 colours"])
-async def test_the_states_can_be_told_apart(
+async def test_states_differ_by_glyph_and_colour(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, snapshot: SnapshotAssertion
 ) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)

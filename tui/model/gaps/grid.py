@@ -266,11 +266,11 @@ def span_in_words(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
         f"{span.state.value}, {formats.duration_in_words(span.interval.length_ms)}",
     ]
     if span.filled_at is not None:
-        parts[-1] += f", backfilled {filled_in_words(span, tz)}"
+        parts[-1] += f", filled {filled_in_words(span, tz)}"
     elif span.state is Provenance.MISSING and span.detected_at is not None:
-        parts[-1] += f", detected {formats.clock_time(span.detected_at, tz, seconds=True)}, still missing"
+        parts[-1] += f", detected {formats.clock_time(span.detected_at, tz, seconds=True)}, still owed"
     elif span.state is Provenance.MISSING:
-        parts[-1] += ", still missing"
+        parts[-1] += ", still owed"
     if span.reason:
         parts.append(span.reason)
     if span.delta is not None:

@@ -46,7 +46,7 @@ def test_a_statement_is_the_same_whatever_came_later_and_in_whatever_order() -> 
     "content",
     [signed(a_day()).replace(b'"bytes_out": 20', b'"bytes_out": 21'), b"[]", b"{}", b"\xff", b'{"kind": 1}'],
 )
-def test_what_was_not_signed_off_is_told(content: bytes) -> None:
+def test_changed_statement_is_refused_with_reason(content: bytes) -> None:
     with pytest.raises(NotSignedOffError):
         verified(content)
 
@@ -58,7 +58,7 @@ def test_why_a_day_is_not_final() -> None:
     assert why("2026-11-22", ["UTC"], "edge-1") == "the day is not over yet"
     assert why("2026-11-20", ["UTC"], "edge-1") == "edge-1 still owes figures of it"
     assert why("2026-11-20", ["UTC"], "edge-1", "edge-2") == "edge-1 and edge-2 still owe figures of it"
-    assert why("2026-11-20", ["UTC"]) == "all figures are there and it is about to be closed; ask again in a moment"
+    assert why("2026-11-20", ["UTC"]) == "all figures are reported and the day closes shortly; try again in a moment"
     assert why_not_final(a_day(state="adjusted"), NOW, ["UTC"]) is None
     assert join_names([f"e{number}" for number in range(9)]) == "e0, e1, e2 and 6 more"
 
@@ -67,20 +67,20 @@ def test_why_a_day_is_not_final() -> None:
     ("words", "says"),
     [
         (("serve", "--account-zone", "Mars/Base"), "unknown time zone"),
-        (("serve", "--close-grace", "soon"), "no length of time"),
-        (("serve", "--close-settle", "2"), "no length of time"),
+        (("serve", "--close-grace", "soon"), "is not a duration"),
+        (("serve", "--close-settle", "2"), "is not a duration"),
         (("daily", "close"), "--day"),
         (("daily", "close", "--day", "2026-11-20"), "give --yes"),
         (("daily", "export", "--from", "2026-11-20"), "--to"),
         (("daily", "export", "--from", "2026-11-20", "--to", "2026-11-19"), "is after"),
         (("daily", "--by", "week"), "--by"),
-        (("gaps", "--fail-on", "broken"), "names no states of a gap"),
-        (("gaps", "--fail-on", "live"), "names no states of a gap"),
-        (("gaps", "--max-age", "10m"), "--max-age goes with --fail-on"),
-        (("gaps", "--fail-on", "lost", "--max-age", "10"), "no length of time"),
+        (("gaps", "--fail-on", "broken"), "is not a list of gap states"),
+        (("gaps", "--fail-on", "live"), "is not a list of gap states"),
+        (("gaps", "--max-age", "10m"), "--max-age needs --fail-on"),
+        (("gaps", "--fail-on", "lost", "--max-age", "10"), "is not a duration"),
     ],
 )
-async def test_wrong_use_is_told_and_nothing_is_sent(streamtop: Program, words: tuple[str, ...], says: str) -> None:
+async def test_invalid_arguments_are_refused_and_nothing_is_sent(streamtop: Program, words: tuple[str, ...], says: str) -> None:
     ended = await streamtop(*words)
     assert (ended.code, ended.out) == (2, "")
     assert says in ended.err
@@ -95,7 +95,7 @@ async def test_a_statement_file_is_verified(streamtop: Program, tmp_path: Path) 
     path.write_text(json.dumps(document))
     ended = await streamtop("daily", "verify", str(path))
     assert ended.code == 4
-    assert "the digest does not fit" in ended.err
+    assert "the digest does not match" in ended.err
     assert (await streamtop("daily", "verify", str(tmp_path / "none.json"))).code == 1
     assert "streamtop daily close" in (await streamtop("daily", "--help")).out
     assert "--with-adjustments" in (await streamtop("daily", "export", "--help")).out

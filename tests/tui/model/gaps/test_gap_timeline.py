@@ -38,32 +38,32 @@ KILLED = outage(
 )
 
 
-def test_the_story_tells_the_agents_phases_among_what_the_service_saw() -> None:
+def test_events_merge_the_agents_phases_with_the_service_s_view() -> None:
     told = [
         (event.at_ms and (event.at_ms - BEGAN) // 1000, event.what.split(":")[0])
         for event in list_events(GAP, None, 0, [KILLED])
     ]
     assert told == [
-        (0, "the last that the server had reported in time ends here"),
+        (0, "last time that the server reported in time"),
         (10, "retrying"),
-        (30, "noticed"),
+        (30, "detected"),
         (40, "accumulating"),
         (300, "retrying"),
         (600, "recovering"),
-        (600, "filled"),
+        (600, "backfilled"),
         (600, "online"),
     ]
     words = [phase.what for phase in list_phases(KILLED)]
-    assert words[2] == "retrying: the agent was started again; its journal went on"
-    assert words[3] == "recovering: attempt 10 got through, with the delta"
+    assert words[2] == "retrying: the agent was restarted and continued its journal"
+    assert words[3] == "recovering: attempt 10 delivered the delta"
     assert attempts_in_words(KILLED) == "9 attempts failed: cannot be reached"
 
 
-def test_the_end_comes_last_also_where_the_agents_clock_is_a_little_ahead() -> None:
+def test_backfill_event_precedes_online_with_the_agents_clock_ahead() -> None:
     ahead = outage(("retrying", BEGAN + 10_000), ("recovering", BEGAN + 10 * MINUTE), ("online", BEGAN + 10 * MINUTE))
     assert [event.what.split(":")[0] for event in list_events(GAP, None, 0, [ahead])][-3:] == [
         "recovering",
-        "filled",
+        "backfilled",
         "online",
     ]
 
@@ -74,7 +74,7 @@ def test_only_the_outages_that_meet_the_gap_are_its() -> None:
     assert outages_of(GAP, [before, KILLED, after]) == [KILLED]
 
 
-def test_phases_that_are_not_told_are_said_to_be_missing() -> None:
+def test_number_of_unlisted_phases_is_shown() -> None:
     short = outage(("retrying", BEGAN), ("accumulating", BEGAN + MINUTE), failed=1, left_out=68)
-    assert list_phases(short)[1].what.endswith("(68 earlier phases are not told)")
+    assert list_phases(short)[1].what.endswith("(68 earlier phases are not listed)")
     assert attempts_in_words(short).startswith("1 attempt failed")

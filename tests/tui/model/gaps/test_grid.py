@@ -82,13 +82,13 @@ def test_a_cell_shows_its_worst_state_how_much_of_it_and_a_server_out_of_service
     assert (cell.in_state_ms, cell.due_ms) == (30_000, 2 * MINUTE)
 
 
-def test_the_header_says_how_complete_it_is_and_who_owes() -> None:
+def test_header_shows_complete_share_and_owing_server() -> None:
     assert made(ESTATE).complete() == "79.4 %"
     assert made(ESTATE).owed() == "owed 3 min by edge4"
     assert made(CALM).owed() == ""
 
 
-def test_a_cell_is_told_in_words() -> None:
+def test_cell_description_lists_state_and_recovered_figures() -> None:
     fine = made(ESTATE)
     assert words(fine, 0, 3) == [
         "edge3 · 12:02–12:05 · backfilled, 3 min, filled 12:06 (after 1 min) · "
@@ -147,7 +147,7 @@ def test_days_are_those_of_the_zone_long_and_short_ones_too(name: str) -> None:
         assert edges[-2] <= now_ms < edges[-1]
 
 
-def test_a_delta_of_nothing_is_told() -> None:
+def test_empty_delta_has_a_description() -> None:
     assert delta_in_words(GapDelta(), UTC) == "+0 connections · 0 B out"
 
 

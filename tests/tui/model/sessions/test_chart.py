@@ -80,5 +80,5 @@ def test_a_look_of_a_live_session_does_not_move_within_a_step() -> None:
     assert look_at(one, NOON + 1000) == look_at(one, NOON + 59_000)
 
 
-def test_steps_nobody_told_of_stay_empty() -> None:
+def test_steps_without_history_stay_empty() -> None:
     assert from_history(history((4, LIVE)), *minutes(0, 3)).steps[1:] == (ChartStep(None, None), ChartStep(None, None))

@@ -72,26 +72,26 @@ def test_it_finds(text: str, found: str) -> None:
 @pytest.mark.parametrize(
     ("text", "at", "told"),
     [
-        ("activ>10", (0, 8), "no field 'activ'"),
-        ("cam active>ten", (11, 14), "a number is wanted"),
-        ("age<2", (4, 5), "a length of time"),
-        ("age<2h3", (4, 7), "a length of time"),
-        ("(cam", (0, 1), "not closed"),
-        ("cam)", (3, 4), "too many"),
-        ('cam "x', (4, 5), "quote is not closed"),
+        ("activ>10", (0, 8), "unknown field 'activ'"),
+        ("cam active>ten", (11, 14), "a number is expected"),
+        ("age<2", (4, 5), "a duration is expected"),
+        ("age<2h3", (4, 7), "a duration is expected"),
+        ("(cam", (0, 1), "unclosed ("),
+        ("cam)", (3, 4), "unmatched )"),
+        ('cam "x', (4, 5), "unclosed quote"),
         ("cam or", (6, 7), "missing here"),
         ("and cam", (0, 3), "missing here"),
         ("not", (3, 4), "missing here"),
         ("()", (1, 2), "missing here"),
         ("scope>live", (0, 10), "scope knows"),
-        ("state=on", (6, 8), "live or ended is wanted"),
+        ("state=on", (6, 8), "live or ended is expected"),
         ("data=red", (5, 8), "backfilled"),
-        ("name~[", (5, 6), "no regular expression"),
+        ("name~[", (5, 6), "invalid regular expression"),
         ("active>", (7, 8), "a number is missing"),
         ("=3", (0, 2), "a field is missing"),
     ],
 )
-def test_it_says_what_is_wrong_and_where(text: str, at: tuple[int, int], told: str) -> None:
+def test_filter_error_names_cause_and_position(text: str, at: tuple[int, int], told: str) -> None:
     with pytest.raises(FilterError) as caught:
         parse(text)
     assert (caught.value.at, caught.value.until) == at

@@ -30,13 +30,13 @@ def drawn(history: PollHistory, width: int = 8, fold: int = 1) -> str:
 LIVE, MISSING, BACKFILLED = Provenance.LIVE, Provenance.MISSING, Provenance.BACKFILLED
 
 
-def test_zero_and_little_and_much_are_told_apart() -> None:
+def test_zero_small_and_large_figures_have_different_blocks() -> None:
     assert sparkline([0, 1, 4, 7], 7) == "▁▂▅▇"
     assert sparkline([0, 0], 0) == "▁▁"
     assert sparkline([NoFigure.NOT_SEEN, NoFigure.MISSING, NoFigure.BACKFILLED], 9) == " ·▒"
 
 
-def test_a_session_that_does_not_change_goes_on() -> None:
+def test_unchanged_session_keeps_its_points() -> None:
     assert drawn(watched((7, LIVE), (7, LIVE), (7, LIVE)), 5) == "  ▇▇▇"
 
 

@@ -29,7 +29,7 @@ def test_what_the_service_keeps_is_drawn_and_the_newest_is_the_poll_s_own() -> N
     assert drawn(book([1, 4, None, 4, 7], [LIVE, LIVE, MISSING, BACKFILLED, LIVE]), 15) == "▂▅·▒▇▇"
 
 
-def test_minutes_that_were_not_heard_of_are_blank() -> None:
+def test_unfetched_minutes_are_blank() -> None:
     assert drawn(book([7], [LIVE]), 13) == "  ▇  ▇"
     assert drawn(book([7, 7], [LOST, None]), 12) == "   ×▇▇"
 
@@ -42,7 +42,7 @@ def test_what_is_owed_now_is_no_figure() -> None:
     assert drawn(book([7], [LIVE]), 11, provenance=MISSING) == "    ▇·"
 
 
-def test_a_stream_that_the_service_told_nothing_of_has_none() -> None:
+def test_stream_without_a_trend_has_no_points() -> None:
     assert drawn(TrendBook(), 11) is None
 
 
