@@ -67,8 +67,10 @@ def _local(at_ms: int, tz: tzinfo | None) -> datetime | None:
         return None
 
 
-def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None) -> str:
+def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None, *, in_cell: bool = False) -> str:
     """Return an instant in its shortest unambiguous form: `12:03`, `Fri 18:20`, `14 Nov 18:20`, `2025-11-14`.
+
+    `in_cell` leaves out the time of day of an instant more than six days away, so that a column never cuts it.
 
     `tz` of `None` is the machine's own zone. An instant outside the calendar is `?`.
     """
@@ -83,7 +85,8 @@ def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None) -> str:
     if 0 < days < 7:
         return f"{_WEEKDAYS[then.weekday()]} {then:%H:%M}"
     if abs(days) < 300:
-        return f"{then.day} {_MONTHS[then.month - 1]} {then:%H:%M}"
+        date = f"{then.day} {_MONTHS[then.month - 1]}"
+        return date if in_cell else f"{date} {then:%H:%M}"
     return f"{then.year:04}-{then:%m-%d}"
 
 

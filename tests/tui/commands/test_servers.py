@@ -35,9 +35,7 @@ async def test_servers_are_listed_with_state_and_watermark(estate: Estate, strea
     assert "2 servers: 2 live, 0 unreachable" in table.err
 
 
-async def test_removed_server_is_written_to_the_audit_log(
-    estate: Estate, streamtop: Program
-) -> None:
+async def test_removed_server_is_written_to_the_audit_log(estate: Estate, streamtop: Program) -> None:
     reports = await run(estate, streamtop, "server", "rm", "edge-1")
     assert (reports.code, "stop its agent first" in reports.err) == (4, True)
     silent = await run(estate, streamtop, "server", "rm", "edge-1", "--force")

@@ -86,3 +86,10 @@ def test_the_words_say_age_and_retry() -> None:
     assert found.in_words() == "offline 4:12, next try in 8 s"
     stale = freshness(elapsed_ms=41_000, polled_at_ms=0, interval_ms=2000, failures=2, retry_at_ms=None)
     assert stale.in_words() == "STALE 41 s, deletes off"
+
+
+def test_start_time_of_an_older_session_fits_its_column_uncut() -> None:
+    assert (
+        formats.moment(NOW - 20 * 86_400_000, NOW, UTC, in_cell=True)
+        == formats.moment(NOW - 20 * 86_400_000, NOW, UTC).rsplit(" ", 1)[0]
+    )

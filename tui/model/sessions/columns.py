@@ -79,7 +79,7 @@ def text(column: Shown, session: Session, cells: int, now_ms: int, tz: tzinfo | 
         case SessionColumn.STATE:
             told = "live" if session.live else "ended"
         case SessionColumn.STARTED:
-            told = formats.moment(session.start_time, now_ms, tz)
+            told = formats.moment(session.start_time, now_ms, tz, in_cell=True)
         case SessionColumn.DURATION:
             told = formats.duration(session.lasted_ms(now_ms))
         case SessionColumn.AGE:

@@ -80,7 +80,9 @@ def test_why_a_day_is_not_final() -> None:
         (("gaps", "--fail-on", "lost", "--max-age", "10"), "is not a duration"),
     ],
 )
-async def test_invalid_arguments_are_refused_and_nothing_is_sent(streamtop: Program, words: tuple[str, ...], says: str) -> None:
+async def test_invalid_arguments_are_refused_and_nothing_is_sent(
+    streamtop: Program, words: tuple[str, ...], says: str
+) -> None:
     ended = await streamtop(*words)
     assert (ended.code, ended.out) == (2, "")
     assert says in ended.err
