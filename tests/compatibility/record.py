@@ -18,7 +18,7 @@ from pathlib import Path
 from tests.compatibility.commands import read_commands
 from tests.compatibility.console_files import MEMORY, use_commands, use_console
 from tests.compatibility.delivery import deliver, record_journal
-from tests.compatibility.estate import BEGIN, LATER, ask, build
+from tests.compatibility.estate import BEGIN, LATER, build, request
 from tests.compatibility.exchange import Client, Exchange, Json
 from tests.compatibility.processes import FIXTURES, Clock, run, service
 from tests.compatibility.settings import read_settings
@@ -42,7 +42,7 @@ def record_store_answers(store: Path, cursor: str, directory: Path) -> list[Exch
     clock = Clock(directory / "clock", LATER)
     with service(store, clock) as port:
         client = Client(port, clock)
-        ask(client, "from the store")
+        request(client, "from the store")
         client.get(f"/api/v1/changes?cursor={cursor}", shown="/api/v1/changes?cursor=OLD")
     return client.transcript
 

@@ -191,7 +191,7 @@ def _whole(records: Sequence[PartialUsageRecord]) -> list[UsageRecord]:
     """Return the records that can be kept in full. The others are not deleted, which is reported."""
     whole = [record for record in records if isinstance(record, UsageRecord)]
     if missing := count_missing_fields(records):
-        told = f"{counted(len(records) - len(whole), 'record')} lack {', '.join(sorted(missing))}"
+        told = f"{counted(len(records) - len(whole), 'record')} without {', '.join(sorted(missing))}"
         print_message(f"{told}: the journal could not keep them in full, so they were not deleted")
         if not whole:
             raise CommandError("nothing was deleted", REFUSED)

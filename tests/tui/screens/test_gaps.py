@@ -180,7 +180,7 @@ async def test_every_cell_matches_the_script_during_and_after_the_outage(
         assert "recovered just now: " in words(screen)
         screen._backfilled_at_ms -= 16_000  # as if that had been a while ago
         screen.state_changed(polled=False)
-        assert "4 h 20 min of 5 h 50 min owed have come in, 74.3 %" in words(screen), "owes-1 has still to come"
+        assert "4 h 20 min of 5 h 50 min backfilled, 74.3 %" in words(screen), "owes-1 has still to come"
         for _ in CELL_LENGTHS_MS:
             assert_cells_are_true(screen, HEALS)
             for name in ZONES:
@@ -215,7 +215,7 @@ async def test_cell_under_the_cursor_and_its_gap_are_described_in_full(
         for name, description in (
             ("live-1", "live-1 · 17:40–19:30 · live, 1 h 50 min"),
             ("lost-1", "lost-1 · 18:00–18:10 · lost, 10 min"),
-            ("owes-1", "owes-1 · 18:00–now · missing, 1 h 30 min, noticed 18:00:30, still owed"),
+            ("owes-1", "owes-1 · 18:00–now · missing, 1 h 30 min, detected 18:00:30, still owed"),
             ("held-1", "held, 1 h 30 min"),
         ):
             row = next(number for number, one in enumerate(screen.grid_view.grid.rows) if one.name == name)  # type: ignore[union-attr]
@@ -233,7 +233,7 @@ async def test_cell_under_the_cursor_and_its_gap_are_described_in_full(
         assert ["18:00:10", "·", "retrying:"] in phases
         assert ["18:00:50", "·", "accumulating:"] in phases
         assert ["19:30:00", "▒", "recovering:"] in phases
-        assert "attempt 24 got through" in text
+        assert "attempt 24 delivered the delta" in text
         assert "23 attempts failed: cannot be reached (ConnectError)" in text
         assert any(line.split() == ["connections", "+360"] for line in page(gap))
         assert "view time" in text

@@ -48,14 +48,14 @@ def test_notice_is_always_shown() -> None:
 
 
 def test_recovery_shows_the_share_of_owed_time_that_was_reported() -> None:
-    healing = Recovery()
-    healing.add([], 30 * MINUTE)
-    assert not healing.is_under_way
-    healing.add([Interval(0, 10 * MINUTE)], 30 * MINUTE)
-    healing.add([Interval(0, 10 * MINUTE)], 20 * MINUTE)
-    assert healing.is_under_way
-    assert healing.in_words() == "healing █████░░░░░ 20 min of 40 min owed have come in, 50.0 %"
-    healing.add([Interval(0, 20 * MINUTE)], 0)
-    assert not healing.is_under_way
-    healing.add([], 5 * MINUTE)
-    assert not healing.is_under_way, "another outage counts from its own beginning"
+    recovery = Recovery()
+    recovery.add([], 30 * MINUTE)
+    assert not recovery.is_under_way
+    recovery.add([Interval(0, 10 * MINUTE)], 30 * MINUTE)
+    recovery.add([Interval(0, 10 * MINUTE)], 20 * MINUTE)
+    assert recovery.is_under_way
+    assert recovery.in_words() == "recovering █████░░░░░ 20 min of 40 min backfilled, 50.0 %"
+    recovery.add([Interval(0, 20 * MINUTE)], 0)
+    assert not recovery.is_under_way
+    recovery.add([], 5 * MINUTE)
+    assert not recovery.is_under_way, "another outage counts from its own beginning"
