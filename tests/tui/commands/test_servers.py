@@ -1,27 +1,10 @@
-"""`streamtop servers`, `server rm`, `orphans` and `audit` against a real service in this process."""
+"""`streamtop servers` and `server rm` against a real service in this process."""
 
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
-import pytest
-
-from tests.streamusage.service.conftest import Estate, OwnedClock, an_estate
-from tests.support.program import Ended, Program
-from tests.support.service.reporting import ReportingAgent, a_session
-
-
-@pytest.fixture
-async def estate(tmp_path: Path) -> AsyncIterator[Estate]:
-    async with an_estate(tmp_path, OwnedClock()) as estate:
-        estate.clock.now += 10_000
-        await ReportingAgent(estate, "origin-1", "origin", life="o.1").sync_up(a_session("o", active=1, total=2))
-        await ReportingAgent(estate, "edge-1", "edge", life="e.1").sync_up(a_session("e", active=2, total=3))
-        yield estate
-
-
-async def run(estate: Estate, streamtop: Program, *arguments: str, token: str = "admin-token") -> Ended:
-    return await streamtop(*arguments, STREAMTOP_URL=estate.running.url, STREAMTOP_TOKEN=token)
+from tests.streamusage.service.conftest import Estate
+from tests.support.commands.running import run
+from tests.support.program import Program
 
 
 async def test_servers_are_listed_with_state_and_watermark(estate: Estate, streamtop: Program) -> None:
@@ -58,13 +41,3 @@ async def test_removed_server_is_written_to_the_audit_log(estate: Estate, stream
     refused = await run(estate, streamtop, "audit", token="viewer-token")
     assert refused.code == 4
     assert "viewer-token" not in refused.err
-
-
-async def test_orphans_are_shown(estate: Estate, streamtop: Program) -> None:
-    agent = ReportingAgent(estate, "edge-1", "edge", life="e.2")
-    await estate.usage("DELETE", "/live/stream1")
-    await agent.sync_up(a_session("e", active=2, total=8))
-    shown = await run(estate, streamtop, "orphans", "--format", "csv", token="viewer-token")
-    assert shown.out.splitlines()[1].startswith("live,stream1,")
-    assert ",edge-1," in shown.out
-    assert "1 orphan" in shown.err

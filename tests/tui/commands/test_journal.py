@@ -1,13 +1,11 @@
-"""journal, config, --plain and replay as a user runs them."""
+"""`streamtop journal`: lists and restores deleted records."""
 
-import asyncio
 import json
 from pathlib import Path
 
 from tests.support.console.records import TOKEN, recent, record, service_with
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
-from tests.support.waiting import LONGEST_WAIT_S
 
 
 async def test_a_deleted_record_is_found_in_the_journal(streamtop: Program) -> None:
@@ -26,46 +24,6 @@ async def test_a_filter_that_cannot_be_read_is_pointed_at(streamtop: Program) ->
     assert ended.code == 2
     assert "\n  activ>3\n  ^^^^^^^\n" in ended.err
     assert (await streamtop("rm", "--where", "activ>3", "--yes")).code == 2
-
-
-async def test_config_prints_values_and_sources_without_tokens(streamtop: Program) -> None:
-    profile = '[profiles.prod]\nurl = "http://sm:5080"\ntoken_env = "T"\ntheme = "light"\n'
-    alerts = '[profiles.prod.alerts]\nafter = "5m"\ncommand = ["page-me", "now or never"]\n'
-    streamtop.configure(profile + alerts + '[keys]\ngaps = "w"\n')
-    ended = await streamtop("config", "--profile", "prod", "--format", "json", T="s3cret-token")
-    assert ended.code == 0, ended.err
-    told = {row["setting"]: row for row in json.loads(ended.out)}
-    assert (told["url"]["value"], told["url"]["source"]) == ("http://sm:5080", "profile prod")
-    assert (told["token"]["value"], told["token"]["source"]) == ("given", "profile prod")
-    assert told["theme"]["value"] == "light"
-    assert told["theme"]["source"].endswith("[profiles.prod]")
-    assert told["poll_interval"]["source"] == "default"
-    assert told["read_only"]["meaning"]
-    assert told["keys.gaps"]["value"] == "w"
-    assert (told["alerts.after"]["value"], told["alerts.command"]["value"]) == ("300.0", "page-me 'now or never'")
-    assert told["alerts.after"]["source"].endswith("[profiles.prod.alerts]")
-    assert told["alerts.bell"]["source"] == "default"
-    assert all(told[f"alerts.{part}"]["meaning"] for part in ("after", "bell", "notify", "command"))
-    assert "s3cret-token" not in ended.out + ended.err
-
-
-async def test_line_mode_prints_and_records_changes(streamtop: Program) -> None:
-    async with PlainManager(wire("keynote")) as manager:
-        options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
-        tape = streamtop.home / "tape"
-        process = await streamtop.start("--plain", "--record", str(tape), *options, stdin=asyncio.subprocess.DEVNULL)
-        try:
-            assert process.stdout is not None
-            first = await asyncio.wait_for(process.stdout.readline(), LONGEST_WAIT_S)
-            assert b"0 on air of 1 sessions" in first
-        finally:
-            process.terminate()
-            await asyncio.wait_for(process.wait(), LONGEST_WAIT_S)
-    (line,) = tape.read_text().splitlines()[:1]
-    assert json.loads(line)["changed"][0]["name"] == "keynote"
-    assert manager.token not in tape.read_text()
-    assert "needs a terminal" in (await streamtop("replay", str(tape), TERM="xterm")).err
-    assert (await streamtop("replay", str(streamtop.home / "none"))).code == 1
 
 
 async def test_what_was_deleted_goes_back_into_the_real_service(streamtop: Program, tmp_path: Path) -> None:

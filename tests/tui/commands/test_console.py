@@ -1,0 +1,27 @@
+"""The line mode of the console, and replays of its recordings."""
+
+import asyncio
+import json
+
+from tests.support.plain_manager import PlainManager, wire
+from tests.support.program import Program
+from tests.support.waiting import LONGEST_WAIT_S
+
+
+async def test_line_mode_prints_and_records_changes(streamtop: Program) -> None:
+    async with PlainManager(wire("keynote")) as manager:
+        options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
+        tape = streamtop.home / "tape"
+        process = await streamtop.start("--plain", "--record", str(tape), *options, stdin=asyncio.subprocess.DEVNULL)
+        try:
+            assert process.stdout is not None
+            first = await asyncio.wait_for(process.stdout.readline(), LONGEST_WAIT_S)
+            assert b"0 on air of 1 sessions" in first
+        finally:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), LONGEST_WAIT_S)
+    (line,) = tape.read_text().splitlines()[:1]
+    assert json.loads(line)["changed"][0]["name"] == "keynote"
+    assert manager.token not in tape.read_text()
+    assert "needs a terminal" in (await streamtop("replay", str(tape), TERM="xterm")).err
+    assert (await streamtop("replay", str(streamtop.home / "none"))).code == 1
