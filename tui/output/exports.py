@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamusage.core.usage import EmptyNameError, UsageRecord, stream_path
+from streamusage.core.usage import EmptyNameError, stream_path
 from tui.model.sessions.store import Session
 from tui.output import CsvField
 from tui.output.printer import csv_text, json_text
@@ -49,14 +49,6 @@ def table_csv(sessions: Iterable[Session]) -> str:
 def table_json(sessions: Iterable[Session]) -> str:
     """Return the sessions as JSON."""
     return "".join(json_text(usage_record_fields(session) for session in sessions))
-
-
-def as_usage_record(session: Session) -> UsageRecord | None:
-    """Return the documented record; `None` if a figure is unknown."""
-    try:
-        return msgspec.convert(usage_record_fields(session), UsageRecord)
-    except msgspec.ValidationError:
-        return None
 
 
 def curl(base_url: str, api_version: str, session: Session) -> str:

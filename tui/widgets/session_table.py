@@ -77,12 +77,6 @@ class SessionTable(HeadedTable):
         if event.y >= 1 and row < len(self._state.view):
             self.move_to(row)
 
-    def move_to_key(self, key: SessionKey) -> None:
-        """Move the cursor to a session, if it is shown."""
-        row = self._state.view.row_of(key)
-        if row is not None:
-            self.move_to(row)
-
     # Drawing
 
     def rows_changed(self) -> None:

@@ -2,6 +2,8 @@
 
 from random import Random
 
+import msgspec
+
 from streamusage.client.errors import NotFoundError, RefusedError
 from streamusage.core.usage import SessionKey, UsageRecord
 from tests.support.console.records import session
@@ -11,7 +13,15 @@ from tui.model.sessions.filter import parse
 from tui.model.sessions.marks import Marks
 from tui.model.sessions.store import Session, SessionStore
 from tui.model.sessions.view import SessionColumn, SessionView
-from tui.output.exports import as_usage_record
+from tui.output.exports import usage_record_fields
+
+
+def as_usage_record(session: Session) -> UsageRecord | None:
+    """Return the documented record; `None` if a figure is unknown."""
+    try:
+        return msgspec.convert(usage_record_fields(session), UsageRecord)
+    except msgspec.ValidationError:
+        return None
 
 
 class ChangingService:

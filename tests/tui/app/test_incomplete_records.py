@@ -51,7 +51,10 @@ async def test_missing_figure_is_unknown_and_counted_in_the_notice(tmp_path: Pat
 async def test_incomplete_record_is_never_deleted(tmp_path: Path) -> None:
     manager = PlainManager(lacking("part"), wire("part", start=START + 5))
     async with looked_at(manager, tmp_path) as (pilot, app):
-        app.sessions_screen.table.move_to_key(app.state.store.of_stream(next(iter(app.state.store)).stream)[1].key)
+        older = app.state.store.of_stream(next(iter(app.state.store)).stream)[1]
+        row = app.state.view.row_of(older.key)
+        assert row is not None
+        app.sessions_screen.table.move_to(row)
         await pilot.press("d")
         dialog = app.screen
         assert isinstance(dialog, ConfirmDelete)
