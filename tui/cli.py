@@ -120,8 +120,8 @@ def main() -> None:
         exit_code = streamtop.main(prog_name="streamtop", standalone_mode=False)
         sys.stdout.flush()
     except CommandError as failure:
-        safe = importlib.import_module("tui.model.text").safe
-        click.echo("\n".join(map(safe, f"streamtop: {failure}".split("\n"))), err=True)
+        sanitize = importlib.import_module("tui.model.text").sanitize
+        click.echo("\n".join(map(sanitize, f"streamtop: {failure}".split("\n"))), err=True)
         exit_code = failure.exit_code
     except click.ClickException as error:
         error.show()

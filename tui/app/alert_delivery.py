@@ -1,6 +1,6 @@
 """How an alert leaves the console: the terminal's bell, its notification (OSC 777 or 9), or the operator's command.
 
-A name from outside reaches a terminal only after `safe`, and a command only through its environment, never a shell.
+A name from outside reaches a terminal only after `sanitize`, and a command only through its environment, never a shell.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from tui.config.settings import Alerts
 from tui.model.alerts import Alert
-from tui.model.text import safe
+from tui.model.text import sanitize
 
 COMMAND_TIMEOUT_SECONDS = 30.0
 _SECRETS = ("STREAMTOP_TOKEN",)
@@ -18,7 +18,7 @@ _SECRETS = ("STREAMTOP_TOKEN",)
 
 def escape_sequences(alert: Alert, settings: Alerts) -> str:
     """Return what is written to the terminal: bell and notification, as the profile sets them."""
-    text = "".join(character for character in safe(alert.in_words()) if character.isprintable()).replace(";", ",")
+    text = "".join(character for character in sanitize(alert.in_words()) if character.isprintable()).replace(";", ",")
     sequences = "\a" if settings.bell and alert.kind == "raised" else ""
     if settings.notify == "osc777":
         sequences += f"\x1b]777;notify;streamtop;{text}\a"

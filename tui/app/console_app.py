@@ -45,7 +45,7 @@ from tui.model import formats
 from tui.model.alerts import AlertBook
 from tui.model.instants import length_ms
 from tui.model.sessions.view import SessionColumn
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.recording.recording import Recording, RecordingError
 from tui.screens.sessions import SessionsScreen
 from tui.screens.views import create_view
@@ -156,7 +156,7 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Open the sessions screen and start polling."""
-        self.title = f"streamtop {safe(self.state.profile_name)}"
+        self.title = f"streamtop {sanitize(self.state.profile_name)}"
         self.push_screen(self.sessions_screen)
         self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
         self.set_interval(1, self._tick)
@@ -171,7 +171,7 @@ class ConsoleApp(App[int]):
 
     def _sanitize_segment(self, segment: Segment) -> Segment:
         lines = self._without_token(segment.text).split("\n")
-        return Segment("\n".join(map(safe, lines)), segment.style, segment.control)
+        return Segment("\n".join(map(sanitize, lines)), segment.style, segment.control)
 
     def _without_token(self, text: str) -> str:
         return text if self.client is None else self.client.without_token(text)
@@ -216,8 +216,8 @@ class ConsoleApp(App[int]):
         self.publish_state(polled=True)
 
     def _raise_alerts(self) -> None:
-        for alert in self._alert_book.look(self.state.servers or ()):
-            self.show_notice(f"{safe(alert.in_words())}; g: gaps", "missing" if alert.kind == "raised" else "good")
+        for alert in self._alert_book.update(self.state.servers or ()):
+            self.show_notice(f"{sanitize(alert.in_words())}; g: gaps", "missing" if alert.kind == "raised" else "good")
             if sequences := escape_sequences(alert, self._alerts):
                 self.write_escape(sequences)
             if self._alerts.command:
@@ -225,7 +225,7 @@ class ConsoleApp(App[int]):
                 self.run_worker(command, group="alert")
 
     def _alert_failed(self, reason: str) -> None:
-        self.show_notice(safe(reason), "bad")
+        self.show_notice(sanitize(reason), "bad")
 
     def _write_recording(self, polled: SessionsPolled | PollFailed | CoveragePolled) -> None:
         if self._recording is not None:
@@ -233,7 +233,7 @@ class ConsoleApp(App[int]):
                 self._recording.write_message(polled)
             except RecordingError as error:
                 self._recording = None
-                self.show_notice(safe(str(error)), "bad")
+                self.show_notice(sanitize(str(error)), "bad")
 
     @on(CoveragePolled)
     def _coverage_polled(self, polled: CoveragePolled) -> None:
@@ -291,7 +291,7 @@ class ConsoleApp(App[int]):
         self.poller.times_slower = 1
         self.poller.refresh()
         owing = self.state.server_owing_most()
-        owed = f"{safe(owing.server)} owes {formats.age(owing.owed_ms)}" if owing else ""
+        owed = f"{sanitize(owing.server)} owes {formats.age(owing.owed_ms)}" if owing else ""
         if summary := self.state.tally.end(self.state.now_ms(), owed):
             self.show_notice(summary)
 

@@ -12,7 +12,7 @@ from tui.app.ports import NoServiceError
 from tui.app.state import ConsoleState
 from tui.model.redaction import redacted
 from tui.model.sessions.store import Session
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.output import exports
 from tui.output.clipboard import ClipboardError, sequence
 from tui.output.exports import ExportError
@@ -67,9 +67,9 @@ class Exporter:
     def save(self, file: str, content: str | bytes, label: str) -> tuple[str, str]:
         """Write a new file. Returns a notice and its ink."""
         try:
-            return f"wrote {label} to {safe(str(exports.write(Path(file), content)))}", "good"
+            return f"wrote {label} to {sanitize(str(exports.write(Path(file), content)))}", "good"
         except ExportError as error:
-            return safe(str(error)), "bad"
+            return sanitize(str(error)), "bad"
 
     def save_picture(self, file: str) -> tuple[str, str]:
         """Save the screen as an SVG file. Returns a notice and its ink."""
@@ -122,4 +122,4 @@ class Exporter:
             f"limits      {state.cannot_show or 'none'}",
             "",
         ]
-        return [safe(line) for line in [*lines, *format_poll_timing(state)]]
+        return [sanitize(line) for line in [*lines, *format_poll_timing(state)]]

@@ -9,7 +9,7 @@ from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
 from tui.model import formats
 from tui.model.sessions.store import Change
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.recording.recording import Recording
 
 MOST_SENTENCES = 20
@@ -36,7 +36,7 @@ class LineMode:
         if isinstance(message, PollFailed):
             self._state.record_failure(message)
             if not self._failed:
-                self._write_sentence(f"{safe(message.why)}; the figures above are the newest")
+                self._write_sentence(f"{sanitize(message.why)}; the figures above are the newest")
             self._failed = True
         elif isinstance(message, SessionsPolled):
             changes = self._state.apply_poll(message)
@@ -50,8 +50,8 @@ class LineMode:
             self._is_first = False
             totals = self._state.store.totals()
             self._write_sentence(
-                f"{safe(self._state.host)}: {formats.count(totals.live)} on air of {formats.count(totals.sessions)} "
-                f"sessions, {formats.count(totals.watching)} watching"
+                f"{sanitize(self._state.host)}: {formats.count(totals.live)} on air of "
+                f"{formats.count(totals.sessions)} sessions, {formats.count(totals.watching)} watching"
             )
             for session in self._state.store.live():
                 self._reported[session.key] = session.active or 0
@@ -70,7 +70,7 @@ class LineMode:
             session = after or before
             if session is None or not self._state.view.filter.matches(session, self._state.now_ms()):
                 continue
-            name = safe(f"{key.scope}/{key.name}")
+            name = sanitize(f"{key.scope}/{key.name}")
             was_live = before is not None and before.live
             if after is None:
                 self._reported.pop(key, None)
@@ -102,9 +102,9 @@ class LineMode:
             if status.owed_ms > 3 * status.sync_interval_ms
         }
         for server in sorted(owing.keys() - self._owing):
-            self._write_sentence(f"server {safe(server)} owes {formats.duration_in_words(owing[server].owed_ms)}")
+            self._write_sentence(f"server {sanitize(server)} owes {formats.duration_in_words(owing[server].owed_ms)}")
         for server in sorted(self._owing - owing.keys()):
-            self._write_sentence(f"server {safe(server)} no longer owes anything")
+            self._write_sentence(f"server {sanitize(server)} no longer owes anything")
         self._owing = set(owing)
 
     def _write_sentence(self, sentence: str) -> None:

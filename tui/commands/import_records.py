@@ -17,7 +17,7 @@ from streamusage.core.usage import EmptyNameError, PartialUsageRecord, UsageReco
 from tui.commands.errors import USAGE, CommandError
 from tui.commands.shell import connection_options, counted, print_message, refuse_if_read_only, run_requests
 from tui.config.settings import ConnectionSettings
-from tui.model.text import safe
+from tui.model.text import sanitize
 
 RECORDS_A_REQUEST = 2000
 MOST_FAULTS_TOLD = 10
@@ -56,7 +56,7 @@ def parsed(content: bytes, name: str) -> list[UsageRecord]:
         try:
             records.append(_checked(decode_record(text)))
         except (UnreadableError, EmptyNameError) as error:
-            faults.append(f"{position}: {safe(_IN_ITS_LIST.sub('', str(error)))}")
+            faults.append(f"{position}: {sanitize(_IN_ITS_LIST.sub('', str(error)))}")
     if faults:
         more = len(faults) - MOST_FAULTS_TOLD
         told = "\n  ".join(faults[:MOST_FAULTS_TOLD] + ([f"and {more:,} more"] if more > 0 else []))

@@ -29,7 +29,7 @@ def replay(file: Path, begin: str | None, tz: str | None) -> None:
     """
     from tui.app.launch import run_replay, why_no_console
     from tui.model.instants import instant
-    from tui.model.text import safe
+    from tui.model.text import sanitize
     from tui.recording.recording import RecordingError, read_recording
 
     try:
@@ -49,4 +49,4 @@ def replay(file: Path, begin: str | None, tz: str | None) -> None:
         from_ms = found
     if why_not := why_no_console():
         raise CommandError(why_not, USAGE)
-    sys.exit(run_replay(polls, from_ms, name=f"recording {safe(file.name)}", tz=times_in))
+    sys.exit(run_replay(polls, from_ms, name=f"recording {sanitize(file.name)}", tz=times_in))

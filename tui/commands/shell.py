@@ -19,7 +19,7 @@ from tui.commands.errors import REFUSED, USAGE, CommandError
 from tui.commands.flags import CONNECTION_FLAGS, connection_flags
 from tui.config.settings import ConnectionSettings, SettingsError, resolve
 from tui.model.sessions.filter import Filter, FilterError, parse
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.output import Format
 
 Arguments = ParamSpec("Arguments")
@@ -28,12 +28,12 @@ Result = TypeVar("Result")
 
 def print_message(words: str) -> None:
     """Print a message for the operator on standard error, sanitised."""
-    click.echo(safe(words), err=True)
+    click.echo(sanitize(words), err=True)
 
 
 def prompt_operator(question: str) -> str:
     """Return what the operator types after the question; empty if the terminal is closed instead."""
-    click.echo(f"{safe(question)} ", err=True, nl=False)
+    click.echo(f"{sanitize(question)} ", err=True, nl=False)
     answer = sys.stdin.readline()
     if not answer.endswith("\n"):
         click.echo(err=True)
@@ -75,7 +75,7 @@ def read_filter(words: Sequence[str]) -> Filter:
     try:
         return parse(text)
     except FilterError as error:
-        shown = safe(text)
+        shown = sanitize(text)
         raise CommandError(f"{error}\n  {shown}\n{error.caret(2)}", USAGE) from None
 
 

@@ -20,7 +20,7 @@ from tui.deletion import plan as delete_plan
 from tui.deletion.execute import Outcome
 from tui.deletion.plan import DeletePlan, Radius
 from tui.model.sessions.store import Session
-from tui.model.text import safe
+from tui.model.text import sanitize
 
 PROGRESS_FROM_SESSIONS = 5
 """From so many sessions on, a progress dialog with a stop button is shown."""
@@ -187,7 +187,7 @@ class DeletionFlow:
             self._show_outcome(outcome, "", "bad" if failed else "strong")
 
     def _show_outcome(self, outcome: Outcome, more: str, ink: str) -> None:
-        text = f"{safe(outcome.subject)}: {safe(execute.describe_outcome(outcome))}"
+        text = f"{sanitize(outcome.subject)}: {sanitize(execute.describe_outcome(outcome))}"
         self._show_notice(f"{text}; {more}" if more else text, ink)
 
 

@@ -12,7 +12,7 @@ from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId, Usa
 from tui.model import formats
 from tui.model.sessions.store import Session
 from tui.model.sessions.view import SessionView
-from tui.model.text import safe, shortened
+from tui.model.text import sanitize, shortened
 
 _MOST_NAMED = 6
 """Up to so many streams are listed by name in the dialog."""
@@ -77,7 +77,7 @@ class DeletePlan:
     def typing_prompt(self) -> str:
         """The line above the field."""
         nouns = {Radius.STREAM: "the stream's name", Radius.MARKED: "their number", Radius.EVERYTHING: "the host"}
-        return f"Type {nouns.get(self.radius, '')} to confirm: {safe(self.to_type)}"
+        return f"Type {nouns.get(self.radius, '')} to confirm: {sanitize(self.to_type)}"
 
     @property
     def on_air(self) -> tuple[Session, ...]:
@@ -132,7 +132,7 @@ def dialog_title(plan: DeletePlan) -> str:
         case Radius.EVERYTHING:
             return f"Delete EVERY listed usage record on {plan.host}?"
         case _:
-            return f"Delete {plan.radius.value} of {safe(str(plan.stream))} on {plan.host}?"
+            return f"Delete {plan.radius.value} of {sanitize(str(plan.stream))} on {plan.host}?"
 
 
 def button_label(plan: DeletePlan) -> str:
@@ -151,7 +151,7 @@ def blast_radius(plan: DeletePlan, now_ms: int, tz: tzinfo | None) -> list[str]:
     of = f" of {_count_streams(len(plan.streams))}" if len(plan.streams) > 1 else ""
     lines = [f"{_count_sessions(len(plan.sessions))}{of}, {span}."]
     if 1 < len(plan.streams) <= _MOST_NAMED:
-        lines.append(", ".join(shortened(safe(str(stream)), 40) for stream in plan.streams) + ".")
+        lines.append(", ".join(shortened(sanitize(str(stream)), 40) for stream in plan.streams) + ".")
     if plan.on_air:
         subject = (
             "It is"

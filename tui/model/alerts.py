@@ -30,7 +30,7 @@ class AlertBook:
         self._after_ms = after_ms
         self._raised: dict[str, int] = {}
 
-    def look(self, servers: Iterable[ServerStatus]) -> list[Alert]:
+    def update(self, servers: Iterable[ServerStatus]) -> list[Alert]:
         """Return the alerts raised and cleared since the last call. A server that is gone has no alert any more."""
         owed = {server.server: server.owed_ms for server in servers}
         alerts = []

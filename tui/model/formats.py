@@ -84,7 +84,7 @@ def moment(at_ms: int | None, now_ms: int, tz: tzinfo | None, *, in_cell: bool =
         return f"{then:%H:%M}"
     if 0 < days < 7:
         return f"{_WEEKDAYS[then.weekday()]} {then:%H:%M}"
-    if abs(days) < 300:
+    if then.year == now.year:
         date = f"{then.day} {_MONTHS[then.month - 1]}"
         return date if in_cell else f"{date} {then:%H:%M}"
     return f"{then.year:04}-{then:%m-%d}"

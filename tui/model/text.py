@@ -1,6 +1,6 @@
 """Sanitises text from outside for the terminal and measures it in cells.
 
-Stream names are chosen by publishers. The result of `safe` has no control character, no character without a cell of
+Stream names are chosen by publishers. The result of `sanitize` has no control character, no character without a cell of
 its own and none that changes the writing direction; markup stays plain text.
 """
 
@@ -16,7 +16,7 @@ _MOST_MARKS = 3
 
 
 @lru_cache(maxsize=16_384)
-def safe(text: str) -> str:
+def sanitize(text: str) -> str:
     """Return the text with control characters as control pictures, and invisible or direction-changing ones as `�`."""
     if text.isascii() and text.isprintable():
         return text

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 
-from tui.model.text import safe, shortened, width
+from tui.model.text import sanitize, shortened, width
 
 Row = TypeVar("Row")
 Cell = str | int | float | None
@@ -121,7 +121,7 @@ def csv_text(rows: Iterable[Row], fields: Sequence[CsvField[Row]], *, only_visib
     header: list[Cell] = [field.name for field in fields]
     for cells in _with_header(header, ([field.value(row) for field in fields] for row in rows)):
         writer.writerow(
-            [inert(safe(cell) if only_visible else cell) if isinstance(cell, str) else cell for cell in cells]
+            [inert(sanitize(cell) if only_visible else cell) if isinstance(cell, str) else cell for cell in cells]
         )
         yield line.getvalue()
         line.seek(0)
@@ -147,7 +147,7 @@ def table_text(rows: Sequence[Row], columns: Sequence[TableColumn[Row]], *, cut:
 
 
 def _cell(column: TableColumn[Row], row: Row, cut: bool) -> str:
-    text = safe(column.text(row))
+    text = sanitize(column.text(row))
     return shortened(text, WIDEST_CELL) if cut else text
 
 

@@ -13,7 +13,7 @@ from tui.app.state import ConsoleState
 from tui.model.daily.day_shares import DayShares
 from tui.model.gaps.coverage_book import CoverageBook
 from tui.model.gaps.grid import in_words
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.widgets.gap_grid import GapGridView
 from tui.widgets.gap_lines import Lines, delta_lines, fit_description, legend_lines, timeline_lines, wrap_states
 from tui.widgets.lines import Part
@@ -53,9 +53,9 @@ class CellDescriber:
         """Return at most `lines` lines, or why nothing can be shown."""
         if state.cannot_show:
             first, *rest = _CANNOT_SHOW
-            return [[(f" {safe(state.host)} {first}", "warn")], *([(f" {line}", "warn")] for line in rest)]
+            return [[(f" {sanitize(state.host)} {first}", "warn")], *([(f" {line}", "warn")] for line in rest)]
         if state.failure:
-            return [[(f" {safe(state.failure)}", "bad")]]
+            return [[(f" {sanitize(state.failure)}", "bad")]]
         now_ms = book.now_ms or state.now_ms()
         states = self._states(state, view, now_ms, of_streams=of_streams)
         blocks = [] if of_streams else _timeline(state, view, book, now_ms)

@@ -16,7 +16,7 @@ from tui.app.state import ConsoleState
 from tui.deletion import plan as delete_plan
 from tui.deletion.flow import ReadRecords, RecordsUnreadableError
 from tui.deletion.plan import DeletePlan
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.screens.dialog import Dialog
 
 
@@ -97,7 +97,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
     def _name_typed(self, event: Input.Changed) -> None:
         expected = self._plan.to_type
         # The name as it is drawn is accepted too: not every character of a name can be typed.
-        self.query_one("#go", Button).disabled = event.value not in (expected, safe(expected))
+        self.query_one("#go", Button).disabled = event.value not in (expected, sanitize(expected))
 
     @on(Input.Submitted, "#name")
     def _name_submitted(self) -> None:
@@ -119,7 +119,7 @@ class ConfirmDelete(Dialog[list[UsageRecord] | None]):
         try:
             records = await self._read_records(plan)
         except RecordsUnreadableError as error:
-            self._show_lines([f"Nothing was deleted. {safe(str(error))}"])
+            self._show_lines([f"Nothing was deleted. {sanitize(str(error))}"])
             return
         finally:
             self._checking = False

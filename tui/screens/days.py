@@ -19,7 +19,7 @@ from tui.model.daily.descriptions import (
     state_in_words,
 )
 from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, months_away
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.screens.base import ConsoleScreen
 from tui.widgets.day_table import columns_within, row_parts, titles
 from tui.widgets.lines import Line, Part
@@ -202,9 +202,9 @@ class DaysScreen(ConsoleScreen):
     def _draw_description(self, figures: DailyTotals | None) -> None:
         lines: list[list[Part]] = []
         if self.state.cannot_show:
-            lines = [[(f" {safe(self.state.host)} is a plain Stream Manager: it has no daily statistics", "warn")]]
+            lines = [[(f" {sanitize(self.state.host)} is a plain Stream Manager: it has no daily statistics", "warn")]]
         elif self._failed:
-            lines = [[(f" {safe(self._failed)}", "bad")]]
+            lines = [[(f" {sanitize(self._failed)}", "bad")]]
         elif figures is not None:
             lines = self._description(figures)
         elif self._opened is not None:
@@ -220,7 +220,7 @@ class DaysScreen(ConsoleScreen):
         zone, day = accounting_zone(tz), self._day()
         is_over = day is not None and day_interval(day, zone).to_ms <= now_ms
         state = state_in_words(figures, is_over=is_over, now_ms=now_ms, tz=tz)
-        first: list[Part] = [(f" {safe(figures.name.strip())} · {safe(state)} · ", "strong")]
+        first: list[Part] = [(f" {sanitize(figures.name.strip())} · {sanitize(state)} · ", "strong")]
         first.append((coverage_in_words(figures), figures.worst.value))
         lines = [
             first,

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.widgets import Button, Static
 
 from tui.deletion.execute import Outcome, describe_outcome
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.screens.dialog import Dialog
 from tui.screens.page import PageScreen
 
@@ -34,7 +34,7 @@ class DeleteProgress(Dialog[None]):
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         with Vertical(id="dialog"):
-            yield Static(f"Deleting {safe(self._subject)}", markup=False, classes="paragraph")
+            yield Static(f"Deleting {sanitize(self._subject)}", markup=False, classes="paragraph")
             yield Static("", markup=False, id="bar", classes="paragraph")
             with Horizontal(id="buttons"):
                 yield Button("Stop", id="stop")
@@ -74,15 +74,16 @@ class DeleteResult(PageScreen):
 
 def format_outcome(outcome: Outcome) -> list[str]:
     """Return the result of each session that was not deleted, a line each."""
-    lines = [f"Delete of {safe(outcome.subject)}", "", safe(describe_outcome(outcome)), ""]
+    lines = [f"Delete of {sanitize(outcome.subject)}", "", sanitize(describe_outcome(outcome)), ""]
     lines += [
-        f"failed      {safe(f'{key.scope}/{key.name}')}  {key.start_time}  {safe(why)}"
+        f"failed      {sanitize(f'{key.scope}/{key.name}')}  {key.start_time}  {sanitize(why)}"
         for key, why in outcome.failed[:MOST_LISTED]
     ]
     if len(outcome.failed) > MOST_LISTED:
         lines.append(f"… and {len(outcome.failed) - MOST_LISTED:,} more")
     lines += [
-        f"not tried   {safe(f'{key.scope}/{key.name}')}  {key.start_time}" for key in outcome.not_tried[:MOST_LISTED]
+        f"not tried   {sanitize(f'{key.scope}/{key.name}')}  {key.start_time}"
+        for key in outcome.not_tried[:MOST_LISTED]
     ]
     if len(outcome.not_tried) > MOST_LISTED:
         lines.append(f"… and {len(outcome.not_tried) - MOST_LISTED:,} more")

@@ -13,7 +13,7 @@ from tui.model import formats
 from tui.model.gaps.coverage_book import CoverageBook
 from tui.model.gaps.gap_timeline import GapFigures, drawn
 from tui.model.gaps.grid import GLYPHS, by_protocol, period
-from tui.model.text import padded, padded_left, safe
+from tui.model.text import padded, padded_left, sanitize
 from tui.screens.base import ConsoleScreen
 from tui.widgets.gap_lines import delta_lines, timeline_lines
 from tui.widgets.lines import Line, Part
@@ -108,7 +108,7 @@ class GapScreen(ConsoleScreen):
         gap = self.gap
         when = period(gap.from_ms, gap.to_ms, state.tz, state.now_ms())
         left: list[Part] = [
-            (f" {safe(self._row)}", "strong"),
+            (f" {sanitize(self._row)}", "strong"),
             (f"  {when}  ", ""),
             (
                 f"{GLYPHS[gap.state]} {gap.state.value}, {formats.duration_in_words(gap.interval.length_ms)}",
@@ -134,7 +134,7 @@ class GapScreen(ConsoleScreen):
         if figures is None:
             lines.append([(" loading its minutes and streams …", "quiet")])
         elif isinstance(figures, str):
-            lines.append([(f" {safe(figures)}", "bad")])
+            lines.append([(f" {sanitize(figures)}", "bad")])
         else:
             lines += self._slots(figures)
             lines += self._streams(figures, gap)
@@ -192,7 +192,7 @@ class GapScreen(ConsoleScreen):
                 marks: list[Part] = [(" " * (name_cells + 3), "")]
                 marks += [(glyph if inside else " ", gap.state.value) for _, inside in blocks]
                 lines.append(marks)
-            parts: list[Part] = [(f"  {padded(safe(str(stream)), name_cells)} ", "")]
+            parts: list[Part] = [(f"  {padded(sanitize(str(stream)), name_cells)} ", "")]
             parts += [(text, f"{gap.state.value} filled" if inside else "live") for text, inside in blocks]
             highest = max((point.active or 0 for point in history.points), default=0)
             parts.append((f"  up to {formats.count(highest)}", "quiet"))

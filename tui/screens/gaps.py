@@ -16,7 +16,7 @@ from tui.model.gaps.accounts import CoverageTimeline
 from tui.model.gaps.coverage_book import CoverageBook
 from tui.model.gaps.grid import CELL_LENGTHS_MS, grid, newly_backfilled, period, window_edges
 from tui.model.gaps.recovery import Recovery
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.screens.base import ConsoleScreen
 from tui.screens.cell_description import CellDescriber
 from tui.screens.gap import GapScreen
@@ -156,7 +156,7 @@ class GapsScreen(ConsoleScreen):
             name, pieces = next(iter(found.items()))
             filled = formats.duration_in_words(sum(piece.length_ms for piece in pieces))
             more = f", and {len(found) - 1} more servers" if len(found) > 1 else ""
-            self._recovered_notice = f"{safe(name)} recovered just now: {filled} backfilled{more}"
+            self._recovered_notice = f"{sanitize(name)} recovered just now: {filled} backfilled{more}"
 
     # Drawing
 
@@ -216,10 +216,10 @@ class GapsScreen(ConsoleScreen):
             (made.complete(), "strong"),
         ]
         if owed := made.owed():
-            left.append((f"   {safe(owed)}", "missing"))
+            left.append((f"   {sanitize(owed)}", "missing"))
         right: list[Part] = []
         if self._name_filter:
-            right.append((f"{safe(self._name_filter)} ({formats.count(made.hidden)} hidden)  ", "accent"))
+            right.append((f"{sanitize(self._name_filter)} ({formats.count(made.hidden)} hidden)  ", "accent"))
         if self._most_missing_first:
             right.append(("most missing first  ", "accent"))
         if made.from_ms < (self.book.from_ms or 0):

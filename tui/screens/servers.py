@@ -8,7 +8,7 @@ from textual.binding import BindingType
 from streamusage.api.extension import ServerStatus
 from tui.app.actions import Context, bindings
 from tui.model import formats
-from tui.model.text import padded, padded_left, safe
+from tui.model.text import padded, padded_left, sanitize
 from tui.screens.base import ConsoleScreen
 from tui.widgets import bars
 from tui.widgets.lines import Line, Part
@@ -89,7 +89,7 @@ class ServersScreen(ConsoleScreen):
 
     def _summary(self, servers: list[ServerStatus]) -> list[Part]:
         if self.state.cannot_show:
-            return [(f" {safe(self.state.host)} is a plain Stream Manager: it does not report servers", "warn")]
+            return [(f" {sanitize(self.state.host)} is a plain Stream Manager: it does not report servers", "warn")]
         live = sum(server.state == "live" for server in servers)
         owed = sum(server.owed_ms for server in servers)
         parts: list[Part] = [(f" {live}", "strong"), (" live of ", "quiet"), (f"{len(servers)}", "strong")]
@@ -124,7 +124,7 @@ class ServersScreen(ConsoleScreen):
         parts: list[Part] = [
             ("▸" if cursor else " ", "accent"),
             ("· " if server.owed_ms else "  ", "missing"),
-            (padded(safe(server.server), name_cells), "strong" if cursor else ""),
+            (padded(sanitize(server.server), name_cells), "strong" if cursor else ""),
         ]
         for title, cells, at_right in columns:
             text, ink = figures[title]

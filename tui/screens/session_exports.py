@@ -4,7 +4,7 @@ import msgspec
 
 from tui.app.ports import NoServiceError
 from tui.model import formats
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.output.exports import table_csv, table_json, usage_record_fields
 from tui.screens.base import ConsoleScreen
 from tui.screens.page import PageScreen
@@ -79,7 +79,7 @@ class SessionExports(ConsoleScreen):
             remark = (
                 [] if session.recorded else ["There is no usage record yet; these figures are from the live list.", ""]
             )
-            self.app.push_screen(PageScreen([*remark, *map(safe, record.split("\n"))], closed_by=("J",)))
+            self.app.push_screen(PageScreen([*remark, *map(sanitize, record.split("\n"))], closed_by=("J",)))
 
     def action_command(self) -> None:
         """Show the curl command of the session."""
@@ -90,4 +90,4 @@ class SessionExports(ConsoleScreen):
             except NoServiceError as error:
                 self.show_notice(f"no command: {error}", "warn")
                 return
-            self.app.push_screen(PageScreen([safe(command)], closed_by=("c",)))
+            self.app.push_screen(PageScreen([sanitize(command)], closed_by=("c",)))

@@ -19,7 +19,7 @@ from tui.model.sessions.columns import SHOWN, Density
 from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.store import Session
 from tui.model.sessions.view import DESCENDING_FIRST, SessionColumn
-from tui.model.text import safe
+from tui.model.text import sanitize
 from tui.screens.columns import ColumnsScreen
 from tui.screens.delete_dialogs import DeleteDialogs
 from tui.screens.picker import Choice, Picked, Picker
@@ -197,7 +197,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
             chosen = parse(text)
         except FilterError as error:
             self.query_one("#caret", Line).show([(error.caret(INDENT), "bad")])
-            self.query_one("#wrong", Line).show([(f" {safe(str(error))}", "bad")])
+            self.query_one("#wrong", Line).show([(f" {sanitize(str(error))}", "bad")])
             self.add_class("wrong-filter")
             return False
         self.remove_class("wrong-filter")

@@ -7,7 +7,7 @@ from tui.app.actions import Action
 from tui.app.state import ConsoleState
 from tui.model import formats
 from tui.model.staleness import StalenessLevel
-from tui.model.text import safe, shortened, width
+from tui.model.text import sanitize, shortened, width
 from tui.widgets.lines import Part
 
 _STEP_INKS = {
@@ -41,7 +41,7 @@ def header(state: ConsoleState, view: str, cells: int) -> tuple[list[Part], list
 
     In a line too narrow for freshness beside anything else, freshness alone is shown.
     """
-    name = shortened(safe(state.profile_name or state.host), 30)
+    name = shortened(sanitize(state.profile_name or state.host), 30)
     left: list[Part] = [(" streamtop  ", "accent"), (name, "strong")]
     if view:
         left.append((f"  {view}", ""))
@@ -67,7 +67,7 @@ def _facts(state: ConsoleState) -> list[_Fact]:
         facts.append(_Fact([(f"   clock {state.skew_ms / 1000:+.0f} s", "warn")], 2))
     owing = state.server_owing_most()
     if owing is not None:
-        owed = f"   · {shortened(safe(owing.server), 16)} owes {formats.age(owing.owed_ms)}"
+        owed = f"   · {shortened(sanitize(owing.server), 16)} owes {formats.age(owing.owed_ms)}"
         facts.append(_Fact([(owed, "missing")], 3))
     if state.armed_for_ms() > 0:
         facts.append(_Fact([(f"   ARMED {formats.age(state.armed_for_ms())}", "bad")], 5))
@@ -91,7 +91,7 @@ def summary(state: ConsoleState) -> tuple[list[Part], list[Part]]:
     if not state.has_figures:
         left = []
     if state.view.filter:
-        left += [("   ", ""), (safe(state.view.filter.text), "accent")]
+        left += [("   ", ""), (sanitize(state.view.filter.text), "accent")]
         left.append((f"  ({formats.count(state.view.hidden())} hidden)", "quiet"))
     if state.marks:
         left.append((f"   ✓ {formats.count(len(state.marks))} marked", "marked"))
@@ -104,14 +104,14 @@ def status(state: ConsoleState, notice: Part | None, row: int | None) -> tuple[l
     if row is not None and len(state.view):
         right = [(f"{formats.count(row + 1)} of {formats.count(len(state.view))} ", "quiet")]
     if state.failure:
-        failure = (" " + safe(state.failure), "bad")
+        failure = (" " + sanitize(state.failure), "bad")
         if notice is None or notice[1] == "quiet":
             return [failure], []
         return [(f" {notice[0]} ", notice[1]), failure], []
     if notice is not None:
         return [(" " + notice[0], notice[1])], right
     if state.drift:
-        return [(f" {safe(state.drift.summary())}", "warn")], right
+        return [(f" {sanitize(state.drift.summary())}", "warn")], right
     if state.cannot_show:
         return [(f" {state.cannot_show}", "quiet")], right
     return [], right

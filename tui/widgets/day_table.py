@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tui.model import formats
 from tui.model.daily.months import DailyTotals
-from tui.model.text import padded, padded_left, safe
+from tui.model.text import padded, padded_left, sanitize
 from tui.widgets.lines import Part
 
 
@@ -90,7 +90,7 @@ def row_parts(
     """Return a row of `cells` cells, with the cursor's background where the cursor is on it."""
     over = " cursor" if cursor else ""
     mark = "▸" if cursor else " "
-    parts: list[Part] = [(padded(f"{mark}{safe(figures.name)}", name_cells), f"strong{over}")]
+    parts: list[Part] = [(padded(f"{mark}{sanitize(figures.name)}", name_cells), f"strong{over}")]
     parts += [(padded_left(_text(column, figures), column.cells), f"{column.ink(figures)}{over}") for column in columns]
     rest = cells - name_cells - sum(column.cells for column in columns)
     return [*parts, (" " * max(0, rest), over)]

@@ -16,7 +16,7 @@ from tui.model.gaps.grid import GLYPHS
 from tui.model.sessions.chart import Chart, from_history, from_polls, look_at
 from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.store import Session
-from tui.model.text import padded, padded_left, safe, width
+from tui.model.text import padded, padded_left, sanitize, width
 from tui.widgets.lines import INK_CLASSES, Inked, Part, different_cells
 from tui.widgets.plot import BACKFILLED_MARK, plot, top_of
 
@@ -114,7 +114,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         length = "" if lasted is None else f" {formats.duration_in_words(max(0, lasted))}"
         known_start = f"session {formats.moment(session.start_time, now_ms, state.tz)}, " if session.start_time else ""
         when = f"{known_start}{'on air' if session.live else 'ended, lasted'}{length}"
-        rows = [_Row([(safe(str(session.stream)), "strong")], [(when, "good" if session.live else "quiet")])]
+        rows = [_Row([(sanitize(str(session.stream)), "strong")], [(when, "good" if session.live else "quiet")])]
         figures: list[list[Part]] = []
         shown = [("peak", session.peak), ("lost", session.lost), ("total", session.total)]
         if session.live or session.active:
@@ -176,7 +176,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         else:
             rows += self._plotted(chart, plot_cells)
         if isinstance(history, str):
-            rows.append(_Row([(safe(history), "quiet")]))
+            rows.append(_Row([(sanitize(history), "quiet")]))
         rows.append(_Row([]))
         return rows
 
@@ -226,7 +226,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
             share = formats.percent(server.active, total) if server.active is not None else formats.UNKNOWN
             ink = server.state if server.state in {state.value for state in Provenance} else ""
             figures = padded_left(formats.count(server.active), 9) + padded_left(share, 9) + "  "
-            rows.append(_Row([(padded(safe(server.server), cells) + figures, ""), (safe(server.state), ink)]))
+            rows.append(_Row([(padded(sanitize(server.server), cells) + figures, ""), (sanitize(server.state), ink)]))
         rows.append(_Row([]))
         return rows
 

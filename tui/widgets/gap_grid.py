@@ -15,7 +15,7 @@ from streamusage.core.coverage import Interval, Provenance
 from tui.model import formats
 from tui.model.gaps.accounts import WHOLE, TimelineCell
 from tui.model.gaps.grid import GLYPHS, GapGrid, Row
-from tui.model.text import padded, padded_left, safe
+from tui.model.text import padded, padded_left, sanitize
 from tui.widgets.headed_table import HeadedTable
 from tui.widgets.lines import Part
 
@@ -162,7 +162,7 @@ class GapGridView(HeadedTable):
 
     def _row(self, grid: GapGrid, number: int) -> list[Part]:
         row = grid.rows[number]
-        name = padded(safe(row.name), name_cells(self.size.width))
+        name = padded(sanitize(row.name), name_cells(self.size.width))
         parts: list[Part] = [(f"▸{name} ", "strong") if number == self.row else (f" {name} ", "")]
         just_backfilled = self._backfilled.get(row.name, ())
         for place, cell in enumerate(grid.cells_of(number)):

@@ -8,7 +8,7 @@ from tui.model import formats
 from tui.model.gaps.gap_timeline import delta_table, journal_in_words, list_events
 from tui.model.gaps.grid import GLYPHS, filled_in_words
 from tui.model.gaps.outages import attempts_in_words, outages_of
-from tui.model.text import padded, padded_left, safe, width
+from tui.model.text import padded, padded_left, sanitize, width
 from tui.widgets.lines import Part
 
 LEAST_LINES = 3
@@ -36,8 +36,10 @@ def timeline_lines(
     for event in list_events(gap, server, now_ms, outages):
         at = "" if event.at_ms is None else formats.clock_time(event.at_ms, tz, seconds=True)
         ink = event.state.value if event.state else ""
-        lines.append([(f" {padded(at, _TIME_CELLS)}", ""), (f"{GLYPHS[event.state]} ", ink), (safe(event.what), "")])
-    remarks = [safe(attempts_in_words(outage)) for outage in outages_of(gap, outages)]
+        lines.append(
+            [(f" {padded(at, _TIME_CELLS)}", ""), (f"{GLYPHS[event.state]} ", ink), (sanitize(event.what), "")]
+        )
+    remarks = [sanitize(attempts_in_words(outage)) for outage in outages_of(gap, outages)]
     remarks += [journal_in_words(server)] if server is not None else []
     return [*lines, *([(f" {padded('', _TIME_CELLS)}  {text}", "quiet")] for text in remarks)]
 
@@ -77,7 +79,7 @@ def wrap_states(states: Iterable[tuple[str, CoverageSpan | None]], cells: int, l
     wrapped: list[Part] = []
     for text, span in states:
         ink = "quiet" if span is None or wrapped else span.state.value
-        wrapped += [(f" {part}", ink) for part in _wrap_facts(safe(text), max(20, cells - 2))]
+        wrapped += [(f" {part}", ink) for part in _wrap_facts(sanitize(text), max(20, cells - 2))]
     rows: Lines = [[part] for part in wrapped[:lines]]
     if len(wrapped) > lines:
         rows[-1].append(("  … ⏎ details", "accent"))

@@ -19,7 +19,7 @@ from tui.model.sessions.columns import Shown, figure, fitting, text
 from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.store import Session
 from tui.model.sessions.view import Heading, SessionColumn
-from tui.model.text import padded, padded_left, safe
+from tui.model.text import padded, padded_left, sanitize
 from tui.widgets.headed_table import HeadedTable
 from tui.widgets.lines import Part
 
@@ -135,13 +135,13 @@ class SessionTable(HeadedTable):
         on_air = f"{formats.count(heading.live)} on air of {formats.count(heading.sessions)}"
         return [
             ("▸ " if on_cursor else "  ", "accent"),
-            (f"{safe(heading.scope)}/  ", "strong"),
+            (f"{sanitize(heading.scope)}/  ", "strong"),
             (f"{on_air}, {formats.count(heading.watching)} watching", "quiet"),
         ]
 
     def _empty_table(self) -> list[Part]:
         if not self._state.has_figures:
-            return [("   polling " + safe(self._state.host) + " …", "quiet")]
+            return [("   polling " + sanitize(self._state.host) + " …", "quiet")]
         if self._state.view.filter:
             return [("   no session matches the filter; esc clears it", "quiet")]
         return [("   no sessions", "quiet")]
@@ -191,7 +191,7 @@ class SessionTable(HeadedTable):
 
     def _stream(self, session: Session, cells: int, base: str) -> list[Part]:
         """Return scope and name, with the filter's matches underlined."""
-        drawn = padded(safe(f"{session.scope}/{session.name}"), cells)
+        drawn = padded(sanitize(f"{session.scope}/{session.name}"), cells)
         parts: list[Part] = []
         at = 0
         for start, end in self._state.view.filter.found_in(drawn):

@@ -27,13 +27,13 @@ def server(owed_ms: int, name: str = "edge-3") -> ServerStatus:
 
 def test_gap_alert_is_raised_once_and_cleared_once() -> None:
     book = AlertBook(2 * MINUTE)
-    assert book.look([server(MINUTE)]) == []
-    assert book.look([server(2 * MINUTE)]) == [Alert("raised", "edge-3", 2 * MINUTE)]
-    assert book.look([server(3 * MINUTE)]) == []
-    assert book.look([server(0)]) == [Alert("cleared", "edge-3", 3 * MINUTE)]
-    assert book.look([server(0)]) == []
-    assert [alert.kind for alert in book.look([server(5 * MINUTE), server(0, "edge-4")])] == ["raised"]
-    assert [alert.kind for alert in book.look([])] == ["cleared"]
+    assert book.update([server(MINUTE)]) == []
+    assert book.update([server(2 * MINUTE)]) == [Alert("raised", "edge-3", 2 * MINUTE)]
+    assert book.update([server(3 * MINUTE)]) == []
+    assert book.update([server(0)]) == [Alert("cleared", "edge-3", 3 * MINUTE)]
+    assert book.update([server(0)]) == []
+    assert [alert.kind for alert in book.update([server(5 * MINUTE), server(0, "edge-4")])] == ["raised"]
+    assert [alert.kind for alert in book.update([])] == ["cleared"]
 
 
 def test_escape_sequences_follow_the_settings_and_carry_no_control_characters() -> None:

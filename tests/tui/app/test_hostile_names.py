@@ -27,7 +27,7 @@ from tui.app.state import ConsoleState
 from tui.config.settings import Alerts
 from tui.model.alerts import Alert
 from tui.model.sessions.store import from_record
-from tui.model.text import safe, width
+from tui.model.text import sanitize, width
 from tui.output import exports
 from tui.output.clipboard import MOST_BYTES, ClipboardError, sequence
 
@@ -59,7 +59,7 @@ OBEYED |= set(map(chr, [*range(0x202A, 0x202F), *range(0x2060, 0x2070)]))
 
 @pytest.mark.parametrize("name", NAMES)
 def test_safe_text_has_no_control_characters_and_its_computed_width(name: str) -> None:
-    drawn = safe(name)
+    drawn = sanitize(name)
     assert not OBEYED & set(drawn)
     assert width(drawn) == sum(width(part) for part in drawn) or "👩" in name or "🇩" in name
 

@@ -93,3 +93,9 @@ def test_start_time_of_an_older_session_fits_its_column_uncut() -> None:
         formats.moment(NOW - 20 * 86_400_000, NOW, UTC, in_cell=True)
         == formats.moment(NOW - 20 * 86_400_000, NOW, UTC).rsplit(" ", 1)[0]
     )
+
+
+def test_date_of_another_year_names_the_year() -> None:
+    new_year = 1_798_761_600_000  # 1 Jan 2027 00:00 UTC
+    assert formats.moment(new_year - 20 * 86_400_000, new_year, UTC) == "2026-12-12"
+    assert formats.moment(new_year + 3_600_000, new_year + 30 * 86_400_000, UTC) == "1 Jan 01:00"

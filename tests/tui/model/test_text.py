@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.model.text import clipped, padded, padded_left, safe, shortened
+from tui.model.text import clipped, padded, padded_left, sanitize, shortened
 
 anything = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 nasty = st.text(
@@ -34,20 +34,20 @@ nasty = st.text(
     ],
 )
 def test_safe(text: str, shown: str) -> None:
-    assert safe(text) == shown
+    assert sanitize(text) == shown
 
 
 @given(anything | nasty)
 def test_nothing_that_a_terminal_obeys_is_left(text: str) -> None:
-    shown = safe(text)
+    shown = sanitize(text)
     assert all(unicodedata.category(character)[0] not in "C" for character in shown)
-    assert safe(shown) == shown
+    assert sanitize(shown) == shown
     assert bool(shown) == bool(text)
 
 
 @given(anything | nasty, st.integers(0, 30))
 def test_a_cut_text_fits(text: str, cells: int) -> None:
-    shown = safe(text)
+    shown = sanitize(text)
     assert cell_len(shortened(shown, cells)) <= cells
     assert cell_len(padded(shown, cells)) == cells
     assert cell_len(padded_left(shown, cells)) == cells

@@ -6,7 +6,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
 
-from tui.model.text import padded, safe
+from tui.model.text import padded, sanitize
 from tui.widgets.lines import different_cells
 
 BOLD, PLAIN = Style(bold=True), Style()
@@ -29,7 +29,7 @@ def test_styles_differ_and_wide_characters_change_as_a_whole() -> None:
     assert different_cells(strip(("a日c", PLAIN)), strip(("abbc", PLAIN))) == (1, 3)
 
 
-texts = st.text(max_size=CELLS).map(lambda text: padded(safe(text), CELLS))
+texts = st.text(max_size=CELLS).map(lambda text: padded(sanitize(text), CELLS))
 
 
 @given(texts, texts)

@@ -22,9 +22,11 @@ def days_without_figures(
     days: Iterable[DailyStatistics], first: date, last: date, tz: ZoneInfo, now_ms: int
 ) -> list[date]:
     """Return the days from `first` to `last` that are not over and have no figures yet."""
-    told = {day.day for day in days}
+    known = {day.day for day in days}
     return [
-        day for day in days_between(first, last) if day.isoformat() not in told and day_interval(day, tz).to_ms > now_ms
+        day
+        for day in days_between(first, last)
+        if day.isoformat() not in known and day_interval(day, tz).to_ms > now_ms
     ]
 
 

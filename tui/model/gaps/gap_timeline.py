@@ -47,9 +47,9 @@ def list_events(
     span: CoverageSpan, server: ServerStatus | None, now_ms: int, outages: Sequence[Outage] = ()
 ) -> list[Event]:
     """Return the events around a gap, in order: those of the service, and those that the agent reported afterwards."""
-    told = [Event(*phase) for outage in outages_of(span, outages) for phase in list_phases(outage)]
+    phases = [Event(*phase) for outage in outages_of(span, outages) for phase in list_phases(outage)]
     events = _seen(span, server, now_ms)
-    timed = [*told, *(event for event in events if event.at_ms is not None)]
+    timed = [*phases, *(event for event in events if event.at_ms is not None)]
     return sorted(timed, key=_in_order) + [event for event in events if event.at_ms is None]
 
 

@@ -116,24 +116,24 @@ class GapGrid:
 
     def _gaps_after(self, row: int, cell: int) -> list[tuple[int, int, int]]:
         found = []
-        for number, one in enumerate(self.rows):
+        for number, entry in enumerate(self.rows):
             if cell < 0:
-                begins: int | None = one.timeline.next_gap(0)
+                begins: int | None = entry.timeline.next_gap(0)
             else:
-                begins = one.timeline.next_gap(self.edges[cell]) if number > row else None
+                begins = entry.timeline.next_gap(self.edges[cell]) if number > row else None
                 if begins is None or begins >= self.edges[cell + 1]:
-                    begins = one.timeline.next_gap(self.edges[cell + 1])
+                    begins = entry.timeline.next_gap(self.edges[cell + 1])
             if begins is not None:
                 found.append((self._place(begins), number, begins))
         return found
 
     def _gaps_before(self, row: int, cell: int) -> list[tuple[int, int, int]]:
         found = []
-        for number, one in enumerate(self.rows):
+        for number, entry in enumerate(self.rows):
             if cell >= self.cells:
-                begins = one.timeline.gap_before(1 << 62)
+                begins = entry.timeline.gap_before(1 << 62)
             else:
-                begins = one.timeline.gap_before(self.edges[cell + (number < row)])
+                begins = entry.timeline.gap_before(self.edges[cell + (number < row)])
             if begins is not None:
                 found.append((self._place(begins), number, begins))
         return found
@@ -206,24 +206,24 @@ def in_words(
     made: GapGrid, row: int, cell: int, tz: tzinfo | None, now_ms: int
 ) -> list[tuple[str, CoverageSpan | None]]:
     """Return lines about the cell under the cursor: row, time and amounts by state, then its spans, worst first."""
-    one = made.rows[row]
+    entry = made.rows[row]
     begins, ends = made.edges[cell], made.edges[cell + 1]
-    spans = one.timeline.between(begins, ends)
+    spans = entry.timeline.between(begins, ends)
     if not spans:
-        goes_on = one.timeline.spans and one.timeline.spans[-1].to_ms >= now_ms - SLOT_MS
+        goes_on = entry.timeline.spans and entry.timeline.spans[-1].to_ms >= now_ms - SLOT_MS
         why = NOT_DUE if goes_on and ends > now_ms - SLOT_MS else NOT_RUNNING
-        return [(f"{one.name} · {period(begins, ends, tz, now_ms)} · {why}", None)]
+        return [(f"{entry.name} · {period(begins, ends, tz, now_ms)} · {why}", None)]
     ordered = sorted(spans, key=lambda span: (WORST_FIRST.index(span.state), span.from_ms))
     if made.cell_ms == SLOT_MS or len(spans) == 1:
-        told = [span_in_words(span, tz, now_ms) for span in ordered]
-        texts = [f"{one.name} · {told[0]}", *(f"also {text}" for text in told[1:])]
+        descriptions = [span_in_words(span, tz, now_ms) for span in ordered]
+        texts = [f"{entry.name} · {descriptions[0]}", *(f"also {text}" for text in descriptions[1:])]
         return list(zip(texts, ordered, strict=True))
     amounts = ", ".join(
         f"{state.value} {formats.duration_in_words(length)}" for state, length in amounts_of(spans, begins, ends)
     )
     gaps = [span for span in ordered if span.state is not Provenance.LIVE]
     return [
-        (f"{one.name} · {period(begins, ends, tz, now_ms)} · {amounts}", None),
+        (f"{entry.name} · {period(begins, ends, tz, now_ms)} · {amounts}", None),
         *((span_in_words(span, tz, now_ms), span) for span in gaps),
     ]
 

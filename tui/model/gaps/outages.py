@@ -24,7 +24,7 @@ def outages_of(span: CoverageSpan, outages: Iterable[Outage]) -> list[Outage]:
 
 def list_phases(outage: Outage) -> list[ReportedPhase]:
     """Return the phases of an outage, oldest first."""
-    told = []
+    phases = []
     before = ""
     for number, change in enumerate(outage.phases):
         match change.phase:
@@ -41,9 +41,9 @@ def list_phases(outage: Outage) -> list[ReportedPhase]:
                 what, state = "the service acknowledged everything", Provenance.LIVE
         if number == 1 and outage.left_out:
             what = f"{what} ({formats.count(outage.left_out)} earlier phases are not listed)"
-        told.append(ReportedPhase(change.at, f"{change.phase}: {what}", state))
+        phases.append(ReportedPhase(change.at, f"{change.phase}: {what}", state))
         before = change.phase
-    return told
+    return phases
 
 
 def attempts_in_words(outage: Outage) -> str:

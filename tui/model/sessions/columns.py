@@ -77,18 +77,18 @@ def text(column: Shown, session: Session, cells: int, now_ms: int, tz: tzinfo | 
     """Return a session's text in a column, in exactly `cells` cells. Not for trends."""
     match column.sorts:
         case SessionColumn.STATE:
-            told = "live" if session.live else "ended"
+            cell = "live" if session.live else "ended"
         case SessionColumn.STARTED:
-            told = formats.moment(session.start_time, now_ms, tz, in_cell=True)
+            cell = formats.moment(session.start_time, now_ms, tz, in_cell=True)
         case SessionColumn.DURATION:
-            told = formats.duration(session.lasted_ms(now_ms))
+            cell = formats.duration(session.lasted_ms(now_ms))
         case SessionColumn.AGE:
-            told = formats.UNKNOWN if session.updated is None else formats.age(max(0, now_ms - session.updated))
+            cell = formats.UNKNOWN if session.updated is None else formats.age(max(0, now_ms - session.updated))
         case SessionColumn.DATA:
-            told = "–" if session.provenance is None else f"{GLYPHS[session.provenance]} {session.provenance.value}"
+            cell = "–" if session.provenance is None else f"{GLYPHS[session.provenance]} {session.provenance.value}"
         case _:
-            told = formats.count_within(figure(column, session), cells)
-    return padded_left(told, cells) if column.at_right else padded(told, cells)
+            cell = formats.count_within(figure(column, session), cells)
+    return padded_left(cell, cells) if column.at_right else padded(cell, cells)
 
 
 def figure(column: Shown, session: Session) -> int | None:
