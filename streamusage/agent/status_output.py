@@ -120,7 +120,7 @@ def _format_time(at_ms: int | None) -> str:
 def _format_duration(length_ms: int) -> str:
     seconds = length_ms // 1000
     if seconds < 120:
-        return f"{seconds} s"
+        return f"{seconds}s"
     if seconds < 7200:
-        return f"{seconds // 60} min"
-    return f"{seconds // 3600} h" if seconds < 172_800 else f"{seconds // 86_400} d"
+        return f"{seconds // 60}m"
+    return f"{seconds // 3600}h" if seconds < 172_800 else f"{seconds // 86_400}d"

@@ -61,7 +61,7 @@ async def run_command(
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
-        report_failure(f"the alert command {command[0]} was killed after {COMMAND_TIMEOUT_SECONDS:.0f} s")
+        report_failure(f"the alert command {command[0]} was killed after {COMMAND_TIMEOUT_SECONDS:.0f}s")
         return
     if code:
         report_failure(f"the alert command {command[0]} exited with {code}")

@@ -291,7 +291,7 @@ class ConsoleApp(App[int]):
         self.poller.times_slower = 1
         self.poller.refresh()
         owing = self.state.server_owing_most()
-        owed = f"{sanitize(owing.server)} owes {formats.age(owing.owed_ms)}" if owing else ""
+        owed = f"{sanitize(owing.server)} owes {formats.duration(owing.owed_ms)}" if owing else ""
         if summary := self.state.tally.end(self.state.now_ms(), owed):
             self.show_notice(summary)
 
@@ -319,7 +319,7 @@ class ConsoleApp(App[int]):
             self.poller.interval_seconds = chosen[0]
             self.state.poll_interval_ms = round(chosen[0] * 1000)
             self.poller.refresh()
-        self.show_notice(f"polled every {self.poller.interval_seconds:g} s", "quiet")
+        self.show_notice(f"polled every {self.poller.interval_seconds:g}s", "quiet")
 
     def arm(self, length: str) -> None:
         """Lift read-only for a time such as `5m`, at most an hour."""

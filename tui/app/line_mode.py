@@ -81,7 +81,7 @@ class LineMode:
                 yield f"{name} started, {formats.count(after.active)} watching"
             elif was_live and not after.live:
                 self._reported.pop(key, None)
-                lasted = formats.duration_in_words(max(0, after.duration_ms or 0))
+                lasted = formats.duration(max(0, after.duration_ms or 0))
                 figures = f"peak {formats.count(after.peak)}, {formats.count(after.total)} in all"
                 yield f"{name} ended after {lasted}, {figures}"
             elif before is not None and after.provenance is not before.provenance and after.provenance is not None:
@@ -102,7 +102,7 @@ class LineMode:
             if status.owed_ms > 3 * status.sync_interval_ms
         }
         for server in sorted(owing.keys() - self._owing):
-            self._write_sentence(f"server {sanitize(server)} owes {formats.duration_in_words(owing[server].owed_ms)}")
+            self._write_sentence(f"server {sanitize(server)} owes {formats.duration(owing[server].owed_ms)}")
         for server in sorted(self._owing - owing.keys()):
             self._write_sentence(f"server {sanitize(server)} no longer owes anything")
         self._owing = set(owing)

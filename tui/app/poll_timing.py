@@ -14,9 +14,9 @@ def format_poll_timing(state: ConsoleState) -> list[str]:
     lines += [_format_split(split) for split in [*state.latency.splits][: -_MOST_POLLS - 1 : -1]]
     if not state.latency.splits:
         lines.append("  nothing polled yet")
-    lines += ["", f"polled every {state.poll_interval_ms / 1000:g} s"]
+    lines += ["", f"polled every {state.poll_interval_ms / 1000:g}s"]
     if state.shows_skew and state.skew_ms is not None:
-        lines.append(f"the service's clock is {state.skew_ms / 1000:+.1f} s from this machine's")
+        lines.append(f"the service's clock is {state.skew_ms / 1000:+.1f}s from this machine's")
     if state.drift:
         lines.append(f"its records differ from the documented ones: {state.drift.summary()}")
     return lines

@@ -18,9 +18,7 @@ def server_view(tz: ZoneInfo) -> View[ServerStatus]:
             TableColumn("ROLE", lambda server: server.role),
             TableColumn("STATE", lambda server: f"removed {server.removed}" if server.removed else server.state),
             TableColumn(f"WATERMARK ({tz.key})", lambda server: _time(server.watermark, tz)),
-            TableColumn(
-                "OWES", lambda server: formats.duration_in_words(server.owed_ms) if server.owed_ms else "", figure=True
-            ),
+            TableColumn("OWES", lambda server: formats.duration(server.owed_ms) if server.owed_ms else "", figure=True),
             TableColumn(f"LAST SYNC-UP ({tz.key})", lambda server: _time(server.last_sync_at, tz)),
             TableColumn("PHASE", lambda server: server.phase),
             TableColumn("ACTIVE", lambda server: formats.count(server.active_subscribers), figure=True),

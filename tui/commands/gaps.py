@@ -111,6 +111,6 @@ def _fail_on(
         raise CommandError(
             f"{connection.host}: {counted(len(alarming), 'gap')} found; the oldest: {oldest.server}, "
             f"{oldest.state} since {time_text(oldest.from_ms, connection.tz)} ({connection.tz.key}), "
-            f"{formats.duration_in_words(now_ms - oldest.from_ms)} ago",
+            f"{formats.duration(now_ms - oldest.from_ms)} ago",
             FOUND,
         )

@@ -113,7 +113,7 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
         columns=[
             TableColumn("SERVER", lambda gap: gap.server),
             TableColumn(f"FROM ({tz.key})", lambda gap: time_text(gap.from_ms, tz)),
-            TableColumn("LENGTH", lambda gap: formats.duration_in_words(gap.to_ms - gap.from_ms), figure=True),
+            TableColumn("LENGTH", lambda gap: formats.duration(gap.to_ms - gap.from_ms), figure=True),
             TableColumn("STATE", lambda gap: gap.state),
             TableColumn("FILLED AFTER", _filled_after, figure=True),
             TableColumn("ATTEMPTS", lambda gap: _known(gap.failed_attempts, formats.count), figure=True),
@@ -173,7 +173,7 @@ def _shown_of_gap(figure: DeltaFigure, text: Callable[[int], str]) -> Callable[[
 
 
 def _filled_after(gap: Gap) -> str:
-    return UNKNOWN if gap.filled_at is None else formats.duration_in_words(max(0, gap.filled_at - gap.to_ms))
+    return UNKNOWN if gap.filled_at is None else formats.duration(max(0, gap.filled_at - gap.to_ms))
 
 
 def time_text(at_ms: int, tz: ZoneInfo) -> str:

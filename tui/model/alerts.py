@@ -16,8 +16,8 @@ class Alert(NamedTuple):
     """Unreported time of the server in milliseconds; for a cleared alert, the last amount before it reported again."""
 
     def in_words(self) -> str:
-        """Return `edge-3 owes 4 min` or `edge-3 has reported again; 4 min were owed`."""
-        length = formats.duration_in_words(self.owed_ms)
+        """Return `edge-3 owes 4m` or `edge-3 has reported again; 4m were owed`."""
+        length = formats.duration(self.owed_ms)
         if self.kind == "raised":
             return f"{self.server} owes {length}"
         return f"{self.server} has reported again; {length} were owed"

@@ -21,11 +21,13 @@ def count_within(number: int | None, cells: int) -> str:
 
 
 def duration(length_ms: int | None) -> str:
-    """Return `48s`, `36m`, `1h04` or `2d03h`: at most six cells."""
+    """Return `<1s`, `48s`, `36m`, `1h04` or `2d03h`: the one form on screen, at most six cells."""
     if length_ms is None:
         return UNKNOWN
     if length_ms < 0:
         return "-" + duration(-length_ms)
+    if 0 < length_ms < SECOND_MS:
+        return "<1s"
     if length_ms < MINUTE_MS:
         return f"{length_ms // SECOND_MS}s"
     if length_ms < HOUR_MS:
@@ -34,30 +36,6 @@ def duration(length_ms: int | None) -> str:
         return f"{length_ms // HOUR_MS}h{length_ms % HOUR_MS // MINUTE_MS:02}"
     days = length_ms // DAY_MS
     return f"{days}d{length_ms % DAY_MS // HOUR_MS:02}h" if days < 100 else f"{days:,}d"
-
-
-def duration_in_words(length_ms: int) -> str:
-    """Return the duration for a sentence: `48 s`, `7 min`, `1 h 4 min`, `2 days 3 h`."""
-    if length_ms < MINUTE_MS:
-        return f"{length_ms / SECOND_MS:.1f} s" if length_ms < 10 * SECOND_MS else f"{length_ms // SECOND_MS} s"
-    minutes = length_ms // MINUTE_MS
-    if minutes < 60:
-        return f"{minutes} min"
-    if minutes < 24 * 60:
-        return f"{minutes // 60} h" + (f" {minutes % 60} min" if minutes % 60 else "")
-    days, hours = minutes // (24 * 60), minutes // 60 % 24
-    return f"{days} day" + ("s" if days > 1 else "") + (f" {hours} h" if hours else "")
-
-
-def age(length_ms: int) -> str:
-    """Return the age of a figure: `0.8 s`, `12 s`, `4:12`, `1h04`."""
-    if length_ms < 10 * SECOND_MS:
-        return f"{max(0, length_ms) / SECOND_MS:.1f} s"
-    if length_ms < MINUTE_MS:
-        return f"{length_ms // SECOND_MS} s"
-    if length_ms < HOUR_MS:
-        return f"{length_ms // MINUTE_MS}:{length_ms % MINUTE_MS // SECOND_MS:02}"
-    return duration(length_ms)
 
 
 def _local(at_ms: int, tz: tzinfo | None) -> datetime | None:

@@ -32,9 +32,9 @@ class Freshness:
         return self.step in (StalenessLevel.LIVE, StalenessLevel.LATE)
 
     def in_words(self) -> str:
-        """Return `live 0.8 s`, `STALE 41 s, deletes off` or `offline 4:12, next try in 8 s`."""
-        age = "" if self.age_ms is None else f" {formats.age(self.age_ms)}"
-        retry = "" if self.retry_in_ms is None else f", next try in {-(-self.retry_in_ms // 1000)} s"
+        """Return `live 2s`, `STALE 41s, deletes off` or `offline 4m, next try in 8s`."""
+        age = "" if self.age_ms is None else f" {formats.duration(self.age_ms)}"
+        retry = "" if self.retry_in_ms is None else f", next try in {-(-self.retry_in_ms // 1000)}s"
         match self.step:
             case StalenessLevel.WAITING:
                 return f"no figures yet{retry}" if retry else "asking…"

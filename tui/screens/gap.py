@@ -111,7 +111,7 @@ class GapScreen(ConsoleScreen):
             (f" {sanitize(self._row)}", "strong"),
             (f"  {when}  ", ""),
             (
-                f"{GLYPHS[gap.state]} {gap.state.value}, {formats.duration_in_words(gap.interval.length_ms)}",
+                f"{GLYPHS[gap.state]} {gap.state.value}, {formats.duration(gap.interval.length_ms)}",
                 gap.state.value,
             ),
         ]

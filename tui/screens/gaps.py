@@ -154,7 +154,7 @@ class GapsScreen(ConsoleScreen):
         if found:
             self._backfilled, self._backfilled_at_ms = found, self.state.clock.elapsed_ms()
             name, pieces = next(iter(found.items()))
-            filled = formats.duration_in_words(sum(piece.length_ms for piece in pieces))
+            filled = formats.duration(sum(piece.length_ms for piece in pieces))
             more = f", and {len(found) - 1} more servers" if len(found) > 1 else ""
             self._recovered_notice = f"{sanitize(name)} recovered just now: {filled} backfilled{more}"
 
@@ -224,7 +224,7 @@ class GapsScreen(ConsoleScreen):
             right.append(("most missing first  ", "accent"))
         if made.from_ms < (self.book.from_ms or 0):
             right.append(("loading …  ", "quiet"))
-        right.append((f"{formats.duration_in_words(self._cell_ms)} a cell ", "quiet"))
+        right.append((f"{formats.duration(self._cell_ms)} a cell ", "quiet"))
         return left, right
 
     def _description(self) -> Lines:

@@ -95,7 +95,7 @@ class ServersScreen(ConsoleScreen):
         parts: list[Part] = [(f" {live}", "strong"), (" live of ", "quiet"), (f"{len(servers)}", "strong")]
         parts.append((" servers", "quiet"))
         if owed:
-            parts.append((f"   owed {formats.duration_in_words(owed)}", "missing"))
+            parts.append((f"   owed {formats.duration(owed)}", "missing"))
         return parts
 
     def _columns(self) -> list[tuple[str, int, bool]]:
@@ -108,7 +108,7 @@ class ServersScreen(ConsoleScreen):
         self, server: ServerStatus, columns: list[tuple[str, int, bool]], name_cells: int, *, cursor: bool
     ) -> list[Part]:
         now_ms, tz = self.state.now_ms(), self.state.tz
-        ago = formats.UNKNOWN if server.last_sync_at is None else formats.age(max(0, now_ms - server.last_sync_at))
+        ago = formats.UNKNOWN if server.last_sync_at is None else formats.duration(max(0, now_ms - server.last_sync_at))
         offset = server.clock_offset_ms
         figures = {
             "ROLE": (server.role, ""),
@@ -117,9 +117,12 @@ class ServersScreen(ConsoleScreen):
             "WATCHING": (formats.count(server.active_subscribers), ""),
             "LAST SYNC": (ago, ""),
             "WATERMARK": (formats.UNKNOWN if not server.watermark else formats.clock_time(server.watermark, tz), ""),
-            "OWED": (formats.age(server.owed_ms) if server.owed_ms else "–", "missing" if server.owed_ms else "quiet"),
+            "OWED": (
+                formats.duration(server.owed_ms) if server.owed_ms else "–",
+                "missing" if server.owed_ms else "quiet",
+            ),
             "BACKLOG": _backlog(server),
-            "CLOCK": (formats.UNKNOWN if offset is None else f"{offset / 1000:+.1f} s", ""),
+            "CLOCK": (formats.UNKNOWN if offset is None else f"{offset / 1000:+.1f}s", ""),
         }
         parts: list[Part] = [
             ("▸" if cursor else " ", "accent"),

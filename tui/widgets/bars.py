@@ -64,13 +64,13 @@ def _facts(state: ConsoleState) -> list[_Fact]:
         if state.waiting:
             facts.append(_Fact([(f", +{formats.count(len(state.waiting))} waiting", "warn")], 1))
     if state.shows_skew and state.skew_ms is not None and abs(state.skew_ms) >= SKEW_SHOWN_FROM_MS:
-        facts.append(_Fact([(f"   clock {state.skew_ms / 1000:+.0f} s", "warn")], 2))
+        facts.append(_Fact([(f"   clock {state.skew_ms / 1000:+.0f}s", "warn")], 2))
     owing = state.server_owing_most()
     if owing is not None:
-        owed = f"   · {shortened(sanitize(owing.server), 16)} owes {formats.age(owing.owed_ms)}"
+        owed = f"   · {shortened(sanitize(owing.server), 16)} owes {formats.duration(owing.owed_ms)}"
         facts.append(_Fact([(owed, "missing")], 3))
     if state.armed_for_ms() > 0:
-        facts.append(_Fact([(f"   ARMED {formats.age(state.armed_for_ms())}", "bad")], 5))
+        facts.append(_Fact([(f"   ARMED {formats.duration(state.armed_for_ms())}", "bad")], 5))
     elif state.read_only:
         facts.append(_Fact([("   RO", "strong")], 5))
     return facts

@@ -111,7 +111,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
     def _heading(self, session: Session, chart: Chart | None) -> list[_Row]:
         state, now_ms = self._state, self._state.now_ms()
         lasted = session.lasted_ms(now_ms)
-        length = "" if lasted is None else f" {formats.duration_in_words(max(0, lasted))}"
+        length = "" if lasted is None else f" {formats.duration(max(0, lasted))}"
         known_start = f"session {formats.moment(session.start_time, now_ms, state.tz)}, " if session.start_time else ""
         when = f"{known_start}{'on air' if session.live else 'ended, lasted'}{length}"
         rows = [_Row([(sanitize(str(session.stream)), "strong")], [(when, "good" if session.live else "quiet")])]
@@ -137,7 +137,7 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
 
     def _margin(self) -> str:
         intervals = [server.sync_interval_ms for server in self._state.servers or ()]
-        return f"± one interval ({max(intervals) // 1000} s)" if intervals else "± one reporting interval"
+        return f"± one interval ({formats.duration(max(intervals))})" if intervals else "± one reporting interval"
 
     def _history(self, session: Session) -> History | str | None:
         return self._state.stream_history.get(session.key)

@@ -190,7 +190,7 @@ class GapGridView(HeadedTable):
         parts: list[Part] = []
         for _, states in _AMOUNTS:
             length_ms = sum(amounts.get(state, 0) for state in states)
-            text = formats.duration_in_words(length_ms) if length_ms else ""
+            text = formats.duration(length_ms) if length_ms else ""
             ink = next((state.value for state in states if amounts.get(state)), "")
             parts.append((padded_left(text, _AMOUNT_CELLS), ink))
         return parts

@@ -42,7 +42,7 @@ def test_escape_sequences_follow_the_settings_and_carry_no_control_characters() 
     assert escape_sequences(alert, Alerts(bell=True)) == "\a"
     notified = escape_sequences(alert, Alerts(notify="osc777"))
     assert notified.startswith("\x1b]777;notify;streamtop;edge,")
-    assert notified.endswith(" owes 4 min\a")
+    assert notified.endswith(" owes 4m\a")
     assert notified[1:-1].isprintable()
     assert notified.count(";") == 3
     assert escape_sequences(alert, Alerts(notify="osc9")).startswith("\x1b]9;streamtop: edge,")
@@ -70,7 +70,7 @@ async def test_command_receives_the_alert_by_environment_and_never_the_token(
         "STREAMTOP_ALERT": "raised",
         "STREAMTOP_ALERT_SERVER": "$(touch x); edge",
         "STREAMTOP_ALERT_OWED_MS": "240000",
-        "STREAMTOP_ALERT_TEXT": "$(touch x); edge owes 4 min",
+        "STREAMTOP_ALERT_TEXT": "$(touch x); edge owes 4m",
     }
     assert failures == []
     await run_command(alert, (sys.executable, "-c", "raise SystemExit(3)"), failures.append)
@@ -102,11 +102,11 @@ async def test_open_gap_rings_the_bell_and_is_shown_in_every_header(tmp_path: Pa
             await estate.live(1, "edge-1")
             app.poller.refresh()
             await until(pilot, lambda: written, "the alert")
-            assert written == ["\a\x1b]777;notify;streamtop;edge-2 owes 2 min\a"]
-            await until(pilot, lambda: "edge-2 owes 3:00" in shown(app)[0], "its age")
+            assert written == ["\a\x1b]777;notify;streamtop;edge-2 owes 2m\a"]
+            await until(pilot, lambda: "edge-2 owes 3m" in shown(app)[0], "its age")
             for keys in ("g", "y", "enter"):
                 await pilot.press(keys)
-                await until(pilot, lambda: "edge-2 owes 3:00" in shown(app)[0], keys)
+                await until(pilot, lambda: "edge-2 owes 3m" in shown(app)[0], keys)
             await estate.agent("edge-2").sync_up()
             app.poller.refresh()
             await until(pilot, lambda: len(written) == 2, "the end of it")

@@ -119,7 +119,7 @@ async def test_focus_shows_a_summary_of_the_time_away(tmp_path: Path) -> None:
         await until(pilot, lambda: len(app.state.store) == 3, "the changes")
         clock.ahead_ms += 5 * 60_000
         app.post_message(events.AppFocus())
-        summary = "since you looked away 5 min ago: 2 ended, 1 deleted"
+        summary = "since you looked away 5m ago: 2 ended, 1 deleted"
         await until(pilot, lambda: any(summary in line for line in shown(app)), summary)
         app.post_message(events.AppBlur())
         await pilot.pause()
@@ -136,8 +136,8 @@ def test_tally_counts_started_ended_and_failed() -> None:
     tally.add_changes([Change(live.key, None, live), Change(over.key, live, over), Change(over.key, over, None)])
     tally.add_changes([Change(live.key, live, session("a", active=9))])
     tally.add_failure()
-    assert tally.end(65_000, "edge-3 owes 4:12") == (
-        "since you looked away 1 min ago: 1 started, 1 ended, 1 deleted, 1 polls failed, edge-3 owes 4:12"
+    assert tally.end(65_000, "edge-3 owes 4m") == (
+        "since you looked away 1m ago: 1 started, 1 ended, 1 deleted, 1 polls failed, edge-3 owes 4m"
     )
     tally.begin(0)
     assert tally.end(9_000, "") == ""
@@ -167,10 +167,10 @@ async def test_arming_lifts_read_only_until_its_countdown_ends(tmp_path: Path) -
         await pilot.press("d")
         assert app.screen is app.sessions_screen
         await typed(pilot, "arm 5m")
-        assert re.search(r"ARMED (5:00|4:\d\d)", shown(app)[0])
+        assert re.search(r"ARMED [54]m", shown(app)[0])
         clock.freeze()
         clock.ahead_ms += 4 * 60_000
-        await until(pilot, lambda: re.search(r"ARMED [1-6]?\d(\.\d)? s", shown(app)[0]), "the countdown")
+        await until(pilot, lambda: re.search(r"ARMED (\d+|<1)s", shown(app)[0]), "the countdown")
         await until(pilot, lambda: app.state.freshness().allows_deletes, "a poll")
         await pilot.press("d", "right", "enter")
         await until(pilot, lambda: len(app.state.store) == 1, "one deleted while armed")

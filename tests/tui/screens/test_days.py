@@ -114,7 +114,7 @@ def test_descriptions_name_coverage_percentile_and_later_adjustments() -> None:
     )
     assert one.came_later is not None
     assert later_in_words(one.came_later, NOW, UTC) == (
-        "+12 connections, -3 B in, +1.20 MB out, +1 min viewed after closing (2 entries, newest Sat 23:59), "
+        "+12 connections, -3 B in, +1.20 MB out, +1m viewed after closing (2 entries, newest Sat 23:59), "
         "not in the figures"
     )
 

@@ -38,14 +38,14 @@ def test_wide_header_shows_every_fact_in_order() -> None:
     left, right = bars.header(all_at_once(), "gaps", 200)
     assert text_of(left) == " streamtop  prod  gaps"
     assert text_of(right) == (
-        "▲ offline 4:10, next try in 28 s   ‖ paused, +31 waiting   clock +12 s   · edge-2 owes 4:10   ARMED 3:20 "
+        "▲ offline 4m, next try in 28s   ‖ paused, +31 waiting   clock +12s   · edge-2 owes 4m   ARMED 3m "
     )
 
 
 @pytest.mark.parametrize("cells", range(1, 130))
 def test_narrow_header_keeps_freshness_then_read_only(cells: int) -> None:
     left, right = bars.header(all_at_once(), "gaps", cells)
-    freshness = "▲ offline 4:10, next try in 28 s"
+    freshness = "▲ offline 4m, next try in 28s"
     if cells < width(freshness) + 3:
         assert (text_of(left), right) == (freshness, [])
         return

@@ -187,7 +187,7 @@ def _bandwidth(bps: int | None) -> str:
 
 def _average(row: DailyStatistics | SummedStatistics) -> str:
     average = row.average_view_time_ms
-    return UNKNOWN if average is None else formats.duration_in_words(round(average))
+    return UNKNOWN if average is None else formats.duration(round(average))
 
 
 def _adjusted_out(row: DailyStatistics | SummedStatistics) -> str:

@@ -15,9 +15,9 @@ def split_in_words(figures: DailyTotals) -> str:
 
 
 def coverage_in_words(figures: DailyTotals) -> str:
-    """Return `live 23 h 45 min, missing 15 min`, worst last."""
+    """Return `live 23h45, missing 15m`, worst last."""
     parts = [
-        f"{state.value} {formats.duration_in_words(length)}"
+        f"{state.value} {formats.duration(length)}"
         for state in reversed(WORST_FIRST)
         if (length := getattr(figures.coverage, f"{state.value}_ms"))
     ]
@@ -48,14 +48,14 @@ def state_in_words(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzin
 
 
 def later_in_words(later: LateChanges, now_ms: int, tz: tzinfo | None) -> str:
-    """Return `+12 connections, +3 B in, +1.20 GB out, +1 min viewed after closing (2 entries, newest 03:12), not in the
+    """Return `+12 connections, +3 B in, +1.20 GB out, +1m viewed after closing (2 entries, newest 03:12), not in the
     figures`.
     """
     parts = [
         f"{_signed(later.connections)}{formats.count(abs(later.connections))} connections",
         f"{_signed(later.bytes_in)}{formats.traffic(abs(later.bytes_in))} in",
         f"{_signed(later.bytes_out)}{formats.traffic(abs(later.bytes_out))} out",
-        f"{_signed(later.view_time_ms)}{formats.duration_in_words(abs(later.view_time_ms))} viewed",
+        f"{_signed(later.view_time_ms)}{formats.duration(abs(later.view_time_ms))} viewed",
     ]
     when = ""
     if later.entries is not None and later.at is not None:

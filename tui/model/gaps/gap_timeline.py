@@ -79,10 +79,10 @@ def _seen(span: CoverageSpan, server: ServerStatus | None, now_ms: int) -> list[
     if span.state is Provenance.HELD:
         events.append(Event(None, f"report quarantined: {span.reason or 'no reason given'}", span.state))
     if span.filled_at is not None:
-        after = formats.duration_in_words(max(0, span.filled_at - span.to_ms))
+        after = formats.duration(max(0, span.filled_at - span.to_ms))
         events.append(Event(span.filled_at, f"backfilled: delta received {after} after the gap's end", span.state))
     elif span.state is Provenance.MISSING:
-        length = formats.duration_in_words(max(0, now_ms - span.from_ms))
+        length = formats.duration(max(0, now_ms - span.from_ms))
         events.append(
             Event(
                 now_ms,
@@ -96,10 +96,10 @@ def _seen(span: CoverageSpan, server: ServerStatus | None, now_ms: int) -> list[
 
 
 def journal_in_words(server: ServerStatus) -> str:
-    """Return `epoch 1, revision 812 acknowledged, sync every 10 s`."""
+    """Return `epoch 1, revision 812 acknowledged, sync every 10s`."""
     return (
         f"epoch {server.epoch}, revision {server.revision:,} acknowledged, "
-        f"sync every {formats.duration_in_words(server.sync_interval_ms)}"
+        f"sync every {formats.duration(server.sync_interval_ms)}"
     )
 
 
@@ -116,7 +116,7 @@ def delta_table(delta: GapDelta, tz: tzinfo | None) -> list[tuple[str, str]]:
         if bps:
             at = "" if at_ms is None else f" at {formats.clock_time(at_ms, tz)}"
             rows.append((f"peak {way}", formats.bandwidth(bps) + at))
-    rows.append(("view time", formats.duration_in_words(delta.view_time_ms)))
+    rows.append(("view time", formats.duration(delta.view_time_ms)))
     return rows
 
 

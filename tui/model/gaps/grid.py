@@ -98,7 +98,7 @@ class GapGrid:
         return self._totals
 
     def owed(self) -> str:
-        """Return `owed 2 min by edge-4`, or an empty text where nothing is missing."""
+        """Return `owed 2m by edge-4`, or an empty text where nothing is missing."""
         return self._owed
 
     def next_gap(self, row: int, cell: int, *, forward: bool) -> tuple[int, int] | None:
@@ -149,7 +149,7 @@ def _owed_in_words(rows: Sequence[Row]) -> str:
     owing = sorted((row for row in rows if row.totals.owed_ms), key=lambda row: -row.totals.owed_ms)
     if not owing:
         return ""
-    total = formats.duration_in_words(sum(row.totals.owed_ms for row in owing))
+    total = formats.duration(sum(row.totals.owed_ms for row in owing))
     more = f" and {len(owing) - 1} more" if len(owing) > 1 else ""
     return f"owed {total} by {owing[0].name}{more}"
 
@@ -219,7 +219,7 @@ def in_words(
         texts = [f"{entry.name} · {descriptions[0]}", *(f"also {text}" for text in descriptions[1:])]
         return list(zip(texts, ordered, strict=True))
     amounts = ", ".join(
-        f"{state.value} {formats.duration_in_words(length)}" for state, length in amounts_of(spans, begins, ends)
+        f"{state.value} {formats.duration(length)}" for state, length in amounts_of(spans, begins, ends)
     )
     gaps = [span for span in ordered if span.state is not Provenance.LIVE]
     return [
@@ -263,7 +263,7 @@ def span_in_words(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
     still_owed = span.state is Provenance.MISSING and span.to_ms >= now_ms
     parts = [
         _since(span.from_ms, tz, now_ms) if still_owed else period(span.from_ms, span.to_ms, tz, now_ms),
-        f"{span.state.value}, {formats.duration_in_words(span.interval.length_ms)}",
+        f"{span.state.value}, {formats.duration(span.interval.length_ms)}",
     ]
     if span.filled_at is not None:
         parts[-1] += f", filled {filled_in_words(span, tz)}"
@@ -279,11 +279,11 @@ def span_in_words(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
 
 
 def filled_in_words(span: CoverageSpan, tz: tzinfo | None) -> str:
-    """Return `12:24 (after 5 min)`, counted from the end of the gap."""
+    """Return `12:24 (after 5m)`, counted from the end of the gap."""
     assert span.filled_at is not None
     after_ms = max(0, span.filled_at - span.to_ms)
     at = formats.clock_time(span.filled_at, tz, seconds=slot_of(span.filled_at) != span.filled_at)
-    return f"{at} (after {formats.duration_in_words(after_ms)})" if after_ms >= 1000 else f"{at} (at once)"
+    return f"{at} (after {formats.duration(after_ms)})" if after_ms >= 1000 else f"{at} (at once)"
 
 
 def delta_in_words(delta: GapDelta, tz: tzinfo | None) -> str:

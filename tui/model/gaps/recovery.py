@@ -29,10 +29,10 @@ class Recovery:
         return bool(self.came_ms and self.owed_ms)
 
     def in_words(self) -> str:
-        """Return `recovering ██████░░░░ 32 min of 48 min backfilled, 66.7 %`."""
+        """Return `recovering ██████░░░░ 32m of 48m backfilled, 66.7 %`."""
         total_ms = self.came_ms + self.owed_ms
         done = self.came_ms * _BAR_CELLS // total_ms
         return (
-            f"recovering {'█' * done}{'░' * (_BAR_CELLS - done)} {formats.duration_in_words(self.came_ms)} of "
-            f"{formats.duration_in_words(total_ms)} backfilled, {formats.percent(self.came_ms, total_ms)}"
+            f"recovering {'█' * done}{'░' * (_BAR_CELLS - done)} {formats.duration(self.came_ms)} of "
+            f"{formats.duration(total_ms)} backfilled, {formats.percent(self.came_ms, total_ms)}"
         )

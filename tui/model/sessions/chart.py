@@ -10,6 +10,7 @@ from typing import NamedTuple
 from streamusage.api.extension import History
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey
+from tui.model import formats
 from tui.model.sessions.history import PollHistory
 from tui.model.sessions.sparkline import NoFigure, Point
 from tui.model.sessions.store import Session
@@ -131,7 +132,7 @@ def from_history(history: History, from_ms: int, to_ms: int, on_air: Iterable[tu
         if known and is_off and not point.active and not point.highest:
             continue
         steps[number] = ChartStep(point.active if known else None, point.state, point.highest if known else None)
-    return Chart(from_ms, to_ms, tuple(steps), f"every {step_ms // 60_000} min, all servers")
+    return Chart(from_ms, to_ms, tuple(steps), f"every {formats.duration(step_ms)}, all servers")
 
 
 def from_polls(history: PollHistory, key: SessionKey, steps: int) -> Chart | None:

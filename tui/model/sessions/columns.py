@@ -83,7 +83,7 @@ def text(column: Shown, session: Session, cells: int, now_ms: int, tz: tzinfo | 
         case SessionColumn.DURATION:
             cell = formats.duration(session.lasted_ms(now_ms))
         case SessionColumn.AGE:
-            cell = formats.UNKNOWN if session.updated is None else formats.age(max(0, now_ms - session.updated))
+            cell = formats.UNKNOWN if session.updated is None else formats.duration(max(0, now_ms - session.updated))
         case SessionColumn.DATA:
             cell = "–" if session.provenance is None else f"{GLYPHS[session.provenance]} {session.provenance.value}"
         case _:

@@ -50,5 +50,5 @@ class Tally:
         told = [f"{number:,} {what}" for number, what in counted if number]
         if owing:
             told.append(owing)
-        away = formats.duration_in_words(at_ms - since_ms)
+        away = formats.duration(at_ms - since_ms)
         return f"since you looked away {away} ago: {', '.join(told) or 'nothing changed'}"

@@ -84,24 +84,24 @@ def test_a_cell_shows_its_worst_state_how_much_of_it_and_a_server_out_of_service
 
 def test_header_shows_complete_share_and_owing_server() -> None:
     assert made(ESTATE).complete() == "79.4 %"
-    assert made(ESTATE).owed() == "owed 3 min by edge4"
+    assert made(ESTATE).owed() == "owed 3m by edge4"
     assert made(CALM).owed() == ""
 
 
 def test_cell_description_lists_state_and_recovered_figures() -> None:
     fine = made(ESTATE)
     assert words(fine, 0, 3) == [
-        "edge3 · 12:02–12:05 · backfilled, 3 min, filled 12:06 (after 1 min) · "
+        "edge3 · 12:02–12:05 · backfilled, 3m, filled 12:06 (after 1m) · "
         "+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s at 12:04"
     ]
     assert words(fine, 1, 6) == [
-        "edge4 · 12:06:30–12:07:00 · lost, 30 s · journal destroyed",
-        "also 12:03:00–12:06:30 · live, 3 min",
+        "edge4 · 12:06:30–12:07:00 · lost, 30s · journal destroyed",
+        "also 12:03:00–12:06:30 · live, 3m",
     ]
-    assert words(fine, 1, 9) == ["edge4 · 12:07–12:10 · missing, 3 min, still owed"]
+    assert words(fine, 1, 9) == ["edge4 · 12:07–12:10 · missing, 3m, still owed"]
     assert words(fine, 1, 0) == ["edge4 · 12:00–12:01 · not running"]
     coarse = made(ESTATE, 2, 5 * MINUTE)
-    assert words(coarse, 1, 1)[0] == "edge4 · 12:05–12:10 · lost 30 s, missing 3 min, live 1 min"
+    assert words(coarse, 1, 1)[0] == "edge4 · 12:05–12:10 · lost 30s, missing 3m, live 1m"
 
 
 def test_gaps_are_visited_in_time_and_both_ways() -> None:
