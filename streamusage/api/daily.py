@@ -58,7 +58,7 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DailyFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """All figures of a day."""
+    """All figures of a day, as they are stored when it is closed."""
 
     connections: int
     connections_by_protocol: dict[str, int]
@@ -70,8 +70,8 @@ class DailyFigures(msgspec.Struct, frozen=True, kw_only=True):
     peak_out_at: int | None
     view_time_ms: int
     average_view_time_ms: int | float | None
-    coverage: CoveredTime
     backfilled: BackfilledPart
+    coverage: CoveredTime
     percentile_95: Percentile | None = None
 
 
@@ -79,19 +79,24 @@ class DayDifference(msgspec.Struct, frozen=True, kw_only=True):
     """Change of the sums of a day after it was closed."""
 
     connections: int = 0
-    connections_by_protocol: dict[str, int] = {}
     bytes_in: int = 0
     bytes_out: int = 0
     view_time_ms: int = 0
+    connections_by_protocol: dict[str, int] = {}
 
 
-class Adjustment(DayDifference, frozen=True, kw_only=True):
-    """All changes of a closed day."""
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
+    """All changes of a closed day: the fields of `DayDifference`, and what they lead to."""
 
     entries: int
     """Number of entries in the ledger."""
     at: int
     """Time of the newest entry."""
+    connections: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    view_time_ms: int = 0
+    connections_by_protocol: dict[str, int] = {}
     figures: DailyFigures
     """Figures of the day with the adjustment, peaks and coverage included."""
 
@@ -116,8 +121,8 @@ class DailyStatistics(msgspec.Struct, frozen=True, kw_only=True):
     peak_out_at: int | None
     view_time_ms: int
     average_view_time_ms: int | float | None
-    coverage: CoveredTime
     backfilled: BackfilledPart
+    coverage: CoveredTime
     percentile_95: Percentile | None = None
     closed: Closed | None = None
     """`None` for an open day, and in a zone whose days the service does not close."""
@@ -175,14 +180,19 @@ class DailySums(msgspec.Struct, frozen=True, kw_only=True):
     sums: list[SummedStatistics]
 
 
-class LedgerEntry(DayDifference, frozen=True, kw_only=True):
-    """One change of a closed day."""
+class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a closed day: the fields of `DayDifference`, and what they lead to."""
 
     server: str
     day: str
     tz: str
     entry: int
     at: int
+    connections: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    view_time_ms: int = 0
+    connections_by_protocol: dict[str, int] = {}
     figures: DailyFigures
     """Figures of the day with this and all earlier entries."""
 

@@ -16,7 +16,7 @@ from streamusage.core.coverage import Interval, Provenance
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 
 
-class SessionRecord(UsageRecord, frozen=True, kw_only=True, gc=False):
+class SessionRecord(UsageRecord, frozen=True, gc=False):
     """A usage record of our own service, with two fields that the documented one does not have."""
 
     live: bool
@@ -24,7 +24,9 @@ class SessionRecord(UsageRecord, frozen=True, kw_only=True, gc=False):
     """Provenance of the newest figures of the record."""
 
 
-class _DeletedSession(msgspec.Struct, frozen=True):
+class DeletedSession(msgspec.Struct, frozen=True):
+    """Key of a session that was deleted."""
+
     scope: str
     name: str
     start_time: int = msgspec.field(name="startTime")
@@ -40,7 +42,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
     more: bool = False
     """There are more changes: send the next request at once, with the new cursor."""
     records: list[SessionRecord] = []
-    deleted_sessions: list[_DeletedSession] = msgspec.field(name="deleted", default_factory=list)
+    deleted_sessions: list[DeletedSession] = msgspec.field(name="deleted", default_factory=list)
 
     @property
     def deleted(self) -> list[SessionKey]:
@@ -242,7 +244,7 @@ class Placements(msgspec.Struct, frozen=True, kw_only=True):
     carriers: list[Placement]
 
 
-class HistoryPoint(msgspec.Struct, frozen=True, kw_only=True):
+class HistoryPoint(msgspec.Struct, frozen=True, gc=False):
     """Subscribers of a stream over one step. `None` means unknown, not zero."""
 
     at: int

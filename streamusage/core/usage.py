@@ -28,7 +28,7 @@ class StreamId(NamedTuple):
         return f"{self.scope}/{self.name}"
 
 
-class PartialUsageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+class PartialUsageRecord(msgspec.Struct, frozen=True, gc=False):
     """A usage record as a service sent it, possibly incomplete: ten fields, in wire order.
 
     A missing figure is `None`, a missing name is empty, and a missing start time is 0.
@@ -56,8 +56,8 @@ class PartialUsageRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         return StreamId(self.scope, self.name)
 
 
-class UsageRecord(PartialUsageRecord, frozen=True, kw_only=True, gc=False):
-    """A complete usage record of one session, as the API documents it."""
+class UsageRecord(PartialUsageRecord, frozen=True, gc=False):
+    """A complete usage record of one session, as the API documents it. The store reads it by position."""
 
     name: str
     scope: str
@@ -69,6 +69,10 @@ class UsageRecord(PartialUsageRecord, frozen=True, kw_only=True, gc=False):
     lost_subscribers: int = msgspec.field(name="lostSubscribers")
     total_subscribers: int = msgspec.field(name="totalSubscribers")
     updated: int
+
+
+RECORD_FIELDS = dict(zip(UsageRecord.__struct_encode_fields__, UsageRecord.__struct_fields__, strict=True))
+"""The documented fields in wire order: attribute by documented name. Columns, exports and tables loop over them."""
 
 
 class EmptyNameError(ValueError):

@@ -135,10 +135,10 @@ class _Families(Collector):
 
 def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily]:
     """Return the metrics of the store's present content."""
-    estate = list_servers(connection, now_ms)
+    estate = list_servers(connection, now_ms).servers
     states = GaugeMetricFamily("streamtop_servers", "Servers by state", labels=["state"])
     for state in ("live", "unreachable", "removed"):
-        states.add_metric([state], sum(server["state"] == state for server in estate))
+        states.add_metric([state], sum(server.state == state for server in estate))
     lag = GaugeMetricFamily(
         "streamtop_journal_lag_seconds",
         "Age of the oldest figures that a server's journal has and the service lacks",
@@ -146,9 +146,9 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
     )
     subscribers = GaugeMetricFamily("streamtop_active_subscribers", "Present subscribers", labels=["server"])
     for server in estate:
-        if server["state"] != "removed":
-            lag.add_metric([server["server"]], max(0, now_ms - (server["watermark"] or now_ms)) / 1000)
-            subscribers.add_metric([server["server"]], server["active_subscribers"])
+        if server.state != "removed":
+            lag.add_metric([server.server], max(0, now_ms - (server.watermark or now_ms)) / 1000)
+            subscribers.add_metric([server.server], server.active_subscribers)
     owing = select(func.count(), func.coalesce(func.sum(case((servers.c.owes == "held", 1), else_=0)), 0))
     gaps, held_gaps = connection.execute(owing.where(servers.c.owes != "", servers.c.removed == "")).one()
     gaps_open = GaugeMetricFamily("streamtop_gaps_open", "Servers whose figures are overdue", labels=["state"])

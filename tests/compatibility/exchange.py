@@ -200,6 +200,28 @@ def metrics_shape(body: bytes) -> Json:
     return {"types": types, "samples": samples}
 
 
+def field_orders(transcript: list[Exchange]) -> dict[str, list[list[str]]]:
+    """Return the orders in which the fields of each object were sent, by method, path and place in the body."""
+    orders: dict[str, list[list[str]]] = {}
+
+    def visit(value: Json, place: str) -> None:
+        if isinstance(value, dict):
+            fields = list(value)
+            if fields not in orders.setdefault(place, []):
+                orders[place].append(fields)
+            for name, item in value.items():
+                visit(item, f"{place}.{name}")
+        elif isinstance(value, list):
+            for item in value:
+                visit(item, f"{place}[]")
+
+    for exchange in transcript:
+        request = re.sub(r"[?].*", "", exchange["request"])
+        if not request.endswith(("/openapi.json", "/metrics")):
+            visit(exchange["body"], request + " ")
+    return {place: sorted(found) for place, found in sorted(orders.items())}
+
+
 def check_transcript(expected: list[Exchange], found: list[Exchange]) -> None:
     """Fail where two transcripts differ, and list how."""
     lines: list[str] = []

@@ -19,7 +19,7 @@ from tests.compatibility.commands import read_commands
 from tests.compatibility.console_files import MEMORY, use_commands, use_console
 from tests.compatibility.delivery import deliver, record_journal
 from tests.compatibility.estate import BEGIN, LATER, build, request
-from tests.compatibility.exchange import Client, Exchange, Json
+from tests.compatibility.exchange import Client, Exchange, Json, field_orders
 from tests.compatibility.processes import FIXTURES, Clock, run, service
 from tests.compatibility.settings import read_settings
 
@@ -122,6 +122,7 @@ def main() -> None:
         directory = Path(scratch)
         transcript, store, cursor = record_answers(directory)
         write_transcript(target / "answers.json", transcript)
+        write_json(target / "field_orders.json", field_orders(transcript))
         compact(store)
         shutil.copyfile(store, target / "store.db")
         (target / "store_cursor.txt").write_text(f"{cursor}\n")

@@ -1,9 +1,11 @@
-"""A fresh service of today answers as the one did whose transcript is in `fixtures/answers.json`."""
+"""A fresh service of today answers as the one did whose transcript is in `fixtures/answers.json`, to the byte but for
+texts: values and the order of fields.
+"""
 
 import json
 from pathlib import Path
 
-from tests.compatibility.exchange import check_transcript
+from tests.compatibility.exchange import check_equal, check_transcript, field_orders
 from tests.compatibility.processes import FIXTURES
 from tests.compatibility.record import record_answers
 
@@ -12,3 +14,4 @@ def test_fresh_service_answers_as_before(tmp_path: Path) -> None:
     transcript, _, _ = record_answers(tmp_path)
 
     check_transcript(json.loads((FIXTURES / "answers.json").read_text()), transcript)
+    check_equal(json.loads((FIXTURES / "field_orders.json").read_text()), field_orders(transcript))

@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 from msgspec.json import decode
+from msgspec.structs import asdict, astuple
 from pysqlite3 import dbapi2
 from sqlalchemy import select
 
+from streamusage.api.daily import Percentile
 from streamusage.api.report import EpochRequest, OutageRow, Peak, PhaseChange, SampleRow, SlotRow
 from streamusage.core.days import day_interval, day_of, zone
+from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.closing import advance_accounting, close_day_by_operator, is_accounting_due
 from streamusage.service.accounting.hours import load_slots
 from streamusage.service.errors import ServiceError
 from streamusage.service.ingest.reports import ingest_report, issue_epoch
 from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.rules.apply import LateFigures, SampleKey, StoredSample, StoredSlot
-from streamusage.service.rules.rollups import statistics_fields, sum_rollups
+from streamusage.service.rules.rollups import daily_figures, sum_rollups
 from streamusage.service.store.schema import (
     adjustments,
     metadata,
@@ -209,13 +212,11 @@ def check_days(simulation: StoreSimulation) -> None:
         for name in ZONES:
             tz = zone(name)
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            rows_of_days = list_daily_statistics(connection, first, last, tz, simulation.now, None)
-            days = [day["adjustment"]["figures"] if day["adjustment"] else day for day in rows_of_days]
-            sums = tuple(
-                sum(day[key] for day in days) for key in ("connections", "bytes_in", "bytes_out", "view_time_ms")
-            )
+            rows_of_days = list_daily_statistics(connection, first, last, tz, simulation.now, None).days
+            days = [day.adjustment.figures if day.adjustment else day for day in rows_of_days]
+            sums = tuple(sum(getattr(day, name) for day in days) for name in SUM_NAMES)
             assert sums == whole, f"seed {simulation.seed}, {name}: {sums} in days, {whole} in slots"
-            assert sum(sum(day["coverage"].values()) for day in days) == covered, f"{name}: coverage of the days"
+            assert sum(sum(astuple(day.coverage)) for day in days) == covered, f"{name}: coverage of the days"
 
 
 def check_ledger(simulation: StoreSimulation) -> None:
@@ -224,19 +225,20 @@ def check_ledger(simulation: StoreSimulation) -> None:
     with simulation.sql.reading() as connection:
         for tz in ACCOUNT_ZONES:
             first, last = day_of(MIDNIGHT - 2 * DAY_MS, tz), day_of(MIDNIGHT + 2 * DAY_MS, tz)
-            for shown_day in list_daily_statistics(connection, first, last, tz, simulation.now, None, ZONES):
-                interval = day_interval(date.fromisoformat(shown_day["day"]), tz)
+            for shown_day in list_daily_statistics(connection, first, last, tz, simulation.now, None, ZONES).days:
+                interval = day_interval(date.fromisoformat(shown_day.day), tz)
                 slots_of_day = load_slots(connection, [SERVER], interval).get(SERVER, [])
-                truth = statistics_fields(sum_rollups(slot.figures for slot in slots_of_day))
-                adjusted = shown_day["adjustment"]["figures"] if shown_day["adjustment"] else shown_day
-                label = f"seed {simulation.seed}, {tz.key}, {shown_day['day']}"
-                assert {name: adjusted[name] for name in truth} == truth, label
+                rollup = sum_rollups(slot.figures for slot in slots_of_day)
+                adjusted = shown_day.adjustment.figures if shown_day.adjustment else shown_day
+                truth = daily_figures(rollup, adjusted.coverage, adjusted.percentile_95 or Percentile())
+                label = f"seed {simulation.seed}, {tz.key}, {shown_day.day}"
+                assert {name: getattr(adjusted, name) for name in truth.__struct_fields__} == asdict(truth), label
                 entries = connection.execute(
-                    select(adjustments).where(adjustments.c.tz == tz.key, adjustments.c.day == shown_day["day"])
+                    select(adjustments).where(adjustments.c.tz == tz.key, adjustments.c.day == shown_day.day)
                 ).all()
                 moved = sum(decode(entry.difference)["bytes_out"] for entry in entries)
-                assert shown_day["bytes_out"] + moved == truth["bytes_out"], label
-                assert shown_day["state"] != "final" or not entries
+                assert shown_day.bytes_out + moved == truth.bytes_out, label
+                assert shown_day.state != "final" or not entries
 
 
 @pytest.mark.parametrize("seed", range(100))

@@ -18,7 +18,7 @@ from tui.commands.shell import (
     run_requests,
 )
 from tui.commands.streams import format_stream_name
-from tui.commands.tables import RECORD_FIELDS, documented, time_text
+from tui.commands.tables import RECORD_CSV_FIELDS, documented, time_text
 from tui.config.settings import ConnectionSettings
 from tui.deletion import journal as deletion_journal
 from tui.deletion.journal import DeletedRecord
@@ -85,7 +85,7 @@ def _view(connection: ConnectionSettings) -> View[DeletedRecord]:
             TableColumn("SERVICE", lambda record: record.service),
         ],
         fields=[
-            *RECORD_FIELDS,
+            *RECORD_CSV_FIELDS,
             CsvField("deletedAt", lambda record: record.deleted_at),
             CsvField("service", lambda record: record.service),
         ],

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Literal
+from operator import attrgetter
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -10,7 +11,8 @@ import msgspec
 from streamusage.api.extension import Outage, ServerCoverage, SessionRecord
 from streamusage.api.report import AgentPhase
 from streamusage.core.coverage import Provenance
-from streamusage.core.usage import PartialUsageRecord, UsageRecord
+from streamusage.core.figures import FIGURES, Figure
+from streamusage.core.usage import RECORD_FIELDS, PartialUsageRecord, UsageRecord
 from tui.commands.streams import format_stream_name
 from tui.model import formats
 from tui.model.formats import UNKNOWN
@@ -72,16 +74,8 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
     ]
 
 
-RECORD_FIELDS: Sequence[CsvField[Any]] = (
-    *same_named("name", "scope"),
-    CsvField("startTime", lambda record: record.start_time),
-    CsvField("endTime", lambda record: record.end_time),
-    CsvField("duration", lambda record: record.duration),
-    CsvField("aciveSubscribers", lambda record: record.active_subscribers),
-    CsvField("maxSubscribers", lambda record: record.max_subscribers),
-    CsvField("lostSubscribers", lambda record: record.lost_subscribers),
-    CsvField("totalSubscribers", lambda record: record.total_subscribers),
-    CsvField("updated", lambda record: record.updated),
+RECORD_CSV_FIELDS: Sequence[CsvField[Any]] = tuple(
+    CsvField(documented, attrgetter(name)) for documented, name in RECORD_FIELDS.items()
 )
 """Fields of a usage record by documented name, in the documented order."""
 
@@ -102,7 +96,7 @@ def session_view(tz: ZoneInfo) -> View[PartialUsageRecord]:
             TableColumn("TOTAL", lambda record: formats.count(record.total_subscribers), figure=True),
             TableColumn("START TIME", lambda record: str(record.start_time or UNKNOWN), figure=True),
         ],
-        fields=RECORD_FIELDS,
+        fields=RECORD_CSV_FIELDS,
     )
 
 
@@ -117,11 +111,11 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
             TableColumn("STATE", lambda gap: gap.state),
             TableColumn("FILLED AFTER", _filled_after, figure=True),
             TableColumn("ATTEMPTS", lambda gap: _known(gap.failed_attempts, formats.count), figure=True),
-            TableColumn("CONNECTIONS", lambda gap: formats.count(_brought(gap, "connections")), figure=True),
-            TableColumn("IN", _shown_of_gap("bytes_in", formats.traffic), figure=True),
-            TableColumn("OUT", _shown_of_gap("bytes_out", formats.traffic), figure=True),
-            TableColumn("PEAK OUT", _shown_of_gap("peak_out_bps", formats.bandwidth), figure=True),
-            TableColumn("VIEW TIME", _shown_of_gap("view_time_ms", formats.duration), figure=True),
+            *(
+                TableColumn(figure.heading, _shown_of_gap(figure), figure=True)
+                for figure in FIGURES
+                if figure.name != "peak_in_bps"  # would not fit beside the reason
+            ),
             TableColumn("REASON", lambda gap: gap.reason or ""),
         ],
         fields=[
@@ -130,12 +124,7 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
             CsvField("to", lambda gap: gap.to_ms),
             CsvField("state", lambda gap: gap.state.value),
             *same_named("detected_at", "filled_at", "reason"),
-            CsvField("delta_connections", lambda gap: _brought(gap, "connections")),
-            CsvField("delta_bytes_in", lambda gap: _brought(gap, "bytes_in")),
-            CsvField("delta_bytes_out", lambda gap: _brought(gap, "bytes_out")),
-            CsvField("delta_peak_in_bps", lambda gap: _brought(gap, "peak_in_bps")),
-            CsvField("delta_peak_out_bps", lambda gap: _brought(gap, "peak_out_bps")),
-            CsvField("delta_view_time_ms", lambda gap: _brought(gap, "view_time_ms")),
+            *(CsvField(f"delta_{figure.name}", _recovered(figure.name)) for figure in FIGURES),
             CsvField("failed_attempts", lambda gap: gap.failed_attempts),
             *(CsvField(f"{phase}_at", _phase_at(phase)) for phase in PHASES),
             *(CsvField(f"delta_connections_by_protocol_{name}", _gap_protocol(name)) for name in protocols),
@@ -143,13 +132,9 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
     )
 
 
-DeltaFigure = Literal["connections", "bytes_in", "bytes_out", "peak_in_bps", "peak_out_bps", "view_time_ms"]
-
-
-def _brought(gap: Gap, figure: DeltaFigure) -> int | None:
-    """Return a recovered figure; `None` before the gap is backfilled."""
-    brought: int | None = None if gap.delta is None else getattr(gap.delta, figure)
-    return brought
+def _recovered(name: str) -> Callable[[Gap], int | None]:
+    """Return the reader of a recovered figure: `None` before the gap is backfilled."""
+    return lambda gap: None if gap.delta is None else getattr(gap.delta, name)
 
 
 def _gap_protocol(protocol: str) -> Callable[[Gap], int | None]:
@@ -168,8 +153,9 @@ def _known(figure: int | None, text: Callable[[int], str]) -> str:
     return UNKNOWN if figure is None else text(figure)
 
 
-def _shown_of_gap(figure: DeltaFigure, text: Callable[[int], str]) -> Callable[[Gap], str]:
-    return lambda gap: _known(_brought(gap, figure), text)
+def _shown_of_gap(figure: Figure) -> Callable[[Gap], str]:
+    recovered, text = _recovered(figure.name), formats.FORMAT_OF_UNIT[figure.unit]
+    return lambda gap: _known(recovered(gap), text)
 
 
 def _filled_after(gap: Gap) -> str:

@@ -1,6 +1,9 @@
 """Formats of figures, times and durations on screen. Pure; times are UTC milliseconds, the zone is an argument."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
+
+from streamusage.core.figures import Unit
 
 SECOND_MS = 1000
 MINUTE_MS = 60 * SECOND_MS
@@ -90,6 +93,11 @@ def bandwidth(bps: int) -> str:
     return _scaled(bps, "bit/s")
 
 
+def optional_bandwidth(bps: int | None) -> str:
+    """Return `88.1 Mbit/s`, or `–` where no peak is known."""
+    return UNKNOWN if bps is None else bandwidth(bps)
+
+
 def _scaled(number: int, unit: str) -> str:
     value, prefixes = float(number), iter("kMGTPE")
     prefix = ""
@@ -117,3 +125,11 @@ def percent(part: float, whole: float) -> str:
 
 _WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+FORMAT_OF_UNIT: Mapping[Unit, Callable[[int], str]] = {
+    Unit.COUNT: count,
+    Unit.BYTES: traffic,
+    Unit.MILLISECONDS: duration,
+    Unit.BITS_PER_SECOND: optional_bandwidth,
+}
+"""How a billed figure is shown, by its unit."""

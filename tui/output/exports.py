@@ -13,34 +13,32 @@ from pathlib import Path
 
 import msgspec
 
-from streamusage.core.usage import EmptyNameError, stream_path
+from streamusage.core.usage import RECORD_FIELDS, EmptyNameError, stream_path
 from tui.model.sessions.store import Session
 from tui.output import CsvField
 from tui.output.printer import csv_text, json_text
 
-RECORD_FIELDS = (
-    ("name", "name"),
-    ("scope", "scope"),
-    ("startTime", "start_time"),
-    ("endTime", "end_time"),
-    ("duration", "duration_ms"),
-    ("aciveSubscribers", "active"),
-    ("maxSubscribers", "peak"),
-    ("lostSubscribers", "lost"),
-    ("totalSubscribers", "total"),
-    ("updated", "updated"),
-)
-"""The documented fields in wire order, with their attribute names."""
+_SESSION_ATTRIBUTES = {
+    "duration": "duration_ms",
+    "active_subscribers": "active",
+    "max_subscribers": "peak",
+    "lost_subscribers": "lost",
+    "total_subscribers": "total",
+}
+"""Attributes of a session that are named other than those of a record."""
+
+_FIELDS = {documented: _SESSION_ATTRIBUTES.get(name, name) for documented, name in RECORD_FIELDS.items()}
+"""Attributes of a session by documented name, in wire order."""
 
 
 def usage_record_fields(session: Session) -> dict[str, object]:
     """Return the session as a usage record; unknown figures are null."""
-    return {wire: getattr(session, ours) for wire, ours in RECORD_FIELDS}
+    return {wire: getattr(session, ours) for wire, ours in _FIELDS.items()}
 
 
 def table_csv(sessions: Iterable[Session]) -> str:
     """Return the sessions as CSV."""
-    fields = [CsvField[Session](wire, attrgetter(ours)) for wire, ours in RECORD_FIELDS]
+    fields = [CsvField[Session](wire, attrgetter(ours)) for wire, ours in _FIELDS.items()]
     fields.append(CsvField("live", lambda session: "true" if session.live else "false"))
     fields.append(CsvField("provenance", lambda session: session.provenance.value if session.provenance else None))
     return "".join(csv_text(sessions, fields))

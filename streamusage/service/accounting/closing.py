@@ -9,11 +9,12 @@ read them.
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
+from streamusage.api.daily import CloseResult
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, day_of, days_between
 from streamusage.service.accounting.day_statistics import compute_day_statistics, empty_day
@@ -126,7 +127,7 @@ def close_day_by_operator(
     actor: str,
     grace_ms: int,
     now_ms: int,
-) -> dict[str, Any]:
+) -> CloseResult:
     """Close a day with the figures that are stored, for one server or for all.
 
     Raises `NotAccountZoneError`, `DayNotOverError` or `NoServersInDayError`; nothing is closed then.
@@ -152,13 +153,14 @@ def close_day_by_operator(
     names = [name for name in names if name not in already]
     owing = set(servers_owing(ran, interval))
     _close(connection, tz, day, interval, names, BY_OPERATOR, actor, now_ms)
-    return {
-        "day": day.isoformat(),
-        "tz": tz.key,
-        "closed": names,
-        "owing": [name for name in names if name in owing],
-        "already_closed": len(already) if server is None else int(server in already),
-    }
+    return CloseResult(
+        now=now_ms,
+        day=day.isoformat(),
+        tz=tz.key,
+        closed=names,
+        owing=[name for name in names if name in owing],
+        already_closed=len(already) if server is None else int(server in already),
+    )
 
 
 def _step(

@@ -2,10 +2,11 @@
 
 import zlib
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from streamusage.api.daily import CoveredTime, DailyFigures
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance
 from streamusage.service.accounting.hours import load_hours
 from streamusage.service.rules.coverage import time_by_state
@@ -13,15 +14,15 @@ from streamusage.service.rules.percentile import (
     OUT_OF_SERVICE,
     SAMPLE_MS,
     complete_samples,
-    percentile_fields,
+    percentile_of,
     sample_flags,
 )
 from streamusage.service.rules.rollups import (
     MinuteTraffic,
     Rollup,
+    daily_figures,
     roll_up_interval,
     round_to_quarters,
-    statistics_fields,
 )
 from streamusage.service.store.coverage_rows import CoveredServer
 
@@ -47,8 +48,7 @@ class DaySamples(NamedTuple):
 class DayStatistics(NamedTuple):
     """One server's day."""
 
-    fields: dict[str, Any]
-    """The statistics as `GET /api/v1/daily` answers them."""
+    figures: DailyFigures
     samples: DaySamples
 
 
@@ -73,19 +73,17 @@ def empty_day(day: Interval) -> DayStatistics:
     """Return the day of a server without any figures."""
     length = round_to_quarters(day).length_ms
     silence = bytes(length // SLOT_MS * 8)
-    coverage = {f"{state.value}_ms": 0 for state in Provenance}
-    fields = statistics_fields(Rollup()) | {"coverage": coverage, "percentile_95": percentile_fields([], [], 0)}
-    return DayStatistics(fields, DaySamples(MinuteTraffic(silence, silence), bytes(length // SAMPLE_MS)))
+    figures = daily_figures(Rollup(), CoveredTime(), percentile_of([], [], 0))
+    return DayStatistics(figures, DaySamples(MinuteTraffic(silence, silence), bytes(length // SAMPLE_MS)))
 
 
 def _day(item: CoveredServer, figures: Rollup, minutes: MinuteTraffic, day: Interval) -> DayStatistics:
     lengths = time_by_state(item.pieces, *day)
+    coverage = CoveredTime(**{f"{state.value}_ms": lengths[state] for state in Provenance})
     known = DaySamples(minutes, sample_flags(item.pieces, round_to_quarters(day)))
-    fields = statistics_fields(figures)
-    fields["coverage"] = {f"{state.value}_ms": lengths[state] for state in Provenance}
-    fields["percentile_95"] = percentile_fields(
+    percentile = percentile_of(
         complete_samples(minutes.bytes_in, known.flags),
         complete_samples(minutes.bytes_out, known.flags),
         known.expected,
     )
-    return DayStatistics(fields, known)
+    return DayStatistics(daily_figures(figures, coverage, percentile), known)

@@ -12,9 +12,20 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec.structs import asdict
 from sqlalchemy import Connection, and_, insert, select, update
 
+from streamusage.api.daily import (
+    Adjustment,
+    Adjustments,
+    Closed,
+    DailyFigures,
+    DailyStatistics,
+    DayDifference,
+    LedgerEntry,
+)
 from streamusage.core.coverage import Interval
+from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.day_statistics import (
     DaySamples,
     DayStatistics,
@@ -27,19 +38,16 @@ from streamusage.service.store.schema import adjustments, closed_days, counters,
 
 BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
 
-SUMS = ("connections", "bytes_in", "bytes_out", "view_time_ms")
-"""The figures that have meaningful differences. Of the others the ledger keeps the new value."""
-
 _BATCH_SIZE = 300
+_FIGURES = msgspec.json.Decoder(DailyFigures)
+_DIFFERENCE = msgspec.json.Decoder(DayDifference)
 _REVISION = counters.c.name == "closed"
 
 
 class ClosedDay(NamedTuple):
-    """A closed day as the API answers it."""
+    """A closed day."""
 
-    server: str
-    day: str
-    statistics: dict[str, Any]
+    statistics: DailyStatistics
     """The closed figures, what closed them, and their adjustments."""
     samples: DaySamples | None
 
@@ -59,7 +67,7 @@ def close_day(
     """Close the day of these servers with these figures."""
     revision = _take_revisions(connection, len(figures))
     rows = []
-    for server, (fields, samples) in sorted(figures.items()):
+    for server, (closed, samples) in sorted(figures.items()):
         revision += 1
         rows.append(
             {
@@ -73,7 +81,7 @@ def close_day(
                 "closed_by": closed_by,
                 "rule": rule,
                 "watermark": watermarks.get(server),
-                "figures": msgspec.json.encode(fields),
+                "figures": msgspec.json.encode(closed),
                 "samples": samples.pack(),
                 "current": None,
                 "entries": 0,
@@ -102,8 +110,8 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
     for row in connection.execute(select(*columns).where(meets)).all():
         interval = Interval(row.from_ms, row.to_ms)
         items = load_covered_servers(connection, *interval, now_ms, [server])
-        after = compute_day_statistics(connection, items, interval)[server].fields
-        before = msgspec.json.decode(row.current or row.figures)
+        after = compute_day_statistics(connection, items, interval)[server].figures
+        before = _FIGURES.decode(row.current or row.figures)
         if after == before:
             continue
         key = {"tz": row.tz, "day": row.day, "server": server}
@@ -122,15 +130,16 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
         connection.execute(update(closed_days).where(closed_day).values(values))
 
 
-def difference(after: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return by how much the sums of a day changed."""
-    counted_after, counted_before = after["connections_by_protocol"], before["connections_by_protocol"]
+def difference(after: DailyFigures, before: DailyFigures) -> DayDifference:
+    """Return by how much the sums of a day changed. Of all other figures the ledger keeps the new value."""
+    counted_after, counted_before = after.connections_by_protocol, before.connections_by_protocol
     by_protocol = {
         name: moved
         for name in sorted({*counted_after, *counted_before})
         if (moved := counted_after.get(name, 0) - counted_before.get(name, 0))
     }
-    return {name: after[name] - before[name] for name in SUMS} | {"connections_by_protocol": by_protocol}
+    sums = {name: getattr(after, name) - getattr(before, name) for name in SUM_NAMES}
+    return DayDifference(**sums, connections_by_protocol=by_protocol)
 
 
 def load_closed_days(
@@ -153,45 +162,57 @@ def load_closed_days(
 
 
 def _decode_closed_day(row: Any, with_samples: bool) -> ClosedDay:
-    figures = msgspec.json.decode(row.figures)
-    closed = {
-        "at": row.closed_at,
-        "by": row.closed_by or None,
-        "rule": row.rule,
-        "revision": row.revision,
-        "watermark": row.watermark,
-    }
+    figures = _FIGURES.decode(row.figures)
     adjustment = None
     if row.current is not None:
-        current = msgspec.json.decode(row.current)
-        adjustment = {
-            "entries": row.entries,
-            "at": row.adjusted_at,
-            **difference(current, figures),
-            "figures": current,
-        }
-    state = "final" if row.current is None else "adjusted"
-    statistics = {"state": state, **figures, "closed": closed, "adjustment": adjustment, "waiting_for": []}
+        current = _FIGURES.decode(row.current)
+        adjustment = Adjustment(
+            entries=row.entries, at=row.adjusted_at, **asdict(difference(current, figures)), figures=current
+        )
+    statistics = DailyStatistics(
+        server=row.server,
+        day=row.day,
+        tz=row.tz,
+        state="final" if row.current is None else "adjusted",
+        **asdict(figures),
+        closed=Closed(
+            at=row.closed_at,
+            by=row.closed_by or None,
+            rule=row.rule,
+            revision=row.revision,
+            watermark=row.watermark,
+        ),
+        adjustment=adjustment,
+    )
     samples = unpack_samples(row.samples, Interval(row.from_ms, row.to_ms)) if with_samples else None
-    return ClosedDay(row.server, row.day, statistics, samples)
+    return ClosedDay(statistics, samples)
 
 
 def list_adjustments(
-    connection: Connection, tz: ZoneInfo, first: date, last: date, server: str | None
-) -> list[dict[str, Any]]:
-    """Return the adjustments of the days of a zone as `GET /api/v1/adjustments` answers them."""
+    connection: Connection, tz: ZoneInfo, first: date, last: date, server: str | None, now_ms: int
+) -> Adjustments:
+    """Return the adjustments of the days of a zone from `first` to `last`, of one server or of all."""
     query = select(adjustments).where(
         adjustments.c.tz == tz.key, adjustments.c.day >= first.isoformat(), adjustments.c.day <= last.isoformat()
     )
     if server is not None:
         query = query.where(adjustments.c.server == server)
     order = (adjustments.c.day, adjustments.c.server, adjustments.c.entry)
-    return [
-        {"server": row.server, "day": row.day, "tz": row.tz, "entry": row.entry, "at": row.at}
-        | msgspec.json.decode(row.difference)
-        | {"figures": msgspec.json.decode(row.current)}
-        for row in connection.execute(query.order_by(*order))
-    ]
+    return Adjustments(
+        now=now_ms,
+        adjustments=[
+            LedgerEntry(
+                server=row.server,
+                day=row.day,
+                tz=row.tz,
+                entry=row.entry,
+                at=row.at,
+                **asdict(_DIFFERENCE.decode(row.difference)),
+                figures=_FIGURES.decode(row.current),
+            )
+            for row in connection.execute(query.order_by(*order))
+        ],
+    )
 
 
 def closed_servers(connection: Connection, tz: ZoneInfo, day: date) -> set[str]:

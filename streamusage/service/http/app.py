@@ -1,11 +1,11 @@
 """The service as an ASGI application: its routes, and one shape for every failure."""
 
+import functools
 import logging
 import re
+from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 
-from fastapi import FastAPI
-from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -15,14 +15,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamusage.service.errors import ServiceError
 from streamusage.service.http import openapi
-from streamusage.service.http.context import Service
+from streamusage.service.http.context import Handler, Handlers, Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError, error_response, status_of
+from streamusage.service.http.operations import OPERATIONS, STREAM_PATH, Operation
 from streamusage.service.http.responses import json_response
-from streamusage.service.http.routes.agents import agent_routes
-from streamusage.service.http.routes.daily import daily_routes
-from streamusage.service.http.routes.extension import extension_routes
-from streamusage.service.http.routes.operations import operation_routes
-from streamusage.service.http.routes.usage import usage_routes
+from streamusage.service.http.routes.agents import agent_handlers
+from streamusage.service.http.routes.daily import daily_handlers
+from streamusage.service.http.routes.extension import extension_handlers
+from streamusage.service.http.routes.operations import operator_handlers
+from streamusage.service.http.routes.usage import usage_handlers
 
 log = logging.getLogger(__name__)
 access_log = logging.getLogger("streamusage.service.access")
@@ -35,23 +36,19 @@ _MESSAGES = {404: NOT_FOUND, 405: "this path does not support that method"}
 
 
 def make_app(service: Service) -> ASGIApp:
-    """Build the application over the service's parts. The caller opens and closes those.
+    """Build the application over the service's parts. The caller opens and closes those."""
+    handlers: Handlers = {
+        **agent_handlers(service),
+        **usage_handlers(service),
+        **extension_handlers(service),
+        **daily_handlers(service),
+        **operator_handlers(service),
+    }
 
-    FastAPI describes the routes; Starlette serves them without it, in a fraction of the time.
-    """
-    routers = (
-        agent_routes(service),
-        usage_routes(service),
-        extension_routes(service),
-        daily_routes(service),
-        operation_routes(service),
-    )
-    description = FastAPI(title="streamtop usage service", version=_version(), openapi_url=None)
-    for router in routers:
-        description.include_router(router)
+    document = functools.cache(lambda: openapi.build_document(_version()))
 
     async def openapi_document(_request: Request) -> Response:
-        return json_response(openapi.build_document(description))
+        return json_response(document())
 
     async def service_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)
@@ -74,10 +71,9 @@ def make_app(service: Service) -> ASGIApp:
         return error_response(500, FAILED, service.clock.now_ms())
 
     routes = [_CountedRoute("/openapi.json", openapi_document)]
-    for router in routers:
-        for route in router.routes:
-            assert isinstance(route, APIRoute)
-            routes.append(_CountedRoute(route.path, route.endpoint, methods=sorted(route.methods or ())))
+    for operation in OPERATIONS:
+        endpoint = _endpoint(service, operation, handlers[operation])
+        routes.append(_CountedRoute(_route_path(operation), endpoint, methods=[operation.method]))
     app = Starlette(
         routes=routes,
         exception_handlers={
@@ -89,6 +85,18 @@ def make_app(service: Service) -> ASGIApp:
     )
     app.router.redirect_slashes = False
     return _RequestLog(app, service)
+
+
+def _endpoint(service: Service, operation: Operation, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    async def endpoint(request: Request) -> Response:
+        return await handler(service.admit(operation, request))
+
+    return endpoint
+
+
+def _route_path(operation: Operation) -> str:
+    """Return the pattern that matches the operation's undecoded path: a scope may have several segments."""
+    return operation.path.replace(STREAM_PATH, "/{scope_and_name:anything}").replace("{server}", "{server:anything}")
 
 
 class _CountedRoute(Route):

@@ -1,49 +1,14 @@
-"""Parameters, bodies, answers, examples and failures of each route in `/openapi.json`.
-
-The schemas come from the types that agents, clients and the service itself encode and decode.
-"""
+"""The OpenAPI document, made from the table of operations and from the types that are encoded and decoded."""
 
 from typing import Any
 
 import msgspec
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-from starlette.responses import Response
 
-from streamusage.api.daily import Adjustments, CloseResult, DailySums
-from streamusage.api.extension import (
-    Audit,
-    Changes,
-    Coverage,
-    Daily,
-    History,
-    ImportResult,
-    LiveStream,
-    Orphans,
-    Placements,
-    Servers,
-    Trends,
-)
-from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
-from streamusage.core.usage import UsageRecord
-from streamusage.service.http import openapi_examples as examples
+from streamusage.api.report import Refusal
+from streamusage.service.http.operations import OPERATIONS, Access, Operation, Parameter
 
 _JSON = "application/json"
 _SCHEMAS = "#/components/schemas/"
-_LARGEST = 2**53
-
-RECORD = {
-    "name": "stream1",
-    "scope": "live",
-    "startTime": 1525079735737,
-    "endTime": 1525079744557,
-    "duration": 8820,
-    "aciveSubscribers": 2,
-    "maxSubscribers": 2,
-    "lostSubscribers": 2,
-    "totalSubscribers": 4,
-    "updated": 1525079744558,
-}
 _FAILURE = {"errorMessage": "what happened, what was kept and what to do next", "timestamp": 1525079744558}
 _FAILURES = {
     400: "The request is invalid, or the token on a documented path; nothing was done",
@@ -58,51 +23,7 @@ _FAILURES = {
     431: "The request's head is too large; nothing was done",
     503: "The store could not be read or written; nothing was changed; retry",
 }
-
-
-def build_document(app: FastAPI) -> dict[str, Any]:
-    """Return the application's OpenAPI document, built once."""
-    if app.openapi_schema is None:
-        document = get_openapi(title=app.title, version=app.version, routes=app.routes, summary=_SUMMARY)
-        # A path template cannot express a scope of several segments: show scope and name.
-        document["paths"] = {
-            path.replace("{scope_and_name}", "{scope}/{name}"): item for path, item in document["paths"].items()
-        }
-        _, schemas = msgspec.json.schema_components(_TYPES, ref_template=_SCHEMAS + "{name}")
-        document["components"] = {
-            "schemas": schemas | {"Failure": _FAILURE_SCHEMA},
-            "securitySchemes": {
-                "accessToken": {"type": "apiKey", "in": "query", "name": "accessToken"},
-                "bearer": {"type": "http", "scheme": "bearer"},
-            },
-        }
-        app.openapi_schema = document
-    return app.openapi_schema
-
-
-_SUMMARY = "Usage records of live streams and their provenance"
-_TYPES = [
-    UsageRecord,
-    LiveStream,
-    Placements,
-    Changes,
-    Servers,
-    Coverage,
-    Daily,
-    DailySums,
-    Adjustments,
-    CloseResult,
-    History,
-    Trends,
-    ImportResult,
-    Orphans,
-    Audit,
-    Report,
-    EpochRequest,
-    EpochIssued,
-    Acknowledgement,
-    Refusal,
-]
+_FAILURES_OF_ALL = (408, 431, 503)
 _FAILURE_SCHEMA = {
     "type": "object",
     "required": ["errorMessage", "timestamp"],
@@ -111,215 +32,94 @@ _FAILURE_SCHEMA = {
 }
 
 
-def _ref(name: str) -> dict[str, Any]:
-    return {"$ref": _SCHEMAS + name}
+def build_document(version: str) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the service of that version."""
+    types = [kind for operation in OPERATIONS for kind in (operation.answer, operation.body) if kind is not None]
+    schemas, components = msgspec.json.schema_components([*types, Refusal], ref_template=_SCHEMAS + "{name}")
+    schema_of = {kind: schema for kind, schema in zip(types, schemas, strict=False)}  # noqa: C416 - a loop is longer
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _describe(operation, schema_of)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "streamtop usage service",
+            "summary": "Usage records of live streams and their provenance",
+            "version": version,
+        },
+        "paths": paths,
+        "components": {
+            "schemas": components | {"Failure": _FAILURE_SCHEMA},
+            "securitySchemes": {
+                "accessToken": {"type": "apiKey", "in": "query", "name": "accessToken"},
+                "bearer": {"type": "http", "scheme": "bearer"},
+            },
+        },
+    }
 
 
-def _array(name: str) -> dict[str, Any]:
-    return {"type": "array", "items": _ref(name)}
+def _describe(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "tags": [operation.tag],
+        "summary": operation.summary,
+        "operationId": operation.operation_id,
+        "parameters": [_describe_parameter(parameter) for parameter in operation.parameters],
+        "security": _SECURITY[operation.access],
+        "responses": _describe_responses(operation, schema_of),
+    }
+    if operation.body is not None:
+        content = _content(schema_of[operation.body], operation.body_example)
+        described["requestBody"] = {"required": True, "content": content}
+    return described
 
 
-def _content(schema: dict[str, Any], example: Any = None) -> dict[str, Any]:
+def _describe_responses(operation: Operation, schema_of: dict[Any, Any]) -> dict[str, Any]:
+    done: dict[str, Any] = {"description": "Done"}
+    if operation.answer is not None:
+        done["content"] = _content(schema_of[operation.answer], operation.example)
+    responses: dict[int, Any] = {200: done} | dict(operation.responses or {})
+    for status in (*_FAILURES_OF_ACCESS[operation.access], *operation.failures, *_FAILURES_OF_ALL):
+        failure = _content({"$ref": _SCHEMAS + "Failure"}, _FAILURE)
+        responses[status] = {"description": _FAILURES[status], "content": failure}
+    for status in operation.refusals:
+        either = {"anyOf": [{"$ref": _SCHEMAS + "Refusal"}, {"$ref": _SCHEMAS + "Failure"}]}
+        responses[status] = {"description": _FAILURES[status], "content": _content(either)}
+    return {str(status): response for status, response in responses.items()}
+
+
+def _describe_parameter(parameter: Parameter) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "name": parameter.name,
+        "in": parameter.where,
+        "required": parameter.is_required,
+        "schema": parameter.schema,
+    }
+    if parameter.description:
+        described["description"] = parameter.description
+    if parameter.example is not None:
+        described["example"] = parameter.example
+    return described
+
+
+def _content(schema: Any, example: Any = None) -> dict[str, Any]:
     return {_JSON: {"schema": schema} | ({} if example is None else {"example": example})}
 
 
-def _operation(
-    answer: dict[str, Any] | None,
-    *failures: int,
-    example: Any = None,
-    parameters: list[dict[str, Any]] | None = None,
-    body: dict[str, Any] | None = None,
-    body_example: Any = None,
-    security: list[dict[str, list[str]]] | None = None,
-    refusals: tuple[int, ...] = (),
-    also: dict[int, dict[str, Any]] | None = None,
-) -> dict[str, Any]:
-    ok: dict[str, Any] = {"description": "Done"}
-    if answer is not None:
-        ok["content"] = _content(answer, example)
-    responses: dict[int, dict[str, Any]] = {200: ok} | (also or {})
-    for status in (*failures, 408, 431, 503):
-        responses[status] = {"description": _FAILURES[status], "content": _content(_ref("Failure"), _FAILURE)}
-    for status in refusals:
-        shape = {"anyOf": [_ref("Refusal"), _ref("Failure")]}
-        responses[status] = {"description": _FAILURES[status], "content": _content(shape)}
-    extra: dict[str, Any] = {"parameters": parameters or [], "security": security or []}
-    if body is not None:
-        extra["requestBody"] = {"required": True, "content": _content(body, body_example)}
-    # Without a response class FastAPI would document JSON of any shape.
-    return {"responses": responses, "openapi_extra": extra} | ({} if answer else {"response_class": Response})
-
-
-def _parameter(name: str, schema: dict[str, Any], *, where: str = "query", needed: bool = False, **more: Any) -> Any:
-    return {"name": name, "in": where, "required": needed or where == "path", "schema": schema} | more
-
-
-_MILLIS = {"type": "integer", "minimum": 0, "maximum": _LARGEST}
-_DAY = {"type": "string", "format": "date"}
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 4096}
 _BY_QUERY: list[dict[str, list[str]]] = [{"accessToken": []}]
 _BY_EITHER: list[dict[str, list[str]]] = [{"bearer": []}, {"accessToken": []}]
-_STREAM = [
-    _parameter("scope", _TEXT, where="path", description="May have several segments, separated by slashes"),
-    _parameter("name", _TEXT, where="path", description="A slash inside the name is encoded as %2F"),
-]
-_SERVER = [_parameter("server", {"type": "string", "minLength": 1, "maxLength": 64}, where="path")]
-_WINDOW = [_parameter("from", _MILLIS, needed=True), _parameter("to", _MILLIS, needed=True)]
-_ONE_SERVER = [_parameter("server", {"type": "string"})]
-_PAGE = [
-    _parameter("from", _MILLIS),
-    _parameter("to", _MILLIS),
-    _parameter("limit", {"type": "integer", "minimum": 1, "maximum": 10_000}),
-]
-_START_TIME = _parameter(
-    "startTime", {"type": "integer", "minimum": -_LARGEST, "maximum": _LARGEST}, description="Start time of one session"
-)
-_STATUS = {"type": "object", "properties": {"status": {"type": "string"}, "now": {"type": "integer"}}}
-
-READ_ALL = _operation(
-    _array("UsageRecord"),
-    400,
-    example=[RECORD],
-    security=_BY_QUERY,
-    parameters=[_parameter("If-None-Match", {"type": "string"}, where="header")],
-    also={304: {"description": "Unchanged since that ETag"}},
-)
-READ_STREAM = _operation(_array("UsageRecord"), 400, 404, example=[RECORD], security=_BY_QUERY, parameters=_STREAM)
-DELETE_ALL = _operation(None, 400, security=_BY_QUERY)
-DELETE_STREAM = _operation(
-    None, 400, 404, security=_BY_QUERY, parameters=[*_STREAM, _START_TIME],
-    also={200: {"description": "Deleted. With startTime the body is the deleted record, otherwise it is empty"}},
-)  # fmt: skip
-LIVE = _operation(_array("LiveStream"), example=examples.LIVE)
-CHANGES = _operation(
-    _ref("Changes"),
-    400, 401, 403,
-    security=_BY_EITHER,
-    parameters=[
-        _parameter("cursor", {"type": "string"}),
-        _parameter("limit", {"type": "integer", "minimum": 1, "maximum": 10_000}),
-    ],
-    example={
-        "now": 1525079744558, "cursor": "8d0c3f9a5b7e1c24.2a.0", "reset": False, "more": False,
-        "records": [RECORD | {"live": True, "provenance": "live"}],
-        "deleted": [{"scope": "live", "name": "stream2", "startTime": 1525079735737}],
-    },
-)  # fmt: skip
-SERVERS = _operation(_ref("Servers"), 400, 401, 403, example=examples.SERVERS, security=_BY_EITHER)
-COVERAGE = _operation(
-    _ref("Coverage"),
-    400, 401, 403,
-    example=examples.COVERAGE,
-    security=_BY_EITHER,
-    parameters=[*_WINDOW, *_ONE_SERVER],
-)  # fmt: skip
-_DAYS = [
-    _parameter("from", _DAY, needed=True),
-    _parameter("to", _DAY, needed=True),
-    _parameter("tz", {"type": "string"}, example="Europe/Berlin"),
-    *_ONE_SERVER,
-]
-DAILY = _operation(_ref("Daily"), 400, 401, 403, example=examples.DAILY, security=_BY_EITHER, parameters=_DAYS)
-DAILY_SUMS = _operation(
-    _ref("DailySums"),
-    400, 401, 403,
-    example=examples.DAILY_SUMS,
-    security=_BY_EITHER,
-    parameters=[
-        *_DAYS,
-        _parameter("by", {"enum": ["day", "month"]}),
-        _parameter("group", {"enum": ["server", "role", "all"]}),
-    ],
-)  # fmt: skip
-ADJUSTMENTS = _operation(
-    _ref("Adjustments"), 400, 401, 403, example=examples.ADJUSTMENTS, security=_BY_EITHER, parameters=_DAYS
-)
-CLOSE_DAY = _operation(
-    _ref("CloseResult"),
-    400, 401, 403, 404, 409, 413, 415, 422,
-    example=examples.CLOSED,
-    security=_BY_EITHER,
-    body={
-        "type": "object",
-        "required": ["day"],
-        "additionalProperties": False,
-        "properties": {
-            "day": _DAY,
-            "tz": {"type": "string", "default": "UTC"},
-            "server": {"anyOf": [{"type": "string"}, {"type": "null"}]},
-        },
-    },
-    body_example={"day": "2026-11-20", "tz": "Europe/Berlin", "server": "edge-3"},
-)  # fmt: skip
-_STEP = _parameter("step", {"type": "integer", "minimum": 60_000, "multipleOf": 60_000})
-HISTORY = _operation(
-    _ref("History"),
-    400, 401, 403,
-    example=examples.HISTORY,
-    security=_BY_EITHER,
-    parameters=[*_STREAM, *_WINDOW, _STEP],
-)  # fmt: skip
-TRENDS = _operation(
-    _ref("Trends"),
-    400, 401, 403,
-    example=examples.TRENDS,
-    security=_BY_EITHER,
-    parameters=[*_WINDOW, _STEP],
-)  # fmt: skip
-PLACEMENTS = _operation(
-    _ref("Placements"),
-    400, 401, 403,
-    example=examples.PLACEMENTS,
-    security=_BY_EITHER,
-    parameters=[*_WINDOW, *_ONE_SERVER],
-)  # fmt: skip
-IMPORT = _operation(
-    _ref("ImportResult"),
-    400, 401, 403, 413, 415, 422,
-    security=_BY_EITHER,
-    example={"imported": 1, "kept": 0},
-    body=_array("UsageRecord"),
-    body_example=[RECORD],
-)  # fmt: skip
-REMOVE_SERVER = _operation(
-    {
-        "type": "object",
-        "properties": {
-            "now": {"type": "integer"},
-            "server": {"type": "string"},
-            "removed": {"enum": ["in order", "by force"]},
-            "sessions": {"type": "integer"},
-        },
-    },
-    400, 401, 403, 404, 409,
-    security=_BY_EITHER,
-    parameters=[*_SERVER, _parameter("force", {"type": "boolean"})],
-    example={"now": 1525079744558, "server": "edge-1", "removed": "in order", "sessions": 3},
-)  # fmt: skip
-ORPHANS = _operation(_ref("Orphans"), 400, 401, 403, example=examples.ORPHANS, security=_BY_EITHER, parameters=_PAGE)
-AUDIT = _operation(_ref("Audit"), 400, 401, 403, example=examples.AUDIT, security=_BY_EITHER, parameters=_PAGE)
-EPOCHS = _operation(
-    _ref("EpochIssued"),
-    400, 401, 403, 404, 413, 415, 422,
-    example=examples.EPOCH,
-    security=_BY_EITHER,
-    parameters=_SERVER,
-    body=_ref("EpochRequest"),
-    body_example={"journal": "0f6a2d", "epoch": 0},
-)  # fmt: skip
-REPORTS = _operation(
-    _ref("Acknowledgement"),
-    400, 401, 403, 404, 413, 415,
-    security=_BY_EITHER,
-    parameters=_SERVER,
-    body=_ref("Report"),
-    body_example=examples.REPORT,
-    refusals=(409, 422),
-    example={"epoch": 1, "acknowledged": 7, "now": 1525079744558},
-)  # fmt: skip
-HEALTH = _operation(_STATUS, example={"status": "ok", "now": examples.NOW})
-READY = _operation(_STATUS, example={"status": "ready", "now": examples.NOW})
-METRICS = _operation(
-    None, 400, 401, 403, security=_BY_EITHER,
-    also={200: {"description": "Prometheus' text format", "content": {"text/plain": {"schema": {"type": "string"}}}}},
-)  # fmt: skip
+_SECURITY = {
+    Access.ANYONE: [],
+    Access.DOCUMENTED_READER: _BY_QUERY,
+    Access.DOCUMENTED_ADMIN: _BY_QUERY,
+    Access.READER: _BY_EITHER,
+    Access.ADMIN: _BY_EITHER,
+    Access.AGENT: _BY_EITHER,
+}
+_FAILURES_OF_ACCESS: dict[Access, tuple[int, ...]] = {
+    Access.ANYONE: (),
+    Access.DOCUMENTED_READER: (400,),
+    Access.DOCUMENTED_ADMIN: (400,),
+    Access.READER: (400, 401, 403),
+    Access.ADMIN: (400, 401, 403),
+    Access.AGENT: (400, 401, 403),
+}

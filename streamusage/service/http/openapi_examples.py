@@ -54,6 +54,27 @@ from streamusage.api.report import (
 from streamusage.core.coverage import Provenance
 
 NOW = 1_795_000_020_000
+RECORD = {
+    "name": "stream1",
+    "scope": "live",
+    "startTime": 1525079735737,
+    "endTime": 1525079744557,
+    "duration": 8820,
+    "aciveSubscribers": 2,
+    "maxSubscribers": 2,
+    "lostSubscribers": 2,
+    "totalSubscribers": 4,
+    "updated": 1525079744558,
+}
+"""The record of the API's documentation."""
+CHANGES = {
+    "now": 1525079744558,
+    "cursor": "8d0c3f9a5b7e1c24.2a.0",
+    "reset": False,
+    "more": False,
+    "records": [RECORD | {"live": True, "provenance": "live"}],
+    "deleted": [{"scope": "live", "name": "stream2", "startTime": 1525079735737}],
+}
 _MINUTE = 60_000
 _DAY = 86_400_000
 _MIDNIGHT = NOW - NOW % _DAY

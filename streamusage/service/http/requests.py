@@ -16,11 +16,10 @@ import msgspec
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.requests import ClientDisconnect, Request
 
+from streamusage.core.coverage import Interval
 from streamusage.core.usage import EmptyNameError, StreamId, parse_stream_path
 from streamusage.service.http.errors import NOT_FOUND, ApiError
-
-LARGEST_NUMBER = 2**53
-"""The largest whole number that JSON holds exactly."""
+from streamusage.service.http.operations import LARGEST_NUMBER, LARGEST_PAGE
 
 _IN_LOOP_BYTES = 64 * 1024
 """A larger body is processed in a thread, so that other requests do not wait for it."""
@@ -89,10 +88,36 @@ class Query:
             raise ApiError(400, f"{name} is missing")
         return value
 
+    def page_size(self, default: int) -> int:
+        """Return the value of `limit`, the most rows of a page."""
+        limit = self.number("limit")
+        if limit is None:
+            return default
+        if not 1 <= limit <= LARGEST_PAGE:
+            raise ApiError(400, f"limit must be from 1 to {LARGEST_PAGE}")
+        return limit
+
     def allow_only(self, names: Collection[str]) -> None:
         """Refuse unknown parameters: a misspelled one must not be ignored."""
         if not self._values.keys() <= set(names):
             raise ApiError(400, f"unknown parameter; nothing was done; allowed: {', '.join(sorted(names))}")
+
+
+def window_of(query: Query) -> Interval:
+    """Return the window of the parameters `from` and `to`. Raises 400."""
+    return _checked_window(query.require_number("from"), query.require_number("to"))
+
+
+def optional_window_of(query: Query) -> Interval:
+    """Return the window of the parameters `from` and `to`; all time where they are absent. Raises 400."""
+    from_ms, to_ms = query.number("from"), query.number("to")
+    return _checked_window(from_ms or 0, LARGEST_NUMBER if to_ms is None else to_ms)
+
+
+def _checked_window(from_ms: int, to_ms: int) -> Interval:
+    if from_ms < 0 or to_ms < from_ms:
+        raise ApiError(400, "from and to must be UTC milliseconds, to not before from")
+    return Interval(from_ms, to_ms)
 
 
 def raw_path(request: Request) -> str:

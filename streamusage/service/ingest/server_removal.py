@@ -4,8 +4,11 @@ In order: what the server reported stays, its publishes have ended. By force: it
 accounted for. Its daily statistics stay either way. A server that reports again returns with everything it counted.
 """
 
+from typing import Literal
+
 from sqlalchemy import Connection, select, update
 
+from streamusage.api.extension import RemovedServer
 from streamusage.service.errors import ServerStillReportsError, UnknownServerError
 from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of
 from streamusage.service.store.audit import record_audit
@@ -13,14 +16,14 @@ from streamusage.service.store.schema import servers
 from streamusage.service.store.server_rows import state_of_row
 
 
-def remove_server(connection: Connection, server: str, actor: str, now_ms: int, *, force: bool) -> int:
-    """Remove the server and return how many sessions with a part of it changed.
+def remove_server(connection: Connection, server: str, actor: str, now_ms: int, *, force: bool) -> RemovedServer:
+    """Remove the server, and its part of every session with `force`.
 
     A server that was removed in order can still be removed by force. Raises `UnknownServerError`, and
     `ServerStillReportsError` without `force` while the server reports.
     """
     row = connection.execute(select(servers).where(servers.c.server == server, servers.c.epoch > 0)).first()
-    how = "by force" if force else "in order"
+    how: Literal["in order", "by force"] = "by force" if force else "in order"
     if row is None or row.removed in ("by force", how):
         raise UnknownServerError("no server of that name is part of the estate; nothing was removed")
     state = state_of_row(row)
@@ -35,4 +38,4 @@ def remove_server(connection: Connection, server: str, actor: str, now_ms: int, 
     connection.execute(update(servers).where(servers.c.server == server).values(values))
     refresh_records(connection, touched, now_ms, forget_max=force)
     record_audit(connection, actor, f"remove server {how}", now_ms, records=len(touched), server=server)
-    return len(touched)
+    return RemovedServer(now=now_ms, server=server, removed=how, sessions=len(touched))

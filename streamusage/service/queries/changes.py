@@ -4,16 +4,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
 from typing import Any
 
-import msgspec
 from sqlalchemy import Connection, bindparam, select
 
+from streamusage.api.extension import Changes, DeletedSession, SessionRecord
+from streamusage.core.coverage import Provenance
 from streamusage.service.store.change_feed import ChangeCursor, is_valid_cursor, last_change, newest_life, parse_cursor
-from streamusage.service.store.records import WIRE_COLUMNS, WireRecord
+from streamusage.service.store.records import RECORD_COLUMNS
 from streamusage.service.store.schema import tombstones, usage
 from streamusage.service.store.statements import PreparedStatement
 
 _RECORDS_AFTER = PreparedStatement(
-    select(usage.c.change, *WIRE_COLUMNS, usage.c.live, usage.c.provenance)
+    select(usage.c.change, *RECORD_COLUMNS, usage.c.live, usage.c.provenance)
     .where(usage.c.change > bindparam("after"))
     .order_by(usage.c.change)
     .limit(bindparam("at_most"))
@@ -26,33 +27,7 @@ _DELETED_AFTER = PreparedStatement(
 )
 
 
-class ChangedRecord(WireRecord, frozen=True):
-    """A usage record and the provenance of its newest figures."""
-
-    live: bool
-    provenance: str
-
-
-class Deleted(msgspec.Struct, frozen=True, rename="camel"):
-    """The key of a deleted record."""
-
-    scope: str
-    name: str
-    start_time: int
-
-
-class ChangesPage(msgspec.Struct, frozen=True):
-    """A page of changes."""
-
-    now: int
-    cursor: str
-    reset: bool
-    more: bool
-    records: list[ChangedRecord]
-    deleted: list[Deleted]
-
-
-def changes_since(connection: Connection, cursor_text: str | None, limit: int, now_ms: int) -> ChangesPage:
+def changes_since(connection: Connection, cursor_text: str | None, limit: int, now_ms: int) -> Changes:
     """Return the page after the cursor. If the cursor is not of this store's history, begin again with `reset`."""
     newest = last_change(connection) or 0
     cursor = parse_cursor(cursor_text) if cursor_text else None
@@ -66,16 +41,16 @@ def changes_since(connection: Connection, cursor_text: str | None, limit: int, n
     numbers = sorted([row.change for row in records] + [row.change for row in deleted])
     more = len(numbers) > limit
     upto = numbers[limit - 1] if more else newest
-    return ChangesPage(
+    return Changes(
         now=now_ms,
         cursor=str(ChangeCursor(newest_life(connection), upto, cursor.deletes_from if more else 0)),
         reset=reset,
         more=more,
-        records=list(starmap(ChangedRecord, _shown(row for row in records if row.change <= upto))),
-        deleted=[Deleted(row.scope, row.name, row.start_time) for row in deleted if row.change <= upto],
+        records=list(starmap(SessionRecord, _fields(row for row in records if row.change <= upto))),
+        deleted_sessions=[DeletedSession(row.scope, row.name, row.start_time) for row in deleted if row.change <= upto],
     )
 
 
-def _shown(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
+def _fields(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
     for _, *record, live, provenance in rows:
-        yield *record, bool(live), provenance
+        yield *record, bool(live), Provenance(provenance)

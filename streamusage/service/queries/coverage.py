@@ -1,4 +1,4 @@
-"""Queries servers and their coverage, in the shapes that the API answers."""
+"""Queries servers and their coverage."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, func, select
 
+from streamusage.api.extension import Coverage, CoverageSpan, GapDelta, Outage, ServerCoverage, Servers, ServerStatus
 from streamusage.api.report import Peak, PhaseChange, higher_peak
-from streamusage.core.coverage import SLOT_MS, Provenance, slot_of
-from streamusage.service.rules.apply import LateFigures
+from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of
+from streamusage.service.rules.apply import LateFigures, Piece
 from streamusage.service.rules.coverage import LateSlot, backfilled_deltas, is_overdue, merge_pieces
 from streamusage.service.store.coverage_rows import CoveredServer, load_covered_servers
 from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
@@ -17,8 +18,8 @@ from streamusage.service.store.server_rows import state_of_row
 _PHASES = msgspec.json.Decoder(list[PhaseChange])
 
 
-def list_servers(connection: Connection, now_ms: int) -> list[dict[str, Any]]:
-    """Return the servers as `GET /api/v1/servers` answers them."""
+def list_servers(connection: Connection, now_ms: int) -> Servers:
+    """Return every server that ever reported, by name."""
     active = dict(
         connection.execute(
             select(server_sessions.c.server, func.sum(server_sessions.c.active))
@@ -33,42 +34,41 @@ def list_servers(connection: Connection, now_ms: int) -> list[dict[str, Any]]:
         ).all()
     )
     rows = connection.execute(select(servers).where(servers.c.epoch > 0).order_by(servers.c.server))
-    return [_server_answer(row, int(active.get(row.server, 0)), now_ms) for row in rows]
+    return Servers(now=now_ms, servers=[_server_status(row, int(active.get(row.server, 0)), now_ms) for row in rows])
 
 
-def list_coverage(
-    connection: Connection, from_ms: int, to_ms: int, now_ms: int, server: str | None
-) -> list[dict[str, Any]]:
-    """Return the servers' spans inside the window as `GET /api/v1/coverage` answers them."""
+def list_coverage(connection: Connection, window: Interval, now_ms: int, server: str | None) -> Coverage:
+    """Return the spans inside the window, of one server or of all."""
+    from_ms, to_ms = window
     only = None if server is None else [server]
     late_slots = _late_slots(connection, slot_of(from_ms), to_ms, only)
     outages_of = _outages(connection, from_ms, to_ms, only)
-    answer = []
+    found = []
     for state, pieces in load_covered_servers(connection, from_ms, to_ms, now_ms, only):
         inside = merge_pieces(pieces, from_ms, to_ms)
-        answer.append(
-            {
-                "server": state.server,
-                "since": state.since,
-                "watermark": state.watermark,
-                "spans": [
-                    {
-                        "from": piece.from_ms,
-                        "to": piece.to_ms,
-                        "state": piece.state,
-                        "detected_at": piece.detected_at,
-                        "filled_at": piece.filled_at,
-                        "reason": piece.reason or None,
-                        "delta": delta and delta._asdict(),
-                    }
-                    for piece, delta in zip(
-                        inside, backfilled_deltas(inside, late_slots.get(state.server, [])), strict=True
-                    )
-                ],
-                "outages": outages_of.get(state.server, []),
-            }
+        deltas = backfilled_deltas(inside, late_slots.get(state.server, []))
+        found.append(
+            ServerCoverage(
+                server=state.server,
+                since=state.since,
+                watermark=state.watermark,
+                spans=[_coverage_span(piece, delta) for piece, delta in zip(inside, deltas, strict=True)],
+                outages=outages_of.get(state.server, []),
+            )
         )
-    return answer
+    return Coverage(now=now_ms, from_ms=from_ms, to_ms=to_ms, servers=found)
+
+
+def _coverage_span(piece: Piece, delta: GapDelta | None) -> CoverageSpan:
+    return CoverageSpan(
+        from_ms=piece.from_ms,
+        to_ms=piece.to_ms,
+        state=piece.state,
+        detected_at=piece.detected_at,
+        filled_at=piece.filled_at,
+        reason=piece.reason or None,
+        delta=delta,
+    )
 
 
 def provenance_of_server(item: CoveredServer, now_ms: int) -> Provenance:
@@ -77,48 +77,45 @@ def provenance_of_server(item: CoveredServer, now_ms: int) -> Provenance:
     return newest if newest != Provenance.LIVE or not is_overdue(item.state, now_ms) else Provenance.MISSING
 
 
-def _server_answer(row: Row[Any], active: int, now_ms: int) -> dict[str, Any]:
+def _server_status(row: Row[Any], active: int, now_ms: int) -> ServerStatus:
     state = state_of_row(row)
     overdue = not row.removed and is_overdue(state, now_ms)
     reports = state.last_sync_at is not None and now_ms - state.last_sync_at <= state.late_after_ms
-    return {
-        "server": state.server,
-        "role": state.role,
-        "state": "removed" if row.removed else "live" if reports else "unreachable",
-        "since": state.since,
-        "last_sync_at": state.last_sync_at,
-        "watermark": state.watermark,
-        "sync_interval_ms": state.sync_interval_ms,
-        "phase": state.phase,
-        "epoch": state.epoch,
-        "revision": state.acknowledged,
-        "owed_ms": now_ms - state.watermark if overdue and state.watermark is not None else 0,
-        "active_subscribers": active,
-        "clock_offset_ms": state.clock_offset_ms,
-        "removed": row.removed or None,
-        "removed_at": row.removed_at if row.removed else None,
-    }
+    return ServerStatus(
+        server=state.server,
+        role=state.role,
+        state="removed" if row.removed else "live" if reports else "unreachable",
+        since=state.since,
+        last_sync_at=state.last_sync_at,
+        watermark=state.watermark,
+        sync_interval_ms=state.sync_interval_ms,
+        phase=state.phase,
+        epoch=state.epoch,
+        revision=state.acknowledged,
+        owed_ms=now_ms - state.watermark if overdue and state.watermark is not None else 0,
+        active_subscribers=active,
+        clock_offset_ms=state.clock_offset_ms,
+        removed=row.removed or None,
+        removed_at=row.removed_at if row.removed else None,
+    )
 
 
-def _outages(
-    connection: Connection, from_ms: int, to_ms: int, only: Sequence[str] | None
-) -> dict[str, list[dict[str, Any]]]:
+def _outages(connection: Connection, from_ms: int, to_ms: int, only: Sequence[str] | None) -> dict[str, list[Outage]]:
     """Return the outages that agents reported and that overlap the window, by server, oldest first."""
     query = select(outages).where(outages.c.to_ms >= from_ms, outages.c.from_ms < to_ms).order_by(outages.c.from_ms)
     if only is not None:
         query = query.where(outages.c.server.in_(only))
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[Outage]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.server, []).append(
-            {
-                "from": row.from_ms,
-                "to": row.to_ms,
-                "phases": _PHASES.decode(row.phases),
-                "failed_attempts": row.failed_attempts,
-                "error": row.error,
-                "left_out": row.left_out,
-            }
+        outage = Outage(
+            from_ms=row.from_ms,
+            to_ms=row.to_ms,
+            phases=_PHASES.decode(row.phases),
+            failed_attempts=row.failed_attempts,
+            error=row.error,
+            left_out=row.left_out,
         )
+        found.setdefault(row.server, []).append(outage)
     return found
 
 

@@ -2,16 +2,18 @@
 
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import asdict
 from sqlalchemy import Connection
 
+from streamusage.api.daily import Daily, DailyStatistics
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, days_between
 from streamusage.service.accounting.closing import ExpectedServer, expected_servers, servers_owing
 from streamusage.service.accounting.day_statistics import DaySamples, compute_day_statistics
-from streamusage.service.accounting.ledger import ClosedDay, load_closed_days
+from streamusage.service.accounting.ledger import ClosedDay, closed_until, load_closed_days
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
 
@@ -19,9 +21,8 @@ from streamusage.service.store.coverage_rows import load_covered_servers
 class ServerDay(NamedTuple):
     """One server's day and its samples; a closed day has samples only if they were requested."""
 
-    server: str
     day: date
-    statistics: dict[str, Any]
+    statistics: DailyStatistics
     samples: DaySamples | None
 
 
@@ -34,14 +35,15 @@ def list_daily_statistics(
     server: str | None,
     account_zones: Collection[str] = (),
     settle_ms: int = 0,
-) -> list[dict[str, Any]]:
-    """Return the servers' days as `GET /api/v1/daily` answers them, by day and server; only days in which a server
-    ran.
-    """
-    return [
-        {"server": item.server, "day": item.day.isoformat(), "tz": tz.key, **item.statistics}
-        for item in iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)
-    ]
+) -> Daily:
+    """Return the servers' days, by day and server; only days in which a server ran."""
+    days = iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms)
+    return Daily(
+        now=now_ms,
+        account_zones=list(account_zones),
+        closed_to=closed_until(connection, tz) if tz.key in account_zones else None,
+        days=[item.statistics for item in days],
+    )
 
 
 def iterate_days(
@@ -62,7 +64,7 @@ def iterate_days(
     kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     closed: dict[str, dict[str, ClosedDay]] = {}
     for row in load_closed_days(connection, tz, first, last, only, with_samples=with_samples):
-        closed.setdefault(row.day, {})[row.server] = row
+        closed.setdefault(row.statistics.day, {})[row.statistics.server] = row
     open_days = {
         day: names
         for day in days_between(first, last)
@@ -75,22 +77,24 @@ def iterate_days(
         window = Interval(day_interval(min(open_days), tz).from_ms, day_interval(max(open_days), tz).to_ms)
         estate = load_covered_servers(connection, *window, now_ms, only)
     for day in days_between(first, last):
-        days = [
-            ServerDay(row.server, day, row.statistics, row.samples) for row in closed.get(day.isoformat(), {}).values()
-        ]
+        days = [ServerDay(day, row.statistics, row.samples) for row in closed.get(day.isoformat(), {}).values()]
         if day in open_days:
             interval = day_interval(day, tz)
             items = [item for item in estate if item.state.server in open_days[day]]
             # In a zone without a ledger no day is closed: it is final while nothing of it is owed.
             closes = tz.key in account_zones
             waits = servers_owing(expected, interval, settle_ms if closes else 0)
-            state = "provisional" if waits or closes else "final"
-            beside = {"closed": None, "adjustment": None, "waiting_for": waits}
-            days += [
-                ServerDay(name, day, {"state": state, **figures.fields, **beside}, figures.samples)
-                for name, figures in compute_day_statistics(connection, items, interval).items()
-            ]
-        yield from sorted(days, key=lambda item: item.server)
+            for name, (figures, samples) in compute_day_statistics(connection, items, interval).items():
+                statistics = DailyStatistics(
+                    server=name,
+                    day=day.isoformat(),
+                    tz=tz.key,
+                    state="provisional" if waits or closes else "final",
+                    **asdict(figures),
+                    waiting_for=waits,
+                )
+                days.append(ServerDay(day, statistics, samples))
+        yield from sorted(days, key=lambda item: item.statistics.server)
 
 
 def _open(

@@ -7,21 +7,23 @@ is taken of the five-minute samples of the whole row; a combined sample counts i
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, select
 
-from streamusage.core.coverage import SLOT_MS, Provenance
+from streamusage.api.daily import BackfilledPart, CoveredTime, DailySums, DayState, SummedStatistics
+from streamusage.core.coverage import SLOT_MS
 from streamusage.core.days import day_interval
-from streamusage.service.accounting.ledger import SUMS
+from streamusage.core.figures import SUM_NAMES
 from streamusage.service.queries.daily import ServerDay, iterate_days
-from streamusage.service.rules.percentile import OUT_OF_SERVICE, combine_flags, complete_samples, percentile_fields
+from streamusage.service.rules.percentile import OUT_OF_SERVICE, combine_flags, complete_samples, percentile_of
 from streamusage.service.rules.rollups import RollupPeak, higher_peak, round_to_quarters, sum_minutes, unpack_minutes
 from streamusage.service.store.schema import servers
 
 BY = ("day", "month")
 GROUPS = ("server", "role", "all")
+_WORST_FIRST: tuple[DayState, ...] = ("provisional", "adjusted", "final")
 
 
 class _CombinedDay(NamedTuple):
@@ -41,12 +43,12 @@ class _Row:
         self.period, self.group = period, group
         self.days: list[date] = []
         self.servers: set[str] = set()
-        self.states: set[str] = set()
+        self.states: set[DayState] = set()
         self.waiting_for: set[str] = set()
-        self.sums = dict.fromkeys(SUMS, 0)
+        self.sums = dict.fromkeys(SUM_NAMES, 0)
         self.by_protocol: dict[str, int] = {}
-        self.coverage = {f"{state.value}_ms": 0 for state in Provenance}
-        self.backfilled = dict.fromkeys(SUMS, 0)
+        self.coverage = dict.fromkeys(CoveredTime.__struct_fields__, 0)
+        self.backfilled = dict.fromkeys(SUM_NAMES, 0)
         self.adjustment: dict[str, int] | None = None
         self.peak_in: RollupPeak | None = None
         self.peak_out: RollupPeak | None = None
@@ -58,16 +60,17 @@ class _Row:
         self.days.append(day)
         for member in members:
             statistics = member.statistics
-            self.servers.add(member.server)
-            self.states.add(statistics["state"])
-            self.waiting_for.update(statistics["waiting_for"])
+            self.servers.add(statistics.server)
+            self.states.add(statistics.state)
+            self.waiting_for.update(statistics.waiting_for)
             _add(self.sums, statistics)
-            _add(self.by_protocol, statistics["connections_by_protocol"], statistics["connections_by_protocol"])
-            _add(self.coverage, statistics["coverage"])
-            _add(self.backfilled, statistics["backfilled"])
-            if statistics["adjustment"] is not None:
-                self.adjustment = self.adjustment or dict.fromkeys(SUMS, 0)
-                _add(self.adjustment, statistics["adjustment"])
+            for protocol, count in statistics.connections_by_protocol.items():
+                self.by_protocol[protocol] = self.by_protocol.get(protocol, 0) + count
+            _add(self.coverage, statistics.coverage)
+            _add(self.backfilled, statistics.backfilled)
+            if statistics.adjustment is not None:
+                self.adjustment = self.adjustment or dict.fromkeys(SUM_NAMES, 0)
+                _add(self.adjustment, statistics.adjustment)
         combined = _combine(members, day, tz)
         self.peak_in = higher_peak(self.peak_in, combined.peak_in)
         self.peak_out = higher_peak(self.peak_out, combined.peak_out)
@@ -75,33 +78,30 @@ class _Row:
         self.samples_out += combined.samples_out
         self.expected_samples += combined.expected
 
-    def fields(self, tz: ZoneInfo) -> dict[str, Any]:
+    def total(self, tz: ZoneInfo) -> SummedStatistics:
         connections = self.sums["connections"]
-        return {
-            "group": self.group,
-            "period": self.period,
-            "from": min(self.days).isoformat(),
-            "to": max(self.days).isoformat(),
-            "tz": tz.key,
-            "state": next(state for state in ("provisional", "adjusted", "final") if state in self.states),
-            "days": len(self.days),
-            "servers": len(self.servers),
-            "connections": connections,
-            "connections_by_protocol": dict(sorted(self.by_protocol.items())),
-            "bytes_in": self.sums["bytes_in"],
-            "bytes_out": self.sums["bytes_out"],
-            "peak_in_bps": self.peak_in[0] if self.peak_in else 0,
-            "peak_in_at": self.peak_in[1] if self.peak_in else None,
-            "peak_out_bps": self.peak_out[0] if self.peak_out else 0,
-            "peak_out_at": self.peak_out[1] if self.peak_out else None,
-            "view_time_ms": self.sums["view_time_ms"],
-            "average_view_time_ms": self.sums["view_time_ms"] // connections if connections else None,
-            "percentile_95": percentile_fields(self.samples_in, self.samples_out, self.expected_samples),
-            "coverage": self.coverage,
-            "backfilled": self.backfilled,
-            "adjustment": self.adjustment,
-            "waiting_for": sorted(self.waiting_for),
-        }
+        return SummedStatistics(
+            group=self.group,
+            period=self.period,
+            first_day=min(self.days).isoformat(),
+            last_day=max(self.days).isoformat(),
+            tz=tz.key,
+            state=next(state for state in _WORST_FIRST if state in self.states),
+            days=len(self.days),
+            servers=len(self.servers),
+            **self.sums,
+            connections_by_protocol=dict(sorted(self.by_protocol.items())),
+            peak_in_bps=self.peak_in[0] if self.peak_in else 0,
+            peak_in_at=self.peak_in[1] if self.peak_in else None,
+            peak_out_bps=self.peak_out[0] if self.peak_out else 0,
+            peak_out_at=self.peak_out[1] if self.peak_out else None,
+            average_view_time_ms=self.sums["view_time_ms"] // connections if connections else None,
+            percentile_95=percentile_of(self.samples_in, self.samples_out, self.expected_samples),
+            coverage=CoveredTime(**self.coverage),
+            backfilled=BackfilledPart(**self.backfilled),
+            adjustment=None if self.adjustment is None else BackfilledPart(**self.adjustment),
+            waiting_for=sorted(self.waiting_for),
+        )
 
 
 def list_daily_sums(
@@ -115,8 +115,8 @@ def list_daily_sums(
     by: str,
     group: str,
     settle_ms: int = 0,
-) -> list[dict[str, Any]]:
-    """Return the sums as `GET /api/v1/daily/sums` answers them, by period and group."""
+) -> DailySums:
+    """Return the sums, by period and group."""
     roles = dict(connection.execute(select(servers.c.server, servers.c.role)).all())
     rows: dict[tuple[str, str], _Row] = {}
     days = iterate_days(connection, first, last, tz, now_ms, server, account_zones, settle_ms, with_samples=True)
@@ -124,10 +124,11 @@ def list_daily_sums(
         period = day.isoformat() if by == "day" else day.isoformat()[:7]
         groups: dict[str, list[ServerDay]] = {}
         for member in members:
-            groups.setdefault(_group(member.server, group, roles), []).append(member)
+            groups.setdefault(_group(member.statistics.server, group, roles), []).append(member)
         for name, of_group in groups.items():
             rows.setdefault((period, name), _Row(period, name)).add(day, of_group, tz)
-    return [row.fields(tz) for _, row in sorted(rows.items())]
+    sums = [row.total(tz) for _, row in sorted(rows.items())]
+    return DailySums(now=now_ms, account_zones=list(account_zones), sums=sums)
 
 
 def _group(server: str, group: str, roles: dict[str, str]) -> str:
@@ -156,12 +157,8 @@ def _combine(members: Sequence[ServerDay], day: date, tz: ZoneInfo) -> _Combined
     flags = combine_flags([samples_of_server.flags for samples_of_server in known])
     if len(members) == 1:
         statistics = members[0].statistics
-        peak_in = (
-            (statistics["peak_in_bps"], statistics["peak_in_at"]) if statistics["peak_in_at"] is not None else None
-        )
-        peak_out = (
-            (statistics["peak_out_bps"], statistics["peak_out_at"]) if statistics["peak_out_at"] is not None else None
-        )
+        peak_in = _rollup_peak(statistics.peak_in_bps, statistics.peak_in_at)
+        peak_out = _rollup_peak(statistics.peak_out_bps, statistics.peak_out_at)
     else:
         peak_in = _peak(unpack_minutes(minutes_in), interval.from_ms)
         peak_out = _peak(unpack_minutes(minutes_out), interval.from_ms)
@@ -178,6 +175,11 @@ def _peak(minutes: Sequence[int], from_ms: int) -> RollupPeak | None:
     return highest * 8_000 // SLOT_MS, from_ms + (minutes.index(highest) + 1) * SLOT_MS
 
 
-def _add(sums: dict[str, int], more: dict[str, Any], names: Iterable[str] | None = None) -> None:
-    for name in sums if names is None else names:
-        sums[name] = sums.get(name, 0) + more[name]
+def _rollup_peak(bps: int | None, at: int | None) -> RollupPeak | None:
+    return None if bps is None or at is None else (bps, at)
+
+
+def _add(sums: dict[str, int], more: object) -> None:
+    """Add the fields of the same names."""
+    for name in sums:
+        sums[name] += getattr(more, name)

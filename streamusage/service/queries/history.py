@@ -5,10 +5,10 @@ the known part, and its state shows that it is incomplete.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, func, select
 
+from streamusage.api.extension import History, HistoryPoint, ServerShare
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of, worst
 from streamusage.core.usage import StreamId
 from streamusage.service.errors import WindowTooLongError
@@ -26,15 +26,6 @@ AHEAD_MS = 3_600_000
 """How far after now samples may be: an agent's clock may be ahead."""
 
 
-class Point(NamedTuple):
-    """Subscribers in one slot or step."""
-
-    at: int
-    active: int | None
-    highest: int | None
-    state: Provenance | None
-
-
 def known_window(connection: Connection, window: Interval, now_ms: int) -> Interval:
     """Return the part of a window for which samples may exist: discarded samples are unknown, not zero.
 
@@ -46,12 +37,8 @@ def known_window(connection: Connection, window: Interval, now_ms: int) -> Inter
     return known
 
 
-def stream_history(
-    connection: Connection, stream: StreamId, window: Interval, step_ms: int, now_ms: int
-) -> dict[str, Any]:
-    """Return the stream's history as `GET /api/v1/streams/{scope}/{name}/history` answers it. `window` begins at a
-    multiple of `step_ms`.
-    """
+def stream_history(connection: Connection, stream: StreamId, window: Interval, step_ms: int, now_ms: int) -> History:
+    """Return the stream's history. `window` begins at a multiple of `step_ms`."""
     key = stream_key(stream.scope, stream.name)
     known = known_window(connection, window, now_ms)
     sampled: dict[str, dict[int, tuple[int, int]]] = {}
@@ -75,22 +62,23 @@ def stream_history(
     by_server = [
         server_points(merge_pieces(item.pieces, *known), sampled.get(item.state.server, {})) for item in estate
     ]
-    return {
-        "step_ms": step_ms,
-        "points": [point._asdict() for point in fold_to_steps(sum_points(by_server), window, step_ms)],
-        "servers": [
-            {
-                "server": item.state.server,
-                "active": int(live[item.state.server]),
-                "state": provenance_of_server(item, now_ms),
-            }
+    return History(
+        now=now_ms,
+        step_ms=step_ms,
+        points=fold_to_steps(sum_points(by_server), window, step_ms),
+        servers=[
+            ServerShare(
+                server=item.state.server,
+                active=int(live[item.state.server]),
+                state=provenance_of_server(item, now_ms),
+            )
             for item in estate
             if item.state.server in live
         ],
-    }
+    )
 
 
-def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) -> dict[int, Point]:
+def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) -> dict[int, HistoryPoint]:
     """Return one server's slots: the sample if there is one, zero for a covered slot without, null for unknown."""
     states: dict[int, list[Provenance]] = {}
     for piece in pieces:
@@ -100,13 +88,13 @@ def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) 
     for slot, present in states.items():
         state = worst(present)
         active, highest = sampled.get(slot, (0, 0) if KNOWN.intersection(present) else (None, None))
-        points[slot] = Point(slot, active, highest, state)
+        points[slot] = HistoryPoint(slot, active, highest, state)
     return points
 
 
-def sum_points(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
+def sum_points(by_server: Iterable[dict[int, HistoryPoint]]) -> dict[int, HistoryPoint]:
     """Return the servers' slots added up. The state is the worst of the servers'."""
-    total: dict[int, Point] = {}
+    total: dict[int, HistoryPoint] = {}
     for points in by_server:
         for slot, point in points.items():
             so_far = total.get(slot)
@@ -114,9 +102,9 @@ def sum_points(by_server: Iterable[dict[int, Point]]) -> dict[int, Point]:
     return total
 
 
-def fold_to_steps(slots: dict[int, Point], window: Interval, step_ms: int) -> list[Point]:
+def fold_to_steps(slots: dict[int, HistoryPoint], window: Interval, step_ms: int) -> list[HistoryPoint]:
     """Return the steps of the window: the newest known active figure in each, the highest, and the worst state."""
-    by_step: dict[int, list[Point]] = {}
+    by_step: dict[int, list[HistoryPoint]] = {}
     for slot in sorted(slots):
         if window.from_ms <= slot < window.to_ms:
             by_step.setdefault((slot - window.from_ms) // step_ms, []).append(slots[slot])
@@ -125,7 +113,7 @@ def fold_to_steps(slots: dict[int, Point], window: Interval, step_ms: int) -> li
         inside = by_step.get(number, [])
         with_figures = [point for point in inside if point.active is not None]
         points.append(
-            Point(
+            HistoryPoint(
                 at,
                 with_figures[-1].active if with_figures else None,
                 max((point.highest or 0 for point in with_figures), default=None),
@@ -135,10 +123,10 @@ def fold_to_steps(slots: dict[int, Point], window: Interval, step_ms: int) -> li
     return points
 
 
-def _sum(point: Point, other: Point) -> Point:
+def _sum(point: HistoryPoint, other: HistoryPoint) -> HistoryPoint:
     if point.active is None or other.active is None:
         known = other if point.active is None else point
         active, highest = known.active, known.highest
     else:
         active, highest = point.active + other.active, (point.highest or 0) + (other.highest or 0)
-    return Point(point.at, active, highest, worst(state for state in (point.state, other.state) if state))
+    return HistoryPoint(point.at, active, highest, worst(state for state in (point.state, other.state) if state))

@@ -2,11 +2,12 @@
 
 from sqlalchemy import Connection, select
 
+from streamusage.api.extension import LiveStream
 from streamusage.service.store.schema import server_sessions, servers
 
 
-def list_live_streams(connection: Connection) -> list[dict[str, object]]:
-    """Return the live streams as `GET .../event/list/stats` answers them. Unreachable and removed servers have none."""
+def list_live_streams(connection: Connection) -> list[LiveStream]:
+    """Return the live streams by name and server. Unreachable and removed servers have none."""
     query = (
         select(server_sessions, servers.c.role)
         .join(servers, servers.c.server == server_sessions.c.server)
@@ -19,14 +20,13 @@ def list_live_streams(connection: Connection) -> list[dict[str, object]]:
         .order_by(server_sessions.c.scope, server_sessions.c.name, server_sessions.c.server)
     )
     return [
-        {
-            "name": row.name,
-            "scope": row.scope,
-            "type": row.role,
-            "serverAddress": row.server,
-            "region": "",
-            "currentSubscribers": row.active,
-            "startTime": row.start_time,
-        }
+        LiveStream(
+            name=row.name,
+            scope=row.scope,
+            type=row.role,
+            server_address=row.server,
+            current_subscribers=row.active,
+            start_time=row.start_time,
+        )
         for row in connection.execute(query)
     ]

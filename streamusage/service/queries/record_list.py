@@ -11,8 +11,9 @@ import msgspec
 import zstandard
 from sqlalchemy import Connection, bindparam, select
 
+from streamusage.core.usage import UsageRecord
 from streamusage.service.store.change_feed import TOMBSTONES_FORGOTTEN, last_change, newest_life, read_counter
-from streamusage.service.store.records import WIRE_COLUMNS, WireRecord
+from streamusage.service.store.records import RECORD_COLUMNS
 from streamusage.service.store.schema import tombstones, usage
 from streamusage.service.store.statements import PreparedStatement
 
@@ -20,7 +21,7 @@ _BUCKET_BITS = 14
 _BUCKETS = 1 << _BUCKET_BITS
 _REBUILD_THRESHOLD = _BUCKETS // 2
 _ROWS_PER_BATCH = 2_000
-_ENCODED_ROWS = select(usage.c.stream, *WIRE_COLUMNS).order_by(usage.c.stream, usage.c.start_time.desc())
+_ENCODED_ROWS = select(usage.c.stream, *RECORD_COLUMNS).order_by(usage.c.stream, usage.c.start_time.desc())
 _ROWS_OF_BUCKET = PreparedStatement(
     _ENCODED_ROWS.where(usage.c.stream >= bindparam("first"), usage.c.stream < bindparam("beyond"))
 )
@@ -112,14 +113,14 @@ def _read_all(connection: Connection) -> list[bytes]:
     result = connection.execution_options(stream_results=True).execute(_ENCODED_ROWS)
     for rows in result.partitions(_ROWS_PER_BATCH):
         for stream, *record in rows:
-            buckets[_bucket_of(bytes(stream))].append(_encode(WireRecord(*record)))
+            buckets[_bucket_of(bytes(stream))].append(_encode(UsageRecord(*record)))
     return [b",".join(bucket) for bucket in buckets]
 
 
 def _read_bucket(connection: Connection, number: int) -> bytes:
     last = number + 1 == _BUCKETS
     bounds = {"first": _first_stream(number), "beyond": b"\xff" * 17 if last else _first_stream(number + 1)}
-    return b",".join(_encode(WireRecord(*record)) for _, *record in _ROWS_OF_BUCKET.rows(connection, **bounds))
+    return b",".join(_encode(UsageRecord(*record)) for _, *record in _ROWS_OF_BUCKET.rows(connection, **bounds))
 
 
 def _first_stream(bucket: int) -> bytes:

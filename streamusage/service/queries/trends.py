@@ -3,10 +3,9 @@
 `queries/history.py` answers this for one stream; a trend answers it for all live streams in one read of the store.
 """
 
-from typing import Any
-
 from sqlalchemy import Connection, select
 
+from streamusage.api.extension import Trend, Trends
 from streamusage.core.coverage import Interval
 from streamusage.core.usage import StreamId
 from streamusage.service.queries.history import fold_to_steps, known_window, server_points, sum_points
@@ -16,8 +15,8 @@ from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.schema import samples, server_sessions, servers
 
 
-def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> list[dict[str, Any]]:
-    """Return the trends as `GET /api/v1/trends` answers them. `window` begins at a multiple of `step_ms`."""
+def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> Trends:
+    """Return the trend of every live stream. `window` begins at a multiple of `step_ms`."""
     known = known_window(connection, window, now_ms)
     names: dict[bytes, StreamId] = {}
     reporting: dict[bytes, set[str]] = {}
@@ -48,11 +47,11 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
         by_server = [server_points(estate[server], sampled[key].get(server, {})) for server in concerned]
         points = fold_to_steps(sum_points(by_server), window, step_ms)
         trends.append(
-            {
-                "scope": stream.scope,
-                "name": stream.name,
-                "active": [point.active for point in points],
-                "state": [point.state for point in points],
-            }
+            Trend(
+                scope=stream.scope,
+                name=stream.name,
+                active=[point.active for point in points],
+                state=[point.state for point in points],
+            )
         )
-    return trends
+    return Trends(now=now_ms, from_ms=window.from_ms, step_ms=step_ms, streams=trends)

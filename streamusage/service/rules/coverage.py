@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from streamusage.api.extension import GapDelta
 from streamusage.api.report import Peak, higher_peak
 from streamusage.core.coverage import Interval, Provenance, slot_of
 from streamusage.core.reasons import REPORT_HELD
@@ -20,20 +21,6 @@ class LateSlot(NamedTuple):
     late: LateFigures
     peak_in: Peak | None
     peak_out: Peak | None
-
-
-class BackfilledDelta(NamedTuple):
-    """What backfilling added to a gap."""
-
-    connections: int
-    connections_by_protocol: dict[str, int]
-    bytes_in: int
-    bytes_out: int
-    peak_in_bps: int
-    peak_in_at: int | None
-    peak_out_bps: int
-    peak_out_at: int | None
-    view_time_ms: int
 
 
 def is_overdue(state: ServerState, now_ms: int) -> bool:
@@ -76,14 +63,14 @@ def merge_pieces(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piec
     return result
 
 
-def backfilled_deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[BackfilledDelta | None]:
+def backfilled_deltas(pieces: Sequence[Piece], late_slots: Iterable[LateSlot]) -> list[GapDelta | None]:
     """Return what arrived late in each piece; `None` for a piece that is live or still owed.
 
     A slot that two gaps share counts in the first of them, so that the deltas add up to what arrived late.
     """
     rows = sorted(late_slots, key=lambda row: row.slot)
     used = 0
-    result: list[BackfilledDelta | None] = []
+    result: list[GapDelta | None] = []
     for piece in pieces:
         if piece.state in {Provenance.LIVE, Provenance.MISSING, Provenance.HELD}:
             result.append(None)
@@ -102,14 +89,14 @@ def time_by_state(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> dict[Pro
     return lengths
 
 
-def _delta(rows: Sequence[LateSlot]) -> BackfilledDelta:
+def _delta(rows: Sequence[LateSlot]) -> GapDelta:
     by_protocol: dict[str, int] = {}
     peak_in = peak_out = None
     for row in rows:
         for protocol, count in row.late.connections.items():
             by_protocol[protocol] = by_protocol.get(protocol, 0) + count
         peak_in, peak_out = higher_peak(peak_in, row.peak_in), higher_peak(peak_out, row.peak_out)
-    return BackfilledDelta(
+    return GapDelta(
         connections=sum(by_protocol.values()),
         connections_by_protocol=by_protocol,
         bytes_in=sum(row.late.bytes_in for row in rows),

@@ -6,8 +6,8 @@ one at rank ceil(0.95 n) is taken (nearest rank): the 14 highest of 288 samples 
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from streamusage.api.daily import Percentile
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance
 from streamusage.service.rules.apply import Piece
 from streamusage.service.rules.rollups import sum_runs
@@ -65,12 +65,12 @@ def percentile_95_bps(sampled_bytes: Iterable[int]) -> int | None:
     return ordered[rank - 1] * 8_000 // SAMPLE_MS
 
 
-def percentile_fields(samples_in: Sequence[int], samples_out: Sequence[int], expected: int) -> dict[str, Any]:
-    """Return the percentile as `GET /api/v1/daily` answers it. `expected` is the number of samples without any gap."""
-    return {
-        "in_bps": percentile_95_bps(samples_in),
-        "out_bps": percentile_95_bps(samples_out),
-        "sample_ms": SAMPLE_MS,
-        "samples": len(samples_out),
-        "expected_samples": expected,
-    }
+def percentile_of(samples_in: Sequence[int], samples_out: Sequence[int], expected: int) -> Percentile:
+    """Return the percentile of the samples. `expected` is the number of samples without any gap."""
+    return Percentile(
+        in_bps=percentile_95_bps(samples_in),
+        out_bps=percentile_95_bps(samples_out),
+        sample_ms=SAMPLE_MS,
+        samples=len(samples_out),
+        expected_samples=expected,
+    )

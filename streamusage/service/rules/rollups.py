@@ -6,11 +6,13 @@ minute by minute and a percentile can be taken of any interval.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
+from streamusage.api.daily import BackfilledPart, CoveredTime, DailyFigures, Percentile
 from streamusage.core.coverage import SLOT_MS, Interval
+from streamusage.core.figures import SUM_NAMES
 
 HOUR_MS = 3_600_000
 QUARTER_MS = 900_000
@@ -199,24 +201,21 @@ def _unpacked(minutes: bytes) -> list[int]:
 _NATIVE = memoryview((1).to_bytes(_LANE, "little")).cast("Q")[0] == 1
 
 
-def statistics_fields(figures: Rollup) -> dict[str, Any]:
-    """Return the daily statistics of the figures as `GET /api/v1/daily` answers them."""
+def daily_figures(figures: Rollup, coverage: CoveredTime, percentile: Percentile) -> DailyFigures:
+    """Return the rollup of a day as the figures of the day."""
     total = sum(figures.connections.values())
-    return {
-        "connections": total,
-        "connections_by_protocol": {name: count for name, count in sorted(figures.connections.items()) if count},
-        "bytes_in": figures.bytes_in,
-        "bytes_out": figures.bytes_out,
-        "peak_in_bps": figures.peak_in[0] if figures.peak_in else 0,
-        "peak_in_at": figures.peak_in[1] if figures.peak_in else None,
-        "peak_out_bps": figures.peak_out[0] if figures.peak_out else 0,
-        "peak_out_at": figures.peak_out[1] if figures.peak_out else None,
-        "view_time_ms": figures.view_time_ms,
-        "average_view_time_ms": figures.view_time_ms // total if total else None,
-        "backfilled": {
-            "connections": figures.late_connections,
-            "bytes_in": figures.late_bytes_in,
-            "bytes_out": figures.late_bytes_out,
-            "view_time_ms": figures.late_view_time_ms,
-        },
-    }
+    return DailyFigures(
+        connections=total,
+        connections_by_protocol={name: count for name, count in sorted(figures.connections.items()) if count},
+        bytes_in=figures.bytes_in,
+        bytes_out=figures.bytes_out,
+        peak_in_bps=figures.peak_in[0] if figures.peak_in else 0,
+        peak_in_at=figures.peak_in[1] if figures.peak_in else None,
+        peak_out_bps=figures.peak_out[0] if figures.peak_out else 0,
+        peak_out_at=figures.peak_out[1] if figures.peak_out else None,
+        view_time_ms=figures.view_time_ms,
+        average_view_time_ms=figures.view_time_ms // total if total else None,
+        backfilled=BackfilledPart(**{name: getattr(figures, f"late_{name}") for name in SUM_NAMES}),
+        coverage=coverage,
+        percentile_95=percentile,
+    )

@@ -1,10 +1,11 @@
 """The audit log: who changed stored data, when, and how many records. Written in the transaction of the change."""
 
 import secrets
-from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
+from streamusage.api.extension import Audit, AuditEntry
+from streamusage.core.coverage import Interval
 from streamusage.core.usage import StreamId
 from streamusage.service.store.schema import audit
 
@@ -37,22 +38,23 @@ def record_audit(
     )
 
 
-def list_audit_entries(connection: Connection, from_ms: int, to_ms: int, limit: int) -> dict[str, Any]:
-    """Return the entries of a window, newest first, as `GET /api/v1/audit` answers them."""
-    query = select(audit).where(audit.c.at >= from_ms, audit.c.at < to_ms)
+def list_audit_entries(connection: Connection, window: Interval, limit: int, now_ms: int) -> Audit:
+    """Return the entries of a window, newest first."""
+    query = select(audit).where(audit.c.at >= window.from_ms, audit.c.at < window.to_ms)
     rows = connection.execute(query.order_by(audit.c.at.desc(), audit.c.id).limit(limit + 1)).all()
-    return {
-        "more": len(rows) > limit,
-        "entries": [
-            {
-                "at": row.at,
-                "who": row.who,
-                "operation": row.operation,
-                "scope": row.scope,
-                "name": row.name,
-                "startTime": row.start_time,
-                "records": row.records,
-            }
+    return Audit(
+        now=now_ms,
+        more=len(rows) > limit,
+        entries=[
+            AuditEntry(
+                at=row.at,
+                who=row.who,
+                operation=row.operation,
+                scope=row.scope,
+                name=row.name,
+                start_time=row.start_time,
+                records=row.records,
+            )
             for row in rows[:limit]
         ],
-    }
+    )

@@ -15,40 +15,14 @@ from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import allocate_changes
 from streamusage.service.store.schema import stream_key, tombstones, usage
 
-WIRE_COLUMNS = (
-    usage.c.name,
-    usage.c.scope,
-    usage.c.start_time,
-    usage.c.end_time,
-    usage.c.duration,
-    usage.c.active_subscribers,
-    usage.c.max_subscribers,
-    usage.c.lost_subscribers,
-    usage.c.total_subscribers,
-    usage.c.updated,
-)
-"""The record's columns in wire order."""
+RECORD_COLUMNS = tuple(usage.c[name] for name in UsageRecord.__struct_fields__)
+"""The columns of a `UsageRecord`, in its order."""
 
 FINAL_REASONS = ("deleted", "discarded")
 """The reasons of tombstones that no report replaces by a record again."""
 
 _ROWS_PER_BATCH = 2_000
 _KEYS_PER_BATCH = 300
-
-
-class WireRecord(msgspec.Struct, frozen=True, rename="camel"):
-    """`UsageRecord` as it is built from a row: by position, and encoded at once."""
-
-    name: str
-    scope: str
-    start_time: int
-    end_time: int
-    duration: int
-    acive_subscribers: int
-    max_subscribers: int
-    lost_subscribers: int
-    total_subscribers: int
-    updated: int
 
 
 def encode_stream_records(connection: Connection, stream: StreamId) -> bytes | None:
@@ -60,13 +34,13 @@ def encode_stream_records(connection: Connection, stream: StreamId) -> bytes | N
 def delete_session(connection: Connection, key: SessionKey, actor: str, now_ms: int) -> UsageRecord | None:
     """Delete one record permanently and return it; return `None` if it does not exist."""
     of_session = and_(_of_stream(StreamId(key.scope, key.name)), usage.c.start_time == key.start_time)
-    row = connection.execute(select(*WIRE_COLUMNS).where(of_session)).first()
+    row = connection.execute(select(*RECORD_COLUMNS).where(of_session)).first()
     if row is None:
         return None
     replace_with_tombstones(connection, of_session, "deleted", now_ms)
     stream = StreamId(key.scope, key.name)
     record_audit(connection, actor, "delete session", now_ms, records=1, stream=stream, start_time=key.start_time)
-    return UsageRecord(**dict(zip(UsageRecord.__struct_fields__, row, strict=True)))
+    return UsageRecord(*row)
 
 
 def delete_stream(connection: Connection, stream: StreamId, actor: str, now_ms: int) -> int:
@@ -119,9 +93,9 @@ def _of_stream(stream: StreamId) -> ColumnElement[bool]:
 
 def _array(connection: Connection, where: ColumnElement[bool]) -> bytes:
     encoder = msgspec.json.Encoder()
-    query = select(*WIRE_COLUMNS).where(where).order_by(usage.c.stream, usage.c.start_time.desc())
+    query = select(*RECORD_COLUMNS).where(where).order_by(usage.c.stream, usage.c.start_time.desc())
     result = connection.execution_options(stream_results=True).execute(query)
-    pieces = [encoder.encode(list(starmap(WireRecord, rows)))[1:-1] for rows in result.partitions(_ROWS_PER_BATCH)]
+    pieces = [encoder.encode(list(starmap(UsageRecord, rows)))[1:-1] for rows in result.partitions(_ROWS_PER_BATCH)]
     return b"[" + b",".join(pieces) + b"]"
 
 

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table
 
+from streamusage.core.usage import RECORD_FIELDS
 from streamusage.service.store.sql import AnyText
 
 metadata = MetaData()
@@ -181,13 +182,7 @@ usage = Table(
     _number("start_time", key=True),
     _text("scope"),
     _text("name"),
-    _number("end_time"),
-    _number("duration"),
-    _number("active_subscribers"),
-    _number("max_subscribers"),
-    _number("lost_subscribers"),
-    _number("total_subscribers"),
-    _number("updated"),
+    *(_number(name) for name in RECORD_FIELDS.values() if name not in ("start_time", "scope", "name")),
     _number("live"),
     _text("provenance"),
     _number("touched_at", default="0"),  # when the service last wrote it: decides retention

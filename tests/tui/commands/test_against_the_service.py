@@ -239,7 +239,7 @@ async def test_gaps_and_days_tell_what_came_late(service: Service) -> None:
     assert list(days[0]) == [
         *("server", "day", "tz", "state", "connections", "connections_by_protocol", "bytes_in", "bytes_out"),
         *("peak_in_bps", "peak_in_at", "peak_out_bps", "peak_out_at", "view_time_ms", "average_view_time_ms"),
-        *("coverage", "backfilled", "percentile_95", "closed", "adjustment", "waiting_for"),
+        *("backfilled", "coverage", "percentile_95", "closed", "adjustment", "waiting_for"),
     ]
     assert "edge-1" in (await service("daily", "--tz", "Europe/Berlin")).out
 

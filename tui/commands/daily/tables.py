@@ -1,10 +1,12 @@
 """Tables of daily statistics, their sums and the ledger: columns of the table and fields of the CSV. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from streamusage.api.daily import DailyStatistics, LedgerEntry, Percentile, SummedStatistics
+from streamusage.api.daily import CoveredTime, DailyStatistics, LedgerEntry, Percentile, SummedStatistics
+from streamusage.core.figures import FIGURES, SUM_NAMES, SUMS, Combination, Figure
 from tui.commands.tables import time_text
 from tui.model import formats
 from tui.model.daily.days import complete_share, join_names
@@ -31,10 +33,7 @@ def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
             CsvField("closed_by", lambda day: day.closed.by or day.closed.rule if day.closed else None),
             CsvField("revision", lambda day: day.closed.revision if day.closed else None),
             CsvField("adjustment_at", lambda day: day.adjustment.at if day.adjustment else None),
-            CsvField("adjustment_connections", lambda day: day.adjustment.connections if day.adjustment else None),
-            CsvField("adjustment_bytes_in", lambda day: day.adjustment.bytes_in if day.adjustment else None),
-            CsvField("adjustment_bytes_out", lambda day: day.adjustment.bytes_out if day.adjustment else None),
-            CsvField("adjustment_view_time_ms", lambda day: day.adjustment.view_time_ms if day.adjustment else None),
+            *(CsvField(f"adjustment_{name}", _adjusted(name)) for name in SUM_NAMES),
             CsvField("waiting_for", lambda day: " ".join(day.waiting_for) or None),
             *_protocol_fields(shown),
         ],
@@ -59,10 +58,7 @@ def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStati
             CsvField("to", lambda row: row.last_day),
             *same_named("tz", "state", "days", "servers"),
             *_figure_fields(shown),
-            CsvField("adjustment_connections", lambda row: row.adjustment.connections if row.adjustment else None),
-            CsvField("adjustment_bytes_in", lambda row: row.adjustment.bytes_in if row.adjustment else None),
-            CsvField("adjustment_bytes_out", lambda row: row.adjustment.bytes_out if row.adjustment else None),
-            CsvField("adjustment_view_time_ms", lambda row: row.adjustment.view_time_ms if row.adjustment else None),
+            *(CsvField(f"adjustment_{name}", _adjusted(name)) for name in SUM_NAMES),
             CsvField("waiting_for", lambda row: " ".join(row.waiting_for) or None),
             *_protocol_fields(shown),
         ],
@@ -78,14 +74,11 @@ def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]
             TableColumn("DAY", lambda entry: entry.day),
             TableColumn("ENTRY", lambda entry: formats.count(entry.entry), figure=True),
             TableColumn(f"RECEIVED ({tz.key})", lambda entry: time_text(entry.at, tz)),
-            TableColumn("CONNECTIONS", lambda entry: _signed(entry.connections, formats.count), figure=True),
-            TableColumn("IN", lambda entry: _signed(entry.bytes_in, formats.traffic), figure=True),
-            TableColumn("OUT", lambda entry: _signed(entry.bytes_out, formats.traffic), figure=True),
-            TableColumn("VIEW TIME", lambda entry: _signed(entry.view_time_ms, formats.duration), figure=True),
+            *(TableColumn(figure.heading, _signed_figure(figure), figure=True) for figure in SUMS),
             TableColumn("ACCOUNTED NOW", lambda entry: complete_share(entry.figures.coverage), figure=True),
         ],
         fields=[
-            *same_named("server", "day", "tz", "entry", "at", "connections", "bytes_in", "bytes_out", "view_time_ms"),
+            *same_named("server", "day", "tz", "entry", "at", *SUM_NAMES),
             *(CsvField(f"connections_by_protocol_{name}", _entry_protocol(name)) for name in protocols),
         ],
     )
@@ -94,17 +87,27 @@ def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]
 def _figure_columns(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
     return [
         TableColumn("ACCOUNTED", lambda row: complete_share(row.coverage), figure=True),
-        TableColumn("CONNECTIONS", _known(lambda row: formats.count(row.connections)), figure=True),
-        TableColumn("IN", _known(lambda row: formats.traffic(row.bytes_in)), figure=True),
-        TableColumn("OUT", _known(lambda row: formats.traffic(row.bytes_out)), figure=True),
-        TableColumn("PEAK IN", _known(lambda row: _bandwidth(row.peak_in_bps)), figure=True),
-        TableColumn("PEAK OUT", _known(lambda row: _bandwidth(row.peak_out_bps)), figure=True),
+        *(TableColumn(figure.heading, _figure(figure), figure=True) for figure in FIGURES[:-1]),
         TableColumn("95TH OUT", lambda row: _bandwidth(_percentile(row).out_bps), figure=True),
         TableColumn("SAMPLES", _samples, figure=True),
-        TableColumn("VIEW TIME", _known(lambda row: formats.duration(row.view_time_ms)), figure=True),
+        TableColumn(FIGURES[-1].heading, _figure(FIGURES[-1]), figure=True),  # view time, beside its average
         TableColumn("AVERAGE", _average, figure=True),
         TableColumn("BACKFILLED OUT", _known(lambda row: formats.traffic(row.backfilled.bytes_out)), figure=True),
     ]
+
+
+def _figure(figure: Figure) -> Callable[[Figures], str]:
+    text = formats.FORMAT_OF_UNIT[figure.unit]
+    return _known(lambda row: text(getattr(row, figure.name)))
+
+
+def _signed_figure(figure: Figure) -> Callable[[LedgerEntry], str]:
+    text = formats.FORMAT_OF_UNIT[figure.unit]
+    return lambda entry: _signed(getattr(entry, figure.name), text)
+
+
+def _adjusted(name: str) -> Callable[[Figures], int | None]:
+    return lambda row: None if row.adjustment is None else getattr(row.adjustment, name)
 
 
 def _known(text: Callable[[DailyStatistics | SummedStatistics], str]) -> Callable[[Figures], str]:
@@ -130,28 +133,15 @@ def _beside(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
 
 
 def _figure_fields(shown: Sequence[Figures]) -> list[CsvField[Figures]]:
+    figures: list[str] = [
+        name
+        for figure in FIGURES
+        for name in ((figure.name, figure.time_name) if figure.combination is Combination.PEAK else (figure.name,))
+    ]
     return [
-        *same_named(
-            "connections",
-            "bytes_in",
-            "bytes_out",
-            "peak_in_bps",
-            "peak_in_at",
-            "peak_out_bps",
-            "peak_out_at",
-            "view_time_ms",
-            "average_view_time_ms",
-        ),
-        CsvField("coverage_live_ms", lambda row: row.coverage.live_ms),
-        CsvField("coverage_backfilled_ms", lambda row: row.coverage.backfilled_ms),
-        CsvField("coverage_partial_ms", lambda row: row.coverage.partial_ms),
-        CsvField("coverage_missing_ms", lambda row: row.coverage.missing_ms),
-        CsvField("coverage_lost_ms", lambda row: row.coverage.lost_ms),
-        CsvField("coverage_held_ms", lambda row: row.coverage.held_ms),
-        CsvField("backfilled_connections", lambda row: row.backfilled.connections),
-        CsvField("backfilled_bytes_in", lambda row: row.backfilled.bytes_in),
-        CsvField("backfilled_bytes_out", lambda row: row.backfilled.bytes_out),
-        CsvField("backfilled_view_time_ms", lambda row: row.backfilled.view_time_ms),
+        *same_named(*figures, "average_view_time_ms"),
+        *(CsvField(f"coverage_{name}", attrgetter(f"coverage.{name}")) for name in CoveredTime.__struct_fields__),
+        *(CsvField(f"backfilled_{name}", attrgetter(f"backfilled.{name}")) for name in SUM_NAMES),
         CsvField("percentile_95_in_bps", lambda row: _percentile(row).in_bps),
         CsvField("percentile_95_out_bps", lambda row: _percentile(row).out_bps),
         CsvField("percentile_95_samples", lambda row: _percentile(row).samples),

@@ -18,6 +18,7 @@ from streamusage.api.daily import (
     SummedStatistics,
 )
 from streamusage.core.coverage import WORST_FIRST, Provenance
+from streamusage.core.figures import FIGURES, SUM_NAMES
 from tui.model import formats
 from tui.model.gaps.accounts import WHOLE
 
@@ -106,21 +107,18 @@ def summed(name: str, row: SummedStatistics) -> DailyTotals:
         name=name,
         state=row.state,
         servers=row.servers,
-        connections=row.connections,
+        **{figure.name: getattr(row, figure.name) for figure in FIGURES},
         connections_by_protocol=row.connections_by_protocol,
-        bytes_in=row.bytes_in,
-        bytes_out=row.bytes_out,
-        peak_in_bps=row.peak_in_bps,
-        peak_out_bps=row.peak_out_bps,
-        view_time_ms=row.view_time_ms,
         coverage=row.coverage,
         backfilled=row.backfilled,
         percentile=row.percentile_95,
-        came_later=None
-        if later is None
-        else LateChanges(later.connections, later.bytes_in, later.bytes_out, later.view_time_ms),
+        came_later=None if later is None else LateChanges(**_sums(later)),
         waiting_for=row.waiting_for,
     )
+
+
+def _sums(row: object) -> dict[str, int]:
+    return {name: getattr(row, name) for name in SUM_NAMES}
 
 
 def of_server(day: DailyStatistics) -> DailyTotals:
@@ -130,21 +128,12 @@ def of_server(day: DailyStatistics) -> DailyTotals:
         name=day.server,
         state=day.state,
         servers=1,
-        connections=day.connections,
+        **{figure.name: getattr(day, figure.name) for figure in FIGURES},
         connections_by_protocol=day.connections_by_protocol,
-        bytes_in=day.bytes_in,
-        bytes_out=day.bytes_out,
-        peak_in_bps=day.peak_in_bps,
-        peak_out_bps=day.peak_out_bps,
-        view_time_ms=day.view_time_ms,
         coverage=day.coverage,
         backfilled=day.backfilled,
         percentile=day.percentile_95 or Percentile(),
-        came_later=None
-        if later is None
-        else LateChanges(
-            later.connections, later.bytes_in, later.bytes_out, later.view_time_ms, later.entries, later.at
-        ),
+        came_later=None if later is None else LateChanges(**_sums(later), entries=later.entries, at=later.at),
         waiting_for=day.waiting_for,
         closed=day.closed,
     )

@@ -15,10 +15,18 @@ import msgspec
 
 from streamusage.api.daily import DailyFigures, DailyStatistics, LedgerEntry
 from streamusage.core.days import day_interval
+from streamusage.core.figures import SUM_NAMES
 
 KIND = "streamtop statement of daily statistics"
 VERSION = 1
 _APART = ("digest", "adjustments")
+_LAST = ("coverage", "backfilled", "percentile_95")
+_FIGURES_OF_DAY = (*(name for name in DailyFigures.__struct_fields__ if name not in _LAST), *_LAST)
+_FIELDS_OF_ENTRY = (
+    *("connections", "connections_by_protocol", "bytes_in", "bytes_out", "view_time_ms"),
+    *("server", "day", "tz", "entry", "at"),
+)
+"""The orders of fields in version 1 of the statement, which differ from those of the API."""
 
 
 class NotSignedOffError(ValueError):
@@ -60,7 +68,7 @@ def statement(
     }
     document["digest"] = digest(document)
     if entries is not None:
-        document["adjustments"] = [msgspec.to_builtins(entry) for entry in entries]
+        document["adjustments"] = [_entry(entry) for entry in entries]
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
@@ -84,9 +92,16 @@ def verified(content: bytes) -> dict[str, Any]:
 
 
 def _day(day: DailyStatistics) -> dict[str, Any]:
-    names = DailyFigures.__struct_fields__
-    figures = {name: msgspec.to_builtins(getattr(day, name)) for name in names}
+    figures = _fields(day, _FIGURES_OF_DAY)
     return {"server": day.server, "day": day.day, **figures, "closed": msgspec.to_builtins(day.closed)}
+
+
+def _entry(entry: LedgerEntry) -> dict[str, Any]:
+    return {**_fields(entry, _FIELDS_OF_ENTRY), "figures": _fields(entry.figures, _FIGURES_OF_DAY)}
+
+
+def _fields(row: msgspec.Struct, names: Iterable[str]) -> dict[str, Any]:
+    return {name: msgspec.to_builtins(getattr(row, name)) for name in names}
 
 
 def _coverage(days: Iterable[DailyStatistics]) -> dict[str, int]:
@@ -98,14 +113,13 @@ def _coverage(days: Iterable[DailyStatistics]) -> dict[str, int]:
 
 
 def _totals(days: Sequence[DailyStatistics]) -> dict[str, Any]:
+    sums = {name: sum(getattr(day, name) for day in days) for name in SUM_NAMES}
     by_protocol: dict[str, int] = {}
     for day in days:
         for name, count in day.connections_by_protocol.items():
             by_protocol[name] = by_protocol.get(name, 0) + count
     return {
-        "connections": sum(day.connections for day in days),
+        "connections": sums.pop("connections"),
         "connections_by_protocol": dict(sorted(by_protocol.items())),
-        "bytes_in": sum(day.bytes_in for day in days),
-        "bytes_out": sum(day.bytes_out for day in days),
-        "view_time_ms": sum(day.view_time_ms for day in days),
+        **sums,
     }

@@ -1,35 +1,27 @@
-"""Routes for agents: an epoch for their journal, and their reports."""
+"""Operations of agents: an epoch for their journal, and their reports."""
 
 from urllib.parse import unquote
 
 import msgspec
-from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import Response
 
 from streamusage.api.report import EpochRequest, Refusal, Report
-from streamusage.service.http import openapi
-from streamusage.service.http.context import Service
+from streamusage.service.http import operations as api
+from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError
-from streamusage.service.http.requests import Query, decode_body, path_below
+from streamusage.service.http.requests import decode_body, path_below
 from streamusage.service.http.responses import json_response
 from streamusage.service.ingest.reports import ingest_report, issue_epoch, quarantine_report
 
 _AGENTS = "/api/v1/agents/"
 
 
-def agent_routes(service: Service) -> APIRouter:
-    """Return the routes under `/api/v1/agents/{server}`, for that server's agent only."""
-    router = APIRouter(tags=["agents"])
+def agent_handlers(service: Service) -> Handlers:
+    """Return the handlers under `/api/v1/agents/{server}`, for that server's agent only."""
 
-    @router.post(
-        _AGENTS + "{server:anything}/epochs",
-        summary="Issue an epoch; it has no effect until a report uses it",
-        **openapi.EPOCHS,
-    )
-    async def epochs(request: Request) -> Response:
-        server = _server(service, request, "/epochs")
-        async with service.bodies.read_body(request) as body:
+    async def epochs(call: Call) -> Response:
+        server = _server(call, "/epochs")
+        async with service.bodies.read_body(call.request) as body:
             try:
                 epoch_request = await decode_body(body, EpochRequest)
             except msgspec.ValidationError as error:
@@ -39,14 +31,9 @@ def agent_routes(service: Service) -> APIRouter:
             await service.write(lambda connection: issue_epoch(connection, server, epoch_request, now_ms))
         )
 
-    @router.post(
-        _AGENTS + "{server:anything}/reports",
-        summary="Apply a report; answers after the commit",
-        **openapi.REPORTS,
-    )
-    async def reports(request: Request) -> Response:
-        server = _server(service, request, "/reports")
-        async with service.bodies.read_body(request) as body:
+    async def reports(call: Call) -> Response:
+        server = _server(call, "/reports")
+        async with service.bodies.read_body(call.request) as body:
             now_ms = service.clock.now_ms()
             try:
                 report = await decode_body(body, Report)
@@ -62,7 +49,7 @@ def agent_routes(service: Service) -> APIRouter:
                 service, await service.write(lambda connection: ingest_report(connection, report, body, now_ms))
             )
 
-    return router
+    return {api.EPOCHS: epochs, api.REPORTS: reports}
 
 
 def _answer(service: Service, verdict: msgspec.Struct) -> Response:
@@ -72,12 +59,11 @@ def _answer(service: Service, verdict: msgspec.Struct) -> Response:
     return json_response(verdict)
 
 
-def _server(service: Service, request: Request, suffix: str) -> str:
-    identity = service.identify_by_header(request, Query(request))
-    segment = path_below(request, _AGENTS).removesuffix(suffix)
+def _server(call: Call, suffix: str) -> str:
+    segment = path_below(call.request, _AGENTS).removesuffix(suffix)
     if "/" in segment:
         raise ApiError(404, NOT_FOUND)
     server = unquote(segment)
-    if not identity.may_report_for(server):
+    if call.client is None or not call.client.may_report_for(server):
         raise ApiError(403, "this token may not report for that server; nothing was changed")
     return server

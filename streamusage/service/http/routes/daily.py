@@ -1,20 +1,19 @@
 """Accounting days under `/api/v1`: daily statistics, their sums, closing a day, and adjustments of closed days."""
 
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
-from fastapi import APIRouter
 from sqlalchemy import Connection
-from starlette.requests import Request
 from starlette.responses import Response
 
+from streamusage.api.daily import CloseResult
 from streamusage.core.days import UnknownZoneError, zone
 from streamusage.service.accounting.closing import close_day_by_operator
-from streamusage.service.accounting.ledger import closed_until, list_adjustments
-from streamusage.service.http import openapi
-from streamusage.service.http.context import Service
+from streamusage.service.accounting.ledger import list_adjustments
+from streamusage.service.http import operations as api
+from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.requests import Query, decode_body
 from streamusage.service.http.responses import compressed_json, json_response
@@ -25,14 +24,6 @@ from streamusage.service.store.audit import record_audit
 MAX_DAYS = 366
 
 
-class CloseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The day to close, and the server; every server if none is named."""
-
-    day: str
-    tz: str = "UTC"
-    server: str | None = None
-
-
 class _Days(NamedTuple):
     first: date
     last: date
@@ -40,87 +31,73 @@ class _Days(NamedTuple):
     server: str | None
 
 
-def daily_routes(service: Service) -> APIRouter:
-    """Return the routes of accounting days."""
-    router = APIRouter(tags=["extension"])
+def daily_handlers(service: Service) -> Handlers:
+    """Return the handlers of accounting days."""
     zones = [tz.key for tz in service.account_zones]
 
-    @router.get("/api/v1/daily", summary="Daily statistics by server", **openapi.DAILY)
-    async def daily(request: Request) -> Response:
-        query = Query(request)
-        service.require_reader(request, query)
-        first, last, tz, server = _days(query)
-        now_ms = service.clock.now_ms()
-
-        def read(connection: Connection) -> dict[str, Any]:
-            found = list_daily_statistics(connection, first, last, tz, now_ms, server, zones, service.close_settle_ms)
-            return {"closed_to": closed_until(connection, tz) if tz.key in zones else None, "days": found}
-
-        return await compressed_json(request, {"now": now_ms, "account_zones": zones} | await service.read(read))
-
-    @router.get(
-        "/api/v1/daily/sums",
-        summary="Daily statistics added up by group of servers, day or month",
-        **openapi.DAILY_SUMS,
-    )
-    async def sums(request: Request) -> Response:
-        query = Query(request)
-        service.require_reader(request, query)
-        first, last, tz, server = _days(query)
-        by, group = _choice(query, "by", BY), _choice(query, "group", GROUPS)
-        now_ms = service.clock.now_ms()
+    async def daily(call: Call) -> Response:
+        days = _days(call.query)
+        now_ms, settle_ms = service.clock.now_ms(), service.close_settle_ms
         found = await service.read(
-            lambda connection: list_daily_sums(
-                connection, first, last, tz, now_ms, server, zones, by, group, service.close_settle_ms
+            lambda connection: list_daily_statistics(
+                connection, days.first, days.last, days.tz, now_ms, days.server, zones, settle_ms
             )
         )
-        return await compressed_json(request, {"now": now_ms, "account_zones": zones, "sums": found})
+        return await compressed_json(call.request, found)
 
-    @router.get("/api/v1/adjustments", summary="Adjustments of closed days", **openapi.ADJUSTMENTS)
-    async def adjustments(request: Request) -> Response:
-        query = Query(request)
-        service.require_reader(request, query)
-        first, last, tz, server = _days(query)
+    async def sums(call: Call) -> Response:
+        days = _days(call.query)
+        by, group = _choice(call.query, "by", BY), _choice(call.query, "group", GROUPS)
+        now_ms, settle_ms = service.clock.now_ms(), service.close_settle_ms
+        found = await service.read(
+            lambda connection: list_daily_sums(
+                connection, days.first, days.last, days.tz, now_ms, days.server, zones, by, group, settle_ms
+            )
+        )
+        return await compressed_json(call.request, found)
+
+    async def adjustments(call: Call) -> Response:
+        days = _days(call.query)
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: list_adjustments(connection, tz, first, last, server))
-        return await compressed_json(request, {"now": now_ms, "adjustments": found})
+        found = await service.read(
+            lambda connection: list_adjustments(connection, days.tz, days.first, days.last, days.server, now_ms)
+        )
+        return await compressed_json(call.request, found)
 
-    @router.post("/api/v1/days/close", summary="Close a day with the figures that are stored", **openapi.CLOSE_DAY)
-    async def close(request: Request) -> Response:
-        identity = service.require_admin(request, Query(request))
-        async with service.bodies.read_body(request) as body:
+    async def close(call: Call) -> Response:
+        async with service.bodies.read_body(call.request) as body:
             try:
-                close_request = await decode_body(body, CloseRequest)
+                close_request = await decode_body(body, api.CloseRequest)
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"not a request to close a day: {error}; nothing was closed") from None
         day, tz = _parsed_day("day", close_request.day), _zone(close_request.tz)
         now_ms = service.clock.now_ms()
 
-        def closed(connection: Connection) -> dict[str, Any]:
+        def closed(connection: Connection) -> CloseResult:
             done = close_day_by_operator(
                 connection,
                 service.account_zones,
                 tz,
                 day,
                 close_request.server,
-                identity.name,
+                call.client_name,
                 service.close_grace_ms,
                 now_ms,
             )
-            if done["closed"]:
+            if done.closed:
                 record_audit(
                     connection,
-                    identity.name,
-                    f"close day {done['day']} {done['tz']}",
+                    call.client_name,
+                    f"close day {done.day} {done.tz}",
                     now_ms,
-                    records=len(done["closed"]),
+                    records=len(done.closed),
                     server=close_request.server or "",
                 )
             return done
 
-        return json_response({"now": now_ms} | await service.write(closed))
+        return json_response(await service.write(closed))
 
-    return router
+    return {api.DAILY: daily, api.DAILY_SUMS: sums, api.ADJUSTMENTS: adjustments, api.CLOSE_DAY: close}
 
 
 def _days(query: Query) -> _Days:

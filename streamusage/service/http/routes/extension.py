@@ -2,20 +2,17 @@
 import.
 """
 
-from typing import Annotated
-
 import msgspec
-from fastapi import APIRouter
-from msgspec import Meta
-from starlette.requests import Request
 from starlette.responses import Response
 
+from streamusage.api.extension import ImportResult
 from streamusage.core.coverage import SLOT_MS, Interval
-from streamusage.core.usage import EmptyNameError, UsageRecord, stream_path
-from streamusage.service.http import openapi
-from streamusage.service.http.context import Service
+from streamusage.core.usage import RECORD_FIELDS, EmptyNameError, UsageRecord, stream_path
+from streamusage.service.http import operations as api
+from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
-from streamusage.service.http.requests import LARGEST_NUMBER, Query, decode_body, parse_stream, path_below
+from streamusage.service.http.operations import LARGEST_NUMBER
+from streamusage.service.http.requests import Query, decode_body, parse_stream, path_below, window_of
 from streamusage.service.http.responses import compressed_json, json_response
 from streamusage.service.queries.changes import changes_since
 from streamusage.service.queries.coverage import list_coverage, list_servers
@@ -24,7 +21,9 @@ from streamusage.service.queries.placements import list_placements
 from streamusage.service.queries.trends import list_trends
 from streamusage.service.store.records import import_records
 
-CHANGES_LIMIT = MAX_CHANGES = 10_000
+CHANGES_LIMIT = api.LARGEST_PAGE
+"""Changes of a page, unless the client asks for fewer."""
+LONGEST_NAME = 4_096
 MAX_POINTS = 20_000
 """The most points of one history."""
 MAX_STEPS = 1_440
@@ -33,129 +32,85 @@ MAX_STEPS = 1_440
 _STREAMS = "/api/v1/streams/"
 _HISTORY = "/history"
 
-Number = Annotated[int, Meta(ge=-LARGEST_NUMBER, le=LARGEST_NUMBER)]
-Name = Annotated[str, Meta(min_length=1, max_length=4096)]
 
+def extension_handlers(service: Service) -> Handlers:
+    """Return the handlers under `/api/v1` that consoles use."""
 
-class ImportedRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """A documented record as any Stream Manager may send it: within bounds, otherwise unchecked."""
-
-    name: Name
-    scope: Name
-    start_time: Number = msgspec.field(name="startTime")
-    end_time: Number = msgspec.field(name="endTime")
-    duration: Number
-    active_subscribers: Number = msgspec.field(name="aciveSubscribers")
-    max_subscribers: Number = msgspec.field(name="maxSubscribers")
-    lost_subscribers: Number = msgspec.field(name="lostSubscribers")
-    total_subscribers: Number = msgspec.field(name="totalSubscribers")
-    updated: Number
-
-    def record(self) -> UsageRecord:
-        """Return it as a usage record."""
-        return UsageRecord(**msgspec.structs.asdict(self))
-
-
-def extension_routes(service: Service) -> APIRouter:
-    """Return the routes under `/api/v1` that consoles use."""
-    router = APIRouter(tags=["extension"])
-
-    @router.get("/api/v1/changes", summary="What changed or was deleted since a cursor", **openapi.CHANGES)
-    async def changes(request: Request) -> Response:
-        query = Query(request)
-        service.require_reader(request, query)
-        limit = query.number("limit")
-        limit = CHANGES_LIMIT if limit is None else limit
-        if not 1 <= limit <= MAX_CHANGES:
-            raise ApiError(400, f"limit must be from 1 to {MAX_CHANGES}")
-        cursor = query.text("cursor")
+    async def changes(call: Call) -> Response:
+        limit = call.query.page_size(CHANGES_LIMIT)
+        cursor = call.query.text("cursor")
         now_ms = service.clock.now_ms()
-        return await compressed_json(
-            request, await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms))
-        )
+        found = await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms))
+        return await compressed_json(call.request, found)
 
-    @router.get("/api/v1/servers", summary="Servers, their state and what they owe", **openapi.SERVERS)
-    async def servers(request: Request) -> Response:
-        service.require_reader(request, Query(request))
+    async def servers(call: Call) -> Response:
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: list_servers(connection, now_ms))
-        return await compressed_json(request, {"now": now_ms, "servers": found})
+        return await compressed_json(call.request, await service.read(lambda store: list_servers(store, now_ms)))
 
-    @router.get("/api/v1/coverage", summary="Which time is accounted for, and how", **openapi.COVERAGE)
-    async def coverage(request: Request) -> Response:
-        query = Query(request)
-        service.require_reader(request, query)
-        window = window_of(query)
-        server = query.text("server")
+    async def coverage(call: Call) -> Response:
+        window, server = window_of(call.query), call.query.text("server")
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: list_coverage(connection, *window, now_ms, server))
-        return await compressed_json(
-            request, {"now": now_ms, "from": window.from_ms, "to": window.to_ms, "servers": found}
-        )
+        found = await service.read(lambda connection: list_coverage(connection, window, now_ms, server))
+        return await compressed_json(call.request, found)
 
-    @router.get("/api/v1/carriers", summary="Which server carried which stream, and when", **openapi.PLACEMENTS)
-    async def placements(request: Request) -> Response:
-        query = Query(request)
-        service.require_reader(request, query)
-        window = window_of(query)
-        server = query.text("server")
+    async def placements(call: Call) -> Response:
+        window, server = window_of(call.query), call.query.text("server")
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: list_placements(connection, *window, server))
-        return await compressed_json(request, {"now": now_ms, "carriers": found})
+        found = await service.read(lambda connection: list_placements(connection, window, now_ms, server))
+        return await compressed_json(call.request, found)
 
-    @router.get("/api/v1/trends", summary="Subscribers of every live stream over time", **openapi.TRENDS)
-    async def trends(request: Request) -> Response:
-        query = Query(request)
-        service.require_reader(request, query)
-        cut, step_ms = _steps(query, MAX_STEPS, query.number("step") or None)
+    async def trends(call: Call) -> Response:
+        window, step_ms = _steps(call.query, MAX_STEPS, call.query.number("step") or None)
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: list_trends(connection, cut, step_ms, now_ms))
-        return await compressed_json(
-            request, {"now": now_ms, "from": cut.from_ms, "step_ms": step_ms, "streams": found}
-        )
+        found = await service.read(lambda connection: list_trends(connection, window, step_ms, now_ms))
+        return await compressed_json(call.request, found)
 
-    @router.get(
-        _STREAMS + "{scope_and_name:anything}" + _HISTORY,
-        summary="Subscribers of a stream over time",
-        **openapi.HISTORY,
-    )
-    async def history(request: Request) -> Response:
-        query = Query(request)
-        service.require_reader(request, query)
-        stream = parse_stream(path_below(request, _STREAMS).removesuffix(_HISTORY))
-        cut, step_ms = _steps(query, MAX_POINTS, query.number("step"))
+    async def history(call: Call) -> Response:
+        stream = parse_stream(path_below(call.request, _STREAMS).removesuffix(_HISTORY))
+        window, step_ms = _steps(call.query, MAX_POINTS, call.query.number("step"))
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: stream_history(connection, stream, cut, step_ms, now_ms))
-        return await compressed_json(request, {"now": now_ms} | found)
+        found = await service.read(lambda connection: stream_history(connection, stream, window, step_ms, now_ms))
+        return await compressed_json(call.request, found)
 
-    @router.post("/api/v1/import", summary="Import exported usage records", **openapi.IMPORT)
-    async def import_usage_records(request: Request) -> Response:
-        identity = service.require_admin(request, Query(request))
-        async with service.bodies.read_body(request) as body:
+    async def import_usage_records(call: Call) -> Response:
+        async with service.bodies.read_body(call.request) as body:
             try:
-                sent = await decode_body(body, list[ImportedRecord])
+                records = await decode_body(body, list[UsageRecord])
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"not an array of usage records: {error}; nothing was imported") from None
-            records = _imported(sent)
+            for number, record in enumerate(records, start=1):
+                _check_imported(number, record)
             now_ms = service.clock.now_ms()
             imported = await service.write(
-                lambda connection: import_records(connection, records, identity.name, now_ms)
+                lambda connection: import_records(connection, records, call.client_name, now_ms)
             )
-        return json_response({"imported": imported, "kept": len(records) - imported})
+        return json_response(ImportResult(imported=imported, kept=len(records) - imported))
 
-    return router
+    return {
+        api.CHANGES: changes,
+        api.SERVERS: servers,
+        api.COVERAGE: coverage,
+        api.PLACEMENTS: placements,
+        api.TRENDS: trends,
+        api.HISTORY: history,
+        api.IMPORT: import_usage_records,
+    }
 
 
-def _imported(sent: list[ImportedRecord]) -> list[UsageRecord]:
-    records = [record.record() for record in sent]
-    for number, record in enumerate(records, start=1):
-        try:
-            stream_path(record.stream)
-        except (EmptyNameError, UnicodeEncodeError):
+def _check_imported(number: int, record: UsageRecord) -> None:
+    """Refuse a record that the store or a path cannot hold; any Stream Manager may have written it. Raises 422."""
+    for documented, name in RECORD_FIELDS.items():
+        value = getattr(record, name)
+        if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
+            raise ApiError(422, f"{documented} of record {number} is out of range; nothing was imported")
+        if isinstance(value, str) and not 1 <= len(value) <= LONGEST_NAME:
             raise ApiError(
-                422, f"the scope of record {number} cannot be written as a path; nothing was imported"
-            ) from None
-    return records
+                422, f"{documented} of record {number} must have 1 to {LONGEST_NAME} characters; nothing was imported"
+            )
+    try:
+        stream_path(record.stream)
+    except (EmptyNameError, UnicodeEncodeError):
+        raise ApiError(422, f"the scope of record {number} cannot be written as a path; nothing was imported") from None
 
 
 def _steps(query: Query, most: int, step_ms: int | None) -> tuple[Interval, int]:
@@ -167,11 +122,3 @@ def _steps(query: Query, most: int, step_ms: int | None) -> tuple[Interval, int]
     if window.length_ms // step_ms > most:
         raise ApiError(400, f"a query covers at most {most} steps; make step larger")
     return Interval(window.from_ms - window.from_ms % step_ms, window.to_ms), step_ms
-
-
-def window_of(query: Query) -> Interval:
-    """Return the window of the parameters `from` and `to`. Raises 400."""
-    window = Interval(query.require_number("from"), query.require_number("to"))
-    if window.from_ms < 0 or window.to_ms < window.from_ms:
-        raise ApiError(400, "from and to must be UTC milliseconds, to not before from")
-    return window

@@ -1,7 +1,8 @@
 """Points of a history: missing is not zero."""
 
+from streamusage.api.extension import HistoryPoint
 from streamusage.core.coverage import Interval, Provenance
-from streamusage.service.queries.history import Point, fold_to_steps, server_points, sum_points
+from streamusage.service.queries.history import fold_to_steps, server_points, sum_points
 from streamusage.service.rules.apply import Piece
 
 MINUTE = 60_000
@@ -16,10 +17,10 @@ def test_missing_is_not_zero_in_a_history() -> None:
     assert [one[slot].active for slot in sorted(one)] == [4, None, None, 0]
     other = server_points([Piece(0, 2 * MINUTE, LIVE, "", None, None)], {0: (1, 1), MINUTE: (2, 3)})
     total = sum_points([one, other])
-    assert total[0] == Point(0, 5, 7, LIVE)
-    assert total[MINUTE] == Point(MINUTE, 2, 3, MISSING), "what is known, and that it is not all"
+    assert total[0] == HistoryPoint(0, 5, 7, LIVE)
+    assert total[MINUTE] == HistoryPoint(MINUTE, 2, 3, MISSING), "what is known, and that it is not all"
     assert fold_to_steps(total, Interval(0, 5 * MINUTE), 2 * MINUTE) == [
-        Point(0, 2, 7, MISSING),
-        Point(2 * MINUTE, 0, 0, MISSING),
-        Point(4 * MINUTE, None, None, None),
+        HistoryPoint(0, 2, 7, MISSING),
+        HistoryPoint(2 * MINUTE, 0, 0, MISSING),
+        HistoryPoint(4 * MINUTE, None, None, None),
     ]
