@@ -1,7 +1,6 @@
 """`streamtop serve`: the usage service as a command."""
 
 import os
-import re
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
-from streamusage.command_options import HostPort
+from streamusage.command_options import Duration, HostPort
+from streamusage.core.durations import UNIT_MS
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -35,13 +35,6 @@ def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[st
         raise click.BadParameter(str(error)) from None
 
 
-def _milliseconds(_context: click.Context, _parameter: click.Parameter, text: str) -> int:
-    found = re.fullmatch("([0-9]{1,6})([smhd])", text)
-    if found is None:
-        raise click.BadParameter(f"{text!r} is not a duration such as 90s, 30m, 6h or 2d")
-    return int(found[1]) * {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}[found[2]]
-
-
 def _max_connections() -> int:
     """Return how many connections fit into the open files allowed, less those of the store and its readers. Further
     connections are refused with an answer, which needs a file as well.
@@ -59,11 +52,13 @@ def _max_connections() -> int:
     return max(1, min(files, wanted) - _RESERVED_FILES)
 
 
-def _whole_number(name: str, default: int, most: int, unit: str, help_text: str) -> Callable[[Command], Command]:
-    """Return an option that is a number of `unit`, at least 1."""
-    return click.option(
-        name, type=click.IntRange(min=1, max=most), default=default, show_default=True, metavar=unit, help=help_text
-    )
+_SETTLING = Duration(longest="999999d")
+
+
+def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Command]:
+    """Return an option that is a whole number of days, at least one."""
+    kind = Duration(default_unit="d", shortest="1d", longest="36500d", whole="d")
+    return click.option(name, type=kind, default=default, show_default=True, metavar="DAYS", help=help_text)
 
 
 @click.command()
@@ -104,7 +99,7 @@ def _whole_number(name: str, default: int, most: int, unit: str, help_text: str)
     default="2m",
     show_default=True,
     metavar="TIME",
-    callback=_milliseconds,
+    type=_SETTLING,
     help="How far past a day's end every server must have reported before the day is closed: time for the log lines "
     "of its last seconds.",
 )
@@ -113,27 +108,28 @@ def _whole_number(name: str, default: int, most: int, unit: str, help_text: str)
     default="1h",
     show_default=True,
     metavar="TIME",
-    callback=_milliseconds,
-    help="How long after a day's end an operator may close it (streamtop daily close): 90s, 30m, 6h, 2d.",
+    type=_SETTLING,
+    help="How long after a day's end an operator may close it (streamtop daily close): 1h30m, 2d (docs/values.md).",
 )
 @click.option("--tls-cert", type=click.Path(path_type=Path), metavar="FILE", help="Certificate with its chain, PEM.")
 @click.option("--tls-key", type=click.Path(path_type=Path), metavar="FILE", help="The certificate's key, PEM.")
-@_whole_number(
-    "--usage-stats-discard-threshold-days", 7, 36_500, "DAYS", "How long a usage record is kept after its last change."
+@_kept(
+    "--usage-stats-discard-threshold-days",
+    "7",
+    "How long a usage record is kept after its last change: 7 (days) or 2w (docs/values.md).",
 )
-@_whole_number(
+@_kept(
     "--daily-statistics-days",
-    400,
-    36_500,
-    "DAYS",
-    "How long daily statistics, the orphan ledger and the audit log are kept.",
+    "400",
+    "How long daily statistics, the orphan ledger and the audit log are kept: 400 (days) or 52w.",
 )
-@_whole_number(
+@click.option(
     "--edge-timeout",
-    60,
-    86_400,
-    "SECONDS",
-    "How long a server may be silent before its active subscribers count as lost.",
+    type=Duration(default_unit="s", shortest="1s", longest="24h"),
+    default="60",
+    show_default=True,
+    metavar="SECONDS",
+    help="How long a server may be silent before its active subscribers count as lost: 60 (seconds), 90s or 2m.",
 )
 @click.option("--access-log", is_flag=True, help="Write a line for every request to stderr, without tokens.")
 def serve(
@@ -179,8 +175,10 @@ def serve(
         "host": listen[0],
         "port": listen[1],
         "tls": tls,
-        "retention": Retention(usage_stats_discard_threshold_days, daily_statistics_days),
-        "edge_timeout_ms": edge_timeout * 1000,
+        "retention": Retention(
+            usage_stats_discard_threshold_days // UNIT_MS["d"], daily_statistics_days // UNIT_MS["d"]
+        ),
+        "edge_timeout_ms": edge_timeout,
         "account_zones": account_zones,
         "close_settle_ms": close_settle,
         "close_grace_ms": close_grace,

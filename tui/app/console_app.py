@@ -17,6 +17,7 @@ from textual.message import Message
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
+from streamusage.core.durations import DurationError, parse_duration_ms
 from tui.app import gc_tuning
 from tui.app.actions import Context
 from tui.app.alert_delivery import escape_sequences, run_command
@@ -43,7 +44,6 @@ from tui.config.view_memory import ViewMemory
 from tui.deletion.flow import DeleteFinished, DeletionFlow
 from tui.model import formats
 from tui.model.alerts import AlertBook
-from tui.model.instants import length_ms
 from tui.model.sessions.view import SessionColumn
 from tui.model.text import sanitize
 from tui.recording.recording import Recording, RecordingError
@@ -323,14 +323,16 @@ class ConsoleApp(App[int]):
 
     def arm(self, length: str) -> None:
         """Lift read-only for a time such as `5m`, at most an hour."""
-        armed_ms = length_ms(length)
         if no_service := self.poller.no_service_reason:
             self.show_notice(no_service, "warn")
         elif not self.state.read_only:
             self.show_notice("this console is not read-only", "warn")
-        elif armed_ms is None:
-            self.show_notice("arm for how long? such as 5m", "warn")
         else:
+            try:
+                armed_ms = parse_duration_ms(length)
+            except DurationError:
+                self.show_notice("arm for how long? such as 5m", "warn")
+                return
             self.state.arm(min(armed_ms, LONGEST_ARMED_MS))
             self.show_notice("deletes are possible until the countdown above ends", "bad")
             self.publish_state(polled=True)

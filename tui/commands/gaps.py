@@ -6,10 +6,12 @@ import click
 
 from streamusage.api.extension import Coverage
 from streamusage.client.usage_client import UsageClient
+from streamusage.command_options import Duration
 from streamusage.core.coverage import WORST_FIRST, Provenance
+from streamusage.core.instants import AtNow
 from tui.commands.errors import FOUND, CommandError
 from tui.commands.flags import tz_option
-from tui.commands.instants import AtNow, instant, length_ms
+from tui.commands.instants import instant
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.commands.tables import Gap, gap_view, gaps_of, time_text
 from tui.config.settings import ConnectionSettings
@@ -27,10 +29,6 @@ def _states(_context: click.Context, _parameter: click.Parameter, text: str | No
     return frozenset(known[name] for name in names)
 
 
-def _length(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
-    return None if text is None else length_ms(text)
-
-
 @click.command()
 @click.option("--from", "from_", type=instant, default="24h", metavar="WHEN", help="Start. [default: 24h, before now]")
 @click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
@@ -44,7 +42,7 @@ def _length(_context: click.Context, _parameter: click.Parameter, text: str | No
 )
 @click.option(
     "--max-age",
-    callback=_length,
+    type=Duration(),
     metavar="TIME",
     help="With --fail-on: only gaps that began longer ago than this, such as 10m. [default: any]",
 )
@@ -70,8 +68,8 @@ def gaps(
     lost        declared unrecoverable by the agent, with the reason
     held        received but quarantined for an operator
 
-    WHEN is a duration before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds. Now is the
-    service's time.
+    WHEN is a duration before now (90m, 1h30m, 7d), a time such as 12:40 or 2026-11-21T12:00, or UTC milliseconds. Now
+    is the service's time. docs/values.md describes both.
 
     \b
     Examples:

@@ -4,9 +4,10 @@ import click
 
 from streamusage.api.extension import Audit, Orphans
 from streamusage.client.usage_client import UsageClient
+from streamusage.core.instants import AtNow
 from tui.commands.estate_tables import audit_view, orphan_view
 from tui.commands.flags import tz_option
-from tui.commands.instants import AtNow, instant
+from tui.commands.instants import instant
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
@@ -29,7 +30,8 @@ def orphans(connection: ConnectionSettings, from_: AtNow, to: AtNow, output_form
     A deleted record stays deleted. Late figures are counted in the daily statistics, and the session's figures are
     listed here.
 
-    WHEN is a duration before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds.
+    WHEN is a duration before now (90m, 1h30m, 7d), a time such as 12:40 or 2026-11-21T12:00, or UTC milliseconds:
+    docs/values.md.
     """
 
     async def read(client: UsageClient) -> Orphans:
@@ -51,7 +53,8 @@ def audit(connection: ConnectionSettings, from_: AtNow, to: AtNow, output_format
 
     WHO is the name of a token; `retention` is the service itself. Needs an admin token.
 
-    WHEN is a duration before now (90m, 24h, 7d), a time such as 2026-11-21T12:00, or UTC milliseconds.
+    WHEN is a duration before now (90m, 1h30m, 7d), a time such as 12:40 or 2026-11-21T12:00, or UTC milliseconds:
+    docs/values.md.
     """
 
     async def read(client: UsageClient) -> Audit:

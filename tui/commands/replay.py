@@ -6,15 +6,24 @@ from pathlib import Path
 import click
 
 from streamusage.core.days import UnknownZoneError, zone
+from streamusage.core.instants import AtNow
 from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
 from tui.commands.flags import tz_option
+from tui.commands.instants import instant
 
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("-t", "--from", "begin", metavar="TIME", help="Start of the replay: 12:40, or '3m ago' from its end.")
+@click.option(
+    "-t",
+    "--from",
+    "begin",
+    type=instant,
+    metavar="WHEN",
+    help="Start: 12:40, or '3m ago' from the end (docs/values.md)",
+)
 @tz_option
-def replay(file: Path, begin: str | None, tz: str | None) -> None:
+def replay(file: Path, begin: AtNow | None, tz: str | None) -> None:
     """Play a recording of `streamtop --record FILE` in the same console.
 
     The gap view shows the coverage that was polled while it was open; a recording of `streamtop demo --record FILE` has
@@ -28,7 +37,6 @@ def replay(file: Path, begin: str | None, tz: str | None) -> None:
       streamtop replay tonight.tape -t '3m ago'
     """
     from tui.app.launch import run_replay, why_no_console
-    from tui.model.instants import instant
     from tui.model.text import sanitize
     from tui.recording.recording import RecordingError, read_recording
 
@@ -43,10 +51,7 @@ def replay(file: Path, begin: str | None, tz: str | None) -> None:
         raise CommandError(f"{file} contains no poll", THIS_MACHINE)
     from_ms = polls[0].at
     if begin is not None:
-        found = instant(begin, polls[-1].at, times_in)
-        if found is None:
-            raise CommandError(f"-t {begin!r} is not a time; give one such as 12:40 or '3m ago'", USAGE)
-        from_ms = found
+        from_ms = begin(polls[-1].at, times_in)
     if why_not := why_no_console():
         raise CommandError(why_not, USAGE)
     sys.exit(run_replay(polls, from_ms, name=f"recording {sanitize(file.name)}", tz=times_in))

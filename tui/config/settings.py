@@ -6,7 +6,6 @@ profile's token is sent only to that profile's own url.
 """
 
 import os
-import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ from pydantic_settings import (
 )
 
 from streamusage.core.days import UnknownZoneError, zone
+from streamusage.core.durations import parse_duration_ms
 
 DEFAULT_URL = "http://127.0.0.1:5080"
 DEFAULT_POLL_INTERVAL_S = 2.0
@@ -32,8 +32,6 @@ LONGEST_TOKEN = 4096
 
 ApiVersion = Literal["3.1", "4.0"]
 ThemeName = Literal["dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16"]
-
-_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 class SettingsError(Exception):
@@ -45,10 +43,16 @@ def config_path() -> Path:
     return platformdirs.user_config_path("streamtop") / "config.toml"
 
 
-def _seconds(value: object) -> object:
-    """Return the seconds of `"2s"`, `"500ms"` or `"1m"`; pydantic validates anything else."""
-    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h)", value) if isinstance(value, str) else None
-    return float(match[1]) * _UNITS_S[match[2]] if match else value
+def _seconds_between(shortest: str, longest: str) -> BeforeValidator:
+    """Return a validator that reads `2`, `"2s"`, `"500ms"` or `"1m30s"` as seconds; pydantic refuses other types."""
+
+    def seconds_of(value: object) -> object:
+        if not isinstance(value, str | int | float):
+            return value
+        text = value if isinstance(value, str) else str(int(value) if isinstance(value, bool) else value)
+        return parse_duration_ms(text, default_unit="s", shortest=shortest, longest=longest) / 1000
+
+    return BeforeValidator(seconds_of)
 
 
 def _known_zone(value: str) -> str:
@@ -78,7 +82,7 @@ class Alerts(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
-    after: Annotated[float, BeforeValidator(_seconds), Field(ge=1, le=86_400)] = 60.0
+    after: Annotated[float, _seconds_between("1s", "24h")] = 60.0
     """Missing time of a server before the alert: seconds, or text such as "5m"."""
     bell: bool = False
     """Rings the terminal's bell."""
@@ -104,7 +108,7 @@ class Profile(BaseModel):
     """Version of the documented API."""
     read_only: bool = False
     """Deletes and imports are refused."""
-    poll_interval: Annotated[float, BeforeValidator(_seconds), Field(ge=0.1, le=3600)] = DEFAULT_POLL_INTERVAL_S
+    poll_interval: Annotated[float, _seconds_between("100ms", "1h")] = DEFAULT_POLL_INTERVAL_S
     """Poll interval of the console: seconds, or text such as "2s"."""
     tz: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     """The time zone of times and accounting days."""

@@ -8,12 +8,12 @@ from textual.binding import BindingType
 from textual.containers import Horizontal
 from textual.widgets import Input
 
+from streamusage.core.instants import InstantError, parse_instant
 from streamusage.core.usage import SessionKey
 from tui.app.actions import Context, available, bindings
 from tui.app.feeds import Notice
 from tui.app.state import GROWTH_MINUTES
 from tui.deletion.plan import Radius
-from tui.model.instants import instant
 from tui.model.sessions.chart import look_at
 from tui.model.sessions.columns import SHOWN, Density
 from tui.model.sessions.filter import FilterError, parse
@@ -349,11 +349,12 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def action_jump(self, to: str = "") -> None:
         """Show the table as it was at a time."""
-        at_ms = instant(to, self.state.now_ms(), self.state.tz)
-        if at_ms is None:
+        try:
+            at_now = parse_instant(to)
+        except InstantError:
             self.show_notice("jump to which time? 3m, 90s ago or 12:40", "warn")
             return
-        self.state.jump(at_ms)
+        self.state.jump(at_now(self.state.now_ms(), self.state.tz))
         self._time_moved()
 
     def action_pause(self) -> None:

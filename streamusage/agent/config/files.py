@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BeforeValidator, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from streamusage.agent.config.sources import (
     SOURCE_MODELS,
@@ -19,8 +19,7 @@ from streamusage.agent.config.sources import (
     SourceConfig,
     UserPath,
     VariableName,
-    duration_range,
-    parse_duration_ms,
+    duration_between,
     reject_url_secrets,
 )
 from streamusage.agent.config.toml_lines import TomlLines
@@ -53,12 +52,8 @@ class ServiceConfig(ConfigSection):
     """Certificates to trust in addition to the default ones, for a private authority."""
     proxy: ProxyUrl | None = None
     """HTTP proxy for requests to the service; default: the environment's `HTTPS_PROXY` and related variables."""
-    sync_interval_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), duration_range("100ms", "24h"), Field(alias="sync_interval")
-    ] = 10_000
-    timeout_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), duration_range("100ms", "10m"), Field(alias="timeout")
-    ] = 30_000
+    sync_interval_ms: Annotated[int, duration_between("100ms", "24h"), Field(alias="sync_interval")] = 10_000
+    timeout_ms: Annotated[int, duration_between("100ms", "10m"), Field(alias="timeout")] = 30_000
 
     @model_validator(mode="after")
     def _require_one_token(self) -> "ServiceConfig":

@@ -1,22 +1,12 @@
 """The sections of the agent's configuration that describe a media server: one model per kind, selected by `kind`."""
 
-import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-_DURATION = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s|m|h)")
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000}
-
-
-def parse_duration_ms(text: object) -> int:
-    """Return the milliseconds of `500ms`, `10s`, `1.5m` or `1h`. Raises `ValueError` for anything else."""
-    match = _DURATION.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError('not a duration; expected a text such as "500ms", "10s", "1m" or "1h"')
-    return round(float(match[1]) * _UNIT_MS[match[2]])
+from streamusage.core.durations import parse_duration_ms
 
 
 def check_http_url(url: str) -> str:
@@ -45,16 +35,9 @@ def reject_url_secrets(message: str) -> Any:
     return AfterValidator(check)
 
 
-def duration_range(shortest: str, longest: str) -> Any:
-    """Return a validator that limits a duration, in milliseconds, to a closed range."""
-    low_ms, high_ms = parse_duration_ms(shortest), parse_duration_ms(longest)
-
-    def check(value_ms: int) -> int:
-        if not low_ms <= value_ms <= high_ms:
-            raise ValueError(f"out of range; expected a duration from {shortest} to {longest}")
-        return value_ms
-
-    return AfterValidator(check)
+def duration_between(shortest: str, longest: str) -> Any:
+    """Return a validator that reads a text such as `500ms` or `1h30m` as milliseconds within a closed range."""
+    return BeforeValidator(lambda text: parse_duration_ms(str(text), shortest=shortest, longest=longest))
 
 
 def _check_listen_address(text: str) -> str:
@@ -87,12 +70,8 @@ class ConfigSection(BaseModel):
 class SourceSection(ConfigSection):
     """Settings of every source."""
 
-    poll_interval_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), duration_range("100ms", "1m"), Field(alias="poll_interval")
-    ] = 1000
-    timeout_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), duration_range("100ms", "1m"), Field(alias="timeout")
-    ] = 5000
+    poll_interval_ms: Annotated[int, duration_between("100ms", "1m"), Field(alias="poll_interval")] = 1000
+    timeout_ms: Annotated[int, duration_between("100ms", "1m"), Field(alias="timeout")] = 5000
 
 
 class PasswordSection(SourceSection):
@@ -218,9 +197,7 @@ class HlsConfig(SourceSection):
 
     kind: Literal["hls"]
     access_log: UserPath
-    idle_after_ms: Annotated[
-        int, BeforeValidator(parse_duration_ms), duration_range("2s", "10m"), Field(alias="idle_after")
-    ] = 30_000
+    idle_after_ms: Annotated[int, duration_between("2s", "10m"), Field(alias="idle_after")] = 30_000
     """A viewer without a request for longer than this has left."""
 
 

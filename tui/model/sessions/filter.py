@@ -2,7 +2,7 @@
 
     cam 4                       scope/name contains both words, in any case
     active>10k lost>=5          figures, with k and M
-    age<2h duration>=90s        times, with s, m, h and d
+    age<2h duration>=90s        durations, as everywhere
     scope=live/* name!=cam-?    globs over the whole scope or name
     state=live data=backfilled  publish state and provenance
     name~^cam-[0-9]+$ ~q-and    regular expressions
@@ -18,6 +18,7 @@ from fnmatch import translate
 from typing import NamedTuple
 
 from streamusage.core.coverage import Provenance
+from streamusage.core.durations import EXAMPLES, DurationError, parse_duration_ms
 from tui.model.sessions.store import Session
 
 Test = Callable[[Session, int], bool]
@@ -254,8 +255,6 @@ _ORDER: dict[str, Callable[[int, int], bool]] = {
 }
 _NUMBER = re.compile(r"([0-9][0-9_,]*(?:\.[0-9]+)?)(k|M|G)?", re.IGNORECASE)
 _SCALE = {"": 1, "k": 1_000, "m": 1_000_000, "g": 1_000_000_000}
-_TIME = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
-_UNIT_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 
 
 def _number(value: str) -> int:
@@ -266,10 +265,10 @@ def _number(value: str) -> int:
 
 
 def _time_ms(value: str) -> int:
-    pieces = _TIME.findall(value)
-    if not pieces or "".join(number + unit for number, unit in pieces) != value:
-        raise _ExpressionError("a duration is expected here, such as 90s, 2h, 1h30m or 7d")
-    return round(sum(float(number) * _UNIT_MS[unit] for number, unit in pieces))
+    try:
+        return parse_duration_ms(value)
+    except DurationError:
+        raise _ExpressionError(f"a duration is expected here, such as {EXAMPLES}") from None
 
 
 def _expression(value: str) -> re.Pattern[str]:

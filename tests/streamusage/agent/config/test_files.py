@@ -76,12 +76,12 @@ def test_defaults_of_optional_keys(tmp_path: Path) -> None:
         (
             'sync_interval = "10s"',
             'sync_interval = "ten"',
-            "agent.toml:7: service.sync_interval: not a duration; expected",
+            "agent.toml:7: service.sync_interval: 'ten' is not a duration; expected",
         ),
         (
             'poll_interval = "1s"',
             'poll_interval = "0ms"',
-            "agent.toml:13: source.poll_interval: out of range; expected a duration from 100ms to 1m",
+            "agent.toml:13: source.poll_interval: '0ms' is out of range; expected a duration from 100ms to 1m",
         ),
         (
             'kind = "nginx-rtmp"',
