@@ -2,6 +2,7 @@
 
 import click
 
+from streamusage.core.addresses import Address, AddressError, parse_host_port
 from streamusage.core.durations import UNIT_MS, DurationError, Unit, parse_duration_ms
 
 
@@ -40,19 +41,16 @@ class Duration(click.ParamType[int]):
         return length_ms
 
 
-class HostPort(click.ParamType[tuple[str, int]]):
-    """An address HOST:PORT, with an IPv6 host in brackets."""
+class HostPort(click.ParamType[Address]):
+    """An address HOST:PORT."""
 
     name = "HOST:PORT"
 
-    def convert(
-        self, value: str | tuple[str, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, int]:
-        """Return host and port of the text; fail with an example for any other text."""
-        if isinstance(value, tuple):
+    def convert(self, value: str | Address, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        """Return the address of the text; fail with examples for any other text."""
+        if isinstance(value, Address):
             return value
-        host, _, port = value.rpartition(":")
-        host = host.removeprefix("[").removesuffix("]")
-        if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
-            self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:5080 or [::1]:5080", param, ctx)
-        return host, int(port)
+        try:
+            return parse_host_port(value)
+        except AddressError as error:
+            self.fail(str(error), param, ctx)

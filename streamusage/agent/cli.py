@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from streamusage.command_options import HostPort
+from streamusage.core.addresses import Address
 
 if TYPE_CHECKING:
     from streamusage.agent.config.files import AgentConfig
@@ -29,7 +30,11 @@ CONFIG = click.option(
 
 @click.group(invoke_without_command=True)
 @CONFIG
-@click.option("--metrics", type=HostPort(), help="Serve GET /metrics in the format of Prometheus at this address.")
+@click.option(
+    "--metrics",
+    type=HostPort(),
+    help="Serve GET /metrics for Prometheus at this address (docs/values.md).",
+)
 @click.option(
     "--log-format",
     type=click.Choice(["text", "kv", "json"]),
@@ -42,7 +47,7 @@ CONFIG = click.option(
 def agent(
     ctx: click.Context,
     config_file: Path | None,
-    metrics: tuple[str, int] | None,
+    metrics: Address | None,
     log_format: "LogFormat",
     verbose: bool,
 ) -> None:

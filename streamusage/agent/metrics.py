@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from streamusage.agent.status_file import Status, StatusFile
+from streamusage.core.addresses import Address
 
 LARGEST_REQUEST_BYTES = 8_192
 REQUEST_TIMEOUT_SECONDS = 5.0
@@ -69,7 +70,7 @@ def format_metrics(statuses: Sequence[Status]) -> str:
 
 
 @asynccontextmanager
-async def serve_metrics(files: Sequence[StatusFile], address: tuple[str, int]) -> AsyncIterator[None]:
+async def serve_metrics(files: Sequence[StatusFile], address: Address) -> AsyncIterator[None]:
     """Serve `GET /metrics` while the block runs. Raises `OSError` where the address cannot be opened."""
 
     async def respond(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -17,15 +17,16 @@ from streamusage.agent.sources import create_source
 from streamusage.agent.status_file import StatusFile
 from streamusage.agent.sync.link import ServiceLink, load_token
 from streamusage.agent.sync.schedule import SyncSchedule
+from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SteadyClock, SystemClock, boot_id
 
 LOG = logging.getLogger(__name__)
 
 
-async def run_agents(units: tuple[AgentConfig, ...], metrics: tuple[str, int] | None = None) -> None:
+async def run_agents(units: tuple[AgentConfig, ...], metrics: Address | None = None) -> None:
     """Run the agents of all servers until SIGTERM or SIGINT. Raises the first failure after all agents have ended.
 
-    `metrics` is the host and port of the Prometheus metrics. Raises `OSError` where the port cannot be opened.
+    `metrics` is the address of the Prometheus metrics. Raises `OSError` where the port cannot be opened.
     """
     statuses = [StatusFile(unit.server, unit.journal_path) for unit in units]
     if metrics is None:

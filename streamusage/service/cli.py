@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 
 from streamusage.command_options import Duration, HostPort
+from streamusage.core.addresses import Address
 from streamusage.core.durations import UNIT_MS
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Comman
     type=HostPort(),
     default="127.0.0.1:5080",
     show_default=True,
-    help="Address to listen on. Port 0 takes a free port, which is printed.",
+    help="Address to listen on. Port 0 takes a free port, which is printed (docs/values.md).",
 )
 @click.option(
     "--store",
@@ -133,7 +134,7 @@ def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Comman
 )
 @click.option("--access-log", is_flag=True, help="Write a line for every request to stderr, without tokens.")
 def serve(
-    listen: tuple[str, int],
+    listen: Address,
     store: str | None,
     tokens_file: Path | None,
     account_zones: "tuple[ZoneInfo, ...]",
@@ -172,8 +173,8 @@ def serve(
     tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
     settings: dict[str, Any] = {
         "store_url": store or sqlite_url(_data_directory() / "usage.db"),
-        "host": listen[0],
-        "port": listen[1],
+        "host": listen.host,
+        "port": listen.port,
         "tls": tls,
         "retention": Retention(
             usage_stats_discard_threshold_days // UNIT_MS["d"], daily_statistics_days // UNIT_MS["d"]

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 import uvicorn
 
+from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance_accounting, is_accounting_due
 from streamusage.service.errors import StoreError
@@ -95,7 +96,7 @@ class RunningService:
     @property
     def url(self) -> str:
         """The URL of the service."""
-        return f"http{'s' if self.tls else ''}://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+        return f"http{'s' if self.tls else ''}://{Address(self.host, self.port)}"
 
     def stop(self) -> None:
         """Request the service to finish accepted work and end. Safe in a signal handler of the event loop."""
@@ -268,5 +269,5 @@ def _listen(host: str, port: int) -> socket.socket:
             listener.close()
         cause = getattr(error, "strerror", None) or str(error)
         raise ListenError(
-            f"cannot listen on {host}:{port}: {cause}; give another address with --listen HOST:PORT"
+            f"cannot listen on {Address(host, port)}: {cause}; give another address with --listen HOST:PORT"
         ) from None

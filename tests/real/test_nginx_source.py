@@ -11,6 +11,7 @@ from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading, SourceError
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
+from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
@@ -243,7 +244,7 @@ async def test_callbacks_report_every_session_without_a_log(tmp_path: Path, prog
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, notify_url=f"http://127.0.0.1:{port}/nginx")
     await nginx.start()
-    spool = CallbackSpool(f"127.0.0.1:{port}", tmp_path / "nginx.hooks", SystemClock())
+    spool = CallbackSpool(Address("127.0.0.1", port), tmp_path / "nginx.hooks", SystemClock())
     source = NginxRtmpSource(nginx.stat_url, spool=spool, timeout_seconds=LONGEST_WAIT_S)
     state, _ = meter.start(first := await source.read(None))
     assert first.logs_ends

@@ -4,6 +4,7 @@ import click
 import pytest
 
 from streamusage.agent.cli import agent
+from streamusage.agent.config.sources import NginxRtmpConfig
 from streamusage.command_options import Duration, HostPort
 from streamusage.service.cli import serve
 
@@ -24,6 +25,12 @@ def test_host_and_port_are_parsed(text: str, wanted: tuple[str, int]) -> None:
 def test_invalid_text_is_refused_with_an_example(text: str) -> None:
     with pytest.raises(click.BadParameter, match="such as"):
         HostPort().convert(text, None, None)
+
+
+@pytest.mark.parametrize("text", ["[::1]:0", "::1:0", "localhost:0"])
+def test_listen_address_of_callbacks_is_read_alike(text: str) -> None:
+    source = {"kind": "nginx-rtmp", "stat_url": "http://127.0.0.1/stat", "notify_listen": text}
+    assert NginxRtmpConfig.model_validate(source).notify_listen == HostPort().convert(text, None, None)
 
 
 def test_service_and_agent_use_the_same_type() -> None:

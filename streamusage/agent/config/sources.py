@@ -4,8 +4,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import httpx
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
+from streamusage.core.addresses import Address, parse_host_port
 from streamusage.core.durations import parse_duration_ms
 
 
@@ -40,13 +41,6 @@ def duration_between(shortest: str, longest: str) -> Any:
     return BeforeValidator(lambda text: parse_duration_ms(str(text), shortest=shortest, longest=longest))
 
 
-def _check_listen_address(text: str) -> str:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise ValueError('not a listen address; expected HOST:PORT such as "127.0.0.1:9090"')
-    return text
-
-
 HttpUrl = Annotated[str, AfterValidator(check_http_url)]
 """May contain a user and a password, which no message contains."""
 ServerUrl = Annotated[
@@ -54,7 +48,7 @@ ServerUrl = Annotated[
     reject_url_secrets("a user, password or query is not allowed in this URL; put secrets into a variable or a file"),
 ]
 UserPath = Annotated[Path, AfterValidator(Path.expanduser)]
-ListenAddress = Annotated[str, AfterValidator(_check_listen_address)]
+ListenAddress = Annotated[Address, PlainValidator(lambda text: parse_host_port(str(text)))]
 PathName = Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
 """A name that is inserted into a request path without quoting."""
 VariableName = Annotated[str, Field(min_length=1)]

@@ -15,7 +15,7 @@ async def post_callbacks(spool: CallbackSpool, *bodies: str) -> None:
     """Send callbacks at once; each response must be 200."""
     async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
         responses = await asyncio.gather(
-            *(http.post(f"http://127.0.0.1:{spool._port}/x", content=body) for body in bodies)
+            *(http.post(f"http://127.0.0.1:{spool.address.port}/x", content=body) for body in bodies)
         )
     assert {response.status_code for response in responses} == {200}
 

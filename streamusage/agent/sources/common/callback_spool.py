@@ -18,6 +18,7 @@ import msgspec
 from streamusage.agent.reading import LogGoneError, SourceError
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock
 
 LOG = logging.getLogger(__name__)
@@ -55,11 +56,9 @@ class CallbackBatch(NamedTuple):
 class CallbackSpool:
     """The listener and its spool file. `start` is idempotent."""
 
-    def __init__(self, listen: str, path: Path, clock: Clock) -> None:
-        """`listen` is the address HOST:PORT."""
+    def __init__(self, listen: Address, path: Path, clock: Clock) -> None:
         self.path = path
-        host, _, port = listen.rpartition(":")
-        self._host, self._port = host.strip("[]"), int(port)
+        self.address = listen
         self._clock = clock
         self._reader = LogReader(path, clock, "notify_listen")
         self._server: asyncio.Server | None = None
@@ -77,15 +76,21 @@ class CallbackSpool:
                 self._terminate_last_line()
                 self._needs_mark = True
             if self._server is None:
-                self._server = await asyncio.start_server(self._serve, self._host, self._port)
+                self._server = await asyncio.start_server(self._serve, *self.address)
+                self._log_free_port(self._server)
             if self._needs_mark:
                 await self._append(SpooledCallback(self._clock.now_ms(), mark="listening"))
                 self._needs_mark = False
         except OSError as error:
             raise SourceError(
-                f"cannot receive callbacks at {self._host}:{self._port} with the spool {self.path} "
+                f"cannot receive callbacks at {self.address} with the spool {self.path} "
                 f"({error.strerror or error}); free the address, or make the spool's directory writable for the agent"
             ) from None
+
+    def _log_free_port(self, server: asyncio.Server) -> None:
+        if self.address.port == 0:
+            ports = {listener.getsockname()[1] for listener in server.sockets}
+            LOG.warning("notify_listen has port 0: callbacks are received at port %s", ", ".join(map(str, ports)))
 
     async def close(self) -> None:
         """Stop listening and close the file."""

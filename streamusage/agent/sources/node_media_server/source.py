@@ -27,6 +27,7 @@ from streamusage.agent.sources.common.identifiers import limit_id, limit_name, n
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
+from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import NODE_NO_CALLBACKS
 
@@ -119,7 +120,7 @@ class NodeMediaServerSource:
         url: str,
         user: str,
         password: Secret,
-        notify_listen: str | None,
+        notify_listen: Address | None,
         spool_path: Path,
         clock: Clock,
         *,

@@ -84,6 +84,11 @@ def test_defaults_of_optional_keys(tmp_path: Path) -> None:
             "agent.toml:13: source.poll_interval: '0ms' is out of range; expected a duration from 100ms to 1m",
         ),
         (
+            'poll_interval = "1s"',
+            'notify_listen = "9090"',
+            "agent.toml:13: source.notify_listen: '9090' is not HOST:PORT; expected a host and a port from 0 to 65535",
+        ),
+        (
             'kind = "nginx-rtmp"',
             'kind = "flash"',
             "agent.toml:10: source.kind: unknown kind; allowed: nginx-rtmp, icecast",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
 from tests.support.real.processes import free_port
 
@@ -13,6 +14,6 @@ from tests.support.real.processes import free_port
 @pytest.fixture
 async def spool(tmp_path: Path) -> AsyncIterator[CallbackSpool]:
     """A spool that does not listen yet."""
-    opened = CallbackSpool(f"127.0.0.1:{free_port()}", tmp_path / "agent.hooks", SystemClock())
+    opened = CallbackSpool(Address("127.0.0.1", free_port()), tmp_path / "agent.hooks", SystemClock())
     yield opened
     await opened.close()

@@ -35,7 +35,7 @@ async def test_new_journal_has_earlier_sessions_and_reports_lost_callbacks(spool
     await callbacks.start(None)
     await post_callbacks(spool, nginx_body("play", 1))
     await callbacks.close()
-    restarted = CallbackReader(CallbackSpool(f"127.0.0.1:{spool._port}", spool.path, SystemClock()), NginxOpenSessions)
+    restarted = CallbackReader(CallbackSpool(spool.address, spool.path, SystemClock()), NginxOpenSessions)
     first = await restarted.read_ends(None, await restarted.start(None))
     assert (first.ended, first.logs_ends, first.misses) == ((), True, CALLBACKS_LOST)
     await post_callbacks(spool, nginx_body("play_done", 1))

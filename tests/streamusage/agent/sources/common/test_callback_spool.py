@@ -8,6 +8,7 @@ import pytest
 from streamusage.agent.reading import SourceError
 from streamusage.agent.sources.common import callback_spool
 from streamusage.agent.sources.common.callback_spool import CallbackSpool, decode_spool_lines
+from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
 from tests.support.agent.callbacks import post_callbacks
 from tests.support.waiting import LONGEST_WAIT_S
@@ -62,7 +63,7 @@ async def test_invalid_request_ends_its_connection_only(spool: CallbackSpool) ->
     await spool.start()
     start = await spool.end_position()
     for request in (b"\x16\x03\x01\x00", b"GET\r\n\r\n", b"POST / HTTP/1.1\r\nContent-Length: zz\r\n\r\n", b""):
-        reader, writer = await asyncio.open_connection("127.0.0.1", spool._port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", spool.address.port)
         writer.write(request)
         writer.write_eof()
         await asyncio.wait_for(reader.read(), LONGEST_WAIT_S)
@@ -74,7 +75,16 @@ async def test_invalid_request_ends_its_connection_only(spool: CallbackSpool) ->
 
 async def test_address_in_use_is_a_source_error(spool: CallbackSpool, tmp_path: Path) -> None:
     await spool.start()
-    other = CallbackSpool(f"127.0.0.1:{spool._port}", tmp_path / "other.hooks", SystemClock())
+    other = CallbackSpool(spool.address, tmp_path / "other.hooks", SystemClock())
     with pytest.raises(SourceError, match="cannot receive callbacks"):
         await other.start()
     await other.close()
+
+
+async def test_port_0_takes_a_free_port_and_logs_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    opened = CallbackSpool(Address("127.0.0.1", 0), tmp_path / "free.hooks", SystemClock())
+    await opened.start()
+    port = int(caplog.messages[-1].rpartition(" ")[2])
+    _, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.close()
+    await opened.close()
