@@ -12,6 +12,8 @@ from typing import Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from streamusage.core.secrets import EXACT, TEXT, SecretError, read_secret_file, read_secret_variable
+
 Role = Literal["admin", "viewer", "agent"]
 
 
@@ -137,15 +139,12 @@ def load_or_create_admin_token(path: Path) -> tuple[Tokens, bool]:
             made = True
             with os.fdopen(handle, "w", encoding="ascii") as file:
                 file.write(secrets.token_urlsafe(32) + "\n")
-        token = path.read_text("utf-8").strip()
     except OSError as error:
         raise TokensError(f"cannot store an admin token in {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise TokensError(
-            f"the token file {path} is not text; remove it to create a new token at the next start"
-        ) from None
-    if not token:
-        raise TokensError(f"the token file {path} is empty; remove it to create a new token at the next start")
+    try:
+        token = read_secret_file(path, f"the token file {path}", TEXT).secret
+    except SecretError as error:
+        raise TokensError(f"{error}; or remove the file to create a new token at the next start") from None
     return Tokens({digest_of(token): Identity("admin", "admin")}), made
 
 
@@ -154,13 +153,11 @@ def _digest(entry: _Entry, path: Path, number: int, environment: Mapping[str, st
         return bytes.fromhex(entry.sha256)
     if entry.value is not None:
         return digest_of(entry.value)
-    token = environment.get(entry.value_env or "", "")
-    if not token:
-        raise TokensError(
-            f"the tokens file {path} is invalid: token {number}, value_env: "
-            f"the environment variable {entry.value_env} is not set"
-        )
-    return digest_of(token)
+    place = f"environment variable {entry.value_env}"
+    try:
+        return digest_of(read_secret_variable(entry.value_env or "", place, EXACT, environment))
+    except SecretError as error:
+        raise TokensError(f"the tokens file {path} is invalid: token {number}, value_env: {error}") from None
 
 
 def _place(location: tuple[int | str, ...]) -> str:

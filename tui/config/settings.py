@@ -5,7 +5,6 @@ url and token override the environment's, so that no forgotten variable directs 
 profile's token is sent only to that profile's own url.
 """
 
-import os
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,10 +24,11 @@ from pydantic_settings import (
 
 from streamusage.core.days import UnknownZoneError, zone
 from streamusage.core.durations import parse_duration_ms
+from streamusage.core.secrets import WORD, SecretError, parse_secret, read_secret_file, read_secret_variable
 
 DEFAULT_URL = "http://127.0.0.1:5080"
 DEFAULT_POLL_INTERVAL_S = 2.0
-LONGEST_TOKEN = 4096
+_TOKEN = WORD._replace(longest=4096)
 
 ApiVersion = Literal["3.1", "4.0"]
 ThemeName = Literal["dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16"]
@@ -222,14 +222,14 @@ def resolve(
     elif profile is not None or environment.token is None:
         token, token_from = _profile_token(of_profile, warn), f"profile {name}"
         if token is None:
-            token, token_from = environment.token, "STREAMTOP_TOKEN"
+            token, token_from = _environment_token(environment), "STREAMTOP_TOKEN"
     else:
-        token, token_from = environment.token, "STREAMTOP_TOKEN"
+        token, token_from = _environment_token(environment), "STREAMTOP_TOKEN"
 
     return ConnectionSettings(
         url=checked,
         url_from=url_from,
-        token=_checked_token(token, "the environment") if token is not None else None,
+        token=token,
         token_from=token_from if token is not None else "nowhere",
         profile=name,
         api_version=api_version or chosen.api_version,
@@ -263,40 +263,35 @@ def read_token(path: Path, warn: Callable[[str], None]) -> SecretStr:
     Raises `SettingsError`, which names the file and never its content.
     """
     try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            content = file.read(LONGEST_TOKEN + 2)
-    except OSError as error:
-        raise SettingsError(f"token file {path}: {error.strerror}") from None
-    if mode & 0o044:
+        token, others_can_read = read_secret_file(path, f"token file {path}", _TOKEN)
+    except SecretError as error:
+        raise SettingsError(str(error)) from None
+    if others_can_read:
         warn(f"token file {path} is readable by other users of this machine; run chmod 600 {path}")
-    try:
-        text = content.decode().strip()
-    except UnicodeDecodeError:
-        raise SettingsError(f"token file {path}: not text") from None
-    return _checked_token(SecretStr(text), f"token file {path}")
+    return SecretStr(token)
 
 
 def _profile_token(profile: Profile, warn: Callable[[str], None]) -> SecretStr | None:
     if profile.token_file is not None:
         return read_token(config_path().parent / profile.token_file.expanduser(), warn)
     if profile.token_env is not None:
-        held = os.environ.get(profile.token_env)
-        if not held:
-            raise SettingsError(
-                f"{config_path()}: token_env names {profile.token_env}, which is not set in the environment"
-            )
-        return SecretStr(held)
+        place = f"{config_path()}: environment variable {profile.token_env} (token_env)"
+        try:
+            return SecretStr(read_secret_variable(profile.token_env, place, _TOKEN))
+        except SecretError as error:
+            raise SettingsError(str(error)) from None
     return None
 
 
-def _checked_token(token: SecretStr, held_by: str) -> SecretStr:
-    text = token.get_secret_value().strip()
-    if not text:
-        raise SettingsError(f"{held_by}: contains no token")
-    if len(text) > LONGEST_TOKEN or not text.isprintable() or " " in text:
-        raise SettingsError(f"{held_by}: must contain one token, a single word on a single line")
-    return SecretStr(text)
+def _environment_token(environment: Environment) -> SecretStr | None:
+    if environment.token is None:
+        return None
+    try:
+        return SecretStr(
+            parse_secret(environment.token.get_secret_value(), "environment variable STREAMTOP_TOKEN", _TOKEN)
+        )
+    except SecretError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _same_service(one: str, other: str) -> bool:

@@ -1,1 +1,1 @@
-"""The agent's configuration file, and the secrets that it refers to."""
+"""The agent's configuration file."""

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import assert_never
 
 from streamusage.agent.config import sources as config
-from streamusage.agent.config.secrets import Secret, make_secret
 from streamusage.agent.reading import Source, SourceError
 from streamusage.core.clock import Clock
+from streamusage.core.secrets import Secret, make_secret
 
 
 def create_source(source_config: config.SourceConfig, clock: Clock, spool_path: Path) -> Source:

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import msgspec
 
-from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, basic_auth_header
 from streamusage.agent.sources.common.identifiers import limit_id, short_digest, split_stream_path
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import MEDIAMTX_POLLING
+from streamusage.core.secrets import Secret
 
 ITEMS_PER_PAGE = 100
 MAX_PAGES = 1000

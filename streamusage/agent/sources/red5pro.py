@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import msgspec
 
-from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading, SourceError
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, fetch_all
 from streamusage.agent.sources.common.identifiers import limit_name, short_digest
 from streamusage.agent.sources.common.payloads import Count, Payload, decode_json
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import RED5PRO_NUMBERS
+from streamusage.core.secrets import Secret
 
 PROTOCOL = "unknown"
 

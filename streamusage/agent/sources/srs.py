@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import msgspec
 
-from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
 from streamusage.agent.sources.common.http_probe import HttpProbe, PolledSource, basic_auth_header
 from streamusage.agent.sources.common.identifiers import (
@@ -21,6 +20,7 @@ from streamusage.agent.sources.common.identifiers import (
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import SRS_NO_BYTES, SRS_POLLING
+from streamusage.core.secrets import Secret
 
 CLIENTS_PER_PAGE = 200
 MAX_PAGES = 1000

@@ -6,7 +6,6 @@ subscribers. docs/sources/stream-manager-2.md lists what is exact and what is bo
 
 import msgspec
 
-from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import AudienceReading, PublishReading, Reading
 from streamusage.agent.sources.common.cursors import LifeStarts
 from streamusage.agent.sources.common.http_probe import HttpProbe, PolledSource
@@ -14,6 +13,7 @@ from streamusage.agent.sources.common.identifiers import limit_name, short_diges
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import STREAM_MANAGER_NUMBERS
+from streamusage.core.secrets import Secret
 
 PROTOCOL = "unknown"
 

@@ -7,7 +7,6 @@ not distinguishable. docs/sources/wowza.md lists what is exact and what is bound
 import httpx
 import msgspec
 
-from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading
 from streamusage.agent.sources.common.cursors import JsonCursor, LifeStarts
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, fetch_all
@@ -15,6 +14,7 @@ from streamusage.agent.sources.common.identifiers import limit_name, normalize_p
 from streamusage.agent.sources.common.payloads import Count, Payload, decode_json, parse_child_count, parse_xml
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import WOWZA_NUMBERS, WOWZA_RISES
+from streamusage.core.secrets import Secret
 
 PROTOCOLS = {"CUPERTINO": "hls", "MPEGDASH": "dash", "SANJOSE": "hds", "RTP": "rtp", "RTMP": "rtmp", "WEBM": "webm"}
 """Common names of protocols by Wowza's name; other names are converted to lower case."""

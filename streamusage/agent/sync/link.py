@@ -16,10 +16,10 @@ from urllib.parse import quote
 import httpx
 import msgspec
 
-from streamusage.agent.config.secrets import Secret, make_secret
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.client.errors import UNUSABLE_PROXY
 from streamusage.core.clock import Clock, SystemClock
+from streamusage.core.secrets import WORD, Secret, make_secret
 
 LARGEST_REPLY_BYTES = 64 << 20
 """A reply contains at most the open viewers of one server. A larger one is not from the service."""
@@ -65,7 +65,7 @@ class LinkRefusedError(LinkError):
 
 def load_token(variable: str | None, file: Path | None) -> Secret:
     """Return the agent's token, read at each use. Raises `LinkRefusedError` where none is configured."""
-    token = make_secret(variable, file, "the token of this agent", LinkRefusedError, one_word=True)
+    token = make_secret(variable, file, "the token of this agent", LinkRefusedError, WORD)
     if token is None:
         raise LinkRefusedError("no token is configured for this agent; set token_file or token_env in [service]")
     return token

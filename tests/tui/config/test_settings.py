@@ -121,7 +121,7 @@ def test_a_token_file_without_one_token_is_named(home: Path, content: str) -> No
 
 
 def test_a_missing_token_file_is_named(home: Path) -> None:
-    with pytest.raises(SettingsError, match=r"nowhere: No such file"):
+    with pytest.raises(SettingsError, match=r"nowhere cannot be read: No such file"):
         connection(token_file=home / "nowhere")
 
 

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import httpx
 
-from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import EndedConnection, SourceError
 from streamusage.core.clock import Clock
+from streamusage.core.secrets import Secret
 
 MAX_RESPONSE_BYTES = 32 << 20
 """Enough for more than a hundred thousand clients; a longer response cannot be statistics."""

@@ -11,7 +11,6 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.http_probe import (
@@ -36,6 +35,7 @@ from streamusage.agent.sources.icecast.statistics import (
 )
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import ICECAST_NO_LOG, ICECAST_SOURCE_LEFT, LINES_LOST
+from streamusage.core.secrets import Secret
 
 STEP_MS = 5000
 """Icecast updates the counters of a mount at this interval."""

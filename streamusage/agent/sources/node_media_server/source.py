@@ -10,7 +10,6 @@ from pathlib import Path
 
 import msgspec
 
-from streamusage.agent.config.secrets import Secret
 from streamusage.agent.reading import (
     AudienceReading,
     EndedConnection,
@@ -30,6 +29,7 @@ from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSession
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import NODE_NO_CALLBACKS
+from streamusage.core.secrets import Secret
 
 LOGIN_RETRY_MS = 240_000
 """Pause after a refused login: five refusals within a quarter of an hour lock the account."""
