@@ -15,6 +15,7 @@ from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.rows import JournalTotals
 from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import AgentPhase
+from streamusage.core.atomic_file import write_atomically
 
 STALE_AFTER_SECONDS = 30.0
 """A status that is older belongs to an agent that does not run, or hangs."""
@@ -124,7 +125,8 @@ class StatusFile:
             clock_offset_ms=clock_offset_ms,
         )
         self.last = status
-        _replace(status_path(self._journal), msgspec.json.encode(status))
+        with contextlib.suppress(OSError):
+            write_atomically(status_path(self._journal), msgspec.json.encode(status), mode=0o644, sync=False)
 
 
 def read_status(journal: Path) -> Status | None:
@@ -155,11 +157,3 @@ def is_running(journal: Path, status: Status) -> bool:
 def _size(journal: Path) -> int:
     paths = (journal.with_name(journal.name + suffix) for suffix in ("", "-wal"))
     return sum(path.stat().st_size for path in paths if path.exists())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    new = path.with_name(path.name + ".new")
-    with contextlib.suppress(OSError):
-        new.write_bytes(content)
-        new.chmod(0o644)
-        new.replace(path)

@@ -10,7 +10,7 @@ from pathlib import Path
 import msgspec
 import platformdirs
 
-from tui.output.atomic_file import write_whole
+from streamusage.core.atomic_file import write_atomically
 
 
 class ViewMemory(msgspec.Struct, kw_only=True):
@@ -46,4 +46,4 @@ def remember(path: Path | None, memory: ViewMemory) -> None:
         return
     with contextlib.suppress(OSError):
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_whole(path, msgspec.json.encode(memory))
+        write_atomically(path, msgspec.json.encode(memory))

@@ -9,6 +9,7 @@ import click
 
 from streamusage.api.daily import Daily, LedgerEntry
 from streamusage.client.usage_client import UsageClient
+from streamusage.core.atomic_file import write_atomically
 from streamusage.core.days import day_interval
 from tui.commands.daily.final_days import refuse, refuse_unless_final
 from tui.commands.daily.window import DAY, checked, server_option
@@ -17,7 +18,6 @@ from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, print_message, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.model.daily.statement import NotSignedOffError, statement, verified
-from tui.output.atomic_file import write_whole
 
 
 class _Read(NamedTuple):
@@ -103,6 +103,6 @@ def verify(file: Path) -> None:
 
 def _write(path: Path, content: bytes) -> None:
     try:
-        write_whole(path, content, mode=0o644)
+        write_atomically(path, content, mode=0o644)
     except OSError as error:
         raise CommandError(f"cannot write {path}: {error.strerror}; nothing was written", THIS_MACHINE) from None
