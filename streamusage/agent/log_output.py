@@ -6,7 +6,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
-from streamusage.client.errors import escape_unprintable
+from streamusage.core.text import escape_unprintable
 
 LogFormat = Literal["text", "kv", "json"]
 

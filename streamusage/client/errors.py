@@ -13,6 +13,8 @@
 Their texts can be printed as they are: they contain no token and no character that controls a terminal.
 """
 
+from streamusage.core.text import escape_unprintable
+
 
 class UsageApiError(Exception):
     """A request to the usage service failed.
@@ -64,11 +66,3 @@ UNUSABLE_PROXY = (
     "the environment names a proxy that cannot be used: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
     "http:// or https:// addresses"
 )
-
-
-def escape_unprintable(text: str) -> str:
-    r"""Return the text with control, bidi and other invisible characters written as escapes such as `\x1b`."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )

@@ -1,13 +1,38 @@
 """Text from outside, made safe for messages, logs and terminals. Pure.
 
-Publishers choose the names of streams, and other programs the texts of their answers.
+Publishers choose the names of streams, and other programs the texts of their answers. The results have no character
+that controls a terminal, changes the direction of writing or is invisible.
 
-    | function            | result                                                        |
-    |---------------------|---------------------------------------------------------------|
-    | `quote_input`       | a value in quotes for an error text, escaped and cut          |
+    | function              | result                                 | `a<ESC>[2J<LF>b` becomes |
+    |-----------------------|----------------------------------------|--------------------------|
+    | `escape_unprintable`  | the whole text, nothing is lost        | `a\\x1b[2J\\nb`          |
+    | `shorten_line`        | a short line, for a part of a message  | `a [2J b`                |
+    | `quote_input`         | a value in quotes, for an error text   | `'a\\x1b[2J\\nb'`        |
+    | `escape_json`         | JSON that reads back as the same value | –                        |
+
+The console's tables need one cell for each character: `tui.model.text.sanitize`.
 """
 
+import re
+
 LONGEST_QUOTED = 48
+LONGEST_LINE = 300
+
+_ACTS_ON_A_TERMINAL = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def escape_unprintable(text: str) -> str:
+    r"""Return the text with control, bidi and other invisible characters written as escapes such as `\x1b`."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )
+
+
+def shorten_line(text: str) -> str:
+    """Return the first 300 characters as one line: spaces for unprintable characters, single spaces between words."""
+    line = "".join(character if character.isprintable() else " " for character in text[:LONGEST_LINE])
+    return " ".join(line.split())
 
 
 def quote_input(value: object) -> str:
@@ -17,3 +42,11 @@ def quote_input(value: object) -> str:
     """
     text = str(value)
     return repr(text) if len(text) <= LONGEST_QUOTED else repr(text[:LONGEST_QUOTED] + "…")
+
+
+def escape_json(text: str) -> str:
+    r"""Return encoded JSON with every character that acts on a terminal as an escape such as `\u009b`.
+
+    An encoder escapes the characters below U+0020 only. The value is the same.
+    """
+    return _ACTS_ON_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)

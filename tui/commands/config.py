@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import click
 
-from streamusage.client.errors import escape_unprintable
+from streamusage.core.text import escape_unprintable
 from tui.app.actions import ACTIONS, with_keys
 from tui.commands.errors import USAGE, CommandError
 from tui.commands.shell import format_option, print_message

@@ -6,7 +6,6 @@ sanitised. Output is written in blocks, so that a long list starts to appear at 
 
 import csv
 import io
-import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 
 import msgspec
 
+from streamusage.core.text import escape_json
 from tui.model.text import sanitize, shortened, width
 
 Row = TypeVar("Row")
@@ -164,10 +164,6 @@ def _with_header(header: list[Cell], rows: Iterable[list[Cell]]) -> Iterator[lis
     yield from rows
 
 
-_ACTS_ON_A_TERMINAL = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-
 def _json(row: object) -> str:
     """Return a row as JSON on one line. Control characters are escaped, which in JSON is the same text."""
-    text = msgspec.json.encode(row).decode()
-    return _ACTS_ON_A_TERMINAL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return escape_json(msgspec.json.encode(row).decode())

@@ -20,6 +20,7 @@ from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, R
 from streamusage.client.errors import UNUSABLE_PROXY
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.secrets import WORD, Secret, make_secret
+from streamusage.core.text import shorten_line
 
 LARGEST_REPLY_BYTES = 64 << 20
 """A reply contains at most the open viewers of one server. A larger one is not from the service."""
@@ -160,7 +161,7 @@ class ServiceLink:
         except TimeoutError:
             raise LinkDownError(f"{self._url} did not reply within {self._timeout_seconds:g} s") from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            cause = f"{self._url} cannot be reached ({type(error).__name__}: {_sanitize(str(error))})"
+            cause = f"{self._url} cannot be reached ({type(error).__name__}: {shorten_line(str(error))})"
             raise LinkDownError(cause + _hint(error)) from None
         status = response.status_code
         if status >= 500 or status in {408, 425, 429}:
@@ -175,7 +176,7 @@ class ServiceLink:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise LinkDownError(
-                f"{self._url} sent a reply that is not from the usage service ({_sanitize(str(error))}); is there a "
+                f"{self._url} sent a reply that is not from the usage service ({shorten_line(str(error))}); is there a "
                 "proxy or a login page in between?"
             ) from None
 
@@ -234,10 +235,4 @@ def _error_message(body: bytes) -> str:
     except (msgspec.DecodeError, UnicodeDecodeError):
         return ""
     message = answer.get("errorMessage") if isinstance(answer, dict) else None
-    return f" ({_sanitize(message)})" if isinstance(message, str) and message else ""
-
-
-def _sanitize(text: str) -> str:
-    """Return text from outside as one short line without characters that control a terminal."""
-    line = "".join(character if character.isprintable() else " " for character in text[:300])
-    return " ".join(line.split())
+    return f" ({shorten_line(message)})" if isinstance(message, str) and message else ""
