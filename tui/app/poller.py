@@ -13,6 +13,7 @@ from typing import Unpack
 from textual.message import Message
 
 from streamusage.api.extension import LiveStream, ServerStatus
+from streamusage.client.changes import read_changes
 from streamusage.client.errors import (
     ExtensionMissingError,
     InvalidAnswerError,
@@ -159,30 +160,15 @@ class Poller:
     # Our own service
 
     async def _poll_changes(self) -> None:
-        cursor = self._cursor
-        reset = cursor is None
-        found: dict[SessionKey, Session | None] = {}
-        while True:
-            page = await self._client.changes(cursor)
-            if page.reset:
-                reset = True
-                found.clear()
-            for start in range(0, len(page.records), _SLICE):
-                for session in map(from_record, page.records[start : start + _SLICE]):
-                    found[session.key] = session
-                await asyncio.sleep(0)
-            found.update(dict.fromkeys(page.deleted))
-            cursor = page.cursor
-            if not page.more:
-                break
+        changes = await read_changes(self._client, self._cursor, from_record)
         servers = await self._client.servers()
         # Only now, so that changes lost to a failure in between are fetched again.
-        self._cursor, self._listed = cursor, None
+        self._cursor, self._listed = changes.cursor, None
         self._post(
             SessionsPolled(
-                changed=[session for session in found.values() if session is not None],
-                removed=[key for key, session in found.items() if session is None],
-                reset=reset,
+                changed=changes.changed,
+                removed=changes.removed,
+                reset=changes.reset,
                 now_ms=servers.now,
                 servers=servers.servers,
                 cannot_show="",

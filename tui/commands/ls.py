@@ -5,10 +5,11 @@ import time
 import click
 
 from streamusage.api.extension import SessionRecord
+from streamusage.client.changes import read_changes
 from streamusage.client.errors import ExtensionMissingError
 from streamusage.client.schema_drift import SchemaDrift, count_missing_fields
 from streamusage.client.usage_client import UsageClient
-from streamusage.core.usage import PartialUsageRecord, SessionKey
+from streamusage.core.usage import PartialUsageRecord
 from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, format_option, print_message, read_filter, run_requests
 from tui.commands.tables import session_view
@@ -54,19 +55,8 @@ def ls(connection: ConnectionSettings, words: tuple[str, ...], output_format: Fo
 
 async def read_sessions(client: UsageClient) -> list[PartialUsageRecord]:
     """Return every session; with our own service, including its state and provenance."""
-    sessions: dict[SessionKey, PartialUsageRecord] = {}
-    cursor: str | None = None
     try:
-        while True:
-            page = await client.changes(cursor)
-            if page.reset:
-                sessions.clear()
-            for key in page.deleted:
-                sessions.pop(key, None)
-            sessions.update((record.key, record) for record in page.records)
-            if not page.more:
-                return list(sessions.values())
-            cursor = page.cursor
+        return list((await read_changes(client, None, lambda record: record)).changed)
     except ExtensionMissingError:
         return await client.usage()
 
