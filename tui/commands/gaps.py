@@ -11,7 +11,7 @@ from streamusage.core.coverage import WORST_FIRST, Provenance
 from streamusage.core.instants import AtNow
 from tui.commands.errors import FOUND, CommandError
 from tui.commands.flags import tz_option
-from tui.commands.instants import instant
+from tui.commands.instants import instant, window_between
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.commands.tables import Gap, gap_view, gaps_of, time_text
 from tui.config.settings import ConnectionSettings
@@ -85,10 +85,8 @@ def gaps(
 
     async def read(client: UsageClient) -> Coverage:
         now_ms = (await client.servers()).now
-        from_ms, to_ms = from_(now_ms, connection.tz), to(now_ms, connection.tz)
-        if from_ms >= to_ms:
-            raise click.UsageError("--from is not before --to")
-        return await client.coverage(from_ms, to_ms, server=server)
+        window = window_between(from_, to, now_ms, now_ms, connection.tz)
+        return await client.coverage(*window, server=server)
 
     coverage = run_requests(connection, read)
     found = gaps_of(coverage.servers, with_live=with_live)

@@ -7,7 +7,7 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.instants import AtNow
 from tui.commands.estate_tables import audit_view, orphan_view
 from tui.commands.flags import tz_option
-from tui.commands.instants import instant
+from tui.commands.instants import instant, window_between
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
@@ -68,10 +68,7 @@ def audit(connection: ConnectionSettings, from_: AtNow, to: AtNow, output_format
 async def _window(client: UsageClient, connection: ConnectionSettings, from_: AtNow, to: AtNow) -> tuple[int, int]:
     now_ms = (await client.servers()).now
     # An entry of this very millisecond is inside the window, whose end is not.
-    from_ms, to_ms = from_(now_ms, connection.tz), to(now_ms + 1, connection.tz)
-    if from_ms >= to_ms:
-        raise click.UsageError("--from is not before --to")
-    return from_ms, to_ms
+    return window_between(from_, to, now_ms, now_ms + 1, connection.tz)
 
 
 def _rest(more: bool) -> str:

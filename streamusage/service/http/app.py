@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from streamusage.core.windows import WindowError
 from streamusage.service.errors import ServiceError
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Handler, Handlers, Service
@@ -61,6 +62,9 @@ def make_app(service: Service) -> ASGIApp:
         assert isinstance(error, ApiError)
         return error_response(error.status, error.message, service.clock.now_ms(), error.headers)
 
+    async def window_error(_request: Request, error: Exception) -> Response:
+        return error_response(400, str(error), service.clock.now_ms())
+
     async def http_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         message = _MESSAGES.get(error.status_code, str(error.detail))
@@ -80,6 +84,7 @@ def make_app(service: Service) -> ASGIApp:
             ApiError: api_error,
             HTTPException: http_error,
             ServiceError: service_error,
+            WindowError: window_error,
             Exception: unexpected,
         },
     )

@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from streamusage.core.coverage import Interval
 from streamusage.core.usage import EmptyNameError, StreamId, parse_stream_path
+from streamusage.core.windows import check_window
 from streamusage.service.http.errors import NOT_FOUND, ApiError
 from streamusage.service.http.operations import LARGEST_NUMBER, LARGEST_PAGE
 
@@ -104,20 +105,14 @@ class Query:
 
 
 def window_of(query: Query) -> Interval:
-    """Return the window of the parameters `from` and `to`. Raises 400."""
-    return _checked_window(query.require_number("from"), query.require_number("to"))
+    """Return the window of the parameters `from` and `to`. Raises `WindowError`."""
+    return check_window(query.require_number("from"), query.require_number("to"))
 
 
 def optional_window_of(query: Query) -> Interval:
-    """Return the window of the parameters `from` and `to`; all time where they are absent. Raises 400."""
+    """Return the window of the parameters `from` and `to`; all time where they are absent. Raises `WindowError`."""
     from_ms, to_ms = query.number("from"), query.number("to")
-    return _checked_window(from_ms or 0, LARGEST_NUMBER if to_ms is None else to_ms)
-
-
-def _checked_window(from_ms: int, to_ms: int) -> Interval:
-    if from_ms < 0 or to_ms < from_ms:
-        raise ApiError(400, "from and to must be UTC milliseconds, to not before from")
-    return Interval(from_ms, to_ms)
+    return check_window(from_ms or 0, LARGEST_NUMBER if to_ms is None else to_ms, may_be_negative=True)
 
 
 def raw_path(request: Request) -> str:

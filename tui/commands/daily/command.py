@@ -8,12 +8,13 @@ import click
 
 from streamusage.api.daily import Daily, DailySums
 from streamusage.client.usage_client import UsageClient
+from streamusage.core.windows import Days
 from tui.commands.daily.adjustments import adjustments
 from tui.commands.daily.close import close
 from tui.commands.daily.export import export, verify
 from tui.commands.daily.final_days import refuse_unless_final
 from tui.commands.daily.tables import daily_view, sums_view
-from tui.commands.daily.window import DAY, Days, days_or_a_week, server_option
+from tui.commands.daily.window import DAY, days_or_a_week, server_option
 from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.commands.subcommands import WithSubcommands

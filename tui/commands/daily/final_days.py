@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from streamusage.api.daily import Daily
-from tui.commands.daily.window import Days
+from streamusage.core.windows import Days
 from tui.commands.errors import REFUSED, CommandError
 from tui.config.settings import ConnectionSettings
 from tui.model.daily.days import days_without_figures, why_not_final

@@ -2,24 +2,17 @@
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.days import day_of
+from streamusage.core.windows import OPTIONS, Days, WindowError, check_days
 from tui.config.settings import ConnectionSettings
 
 DAY = click.DateTime(["%Y-%m-%d"])
-MOST_DAYS = 366
 DAYS_BY_DEFAULT = 7
-
-
-class Days(NamedTuple):
-    """The days from `first` to `last`, both included."""
-
-    first: date
-    last: date
 
 
 def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -29,11 +22,10 @@ def server_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def checked(first: date, last: date) -> Days:
     """Return the days, if there are any and not too many. Raises `click.UsageError`."""
-    if first > last:
-        raise click.UsageError(f"--from {first} is after --to {last}")
-    if (last - first).days >= MOST_DAYS:
-        raise click.UsageError(f"{first} to {last} is more than {MOST_DAYS} days; give a shorter range")
-    return Days(first, last)
+    try:
+        return check_days(first, last, names=OPTIONS)
+    except WindowError as error:
+        raise click.UsageError(str(error)) from None
 
 
 async def days_or_a_week(

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from streamusage.api.daily import CloseResult
 from streamusage.core.days import UnknownZoneError, zone
+from streamusage.core.windows import check_days
 from streamusage.service.accounting.closing import close_day_by_operator
 from streamusage.service.accounting.ledger import list_adjustments
 from streamusage.service.http import operations as api
@@ -20,8 +21,6 @@ from streamusage.service.http.responses import compressed_json, json_response
 from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.queries.daily_sums import BY, GROUPS, list_daily_sums
 from streamusage.service.store.audit import record_audit
-
-MAX_DAYS = 366
 
 
 class _Days(NamedTuple):
@@ -103,10 +102,7 @@ def daily_handlers(service: Service) -> Handlers:
 def _days(query: Query) -> _Days:
     first = _parsed_day("from", query.require_text("from"))
     last = _parsed_day("to", query.require_text("to"))
-    if last < first:
-        raise ApiError(400, "to must not be before from")
-    if (last - first).days >= MAX_DAYS:
-        raise ApiError(400, f"a query covers at most {MAX_DAYS} days")
+    check_days(first, last)
     return _Days(first, last, _zone(query.text("tz") or "UTC"), query.text("server"))
 
 

@@ -8,6 +8,7 @@ from starlette.responses import Response
 from streamusage.api.extension import ImportResult
 from streamusage.core.coverage import SLOT_MS, Interval
 from streamusage.core.usage import RECORD_FIELDS, EmptyNameError, UsageRecord, stream_path
+from streamusage.core.windows import check_steps
 from streamusage.service.http import operations as api
 from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
@@ -117,8 +118,4 @@ def _steps(query: Query, most: int, step_ms: int | None) -> tuple[Interval, int]
     """Return the window, extended to begin at a multiple of the step, and the step in milliseconds."""
     window = window_of(query)
     step_ms = SLOT_MS if step_ms is None else step_ms
-    if step_ms <= 0 or step_ms % SLOT_MS:
-        raise ApiError(400, f"step must be whole minutes in milliseconds, such as {SLOT_MS}")
-    if window.length_ms // step_ms > most:
-        raise ApiError(400, f"a query covers at most {most} steps; make step larger")
-    return Interval(window.from_ms - window.from_ms % step_ms, window.to_ms), step_ms
+    return check_steps(window, step_ms, most), step_ms
