@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from streamusage.core.clock import SystemClock
+from streamusage.core.durations import parse_duration_ms
 from streamusage.service.server import run_service
 from streamusage.service.tokens import read_tokens
 
@@ -98,6 +99,7 @@ async def measure(directory: Path, seconds: float, viewers: int) -> None:
 
 
 if __name__ == "__main__":
-    arguments = [float(argument) for argument in sys.argv[1:]]
+    seconds = parse_duration_ms(sys.argv[1] if len(sys.argv) > 1 else "30s", default_unit="s") / 1000
+    viewers = int(float(sys.argv[2])) if len(sys.argv) > 2 else 1000
     with tempfile.TemporaryDirectory() as where:
-        asyncio.run(measure(Path(where), *(arguments[:1] or [30.0]), int((arguments[1:] or [1000])[0])))
+        asyncio.run(measure(Path(where), seconds, viewers))

@@ -15,6 +15,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.estate import Reporter, post, served, tokens_for
+from streamusage.core.durations import parse_duration_ms
 from streamusage.service.ingest.reports import ingest_report
 from streamusage.service.store.store import open_store, sqlite_url
 
@@ -108,7 +109,7 @@ async def latency(folder: Path, rows: int, rate: float, seconds: float) -> list[
 
 
 def main() -> None:
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 5.0
+    seconds = parse_duration_ms(sys.argv[1] if len(sys.argv) > 1 else "5s", default_unit="s") / 1000
     os.sched_setaffinity(0, {LOAD_CORE})  # the load; the service runs on the other core
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from bench.estate import SYNC_MS, Reporter, post, served, tokens_for
+from streamusage.core.durations import parse_duration_ms
 
 ROWS = 3
 """A span, a slot and a session: a server with one stream."""
@@ -58,7 +59,8 @@ async def main_async(servers: int, seconds: float) -> None:
 def main() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     servers = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
-    asyncio.run(main_async(servers, float(sys.argv[2]) if len(sys.argv) > 2 else 30.0))
+    seconds = parse_duration_ms(sys.argv[2] if len(sys.argv) > 2 else "30s", default_unit="s") / 1000
+    asyncio.run(main_async(servers, seconds))
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from streamusage.agent.reading import EndedConnection, PublishReading, Reading, 
 from streamusage.agent.sync.link import ServiceLink
 from streamusage.api.report import Acknowledgement
 from streamusage.core.clock import SystemClock
+from streamusage.core.durations import UNIT_MS, parse_duration_ms
 from streamusage.service.server import run_service
 from streamusage.service.tokens import read_tokens
 
@@ -116,4 +117,4 @@ def main(days: float) -> None:
 
 
 if __name__ == "__main__":
-    main(float(sys.argv[1]) if len(sys.argv) > 1 else 7.0)
+    main(parse_duration_ms(sys.argv[1] if len(sys.argv) > 1 else "1w", default_unit="d") / UNIT_MS["d"])
