@@ -3,7 +3,8 @@
 import click
 
 from streamusage.core.addresses import Address, AddressError, parse_host_port
-from streamusage.core.durations import UNIT_MS, DurationError, Unit, parse_duration_ms
+from streamusage.core.durations import UNIT_MS, UNIT_NAMES, DurationError, Unit, parse_duration_ms
+from streamusage.core.text import quote_input
 
 
 class Duration(click.ParamType[int]):
@@ -37,7 +38,10 @@ class Duration(click.ParamType[int]):
         except DurationError as error:
             self.fail(str(error), param, ctx)
         if length_ms % UNIT_MS[self._whole]:
-            self.fail(f"{value!r} is out of range; expected a duration in whole {self._whole}, such as 7d", param, ctx)
+            name = UNIT_NAMES[self._whole]
+            self.fail(
+                f"{quote_input(value)} is out of range; expected whole {name}, such as 7{self._whole}", param, ctx
+            )
         return length_ms
 
 

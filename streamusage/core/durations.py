@@ -36,6 +36,16 @@ UNIT_MS: dict[str, int] = {
 }
 """Milliseconds of each unit."""
 
+UNIT_NAMES: dict[str, str] = {
+    "ms": "milliseconds",
+    "s": "seconds",
+    "m": "minutes",
+    "h": "hours",
+    "d": "days",
+    "w": "weeks",
+}
+"""Names of the units in texts."""
+
 EXAMPLES = "500ms, 90s, 1h30m or 2w"
 
 LONGEST_TEXT = 64
@@ -86,21 +96,11 @@ def _sum_pieces(text: str, default_unit: Unit | None) -> Decimal:
                 f"{quote_input(text)} is not a duration, it has no unit; expected a unit of ms, s, m, h, d or w, "
                 f"such as {EXAMPLES}"
             )
-    bare = f", or a number of {_UNIT_NAMES[default_unit]}" if default_unit else ""
+    bare = f", or a number of {UNIT_NAMES[default_unit]}" if default_unit else ""
     raise DurationError(
         f"{quote_input(text)} is not a duration; expected numbers with a unit of ms, s, m, h, d or w, "
         f"such as {EXAMPLES}{bare}"
     )
-
-
-_UNIT_NAMES: dict[str, str] = {
-    "ms": "milliseconds",
-    "s": "seconds",
-    "m": "minutes",
-    "h": "hours",
-    "d": "days",
-    "w": "weeks",
-}
 
 
 def _parse_number(text: str) -> Decimal | None:

@@ -68,7 +68,7 @@ def test_options_of_the_service_are_durations(option: str, text: str, length_ms:
         (
             "usage_stats_discard_threshold_days",
             "36h",
-            "'36h' is out of range; expected a duration in whole d, such as 7d",
+            "'36h' is out of range; expected whole days, such as 7d",
         ),
         ("daily_statistics_days", "36501", "'36501' is out of range; expected a duration from 1d to 36500d"),
         ("close_grace", "2", "'2' is not a duration, it has no unit"),
