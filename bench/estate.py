@@ -1,6 +1,7 @@
 """Shared parts of the service benchmarks: the service as a process on one core, and reporters that load it."""
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -17,6 +18,7 @@ from streamusage.service.store.store import sqlite_url
 SYNC_MS = 10_000
 NOW = 1_795_000_020_000
 ADMIN = "bench-admin"
+REPOSITORY = Path(__file__).parent.parent
 
 Send = Callable[[str, str, bytes], Awaitable[tuple[int, bytes]]]
 
@@ -108,14 +110,21 @@ class Served:
 
 
 @asynccontextmanager
-async def served(store: Path, tokens: str) -> AsyncIterator[Served]:
-    """Run `streamtop serve` in a process on the first core, with the real clock and a file with full sync as store."""
+async def served(
+    store: Path, tokens: str, module: Sequence[str] = ("streamusage.service",), checkout: Path = REPOSITORY
+) -> AsyncIterator[Served]:
+    """Run `streamtop serve` in a process on the first core, with the real clock and a file with full sync as store.
+
+    `module` with its arguments replaces the command, `checkout` the version of the project.
+    """
     tokens_file = store.with_suffix(".toml")
     tokens_file.write_text(f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n{tokens}')
-    command = ["taskset", "-c", "0", sys.executable, "-m", "streamusage.service", "--listen", "127.0.0.1:0"]
+    command = ["taskset", "-c", "0", sys.executable, "-m", *module, "--listen", "127.0.0.1:0"]
+    path = os.pathsep.join(filter(None, (str(checkout), os.environ.get("PYTHONPATH"))))
     process = await asyncio.create_subprocess_exec(
-        *command, "--store", sqlite_url(store), "--tokens", str(tokens_file), stderr=asyncio.subprocess.PIPE
-    )
+        *command, "--store", sqlite_url(store), "--tokens", str(tokens_file), stderr=asyncio.subprocess.PIPE,
+        cwd=checkout, env=os.environ | {"PYTHONPATH": path},
+    )  # fmt: skip
     assert process.stderr is not None
     found = re.search(r"http://127\.0\.0\.1:\d+", (await process.stderr.readline()).decode())
     assert found

@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 import tempfile
 import time
@@ -12,14 +13,13 @@ from pathlib import Path
 from statistics import median
 
 import httpx
-import uvicorn
 from starlette.applications import Starlette
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from bench.estate import ADMIN, served
 from streamusage.core.clock import SystemClock
-from streamusage.service.http.connection_limits import ConnectionLimits, bounded_protocol
+from streamusage.service.http.http_server import HttpServer
 
 USAGE = "/streammanager/api/4.0/admin/event/usage"
 TURNS = 15
@@ -100,15 +100,11 @@ async def _changes(http: httpx.AsyncClient, cursor: str) -> tuple[str, int]:
 
 async def _static(path: Path) -> list[float]:
     app = Starlette(routes=[Route("/", lambda _request: FileResponse(path, media_type="application/json"))])
-    protocol = bounded_protocol(SystemClock(), ConnectionLimits())
-    config = uvicorn.Config(app, port=0, http=protocol, loop="asyncio", lifespan="off", log_level="error", ws="none")
     read, write = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.sched_setaffinity(0, {0})
-        listener = config.bind_socket()
-        os.write(write, str(listener.getsockname()[1]).encode())
-        uvicorn.Server(config).run(sockets=[listener])
+        asyncio.run(_serve_static(app, write))
         os._exit(0)
     try:
         port = int(os.read(read, 16))
@@ -117,6 +113,14 @@ async def _static(path: Path) -> list[float]:
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)  # noqa: ASYNC222 - the process was killed, so this returns at once
+
+
+async def _serve_static(app: Starlette, write: int) -> None:
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = HttpServer(app, SystemClock())
+    await server.start(listener)
+    os.write(write, str(listener.getsockname()[1]).encode())
+    await server.serve()
 
 
 def _record(number: int) -> dict[str, object]:

@@ -1,27 +1,42 @@
-"""Durable reports a second over HTTP, against a bare loop over the same transactions without HTTP.
+"""Processor time of a durable report over HTTP, against a bare loop over the same transactions without HTTP.
 
-`python -m bench.reports [SECONDS]` prints the ratio at 1, 20 and 200 rows a report, and how long an acknowledgement
-takes at half of that load. Both sides write the same reports in groups of the same size, with full sync, on one core.
-The processor time of a report is printed too: it is comparable on a shared machine.
+`python -m bench.reports [SECONDS]` prints the ratio at 1, 20 and 200 rows a report with its target, the reports a
+second, and how long an acknowledgement takes at half of that load. Both sides write the same reports in groups of the
+same size, with full sync, on one core. Processor time is comparable on a shared machine, reports a second are not.
+
+`--before CHECKOUT` measures the service of another checkout of the project in the same run, in turns with this one.
+`--server KIND` measures another HTTP server in the same way, see bench/asgi_servers.py.
 """
 
+import argparse
 import asyncio
 import os
-import sys
 import tempfile
 import time
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from bench.estate import Reporter, post, served, tokens_for
+from bench.asgi_servers import KINDS
+from bench.estate import REPOSITORY, Reporter, post, served, tokens_for
 from streamusage.core.durations import parse_duration_ms
 from streamusage.service.ingest.reports import ingest_report
 from streamusage.service.store.store import open_store, sqlite_url
 
 CLIENTS = 64
-TURNS = 3
 LOAD_CORE = max(os.sched_getaffinity(0))
+
+
+TARGETS = {1: 0.45, 20: 0.75, 200: 0.75}
+"""Least ratio of processor times, by the rows of a report."""
+
+
+class Variant(NamedTuple):
+    """What is measured: a module with its arguments, of a checkout of the project."""
+
+    name: str
+    module: tuple[str, ...] = ("streamusage.service",)
+    checkout: Path = REPOSITORY
 
 
 class Throughput(NamedTuple):
@@ -34,10 +49,10 @@ class Throughput(NamedTuple):
     """Reports in a commit."""
 
 
-async def over_http(folder: Path, rows: int, seconds: float) -> Throughput:
+async def over_http(folder: Path, rows: int, seconds: float, variant: Variant) -> Throughput:
     """Measure reports that go through the service."""
     reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
-    async with served(folder / f"http-{rows}.db", tokens_for(reporters)) as service:
+    async with served(folder / f"http-{rows}.db", tokens_for(reporters), variant.module, variant.checkout) as service:
         await asyncio.gather(*(reporter.begin(service.port) for reporter in reporters))
         done = 0
         ends = time.monotonic() + seconds
@@ -108,27 +123,57 @@ async def latency(folder: Path, rows: int, rate: float, seconds: float) -> list[
         return sorted(took)
 
 
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.reports")
+    parser.add_argument("duration", nargs="?", default="5s", help="length of a turn, such as 5s")
+    parser.add_argument("--rows", type=int, nargs="+", default=list(TARGETS), choices=list(TARGETS))
+    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT")
+    parser.add_argument("--server", action="append", default=[], choices=KINDS)
+    parser.add_argument("--no-latency", action="store_true")
+    return parser.parse_args()
+
+
 def main() -> None:
-    seconds = parse_duration_ms(sys.argv[1] if len(sys.argv) > 1 else "5s", default_unit="s") / 1000
+    arguments = parse_arguments()
+    seconds = parse_duration_ms(arguments.duration, default_unit="s") / 1000
+    service = Variant("after" if arguments.before else "service")
+    variants = [service]
+    if arguments.before:
+        variants.insert(0, Variant("before", checkout=arguments.before.resolve()))
+    variants += [Variant(kind, ("bench.asgi_servers", kind)) for kind in arguments.server]
     os.sched_setaffinity(0, {LOAD_CORE})  # the load; the service runs on the other core
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for rows in (1, 20, 200):
-            served, alone = [], []
-            for turn in range(TURNS):
-                (folder / str(turn)).mkdir(exist_ok=True)
-                served.append(asyncio.run(over_http(folder / str(turn), rows, seconds)))
-                alone.append(bare(folder / str(turn), rows, max(1, round(served[-1].group)), seconds))
-            http, loop = (Throughput(*map(median, zip(*runs, strict=True))) for runs in (served, alone))
-            ratio = median(a.reports_per_second / b.reports_per_second for a, b in zip(served, alone, strict=True))
-            times = asyncio.run(latency(folder, rows, http.reports_per_second / 2, seconds))
-            print(
-                f"{rows:3} rows a report: {http.reports_per_second:6.0f}/s over HTTP, {loop.reports_per_second:6.0f}/s "
-                f"bare in groups of {http.group:.0f}: ratio {ratio:.2f}; processor time {http.processor_us:.0f} and "
-                f"{loop.processor_us:.0f} us: ratio {loop.processor_us / http.processor_us:.2f}; at half of that load "
-                f"p50 {median(times):.1f} ms, p99 {times[int(len(times) * 0.99)]:.1f} ms",
-                flush=True,
-            )
+        for rows in arguments.rows:
+            runs: dict[Variant, list[tuple[Throughput, Throughput]]] = {variant: [] for variant in variants}
+            for turn in range(arguments.turns):
+                for variant in variants:
+                    folder = Path(name) / f"{variant.name}-{turn}"
+                    folder.mkdir(exist_ok=True)
+                    http = asyncio.run(over_http(folder, rows, seconds, variant))
+                    runs[variant].append((http, bare(folder, rows, max(1, round(http.group)), seconds)))
+            for variant in variants:
+                print(describe(variant, rows, runs[variant]), flush=True)
+            if not arguments.no_latency:
+                rate = median(http.reports_per_second for http, _ in runs[service]) / 2
+                times = asyncio.run(latency(Path(name), rows, rate, seconds))
+                print(
+                    f"{rows:3} rows, service: at {rate:.0f} reports/s acknowledged after p50 {median(times):.1f} ms, "
+                    f"p99 {times[int(len(times) * 0.99)]:.1f} ms",
+                    flush=True,
+                )
+
+
+def describe(variant: Variant, rows: int, runs: list[tuple[Throughput, Throughput]]) -> str:
+    """Return the medians of the runs; a ratio is that of a run and the bare loop right after it."""
+    http, loop = (Throughput(*map(median, zip(*side, strict=True))) for side in zip(*runs, strict=True))
+    ratios = sorted(bare.processor_us / served.processor_us for served, bare in runs)
+    return (
+        f"{rows:3} rows, {variant.name:11}: processor time {http.processor_us:6.0f} us, "
+        f"bare {loop.processor_us:6.0f} us: ratio {median(ratios):.2f} ({ratios[0]:.2f} to {ratios[-1]:.2f}, "
+        f"target {TARGETS[rows]:.2f}); {http.reports_per_second:6.0f}/s, bare {loop.reports_per_second:6.0f}/s, "
+        f"in groups of {http.group:.0f}"
+    )
 
 
 if __name__ == "__main__":

@@ -3,27 +3,25 @@ discards rows older than their retention.
 """
 
 import asyncio
-import contextlib
 import logging
 import random
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
-
-import uvicorn
 
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance_accounting, is_accounting_due
 from streamusage.service.errors import StoreError
 from streamusage.service.http.app import make_app
-from streamusage.service.http.connection_limits import ConnectionLimits, bounded_protocol
+from streamusage.service.http.connection_limits import ConnectionLimits
 from streamusage.service.http.context import Service
 from streamusage.service.http.direct_reports import DirectReports
+from streamusage.service.http.http_server import HttpServer
 from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
 from streamusage.service.metrics import Metrics
 from streamusage.service.retention import Retention, discard_old
@@ -44,9 +42,6 @@ RETENTION_INTERVAL_SECONDS = 3600.0
 
 EDGE_TIMEOUT_MS = 60_000
 """How long a server may be silent before its active subscribers count as lost."""
-
-GRACE_SECONDS = 10
-"""How long a stop waits for requests that were accepted."""
 
 _BACKLOG = 2048
 
@@ -90,7 +85,7 @@ class RunningService:
     port: int
     service: Service
     tls: ssl.SSLContext | None
-    _server: "_Server"
+    _server: HttpServer
     _serving: "asyncio.Task[None]"
 
     @property
@@ -100,7 +95,7 @@ class RunningService:
 
     def stop(self) -> None:
         """Request the service to finish accepted work and end. Safe in a signal handler of the event loop."""
-        self._server.should_exit = True
+        self._server.request_stop()
 
     async def ended(self) -> None:
         """Wait until the service was stopped and has finished."""
@@ -147,52 +142,23 @@ async def run_service(
         close_settle_ms=close_settle_ms,
         close_grace_ms=close_grace_ms,
     )
-    server = _Server(
-        uvicorn.Config(
-            make_app(service),
-            http=bounded_protocol(clock, limits or ConnectionLimits(), DirectReports(service)),
-            loop="asyncio",
-            ws="none",
-            lifespan="off",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=GRACE_SECONDS,
-            ssl_context_factory=None if context is None else lambda _config, _default: context,
-        )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    server = HttpServer(make_app(service), clock, limits, DirectReports(service))
+    serving = asyncio.create_task(server.serve())
     jobs = [
         asyncio.create_task(_watch_conditions(service, edge_timeout_ms)),
         asyncio.create_task(_run_retention(service, retention or Retention())),
         asyncio.create_task(_run_accounting(service)),
     ]
     try:
-        await server.accepts.wait()
+        await server.start(listener, context, _BACKLOG)
         yield RunningService(host, listener.getsockname()[1], service, context, server, serving)
     finally:
-        server.should_exit = True
+        server.request_stop()
         for job in jobs:
             job.cancel()
         await asyncio.gather(serving, *jobs, return_exceptions=True)
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)
-
-
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.accepts = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.accepts.set()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave signals to the caller of the service."""
-        yield
 
 
 async def _watch_conditions(service: Service, edge_timeout_ms: int) -> None:

@@ -15,7 +15,7 @@ from streamusage.service.errors import StoreError
 from streamusage.service.http.app import FAILED, log_request
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError
-from streamusage.service.http.plain_request import Headers, PlainRequest
+from streamusage.service.http.exchange import Exchange, Headers
 from streamusage.service.http.requests import inflate
 from streamusage.service.ingest.reports import ingest_report
 
@@ -73,10 +73,10 @@ class DirectReports:
         identity = self._service.tokens.identify(_bearer(authorization))
         return _ReportHead(server, bool(encoding)) if identity is not None and identity.may_report_for(server) else None
 
-    def handle(self, request: PlainRequest) -> bool:
+    def handle(self, exchange: Exchange) -> bool:
         """Ingest the report of a request whose body has arrived. Return `False` to fall through to the application."""
-        service, body = self._service, request.body
-        head: _ReportHead = request.subject
+        service, body = self._service, exchange.body
+        head: _ReportHead = exchange.direct_subject
         try:
             if head.compressed:
                 body = inflate(body, LARGEST_UNPACKED_BYTES)
@@ -92,10 +92,10 @@ class DirectReports:
             status = 0
             service.bodies.release(len(body))
             try:
-                status = self._answer(request, verdict, error)
+                status = self._answer(exchange, verdict, error)
             finally:
                 seconds = service.metrics.requests.end("POST", _ROUTE, status, began)
-                log_request("POST", request.url, status, seconds)
+                log_request("POST", exchange.url, status, seconds)
 
         try:
             service.writer.submit_with_callback(
@@ -106,7 +106,7 @@ class DirectReports:
         return True
 
     def _answer(
-        self, request: PlainRequest, verdict: Acknowledgement | Refusal | None, error: BaseException | None
+        self, exchange: Exchange, verdict: Acknowledgement | Refusal | None, error: BaseException | None
     ) -> int:
         """Send the answer and return its status, 0 if the client has disconnected."""
         more_headers = b""
@@ -122,7 +122,7 @@ class DirectReports:
             message = str(error) if status == 503 else FAILED
             more_headers = b"retry-after: 5\r\n" if status == 503 else b""
             body = _ENCODER.encode({"errorMessage": message, "timestamp": self._service.clock.now_ms()})
-        return status if request.answer(status, body, more_headers) else 0
+        return status if exchange.answer(status, body, more_headers) else 0
 
 
 def _bearer(authorization: bytes) -> str:

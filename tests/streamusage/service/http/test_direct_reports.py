@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from streamusage.agent.sync.link import ServiceLink
 from streamusage.api.report import Acknowledgement
 from streamusage.service.http.direct_reports import DirectReports
-from streamusage.service.http.plain_request import PlainRequest
+from streamusage.service.http.exchange import Exchange
 from streamusage.service.store.schema import counters
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
@@ -83,9 +83,9 @@ async def test_agent_reports_take_the_fast_path_on_one_connection(
     connections: set[object] = set()
     begin = DirectReports.handle
 
-    def watched(self: DirectReports, request: PlainRequest) -> bool:
-        taken.append(begin(self, request))
-        connections.add(request._connection)
+    def watched(self: DirectReports, exchange: Exchange) -> bool:
+        taken.append(begin(self, exchange))
+        connections.add(exchange._channel)
         return taken[-1]
 
     monkeypatch.setattr(DirectReports, "handle", watched)
