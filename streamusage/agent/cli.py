@@ -71,13 +71,14 @@ def agent(
     from streamusage.agent.journal.sqlite import JournalError
     from streamusage.agent.log_output import log_to_stderr
     from streamusage.agent.runner import FencedError
+    from streamusage.agent.sources import SOURCE_MODELS, SourceKindError
     from streamusage.agent.supervisor import run_agents
     from streamusage.agent.sync.link import LinkError
 
     log_to_stderr(log_format, verbose)
     try:
-        asyncio.run(run_agents(load_agent_configs(config_file), metrics))
-    except (ConfigError, LinkError) as error:
+        asyncio.run(run_agents(load_agent_configs(config_file, SOURCE_MODELS), metrics))
+    except (ConfigError, LinkError, SourceKindError) as error:
         _stop(WRONG_CONFIGURATION, str(error))
     except (JournalError, OSError) as error:
         _stop(JOURNAL_UNUSABLE, str(error))
@@ -128,14 +129,17 @@ def check(config_file: Path | None) -> None:
 
 
 async def _check(unit: "AgentConfig") -> bool:
-    from streamusage.agent.sources import create_source
+    from streamusage.agent.sources import SourceKindError, create_source
     from streamusage.agent.status_output import CHECK_ERRORS, check_journal, check_service, check_source, describe_unit
     from streamusage.agent.supervisor import build_link
     from streamusage.core.clock import SystemClock
 
     click.echo(describe_unit(unit))
     clock = SystemClock()
-    source = create_source(unit.source, clock, unit.spool_path)
+    try:
+        source = create_source(unit.source, clock, unit.spool_path)
+    except SourceKindError as error:
+        _stop(WRONG_CONFIGURATION, str(error))
     link = build_link(unit, clock)
 
     async def check_own_journal() -> str:
@@ -160,9 +164,10 @@ async def _check(unit: "AgentConfig") -> bool:
 
 def _units(config_file: Path) -> "tuple[AgentConfig, ...]":
     from streamusage.agent.config.files import ConfigError, load_agent_configs
+    from streamusage.agent.sources import SOURCE_MODELS
 
     try:
-        return load_agent_configs(config_file)
+        return load_agent_configs(config_file, SOURCE_MODELS)
     except ConfigError as error:
         _stop(WRONG_CONFIGURATION, str(error))
 

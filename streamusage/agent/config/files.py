@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PlainValidator, ValidationError, ValidationInfo, model_validator
+from pydantic_core import PydanticCustomError
 
 from streamusage.agent.config.sources import (
-    SOURCE_MODELS,
     ConfigSection,
-    SourceConfig,
+    SourceModels,
+    SourceSection,
     UserPath,
     VariableName,
     duration_between,
@@ -68,13 +69,43 @@ class JournalConfig(ConfigSection):
     path: UserPath | None = None
 
 
+_KIND_PROBLEM = "kind"
+"""Type of the pydantic errors about the key `kind` of a source."""
+
+
+def _validate_source(value: Any, info: ValidationInfo) -> SourceSection:
+    """Return the source's table as the model of its kind. The validation's context is a `SourceModels`."""
+    models = info.context
+    if not isinstance(models, SourceModels):
+        raise TypeError("an AgentConfig is validated with the context SourceModels")
+    if not isinstance(value, dict):
+        raise PydanticCustomError("dict_type", "Input should be a valid dictionary")
+    problem = _find_kind_problem(value, models)
+    model = None if problem else models.find_model(value["kind"])
+    if model is None:
+        raise PydanticCustomError(_KIND_PROBLEM, "{problem}", {"problem": problem})
+    return model.model_validate(value, context=models)
+
+
+def _find_kind_problem(source: dict[str, Any], models: SourceModels) -> str:
+    """Return what is wrong with the kind of a source; empty where nothing is."""
+    if "kind" not in source:
+        return f"required key is missing; allowed: {', '.join(models.list_kinds())}"
+    kind = source["kind"]
+    try:
+        known = isinstance(kind, str) and models.find_model(kind) is not None
+    except models.kind_error as error:
+        return str(error)
+    return "" if known else f"unknown kind; allowed: {', '.join(models.list_kinds())}"
+
+
 class AgentConfig(ConfigSection):
     """The configuration of one watched media server, with one journal and one token."""
 
     server: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$")]
     role: Role = "standalone"
     service: ServiceConfig
-    source: SourceConfig
+    source: Annotated[SourceSection, PlainValidator(_validate_source)]
     journal: JournalConfig = JournalConfig()
 
     @property
@@ -90,7 +121,7 @@ class AgentConfig(ConfigSection):
         return configured if isinstance(configured, Path) else self.journal_path.with_suffix(".hooks")
 
 
-def load_agent_configs(path: Path) -> tuple[AgentConfig, ...]:
+def load_agent_configs(path: Path, models: SourceModels) -> tuple[AgentConfig, ...]:
     """Return the checked configuration of each media server in the file. Raises `ConfigError`."""
     try:
         text = path.read_text("utf-8")
@@ -104,12 +135,13 @@ def load_agent_configs(path: Path) -> tuple[AgentConfig, ...]:
         raise ConfigError(f"{path}: not valid TOML: {error}") from None
     lines = TomlLines(text)
     if isinstance(document.get("source"), list):
-        return _load_source_array(path, document, lines)
+        return _load_source_array(path, document, lines, models)
     try:
-        return (AgentConfig.model_validate(document),)
+        return (AgentConfig.model_validate(document, context=models),)
     except ValidationError as error:
+        source_model = _find_source_model(document.get("source"), models)
         problems = [
-            _format_problem(path, lines, _problem_keys(problem), problem, _allowed_keys(problem))
+            _format_problem(path, lines, _problem_keys(problem), problem, _allowed_keys(problem, source_model))
             for problem in error.errors()
         ]
         raise ConfigError("\n".join(problems)) from None
@@ -128,7 +160,9 @@ _SHARED_KEYS = ("service", "source")
 """Top-level keys of a file with several `[[source]]` tables."""
 
 
-def _load_source_array(path: Path, document: dict[str, Any], lines: TomlLines) -> tuple[AgentConfig, ...]:
+def _load_source_array(
+    path: Path, document: dict[str, Any], lines: TomlLines, models: SourceModels
+) -> tuple[AgentConfig, ...]:
     """Return the configuration of each `[[source]]` table. Raises `ConfigError` with all problems of the file."""
     per_source_keys = ("server", "role", "journal")
     problems = [
@@ -145,11 +179,12 @@ def _load_source_array(path: Path, document: dict[str, Any], lines: TomlLines) -
     for index, source in enumerate(document["source"]):
         table = ("source", str(index))
         try:
-            configs.append(AgentConfig.model_validate(_agent_document(document, source)))
+            configs.append(AgentConfig.model_validate(_agent_document(document, source), context=models))
         except ValidationError as error:
+            source_model = _find_source_model(source, models)
             for problem in error.errors():
                 keys = _keys_in_source_array(_problem_keys(problem), table, source)
-                allowed = _allowed_keys(problem)
+                allowed = _allowed_keys(problem, source_model)
                 if problem["loc"][:1] == ("source",):
                     allowed = (*_AGENT_KEYS_OF_SOURCE_TABLE, *allowed)
                 text = _format_problem(path, lines, keys, problem, allowed)
@@ -200,31 +235,34 @@ def _find_duplicates(path: Path, lines: TomlLines, configs: list[AgentConfig]) -
     return problems
 
 
-_PROBLEM_TEXTS = {
-    "missing": "required key is missing",
-    "union_tag_invalid": f"unknown kind; allowed: {', '.join(SOURCE_MODELS)}",
-    "union_tag_not_found": f"required key is missing; allowed: {', '.join(SOURCE_MODELS)}",
-}
+_PROBLEM_TEXTS = {"missing": "required key is missing"}
 """Texts that replace pydantic's own, by the type of its error."""
 
 _SECTIONS: dict[tuple[str, ...], type[ConfigSection]] = {
     (): AgentConfig,
     ("service",): ServiceConfig,
     ("journal",): JournalConfig,
-    **{("source", kind): model for kind, model in SOURCE_MODELS.items()},
 }
-"""The model of each section, by its place in a pydantic error."""
+"""The model of each section except the source's, by its place in a pydantic error."""
+
+
+def _find_source_model(source: Any, models: SourceModels) -> type[SourceSection] | None:
+    """Return the model of a source's table; None where its kind is missing, unknown or unusable."""
+    if not isinstance(source, dict) or _find_kind_problem(source, models):
+        return None
+    return models.find_model(source["kind"])
 
 
 def _problem_keys(problem: Any) -> tuple[str, ...]:
-    """Return the keys that lead to the problem, without the kind of a source, which pydantic's `loc` contains."""
-    keys = tuple(str(part) for part in problem["loc"] if part not in SOURCE_MODELS)
-    return (*keys, "kind") if problem["type"] in {"union_tag_invalid", "union_tag_not_found"} else keys
+    """Return the keys that lead to the problem."""
+    keys = tuple(str(part) for part in problem["loc"])
+    return (*keys, "kind") if problem["type"] == _KIND_PROBLEM else keys
 
 
-def _allowed_keys(problem: Any) -> tuple[str, ...]:
+def _allowed_keys(problem: Any, source_model: type[SourceSection] | None) -> tuple[str, ...]:
     """Return the keys of the section in which the problem is; empty where the section is unknown."""
-    section = _SECTIONS.get(tuple(str(part) for part in problem["loc"][:-1]))
+    place = tuple(str(part) for part in problem["loc"][:-1])
+    section = source_model if place == ("source",) else _SECTIONS.get(place)
     return () if section is None else tuple(field.alias or name for name, field in section.model_fields.items())
 
 

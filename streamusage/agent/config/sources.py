@@ -1,7 +1,11 @@
-"""The sections of the agent's configuration that describe a media server: one model per kind, selected by `kind`."""
+"""Sections of the agent's configuration that describe a media server: the bases and types of each kind's own model.
 
+The model of a kind is in the module of its source, `streamusage/agent/sources/`.
+"""
+
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, NamedTuple
 
 import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
@@ -62,10 +66,17 @@ class ConfigSection(BaseModel):
 
 
 class SourceSection(ConfigSection):
-    """Settings of every source."""
+    """Settings of every source; the base of each kind's configuration."""
 
+    kind: str
+    """Name of a registered kind of media server."""
     poll_interval_ms: Annotated[int, duration_between("100ms", "1m"), Field(alias="poll_interval")] = 1000
     timeout_ms: Annotated[int, duration_between("100ms", "1m"), Field(alias="timeout")] = 5000
+
+    @property
+    def timeout_seconds(self) -> float:
+        """Maximum time of a response."""
+        return self.timeout_ms / 1000
 
 
 class PasswordSection(SourceSection):
@@ -110,106 +121,11 @@ class TokenSection(SourceSection):
         return self
 
 
-class NginxRtmpConfig(SourceSection):
-    """nginx with the RTMP module."""
+class SourceModels(NamedTuple):
+    """Access to the registry of media servers, which this package does not import."""
 
-    kind: Literal["nginx-rtmp"]
-    stat_url: HttpUrl
-    access_log: UserPath | None = None
-    """With it, the ends of sessions are exact."""
-    notify_listen: ListenAddress | None = None
-    """Listen address for nginx's callbacks, an alternative to a log that is on another machine."""
-    spool: UserPath | None = None
-    """File of received callbacks; default: beside the journal."""
-
-    @model_validator(mode="after")
-    def _reject_log_with_callbacks(self) -> "NginxRtmpConfig":
-        if self.access_log is not None and self.notify_listen is not None:
-            raise ValueError("access_log and notify_listen both report the ends of sessions; set only one of them")
-        return self
-
-
-class IcecastConfig(PasswordSection):
-    """Icecast 2.4."""
-
-    kind: Literal["icecast"]
-    url: ServerUrl
-    access_log: UserPath | None = None
-
-
-class NodeMediaServerConfig(PasswordSection):
-    """Node-Media-Server 4."""
-
-    kind: Literal["node-media-server"]
-    url: ServerUrl
-    notify_listen: ListenAddress | None = None
-    spool: UserPath | None = None
-
-
-class WowzaConfig(PasswordSection):
-    """Wowza Streaming Engine."""
-
-    kind: Literal["wowza"]
-    url: ServerUrl
-    connection_counts_url: ServerUrl | None = None
-    vhost: PathName = "_defaultVHost_"
-    applications: Annotated[tuple[PathName, ...], Field(min_length=1)]
-
-
-class MediaMtxConfig(OptionalPasswordSection):
-    """MediaMTX."""
-
-    kind: Literal["mediamtx"]
-    url: ServerUrl
-
-
-class SrsConfig(OptionalPasswordSection):
-    """SRS."""
-
-    kind: Literal["srs"]
-    url: ServerUrl
-
-
-class Red5ProConfig(TokenSection):
-    """A Red5 Pro server."""
-
-    kind: Literal["red5pro"]
-    url: ServerUrl
-    applications: Annotated[tuple[PathName, ...], Field(min_length=1)] = ("live",)
-
-
-class StreamManagerConfig(TokenSection):
-    """The live list of a Red5 Pro Stream Manager 2."""
-
-    kind: Literal["stream-manager-2"]
-    url: ServerUrl
-    node_groups: Annotated[tuple[PathName, ...], Field(min_length=1)]
-
-
-class HlsConfig(SourceSection):
-    """HLS viewers, from the access log of the HTTP server that serves the playlists."""
-
-    kind: Literal["hls"]
-    access_log: UserPath
-    idle_after_ms: Annotated[int, duration_between("2s", "10m"), Field(alias="idle_after")] = 30_000
-    """A viewer without a request for longer than this has left."""
-
-
-_AnySourceConfig = (
-    NginxRtmpConfig
-    | IcecastConfig
-    | NodeMediaServerConfig
-    | WowzaConfig
-    | MediaMtxConfig
-    | SrsConfig
-    | Red5ProConfig
-    | StreamManagerConfig
-    | HlsConfig
-)
-SourceConfig = Annotated[_AnySourceConfig, Field(discriminator="kind")]
-"""The model of one media server, selected by `kind`."""
-
-SOURCE_MODELS: dict[str, type[SourceSection]] = {
-    get_args(model.model_fields["kind"].annotation)[0]: model for model in get_args(_AnySourceConfig)
-}
-"""The model of each kind of media server."""
+    list_kinds: Callable[[], Sequence[str]]
+    find_model: Callable[[str], type[SourceSection] | None]
+    """Returns None for an unknown kind. May raise `kind_error`."""
+    kind_error: type[Exception]
+    """A kind is registered but unusable; the text names the reason."""

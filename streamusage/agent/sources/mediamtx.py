@@ -9,9 +9,11 @@ from typing import TypeVar
 
 import msgspec
 
+from streamusage.agent.config.sources import OptionalPasswordSection, ServerUrl
 from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, basic_auth_header
 from streamusage.agent.sources.common.identifiers import limit_id, short_digest, split_stream_path
+from streamusage.agent.sources.common.kind import SourceContext, SourceKind, optional_password
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import MEDIAMTX_POLLING
@@ -79,6 +81,12 @@ class _MediaMtxPath(msgspec.Struct, rename="camel"):
         if self.online is None:
             return self.ready_time if self.ready else None
         return self.online_time if self.online else None
+
+
+class MediaMtxConfig(OptionalPasswordSection):
+    """MediaMTX."""
+
+    url: ServerUrl
 
 
 class MediaMtxSource(PolledSource):
@@ -193,3 +201,18 @@ def _parse_time_ms(text: str) -> int:
         return max(0, int(datetime.fromisoformat(text).timestamp() * 1000))
     except (ValueError, OverflowError):
         raise SourceError("MediaMTX returned an invalid time") from None
+
+
+def _create(config: MediaMtxConfig, context: SourceContext) -> MediaMtxSource:
+    secret = optional_password(config)
+    return MediaMtxSource(config.url, config.user, secret, context.clock, timeout_seconds=config.timeout_seconds)
+
+
+SOURCE = SourceKind(
+    kind="mediamtx",
+    server="MediaMTX",
+    viewers="polled",
+    traffic="polled, per connection",
+    config=MediaMtxConfig,
+    create=_create,
+)

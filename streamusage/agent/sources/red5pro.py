@@ -4,13 +4,16 @@ Subscribers are not distinguishable. The API reports no outgoing bytes, so none 
 lists what is exact and what is bounded.
 """
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
+from pydantic import Field
 
+from streamusage.agent.config.sources import PathName, ServerUrl, TokenSection
 from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading, SourceError
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, fetch_all
 from streamusage.agent.sources.common.identifiers import limit_name, short_digest
+from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
 from streamusage.agent.sources.common.payloads import Count, Payload, decode_json
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import RED5PRO_NUMBERS
@@ -51,6 +54,13 @@ class _Red5ProStream(NamedTuple):
     def life_id(self) -> str:
         """The id of one publish of the stream."""
         return f"{short_digest(self.application, self.name)}-{self.statistics.creation_time}"
+
+
+class Red5ProConfig(TokenSection):
+    """A Red5 Pro server."""
+
+    url: ServerUrl
+    applications: Annotated[tuple[PathName, ...], Field(min_length=1)] = ("live",)
 
 
 class Red5ProSource(PolledSource):
@@ -141,3 +151,18 @@ def _parse_refusal(body: bytes) -> _Red5ProRefusal | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return refusal if refusal.status == "error" else None
+
+
+def _create(config: Red5ProConfig, context: SourceContext) -> Red5ProSource:
+    token = api_token(config)
+    return Red5ProSource(config.url, token, config.applications, context.clock, timeout_seconds=config.timeout_seconds)
+
+
+SOURCE = SourceKind(
+    kind="red5pro",
+    server="Red5 Pro server",
+    viewers="numbers, and a count of joins",
+    traffic="incoming only",
+    config=Red5ProConfig,
+    create=_create,
+)

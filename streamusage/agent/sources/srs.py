@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from streamusage.agent.config.sources import OptionalPasswordSection, ServerUrl
 from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
 from streamusage.agent.sources.common.http_probe import HttpProbe, PolledSource, basic_auth_header
 from streamusage.agent.sources.common.identifiers import (
@@ -17,6 +18,7 @@ from streamusage.agent.sources.common.identifiers import (
     short_digest,
     split_stream_path,
 )
+from streamusage.agent.sources.common.kind import SourceContext, SourceKind, optional_password
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import SRS_NO_BYTES, SRS_POLLING
@@ -77,6 +79,12 @@ class _SrsVhosts(_SrsResponse, kw_only=True):
 
 
 Response = TypeVar("Response", _SrsClients, _SrsVhosts)
+
+
+class SrsConfig(OptionalPasswordSection):
+    """SRS."""
+
+    url: ServerUrl
 
 
 class SrsSource(PolledSource):
@@ -169,3 +177,18 @@ def _viewer(client: _SrsClient) -> ViewerReading:
         protocol=normalize_protocol(protocol) if action == "play" else "rtmp",
         age_ms=client.age_ms,
     )
+
+
+def _create(config: SrsConfig, context: SourceContext) -> SrsSource:
+    secret = optional_password(config)
+    return SrsSource(config.url, config.user, secret, context.clock, timeout_seconds=config.timeout_seconds)
+
+
+SOURCE = SourceKind(
+    kind="srs",
+    server="SRS",
+    viewers="polled",
+    traffic="exact, per vhost",
+    config=SrsConfig,
+    create=_create,
+)

@@ -4,12 +4,17 @@ A list has each stream with its number of subscribers over all nodes and its dur
 subscribers. docs/sources/stream-manager-2.md lists what is exact and what is bounded.
 """
 
-import msgspec
+from typing import Annotated
 
+import msgspec
+from pydantic import Field
+
+from streamusage.agent.config.sources import PathName, ServerUrl, TokenSection
 from streamusage.agent.reading import AudienceReading, PublishReading, Reading
 from streamusage.agent.sources.common.cursors import LifeStarts
 from streamusage.agent.sources.common.http_probe import HttpProbe, PolledSource
 from streamusage.agent.sources.common.identifiers import limit_name, short_digest, split_stream_path
+from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import STREAM_MANAGER_NUMBERS
@@ -22,6 +27,13 @@ class _StreamManagerStream(msgspec.Struct, rename="camel"):
     stream_guid: str
     subscribers: Count = 0
     duration_ms: Count = 0
+
+
+class StreamManagerConfig(TokenSection):
+    """The live list of a Red5 Pro Stream Manager 2."""
+
+    url: ServerUrl
+    node_groups: Annotated[tuple[PathName, ...], Field(min_length=1)]
 
 
 class StreamManagerSource(PolledSource):
@@ -73,3 +85,20 @@ class StreamManagerSource(PolledSource):
             headers={"Authorization": f"Bearer {self._token()}", "Accept": "application/json"},
         )
         return decode_json(body, list[_StreamManagerStream], "/as/v1/streams/stream")
+
+
+def _create(config: StreamManagerConfig, context: SourceContext) -> StreamManagerSource:
+    token = api_token(config)
+    return StreamManagerSource(
+        config.url, token, config.node_groups, context.clock, timeout_seconds=config.timeout_seconds
+    )
+
+
+SOURCE = SourceKind(
+    kind="stream-manager-2",
+    server="Red5 Pro Stream Manager 2",
+    viewers="numbers only",
+    traffic="none",
+    config=StreamManagerConfig,
+    create=_create,
+)

@@ -4,13 +4,18 @@ Each application reports its bytes since it was loaded, each stream the number o
 not distinguishable. docs/sources/wowza.md lists what is exact and what is bounded.
 """
 
+from typing import Annotated
+
 import httpx
 import msgspec
+from pydantic import Field
 
+from streamusage.agent.config.sources import PasswordSection, PathName, ServerUrl
 from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading
 from streamusage.agent.sources.common.cursors import JsonCursor, LifeStarts
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, fetch_all
 from streamusage.agent.sources.common.identifiers import limit_name, normalize_protocol, short_digest
+from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.payloads import Count, Payload, decode_json, parse_child_count, parse_xml
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import WOWZA_NUMBERS, WOWZA_RISES
@@ -65,6 +70,15 @@ class WowzaCursor(JsonCursor, frozen=True):
     """The `LifeStarts` of applications and streams."""
     published: int = 0
     """Number of publishes so far, which the server's count of connections includes."""
+
+
+class WowzaConfig(PasswordSection):
+    """Wowza Streaming Engine."""
+
+    url: ServerUrl
+    connection_counts_url: ServerUrl | None = None
+    vhost: PathName = "_defaultVHost_"
+    applications: Annotated[tuple[PathName, ...], Field(min_length=1)]
 
 
 class WowzaSource(PolledSource):
@@ -225,3 +239,26 @@ def _audiences(stream: _WowzaStream) -> list[AudienceReading]:
         )
         for protocol, viewers in viewers_by_protocol.items()
     ]
+
+
+def _create(config: WowzaConfig, context: SourceContext) -> WowzaSource:
+    return WowzaSource(
+        config.url,
+        config.user,
+        password(config),
+        config.vhost,
+        config.applications,
+        config.connection_counts_url,
+        context.clock,
+        timeout_seconds=config.timeout_seconds,
+    )
+
+
+SOURCE = SourceKind(
+    kind="wowza",
+    server="Wowza Streaming Engine",
+    viewers="numbers only",
+    traffic="per application",
+    config=WowzaConfig,
+    create=_create,
+)

@@ -9,6 +9,7 @@ import pytest
 from streamusage.agent.config.files import load_agent_configs
 from streamusage.agent.journal.sqlite import JournalError
 from streamusage.agent.metrics import format_metrics, serve_metrics
+from streamusage.agent.sources import SOURCE_MODELS
 from streamusage.agent.supervisor import run_agent
 from streamusage.core.clock import SteadyClock, SystemClock
 from tests.support.agent.agent_command import write_config, write_status
@@ -35,7 +36,7 @@ async def test_metrics_omit_a_server_whose_agent_has_ended(tmp_path: Path) -> No
     file = write_status(tmp_path)
     (tmp_path / "journal.db").unlink()
     (tmp_path / "journal.db").mkdir()
-    (unit,) = load_agent_configs(write_config(tmp_path))
+    (unit,) = load_agent_configs(write_config(tmp_path), SOURCE_MODELS)
     port = free_port()
     async with (
         serve_metrics([file], ("127.0.0.1", port)),

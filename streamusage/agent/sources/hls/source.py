@@ -6,11 +6,15 @@ is exact and what is bounded.
 
 import contextlib
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
+from pydantic import Field
 
+from streamusage.agent.config.sources import SourceSection, UserPath, duration_between
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading
 from streamusage.agent.sources.common.cursors import JsonCursor
+from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.hls.viewers import LOG_FORMAT, HlsRequest, HlsViewers, has_log_format, parse_line
@@ -39,6 +43,14 @@ class HlsCursor(JsonCursor, frozen=True):
         if at - self.between_at <= idle_after_ms:
             return msgspec.structs.replace(self, position=text)
         return HlsCursor(text, self.between, self.between_at, text, at)
+
+
+class HlsConfig(SourceSection):
+    """HLS viewers, from the access log of the HTTP server that serves the playlists."""
+
+    access_log: UserPath
+    idle_after_ms: Annotated[int, duration_between("2s", "10m"), Field(alias="idle_after")] = 30_000
+    """A viewer without a request for longer than this has left."""
 
 
 class HlsSource:
@@ -101,3 +113,17 @@ class HlsSource:
         unreadable = sum(not has_log_format(line) for line in lines)
         self._log.warn_unreadable(unreadable, f"log_format streamtop {LOG_FORMAT!r}")
         return [request for line in lines if (request := parse_line(line)) is not None]
+
+
+def _create(config: HlsConfig, context: SourceContext) -> HlsSource:
+    return HlsSource(config.access_log, config.idle_after_ms, context.clock)
+
+
+SOURCE = SourceKind(
+    kind="hls",
+    server="any HTTP server that serves HLS",
+    viewers="inferred from requests",
+    traffic="exact",
+    config=HlsConfig,
+    create=_create,
+)

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from streamusage.agent.config.sources import PasswordSection, ServerUrl, UserPath
 from streamusage.agent.reading import CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.http_probe import (
@@ -21,6 +22,7 @@ from streamusage.agent.sources.common.http_probe import (
     fetch_all,
 )
 from streamusage.agent.sources.common.identifiers import short_digest
+from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.icecast.access_log import IcecastLogLine, has_log_format, parse_line
@@ -58,6 +60,13 @@ class _ListedListener(NamedTuple):
     path: str
     listener: Listener
     listed_s: int
+
+
+class IcecastConfig(PasswordSection):
+    """Icecast 2.4."""
+
+    url: ServerUrl
+    access_log: UserPath | None = None
 
 
 class IcecastSource:
@@ -240,3 +249,24 @@ def _misses(relies_on_log: bool, lines_lost: bool, source_left: bool) -> str:
 
 def _has_source_left(mounts_before: Mapping[str, int], mounts_now: Mapping[str, int]) -> bool:
     return any(mounts_now.get(path) != began_s for path, began_s in mounts_before.items())
+
+
+def _create(config: IcecastConfig, context: SourceContext) -> IcecastSource:
+    return IcecastSource(
+        config.url,
+        config.user,
+        password(config),
+        config.access_log,
+        context.clock,
+        timeout_seconds=config.timeout_seconds,
+    )
+
+
+SOURCE = SourceKind(
+    kind="icecast",
+    server="Icecast 2.4",
+    viewers="exact with log",
+    traffic="out: exact with log; in: bounded",
+    config=IcecastConfig,
+    create=_create,
+)

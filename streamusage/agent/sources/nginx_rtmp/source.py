@@ -11,10 +11,13 @@ from typing import NamedTuple, TypeVar
 
 import httpx
 import msgspec
+from pydantic import model_validator
 
+from streamusage.agent.config.sources import HttpUrl, ListenAddress, SourceSection, UserPath
 from streamusage.agent.reading import EndedConnection, PublishReading, Reading, ViewerReading
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line
@@ -50,6 +53,24 @@ Listed = TypeVar("Listed", PublishReading, ViewerReading)
 def _add_age(listed: Listed, by_ms: int) -> Listed:
     """Return a listed connection as of the log's reading, `by_ms` later: its line was not in the log by then."""
     return msgspec.structs.replace(listed, age_ms=listed.age_ms + by_ms)
+
+
+class NginxRtmpConfig(SourceSection):
+    """nginx with the RTMP module."""
+
+    stat_url: HttpUrl
+    access_log: UserPath | None = None
+    """With it, the ends of sessions are exact."""
+    notify_listen: ListenAddress | None = None
+    """Listen address for nginx's callbacks, an alternative to a log that is on another machine."""
+    spool: UserPath | None = None
+    """File of received callbacks; default: beside the journal."""
+
+    @model_validator(mode="after")
+    def _reject_log_with_callbacks(self) -> "NginxRtmpConfig":
+        if self.access_log is not None and self.notify_listen is not None:
+            raise ValueError("access_log and notify_listen both report the ends of sessions; set only one of them")
+        return self
 
 
 class NginxRtmpSource:
@@ -148,3 +169,22 @@ class NginxRtmpSource:
                 )
         log.warn_unreadable(connections.count(None), f"log_format streamtop {LOG_FORMAT!r}")
         return tuple(ended)
+
+
+def _create(config: NginxRtmpConfig, context: SourceContext) -> NginxRtmpSource:
+    spool = (
+        None if config.notify_listen is None else CallbackSpool(config.notify_listen, context.spool_path, context.clock)
+    )
+    return NginxRtmpSource(
+        config.stat_url, config.access_log, context.clock, timeout_seconds=config.timeout_seconds, spool=spool
+    )
+
+
+SOURCE = SourceKind(
+    kind="nginx-rtmp",
+    server="nginx with the RTMP module",
+    viewers="exact with log or callbacks",
+    traffic="exact",
+    config=NginxRtmpConfig,
+    create=_create,
+)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from streamusage.agent.config.sources import ListenAddress, PasswordSection, ServerUrl, UserPath
 from streamusage.agent.reading import (
     AudienceReading,
     EndedConnection,
@@ -23,6 +24,7 @@ from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
+from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
@@ -110,6 +112,14 @@ class NodeMediaServerCursor(JsonCursor, frozen=True):
     uptime_ms: int = 0
     position: str = ""
     """Position in the spool of callbacks."""
+
+
+class NodeMediaServerConfig(PasswordSection):
+    """Node-Media-Server 4."""
+
+    url: ServerUrl
+    notify_listen: ListenAddress | None = None
+    spool: UserPath | None = None
 
 
 class NodeMediaServerSource:
@@ -282,3 +292,25 @@ def _audience(stream: _NmsStream) -> AudienceReading:
         protocol="unknown",
         viewers=stream.subscribers,
     )
+
+
+def _create(config: NodeMediaServerConfig, context: SourceContext) -> NodeMediaServerSource:
+    return NodeMediaServerSource(
+        config.url,
+        config.user,
+        password(config),
+        config.notify_listen,
+        context.spool_path,
+        context.clock,
+        timeout_seconds=config.timeout_seconds,
+    )
+
+
+SOURCE = SourceKind(
+    kind="node-media-server",
+    server="Node-Media-Server 4",
+    viewers="exact with callbacks",
+    traffic="exact",
+    config=NodeMediaServerConfig,
+    create=_create,
+)

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from streamusage.agent.config.files import AgentConfig, ConfigError, load_agent_configs
-from streamusage.agent.config.sources import NginxRtmpConfig
+from streamusage.agent.sources import SOURCE_MODELS
+from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpConfig
 
 DOCUMENTED = """\
 server = "edge-1"
@@ -30,7 +31,7 @@ path = "/path/journal.db"
 def load_text(directory: Path, text: str) -> tuple[AgentConfig, ...]:
     path = directory / "agent.toml"
     path.write_text(text)
-    return load_agent_configs(path)
+    return load_agent_configs(path, SOURCE_MODELS)
 
 
 def load_single(directory: Path, text: str) -> AgentConfig:
@@ -139,9 +140,9 @@ def test_all_problems_are_reported_at_once(tmp_path: Path) -> None:
 
 def test_missing_file_and_directory_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no such file"):
-        load_agent_configs(tmp_path / "nfirst.toml")
+        load_agent_configs(tmp_path / "nfirst.toml", SOURCE_MODELS)
     with pytest.raises(ConfigError, match="cannot read the file"):
-        load_agent_configs(tmp_path)
+        load_agent_configs(tmp_path, SOURCE_MODELS)
 
 
 SEVERAL = """\
@@ -205,7 +206,7 @@ def test_each_source_table_is_a_configuration(tmp_path: Path) -> None:
             'password_env = "ICECAST"',
             'pasword_env = "ICECAST"',
             "agent.toml:13: source.pasword_env: unknown key; allowed: server, role, journal, token_env, token_file, "
-            "poll_interval, timeout, user, password_env, password_file, kind, url, access_log",
+            "kind, poll_interval, timeout, user, password_env, password_file, url, access_log",
         ),
         ('token_env = "SHARED"\n', "", "agent.toml:1: service: set exactly one of"),
         (
