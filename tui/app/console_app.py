@@ -44,7 +44,6 @@ from tui.config.view_memory import ViewMemory
 from tui.deletion.flow import DeleteFinished, DeletionFlow
 from tui.model import formats
 from tui.model.alerts import AlertBook
-from tui.model.sessions.view import SessionColumn
 from tui.model.text import sanitize
 from tui.recording.recording import Recording, RecordingError
 from tui.screens.sessions import SessionsScreen
@@ -260,7 +259,7 @@ class ConsoleApp(App[int]):
     @on(TrendsPolled)
     def _trends_polled(self, polled: TrendsPolled) -> None:
         self.state.trends.replace(polled.trends)
-        reorders = self.state.view.column is SessionColumn.TREND and not self.state.is_paused
+        reorders = self.state.view.sorted_by_growth and not self.state.is_paused
         if reorders:
             self.state.update_growth()
         self.publish_state(polled=reorders)

@@ -12,7 +12,7 @@ from streamusage.core.usage import SessionKey
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.config.view_memory import ViewMemory
 from tui.model.latency import Latency
-from tui.model.sessions.columns import SHOWN, Density
+from tui.model.sessions.columns import COLUMNS, Density, sort_names
 from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.held_changes import HeldChanges
 from tui.model.sessions.history import PollHistory
@@ -22,7 +22,7 @@ from tui.model.sessions.store import Change, Session, SessionStore
 from tui.model.sessions.tally import Tally
 from tui.model.sessions.timeline import PollTimeline
 from tui.model.sessions.trends import TrendBook
-from tui.model.sessions.view import SessionColumn, SessionView
+from tui.model.sessions.view import SessionView
 from tui.model.staleness import Freshness, freshness
 
 GROWTH_MINUTES = 10
@@ -49,7 +49,7 @@ class ConsoleState:
     history: PollHistory = field(default_factory=PollHistory)
     trends: TrendBook = field(default_factory=TrendBook)
     marks: Marks = field(default_factory=Marks)
-    columns: list[str] = field(default_factory=lambda: list(SHOWN))
+    columns: list[str] = field(default_factory=lambda: list(COLUMNS))
     density: Density = Density.AUTO
     changed: dict[SessionKey, Session] = field(default_factory=dict)
     """Sessions that the last poll changed, as they were before it."""
@@ -109,7 +109,7 @@ class ConsoleState:
         self.view.update(changes)
         self.marks.forget(change.key for change in changes if change.after is None)
         self.view.at_time(self.now_ms())
-        if self.view.column is SessionColumn.TREND and self.now_ms() // 60_000 != self._grown_since_minute:
+        if self.view.sorted_by_growth and self.now_ms() // 60_000 != self._grown_since_minute:
             self.update_growth()
         self.changed = {change.key: change.before for change in changes if change.before and change.after}
 
@@ -174,9 +174,9 @@ class ConsoleState:
 
     def restore_view(self, memory: ViewMemory) -> None:
         """Arrange the table as it was left. Values that are no longer valid are skipped."""
-        if memory.sorted_by in set(SessionColumn):
-            self.view.sort(SessionColumn(memory.sorted_by), descending=memory.descending)
-        self.columns = [name for name in memory.columns if name in SHOWN] or self.columns
+        if memory.sorted_by in sort_names():
+            self.view.sort(memory.sorted_by, descending=memory.descending)
+        self.columns = [name for name in memory.columns if name in COLUMNS] or self.columns
         self.density = Density(memory.density) if memory.density in set(Density) else self.density
         self.view.group(memory.grouped)
         with suppress(FilterError):
@@ -185,7 +185,7 @@ class ConsoleState:
     def view_memory(self, filters: list[str]) -> ViewMemory:
         """Return how the table is arranged, to restore it later."""
         return ViewMemory(
-            sorted_by=self.view.column.value,
+            sorted_by=self.view.column,
             descending=self.view.descending,
             columns=self.columns,
             density=self.density.value,

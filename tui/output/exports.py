@@ -8,40 +8,44 @@ import json
 import shlex
 import tarfile
 from collections.abc import Callable, Iterable, Mapping
-from operator import attrgetter
 from pathlib import Path
 
 import msgspec
 
 from streamusage.core.usage import RECORD_FIELDS, EmptyNameError, stream_path
+from tui.model.sessions.columns import COLUMNS, ExportField
 from tui.model.sessions.store import Session
 from tui.output import CsvField
 from tui.output.printer import csv_text, json_text
 
-_SESSION_ATTRIBUTES = {
-    "duration": "duration_ms",
-    "active_subscribers": "active",
-    "max_subscribers": "peak",
-    "lost_subscribers": "lost",
-    "total_subscribers": "total",
-}
-"""Attributes of a session that are named other than those of a record."""
+_KEY_FIELDS = (
+    ExportField("name", lambda session: session.name),
+    ExportField("scope", lambda session: session.scope),
+    ExportField("endTime", lambda session: session.end_time),
+)
+"""Fields of the usage record that no column shows by itself."""
 
-_FIELDS = {documented: _SESSION_ATTRIBUTES.get(name, name) for documented, name in RECORD_FIELDS.items()}
-"""Attributes of a session by documented name, in wire order."""
+
+def export_fields() -> list[ExportField]:
+    """Return the fields of the session table: those of the usage record in wire order, then those of other columns."""
+    declared = {field.name: field for field in (*_KEY_FIELDS, *_fields_of_columns())}
+    return [declared[name] for name in RECORD_FIELDS] + [
+        field for name, field in declared.items() if name not in RECORD_FIELDS
+    ]
+
+
+def _fields_of_columns() -> list[ExportField]:
+    return [column.export for column in COLUMNS.values() if column.export]
 
 
 def usage_record_fields(session: Session) -> dict[str, object]:
     """Return the session as a usage record; unknown figures are null."""
-    return {wire: getattr(session, ours) for wire, ours in _FIELDS.items()}
+    return {field.name: field.value(session) for field in export_fields() if field.name in RECORD_FIELDS}
 
 
 def table_csv(sessions: Iterable[Session]) -> str:
     """Return the sessions as CSV."""
-    fields = [CsvField[Session](wire, attrgetter(ours)) for wire, ours in _FIELDS.items()]
-    fields.append(CsvField("live", lambda session: "true" if session.live else "false"))
-    fields.append(CsvField("provenance", lambda session: session.provenance.value if session.provenance else None))
-    return "".join(csv_text(sessions, fields))
+    return "".join(csv_text(sessions, [CsvField[Session](field.name, field.value) for field in export_fields()]))
 
 
 def table_json(sessions: Iterable[Session]) -> str:

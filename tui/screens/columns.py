@@ -6,7 +6,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
-from tui.model.sessions.columns import SHOWN
+from tui.model.sessions.columns import COLUMNS
 from tui.model.text import padded
 from tui.screens.dialog import Dialog
 from tui.widgets.lines import Line, Part
@@ -27,7 +27,7 @@ class ColumnsScreen(Dialog[list[str]]):
 
     def __init__(self, chosen: list[str]) -> None:
         super().__init__()
-        self._order = [*chosen, *(name for name in SHOWN if name not in chosen)]
+        self._order = [*chosen, *(name for name in COLUMNS if name not in chosen)]
         self._chosen = set(chosen)
         self._at = 0
 
@@ -35,7 +35,7 @@ class ColumnsScreen(Dialog[list[str]]):
         """Return the widgets."""
         with Vertical(id="picker"):
             yield Line(id="picker-title")
-            for number in range(len(SHOWN)):
+            for number in range(len(COLUMNS)):
                 yield Line(id=f"choice-{number}")
             yield Line(id="picker-keys")
 
@@ -50,7 +50,7 @@ class ColumnsScreen(Dialog[list[str]]):
             mark = "✓ " if name in self._chosen else "  "
             cursor = number == self._at
             parts: list[Part] = [("▸ " if cursor else "  ", "accent"), (mark, "marked")]
-            parts += [(padded(SHOWN[name].title, 10), "strong" if cursor else ""), (SHOWN[name].help, "quiet")]
+            parts += [(padded(COLUMNS[name].title, 10), "strong" if cursor else ""), (COLUMNS[name].help, "quiet")]
             self.query_one(f"#choice-{number}", Line).show(parts)
 
     def action_move(self, by: int) -> None:
@@ -73,7 +73,7 @@ class ColumnsScreen(Dialog[list[str]]):
 
     def action_reset(self) -> None:
         """Restore the default columns."""
-        self._order, self._chosen = list(SHOWN), set(SHOWN)
+        self._order, self._chosen = list(COLUMNS), set(COLUMNS)
         self._draw()
 
     def action_close(self) -> None:

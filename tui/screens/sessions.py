@@ -15,10 +15,9 @@ from tui.app.feeds import Notice
 from tui.app.state import GROWTH_MINUTES
 from tui.deletion.plan import Radius
 from tui.model.sessions.chart import look_at
-from tui.model.sessions.columns import SHOWN, Density
+from tui.model.sessions.columns import COLUMNS, STREAM, Density, sort_names, sorts_by_growth
 from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.store import Session
-from tui.model.sessions.view import DESCENDING_FIRST, SessionColumn
 from tui.model.text import sanitize
 from tui.screens.columns import ColumnsScreen
 from tui.screens.delete_dialogs import DeleteDialogs
@@ -229,7 +228,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def action_sort_next(self) -> None:
         """Sort by the next column."""
-        columns = [SessionColumn.STREAM, *dict.fromkeys(SHOWN[name].sorts for name in self.state.columns)]
+        columns = sort_names(self.state.columns)
         here = columns.index(self.state.view.column) if self.state.view.column in columns else -1
         self._sort_by(columns[(here + 1) % len(columns)])
 
@@ -239,32 +238,27 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def action_sort(self, name: str = "") -> None:
         """Sort by a column."""
-        if name in set(SessionColumn):
-            self._sort_by(SessionColumn(name))
+        if name in sort_names():
+            self._sort_by(name)
             return
-        choices = [Choice(column.value, column.value) for column in SessionColumn]
-        self.app.push_screen(Picker("Sort by", choices, current=self.state.view.column.value), self._sort_picked)
+        choices = [Choice(column, column) for column in sort_names()]
+        self.app.push_screen(Picker("Sort by", choices, current=self.state.view.column), self._sort_picked)
 
     def _sort_picked(self, picked: Picked | None) -> None:
         if picked is not None:
-            self._sort_by(SessionColumn(picked.value))
+            self._sort_by(picked.value)
 
-    def _sort_by(self, column: SessionColumn) -> None:
-        self._sort(column, descending=column in DESCENDING_FIRST)
+    def _sort_by(self, column: str) -> None:
+        self._sort(column, descending=column != STREAM and COLUMNS[column].descending_first)
 
-    def _sort(self, column: SessionColumn, *, descending: bool) -> None:
-        if column is SessionColumn.TREND:
+    def _sort(self, column: str, *, descending: bool) -> None:
+        if sorts_by_growth(column):
             self.state.update_growth()
         self.state.view.sort(column, descending=descending)
         self.table.rows_changed()
-        order = "largest first" if descending else "smallest first"
-        if column is SessionColumn.STREAM:
-            order = "Z to A" if descending else "A to Z"
-        elif column is SessionColumn.STARTED:
-            order = "newest first" if descending else "oldest first"
-        elif column is SessionColumn.TREND:
-            order = f"{'grown' if descending else 'shrunk'} most in {GROWTH_MINUTES} minutes first"
-        self.show_notice(f"sorted by {column.value}, {order}; on air first", "quiet")
+        orders = ("Z to A", "A to Z") if column == STREAM else COLUMNS[column].orders
+        order = orders[0 if descending else 1].format(minutes=GROWTH_MINUTES)
+        self.show_notice(f"sorted by {column}, {order}; on air first", "quiet")
 
     # The arrangement of the table
 

@@ -15,10 +15,10 @@ from streamusage.core.usage import SessionKey
 from tui.app.state import ConsoleState
 from tui.model import formats
 from tui.model.gaps.grid import GLYPHS
-from tui.model.sessions.columns import Shown, figure, fitting, text
+from tui.model.sessions.columns import STREAM, Column, fitting, text
 from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.store import Session
-from tui.model.sessions.view import Heading, SessionColumn
+from tui.model.sessions.view import Heading
 from tui.model.text import padded, padded_left, sanitize
 from tui.widgets.headed_table import HeadedTable
 from tui.widgets.lines import Part
@@ -146,21 +146,21 @@ class SessionTable(HeadedTable):
             return [("   no session matches the filter; esc clears it", "quiet")]
         return [("   no sessions", "quiet")]
 
-    def _header(self, columns: Sequence[tuple[Shown, int]], stream_cells: int) -> list[Part]:
-        parts: list[Part] = [("   ", ""), self._title("STREAM", SessionColumn.STREAM, stream_cells, at_right=False)]
+    def _header(self, columns: Sequence[tuple[Column, int]], stream_cells: int) -> list[Part]:
+        parts: list[Part] = [("   ", ""), self._title("STREAM", STREAM, stream_cells, at_right=False)]
         for column, cells in columns:
-            parts += [(" ", ""), self._title(column.title, column.sorts, cells, at_right=column.at_right)]
+            parts += [(" ", ""), self._title(column.title, column.name, cells, at_right=column.at_right)]
         return parts
 
-    def _title(self, title: str, column: SessionColumn, cells: int, *, at_right: bool) -> Part:
+    def _title(self, title: str, column: str, cells: int, *, at_right: bool) -> Part:
         view = self._state.view
-        sorted_by = column is view.column
+        sorted_by = column == view.column
         if sorted_by:
             title += "▾" if view.descending else "▴"
         return (padded_left(title, cells) if at_right else padded(title, cells), "accent" if sorted_by else "quiet")
 
     def _row(
-        self, session: Session, columns: Sequence[tuple[Shown, int]], stream_cells: int, *, on_cursor: bool
+        self, session: Session, columns: Sequence[tuple[Column, int]], stream_cells: int, *, on_cursor: bool
     ) -> list[Part]:
         state, now_ms = self._state, self._state.now_ms()
         base = "" if session.live else "quiet"
@@ -178,13 +178,13 @@ class SessionTable(HeadedTable):
         ]
         for column, cells in columns:
             parts.append((" ", base))
-            if column.name == "trend":
+            if column.draws_trend and session.live:
                 parts.append(self._trend(session, cells))
                 continue
-            ink = base
-            if column.name == "data" and is_unusual and provenance:
-                ink = provenance.value
-            elif before is not None and figure(column, session) != figure(column, before):
+            ink = (column.ink and column.ink(session)) or base
+            if column.draws_trend:
+                ink = "quiet"
+            elif before is not None and column.figure and column.figure(session) != column.figure(before):
                 ink = f"{base} strong"
             parts.append((text(column, session, cells, now_ms, state.tz), ink))
         return parts
@@ -200,8 +200,6 @@ class SessionTable(HeadedTable):
         return [*parts, (drawn[at:], base)]
 
     def _trend(self, session: Session, cells: int) -> Part:
-        if not session.live:
-            return (padded("ended", cells), "quiet")
         points = self._state.trend(session, cells)
         highest = max((point for point in points if isinstance(point, int)), default=0)
         return (sparkline(points, max(highest, session.peak or 0)), "good")

@@ -9,10 +9,11 @@ from streamusage.core.usage import SessionKey, UsageRecord
 from tests.support.console.records import session
 from tui.deletion import plan as delete_plan
 from tui.deletion.plan import DeletePlan, Radius
+from tui.model.sessions.columns import sort_names
 from tui.model.sessions.filter import parse
 from tui.model.sessions.marks import Marks
 from tui.model.sessions.store import Session, SessionStore
-from tui.model.sessions.view import SessionColumn, SessionView
+from tui.model.sessions.view import SessionView
 from tui.output.exports import usage_record_fields
 
 
@@ -56,7 +57,7 @@ class ChangingService:
         self.view.update(changes)
         self.marks.forget(change.key for change in changes if change.after is None)
         if self.random.random() < 0.3:
-            self.view.sort(self.random.choice(list(SessionColumn)), descending=self.random.random() < 0.5)
+            self.view.sort(self.random.choice(sort_names()), descending=self.random.random() < 0.5)
         if self.random.random() < 0.2:
             self.view.show(parse(self.random.choice(["", "a", "state=live", "active>10", "not b"])))
         if self.random.random() < 0.2:

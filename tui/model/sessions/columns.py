@@ -1,14 +1,18 @@
-"""The columns of the session table: what each shows, how wide it is, and which of them fit. Pure."""
+"""The columns of the session table. Pure.
 
-from collections.abc import Sequence
+Each column is declared once, in `COLUMNS`. Table, sort menu, column dialog, filter language, CSV export and the table
+of columns in docs/console.md loop over the declarations.
+"""
+
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from streamusage.core.coverage import WORST_FIRST, Provenance
 from tui.model import formats
 from tui.model.gaps.grid import GLYPHS
 from tui.model.sessions.store import Session
-from tui.model.sessions.view import SessionColumn
 from tui.model.text import padded, padded_left
 
 
@@ -20,45 +24,270 @@ class Density(StrEnum):
     ROOMY = "roomy"
 
 
-class Shown(NamedTuple):
+class FilterType(StrEnum):
+    """What a filter field compares; `filter.py` has the operators of each."""
+
+    CHOICE = "choice"
+    NUMBER = "number"
+    TIME = "time"
+
+
+class FilterField(NamedTuple):
+    """A field of the filter language."""
+
+    name: str
+    type: FilterType
+    value: Callable[[Session, int], Any]
+    """Returns a session's value at an instant: a word, a number or milliseconds. `None` matches no comparison."""
+    expects: str
+    """What is named if the value is missing."""
+    words: tuple[str, ...] = ()
+    """Allowed values of a choice."""
+    aliases: tuple[str, ...] = ()
+
+
+class ExportField(NamedTuple):
+    """A field of the CSV export. A field of the usage record has the documented name, and is in the JSON export too."""
+
+    name: str
+    value: Callable[[Session], str | int | None]
+
+
+class CellContext(NamedTuple):
+    """What a cell's text depends on beside its session."""
+
+    cells: int
+    now_ms: int
+    tz: tzinfo | None
+
+
+class Column(NamedTuple):
     """A column of the session table beside the stream's name."""
 
     name: str
     title: str
-    sorts: SessionColumn
+    help: str
     dense: int
     """Width in cells; for a trend, the least width."""
     roomy: int
     importance: int
     """Where not all columns fit, those of the lowest importance are left out."""
-    help: str
+    text: Callable[[Session, CellContext], str]
+    """Returns the text of a cell."""
+    sort: Callable[[Session], Any] | None
+    """Returns what the table is sorted by, `None` for an unknown figure. Without it, the order is by growth."""
     at_right: bool = True
+    descending_first: bool = True
+    """Whether the largest values come first when the column is selected."""
+    orders: tuple[str, str] = ("largest first", "smallest first")
+    """Names of the descending and the ascending order."""
+    sort_rank: int = 0
+    """Columns of a higher rank come later in the sort menu."""
+    figure: Callable[[Session], int | None] | None = None
+    """Returns the subscribers that the column counts. A change of them is emphasized."""
+    ink: Callable[[Session], str] | None = None
+    """Returns the colour of a cell; empty for the row's own."""
+    draws_trend: bool = False
+    """Whether the widget draws a trend of live sessions in place of the text."""
+    filter: FilterField | None = None
+    export: ExportField | None = None
 
 
-SHOWN = {
-    shown.name: shown
-    for shown in (
-        Shown("state", "STATE", SessionColumn.STATE, 5, 6, 1, "live or ended", at_right=False),
-        Shown("started", "STARTED", SessionColumn.STARTED, 9, 12, 5, "start of the publish", at_right=False),
-        Shown("duration", "DUR", SessionColumn.DURATION, 5, 6, 7, "duration of the publish"),
-        Shown("active", "ACTIVE", SessionColumn.ACTIVE, 7, 10, 10, "subscribers watching now"),
-        Shown("peak", "PEAK", SessionColumn.PEAK, 6, 10, 8, "most simultaneous subscribers: a lower bound"),
-        Shown("lost", "LOST", SessionColumn.LOST, 5, 10, 4, "subscribers that left"),
-        Shown("total", "TOTAL", SessionColumn.TOTAL, 6, 11, 6, "all subscribers"),
-        Shown("trend", "TREND", SessionColumn.TREND, 8, 24, 9, "subscribers over the last minutes", at_right=False),
-        Shown("age", "AGE", SessionColumn.AGE, 6, 7, 2, "age of the figures"),
-        Shown("data", "DATA", SessionColumn.DATA, 12, 12, 3, "provenance of the newest figures", at_right=False),
+def count_column(
+    name: str,
+    help_text: str,
+    widths: tuple[int, int],
+    importance: int,
+    value: Callable[[Session], int | None],
+    export: str,
+    *,
+    shown: Callable[[Session], int | None] | None = None,
+    aliases: tuple[str, ...] = (),
+) -> Column:
+    """Return a column that counts subscribers. `shown` returns the figure of a cell where it differs from `value`."""
+    figure = shown or value
+    return Column(
+        name,
+        name.upper(),
+        help_text,
+        *widths,
+        importance,
+        text=lambda session, at: formats.count_within(figure(session), at.cells),
+        sort=value,
+        figure=figure,
+        filter=FilterField(
+            name, FilterType.NUMBER, lambda session, now_ms: value(session), "a number", aliases=aliases
+        ),
+        export=ExportField(export, value),
     )
-}
+
+
+def _active(session: Session) -> int | None:
+    # Nobody can watch an ended session: it is no zero among current figures.
+    return session.active if session.live else session.active or None
+
+
+def _state(session: Session) -> str:
+    return "live" if session.live else "ended"
+
+
+def _duration_order(session: Session) -> int | None:
+    # The earlier a live session began, the longer it lasts; live and ended sessions are never compared.
+    return (-session.start_time or None) if session.live else session.duration_ms
+
+
+def _age(session: Session, at: CellContext) -> str:
+    return formats.UNKNOWN if session.updated is None else formats.duration(max(0, at.now_ms - session.updated))
+
+
+def _provenance(session: Session) -> str:
+    return "–" if session.provenance is None else f"{GLYPHS[session.provenance]} {session.provenance.value}"
+
+
+_DECLARED = (
+    Column(
+        "state",
+        "STATE",
+        "live or ended",
+        *(5, 6),
+        importance=1,
+        text=lambda session, at: _state(session),
+        sort=lambda session: session.live,
+        sort_rank=1,  # live sessions come first in every order
+        at_right=False,
+        descending_first=False,
+        filter=FilterField(
+            "state", FilterType.CHOICE, lambda session, now_ms: _state(session), "live or ended", ("live", "ended")
+        ),
+        export=ExportField("live", lambda session: "true" if session.live else "false"),
+    ),
+    Column(
+        "started",
+        "STARTED",
+        "start of the publish",
+        *(9, 12),
+        importance=5,
+        text=lambda session, at: formats.moment(session.start_time, at.now_ms, at.tz, in_cell=True),
+        sort=lambda session: session.start_time or None,
+        at_right=False,
+        orders=("newest first", "oldest first"),
+        filter=FilterField(
+            "age",
+            FilterType.TIME,
+            lambda session, now_ms: now_ms - session.start_time if session.start_time else None,
+            "a time",
+            aliases=("started",),
+        ),
+        export=ExportField("startTime", lambda session: session.start_time),
+    ),
+    Column(
+        "duration",
+        "DUR",
+        "duration of the publish",
+        *(5, 6),
+        importance=7,
+        text=lambda session, at: formats.duration(session.lasted_ms(at.now_ms)),
+        sort=_duration_order,
+        filter=FilterField(
+            "duration", FilterType.TIME, lambda session, now_ms: session.lasted_ms(now_ms), "a time", aliases=("dur",)
+        ),
+        export=ExportField("duration", lambda session: session.duration_ms),
+    ),
+    count_column(
+        "active",
+        "subscribers watching now",
+        (7, 10),
+        10,
+        lambda session: session.active,
+        "aciveSubscribers",
+        shown=_active,
+        aliases=("watching",),
+    ),
+    count_column(
+        "peak",
+        "most simultaneous subscribers: a lower bound",
+        (6, 10),
+        8,
+        lambda session: session.peak,
+        "maxSubscribers",
+    ),
+    count_column("lost", "subscribers that left", (5, 10), 4, lambda session: session.lost, "lostSubscribers"),
+    count_column("total", "all subscribers", (6, 11), 6, lambda session: session.total, "totalSubscribers"),
+    Column(
+        "trend",
+        "TREND",
+        "subscribers over the last minutes",
+        *(8, 24),
+        importance=9,
+        text=lambda session, at: "ended",
+        sort=None,
+        at_right=False,
+        orders=("grown most in {minutes} minutes first", "shrunk most in {minutes} minutes first"),
+        draws_trend=True,
+    ),
+    Column(
+        "age",
+        "AGE",
+        "age of the figures",
+        *(6, 7),
+        importance=2,
+        text=_age,
+        # The oldest figures are those that were updated first.
+        sort=lambda session: None if session.updated is None else -session.updated,
+        filter=FilterField(
+            "updated",
+            FilterType.TIME,
+            lambda session, now_ms: now_ms - session.updated if session.updated else None,
+            "a time",
+        ),
+        export=ExportField("updated", lambda session: session.updated),
+    ),
+    Column(
+        "data",
+        "DATA",
+        "provenance of the newest figures",
+        *(12, 12),
+        importance=3,
+        text=lambda session, at: _provenance(session),
+        sort=lambda session: WORST_FIRST.index(session.provenance) if session.provenance else None,
+        at_right=False,
+        descending_first=False,
+        ink=lambda session: session.provenance.value if session.provenance not in (None, Provenance.LIVE) else "",
+        filter=FilterField(
+            "data",
+            FilterType.CHOICE,
+            lambda session, now_ms: session.provenance and session.provenance.value,
+            "a state",
+            tuple(state.value for state in Provenance),
+            ("provenance",),
+        ),
+        export=ExportField("provenance", lambda session: session.provenance.value if session.provenance else None),
+    ),
+)
+
+COLUMNS = {column.name: column for column in _DECLARED}
 """Columns by name, in their first order."""
+
+STREAM = "stream"
+"""Name of the first column: scope and name. It is always shown and takes the room that the others leave."""
 
 LEAST_STREAM = 20
 ROOMY_STREAM = 44
 
 
-def fitting(names: Sequence[str], cells: int, density: Density = Density.AUTO) -> list[tuple[Shown, int]]:
+def sort_names(shown: Sequence[str] | None = None) -> list[str]:
+    """Return the names of the columns that sessions can be sorted by: all, or only the shown ones."""
+    return [STREAM, *(sorted(COLUMNS, key=lambda name: COLUMNS[name].sort_rank) if shown is None else shown)]
+
+
+def sorts_by_growth(name: str) -> bool:
+    """Return whether the order by a column depends on figures of some minutes ago."""
+    return name != STREAM and COLUMNS[name].sort is None
+
+
+def fitting(names: Sequence[str], cells: int, density: Density = Density.AUTO) -> list[tuple[Column, int]]:
     """Return the columns that fit beside a readable stream name, with their widths, in the order of `names`."""
-    chosen = [SHOWN[name] for name in names if name in SHOWN]
+    chosen = [COLUMNS[name] for name in names if name in COLUMNS]
     room = cells - 3
     while chosen:
         roomy = sum(column.roomy + 1 for column in chosen)
@@ -73,35 +302,7 @@ def fitting(names: Sequence[str], cells: int, density: Density = Density.AUTO) -
     return []
 
 
-def text(column: Shown, session: Session, cells: int, now_ms: int, tz: tzinfo | None) -> str:
-    """Return a session's text in a column, in exactly `cells` cells. Not for trends."""
-    match column.sorts:
-        case SessionColumn.STATE:
-            cell = "live" if session.live else "ended"
-        case SessionColumn.STARTED:
-            cell = formats.moment(session.start_time, now_ms, tz, in_cell=True)
-        case SessionColumn.DURATION:
-            cell = formats.duration(session.lasted_ms(now_ms))
-        case SessionColumn.AGE:
-            cell = formats.UNKNOWN if session.updated is None else formats.duration(max(0, now_ms - session.updated))
-        case SessionColumn.DATA:
-            cell = "–" if session.provenance is None else f"{GLYPHS[session.provenance]} {session.provenance.value}"
-        case _:
-            cell = formats.count_within(figure(column, session), cells)
+def text(column: Column, session: Session, cells: int, now_ms: int, tz: tzinfo | None) -> str:
+    """Return a session's text in a column, in exactly `cells` cells. Not for the trend of a live session."""
+    cell = column.text(session, CellContext(cells, now_ms, tz))
     return padded_left(cell, cells) if column.at_right else padded(cell, cells)
-
-
-def figure(column: Shown, session: Session) -> int | None:
-    """Return the subscribers that a column counts; `None` for other columns and unknown figures."""
-    match column.sorts:
-        case SessionColumn.ACTIVE:
-            # Nobody can watch an ended session: it is no zero among current figures.
-            return session.active if session.live else session.active or None
-        case SessionColumn.PEAK:
-            return session.peak
-        case SessionColumn.LOST:
-            return session.lost
-        case SessionColumn.TOTAL:
-            return session.total
-        case _:
-            return None

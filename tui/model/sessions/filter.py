@@ -17,12 +17,15 @@ from dataclasses import dataclass, field
 from fnmatch import translate
 from typing import NamedTuple
 
-from streamusage.core.coverage import Provenance
 from streamusage.core.durations import EXAMPLES, DurationError, parse_duration_ms
+from tui.model.sessions.columns import COLUMNS, FilterField, FilterType
 from tui.model.sessions.store import Session
 
 Test = Callable[[Session, int], bool]
 """Whether a session matches at an instant, UTC milliseconds."""
+
+TestBuilder = Callable[[str, str], Test]
+"""Returns the test of an operator and a value."""
 
 LONGEST_SEARCHED = 1_000
 """Length of a name that a regular expression examines: a publisher's name must not stall it."""
@@ -204,20 +207,21 @@ class _Reader:
 
     def _comparison(self, token: _Token, name: str, operator: str, value: str) -> Test:
         try:
-            known = "stream" if name == "" and operator == "~" else _ALIASES.get(name, name)
-            if known not in FIELDS:
+            fields = filter_fields()
+            known = "stream" if name == "" and operator == "~" else _aliases().get(name, name)
+            if known not in fields:
                 wrong = f"unknown field {name!r}" if name else "a field is missing before this"
                 raise _ExpressionError(
-                    f"{wrong}; fields are {', '.join(FIELDS)}. To search for the text itself, quote it", here=False
+                    f"{wrong}; fields are {', '.join(fields)}. To search for the text itself, quote it", here=False
                 )
             if not value:
-                raise _ExpressionError(f"{FIELDS[known].wants} is missing after {operator}")
-            if operator not in FIELDS[known].operators:
-                raise _ExpressionError(f"{known} knows {any_of(list(FIELDS[known].operators))}", here=False)
-            self.by_time |= known in ("age", "updated", "duration")
+                raise _ExpressionError(f"{fields[known].wants} is missing after {operator}")
+            if operator not in fields[known].operators:
+                raise _ExpressionError(f"{known} knows {any_of(list(fields[known].operators))}", here=False)
+            self.by_time |= fields[known].by_time
             if known in ("stream", "name", "scope") and operator in ("~", "="):
                 self._highlight(known, operator, value)
-            return FIELDS[known].test(operator, value)
+            return fields[known].test(operator, value)
         except _ExpressionError as wrong:
             at = token.value_at if wrong.here else token.at
             raise FilterError(str(wrong), self._text, at, token.until) from None
@@ -242,7 +246,9 @@ class _ExpressionError(Exception):
 class _Field(NamedTuple):
     wants: str
     operators: tuple[str, ...]
-    test: Callable[[str, str], Test]
+    test: TestBuilder
+    by_time: bool = False
+    """Whether a match changes with time alone."""
 
 
 _ORDER: dict[str, Callable[[int, int], bool]] = {
@@ -278,33 +284,20 @@ def _expression(value: str) -> re.Pattern[str]:
         raise _ExpressionError(f"invalid regular expression: {error}") from None
 
 
-def _figure(figure: Callable[[Session], int | None]) -> Callable[[str, str], Test]:
+def _comparison_of(value_of: Callable[[Session, int], int | None], parse_value: Callable[[str], int]) -> TestBuilder:
     def made(operator: str, value: str) -> Test:
-        wanted, compare = _number(value), _ORDER[operator]
+        wanted, compare = parse_value(value), _ORDER[operator]
 
         def test(session: Session, now_ms: int) -> bool:
-            number = figure(session)
-            return number is not None and compare(number, wanted)
+            found = value_of(session, now_ms)
+            return found is not None and compare(found, wanted)
 
         return test
 
     return made
 
 
-def _length(length_ms: Callable[[Session, int], int | None]) -> Callable[[str, str], Test]:
-    def made(operator: str, value: str) -> Test:
-        wanted, compare = _time_ms(value), _ORDER[operator]
-
-        def test(session: Session, now_ms: int) -> bool:
-            length = length_ms(session, now_ms)
-            return length is not None and compare(length, wanted)
-
-        return test
-
-    return made
-
-
-def _text(text: Callable[[Session], str]) -> Callable[[str, str], Test]:
+def _text(text: Callable[[Session], str]) -> TestBuilder:
     def made(operator: str, value: str) -> Test:
         if operator == "~":
             search = _expression(value).search
@@ -316,42 +309,45 @@ def _text(text: Callable[[Session], str]) -> Callable[[str, str], Test]:
     return made
 
 
-def _one_of(words: dict[str, Callable[[Session], bool]]) -> Callable[[str, str], Test]:
+def _choice_of(value_of: Callable[[Session, int], str | None], words: tuple[str, ...]) -> TestBuilder:
     def made(operator: str, value: str) -> Test:
-        if value.lower() not in words:
+        word, wanted = value.lower(), operator == "="
+        if word not in words:
             raise _ExpressionError(f"{any_of(list(words))} is expected here")
-        test, wanted = words[value.lower()], operator == "="
-        return lambda session, now_ms: test(session) is wanted
+        return lambda session, now_ms: (value_of(session, now_ms) == word) is wanted
 
     return made
 
 
-def _came(state: Provenance) -> Callable[[Session], bool]:
-    return lambda session: session.provenance is state
-
-
-def _age_ms(session: Session, now_ms: int) -> int | None:
-    return now_ms - session.start_time if session.start_time else None
-
-
 _COMPARED = ("=", "!=", ">", ">=", "<", "<=")
 _TEXT = ("=", "!=", "~")
-FIELDS = {
+_STREAM_FIELDS = {
     "scope": _Field("a glob", _TEXT, _text(lambda session: session.scope)),
     "name": _Field("a glob", _TEXT, _text(lambda session: session.name)),
     "stream": _Field("a glob", _TEXT, _text(lambda session: f"{session.scope}/{session.name}")),
-    "state": _Field("live or ended", ("=", "!="), _one_of({"live": lambda s: s.live, "ended": lambda s: not s.live})),
-    "data": _Field("a state", ("=", "!="), _one_of({state.value: _came(state) for state in Provenance})),
-    "active": _Field("a number", _COMPARED, _figure(lambda session: session.active)),
-    "peak": _Field("a number", _COMPARED, _figure(lambda session: session.peak)),
-    "lost": _Field("a number", _COMPARED, _figure(lambda session: session.lost)),
-    "total": _Field("a number", _COMPARED, _figure(lambda session: session.total)),
-    "age": _Field("a time", _COMPARED, _length(_age_ms)),
-    "duration": _Field("a time", _COMPARED, _length(lambda session, now_ms: session.lasted_ms(now_ms))),
-    "updated": _Field(
-        "a time", _COMPARED, _length(lambda session, now_ms: now_ms - session.updated if session.updated else None)
-    ),
 }
-"""Fields by name: form of the value, operators, and the test they build."""
 
-_ALIASES = {"dur": "duration", "started": "age", "watching": "active", "provenance": "data"}
+
+def filter_fields() -> dict[str, _Field]:
+    """Return the fields by name, with the form of the value, the operators, and the test they build.
+
+    Fields of the stream come first, then those of the columns: choices, numbers, times.
+    """
+    declared = [column.filter for column in COLUMNS.values() if column.filter]
+    by_type = sorted(declared, key=lambda field: list(FilterType).index(field.type))
+    return _STREAM_FIELDS | {field.name: _field(field) for field in by_type}
+
+
+def _field(declared: FilterField) -> _Field:
+    match declared.type:
+        case FilterType.CHOICE:
+            return _Field(declared.expects, ("=", "!="), _choice_of(declared.value, declared.words))
+        case FilterType.NUMBER:
+            return _Field(declared.expects, _COMPARED, _comparison_of(declared.value, _number))
+        case FilterType.TIME:
+            return _Field(declared.expects, _COMPARED, _comparison_of(declared.value, _time_ms), by_time=True)
+
+
+def _aliases() -> dict[str, str]:
+    declared = [column.filter for column in COLUMNS.values() if column.filter]
+    return {alias: field.name for field in declared for alias in field.aliases}

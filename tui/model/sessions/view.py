@@ -6,50 +6,16 @@ between a table that scrolls and one that stutters.
 
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from enum import StrEnum
 from typing import Any, NamedTuple
 
-from streamusage.core.coverage import WORST_FIRST
 from streamusage.core.usage import SessionKey
+from tui.model.sessions.columns import COLUMNS, STREAM, sorts_by_growth
 from tui.model.sessions.filter import Filter, parse
 from tui.model.sessions.store import Change, Session, SessionStore
 
 SortKey = tuple[Any, ...]
 _UNKNOWN = float("inf")
 
-
-class SessionColumn(StrEnum):
-    """Columns that sessions can be sorted by."""
-
-    STREAM = "stream"
-    STARTED = "started"
-    DURATION = "duration"
-    ACTIVE = "active"
-    PEAK = "peak"
-    LOST = "lost"
-    TOTAL = "total"
-    TREND = "trend"
-    AGE = "age"
-    DATA = "data"
-    STATE = "state"
-
-
-DESCENDING_FIRST = frozenset(SessionColumn) - {SessionColumn.STREAM, SessionColumn.DATA, SessionColumn.STATE}
-"""Columns whose largest figures come first."""
-
-_FIGURES: dict[SessionColumn, Callable[[Session], int | None]] = {
-    SessionColumn.STARTED: lambda session: session.start_time or None,
-    SessionColumn.ACTIVE: lambda session: session.active,
-    SessionColumn.PEAK: lambda session: session.peak,
-    SessionColumn.LOST: lambda session: session.lost,
-    SessionColumn.TOTAL: lambda session: session.total,
-    # The earlier a live session began, the longer it lasts; live and ended sessions are never compared.
-    # The oldest figures are those that were updated first.
-    SessionColumn.AGE: lambda session: None if session.updated is None else -session.updated,
-    SessionColumn.DATA: lambda session: WORST_FIRST.index(session.provenance) if session.provenance else None,
-    SessionColumn.STATE: lambda session: session.live,
-    SessionColumn.DURATION: lambda session: (-session.start_time or None) if session.live else session.duration_ms,
-}
 
 _SORTED_ANEW_FROM = 16
 """From this share of changed sessions on, sorting everything is faster than updating."""
@@ -93,7 +59,8 @@ class SessionView:
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
-        self.column = SessionColumn.ACTIVE
+        self.column = "active"
+        """Name of the column that the sessions are sorted by."""
         self.descending = True
         self.filter: Filter = parse("")
         self._now_ms = 0
@@ -136,15 +103,20 @@ class SessionView:
         rows = self._by_scope() if self.grouped else (*self._live.sessions, *self._ended.sessions)
         return (row for row in rows if isinstance(row, Session))
 
-    def sort(self, column: SessionColumn, *, descending: bool) -> None:
-        """Sort by a column."""
+    def sort(self, column: str, *, descending: bool) -> None:
+        """Sort by a column, or by `STREAM`."""
         self.column, self.descending = column, descending
         self._arrange()
+
+    @property
+    def sorted_by_growth(self) -> bool:
+        """Whether the order depends on figures of some minutes ago, which `grown_from` sets."""
+        return sorts_by_growth(self.column)
 
     def grown_from(self, figures: Mapping[SessionKey, int]) -> None:
         """Set the earlier figures of live sessions: the order by trend is their growth since, until the next call."""
         self._grown_from = figures
-        if self.column is SessionColumn.TREND:
+        if self.sorted_by_growth:
             self._arrange()
 
     def growth(self, session: Session) -> int | None:
@@ -232,11 +204,11 @@ class SessionView:
     def _sort_key(self, *, live: bool) -> Callable[[Session], SortKey]:
         """A total order; sessions of equal figures: live ones by name, ended ones newest first."""
         sign = -1 if self.descending else 1
-        if self.column is SessionColumn.STREAM:
+        if self.column == STREAM:
             if self.descending:
                 return lambda s: (_Reversed(s.text), s.scope, s.name, -s.start_time)
             return lambda s: (s.text, s.scope, s.name, -s.start_time)
-        figure = self.growth if self.column is SessionColumn.TREND else _FIGURES[self.column]
+        figure = COLUMNS[self.column].sort or self.growth
 
         def by_figure(session: Session) -> SortKey:
             value = figure(session)

@@ -8,7 +8,6 @@ from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
 from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.trends import STEP_MS, TrendBook
-from tui.model.sessions.view import SessionColumn
 
 LIVE, MISSING, BACKFILLED, LOST = Provenance.LIVE, Provenance.MISSING, Provenance.BACKFILLED, Provenance.LOST
 
@@ -67,21 +66,21 @@ def test_sessions_are_sorted_by_how_much_they_grew() -> None:
 
     poll(up=10, down=900, steady=50)
     state.update_growth()
-    state.view.sort(SessionColumn.TREND, descending=True)
+    state.view.sort("trend", descending=True)
     assert poll(up=30, down=700, steady=50) == ["up", "steady", "down", "over"]
     assert poll(up=30, down=700, steady=95) == ["steady", "up", "down", "over"]
     assert poll(up=30, down=700, steady=95, new=5)[2:] == ["down", "new", "over"], "of a new one nothing is known yet"
     for _ in range(12):
         poll(up=30, down=700, steady=95, new=5)
     assert poll(up=30, down=701, steady=95, new=5)[0] == "down", "what was ten minutes ago is forgotten"
-    state.view.sort(SessionColumn.TREND, descending=False)
+    state.view.sort("trend", descending=False)
     assert poll(up=30, down=701, steady=95, new=1)[0] == "new"
 
 
 def test_a_poll_within_the_minute_keeps_the_order_by_trend_right() -> None:
     clock = TestClock(100 * STEP_MS)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=1000)
-    state.view.sort(SessionColumn.TREND, descending=True)
+    state.view.sort("trend", descending=True)
     for second in range(150):
         clock.at_ms += 1000
         figures = {name: (second * step) % 97 for step, name in enumerate("abcdefgh", 3)}
