@@ -22,8 +22,9 @@ from streamusage.service.accounting.closing import advance_accounting, is_accoun
 from streamusage.service.accounting.hours import find_unsummed, sum_hours
 from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.queries.daily_sums import list_daily_sums
+from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import servers, slot_connections, slots, spans
-from streamusage.service.store.store import open_store, sqlite_url
+from streamusage.service.store.store import open_store
 
 FIRST = date(2026, 10, 1)
 UTC = zone("UTC")

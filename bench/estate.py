@@ -13,7 +13,7 @@ import msgspec
 
 from streamusage.api.report import Based, Baseline, PeakWindow, Report, SampleRow, SessionRow, SlotRow, SpanRow
 from streamusage.core.coverage import slot_of
-from streamusage.service.store.store import sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
 
 SYNC_MS = 10_000
 NOW = 1_795_000_020_000

@@ -21,7 +21,8 @@ from bench.asgi_servers import KINDS
 from bench.estate import REPOSITORY, Reporter, post, served, tokens_for
 from streamusage.core.durations import parse_duration_ms
 from streamusage.service.ingest.reports import ingest_report
-from streamusage.service.store.store import open_store, sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
+from streamusage.service.store.store import open_store
 
 CLIENTS = 64
 LOAD_CORE = max(os.sched_getaffinity(0))

@@ -158,7 +158,7 @@ def serve(
     from streamusage.service.http.connection_limits import ConnectionLimits
     from streamusage.service.retention import Retention
     from streamusage.service.server import ListenError, Tls, TlsError
-    from streamusage.service.store.store import sqlite_url
+    from streamusage.service.store.engines.sqlite import sqlite_url
     from streamusage.service.tokens import TokensError
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")

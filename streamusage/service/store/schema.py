@@ -1,4 +1,4 @@
-"""The store's tables, the same on SQLite and PostgreSQL. Every change here needs a revision under `migrations/`.
+"""The store's tables, the same on every engine. Every change here needs a revision under `migrations/`.
 
 Counts, bytes and times are whole numbers in 64-bit columns; times are UTC milliseconds. Flags are 0 or 1. A stream is
 indexed by its digest (`stream_key`), because names may be longer than an index entry.
@@ -9,6 +9,7 @@ from hashlib import blake2b
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table
 
 from streamusage.core.usage import RECORD_FIELDS
+from streamusage.service.store.engines import TABLE_OPTIONS
 from streamusage.service.store.sql import AnyText
 
 metadata = MetaData()
@@ -76,7 +77,7 @@ slots = Table(
     _number("late_bytes_out"),
     _number("late_view_time_ms"),
     Index("slots_by_time", "slot", "server"),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 slot_connections = Table(
@@ -89,7 +90,7 @@ slot_connections = Table(
     _number("connections"),
     _number("late_connections"),
     Index("slot_connections_by_time", "slot", "server"),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 spans = Table(
@@ -103,7 +104,7 @@ spans = Table(
     _number("detected_at", null=True),
     _number("filled_at", null=True),
     Index("spans_by_end", "server", "to_ms"),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 outages = Table(
@@ -117,7 +118,7 @@ outages = Table(
     _text("error"),
     _number("left_out"),
     Index("outages_by_end", "server", "to_ms"),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 server_sessions = Table(
@@ -142,7 +143,7 @@ server_sessions = Table(
     Index("server_sessions_by_session", "stream", "session_start"),
     Index("server_sessions_by_publish", "server", "publish_id"),
     Index("server_sessions_live", "live", "server"),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 viewers = Table(
@@ -157,7 +158,7 @@ viewers = Table(
     _number("started_at"),
     _text("publish_id"),
     _number("counted_to", null=True),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 samples = Table(
@@ -172,7 +173,7 @@ samples = Table(
     _number("highest"),
     _number("late"),
     Index("samples_by_stream", "stream", "slot"),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 usage = Table(
@@ -188,7 +189,7 @@ usage = Table(
     _number("touched_at", default="0"),  # when the service last wrote it: decides retention
     _number("change"),  # the newest change of any row is the highest
     Index("usage_by_change", "change", unique=True),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 tombstones = Table(
@@ -202,7 +203,7 @@ tombstones = Table(
     _text("reason"),  # deleted, discarded: permanent. joined: now part of another session, or of none
     _number("change"),
     Index("tombstones_by_change", "change", unique=True),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 orphans = Table(
@@ -221,7 +222,7 @@ orphans = Table(
     _number("total"),
     _number("first_at"),  # when the first row after the delete arrived
     _number("last_at"),
-    sqlite_with_rowid=False,
+    **TABLE_OPTIONS,
 )
 
 audit = Table(

@@ -1,38 +1,36 @@
 """Opens the store: migrates its tables and provides connections, one that writes and several that read.
 
 A write is exclusive over all processes of a store: what it reads stays unchanged until its commit, and changes are
-numbered in the order of their commits. SQLite ensures this by its own lock, PostgreSQL by the lock of a row.
+numbered in the order of their commits. Each engine ensures this by its own lock.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import StoreError
 from streamusage.service.store.change_feed import begin_life
-from streamusage.service.store.engines import postgresql, sqlite
-
-EngineKind = Literal["sqlite", "postgresql"]
+from streamusage.service.store.engines import find_engine
+from streamusage.service.store.engines.protocol import StoreEngine
 
 
 class Store:
     """An open store. `writing` is for the writer alone; `reading` gives a snapshot to any thread."""
 
-    def __init__(self, kind: EngineKind, url: URL, now_ms: int) -> None:
+    def __init__(self, engine: StoreEngine, url: URL, now_ms: int) -> None:
         self.display_url = url.render_as_string(hide_password=True)
-        engines = sqlite if kind == "sqlite" else postgresql
-        self._writer: Engine = engines.writer(url)
-        self._readers: Engine = engines.readers(url)
+        self._writer: Engine = engine.writer(url)
+        self._readers: Engine = engine.readers(url)
         try:
-            with engines.migration_transaction(self._writer) as connection:
+            with engine.migration_transaction(self._writer) as connection:
                 _migrate(connection)
                 begin_life(connection, now_ms)
         except (DBAPIError, CommandError, OSError) as error:
@@ -61,42 +59,8 @@ def open_store(url: str, now_ms: int) -> Store:
 
     Raises `StoreError`.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise StoreError(
-            "the store must be a URL such as sqlite:////var/lib/streamtop/usage.db or postgresql://user@host/database"
-        ) from None
-    kind = parsed.get_backend_name()
-    if kind == "postgresql":
-        return Store("postgresql", _checked_postgresql(parsed), now_ms)
-    if kind != "sqlite":
-        raise StoreError(f"unknown kind of store {kind!r}; use sqlite:///PATH or postgresql://HOST/DATABASE")
-    if not parsed.database or parsed.database == ":memory:" or parsed.query:
-        raise StoreError("a SQLite store needs a file: sqlite:///PATH, with four slashes for an absolute path")
-    path = Path(parsed.database)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreError(f"cannot create the store's directory {path.parent}: {error.strerror}") from error
-    return Store("sqlite", parsed, now_ms)
-
-
-def sqlite_url(path: Path) -> str:
-    """Return the URL of a SQLite store in that file."""
-    return URL.create("sqlite", database=str(path)).render_as_string()
-
-
-def _checked_postgresql(url: URL) -> URL:
-    if not url.database:
-        raise StoreError("a PostgreSQL store needs a database: postgresql://user@host/database")
-    try:
-        import psycopg  # noqa: F401
-    except ImportError:
-        raise StoreError("a PostgreSQL store needs psycopg: pip install 'streamtop[postgres]'") from None
-    if "password" in url.query:
-        raise StoreError("the store's URL must not have a password after the ?; use PGPASSWORD or ~/.pgpass")
-    return url.set(drivername="postgresql+psycopg")
+    engine = find_engine(url)
+    return Store(engine, engine.check_url(make_url(url)), now_ms)
 
 
 def _migrate(connection: Connection) -> None:

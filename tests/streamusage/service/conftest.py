@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from streamusage.service.server import RunningService, run_service
-from streamusage.service.store.store import sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.support.waiting import LONGEST_WAIT_S
 

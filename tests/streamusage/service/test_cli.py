@@ -19,7 +19,7 @@ import pytest
 from pysqlite3 import dbapi2
 
 from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
-from streamusage.service.store.store import sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import A_DAY_AGO, USAGE, a_record, day_of_a_day_ago
 from tests.support.waiting import LONGEST_WAIT_S
 

@@ -19,7 +19,7 @@ from streamusage.service.accounting.closing import advance_accounting, is_accoun
 from streamusage.service.http.context import Service
 from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
 from streamusage.service.server import EDGE_TIMEOUT_MS, run_service
-from streamusage.service.store.store import sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.streamusage.service.conftest import Estate, OwnedClock, a_record
 from tests.support.service.reporting import ReportingAgent

@@ -10,7 +10,7 @@ import msgspec
 from streamusage.api.report import Peak, Report, Role, SlotRow
 from streamusage.client.usage_client import UsageClient
 from streamusage.service.server import RunningService, run_service
-from streamusage.service.store.store import sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.streamusage.service.conftest import Estate, OwnedClock
 from tests.support.service.reporting import ReportingAgent, Rows

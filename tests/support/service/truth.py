@@ -21,7 +21,7 @@ from streamusage.core.coverage import Interval
 from streamusage.core.days import zone
 from streamusage.service.accounting.closing import is_accounting_due
 from streamusage.service.server import RunningService, run_service
-from streamusage.service.store.store import sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import Identity, Tokens, digest_of
 from tests.faults.media_server import MediaServer
 from tests.support.agent.manual_clock import HandClock

@@ -6,12 +6,16 @@ change that is committed later has a higher number: a cursor skips nothing. The 
 hangs in the middle of a write, and rolls the write back.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
+
+from streamusage.service.errors import StoreError
 
 READ_CONNECTIONS = 8
 CONNECT_SECONDS = 10
@@ -24,33 +28,74 @@ _MAKING_TABLES = 0x73747265616D746F
 """The advisory lock of migrations: before the first one there is no row to lock."""
 _NUMBERS_CHANGES = "SELECT value FROM counters WHERE name = 'change' FOR UPDATE"
 _MAKES = "making_tables"
+_ESCAPED = re.compile("\1[0\1]")
 
 
-def writer(url: URL) -> Engine:
-    """Return an engine with one connection, whose every transaction holds the write lock from its start."""
-    engine = _engine(url, 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
-
-    @event.listens_for(engine, "begin")
-    def lock(connection: Connection) -> None:
-        if not connection.get_execution_options().get(_MAKES):
-            connection.exec_driver_sql(_NUMBERS_CHANGES)
-
-    return engine
+def _encode_nul(content: str | None) -> str | None:
+    """Return the text in a form that PostgreSQL can store."""
+    if content is None or ("\0" not in content and "\1" not in content):
+        return content
+    return content.replace("\1", "\1\1").replace("\0", "\x010")
 
 
-def readers(url: URL) -> Engine:
-    """Return an engine of read-only connections."""
-    return _engine(url, READ_CONNECTIONS, "REPEATABLE READ", {"default_transaction_read_only": "on"})
+def _decode_nul(content: str | None) -> str | None:
+    """Return the text that `_encode_nul` encoded."""
+    if content is None or "\1" not in content:
+        return content
+    return _ESCAPED.sub(lambda found: "\0" if found[0] == "\x010" else "\1", content)
 
 
-@contextmanager
-def migration_transaction(writing: Engine) -> Iterator[Connection]:
-    """A transaction for migrations, exclusive among all processes."""
-    with writing.connect().execution_options(**{_MAKES: True}) as connection, connection.begin():
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING_TABLES})
-        if connection.execute(text("SELECT to_regclass('counters')")).scalar() is not None:
-            connection.exec_driver_sql(_NUMBERS_CHANGES)
-        yield connection
+class PostgresqlEngine:
+    """A `StoreEngine`: a database server. Text with U+0000, which it cannot store, is encoded."""
+
+    name = "postgresql"
+    url_form = "postgresql://HOST/DATABASE"
+    url_example = "postgresql://user@host/database"
+    table_options: ClassVar[dict[str, Any]] = {}
+    text_type = postgresql.TEXT(collation="C")
+    encode_text = staticmethod(_encode_nul)
+    decode_text = staticmethod(_decode_nul)
+    direct_driver = None
+
+    def check_url(self, url: URL) -> URL:
+        """As `StoreEngine.check_url`."""
+        if not url.database:
+            raise StoreError("a PostgreSQL store needs a database: postgresql://user@host/database")
+        try:
+            import psycopg  # noqa: F401
+        except ImportError:
+            raise StoreError("a PostgreSQL store needs psycopg: pip install 'streamtop[postgres]'") from None
+        if "password" in url.query:
+            raise StoreError("the store's URL must not have a password after the ?; use PGPASSWORD or ~/.pgpass")
+        return url.set(drivername="postgresql+psycopg")
+
+    def writer(self, url: URL) -> Engine:
+        """As `StoreEngine.writer`."""
+        engine = _engine(url, 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
+
+        @event.listens_for(engine, "begin")
+        def lock(connection: Connection) -> None:
+            if not connection.get_execution_options().get(_MAKES):
+                connection.exec_driver_sql(_NUMBERS_CHANGES)
+
+        return engine
+
+    def readers(self, url: URL) -> Engine:
+        """As `StoreEngine.readers`."""
+        return _engine(url, READ_CONNECTIONS, "REPEATABLE READ", {"default_transaction_read_only": "on"})
+
+    @contextmanager
+    def migration_transaction(self, writing: Engine) -> Iterator[Connection]:
+        """As `StoreEngine.migration_transaction`."""
+        with writing.connect().execution_options(**{_MAKES: True}) as connection, connection.begin():
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MAKING_TABLES})
+            if connection.execute(text("SELECT to_regclass('counters')")).scalar() is not None:
+                connection.exec_driver_sql(_NUMBERS_CHANGES)
+            yield connection
+
+    def insert(self, table: Any) -> Any:
+        """As `StoreEngine.insert`."""
+        return postgresql.insert(table)
 
 
 def _engine(url: URL, connections: int, isolation: str, settings: dict[str, Any]) -> Engine:

@@ -12,7 +12,7 @@ from streamusage.agent.sync.link import LinkDownError, LinkRefusedError, Service
 from streamusage.api.report import EpochRequest
 from streamusage.core.clock import SystemClock
 from streamusage.service.server import Tls, run_service
-from streamusage.service.store.store import sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import read_tokens
 from tests.support.agent.forward_proxy import ForwardProxy, forwarding
 from tests.support.certificates import Signed, sign

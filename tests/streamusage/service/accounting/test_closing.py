@@ -14,7 +14,7 @@ from streamusage.core.days import zone
 from streamusage.service.accounting.closing import is_accounting_due
 from streamusage.service.retention import Retention, discard_old
 from streamusage.service.server import run_service
-from streamusage.service.store.store import sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import TOKENS, Estate, OwnedClock
 from tests.support.service.reporting import ReportingAgent
 from tests.support.waiting import wait_until

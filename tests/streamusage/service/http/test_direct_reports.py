@@ -17,10 +17,11 @@ from streamusage.agent.sync.link import ServiceLink
 from streamusage.api.report import Acknowledgement
 from streamusage.service.http.direct_reports import DirectReports
 from streamusage.service.http.exchange import Exchange
+from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import counters
 from streamusage.service.store.sql import upsert
 from streamusage.service.store.statements import PreparedStatement
-from streamusage.service.store.store import open_store, sqlite_url
+from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import Estate
 from tests.support.service.reporting import ReportingAgent, a_session
 from tests.support.waiting import LONGEST_WAIT_S

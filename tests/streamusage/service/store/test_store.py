@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Connection, insert, text
 
 from streamusage.service.errors import StoreError
+from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import counters
-from streamusage.service.store.store import Store, open_store, sqlite_url
+from streamusage.service.store.store import Store, open_store
 
 
 @pytest.fixture

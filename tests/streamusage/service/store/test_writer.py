@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import Connection, insert, select, text
 
 from streamusage.service.errors import StoreError
+from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import counters
-from streamusage.service.store.store import Store, open_store, sqlite_url
+from streamusage.service.store.store import Store, open_store
 from streamusage.service.store.writer import Writer
 from tests.support.waiting import LONGEST_WAIT_S
 

@@ -14,7 +14,8 @@ from streamusage.service.store.change_feed import (
     newest_life,
     raise_counter,
 )
-from streamusage.service.store.store import open_store, sqlite_url
+from streamusage.service.store.engines.sqlite import sqlite_url
+from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 
 KEY = {"scope": "live", "name": "stream1", "startTime": 1525079735737}

@@ -1,0 +1,83 @@
+"""What the store needs of a database engine. Everything that differs between engines is behind `StoreEngine`."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple, Protocol
+
+from sqlalchemy import Connection, Dialect, Engine
+from sqlalchemy.engine import URL
+
+
+class DirectDriver(NamedTuple):
+    """A driver whose own connection runs compiled statements faster than SQLAlchemy does."""
+
+    dialect: Dialect
+    """The dialect of the compiled SQL."""
+    error: type[Exception]
+    """Base of the driver's exceptions."""
+    find_connection: Callable[[Connection], Any]
+    """Returns the driver's own connection while statements may run on it, else None."""
+
+
+class StoreEngine(Protocol):
+    """A kind of database."""
+
+    @property
+    def name(self) -> str:
+        """SQLAlchemy's name of the dialect, with which a store's URL begins."""
+        ...
+
+    @property
+    def url_form(self) -> str:
+        """Form of the URL, for messages."""
+        ...
+
+    @property
+    def url_example(self) -> str:
+        """A complete URL, for messages."""
+        ...
+
+    @property
+    def table_options(self) -> Mapping[str, Any]:
+        """Options of the tables that are looked up by their whole primary key."""
+        ...
+
+    @property
+    def text_type(self) -> Any:
+        """Type of a column of text that is sorted by code point."""
+        ...
+
+    @property
+    def encode_text(self) -> Callable[[str | None], str | None] | None:
+        """Returns a text as the database stores it; None if it stores every text as it is."""
+        ...
+
+    @property
+    def decode_text(self) -> Callable[[str | None], str | None] | None:
+        """The inverse of `encode_text`."""
+        ...
+
+    @property
+    def direct_driver(self) -> DirectDriver | None:
+        """The driver for frequent statements; None if all statements run through SQLAlchemy."""
+        ...
+
+    def check_url(self, url: URL) -> URL:
+        """Return the URL with which to connect, and create what must exist before. Raises `StoreError`."""
+        ...
+
+    def writer(self, url: URL) -> Engine:
+        """Return an engine with one connection, whose every transaction holds the write lock from its start."""
+        ...
+
+    def readers(self, url: URL) -> Engine:
+        """Return an engine of read-only connections."""
+        ...
+
+    def migration_transaction(self, writing: Engine) -> AbstractContextManager[Connection]:
+        """A transaction for migrations, exclusive among all processes."""
+        ...
+
+    def insert(self, table: Any) -> Any:
+        """Return an insert that can replace rows: `on_conflict_do_update` and `excluded`."""
+        ...
