@@ -1,4 +1,4 @@
-"""The registry of actions, from which key map, footer, help, palette and read-only mode derive.
+"""The registry of views and actions, from which key map, footer, help, palette and read-only mode derive.
 
 Keys that tmux and shells use (ctrl+s, ctrl+q, ctrl+z, ctrl+b, ctrl+a, ctrl+j) are never the only way.
 """
@@ -21,6 +21,14 @@ class Context(StrEnum):
     SERVERS = "servers"
 
 
+VIEWS = {
+    Context.GAPS: "tui.screens.gaps:GapsScreen",
+    Context.DAYS: "tui.screens.days:DaysScreen",
+    Context.SERVERS: "tui.screens.servers:ServersScreen",
+}
+"""Module and class of each view that an action opens. The module is imported when the view is opened first."""
+
+
 class Action(NamedTuple):
     """An action with its keys and texts."""
 
@@ -39,6 +47,13 @@ class Action(NamedTuple):
     """What is typed for it in the palette; empty leaves it out."""
     takes: str = ""
     """Name of the argument that may follow the command."""
+    opens: Context | None = None
+    """The view of `VIEWS` that it opens."""
+
+    @property
+    def call(self) -> str:
+        """The action as the screen runs it."""
+        return self.name if self.opens is None else f"open_view({self.opens.value!r})"
 
 
 _ALL = tuple(Context)
@@ -80,7 +95,14 @@ ACTIONS = (
     ),
     Action("delete_everything", "", "", "", "delete every usage record", _SESSIONS, True, command="delete everything"),
     Action(
-        "gaps", "g", "g", "gaps", "coverage of each server: live, backfilled, missing, lost", _SESSIONS, command="gaps"
+        "gaps",
+        "g",
+        "g",
+        "gaps",
+        "coverage of each server: live, backfilled, missing, lost",
+        _SESSIONS,
+        command="gaps",
+        opens=Context.GAPS,
     ),
     Action(
         "servers",
@@ -90,6 +112,7 @@ ACTIONS = (
         "the servers: state, and what each owes",
         (Context.SESSIONS, Context.GAPS),
         command="servers",
+        opens=Context.SERVERS,
     ),
     Action("sort_next", "o", "o", "sort", "sort by the next column", _SESSIONS),
     Action("reverse", "O", "O", "", "reverse the order", _SESSIONS, command="reverse"),
@@ -134,6 +157,7 @@ ACTIONS = (
         "daily statistics and their coverage",
         (Context.SESSIONS, Context.GAPS, Context.SERVERS),
         command="days",
+        opens=Context.DAYS,
     ),
     Action("open", "enter", "⏎", "open", "details of the gap under the cursor", _GAPS),
     Action("open", "enter", "⏎", "servers", "the servers of the day under the cursor, and back", _DAYS),
@@ -208,7 +232,7 @@ def find_keymap_error(keymap: Mapping[str, str]) -> str:
 def bindings(context: Context) -> list[Binding]:
     """Return the key bindings of a screen."""
     return [
-        Binding(action.keys, action.name, action.label or action.help, show=False, id=action.name)
+        Binding(action.keys, action.call, action.label or action.help, show=False, id=action.name)
         for action in ACTIONS
         if context in action.contexts and action.keys
     ]

@@ -116,9 +116,9 @@ class ConsoleScreen(Screen[None]):
         """Open the help page."""
         self.app.push_screen(HelpScreen(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap))
 
-    def action_days(self) -> None:
-        """Open the daily statistics."""
-        self.port.open_view(Context.DAYS)
+    def action_open_view(self, view: str) -> None:
+        """Open another view over this one."""
+        self.port.open_view(Context(view))
 
     async def action_quit(self, *_: Any) -> None:
         """Quit the console."""
@@ -130,7 +130,7 @@ class ConsoleScreen(Screen[None]):
         """Open the palette."""
         actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap)
         choices = [
-            Choice(action.name, action.command, f"{action.help}  {action.shown}".rstrip(), action.takes)
+            Choice(action.call, action.command, f"{action.help}  {action.shown}".rstrip(), action.takes)
             for action in actions
             if action.command
         ]

@@ -408,7 +408,3 @@ class GapsScreen(ConsoleScreen):
         else:
             self.port.poller.subscribe(coverage_from_ms=None, carriers_from_ms=None)
             self.app.pop_screen()
-
-    def action_servers(self) -> None:
-        """Open the servers view."""
-        self.port.open_view(Context.SERVERS)

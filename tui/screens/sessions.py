@@ -360,16 +360,6 @@ class SessionsScreen(SessionExports, DeleteDialogs):
     def _time_moved(self) -> None:
         self.port.publish_state(polled=True)
 
-    # Other views
-
-    def action_gaps(self) -> None:
-        """Open the gap view."""
-        self.port.open_view(Context.GAPS)
-
-    def action_servers(self) -> None:
-        """Open the servers view."""
-        self.port.open_view(Context.SERVERS)
-
     # Deletes
 
     def action_delete_session(self) -> None:

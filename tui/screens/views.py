@@ -1,18 +1,11 @@
-"""The views that are opened by name. A view's module is imported when it is opened first."""
+"""Creates the registered views."""
 
 import importlib
 from typing import Any
 
 from textual.screen import Screen
 
-from tui.app.actions import Context
-
-VIEWS = {
-    Context.GAPS: "tui.screens.gaps:GapsScreen",
-    Context.DAYS: "tui.screens.days:DaysScreen",
-    Context.SERVERS: "tui.screens.servers:ServersScreen",
-}
-"""Module and class of each view."""
+from tui.app.actions import VIEWS, Context
 
 
 def create_view(view: Context, **arguments: Any) -> Screen[None]:

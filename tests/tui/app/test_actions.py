@@ -11,7 +11,8 @@ from textual.widgets import Input
 
 from tests.support.console.estate import standing_still
 from tests.support.console.pilot import drawn, drawn_gaps, opened, until, with_figures
-from tui.app.actions import ACTIONS, Context, find_keymap_error
+from tests.support.program import REPOSITORY
+from tui.app.actions import ACTIONS, VIEWS, Action, Context, find_keymap_error
 from tui.app.console_app import ConsoleApp
 from tui.model.sessions.columns import Density
 from tui.screens.columns import ColumnsScreen
@@ -44,9 +45,6 @@ SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "mark_range(-1)": (["j", "j"], row, lambda app, at: len(app.state.marks) == 2 and row(app) == at - 1),
     "delete_session": ([], lambda app: None, shows(ConfirmDelete)),
     "delete_stream": ([], lambda app: None, shows(ConfirmDelete)),
-    "gaps": ([], lambda app: None, shows(GapsScreen)),
-    "days": ([], lambda app: None, shows(DaysScreen)),
-    "servers": ([], lambda app: None, shows(ServersScreen)),
     "sort_next": ([], lambda app: app.state.view.column, lambda app, before: app.state.view.column != before),
     "reverse": ([], lambda app: app.state.view.descending, lambda app, was: app.state.view.descending != was),
     "sort": ([], lambda app: None, shows(Picker)),
@@ -104,7 +102,6 @@ def gap_row(app: ConsoleApp) -> int:
 
 
 GAPS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
-    "servers": ([], lambda app: None, shows(ServersScreen)),
     "next_gap": (["N", "N"], at_ms, lambda app, at: at_ms(app) != at),
     "previous_gap": ([], at_ms, lambda app, at: at_ms(app) != at),
     "pan(-1)": ([], at_ms, lambda app, at: at_ms(app) == at - 60_000),
@@ -135,7 +132,6 @@ def cell_ms(app: ConsoleApp) -> int:
 
 
 GAPS |= {
-    "days": ([], lambda app: None, shows(DaysScreen)),
     "open": (["N", "N"], lambda app: None, shows(GapScreen)),
     "zoom(1)": ([], cell_ms, lambda app, before: cell_ms(app) > before),
     "zoom(-1)": (["minus", "minus"], cell_ms, lambda app, before: cell_ms(app) < before),
@@ -197,7 +193,6 @@ DAYS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
 
 SERVERS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "open": ([], lambda app: None, shows(GapsScreen)),
-    "days": ([], lambda app: None, shows(DaysScreen)),
     "move(1)": ([], server_row, lambda app, at: server_row(app) == at + 1),
     "move(-1)": (["j"], server_row, lambda app, at: server_row(app) == at - 1),
     "move_page(1)": ([], server_row, lambda app, at: server_row(app) == 2),
@@ -207,19 +202,36 @@ SERVERS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
     "back": ([], lambda app: None, lambda app, _: app.screen is app.sessions_screen),
 }
-EVERYWHERE = ("pause", "interval(1)", "interval(-1)", "latency", "profile", "refresh", "palette", "help", "quit")
+EVERYWHERE = (
+    "pause",
+    "interval(1)",
+    "interval(-1)",
+    "latency",
+    "profile",
+    "refresh",
+    "palette",
+    "help",
+    "bundle",
+    "quit",
+)
 """Actions of all views whose checks are those of the sessions view."""
 
 
-def expected(context: Context, name: str) -> tuple[list[str], Callable[[ConsoleApp], Any], Check] | None:
-    of_context = {
-        Context.SESSIONS: SESSIONS,
-        Context.GAPS: GAPS,
-        Context.GAP: GAP,
-        Context.DAYS: DAYS,
-        Context.SERVERS: SERVERS,
-    }[context]
-    return of_context.get(name) or (SESSIONS[name] if name in EVERYWHERE else None)
+OF_VIEW = {
+    Context.SESSIONS: SESSIONS,
+    Context.GAPS: GAPS,
+    Context.GAP: GAP,
+    Context.DAYS: DAYS,
+    Context.SERVERS: SERVERS,
+}
+"""A view that is missing here tests its own keys, and the cursor, in `tests/tui/screens/test_VIEW.py`."""
+
+
+def expected(context: Context, action: Action) -> tuple[list[str], Callable[[ConsoleApp], Any], Check] | None:
+    if action.opens is not None:
+        return [], lambda app: None, lambda app, _: getattr(app.screen, "CONTEXT", None) is action.opens
+    of_view = OF_VIEW.get(context, {}).get(action.name)
+    return of_view or (SESSIONS[action.name] if action.name in EVERYWHERE else None)
 
 
 @pytest.mark.usefixtures("quick_keys")
@@ -228,12 +240,14 @@ async def test_every_key_performs_its_action(
     context: Context, store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     actions = [action for action in ACTIONS if context in action.contexts and action.keys]
-    unchecked = [action.name for action in actions if expected(context, action.name) is None]
-    assert not unchecked, "every key is to be tested"
+    unchecked = [action for action in actions if expected(context, action) is None]
+    own_test = REPOSITORY / "tests" / "tui" / "screens" / f"test_{context.value}.py"
+    assert not unchecked or (context not in OF_VIEW and own_test.exists()), "every key is to be tested"
+    actions = [action for action in actions if action not in unchecked]
     actions.sort(key=lambda action: action.name == "quit")
     async with opened(store_of_an_hour, tmp_path, context) as (pilot, app):
         for action in actions:
-            entry = expected(context, action.name)
+            entry = expected(context, action)
             assert entry is not None
             before_keys, look, check = entry
             for key in action.keys.split(","):
@@ -304,8 +318,8 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
     elif context is Context.DAYS:
         app.open_view(Context.DAYS)
         await until(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
-    elif context is Context.SERVERS:
-        app.open_view(Context.SERVERS)
+    elif context in VIEWS and context is not Context.GAPS:
+        app.open_view(context)
     await pilot.pause()
 
 
