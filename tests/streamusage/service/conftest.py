@@ -40,7 +40,7 @@ USAGE = "/streammanager/api/4.0/admin/event/usage"
 
 
 class OwnedClock:
-    """Moves only when the test moves it. A short sleep takes almost no real time; a sleep of a minute or more lasts
+    """A clock that only the test moves. A short sleep takes almost no real time; a sleep of a minute or more lasts
     until the test has moved the clock by that much."""
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Estate:
     async def records(self) -> list[dict[str, object]]:
         return (await self.usage()).json()  # type: ignore[no-any-return]
 
-    async def take_in(self, *records: dict[str, object]) -> httpx.Response:
+    async def import_records(self, *records: dict[str, object]) -> httpx.Response:
         return await self.request("POST", "/api/v1/import", json=list(records))
 
     async def raw(self, request: bytes) -> tuple[int, bytes]:

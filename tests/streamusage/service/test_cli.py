@@ -1,4 +1,4 @@
-"""The serve command as a process: its ready line, its errors, what it logs, and what a SIGKILL leaves behind."""
+"""The serve command as a process: ready line, errors, log lines, and the store after a SIGKILL."""
 
 import asyncio
 import os
@@ -31,8 +31,8 @@ AGENT = "agent-s3cret"
 def serving(
     home: Path, *options: str, port: int = 0, files: int = 0
 ) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """The command in a process of its own, which may have so many files open: the process, its URL, and the lines of
-    its stderr as they come."""
+    """Run the command as a process that may open `files` files. Yield the process, its URL, and the growing list of its
+    stderr lines."""
     tokens = home / "tokens.toml"
     tokens.write_text(
         f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n'
@@ -96,7 +96,7 @@ def test_sigterm_ends_the_service_cleanly(tmp_path: Path) -> None:
 
 
 async def test_stop_answers_accepted_requests_before_it_ends(tmp_path: Path) -> None:
-    """The store takes no write while it is told to stop: a report and an import wait, a connection is idle."""
+    """At SIGTERM the store is locked, a report and an import wait for it, and one connection is idle."""
     with serving(tmp_path) as (process, url, _lines):
         agent = _Agent()
         as_agent, as_admin = ({"Authorization": f"Bearer {token}"} for token in (AGENT, ADMIN))
@@ -108,7 +108,7 @@ async def test_stop_answers_accepted_requests_before_it_ends(tmp_path: Path) -> 
                 other.execute("BEGIN IMMEDIATE")
                 report = asyncio.create_task(http.post(f"{base}/reports", content=agent._report(), headers=as_agent))
                 taken = asyncio.create_task(http.post("/api/v1/import", json=[a_record()], headers=as_admin))
-                await _until_open(http, 3)  # both, and the question itself
+                await _wait_for_open_requests(http, 3)  # both, and the request for the metrics
                 process.send_signal(signal.SIGTERM)
                 await asyncio.sleep(0.5)
                 assert (report.done(), taken.done(), process.poll()) == (False, False, None)
@@ -120,8 +120,8 @@ async def test_stop_answers_accepted_requests_before_it_ends(tmp_path: Path) -> 
                 await http.get("/healthz")
 
 
-async def _until_open(http: httpx.AsyncClient, count: int) -> None:
-    """Waits until the service is at so many requests."""
+async def _wait_for_open_requests(http: httpx.AsyncClient, count: int) -> None:
+    """Wait until the service has `count` open requests."""
     async with asyncio.timeout(LONGEST_WAIT_S):
         while True:
             metrics = await http.get("/metrics", headers={"Authorization": f"Bearer {ADMIN}"})
@@ -197,11 +197,11 @@ async def test_sigkill_under_load_loses_nothing_acknowledged(tmp_path: Path) -> 
     """An agent reports and an operator deletes as fast as they can while the service is killed again and again."""
     agent = _Agent()
     imported: set[str] = set()
-    asked_to_delete: set[str] = set()
+    delete_requested: set[str] = set()
     deleted: set[str] = set()
     for _ in range(6):
         with serving(tmp_path) as (process, url, _lines):
-            load = [agent.report_until_it_dies(url), _import_until_it_dies(url, imported, asked_to_delete, deleted)]
+            load = [agent.report_until_it_dies(url), _import_until_it_dies(url, imported, delete_requested, deleted)]
             running = asyncio.gather(*load)
             enough = agent.counted_acknowledged + 10, len(imported) + 10
             async with asyncio.timeout(LONGEST_WAIT_S):
@@ -211,19 +211,19 @@ async def test_sigkill_under_load_loses_nothing_acknowledged(tmp_path: Path) -> 
             await running
     with serving(tmp_path) as (_, url, _lines):
         async with httpx.AsyncClient(base_url=url, timeout=LONGEST_WAIT_S) as http:
-            asked = f"/api/v1/daily?from={day_of_a_day_ago()}&to={day_of_a_day_ago()}"
-            day = await http.get(asked, headers={"Authorization": f"Bearer {ADMIN}"})
+            path = f"/api/v1/daily?from={day_of_a_day_ago()}&to={day_of_a_day_ago()}"
+            day = await http.get(path, headers={"Authorization": f"Bearer {ADMIN}"})
             names = {record["name"] for record in (await http.get(f"{USAGE}?accessToken={ADMIN}")).json()}
-            # The reply to the last report may be lost: then it is there without an acknowledgement, once.
+            # The reply to the last report may be lost: then it counts once without an acknowledgement.
             assert day.json()["days"][0]["bytes_in"] in {agent.counted_acknowledged, agent.counted}
-            assert imported - asked_to_delete <= names, "an acknowledged import is missing"
-            assert not names & deleted, "an acknowledged delete came back"
+            assert imported - delete_requested <= names, "an acknowledged import is missing"
+            assert not names & deleted, "an acknowledged delete was undone"
             assert agent.counted_acknowledged > 20
             assert len(imported) > 20
 
 
 class _Agent:
-    """Reports one more byte in a slot each time, and sends again what was not acknowledged."""
+    """Reports one more byte in a slot each time, and repeats an unacknowledged report."""
 
     def __init__(self) -> None:
         self.epoch = 0
@@ -269,7 +269,7 @@ class _Agent:
         )  # fmt: skip
 
 
-async def _import_until_it_dies(url: str, imported: set[str], asked_to_delete: set[str], deleted: set[str]) -> None:
+async def _import_until_it_dies(url: str, imported: set[str], delete_requested: set[str], deleted: set[str]) -> None:
     headers = {"Authorization": f"Bearer {ADMIN}"}
     try:
         async with httpx.AsyncClient(base_url=url, headers=headers, timeout=LONGEST_WAIT_S) as http:
@@ -279,7 +279,7 @@ async def _import_until_it_dies(url: str, imported: set[str], asked_to_delete: s
                 assert answer.status_code == 200
                 imported.add(name)
                 if len(imported) % 3 == 0:
-                    asked_to_delete.add(name)
+                    delete_requested.add(name)
                     answer = await http.delete(f"{USAGE}/live/{name}?accessToken={ADMIN}")
                     if answer.status_code in {200, 404}:
                         deleted.add(name)
@@ -306,5 +306,5 @@ def test_package_docstring_names_every_module_and_folder() -> None:
     modules = {
         path.stem for path in folder.iterdir() if path.stem.strip("_") == path.stem and path.name != "__pycache__"
     }
-    told = set(re.findall(r"`(\w+)`", streamusage.service.__doc__ or ""))
-    assert told == modules
+    documented = set(re.findall(r"`(\w+)`", streamusage.service.__doc__ or ""))
+    assert documented == modules

@@ -1,4 +1,4 @@
-"""What retention discards and what it leaves, and that cursors, late reports and days come right with it."""
+"""Retention: records, days and samples that it discards, and its effects on cursors and late reports."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 @pytest.fixture
 async def estate(tmp_path: Path, store_url: str) -> AsyncIterator[Estate]:
-    """Its own retention is out of the way: the test says when."""
+    """A service whose own retention never discards, so that only the test does."""
     async with an_estate(tmp_path, store_url=store_url, retention=Retention(36_500, 36_500)) as estate:
         yield estate
 
@@ -33,24 +33,24 @@ async def test_record_is_discarded_a_week_after_its_last_change(estate: Estate) 
     agent = ReportingAgent(estate, "edge-1")
     estate.clock.now += 10_000
     sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
-    await agent.sync_up(a_session("e", live=False, active=0), a_session("on", name="goes-on"), sample)
+    await agent.sync_up(a_session("e", live=False, active=0), a_session("on", name="continuing"), sample)
     cursor = (await estate.request("GET", "/api/v1/changes")).json()["cursor"]
     estate.clock.now += 7 * DAY_MS
     assert await discard(estate) == 0
     estate.clock.now += 1
-    await estate.take_in(a_record("old by its dates, new here"))
+    await estate.import_records(a_record("old by its dates, new here"))
     assert await discard(estate) == 1
-    assert {record["name"] for record in await estate.records()} == {"goes-on", "old by its dates, new here"}
+    assert {record["name"] for record in await estate.records()} == {"continuing", "old by its dates, new here"}
     changes = (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()
     assert [key["name"] for key in changes["deleted"]] == ["stream1"]
     entries = (await estate.request("GET", "/api/v1/audit")).json()["entries"]
     assert sorted((entry["operation"], entry["who"], entry["records"]) for entry in entries) == [
         ("discard", "retention", 1),
         ("import", "boss", 1),
-    ], "both at one instant, so that neither is the newer"
+    ], "both entries have the same time, so that their order is undefined"
 
     await agent.sync_up(a_session("e", live=False, active=0, total=8))
-    assert len(await estate.records()) == 2, "what comes late does not bring it back"
+    assert len(await estate.records()) == 2, "a late report does not restore it"
     (orphan,) = (await estate.request("GET", "/api/v1/orphans")).json()["orphans"]
     assert (orphan["name"], orphan["total"]) == ("stream1", 8)
     assert await discard(estate) == 0
@@ -69,12 +69,10 @@ async def test_daily_statistics_are_kept_longer_and_discarded_by_whole_days(esta
     await discard(estate)
     assert [day["bytes_out"] for day in await days()] == [7, 0]
     await discard(estate, daily_statistics_days=30)
-    assert [day["bytes_out"] for day in await days()] == [7, 0], "the slot is not older than that"
+    assert [day["bytes_out"] for day in await days()] == [7, 0], "the slot is not older than 30 days"
     estate.clock.now += DAY_MS // 2
     await discard(estate, daily_statistics_days=30)
-    assert [day["day"] for day in await days()] == ["2026-11-19"], (
-        "a day that lost a part is not shown as if it were whole"
-    )
+    assert [day["day"] for day in await days()] == ["2026-11-19"], "a partly discarded day is not listed"
 
 
 async def test_hours_are_discarded_in_many_small_writes(estate: Estate) -> None:
@@ -83,26 +81,26 @@ async def test_hours_are_discarded_in_many_small_writes(estate: Estate) -> None:
     await agent.sync_up(*(SlotRow(slot=NOW + hour * 3_600_000, revision=0, bytes_out=7) for hour in range(70)))
     service = estate.running.service
 
-    def summed(connection: Connection) -> int:
+    def count_hours(connection: Connection) -> int:
         return connection.execute(select(func.count()).select_from(hours)).scalar_one()
 
     async with asyncio.timeout(LONGEST_WAIT_S):
-        while await service.read(summed) < 70:  # noqa: ASYNC110
+        while await service.read(count_hours) < 70:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-    gone = []
+    discarded_counts = []
 
     class Counting:
         read = staticmethod(service.read)
 
         async def write(self, work: Callable[[Connection], Result]) -> Result:
-            before = await service.read(summed)
+            before = await service.read(count_hours)
             done = await service.write(work)
-            gone.append(before - await service.read(summed))
+            discarded_counts.append(before - await service.read(count_hours))
             return done
 
     estate.clock.now += 100 * DAY_MS
     await discard_old(Counting(), Retention(daily_statistics_days=10), estate.clock.now)
-    assert (sum(gone), max(gone)) == (70, 6)
+    assert (sum(discarded_counts), max(discarded_counts)) == (70, 6)
 
 
 async def test_discarded_samples_are_unknown_not_zero(estate: Estate) -> None:
@@ -128,7 +126,7 @@ async def test_discarded_samples_are_unknown_not_zero(estate: Estate) -> None:
 
 @pytest.mark.parametrize("late", [False, True])
 async def test_cursor_that_missed_forgotten_deletes_resets(estate: Estate, late: bool) -> None:
-    await estate.take_in(a_record("a"), a_record("b"))
+    await estate.import_records(a_record("a"), a_record("b"))
     before = (await estate.request("GET", "/api/v1/changes")).json()["cursor"]
     await estate.usage("DELETE", "/live/a")
     after = (await estate.request("GET", "/api/v1/changes")).json()["cursor"]
@@ -143,26 +141,26 @@ async def test_cursor_that_missed_forgotten_deletes_resets(estate: Estate, late:
 
 
 async def test_cached_record_list_omits_records_deleted_after_tombstones_expired(estate: Estate) -> None:
-    await estate.take_in(a_record("a"), a_record("b"))
+    await estate.import_records(a_record("a"), a_record("b"))
     assert len(await estate.records()) == 2
     await estate.usage("DELETE", "/live/a")
     estate.clock.now += 31 * DAY_MS
-    await estate.take_in(a_record("c"))
+    await estate.import_records(a_record("c"))
     await discard(estate)
     assert [record["name"] for record in await estate.records()] == ["c"]
 
 
 async def test_longer_retention_does_not_undo_a_shorter_one(estate: Estate) -> None:
-    """What is discarded stays so: a day that lost minutes is not whole because something older came."""
+    """Discarded data stays discarded: a day without some of its minutes is not listed again after an older report."""
     agent = ReportingAgent(estate, "edge-1")
     agent.watermark = NOW - 40 * DAY_MS
     await agent.sync_up(SlotRow(slot=NOW - 40 * DAY_MS, revision=0, bytes_out=7))
     await discard(estate, daily_statistics_days=30)
-    asked = "/api/v1/daily?from=2026-10-09&to=2026-10-09&tz=Asia/Tokyo"  # where days are not closed
-    assert (await estate.request("GET", asked)).json()["days"] == []
+    path = "/api/v1/daily?from=2026-10-09&to=2026-10-09&tz=Asia/Tokyo"  # not an account zone: its days are not closed
+    assert (await estate.request("GET", path)).json()["days"] == []
     await agent.sync_up(SlotRow(slot=NOW - 800 * DAY_MS, revision=0, bytes_out=5))
     await discard(estate, daily_statistics_days=400)
-    assert (await estate.request("GET", asked)).json()["days"] == []
+    assert (await estate.request("GET", path)).json()["days"] == []
 
 
 async def test_tombstone_of_a_continuing_publish_is_not_forgotten(estate: Estate) -> None:
@@ -177,7 +175,7 @@ async def test_tombstone_of_a_continuing_publish_is_not_forgotten(estate: Estate
 
 
 async def test_session_keeps_its_parts_if_another_of_its_stream_is_deleted(estate: Estate) -> None:
-    """It ended long ago as well, but was told of today."""
+    """The session ended long ago as well, but was reported today."""
     one, other = ReportingAgent(estate, "edge-1"), ReportingAgent(estate, "origin-1")
     estate.clock.now += 10_000
     await one.sync_up(a_session("first", live=False))
@@ -198,7 +196,9 @@ async def test_tombstone_of_a_publish_of_an_ended_life_is_forgotten(estate: Esta
     await estate.usage("DELETE", "/live/stream1")
     estate.clock.now += 100 * DAY_MS
     await discard(estate)
-    assert not (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"], "it may still go on"
+    assert not (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"], (
+        "the publish may still continue"
+    )
     await ReportingAgent(estate, "edge-1", life="j2.1").sync_up()
     await discard(estate)
     assert (await estate.request("GET", f"/api/v1/changes?cursor={cursor}")).json()["reset"]
@@ -211,14 +211,14 @@ async def test_record_written_during_retention_is_not_discarded(estate: Estate) 
     estate.clock.now += 8 * DAY_MS
 
     class Interrupted:
-        """A report comes between the first look and the first write."""
+        """Store access with a report between the first read and the first write."""
 
         read = staticmethod(estate.running.service.read)
-        comes = True
+        is_report_pending = True
 
         async def write(self, work: Callable[[Connection], Result]) -> Result:
-            if self.comes:
-                self.comes = False
+            if self.is_report_pending:
+                self.is_report_pending = False
                 await agent.sync_up(a_session("e", live=False, total=9))
             return await estate.running.service.write(work)
 
@@ -228,7 +228,7 @@ async def test_record_written_during_retention_is_not_discarded(estate: Estate) 
 
 async def test_service_runs_retention_periodically(tmp_path: Path, store_url: str) -> None:
     async with an_estate(tmp_path, store_url=store_url) as estate:
-        await estate.take_in(a_record())
+        await estate.import_records(a_record())
         estate.clock.now += 7 * DAY_MS + 1
         async with asyncio.timeout(LONGEST_WAIT_S):
             while await estate.records():  # noqa: ASYNC110

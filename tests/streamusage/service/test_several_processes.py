@@ -1,8 +1,7 @@
-"""Several service processes on one store: each report counts once, whoever takes it and whoever is killed in between,
-and a cursor hears of every change. Figures are exact: what was sent is what is there, to the unit.
+"""Several service processes on one store: each report counts once, whichever process receives it and whichever is
+killed, and a cursor receives every change. The figures equal the sent figures, to the unit.
 
-Who is killed when is drawn from seeds; how long it goes on is not left to the clock alone: until enough was killed and
-discarded to prove anything."""
+Seeds determine the kills. The load lasts for a minimum time and until enough kills and discards have happened."""
 
 import asyncio
 import os
@@ -31,7 +30,7 @@ from tests.support.waiting import LONGEST_WAIT_S
 ADMIN = "admin-s3cret"
 SERVERS = [f"edge-{number}" for number in range(6)]
 SECONDS = float(os.environ.get("STREAMTOP_MIXED_LOAD_SECONDS", "20"))
-"""How long the load goes on at the least; nightly it is ten minutes (bench/README.md)."""
+"""Minimum duration of the load; ten minutes in the nightly run (bench/README.md)."""
 
 KEPT_MS = 5_000
 """How long retention keeps a record after its last change."""
@@ -40,7 +39,7 @@ AUTHORIZED = {"Authorization": f"Bearer {ADMIN}"}
 
 
 class Node:
-    """A service process, killed and started again: each time on a port of its own, since another may have the old."""
+    """A service process that is killed and restarted, each time on a new port, since the old one may be in use."""
 
     def __init__(self, home: Path, store_url: str, *options: str) -> None:
         self._command = [
@@ -55,7 +54,7 @@ class Node:
         ]
         self.url = ""
         self.kills = 0
-        self.said: list[str] = []
+        self.log_lines: list[str] = []
 
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
@@ -77,11 +76,11 @@ class Node:
     async def _listen(self) -> None:
         assert self._process.stderr is not None
         async for line in self._process.stderr:
-            self.said.append(line.decode())
+            self.log_lines.append(line.decode())
 
 
 class Agent:
-    """Counts bytes and subscribers, and reports them to any node, again and again until one acknowledges."""
+    """Counts bytes and subscribers, and reports them to any node until one acknowledges."""
 
     def __init__(self, server: str, nodes: list[Node], seed: int) -> None:
         self.server = server
@@ -89,7 +88,7 @@ class Agent:
         self.random = random.Random(seed)
         self.epoch = self.revision = self.acknowledged = self.bytes = self.subscribers = 0
         self.publishes = 0
-        """Short ones, each of which ended before it was reported."""
+        """Number of short publishes, each of which ended before it was reported."""
         self.based_on: Based | None = None
         self.reports = 0
 
@@ -116,7 +115,7 @@ class Agent:
             self.epoch, self.based_on = issued["epoch"], Based(**issued["based_on"])
         body = msgspec.json.encode(self.report())
         sent = [http.post(f"{base}/reports", content=body, headers=headers)]
-        if self.random.random() < 0.3:  # the same one to another node at the same time
+        if self.random.random() < 0.3:  # the same report to another node at the same time
             other = f"{self.random.choice(self.nodes).url}/api/v1/agents/{self.server}/reports"
             sent.append(http.post(other, content=body, headers=headers))
         for answer in await asyncio.gather(*sent, return_exceptions=True):
@@ -170,7 +169,7 @@ class Agent:
 
 
 class Console:
-    """Follows the changes from any node and keeps what it was told."""
+    """Follows the changes from any node and keeps the received records."""
 
     def __init__(self, nodes: list[Node]) -> None:
         self.nodes = nodes
@@ -211,7 +210,7 @@ class Operator:
         self.nodes = nodes
         self.random = random.Random("operator")
         self.imported: set[str] = set()
-        self.asked_to_delete: set[str] = set()
+        self.delete_requested: set[str] = set()
         self.deleted: set[str] = set()
         self.lists = 0
 
@@ -228,7 +227,7 @@ class Operator:
                     continue
                 self.imported.add(name)
                 if number % 3 == 0:
-                    self.asked_to_delete.add(name)
+                    self.delete_requested.add(name)
                     answer = await http.delete(f"{node.url}{USAGE}/live/{name}?accessToken={ADMIN}")
                     assert answer.status_code in {200, 404, 503}, answer.text
                     if answer.status_code != 503:
@@ -264,14 +263,14 @@ async def kill_now_and_then(nodes: list[Node], over: asyncio.Event) -> None:
 
 
 class Discarder:
-    """Retention, killed now and then in the middle of whatever it does."""
+    """Runs retention and kills it at random times."""
 
     def __init__(self, store_url: str) -> None:
         self._command = [sys.executable, "-m", "tests.support.service.discarding", store_url, str(KEPT_MS)]
         self._random = random.Random("retention")
         self.kills = 0
         self.discarded = 0
-        """What it said that it discarded: no more than it did."""
+        """Number of records that it reported as discarded; a lower bound, since a kill may prevent the report."""
 
     async def run(self, over: asyncio.Event) -> None:
         while not over.is_set():
@@ -281,7 +280,7 @@ class Discarder:
             assert discarding.stdout is not None
             try:
                 first = await asyncio.wait_for(discarding.stdout.readline(), LONGEST_WAIT_S)
-                assert first, "it is killed at its work, not at its start"
+                assert first, "retention must be killed while it works, not while it starts"
                 await asyncio.sleep(self._random.uniform(0.1, 4.0))
                 assert discarding.returncode is None, "retention ended by itself"
             finally:
@@ -293,7 +292,7 @@ class Discarder:
             self.kills += 1
 
 
-async def _end_when_it_proves_something(
+async def _end_after_enough_faults(
     nodes: list[Node], discarder: Discarder, operator: Operator, over: asyncio.Event
 ) -> None:
     ends = time.monotonic() + SECONDS
@@ -309,7 +308,7 @@ async def _end_when_it_proves_something(
 
 
 def _audited(store_url: str) -> dict[str, int]:
-    """How many records the audit log knows of, by what was done with them."""
+    """Return the number of records in the audit log, by operation."""
     store = open_store(store_url, A_DAY_AGO)
     try:
         with store.reading() as connection:
@@ -323,8 +322,8 @@ def _audited(store_url: str) -> dict[str, int]:
 async def test_mixed_load_with_kills_conserves_every_unit(
     engine: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """Three processes on PostgreSQL, one on SQLite. Agents report to any of them, some reports to two at once; others
-    follow, import, delete and list, retention discards; a process is killed every few seconds, retention too."""
+    """Three processes on PostgreSQL, one on SQLite. Agents report to any of them, some reports to two at once; clients
+    follow changes, import, delete and list; retention discards. Processes and retention are killed repeatedly."""
     with ExitStack() as stack:
         if engine == "sqlite":
             store_url, how_many = f"sqlite:///{tmp_path / 'usage.db'}", 1
@@ -339,7 +338,7 @@ async def test_mixed_load_with_kills_conserves_every_unit(
                     tasks.create_task(load.run(http, over))
                 tasks.create_task(discarder.run(over))
                 tasks.create_task(kill_now_and_then(nodes, over))
-                tasks.create_task(_end_when_it_proves_something(nodes, discarder, operator, over))
+                tasks.create_task(_end_after_enough_faults(nodes, discarder, operator, over))
             while await console.poll(http):
                 pass
 
@@ -358,9 +357,9 @@ async def test_mixed_load_with_kills_conserves_every_unit(
         published = 1 + sum(agent.publishes for agent in agents)
         discarded = audited.get("discard", 0)
         assert published + audited["import"] == len(listed) + audited["delete stream"] + discarded
-        assert len(operator.imported) <= audited["import"], "a kill may hide that one was taken in, never the reverse"
-        told = {key: record["updated"] for key, record in console.records.items()}
-        assert told == {(r["scope"], r["name"], r["startTime"]): r["updated"] for r in listed}, (
+        assert len(operator.imported) <= audited["import"], "a confirmed import is missing in the audit log"
+        followed = {key: record["updated"] for key, record in console.records.items()}
+        assert followed == {(r["scope"], r["name"], r["startTime"]): r["updated"] for r in listed}, (
             "a cursor skipped a change"
         )
         kills = sum(node.kills for node in nodes) - how_many
@@ -372,7 +371,7 @@ async def test_mixed_load_with_kills_conserves_every_unit(
         )
         assert discarded > SECONDS, "records are discarded while the others work"
         assert kills >= SECONDS // 6
-        assert "s3cret" not in "".join(line for node in nodes for line in node.said)
+        assert "s3cret" not in "".join(line for node in nodes for line in node.log_lines)
 
 
 @pytest.mark.postgresql

@@ -1,4 +1,4 @@
-"""The tokens file, the token made where there is none, and that no token is ever shown."""
+"""The tokens file, the admin token created without one, and that no token is ever shown."""
 
 import hashlib
 import stat
@@ -11,14 +11,14 @@ from streamusage.service.tokens import Identity, TokensError, load_or_create_adm
 SECRET = "s3cret-never-shown"
 
 
-def written(directory: Path, text: str) -> Path:
+def write_tokens(directory: Path, text: str) -> Path:
     path = directory / "tokens.toml"
     path.write_text(text)
     return path
 
 
 def test_tokens_come_from_values_the_environment_and_digests(tmp_path: Path) -> None:
-    path = written(
+    path = write_tokens(
         tmp_path,
         f"""
         [[token]]
@@ -64,7 +64,7 @@ def test_tokens_come_from_values_the_environment_and_digests(tmp_path: Path) -> 
     ],
 )
 def test_error_names_file_entry_and_key_and_never_the_token(tmp_path: Path, text: str, parts: list[str]) -> None:
-    path = written(tmp_path, text.replace("X", SECRET))
+    path = write_tokens(tmp_path, text.replace("X", SECRET))
     with pytest.raises(TokensError) as raised:
         read_tokens(path, {})
     assert all(part in str(raised.value) for part in [str(path), *parts]), str(raised.value)
@@ -83,14 +83,14 @@ def test_unreadable_tokens_file_reports_the_cause(tmp_path: Path) -> None:
 
 def test_admin_token_is_created_once_and_readable_by_the_owner_only(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "admin-token"
-    tokens, made = load_or_create_admin_token(path)
-    assert made
+    tokens, created = load_or_create_admin_token(path)
+    assert created
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     token = path.read_text().strip()
     assert len(token) >= 32
     assert tokens.identify(token) == Identity("admin", "admin")
-    again, made = load_or_create_admin_token(path)
-    assert not made
+    again, created = load_or_create_admin_token(path)
+    assert not created
     assert again.identify(token) is not None
     path.write_text("")
     with pytest.raises(TokensError, match="empty"):

@@ -106,7 +106,7 @@ async def _lived_through(directory: Path) -> None:
     store = sqlite_url(directory / "usage.db")
     async with run_service(store_url=store, tokens=TOKENS, clock=clock) as running:
         estate = Estate(running, clock)
-        await estate.take_in(*_earlier())
+        await estate.import_records(*_earlier())
         agents = {server: _Agent(estate, server, role, f"{server}.1") for server, (role, _) in SHARES.items()}
         for agent in agents.values():
             agent.watermark = BEGAN

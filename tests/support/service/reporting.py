@@ -52,7 +52,7 @@ class ReportingAgent:
         return issued  # type: ignore[no-any-return]
 
     def report(self, *rows: Rows, upto_ms: int | None = None, state: str = "counted", reason: str = "") -> Report:
-        """Return a report of these rows that covers the time up to `upto_ms` (by default the estate's now)."""
+        """Return a report of these rows that covers the time up to `upto_ms` (by default the estate's current time)."""
         upto_ms = self.estate.clock.now if upto_ms is None else upto_ms
         span = SpanRow(from_ms=self.watermark, to_ms=upto_ms, revision=0, state=state, reason=reason)  # type: ignore[arg-type]
         numbered = []

@@ -1,6 +1,6 @@
 """A scripted estate whose truth is known: the real service over real HTTP, real agents with real journals, and media
-servers that write down everything they did. Time goes in whole minutes; every event falls on a half minute, so that no
-figure is in doubt about its slot."""
+servers that record everything they did. Time advances in whole minutes; every event is on a half minute, so that the
+slot of each figure is certain."""
 
 import asyncio
 import math
@@ -35,7 +35,7 @@ ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata", "America/St_Johns", "Pacific/Au
 
 
 class SteppedClock(HandClock):
-    """Stands still until the script moves it."""
+    """A clock that only the script moves."""
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(0.05)
@@ -43,7 +43,7 @@ class SteppedClock(HandClock):
 
 @dataclass
 class Figures:
-    """What is true of a stretch of time."""
+    """The true figures of an interval."""
 
     connections: dict[str, int] = field(default_factory=dict)
     bytes_in: int = 0
@@ -54,26 +54,26 @@ class Figures:
 
 
 class Server:
-    """A media server with its agent and the network between that and the service."""
+    """A media server, its agent, and the network between agent and service."""
 
     def __init__(self, name: str, clock: SteppedClock, directory: Path, relay: Relay) -> None:
         self.name, self.clock, self.directory, self.relay = name, clock, directory, relay
         self.random = Random(name)
         self.media = MediaServer(self.random, clock.now)
-        """Where it keeps no log, viewers come but do not go: only a log would tell when."""
+        """Without a log its viewers join but never leave, since only a log would record when they leave."""
         self.journals = 0
         self.agent: Agent | None = None
         self.journal: SqliteJournal | None = None
         self.away = False
         """Whether the network is cut."""
         self.quiet = False
-        """Whether nobody comes or goes."""
+        """Whether no connection begins or ends."""
         self.down = False
         self.watermark = 0
         self.lost: list[Interval] = []
         self.first_reading = 0
         self.synced_at: list[tuple[int, int, int]] = []
-        """(from, to, when) of each stretch that was handed over."""
+        """(from, to, time of the sync) of each reported interval."""
 
     def start_agent(self) -> None:
         self.journals += 1
@@ -107,7 +107,7 @@ class Server:
         return self.media.ended_between(from_cursor, to_cursor)
 
     def live(self, at: int) -> None:
-        """What happens on the half minute."""
+        """Run the random events of a half minute."""
         if self.down:
             return
         if not self.quiet:
@@ -129,10 +129,10 @@ class Server:
             self.synced_at.append((self.watermark or self.first_reading, self.clock.now, self.clock.now))
             self.watermark = self.clock.now
 
-    # The truth
+    # The truth.
 
     def figures(self, interval: Interval) -> Figures:
-        """What the server did in a stretch of time that the service can know of: not what is lost."""
+        """Return the true figures of an interval without its lost parts, which the service cannot know."""
         truth = self.media.truth
         parts = [interval]
         for lost in self.lost:
@@ -159,7 +159,7 @@ class Server:
         return result
 
     def percentile(self, interval: Interval, now: int) -> tuple[int | None, int | None, int, int]:
-        """The 95th percentile in and out, over how many five-minute samples, of how many."""
+        """Return the 95th percentile in and out, and the complete and expected numbers of five-minute samples."""
         spans = self.spans(now)
         found: list[tuple[int, int]] = []
         expected = 0
@@ -174,7 +174,7 @@ class Server:
         return rates[0], rates[1], len(found), expected
 
     def spans(self, now: int) -> list[tuple[int, int, str]]:
-        """How each stretch of the server's time is accounted for, oldest first, equal neighbours made one."""
+        """Return the coverage of the server's time as (from, to, state), oldest first, equal neighbours merged."""
         found: list[tuple[int, int, str]] = []
         for from_ms, to_ms, when in self.synced_at:
             cut = max(from_ms, min(to_ms, when - LATE_AFTER_MS))
@@ -208,7 +208,7 @@ def _without(part: Interval, gone: Interval) -> list[Interval]:
 
 
 class Estate:
-    """The whole of it."""
+    """All servers and the running service."""
 
     def __init__(self, running: RunningService, clock: SteppedClock, servers: Sequence[Server]) -> None:
         self.running, self.clock = running, clock
@@ -223,7 +223,7 @@ class Estate:
         await self.settle()
 
     async def settle(self) -> None:
-        """Waits until the service has closed what it can close."""
+        """Wait until the service has closed all days that are due."""
         service = self.running.service
         zones, settle_ms = service.account_zones, service.close_settle_ms
 
@@ -236,7 +236,7 @@ class Estate:
 
 @asynccontextmanager
 async def scripted_estate(directory: Path, names: Sequence[str], now: int) -> AsyncIterator[Estate]:
-    """The estate at the beginning of its script."""
+    """Run an estate at the beginning of its script."""
     clock = SteppedClock(now)
     identities = {digest_of(f"{name}-token"): Identity(name, "agent", name) for name in names}
     tokens = Tokens(identities | {digest_of("admin-token"): Identity("boss", "admin")})

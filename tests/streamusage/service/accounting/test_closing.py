@@ -1,4 +1,4 @@
-"""Days are closed once, by the watermark or by hand, and what comes later stands beside them."""
+"""Closing of days, by the watermark or by an operator: once, and later figures become adjustments."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -62,7 +62,7 @@ async def settle(estate: Estate) -> None:
 async def days(estate: Estate, day: str, tz: str = "UTC") -> dict[str, dict[str, Any]]:
     await settle(estate)
     answer = await estate.request("GET", f"/api/v1/daily?from={day}&to={day}&tz={tz}", token="viewer-token")
-    return {told["server"]: told for told in answer.json()["days"]}
+    return {row["server"]: row for row in answer.json()["days"]}
 
 
 async def close(estate: Estate, day: str, token: str = "admin-token", **more: str) -> httpx.Response:
@@ -76,18 +76,18 @@ async def test_day_closes_once_every_server_is_past_its_end(tmp_path: Path) -> N
         await other.sync_up()
         estate.clock.now = utc(2026, 11, 21, 0, 0)
         await one.sync_up(SlotRow(slot=utc(2026, 11, 20, 23, 59), revision=0, bytes_out=5))
-        told = await days(estate, "2026-11-20")
-        assert [day["state"] for day in told.values()] == ["provisional", "provisional"]
-        assert told["edge-1"]["waiting_for"] == ["origin-1"]
+        by_server = await days(estate, "2026-11-20")
+        assert [day["state"] for day in by_server.values()] == ["provisional", "provisional"]
+        assert by_server["edge-1"]["waiting_for"] == ["origin-1"]
         estate.clock.now += MINUTE
         await other.sync_up()
-        told = await days(estate, "2026-11-20")
-        assert [day["state"] for day in told.values()] == ["final", "final"]
-        assert told["edge-1"]["closed"] == {
+        by_server = await days(estate, "2026-11-20")
+        assert [day["state"] for day in by_server.values()] == ["final", "final"]
+        assert by_server["edge-1"]["closed"] == {
             "at": estate.clock.now, "by": None, "rule": "watermark", "revision": 1,
             "watermark": utc(2026, 11, 21),
         }  # fmt: skip
-        assert told["edge-1"]["bytes_out"] == 5
+        assert by_server["edge-1"]["bytes_out"] == 5
 
 
 async def test_day_closed_in_several_steps_has_every_servers_figures(
@@ -102,8 +102,8 @@ async def test_day_closed_in_several_steps_has_every_servers_figures(
         estate.clock.now = utc(2026, 11, 21)
         for agent in (one, other):
             await agent.sync_up()
-        told = await days(estate, "2026-11-20")
-        assert {name: (day["state"], day["closed"]["rule"], day["bytes_out"]) for name, day in told.items()} == {
+        by_server = await days(estate, "2026-11-20")
+        assert {name: (day["state"], day["closed"]["rule"], day["bytes_out"]) for name, day in by_server.items()} == {
             "edge-1": ("final", "watermark", 5),
             "origin-1": ("final", "watermark", 5),
         }
@@ -117,18 +117,18 @@ async def test_day_settles_before_it_closes_and_includes_lines_written_after_mid
         estate.clock.now = midnight + 5_000
         await one.sync_up(SlotRow(slot=midnight - MINUTE, revision=0, bytes_out=5))
         await other.sync_up()
-        told = await days(estate, "2026-11-20")
-        assert [day["state"] for day in told.values()] == ["provisional", "provisional"]
-        assert told["edge-1"]["waiting_for"] == ["edge-1", "origin-1"]
+        by_server = await days(estate, "2026-11-20")
+        assert [day["state"] for day in by_server.values()] == ["provisional", "provisional"]
+        assert by_server["edge-1"]["waiting_for"] == ["edge-1", "origin-1"]
         estate.clock.now = midnight + 20_000
         await one.sync_up(SlotRow(slot=midnight - MINUTE, revision=0, bytes_out=7))
         estate.clock.now = midnight + 2 * MINUTE
         await one.sync_up()
         assert (await days(estate, "2026-11-20"))["edge-1"]["waiting_for"] == ["origin-1"]
         await other.sync_up()
-        told = await days(estate, "2026-11-20")
-        assert [day["state"] for day in told.values()] == ["final", "final"]
-        assert (told["edge-1"]["bytes_out"], told["edge-1"]["adjustment"]) == (7, None)
+        by_server = await days(estate, "2026-11-20")
+        assert [day["state"] for day in by_server.values()] == ["final", "final"]
+        assert (by_server["edge-1"]["bytes_out"], by_server["edge-1"]["adjustment"]) == (7, None)
 
 
 async def test_closed_figure_never_changes_and_later_figures_are_adjustments(tmp_path: Path) -> None:
@@ -154,12 +154,12 @@ async def test_closed_figure_never_changes_and_later_figures_are_adjustments(tmp
         answer = await estate.request("GET", "/api/v1/adjustments?from=2026-11-20&to=2026-11-20")
         entries = answer.json()["adjustments"]
         assert [(entry["entry"], entry["bytes_out"]) for entry in entries] == [(1, 10), (2, 10)]
-        for server, told in ((entries[0]["server"], entries), ("another", [])):
+        for server, expected in ((entries[0]["server"], entries), ("another", [])):
             path = f"/api/v1/adjustments?from=2026-11-20&to=2026-11-20&server={server}"
-            assert (await estate.request("GET", path)).json()["adjustments"] == told
+            assert (await estate.request("GET", path)).json()["adjustments"] == expected
         await agent.sync_up()
         again = (await days(estate, "2026-11-20"))["edge-1"]
-        assert again["adjustment"]["entries"] == 2, "a report that changes nothing of the day makes no entry"
+        assert again["adjustment"]["entries"] == 2, "a report without changes of the day adds no entry"
 
 
 async def test_correction_of_one_summed_hour_leaves_the_others_unchanged(tmp_path: Path) -> None:
@@ -193,21 +193,21 @@ async def test_day_closed_by_an_operator_keeps_its_missing_time(tmp_path: Path) 
         assert done.json()["owing"] == ["edge-1"]
         again = await close(estate, "2026-11-20", server="edge-1")
         assert (again.json()["closed"], again.json()["already_closed"]) == ([], 1)
-        told = await days(estate, "2026-11-20")
-        assert {name: day["state"] for name, day in told.items()} == {"edge-1": "final", "origin-1": "final"}
-        assert told["edge-1"]["closed"]["by"] == "boss"
-        assert told["edge-1"]["coverage"]["missing_ms"] == 11 * HOUR
-        assert told["origin-1"]["closed"]["rule"] == "watermark", "the others no longer wait for it"
+        by_server = await days(estate, "2026-11-20")
+        assert {name: day["state"] for name, day in by_server.items()} == {"edge-1": "final", "origin-1": "final"}
+        assert by_server["edge-1"]["closed"]["by"] == "boss"
+        assert by_server["edge-1"]["coverage"]["missing_ms"] == 11 * HOUR
+        assert by_server["origin-1"]["closed"]["rule"] == "watermark", "other servers no longer wait for edge-1"
 
         again = await close(estate, "2026-11-20")
         assert (again.json()["closed"], again.json()["already_closed"]) == ([], 2)
         one = await close(estate, "2026-11-20", server="origin-1")
         assert (one.json()["closed"], one.json()["already_closed"]) == ([], 1)
         await gone.sync_up()
-        told = await days(estate, "2026-11-20")
-        assert told["edge-1"]["state"] == "adjusted"
-        assert told["edge-1"]["coverage"]["missing_ms"] == 11 * HOUR
-        assert told["edge-1"]["adjustment"]["figures"]["coverage"]["missing_ms"] == 0
+        by_server = await days(estate, "2026-11-20")
+        assert by_server["edge-1"]["state"] == "adjusted"
+        assert by_server["edge-1"]["coverage"]["missing_ms"] == 11 * HOUR
+        assert by_server["edge-1"]["adjustment"]["figures"]["coverage"]["missing_ms"] == 0
 
 
 async def test_server_discovered_later_is_only_an_adjustment(tmp_path: Path) -> None:
@@ -218,13 +218,13 @@ async def test_server_discovered_later_is_only_an_adjustment(tmp_path: Path) -> 
         assert set(await days(estate, "2026-11-20")) == {"edge-1"}
         await late.sync_up(SlotRow(slot=utc(2026, 11, 20, 5), revision=0, bytes_out=9))
         for day, moved in (("2026-11-19", 0), ("2026-11-20", 9)):
-            told = (await days(estate, day))["origin-1"]
-            assert (told["state"], told["bytes_out"], told["closed"]["rule"]) == ("adjusted", 0, "late")
-            assert told["adjustment"]["bytes_out"] == moved
+            row = (await days(estate, day))["origin-1"]
+            assert (row["state"], row["bytes_out"], row["closed"]["rule"]) == ("adjusted", 0, "late")
+            assert row["adjustment"]["bytes_out"] == moved
         assert (await days(estate, "2026-11-20"))["edge-1"]["state"] == "final"
 
 
-async def test_server_removed_in_order_and_then_by_force_was_out_of_service_from_the_first_on(tmp_path: Path) -> None:
+async def test_server_removed_in_order_and_then_by_force_keeps_its_first_removal_time(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 19, 12)) as estate:
         gone, there = an_agent(estate), an_agent(estate, "origin-1")
         estate.clock.now = utc(2026, 11, 20, 2)
@@ -233,15 +233,15 @@ async def test_server_removed_in_order_and_then_by_force_was_out_of_service_from
         for force in ("false", "true"):
             removed = await estate.request("DELETE", f"/api/v1/servers/edge-1?force={force}")
             assert removed.status_code == 200, removed.text
-            told = (await estate.request("GET", "/api/v1/servers")).json()["servers"][0]
-            assert told["removed_at"] == removed_at
+            listed = (await estate.request("GET", "/api/v1/servers")).json()["servers"][0]
+            assert listed["removed_at"] == removed_at
             estate.clock.now += 48 * HOUR
             await there.sync_up()
             assert set(await days(estate, "2026-11-20")) == {"edge-1", "origin-1"}
             assert set(await days(estate, "2026-11-21")) == {"origin-1"}
         await gone.sync_up()
-        told = (await estate.request("GET", "/api/v1/servers")).json()["servers"][0]
-        assert (told["removed"], told["removed_at"]) == (None, None)
+        listed = (await estate.request("GET", "/api/v1/servers")).json()["servers"][0]
+        assert (listed["removed"], listed["removed_at"]) == (None, None)
 
 
 async def test_server_removed_at_midnight_is_not_expected_in_the_day_that_begins(tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ async def test_server_removed_at_midnight_is_not_expected_in_the_day_that_begins
         assert set(await days(estate, "2026-11-21")) == {"origin-1"}
 
 
-async def test_server_with_a_start_in_the_year_287396_blocks_no_closing(
+async def test_server_whose_start_is_in_the_year_287396_does_not_block_closing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
@@ -271,13 +271,13 @@ async def test_server_with_a_start_in_the_year_287396_blocks_no_closing(
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_other_zones_are_final_only_while_nothing_is_owed_and_cannot_be_closed(tmp_path: Path) -> None:
+async def test_day_of_another_zone_is_final_without_missing_time_and_cannot_be_closed(tmp_path: Path) -> None:
     async with estate_at(tmp_path, utc(2026, 11, 20, 12), "UTC", "Asia/Kolkata") as estate:
         agent = an_agent(estate)
         estate.clock.now = utc(2026, 11, 21, 2)
         await agent.sync_up()
-        told = (await days(estate, "2026-11-20", "Europe/Berlin"))["edge-1"]
-        assert (told["state"], told["closed"]) == ("final", None)
+        row = (await days(estate, "2026-11-20", "Europe/Berlin"))["edge-1"]
+        assert (row["state"], row["closed"]) == ("final", None)
         assert (await days(estate, "2026-11-20", "Asia/Kolkata"))["edge-1"]["closed"] is not None
         refused = await close(estate, "2026-11-20", tz="Europe/Berlin")
         assert refused.status_code == 409
@@ -297,11 +297,11 @@ async def test_days_of_23_and_25_hours(tmp_path: Path, day: str, begins: tuple[i
         ]
         estate.clock.now = utc(*begins) + (hours + 1) * HOUR
         await agent.sync_up(*slots)
-        told = (await days(estate, day, "Europe/Berlin"))["edge-1"]
-        assert told["state"] == "final"
-        assert told["bytes_out"] == sum(row.bytes_out for row in slots[1:-1])
-        assert sum(told["coverage"].values()) == hours * HOUR
-        assert told["percentile_95"]["samples"] == hours * 12
+        row = (await days(estate, day, "Europe/Berlin"))["edge-1"]
+        assert row["state"] == "final"
+        assert row["bytes_out"] == sum(slot.bytes_out for slot in slots[1:-1])
+        assert sum(row["coverage"].values()) == hours * HOUR
+        assert row["percentile_95"]["samples"] == hours * 12
 
 
 async def test_closing_needs_an_admin_and_is_audited(tmp_path: Path) -> None:
@@ -314,7 +314,7 @@ async def test_closing_needs_an_admin_and_is_audited(tmp_path: Path) -> None:
         assert (await close(estate, "2026-11-20", server="edge-9")).status_code == 404
         assert (await close(estate, "20-11-2026")).status_code == 400
         assert (await close(estate, "2026-11-20", tz="Mars/Base")).status_code == 400
-        assert (await close(estate, "2026-11-20", sever="edge-1")).status_code == 422, "misspelled, not everyone"
+        assert (await close(estate, "2026-11-20", sever="edge-1")).status_code == 422, "misspelled, not all servers"
         assert (await close(estate, "2026-11-20")).status_code == 200
         from streamusage.service.store.schema import audit
 
@@ -359,16 +359,16 @@ async def test_closed_figures_stay_when_their_server_is_removed_and_their_minute
         assert (await days(estate, "2026-11-20"))["edge-1"] == adjusted
         estate.clock.now = utc(2026, 11, 22, 3)
         await there.sync_up()
-        assert set(await days(estate, "2026-11-21")) == {"edge-1", "origin-1"}, "it ran until it was removed"
+        assert set(await days(estate, "2026-11-21")) == {"edge-1", "origin-1"}, "in service until removed"
         assert set(await days(estate, "2026-11-22")) == {"origin-1"}
 
-        estate.clock.now = utc(2027, 11, 19, 12)  # the minutes of the 19th are older than 400 days at the end of it
+        estate.clock.now = utc(2027, 11, 19, 12)  # by then the slots of the 19th have been discarded
         keep = Retention(daily_statistics_days=364)
         await discard_old(estate.running.service, keep, estate.clock.now)
         assert await days(estate, "2026-11-19") == closed["2026-11-19"]
         assert (await days(estate, "2026-11-20"))["edge-1"] == adjusted
         late = SlotRow(slot=utc(2026, 11, 19, 18), revision=0, bytes_out=1_000, connections={"rtmp": 1})
         await there.sync_up(late, upto_ms=there.watermark)
-        assert await days(estate, "2026-11-19") == closed["2026-11-19"], "there is nothing left to compare it with"
+        assert await days(estate, "2026-11-19") == closed["2026-11-19"], "its slots are discarded"
         answer = await estate.request("GET", "/api/v1/adjustments?from=2026-11-19&to=2026-11-20")
         assert [entry["bytes_out"] for entry in answer.json()["adjustments"]] == [50]

@@ -1,5 +1,5 @@
-"""Several service processes on one PostgreSQL close the same days: each once, whoever is killed while it does, and what
-comes later from any of them is entered, so that closed figure and ledger together are what was reported."""
+"""Several service processes on one PostgreSQL close the same days while they are killed: each day is closed once, and
+closed figures plus the entries of the ledger equal the reported figures."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ ZONES = ("UTC", "America/New_York")
 
 
 class Reporter:
-    """Reports an hour at a time, to any node, again until one acknowledges; corrects hours of days gone by."""
+    """Reports an hour at a time to any node, repeats it until one acknowledges, and corrects earlier hours."""
 
     def __init__(self, server: str, nodes: list[Node], http: httpx.AsyncClient) -> None:
         self.server, self.nodes, self.http = server, nodes, http
@@ -51,7 +51,7 @@ class Reporter:
                 late = self.random.choice(list(self.slots))
                 self.slots[late] += self.random.randrange(1, 1_000)
                 touched.append(late)
-            await self._hand_over(touched, self.upto + HOUR)
+            await self._send_until_acknowledged(touched, self.upto + HOUR)
             self.upto += HOUR
             await asyncio.sleep(self.random.random() / 50)
 
@@ -59,10 +59,10 @@ class Reporter:
         for _ in range(6):
             late = self.random.choice(list(self.slots))
             self.slots[late] += self.random.randrange(1, 1_000)
-            await self._hand_over([late], self.upto)
+            await self._send_until_acknowledged([late], self.upto)
             await asyncio.sleep(self.random.random())
 
-    async def _hand_over(self, touched: list[int], upto: int) -> None:
+    async def _send_until_acknowledged(self, touched: list[int], upto: int) -> None:
         span = SpanRow(from_ms=self.upto, to_ms=upto, revision=self.revision + 1, state="counted")
         self.revision += 1
         rows = [
@@ -98,7 +98,7 @@ class Reporter:
             assert answer.status_code == 503, answer.text
 
     def truth(self, day: date, tz: str) -> int:
-        """What it reported of a day, all in all."""
+        """Return the bytes that this agent reported for a day, with all corrections."""
         interval = day_interval(day, zone(tz))
         return sum(count for slot, count in self.slots.items() if interval.from_ms <= slot < interval.to_ms)
 
@@ -117,7 +117,7 @@ async def test_no_day_is_closed_twice_and_no_later_figure_is_lost(tmp_path: Path
                 await asyncio.gather(*(reporter.correct_some() for reporter in reporters))
                 over.set()
             kills = sum(node.kills for node in nodes)
-            told = {
+            reported_days = {
                 (name, day["day"], day["server"]): day
                 for name in ZONES
                 for day in (await _daily(nodes[0], http, name))["days"]
@@ -130,9 +130,9 @@ async def test_no_day_is_closed_twice_and_no_later_figure_is_lost(tmp_path: Path
     keys = {(row.tz, row.day, row.server) for row in closed}
     assert {("UTC", day.isoformat(), server) for day in DAYS for server in SERVERS} <= keys
     assert len(keys) == len(closed)
-    assert sorted(row.revision for row in closed) == list(range(1, len(closed) + 1)), "every closing has its revision"
+    assert sorted(row.revision for row in closed) == list(range(1, len(closed) + 1)), "each closing has a revision"
     assert {row.rule for row in closed} == {"watermark"}
-    assert entries, "nothing came later: this proves nothing"
+    assert entries, "no late figures arrived: the test proves nothing"
     moved: dict[tuple[str, str, str], int] = {}
     for row in entries:
         key = (row.tz, row.day, row.server)
@@ -141,10 +141,10 @@ async def test_no_day_is_closed_twice_and_no_later_figure_is_lost(tmp_path: Path
         key = (row.tz, row.day, row.server)
         numbers = [entry.entry for entry in entries if (entry.tz, entry.day, entry.server) == key]
         assert sorted(numbers) == list(range(1, row.entries + 1)), f"the ledger of {key} skips or doubles an entry"
-        of = next(reporter for reporter in reporters if reporter.server == row.server)
-        truth = of.truth(date.fromisoformat(row.day), row.tz)
+        reporter = next(reporter for reporter in reporters if reporter.server == row.server)
+        truth = reporter.truth(date.fromisoformat(row.day), row.tz)
         assert json.loads(row.figures)["bytes_out"] + moved.get(key, 0) == truth, key
-        assert (told[key]["adjustment"] is not None) == (key in moved)
+        assert (reported_days[key]["adjustment"] is not None) == (key in moved)
     print(f"{kills} kills, {len(closed)} days closed, {len(entries)} entries")
 
 
@@ -156,7 +156,7 @@ async def _daily(node: Node, http: httpx.AsyncClient, tz: str) -> dict[str, obje
 
 
 async def _until_closed(nodes: list[Node], http: httpx.AsyncClient) -> None:
-    """Waits until every zone has closed what it can, whoever is killed meanwhile."""
+    """Wait until every zone has closed all days that are due, while processes are killed."""
     async with asyncio.timeout(LONGEST_WAIT_S):
         for name in ZONES:
             due = day_interval(DAYS[-1] - timedelta(days=0 if name == "UTC" else 1), zone(name)).to_ms

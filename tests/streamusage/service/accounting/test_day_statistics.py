@@ -1,4 +1,4 @@
-"""Every figure of the days, the exports and the gaps equals the truth: during an outage, while it heals and after."""
+"""Figures of days, exports and gaps equal the truth during an outage, during recovery and afterwards."""
 
 import csv
 import hashlib
@@ -29,97 +29,97 @@ def at(day: int, hour: int, minute: int = 0) -> int:
 
 
 class Checks:
-    """Compares what the service tells with the truth."""
+    """Compares the answers of the service with the truth."""
 
     def __init__(self, estate: Estate, client: UsageClient) -> None:
         self.estate, self.client = estate, client
-        self.by_hand: dict[tuple[str, str, str], int] = {}
-        """(zone, day, server) that an operator closed, and the server's watermark then."""
+        self.closed_by_operator: dict[tuple[str, str, str], int] = {}
+        """The server's watermark at the closing, by (zone, day, server), for each day that an operator closed."""
 
     async def days(self) -> dict[tuple[str, str, str], DailyStatistics]:
-        """Checks every server's every day in five zones, and gives them."""
+        """Check every day of every server in five zones. Return the days."""
         found = {}
         for name in ZONES:
             answer = await self.client.daily(FIRST, LAST, name)
             assert answer.account_zones == list(ZONES)
-            for told in answer.days:
-                found[name, told.day, told.server] = told
+            for row in answer.days:
+                found[name, row.day, row.server] = row
         for name in ZONES:
             for day in (FIRST, FIRST + timedelta(days=1), LAST):
                 for server in self.estate.servers.values():
                     self._check(name, day, server, found.get((name, day.isoformat(), server.name)))
         return found
 
-    def _check(self, name: str, day: date, server: Server, told: DailyStatistics | None) -> None:
+    def _check(self, name: str, day: date, server: Server, row: DailyStatistics | None) -> None:
         now = self.estate.clock.now
         interval = day_interval(day, zone(name))
         if server.first_reading >= interval.to_ms or interval.from_ms > now:
-            assert told is None
+            assert row is None
             return
-        assert told is not None, f"{name} {day} {server.name} is not told"
-        key = (name, told.day, server.name)
-        known_to = min(interval.to_ms, self.by_hand.get(key, server.watermark))
-        self._check_figures(told, server, interval, known_to)
+        assert row is not None, f"{name} {day} {server.name} is missing in the answer"
+        key = (name, row.day, server.name)
+        known_to = min(interval.to_ms, self.closed_by_operator.get(key, server.watermark))
+        self._check_figures(row, server, interval, known_to)
         ends = [item.watermark for item in self.estate.servers.values()]
-        if key in self.by_hand:
-            came_later = min(interval.to_ms, server.watermark) > known_to
-            assert told.state == ("adjusted" if came_later else "final")
-            assert told.closed is not None
-            assert (told.closed.rule, told.closed.by, told.closed.watermark) == ("operator", "boss", known_to)
-            if came_later:
-                self._check_adjustment(told, server, interval, known_to)
+        if key in self.closed_by_operator:
+            has_late_figures = min(interval.to_ms, server.watermark) > known_to
+            assert row.state == ("adjusted" if has_late_figures else "final")
+            assert row.closed is not None
+            assert (row.closed.rule, row.closed.by, row.closed.watermark) == ("operator", "boss", known_to)
+            if has_late_figures:
+                self._check_adjustment(row, server, interval, known_to)
         else:
             waits = [item.name for item in self.estate.servers.values() if item.watermark < interval.to_ms]
-            closed = {one[2] for one in self.by_hand if one[:2] == key[:2]}
+            closed = {other[2] for other in self.closed_by_operator if other[:2] == key[:2]}
             final = set(waits) <= closed
-            assert told.state == ("final" if final else "provisional"), (key, ends)
-            assert (told.closed is not None) == final
-            assert told.adjustment is None
-            assert told.waiting_for == ([] if final else waits)
+            assert row.state == ("final" if final else "provisional"), (key, ends)
+            assert (row.closed is not None) == final
+            assert row.adjustment is None
+            assert row.waiting_for == ([] if final else waits)
 
-    def _check_figures(self, told: Any, server: Server, interval: Interval, known_to: int) -> None:
-        """The figures are the truth of what was handed over up to `known_to`."""
+    def _check_figures(self, row: Any, server: Server, interval: Interval, known_to: int) -> None:
+        """Check that the figures equal the truth of the time that was reported up to `known_to`."""
         what = f"{server.name} {interval}"
         known = Interval(interval.from_ms, max(interval.from_ms, known_to))
         truth = server.figures(Interval(max(known.from_ms, server.first_reading), known.to_ms))
         total = sum(truth.connections.values())
-        assert told.connections_by_protocol == truth.connections, what
-        assert (told.connections, told.bytes_in, told.bytes_out) == (total, truth.bytes_in, truth.bytes_out), what
-        assert told.view_time_ms == truth.view_time_ms, what
-        assert told.average_view_time_ms == (truth.view_time_ms // total if total else None), what
-        assert (told.peak_in_bps, told.peak_in_at) == (truth.peak_in or (0, None)), what
-        assert (told.peak_out_bps, told.peak_out_at) == (truth.peak_out or (0, None)), what
+        assert row.connections_by_protocol == truth.connections, what
+        assert (row.connections, row.bytes_in, row.bytes_out) == (total, truth.bytes_in, truth.bytes_out), what
+        assert row.view_time_ms == truth.view_time_ms, what
+        assert row.average_view_time_ms == (truth.view_time_ms // total if total else None), what
+        assert (row.peak_in_bps, row.peak_in_at) == (truth.peak_in or (0, None)), what
+        assert (row.peak_out_bps, row.peak_out_at) == (truth.peak_out or (0, None)), what
 
-    def _check_coverage(self, told: Any, spans: list[tuple[int, int, str]], interval: Interval) -> None:
+    def _check_coverage(self, row: Any, spans: list[tuple[int, int, str]], interval: Interval) -> None:
         for state in ("live", "backfilled", "partial", "missing", "lost", "held"):
             length = sum(Interval(one, two).clip(*interval).length_ms for one, two, of in spans if of == state)
-            assert getattr(told.coverage, f"{state}_ms") == length, (state, interval)
+            assert getattr(row.coverage, f"{state}_ms") == length, (state, interval)
 
-    def _check_adjustment(self, told: DailyStatistics, server: Server, interval: Interval, known_to: int) -> None:
-        assert told.adjustment is not None
+    def _check_adjustment(self, row: DailyStatistics, server: Server, interval: Interval, known_to: int) -> None:
+        assert row.adjustment is not None
         later = server.figures(Interval(known_to, min(interval.to_ms, server.watermark)))
-        moved = told.adjustment
+        moved = row.adjustment
         assert moved.connections_by_protocol == later.connections
         assert (moved.bytes_in, moved.bytes_out) == (later.bytes_in, later.bytes_out)
         assert moved.view_time_ms == later.view_time_ms
         self._check_figures(moved.figures, server, interval, min(interval.to_ms, server.watermark))
         self._check_coverage(moved.figures, server.spans(self.estate.clock.now), interval)
 
-    async def open_days_in_depth(self, held: tuple[str, int, int] | None = None) -> None:
-        """Coverage, percentile and backfilled part of days that nobody closed before the end of their figures."""
+    async def check_open_days(self, held: tuple[str, int, int] | None = None) -> None:
+        """Check coverage, percentile and backfilled part of the days that no operator closed early."""
         now = self.estate.clock.now
-        for (name, day, of), told in (await self.days()).items():
-            if (name, day, of) in self.by_hand:
+        for (name, day, server_name), row in (await self.days()).items():
+            if (name, day, server_name) in self.closed_by_operator:
                 continue
-            server = self.estate.servers[of]
+            server = self.estate.servers[server_name]
             interval = day_interval(date.fromisoformat(day), zone(name))
-            spans = _held(server.spans(now), held if held and held[0] == of else None)
-            self._check_coverage(told, spans, interval)
-            assert told.percentile_95 is not None
-            sampled = told.percentile_95
+            spans = _held(server.spans(now), held if held and held[0] == server_name else None)
+            self._check_coverage(row, spans, interval)
+            assert row.percentile_95 is not None
+            sampled = row.percentile_95
             assert (sampled.in_bps, sampled.out_bps, sampled.samples, sampled.expected_samples) == server.percentile(
                 interval, now
-            ), (name, day, of)
+            ), (name, day, server_name)
             late_bytes = late_view = late_connections = 0
             for one, two, state in spans:
                 if state == "backfilled":
@@ -127,22 +127,22 @@ class Checks:
                     late_bytes += part.bytes_out
                     late_view += part.view_time_ms
                     late_connections += sum(part.connections.values())
-            part_told = told.backfilled
-            assert (part_told.bytes_out, part_told.view_time_ms, part_told.connections) == (
+            backfilled = row.backfilled
+            assert (backfilled.bytes_out, backfilled.view_time_ms, backfilled.connections) == (
                 late_bytes,
                 late_view,
                 late_connections,
-            ), (name, day, of)
+            ), (name, day, server_name)
 
-    async def gaps(self, held: tuple[str, int, int] | None = None) -> None:
-        """The gaps and what filled them."""
+    async def check_gaps(self, held: tuple[str, int, int] | None = None) -> None:
+        """Check the gaps and their deltas."""
         now = self.estate.clock.now
         coverage = await self.client.coverage(at(24, 0), now)
-        for told in coverage.servers:
-            server = self.estate.servers[told.server]
-            spans = _held(server.spans(now), held if held and held[0] == told.server else None)
-            assert [(span.from_ms, span.to_ms, span.state.value) for span in told.spans] == spans
-            for span in told.spans:
+        for answered in coverage.servers:
+            server = self.estate.servers[answered.server]
+            spans = _held(server.spans(now), held if held and held[0] == answered.server else None)
+            assert [(span.from_ms, span.to_ms, span.state.value) for span in answered.spans] == spans
+            for span in answered.spans:
                 if span.state == "backfilled":
                     assert span.delta is not None
                     truth = server.figures(Interval(span.from_ms, span.to_ms))
@@ -152,42 +152,42 @@ class Checks:
                     assert truth.peak_out is not None
                     assert span.delta.peak_out_bps == truth.peak_out[0]
 
-    async def all(self, held: tuple[str, int, int] | None = None) -> None:
-        await self.open_days_in_depth(held)
-        await self.gaps(held)
+    async def check_all(self, held: tuple[str, int, int] | None = None) -> None:
+        await self.check_open_days(held)
+        await self.check_gaps(held)
 
 
 def _held(spans: list[tuple[int, int, str]], held: tuple[str, int, int] | None) -> list[tuple[int, int, str]]:
-    """The spans with the missing time of the held report told as held."""
+    """Return the spans with the missing time of the held report marked as held."""
     if held is None:
         return spans
     _, from_ms, to_ms = held
-    told = [piece for piece in spans if piece[2] != "missing"]
-    return [*told, (from_ms, to_ms, "held"), *((to_ms, end, "missing") for _, end, _ in spans[-1:] if end > to_ms)]
+    reported = [piece for piece in spans if piece[2] != "missing"]
+    return [*reported, (from_ms, to_ms, "held"), *((to_ms, end, "missing") for _, end, _ in spans[-1:] if end > to_ms)]
 
 
-async def test_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Program) -> None:
+async def test_figures_of_a_scripted_estate_equal_the_truth(tmp_path: Path, streamtop: Program) -> None:
     async with (
         scripted_estate(tmp_path, (EDGE_1, EDGE_2, EDGE_3), at(24, 16)) as estate,
         UsageClient(estate.running.url, "admin-token", clock=estate.clock) as client,
     ):
         edge_1, edge_2, edge_3 = estate.servers.values()
         checks = Checks(estate, client)
-        edge_2.media.keeps_log = False  # what it does while nobody reads it is lost
+        edge_2.media.keeps_log = False  # units between its readings are lost
 
         async def cli(*words: str) -> Any:
             command, *more = words
             return await streamtop(command, "--url", estate.running.url, *more, STREAMTOP_TOKEN="admin-token")
 
         await estate.live_until(at(24, 17, 30))
-        await checks.all()
+        await checks.check_all()
 
-        await _cut(edge_1)  # until noon of the next day: over midnight in all five zones
+        await _cut(edge_1)  # until noon of the next day, so that all five zones pass midnight
         await estate.live_until(at(24, 18, 59))
         edge_2.quiet = True
         await estate.live_until(at(24, 19))
         await _journal_destroyed_and_restart(estate, edge_2)
-        await checks.all()
+        await checks.check_all()
 
         await _cut(edge_3)
         await estate.live_until(at(24, 20, 30))
@@ -199,19 +199,19 @@ async def test_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Progr
             )
         assert reply.status_code == 422
         held = (EDGE_3, edge_3.watermark, at(24, 20, 30))
-        await checks.all(held)
+        await checks.check_all(held)
         await estate.live_until(at(24, 20, 45))
-        await checks.all(held)
+        await checks.check_all(held)
         ended = await cli("gaps", "--from", "24h", "--fail-on", "held", "--max-age", "10m")
         assert ended.code == 1, ended.err
         assert "edge-3" in ended.err
         await _heal(edge_3)
         await estate.live_until(at(24, 22, 30))
-        await checks.all()
+        await checks.check_all()
 
-        await _cut(edge_3)  # and this one stays away
+        await _cut(edge_3)  # the outage of edge-3 lasts until the end of the script
         await estate.live_until(at(25, 2))
-        await checks.all()
+        await checks.check_all()
         assert (await cli("gaps", "--from", "24h", "--fail-on", "missing", "--max-age", "4h")).code == 1
         assert (await cli("gaps", "--from", "24h", "--fail-on", "missing", "--max-age", "9h")).code == 0
         refused = await cli("daily", "--from", "2026-10-24", "--to", "2026-10-24", "--final-only")
@@ -221,7 +221,7 @@ async def test_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Progr
         await estate.live_until(at(25, 12))
         await _heal(edge_1)
         await estate.live_until(at(25, 12, 5))
-        await checks.all()
+        await checks.check_all()
 
         export = ("daily", "export", "--from", "2026-10-24", "--to", "2026-10-24")
         refused = await cli(*export[:1], "--final-only", *export[2:])
@@ -231,9 +231,9 @@ async def test_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Progr
             STREAMTOP_TOKEN="admin-token",
         )  # fmt: skip
         assert ended.code == 0, ended.err
-        checks.by_hand["UTC", "2026-10-24", EDGE_3] = edge_3.watermark
+        checks.closed_by_operator["UTC", "2026-10-24", EDGE_3] = edge_3.watermark
         await estate.settle()
-        await checks.all()
+        await checks.check_all()
 
         async def signed(*more: str) -> bytes:
             ended = await streamtop(*export, *more, "--url", estate.running.url, STREAMTOP_TOKEN="admin-token")
@@ -247,8 +247,8 @@ async def test_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Progr
         await estate.live_until(at(25, 14))
         await _heal(edge_3)
         await estate.live_until(at(25, 14, 5))
-        await checks.all()
-        assert await signed() == before, "what came later changes no byte of what was signed off"
+        await checks.check_all()
+        assert await signed() == before, "late figures change no byte of a signed statement"
         with_adjustments = json.loads(await signed("--with-adjustments"))
         assert with_adjustments["digest"] == json.loads(before)["digest"]
         (entry,) = with_adjustments["adjustments"]
@@ -262,7 +262,7 @@ async def test_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Progr
         assert [row["bytes_out"] for row in rows] == [row["bytes_out"] for row in rows_before]
 
         await estate.live_until(at(25, 23, 5))
-        await checks.all()
+        await checks.check_all()
         assert await signed() == before
         assert (
             await cli("daily", "--from", "2026-10-25", "--to", "2026-10-25", "--tz", "Europe/Berlin", "--final-only")
@@ -273,20 +273,20 @@ async def test_scripted_estate_with_known_truth(tmp_path: Path, streamtop: Progr
 
 
 def _check_statement(document: dict[str, Any], days: dict[str, DailyStatistics]) -> None:
-    rests_on = document["rests_on"]
-    assert rests_on["servers"] == [EDGE_1, EDGE_2, EDGE_3]
-    assert rests_on["window"]["to_ms"] == at(25, 0)
+    basis = document["rests_on"]
+    assert basis["servers"] == [EDGE_1, EDGE_2, EDGE_3]
+    assert basis["window"]["to_ms"] == at(25, 0)
     assert document["totals"]["bytes_out"] == sum(day.bytes_out for day in days.values())
     for row in document["days"]:
-        told = msgspec.to_builtins(days[row["server"]])
-        assert {name: told[name] for name in row} == row
+        answered = msgspec.to_builtins(days[row["server"]])
+        assert {name: answered[name] for name in row} == row
     content = {name: part for name, part in document.items() if name != "digest"}
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     assert document["digest"] == f"sha256:{hashlib.sha256(canonical).hexdigest()}"
 
 
 async def _check_sums(client: UsageClient, estate: Estate) -> None:
-    """A month of the whole estate: what the days add up to, and the highest minute of all servers together."""
+    """Check the month of the whole estate: the sum of its days, and the highest minute of all servers together."""
     days = (await client.daily(FIRST, LAST, "UTC")).days
     (month,) = (await client.daily_sums(FIRST, LAST, "UTC", by="month", group="all")).sums
     assert (month.period, month.servers, month.days, month.state) == ("2026-10", 3, 2, "provisional")
@@ -316,8 +316,8 @@ async def _check_sums(client: UsageClient, estate: Estate) -> None:
 
 
 async def _day(client: UsageClient, day: str, tz: str = "UTC") -> list[DailyStatistics]:
-    one = date.fromisoformat(day)
-    return (await client.daily(one, one, tz)).days
+    parsed = date.fromisoformat(day)
+    return (await client.daily(parsed, parsed, tz)).days
 
 
 async def _cut(server: Server) -> None:

@@ -1,4 +1,4 @@
-"""The list's ETag and its upkeep, packing, metrics, readiness, TLS, and tokens that change while the service runs."""
+"""ETag and cache of the record list, compression, metrics, readiness, TLS, and tokens reloaded by a running service."""
 
 import asyncio
 import gzip
@@ -26,11 +26,11 @@ LIST = f"{USAGE}?accessToken=admin-token"
 
 
 async def test_etag_of_the_list_changes_only_with_the_records(estate: Estate) -> None:
-    await estate.take_in(a_record())
+    await estate.import_records(a_record())
     first = await estate.http.get(LIST)
     again = await estate.http.get(LIST, headers={"If-None-Match": f'"other", {first.headers["etag"]}'})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", first.headers["etag"])
-    await estate.take_in(a_record("b"))
+    await estate.import_records(a_record("b"))
     changed = await estate.http.get(LIST, headers={"If-None-Match": first.headers["etag"]})
     assert (changed.status_code, len(changed.json())) == (200, 2)
     refused = await estate.http.get(USAGE, headers={"If-None-Match": first.headers["etag"]})
@@ -38,25 +38,25 @@ async def test_etag_of_the_list_changes_only_with_the_records(estate: Estate) ->
 
 
 async def test_list_shows_every_kind_of_change(estate: Estate) -> None:
-    """The list that is kept up against the records of each stream, which are read."""
+    """Compare the cached list with the expected records after random imports and deletes."""
     chance = random.Random(7)
-    there: dict[str, dict[str, object]] = {}
+    expected: dict[str, dict[str, object]] = {}
     for _ in range(30):
         names = [f"s{chance.randrange(60)}" for _ in range(chance.randrange(8))]
-        fresh = [a_record(name) for name in dict.fromkeys(names) if name not in there]
-        await estate.take_in(*fresh)
-        there |= {str(record["name"]): record for record in fresh}
-        for name in chance.sample(sorted(there), min(len(there), chance.randrange(3))):
+        fresh = [a_record(name) for name in dict.fromkeys(names) if name not in expected]
+        await estate.import_records(*fresh)
+        expected |= {str(record["name"]): record for record in fresh}
+        for name in chance.sample(sorted(expected), min(len(expected), chance.randrange(3))):
             await estate.usage("DELETE", f"/live/{name}")
-            del there[name]
+            del expected[name]
         if chance.random() < 0.1:
             await estate.usage("DELETE")
-            there = {}
-        assert sorted(await estate.records(), key=str) == sorted(there.values(), key=str)
+            expected = {}
+        assert sorted(await estate.records(), key=str) == sorted(expected.values(), key=str)
 
 
 @pytest.mark.parametrize(
-    ("accepted", "packed"),
+    ("accepted", "encoding"),
     [
         ("gzip", "gzip"),
         ("gzip, zstd", "zstd"),
@@ -67,9 +67,9 @@ async def test_list_shows_every_kind_of_change(estate: Estate) -> None:
     ],
 )
 async def test_answers_are_compressed_if_the_client_accepts_it(
-    estate: Estate, accepted: str, packed: str | None
+    estate: Estate, accepted: str, encoding: str | None
 ) -> None:
-    await estate.take_in(*(a_record(f"s{number}") for number in range(50)))
+    await estate.import_records(*(a_record(f"s{number}") for number in range(50)))
     estate.clock.now += 60_000
     await ReportingAgent(estate, "edge-1").sync_up(
         *(a_session(f"e{number}", name=f"s{number}") for number in range(50))
@@ -79,9 +79,9 @@ async def test_answers_are_compressed_if_the_client_accepts_it(
     for path in paths:
         async with estate.http.stream("GET", path, headers={"Accept-Encoding": accepted}) as answer:
             raw = b"".join([part async for part in answer.aiter_raw()])
-        assert answer.headers.get("content-encoding") == packed
+        assert answer.headers.get("content-encoding") == encoding
         assert "Accept-Encoding" in answer.headers["vary"]
-        body = gzip.decompress(raw) if packed == "gzip" else zstandard.decompress(raw) if packed else raw
+        body = gzip.decompress(raw) if encoding == "gzip" else zstandard.decompress(raw) if encoding else raw
         assert b"s49" in body
 
 
@@ -115,13 +115,13 @@ async def test_metrics_include_rate_errors_duration_and_open_requests(estate: Es
 async def test_service_is_ready_while_its_store_is_writable(tmp_path: Path) -> None:
     async with an_estate(tmp_path) as estate:
         assert (await estate.http.get("/readyz")).json()["status"] == "ready"
-        with estate.running.service.store.writing() as held_up:
-            transaction = held_up.begin()
+        with estate.running.service.store.writing() as blocked:
+            transaction = blocked.begin()
             estate.clock.now += 2_000
-            asked = asyncio.create_task(estate.http.get("/readyz", timeout=LONGEST_WAIT_S))
+            request = asyncio.create_task(estate.http.get("/readyz", timeout=LONGEST_WAIT_S))
             await asyncio.sleep(0.1)
             assert (await estate.http.get("/healthz")).status_code == 200
-            answer = await asked
+            answer = await request
             assert (answer.status_code, "did not complete a write" in answer.json()["errorMessage"]) == (503, True)
             transaction.rollback()
 
@@ -176,7 +176,7 @@ def test_sighup_reloads_tokens_and_keeps_them_if_the_file_is_invalid(tmp_path: P
         wait_until_blocking(
             lambda: status(url, "n3w-s3cret") == 200, "the new token is accepted", last_seen=lambda: lines
         )
-        assert status(url, ADMIN) == 200, "several at once, so that one can take the other's place"
+        assert status(url, ADMIN) == 200, "old and new token are valid together during a rotation"
         tokens.write_text('[[token]]\nvalue = "n3w-s3cret"\nrole = "viewer"\n')
         process.send_signal(signal.SIGHUP)
         wait_until_blocking(lambda: status(url, ADMIN) == 401, "the old token is refused", last_seen=lambda: lines)
@@ -192,29 +192,29 @@ def test_sighup_reloads_the_certificate_and_keeps_it_if_the_files_are_invalid(tm
         host, _, port = url.removeprefix("https://").rpartition(":")
         return ssl.get_server_certificate((host, int(port)), timeout=LONGEST_WAIT_S)
 
-    used, next_one = _certificate_in(tmp_path / "used"), _certificate_in(tmp_path / "next")
+    used, renewed = _certificate_in(tmp_path / "used"), _certificate_in(tmp_path / "next")
     options = ["--tls-cert", str(used.certificate), "--tls-key", str(used.key)]
     with serving(tmp_path, *options) as (process, url, lines):
         first = shown(url)
         assert first == used.certificate.read_text()
-        shutil.copy(next_one.certificate, used.certificate)
+        shutil.copy(renewed.certificate, used.certificate)
         process.send_signal(signal.SIGHUP)
         wait_until_blocking(lambda: "stay in use" in "".join(lines), "the failure is logged", last_seen=lambda: lines)
-        assert shown(url) == first, "a certificate without its key"
-        shutil.copy(next_one.key, used.key)
+        assert shown(url) == first, "the old certificate is served while key and certificate do not match"
+        shutil.copy(renewed.key, used.key)
         process.send_signal(signal.SIGHUP)
-        wait_until_blocking(lambda: shown(url) == next_one.certificate.read_text(), "the new certificate is served")
+        wait_until_blocking(lambda: shown(url) == renewed.certificate.read_text(), "the new certificate is served")
         used.key.write_text("rubbish")
         process.send_signal(signal.SIGHUP)
         wait_until_blocking(lambda: "".join(lines).count("stay in use") == 2, "the second failure is logged")
-        assert shown(url) == next_one.certificate.read_text()
+        assert shown(url) == renewed.certificate.read_text()
 
 
 async def test_dashboard_queries_existing_metrics(estate: Estate) -> None:
     dashboard = json.loads((REPOSITORY / "docs" / "grafana.json").read_text())
     await ReportingAgent(estate, "edge-1").sync_up(a_session())
     text = (await estate.request("GET", "/metrics", "viewer-token")).text
-    told = set(re.findall(r"^(streamtop_\w+)", text, re.MULTILINE))
-    asked = {name for panel in dashboard["panels"] for target in panel["targets"]
-             for name in re.findall(r"streamtop_\w+", target["expr"])}  # fmt: skip
-    assert asked <= told
+    exported = set(re.findall(r"^(streamtop_\w+)", text, re.MULTILINE))
+    queried = {name for panel in dashboard["panels"] for target in panel["targets"]
+               for name in re.findall(r"streamtop_\w+", target["expr"])}  # fmt: skip
+    assert queried <= exported

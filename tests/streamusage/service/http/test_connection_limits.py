@@ -1,4 +1,4 @@
-"""What the service bears: bodies, heads and readers beyond their limits, and many that are slow."""
+"""Limits of connections: size of heads and bodies, timeouts, stalled readers, and many slow clients."""
 
 import asyncio
 import gzip
@@ -19,12 +19,12 @@ from tests.support.program import REPOSITORY
 from tests.support.waiting import LONGEST_WAIT_S
 
 SLOW = int(os.environ.get("STREAMTOP_SLOW_CONNECTIONS", "1000"))
-"""How many connections dawdle at once; bench/README.md tells how to run 10,000."""
+"""Number of slow connections at once; bench/README.md describes a run with 10,000."""
 
 SMALL = ConnectionLimits(head_bytes=8_192)
 SHORT = ConnectionLimits(head_seconds=1.0, request_seconds=2.0)
 STALL = ConnectionLimits(stall_seconds=1.0)
-"""Apart from each other: on a busy machine what is too large must not come too late as well."""
+"""Separate limits: on a busy machine an oversized request must not exceed a timeout as well."""
 
 
 @pytest.fixture
@@ -34,15 +34,15 @@ async def estate(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
 
 
 @pytest.fixture
-async def hasty(tmp_path: Path) -> AsyncIterator[Estate]:
+async def short_timeout_estate(tmp_path: Path) -> AsyncIterator[Estate]:
     async with an_estate(tmp_path, limits=SHORT) as estate:
         yield estate
 
 
 def failure(body: bytes) -> str:
-    said = msgspec.json.decode(body)
-    assert said.keys() == {"errorMessage", "timestamp"}
-    return str(said["errorMessage"])
+    document = msgspec.json.decode(body)
+    assert document.keys() == {"errorMessage", "timestamp"}
+    return str(document["errorMessage"])
 
 
 @pytest.mark.parametrize("header", [b"X-Long: " + b"x" * 9_000, b"\r\n".join(b"X-%d: y" % n for n in range(2_000))])
@@ -53,7 +53,7 @@ async def test_oversized_head_is_431(estate: Estate, header: bytes) -> None:
 
 @pytest.mark.parametrize("around", [b"0\r\nX-Trailer: ", b"1;extension="])
 async def test_framing_of_a_chunked_body_has_the_same_limit(estate: Estate, around: bytes) -> None:
-    """It would be gathered without end otherwise."""
+    """Without the limit, the framing would be buffered without end."""
     reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
     writer.write(b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\n")
     writer.write(b"Transfer-Encoding: chunked\r\n\r\n1\r\n[\r\n" + around)
@@ -69,8 +69,8 @@ async def test_framing_of_a_chunked_body_has_the_same_limit(estate: Estate, arou
     [b"", b"GET /heal", b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer admin-token\r\nContent-Length: 9\r\n\r\n[",  # noqa: E501
      b"POST /api/v1/import HTTP/1.1\r\nHost: a\r\nContent-Length: 99999\r\n\r\n["],
 )  # fmt: skip
-async def test_request_that_does_not_arrive_is_closed(hasty: Estate, request_bytes: bytes) -> None:
-    reader, writer = await asyncio.open_connection(hasty.running.host, hasty.running.port)
+async def test_request_that_does_not_arrive_is_closed(short_timeout_estate: Estate, request_bytes: bytes) -> None:
+    reader, writer = await asyncio.open_connection(short_timeout_estate.running.host, short_timeout_estate.running.port)
     writer.write(request_bytes)
     answer = await asyncio.wait_for(reader.read(), LONGEST_WAIT_S)
     assert answer.split()[1] in {b"408", b"401"}
@@ -78,16 +78,16 @@ async def test_request_that_does_not_arrive_is_closed(hasty: Estate, request_byt
 
 
 @pytest.mark.parametrize(
-    "rubbish", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"BREW / HTTP/1.1\r\n\r\n", b"GET / HTTP/9\r\n\r\n"]
+    "malformed", [b"\x00\x01\x02\r\n\r\n", b"GET\r\n\r\n", b"BREW / HTTP/1.1\r\n\r\n", b"GET / HTTP/9\r\n\r\n"]
 )
-async def test_invalid_http_is_400_in_the_documented_shape(estate: Estate, rubbish: bytes) -> None:
-    status, body = await estate.raw(rubbish)
+async def test_invalid_http_is_400_in_the_documented_shape(estate: Estate, malformed: bytes) -> None:
+    status, body = await estate.raw(malformed)
     assert status in {400, 405}
     failure(body)
 
 
 async def test_connection_may_last_longer_than_the_head_timeout(tmp_path: Path) -> None:
-    """That is counted for each request anew."""
+    """The timeout starts again with each request."""
     async with an_estate(tmp_path, limits=ConnectionLimits(head_seconds=2.0)) as estate:
         reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
         for _ in range(2):
@@ -95,7 +95,7 @@ async def test_connection_may_last_longer_than_the_head_timeout(tmp_path: Path) 
             assert (await asyncio.wait_for(reader.readuntil(b"}"), LONGEST_WAIT_S)).startswith(b"HTTP/1.1 200")
             await asyncio.sleep(2.1)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /hea")
-        assert b"408" in await asyncio.wait_for(reader.read(), LONGEST_WAIT_S), "the second request does not come"
+        assert b"408" in await asyncio.wait_for(reader.read(), LONGEST_WAIT_S), "the second request stays incomplete"
         writer.close()
 
 
@@ -104,12 +104,12 @@ async def test_idle_connection_is_closed(tmp_path: Path) -> None:
         reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port)
         writer.write(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         assert (await asyncio.wait_for(reader.readuntil(b"}"), LONGEST_WAIT_S)).startswith(b"HTTP/1.1 200")
-        assert await asyncio.wait_for(reader.read(), LONGEST_WAIT_S) == b"", "closed, without a word"
+        assert await asyncio.wait_for(reader.read(), LONGEST_WAIT_S) == b"", "closed without a response"
         writer.close()
 
 
 async def test_body_above_the_limit_is_413_compressed_or_not(tmp_path: Path) -> None:
-    """Under the limits that the service has by itself: this is about size, not about time."""
+    """Uses the default timeouts, since only the size is tested."""
     async with an_estate(tmp_path) as estate:
         headers = {"Content-Encoding": "gzip"}
         bomb = gzip.compress(b" " * (BODY_LIMIT_BYTES + 1), 9)
@@ -131,7 +131,7 @@ async def test_body_above_the_limit_is_413_compressed_or_not(tmp_path: Path) -> 
 @pytest.mark.parametrize("estate", [STALL], indirect=True)
 async def test_client_that_stops_reading_is_disconnected(estate: Estate) -> None:
     for part in range(4):
-        await estate.take_in(*(a_record(f"s{part}-{n}" + "x" * 1500) for n in range(2_500)))
+        await estate.import_records(*(a_record(f"s{part}-{n}" + "x" * 1500) for n in range(2_500)))
     reader, writer = await asyncio.open_connection(estate.running.host, estate.running.port, limit=1024)
     writer.write(f"GET {USAGE}?accessToken=admin-token HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     async with asyncio.timeout(LONGEST_WAIT_S):
@@ -143,25 +143,25 @@ async def test_client_that_stops_reading_is_disconnected(estate: Estate) -> None
 
 
 async def test_many_slow_connections_block_no_other_client_and_use_little_memory(tmp_path: Path) -> None:
-    """Each sends a byte a second and no more. They are hung up on after the time that a head may take. They come from
-    processes and addresses of their own, so that neither open files nor ports run short before the service does."""
+    """Each client sends a byte a second and is disconnected after the head timeout. The clients run in separate
+    processes with separate addresses, so that neither open files nor ports of the test are exhausted first."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, max(soft, SLOW + 1_000)), hard))
-    # On a busy machine some are hung up on before the last is there: then each is given more time.
+    # On a busy machine some are disconnected before the last has connected: retry with longer timeouts.
     for patience in (1, 2, 4, 8):
-        if await _all_were_there_and_told(tmp_path, patience * (5 + SLOW / 300)):
+        if await _all_connected_and_answered(tmp_path, patience * (5 + SLOW / 300)):
             return
-    raise AssertionError("never were all of them there at once")
+    raise AssertionError("the clients were never all connected at once")
 
 
-async def _all_were_there_and_told(tmp_path: Path, head_seconds: float) -> bool:
-    """Whether all were there at once while memory was looked at."""
+async def _all_connected_and_answered(tmp_path: Path, head_seconds: float) -> bool:
+    """Return whether all clients were connected while memory was measured."""
     async with (
         an_estate(tmp_path, limits=ConnectionLimits(head_seconds=head_seconds)) as estate,
         AsyncExitStack() as stack,
     ):
         before = _resident_bytes()
-        crowds = [await _dawdlers(estate, count, number, stack) for number, count in enumerate(_in_crowds(SLOW))]
+        crowds = [await _slow_clients(estate, count, number, stack) for number, count in enumerate(_crowd_sizes(SLOW))]
         for crowd in crowds:
             assert crowd.stdout is not None
             assert await asyncio.wait_for(crowd.stdout.readline(), LONGEST_WAIT_S) == b"open\n"
@@ -169,22 +169,22 @@ async def _all_were_there_and_told(tmp_path: Path, head_seconds: float) -> bool:
             answer = await asyncio.wait_for(estate.http.get("/healthz"), LONGEST_WAIT_S)
             assert answer.status_code == 200
             await asyncio.sleep(0.5)
-        taken = _resident_bytes() - before
-        if len(estate.running._server.server_state.connections) <= SLOW:  # the one that asks is among them
+        used_bytes = _resident_bytes() - before
+        if len(estate.running._server.server_state.connections) <= SLOW:  # includes the connection of `estate.http`
             return False
-        assert taken < SLOW * 32 * 1024, f"{taken // SLOW} bytes a connection"
-        told = [int((await asyncio.wait_for(crowd.communicate(), LONGEST_WAIT_S))[0]) for crowd in crowds]
-        assert SLOW * 0.9 <= sum(told) <= SLOW, "a byte that crosses the answer on its way may cost the answer"
-        print(f"{SLOW} slow connections: {taken // SLOW} bytes each")
+        assert used_bytes < SLOW * 32 * 1024, f"{used_bytes // SLOW} bytes a connection"
+        timeout_counts = [int((await asyncio.wait_for(crowd.communicate(), LONGEST_WAIT_S))[0]) for crowd in crowds]
+        assert SLOW * 0.9 <= sum(timeout_counts) <= SLOW, "a byte sent while the answer arrives may discard the answer"
+        print(f"{SLOW} slow connections: {used_bytes // SLOW} bytes each")
         assert (await estate.http.get("/healthz")).status_code == 200
         return True
 
 
-def _in_crowds(count: int) -> list[int]:
+def _crowd_sizes(count: int) -> list[int]:
     return [min(2_500, count - start) for start in range(0, count, 2_500)]
 
 
-async def _dawdlers(estate: Estate, count: int, number: int, stack: AsyncExitStack) -> asyncio.subprocess.Process:
+async def _slow_clients(estate: Estate, count: int, number: int, stack: AsyncExitStack) -> asyncio.subprocess.Process:
     crowd = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "tests.support.service.slow_clients", estate.running.host, str(estate.running.port)],
         *[str(count), f"127.0.0.{number + 2}"],

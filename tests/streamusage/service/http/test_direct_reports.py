@@ -1,4 +1,4 @@
-"""The short way of plain reports: the same answers as the ordinary way, one after another on one connection."""
+"""The fast path of plain reports: it gives the same answers as the routes, in order on one connection."""
 
 import asyncio
 import gzip
@@ -57,9 +57,15 @@ async def test_pipelined_reports_are_answered_in_order(estate: Estate) -> None:
     again, hole = body, msgspec.json.encode(msgspec.structs.replace(first, since=50, upto=51, based_on=None))
     wrong = posted(body, "Authorization: Bearer wrong")
     sent = posted(body, GOOD) + posted(again, GOOD) + posted(hole, GOOD) + wrong + posted(again, GOOD)
-    told = await answers(estate, sent, 5)
-    assert [status for status, _ in told] == [200, 200, 409, 401, 200]
-    assert [answer.get("acknowledged") for _, answer in told] == [first.upto, first.upto, first.upto, None, first.upto]
+    replies = await answers(estate, sent, 5)
+    assert [status for status, _ in replies] == [200, 200, 409, 401, 200]
+    assert [answer.get("acknowledged") for _, answer in replies] == [
+        first.upto,
+        first.upto,
+        first.upto,
+        None,
+        first.upto,
+    ]
     metrics = (await estate.request("GET", "/metrics")).text
     assert 'streamtop_reports_total{outcome="acknowledged"} 3.0' in metrics
 
@@ -69,8 +75,8 @@ async def test_compressed_report_is_ingested_like_a_plain_one(estate: Estate) ->
     await agent.begin()
     estate.clock.now += 10_000
     report = agent.report(a_session("e", total=5))
-    packed = gzip.compress(msgspec.json.encode(report))
-    ((status, answer),) = await answers(estate, posted(packed, GOOD, "Content-Encoding: gzip"), 1)
+    compressed = gzip.compress(msgspec.json.encode(report))
+    ((status, answer),) = await answers(estate, posted(compressed, GOOD, "Content-Encoding: gzip"), 1)
     assert (status, answer["acknowledged"]) == (200, report.upto)
     (record,) = await estate.records()
     assert record["totalSubscribers"] == 5
@@ -79,7 +85,7 @@ async def test_compressed_report_is_ingested_like_a_plain_one(estate: Estate) ->
 async def test_agent_reports_take_the_fast_path_on_one_connection(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Packed or not, with a sync interval between them."""
+    """Reports with and without compression, a sync interval apart."""
     taken: list[bool] = []
     connections: set[object] = set()
     begin = DirectReports.handle
@@ -99,9 +105,9 @@ async def test_agent_reports_take_the_fast_path_on_one_connection(
             "httpcore._async.http11.time", SimpleNamespace(monotonic=lambda late=turn * 10: time.monotonic() + late)
         )
         report = agent.report(*(a_session(f"e{number}", name=f"s{number}") for number in range(sessions)))
-        verdict = await link.send(report)
-        assert isinstance(verdict, Acknowledgement)
-        agent.acknowledged, agent.based_on, agent.watermark = verdict.acknowledged, None, estate.clock.now
+        reply = await link.send(report)
+        assert isinstance(reply, Acknowledgement)
+        agent.acknowledged, agent.based_on, agent.watermark = reply.acknowledged, None, estate.clock.now
     await link.close()
     assert (taken, len(connections)) == ([True, True], 1)
 
@@ -141,15 +147,15 @@ NOT_PLAIN: list[tuple[tuple[str, ...], bytes, int]] = [
 async def test_unusual_requests_fall_through_to_the_routes(
     estate: Estate, headers: tuple[str, ...], body: bytes, status: int
 ) -> None:
-    """Whether it stands alone, comes behind a plain one that is not answered yet, or is the last of its connection."""
+    """The request is alone, or follows an unanswered plain report, or is the last of its connection."""
     agent = ReportingAgent(estate, "edge-1")
     await agent.begin()
     estate.clock.now += 10_000
     plain = posted(msgspec.json.encode(agent.report()), GOOD)
     odd = posted(body, *headers)
-    told = await answers(estate, odd + plain + odd + plain, 4)
-    assert [status for status, _ in told] == [status, 200, status, 200]
-    assert all("errorMessage" in answer for _, answer in told[::2])
+    replies = await answers(estate, odd + plain + odd + plain, 4)
+    assert [status for status, _ in replies] == [status, 200, status, 200]
+    assert all("errorMessage" in answer for _, answer in replies[::2])
     alone, answer = await estate.raw(posted(body, *headers, "Connection: close"))
     assert (alone, b"errorMessage" in answer) == (status, True)
 

@@ -1,5 +1,5 @@
-"""Requests that nobody would send, made from the service's own description of itself, on both engines: no failure
-that is not documented, no crash, and nothing deleted that was not named."""
+"""Fuzzed requests generated from the OpenAPI document, on both engines: every failure is documented, the service does
+not crash, and only named records are deleted."""
 
 import asyncio
 import re
@@ -34,7 +34,7 @@ EXAMPLES = 25
 
 
 class ServiceInThread:
-    """A service that answers while a test without a loop asks."""
+    """A service in a thread, for tests without an event loop."""
 
     def __init__(self, folder: Path, store_url: str | None) -> None:
         self._folder, self._store_url = folder, store_url
@@ -46,7 +46,7 @@ class ServiceInThread:
 
     async def _serve(self) -> None:
         async with an_estate(self._folder, OwnedClock(), self._store_url) as estate:
-            await estate.take_in(KEPT)
+            await estate.import_records(KEPT)
             self.url = estate.running.url
             self._up.set()
             await self._over.wait()
@@ -74,7 +74,7 @@ DELETES_ALL = {f"DELETE {USAGE.replace('4.0', version)}" for version in ("3.1", 
 
 
 def test_every_answer_matches_the_openapi_document(url: str) -> None:
-    """Every operation of the description but the two that delete everything, which they should."""
+    """Covers every documented operation except the two that delete all records."""
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")
     operations = [found.ok() for found in schema.get_all_operations()]
     assert len(operations) > 20
@@ -154,8 +154,8 @@ def test_any_name_is_stored_found_and_deleted_alone(url: str, scope: list[str], 
         return
     query = f"accessToken={TOKEN}"
     with httpx.Client(base_url=url, timeout=LONGEST_WAIT_S) as http:
-        taken = http.post("/api/v1/import", json=wanted, headers={"Authorization": f"Bearer {TOKEN}"})
-        assert taken.status_code == 200, taken.text
+        imported = http.post("/api/v1/import", json=wanted, headers={"Authorization": f"Bearer {TOKEN}"})
+        assert imported.status_code == 200, imported.text
 
         def request(method: str, stream: StreamId) -> httpx.Response:
             target = f"{USAGE}/{stream_path(stream)}?{query}".encode()
@@ -226,7 +226,7 @@ READS = [
 def test_report_of_any_time_is_answered_quickly_and_does_no_harm(
     url: str, caplog: pytest.LogCaptureFixture, rows: list[Rows], at: int
 ) -> None:
-    """From the future, from years ago, of a day or of ten thousand years."""
+    """Times range from years ago to the far future, spans from a day to ten thousand years."""
     with httpx.Client(base_url=url, timeout=LONGEST_WAIT_S) as http:
         agent = {"Authorization": "Bearer edge-1-token"}
         issued = http.post("/api/v1/agents/edge-1/epochs", content=b'{"journal": "j"}', headers=agent).json()

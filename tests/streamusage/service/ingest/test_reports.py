@@ -1,4 +1,4 @@
-"""Reports over HTTP: what they become, how they are refused, and that nothing is counted twice or lost."""
+"""Reports over HTTP: resulting figures, refusals, and that nothing is counted twice or lost."""
 
 import gzip
 
@@ -114,7 +114,7 @@ async def test_outage_is_missing_while_it_lasts_and_backfilled_afterwards(estate
                 peak_out=Peak(999, NOW + 3 * MINUTE, MINUTE)),
     )  # fmt: skip
     healed = await spans(estate)
-    # What lies within three intervals of now came in time to be live, cut at the slot's start.
+    # Late and live time are separated at a slot boundary, here at the end of the reported time.
     assert [(span["from"], span["to"], span["state"]) for span in healed] == [
         (NOW, NOW + 10_000, "live"),
         (NOW + 10_000, NOW + 5 * MINUTE, "backfilled"),
@@ -131,7 +131,7 @@ async def test_outage_is_missing_while_it_lasts_and_backfilled_afterwards(estate
     assert day["backfilled"] == {"connections": 4, "bytes_in": 0, "bytes_out": 100, "view_time_ms": 7}
 
 
-async def test_live_session_is_missing_while_its_server_owes_reports(estate: Estate) -> None:
+async def test_live_session_is_missing_while_its_server_is_overdue(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     estate.clock.now += 1_000
     await agent.sync_up(a_session())
@@ -149,7 +149,7 @@ async def test_live_session_is_missing_while_its_server_owes_reports(estate: Est
 
 
 async def changed(estate: Estate, cursor: str) -> dict[str, list[dict[str, object]]]:
-    """The first changes after the cursor; waits for them, since the service looks around by itself."""
+    """Wait for changes after the cursor, which the service publishes periodically. Return the first."""
     import asyncio
 
     async with asyncio.timeout(LONGEST_WAIT_S):
@@ -200,7 +200,7 @@ async def test_refusal_names_the_acknowledged_revision(estate: Estate) -> None:
     await second.begin()
     await third.begin()
     await third.sync_up()
-    assert (await second.send(second.report())).json()["reason"] == "sealed", "an older number, asked for earlier"
+    assert (await second.send(second.report())).json()["reason"] == "sealed", "an epoch that was issued earlier"
     assert (await agent.send(agent.report())).json()["reason"] == "sealed"
     fourth = ReportingAgent(estate, life="j4.1")
     await fourth.begin()
@@ -247,9 +247,9 @@ async def test_origin_and_edge_are_one_session_in_any_order_of_arrival(estate: E
     origin = ReportingAgent(estate, "origin-1", "origin")
     edge = ReportingAgent(estate, "edge-1", "edge")
     published = a_session("o1", active=1, highest=1, total=1)
-    passed_on = a_session("e1", start_time=NOW + 300, active=4, highest=6, total=9)
+    relayed = a_session("e1", start_time=NOW + 300, active=4, highest=6, total=9)
     estate.clock.now += 2_000
-    for agent, session in sorted([(origin, published), (edge, passed_on)], key=lambda pair: pair[0].server != first):
+    for agent, session in sorted([(origin, published), (edge, relayed)], key=lambda pair: pair[0].server != first):
         await agent.sync_up(session)
     (record,) = await estate.records()
     assert (record["startTime"], record["aciveSubscribers"], record["totalSubscribers"]) == (NOW, 5, 10)
@@ -286,7 +286,7 @@ async def test_deleted_session_stays_deleted_and_its_later_figures_are_orphans(e
     (orphan,) = await estate.running.service.read(lambda connection: connection.execute(select(orphans)).all())
     assert (orphan.name, orphan.start_time, orphan.total) == ("stream1", NOW, 9)
     assert (orphan.first_at, orphan.last_at) == (NOW + 10_000, NOW + 20_000)
-    assert (await daily(estate))["bytes_in"] == 6, "daily statistics are not touched by a delete"
+    assert (await daily(estate))["bytes_in"] == 6, "a delete does not change daily statistics"
 
 
 async def test_contradicting_report_is_quarantined_and_shown(estate: Estate) -> None:
@@ -307,7 +307,7 @@ async def test_contradicting_report_is_quarantined_and_shown(estate: Estate) -> 
     agent.watermark = NOW + 10_000
     await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_in=6))
     assert [span["state"] for span in await spans(estate)] == ["live", "backfilled"]
-    assert await held(estate) == [(0, 2)], "kept once, and closed by the report that brought it all"
+    assert await held(estate) == [(0, 2)], "quarantined once, and closed by the report with all its rows"
 
 
 async def held(estate: Estate) -> list[tuple[int, int]]:
@@ -319,16 +319,16 @@ async def held(estate: Estate) -> list[tuple[int, int]]:
     return [(row.open, row.times) for row in rows]
 
 
-async def test_broken_foreign_and_oversized_bodies_are_refused(estate: Estate) -> None:
+async def test_truncated_foreign_and_oversized_bodies_are_refused(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     await agent.begin()
     good = msgspec.json.encode(agent.report(a_session()))
-    packed = gzip.compress(good)
+    compressed = gzip.compress(good)
     assert (await agent.request("reports", good[:-1])).status_code == 400
     assert (await agent.request("reports", b"")).status_code == 400
     assert (await agent.request("reports", b"<html>")).status_code == 400
     assert (await agent.request("reports", b"[" * 100_000)).status_code == 400
-    assert (await agent.request("reports", packed[:-9], **{"Content-Encoding": "gzip"})).status_code == 400
+    assert (await agent.request("reports", compressed[:-9], **{"Content-Encoding": "gzip"})).status_code == 400
     assert (await agent.request("reports", good, **{"Content-Encoding": "gzip"})).status_code == 400
     assert (await agent.request("reports", good, **{"Content-Encoding": "br"})).status_code == 415
     bomb = gzip.compress(bytes(65 << 20))
@@ -340,7 +340,7 @@ async def test_broken_foreign_and_oversized_bodies_are_refused(estate: Estate) -
     )
     assert (await agent.request("reports", other)).status_code == 400
     assert await estate.records() == []
-    assert (await agent.request("reports", packed, **{"Content-Encoding": "gzip"})).status_code == 200
+    assert (await agent.request("reports", compressed, **{"Content-Encoding": "gzip"})).status_code == 200
     assert len(await estate.records()) == 1
 
 
@@ -413,7 +413,7 @@ async def test_outage_phases_are_listed_beside_the_gap(estate: Estate) -> None:
 
 
 async def test_only_rows_named_by_the_report_are_loaded(estate: Estate) -> None:
-    """A row from long ago beside one of now is two rows, not all that lie between."""
+    """An old and a new row are two rows; rows between them are not loaded."""
     agent = ReportingAgent(estate, "edge-1")
     for minute in range(8):
         estate.clock.now += 60_000

@@ -1,4 +1,4 @@
-"""Sessions over several servers: what silence, removal in order and removal by force make of their figures."""
+"""Sessions over several servers: their figures after silence, orderly removal and forced removal of a server."""
 
 import pytest
 
@@ -11,13 +11,13 @@ MINUTE = 60_000
 
 
 async def figures(estate: Estate) -> list[tuple[object, ...]]:
-    """Active, maximum, lost and total of each record."""
+    """Return active, maximum, lost and total subscribers of each record."""
     names = ("aciveSubscribers", "maxSubscribers", "lostSubscribers", "totalSubscribers")
     return [tuple(record[name] for name in names) for record in await estate.records()]
 
 
 async def an_origin_and_an_edge(estate: Estate) -> tuple[ReportingAgent, ReportingAgent]:
-    """One stream: 1 watches at the origin, 3 of 4 at the edge."""
+    """One stream: 1 active subscriber at the origin, 3 of 4 at the edge."""
     origin = ReportingAgent(estate, "origin-1", "origin", life="o.1")
     edge = ReportingAgent(estate, "edge-1", "edge", life="e.1")
     estate.clock.now += 10_000
@@ -41,7 +41,7 @@ async def servers(estate: Estate) -> dict[str, dict[str, object]]:
 
 async def test_origin_and_edge_are_one_session_whose_maximum_is_no_sum_of_maxima(estate: Estate) -> None:
     origin, edge = await an_origin_and_an_edge(estate)
-    assert await figures(estate) == [(4, 4, 2, 6)], "active, lost and total are sums, the maximum is what was together"
+    assert await figures(estate) == [(4, 4, 2, 6)], "active, lost and total are sums, the maximum is simultaneous"
     estate.clock.now += 10_000
     await origin.sync_up(a_session("o", active=5, highest=5, total=6))
     await edge.sync_up(a_session("e", start_time=NOW + 900, active=0, highest=4, total=4))
@@ -97,7 +97,7 @@ async def test_server_removed_in_order_keeps_its_figures(estate: Estate) -> None
     estate.clock.now += 10 * MINUTE
     answer = await estate.request("GET", f"/api/v1/coverage?from={NOW}&to={NOW + 20 * MINUTE}&server=edge-1")
     assert [span["state"] for span in answer.json()["servers"][0]["spans"]] == ["live"], (
-        "out of service, it owes nothing"
+        "a removed server has no missing time"
     )
     assert (await remove(estate, "edge-1"))[0] == 404
 
@@ -167,7 +167,7 @@ async def test_late_report_of_a_deleted_record_is_accepted_as_an_orphan(estate: 
         NOW + 20_000,
     )
     day = await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")
-    assert day.json()["days"][0]["bytes_out"] == 11, "daily statistics count on"
+    assert day.json()["days"][0]["bytes_out"] == 11, "daily statistics continue to count"
     estate.clock.now += 10_000
     await edge.sync_up(a_session("e", total=12))
     (orphan,) = (await estate.request("GET", "/api/v1/orphans", "viewer-token")).json()["orphans"]
@@ -186,7 +186,7 @@ async def test_edge_publish_of_a_deleted_record_joins_no_later_session(
 
 
 async def test_every_delete_is_in_the_audit_log(estate: Estate) -> None:
-    await estate.take_in(*(a_record(f"s{number}") for number in range(5)))
+    await estate.import_records(*(a_record(f"s{number}") for number in range(5)))
     await estate.usage("DELETE", "/live/s0", "accessToken=admin-token&startTime=1525079735737")
     await estate.usage("DELETE", "/live/s1")
     await estate.usage("DELETE", "/live/nothing")

@@ -18,7 +18,7 @@ def test_missing_is_not_zero_in_a_history() -> None:
     other = server_points([Piece(0, 2 * MINUTE, LIVE, "", None, None)], {0: (1, 1), MINUTE: (2, 3)})
     total = sum_points([one, other])
     assert total[0] == HistoryPoint(0, 5, 7, LIVE)
-    assert total[MINUTE] == HistoryPoint(MINUTE, 2, 3, MISSING), "what is known, and that it is not all"
+    assert total[MINUTE] == HistoryPoint(MINUTE, 2, 3, MISSING), "the known part, marked as incomplete"
     assert fold_to_steps(total, Interval(0, 5 * MINUTE), 2 * MINUTE) == [
         HistoryPoint(0, 2, 7, MISSING),
         HistoryPoint(2 * MINUTE, 0, 0, MISSING),

@@ -1,4 +1,4 @@
-"""Trends of all live streams say what the history of each says."""
+"""Trends of all live streams equal the history of each stream."""
 
 import pytest
 
@@ -11,8 +11,8 @@ MINUTE = 60_000
 
 
 async def trends(estate: Estate, from_ms: int, to_ms: int, **query: int) -> dict[str, object]:
-    asked = "&".join(f"{name}={value}" for name, value in ({"from": from_ms, "to": to_ms} | query).items())
-    answer = await estate.request("GET", f"/api/v1/trends?{asked}", "viewer-token")
+    parameters = "&".join(f"{name}={value}" for name, value in ({"from": from_ms, "to": to_ms} | query).items())
+    answer = await estate.request("GET", f"/api/v1/trends?{parameters}", "viewer-token")
     assert answer.status_code == 200, answer.text
     return answer.json()  # type: ignore[no-any-return]
 

@@ -1,4 +1,4 @@
-"""The apply rules on reports that a person can follow. What they keep under faults is in tests/faults."""
+"""The apply rules on short reports. Their invariants under faults are tested in tests/faults."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ spans_of_any_length = st.lists(
 
 @given(spans=spans_of_any_length, now=st.integers(0, 14 * SLOT_MS), watermark=st.integers(0, 6 * SLOT_MS))
 def test_long_span_is_classified_like_its_single_slots(spans: list[SpanRow], now: int, watermark: int) -> None:
-    """Late or not is a matter of the slot, whether the span that brings it is cut at every slot or not at all."""
+    """Whether a slot is late does not depend on how its span is cut."""
     before = state(watermark=watermark, since=0)
     rows = tuple(slot(1, at=number * SLOT_MS) for number in range(12))
     applied = apply_report(before, report(0, spans=tuple(spans), slots=rows), NOTHING, now)
@@ -152,7 +152,7 @@ def test_peaks_are_compared() -> None:
     assert applied.slots[0].row.peak_out == high
 
 
-def test_row_that_takes_back_counted_figures_raises() -> None:
+def test_row_below_counted_figures_raises() -> None:
     early = apply_report(state(), report(10_000, slots=(slot(500),)), NOTHING, T0 + 10_000)
     less = report(20_000, since=10, upto=20, based_on=None, slots=(slot(400, revision=15),))
     with pytest.raises(ContradictionError, match=r"revision 15 .* is below revision 5"):
@@ -189,12 +189,12 @@ def test_issuing_an_epoch_changes_only_the_issued_number() -> None:
 
 
 def test_delta_of_a_gap_of_any_length_is_computed_quickly() -> None:
-    """And a slot that two gaps share counts in the first of them."""
+    """A slot that two gaps share counts in the first of them."""
     late = [LateSlot(number * SLOT_MS, LateFigures(bytes_out=10**number), None, None) for number in range(4)]
     border = 2 * SLOT_MS + 1
     gaps = [
         Piece(0, border, Provenance.LOST, "", 0, None),
         Piece(border, 2**53, Provenance.PARTIAL, "", 0, None),
     ]
-    told = backfilled_deltas(gaps, reversed(late))
-    assert [delta and delta.bytes_out for delta in told] == [111, 1000]
+    deltas = backfilled_deltas(gaps, reversed(late))
+    assert [delta and delta.bytes_out for delta in deltas] == [111, 1000]

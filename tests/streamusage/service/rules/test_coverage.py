@@ -1,4 +1,4 @@
-"""Owed time, merging of coverage pieces, and deltas of gaps."""
+"""Overdue time, merging of coverage pieces, and deltas of gaps."""
 
 from itertools import pairwise
 
@@ -19,14 +19,14 @@ LIVE, MISSING, HELD = Provenance.LIVE, Provenance.MISSING, Provenance.HELD
 state = ServerState(server="a", since=0, watermark=10 * MINUTE)
 
 
-def test_nothing_is_owed_until_it_is_overdue() -> None:
+def test_time_is_missing_only_once_it_is_overdue() -> None:
     assert owed_pieces(state, [], 10 * MINUTE + 30_000) == []
     (piece,) = owed_pieces(state, [], 10 * MINUTE + 30_001)
     assert piece == Piece(10 * MINUTE, 10 * MINUTE + 30_001, MISSING, "", 10 * MINUTE + 30_000, None)
 
 
 @given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6))
-def test_owed_pieces_cover_watermark_to_now_without_a_gap(bounds: list[tuple[int, int]]) -> None:
+def test_overdue_pieces_cover_watermark_to_now_without_a_gap(bounds: list[tuple[int, int]]) -> None:
     held = [Interval(one * MINUTE, other * MINUTE) for one, other in bounds]
     now = 30 * MINUTE
     pieces = owed_pieces(state, held, now)
@@ -36,8 +36,8 @@ def test_owed_pieces_cover_watermark_to_now_without_a_gap(bounds: list[tuple[int
     assert all(piece.to_ms > piece.from_ms for piece in pieces)
     for minute in range(10, 30):
         (found,) = [piece.state for piece in pieces if piece.from_ms <= minute * MINUTE < piece.to_ms]
-        kept_aside = any(one <= minute < other for one, other in bounds)
-        assert found == (HELD if kept_aside else MISSING)
+        is_quarantined = any(one <= minute < other for one, other in bounds)
+        assert found == (HELD if is_quarantined else MISSING)
 
 
 def test_adjacent_pieces_of_one_kind_are_merged() -> None:
@@ -63,9 +63,9 @@ def test_deltas_of_gaps_add_up_even_if_two_share_a_slot() -> None:
         Piece(2 * MINUTE, 3 * MINUTE, MISSING, "", 0, None),
     ]
     rows = [LateSlot(0, late, Peak(7, 5, 1), None), LateSlot(MINUTE, late, Peak(5, 5, 1), Peak(9, 5, 1))]
-    first, live, second, owed = backfilled_deltas(gaps, rows)
+    first, live, second, missing = backfilled_deltas(gaps, rows)
     assert live is None
-    assert owed is None
+    assert missing is None
     assert first is not None
     assert second is not None
     assert (first.connections, second.connections) == (2, 2)

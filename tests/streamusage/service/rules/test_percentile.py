@@ -1,4 +1,4 @@
-"""Samples of a percentile, and the rank that is taken."""
+"""Samples and rank of the 95th percentile."""
 
 from streamusage.core.coverage import Interval, Provenance
 from streamusage.service.rules.apply import Piece

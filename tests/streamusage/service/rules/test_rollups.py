@@ -1,4 +1,4 @@
-"""Folding hours gives what folding slots gives, whatever the slots; and what a percentile and a sum rest on."""
+"""Rollups of hours equal the sums of their slots; sums over servers and over runs of minutes."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -17,11 +17,11 @@ def part(server: str = "a", **values: object) -> SessionPart:
 def test_edge_joins_the_newest_session_that_had_begun_and_not_ended() -> None:
     anchors = [Anchor(0, 50_000, False), Anchor(200_000, 300_000, False), Anchor(600_000, 700_000, True)]
     assert match_session(40_000, anchors) == 0
-    assert match_session(145_000, anchors) == 200_000, "its clock may be behind by a minute"
+    assert match_session(145_000, anchors) == 200_000, "an edge's clock may be a minute behind"
     assert match_session(139_999, anchors) == 139_999
     assert match_session(350_000, anchors) == 200_000
-    assert match_session(400_000, anchors) == 400_000, "that session was over"
-    assert match_session(9_000_000, anchors) == 600_000, "a live one is never over"
+    assert match_session(400_000, anchors) == 400_000, "that session had ended"
+    assert match_session(9_000_000, anchors) == 600_000, "a live session has not ended"
     assert match_session(5, []) == 5
 
 
@@ -37,5 +37,5 @@ def test_session_has_the_worst_provenance_of_its_live_figures() -> None:
     assert session_figures(0, [part(), part("b", late=True)], 0).provenance == Provenance.BACKFILLED
     assert session_figures(0, [part(late=True), part("b", owes=MISSING)], 0).provenance == MISSING
     assert session_figures(0, [part(), part("b", owes=MISSING, live=False)], 0).provenance == LIVE, (
-        "what ended owes nothing"
+        "an ended part has no missing time"
     )

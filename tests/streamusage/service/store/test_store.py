@@ -1,4 +1,4 @@
-"""Opening a store: migrations, read-only readers, and files that are no store."""
+"""Opening a store: migrations, read-only readers, and files that are not a store."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
-def putting(name: str, value: int = 1):  # type: ignore[no-untyped-def]
+def insert_counter(name: str, value: int = 1):  # type: ignore[no-untyped-def]
     def put(connection: Connection) -> str:
         connection.execute(insert(counters).values(name=name, value=value))
         return name
@@ -31,7 +31,7 @@ def test_readers_cannot_write_and_the_store_is_durable(store: Store) -> None:
     from sqlalchemy.exc import OperationalError
 
     with pytest.raises(OperationalError, match="readonly"), store.reading() as connection:
-        putting("never")(connection)
+        insert_counter("never")(connection)
     with store.writing() as connection:
         pragmas = [connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("journal_mode", "synchronous")]
     assert pragmas == ["wal", 2]
@@ -55,7 +55,7 @@ def test_invalid_store_url_is_refused(url: str) -> None:
         open_store(url, 0)
 
 
-def test_file_that_is_no_store_is_not_changed(tmp_path: Path) -> None:
+def test_file_that_is_not_a_store_is_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "usage.db"
     path.write_bytes(b"not a database, but somebody's" * 1000)
     before = path.read_bytes()

@@ -1,4 +1,4 @@
-"""The writer: what it acknowledges is committed, one failure undoes only itself, nobody's leaving anything."""
+"""The writer: acknowledged writes are committed, a failure rolls back one write only, and a cancelled waiter none."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ def writer(store: Store) -> Iterator[Writer]:
     writer.stop()
 
 
-def putting(name: str, value: int = 1):  # type: ignore[no-untyped-def]
+def insert_counter(name: str, value: int = 1):  # type: ignore[no-untyped-def]
     def put(connection: Connection) -> str:
         connection.execute(insert(counters).values(name=name, value=value))
         return name
@@ -44,7 +44,7 @@ def names(store: Store) -> set[str]:
 
 
 class Held:
-    """A write that waits until it is let go, so that others gather behind it in one group."""
+    """A write that waits until it is released, so that later writes form one group."""
 
     def __init__(self) -> None:
         self.began = threading.Event()
@@ -57,17 +57,20 @@ class Held:
 
 def test_one_failed_write_rolls_back_only_itself(store: Store, writer: Writer) -> None:
     def half_done(connection: Connection) -> None:
-        putting("half")(connection)
+        insert_counter("half")(connection)
         raise ValueError("no")
 
     def poison(connection: Connection) -> None:
-        putting("poison")(connection)
+        insert_counter("poison")(connection)
         connection.execute(text("insert into counters values ('poison', 2)"))
 
     held = Held()
     first = writer.submit(held)
     held.began.wait(LONGEST_WAIT_S)
-    futures = [writer.submit(work) for work in (putting("a"), half_done, putting("b"), poison, putting("c"))]
+    futures = [
+        writer.submit(work)
+        for work in (insert_counter("a"), half_done, insert_counter("b"), poison, insert_counter("c"))
+    ]
     held.go.set()
     first.result(LONGEST_WAIT_S)
     assert [futures[number].result(LONGEST_WAIT_S) for number in (0, 2, 4)] == ["a", "b", "c"]
@@ -80,11 +83,11 @@ def test_one_failed_write_rolls_back_only_itself(store: Store, writer: Writer) -
 
 def test_nothing_is_acknowledged_before_its_commit(store: Store, writer: Writer) -> None:
     held = Held()
-    first = writer.submit(putting("first"))
+    first = writer.submit(insert_counter("first"))
     first.result(LONGEST_WAIT_S)
     early = writer.submit(held)
     held.began.wait(LONGEST_WAIT_S)
-    second = writer.submit(putting("second"))
+    second = writer.submit(insert_counter("second"))
     assert not second.done()
     assert names(store) == {"first"}
     held.go.set()
@@ -99,35 +102,35 @@ def test_group_is_one_commit(store: Store, writer: Writer) -> None:
     held.began.wait(LONGEST_WAIT_S)
     seen_from_outside: list[set[str]] = []
 
-    def look(_connection: Connection) -> None:
+    def check_names(_connection: Connection) -> None:
         seen_from_outside.append(names(store))
 
-    futures = [writer.submit(work) for work in (putting("a"), look, putting("b"))]
+    futures = [writer.submit(work) for work in (insert_counter("a"), check_names, insert_counter("b"))]
     held.go.set()
     for future in futures:
         future.result(LONGEST_WAIT_S)
-    assert seen_from_outside == [set()], "a was written before the look, and committed with b"
+    assert seen_from_outside == [set()], "a was written before the check, and committed with b"
 
 
 async def test_cancelled_waiter_does_not_cancel_the_write(store: Store, writer: Writer) -> None:
     held = Held()
     writer.submit(held)
     await asyncio.to_thread(held.began.wait, LONGEST_WAIT_S)
-    waiting = asyncio.create_task(writer.write(putting("kept")))
+    waiting = asyncio.create_task(writer.write(insert_counter("kept")))
     await asyncio.sleep(0.01)
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
     held.go.set()
-    await writer.write(putting("after"))
+    await writer.write(insert_counter("after"))
     assert names(store) == {"kept", "after"}
 
 
-def test_stop_finishes_what_was_accepted_and_accepts_no_more(store: Store) -> None:
+def test_stop_finishes_accepted_writes_and_refuses_new_ones(store: Store) -> None:
     writer = Writer(store)
-    futures = [writer.submit(putting(f"n{number}")) for number in range(600)]
+    futures = [writer.submit(insert_counter(f"n{number}")) for number in range(600)]
     writer.stop()
     assert all(future.done() for future in futures)
     assert len(names(store)) == 600
     with pytest.raises(StoreError, match="stopping"):
-        writer.submit(putting("too late"))
+        writer.submit(insert_counter("too late"))

@@ -1,4 +1,4 @@
-"""Changes and cursors, import, history, and what the extension refuses."""
+"""Changes and cursors, import, history, and requests that the extension refuses."""
 
 import socket
 import sqlite3
@@ -28,14 +28,14 @@ async def changes(estate: Estate, cursor: str = "", limit: int = 10_000) -> dict
 
 
 async def test_changes_lists_new_changed_and_deleted_records(estate: Estate) -> None:
-    await estate.take_in(a_record(), a_record("other"))
+    await estate.import_records(a_record(), a_record("other"))
     await estate.usage("DELETE", "/live/other")
     first = await changes(estate)
     assert first["records"] == [a_record() | {"live": False, "provenance": "live"}]
-    assert first["deleted"] == [], "who knows nothing yet need not hear of what is gone"
+    assert first["deleted"] == [], "a request without a cursor receives no deletions"
     assert (first["reset"], first["more"], first["now"]) == (False, False, NOW)
 
-    await estate.take_in(a_record("new"))
+    await estate.import_records(a_record("new"))
     await estate.usage("DELETE", "/live/stream1")
     second = await changes(estate, str(first["cursor"]))
     assert [record["name"] for record in second["records"]] == ["new"]  # type: ignore[attr-defined]
@@ -43,12 +43,12 @@ async def test_changes_lists_new_changed_and_deleted_records(estate: Estate) -> 
     third = await changes(estate, str(second["cursor"]))
     assert (third["records"], third["deleted"]) == ([], [])
 
-    await estate.take_in(a_record())
+    await estate.import_records(a_record())
     assert len((await changes(estate, str(second["cursor"])))["records"]) == 1  # type: ignore[arg-type]
 
 
 async def test_pages_contain_everything_once_despite_changes_between_them(estate: Estate) -> None:
-    await estate.take_in(*(a_record(f"s{number}") for number in range(25)))
+    await estate.import_records(*(a_record(f"s{number}") for number in range(25)))
     seen: dict[str, int] = {}
     gone: set[str] = set()
     cursor, more, pages = "", True, 0
@@ -62,7 +62,7 @@ async def test_pages_contain_everything_once_despite_changes_between_them(estate
         if pages == 2:
             await estate.usage("DELETE", "/live/s0")
             await estate.usage("DELETE", "/live/s20")
-            await estate.take_in(a_record("late"))
+            await estate.import_records(a_record("late"))
     assert set(seen) == {f"s{number}" for number in range(25) if number != 20} | {"late"}
     assert set(seen.values()) == {1}
     assert gone == {"s0", "s20"}
@@ -70,14 +70,14 @@ async def test_pages_contain_everything_once_despite_changes_between_them(estate
 
 @pytest.mark.parametrize("cursor", ["nonsense", "0.0", "0123456789abcdef.0.0", "a.b.c", ".-1.0", "x" * 5000])
 async def test_foreign_cursor_resets(estate: Estate, cursor: str) -> None:
-    await estate.take_in(a_record())
+    await estate.import_records(a_record())
     answer = await changes(estate, cursor)
     assert answer["reset"] is True
     assert len(answer["records"]) == 1  # type: ignore[arg-type]
 
 
 async def test_cursor_with_an_impossible_number_resets(estate: Estate) -> None:
-    await estate.take_in(a_record())
+    await estate.import_records(a_record())
     life = str((await changes(estate))["cursor"]).partition(".")[0]
     for numbers in (f"{2**63:x}.0", f"0.{2**63:x}", f"0.{'f' * 5_000}"):
         answer = await changes(estate, f"{life}.{numbers}")
@@ -95,7 +95,7 @@ def test_console_that_began_after_forgotten_deletes_continues_page_by_page(tmp_p
             ChangeCursor(life, 2, 0),
             ChangeCursor(life, 5, 0),
         )
-        assert [is_valid_cursor(connection, one) for one in (began_since, began_before, read_since)] == [
+        assert [is_valid_cursor(connection, cursor) for cursor in (began_since, began_before, read_since)] == [
             True,
             False,
             True,
@@ -106,11 +106,11 @@ def test_console_that_began_after_forgotten_deletes_continues_page_by_page(tmp_p
 async def test_restart_keeps_cursors_and_restored_copy_resets_unknown_ones(tmp_path: Path) -> None:
     kept, copy = tmp_path / "usage.db", tmp_path / "copy.db"
     async with an_estate(tmp_path) as estate:
-        await estate.take_in(a_record())
+        await estate.import_records(a_record())
         early = str((await changes(estate))["cursor"])
         with sqlite3.connect(kept) as source, sqlite3.connect(copy) as target:
             source.backup(target)
-        await estate.take_in(a_record("lost"))
+        await estate.import_records(a_record("lost"))
         late = str((await changes(estate))["cursor"])
     async with an_estate(tmp_path) as estate:
         assert (await changes(estate, late))["reset"] is False
@@ -118,19 +118,19 @@ async def test_restart_keeps_cursors_and_restored_copy_resets_unknown_ones(tmp_p
         (tmp_path / f"usage.db{suffix}").unlink(missing_ok=True)
     copy.replace(kept)
     async with an_estate(tmp_path) as estate:
-        # The restored store grows past the number that the late cursor speaks of.
-        await estate.take_in(*(a_record(f"after{number}") for number in range(5)))
+        # The restored store grows past the change number of the late cursor.
+        await estate.import_records(*(a_record(f"after{number}") for number in range(5)))
         assert (await changes(estate, early))["reset"] is False
         assert (await changes(estate, late))["reset"] is True
 
 
 async def test_import_keeps_existing_records_and_restores_deleted_ones(estate: Estate) -> None:
     changed = a_record() | {"totalSubscribers": 99}
-    assert (await estate.take_in(a_record(), a_record("other"), changed)).json() == {"imported": 2, "kept": 1}
-    assert (await estate.take_in(changed)).json() == {"imported": 0, "kept": 1}
+    assert (await estate.import_records(a_record(), a_record("other"), changed)).json() == {"imported": 2, "kept": 1}
+    assert (await estate.import_records(changed)).json() == {"imported": 0, "kept": 1}
     assert a_record() in await estate.records()
     await estate.usage("DELETE")
-    assert (await estate.take_in(changed)).json() == {"imported": 1, "kept": 0}
+    assert (await estate.import_records(changed)).json() == {"imported": 1, "kept": 0}
     assert await estate.records() == [changed]
 
 
@@ -158,7 +158,7 @@ async def test_invalid_import_imports_nothing(estate: Estate, body: bytes, statu
      {"startTime": 2**63}, {"totalSubscribers": None}, {"name": "x" * 4097}],
 )  # fmt: skip
 async def test_one_invalid_record_stops_the_whole_import(estate: Estate, wrong: dict[str, object]) -> None:
-    assert (await estate.take_in(a_record("good"), a_record() | wrong)).status_code == 422
+    assert (await estate.import_records(a_record("good"), a_record() | wrong)).status_code == 422
     assert await estate.records() == []
 
 
@@ -217,7 +217,7 @@ async def test_health_and_openapi_need_no_token(estate: Estate) -> None:
 
 
 async def test_answers_are_sent_without_nagle_delay(estate: Estate) -> None:
-    """Head and body go out apart: where the socket gathers small packets, each answer takes 40 ms."""
+    """Head and body are sent separately: with Nagle's algorithm each answer would take 40 ms."""
     await estate.http.get("/healthz")
     (connection,) = estate.running._server.server_state.connections
     used = connection.transport.get_extra_info("socket")

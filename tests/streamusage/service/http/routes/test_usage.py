@@ -1,4 +1,4 @@
-"""The documented operations, their errors, and everything that must never be taken for "delete all"."""
+"""The documented operations, their errors, and requests that must never be taken for "delete all"."""
 
 import pytest
 
@@ -22,7 +22,7 @@ async def test_every_documented_operation_in_both_versions(estate: Estate, versi
     base = f"/streammanager/api/{version}/admin/event/usage"
     one, two, other = a_record(start_time=1), a_record(start_time=2), a_record("other")
     assert (await estate.http.get(f"{base}?{TOKEN}")).json() == []
-    await estate.take_in(one, two, other)
+    await estate.import_records(one, two, other)
 
     everything = (await estate.http.get(f"{base}?{TOKEN}")).json()
     assert sorted(everything, key=str) == sorted([one, two, other], key=str)
@@ -67,7 +67,7 @@ async def test_every_documented_operation_in_both_versions(estate: Estate, versi
 async def test_failure_has_the_documented_shape_and_changes_nothing(
     estate: Estate, method: str, rest: str, query: str, status: int
 ) -> None:
-    await estate.take_in(a_record())
+    await estate.import_records(a_record())
     answer = await estate.usage(method, rest, query)
     assert answer.status_code == status
     assert is_failure(answer.json())
@@ -92,7 +92,7 @@ async def test_unknown_paths_and_versions_are_404_in_the_same_shape(estate: Esta
     ],
 )  # fmt: skip
 async def test_delete_of_a_missing_record_deletes_nothing(estate: Estate, target: str) -> None:
-    await estate.take_in(a_record(), a_record("stream2"))
+    await estate.import_records(a_record(), a_record("stream2"))
     status, _ = await estate.raw_usage("DELETE", f"{USAGE}{target}?{TOKEN}")
     assert status in {400, 404}
     assert len(await estate.records()) == 2
@@ -108,7 +108,7 @@ async def test_delete_of_a_missing_record_deletes_nothing(estate: Estate, target
     ],
 )  # fmt: skip
 async def test_invalid_start_time_deletes_neither_session_nor_stream(estate: Estate, query: str) -> None:
-    await estate.take_in(a_record(), a_record(start_time=6))
+    await estate.import_records(a_record(), a_record(start_time=6))
     answer = await estate.usage("DELETE", "/live/stream1", f"{TOKEN}&{query}")
     assert answer.status_code == 400
     assert is_failure(answer.json())
@@ -116,13 +116,13 @@ async def test_invalid_start_time_deletes_neither_session_nor_stream(estate: Est
 
 
 async def test_start_time_without_a_stream_deletes_nothing(estate: Estate) -> None:
-    await estate.take_in(a_record())
+    await estate.import_records(a_record())
     assert (await estate.usage("DELETE", "", f"{TOKEN}&startTime=1525079735737")).status_code == 400
     assert await estate.records() == [a_record()]
 
 
 async def test_second_question_mark_is_tolerated_and_hides_no_start_time(estate: Estate) -> None:
-    await estate.take_in(a_record(start_time=5), a_record(start_time=6))
+    await estate.import_records(a_record(start_time=5), a_record(start_time=6))
     assert len((await estate.usage(query=f"{TOKEN}?{TOKEN}")).json()) == 2
     assert (await estate.usage("DELETE", "/live/stream1", f"{TOKEN}?startTime=5")).json() == a_record(start_time=5)
     assert await estate.records() == [a_record(start_time=6)]
@@ -138,7 +138,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("name", HOSTILE)
 async def test_any_name_is_treated_as_data(estate: Estate, name: str) -> None:
-    await estate.take_in(a_record(name), a_record("witness"))
+    await estate.import_records(a_record(name), a_record("witness"))
     path = f"/{stream_path(StreamId('live', name))}"
     assert (await estate.usage("GET", path)).json() == [a_record(name)]
     assert (await estate.usage("DELETE", path)).status_code == 200
@@ -146,7 +146,7 @@ async def test_any_name_is_treated_as_data(estate: Estate, name: str) -> None:
 
 
 async def test_scope_may_have_slashes_and_loses_a_leading_one(estate: Estate) -> None:
-    await estate.take_in(a_record(scope="live/room1"), a_record(scope="live"))
+    await estate.import_records(a_record(scope="live/room1"), a_record(scope="live"))
     assert (await estate.usage("GET", "/live/room1/stream1")).json() == [a_record(scope="live/room1")]
     assert (await estate.usage("DELETE", "/live/room1/stream1")).status_code == 200
     assert await estate.records() == [a_record(scope="live")]
@@ -157,17 +157,17 @@ async def test_deleted_record_leaves_a_tombstone_and_an_audit_entry(estate: Esta
 
     from streamusage.service.store.schema import audit, tombstones
 
-    await estate.take_in(a_record(), a_record("other"))
+    await estate.import_records(a_record(), a_record("other"))
     await estate.usage("DELETE", "/live/stream1", f"{TOKEN}&startTime=1525079735737")
     await estate.usage("DELETE")
-    graves, notes = await estate.running.service.read(
+    tombstone_rows, audit_rows = await estate.running.service.read(
         lambda connection: (connection.execute(select(tombstones)).all(), connection.execute(select(audit)).all())
     )
-    assert {(row.scope, row.name, row.start_time, row.deleted_at, row.reason) for row in graves} == {
+    assert {(row.scope, row.name, row.start_time, row.deleted_at, row.reason) for row in tombstone_rows} == {
         ("live", "stream1", 1525079735737, NOW, "deleted"),
         ("live", "other", 1525079735737, NOW, "deleted"),
     }
-    assert sorted((row.who, row.operation, row.name, row.start_time, row.records) for row in notes) == [
+    assert sorted((row.who, row.operation, row.name, row.start_time, row.records) for row in audit_rows) == [
         ("boss", "delete all", "", None, 1),
         ("boss", "delete session", "stream1", 1525079735737, 1),
         ("boss", "import", "", None, 2),

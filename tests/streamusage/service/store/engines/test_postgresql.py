@@ -1,5 +1,5 @@
-"""The connection to PostgreSQL breaks in a COMMIT, before the database hears of it or after: whoever waits is told that
-it is not known, and asking again counts nothing twice."""
+"""The connection to PostgreSQL breaks in a COMMIT, before or after the database receives it: the client receives
+503 with an unknown outcome, and a repeated request counts nothing twice."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,12 +19,12 @@ from tests.support.waiting import LONGEST_WAIT_S
 pytestmark = pytest.mark.postgresql
 
 
-MARK = "the-one-that-is-lost"
+MARK = "lost-commit"
 
 
 class Wire:
-    """Passes bytes between the service and the database. While `cut` is set, the COMMIT of the next transaction that
-    names `MARK` is passed on or not, and then the connection is gone, without its answer."""
+    """Forwards bytes between the service and the database. `cut` is `before` or `after`: the connection breaks before
+    or after the COMMIT of the next transaction that contains `MARK` reaches the database, and no answer is returned."""
 
     def __init__(self, database_port: int) -> None:
         self._database_port = database_port
@@ -34,15 +34,15 @@ class Wire:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", self._database_port)
         answers = asyncio.create_task(self._answers(there, writer))
-        said = b""
+        statements = b""
         with suppress(ConnectionError):
             while data := await reader.read(1 << 16):
-                said += data
+                statements += data
                 if b"COMMIT" in data:
-                    if self.cut and MARK.encode() in said:
+                    if self.cut and MARK.encode() in statements:
                         await self._cut(data, there, back, answers)
                         break
-                    said = b""
+                    statements = b""
                 back.write(data)
                 await back.drain()
         answers.cancel()
@@ -110,7 +110,7 @@ async def test_delete_with_a_lost_commit_is_not_reported_as_undone(
     tmp_path: Path, postgresql: Cluster, cut: str
 ) -> None:
     async with wired(tmp_path, postgresql) as (estate, wire):
-        await estate.take_in(a_record(MARK), a_record("b"))
+        await estate.import_records(a_record(MARK), a_record("b"))
         wire.cut = cut
         answer = await estate.usage("DELETE", f"/live/{MARK}")
         assert (answer.status_code, wire.cuts) == (503, 1)
@@ -122,13 +122,13 @@ async def test_delete_with_a_lost_commit_is_not_reported_as_undone(
             for entry in (await estate.request("GET", "/api/v1/audit")).json()["entries"]
             if entry["operation"] == "delete stream"
         ]
-        assert len(deletes) == (cut == "after"), "the audit log knows what became of it"
+        assert len(deletes) == (cut == "after"), "the audit log has the delete if it was committed"
 
 
 async def test_deletes_with_a_lost_common_commit_are_not_retried(tmp_path: Path, postgresql: Cluster) -> None:
-    """Each would find nothing to delete any more, and its client be told that there never was anything."""
+    """A repeated delete would find no record and wrongly return 404 to its client."""
     async with wired(tmp_path, postgresql) as (estate, wire):
-        await estate.take_in(a_record(MARK), a_record("b"))
+        await estate.import_records(a_record(MARK), a_record("b"))
         writer, held = estate.running.service.writer, Held()
         first = writer.submit(held)
         assert await asyncio.to_thread(held.began.wait, LONGEST_WAIT_S)
