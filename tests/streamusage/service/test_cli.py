@@ -7,10 +7,8 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -21,49 +19,8 @@ from pysqlite3 import dbapi2
 from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import A_DAY_AGO, USAGE, a_record, day_of_a_day_ago
+from tests.support.service.serve_command import ADMIN, AGENT, serving
 from tests.support.waiting import LONGEST_WAIT_S
-
-ADMIN = "admin-s3cret"
-AGENT = "agent-s3cret"
-
-
-@contextmanager
-def serving(
-    home: Path, *options: str, port: int = 0, files: int = 0
-) -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
-    """Run the command as a process that may open `files` files. Yield the process, its URL, and the growing list of its
-    stderr lines."""
-    tokens = home / "tokens.toml"
-    tokens.write_text(
-        f'[[token]]\nvalue = "{ADMIN}"\nrole = "admin"\n'
-        f'[[token]]\nvalue = "{AGENT}"\nrole = "agent"\nserver = "edge-1"\n'
-    )
-    command = [sys.executable, "-m", "streamusage.service", "--listen", f"127.0.0.1:{port}"]
-    command += ["--store", sqlite_url(home / "usage.db"), "--tokens", str(tokens), *options]
-    if files:
-        command = ["sh", "-c", 'ulimit -n "$0"; exec "$@"', str(files), *command]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    lines: list[str] = []
-    ready = threading.Event()
-
-    def read() -> None:
-        assert process.stderr is not None
-        for line in process.stderr:
-            lines.append(line)
-            ready.set()
-        ready.set()
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    try:
-        assert ready.wait(LONGEST_WAIT_S)
-        found = re.search(r"https?://[\d.]+:\d+", lines[0]) if lines else None
-        assert found, lines
-        yield process, found[0], lines
-    finally:
-        process.kill()
-        process.wait(LONGEST_WAIT_S)
-        reader.join(LONGEST_WAIT_S)
 
 
 def run(*options: str, home: Path) -> "subprocess.CompletedProcess[str]":

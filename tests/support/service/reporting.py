@@ -118,3 +118,13 @@ def a_session(publish_id: str = "p1", **figures: object) -> SessionRow:
         "total": 5,
     }
     return SessionRow(**values | figures)  # type: ignore[arg-type]
+
+
+async def an_origin_and_an_edge(estate: Estate) -> tuple[ReportingAgent, ReportingAgent]:
+    """One stream: 1 active subscriber at the origin, 3 of 4 at the edge."""
+    origin = ReportingAgent(estate, "origin-1", "origin", life="o.1")
+    edge = ReportingAgent(estate, "edge-1", "edge", life="e.1")
+    estate.clock.now += 10_000
+    await origin.sync_up(a_session("o", active=1, highest=2, total=2))
+    await edge.sync_up(a_session("e", start_time=NOW + 900, active=3, highest=4, total=4))
+    return origin, edge

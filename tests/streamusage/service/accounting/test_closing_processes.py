@@ -19,8 +19,8 @@ from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow,
 from streamusage.core.days import day_interval, zone
 from streamusage.service.store.schema import adjustments, closed_days
 from streamusage.service.store.store import open_store
-from tests.streamusage.service.test_several_processes import AUTHORIZED, SERVERS, Node, kill_now_and_then, nodes_on
 from tests.support.postgresql import Cluster
+from tests.support.service.nodes import AUTHORIZED, SERVERS, Node, kill_now_and_then, nodes_on
 from tests.support.waiting import LONGEST_WAIT_S
 
 HOUR = 3_600_000

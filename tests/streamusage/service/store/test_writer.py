@@ -1,7 +1,6 @@
 """The writer: acknowledged writes are committed, a failure rolls back one write only, and a cancelled waiter none."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.schema import counters
 from streamusage.service.store.store import Store, open_store
 from streamusage.service.store.writer import Writer
+from tests.support.service.held_write import HeldWrite
 from tests.support.waiting import LONGEST_WAIT_S
 
 
@@ -43,18 +43,6 @@ def names(store: Store) -> set[str]:
         return set(connection.execute(select(counters.c.name)).scalars()) - {"change"}
 
 
-class Held:
-    """A write that waits until it is released, so that later writes form one group."""
-
-    def __init__(self) -> None:
-        self.began = threading.Event()
-        self.go = threading.Event()
-
-    def __call__(self, connection: Connection) -> None:
-        self.began.set()
-        assert self.go.wait(LONGEST_WAIT_S)
-
-
 def test_one_failed_write_rolls_back_only_itself(store: Store, writer: Writer) -> None:
     def half_done(connection: Connection) -> None:
         insert_counter("half")(connection)
@@ -64,7 +52,7 @@ def test_one_failed_write_rolls_back_only_itself(store: Store, writer: Writer) -
         insert_counter("poison")(connection)
         connection.execute(text("insert into counters values ('poison', 2)"))
 
-    held = Held()
+    held = HeldWrite()
     first = writer.submit(held)
     held.began.wait(LONGEST_WAIT_S)
     futures = [
@@ -82,7 +70,7 @@ def test_one_failed_write_rolls_back_only_itself(store: Store, writer: Writer) -
 
 
 def test_nothing_is_acknowledged_before_its_commit(store: Store, writer: Writer) -> None:
-    held = Held()
+    held = HeldWrite()
     first = writer.submit(insert_counter("first"))
     first.result(LONGEST_WAIT_S)
     early = writer.submit(held)
@@ -97,7 +85,7 @@ def test_nothing_is_acknowledged_before_its_commit(store: Store, writer: Writer)
 
 
 def test_group_is_one_commit(store: Store, writer: Writer) -> None:
-    held = Held()
+    held = HeldWrite()
     writer.submit(held)
     held.began.wait(LONGEST_WAIT_S)
     seen_from_outside: list[set[str]] = []
@@ -113,7 +101,7 @@ def test_group_is_one_commit(store: Store, writer: Writer) -> None:
 
 
 async def test_cancelled_waiter_does_not_cancel_the_write(store: Store, writer: Writer) -> None:
-    held = Held()
+    held = HeldWrite()
     writer.submit(held)
     await asyncio.to_thread(held.began.wait, LONGEST_WAIT_S)
     waiting = asyncio.create_task(writer.write(insert_counter("kept")))

@@ -4,17 +4,9 @@ import pytest
 
 from streamusage.core.usage import StreamId, stream_path
 from tests.streamusage.service.conftest import NOW, USAGE, Estate, a_record
+from tests.support.service.answers import is_failure
 
 TOKEN = "accessToken=admin-token"
-
-
-def is_failure(answer_body: object) -> bool:
-    return (
-        isinstance(answer_body, dict)
-        and answer_body.keys() == {"errorMessage", "timestamp"}
-        and bool(answer_body["errorMessage"])
-        and answer_body["timestamp"] == NOW
-    )
 
 
 @pytest.mark.parametrize("version", ["3.1", "4.0"])
@@ -73,13 +65,6 @@ async def test_failure_has_the_documented_shape_and_changes_nothing(
     assert is_failure(answer.json())
     assert "token" not in answer.text.replace("accessToken", "")
     assert await estate.records() == [a_record()]
-
-
-async def test_unknown_paths_and_versions_are_404_in_the_same_shape(estate: Estate) -> None:
-    for path in ("/", "/nothing", "/streammanager/api/2.0/admin/event/usage", "/api/v1/nothing", f"/x{USAGE}"):
-        answer = await estate.http.get(path, params={"accessToken": "admin-token"})
-        assert answer.status_code == 404, path
-        assert is_failure(answer.json())
 
 
 @pytest.mark.parametrize(

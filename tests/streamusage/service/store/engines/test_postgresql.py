@@ -11,8 +11,8 @@ import pytest
 
 from streamusage.api.report import SlotRow
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
-from tests.streamusage.service.store.test_writer import Held
 from tests.support.postgresql import Cluster
+from tests.support.service.held_write import HeldWrite
 from tests.support.service.reporting import ReportingAgent, a_session
 from tests.support.waiting import LONGEST_WAIT_S
 
@@ -129,7 +129,7 @@ async def test_deletes_with_a_lost_common_commit_are_not_retried(tmp_path: Path,
     """A repeated delete would find no record and wrongly return 404 to its client."""
     async with wired(tmp_path, postgresql) as (estate, wire):
         await estate.import_records(a_record(MARK), a_record("b"))
-        writer, held = estate.running.service.writer, Held()
+        writer, held = estate.running.service.writer, HeldWrite()
         first = writer.submit(held)
         assert await asyncio.to_thread(held.began.wait, LONGEST_WAIT_S)
         deletes = [asyncio.create_task(estate.usage("DELETE", f"/live/{name}")) for name in (MARK, "b")]
