@@ -1,0 +1,13 @@
+"""Text with U+0000 in a form that PostgreSQL can store."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamusage.service.store.sql import with_nul, without_nul
+
+
+@given(st.none() | st.text(st.sampled_from("\0\x010a")) | st.text())
+def test_encoded_text_has_no_nul_and_decodes_to_itself(text: str | None) -> None:
+    encoded = without_nul(text)
+    assert encoded is None or "\0" not in encoded
+    assert with_nul(encoded) == text
