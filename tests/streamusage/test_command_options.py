@@ -4,7 +4,7 @@ import click
 import pytest
 
 from streamusage.agent.cli import agent
-from streamusage.agent.config.sources import NginxRtmpConfig
+from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpConfig
 from streamusage.command_options import Duration, HostPort
 from streamusage.service.cli import serve
 
