@@ -18,7 +18,7 @@ _SECRETS = ("STREAMTOP_TOKEN",)
 
 def escape_sequences(alert: Alert, settings: Alerts) -> str:
     """Return what is written to the terminal: bell and notification, as the profile sets them."""
-    text = "".join(character for character in sanitize(alert.in_words()) if character.isprintable()).replace(";", ",")
+    text = "".join(character for character in sanitize(alert.describe()) if character.isprintable()).replace(";", ",")
     sequences = "\a" if settings.bell and alert.kind == "raised" else ""
     if settings.notify == "osc777":
         sequences += f"\x1b]777;notify;streamtop;{text}\a"
@@ -44,7 +44,7 @@ async def run_command(
         "STREAMTOP_ALERT": alert.kind,
         "STREAMTOP_ALERT_SERVER": alert.server,
         "STREAMTOP_ALERT_OWED_MS": str(alert.owed_ms),
-        "STREAMTOP_ALERT_TEXT": alert.in_words(),
+        "STREAMTOP_ALERT_TEXT": alert.describe(),
     }
     devnull = asyncio.subprocess.DEVNULL
     try:

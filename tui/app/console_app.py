@@ -216,7 +216,7 @@ class ConsoleApp(App[int]):
 
     def _raise_alerts(self) -> None:
         for alert in self._alert_book.update(self.state.servers or ()):
-            self.show_notice(f"{sanitize(alert.in_words())}; g: gaps", "missing" if alert.kind == "raised" else "good")
+            self.show_notice(f"{sanitize(alert.describe())}; g: gaps", "missing" if alert.kind == "raised" else "good")
             if sequences := escape_sequences(alert, self._alerts):
                 self.write_escape(sequences)
             if self._alerts.command:

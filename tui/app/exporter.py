@@ -115,7 +115,7 @@ class Exporter:
             f"service     {state.host}",
             f"profile     {state.profile_name}",
             f"at          {datetime.fromtimestamp(state.now_ms() / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
-            f"figures     {state.freshness().in_words()}",
+            f"figures     {state.freshness().describe()}",
             f"sessions    {totals.sessions:,}, {totals.live:,} on air, {totals.watching:,} watching",
             f"filter      {state.view.filter.text or 'none'}",
             f"failure     {state.failure or 'none'}",

@@ -15,7 +15,7 @@ class Alert(NamedTuple):
     owed_ms: int
     """Unreported time of the server in milliseconds; for a cleared alert, the last amount before it reported again."""
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """Return `edge-3 owes 4m` or `edge-3 has reported again; 4m were owed`."""
         length = formats.duration(self.owed_ms)
         if self.kind == "raised":

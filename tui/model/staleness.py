@@ -31,7 +31,7 @@ class Freshness:
         """Whether the figures are fresh enough to delete by them."""
         return self.step in (StalenessLevel.LIVE, StalenessLevel.LATE)
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """Return `live 2s`, `STALE 41s, deletes off` or `offline 4m, next try in 8s`."""
         age = "" if self.age_ms is None else f" {formats.duration(self.age_ms)}"
         retry = "" if self.retry_in_ms is None else f", next try in {-(-self.retry_in_ms // 1000)}s"

@@ -12,7 +12,7 @@ from streamusage.core.coverage import WORST_FIRST
 from tui.app.state import ConsoleState
 from tui.model.daily.day_shares import DayShares
 from tui.model.gaps.coverage_book import CoverageBook
-from tui.model.gaps.grid import in_words
+from tui.model.gaps.grid import describe_cell
 from tui.model.text import sanitize
 from tui.widgets.gap_grid import GapGridView
 from tui.widgets.gap_lines import Lines, delta_lines, fit_description, legend_lines, timeline_lines, wrap_states
@@ -67,7 +67,7 @@ class CellDescriber:
         made, row = view.grid, view.gap_row
         if made is None or row is None:
             return []
-        states = in_words(made, view.row, view.cell, state.tz, now_ms)
+        states = describe_cell(made, view.row, view.cell, state.tz, now_ms)
         if of_streams:
             return states
         return [

@@ -12,11 +12,11 @@ from tui.app.actions import Context, bindings
 from tui.app.messages import DayRowsPolled, MonthPolled
 from tui.model.daily.day_shares import accounting_zone
 from tui.model.daily.descriptions import (
-    coverage_in_words,
-    later_in_words,
-    percentile_in_words,
-    split_in_words,
-    state_in_words,
+    describe_coverage,
+    describe_late_changes,
+    describe_percentile,
+    describe_split,
+    describe_state,
 )
 from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, months_away
 from tui.model.text import sanitize
@@ -219,16 +219,16 @@ class DaysScreen(ConsoleScreen):
         tz, now_ms = self.state.tz, self.state.now_ms()
         zone, day = accounting_zone(tz), self._day()
         is_over = day is not None and day_interval(day, zone).to_ms <= now_ms
-        state = state_in_words(figures, is_over=is_over, now_ms=now_ms, tz=tz)
+        state = describe_state(figures, is_over=is_over, now_ms=now_ms, tz=tz)
         first: list[Part] = [(f" {sanitize(figures.name.strip())} · {sanitize(state)} · ", "strong")]
-        first.append((coverage_in_words(figures), figures.worst.value))
+        first.append((describe_coverage(figures), figures.worst.value))
         lines = [
             first,
-            [(f" {split_in_words(figures) or ('' if figures.is_unknown else 'no connections')}", "quiet")],
-            [(f" {percentile_in_words(figures)}", "quiet" if figures.percentile.rests_on_all else "missing")],
+            [(f" {describe_split(figures) or ('' if figures.is_unknown else 'no connections')}", "quiet")],
+            [(f" {describe_percentile(figures)}", "quiet" if figures.percentile.rests_on_all else "missing")],
         ]
         if figures.came_later is not None:
-            lines.append([(f" {later_in_words(figures.came_later, now_ms, tz)}", "partial")])
+            lines.append([(f" {describe_late_changes(figures.came_later, now_ms, tz)}", "partial")])
         elif not figures.is_complete:
             bound = "every figure is a lower bound" if not figures.is_unknown else "no figure is known yet"
             lines.append([(f" not complete: {bound}", "missing")])

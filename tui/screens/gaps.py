@@ -232,7 +232,7 @@ class GapsScreen(ConsoleScreen):
         if notice is None and self._recovered_notice and self._since_backfilled_ms() <= _JUST_NOW_MS:
             notice = (self._recovered_notice, ink)
         elif notice is None and self._recovery.is_under_way:
-            notice = (self._recovery.in_words(), ink)
+            notice = (self._recovery.describe(), ink)
         return self._describer.lines(
             self.state, self.grid_view, self.book, notice, self._description_lines, of_streams=self._of_streams
         )

@@ -57,7 +57,7 @@ def _facts(state: ConsoleState) -> list[_Fact]:
     """Return the facts at the right of the header, in order."""
     freshness = state.freshness()
     ink = _STEP_INKS[freshness.step]
-    facts = [_Fact([("● " if freshness.step is StalenessLevel.LIVE else "▲ ", ink), (freshness.in_words(), ink)], 6)]
+    facts = [_Fact([("● " if freshness.step is StalenessLevel.LIVE else "▲ ", ink), (freshness.describe(), ink)], 6)]
     if state.is_paused:
         at = f"stepped back to {formats.clock_time(state.now_ms(), state.tz, seconds=True)}"
         facts.append(_Fact([(f"   ‖ {at if state.timeline.back else 'paused'}", "warn")], 4))

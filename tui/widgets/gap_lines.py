@@ -5,9 +5,9 @@ from datetime import tzinfo
 
 from streamusage.api.extension import CoverageSpan, Outage, ServerStatus
 from tui.model import formats
-from tui.model.gaps.gap_timeline import delta_table, journal_in_words, list_events
-from tui.model.gaps.grid import GLYPHS, filled_in_words
-from tui.model.gaps.outages import attempts_in_words, outages_of
+from tui.model.gaps.gap_timeline import delta_table, describe_journal, list_events
+from tui.model.gaps.grid import GLYPHS, describe_fill
+from tui.model.gaps.outages import describe_attempts, outages_of
 from tui.model.text import padded, padded_left, sanitize, width
 from tui.widgets.lines import Part
 
@@ -39,8 +39,8 @@ def timeline_lines(
         lines.append(
             [(f" {padded(at, _TIME_CELLS)}", ""), (f"{GLYPHS[event.state]} ", ink), (sanitize(event.what), "")]
         )
-    remarks = [sanitize(attempts_in_words(outage)) for outage in outages_of(gap, outages)]
-    remarks += [journal_in_words(server)] if server is not None else []
+    remarks = [sanitize(describe_attempts(outage)) for outage in outages_of(gap, outages)]
+    remarks += [describe_journal(server)] if server is not None else []
     return [*lines, *([(f" {padded('', _TIME_CELLS)}  {text}", "quiet")] for text in remarks)]
 
 
@@ -48,7 +48,7 @@ def delta_lines(gap: CoverageSpan, tz: tzinfo | None) -> list[list[Part]]:
     """Return every recovered figure, a line each."""
     if gap.delta is None:
         return [[(" Not reported yet: its figures are unknown, not zero.", gap.state.value)]]
-    backfilled_at = f", backfilled {filled_in_words(gap, tz)}" if gap.filled_at is not None else ""
+    backfilled_at = f", backfilled {describe_fill(gap, tz)}" if gap.filled_at is not None else ""
     lines: list[list[Part]] = [[(f" RECOVERED{backfilled_at}", "quiet")]]
     for name, text in delta_table(gap.delta, tz):
         figure = f"  {text}" if " at " in text else padded_left(text, 12)

@@ -84,9 +84,9 @@ def test_the_ladder_is_climbed_step_by_step_and_deletes_go_off_on_the_third() ->
 
 def test_the_words_say_age_and_retry() -> None:
     found = freshness(elapsed_ms=252_000, polled_at_ms=0, interval_ms=2000, failures=7, retry_at_ms=259_500)
-    assert found.in_words() == "offline 4m, next try in 8s"
+    assert found.describe() == "offline 4m, next try in 8s"
     stale = freshness(elapsed_ms=41_000, polled_at_ms=0, interval_ms=2000, failures=2, retry_at_ms=None)
-    assert stale.in_words() == "STALE 41s, deletes off"
+    assert stale.describe() == "STALE 41s, deletes off"
 
 
 def test_start_time_of_an_older_session_fits_its_column_uncut() -> None:

@@ -13,7 +13,7 @@ from streamusage.api.daily import (
     Percentile,
     SummedStatistics,
 )
-from tui.model.daily.descriptions import later_in_words, percentile_in_words, state_in_words
+from tui.model.daily.descriptions import describe_late_changes, describe_percentile, describe_state
 from tui.model.daily.months import DailyTotals, last_of, month_of, months_away, of_server, rows_of, summed
 from tui.widgets.day_table import columns_within, row_parts, titles
 from tui.widgets.month_chart import month_chart
@@ -108,18 +108,18 @@ def test_day_rows_have_roles_if_several_and_every_server() -> None:
 
 def test_descriptions_name_coverage_percentile_and_later_adjustments() -> None:
     one = adjusted()
-    assert percentile_in_words(one) == "95th percentile 12.3 Mbit/s out, 1.00 kbit/s in, of 287 of 288 samples"
-    assert percentile_in_words(of_server(a_day(percentile_95=Percentile(expected_samples=9)))) == (
+    assert describe_percentile(one) == "95th percentile 12.3 Mbit/s out, 1.00 kbit/s in, of 287 of 288 samples"
+    assert describe_percentile(of_server(a_day(percentile_95=Percentile(expected_samples=9)))) == (
         "95th percentile not known, of 0 of 9 samples"
     )
     assert one.came_later is not None
-    assert later_in_words(one.came_later, NOW, UTC) == (
+    assert describe_late_changes(one.came_later, NOW, UTC) == (
         "+12 connections, -3 B in, +1.20 MB out, +1m viewed after closing (2 entries, newest Sat 23:59), "
         "not in the figures"
     )
 
     def stated(figures: DailyTotals, *, is_over: bool = True) -> str:
-        return state_in_words(figures, is_over=is_over, now_ms=NOW, tz=UTC)
+        return describe_state(figures, is_over=is_over, now_ms=NOW, tz=UTC)
 
     assert stated(one) == "adjusted, closed Sat 00:02 by every watermark"
     by_hand = Closed(at=NOW, by="boss", rule="operator", revision=8)

@@ -54,7 +54,7 @@ def test_recovery_shows_the_share_of_owed_time_that_was_reported() -> None:
     recovery.add([Interval(0, 10 * MINUTE)], 30 * MINUTE)
     recovery.add([Interval(0, 10 * MINUTE)], 20 * MINUTE)
     assert recovery.is_under_way
-    assert recovery.in_words() == "recovering █████░░░░░ 20m of 40m backfilled, 50.0 %"
+    assert recovery.describe() == "recovering █████░░░░░ 20m of 40m backfilled, 50.0 %"
     recovery.add([Interval(0, 20 * MINUTE)], 0)
     assert not recovery.is_under_way
     recovery.add([], 5 * MINUTE)

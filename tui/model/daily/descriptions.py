@@ -8,13 +8,13 @@ from tui.model.daily.days import join_names
 from tui.model.daily.months import DailyTotals, LateChanges
 
 
-def split_in_words(figures: DailyTotals) -> str:
+def describe_split(figures: DailyTotals) -> str:
     """Return `HLS 1,204, RTMP 290`, the largest first."""
     split = sorted(figures.connections_by_protocol.items(), key=lambda entry: (-entry[1], entry[0]))
     return ", ".join(f"{protocol.upper()} {formats.count(number)}" for protocol, number in split if number)
 
 
-def coverage_in_words(figures: DailyTotals) -> str:
+def describe_coverage(figures: DailyTotals) -> str:
     """Return `live 23h45, missing 15m`, worst last."""
     parts = [
         f"{state.value} {formats.duration(length)}"
@@ -24,7 +24,7 @@ def coverage_in_words(figures: DailyTotals) -> str:
     return ", ".join(parts)
 
 
-def percentile_in_words(figures: DailyTotals) -> str:
+def describe_percentile(figures: DailyTotals) -> str:
     """Return `95th percentile 12.3 Mbit/s out, 0.31 Mbit/s in, of 287 of 288 samples`."""
     one = figures.percentile
     of = f"of {formats.count(one.samples)} of {formats.count(one.expected_samples)} samples"
@@ -33,7 +33,7 @@ def percentile_in_words(figures: DailyTotals) -> str:
     return f"95th percentile {formats.bandwidth(one.out_bps)} out, {formats.bandwidth(one.in_bps)} in, {of}"
 
 
-def state_in_words(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzinfo | None) -> str:
+def describe_state(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzinfo | None) -> str:
     """Return `final, closed 21 Nov 00:02 by every watermark`, or what an open day waits for."""
     if figures.closed is not None:
         by = {"watermark": "by every watermark", "late": "before the server was known"}.get(
@@ -47,7 +47,7 @@ def state_in_words(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzin
     return figures.state
 
 
-def later_in_words(later: LateChanges, now_ms: int, tz: tzinfo | None) -> str:
+def describe_late_changes(later: LateChanges, now_ms: int, tz: tzinfo | None) -> str:
     """Return `+12 connections, +3 B in, +1.20 GB out, +1m viewed after closing (2 entries, newest 03:12), not in the
     figures`.
     """

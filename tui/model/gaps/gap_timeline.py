@@ -95,7 +95,7 @@ def _seen(span: CoverageSpan, server: ServerStatus | None, now_ms: int) -> list[
     return events
 
 
-def journal_in_words(server: ServerStatus) -> str:
+def describe_journal(server: ServerStatus) -> str:
     """Return `epoch 1, revision 812 acknowledged, sync every 10s`."""
     return (
         f"epoch {server.epoch}, revision {server.revision:,} acknowledged, "

@@ -52,7 +52,7 @@ class GapGrid:
         self._amounts: dict[int, dict[Provenance, int]] = {}
         due = [row.totals for row in rows]
         self._totals = CoverageTotals(*map(sum, zip(*due, strict=True))) if due else NOTHING
-        self._owed = _owed_in_words(rows)
+        self._owed = _describe_owed(rows)
 
     @property
     def from_ms(self) -> int:
@@ -145,7 +145,7 @@ class GapGrid:
         return (at_ms - self.from_ms) // self.cell_ms
 
 
-def _owed_in_words(rows: Sequence[Row]) -> str:
+def _describe_owed(rows: Sequence[Row]) -> str:
     owing = sorted((row for row in rows if row.totals.owed_ms), key=lambda row: -row.totals.owed_ms)
     if not owing:
         return ""
@@ -202,7 +202,7 @@ def grid(
 # Descriptions
 
 
-def in_words(
+def describe_cell(
     made: GapGrid, row: int, cell: int, tz: tzinfo | None, now_ms: int
 ) -> list[tuple[str, CoverageSpan | None]]:
     """Return lines about the cell under the cursor: row, time and amounts by state, then its spans, worst first."""
@@ -215,7 +215,7 @@ def in_words(
         return [(f"{entry.name} · {period(begins, ends, tz, now_ms)} · {why}", None)]
     ordered = sorted(spans, key=lambda span: (WORST_FIRST.index(span.state), span.from_ms))
     if made.cell_ms == SLOT_MS or len(spans) == 1:
-        descriptions = [span_in_words(span, tz, now_ms) for span in ordered]
+        descriptions = [describe_span(span, tz, now_ms) for span in ordered]
         texts = [f"{entry.name} · {descriptions[0]}", *(f"also {text}" for text in descriptions[1:])]
         return list(zip(texts, ordered, strict=True))
     amounts = ", ".join(
@@ -224,7 +224,7 @@ def in_words(
     gaps = [span for span in ordered if span.state is not Provenance.LIVE]
     return [
         (f"{entry.name} · {period(begins, ends, tz, now_ms)} · {amounts}", None),
-        *((span_in_words(span, tz, now_ms), span) for span in gaps),
+        *((describe_span(span, tz, now_ms), span) for span in gaps),
     ]
 
 
@@ -258,7 +258,7 @@ def _since(from_ms: int, tz: tzinfo | None, now_ms: int) -> str:
     return f"{on}{formats.clock_time(from_ms, tz, seconds=slot_of(from_ms) != from_ms)}–now"
 
 
-def span_in_words(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
+def describe_span(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
     """Return a span's time, state, length, detection or backfill, reason and recovered figures."""
     still_owed = span.state is Provenance.MISSING and span.to_ms >= now_ms
     parts = [
@@ -266,7 +266,7 @@ def span_in_words(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
         f"{span.state.value}, {formats.duration(span.interval.length_ms)}",
     ]
     if span.filled_at is not None:
-        parts[-1] += f", filled {filled_in_words(span, tz)}"
+        parts[-1] += f", filled {describe_fill(span, tz)}"
     elif span.state is Provenance.MISSING and span.detected_at is not None:
         parts[-1] += f", detected {formats.clock_time(span.detected_at, tz, seconds=True)}, still owed"
     elif span.state is Provenance.MISSING:
@@ -274,11 +274,11 @@ def span_in_words(span: CoverageSpan, tz: tzinfo | None, now_ms: int) -> str:
     if span.reason:
         parts.append(span.reason)
     if span.delta is not None:
-        parts.append(delta_in_words(span.delta, tz))
+        parts.append(describe_delta(span.delta, tz))
     return " · ".join(parts)
 
 
-def filled_in_words(span: CoverageSpan, tz: tzinfo | None) -> str:
+def describe_fill(span: CoverageSpan, tz: tzinfo | None) -> str:
     """Return `12:24 (after 5m)`, counted from the end of the gap."""
     assert span.filled_at is not None
     after_ms = max(0, span.filled_at - span.to_ms)
@@ -286,7 +286,7 @@ def filled_in_words(span: CoverageSpan, tz: tzinfo | None) -> str:
     return f"{at} (after {formats.duration(after_ms)})" if after_ms >= 1000 else f"{at} (at once)"
 
 
-def delta_in_words(delta: GapDelta, tz: tzinfo | None) -> str:
+def describe_delta(delta: GapDelta, tz: tzinfo | None) -> str:
     """Return recovered figures: `+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s at 12:11`."""
     parts = [
         f"+{formats.count(delta.connections)} connections" + (f" ({split})" if (split := by_protocol(delta)) else "")

@@ -46,7 +46,7 @@ def list_phases(outage: Outage) -> list[ReportedPhase]:
     return phases
 
 
-def attempts_in_words(outage: Outage) -> str:
+def describe_attempts(outage: Outage) -> str:
     """Return `9 attempts failed: …` with the last error."""
     failed = formats.count(outage.failed_attempts)
     attempts = f"{failed} attempt{'' if outage.failed_attempts == 1 else 's'} failed"

@@ -28,7 +28,7 @@ class Recovery:
         """Whether some time is backfilled and some is still missing."""
         return bool(self.came_ms and self.owed_ms)
 
-    def in_words(self) -> str:
+    def describe(self) -> str:
         """Return `recovering ██████░░░░ 32m of 48m backfilled, 66.7 %`."""
         total_ms = self.came_ms + self.owed_ms
         done = self.came_ms * _BAR_CELLS // total_ms

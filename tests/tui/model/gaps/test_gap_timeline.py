@@ -4,7 +4,7 @@ from streamusage.api.extension import CoverageSpan, Outage
 from streamusage.api.report import PhaseChange
 from streamusage.core.coverage import Provenance
 from tui.model.gaps.gap_timeline import list_events
-from tui.model.gaps.outages import attempts_in_words, list_phases, outages_of
+from tui.model.gaps.outages import describe_attempts, list_phases, outages_of
 
 BEGAN = 1_795_262_400_000
 MINUTE = 60_000
@@ -56,7 +56,7 @@ def test_events_merge_the_agents_phases_with_the_service_s_view() -> None:
     words = [phase.what for phase in list_phases(KILLED)]
     assert words[2] == "retrying: the agent was restarted and continued its journal"
     assert words[3] == "recovering: attempt 10 delivered the delta"
-    assert attempts_in_words(KILLED) == "9 attempts failed: cannot be reached"
+    assert describe_attempts(KILLED) == "9 attempts failed: cannot be reached"
 
 
 def test_backfill_event_precedes_online_with_the_agents_clock_ahead() -> None:
@@ -77,4 +77,4 @@ def test_only_the_outages_that_meet_the_gap_are_its() -> None:
 def test_number_of_unlisted_phases_is_shown() -> None:
     short = outage(("retrying", BEGAN), ("accumulating", BEGAN + MINUTE), failed=1, left_out=68)
     assert list_phases(short)[1].what.endswith("(68 earlier phases are not listed)")
-    assert attempts_in_words(short).startswith("1 attempt failed")
+    assert describe_attempts(short).startswith("1 attempt failed")

@@ -17,9 +17,9 @@ from tui.model.gaps.grid import (
     CELL_LENGTHS_MS,
     GLYPHS,
     GapGrid,
-    delta_in_words,
+    describe_cell,
+    describe_delta,
     grid,
-    in_words,
     newly_backfilled,
     window,
     window_edges,
@@ -70,7 +70,7 @@ def drawn(one: GapGrid, row: int) -> str:
 
 
 def words(one: GapGrid, row: int, cell: int) -> list[str]:
-    return [text for text, _ in in_words(one, row, cell, UTC, NOW)]
+    return [text for text, _ in describe_cell(one, row, cell, UTC, NOW)]
 
 
 def test_a_cell_shows_its_worst_state_how_much_of_it_and_a_server_out_of_service_nothing() -> None:
@@ -148,7 +148,7 @@ def test_days_are_those_of_the_zone_long_and_short_ones_too(name: str) -> None:
 
 
 def test_empty_delta_has_a_description() -> None:
-    assert delta_in_words(GapDelta(), UTC) == "+0 connections · 0 B out"
+    assert describe_delta(GapDelta(), UTC) == "+0 connections · 0 B out"
 
 
 def test_what_has_just_been_filled_is_known() -> None:
