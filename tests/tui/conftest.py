@@ -1,4 +1,4 @@
-"""What the console's tests share: one estate, made once, and pictures of the screen."""
+"""Fixtures of the console's tests: the store of the frozen service, created once, and snapshots of the screen."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,15 +9,15 @@ from syrupy.extensions.image import SVGImageSnapshotExtension
 
 from streamusage.client import transport
 from streamusage.client.usage_client import UsageClient
-from tests.support.console.clocks import hurry_keys, wait_for_idle
-from tests.support.console.estate import live_through
+from tests.support.console.clocks import speed_up_keys, wait_for_idle
+from tests.support.console.frozen_service import build_store
 from tests.support.waiting import LONGEST_WAIT_S
 
 
 @pytest.fixture(scope="session")
 def store_of_an_hour(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The store of `estate.py`; copy it before use."""
-    return live_through(tmp_path_factory.mktemp("estate"))
+    """The store of `frozen_service.py`; copy it before use."""
+    return build_store(tmp_path_factory.mktemp("estate"))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,11 +40,11 @@ def _patient_client() -> Iterator[None]:
 
 @pytest.fixture
 def picture(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Compares with the picture that is kept; `pytest --snapshot-update` keeps a new one."""
+    """Compares with the stored picture; `pytest --snapshot-update` stores a new one."""
     return snapshot.use_extension(SVGImageSnapshotExtension)
 
 
 @pytest.fixture
-def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes Textual check four times as often whether the console is idle after a key."""
-    hurry_keys(monkeypatch)
+    speed_up_keys(monkeypatch)

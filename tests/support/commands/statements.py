@@ -23,5 +23,5 @@ def a_day(server: str = "edge-1", rule: str = "watermark", **more: object) -> Da
     return DailyStatistics(**values | more)  # type: ignore[arg-type]
 
 
-def signed(*days: DailyStatistics) -> bytes:
+def signed_statement(*days: DailyStatistics) -> bytes:
     return statement(days, date(2026, 11, 20), date(2026, 11, 20), UTC, None)

@@ -18,7 +18,7 @@ from tui.output.exports import usage_record_fields
 
 
 def as_usage_record(session: Session) -> UsageRecord | None:
-    """Return the documented record; `None` if a figure is unknown."""
+    """Return the documented usage record; `None` if a figure is unknown."""
     try:
         return msgspec.convert(usage_record_fields(session), UsageRecord)
     except msgspec.ValidationError:
@@ -32,7 +32,7 @@ class ChangingService:
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
-        self.there: dict[SessionKey, Session] = {}
+        self.current: dict[SessionKey, Session] = {}
         self.sent: list[SessionKey] = []
         self.store = SessionStore()
         self.view = SessionView(self.store)
@@ -44,16 +44,16 @@ class ChangingService:
     def change(self) -> None:
         """Change one session at the service."""
         random = self.random
-        if self.there and random.random() < 0.3:
-            del self.there[random.choice(list(self.there))]
+        if self.current and random.random() < 0.3:
+            del self.current[random.choice(list(self.current))]
             return
         name, start = random.choice("abcd"), random.randrange(1, 12)
-        one = session(name, start, live=random.random() < 0.5, active=random.randrange(30))
-        self.there[one.key] = one
+        changed = session(name, start, live=random.random() < 0.5, active=random.randrange(30))
+        self.current[changed.key] = changed
 
     def poll(self) -> None:
         """Poll: the table receives the changes, and its rows move."""
-        changes = self.store.apply(self.there.values(), reset=True)
+        changes = self.store.apply(self.current.values(), reset=True)
         self.view.update(changes)
         self.marks.forget(change.key for change in changes if change.after is None)
         if self.random.random() < 0.3:
@@ -63,39 +63,41 @@ class ChangingService:
         if self.random.random() < 0.2:
             self.view.group(not self.view.grouped)
 
-    def turmoil(self) -> None:
+    def change_and_poll(self) -> None:
+        """Change some sessions, and usually poll."""
         for _ in range(self.random.randrange(6)):
             self.change()
         if self.random.random() < 0.7:
             self.poll()
 
     async def delete_session(self, key: SessionKey) -> UsageRecord:
-        """Delete a session as the client does; the other sessions change meanwhile."""
+        """Delete a session as the client does, while other sessions change."""
         self.sent.append(key)
-        self.turmoil()
+        self.change_and_poll()
         if self.random.random() < 0.05:
             raise RefusedError(self.host, "delete", "not now")
-        if key not in self.there:
+        if key not in self.current:
             raise NotFoundError(self.host, "delete", "gone")
-        record = as_usage_record(self.there.pop(key))
+        record = as_usage_record(self.current.pop(key))
         assert record is not None
         return record
 
     def records(self) -> list[UsageRecord]:
-        return [record for one in self.there.values() if (record := as_usage_record(one)) is not None]
+        """Return the usage records of the service."""
+        return [record for known in self.current.values() if (record := as_usage_record(known)) is not None]
 
     def request_delete(self) -> DeletePlan | None:
-        """Press the delete keys: the plan has what was on the screen then."""
+        """Press a delete key: return the plan with the sessions on the screen at that moment."""
         random = self.random
         row = self.view.at(random.randrange(max(1, len(self.view))))
         radius = random.choice(list(Radius))
         if radius is Radius.MARKED:
             for number in range(len(self.view)):
-                one = self.view.at(number)
-                if one is not None and random.random() < 0.4:
-                    self.marks.toggle(one.key)
-                    self.turmoil()
-            chosen = [one for key in self.marks if (one := self.store.get(key)) is not None]
+                at_row = self.view.at(number)
+                if at_row is not None and random.random() < 0.4:
+                    self.marks.toggle(at_row.key)
+                    self.change_and_poll()
+            chosen = [marked for key in self.marks if (marked := self.store.get(key)) is not None]
         elif radius is Radius.EVERYTHING:
             chosen = list(self.store)
         elif row is None:

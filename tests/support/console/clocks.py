@@ -1,4 +1,4 @@
-"""A clock that runs as the machine's does, and can be moved on."""
+"""A system clock that a test can move forward, and waits that do not depend on the machine's load."""
 
 import asyncio
 import time
@@ -10,6 +10,8 @@ from streamusage.core.clock import SystemClock
 
 
 class MovableClock:
+    """The system clock plus `ahead_ms`."""
+
     def __init__(self) -> None:
         self._clock = SystemClock()
         self.ahead_ms = 0
@@ -24,7 +26,7 @@ class MovableClock:
         return (self._clock.elapsed_ms() if self._frozen_ms is None else self._frozen_ms) + self.ahead_ms
 
     def freeze(self) -> None:
-        """Stand still from now on, except for `ahead_ms`: a slow machine then changes no age on the screen."""
+        """Stop the clock, except for `ahead_ms`, so that a slow machine changes no age on the screen."""
         self._frozen_ms = self._clock.elapsed_ms()
 
     async def sleep(self, seconds: float) -> None:
@@ -32,11 +34,11 @@ class MovableClock:
 
 
 async def wait_for_idle(min_sleep: float = _wait.SLEEP_GRANULARITY, max_sleep: float = 1) -> None:
-    """Wait as Textual's pilot does until the process has little to do, but also on a machine with other load.
+    """Wait until the process is idle, as Textual's pilot does, but reliably on a busy machine.
 
-    Textual compares CPU time with wall time. A process that other programs keep from the CPU then looks idle in the
-    middle of its work, and one that is slow is given up after a second. Therefore queued callbacks run before the
-    comparison, and the limit is a second of CPU time.
+    Textual compares CPU time with wall time: a process that gets no CPU looks idle in the middle of its work, and the
+    wait for a slow one ends after a second. Therefore queued callbacks run before the comparison, and the limit is a
+    second of CPU time.
     """
     began, began_cpu = time.monotonic(), time.process_time()
     while True:
@@ -56,7 +58,7 @@ async def _run_queued_callbacks() -> None:
         await asyncio.sleep(0)
 
 
-def hurry_keys(patch: pytest.MonkeyPatch) -> None:
-    """Makes Textual check four times as often whether the console is idle after a key, by the same measure."""
+def speed_up_keys(patch: pytest.MonkeyPatch) -> None:
+    """Make Textual check four times as often whether the console is idle after a key, by the same measure."""
     patch.setattr("textual._wait.SLEEP_GRANULARITY", 1 / 200)
     patch.setattr("textual._wait.SLEEP_IDLE", 1 / 4000)

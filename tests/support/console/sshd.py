@@ -1,4 +1,4 @@
-"""A real sshd on loopback with keys of its own, and a wire to it on which every byte is counted."""
+"""A real sshd on loopback with its own keys, reached through a proxy that counts every byte."""
 
 import asyncio
 import getpass
@@ -14,7 +14,7 @@ from tests.support.waiting import LONGEST_WAIT_S
 
 
 class Wire:
-    """Carries what the client and sshd say to each other. `down` counts what the terminal is sent."""
+    """A proxy between the SSH client and sshd. `down` counts the bytes sent to the terminal."""
 
     def __init__(self, sshd_port: int) -> None:
         self._sshd_port = sshd_port
@@ -39,14 +39,14 @@ class Wire:
 
 
 class Host:
-    """Where to log in, and how."""
+    """A host to log in to."""
 
     def __init__(self, wire: Wire, folder: Path) -> None:
         self.wire = wire
         self._folder = folder
 
     def login(self, command: str) -> list[str]:
-        """The `ssh` that runs a command in a terminal over there."""
+        """Return the `ssh` command line that runs a command in a terminal of the host."""
         options = ["StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR", "IdentitiesOnly=yes"]
         return [
             "ssh", "-F", "none", "-tt", "-p", str(self.wire.port), "-i", str(self._folder / "key"),
@@ -57,9 +57,9 @@ class Host:
 
 @asynccontextmanager
 async def ssh_host(folder: Path) -> AsyncIterator[Host]:
-    """An sshd that lets in whoever has the key made for this test, and ends with it."""
-    _prepared(folder)
-    sshd, port = await _started(folder)
+    """Run an sshd that accepts the key created for this test."""
+    _write_settings(folder)
+    sshd, port = await _start_sshd(folder)
     wire = Wire(port)
     server = await asyncio.start_server(wire.carry, "127.0.0.1", 0)
     wire.port = server.sockets[0].getsockname()[1]
@@ -71,8 +71,8 @@ async def ssh_host(folder: Path) -> AsyncIterator[Host]:
         await asyncio.wait_for(sshd.wait(), LONGEST_WAIT_S)
 
 
-def _prepared(folder: Path) -> None:
-    """Keys and settings of an sshd, all but its port."""
+def _write_settings(folder: Path) -> None:
+    """Create the keys and the settings of an sshd, except its port."""
     folder.mkdir()
     for name in ("key", "host"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)], check=True)
@@ -92,8 +92,10 @@ def _prepared(folder: Path) -> None:
     (folder / "config").write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
 
 
-async def _started(folder: Path) -> tuple[asyncio.subprocess.Process, int]:
-    """An sshd that listens, and where. sshd chooses no port by itself; one that was taken meanwhile is given up."""
+async def _start_sshd(folder: Path) -> tuple[asyncio.subprocess.Process, int]:
+    """Start an sshd and return it with its port. sshd cannot choose a free port itself: if the port is in use by now,
+    try another one.
+    """
     program = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin:" + os.environ["PATH"])
     assert program is not None
     for _ in range(5):
@@ -104,13 +106,13 @@ async def _started(folder: Path) -> tuple[asyncio.subprocess.Process, int]:
             program, "-D", "-e", "-f", str(folder / "config"), "-o", f"ListenAddress=127.0.0.1:{port}",
             stdin=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
         )  # fmt: skip
-        if await _listens(sshd, port):
+        if await _is_listening(sshd, port):
             return sshd, port
     raise AssertionError("sshd does not listen")
 
 
-async def _listens(sshd: asyncio.subprocess.Process, port: int) -> bool:
-    """Whether it comes to listen; false where it ends instead."""
+async def _is_listening(sshd: asyncio.subprocess.Process, port: int) -> bool:
+    """Wait for an sshd that starts; return whether it listens, `False` if it ended."""
     async with asyncio.timeout(LONGEST_WAIT_S):
         while sshd.returncode is None:
             with suppress(OSError):

@@ -1,4 +1,4 @@
-"""A program in a real terminal of a given size: tmux holds it, keys go in, the drawn screen comes out."""
+"""Runs a program in a real terminal of a given size: tmux receives the keys and returns the screen."""
 
 import asyncio
 import itertools
@@ -16,7 +16,7 @@ REPOSITORY = Path(__file__).parents[3]
 
 
 class Terminal:
-    """One pane. Its server listens on a socket of its own, so that it meets no other tmux."""
+    """One pane of a tmux server with its own socket, separate from any other tmux."""
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
@@ -31,31 +31,33 @@ class Terminal:
         return out.decode()
 
     async def keys(self, *keys: str) -> None:
-        """Presses keys by tmux's names of them, as fast as a person: Escape and a key at once are another key."""
+        """Press keys by tmux's names, at the speed of a person: a terminal reads Escape and a quick key as one key."""
         for key in keys:
             await self.tmux("send-keys", "-t", "console", key)
             await asyncio.sleep(0.15)
 
     async def lines(self) -> list[str]:
+        """Return the lines of the screen."""
         return (await self.tmux("capture-pane", "-p", "-t", "console")).split("\n")
 
     async def coloured(self) -> str:
-        """The screen with the escape sequences of its colours."""
+        """Return the screen with the escape sequences of its colours."""
         return await self.tmux("capture-pane", "-e", "-p", "-t", "console")
 
-    async def until(self, what: str, seen: Callable[[list[str]], object]) -> list[str]:
-        """Waits until the screen satisfies `seen`, and gives it."""
-        give_up = time.monotonic() + LONGEST_WAIT_S
+    async def wait_for_screen(self, description: str, condition: Callable[[list[str]], object]) -> list[str]:
+        """Wait until the lines of the screen satisfy a condition, and return them."""
+        ends_at = time.monotonic() + LONGEST_WAIT_S
         lines: list[str] = []
-        while time.monotonic() < give_up:
+        while time.monotonic() < ends_at:
             lines = await self.lines()
-            if seen(lines):
+            if condition(lines):
                 return lines
             await asyncio.sleep(0.1)
-        raise AssertionError(f"never seen: {what}\n" + "\n".join(lines))
+        raise AssertionError(f"never shown: {description}\n" + "\n".join(lines))
 
 
-def holds(text: str) -> Callable[[list[str]], bool]:
+def contains(text: str) -> Callable[[list[str]], bool]:
+    """Return the condition that a line contains a text."""
     return lambda lines: any(text in line for line in lines)
 
 
@@ -64,7 +66,7 @@ STREAMTOP = (sys.executable, "-m", "tui")
 
 
 def command_line(directory: Path, program: Sequence[str], **environment: str) -> str:
-    """A command for a shell that runs a program as a user whose home is `home` in this folder."""
+    """Return a shell command that runs a program as a user whose home is `home` in this folder."""
     home = directory / "home"
     home.mkdir(exist_ok=True)
     settings = {"HOME": str(home), "PYTHONPATH": str(REPOSITORY), "LC_ALL": "C.UTF-8", "TZ": "UTC"} | environment
@@ -82,7 +84,7 @@ async def terminal(
     program: Sequence[str] = STREAMTOP,
     **environment: str,
 ) -> AsyncIterator[Terminal]:
-    """`streamtop` with these arguments in a terminal. When it ends the pane says with which code."""
+    """Run `streamtop` with these arguments in a terminal. At its end the pane shows `left with` and the exit code."""
     if term:
         environment["TERM"] = term
     command = command_line(directory, [*program, *arguments], **environment)

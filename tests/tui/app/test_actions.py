@@ -1,4 +1,4 @@
-"""Every key of every view performs its action: pressed in the console over the estate of an hour."""
+"""Every key of every view performs its action, in a console over the frozen service."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date
@@ -9,8 +9,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.support.console.estate import standing_still
-from tests.support.console.pilot import drawn, drawn_gaps, opened, until, with_figures
+from tests.support.console.frozen_service import frozen_service
+from tests.support.console.pilot import (
+    is_gap_grid_drawn,
+    open_console,
+    screen_text,
+    wait_for,
+    wait_for_figures,
+)
 from tests.support.program import REPOSITORY
 from tui.app.actions import ACTIONS, VIEWS, Action, Context, find_keymap_error
 from tui.app.console_app import ConsoleApp
@@ -29,11 +35,11 @@ Check = Callable[[ConsoleApp, Any], object]
 Press = Callable[[Pilot[int]], Awaitable[None]]
 
 
-def row(app: ConsoleApp) -> int:
+def cursor_row(app: ConsoleApp) -> int:
     return app.sessions_screen.table.cursor_row
 
 
-def shows(kind: type) -> Check:
+def is_screen(kind: type) -> Check:
     return lambda app, before: isinstance(app.screen, kind)
 
 
@@ -41,20 +47,20 @@ SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
     "filter": ([], lambda app: None, lambda app, _: isinstance(app.focused, Input)),
     "detail": ([], lambda app: None, lambda app, _: app.sessions_screen.detail_is_open),
     "mark": ([], lambda app: app.sessions_screen.table.cursor_key, lambda app, key: list(app.state.marks) == [key]),
-    "mark_range(1)": ([], row, lambda app, at: len(app.state.marks) == 2 and row(app) == at + 1),
-    "mark_range(-1)": (["j", "j"], row, lambda app, at: len(app.state.marks) == 2 and row(app) == at - 1),
-    "delete_session": ([], lambda app: None, shows(ConfirmDelete)),
-    "delete_stream": ([], lambda app: None, shows(ConfirmDelete)),
+    "mark_range(1)": ([], cursor_row, lambda app, at: len(app.state.marks) == 2 and cursor_row(app) == at + 1),
+    "mark_range(-1)": (["j", "j"], cursor_row, lambda app, at: len(app.state.marks) == 2 and cursor_row(app) == at - 1),
+    "delete_session": ([], lambda app: None, is_screen(ConfirmDelete)),
+    "delete_stream": ([], lambda app: None, is_screen(ConfirmDelete)),
     "sort_next": ([], lambda app: app.state.view.column, lambda app, before: app.state.view.column != before),
     "reverse": ([], lambda app: app.state.view.descending, lambda app, was: app.state.view.descending != was),
-    "sort": ([], lambda app: None, shows(Picker)),
-    "columns": ([], lambda app: None, shows(ColumnsScreen)),
+    "sort": ([], lambda app: None, is_screen(Picker)),
+    "columns": ([], lambda app: None, is_screen(ColumnsScreen)),
     "density": ([], lambda app: None, lambda app, _: app.state.density is Density.DENSE),
     "group": ([], lambda app: None, lambda app, _: app.state.view.grouped),
-    "raw_record": ([], lambda app: None, shows(PageScreen)),
-    "command": ([], lambda app: None, shows(PageScreen)),
-    "copy": ([], lambda app: None, shows(Picker)),
-    "export": ([], lambda app: None, shows(Picker)),
+    "raw_record": ([], lambda app: None, is_screen(PageScreen)),
+    "command": ([], lambda app: None, is_screen(PageScreen)),
+    "copy": ([], lambda app: None, is_screen(Picker)),
+    "export": ([], lambda app: None, is_screen(Picker)),
     "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
     "pause": ([], lambda app: None, lambda app, _: app.state.is_paused),
     "step(-1)": ([], lambda app: None, lambda app, _: app.state.is_paused),
@@ -66,18 +72,18 @@ SESSIONS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
         lambda app: app.state.poll_interval_ms,
         lambda app, ms: app.state.poll_interval_ms > ms,
     ),
-    "latency": ([], lambda app: None, shows(PageScreen)),
-    "profile": ([], lambda app: None, shows(Picker)),
-    "move(1)": ([], row, lambda app, at: row(app) == at + 1),
-    "move(-1)": (["j", "j"], row, lambda app, at: row(app) == at - 1),
-    "move_page(1)": ([], row, lambda app, at: row(app) > at + 1),
-    "move_page(-1)": (["end"], row, lambda app, at: row(app) < at - 1),
-    "first": (["j", "j"], row, lambda app, _: row(app) == 0),
-    "last": ([], row, lambda app, _: row(app) == len(app.state.view) - 1),
+    "latency": ([], lambda app: None, is_screen(PageScreen)),
+    "profile": ([], lambda app: None, is_screen(Picker)),
+    "move(1)": ([], cursor_row, lambda app, at: cursor_row(app) == at + 1),
+    "move(-1)": (["j", "j"], cursor_row, lambda app, at: cursor_row(app) == at - 1),
+    "move_page(1)": ([], cursor_row, lambda app, at: cursor_row(app) > at + 1),
+    "move_page(-1)": (["end"], cursor_row, lambda app, at: cursor_row(app) < at - 1),
+    "first": (["j", "j"], cursor_row, lambda app, _: cursor_row(app) == 0),
+    "last": ([], cursor_row, lambda app, _: cursor_row(app) == len(app.state.view) - 1),
     "refresh": ([], lambda app: len(app.state.timeline), lambda app, polls: len(app.state.timeline) > polls),
-    "palette": ([], lambda app: None, shows(Picker)),
+    "palette": ([], lambda app: None, is_screen(Picker)),
     "back": (["space"], lambda app: None, lambda app, _: not app.state.marks),
-    "help": ([], lambda app: None, shows(HelpScreen)),
+    "help": ([], lambda app: None, is_screen(HelpScreen)),
     "quit": ([], lambda app: None, lambda app, _: app.return_code == 0),
 }
 
@@ -132,7 +138,7 @@ def cell_ms(app: ConsoleApp) -> int:
 
 
 GAPS |= {
-    "open": (["N", "N"], lambda app: None, shows(GapScreen)),
+    "open": (["N", "N"], lambda app: None, is_screen(GapScreen)),
     "zoom(1)": ([], cell_ms, lambda app, before: cell_ms(app) > before),
     "zoom(-1)": (["minus", "minus"], cell_ms, lambda app, before: cell_ms(app) < before),
     "other_rows": ([], lambda app: None, lambda app, _: getattr(app.screen, "_of_streams", False)),
@@ -141,45 +147,45 @@ GAPS |= {
 }
 
 
-def scrolled(app: ConsoleApp) -> float:
+def scroll_y(app: ConsoleApp) -> float:
     return app.screen.query_one("#page").scroll_offset.y
 
 
 GAP: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
-    "next_gap": ([], lambda app: None, shows(GapScreen)),
-    "previous_gap": ([], lambda app: None, shows(GapScreen)),
-    "move(1)": ([], scrolled, lambda app, at: scrolled(app) == at + 1),
-    "move(-1)": (["j", "j"], scrolled, lambda app, at: scrolled(app) == at - 1),
-    "move_page(1)": ([], scrolled, lambda app, at: scrolled(app) > at + 1),
-    "move_page(-1)": (["end"], scrolled, lambda app, at: scrolled(app) < at),
-    "first": (["end"], scrolled, lambda app, _: scrolled(app) == 0),
-    "last": ([], scrolled, lambda app, at: scrolled(app) > at),
+    "next_gap": ([], lambda app: None, is_screen(GapScreen)),
+    "previous_gap": ([], lambda app: None, is_screen(GapScreen)),
+    "move(1)": ([], scroll_y, lambda app, at: scroll_y(app) == at + 1),
+    "move(-1)": (["j", "j"], scroll_y, lambda app, at: scroll_y(app) == at - 1),
+    "move_page(1)": ([], scroll_y, lambda app, at: scroll_y(app) > at + 1),
+    "move_page(-1)": (["end"], scroll_y, lambda app, at: scroll_y(app) < at),
+    "first": (["end"], scroll_y, lambda app, _: scroll_y(app) == 0),
+    "last": ([], scroll_y, lambda app, at: scroll_y(app) > at),
     "bundle": ([], lambda app: None, lambda app, _: list(Path.cwd().glob("*.tar.gz"))),
-    "back": ([], lambda app: None, shows(GapsScreen)),
+    "back": ([], lambda app: None, is_screen(GapsScreen)),
 }
 
 
-def month(app: ConsoleApp) -> date:
+def shown_month(app: ConsoleApp) -> date:
     screen = app.screen
     assert isinstance(screen, DaysScreen)
     return screen.first
 
 
 def day_row(app: ConsoleApp) -> int:
-    """The row of the cursor among the roles and servers of a day."""
+    """Return the cursor's row among the roles and servers of a day."""
     screen = app.screen
     assert isinstance(screen, DaysScreen)
     return screen._cursor()
 
 
-def is_open(app: ConsoleApp) -> bool:
+def is_day_open(app: ConsoleApp) -> bool:
     return isinstance(app.screen, DaysScreen) and app.screen.opened is not None
 
 
 DAYS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
-    "open": ([], is_open, lambda app, was: is_open(app) != was),
-    "pan(-1)": ([], month, lambda app, at: month(app) < at),
-    "pan(1)": (["h"], month, lambda app, at: month(app) > at),
+    "open": ([], is_day_open, lambda app, was: is_day_open(app) != was),
+    "pan(-1)": ([], shown_month, lambda app, at: shown_month(app) < at),
+    "pan(1)": (["h"], shown_month, lambda app, at: shown_month(app) > at),
     "move(1)": (["enter"], day_row, lambda app, at: day_row(app) == at + 1),
     "move(-1)": (["enter", "j", "j"], day_row, lambda app, at: day_row(app) == at - 1),
     "move_page(1)": (["enter"], day_row, lambda app, at: day_row(app) > at + 1),
@@ -192,7 +198,7 @@ DAYS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
 
 
 SERVERS: dict[str, tuple[list[str], Callable[[ConsoleApp], Any], Check]] = {
-    "open": ([], lambda app: None, shows(GapsScreen)),
+    "open": ([], lambda app: None, is_screen(GapsScreen)),
     "move(1)": ([], server_row, lambda app, at: server_row(app) == at + 1),
     "move(-1)": (["j"], server_row, lambda app, at: server_row(app) == at - 1),
     "move_page(1)": ([], server_row, lambda app, at: server_row(app) == 2),
@@ -227,41 +233,41 @@ OF_VIEW = {
 """A view that is missing here tests its own keys, and the cursor, in `tests/tui/screens/test_VIEW.py`."""
 
 
-def expected(context: Context, action: Action) -> tuple[list[str], Callable[[ConsoleApp], Any], Check] | None:
+def find_check(context: Context, action: Action) -> tuple[list[str], Callable[[ConsoleApp], Any], Check] | None:
     if action.opens is not None:
         return [], lambda app: None, lambda app, _: getattr(app.screen, "CONTEXT", None) is action.opens
     of_view = OF_VIEW.get(context, {}).get(action.name)
     return of_view or (SESSIONS[action.name] if action.name in EVERYWHERE else None)
 
 
-@pytest.mark.usefixtures("quick_keys")
+@pytest.mark.usefixtures("fast_keys")
 @pytest.mark.parametrize("context", list(Context))
 async def test_every_key_performs_its_action(
     context: Context, store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     actions = [action for action in ACTIONS if context in action.contexts and action.keys]
-    unchecked = [action for action in actions if expected(context, action) is None]
+    unchecked = [action for action in actions if find_check(context, action) is None]
     own_test = REPOSITORY / "tests" / "tui" / "screens" / f"test_{context.value}.py"
     assert not unchecked or (context not in OF_VIEW and own_test.exists()), "every key is to be tested"
     actions = [action for action in actions if action not in unchecked]
     actions.sort(key=lambda action: action.name == "quit")
-    async with opened(store_of_an_hour, tmp_path, context) as (pilot, app):
+    async with open_console(store_of_an_hour, tmp_path, context) as (pilot, app):
         for action in actions:
-            entry = expected(context, action)
+            entry = find_check(context, action)
             assert entry is not None
-            before_keys, look, check = entry
+            before_keys, measure, check = entry
             for key in action.keys.split(","):
                 directory = tmp_path / f"{action.name} {key}"
                 directory.mkdir()
                 monkeypatch.chdir(directory)
-                await as_at_first(pilot, app, context)
+                await reset_console(pilot, app, context)
                 for before_key in before_keys:
                     await pilot.press(before_key)
-                    await until(pilot, lambda: not app.fetcher.is_waiting, "what it asked for")
+                    await wait_for(pilot, lambda: not app.fetcher.is_waiting, "the requested data")
                     await pilot.pause()
-                before = look(app)
+                before = measure(app)
                 await pilot.press(key)
-                await until(
+                await wait_for(
                     pilot,
                     lambda check=check, before=before: check(app, before),
                     f"{context.value}: {key} for {action.name}",
@@ -269,13 +275,13 @@ async def test_every_key_performs_its_action(
 
 
 async def test_next_gap_cycles_through_the_gaps_of_a_cell(store_of_an_hour: Path, tmp_path: Path) -> None:
-    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         await pilot.press("g")
-        await until(pilot, lambda: drawn_gaps(app), "coverage")
+        await wait_for(pilot, lambda: is_gap_grid_drawn(app), "coverage")
         await pilot.press("j", *["minus"] * 7)
-        await until(pilot, lambda: drawn_gaps(app) and cell_ms(app) == 7_200_000, "cells of two hours")
+        await wait_for(pilot, lambda: is_gap_grid_drawn(app) and cell_ms(app) == 7_200_000, "cells of two hours")
         await pilot.press("N", "enter")
-        await until(pilot, lambda: isinstance(app.screen, GapScreen) and app.screen.is_drawn, "the gap")
+        await wait_for(pilot, lambda: isinstance(app.screen, GapScreen) and app.screen.is_drawn, "the gap")
         gap = app.screen
         assert isinstance(gap, GapScreen)
         began = [gap.gap.from_ms]
@@ -284,16 +290,16 @@ async def test_next_gap_cycles_through_the_gaps_of_a_cell(store_of_an_hour: Path
             began.append(gap.gap.from_ms)
         first, second, again, back = began
         assert first != second
-        assert again == first, "round and round"
+        assert again == first, "the search wraps around"
         assert back == second
 
 
-def scrollable(app: ConsoleApp) -> bool:
+def is_scrollable_gap(app: ConsoleApp) -> bool:
     return isinstance(app.screen, GapScreen) and app.screen.query_one("#page").max_scroll_y > 2
 
 
-async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> None:
-    """Closes whatever a key opened, and takes back what it changed."""
+async def reset_console(pilot: Pilot[int], app: ConsoleApp, context: Context) -> None:
+    """Close every view that a key opened, and undo its changes."""
     if app.return_code is not None:
         return
     while len(app.screen_stack) > 2:
@@ -311,13 +317,13 @@ async def as_at_first(pilot: Pilot[int], app: ConsoleApp, context: Context) -> N
     if context in (Context.GAPS, Context.GAP):
         app.open_view(Context.GAPS)
         await pilot.pause()
-        await until(pilot, lambda: drawn_gaps(app), "coverage")
+        await wait_for(pilot, lambda: is_gap_grid_drawn(app), "coverage")
     if context is Context.GAP:
         await pilot.press("N", "N", "enter")
-        await until(pilot, lambda: scrollable(app), "a gap that is longer than the screen")
+        await wait_for(pilot, lambda: is_scrollable_gap(app), "a gap that is longer than the screen")
     elif context is Context.DAYS:
         app.open_view(Context.DAYS)
-        await until(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
+        await wait_for(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
     elif context in VIEWS and context is not Context.GAPS:
         app.open_view(context)
     await pilot.pause()
@@ -328,9 +334,9 @@ async def test_view_is_drawn_when_it_opens(
     store_of_an_hour: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, seen: str
 ) -> None:
     monkeypatch.setattr(ConsoleApp, "_tick", lambda app: None)
-    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         await pilot.press(key)
-        await until(pilot, lambda: seen in drawn(app), "what the view shows, with no clock to draw it later")
+        await wait_for(pilot, lambda: seen in screen_text(app), "the view's content, without a later tick of the clock")
 
 
 def test_default_key_map_assigns_no_key_twice() -> None:
@@ -350,15 +356,15 @@ def test_invalid_key_map_is_refused_with_a_reason(keymap: dict[str, str], reason
 
 
 async def test_key_of_the_user_replaces_the_default_key(store_of_an_hour: Path, tmp_path: Path) -> None:
-    async with standing_still(store_of_an_hour, tmp_path) as (client, clock):
+    async with frozen_service(store_of_an_hour, tmp_path) as (client, clock):
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=60, journal_path=tmp_path / "j", tz=UTC,
             keymap={"gaps": "w", "move(1)": "n,down"},
         )  # fmt: skip
         async with app.run_test(size=(100, 24)) as pilot:
-            await with_figures(pilot)
+            await wait_for_figures(pilot)
             await pilot.press("n", "n")
-            assert row(app) == 2
+            assert cursor_row(app) == 2
             await pilot.press("g")
             assert app.screen is app.sessions_screen
             await pilot.press("w")

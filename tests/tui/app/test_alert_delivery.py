@@ -1,4 +1,4 @@
-"""An open gap raises one alert, delivered as the profile sets it."""
+"""Delivery of gap alerts: bell, notification and command as the profile sets them."""
 
 import os
 import sys
@@ -9,8 +9,8 @@ import pytest
 
 from streamusage.api.extension import ServerStatus
 from streamusage.client.usage_client import UsageClient
-from tests.support.console.pilot import shown, until
-from tests.support.console.scripted import scripted_estate
+from tests.support.console.pilot import screen_lines, wait_for
+from tests.support.console.scripted_service import scripted_service
 from tui.app.alert_delivery import escape_sequences, run_command
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import Alerts
@@ -82,12 +82,12 @@ async def test_command_receives_the_alert_by_environment_and_never_the_token(
 
 
 async def test_open_gap_rings_the_bell_and_is_shown_in_every_header(tmp_path: Path) -> None:
-    async with scripted_estate(tmp_path, BEGINS, "edge-1", "edge-2") as (estate, client):
-        await estate.live(2, "edge-1", "edge-2")
+    async with scripted_service(tmp_path, BEGINS, "edge-1", "edge-2") as (service, client):
+        await service.report_for(2, "edge-1", "edge-2")
         app = ConsoleApp(
             client,
             profile_name="test",
-            clock=estate.clock,
+            clock=service.clock,
             poll_interval_seconds=0.1,
             journal_path=tmp_path / "deleted.ndjson",
             alerts=Alerts(after=120, bell=True, notify="osc777"),
@@ -95,19 +95,19 @@ async def test_open_gap_rings_the_bell_and_is_shown_in_every_header(tmp_path: Pa
         written: list[str] = []
         app.write_escape = written.append  # type: ignore[method-assign]
         async with app.run_test(size=(110, 24)) as pilot:
-            await until(pilot, lambda: app.state.has_figures, "a poll")
-            await estate.live(2, "edge-1")
+            await wait_for(pilot, lambda: app.state.has_figures, "a poll")
+            await service.report_for(2, "edge-1")
             app.poller.refresh()
-            await until(pilot, lambda: written, "the alert")
-            await estate.live(1, "edge-1")
+            await wait_for(pilot, lambda: written, "the alert")
+            await service.report_for(1, "edge-1")
             app.poller.refresh()
-            await until(pilot, lambda: written, "the alert")
+            await wait_for(pilot, lambda: written, "the alert")
             assert written == ["\a\x1b]777;notify;streamtop;edge-2 owes 2m\a"]
-            await until(pilot, lambda: "edge-2 owes 3m" in shown(app)[0], "its age")
+            await wait_for(pilot, lambda: "edge-2 owes 3m" in screen_lines(app)[0], "its age")
             for keys in ("g", "y", "enter"):
                 await pilot.press(keys)
-                await until(pilot, lambda: "edge-2 owes 3m" in shown(app)[0], keys)
-            await estate.agent("edge-2").sync_up()
+                await wait_for(pilot, lambda: "edge-2 owes 3m" in screen_lines(app)[0], keys)
+            await service.agent("edge-2").sync_up()
             app.poller.refresh()
-            await until(pilot, lambda: len(written) == 2, "the end of it")
+            await wait_for(pilot, lambda: len(written) == 2, "the cleared alert")
             assert "edge-2 has reported again" in written[1]

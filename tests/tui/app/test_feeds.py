@@ -1,10 +1,10 @@
-"""Feeds: delivery in order, the end of a subscription, and faults of a subscriber that surface."""
+"""Feeds: order of delivery, the end of a subscription, and errors of a subscriber."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.support.console.pilot import drawn_gaps, opened, until
+from tests.support.console.pilot import is_gap_grid_drawn, open_console, wait_for
 from tui.app.actions import Context
 from tui.app.feeds import Feed
 
@@ -37,15 +37,15 @@ def test_error_of_a_subscriber_surfaces() -> None:
 
 
 async def test_subscriptions_of_a_view_end_when_it_closes(store_of_an_hour: Path, tmp_path: Path) -> None:
-    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         feeds = vars(app.feeds)
         before = {name: len(feed._callbacks) for name, feed in feeds.items()}
         await pilot.press("g")
-        await until(pilot, lambda: drawn_gaps(app), "the coverage")
+        await wait_for(pilot, lambda: is_gap_grid_drawn(app), "the coverage")
         assert len(app.feeds.coverage._callbacks) == 1
         await pilot.press("escape")
-        await until(pilot, lambda: app.screen is app.sessions_screen, "the sessions")
-        await until(
+        await wait_for(pilot, lambda: app.screen is app.sessions_screen, "the sessions")
+        await wait_for(
             pilot,
             lambda: {name: len(feed._callbacks) for name, feed in feeds.items()} == before,
             "no subscription left",

@@ -1,4 +1,4 @@
-"""Names that publishers chose to do harm, in every place where a name can show."""
+"""Hostile stream names in every place that shows or writes a name."""
 
 import contextlib
 import csv
@@ -17,7 +17,7 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.usage import SessionKey, UsageRecord
 from tests.support.canned_answers import CannedServer, reply
-from tests.support.console.pilot import console, shown, until, with_figures
+from tests.support.console.pilot import console, screen_lines, wait_for, wait_for_figures
 from tests.support.console.records import HOSTILE, recent, record, service_with, session
 from tests.support.plain_manager import wire
 from tui.app.alert_delivery import escape_sequences
@@ -53,15 +53,15 @@ NAMES = (
     "$(reboot)`reboot`;'\"&|",
     "line\u2028sep\u2029",
 )
-OBEYED = set(map(chr, [*range(0x20), *range(0x7F, 0xA0)])) | set("\u061c\u200b\u200e\u200f\u2028\u2029\ufeff")
-OBEYED |= set(map(chr, [*range(0x202A, 0x202F), *range(0x2060, 0x2070)]))
+CONTROLS = set(map(chr, [*range(0x20), *range(0x7F, 0xA0)])) | set("\u061c\u200b\u200e\u200f\u2028\u2029\ufeff")
+CONTROLS |= set(map(chr, [*range(0x202A, 0x202F), *range(0x2060, 0x2070)]))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_safe_text_has_no_control_characters_and_its_computed_width(name: str) -> None:
-    drawn = sanitize(name)
-    assert not OBEYED & set(drawn)
-    assert width(drawn) == sum(width(part) for part in drawn) or "👩" in name or "🇩" in name
+    text = sanitize(name)
+    assert not CONTROLS & set(text)
+    assert width(text) == sum(width(part) for part in text) or "👩" in name or "🇩" in name
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,7 +70,7 @@ def test_copied_name_cannot_terminate_the_clipboard_sequence(name: str) -> None:
         sent = sequence(name, environment)
         inside = sent.removeprefix("\x1bPtmux;").removeprefix("\x1bP").removesuffix("\x1b\\")
         inside = inside.replace("\x1b\x1b", "\x1b").removeprefix("\x1b]52;c;").removesuffix("\x07")
-        assert not OBEYED & set(inside)
+        assert not CONTROLS & set(inside)
 
 
 def test_text_too_long_for_the_clipboard_is_refused() -> None:
@@ -84,7 +84,7 @@ def test_csv_cells_are_never_formulas_and_json_is_exact() -> None:
     assert len(rows) == len(NAMES) + 1
     for row in rows[1:]:
         assert not row[0].startswith(("=", "+", "-", "@", "\t", "\r", "\n"))
-    assert [one["name"] for one in json.loads(exports.table_json(sessions))] == list(NAMES)
+    assert [row["name"] for row in json.loads(exports.table_json(sessions))] == list(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -96,20 +96,20 @@ def test_curl_command_quotes_a_name_as_one_word(name: str) -> None:
 async def test_screen_and_title_show_hostile_names_as_data(tmp_path: Path) -> None:
     records = [record(name, recent(number + 1)) for number, name in enumerate(NAMES)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(100, 40)) as pilot:
-        app = await with_figures(pilot)
+        app = await wait_for_figures(pilot)
         assert len(app.state.store) == len(NAMES)
         await pilot.press("home")
         for _ in NAMES:
             for keys in (["enter"], ["enter", "d"], ["escape", "J"], ["escape", "c"], ["escape"]):
                 await pilot.press(*keys[-1:])
-                drawn = "".join(shown(app)) + "".join(
+                text = "".join(screen_lines(app)) + "".join(
                     segment.text for strip in app.screen._compositor.render_strips() for segment in strip
                 )
-                assert not OBEYED & set(drawn)
+                assert not CONTROLS & set(text)
             await pilot.press("escape", "j")
             if app.sessions_screen.table.cursor_row >= 5:
                 break
-        assert not OBEYED & set(app.title)
+        assert not CONTROLS & set(app.title)
 
 
 def test_line_mode_writes_a_hostile_name_in_one_line() -> None:
@@ -118,33 +118,33 @@ def test_line_mode_writes_a_hostile_name_in_one_line() -> None:
     mode = LineMode(state, lines.append)
     mode.receive(SessionsPolled([], [], True, 1_000_000, [], ""))
     for number, name in enumerate(NAMES):
-        one: UsageRecord = record(name, 1000 + number)
-        mode.receive(SessionsPolled([from_record(one)], [], False, 1_000_000, [], ""))
-        mode.receive(SessionsPolled([], [one.key], False, 1_000_000, [], ""))
+        usage_record: UsageRecord = record(name, 1000 + number)
+        mode.receive(SessionsPolled([from_record(usage_record)], [], False, 1_000_000, [], ""))
+        mode.receive(SessionsPolled([], [usage_record.key], False, 1_000_000, [], ""))
     assert len(lines) == len(NAMES) + 1
-    assert not OBEYED & set("".join(lines))
+    assert not CONTROLS & set("".join(lines))
 
 
 async def test_logs_contain_no_control_characters(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     body = json.dumps([wire(name, start=1000 + number) for number, name in enumerate(NAMES)])
-    async with CannedServer(lambda asked: reply(200, body)) as server, UsageClient(server.url, "t") as client:
+    async with CannedServer(lambda request: reply(200, body)) as server, UsageClient(server.url, "t") as client:
         records = await client.usage()
         for record_ in records:
             with contextlib.suppress(UsageApiError):
                 await client.usage_of(record_.stream)
     assert len(caplog.records) > len(NAMES)
     for entry in caplog.records:
-        assert not OBEYED & set(entry.getMessage()), entry.name
+        assert not CONTROLS & set(entry.getMessage()), entry.name
 
 
 async def test_errors_naming_a_stream_are_safe_to_print() -> None:
     answer = reply(500, json.dumps({"errorMessage": "".join(NAMES), "timestamp": 1}))
-    async with CannedServer(lambda asked: answer) as server, UsageClient(server.url, "t") as client:
+    async with CannedServer(lambda request: answer) as server, UsageClient(server.url, "t") as client:
         for number, name in enumerate(NAMES):
             with pytest.raises(UsageApiError) as caught:
                 await client.delete_session(SessionKey("live", name, number + 1))
-            assert not OBEYED & set(str(caught.value))
+            assert not CONTROLS & set(str(caught.value))
 
 
 def test_terminal_titles_contain_no_control_characters(tmp_path: Path) -> None:
@@ -152,27 +152,27 @@ def test_terminal_titles_contain_no_control_characters(tmp_path: Path) -> None:
         alert = Alert("raised", name, 60_000)
         written = escape_sequences(alert, Alerts(bell=True, notify="osc777"))
         inside = written.removeprefix("\a").removeprefix("\x1b]777;notify;streamtop;").removesuffix("\a")
-        assert not (OBEYED | {";"}) & set(inside)
+        assert not (CONTROLS | {";"}) & set(inside)
 
 
-def unpacked(folder: Path) -> dict[str, bytes]:
+def read_bundle(folder: Path) -> dict[str, bytes]:
     (path,) = folder.glob("*.tar.gz")
     with tarfile.open(path) as archive:
-        return {one.name: archive.extractfile(one).read() for one in archive.getmembers()}  # type: ignore[union-attr]
+        return {file.name: archive.extractfile(file).read() for file in archive.getmembers()}  # type: ignore[union-attr]
 
 
 async def test_bundle_keeps_hostile_names_exactly_within_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     records = [record(name, recent(number + 1)) for number, name in enumerate(NAMES)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(100, 40)) as pilot:
-        app = await with_figures(pilot)
+        app = await wait_for_figures(pilot)
         await pilot.press("B")
-        await until(pilot, lambda: list(tmp_path.glob("*.tar.gz")), "the bundle")
+        await wait_for(pilot, lambda: list(tmp_path.glob("*.tar.gz")), "the bundle")
         assert len(app.state.store) == len(NAMES)
-    files = unpacked(tmp_path)
+    files = read_bundle(tmp_path)
     assert all(name.startswith("streamtop-incident/") for name in files)
     records = json.loads(files["streamtop-incident/records.json"])
-    assert sorted(record["name"] for record in records) == sorted(NAMES), "exact: it is evidence"
+    assert sorted(record["name"] for record in records) == sorted(NAMES), "evidence is exact"
     for name in ("summary.txt", "screen.svg", "records.json", "history.json"):
         assert not {0x1B, 0x07} & set(files[f"streamtop-incident/{name}"]), name
     ElementTree.fromstring(files["streamtop-incident/screen.svg"])

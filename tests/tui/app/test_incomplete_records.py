@@ -1,4 +1,4 @@
-"""A Stream Manager whose records lack a field: shown as unknown, reported, and never deleted."""
+"""Usage records without a documented field: shown as unknown, reported, and never deleted."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -7,7 +7,7 @@ from pathlib import Path
 from textual.pilot import Pilot
 
 from streamusage.client.usage_client import UsageClient
-from tests.support.console.pilot import console, shown, until, with_figures
+from tests.support.console.pilot import console, screen_lines, wait_for, wait_for_figures
 from tests.support.console.records import recent
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
@@ -17,40 +17,40 @@ from tui.screens.confirm_delete import ConfirmDelete
 START = recent(90)
 
 
-def lacking(name: str, start: int = START) -> dict[str, object]:
+def without_lost(name: str, start: int = START) -> dict[str, object]:
     record = wire(name, start=start)
     del record["lostSubscribers"]
     return record
 
 
 @asynccontextmanager
-async def looked_at(manager: PlainManager, directory: Path) -> AsyncIterator[tuple[Pilot[int], ConsoleApp]]:
+async def open_console(manager: PlainManager, directory: Path) -> AsyncIterator[tuple[Pilot[int], ConsoleApp]]:
     async with (
         manager,
         UsageClient(manager.url, manager.token) as client,
         console(client, directory).run_test(size=(120, 24)) as pilot,
     ):
-        yield pilot, await with_figures(pilot)
+        yield pilot, await wait_for_figures(pilot)
 
 
 async def test_missing_figure_is_unknown_and_counted_in_the_notice(tmp_path: Path) -> None:
-    manager = PlainManager(wire("whole", start=START), lacking("part"), lacking("part", START + 5))
-    async with looked_at(manager, tmp_path) as (pilot, app):
+    manager = PlainManager(wire("whole", start=START), without_lost("part"), without_lost("part", START + 5))
+    async with open_console(manager, tmp_path) as (pilot, app):
         assert not app.state.failures
-        rows = {line.split()[0].removeprefix("▸"): line.split() for line in shown(app) if "live/" in line}
+        rows = {line.split()[0].removeprefix("▸"): line.split() for line in screen_lines(app) if "live/" in line}
         assert len(app.state.store) == 3
-        part = next(line.split() for line in shown(app) if "live/part" in line)
-        whole = next(line.split() for line in shown(app) if "live/whole" in line)
+        part = next(line.split() for line in screen_lines(app) if "live/part" in line)
+        whole = next(line.split() for line in screen_lines(app) if "live/whole" in line)
         assert "0" not in part
         assert part.count("–") == whole.count("–") + 1, rows
-        assert any("2 records lack lostSubscribers" in line for line in shown(app))
+        assert any("2 records lack lostSubscribers" in line for line in screen_lines(app))
         manager.records = [wire("whole", start=START)]
-        await until(pilot, lambda: not app.state.drift, "the notice gone with its cause")
+        await wait_for(pilot, lambda: not app.state.drift, "no notice without its cause")
 
 
 async def test_incomplete_record_is_never_deleted(tmp_path: Path) -> None:
-    manager = PlainManager(lacking("part"), wire("part", start=START + 5))
-    async with looked_at(manager, tmp_path) as (pilot, app):
+    manager = PlainManager(without_lost("part"), wire("part", start=START + 5))
+    async with open_console(manager, tmp_path) as (pilot, app):
         older = app.state.store.of_stream(next(iter(app.state.store)).stream)[1]
         row = app.state.view.row_of(older.key)
         assert row is not None
@@ -59,30 +59,30 @@ async def test_incomplete_record_is_never_deleted(tmp_path: Path) -> None:
         dialog = app.screen
         assert isinstance(dialog, ConfirmDelete)
         assert not dialog.query("#go")
-        assert "is incomplete" in "\n".join(str(one.render()) for one in dialog.query("Static"))  # type: ignore[attr-defined]
+        assert "is incomplete" in "\n".join(str(text.render()) for text in dialog.query("Static"))  # type: ignore[attr-defined]
         await pilot.press("escape", "D", "tab", *"live/part", "enter", "enter")
-        await until(pilot, lambda: len(manager.records) == 1, "the whole one deleted")
-        assert manager.records == [lacking("part")]
+        await wait_for(pilot, lambda: len(manager.records) == 1, "the complete record deleted")
+        assert manager.records == [without_lost("part")]
     assert all("startTime=" in target for target in manager.deletes)
 
 
 async def test_record_that_became_incomplete_after_the_request_is_not_deleted(tmp_path: Path) -> None:
     manager = PlainManager(wire("a", start=START), wire("a", start=START + 5))
-    async with looked_at(manager, tmp_path) as (pilot, app):
+    async with open_console(manager, tmp_path) as (pilot, app):
         await pilot.press("D", "tab", *"live/a", "enter")
-        manager.records[0] = lacking("a")
+        manager.records[0] = without_lost("a")
         await pilot.press("enter")
         dialog = app.screen
-        await until(pilot, lambda: dialog.query_one("#since").display, "what changed")
+        await wait_for(pilot, lambda: dialog.query_one("#since").display, "the changes since the request")
         assert "1 session came incomplete and will NOT" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
         await pilot.pause(0.3)
         await pilot.press("enter")
-        await until(pilot, lambda: len(manager.records) == 1, "the other deleted")
-        assert manager.records == [lacking("a")]
+        await wait_for(pilot, lambda: len(manager.records) == 1, "the other record deleted")
+        assert manager.records == [without_lost("a")]
 
 
 async def test_rm_never_deletes_an_incomplete_record(streamtop: Program) -> None:
-    async with PlainManager(lacking("part"), wire("part", start=START + 5)) as manager:
+    async with PlainManager(without_lost("part"), wire("part", start=START + 5)) as manager:
         options = ("--url", manager.url, "--token-file", str(streamtop.secret(manager.token)))
         listed = await streamtop("ls", *options)
         assert listed.code == 0
@@ -95,6 +95,6 @@ async def test_rm_never_deletes_an_incomplete_record(streamtop: Program) -> None
         gone = await streamtop("rm", "live/part", "--yes", *options)
         assert gone.code == 0
         assert "1 record without lostSubscribers" in gone.err
-        assert manager.records == [lacking("part")]
+        assert manager.records == [without_lost("part")]
         assert (await streamtop("rm", "live/part", "--yes", *options)).code == 4
-        assert manager.records == [lacking("part")]
+        assert manager.records == [without_lost("part")]

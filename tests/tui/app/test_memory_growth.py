@@ -1,4 +1,4 @@
-"""A day of polls with churn leaves the console no larger than an hour of them."""
+"""The console's memory does not grow over a day of polls with churn."""
 
 import gc
 import tracemalloc
@@ -16,7 +16,7 @@ LIVE = 40
 KEPT_ENDED = 60
 
 
-class MovedClock:
+class StepClock:
     def __init__(self) -> None:
         self.ms = 1_795_000_000_000
 
@@ -31,7 +31,7 @@ class MovedClock:
 
 
 def test_memory_stays_flat_over_a_day_of_polls() -> None:
-    clock, random = MovedClock(), Random(5)
+    clock, random = StepClock(), Random(5)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=POLL_MS, tz=UTC)
     live: dict[int, Session] = {}
     ended: list[Session] = []
@@ -67,14 +67,14 @@ def test_memory_stays_flat_over_a_day_of_polls() -> None:
             gc.collect()
             sizes.append(tracemalloc.get_traced_memory()[0])
             if len(sizes) == 1:
-                base = _held(state)
+                base = kept_objects(state)
     tracemalloc.stop()
     assert number > 3_000, "there is churn"
-    assert _held(state) <= base + 300, "what is kept is bounded"
-    # What was traced replaces what was there before tracing began; from the middle of the day on it does not grow.
+    assert kept_objects(state) <= base + 300, "the kept state is bounded"
+    # Traced objects first replace those from before tracing; from the middle of the day on the size must not grow.
     assert sizes[2] < sizes[1] * 1.1 + 100_000
 
 
-def _held(state: ConsoleState) -> int:
-    """How many things the console keeps."""
+def kept_objects(state: ConsoleState) -> int:
+    """Return the number of objects that the console keeps."""
     return len(state.store) + len(state.timeline) + len(state.history._turns) + len(state.marks) + len(state.waiting)

@@ -1,6 +1,6 @@
-"""A console that is polled for hours through every kind of trouble keeps no file, no task and no thread of it.
+"""Hours of polls with every kind of fault leave no open file, task, thread or object behind.
 
-Together with `test_memory.py`, which simulates the polls of a whole day.
+`test_memory_growth.py` simulates the polls of a whole day.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ import pytest
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
-from tests.support.console.pilot import drawn_gaps, opened, until, with_figures
+from tests.support.console.pilot import is_gap_grid_drawn, open_console, wait_for, wait_for_figures
 from tests.support.console.records import recent
 from tests.support.waiting import wait_until
 from tui.app.actions import Context
@@ -65,23 +65,23 @@ KEYS = [
 FAILURES = (BaseException, TracebackType, FrameType)
 
 
-class Held(NamedTuple):
+class OpenHandles(NamedTuple):
     files: int
     tasks: int
     threads: int
     objects: int
-    """Of our own classes, and failures with what hangs on them. (Textual's caches of drawn lines fill up by and by.)"""
+    """Objects of our own classes, exceptions and their frames. Textual's slowly growing caches are not counted."""
 
 
-def held() -> Held:
+def open_handles() -> OpenHandles:
     gc.collect()
     files = len(os.listdir("/proc/self/fd"))
-    objects = sum(isinstance(each, FAILURES) or is_ours(each) for each in gc.get_objects())
-    return Held(files, len(asyncio.all_tasks()), threading.active_count(), objects)
+    objects = sum(isinstance(found, FAILURES) or is_ours(found) for found in gc.get_objects())
+    return OpenHandles(files, len(asyncio.all_tasks()), threading.active_count(), objects)
 
 
-def is_ours(each: object) -> bool:
-    module = getattr(type(each), "__module__", "")
+def is_ours(value: object) -> bool:
+    module = getattr(type(value), "__module__", "")
     return isinstance(module, str) and module.partition(".")[0] in ("tui", "streamusage")
 
 
@@ -94,21 +94,21 @@ def record(number: int, polls: int) -> dict[str, object]:
     }  # fmt: skip
 
 
-class Trouble(CannedServer):
-    """Our service on its worst day: every few polls something else goes wrong."""
+class FaultyServer(CannedServer):
+    """A service with a different fault every few polls."""
 
     def __init__(self) -> None:
         super().__init__(self._respond)
         self.polls = 0
-        self.troubles = 0
+        self.faults = 0
 
-    async def _respond(self, asked: ReceivedRequest) -> bytes:
+    async def _respond(self, request: ReceivedRequest) -> bytes:
         now = SystemClock().now_ms()
-        if asked.path.endswith("/changes"):
+        if request.path.endswith("/changes"):
             self.polls += 1
-            if trouble := {3: "silent", 5: "broken off", 7: "refused", 9: "broken", 11: "gone"}.get(self.polls % 13):
-                self.troubles += 1
-                if trouble == "silent":
+            if fault := {3: "silent", 5: "broken off", 7: "refused", 9: "broken", 11: "gone"}.get(self.polls % 13):
+                self.faults += 1
+                if fault == "silent":
                     await asyncio.sleep(0.2)
                 return {
                     "silent": b"",
@@ -116,60 +116,60 @@ class Trouble(CannedServer):
                     "refused": reply(500, '{"errorMessage": "busy", "timestamp": 1}'),
                     "broken": reply(200, '{"now": 1,'),
                     "gone": b"",
-                }[trouble]
+                }[fault]
             records = [record(number, self.polls) for number in range(8)]
             changes = {"now": now, "cursor": str(self.polls), "records": records, "deleted": [], "reset": True}
             return reply(200, json.dumps(changes))
-        if asked.path.endswith("/servers"):
+        if request.path.endswith("/servers"):
             return reply(200, json.dumps({"now": now, "servers": []}))
-        if asked.path.endswith("/coverage"):
+        if request.path.endswith("/coverage"):
             return reply(200, json.dumps({"now": now, "from": 0, "to": now, "servers": []}))
         return reply(404, '{"errorMessage": "not here", "timestamp": 1}')
 
 
-@pytest.mark.usefixtures("quick_keys")
+@pytest.mark.usefixtures("fast_keys")
 async def test_hours_of_failures_leak_no_files_tasks_or_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    # What is kept of polls, up to a bound, is full before it is measured.
+    # The bounded history and timeline are full before the first measurement.
     monkeypatch.setattr(PollTimeline.__init__, "__defaults__", (POLLS_A_ROUND, MOST_CHANGES))
     monkeypatch.setattr(PollHistory.__init__, "__defaults__", (POLLS_A_ROUND,))
     clock = SystemClock()
-    async with Trouble() as server, UsageClient(server.url, "t", silence_seconds=0.05) as client:
+    async with FaultyServer() as server, UsageClient(server.url, "t", silence_seconds=0.05) as client:
         tape = Recording(tmp_path / "tape", clock)
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC,
             recording=tape,
         )  # fmt: skip
 
-        async def impatient() -> None:
+        async def poll_continuously() -> None:
             while True:
                 app.poller.refresh()
                 await asyncio.sleep(0.002)
 
         async with app.run_test(size=(80, 20)) as pilot:
-            await with_figures(pilot)
-            seen: list[Held] = []
+            await wait_for_figures(pilot)
+            seen: list[OpenHandles] = []
             for number in range(ROUNDS):
                 for key in KEYS:
                     await pilot.press(key)
                 enough = server.polls + POLLS_A_ROUND
-                asking = asyncio.create_task(impatient())
-                await until(pilot, lambda enough=enough: server.polls >= enough, "the polls")
-                asking.cancel()
-                await until(pilot, lambda: app.poller.is_idle, "the end of the last poll")
+                polling = asyncio.create_task(poll_continuously())
+                await wait_for(pilot, lambda enough=enough: server.polls >= enough, "the polls")
+                polling.cancel()
+                await wait_for(pilot, lambda: app.poller.is_idle, "the end of the last poll")
                 while app.screen is not app.sessions_screen:
                     app.pop_screen()
                     await pilot.pause()
                 for bundle in await asyncio.to_thread(lambda: list(tmp_path.glob("*.tar.gz"))):
                     bundle.unlink()
                 if number >= WARM_AFTER:
-                    seen.append(held())
+                    seen.append(open_handles())
 
-            def keeps_nothing() -> bool:
-                """What is kept stays; what only ends late on a busy machine is gone at one of the next looks."""
-                seen.append(held())
+            def nothing_leaks() -> bool:
+                """Return whether nothing leaked. On a busy machine some objects are freed only before a later call."""
+                seen.append(open_handles())
                 first, last = seen[0], seen[-1]
                 return (
                     last.files <= first.files + 2
@@ -178,19 +178,19 @@ async def test_hours_of_failures_leak_no_files_tasks_or_threads(
                     and last.objects <= first.objects + 20
                 )
 
-            await wait_until(keeps_nothing, "nothing is kept", last_seen=lambda: seen[:9], every_seconds=0.5)
+            await wait_until(nothing_leaks, "no handle leaks", last_seen=lambda: seen[:9], every_seconds=0.5)
         tape.close()
-    assert server.troubles > ROUNDS * POLLS_A_ROUND // 4
+    assert server.faults > ROUNDS * POLLS_A_ROUND // 4
 
 
 async def test_closed_gap_views_are_garbage_collected(store_of_an_hour: Path, tmp_path: Path) -> None:
-    async with opened(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
+    async with open_console(store_of_an_hour, tmp_path, Context.SESSIONS) as (pilot, app):
         seen = []
         for _ in range(4):
             await pilot.press("g")
-            await until(pilot, lambda: drawn_gaps(app), "the coverage")
+            await wait_for(pilot, lambda: is_gap_grid_drawn(app), "the coverage")
             seen.append(weakref.ref(app.screen))
             await pilot.press("escape")
-            await until(pilot, lambda: app.screen is app.sessions_screen, "the sessions")
+            await wait_for(pilot, lambda: app.screen is app.sessions_screen, "the sessions")
         gc.collect()
-        assert not any(view() for view in seen[:-1]), "the last one was set aside, and goes with the next"
+        assert not any(view() for view in seen[:-1]), "the last view is freed with the next one"

@@ -1,7 +1,7 @@
-"""Stepping back in the table and forth again: what is shown and the time that it is shown at belong together."""
+"""Stepping through the polls: the table and its time belong together."""
 
 from tests.support.console.records import session
-from tests.support.console.scripted import TestClock
+from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
 
@@ -9,30 +9,30 @@ MINUTE = 60_000
 
 
 def test_every_step_back_shows_figures_with_their_own_time() -> None:
-    clock = TestClock(100 * MINUTE)
+    clock = SettableClock(100 * MINUTE)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=MINUTE)
     for active in range(5):
         clock.at_ms += MINUTE
         state.apply_poll(SessionsPolled([session("a", MINUTE, active=active)], [], not active, clock.at_ms, [], ""))
     newest = clock.at_ms
 
-    def seen() -> tuple[int | None, int]:
-        (one,) = state.store
-        return one.active, (newest - state.now_ms()) // MINUTE
+    def active_and_age() -> tuple[int | None, int]:
+        (session_,) = state.store
+        return session_.active, (newest - state.now_ms()) // MINUTE
 
     state.pause()
     shown = []
     for polls in (-1, -1, 1, -2, 1, 1, 1, 1):
         state.step(polls)
-        shown.append(seen())
+        shown.append(active_and_age())
     assert shown == [(3, 1), (2, 2), (3, 1), (1, 3), (2, 2), (3, 1), (4, 0), (4, 0)]
     clock.at_ms += MINUTE
     state.resume()
-    assert seen() == (4, -1), "live again, and the time runs"
+    assert active_and_age() == (4, -1), "after resuming, the time advances"
 
 
 def test_paused_table_keeps_the_time_of_the_pause() -> None:
-    clock = TestClock(100 * MINUTE)
+    clock = SettableClock(100 * MINUTE)
     state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=MINUTE)
     state.apply_poll(SessionsPolled([session("a", MINUTE)], [], True, clock.at_ms, [], ""))
     clock.at_ms += 20_000

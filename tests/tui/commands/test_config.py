@@ -11,16 +11,17 @@ async def test_config_prints_values_and_sources_without_tokens(streamtop: Progra
     streamtop.configure(profile + alerts + '[keys]\ngaps = "w"\n')
     ended = await streamtop("config", "--profile", "prod", "--format", "json", T="s3cret-token")
     assert ended.code == 0, ended.err
-    told = {row["setting"]: row for row in json.loads(ended.out)}
-    assert (told["url"]["value"], told["url"]["source"]) == ("http://sm:5080", "profile prod")
-    assert (told["token"]["value"], told["token"]["source"]) == ("given", "profile prod")
-    assert told["theme"]["value"] == "light"
-    assert told["theme"]["source"].endswith("[profiles.prod]")
-    assert told["poll_interval"]["source"] == "default"
-    assert told["read_only"]["meaning"]
-    assert told["keys.gaps"]["value"] == "w"
-    assert (told["alerts.after"]["value"], told["alerts.command"]["value"]) == ("300.0", "page-me 'now or never'")
-    assert told["alerts.after"]["source"].endswith("[profiles.prod.alerts]")
-    assert told["alerts.bell"]["source"] == "default"
-    assert all(told[f"alerts.{part}"]["meaning"] for part in ("after", "bell", "notify", "command"))
+    settings = {row["setting"]: row for row in json.loads(ended.out)}
+    assert (settings["url"]["value"], settings["url"]["source"]) == ("http://sm:5080", "profile prod")
+    assert (settings["token"]["value"], settings["token"]["source"]) == ("given", "profile prod")
+    assert settings["theme"]["value"] == "light"
+    assert settings["theme"]["source"].endswith("[profiles.prod]")
+    assert settings["poll_interval"]["source"] == "default"
+    assert settings["read_only"]["meaning"]
+    assert settings["keys.gaps"]["value"] == "w"
+    assert settings["alerts.after"]["value"] == "300.0"
+    assert settings["alerts.command"]["value"] == "page-me 'now or never'"
+    assert settings["alerts.after"]["source"].endswith("[profiles.prod.alerts]")
+    assert settings["alerts.bell"]["source"] == "default"
+    assert all(settings[f"alerts.{part}"]["meaning"] for part in ("after", "bell", "notify", "command"))
     assert "s3cret-token" not in ended.out + ended.err

@@ -3,41 +3,41 @@
 import json
 
 from tests.streamusage.service.conftest import Estate
-from tests.support.commands.running import run
+from tests.support.commands.run_command import run_command
 from tests.support.program import Program
 
 
 async def test_servers_are_listed_with_state_and_watermark(estate: Estate, streamtop: Program) -> None:
-    listed = await run(estate, streamtop, "servers", "--format", "json", token="viewer-token")
+    listed = await run_command(estate, streamtop, "servers", "--format", "json", token="viewer-token")
     assert [(row["server"], row["state"], row["watermark"]) for row in json.loads(listed.out)] == [
         ("edge-1", "live", estate.clock.now),
         ("origin-1", "live", estate.clock.now),
     ]
-    table = await run(estate, streamtop, "servers")
+    table = await run_command(estate, streamtop, "servers")
     assert "WATERMARK (UTC)" in table.out
     assert "2 servers: 2 live, 0 unreachable" in table.err
 
 
 async def test_removed_server_is_written_to_the_audit_log(estate: Estate, streamtop: Program) -> None:
-    reports = await run(estate, streamtop, "server", "rm", "edge-1")
+    reports = await run_command(estate, streamtop, "server", "rm", "edge-1")
     assert (reports.code, "stop its agent first" in reports.err) == (4, True)
-    silent = await run(estate, streamtop, "server", "rm", "edge-1", "--force")
+    silent = await run_command(estate, streamtop, "server", "rm", "edge-1", "--force")
     assert (silent.code, "give --yes" in silent.err) == (2, True)
-    forced = await run(estate, streamtop, "server", "rm", "edge-1", "--force", "--yes")
+    forced = await run_command(estate, streamtop, "server", "rm", "edge-1", "--force", "--yes")
     assert (forced.code, "removed edge-1 by force" in forced.err) == (0, True), forced.err
     assert (await estate.records())[0]["totalSubscribers"] == 2
-    assert (await run(estate, streamtop, "server", "rm", "edge-1")).code == 5
-    assert (await run(estate, streamtop, "server", "rm", "nobody")).code == 5
+    assert (await run_command(estate, streamtop, "server", "rm", "edge-1")).code == 5
+    assert (await run_command(estate, streamtop, "server", "rm", "nobody")).code == 5
     estate.clock.now += 31_000
-    ordered = await run(estate, streamtop, "server", "rm", "origin-1")
+    ordered = await run_command(estate, streamtop, "server", "rm", "origin-1")
     assert (ordered.code, "1 session changed" in ordered.err) == (0, True), ordered.err
 
-    audit = await run(estate, streamtop, "audit", "--format", "ndjson")
+    audit = await run_command(estate, streamtop, "audit", "--format", "ndjson")
     entries = [json.loads(line) for line in audit.out.splitlines()]
     assert [(entry["who"], entry["operation"], entry["name"]) for entry in entries] == [
         ("boss", "remove server in order", "origin-1"),
         ("boss", "remove server by force", "edge-1"),
     ]
-    refused = await run(estate, streamtop, "audit", token="viewer-token")
+    refused = await run_command(estate, streamtop, "audit", token="viewer-token")
     assert refused.code == 4
     assert "viewer-token" not in refused.err

@@ -1,4 +1,4 @@
-"""How client commands end: exit codes, errors and closed pipes, against a plain Stream Manager."""
+"""Exit codes and errors that all client commands share, against a plain Stream Manager."""
 
 import json
 
@@ -10,14 +10,14 @@ from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
 
 
-async def test_nobody_answers(streamtop: Program) -> None:
+async def test_unreachable_service_exits_with_3(streamtop: Program) -> None:
     ended = await streamtop("ls", "--url", "http://127.0.0.1:9")
     assert ended.code == 3
     assert ended.out == ""
     assert "127.0.0.1:9" in ended.err
 
 
-async def test_a_wrong_token_is_refused_and_not_repeated(streamtop: Program) -> None:
+async def test_wrong_token_is_refused_and_not_printed(streamtop: Program) -> None:
     async with PlainManager(wire()) as manager:
         ended = await streamtop("ls", "--url", manager.url, STREAMTOP_TOKEN="wrong-secret")
     assert ended.code == 4
@@ -33,8 +33,8 @@ async def test_missing_token_error_names_the_options(streamtop: Program) -> None
 
 
 @pytest.mark.parametrize("body", ["<!doctype html><p>hello", '[{"name": ', "{}", ""])
-async def test_what_is_no_usage_api(streamtop: Program, body: str) -> None:
-    async with CannedServer(lambda asked: reply(200, body)) as server:
+async def test_response_of_another_server_exits_with_3(streamtop: Program, body: str) -> None:
+    async with CannedServer(lambda request: reply(200, body)) as server:
         ended = await streamtop("ls", "--url", server.url)
     assert (ended.code, ended.out) == (3, "")
     assert len(ended.err.splitlines()) == 1
@@ -49,7 +49,9 @@ async def test_what_is_no_usage_api(streamtop: Program, body: str) -> None:
         ("import", "-"),
     ],
 )
-async def test_a_plain_stream_manager_lacks_the_extension(streamtop: Program, arguments: tuple[str, ...]) -> None:
+async def test_extension_commands_are_refused_for_a_plain_manager(
+    streamtop: Program, arguments: tuple[str, ...]
+) -> None:
     async with PlainManager(wire()) as manager:
         ended = await streamtop(*arguments, "--url", manager.url, stdin=json.dumps([wire()]).encode(), **TOKEN)
     assert (ended.code, ended.out) == (4, "")
@@ -76,7 +78,7 @@ async def test_a_plain_stream_manager_lacks_the_extension(streamtop: Program, ar
         ("--profile", "x", "ls"),
     ],
 )
-async def test_wrong_use(streamtop: Program, arguments: tuple[str, ...]) -> None:
+async def test_invalid_arguments_exit_with_2(streamtop: Program, arguments: tuple[str, ...]) -> None:
     ended = await streamtop(*arguments)
     assert (ended.code, ended.out) == (2, "")
     assert "secret" not in ended.err

@@ -1,4 +1,4 @@
-"""Which service a command speaks to, and with which token."""
+"""The service that a command connects to and its token, from flags, environment and `config.toml`."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ token_env = "LAB_TOKEN"
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of `config.toml`, empty, and an environment that says nothing."""
+    """The empty folder of `config.toml`, in an environment without settings."""
     for name in ("STREAMTOP_URL", "STREAMTOP_TOKEN", "LAB_TOKEN"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
@@ -49,50 +49,51 @@ def secret(path: Path, text: str, mode: int = 0o600) -> Path:
 
 def connection(**flags: object) -> ConnectionSettings:
     warnings: list[str] = []
-    made = resolve(warn=warnings.append, **flags)  # type: ignore[arg-type]
+    settings = resolve(warn=warnings.append, **flags)  # type: ignore[arg-type]
     assert warnings == []
-    return made
+    return settings
 
 
-def token_of(made: ConnectionSettings) -> str | None:
-    return made.token and made.token.get_secret_value()
+def token_of(settings: ConnectionSettings) -> str | None:
+    return settings.token and settings.token.get_secret_value()
 
 
-def test_with_nothing_given_it_is_this_machine(home: Path) -> None:
-    made = connection()
-    assert (made.url, made.token, made.profile) == (DEFAULT_URL, None, None)
-    assert made.host == "127.0.0.1:5080"
+def test_default_connection_is_this_machine(home: Path) -> None:
+    settings = connection()
+    assert (settings.url, settings.token, settings.profile) == (DEFAULT_URL, None, None)
+    assert settings.host == "127.0.0.1:5080"
 
 
-def test_the_default_profile(prod: Path) -> None:
-    made = connection()
-    assert (made.url, token_of(made), made.profile) == ("https://sm.example.net", "prod-secret", "prod")
-    assert (made.api_version, made.read_only, made.poll_interval_s, made.tz.key) == ("3.1", True, 5.0, "Europe/Berlin")
+def test_default_profile_is_used(prod: Path) -> None:
+    settings = connection()
+    assert (settings.url, token_of(settings), settings.profile) == ("https://sm.example.net", "prod-secret", "prod")
+    assert (settings.api_version, settings.read_only) == ("3.1", True)
+    assert (settings.poll_interval_s, settings.tz.key) == (5.0, "Europe/Berlin")
 
 
-def test_the_environment_goes_before_the_default_profile(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_overrides_the_default_profile(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMTOP_URL", "http://other:1")
     monkeypatch.setenv("STREAMTOP_TOKEN", "from-the-environment")
-    made = connection()
-    assert (made.url, token_of(made)) == ("http://other:1", "from-the-environment")
+    settings = connection()
+    assert (settings.url, token_of(settings)) == ("http://other:1", "from-the-environment")
 
 
-def test_flags_go_before_the_environment(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_flags_override_the_environment(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMTOP_URL", "http://other:1")
     monkeypatch.setenv("STREAMTOP_TOKEN", "from-the-environment")
-    made = connection(url="http://flag:2", token_file=secret(prod / "t", "from-a-file\n"))
-    assert (made.url, token_of(made)) == ("http://flag:2", "from-a-file")
+    settings = connection(url="http://flag:2", token_file=secret(prod / "t", "from-a-file\n"))
+    assert (settings.url, token_of(settings)) == ("http://flag:2", "from-a-file")
 
 
-def test_a_named_profile_goes_before_the_environment(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_named_profile_overrides_the_environment(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STREAMTOP_URL", "http://other:1")
     monkeypatch.setenv("LAB_TOKEN", "lab-secret")
-    made = connection(profile="lab")
-    assert (made.url, token_of(made)) == ("http://lab:5080", "lab-secret")
+    settings = connection(profile="lab")
+    assert (settings.url, token_of(settings)) == ("http://lab:5080", "lab-secret")
 
 
 @pytest.mark.parametrize("flags", [{"url": "http://elsewhere"}, {"url": "http://sm.example.net", "profile": "prod"}])
-def test_a_profiles_token_goes_to_its_own_service_only(prod: Path, flags: dict[str, str]) -> None:
+def test_token_of_a_profile_is_sent_to_its_own_service_only(prod: Path, flags: dict[str, str]) -> None:
     assert connection(**flags).token is None
 
 
@@ -102,7 +103,7 @@ def test_empty_environment_variable_counts_as_unset(home: Path, monkeypatch: pyt
     assert (connection().url, connection().token) == (DEFAULT_URL, None)
 
 
-def test_a_token_file_that_others_can_read_is_used_with_a_warning(home: Path) -> None:
+def test_token_file_readable_by_others_is_used_with_a_warning(home: Path) -> None:
     warnings: list[str] = []
     resolve(token_file=secret(home / "t", "xyz", 0o644), warn=warnings.append)
     assert len(warnings) == 1
@@ -111,26 +112,26 @@ def test_a_token_file_that_others_can_read_is_used_with_a_warning(home: Path) ->
 
 
 @pytest.mark.parametrize("content", ["", "\n", "two words", "one\ntwo", "x" * 5000, "caf\xe9"])
-def test_a_token_file_without_one_token_is_named(home: Path, content: str) -> None:
+def test_token_file_without_exactly_one_token_is_refused(home: Path, content: str) -> None:
     path = home / "t"
     path.write_bytes(content.encode("latin-1"))
     path.chmod(0o600)
-    with pytest.raises(SettingsError, match=str(path)) as told:
+    with pytest.raises(SettingsError, match=str(path)) as caught:
         connection(token_file=path)
-    assert not content.strip() or content.strip() not in str(told.value)
+    assert not content.strip() or content.strip() not in str(caught.value)
 
 
-def test_a_missing_token_file_is_named(home: Path) -> None:
+def test_missing_token_file_is_refused(home: Path) -> None:
     with pytest.raises(SettingsError, match=r"nowhere cannot be read: No such file"):
         connection(token_file=home / "nowhere")
 
 
-def test_a_token_is_not_shown(prod: Path) -> None:
+def test_token_is_not_in_the_repr(prod: Path) -> None:
     assert "prod-secret" not in repr(connection())
 
 
 @pytest.mark.parametrize(
-    ("config", "told"),
+    ("config", "message"),
     [
         ("[profiles.a\n", "line 1"),
         ('x = 1\n[profiles.a]\nurl = "http://h"', "x: unknown setting"),
@@ -147,9 +148,9 @@ def test_a_token_is_not_shown(prod: Path) -> None:
         ('default_profile = "b"\n[profiles.a]\n', "no profile is named 'b'; known: a"),
     ],
 )
-def test_a_wrong_config_is_named_by_file_and_place(home: Path, config: str, told: str) -> None:
+def test_error_of_an_invalid_config_names_file_and_setting(home: Path, config: str, message: str) -> None:
     (home / "config.toml").write_text(config)
-    with pytest.raises(SettingsError, match=told) as error:
+    with pytest.raises(SettingsError, match=message) as error:
         connection()
     assert str(home / "config.toml") in str(error.value)
     assert "secret" not in str(error.value)

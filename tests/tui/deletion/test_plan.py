@@ -1,7 +1,7 @@
-"""Wrong-row safety: whatever moves between the keys and the delete, only what the dialog named is ever deleted.
+"""Wrong-row safety: only sessions that the dialog named are deleted, whatever changes after the key.
 
 Thousands of seeded rounds over the model: rows change, reorder, vanish and appear at every step between key press and
-delete. The same through the whole console is in `test_flow.py`.
+delete. `test_flow.py` tests the same through the whole console.
 """
 
 import asyncio
@@ -21,24 +21,24 @@ def test_only_confirmed_keys_are_sent(tmp_path: Path) -> None:
         plan = service.request_delete()
         if plan is None or plan.impossible_reason:
             continue
-        confirmed, drawn = set(plan.keys), delete_plan.blast_radius(plan, 20, None)
-        service.turmoil()
-        shown = delete_plan.compare_with_plan(plan, service.records())
-        service.turmoil()
+        confirmed, dialog_text = set(plan.keys), delete_plan.blast_radius(plan, 20, None)
+        service.change_and_poll()
+        shown_changes = delete_plan.compare_with_plan(plan, service.records())
+        service.change_and_poll()
         records = service.records()
-        since = delete_plan.compare_with_plan(plan, records)
-        if since != shown:
-            service.turmoil()
+        changes = delete_plan.compare_with_plan(plan, records)
+        if changes != shown_changes:
+            service.change_and_poll()
             records = service.records()
         chosen = [record for record in records if record.key in confirmed]
         assert {record.key for record in chosen} <= confirmed
         outcome = asyncio.run(delete_sessions(service, "it", chosen, tmp_path / "j", 1))  # type: ignore[arg-type]
         assert set(service.sent) <= confirmed, f"seed {seed}"
-        assert len(service.sent) == len(set(service.sent)), "nothing is sent twice"
+        assert len(service.sent) == len(set(service.sent)), "no key is sent twice"
         assert set(outcome.deleted) <= confirmed
-        sorted_out = [*outcome.deleted, *outcome.gone_before, *(key for key, _ in outcome.failed), *outcome.not_tried]
-        assert sorted(sorted_out) == sorted(record.key for record in chosen), "every key has a result"
-        assert delete_plan.blast_radius(plan, 20, None) == drawn, "a plan does not change once it is made"
+        results = [*outcome.deleted, *outcome.gone_before, *(key for key, _ in outcome.failed), *outcome.not_tried]
+        assert sorted(results) == sorted(record.key for record in chosen), "every key has a result"
+        assert delete_plan.blast_radius(plan, 20, None) == dialog_text, "a plan never changes"
         deletes += 1
         sessions += len(service.sent)
     assert deletes > ROUNDS // 2

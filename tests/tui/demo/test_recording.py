@@ -1,4 +1,4 @@
-"""The demo's recording: the same bytes for the same seed, and a console that plays it shows the outage in its gaps."""
+"""The demo's recording: the same bytes for the same seed, and its replay shows the outage as a gap."""
 
 from datetime import UTC
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 
 from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
-from tests.support.console.pilot import drawn, until
+from tests.support.console.pilot import screen_text, wait_for
 from tests.support.console.records import session
 from tui.app.console_app import ConsoleApp
 from tui.demo.estate import CUT_OFF
@@ -17,7 +17,7 @@ from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 
 
-async def test_the_demos_recording_is_the_same_every_time_and_plays_its_outage(tmp_path: Path) -> None:
+async def test_recording_is_deterministic_and_replays_the_outage(tmp_path: Path) -> None:
     tape, again = tmp_path / "outage.tape", tmp_path / "again.tape"
     made = await make_recording(tape, seed=1)
     assert await make_recording(again, seed=1) == made
@@ -38,13 +38,13 @@ async def test_the_demos_recording_is_the_same_every_time_and_plays_its_outage(t
         make_source=lambda post: Player(polls, post, polls[-1].at, clock),
     )
     async with app.run_test(size=(110, 40)) as pilot:
-        await until(pilot, lambda: app.state.now_ms() >= polls[-1].at, "the last poll")
+        await wait_for(pilot, lambda: app.state.now_ms() >= polls[-1].at, "the last poll")
         await pilot.press("g")
         await pilot.pause()
         screen = app.screen
         assert isinstance(screen, GapsScreen)
         last = max(poll.coverage.now for poll in polls if poll.coverage is not None)
-        await until(pilot, lambda: screen.book.now_ms == last, "all coverage of the recording")
+        await wait_for(pilot, lambda: screen.book.now_ms == last, "all coverage of the recording")
         gaps = [span for span in screen.book.servers[CUT_OFF].spans if span.state is not Provenance.LIVE]
         assert [gap.state for gap in gaps] == [Provenance.BACKFILLED]
         (outage,) = screen.book.outages[CUT_OFF]
@@ -57,7 +57,7 @@ async def test_the_demos_recording_is_the_same_every_time_and_plays_its_outage(t
 async def test_recording_without_a_client_names_why_data_beside_the_polls_is_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A replayed console has no client at all: views, deletes and the curl command name the reason."""
+    """A replay has no client: views, deletes and the curl command show the reason."""
     monkeypatch.chdir(tmp_path)
     clock = SystemClock()
     polls = [RecordedPoll(at=clock.now_ms(), changed=[session("a", 1_000)], reset=True, servers=[])]
@@ -66,14 +66,14 @@ async def test_recording_without_a_client_names_why_data_beside_the_polls_is_mis
         make_source=lambda post: Player(polls, post, 0, clock),
     )  # fmt: skip
     async with app.run_test(size=(110, 24)) as pilot:
-        await until(pilot, lambda: len(app.state.store), "the recording")
+        await wait_for(pilot, lambda: len(app.state.store), "the recording")
         for key, action in (("d", "nothing can be deleted"), ("c", "no command")):
             await pilot.press(key)
-            await until(pilot, lambda action=action: f"{action}: {NO_SERVICE}" in drawn(app), action)
+            await wait_for(pilot, lambda action=action: f"{action}: {NO_SERVICE}" in screen_text(app), action)
             assert app.screen is app.sessions_screen
         await pilot.press("y")
-        await until(pilot, lambda: NO_SERVICE in drawn(app), "why there is no month")
+        await wait_for(pilot, lambda: NO_SERVICE in screen_text(app), "the reason for no month")
         await pilot.press("escape", "g")
-        await until(pilot, lambda: NO_SERVICE in drawn(app), "why there is no coverage")
+        await wait_for(pilot, lambda: NO_SERVICE in screen_text(app), "the reason for no coverage")
         await pilot.press("escape", "B")
-        await until(pilot, lambda: "wrote an incident bundle" in drawn(app), "the bundle")
+        await wait_for(pilot, lambda: "wrote an incident bundle" in screen_text(app), "the bundle")

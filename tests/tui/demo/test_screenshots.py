@@ -1,4 +1,4 @@
-"""The pictures in screenshots/ are what the console looks like now."""
+"""The pictures in screenshots/ match the current console."""
 
 import re
 from pathlib import Path
@@ -14,20 +14,20 @@ from tui.demo.screenshots import draw_all
 FOLDER = REPOSITORY / "screenshots"
 
 
-async def test_no_picture_is_stale(tmp_path: Path) -> None:
+async def test_pictures_match_the_current_console(tmp_path: Path) -> None:
     drawings = await draw_all(tmp_path)
     assert set(drawings) == {path.stem for path in FOLDER.glob("*.svg")} == {path.stem for path in FOLDER.glob("*.png")}
     stale = [name for name, svg in drawings.items() if (FOLDER / f"{name}.svg").read_text("utf-8") != svg]
-    assert not stale, f"{', '.join(stale)}: look at what changed, then draw anew with python -m tui.demo.screenshots"
+    assert not stale, f"{', '.join(stale)}: check the differences, then redraw with python -m tui.demo.screenshots"
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.svg")), ids=lambda path: path.stem)
-def test_a_picture_fetches_nothing(path: Path) -> None:
+def test_picture_references_no_external_resource(path: Path) -> None:
     text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
     assert not re.search(r"https?:|@import|@font-face|<image|<script|href", text)
 
 
-def test_every_character_stands_in_its_cell() -> None:
+def test_every_character_is_drawn_in_its_cell() -> None:
     line = [Segment("a日", Style(bold=True)), Segment("█▒", Style(color="#ff0000")), Segment("<&", Style(reverse=True))]
     drawn = picture([line], 8, ink="#ffffff", ground="#000000")
     assert (

@@ -1,4 +1,4 @@
-"""The tour from end to end in one process: every caption fits 80 columns, waits for its key, and can be left."""
+"""The tour from start to end in one process: every caption fits 80 columns and waits for its key."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ import pytest
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.coverage import Provenance
-from tests.support.console.pilot import until
+from tests.support.console.pilot import wait_for
 from tui.demo.clock import DemoClock
 from tui.demo.command import BEFORE_MIDNIGHT_MS, DAY_MS
 from tui.demo.estate import HISTORY_MS, running_estate
@@ -21,50 +21,50 @@ MIDNIGHT = 20_500 * DAY_MS
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.caption[0][:20])
-def test_a_caption_fits_the_smallest_terminal(step: object) -> None:
+def test_caption_fits_80_columns(step: object) -> None:
     assert [text for text in step.caption if width(text) > 79] == []  # type: ignore[attr-defined]
 
 
-async def test_the_tour_goes_from_key_to_key_and_heals_over_midnight(tmp_path: Path) -> None:
+async def test_tour_advances_by_keys_and_backfills_over_midnight(tmp_path: Path) -> None:
     clock = DemoClock(MIDNIGHT - BEFORE_MIDNIGHT_MS - HISTORY_MS)
     async with running_estate(tmp_path, 1, 0, clock) as estate:
         await estate.make_history(lambda _: None)
         living = asyncio.create_task(estate.live(1, outage=False))
-        told: list[str] = []
+        commands: list[str] = []
         tasks = []
 
         def send_line(line: str) -> None:
-            told.append(line)
+            commands.append(line)
             faster = "speed 60" if line.startswith("speed") else line
             tasks.append(asyncio.create_task(estate.execute(faster)))
 
         async with UsageClient(estate.url, estate.token_file.read_text().strip()) as client:
             app = TourApp(client, send_line, tmp_path / "deleted.ndjson")
             async with app.run_test(size=(80, 24)) as pilot:
-                await until(pilot, lambda: len(app.state.view) and app.screen.query(Caption), "the first caption")
+                await wait_for(pilot, lambda: len(app.state.view) and app.screen.query(Caption), "the first caption")
                 for number, key in ((1, "enter"), (2, "escape"), (3, "g")):
                     await pilot.press(key)
-                    await until(pilot, lambda number=number: (app.step or 0) >= number, f"step {number}")
-                await until(pilot, lambda: app.step == 4, "the gap")
+                    await wait_for(pilot, lambda number=number: (app.step or 0) >= number, f"step {number}")
+                await wait_for(pilot, lambda: app.step == 4, "the gap")
                 await pilot.press("ctrl+n")
-                await until(pilot, lambda: app.step == 7, "midnight and the healing")
+                await wait_for(pilot, lambda: app.step == 7, "midnight and the healing")
                 gaps = next(screen for screen in app.screen_stack if isinstance(screen, GapsScreen))
                 filled = [span for span in gaps.book.servers["edge-2"].spans if span.state is Provenance.BACKFILLED]
                 assert filled[0].from_ms < MIDNIGHT < filled[-1].to_ms
-                assert told == ["cut edge-2", "speed 12", "crash edge-1", "heal edge-2"]
+                assert commands == ["cut edge-2", "speed 12", "crash edge-1", "heal edge-2"]
                 await pilot.press("n", "n", "enter")
-                await until(pilot, lambda: app.step == 8, "the gap in full")
+                await wait_for(pilot, lambda: app.step == 8, "the gap in full")
                 await pilot.press("escape", "y")
-                await until(pilot, lambda: app.step == 9, "the days")
+                await wait_for(pilot, lambda: app.step == 9, "the days")
                 days = app.screen
                 assert isinstance(days, DaysScreen)
-                await until(pilot, lambda: len(days._rows()) == 2, "both days")
+                await wait_for(pilot, lambda: len(days._rows()) == 2, "both days")
                 await pilot.press("escape", "escape")
-                await until(pilot, lambda: app.step == 10, "the sessions")
+                await wait_for(pilot, lambda: app.step == 10, "the sessions")
                 await pilot.press("end", "d")
-                await until(pilot, lambda: app.step == 11, "the dialog")
+                await wait_for(pilot, lambda: app.step == 11, "the dialog")
                 await pilot.press("enter")
-                await until(pilot, lambda: app.step == 12, "the end")
+                await wait_for(pilot, lambda: app.step == 12, "the end")
                 await pilot.press("ctrl+t")
                 await pilot.pause()
                 assert not app.screen.query(Caption)

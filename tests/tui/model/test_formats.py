@@ -1,4 +1,4 @@
-"""Figures as people read them."""
+"""Formats of figures, durations and moments."""
 
 from datetime import UTC
 from zoneinfo import ZoneInfo
@@ -25,7 +25,7 @@ HOUR = formats.HOUR_MS
         (-5000, "-5s"),
     ],
 )
-def test_durations(length_ms: int | None, shown: str) -> None:
+def test_duration_is_formatted(length_ms: int | None, shown: str) -> None:
     assert formats.duration(length_ms) == shown
     assert len(formats.duration(10**17)) < 20
 
@@ -43,15 +43,15 @@ def test_durations(length_ms: int | None, shown: str) -> None:
         (-(2**60), "?"),
     ],
 )
-def test_moments(at_ms: int | None, shown: str) -> None:
+def test_moment_is_formatted_by_its_distance(at_ms: int | None, shown: str) -> None:
     assert formats.moment(at_ms, NOW, UTC) == shown
 
 
-def test_a_moment_is_in_the_zone_that_is_given() -> None:
+def test_moment_is_in_the_given_zone() -> None:
     assert formats.moment(NOW, NOW, ZoneInfo("Asia/Kathmandu")) == "17:45"
 
 
-def test_traffic_bandwidth_and_percent() -> None:
+def test_traffic_bandwidth_and_percent_are_formatted() -> None:
     assert formats.traffic(4_210_000_000) == "4.21 GB"
     assert formats.traffic(999) == "999 B"
     assert formats.traffic(999_999) == "1.00 MB"
@@ -62,7 +62,7 @@ def test_traffic_bandwidth_and_percent() -> None:
     assert formats.percent(5, 5) == "100 %"
 
 
-def ladder(
+def staleness(
     elapsed_ms: int, failures: int = 0, polled_at_ms: int | None = 0, retry_at_ms: int | None = None
 ) -> tuple[StalenessLevel, bool]:
     found = freshness(
@@ -71,18 +71,18 @@ def ladder(
     return found.step, found.allows_deletes
 
 
-def test_the_ladder_is_climbed_step_by_step_and_deletes_go_off_on_the_third() -> None:
-    assert ladder(800) == (StalenessLevel.LIVE, True)
-    assert ladder(3000, failures=1) == (StalenessLevel.LATE, True)
-    assert ladder(7000) == (StalenessLevel.LATE, True)
-    assert ladder(17_000, failures=2) == (StalenessLevel.STALE, False)
-    assert ladder(60_000, failures=9) == (StalenessLevel.OFFLINE, False)
-    assert ladder(60_000) == (StalenessLevel.STALE, False)
-    assert ladder(0, polled_at_ms=None) == (StalenessLevel.WAITING, False)
-    assert ladder(0, failures=3, polled_at_ms=None) == (StalenessLevel.OFFLINE, False)
+def test_staleness_rises_by_age_and_failures_and_disables_deletes_when_stale() -> None:
+    assert staleness(800) == (StalenessLevel.LIVE, True)
+    assert staleness(3000, failures=1) == (StalenessLevel.LATE, True)
+    assert staleness(7000) == (StalenessLevel.LATE, True)
+    assert staleness(17_000, failures=2) == (StalenessLevel.STALE, False)
+    assert staleness(60_000, failures=9) == (StalenessLevel.OFFLINE, False)
+    assert staleness(60_000) == (StalenessLevel.STALE, False)
+    assert staleness(0, polled_at_ms=None) == (StalenessLevel.WAITING, False)
+    assert staleness(0, failures=3, polled_at_ms=None) == (StalenessLevel.OFFLINE, False)
 
 
-def test_the_words_say_age_and_retry() -> None:
+def test_description_has_age_and_next_retry() -> None:
     found = freshness(elapsed_ms=252_000, polled_at_ms=0, interval_ms=2000, failures=7, retry_at_ms=259_500)
     assert found.describe() == "offline 4m, next try in 8s"
     stale = freshness(elapsed_ms=41_000, polled_at_ms=0, interval_ms=2000, failures=2, retry_at_ms=None)

@@ -1,4 +1,4 @@
-"""The incident bundle: everything to understand what is seen, and no secret in any file of it."""
+"""The incident bundle: complete evidence without secrets."""
 
 import io
 import json
@@ -11,7 +11,7 @@ import pytest
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
-from tests.support.console.pilot import until, with_figures
+from tests.support.console.pilot import wait_for, wait_for_figures
 from tests.support.console.records import recent
 from tests.support.plain_manager import wire
 from tui.app.console_app import ConsoleApp
@@ -28,7 +28,7 @@ NAMES = (
 )
 
 
-def contents(folder: Path) -> dict[str, str]:
+def read_bundle(folder: Path) -> dict[str, str]:
     (path,) = folder.glob("*.tar.gz")
     with tarfile.open(path) as archive:
         return {
@@ -37,18 +37,18 @@ def contents(folder: Path) -> dict[str, str]:
         }
 
 
-async def test_no_file_of_the_archive_holds_a_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_bundle_contains_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     records = [wire(name, start=START + number) for number, name in enumerate((*NAMES, "plain"))]
     failing = False
 
-    def answer(asked: ReceivedRequest) -> bytes:
-        if asked.path.startswith("/api/"):
+    def answer(request: ReceivedRequest) -> bytes:
+        if request.path.startswith("/api/"):
             return reply(404, "<html>", "text/html")
         if failing:
-            said = f"no: {TOKEN}, see https://me:hunter2@sm/?token=abc123SECRET"
-            return reply(500, json.dumps({"errorMessage": said, "timestamp": 1}))
-        return reply(200, "[]" if asked.path.endswith("/stats") else json.dumps(records))
+            message = f"no: {TOKEN}, see https://me:hunter2@sm/?token=abc123SECRET"
+            return reply(500, json.dumps({"errorMessage": message, "timestamp": 1}))
+        return reply(200, "[]" if request.path.endswith("/stats") else json.dumps(records))
 
     async with CannedServer(answer) as server, UsageClient(server.url, TOKEN) as client:
         app = ConsoleApp(
@@ -56,26 +56,26 @@ async def test_no_file_of_the_archive_holds_a_secret(tmp_path: Path, monkeypatch
             tz=UTC,
         )  # fmt: skip
         async with app.run_test(size=(200, 50)) as pilot:
-            await with_figures(pilot)
-            await until(pilot, lambda: len(app.state.store) == len(records), "the records")
+            await wait_for_figures(pilot)
+            await wait_for(pilot, lambda: len(app.state.store) == len(records), "the records")
             records[-1]["totalSubscribers"] = 9
-            await until(pilot, lambda: any(one.total == 9 for one in app.state.store), "some history")
+            await wait_for(pilot, lambda: any(session.total == 9 for session in app.state.store), "some history")
             app.sessions_screen._filter('"token=abc123SECRET"')
             failing = True
-            await until(pilot, lambda: app.state.failures, "a failure to be told")
+            await wait_for(pilot, lambda: app.state.failures, "a failed poll")
             await pilot.press("B")
-            await until(pilot, lambda: list(tmp_path.glob("*.tar.gz")), "the bundle")
-    files = contents(tmp_path)
+            await wait_for(pilot, lambda: list(tmp_path.glob("*.tar.gz")), "the bundle")
+    files = read_bundle(tmp_path)
     assert set(files) == {"summary.txt", "records.json", "servers.json", "screen.svg", "history.json", "gaps.json"}
     for name, text in files.items():
         for secret in SECRETS:
             assert secret not in text, f"{secret} in {name}"
     assert "•••" in files["summary.txt"]
-    told = json.loads(files["records.json"])
-    assert len(told) == len(records), "it is still JSON, and every record is in it"
-    assert told[0]["name"] == "rtmp://•••@10.0.0.7/app"
-    assert told[1]["name"] == "keynote?accessToken=•••&x=1"
-    assert any(one["totalSubscribers"] == 9 for one in told)
+    records_json = json.loads(files["records.json"])
+    assert len(records_json) == len(records), "valid JSON with every record"
+    assert records_json[0]["name"] == "rtmp://•••@10.0.0.7/app"
+    assert records_json[1]["name"] == "keynote?accessToken=•••&x=1"
+    assert any(record["totalSubscribers"] == 9 for record in records_json)
     assert json.loads(files["history.json"])
     assert "why_not" in json.loads(files["gaps.json"])
 
@@ -95,11 +95,11 @@ async def test_no_file_of_the_archive_holds_a_secret(tmp_path: Path, monkeypatch
         ("tokens=5 active>3", "tokens=5 active>3"),
     ],
 )
-def test_what_looks_like_a_secret_is_hidden_and_its_neighbours_stay(text: str, clean: str) -> None:
+def test_secrets_are_redacted_and_other_text_is_kept(text: str, clean: str) -> None:
     assert redacted(text) == clean
 
 
-def test_nothing_of_an_archive_leads_out_of_its_folder(tmp_path: Path) -> None:
+def test_bundle_paths_stay_in_its_folder(tmp_path: Path) -> None:
     from tui.output.exports import bundle
 
     packed = bundle({"a.txt": "x"}, 1_000, lambda text: text)

@@ -1,4 +1,4 @@
-"""How results are format_stream_name, and how what stands on the command line is parse_stream_name."""
+"""Printed results: JSON, NDJSON, CSV and tables."""
 
 import csv
 import io
@@ -37,7 +37,7 @@ any_text = st.text(st.characters(codec="utf-8"), min_size=1, max_size=30)
 
 class TestStreams:
     @given(any_text, any_text)
-    def test_what_is_written_is_read_back(self, scope: str, name: str) -> None:
+    def test_formatted_stream_name_parses_to_the_same_stream(self, scope: str, name: str) -> None:
         stream = StreamId(scope.strip("/"), name)
         try:
             stream_path(stream)
@@ -58,30 +58,30 @@ class TestStreams:
             ("live/100%", ("live", "100%")),
         ],
     )
-    def test_what_a_person_writes(self, text: str, stream: tuple[str, str]) -> None:
+    def test_typed_stream_name_is_parsed(self, text: str, stream: tuple[str, str]) -> None:
         assert parse_stream_name(text) == stream
 
-    def test_bytes_that_are_no_text_are_refused(self) -> None:
+    def test_invalid_utf8_is_refused(self) -> None:
         with pytest.raises(EmptyNameError):
             parse_stream_name("live/\udcff")
 
 
 class TestPrinting:
     @given(st.lists(st.dictionaries(st.text(), st.one_of(st.text(), st.integers(-(2**53), 2**53)))))
-    def test_json_is_what_was_given(self, rows: list[dict[str, object]]) -> None:
+    def test_json_and_ndjson_round_trip(self, rows: list[dict[str, object]]) -> None:
         assert msgspec.json.decode("".join(json_text(rows))) == rows
         lines = "".join(ndjson_text(rows)).split("\n")
         assert [msgspec.json.decode(line) for line in lines if line] == rows
 
     @given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\r\0"))))
-    def test_csv_is_what_was_given_but_inert(self, rows: list[str]) -> None:
+    def test_csv_round_trips_without_formulas(self, rows: list[str]) -> None:
         text = "".join(csv_text(rows, [CsvField("text", lambda row: row), CsvField("length", lambda row: -len(row))]))
         for row, cells in zip(rows, list(csv.reader(io.StringIO(text, newline="")))[1:], strict=True):
             assert not cells[0].startswith(FORMULA_STARTS)
             assert cells[0].removeprefix("'" if row.startswith(FORMULA_STARTS) else "") == row
-            assert cells[1] == str(-len(row)), "a figure is no text: its minus stays"
+            assert cells[1] == str(-len(row)), "the minus of a number is kept"
 
-    def test_a_table_is_aligned_in_cells(self) -> None:
+    def test_table_is_aligned_by_cells(self) -> None:
         columns = [
             TableColumn[str]("NAME", lambda row: row),
             TableColumn[str]("LENGTH", lambda row: str(len(row)), figure=True),
@@ -91,7 +91,7 @@ class TestPrinting:
 
 
 class TestViews:
-    def test_gaps_are_what_was_not_seen_live(self) -> None:
+    def test_gaps_exclude_live_spans_and_keep_unknown_figures_empty(self) -> None:
         delta = GapDelta(connections=3, connections_by_protocol={"hls": 1, "rtmp": 2}, bytes_out=4_210_000_000)
         spans = [
             CoverageSpan(from_ms=0, to_ms=60_000, state=Provenance.LIVE),
@@ -118,7 +118,7 @@ class TestViews:
         assert "4.21 GB" in table
         assert "1m" in table
 
-    def test_a_day_is_never_rounded_up_to_complete(self) -> None:
+    def test_incomplete_day_is_never_rounded_up_to_100_percent(self) -> None:
         day = DailyStatistics(
             server="edge-1",
             day="2026-11-21",
@@ -142,7 +142,7 @@ class TestViews:
         assert row["coverage_missing_ms"] == "1"
         assert row["connections_by_protocol_rtmp"] == "1"
 
-    def test_a_day_of_which_nothing_has_come_shows_no_zeros_and_what_it_waits_for(self) -> None:
+    def test_day_without_reports_shows_no_zeros_and_its_waiting_servers(self) -> None:
         day = DailyStatistics(
             server="edge-1", day="2026-11-20", tz="UTC", state="provisional", connections=0, connections_by_protocol={},
             bytes_in=0, bytes_out=0, peak_in_bps=0, peak_in_at=None, peak_out_bps=0, peak_out_at=None, view_time_ms=0,
@@ -167,7 +167,7 @@ class TestInstants:
             ("2026-11-21", int(datetime(2026, 11, 20, 23, tzinfo=UTC).timestamp() * 1000)),
         ],
     )
-    def test_instants(self, text: str, at: int) -> None:
+    def test_instant_is_parsed(self, text: str, at: int) -> None:
         assert instant(text)(NOON, BERLIN) == at
 
 
@@ -185,7 +185,7 @@ class TestJournalOfDeletedRecords:
         updated=2,
     )
 
-    def test_records_are_added_a_line_each(self, tmp_path: Path) -> None:
+    def test_records_are_appended_one_per_line(self, tmp_path: Path) -> None:
         path = tmp_path / "new" / "deleted.ndjson"
         for _ in range(2):
             assert append_records([self.record], path, service="sm:5080", deleted_at=7) == path
@@ -193,7 +193,7 @@ class TestJournalOfDeletedRecords:
         assert [msgspec.json.decode(line, type=UsageRecord) for line in lines] == [self.record] * 2
         assert msgspec.json.decode(lines[0])["deletedAt"] == 7
 
-    def test_a_line_that_broke_off_spoils_no_other(self, tmp_path: Path) -> None:
+    def test_truncated_line_does_not_damage_the_next_record(self, tmp_path: Path) -> None:
         path = tmp_path / "deleted.ndjson"
         path.write_bytes(b'{"name": "br')
         append_records([self.record], path, service="sm:5080")

@@ -1,6 +1,6 @@
-"""Every screen in every size and look, as text cells and as pictures. The estate and its clock stand still.
+"""Every screen in every size and look, as text cells and as pictures, over the frozen service.
 
-`pytest --snapshot-update` keeps what is drawn now.
+`pytest --snapshot-update` stores the current screens.
 """
 
 import asyncio
@@ -18,9 +18,9 @@ from textual.pilot import Pilot
 from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.usage import SessionKey
 from tests.support.console.cells import CellSnapshotExtension, drawn_segments, format_screen
-from tests.support.console.clocks import hurry_keys
-from tests.support.console.estate import HOST, StandingClock, standing_still
-from tests.support.console.pilot import has_history, until, with_figures
+from tests.support.console.clocks import speed_up_keys
+from tests.support.console.frozen_service import HOST, FrozenClock, frozen_service
+from tests.support.console.pilot import has_history, wait_for, wait_for_figures
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.poller import NO_EXTENSION
@@ -36,7 +36,7 @@ SIZES = {"80x24": (80, 24), "120x36": (120, 36), "200x50": (200, 50)}
 LOOKS = {"dark": ("dark", True), "light": ("light", True), "no-colour": ("dark", False)}
 OTHER_THEMES = ("high-contrast", "deuteranopia-safe", "ansi-16")
 WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-"""A picture looks the same everywhere: it fetches nothing."""
+"""Removed, so that a picture fetches nothing and looks the same everywhere."""
 
 Steps = Callable[[Pilot[int], ConsoleApp], Awaitable[None]]
 
@@ -47,14 +47,14 @@ async def sessions(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 async def detail(pilot: Pilot[int], app: ConsoleApp) -> None:
     await pilot.press("j", "j", "enter")
-    await until(pilot, lambda: has_history(app), "the history")
+    await wait_for(pilot, lambda: has_history(app), "the history")
 
 
 async def gaps(pilot: Pilot[int], app: ConsoleApp) -> None:
     await pilot.press("g")
     screen = app.screen
     assert isinstance(screen, GapsScreen)
-    await until(pilot, lambda: screen.grid_view.grid, "the coverage")
+    await wait_for(pilot, lambda: screen.grid_view.grid, "the coverage")
     await pilot.press("j", "N", "N")
 
 
@@ -114,12 +114,12 @@ async def latency(pilot: Pilot[int], app: ConsoleApp) -> None:
 async def gap(pilot: Pilot[int], app: ConsoleApp) -> None:
     await gaps(pilot, app)
     await pilot.press("enter")
-    await until(pilot, lambda: isinstance(app.screen, GapScreen) and app.screen._figures, "what the gap brought")
+    await wait_for(pilot, lambda: isinstance(app.screen, GapScreen) and app.screen._figures, "the recovered figures")
 
 
 async def days(pilot: Pilot[int], app: ConsoleApp) -> None:
     await pilot.press("y")
-    await until(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
+    await wait_for(pilot, lambda: isinstance(app.screen, DaysScreen) and app.screen._rows(), "the month")
 
 
 async def progress(pilot: Pilot[int], app: ConsoleApp) -> None:
@@ -147,7 +147,7 @@ async def nothing_found(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 async def offline(pilot: Pilot[int], app: ConsoleApp) -> None:
     await pilot.press("slash", *["backspace"] * 20, "enter")
-    assert isinstance(app.state.clock, StandingClock)
+    assert isinstance(app.state.clock, FrozenClock)
     app.state.clock.now += 5 * 60_000
     for _ in range(3):
         app.post_message(PollFailed(f"{HOST}: could not read what changed: nothing answers there", False, 8_000))
@@ -183,9 +183,9 @@ SCREENS: dict[str, Steps] = {
     "plain": plain,
 }
 MAIN = ("sessions", "detail", "gaps", "servers", "dialog", "days", "offline")
-"""In the order in which they are drawn, each from the table where the one before left it."""
+"""In drawing order: each starts with the table as the previous screen left it."""
 PICTURES = ("80x24", "dark")
-"""The size and look of which a picture is kept beside the text cells."""
+"""The size and look that is also stored as pictures."""
 
 VARIANTS = [
     *((size, look, screen) for size in SIZES for look in LOOKS for screen in SCREENS),
@@ -219,7 +219,7 @@ def drawings(
             patch.delenv("NO_COLOR", raising=False)
             if not colours:
                 patch.setenv("NO_COLOR", "1")
-            hurry_keys(patch)
+            speed_up_keys(patch)
             directory = tmp_path_factory.mktemp("pictures")
             return asyncio.run(draw_screens(store_of_an_hour, directory, SIZES[size], theme, screens, colours=colours))
 
@@ -255,7 +255,7 @@ async def draw_screens(
 ) -> dict[str, Drawing | Exception]:
     """Draw the screens one after the other. A screen that could not be reached holds its exception."""
     found: dict[str, Drawing | Exception] = {}
-    async with standing_still(store, directory) as (client, clock):
+    async with frozen_service(store, directory) as (client, clock):
         app = ConsoleApp(
             client,
             profile_name="prod-eu",
@@ -267,8 +267,8 @@ async def draw_screens(
             able=Abilities(colours, True, True),
         )
         async with app.run_test(size=size) as pilot:
-            await with_figures(pilot)
-            await until(pilot, lambda: app.state.trends, "the trends")
+            await wait_for_figures(pilot)
+            await wait_for(pilot, lambda: app.state.trends, "the trends")
             for name in screens:
                 while len(app.screen_stack) > 2:
                     app.pop_screen()
@@ -287,7 +287,7 @@ async def draw_screens(
 
 
 async def settled_cells(pilot: Pilot[int], app: ConsoleApp) -> str:
-    """Return the screen once two looks at it are equal: a layout takes several turns of the loop."""
+    """Return the screen when it no longer changes: a layout takes several turns of the loop."""
     before, cells = "", format_screen(drawn_segments(app))
     while cells != before:
         await pilot.pause(0.1)

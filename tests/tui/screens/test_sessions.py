@@ -1,4 +1,4 @@
-"""The console driven by keys against a real service: what is shown, and what exactly is deleted."""
+"""The sessions view driven by keys against a real service: the table, and deletes of exactly the confirmed sessions."""
 
 import asyncio
 from pathlib import Path
@@ -9,7 +9,7 @@ from textual.widgets import Button, Input
 
 from streamusage.client.usage_client import UsageClient
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
-from tests.support.console.pilot import console, shown, until, with_figures
+from tests.support.console.pilot import console, screen_lines, wait_for, wait_for_figures
 from tests.support.console.records import HOSTILE, TOKEN, recent, record, service_with
 from tests.support.plain_manager import PlainManager, wire
 from tui.screens.confirm_delete import ConfirmDelete
@@ -17,7 +17,7 @@ from tui.screens.delete_progress import DeleteResult
 from tui.screens.help import HelpScreen
 
 
-def journalled(directory: Path) -> list[tuple[str, int]]:
+def read_journal(directory: Path) -> list[tuple[str, int]]:
     lines = (directory / "deleted.ndjson").read_bytes().splitlines()
     return [(entry["name"], entry["startTime"]) for entry in map(msgspec.json.decode, lines)]
 
@@ -25,16 +25,16 @@ def journalled(directory: Path) -> list[tuple[str, int]]:
 async def test_sessions_are_shown_filtered_and_sorted(tmp_path: Path) -> None:
     records = [record("cam-1", recent(90), total=5), record("cam-2", recent(60), total=9), record("stage", recent(30))]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
-        app = await with_figures(pilot)
-        assert [line.split()[0] for line in shown(app) if "live/" in line] == ["▸", "live/cam-2", "live/cam-1"]
+        app = await wait_for_figures(pilot)
+        assert [line.split()[0] for line in screen_lines(app) if "live/" in line] == ["▸", "live/cam-2", "live/cam-1"]
         await pilot.press("slash", *"CAM", "enter")
         assert len(app.state.view) == 2
-        assert any("(1 hidden)" in line for line in shown(app))
+        assert any("(1 hidden)" in line for line in screen_lines(app))
         await pilot.press("o", "o", "o")
         assert app.state.view.column == "total"
-        assert [line.split("live/")[1][:5] for line in shown(app) if "live/" in line] == ["cam-2", "cam-1"]
+        assert [line.split("live/")[1][:5] for line in screen_lines(app) if "live/" in line] == ["cam-2", "cam-1"]
         await pilot.press("O")
-        assert [line.split("live/")[1][:5] for line in shown(app) if "live/" in line] == ["cam-1", "cam-2"]
+        assert [line.split("live/")[1][:5] for line in screen_lines(app) if "live/" in line] == ["cam-1", "cam-2"]
         await pilot.press("escape")
         assert len(app.state.view) == 3
 
@@ -42,8 +42,8 @@ async def test_sessions_are_shown_filtered_and_sorted(tmp_path: Path) -> None:
 async def test_hostile_names_are_drawn_as_text_and_stay_deletable(tmp_path: Path) -> None:
     records = [record(name, recent(10 + number)) for number, name in enumerate(HOSTILE)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
-        app = await with_figures(pilot)
-        text = "\n".join(shown(app))
+        app = await wait_for_figures(pilot)
+        text = "\n".join(screen_lines(app))
         assert "live/[red]x[/]" in text
         assert "live/␛[2J" in text
         assert "live/../.." in text
@@ -51,9 +51,11 @@ async def test_hostile_names_are_drawn_as_text_and_stay_deletable(tmp_path: Path
         for row, name in enumerate(HOSTILE):
             app.sessions_screen.table.move_to(0)
             await pilot.press("enter", "d")
-            await until(pilot, lambda: isinstance(app.screen, ConfirmDelete), f"the dialog of row {row}")
+            await wait_for(pilot, lambda: isinstance(app.screen, ConfirmDelete), f"the dialog of row {row}")
             await pilot.press("right", "enter")
-            await until(pilot, lambda name=name: all(one.name != name for one in app.state.store), f"{name!r} gone")
+            await wait_for(
+                pilot, lambda name=name: all(known.name != name for known in app.state.store), f"{name!r} gone"
+            )
             await pilot.press("escape")
         assert await client.usage() == []
 
@@ -61,7 +63,7 @@ async def test_hostile_names_are_drawn_as_text_and_stay_deletable(tmp_path: Path
 async def test_delete_removes_only_the_confirmed_session(tmp_path: Path) -> None:
     records = [record("cam", recent(90)), record("cam", recent(60)), record("stage", recent(30))]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
-        app = await with_figures(pilot)
+        app = await wait_for_figures(pilot)
         await pilot.press("j", "D")
         assert isinstance(app.screen, ConfirmDelete)
         assert app.screen.focused is not None
@@ -75,19 +77,21 @@ async def test_delete_removes_only_the_confirmed_session(tmp_path: Path) -> None
         await pilot.press("tab", *"live/ca")
         assert go.disabled
         await pilot.press("m", "enter")
-        # Another session of the stream appears between asking and confirming.
+        # Another session of the stream starts before the confirmation.
         newcomer = record("cam", recent(1))
         await client.import_records([newcomer])
         await pilot.press("enter")
         dialog = app.screen
-        await until(pilot, lambda: dialog.query_one("#since").display, "what changed since")
+        await wait_for(pilot, lambda: dialog.query_one("#since").display, "the changes since the request")
         assert "will NOT be deleted" in str(dialog.query_one("#since").render())  # type: ignore[no-untyped-call]
-        await pilot.pause(0.3)  # a button takes no second press within its 0.2 s
+        await pilot.pause(0.3)  # a button ignores a second press within 0.2 s
         await pilot.press("enter")
-        await until(pilot, lambda: len(app.state.store) == 2, "the two sessions gone")
-        assert sorted(one.key for one in await client.usage()) == sorted([newcomer.key, records[2].key])
-        assert sorted(journalled(tmp_path)) == sorted(("cam", one.start_time) for one in records[:2])
-        await until(pilot, lambda: any("lists none of them" in line for line in shown(app)), "the verification")
+        await wait_for(pilot, lambda: len(app.state.store) == 2, "the two sessions gone")
+        assert sorted(kept.key for kept in await client.usage()) == sorted([newcomer.key, records[2].key])
+        assert sorted(read_journal(tmp_path)) == sorted(("cam", deleted.start_time) for deleted in records[:2])
+        await wait_for(
+            pilot, lambda: any("lists none of them" in line for line in screen_lines(app)), "the verification"
+        )
 
 
 async def test_nothing_is_deleted_if_the_journal_cannot_be_written(tmp_path: Path) -> None:
@@ -95,9 +99,9 @@ async def test_nothing_is_deleted_if_the_journal_cannot_be_written(tmp_path: Pat
         app = console(client, tmp_path)
         app.deletion.journal_path = tmp_path / "usage.db" / "deleted.ndjson"
         async with app.run_test(size=(80, 24)) as pilot:
-            await with_figures(pilot)
+            await wait_for_figures(pilot)
             await pilot.press("d", "right", "enter")
-            await until(pilot, lambda: any("not tried" in line for line in shown(app)), "the refusal")
+            await wait_for(pilot, lambda: any("not tried" in line for line in screen_lines(app)), "the refusal")
         assert len(await client.usage()) == 1
 
 
@@ -106,12 +110,12 @@ async def test_read_only_console_has_no_delete_keys(tmp_path: Path) -> None:
         service_with(tmp_path, [record("cam", recent(90))]) as client,
         console(client, tmp_path, read_only=True).run_test(size=(80, 24)) as pilot,
     ):
-        app = await with_figures(pilot)
+        app = await wait_for_figures(pilot)
         await pilot.press("d", "D")
         assert app.screen is app.sessions_screen
-        assert not any("delete" in line for line in shown(app))
-        assert any(line.rstrip().endswith("RO") for line in shown(app))
-        assert any("read-only: type :arm 5m" in line for line in shown(app))
+        assert not any("delete" in line for line in screen_lines(app))
+        assert any(line.rstrip().endswith("RO") for line in screen_lines(app))
+        assert any("read-only: type :arm 5m" in line for line in screen_lines(app))
         await pilot.press("question_mark")
         assert isinstance(app.screen, HelpScreen)
         assert "every session of this stream" not in str(app.screen.query_one("#help Static").render())  # type: ignore[no-untyped-call]
@@ -133,91 +137,91 @@ async def test_failed_poll_keeps_the_shown_sessions(tmp_path: Path, answer: byte
     good = reply(200, msgspec.json.encode([record("cam", recent(90))]))
     failing = False
 
-    def answers(asked: ReceivedRequest) -> bytes:
+    def respond(request: ReceivedRequest) -> bytes:
         if failing:
             return answer
-        if asked.path.startswith("/api/"):
+        if request.path.startswith("/api/"):
             return reply(404, "<html>", "text/html")
-        return reply(200, "[]") if asked.path.endswith("/list/stats") else good
+        return reply(200, "[]") if request.path.endswith("/list/stats") else good
 
     async with (
-        CannedServer(answers) as server,
+        CannedServer(respond) as server,
         UsageClient(server.url, TOKEN) as client,
         console(client, tmp_path).run_test(size=(120, 24)) as pilot,
     ):
-        app = await with_figures(pilot)
-        assert any("plain Stream Manager" in line for line in shown(app))
+        app = await wait_for_figures(pilot)
+        assert any("plain Stream Manager" in line for line in screen_lines(app))
         failing = True
-        await until(pilot, lambda: app.state.failures, "a failed poll")
+        await wait_for(pilot, lambda: app.state.failures, "a failed poll")
         await pilot.pause()
-        text = "\n".join(shown(app))
+        text = "\n".join(screen_lines(app))
         assert message in text
         assert "live/cam" in text
         assert TOKEN not in text
         failing = False
         await pilot.press("r")
-        await until(pilot, lambda: not app.state.failures, "a poll that succeeds again")
+        await wait_for(pilot, lambda: not app.state.failures, "a poll that succeeds again")
 
 
 async def test_cursor_stays_with_its_session(tmp_path: Path) -> None:
     records = [record(f"s{number:03}", recent(500 - number)) for number in range(100)]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
-        app = await with_figures(pilot)
+        app = await wait_for_figures(pilot)
         table = app.sessions_screen.table
         await pilot.press(*["pagedown"] * 3)
         chosen = table.cursor_key
         on_screen = table.cursor_row - table.scroll_offset.y
         await client.import_records([record(f"new{number}", recent(number + 1)) for number in range(7)])
-        await until(pilot, lambda: len(app.state.store) == 107, "the new sessions")
+        await wait_for(pilot, lambda: len(app.state.store) == 107, "the new sessions")
         await pilot.pause()
         assert table.cursor_key == chosen
         assert table.cursor_row - table.scroll_offset.y == on_screen
         await client.delete_session(records[-1].key)
-        await until(pilot, lambda: len(app.state.store) == 106, "one less")
+        await wait_for(pilot, lambda: len(app.state.store) == 106, "one session less")
         await pilot.pause()
         assert table.cursor_key == chosen
-        assert any("▸" in line and chosen is not None and chosen.name in line for line in shown(app))
+        assert any("▸" in line and chosen is not None and chosen.name in line for line in screen_lines(app))
 
 
 async def test_input_cursor_does_not_blink(tmp_path: Path) -> None:
     async with service_with(tmp_path, []) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
-        app = await with_figures(pilot)
-        assert any("no sessions" in line for line in shown(app))
+        app = await wait_for_figures(pilot)
+        assert any("no sessions" in line for line in screen_lines(app))
         await pilot.press("slash")
         assert not app.screen.query_one(Input).cursor_blink
 
 
 class SlowToDelete(PlainManager):
-    """Deletes only once it `may`, and then refuses."""
+    """A Stream Manager that answers a delete only after `may_answer` is set, and then refuses it."""
 
     def __init__(self, *records: dict[str, object]) -> None:
         super().__init__(*records)
-        self.may = asyncio.Event()
-        self.respond = self._in_time
+        self.may_answer = asyncio.Event()
+        self.respond = self._answer_late
 
-    async def _in_time(self, asked: ReceivedRequest) -> bytes:
-        if asked.method == "DELETE":
-            await self.may.wait()
+    async def _answer_late(self, request: ReceivedRequest) -> bytes:
+        if request.method == "DELETE":
+            await self.may_answer.wait()
             return reply(400, '{"errorMessage": "not now", "timestamp": 1}')
-        return self._respond(asked)
+        return self._respond(request)
 
 
 async def test_second_delete_is_refused_while_one_is_under_way(tmp_path: Path) -> None:
-    """Two at once would share their stop, and the result of one could hide the other's progress for good."""
+    """Two deletes at once would share their stop key, and the result of one could hide the progress of the other."""
     records = [wire(name, start=recent(60)) for name in ("a", "b", *(f"c{number}" for number in range(6)))]
     async with (
         SlowToDelete(*records) as manager,
         UsageClient(manager.url, manager.token) as client,
         console(client, tmp_path).run_test(size=(100, 24)) as pilot,
     ):
-        app = await with_figures(pilot)
+        app = await wait_for_figures(pilot)
         await pilot.press("space", "space", "d", "tab", "2", "enter", "enter")
-        await until(pilot, lambda: manager.deletes, "the first delete on its way")
+        await wait_for(pilot, lambda: manager.deletes, "the first delete on its way")
         await pilot.press("escape", "j", "d")
         assert app.screen is app.sessions_screen
-        assert any("a delete is under way" in line for line in shown(app))
-        manager.may.set()
-        await until(pilot, lambda: isinstance(app.screen, DeleteResult), "what became of it")
+        assert any("a delete is under way" in line for line in screen_lines(app))
+        manager.may_answer.set()
+        await wait_for(pilot, lambda: isinstance(app.screen, DeleteResult), "the result")
         await pilot.press("escape", "d")
         assert isinstance(app.screen, ConfirmDelete)
     assert len(manager.deletes) == 2

@@ -1,10 +1,10 @@
-"""The header and the status line in any width: what matters most is never what is left out."""
+"""The header and the status line at any width: the most important facts are left out last."""
 
 import pytest
 
 from streamusage.api.extension import ServerStatus
 from tests.support.console.records import session
-from tests.support.console.scripted import TestClock
+from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
 from tui.model.text import width
@@ -12,9 +12,9 @@ from tui.widgets import bars
 from tui.widgets.lines import Part
 
 
-def all_at_once() -> ConsoleState:
-    """Offline, paused, with sessions waiting, a clock that is off, a server that owes, and armed."""
-    clock = TestClock(100 * 60_000)
+def state_with_every_fact() -> ConsoleState:
+    """Return a state that is offline, paused and armed, with waiting sessions, a wrong clock and missing time."""
+    clock = SettableClock(100 * 60_000)
     state = ConsoleState(clock=clock, host="sm", profile_name="prod", poll_interval_ms=1000, read_only=True)
     server = ServerStatus(server="edge-2", role="edge", state="unreachable", owed_ms=250_000)
     now_ms = clock.at_ms + 12_000
@@ -35,7 +35,7 @@ def text_of(parts: list[Part]) -> str:
 
 
 def test_wide_header_shows_every_fact_in_order() -> None:
-    left, right = bars.header(all_at_once(), "gaps", 200)
+    left, right = bars.header(state_with_every_fact(), "gaps", 200)
     assert text_of(left) == " streamtop  prod  gaps"
     assert text_of(right) == (
         "▲ offline 4m, next try in 28s   ‖ paused, +31 waiting   clock +12s   · edge-2 owes 4m   ARMED 3m "
@@ -44,12 +44,12 @@ def test_wide_header_shows_every_fact_in_order() -> None:
 
 @pytest.mark.parametrize("cells", range(1, 130))
 def test_narrow_header_keeps_freshness_then_read_only(cells: int) -> None:
-    left, right = bars.header(all_at_once(), "gaps", cells)
+    left, right = bars.header(state_with_every_fact(), "gaps", cells)
     freshness = "▲ offline 4m, next try in 28s"
     if cells < width(freshness) + 3:
         assert (text_of(left), right) == (freshness, [])
         return
-    assert width(text_of(right)) + 2 <= cells, "the line leaves it out where it does not fit"
+    assert width(text_of(right)) + 2 <= cells, "the line fits the width"
     assert text_of(right).startswith(freshness)
     facts = [fact for fact in ("ARMED", "paused", "owes", "clock", "waiting") if fact in text_of(right)]
     assert facts == ["ARMED", "paused", "owes", "clock", "waiting"][: len(facts)]
@@ -57,7 +57,7 @@ def test_narrow_header_keeps_freshness_then_read_only(cells: int) -> None:
 
 
 def test_notice_precedes_a_failure_and_a_quiet_notice_yields_to_it() -> None:
-    left, _ = bars.status(all_at_once(), ("deletes are off: the figures are too old to decide on", "bad"), 0)
+    left, _ = bars.status(state_with_every_fact(), ("deletes are off: the figures are too old to decide on", "bad"), 0)
     assert text_of(left) == " deletes are off: the figures are too old to decide on  sm: nothing answers there"
-    left, _ = bars.status(all_at_once(), ("sorted by peak", "quiet"), 0)
+    left, _ = bars.status(state_with_every_fact(), ("sorted by peak", "quiet"), 0)
     assert text_of(left) == " sm: nothing answers there"

@@ -1,4 +1,4 @@
-"""The detail of a stream beside the table: nothing runs into anything at any width, and the peak has its time."""
+"""The detail of a stream beside the table: separated figures at any width, and the time of the peak."""
 
 import re
 from datetime import UTC
@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.console.estate import standing_still
-from tests.support.console.pilot import has_history, until, with_figures
+from tests.support.console.frozen_service import frozen_service
+from tests.support.console.pilot import has_history, wait_for, wait_for_figures
 from tui.app.console_app import ConsoleApp
 
 
-def drawn(app: ConsoleApp) -> list[str]:
+def detail_lines(app: ConsoleApp) -> list[str]:
     detail = app.sessions_screen.detail
     return ["".join(part.text for part in detail.render_line(y)).rstrip() for y in range(detail.size.height)]
 
@@ -22,16 +22,16 @@ def drawn(app: ConsoleApp) -> list[str]:
 async def test_figures_never_touch_at_any_width(
     store_of_an_hour: Path, tmp_path: Path, columns: int, height: int
 ) -> None:
-    async with standing_still(store_of_an_hour, tmp_path) as (client, clock):
+    async with frozen_service(store_of_an_hour, tmp_path) as (client, clock):
         app = ConsoleApp(
             client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC
         )
         async with app.run_test(size=(columns, height)) as pilot:
-            await with_figures(pilot)
+            await wait_for_figures(pilot)
             await pilot.press("enter")
-            await until(pilot, lambda: has_history(app), "the history")
+            await wait_for(pilot, lambda: has_history(app), "the history")
             await pilot.pause()
-            lines = drawn(app)
+            lines = detail_lines(app)
             detail = app.sessions_screen.detail
             shown = {detail.render_line(y).cell_length for y in range(detail.size.height)}
             assert shown == {detail.scrollable_content_region.width}, "no line extends below the scrollbar"

@@ -1,4 +1,4 @@
-"""The gap view in every state, in colour, without colour and in 16 colours: no state looks like another in any."""
+"""The gap view in every state, in colour, without colour and in 16 colours: every state looks different."""
 
 from collections.abc import Iterator
 from itertools import combinations
@@ -27,7 +27,7 @@ Run = tuple[str, str, str, bool, bool]
 
 
 def coverage() -> Coverage:
-    """A server for each state, in its last ten minutes; one that was not running before."""
+    """Return the coverage of one server per state; the state covers its last ten minutes."""
     servers = []
     for number, state in enumerate(Provenance):
         live = CoverageSpan(from_ms=NOW - 40 * MINUTE, to_ms=NOW - 10 * MINUTE, state=Provenance.LIVE)
@@ -36,8 +36,8 @@ def coverage() -> Coverage:
     return Coverage(now=NOW, from_ms=NOW - 120 * MINUTE, to_ms=NOW, servers=servers)
 
 
-async def lines_of(directory: Path, *, colours: bool) -> list[list[Run]]:
-    """The runs of the grid's rows and the legend as the terminal is told them."""
+async def draw_gap_view(directory: Path, *, colours: bool) -> list[list[Run]]:
+    """Return the runs of the grid's rows and of the legend as the terminal receives them."""
     async with UsageClient("http://127.0.0.1:9", None) as client:
         app = ConsoleApp(
             client,
@@ -85,7 +85,7 @@ async def test_states_differ_by_glyph_and_colour(
     monkeypatch.delenv("NO_COLOR", raising=False)
     if how == "no colour":
         monkeypatch.setenv("NO_COLOR", "1")
-    lines = await lines_of(tmp_path, colours=how != "no colour")
+    lines = await draw_gap_view(tmp_path, colours=how != "no colour")
     if how == "16 colours":
         lines = [[in_16_colours(run) for run in line] for line in lines]
     looks = {}
@@ -98,19 +98,19 @@ async def test_states_differ_by_glyph_and_colour(
             if at <= 65 < at + len(run[0]):
                 looks[state] = (glyphs[0], *run[1:3])
             at += len(run[0])
-    for one, other in combinations(Provenance, 2):
-        assert looks[one][0] != looks[other][0], "by glyph alone"
+    for first, second in combinations(Provenance, 2):
+        assert looks[first][0] != looks[second][0], "the glyph alone is different"
     coloured = {look[1] for look in looks.values()}
     if how == "no colour":
         assert {run[1:3] for line in lines for run in line if run[0].strip()} <= {("", "")} | grey(lines)
     else:
         assert len(coloured) >= 3
-        assert all(look[1] != look[2] for look in looks.values()), "no state is drawn in the colour of its ground"
+        assert all(look[1] != look[2] for look in looks.values()), "no state has the colour of its background"
     assert lines == snapshot
 
 
 def grey(lines: list[list[Run]]) -> set[tuple[str, str]]:
-    """The pairs of inks that have no colour in them."""
+    """Return the pairs of foreground and background that are grey."""
 
     def is_grey(name: str) -> bool:
         return name == "" or (name.startswith("#") and name[1:3] == name[3:5] == name[5:7])

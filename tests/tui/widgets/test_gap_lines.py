@@ -25,7 +25,7 @@ def test_states_wrap_between_facts_and_mark_a_cut() -> None:
     assert texts(wrap_states(STATES, 30, 2)) == ["edge-1 · backfilled", "+3 connections · 4 GB out  … ⏎ details"]
 
 
-def test_blocks_are_shown_only_whole_and_the_legend_at_the_bottom() -> None:
+def test_blocks_are_shown_completely_or_not_at_all_above_the_legend() -> None:
     states, blocks, last = block("state", 2), [block("event", 3), block("delta", 4)], block("legend", 2)
     assert texts(fit_description(states, None, blocks, last, 3)) == ["state0", "state1"]
     assert texts(fit_description(states, None, blocks, last, 6)) == [
@@ -58,4 +58,4 @@ def test_recovery_shows_the_share_of_owed_time_that_was_reported() -> None:
     recovery.add([Interval(0, 20 * MINUTE)], 0)
     assert not recovery.is_under_way
     recovery.add([], 5 * MINUTE)
-    assert not recovery.is_under_way, "another outage counts from its own beginning"
+    assert not recovery.is_under_way, "another outage counts from its own start"

@@ -1,4 +1,4 @@
-"""What is sent to the terminal when a line changes: the cells that differ, whole characters of them, and no others."""
+"""The cells of a changed line that are sent to the terminal: only different ones, and whole characters."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,16 +1,16 @@
-"""`streamtop daily` and `gaps --fail-on`: invalid arguments, and statements that were changed."""
+"""`streamtop daily`: invalid arguments, figures of days, and verification of statements."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands.statements import a_day, signed
+from tests.support.commands.statements import a_day, signed_statement
 from tests.support.program import Program
 
 
 @pytest.mark.parametrize(
-    ("words", "says"),
+    ("arguments", "message"),
     [
         (("serve", "--account-zone", "Mars/Base"), "unknown time zone"),
         (("serve", "--close-grace", "soon"), "is not a duration"),
@@ -27,16 +27,16 @@ from tests.support.program import Program
     ],
 )
 async def test_invalid_arguments_are_refused_and_nothing_is_sent(
-    streamtop: Program, words: tuple[str, ...], says: str
+    streamtop: Program, arguments: tuple[str, ...], message: str
 ) -> None:
-    ended = await streamtop(*words)
+    ended = await streamtop(*arguments)
     assert (ended.code, ended.out) == (2, "")
-    assert says in ended.err
+    assert message in ended.err
 
 
-async def test_a_statement_file_is_verified(streamtop: Program, tmp_path: Path) -> None:
+async def test_verify_accepts_a_signed_statement_and_refuses_a_changed_one(streamtop: Program, tmp_path: Path) -> None:
     path = tmp_path / "november.json"
-    path.write_bytes(signed(a_day()))
+    path.write_bytes(signed_statement(a_day()))
     assert (await streamtop("daily", "verify", str(path))).code == 0
     document = json.loads(path.read_bytes())
     document["days"][0]["bytes_out"] += 1

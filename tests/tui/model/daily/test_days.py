@@ -4,7 +4,7 @@ from tests.support.commands.statements import NOW, a_day
 from tui.model.daily.days import join_names, why_not_final
 
 
-def test_why_a_day_is_not_final() -> None:
+def test_reason_of_a_provisional_day_names_waiting_servers() -> None:
     def why(day: str, zones: list[str], *waiting: str) -> str | None:
         return why_not_final(a_day(day=day, state="provisional", waiting_for=list(waiting)), NOW, zones)
 

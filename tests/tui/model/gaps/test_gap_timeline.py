@@ -1,4 +1,4 @@
-"""The list_events of a gap with what the agent told of itself."""
+"""Events of a gap: the service's view merged with the phases that the agent reported."""
 
 from streamusage.api.extension import CoverageSpan, Outage
 from streamusage.api.report import PhaseChange
@@ -38,12 +38,12 @@ KILLED = outage(
 )
 
 
-def test_events_merge_the_agents_phases_with_the_service_s_view() -> None:
-    told = [
+def test_events_merge_the_agents_phases_with_the_services_view() -> None:
+    events = [
         (event.at_ms and (event.at_ms - BEGAN) // 1000, event.what.split(":")[0])
         for event in list_events(GAP, None, 0, [KILLED])
     ]
-    assert told == [
+    assert events == [
         (0, "last time that the server reported in time"),
         (10, "retrying"),
         (30, "detected"),
@@ -53,9 +53,9 @@ def test_events_merge_the_agents_phases_with_the_service_s_view() -> None:
         (600, "backfilled"),
         (600, "online"),
     ]
-    words = [phase.what for phase in list_phases(KILLED)]
-    assert words[2] == "retrying: the agent was restarted and continued its journal"
-    assert words[3] == "recovering: attempt 10 delivered the delta"
+    phases = [phase.what for phase in list_phases(KILLED)]
+    assert phases[2] == "retrying: the agent was restarted and continued its journal"
+    assert phases[3] == "recovering: attempt 10 delivered the delta"
     assert describe_attempts(KILLED) == "9 attempts failed: cannot be reached"
 
 
@@ -68,7 +68,7 @@ def test_backfill_event_precedes_online_with_the_agents_clock_ahead() -> None:
     ]
 
 
-def test_only_the_outages_that_meet_the_gap_are_its() -> None:
+def test_outages_of_a_gap_are_those_that_overlap_it() -> None:
     before = outage(("retrying", BEGAN - MINUTE), ("recovering", BEGAN - 1))
     after = outage(("retrying", BEGAN + 11 * MINUTE), ("recovering", BEGAN + 12 * MINUTE))
     assert outages_of(GAP, [before, KILLED, after]) == [KILLED]

@@ -60,52 +60,54 @@ ESTATE = {
 CALM = {"a": CoverageTimeline([span(0, 10, Provenance.LIVE)])}
 
 
-def made(timelines: dict[str, CoverageTimeline], cells: int = 10, cell_ms: int = MINUTE, **more: object) -> GapGrid:
+def make_grid(
+    timelines: dict[str, CoverageTimeline], cells: int = 10, cell_ms: int = MINUTE, **more: object
+) -> GapGrid:
     edges = [NOON + number * cell_ms for number in range(cells + 1)]
     return grid(timelines, edges, cell_ms, **more)  # type: ignore[arg-type]
 
 
-def drawn(one: GapGrid, row: int) -> str:
+def row_glyphs(one: GapGrid, row: int) -> str:
     return "".join(GLYPHS[cell.state if cell else None] for cell in one.cells_of(row))
 
 
-def words(one: GapGrid, row: int, cell: int) -> list[str]:
+def cell_description(one: GapGrid, row: int, cell: int) -> list[str]:
     return [text for text, _ in describe_cell(one, row, cell, UTC, NOW)]
 
 
-def test_a_cell_shows_its_worst_state_how_much_of_it_and_a_server_out_of_service_nothing() -> None:
-    fine, coarse = made(ESTATE), made(ESTATE, 5, 2 * MINUTE)
-    assert [drawn(fine, 0), drawn(fine, 1)] == ["██▒▒▒█████", "   ███×···"]
-    assert [drawn(coarse, 0), drawn(coarse, 1)] == ["█▒▒██", " ██×·"]
+def test_cell_shows_its_worst_state_and_is_empty_while_the_server_is_not_running() -> None:
+    fine, coarse = make_grid(ESTATE), make_grid(ESTATE, 5, 2 * MINUTE)
+    assert [row_glyphs(fine, 0), row_glyphs(fine, 1)] == ["██▒▒▒█████", "   ███×···"]
+    assert [row_glyphs(coarse, 0), row_glyphs(coarse, 1)] == ["█▒▒██", " ██×·"]
     cell = coarse.cells_of(1)[3]
     assert cell is not None
     assert (cell.in_state_ms, cell.due_ms) == (30_000, 2 * MINUTE)
 
 
 def test_header_shows_complete_share_and_owing_server() -> None:
-    assert made(ESTATE).complete() == "79.4 %"
-    assert made(ESTATE).owed() == "owed 3m by edge4"
-    assert made(CALM).owed() == ""
+    assert make_grid(ESTATE).complete() == "79.4 %"
+    assert make_grid(ESTATE).owed() == "owed 3m by edge4"
+    assert make_grid(CALM).owed() == ""
 
 
 def test_cell_description_lists_state_and_recovered_figures() -> None:
-    fine = made(ESTATE)
-    assert words(fine, 0, 3) == [
+    fine = make_grid(ESTATE)
+    assert cell_description(fine, 0, 3) == [
         "edge3 · 12:02–12:05 · backfilled, 3m, filled 12:06 (after 1m) · "
         "+312 connections (RTMP 290, HLS 22) · 4.21 GB out · peak 88.1 Mbit/s at 12:04"
     ]
-    assert words(fine, 1, 6) == [
+    assert cell_description(fine, 1, 6) == [
         "edge4 · 12:06:30–12:07:00 · lost, 30s · journal destroyed",
         "also 12:03:00–12:06:30 · live, 3m",
     ]
-    assert words(fine, 1, 9) == ["edge4 · 12:07–12:10 · missing, 3m, still owed"]
-    assert words(fine, 1, 0) == ["edge4 · 12:00–12:01 · not running"]
-    coarse = made(ESTATE, 2, 5 * MINUTE)
-    assert words(coarse, 1, 1)[0] == "edge4 · 12:05–12:10 · lost 30s, missing 3m, live 1m"
+    assert cell_description(fine, 1, 9) == ["edge4 · 12:07–12:10 · missing, 3m, still owed"]
+    assert cell_description(fine, 1, 0) == ["edge4 · 12:00–12:01 · not running"]
+    coarse = make_grid(ESTATE, 2, 5 * MINUTE)
+    assert cell_description(coarse, 1, 1)[0] == "edge4 · 12:05–12:10 · lost 30s, missing 3m, live 1m"
 
 
-def test_gaps_are_visited_in_time_and_both_ways() -> None:
-    one = made(ESTATE)
+def test_next_gap_follows_time_in_both_directions() -> None:
+    one = make_grid(ESTATE)
     visited = [(0, NOON)]
     for _ in range(4):
         found = one.next_gap(visited[-1][0], one.cell_at(visited[-1][1]), forward=True)
@@ -115,28 +117,28 @@ def test_gaps_are_visited_in_time_and_both_ways() -> None:
     assert visited[1:] == [*gaps, gaps[0]]
     assert one.next_gap(1, 6, forward=False) == gaps[0]
     assert one.next_gap(0, 2, forward=False) == gaps[-1]
-    assert made(CALM).next_gap(0, 0, forward=True) is None
+    assert make_grid(CALM).next_gap(0, 0, forward=True) is None
 
 
-def test_a_gap_outside_the_window_is_found_too() -> None:
+def test_next_gap_can_be_outside_the_window() -> None:
     edges = [NOON + (60 + number) * MINUTE for number in range(11)]
     later = grid(ESTATE, edges, MINUTE)
     assert later.next_gap(0, 5, forward=False) == (1, NOON + 7 * MINUTE)
 
 
-def test_rows_are_found_by_name_and_ordered_by_what_they_lack() -> None:
-    assert [row.name for row in made(ESTATE, most_lacking_first=True).rows] == ["edge4", "edge3"]
-    found = made(ESTATE, wanted="GE3")
+def test_rows_are_filtered_by_name_and_ordered_by_missing_time() -> None:
+    assert [row.name for row in make_grid(ESTATE, most_lacking_first=True).rows] == ["edge4", "edge3"]
+    found = make_grid(ESTATE, wanted="GE3")
     assert ([row.name for row in found.rows], found.hidden) == (["edge3"], 1)
 
 
-def test_the_window_ends_with_the_cell_that_holds_now() -> None:
+def test_window_ends_with_the_current_cell() -> None:
     assert window(NOON + 30_000, 60) == NOON - 59 * MINUTE
     assert window_edges(NOON + 30_000, 60, MINUTE, 5, UTC)[0] == NOON - 64 * MINUTE
 
 
 @pytest.mark.parametrize("name", ["UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland"])
-def test_days_are_those_of_the_zone_long_and_short_ones_too(name: str) -> None:
+def test_day_cells_are_days_of_the_zone_across_clock_changes(name: str) -> None:
     tz = ZoneInfo(name)
     now_ms = int(datetime(2026, 11, 2, 12, tzinfo=tz).timestamp()) * 1000
     edges = window_edges(now_ms, 60, CELL_LENGTHS_MS[-1], 0, tz)
@@ -151,7 +153,7 @@ def test_empty_delta_has_a_description() -> None:
     assert describe_delta(GapDelta(), UTC) == "+0 connections · 0 B out"
 
 
-def test_what_has_just_been_filled_is_known() -> None:
+def test_newly_backfilled_intervals_are_returned_once() -> None:
     before = CoverageTimeline([span(0, 2, Provenance.LIVE), span(2, 5, Provenance.MISSING)])
     after = CoverageTimeline(
         [span(0, 2, Provenance.LIVE), span(2, 6, Provenance.BACKFILLED), span(6, 7, Provenance.LIVE)]
@@ -179,10 +181,10 @@ def timelines(draw: st.DrawFn) -> list[CoverageSpan]:
 
 
 @given(timelines(), st.integers(1, 20), st.sampled_from([MINUTE, 5 * MINUTE]))
-def test_every_cell_shows_the_worst_of_the_seconds_in_it_and_totals_add_up(
+def test_cell_state_is_its_worst_span_and_totals_are_the_sums(
     spans: list[CoverageSpan], cells: int, cell_ms: int
 ) -> None:
-    one = made({"a": CoverageTimeline(spans)}, cells, cell_ms)
+    one = make_grid({"a": CoverageTimeline(spans)}, cells, cell_ms)
     due = whole = owed = 0
     for cell, shown in enumerate(one.cells_of(0)):
         lengths: dict[Provenance, int] = {}
@@ -196,12 +198,12 @@ def test_every_cell_shows_the_worst_of_the_seconds_in_it_and_totals_add_up(
         due += sum(lengths.values())
         whole += lengths.get(Provenance.LIVE, 0) + lengths.get(Provenance.BACKFILLED, 0)
         owed += lengths.get(Provenance.MISSING, 0)
-        assert words(one, 0, cell)
+        assert cell_description(one, 0, cell)
     assert one.totals() == (due, whole, owed)
 
 
 @given(timelines(), timelines())
-def test_two_accounts_of_the_same_time_make_the_worst_of_both(
+def test_overlaid_timelines_have_the_worst_state_at_each_instant(
     one: list[CoverageSpan], other: list[CoverageSpan]
 ) -> None:
     both = overlaid([one, other])
@@ -213,7 +215,7 @@ def test_two_accounts_of_the_same_time_make_the_worst_of_both(
 
 
 @given(timelines(), st.integers(0, 900))
-def test_what_is_asked_again_is_put_together_as_if_all_had_been_asked(spans: list[CoverageSpan], tail: int) -> None:
+def test_response_of_the_changed_part_gives_the_same_book_as_a_full_one(spans: list[CoverageSpan], tail: int) -> None:
     def answer(from_ms: int, upto_ms: int) -> Coverage:
         cut = [
             CoverageSpan(from_ms=piece.from_ms, to_ms=piece.to_ms, state=one.state)
@@ -241,7 +243,7 @@ def test_what_is_asked_again_is_put_together_as_if_all_had_been_asked(spans: lis
     assert joined(book.servers["a"]) == joined(whole.servers["a"])
 
 
-def test_a_stream_has_the_time_of_the_servers_that_carried_it() -> None:
+def test_stream_has_the_coverage_of_the_servers_that_carried_it() -> None:
     book = CoverageBook()
     servers = [ServerCoverage(server=name, spans=list(one.spans)) for name, one in ESTATE.items()]
     book.apply(Coverage(now=NOON + 10 * MINUTE, from_ms=NOON, to_ms=NOON + 10 * MINUTE, servers=servers))
@@ -253,6 +255,6 @@ def test_a_stream_has_the_time_of_the_servers_that_carried_it() -> None:
             Placement(scope="live", name="gone", server="edge9", from_ms=NOON, to_ms=None),
         ]
     )
-    one = made(book.streams)
+    one = make_grid(book.streams)
     assert [row.name for row in one.rows] == ["live/one", "live/two"]
-    assert [drawn(one, 0), drawn(one, 1)] == ["██▒▒      ", "   ▒▒█×···"]
+    assert [row_glyphs(one, 0), row_glyphs(one, 1)] == ["██▒▒      ", "   ▒▒█×···"]

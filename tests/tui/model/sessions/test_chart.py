@@ -1,4 +1,4 @@
-"""The chart of a session: which time it shows, when the peak was reached, and that no line crosses time off the air."""
+"""The chart of a session: its window, the time of the peak, and no line across time without a publish."""
 
 import pytest
 from hypothesis import given
@@ -17,11 +17,11 @@ LIVE, FILLED, MISSING = Provenance.LIVE, Provenance.BACKFILLED, Provenance.MISSI
 
 
 def history(*points: tuple[int | None, Provenance | None]) -> History:
-    told = [
+    points_of_minutes = [
         HistoryPoint(at=NOON + number * MINUTE, active=active, highest=active, state=state)
         for number, (active, state) in enumerate(points)
     ]
-    return History(now=NOON + len(points) * MINUTE, step_ms=MINUTE, points=told)
+    return History(now=NOON + len(points) * MINUTE, step_ms=MINUTE, points=points_of_minutes)
 
 
 def minutes(first: int, last: int) -> tuple[int, int]:
@@ -29,55 +29,55 @@ def minutes(first: int, last: int) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("between", [LIVE, FILLED])
-def test_between_two_sessions_the_chart_is_open(between: Provenance) -> None:
-    told = history(*[(40, LIVE)] * 6, *[(0, between)] * 8, *[(30, LIVE)] * 6)
-    chart = from_history(told, *minutes(0, 20), on_air=[minutes(0, 6), minutes(14, 20)])
+def test_chart_is_empty_between_two_sessions(between: Provenance) -> None:
+    stored = history(*[(40, LIVE)] * 6, *[(0, between)] * 8, *[(30, LIVE)] * 6)
+    chart = from_history(stored, *minutes(0, 20), on_air=[minutes(0, 6), minutes(14, 20)])
     assert [step.figure for step in chart.steps] == [40] * 6 + [None] * 8 + [30] * 6
     assert list(chart.runs()) == [(0, 5, True), (14, 19, True)]
     assert sparkline(chart.points(), 40)[6:14] == " " * 8
     drawn = plot(chart, 60, 12)
     assert not any(BACKFILLED_MARK in line for line in drawn)
-    assert all(line[21:39].strip("\u2800 ") == "" for line in drawn), "nothing is drawn while it was off the air"
+    assert all(line[21:39].strip("\u2800 ") == "" for line in drawn), "the time between the sessions is empty"
 
 
-def test_nobody_watching_a_stream_on_the_air_is_a_figure() -> None:
-    told = history((4, LIVE), (0, LIVE), (0, FILLED), (4, LIVE))
-    chart = from_history(told, *minutes(0, 4), on_air=[minutes(0, 4)])
+def test_zero_viewers_of_a_live_stream_are_a_figure() -> None:
+    stored = history((4, LIVE), (0, LIVE), (0, FILLED), (4, LIVE))
+    chart = from_history(stored, *minutes(0, 4), on_air=[minutes(0, 4)])
     assert [step.figure for step in chart.steps] == [4, 0, 0, 4]
     assert chart.steps[2].state is FILLED
 
 
-def test_figures_of_a_session_whose_record_is_gone_stay() -> None:
+def test_figures_of_a_deleted_session_are_kept() -> None:
     chart = from_history(history((4, LIVE), (0, LIVE), (9, LIVE)), *minutes(0, 3), on_air=[])
     assert [step.figure for step in chart.steps] == [4, None, 9]
 
 
-def test_the_peak_has_the_time_at_which_it_was_reached() -> None:
-    told = history((9, LIVE), (3, LIVE), (5, LIVE), (8, FILLED), (8, LIVE), (2, LIVE))
-    chart = from_history(told, *minutes(0, 6))
+def test_peak_has_the_time_at_which_it_was_reached() -> None:
+    stored = history((9, LIVE), (3, LIVE), (5, LIVE), (8, FILLED), (8, LIVE), (2, LIVE))
+    chart = from_history(stored, *minutes(0, 6))
     assert chart.reached(8, *minutes(1, 6)) == NOON + 3 * MINUTE
     assert chart.reached(8, *minutes(4, 6)) == NOON + 4 * MINUTE
     assert chart.reached(3, NOON + MINUTE + 20_000, NOON + 6 * MINUTE) == NOON + MINUTE + 20_000
-    assert chart.reached(9, *minutes(1, 6)) is None, "it was another session's"
+    assert chart.reached(9, *minutes(1, 6)) is None, "the peak of another session"
     assert from_history(history((None, MISSING)), *minutes(0, 1)).reached(1, *minutes(0, 1)) is None
 
 
 @given(st.integers(0, 40 * 86_400_000), st.booleans())
-def test_the_whole_session_is_looked_at_in_a_bounded_number_of_steps(length_ms: int, live: bool) -> None:
-    one = session("a", NOON - length_ms, live=live, end_time=NOON)
-    look = look_at(one, NOON if live else NOON + 5 * MINUTE)
-    to_ms = NOON if look.to_ms is None else look.to_ms
-    assert (look.to_ms is None) is live
-    assert look.from_ms <= one.start_time
+def test_chart_covers_the_session_in_a_bounded_number_of_steps(length_ms: int, live: bool) -> None:
+    shown_session = session("a", NOON - length_ms, live=live, end_time=NOON)
+    window = look_at(shown_session, NOON if live else NOON + 5 * MINUTE)
+    to_ms = NOON if window.to_ms is None else window.to_ms
+    assert (window.to_ms is None) is live
+    assert window.from_ms <= shown_session.start_time
     assert to_ms >= NOON
-    assert to_ms - look.from_ms >= LEAST_MS
-    assert (to_ms - look.from_ms) // look.step_ms <= MOST_STEPS + 1
-    assert look.step_ms % MINUTE == look.from_ms % look.step_ms == 0
+    assert to_ms - window.from_ms >= LEAST_MS
+    assert (to_ms - window.from_ms) // window.step_ms <= MOST_STEPS + 1
+    assert window.step_ms % MINUTE == window.from_ms % window.step_ms == 0
 
 
-def test_a_look_of_a_live_session_does_not_move_within_a_step() -> None:
-    one = session("a", NOON - 600_000)
-    assert look_at(one, NOON + 1000) == look_at(one, NOON + 59_000)
+def test_chart_window_of_a_shown_session_is_stable_within_a_step() -> None:
+    live_session = session("a", NOON - 600_000)
+    assert look_at(live_session, NOON + 1000) == look_at(live_session, NOON + 59_000)
 
 
 def test_steps_without_history_stay_empty() -> None:

@@ -1,4 +1,4 @@
-"""The filter language: what it finds, and how it says that it cannot be read."""
+"""The filter language: the sessions that it matches, and its errors."""
 
 import pytest
 from hypothesis import given
@@ -63,14 +63,14 @@ SESSIONS = [
         ('not ~"a|o"', ""),
     ],
 )
-def test_it_finds(text: str, found: str) -> None:
+def test_filter_matches_sessions(text: str, found: str) -> None:
     chosen = parse(text)
-    got = [one.name.replace(" ", "·") for one in SESSIONS if chosen.matches(one, NOW)]
-    assert got == found.split()
+    names = [known.name.replace(" ", "·") for known in SESSIONS if chosen.matches(known, NOW)]
+    assert names == found.split()
 
 
 @pytest.mark.parametrize(
-    ("text", "at", "told"),
+    ("text", "at", "message"),
     [
         ("activ>10", (0, 8), "unknown field 'activ'"),
         ("cam active>ten", (11, 14), "a number is expected"),
@@ -91,29 +91,29 @@ def test_it_finds(text: str, found: str) -> None:
         ("=3", (0, 2), "a field is missing"),
     ],
 )
-def test_filter_error_names_cause_and_position(text: str, at: tuple[int, int], told: str) -> None:
+def test_filter_error_names_cause_and_position(text: str, at: tuple[int, int], message: str) -> None:
     with pytest.raises(FilterError) as caught:
         parse(text)
     assert (caught.value.at, caught.value.until) == at
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert caught.value.caret(2) == " " * (2 + at[0]) + "^" * (at[1] - at[0])
 
 
 @given(st.text(alphabet="ab =<>!~\"'()[]*?0123kMhs.andortlive/", max_size=40))
-def test_every_text_is_a_filter_or_an_error_with_a_place(text: str) -> None:
+def test_any_text_parses_or_fails_at_a_position(text: str) -> None:
     at, chosen = 0, parse("")
     try:
         chosen = parse(text)
     except FilterError as error:
         at = error.at
     assert 0 <= at <= len(text)
-    for one in SESSIONS:
-        chosen.matches(one, NOW)
-        chosen.found_in(one.text)
+    for known in SESSIONS:
+        chosen.matches(known, NOW)
+        chosen.found_in(known.text)
 
 
 @pytest.mark.parametrize(
-    ("text", "drawn", "found"),
+    ("text", "name", "found"),
     [
         ("cam", "live/Cam-1", ["Cam"]),
         ("a am", "live/cam", ["a", "am"][:1]),
@@ -125,10 +125,10 @@ def test_every_text_is_a_filter_or_an_error_with_a_place(text: str) -> None:
         ("~x*", "live/cam", []),
     ],
 )
-def test_what_was_looked_for_is_highlighted(text: str, drawn: str, found: list[str]) -> None:
-    assert [drawn[start:end] for start, end in parse(text).found_in(drawn)] == found
+def test_matched_text_is_highlighted(text: str, name: str, found: list[str]) -> None:
+    assert [name[start:end] for start, end in parse(text).found_in(name)] == found
 
 
-def test_only_times_make_a_filter_move() -> None:
+def test_filter_depends_on_time_only_if_it_compares_times() -> None:
     assert parse("age<2h").by_time
     assert not parse("cam active>3").by_time

@@ -1,4 +1,4 @@
-"""Trends: what was not seen, what is owed and what was filled never look like figures."""
+"""The history of polls: failed polls, missing and backfilled time never look like figures."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,8 +12,8 @@ from tui.model.sessions.store import SessionStore
 A = session("a")
 
 
-def watched(*polls: tuple[int | None, Provenance] | None, kept: int = 720) -> PollHistory:
-    """A history of one session; `None` is a poll that failed."""
+def poll_history(*polls: tuple[int | None, Provenance] | None, kept: int = 720) -> PollHistory:
+    """Return the history of one session; `None` is a failed poll."""
     store, history = SessionStore(), PollHistory(kept)
     for number, poll in enumerate(polls):
         if poll is None:
@@ -23,7 +23,7 @@ def watched(*polls: tuple[int | None, Provenance] | None, kept: int = 720) -> Po
     return history
 
 
-def drawn(history: PollHistory, width: int = 8, fold: int = 1) -> str:
+def trend_text(history: PollHistory, width: int = 8, fold: int = 1) -> str:
     return sparkline(history.points(A.key, width, fold), 7)
 
 
@@ -37,36 +37,36 @@ def test_zero_small_and_large_figures_have_different_blocks() -> None:
 
 
 def test_unchanged_session_keeps_its_points() -> None:
-    assert drawn(watched((7, LIVE), (7, LIVE), (7, LIVE)), 5) == "  ▇▇▇"
+    assert trend_text(poll_history((7, LIVE), (7, LIVE), (7, LIVE)), 5) == "  ▇▇▇"
 
 
-def test_a_failed_poll_is_a_gap() -> None:
-    assert drawn(watched((7, LIVE), None, None, (7, LIVE)), 4) == "▇  ▇"
+def test_failed_poll_leaves_a_blank() -> None:
+    assert trend_text(poll_history((7, LIVE), None, None, (7, LIVE)), 4) == "▇  ▇"
 
 
-def test_what_is_owed_is_drawn_so_until_it_is_filled() -> None:
-    during = watched((7, LIVE), (7, MISSING), (7, MISSING))
-    assert drawn(during, 3) == "▇··"
-    after = watched((7, LIVE), (7, MISSING), (7, MISSING), (7, BACKFILLED), (7, LIVE))
-    assert drawn(after, 5) == "▇▒▒▇▇"
+def test_missing_points_become_backfilled_points() -> None:
+    during = poll_history((7, LIVE), (7, MISSING), (7, MISSING))
+    assert trend_text(during, 3) == "▇··"
+    after = poll_history((7, LIVE), (7, MISSING), (7, MISSING), (7, BACKFILLED), (7, LIVE))
+    assert trend_text(after, 5) == "▇▒▒▇▇"
 
 
-def test_points_of_several_polls_do_not_change_once_past() -> None:
-    history = watched(*[(n % 8, LIVE) for n in range(12)])
+def test_merged_points_of_past_polls_do_not_change() -> None:
+    history = poll_history(*[(n % 8, LIVE) for n in range(12)])
     before = history.points(A.key, 4, 3)
     history.add_poll(99, [])
     assert history.points(A.key, 5, 3)[:4] == before
 
 
-def test_a_deleted_session_is_forgotten() -> None:
+def test_deleted_session_has_no_history() -> None:
     store, history = SessionStore(), PollHistory()
     history.add_poll(0, store.apply([A]))
     history.add_poll(1, store.apply([], [A.key]))
-    assert drawn(history, 2) == "  "
+    assert trend_text(history, 2) == "  "
     assert history.times(A.key) == []
 
 
-def test_the_times_of_a_session_begin_where_it_was_first_seen() -> None:
+def test_times_of_a_session_start_at_its_first_poll() -> None:
     store, history = SessionStore(), PollHistory()
     history.add_poll(0, [])
     history.add_poll(1000, store.apply([A]))
@@ -76,8 +76,8 @@ def test_the_times_of_a_session_begin_where_it_was_first_seen() -> None:
 
 
 @given(st.lists(st.none() | st.tuples(st.integers(0, 9), st.sampled_from([LIVE, MISSING])), min_size=1, max_size=60))
-def test_what_is_kept_is_bounded_and_the_newest_points_are_right(polls: list[tuple[int, Provenance] | None]) -> None:
-    history = watched(*polls, kept=16)
+def test_history_is_bounded_and_its_newest_point_is_right(polls: list[tuple[int, Provenance] | None]) -> None:
+    history = poll_history(*polls, kept=16)
     newest = history.points(A.key, 1)[0]
     if polls[-1] is None:
         assert newest is NoFigure.NOT_SEEN
@@ -89,13 +89,13 @@ def test_what_is_kept_is_bounded_and_the_newest_points_are_right(polls: list[tup
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
-def test_a_block_grows_with_its_figure(figure: int, highest: int) -> None:
+def test_block_height_grows_with_its_figure(figure: int, highest: int) -> None:
     assert block(figure, highest) in BLOCKS
     assert BLOCKS.index(block(figure, highest)) <= BLOCKS.index(block(figure + 1, highest))
     assert (block(figure, highest) == BLOCKS[0]) == (figure == 0)
 
 
-def test_folding_never_hides_what_is_owed() -> None:
+def test_merged_point_shows_missing_before_any_figure() -> None:
     assert merge_points([1, NoFigure.MISSING, 5]) is NoFigure.MISSING
     assert merge_points([1, NoFigure.BACKFILLED]) is NoFigure.BACKFILLED
     assert merge_points([NoFigure.NOT_SEEN, 5, 3]) == 5

@@ -1,4 +1,4 @@
-"""Stepping through the polls that are kept."""
+"""Stepping through the stored polls."""
 
 import pytest
 
@@ -10,18 +10,18 @@ from tui.model.sessions.timeline import PollTimeline
 def test_stepping_back_and_forth_restores_the_same_table(seed: int) -> None:
     service, timeline = ChangingService(seed), PollTimeline()
     timeline.add(0, ())
-    seen = [dict(service.there)]
+    seen = [dict(service.current)]
     for at_ms in range(1, 12):
         for _ in range(service.random.randrange(4)):
             service.change()
-        changes = service.store.apply(service.there.values(), reset=True)
+        changes = service.store.apply(service.current.values(), reset=True)
         service.view.update(changes)
         timeline.add(at_ms, changes)
-        seen.append(dict(service.there))
+        seen.append(dict(service.current))
     for _ in range(60):
         for changes in timeline.step(service.random.randrange(-5, 6)):
             gone = [change.key for change in changes if change.after is None]
-            service.view.update(service.store.apply([one.after for one in changes if one.after], gone))
+            service.view.update(service.store.apply([change.after for change in changes if change.after], gone))
         at_ms = timeline.at_ms
         assert at_ms is not None
-        assert {one.key: one for one in service.store} == seen[at_ms]
+        assert {session.key: session for session in service.store} == seen[at_ms]

@@ -1,4 +1,4 @@
-"""The sessions that are known, which of them are shown, and in which order."""
+"""The view of the session table: filter and order."""
 
 import pytest
 from hypothesis import given, settings
@@ -17,7 +17,7 @@ def names(view: SessionView) -> list[str]:
     return [row.name for row in view.rows(0, 100)]
 
 
-def shown(*sessions: Session) -> tuple[SessionStore, SessionView]:
+def make_view(*sessions: Session) -> tuple[SessionStore, SessionView]:
     store = SessionStore()
     view = SessionView(store)
     view.update(store.apply(sessions))
@@ -26,28 +26,30 @@ def shown(*sessions: Session) -> tuple[SessionStore, SessionView]:
 
 class TestStore:
     def test_totals_follow_every_change(self) -> None:
-        store, _ = shown(session("a", active=5), session("b", active=7), session("c", live=False))
+        store, _ = make_view(session("a", active=5), session("b", active=7), session("c", live=False))
         assert store.totals() == (2, 3, 12)
         store.apply([session("a", active=5, live=False)], [session("b").key])
         assert store.totals() == (0, 2, 0)
 
-    def test_what_did_not_change_is_no_change(self) -> None:
-        store, _ = shown(session("a"))
+    def test_unchanged_session_is_no_change(self) -> None:
+        store, _ = make_view(session("a"))
         assert store.apply([session("a")]) == []
         (change,) = store.apply([session("a", active=9)])
         assert change.before is not None
         assert (change.before.active, change.after and change.after.active) == (2, 9)
 
-    def test_a_reset_drops_what_is_not_there_any_more(self) -> None:
-        store, view = shown(session("a"), session("b"))
+    def test_reset_removes_absent_sessions(self) -> None:
+        store, view = make_view(session("a"), session("b"))
         view.update(store.apply([session("b"), session("c")], reset=True))
         assert sorted(names(view)) == ["b", "c"]
 
-    def test_the_sessions_of_a_stream_are_newest_first(self) -> None:
-        store, _ = shown(session("a", 1), session("a", 3), session("a", 2), session("b", 9), session("a", 5, scope="x"))
-        assert [one.start_time for one in store.of_stream(StreamId("live", "a"))] == [3, 2, 1]
+    def test_sessions_of_a_stream_are_newest_first(self) -> None:
+        store, _ = make_view(
+            session("a", 1), session("a", 3), session("a", 2), session("b", 9), session("a", 5, scope="x")
+        )
+        assert [known.start_time for known in store.of_stream(StreamId("live", "a"))] == [3, 2, 1]
 
-    def test_a_plain_live_list_adds_up_servers_and_keeps_what_is_recorded(self) -> None:
+    def test_plain_live_list_sums_servers_and_keeps_recorded_figures(self) -> None:
         record = from_record(
             UsageRecord(
                 name="a", scope="live", start_time=5, end_time=9, duration=4, active_subscribers=0,
@@ -66,34 +68,34 @@ class TestStore:
 
 
 class TestOrder:
-    def test_live_sessions_come_first_whatever_the_column(self) -> None:
-        _, view = shown(session("a", active=1), session("b", active=9, live=False), session("c", active=5))
+    def test_live_sessions_are_first_in_every_order(self) -> None:
+        _, view = make_view(session("a", active=1), session("b", active=9, live=False), session("c", active=5))
         assert names(view) == ["c", "a", "b"]
         for column in sort_names():
             for descending in (True, False):
                 view.sort(column, descending=descending)
                 assert names(view)[2] == "b"
 
-    def test_what_is_not_known_comes_last_both_ways(self) -> None:
-        _, view = shown(session("a", peak=None), session("b", peak=1), session("c", peak=2))
+    def test_unknown_figures_are_last_in_both_directions(self) -> None:
+        _, view = make_view(session("a", peak=None), session("b", peak=1), session("c", peak=2))
         view.sort("peak", descending=True)
         assert names(view) == ["c", "b", "a"]
         view.sort("peak", descending=False)
         assert names(view) == ["b", "c", "a"]
 
     def test_ended_sessions_of_equal_figures_are_newest_first(self) -> None:
-        _, view = shown(*(session(f"s{n}", 1000 + n, live=False, active=0) for n in range(4)))
+        _, view = make_view(*(session(f"s{n}", 1000 + n, live=False, active=0) for n in range(4)))
         assert names(view) == ["s3", "s2", "s1", "s0"]
 
-    def test_the_stream_column_sorts_both_ways_in_any_case(self) -> None:
-        _, view = shown(session("b"), session("A"), session("c"))
+    def test_stream_column_sorts_case_insensitively_in_both_directions(self) -> None:
+        _, view = make_view(session("b"), session("A"), session("c"))
         view.sort("stream", descending=False)
         assert names(view) == ["A", "b", "c"]
         view.sort("stream", descending=True)
         assert names(view) == ["c", "b", "A"]
 
-    def test_a_row_is_found_by_its_key(self) -> None:
-        _, view = shown(session("a", active=1), session("b", active=9, live=False), session("c", active=5))
+    def test_row_is_found_by_its_key(self) -> None:
+        _, view = make_view(session("a", active=1), session("b", active=9, live=False), session("c", active=5))
         for row in range(3):
             found = view.at(row)
             assert found is not None
@@ -120,14 +122,14 @@ class TestFilter:
             ("scope=[", []),
         ],
     )
-    def test_it_shows_what_matches(self, text: str, found: list[str]) -> None:
-        _, view = shown(session("Cam"), session("[red]x", scope="event/1"), session("b", live=False))
+    def test_view_shows_matching_sessions(self, text: str, found: list[str]) -> None:
+        _, view = make_view(session("Cam"), session("[red]x", scope="event/1"), session("b", live=False))
         view.show(parse(text))
         assert sorted(names(view)) == sorted(found)
         assert view.hidden() == 3 - len(found)
 
-    def test_what_a_poll_brings_is_filtered_too(self) -> None:
-        store, view = shown(session("cam"), session("b"))
+    def test_sessions_of_later_polls_are_filtered(self) -> None:
+        store, view = make_view(session("cam"), session("b"))
         view.show(parse("cam"))
         view.update(store.apply([session("cam-2"), session("c")], [session("cam").key]))
         assert names(view) == ["cam-2"]
@@ -147,24 +149,25 @@ polls = st.lists(st.tuples(st.lists(sessions, max_size=6), st.lists(sessions, ma
 
 
 @settings(max_examples=200)
-@given(polls, st.sampled_from(sort_names()), st.booleans(), st.sampled_from(["", "a", "state=live"]))
-def test_an_order_kept_up_to_date_is_the_order_of_a_view_made_anew(
-    polls: list[tuple[list[Session], list[Session], bool]], column: str, descending: bool, text: str
+@given(polls, st.sampled_from(list(SessionColumn)), st.booleans(), st.sampled_from(["", "a", "state=live"]))
+def test_updated_view_equals_a_new_view(
+    polls: list[tuple[list[Session], list[Session], bool]], column: SessionColumn, descending: bool, text: str
 ) -> None:
     store = SessionStore()
     view = SessionView(store)
     view.sort(column, descending=descending)
     view.show(parse(text))
     for changed, removed, reset in polls:
-        unique = {one.key: one for one in changed}
-        view.update(store.apply(unique.values(), [one.key for one in removed if one.key not in unique], reset=reset))
-        anew = SessionView(store)
-        anew.sort(column, descending=descending)
-        anew.show(parse(text))
-        assert view.rows(0, 100) == anew.rows(0, 100)
+        unique = {known.key: known for known in changed}
+        gone = [known.key for known in removed if known.key not in unique]
+        view.update(store.apply(unique.values(), gone, reset=reset))
+        new_view = SessionView(store)
+        new_view.sort(column, descending=descending)
+        new_view.show(parse(text))
+        assert view.rows(0, 100) == new_view.rows(0, 100)
         assert len(view) + view.hidden() == len(store)
-        for row, one in enumerate(view.rows(0, 100)):
-            assert view.row_of(one.key) == row
-        live = [one for one in store if one.live]
-        assert store.totals() == (len(live), len(list(store)), sum(one.active or 0 for one in live))
-        assert sorted(one.key for one in store.live()) == sorted(one.key for one in live)
+        for row, known in enumerate(view.rows(0, 100)):
+            assert view.row_of(known.key) == row
+        live = [known for known in store if known.live]
+        assert store.totals() == (len(live), len(list(store)), sum(known.active or 0 for known in live))
+        assert sorted(known.key for known in store.live()) == sorted(known.key for known in live)

@@ -1,4 +1,4 @@
-"""A scripted estate with a known truth: a real service on a clock of the test's own, and agents that report as told."""
+"""A real service on a clock that the test sets, and agents that report known figures when the test calls them."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -19,8 +19,8 @@ MINUTE = 60_000
 ADMIN = "admin-for-this-test"
 
 
-class TestClock(OwnedClock):
-    """Moves only when the test says so."""
+class SettableClock(OwnedClock):
+    """A clock that moves only when the test sets it."""
 
     __test__ = False
 
@@ -40,34 +40,34 @@ class TestClock(OwnedClock):
 
 
 class ScriptedAgent(ReportingAgent):
-    """Reports for one server whenever `sync_up` is called. What was refused is owed as before."""
+    """An agent of one server that reports when `sync_up` is called. A refused report leaves its time missing."""
 
-    def __init__(self, estate: "ScriptedEstate", server: str, role: Role = "edge") -> None:
-        super().__init__(estate, server, role, life=f"j-{server}.1")
-        self._began = self.watermark = estate.clock.now
+    def __init__(self, service: "ScriptedService", server: str, role: Role = "edge") -> None:
+        super().__init__(service, server, role, life=f"j-{server}.1")
+        self._began = self.watermark = service.clock.now
 
     def report(self, *rows: Rows, upto_ms: int | None = None, state: str = "counted", reason: str = "") -> Report:
         made = super().report(*rows, upto_ms=upto_ms, state=state, reason=reason)
         baseline = msgspec.structs.replace(made.baseline, started_at=self._began - MINUTE, since=self._began)
         return msgspec.structs.replace(made, baseline=baseline)
 
-    async def sync_up(self, *rows: Rows, expect: int = 200, **told: object) -> None:
-        """Accounts for the time up to an instant (now), with these rows."""
+    async def sync_up(self, *rows: Rows, expect: int = 200, **options: object) -> None:
+        """Report the time up to `upto_ms`, by default now, with these rows."""
         if not self.epoch:
             await self.begin()
         before = self.watermark
-        answer = await self.send(self.report(*rows, **told))  # type: ignore[arg-type]
+        answer = await self.send(self.report(*rows, **options))  # type: ignore[arg-type]
         assert answer.status_code == expect, answer.text
         if expect != 200:
             self.watermark = before
 
 
-class ScriptedEstate(Estate):
-    """The service, its clock, and agents by name."""
+class ScriptedService(Estate):
+    """The running service, its clock, and its agents by server."""
 
-    clock: TestClock
+    clock: SettableClock
 
-    def __init__(self, running: RunningService, clock: TestClock) -> None:
+    def __init__(self, running: RunningService, clock: SettableClock) -> None:
         super().__init__(running, clock)
         self.agents: dict[str, ScriptedAgent] = {}
 
@@ -76,17 +76,17 @@ class ScriptedEstate(Estate):
             self.agents[server] = ScriptedAgent(self, server, role)
         return self.agents[server]
 
-    async def live(self, minutes: int, *servers: str) -> None:
-        """Time passes in which these servers report twice a minute, each slot with its own figures."""
+    async def report_for(self, minutes: int, *servers: str) -> None:
+        """Move the clock by minutes in which these servers report twice a minute, each slot with its own figures."""
         for _ in range(minutes * 2):
             self.clock.at_ms += MINUTE // 2
             for server in servers:
                 slot = (self.clock.at_ms - 1) // MINUTE * MINUTE
-                await self.agent(server).sync_up(figures_of(slot, self.clock.at_ms - slot))
+                await self.agent(server).sync_up(slot_figures(slot, self.clock.at_ms - slot))
 
 
-def figures_of(slot: int, upto_ms: int = MINUTE) -> SlotRow:
-    """The truth of a slot: 4 connections (3 RTMP, 1 HLS), 1,000 bytes a second out, a peak in its middle."""
+def slot_figures(slot: int, upto_ms: int = MINUTE) -> SlotRow:
+    """Return the figures of a slot: 4 connections (3 RTMP, 1 HLS), 1,000 bytes a second out, a peak in its middle."""
     return SlotRow(
         slot=slot,
         revision=0,
@@ -99,20 +99,20 @@ def figures_of(slot: int, upto_ms: int = MINUTE) -> SlotRow:
 
 
 @asynccontextmanager
-async def scripted_estate(
+async def scripted_service(
     directory: Path, at_ms: int, *servers: str
-) -> AsyncIterator[tuple[ScriptedEstate, UsageClient]]:
-    """The estate at an instant, and a client of it."""
+) -> AsyncIterator[tuple[ScriptedService, UsageClient]]:
+    """Run a service with agents of these servers, starting at an instant; yield it and an admin's client."""
     tokens = {digest_of(ADMIN): Identity("boss", "admin")}
     tokens |= {digest_of(f"{server}-token"): Identity(server, "agent", server) for server in servers}
-    clock = TestClock(at_ms)
+    clock = SettableClock(at_ms)
     store = sqlite_url(directory / "usage.db")
     async with (
         run_service(store_url=store, tokens=Tokens(tokens), clock=clock) as running,
         UsageClient(running.url, ADMIN, clock=clock) as client,
     ):
-        estate = ScriptedEstate(running, clock)
-        async with estate.http:
+        service = ScriptedService(running, clock)
+        async with service.http:
             for server in servers:
-                estate.agent(server)
-            yield estate, client
+                service.agent(server)
+            yield service, client

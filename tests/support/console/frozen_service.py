@@ -1,7 +1,7 @@
-"""An estate of which everything is fixed, for pictures: a real service over a real store, its clock standing still.
+"""A real service over a real store with fixed figures and a clock that never moves, for snapshots.
 
-Three servers over one hour. edge-2 was cut off for eight minutes and filled them in, edge-1 lost two, and for the
-last six minutes edge-2 owes again.
+The store covers three servers over one hour. edge-2 was unreachable for eight minutes and backfilled them, edge-1 lost
+two minutes, and the last six minutes of edge-2 are missing.
 """
 
 import asyncio
@@ -25,13 +25,13 @@ from tests.streamusage.service.conftest import Estate, OwnedClock, a_record
 from tests.support.service.reporting import ReportingAgent
 
 MINUTE = 60_000
-BEGAN = 1_795_284_000_000 - 60 * MINUTE
-"""Half past nine in the evening, or thereabouts."""
+START_MS = 1_795_284_000_000 - 60 * MINUTE
+"""About 21:30 UTC."""
 MINUTES = 60
-NOW = BEGAN + MINUTES * MINUTE
-CUT_OFF = range(34, 42)
+NOW = START_MS + MINUTES * MINUTE
+UNREACHABLE = range(34, 42)
 LOST = range(20, 22)
-OWED_FROM = 54
+MISSING_FROM = 54
 HOST = "sm.example.net"
 
 STREAMS = (
@@ -47,7 +47,7 @@ STREAMS = (
     ("event/day2", "cam-1", 22, 4, 25),
     ("live", "rehearsal", 9, 15, 28),
 )
-"""Scope, name, audience, first and last minute."""
+"""Scope, name, audience, first minute and last minute."""
 
 SHARES: dict[str, tuple[Role, float]] = {
     "edge-1": ("edge", 0.55),
@@ -62,32 +62,32 @@ TOKENS = Tokens(
 
 
 class _Agent(ReportingAgent):
-    """Syncs up once a minute."""
+    """An agent that syncs once a minute."""
 
     def report(self, *rows, **options) -> Report:  # type: ignore[no-untyped-def]
         return msgspec.structs.replace(super().report(*rows, **options), sync_interval_ms=MINUTE)
 
 
-def watching(audience: int, share: float, minute: int) -> int:
-    """An audience that swells and falls, the same in every run."""
+def viewers_at(audience: int, share: float, minute: int) -> int:
+    """Return the viewers of a server in a minute; they rise and fall in the same way in every run."""
     wave = 60 + (minute * 7 % 23) + (minute * minute // 9) % 17
     return int(audience * share * wave / 100)
 
 
 def _rows(server: str, minute: int) -> list[SessionRow | SampleRow | SlotRow]:
     _, share = SHARES[server]
-    at, rows = BEGAN + minute * MINUTE, []
+    at, rows = START_MS + minute * MINUTE, []
     total = 0
     for number, (scope, name, audience, first, last) in enumerate(STREAMS):
         if not first <= minute <= last:
             continue
-        active = watching(audience, share, minute)
+        active = viewers_at(audience, share, minute)
         live = minute < last
         rows.append(
             SessionRow(
-                publish_id=f"p{number}", revision=0, scope=scope, name=name, start_time=BEGAN + first * MINUTE,
+                publish_id=f"p{number}", revision=0, scope=scope, name=name, start_time=START_MS + first * MINUTE,
                 end_time=at + MINUTE, live=live, active=active if live else 0,
-                highest=max(watching(audience, share, past) for past in range(first, minute + 1)),
+                highest=max(viewers_at(audience, share, past) for past in range(first, minute + 1)),
                 total=active + 11 * (minute - first),
             )
         )  # fmt: skip
@@ -100,76 +100,76 @@ def _rows(server: str, minute: int) -> list[SessionRow | SampleRow | SlotRow]:
     return [slot, *rows]
 
 
-async def _lived_through(directory: Path) -> None:
+async def _report_hour(directory: Path) -> None:
     clock = OwnedClock()
-    clock.now = BEGAN
+    clock.now = START_MS
     store = sqlite_url(directory / "usage.db")
     async with run_service(store_url=store, tokens=TOKENS, clock=clock) as running:
-        estate = Estate(running, clock)
-        await estate.import_records(*_earlier())
-        agents = {server: _Agent(estate, server, role, f"{server}.1") for server, (role, _) in SHARES.items()}
+        service = Estate(running, clock)
+        await service.import_records(*_earlier_records())
+        agents = {server: _Agent(service, server, role, f"{server}.1") for server, (role, _) in SHARES.items()}
         for agent in agents.values():
-            agent.watermark = BEGAN
+            agent.watermark = START_MS
         for minute in range(MINUTES):
-            clock.now = BEGAN + (minute + 1) * MINUTE
+            clock.now = START_MS + (minute + 1) * MINUTE
             for server, agent in agents.items():
-                if server == "edge-2" and (minute in CUT_OFF or minute >= OWED_FROM):
+                if server == "edge-2" and (minute in UNREACHABLE or minute >= MISSING_FROM):
                     continue
-                minutes = [*CUT_OFF, minute] if server == "edge-2" and minute == CUT_OFF.stop else [minute]
-                rows = _newest(row for past in minutes for row in _rows(server, past))
+                minutes = [*UNREACHABLE, minute] if server == "edge-2" and minute == UNREACHABLE.stop else [minute]
+                rows = _newest_rows(row for past in minutes for row in _rows(server, past))
                 lost = server == "edge-1" and minute in LOST
-                told = {"state": "lost", "reason": "the media server and the journal were both gone"} if lost else {}
-                await agent.sync_up(*rows, **told)
-            await _chores_done(running.service)
-        await estate.http.aclose()
+                options = {"state": "lost", "reason": "the media server and the journal were both gone"} if lost else {}
+                await agent.sync_up(*rows, **options)
+            await _run_housekeeping(running.service)
+        await service.http.aclose()
 
 
-async def _chores_done(service: Service) -> None:
-    """What the service does by itself every two seconds: no picture may depend on whether it had come to that."""
+async def _run_housekeeping(service: Service) -> None:
+    """Run the service's periodic tasks at once, so that no snapshot depends on their timing."""
     now_ms = service.clock.now_ms()
 
-    def look(connection: Connection) -> None:
+    def update(connection: Connection) -> None:
         apply_condition_changes(connection, find_condition_changes(connection, now_ms, EDGE_TIMEOUT_MS), now_ms)
         while is_accounting_due(connection, service.account_zones, now_ms, service.close_settle_ms):
             advance_accounting(connection, service.account_zones, now_ms, service.close_settle_ms)
 
-    await service.write(look)
+    await service.write(update)
 
 
-def _newest(rows):  # type: ignore[no-untyped-def]
-    """Of several rows of one session the last, as a journal would send it."""
+def _newest_rows(rows):  # type: ignore[no-untyped-def]
+    """Return the last row of each session, as a journal sends it, and all other rows."""
     found = {}
     for number, row in enumerate(rows):
         found[row.publish_id if isinstance(row, SessionRow) else number] = row
     return found.values()
 
 
-def _earlier() -> list[dict[str, object]]:
+def _earlier_records() -> list[dict[str, object]]:
     return [
-        a_record("keynote", "live/room1", BEGAN - days * 24 * 60 * MINUTE)
+        a_record("keynote", "live/room1", START_MS - days * 24 * 60 * MINUTE)
         | {"maxSubscribers": 980 + days, "duration": 7_860_000}
         for days in (1, 2, 9)
     ]  # fmt: skip
 
 
-def live_through(directory: Path) -> Path:
-    """Makes the store. Takes a second or two."""
-    asyncio.run(_lived_through(directory))
+def build_store(directory: Path) -> Path:
+    """Create the store and return its path. This takes one or two seconds."""
+    asyncio.run(_report_hour(directory))
     return directory / "usage.db"
 
 
-class StandingClock(OwnedClock):
-    """Stands still for good. Whoever sleeps by it sleeps, so that the process comes to rest between two keys."""
+class FrozenClock(OwnedClock):
+    """A clock that never moves. A sleep does not end, so that the process is idle between two keys."""
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(3600)
 
 
 @asynccontextmanager
-async def standing_still(store: Path, directory: Path) -> AsyncIterator[tuple[UsageClient, OwnedClock]]:
-    """A service over a copy of the store at the hour's end, and a client whose host is always the same."""
+async def frozen_service(store: Path, directory: Path) -> AsyncIterator[tuple[UsageClient, OwnedClock]]:
+    """Run a service over a copy of the store at the end of the hour; yield a client with a fixed host and the clock."""
     shutil.copy(store, directory / "usage.db")
-    clock = StandingClock()
+    clock = FrozenClock()
     clock.now = NOW
     async with (
         run_service(store_url=sqlite_url(directory / "usage.db"), tokens=TOKENS, clock=clock) as running,
