@@ -7,33 +7,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from streamusage.api.extension import ServerStatus
 from streamusage.client.usage_client import UsageClient
 from tests.support.console.pilot import screen_lines, wait_for
 from tests.support.console.scripted_service import scripted_service
 from tui.app.alert_delivery import escape_sequences, run_command
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import Alerts
-from tui.model.alerts import Alert, AlertBook
+from tui.model.alerts import Alert
 
 MINUTE = 60_000
 BEGINS = 1_795_214_400_000
 """2026-11-20 22:40 UTC."""
-
-
-def server(owed_ms: int, name: str = "edge-3") -> ServerStatus:
-    return ServerStatus(server=name, role="edge", state="live", owed_ms=owed_ms)
-
-
-def test_gap_alert_is_raised_once_and_cleared_once() -> None:
-    book = AlertBook(2 * MINUTE)
-    assert book.update([server(MINUTE)]) == []
-    assert book.update([server(2 * MINUTE)]) == [Alert("raised", "edge-3", 2 * MINUTE)]
-    assert book.update([server(3 * MINUTE)]) == []
-    assert book.update([server(0)]) == [Alert("cleared", "edge-3", 3 * MINUTE)]
-    assert book.update([server(0)]) == []
-    assert [alert.kind for alert in book.update([server(5 * MINUTE), server(0, "edge-4")])] == ["raised"]
-    assert [alert.kind for alert in book.update([])] == ["cleared"]
 
 
 def test_escape_sequences_follow_the_settings_and_carry_no_control_characters() -> None:

@@ -19,8 +19,6 @@ from tests.support.console.records import recent, record, service_with, session
 from tests.support.plain_manager import PlainManager, wire
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
-from tui.model.sessions.store import Change
-from tui.model.sessions.tally import Tally
 from tui.screens.confirm_delete import ConfirmDelete
 
 START = recent(200)
@@ -130,22 +128,6 @@ async def test_focus_shows_a_summary_of_the_time_away(tmp_path: Path) -> None:
         app.post_message(events.AppFocus())
         await pilot.pause(0.3)
         assert any(summary in line for line in screen_lines(app)), "a short absence shows no new summary"
-
-
-def test_tally_summarizes_started_ended_deleted_and_failed() -> None:
-    tally = Tally()
-    live, over = session("a"), session("a", live=False)
-    tally.add_changes([Change(live.key, None, live)])
-    tally.begin(0)
-    tally.add_changes([Change(live.key, None, live), Change(over.key, live, over), Change(over.key, over, None)])
-    tally.add_changes([Change(live.key, live, session("a", active=9))])
-    tally.add_failure()
-    assert tally.end(65_000, "edge-3 owes 4m") == (
-        "since you looked away 1m ago: 1 started, 1 ended, 1 deleted, 1 polls failed, edge-3 owes 4m"
-    )
-    tally.begin(0)
-    assert tally.end(9_000, "") == ""
-    assert tally.end(99_000, "") == "", "no absence has begun"
 
 
 async def test_undocumented_fields_are_reported_with_their_count(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Instants and windows of the client commands: texts that are refused, and what the error names."""
 
+from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import click
@@ -30,3 +31,18 @@ def test_other_text_is_a_wrong_value_of_the_option() -> None:
         click.BadParameter, match="'soon' is not an instant; expected a duration before now such as 24h"
     ):
         instant("soon")
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("24h", NOON_MS - 86_400_000),
+        ("0s", NOON_MS),
+        ("1795262400000", NOON_MS),
+        ("2026-11-21T12:00:00Z", int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp() * 1000)),
+        ("2026-11-21T13:00", int(datetime(2026, 11, 21, 12, tzinfo=UTC).timestamp() * 1000)),
+        ("2026-11-21", int(datetime(2026, 11, 20, 23, tzinfo=UTC).timestamp() * 1000)),
+    ],
+)
+def test_instant_is_parsed(text: str, at: int) -> None:
+    assert instant(text)(NOON_MS, BERLIN) == at

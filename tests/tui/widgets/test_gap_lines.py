@@ -1,12 +1,10 @@
-"""The lines under the gap view's grid by the room there is, and the progress of a recovery."""
+"""The lines under the gap view's grid at every height."""
 
 from streamusage.api.extension import CoverageSpan
-from streamusage.core.coverage import Interval, Provenance
-from tui.model.gaps.recovery import Recovery
+from streamusage.core.coverage import Provenance
 from tui.widgets.gap_lines import Lines, fit_description, wrap_states
 
-MINUTE = 60_000
-SPAN = CoverageSpan(from_ms=0, to_ms=MINUTE, state=Provenance.BACKFILLED)
+SPAN = CoverageSpan(from_ms=0, to_ms=60_000, state=Provenance.BACKFILLED)
 STATES = [("edge-1 · backfilled · +3 connections · 4 GB out", SPAN), ("also live", SPAN), ("also lost", SPAN)]
 
 
@@ -45,17 +43,3 @@ def test_blocks_are_shown_completely_or_not_at_all_above_the_legend() -> None:
 def test_notice_is_always_shown() -> None:
     assert texts(fit_description(block("state", 3), ("recovered", ""), [], [], 3)) == ["state0", "state1", "recovered"]
     assert texts(fit_description(block("state", 1), ("recovered", ""), [], [], 3)) == ["state0", "recovered"]
-
-
-def test_recovery_shows_the_share_of_owed_time_that_was_reported() -> None:
-    recovery = Recovery()
-    recovery.add([], 30 * MINUTE)
-    assert not recovery.is_under_way
-    recovery.add([Interval(0, 10 * MINUTE)], 30 * MINUTE)
-    recovery.add([Interval(0, 10 * MINUTE)], 20 * MINUTE)
-    assert recovery.is_under_way
-    assert recovery.describe() == "recovering █████░░░░░ 20m of 40m backfilled, 50.0 %"
-    recovery.add([Interval(0, 20 * MINUTE)], 0)
-    assert not recovery.is_under_way
-    recovery.add([], 5 * MINUTE)
-    assert not recovery.is_under_way, "another outage counts from its own start"

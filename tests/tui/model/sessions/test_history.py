@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from streamusage.core.coverage import Provenance
 from tests.support.console.records import session
 from tui.model.sessions.history import PollHistory
-from tui.model.sessions.sparkline import BLOCKS, NoFigure, block, merge_points, sparkline
+from tui.model.sessions.sparkline import NoFigure, sparkline
 from tui.model.sessions.store import SessionStore
 
 A = session("a")
@@ -28,12 +28,6 @@ def trend_text(history: PollHistory, width: int = 8, fold: int = 1) -> str:
 
 
 LIVE, MISSING, BACKFILLED = Provenance.LIVE, Provenance.MISSING, Provenance.BACKFILLED
-
-
-def test_zero_small_and_large_figures_have_different_blocks() -> None:
-    assert sparkline([0, 1, 4, 7], 7) == "▁▂▅▇"
-    assert sparkline([0, 0], 0) == "▁▁"
-    assert sparkline([NoFigure.NOT_SEEN, NoFigure.MISSING, NoFigure.BACKFILLED], 9) == " ·▒"
 
 
 def test_unchanged_session_keeps_its_points() -> None:
@@ -86,17 +80,3 @@ def test_history_is_bounded_and_its_newest_point_is_right(polls: list[tuple[int,
     assert len(history.points(A.key, 40)) == 40
     assert len(history.times(A.key)) <= 16
     assert all(len(turns) <= 2 * 16 + 1 for turns in history._turns.values())
-
-
-@given(st.integers(0, 10**9), st.integers(0, 10**9))
-def test_block_height_grows_with_its_figure(figure: int, highest: int) -> None:
-    assert block(figure, highest) in BLOCKS
-    assert BLOCKS.index(block(figure, highest)) <= BLOCKS.index(block(figure + 1, highest))
-    assert (block(figure, highest) == BLOCKS[0]) == (figure == 0)
-
-
-def test_merged_point_shows_missing_before_any_figure() -> None:
-    assert merge_points([1, NoFigure.MISSING, 5]) is NoFigure.MISSING
-    assert merge_points([1, NoFigure.BACKFILLED]) is NoFigure.BACKFILLED
-    assert merge_points([NoFigure.NOT_SEEN, 5, 3]) == 5
-    assert merge_points([NoFigure.NOT_SEEN]) is NoFigure.NOT_SEEN
