@@ -5,11 +5,7 @@ from hypothesis import strategies as st
 from streamusage.api.extension import CoverageSpan, GapDelta
 from streamusage.core.coverage import Provenance
 from tui.model.gaps.accounts import CoverageTimeline
-from tui.model.gaps.grid import (
-    GLYPHS,
-    GapGrid,
-    grid,
-)
+from tui.model.gaps.grid import GLYPHS, GapGrid, grid
 
 MINUTE = 60_000
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from tests.support.commands.hostile import TOKEN
+from tests.support.commands.service_process import ServiceProcess
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Ended, Program
 
@@ -36,3 +37,30 @@ async def test_error_of_an_invalid_line_contains_its_number(streamtop: Program) 
 @pytest.mark.parametrize("content", ['[{"name": "x"', "[1, 2]", "hello", "<html>"])
 async def test_input_that_is_no_list_of_records_is_refused(streamtop: Program, content: str) -> None:
     assert (await import_from_stdin(streamtop, content)).code == 2
+
+
+async def test_import_stores_new_records_and_keeps_existing_ones(service: ServiceProcess) -> None:
+    records = [wire("keynote", start=3000), wire("keynote", start=2000), wire("a/b", "live/room1", start=1000)]
+    ended = await service("import", "-", stdin=json.dumps(records).encode())
+    assert (ended.code, ended.out) == (0, "3 imported, 0 kept as they were\n"), ended.err
+    assert sorted(map(str, await service.records())) == sorted(map(str, records))
+    again = await service("import", "-", stdin="\n".join(map(json.dumps, records)).encode())
+    assert again.out == "0 imported, 3 kept as they were\n"
+
+
+async def test_import_of_5000_records_is_complete(service: ServiceProcess) -> None:
+    records = [wire(f"s{at}", start=at + 1) for at in range(5000)]
+    path = service.streamtop.home / "records.json"
+    path.write_text(json.dumps(records))
+    ended = await service("import", str(path))
+    assert ended.out == "5,000 imported, 0 kept as they were\n"
+    assert len(await service.records()) == 5000
+
+
+async def test_viewer_token_cannot_import(service: ServiceProcess) -> None:
+    record = json.dumps([wire()]).encode()
+    await service("import", "-", stdin=record)
+    ended = await service("import", "-", stdin=record, token="viewer-secret")
+    assert ended.code == 4, ended.err
+    assert "viewer-secret" not in ended.err
+    assert await service.records() == [wire()]

@@ -19,13 +19,6 @@ async def test_deleted_record_is_listed_in_the_journal(streamtop: Program) -> No
     assert json.loads((await streamtop("journal", "nothing", "--format", "json")).out) == []
 
 
-async def test_invalid_filter_is_underlined_at_the_error(streamtop: Program) -> None:
-    ended = await streamtop("ls", "activ>3")
-    assert ended.code == 2
-    assert "\n  activ>3\n  ^^^^^^^\n" in ended.err
-    assert (await streamtop("rm", "--where", "activ>3", "--yes")).code == 2
-
-
 async def test_restore_imports_deleted_records_into_the_service(streamtop: Program, tmp_path: Path) -> None:
     records = [record("keynote", recent(90)), record("keynote", recent(60)), record("other", recent(30))]
     async with service_with(tmp_path, records) as client:

@@ -1,15 +1,19 @@
-"""`streamtop ls` against a plain Stream Manager on a real port."""
+"""`streamtop ls` against a plain Stream Manager and a real service."""
 
 import asyncio
 import csv
 import io
 import json
+import re
+import signal
 import sys
 
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.commands.hostile import HOSTILE, TOKEN, hostile_manager
+from tests.support.commands.service_process import ServiceProcess
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
+from tests.support.waiting import LONGEST_WAIT_S
 
 
 async def test_json_has_the_documented_records(streamtop: Program) -> None:
@@ -92,3 +96,33 @@ async def test_closed_pipe_is_no_error(streamtop: Program) -> None:
     assert out.startswith(b"STREAM")
     assert b"Traceback" not in err
     assert b"Exception" not in err
+
+
+async def test_table_of_a_real_service_is_filtered(service: ServiceProcess) -> None:
+    records = [wire("keynote", start=3000), wire("keynote", start=2000), wire("a/b", "live/room1", start=1000)]
+    await service("import", "-", stdin=json.dumps(records).encode())
+    table = await service("ls", "room1")
+    assert "live/room1/a%2Fb" in table.out
+    assert "ended" in table.out
+    assert "1 session of 3" in table.err
+
+
+async def test_admin_token_of_a_first_start_is_accepted(streamtop: Program) -> None:
+    process = await streamtop.start("serve", "--listen", "127.0.0.1:0", stdin=-3)
+    assert process.stderr is not None
+    first_lines = (await asyncio.wait_for(process.stderr.readuntil(b", store"), LONGEST_WAIT_S)).decode()
+    url, token_file = (
+        re.findall(r"http://\S+(?=,)", first_lines)[0],
+        re.findall(r"admin token in (.+);", first_lines)[0],
+    )
+    ended = await streamtop("ls", "--url", url, "--token-file", token_file)
+    process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(process.communicate(), LONGEST_WAIT_S)
+    assert (ended.code, ended.err) == (0, f"0 sessions at {url.removeprefix('http://')}\n")
+
+
+async def test_invalid_filter_is_underlined_at_the_error(streamtop: Program) -> None:
+    ended = await streamtop("ls", "activ>3")
+    assert ended.code == 2
+    assert "\n  activ>3\n  ^^^^^^^\n" in ended.err
+    assert (await streamtop("rm", "--where", "activ>3", "--yes")).code == 2

@@ -1,4 +1,4 @@
-"""`streamtop rm` against a plain Stream Manager on a real port."""
+"""`streamtop rm` against a plain Stream Manager and a real service."""
 
 import asyncio
 import json
@@ -10,6 +10,7 @@ import pytest
 
 from streamusage.core.usage import StreamId
 from tests.support.commands.hostile import HOSTILE, TOKEN, hostile_manager
+from tests.support.commands.service_process import ServiceProcess
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
 from tests.support.waiting import LONGEST_WAIT_S
@@ -165,3 +166,28 @@ async def test_read_only_profile_deletes_nothing(streamtop: Program) -> None:
         streamtop.configure(f'[profiles.p]\nurl = "{manager.url}"\nread_only = true\n')
         ended = await streamtop("rm", "--all", "--yes", "--profile", "p", **TOKEN)
     assert (ended.code, manager.requests) == (4, [])
+
+
+async def test_rm_deletes_from_a_real_service_and_its_journal_restores(service: ServiceProcess) -> None:
+    records = [wire("keynote", start=3000), wire("keynote", start=2000), wire("a/b", "live/room1", start=1000)]
+    await service("import", "-", stdin=json.dumps(records).encode())
+    assert (await service("rm", "live/keynote", "--start-time", "2000")).code == 0
+    assert (await service("rm", "live/room1/a%2Fb", "--yes")).code == 0
+    assert await service.records() == [wire("keynote", start=3000)]
+
+    undone = await service("import", str(service.streamtop.journal))
+    assert undone.out == "2 imported, 0 kept as they were\n"
+    assert len(await service.records()) == 3
+
+    assert (await service("rm", "--all", "--yes")).code == 0
+    assert await service.records() == []
+    assert (await service("rm", "live/keynote", "--yes")).code == 5
+
+
+@pytest.mark.parametrize("arguments", [("live/keynote",), ("--all",)])
+async def test_viewer_token_cannot_delete(service: ServiceProcess, arguments: tuple[str, ...]) -> None:
+    await service("import", "-", stdin=json.dumps([wire()]).encode())
+    ended = await service("rm", *arguments, "--yes", token="viewer-secret")
+    assert ended.code == 4, ended.err
+    assert "viewer-secret" not in ended.err
+    assert await service.records() == [wire()]

@@ -1,4 +1,4 @@
-"""Exit codes and errors that all client commands share, against a plain Stream Manager."""
+"""Exit codes and errors that all client commands share."""
 
 import json
 
@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.commands.hostile import TOKEN
+from tests.support.commands.service_process import ServiceProcess
 from tests.support.plain_manager import PlainManager, wire
 from tests.support.program import Program
 
@@ -83,3 +84,10 @@ async def test_invalid_arguments_exit_with_2(streamtop: Program, arguments: tupl
     assert (ended.code, ended.out) == (2, "")
     assert "secret" not in ended.err
     assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize("command", ["ls", "gaps", "daily"])
+async def test_wrong_token_is_refused_by_a_real_service(service: ServiceProcess, command: str) -> None:
+    ended = await service(command, token="wrong-secret")
+    assert (ended.code, ended.out) == (4, ""), ended.err
+    assert "wrong-secret" not in ended.err

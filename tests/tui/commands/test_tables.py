@@ -6,11 +6,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.api.extension import (
-    CoverageSpan,
-    GapDelta,
-    ServerCoverage,
-)
+from streamusage.api.extension import CoverageSpan, GapDelta, ServerCoverage
 from streamusage.core.coverage import Provenance
 from tui.commands.tables import gap_view, gaps_of
 from tui.output.printer import csv_text, json_text, table_text

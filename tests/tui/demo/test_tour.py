@@ -8,7 +8,8 @@ import pytest
 
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.coverage import Provenance
-from tests.support.console.pilot import wait_for
+from tests.support.console.frozen_service import frozen_service
+from tests.support.console.pilot import wait_for, wait_for_figures
 from tui.demo.clock import DemoClock
 from tui.demo.command import BEFORE_MIDNIGHT_MS, DAY_MS
 from tui.demo.estate import HISTORY_MS, running_estate
@@ -71,3 +72,12 @@ async def test_tour_advances_by_keys_and_backfills_over_midnight(tmp_path: Path)
         living.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await living
+
+
+async def test_tour_runs_one_poller_and_one_sessions_screen(store_of_an_hour: Path, tmp_path: Path) -> None:
+    async with frozen_service(store_of_an_hour, tmp_path) as (client, _):
+        app = TourApp(client, lambda line: None, tmp_path / "deleted.ndjson")
+        async with app.run_test(size=(80, 24)) as pilot:
+            await wait_for_figures(pilot)
+            assert [worker.group for worker in app.workers].count("poll") == 1
+            assert app.screen_stack.count(app.sessions_screen) == 1

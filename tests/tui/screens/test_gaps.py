@@ -1,84 +1,29 @@
 """The gap view over a scripted service with known figures, during and after an outage."""
 
-from collections.abc import AsyncIterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from itertools import takewhile
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pytest
 from textual.pilot import Pilot
 
-from streamusage.api.report import OutageRow, PhaseChange
 from streamusage.core.coverage import WORST_FIRST, Provenance, slot_of
-from streamusage.core.days import day_interval
 from tests.support.console.pilot import wait_for
-from tests.support.console.scripted_service import MINUTE, ScriptedService, scripted_service, slot_figures
+from tests.support.console.scripted_outage import (
+    LOST_END,
+    OUTAGE_END,
+    OUTAGE_START,
+    SERVERS,
+    ZONES,
+    end_outage,
+    expected_spans,
+    run_outage,
+)
+from tests.support.console.scripted_service import MINUTE, ScriptedService
 from tui.app.console_app import ConsoleApp
-from tui.model.daily.months import month_of, of_server
 from tui.model.gaps.grid import CELL_LENGTHS_MS
-from tui.screens.days import DaysScreen
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
-from tui.widgets.lines import Line
 from tui.widgets.page import PageView
-
-START = int(datetime(2026, 11, 20, 22, 40, tzinfo=UTC).timestamp()) * 1000
-OUTAGE_START = START + 20 * MINUTE
-LOST_END = OUTAGE_START + 10 * MINUTE
-OUTAGE_END = OUTAGE_START + 90 * MINUTE
-SERVERS = ("held-1", "live-1", "lost-1", "owes-1", "part-1", "back-1")
-
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Pacific/Auckland")
-BACK_OUTAGE = OutageRow(
-    began_at=OUTAGE_START + 10_000,
-    revision=0,
-    phases=(
-        PhaseChange("retrying", OUTAGE_START + 10_000),
-        PhaseChange("accumulating", OUTAGE_START + 50_000),
-        PhaseChange("recovering", OUTAGE_END),
-    ),
-    failed_attempts=23,
-    error="cannot be reached (ConnectError)",
-)
-
-ExpectedSpan = tuple[int, int, Provenance]
-
-
-async def run_outage(service: ScriptedService, minutes: int) -> None:
-    """Advance the clock while only `live-1` reports."""
-    await service.report_for(minutes, "live-1")
-
-
-async def end_outage(service: ScriptedService) -> None:
-    """At `OUTAGE_END`: one server backfills everything, one lost a span, one has a partial span, one is refused."""
-    slots = [slot_figures(slot) for slot in range(OUTAGE_START, OUTAGE_END, MINUTE)]
-    await service.agent("back-1").sync_up(*slots, BACK_OUTAGE)
-    await service.agent("lost-1").sync_up(upto_ms=LOST_END, state="lost", reason="journal destroyed")
-    await service.agent("lost-1").sync_up(*slots[10:])
-    await service.agent("part-1").sync_up(*slots[:10], upto_ms=LOST_END, state="partial", reason="server restarted")
-    await service.agent("part-1").sync_up(*slots[10:])
-    shrunk = slot_figures(OUTAGE_START - MINUTE, 1)
-    await service.agent("held-1").sync_up(shrunk, expect=422)
-
-
-def expected_spans(server: str, now_ms: int) -> list[ExpectedSpan]:
-    """Return the spans of a server by the script."""
-    live: ExpectedSpan = (START, OUTAGE_START, Provenance.LIVE)
-    if server == "live-1":
-        return [(START, now_ms, Provenance.LIVE)]
-    if now_ms < OUTAGE_END or server == "owes-1":
-        return [live, (OUTAGE_START, now_ms, Provenance.MISSING)]
-    rest: ExpectedSpan = (LOST_END, OUTAGE_END, Provenance.BACKFILLED)
-    match server:
-        case "back-1":
-            return [live, (OUTAGE_START, OUTAGE_END, Provenance.BACKFILLED)]
-        case "lost-1":
-            return [live, (OUTAGE_START, LOST_END, Provenance.LOST), rest]
-        case "part-1":
-            return [live, (OUTAGE_START, LOST_END, Provenance.PARTIAL), rest]
-        case _:
-            return [live, (OUTAGE_START, OUTAGE_END, Provenance.HELD)]
 
 
 def assert_cells_match_script(screen: GapsScreen, now_ms: int) -> None:
@@ -97,23 +42,6 @@ def assert_cells_match_script(screen: GapsScreen, now_ms: int) -> None:
             worst = next((state for state in WORST_FIRST if state in lengths), None)
             expected = None if worst is None else (worst, lengths[worst], sum(lengths.values()))
             assert drawn == expected, (row.name, grid.cell_ms, datetime.fromtimestamp(begins / 1000, UTC))
-
-
-@pytest.fixture
-async def outage(tmp_path: Path) -> AsyncIterator[tuple[ScriptedService, ConsoleApp]]:
-    """A service 75 minutes into the outage, past midnight, and a console that is not running yet."""
-    async with scripted_service(tmp_path, START, *SERVERS) as (service, client):
-        await service.report_for(20, *SERVERS)
-        await run_outage(service, 75)
-        app = ConsoleApp(
-            client,
-            profile_name="test",
-            clock=service.clock,
-            poll_interval_seconds=0.1,
-            journal_path=tmp_path / "deleted.ndjson",
-            tz=ZoneInfo("UTC"),
-        )
-        yield service, app
 
 
 async def open_gap_view(pilot: Pilot[int]) -> GapsScreen:
@@ -139,18 +67,6 @@ def cell_text(screen: GapsScreen) -> str:
     widget = screen.query_one("#description", PageView)
     lines = ("".join(segment.text for segment in widget.render_line(y)).strip() for y in range(widget.size.height))
     return " ".join(takewhile(bool, lines))
-
-
-def days_description(screen: DaysScreen) -> str:
-    lines = [screen.query_one(f"#description-{number}", Line) for number in range(4)]
-    return " ".join("".join(segment.text for segment in line.render_line(0)).strip() for line in lines)
-
-
-def table_rows(screen: DaysScreen) -> list[str]:
-    """Return the rows of the table that are not empty."""
-    widget = screen.query_one("#page", PageView)
-    drawn = ("".join(segment.text for segment in widget.render_line(y)) for y in range(widget.size.height))
-    return [line.strip() for line in drawn if line.strip()]
 
 
 def page_lines(screen: GapScreen) -> list[str]:
@@ -267,93 +183,3 @@ async def test_next_gap_crosses_windows_and_rows_can_be_filtered_and_ordered(
         await pilot.press("slash", *"LOST", "enter")
         assert view.grid is not None
         assert [row.name for row in view.grid.rows] == ["lost-1"]
-
-
-@pytest.mark.parametrize("name", ZONES)
-async def test_days_sum_up_to_the_month_in_five_zones(tmp_path: Path, name: str) -> None:
-    tz = ZoneInfo(name)
-    async with scripted_service(tmp_path, START, *SERVERS) as (service, client):
-        await service.report_for(20, *SERVERS)
-        await run_outage(service, 90)
-        await end_outage(service)
-        first, last = date(2026, 11, 1), date(2026, 11, 30)
-        by_day = await client.daily_sums(first, last, name, by="day", group="all")
-        month = month_of(first, by_day, await client.daily_sums(first, last, name, by="month", group="all"))
-        days = (await client.daily(first, last, name)).days
-        seen = 0
-        for day, figures in month.days:
-            interval = day_interval(day, tz)
-            inside = [slot for slot in range(START, OUTAGE_END, MINUTE) if interval.from_ms <= slot < interval.to_ms]
-            late = [slot for slot in inside if slot >= OUTAGE_START]
-            servers = [of_server(statistics) for statistics in days if statistics.day == day.isoformat()]
-            assert figures.bytes_out == sum(server.bytes_out for server in servers)
-            for server in servers:
-                slots, filled = {
-                    "live-1": (inside, []),
-                    "back-1": (inside, late),
-                    "part-1": (inside, late),
-                    "lost-1": (
-                        [slot for slot in inside if not OUTAGE_START <= slot < LOST_END],
-                        late,
-                    ),
-                    "owes-1": ([slot for slot in inside if slot < OUTAGE_START], []),
-                    "held-1": ([slot for slot in inside if slot < OUTAGE_START], []),
-                }[server.name]
-                if server.name == "lost-1":
-                    filled = [slot for slot in late if slot >= LOST_END]
-                assert server.bytes_out == 60_000 * len(slots)
-                assert server.connections_by_protocol == ({"rtmp": 3 * len(slots), "hls": len(slots)} if slots else {})
-                assert server.view_time_ms == 60_000 * len(slots)
-                assert server.backfilled.bytes_out == 60_000 * len(filled)
-                states: dict[Provenance, int] = {}
-                for from_ms, to_ms, state in expected_spans(server.name, OUTAGE_END):
-                    length = min(to_ms, interval.to_ms) - max(from_ms, interval.from_ms)
-                    states[state] = states.get(state, 0) + max(0, length)
-                assert {state: getattr(server.coverage, f"{state.value}_ms") for state in Provenance} == {
-                    state: states.get(state, 0) for state in Provenance
-                }
-            seen += figures.bytes_out
-        assert month.total is not None
-        assert month.total.bytes_out == seen
-
-
-async def test_reports_after_a_close_are_shown_as_adjustment_beside_the_figures(
-    outage: tuple[ScriptedService, ConsoleApp],
-) -> None:
-    """The 20th is closed by an operator while figures are missing; then they are reported."""
-    service, app = outage
-    midnight = day_interval(date(2026, 11, 20), ZoneInfo("UTC")).to_ms
-    await run_outage(service, 50)
-    await app.client.close_day(date(2026, 11, 20), "UTC")
-    await service.agent("back-1").sync_up(
-        *[slot_figures(slot) for slot in range(OUTAGE_START, service.clock.at_ms, MINUTE)]
-    )
-    late = (midnight - OUTAGE_START) // MINUTE
-    async with app.run_test(size=(160, 50)) as pilot:
-        await pilot.press("y")
-        screen = app.screen
-        assert isinstance(screen, DaysScreen)
-        await wait_for(pilot, lambda: len(table_rows(screen)) == 3, "the month")
-        await pilot.press("k")
-        friday, saturday, month = table_rows(screen)
-        closed_out = 60_000 * (5 * 20 + 80)
-        assert friday.split()[:3] == ["▸Fri", "20", "adjusted"]
-        assert saturday.split()[:3] == ["Sat", "21", "provisional"]
-        assert f"{closed_out / 1e6:.1f} MB" in friday
-        assert f"+{60_000 * late / 1e6:.2f} MB" in friday, "the adjustment is beside the figures"
-        assert f"+{60_000 * late / 1e6:.2f} MB" in month
-        description = days_description(screen)
-        assert f"+{4 * late} connections" in description
-        assert "not in the figures" in description
-        assert "samples" in description
-        await pilot.press("enter")
-        await wait_for(pilot, lambda: len(table_rows(screen)) == len(SERVERS), "the servers of the day")
-        assert table_rows(screen)[0].split()[:2] == ["▸back-1", "adjusted"]
-        assert "closed 01:05 by boss" in days_description(screen)
-        assert "(1 entry, newest 01:05)" in days_description(screen)
-        await pilot.press("j")
-        assert "held-1 · final, closed 01:05 by boss" in days_description(screen)
-        assert "not complete: every figure is a lower bound" in days_description(screen)
-        await pilot.press("escape", "j")
-        assert "waits for" not in days_description(screen)
-        assert "the day is not over" in days_description(screen)

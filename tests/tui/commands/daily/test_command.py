@@ -1,10 +1,12 @@
 """`streamtop daily`: invalid arguments, figures of days, and verification of statements."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.commands.service_process import MINUTE, ServiceProcess, report_backfill
 from tests.support.commands.statements import a_day, signed_statement
 from tests.support.program import Program
 
@@ -20,10 +22,6 @@ from tests.support.program import Program
         (("daily", "export", "--from", "2026-11-20"), "--to"),
         (("daily", "export", "--from", "2026-11-20", "--to", "2026-11-19"), "is after"),
         (("daily", "--by", "week"), "--by"),
-        (("gaps", "--fail-on", "broken"), "is not a list of gap states"),
-        (("gaps", "--fail-on", "live"), "is not a list of gap states"),
-        (("gaps", "--max-age", "10m"), "--max-age needs --fail-on"),
-        (("gaps", "--fail-on", "lost", "--max-age", "10"), "is not a duration"),
     ],
 )
 async def test_invalid_arguments_are_refused_and_nothing_is_sent(
@@ -47,3 +45,18 @@ async def test_verify_accepts_a_signed_statement_and_refuses_a_changed_one(strea
     assert (await streamtop("daily", "verify", str(tmp_path / "none.json"))).code == 1
     assert "streamtop daily close" in (await streamtop("daily", "--help")).out
     assert "--with-adjustments" in (await streamtop("daily", "export", "--help")).out
+
+
+async def test_days_include_backfilled_figures(service: ServiceProcess) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    await report_backfill(service.url, (now_ms // MINUTE - 20) * MINUTE)
+    days = json.loads((await service("daily", "--format", "json")).out)  # around midnight two days
+    assert sum(day["connections"] for day in days) == 4
+    assert sum(day["bytes_out"] for day in days) == 90_000
+    assert sum(day["coverage"]["backfilled_ms"] for day in days) == MINUTE
+    assert list(days[0]) == [
+        *("server", "day", "tz", "state", "connections", "connections_by_protocol", "bytes_in", "bytes_out"),
+        *("peak_in_bps", "peak_in_at", "peak_out_bps", "peak_out_at", "view_time_ms", "average_view_time_ms"),
+        *("backfilled", "coverage", "percentile_95", "closed", "adjustment", "waiting_for"),
+    ]
+    assert "edge-1" in (await service("daily", "--tz", "Europe/Berlin")).out

@@ -4,11 +4,7 @@ import csv
 import io
 
 from streamusage.api.daily import Percentile
-from streamusage.api.extension import (
-    BackfilledPart,
-    CoveredTime,
-    DailyStatistics,
-)
+from streamusage.api.extension import BackfilledPart, CoveredTime, DailyStatistics
 from tui.commands.daily.tables import daily_view
 from tui.output.printer import csv_text, table_text
 

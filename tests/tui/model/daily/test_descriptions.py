@@ -1,0 +1,51 @@
+"""Descriptions of a row of the daily statistics."""
+
+from datetime import UTC
+
+from streamusage.api.daily import Closed, CoveredTime, Percentile
+from streamusage.core.coverage import WORST_FIRST
+from tests.support.console.daily_statistics import NOW, a_day, a_sum, adjusted
+from tui.model.daily.descriptions import (
+    describe_coverage,
+    describe_late_changes,
+    describe_percentile,
+    describe_split,
+    describe_state,
+)
+from tui.model.daily.months import DailyTotals, of_server, summed
+
+
+def test_descriptions_name_coverage_percentile_and_later_adjustments() -> None:
+    changed = adjusted()
+    assert describe_percentile(changed) == "95th percentile 12.3 Mbit/s out, 1.00 kbit/s in, of 287 of 288 samples"
+    assert describe_percentile(of_server(a_day(percentile_95=Percentile(expected_samples=9)))) == (
+        "95th percentile not known, of 0 of 9 samples"
+    )
+    assert changed.came_later is not None
+    assert describe_late_changes(changed.came_later, NOW, UTC) == (
+        "+12 connections, -3 B in, +1.20 MB out, +1m viewed after closing (2 entries, newest Sat 23:59), "
+        "not in the figures"
+    )
+
+    def state_text(figures: DailyTotals, *, is_over: bool = True) -> str:
+        return describe_state(figures, is_over=is_over, now_ms=NOW, tz=UTC)
+
+    assert state_text(changed) == "adjusted, closed Sat 00:02 by every watermark"
+    by_hand = Closed(at=NOW, by="boss", rule="operator", revision=8)
+    assert state_text(of_server(a_day(closed=by_hand))) == "final, closed 00:00 by boss"
+    waits = summed("Fri 20", a_sum("2026-11-20", 1, state="provisional", waiting_for=["a", "b"]))
+    assert state_text(waits) == "provisional, waits for a and b"
+    assert state_text(waits, is_over=False) == "provisional, the day is not over"
+
+
+def test_split_lists_protocols_by_connections_and_omits_zero() -> None:
+    day = of_server(a_day(connections_by_protocol={"rtmp": 3, "hls": 1_204, "srt": 0, "dash": 3}))
+    assert describe_split(day) == "HLS 1,204, DASH 3, RTMP 3"
+    assert describe_split(of_server(a_day(connections_by_protocol={}))) == ""
+
+
+def test_coverage_lists_states_from_best_to_worst() -> None:
+    coverage = CoveredTime(lost_ms=60_000, missing_ms=3_600_000, live_ms=7_200_000)
+    parts = [part.split()[0] for part in describe_coverage(of_server(a_day(coverage=coverage))).split(", ")]
+    assert parts == [state.value for state in reversed(WORST_FIRST) if getattr(coverage, f"{state.value}_ms")]
+    assert set(parts) == {"live", "missing", "lost"}
