@@ -106,7 +106,9 @@ def prose_lines(page: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-@pytest.mark.parametrize("folder", ["streamusage", "tui", "bench"])
+@pytest.mark.parametrize(
+    "folder", ["streamusage", "tui", "bench", "tests/tui", "tests/support/console", "tests/support/commands"]
+)
 def test_texts_of_the_code_use_plain_english(folder: str) -> None:
     findings = [
         finding
