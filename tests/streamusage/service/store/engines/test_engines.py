@@ -56,7 +56,7 @@ async def test_service_runs_on_an_added_engine(tmp_path: Path, monkeypatch: pyte
         await agent.begin()
         estate.clock.now += 10_000
         await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_out=700, connections={"rtmp": 3}), a_session("e"))
-        await estate.take_in(a_record("imported"))
+        await estate.import_records(a_record("imported"))
         (day,) = (await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")).json()["days"]
         assert (day["bytes_out"], day["connections"]) == (700, 3)
         assert {record["name"] for record in await estate.records()} == {a_session("e").name, "imported"}
