@@ -9,6 +9,8 @@ import click
 import pytest
 
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
+from streamusage.command_help import HelpfulCommand, HelpfulGroup
+from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode
 from tests.support.program import REPOSITORY
 from tui.app.actions import ACTIONS, Context, available
 from tui.cli import COMMANDS, streamtop
@@ -78,6 +80,31 @@ def test_docs_name_every_option(name: str) -> None:
     else:
         command = streamtop
     assert {option for option in visible_options(command) if option not in text} == set()
+
+
+def helpful_commands(name: str, command: click.Command) -> Iterator[tuple[str, HelpfulCommand | HelpfulGroup]]:
+    """A command and its subcommands, each with its full name."""
+    assert isinstance(command, HelpfulCommand | HelpfulGroup), f"{name} has no exit codes in its help"
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for subcommand in command.list_commands(context):
+            found = command.get_command(context, subcommand)
+            assert found is not None
+            yield from helpful_commands(f"{name} {subcommand}", found)
+
+
+def test_commands_page_has_the_exit_codes_of_every_command() -> None:
+    rows = [f"| {code:d} | {code.name} | {code.meaning} |" for code in ExitCode]
+    for name, command in helpful_commands("streamtop", streamtop):
+        rows += [
+            f"| `{name}` | {code:d} | {meaning} |"
+            for code, meaning in command.exit_codes.items()
+            if meaning not in (code.meaning, CLIENT_EXIT_CODES.get(code))
+        ]
+    text = (REPOSITORY / "docs" / "commands.md").read_text()
+    section = text.partition("## Exit codes")[2].partition("\n## ")[0]
+    assert [line for line in section.splitlines() if re.match(r"\| [`0-9]", line)] == rows
 
 
 def test_configuration_page_names_every_environment_variable() -> None:

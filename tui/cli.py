@@ -12,6 +12,8 @@ from typing import Any
 import click
 
 from streamusage import __version__
+from streamusage.command_help import HelpfulGroup
+from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode, exit_codes
 from tui.commands.errors import CommandError
 from tui.commands.flags import connection_flags, tz_option
 
@@ -38,11 +40,8 @@ THEME_NAMES = ("dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16")
 
 _OPTIONS = {"filter_text": "filter"}
 
-STOPPED_BY_INTERRUPT, STOPPED_BY_CLOSED_PIPE = 130, 141
-"""The exit codes that shells report for a program ended by SIGINT or SIGPIPE."""
 
-
-class LazyGroup(click.Group):
+class LazyGroup(HelpfulGroup):
     """A group whose commands are imported when they are called; the help lists them without an import."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -78,6 +77,7 @@ class LazyGroup(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog="Every command has its own --help.",
+    exit_codes={**CLIENT_EXIT_CODES, **exit_codes(ExitCode.INTERRUPTED, ExitCode.CLOSED_PIPE)},
 )
 @connection_flags
 @tz_option
@@ -127,9 +127,9 @@ def main() -> None:
         error.show()
         exit_code = error.exit_code
     except click.Abort:
-        exit_code = STOPPED_BY_INTERRUPT
+        exit_code = ExitCode.INTERRUPTED
     except BrokenPipeError:
         # No reader is left. Buffered output is discarded, so that the interpreter's last flush is quiet too.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        exit_code = STOPPED_BY_CLOSED_PIPE
+        exit_code = ExitCode.CLOSED_PIPE
     sys.exit(exit_code if isinstance(exit_code, int) else 0)

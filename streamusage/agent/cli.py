@@ -8,17 +8,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from streamusage.command_help import HelpfulGroup
 from streamusage.command_options import HostPort
 from streamusage.core.addresses import Address
+from streamusage.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from streamusage.agent.config.files import AgentConfig
     from streamusage.agent.log_output import LogFormat
-
-WRONG_CONFIGURATION = 2
-JOURNAL_UNUSABLE = 3
-FENCED = 4
-NOT_FOUND = 5
 
 CONFIG = click.option(
     "--config",
@@ -28,7 +25,16 @@ CONFIG = click.option(
 )
 
 
-@click.group(invoke_without_command=True)
+@click.group(
+    cls=HelpfulGroup,
+    invoke_without_command=True,
+    exit_codes={
+        ExitCode.SUCCESS: "stopped by SIGTERM or ctrl+c",
+        ExitCode.USAGE: "wrong configuration",
+        ExitCode.UNAVAILABLE: "unusable journal",
+        ExitCode.REFUSED: "another agent reports for this server",
+    },
+)
 @CONFIG
 @click.option(
     "--metrics",
@@ -54,8 +60,7 @@ def agent(
     """Count what media servers do, and keep counting while the service is unreachable.
 
     Runs until SIGTERM or ctrl+c; then it takes a last reading and sends what it can. What it cannot send stays in the
-    journal for the next start. Several servers are watched independently of each other. Exit codes: 2 wrong
-    configuration, 3 unusable journal, 4 another agent reports for this server.
+    journal for the next start. Several servers are watched independently of each other.
 
     \b
     Examples:
@@ -79,21 +84,27 @@ def agent(
     try:
         asyncio.run(run_agents(load_agent_configs(config_file, SOURCE_MODELS), metrics))
     except (ConfigError, LinkError, SourceKindError) as error:
-        _stop(WRONG_CONFIGURATION, str(error))
+        _stop(ExitCode.USAGE, str(error))
     except (JournalError, OSError) as error:
-        _stop(JOURNAL_UNUSABLE, str(error))
+        _stop(ExitCode.UNAVAILABLE, str(error))
     except FencedError as error:
-        _stop(FENCED, str(error))
+        _stop(ExitCode.REFUSED, str(error))
 
 
-@agent.command()
+@agent.command(
+    exit_codes={
+        ExitCode.SUCCESS: "all agents run and are online",
+        ExitCode.FAILURE: "an agent does not run or is not online",
+        ExitCode.USAGE: "wrong configuration",
+        ExitCode.NOT_FOUND: "no agent was found",
+    }
+)
 @CONFIG
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
 def status(config_file: Path | None, form: str) -> None:
     """Show the state of the agents on this machine: phase, owed figures, journal, last error, clock.
 
-    Without --config it searches the user's data directory for journals. Exit codes: 0 all agents run and are online,
-    1 an agent does not run or is not online, 5 no agent was found.
+    Without --config it searches the user's data directory for journals.
     """
     from streamusage.agent.status_output import format_json, format_status, load_statuses
 
@@ -111,21 +122,30 @@ def status(config_file: Path | None, form: str) -> None:
         for agent_status, running in statuses:
             click.echo("\n".join(format_status(agent_status, running, now_ms)))
     if not statuses:
-        _stop(NOT_FOUND, "no agent status found; is the agent running, and is this its configuration (--config)?")
-    sys.exit(0 if all(running and agent_status.phase == "online" for agent_status, running in statuses) else 1)
+        _stop(
+            ExitCode.NOT_FOUND, "no agent status found; is the agent running, and is this its configuration (--config)?"
+        )
+    all_online = all(running and agent_status.phase == "online" for agent_status, running in statuses)
+    sys.exit(ExitCode.SUCCESS if all_online else ExitCode.FAILURE)
 
 
-@agent.command()
+@agent.command(
+    exit_codes={
+        ExitCode.SUCCESS: "all work",
+        ExitCode.FAILURE: "one of them fails",
+        ExitCode.USAGE: "wrong configuration",
+    }
+)
 @CONFIG
 def check(config_file: Path | None) -> None:
     """Test the media server, the journal and the service of a configuration.
 
-    Counts nothing and changes nothing. Exit codes: 0 all work, 1 one of them fails, 2 wrong configuration.
+    Counts nothing and changes nothing.
     """
     if config_file is None:
         raise click.UsageError("missing --config FILE, the agent's configuration")
     results = [asyncio.run(_check(unit)) for unit in _units(config_file)]
-    sys.exit(0 if all(results) else 1)
+    sys.exit(ExitCode.SUCCESS if all(results) else ExitCode.FAILURE)
 
 
 async def _check(unit: "AgentConfig") -> bool:
@@ -169,9 +189,9 @@ def _units(config_file: Path) -> "tuple[AgentConfig, ...]":
     try:
         return load_agent_configs(config_file, SOURCE_MODELS)
     except ConfigError as error:
-        _stop(WRONG_CONFIGURATION, str(error))
+        _stop(ExitCode.USAGE, str(error))
 
 
-def _stop(code: int, text: str) -> NoReturn:
+def _stop(code: ExitCode, text: str) -> NoReturn:
     click.echo(f"streamtop agent: {text}", err=True)
     sys.exit(code)

@@ -13,6 +13,7 @@
 Their texts can be printed as they are: they contain no token and no character that controls a terminal.
 """
 
+from streamusage.core.exit_codes import ExitCode
 from streamusage.core.text import escape_unprintable
 
 
@@ -23,7 +24,7 @@ class UsageApiError(Exception):
     failed. `exit_code` is the exit code of the command line.
     """
 
-    exit_code = 3
+    exit_code = ExitCode.UNAVAILABLE
 
     def __init__(self, host: str, action: str, cause: str) -> None:
         super().__init__(escape_unprintable(f"{host}: could not {action}: {cause}"))
@@ -39,13 +40,13 @@ class UnreachableError(UsageApiError):
 class RefusedError(UsageApiError):
     """The service refused the request (400, 401, 403, 409, 422)."""
 
-    exit_code = 4
+    exit_code = ExitCode.REFUSED
 
 
 class NotFoundError(UsageApiError):
     """The stream or session does not exist."""
 
-    exit_code = 5
+    exit_code = ExitCode.NOT_FOUND
 
 
 class InvalidAnswerError(UsageApiError):
@@ -55,7 +56,7 @@ class InvalidAnswerError(UsageApiError):
 class ExtensionMissingError(UsageApiError):
     """The service has the documented API only. This is no fault: a plain Stream Manager has no more."""
 
-    exit_code = 4
+    exit_code = ExitCode.REFUSED
 
 
 class InvalidAddressError(ValueError):

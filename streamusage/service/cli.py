@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
+from streamusage.command_help import HelpfulCommand
 from streamusage.command_options import Duration, HostPort
 from streamusage.core.addresses import Address
 from streamusage.core.durations import UNIT_MS
+from streamusage.core.exit_codes import ExitCode
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -19,9 +21,6 @@ if TYPE_CHECKING:
     from streamusage.service.tokens import Tokens
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-WRONG_USE = 2
-CANNOT_RUN = 3
 
 _RESERVED_FILES = 128
 """Open files for the store and its readers, and for connections that are being refused."""
@@ -62,7 +61,14 @@ def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Comman
     return click.option(name, type=kind, default=default, show_default=True, metavar="DAYS", help=help_text)
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    exit_codes={
+        ExitCode.SUCCESS: "stopped by SIGTERM or ctrl+c",
+        ExitCode.USAGE: "wrong usage, tokens file or certificate",
+        ExitCode.UNAVAILABLE: "the address cannot be listened at, or the store cannot be opened",
+    },
+)
 @click.option(
     "--listen",
     type=HostPort(),
@@ -167,7 +173,7 @@ def serve(
     try:
         tokens = _tokens(tokens_file)
     except TokensError as error:
-        _fail(error, WRONG_USE)
+        _fail(error, ExitCode.USAGE)
     if (tls_cert is None) != (tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key must be given together")
     tls = None if tls_cert is None or tls_key is None else Tls(tls_cert, tls_key)
@@ -190,9 +196,9 @@ def serve(
     try:
         asyncio.run(_serve(tokens, tokens_file, settings))
     except TlsError as error:
-        _fail(error, WRONG_USE)
+        _fail(error, ExitCode.USAGE)
     except (ListenError, StoreError) as error:
-        _fail(error, CANNOT_RUN)
+        _fail(error, ExitCode.UNAVAILABLE)
 
 
 async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str, Any]) -> None:
@@ -256,6 +262,6 @@ def _data_directory() -> Path:
     return user_data_path("streamtop")
 
 
-def _fail(error: Exception, code: int) -> NoReturn:
+def _fail(error: Exception, code: ExitCode) -> NoReturn:
     click.echo(f"streamtop: {error}", err=True)
     raise SystemExit(code)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from streamusage.client.usage_client import ApiVersion, UsageClient
 from streamusage.core.clock import Clock, SystemClock
+from streamusage.core.exit_codes import ExitCode
 from tui.app import gc_tuning
 from tui.app.console_app import ConsoleApp
 from tui.app.line_mode import LineMode
@@ -104,7 +105,7 @@ async def _run_until_quit(setup: Setup, clock: Clock, recording: Recording | Non
         app.state.shows_skew = setup.shows_skew
         code = await app.run_async()
         remember(path, app.state.view_memory(app.sessions_screen.filters))
-    return (1 if code is None else code), app.next_profile
+    return (ExitCode.FAILURE if code is None else code), app.next_profile
 
 
 def run_plain(setup: Setup, filter_text: Filter, write: Callable[[str], None], record: Path | None = None) -> None:
@@ -150,4 +151,4 @@ def run_replay(polls: list[RecordedPoll], from_ms: int, *, name: str, tz: tzinfo
         return await app.run_async()
 
     code = asyncio.run(play())
-    return 1 if code is None else code
+    return ExitCode.FAILURE if code is None else code

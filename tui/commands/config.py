@@ -6,9 +6,11 @@ from typing import NamedTuple
 
 import click
 
+from streamusage.command_help import HelpfulCommand
+from streamusage.core.exit_codes import LOCAL_EXIT_CODES, ExitCode
 from streamusage.core.text import escape_unprintable
 from tui.app.actions import ACTIONS, with_keys
-from tui.commands.errors import USAGE, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.shell import format_option, print_message
 from tui.config.settings import (
     Alerts,
@@ -32,7 +34,7 @@ class Setting(NamedTuple):
     meaning: str
 
 
-@click.command()
+@click.command(cls=HelpfulCommand, exit_codes=LOCAL_EXIT_CODES)
 @click.option("--profile", metavar="NAME", help="The profile to show. [default: default_profile]")
 @click.option("--keys", is_flag=True, help="Show the key map instead.")
 @format_option()
@@ -51,7 +53,7 @@ def config(profile: str | None, keys: bool, output_format: Format) -> None:
         loaded = load_config()
         connection = resolve(profile=profile, warn=lambda words: print_message(f"warning: {words}"))
     except SettingsError as error:
-        raise CommandError(str(error), USAGE) from None
+        raise CommandError(str(error), ExitCode.USAGE) from None
     rows = list(_keys(loaded)) if keys else list(_settings(loaded, connection))
     view = View[Setting](
         columns=[

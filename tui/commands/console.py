@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
+from streamusage.core.exit_codes import ExitCode
 from tui.app.actions import find_keymap_error
 from tui.app.launch import Setup, run_console, run_plain, why_no_console
-from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.shell import connect, read_filter
 from tui.config.settings import ConnectionSettings, config_path, load_config
 from tui.recording.recording import RecordingError
@@ -31,20 +32,20 @@ def console(
         if filter_text is not None:
             raise click.UsageError("--filter needs --plain; in the console, type the filter after /")
         if why_not := why_no_console():
-            raise CommandError(why_not, USAGE)
+            raise CommandError(why_not, ExitCode.USAGE)
 
         def switch(profile: str) -> Setup:
             return _setup(connect(profile=profile, read_only=flags.get("read_only", False)), None)
 
         return run_console(setup, switch=switch, record=record)
     except RecordingError as error:
-        raise CommandError(str(error), THIS_MACHINE) from None
+        raise CommandError(str(error), ExitCode.FAILURE) from None
 
 
 def _setup(connection: ConnectionSettings, theme: str | None) -> Setup:
     config = load_config()
     if wrong := find_keymap_error(config.keys):
-        raise CommandError(f"{config_path()}: keys: {wrong}", USAGE)
+        raise CommandError(f"{config_path()}: keys: {wrong}", ExitCode.USAGE)
     return Setup(
         url=connection.url,
         token=connection.token.get_secret_value() if connection.token is not None else None,

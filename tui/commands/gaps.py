@@ -6,10 +6,12 @@ import click
 
 from streamusage.api.extension import Coverage
 from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulCommand
 from streamusage.command_options import Duration
 from streamusage.core.coverage import WORST_FIRST, Provenance
+from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode
 from streamusage.core.instants import AtNow
-from tui.commands.errors import FOUND, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.flags import tz_option
 from tui.commands.instants import instant, window_between
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
@@ -29,7 +31,14 @@ def _states(_context: click.Context, _parameter: click.Parameter, text: str | No
     return frozenset(known[name] for name in names)
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    exit_codes={
+        **CLIENT_EXIT_CODES,
+        ExitCode.SUCCESS: "success; with --fail-on: there is no such gap",
+        ExitCode.FAILURE: "with --fail-on: there is such a gap",
+    },
+)
 @click.option("--from", "from_", type=instant, default="24h", metavar="WHEN", help="Start. [default: 24h, before now]")
 @click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
 @click.option("--server", metavar="NAME", help="Only this server.")
@@ -77,8 +86,6 @@ def gaps(
       streamtop gaps --from 7d --server edge-3
       streamtop gaps --from 2026-11-01 --to 2026-12-01 --format csv > nov.csv
       streamtop gaps --fail-on missing,lost --max-age 10m
-
-    With --fail-on, the exit code is 1 if there is such a gap, 0 if there is none, and 3 if the service was not reached.
     """
     if max_age is not None and not fail_on:
         raise click.UsageError("--max-age needs --fail-on, which names the states")
@@ -108,5 +115,5 @@ def _fail_on(
             f"{connection.host}: {counted(len(alarming), 'gap')} found; the oldest: {oldest.server}, "
             f"{oldest.state} since {time_text(oldest.from_ms, connection.tz)} ({connection.tz.key}), "
             f"{formats.duration(now_ms - oldest.from_ms)} ago",
-            FOUND,
+            ExitCode.FAILURE,
         )

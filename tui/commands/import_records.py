@@ -13,8 +13,10 @@ from streamusage.client.errors import UsageApiError
 from streamusage.client.record_decoding import UnreadableError, decode_record
 from streamusage.client.schema_drift import missing_fields
 from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulCommand
+from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, UsageRecord, stream_path
-from tui.commands.errors import USAGE, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.shell import connection_options, counted, print_message, refuse_if_read_only, run_requests
 from tui.config.settings import ConnectionSettings
 from tui.model.text import sanitize
@@ -27,7 +29,7 @@ _IN_ITS_LIST = re.compile(r" - at `\$(\[0\])?`$|(?<=`\$)\[0\]")
 """The position of a fault in a list of one record, which is left out of the message."""
 
 
-@click.command("import")
+@click.command("import", cls=HelpfulCommand)
 @click.argument("file", type=click.File("rb"))
 @connection_options
 def import_records(connection: ConnectionSettings, file: BinaryIO) -> None:
@@ -60,7 +62,9 @@ def parsed(content: bytes, name: str) -> list[UsageRecord]:
     if faults:
         more = len(faults) - MOST_FAULTS_TOLD
         told = "\n  ".join(faults[:MOST_FAULTS_TOLD] + ([f"and {more:,} more"] if more > 0 else []))
-        raise CommandError(f"{name}: {counted(len(faults), 'invalid record')}, nothing was imported\n  {told}", USAGE)
+        raise CommandError(
+            f"{name}: {counted(len(faults), 'invalid record')}, nothing was imported\n  {told}", ExitCode.USAGE
+        )
     return records
 
 
@@ -70,7 +74,7 @@ def _one_by_one(content: bytes, name: str) -> Iterator[tuple[str, bytes]]:
         try:
             listed = msgspec.json.decode(content, type=list[msgspec.Raw])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise CommandError(f"{name}: broken JSON, nothing was imported: {error}", USAGE) from None
+            raise CommandError(f"{name}: broken JSON, nothing was imported: {error}", ExitCode.USAGE) from None
         for at, raw in enumerate(listed, start=1):
             yield f"record {at}", bytes(raw)
         return

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import click
 
+from streamusage.command_help import HelpfulCommand
+from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import UsageRecord
-from tui.commands.errors import NOT_FOUND, THIS_MACHINE, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.flags import tz_option
 from tui.commands.shell import (
     connection_options,
@@ -27,7 +29,7 @@ from tui.model.sessions.store import from_record
 from tui.output import CsvField, Format, TableColumn, View, print_rows
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.argument("words", metavar="[FILTER]...", nargs=-1)
 @click.option("--file", type=click.Path(path_type=Path), help="Another journal file.")
 @click.option("--restore", is_flag=True, help="Restore the records at the service of --url or the profile.")
@@ -54,7 +56,7 @@ def journal(
     try:
         records, unreadable = deletion_journal.read_journal(path)
     except OSError as error:
-        raise CommandError(f"the journal {path} cannot be read: {error.strerror}", THIS_MACHINE) from None
+        raise CommandError(f"the journal {path} cannot be read: {error.strerror}", ExitCode.FAILURE) from None
     if unreadable:
         print_message(f"{counted(unreadable, 'line')} of {path} cannot be read and was skipped")
     now_ms = round(datetime.now(UTC).timestamp() * 1000)
@@ -64,7 +66,7 @@ def journal(
         print_message(f"{counted(len(found), 'deleted record')} in {path}")
         return
     if not found:
-        raise CommandError(f"no record of {path} matches; nothing was restored", NOT_FOUND)
+        raise CommandError(f"no record of {path} matches; nothing was restored", ExitCode.NOT_FOUND)
     refuse_if_read_only(connection, "nothing was restored")
     newest: dict[object, UsageRecord] = {record.key: documented(record) for record in found}
     told = run_requests(connection, lambda client: client.import_records(newest.values()))

@@ -4,6 +4,7 @@ import click
 
 from streamusage.api.extension import Audit, Orphans
 from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulCommand
 from streamusage.core.instants import AtNow
 from tui.commands.estate_tables import audit_view, orphan_view
 from tui.commands.flags import tz_option
@@ -18,7 +19,7 @@ _from = click.option(
 _to = click.option("--to", type=instant, default="0s", metavar="WHEN", help="End, not included. [default: now]")
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @_from
 @_to
 @format_option()
@@ -42,7 +43,7 @@ def orphans(connection: ConnectionSettings, from_: AtNow, to: AtNow, output_form
     print_message(counted(len(answer.orphans), "orphan") + _rest(answer.more))
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @_from
 @_to
 @format_option()

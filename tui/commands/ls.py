@@ -9,6 +9,7 @@ from streamusage.client.changes import read_changes
 from streamusage.client.errors import ExtensionMissingError
 from streamusage.client.schema_drift import SchemaDrift, count_missing_fields
 from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulCommand
 from streamusage.core.usage import PartialUsageRecord
 from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, format_option, print_message, read_filter, run_requests
@@ -18,7 +19,7 @@ from tui.model.sessions.store import from_record
 from tui.output import Format, print_rows
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.argument("words", metavar="[FILTER]...", nargs=-1)
 @format_option()
 @tz_option

@@ -5,14 +5,16 @@ from pathlib import Path
 
 import click
 
+from streamusage.command_help import HelpfulCommand
 from streamusage.core.days import UnknownZoneError, zone
+from streamusage.core.exit_codes import LOCAL_EXIT_CODES, ExitCode
 from streamusage.core.instants import AtNow
-from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.flags import tz_option
 from tui.commands.instants import instant
 
 
-@click.command()
+@click.command(cls=HelpfulCommand, exit_codes=LOCAL_EXIT_CODES)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "-t",
@@ -44,14 +46,14 @@ def replay(file: Path, begin: AtNow | None, tz: str | None) -> None:
         times_in = zone(tz) if tz else zone("UTC")
         polls = read_recording(file)
     except UnknownZoneError as error:
-        raise CommandError(str(error), USAGE) from None
+        raise CommandError(str(error), ExitCode.USAGE) from None
     except RecordingError as error:
-        raise CommandError(str(error), THIS_MACHINE) from None
+        raise CommandError(str(error), ExitCode.FAILURE) from None
     if not polls:
-        raise CommandError(f"{file} contains no poll", THIS_MACHINE)
+        raise CommandError(f"{file} contains no poll", ExitCode.FAILURE)
     from_ms = polls[0].at
     if begin is not None:
         from_ms = begin(polls[-1].at, times_in)
     if why_not := why_no_console():
-        raise CommandError(why_not, USAGE)
+        raise CommandError(why_not, ExitCode.USAGE)
     sys.exit(run_replay(polls, from_ms, name=f"recording {sanitize(file.name)}", tz=times_in))

@@ -12,8 +12,10 @@ import click
 
 from streamusage.client.schema_drift import count_missing_fields
 from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulCommand
+from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, StreamId, UsageRecord
-from tui.commands.errors import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.ls import read_sessions
 from tui.commands.shell import (
     connection_options,
@@ -39,7 +41,7 @@ MOST_SHOWN = 20
 """Number of records listed before the question; the rest is counted."""
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.argument("stream", metavar="[SCOPE/NAME]", required=False)
 @click.option("--start-time", type=click.IntRange(min=1), metavar="MS", help="Only the session with this start time.")
 @click.option("--all", "everything", is_flag=True, help="Every record of the service; excludes all other selections.")
@@ -116,14 +118,14 @@ def _remove_stream(
     if not found:
         which = "session" if start_time is None else f"session that started at {start_time}"
         raise CommandError(
-            f"{connection.host}: {format_stream_name(stream)} has no {which}; nothing was deleted", NOT_FOUND
+            f"{connection.host}: {format_stream_name(stream)} has no {which}; nothing was deleted", ExitCode.NOT_FOUND
         )
     what = f"{counted(len(found), 'session')} of {format_stream_name(stream)}"
     if start_time is None and not yes:
         _show(connection, found)
         answer = prompt_operator(f"Delete {what} at {connection.host}? Daily statistics are kept. [y/N]")
         if answer.lower() not in {"y", "yes"}:
-            raise CommandError("nothing was deleted", THIS_MACHINE)
+            raise CommandError("nothing was deleted", ExitCode.FAILURE)
     run_requests(connection, lambda client: _delete_each(client, what, found))
     print_message(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
     return found
@@ -139,14 +141,14 @@ def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) ->
     now_ms = time.time_ns() // 1_000_000
     found = _whole([record for record in records if shown.matches(from_record(record), now_ms)])
     if not found:
-        raise CommandError(f"{connection.host}: no session matches; nothing was deleted", NOT_FOUND)
+        raise CommandError(f"{connection.host}: no session matches; nothing was deleted", ExitCode.NOT_FOUND)
     streams = counted(len({record.stream for record in found}), "stream")
     what = f"{counted(len(found), 'session')} of {streams}"
     if not yes:
         _show(connection, found)
         print_message(f"This deletes {what} at {connection.host}. Daily statistics are kept.")
         if prompt_operator(f"Type their number to confirm ({len(found)}):").replace(",", "") != str(len(found)):
-            raise CommandError("that is not their number; nothing was deleted", THIS_MACHINE)
+            raise CommandError("that is not their number; nothing was deleted", ExitCode.FAILURE)
     run_requests(connection, lambda client: _delete_each(client, what, found))
     print_message(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
     return found
@@ -158,7 +160,7 @@ async def _delete_each(client: UsageClient, what: str, records: list[UsageRecord
         if outcome.deleted or outcome.gone_before:
             print_message(f"of {counted(len(records), 'session')}: {describe_outcome(outcome)}")
         if isinstance(outcome.failure, deletion_journal.DeletionJournalError):
-            raise CommandError(str(outcome.failure), THIS_MACHINE)
+            raise CommandError(str(outcome.failure), ExitCode.FAILURE)
         raise outcome.failure
     if outcome.gone_before:
         print_message(f"{counted(len(outcome.gone_before), 'session')} already gone")
@@ -170,18 +172,18 @@ def _remove_everything(connection: ConnectionSettings, *, yes: bool) -> list[Usa
     records = run_requests(connection, lambda client: client.usage())
     found = _whole(records)
     if len(found) < len(records):
-        raise CommandError("the journal cannot keep every record in full; nothing was deleted", REFUSED)
+        raise CommandError("the journal cannot keep every record in full; nothing was deleted", ExitCode.REFUSED)
     streams = counted(len({record.stream for record in found}), "stream")
     what = f"{counted(len(found), 'session')} of {streams}"
     if not yes:
         _show(connection, found)
         print_message(f"This deletes every usage record of {connection.host}: {what}. Daily statistics are kept.")
         if prompt_operator("Type the host to confirm:") != connection.host:
-            raise CommandError(f"that is not {connection.host}; nothing was deleted", THIS_MACHINE)
+            raise CommandError(f"that is not {connection.host}; nothing was deleted", ExitCode.FAILURE)
     try:
         journal = deletion_journal.append_records(found, service=connection.host)
     except deletion_journal.DeletionJournalError as error:
-        raise CommandError(str(error), THIS_MACHINE) from None
+        raise CommandError(str(error), ExitCode.FAILURE) from None
     run_requests(connection, lambda client: client.delete_all())
     print_message(f"deleted every usage record of {connection.host}: {what}; kept in {journal}")
     return found
@@ -194,13 +196,13 @@ def _whole(records: Sequence[PartialUsageRecord]) -> list[UsageRecord]:
         told = f"{counted(len(records) - len(whole), 'record')} without {', '.join(sorted(missing))}"
         print_message(f"{told}: the journal could not keep them in full, so they were not deleted")
         if not whole:
-            raise CommandError("nothing was deleted", REFUSED)
+            raise CommandError("nothing was deleted", ExitCode.REFUSED)
     return whole
 
 
 def _need_terminal(purpose: str) -> None:
     if not sys.stdin.isatty():
-        raise CommandError(f"there is no terminal to ask at; give --yes {purpose}; nothing was deleted", USAGE)
+        raise CommandError(f"there is no terminal to ask at; give --yes {purpose}; nothing was deleted", ExitCode.USAGE)
 
 
 def _show(connection: ConnectionSettings, records: Sequence[UsageRecord]) -> None:

@@ -6,7 +6,9 @@ import click
 
 from streamusage.api.extension import RemovedServer, Servers, ServerStatus
 from streamusage.client.usage_client import UsageClient
-from tui.commands.errors import NOT_FOUND, REFUSED, THIS_MACHINE, USAGE, CommandError
+from streamusage.command_help import HelpfulCommand, HelpfulGroup
+from streamusage.core.exit_codes import ExitCode
+from tui.commands.errors import CommandError
 from tui.commands.estate_tables import server_view
 from tui.commands.flags import tz_option
 from tui.commands.shell import (
@@ -22,7 +24,7 @@ from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @format_option()
 @tz_option
 @connection_options
@@ -47,7 +49,7 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     )
 
 
-@click.group()
+@click.group(cls=HelpfulGroup)
 def server() -> None:
     """Change the estate: `server rm NAME` removes a server."""
 
@@ -71,21 +73,21 @@ def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) ->
     """
     refuse_if_read_only(connection, "no server was removed")
     if force and not yes and not sys.stdin.isatty():
-        raise CommandError("there is no terminal to ask at; give --yes; no server was removed", USAGE)
+        raise CommandError("there is no terminal to ask at; give --yes; no server was removed", ExitCode.USAGE)
     found = run_requests(connection, lambda client: _named(client, name))
     if found is None or found.removed in ("by force", "by force" if force else "in order"):
-        raise CommandError(f"{connection.host}: no server {name}; nothing was removed", NOT_FOUND)
+        raise CommandError(f"{connection.host}: no server {name}; nothing was removed", ExitCode.NOT_FOUND)
     if found.state == "live" and not force:
         raise CommandError(
             f"{connection.host}: {name} still reports: stop its agent first, or give --force; nothing was removed",
-            REFUSED,
+            ExitCode.REFUSED,
         )
     if force and not yes:
         print_message(f"{name}, {found.role}, {found.state}, {counted(found.active_subscribers, 'active subscriber')}.")
         if found.state == "live":
             print_message("It still reports and would be added again by its next report: stop its agent first.")
         if prompt_operator(f"Remove {name} from the sessions at {connection.host}? [y/N]").lower() not in {"y", "yes"}:
-            raise CommandError("no server was removed", THIS_MACHINE)
+            raise CommandError("no server was removed", ExitCode.FAILURE)
 
     async def take_out(client: UsageClient) -> RemovedServer:
         await client.servers()

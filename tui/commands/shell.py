@@ -1,7 +1,7 @@
 """Shared parts of the client commands: connection options, errors and messages.
 
-Results go to standard output, messages to standard error. Exit codes: 0 done, 1 a fault on this machine, 2 usage,
-3 not reached, 4 refused, 5 not found.
+Results go to standard output, messages to standard error. `streamusage.core.exit_codes` has the
+exit codes.
 """
 
 import asyncio
@@ -14,8 +14,9 @@ import click
 
 from streamusage.client.errors import InvalidAddressError, UsageApiError
 from streamusage.client.usage_client import UsageClient
+from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError
-from tui.commands.errors import REFUSED, USAGE, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.flags import CONNECTION_FLAGS, connection_flags
 from tui.config.settings import ConnectionSettings, SettingsError, resolve
 from tui.model.sessions.filter import Filter, FilterError, parse
@@ -76,7 +77,7 @@ def read_filter(words: Sequence[str]) -> Filter:
         return parse(text)
     except FilterError as error:
         shown = sanitize(text)
-        raise CommandError(f"{error}\n  {shown}\n{error.caret(2)}", USAGE) from None
+        raise CommandError(f"{error}\n  {shown}\n{error.caret(2)}", ExitCode.USAGE) from None
 
 
 def connect(**flags: Any) -> ConnectionSettings:
@@ -84,7 +85,7 @@ def connect(**flags: Any) -> ConnectionSettings:
     try:
         return resolve(warn=lambda words: print_message(f"warning: {words}"), **flags)
     except SettingsError as error:
-        raise CommandError(str(error), USAGE) from None
+        raise CommandError(str(error), ExitCode.USAGE) from None
 
 
 def run_requests(connection: ConnectionSettings, conversation: Callable[[UsageClient], Awaitable[Result]]) -> Result:
@@ -100,13 +101,13 @@ def run_requests(connection: ConnectionSettings, conversation: Callable[[UsageCl
     except UsageApiError as error:
         raise CommandError(f"{error}{_hint(error, connection)}", error.exit_code) from None
     except (InvalidAddressError, EmptyNameError) as error:
-        raise CommandError(str(error), USAGE) from None
+        raise CommandError(str(error), ExitCode.USAGE) from None
 
 
 def refuse_if_read_only(connection: ConnectionSettings, unchanged: str) -> None:
     """Raise `CommandError` if the profile is read-only."""
     if connection.read_only:
-        raise CommandError(f"profile {connection.profile} is read-only: {unchanged}", REFUSED)
+        raise CommandError(f"profile {connection.profile} is read-only: {unchanged}", ExitCode.REFUSED)
 
 
 def counted(count: int, noun: str) -> str:
@@ -115,8 +116,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def _hint(error: UsageApiError, connection: ConnectionSettings) -> str:
-    if error.exit_code == REFUSED and connection.token is None and "token" in str(error):
+    if error.exit_code == ExitCode.REFUSED and connection.token is None and "token" in str(error):
         return "; no token was given: use --token-file or STREAMTOP_TOKEN"
-    if error.exit_code == 3 and connection.url_from == "the default":
+    if error.exit_code == ExitCode.UNAVAILABLE and connection.url_from == "the default":
         return "; this is the default service: use --url, STREAMTOP_URL or a profile for another"
     return ""

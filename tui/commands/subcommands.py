@@ -4,8 +4,10 @@ from typing import Any
 
 import click
 
+from streamusage.command_help import HelpfulCommand
 
-class WithSubcommands(click.Command):
+
+class WithSubcommands(HelpfulCommand):
     """Runs a subcommand if the first word names one, else itself."""
 
     def __init__(self, *arguments: Any, subcommands: dict[str, click.Command], **options: Any) -> None:

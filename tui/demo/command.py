@@ -15,7 +15,9 @@ from pathlib import Path
 
 import click
 
-from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
+from streamusage.command_help import HelpfulCommand
+from streamusage.core.exit_codes import LOCAL_EXIT_CODES, ExitCode
+from tui.commands.errors import CommandError
 
 DEFAULT_SPEED = 6.0
 DAY_MS = 86_400_000
@@ -23,7 +25,9 @@ BEFORE_MIDNIGHT_MS = 5 * 60_000
 """Start of the tour."""
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand, exit_codes={**LOCAL_EXIT_CODES, ExitCode.UNAVAILABLE: "the port of the service cannot be used"}
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="Seed of the audience.")
 @click.option(
     "--speed",
@@ -70,7 +74,7 @@ def demo(
     from tui.app.launch import Setup, run_console, why_no_console
 
     if why_not := why_no_console():
-        raise CommandError(why_not, USAGE)
+        raise CommandError(why_not, ExitCode.USAGE)
     with _estate_process(seed, speed, port, tour) as (attach, tell):
         token_file = Path(attach["token_file"])
         token, journal_path = token_file.read_text("utf-8").strip(), token_file.with_name("deleted.ndjson")
@@ -102,7 +106,7 @@ def _record(file: Path, seed: int) -> None:
     try:
         polls = asyncio.run(make_recording(file, seed))
     except (RecordingError, ListenError) as error:
-        raise CommandError(str(error), THIS_MACHINE) from None
+        raise CommandError(str(error), ExitCode.FAILURE) from None
     click.echo(f"{polls} polls in {file}; streamtop replay {file} plays them", err=True)
 
 
@@ -153,7 +157,7 @@ def _run_headless(seed: int, speed: float, port: int, until_stdin_ends: bool, to
             asyncio.run(run(Path(directory)))
         except ListenError as error:
             click.echo(f"streamtop demo: {error}", err=True)
-            sys.exit(3)
+            sys.exit(ExitCode.UNAVAILABLE)
 
 
 def _progress(done: float) -> None:
@@ -189,7 +193,7 @@ def _estate_process(
     try:
         line = child.stdout.readline()
         if not line:
-            sys.exit(child.wait() or 3)
+            sys.exit(child.wait() or ExitCode.UNAVAILABLE)
         yield json.loads(line), send_command
     finally:
         child.stdin.close()

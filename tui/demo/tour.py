@@ -18,6 +18,7 @@ from textual.widget import Widget
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
+from streamusage.core.exit_codes import ExitCode
 from tui.app.console_app import ConsoleApp
 from tui.demo.estate import CUT_OFF
 from tui.screens.confirm_delete import ConfirmDelete
@@ -272,4 +273,4 @@ def run_tour(url: str, token: str, control: Callable[[str], None], journal_path:
 async def _run(url: str, token: str, control: Callable[[str], None], journal_path: Path) -> int:
     async with UsageClient(url, token) as client:
         code = await TourApp(client, control, journal_path).run_async()
-    return 1 if code is None else code
+    return ExitCode.FAILURE if code is None else code

@@ -6,6 +6,7 @@ import click
 
 from streamusage.api.daily import Adjustments
 from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulCommand
 from tui.commands.daily.tables import ledger_view
 from tui.commands.daily.window import DAY, days_or_a_week, server_option
 from tui.commands.flags import tz_option
@@ -14,7 +15,7 @@ from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")
 @server_option

@@ -5,8 +5,10 @@ from datetime import datetime
 
 import click
 
+from streamusage.command_help import HelpfulCommand
+from streamusage.core.exit_codes import ExitCode
 from tui.commands.daily.window import DAY
-from tui.commands.errors import THIS_MACHINE, USAGE, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.flags import tz_option
 from tui.commands.shell import (
     connection_options,
@@ -20,7 +22,7 @@ from tui.config.settings import ConnectionSettings
 from tui.model.daily.days import join_names
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.option("--day", required=True, type=DAY, metavar="YYYY-MM-DD", help="The day.")
 @click.option("--server", metavar="NAME", help="Only this server's day; the others stay open.")
 @click.option("--yes", is_flag=True, help="Do not prompt_operator.")
@@ -45,9 +47,11 @@ def close(connection: ConnectionSettings, day: datetime, server: str | None, yes
     what = f"{day.date()} of {connection.tz.key}" + (f" for {server}" if server else " for every server")
     if not yes:
         if not sys.stdin.isatty():
-            raise CommandError(f"there is no terminal to ask at; give --yes to close {what}; nothing was closed", USAGE)
+            raise CommandError(
+                f"there is no terminal to ask at; give --yes to close {what}; nothing was closed", ExitCode.USAGE
+            )
         if prompt_operator(f"Close {what} at {connection.host}, for good? [y/N]").lower() not in {"y", "yes"}:
-            raise CommandError("nothing was closed", THIS_MACHINE)
+            raise CommandError("nothing was closed", ExitCode.FAILURE)
     result = run_requests(connection, lambda client: client.close_day(day.date(), connection.tz.key, server=server))
     if not result.closed:
         print_message(f"{what} was closed before; its figures are unchanged")

@@ -9,11 +9,13 @@ import click
 
 from streamusage.api.daily import Daily, LedgerEntry
 from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulCommand
 from streamusage.core.atomic_file import write_atomically
 from streamusage.core.days import day_interval
+from streamusage.core.exit_codes import LOCAL_EXIT_CODES, ExitCode
 from tui.commands.daily.final_days import refuse, refuse_unless_final
 from tui.commands.daily.window import DAY, checked, server_option
-from tui.commands.errors import REFUSED, THIS_MACHINE, CommandError
+from tui.commands.errors import CommandError
 from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, print_message, run_requests
 from tui.config.settings import ConnectionSettings
@@ -25,7 +27,7 @@ class _Read(NamedTuple):
     entries: list[LedgerEntry] | None
 
 
-@click.command()
+@click.command(cls=HelpfulCommand)
 @click.option("--from", "first", type=DAY, required=True, metavar="YYYY-MM-DD", help="First day.")
 @click.option("--to", "last", type=DAY, required=True, metavar="YYYY-MM-DD", help="Last day, included.")
 @server_option
@@ -67,7 +69,7 @@ def export(
         raise CommandError(
             f"{connection.host}: {tz} is not an account zone of this service ({known}), so its days are never closed "
             f"and cannot be signed off; start it with --account-zone {tz}",
-            REFUSED,
+            ExitCode.REFUSED,
         )
     refuse_unless_final(daily, days, connection, printed="signed off")
     # A server that is still unknown could report figures of a day that is not closed for the estate.
@@ -84,16 +86,23 @@ def export(
     print_message(f"signed off {counted(signed['rests_on']['days'], 'day')} of {tz}, {signed['digest']}")
 
 
-@click.command()
+@click.command(
+    cls=HelpfulCommand,
+    exit_codes={
+        **LOCAL_EXIT_CODES,
+        ExitCode.SUCCESS: "the statement is unchanged",
+        ExitCode.REFUSED: "the statement was changed, or is none",
+    },
+)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
 def verify(file: Path) -> None:
-    """Check whether a statement is unchanged since it was signed off. Exits with 4 if not."""
+    """Check whether a statement is unchanged since it was signed off."""
     try:
         signed = verified(file.read_bytes())
     except OSError as error:
-        raise CommandError(f"cannot read {file}: {error.strerror}", THIS_MACHINE) from None
+        raise CommandError(f"cannot read {file}: {error.strerror}", ExitCode.FAILURE) from None
     except NotSignedOffError as error:
-        raise CommandError(f"{file}: {error}", REFUSED) from None
+        raise CommandError(f"{file}: {error}", ExitCode.REFUSED) from None
     window = signed["rests_on"]["window"]
     days = counted(signed["rests_on"]["days"], "day")
     print_message(
@@ -105,4 +114,4 @@ def _write(path: Path, content: bytes) -> None:
     try:
         write_atomically(path, content, mode=0o644)
     except OSError as error:
-        raise CommandError(f"cannot write {path}: {error.strerror}; nothing was written", THIS_MACHINE) from None
+        raise CommandError(f"cannot write {path}: {error.strerror}; nothing was written", ExitCode.FAILURE) from None

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from streamusage.api.daily import Daily
+from streamusage.core.exit_codes import ExitCode
 from streamusage.core.windows import Days
-from tui.commands.errors import REFUSED, CommandError
+from tui.commands.errors import CommandError
 from tui.config.settings import ConnectionSettings
 from tui.model.daily.days import days_without_figures, why_not_final
 
@@ -30,5 +31,6 @@ def refuse(reasons: Sequence[str], connection: ConnectionSettings, printed: str)
     more = [f"… and {len(reasons) - MOST_REASONS} more"] if len(reasons) > MOST_REASONS else []
     listed = "\n".join(f"  {reason}" for reason in [*reasons[:MOST_REASONS], *more])
     raise CommandError(
-        f"{connection.host}: not every day is final ({connection.tz.key}); nothing was {printed}:\n{listed}", REFUSED
+        f"{connection.host}: not every day is final ({connection.tz.key}); nothing was {printed}:\n{listed}",
+        ExitCode.REFUSED,
     )
