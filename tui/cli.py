@@ -29,16 +29,16 @@ COMMANDS = {
     "config": ("tui.commands.config:config", "List every setting, its value, and its source."),
     "gaps": ("tui.commands.gaps:gaps", "List the gaps: backfilled, missing, lost."),
     "daily": ("tui.commands.daily.command:daily", "Daily statistics and their coverage."),
-    "servers": ("tui.commands.servers:servers", "List the media servers: state, and what they owe."),
-    "server": ("tui.commands.servers:server", "Take a server out of the estate."),
+    "servers": ("tui.commands.servers:servers", "List the media servers; remove one with rm."),
     "orphans": ("tui.commands.ledgers:orphans", "List reports about deleted records."),
     "audit": ("tui.commands.ledgers:audit", "List the deletes: who, what, when."),
 }
 """Location and purpose of each command, by name."""
 
-THEME_NAMES = ("dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16")
+ALIASES = {"server": "tui.commands.servers:server"}
+"""Location of each command that keeps an old spelling working. The help does not list it."""
 
-_OPTIONS = {"filter_text": "filter"}
+THEME_NAMES = ("dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16")
 
 
 class LazyGroup(HelpfulGroup):
@@ -50,26 +50,19 @@ class LazyGroup(HelpfulGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a command; `None` if there is none of that name."""
-        if cmd_name not in COMMANDS:
+        location = COMMANDS[cmd_name][0] if cmd_name in COMMANDS else ALIASES.get(cmd_name)
+        if location is None:
             return None
-        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        module, _, name = location.partition(":")
         command = getattr(importlib.import_module(module), name)
         if not isinstance(command, click.Command):
-            raise TypeError(f"{COMMANDS[cmd_name][0]} is not a command")
+            raise TypeError(f"{location} is not a command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands into the help."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, purpose) for name, (_, purpose) in COMMANDS.items()])
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Return the command that the arguments name. Raises `click.UsageError`."""
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"unknown command {args[0]!r}; choose from {', '.join(COMMANDS)}", ctx)
-        return super().resolve_command(ctx, args)
 
 
 @click.group(
@@ -103,15 +96,8 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
       streamtop --plain                     what changes, as lines
       streamtop ls live/ --format json      the same figures for a script
     """
-    if ctx.invoked_subcommand is None:
-        start = importlib.import_module("tui.commands.console")
-        ctx.exit(start.console(**flags))
-    given = [f"--{_OPTIONS.get(name, name).replace('_', '-')}" for name, value in flags.items() if value]
-    if given:
-        command = ctx.invoked_subcommand
-        raise click.UsageError(
-            f"{given[0]} is before {command}; write it after: {ctx.info_name} {command} {given[0]} …"
-        )
+    start = importlib.import_module("tui.commands.console")
+    ctx.exit(start.console(**flags))
 
 
 def main() -> None:

@@ -28,6 +28,7 @@ CONFIG = click.option(
 @click.group(
     cls=HelpfulGroup,
     invoke_without_command=True,
+    inherit=True,
     exit_codes={
         ExitCode.SUCCESS: "stopped by SIGTERM or ctrl+c",
         ExitCode.USAGE: "wrong configuration",
@@ -49,9 +50,7 @@ CONFIG = click.option(
     help="Format of the log on stderr, one line for each event.",
 )
 @click.option("--verbose", "-v", is_flag=True, help="Log debug messages too.")
-@click.pass_context
 def agent(
-    ctx: click.Context,
     config_file: Path | None,
     metrics: Address | None,
     log_format: "LogFormat",
@@ -68,8 +67,6 @@ def agent(
       streamtop agent check --config agent.toml     test source, journal and service
       streamtop agent status --config agent.toml    state, and figures not yet acknowledged
     """
-    if ctx.invoked_subcommand is not None:
-        return
     if config_file is None:
         raise click.UsageError("missing --config FILE, the agent's configuration")
     from streamusage.agent.config.files import ConfigError, load_agent_configs
@@ -92,12 +89,13 @@ def agent(
 
 
 @agent.command(
+    short_help="Show state and owed figures of the agents here.",
     exit_codes={
         ExitCode.SUCCESS: "all agents run and are online",
         ExitCode.FAILURE: "an agent does not run or is not online",
         ExitCode.USAGE: "wrong configuration",
         ExitCode.NOT_FOUND: "no agent was found",
-    }
+    },
 )
 @CONFIG
 @click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
@@ -130,11 +128,12 @@ def status(config_file: Path | None, form: str) -> None:
 
 
 @agent.command(
+    short_help="Test media server, journal and service.",
     exit_codes={
         ExitCode.SUCCESS: "all work",
         ExitCode.FAILURE: "one of them fails",
         ExitCode.USAGE: "wrong configuration",
-    }
+    },
 )
 @CONFIG
 def check(config_file: Path | None) -> None:
@@ -159,7 +158,7 @@ async def _check(unit: "AgentConfig") -> bool:
     try:
         source = create_source(unit.source, clock, unit.spool_path)
     except SourceKindError as error:
-        _stop(WRONG_CONFIGURATION, str(error))
+        _stop(ExitCode.USAGE, str(error))
     link = build_link(unit, clock)
 
     async def check_own_journal() -> str:

@@ -1,20 +1,26 @@
-"""The help of commands: exit codes at its end."""
+"""Help of commands and groups, suggestions for mistyped ones, and options before a subcommand."""
 
 import click
+import pytest
 from click.testing import CliRunner
 
 from streamusage.command_help import HelpfulCommand, HelpfulGroup
 from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode
 
 
-@click.group(cls=HelpfulGroup, exit_codes={ExitCode.SUCCESS: "all went well"})
-def estate() -> None:
+@click.group(cls=HelpfulGroup, invoke_without_command=True, exit_codes={ExitCode.SUCCESS: "all went well"})
+@click.option("--level")
+@click.option("--zone", default="UTC")
+def estate(level: str | None, zone: str) -> None:
     """Change an estate."""
+    click.echo(f"estate, level {level}, zone {zone}")
 
 
 @estate.command()
-def rebuild() -> None:
+@click.option("--level")
+def rebuild(level: str | None) -> None:
     """Rebuild it."""
+    click.echo(f"rebuild, level {level}")
 
 
 def test_help_ends_with_the_exit_codes_of_the_command() -> None:
@@ -31,3 +37,28 @@ def test_subcommand_of_a_group_shows_the_codes_of_a_client_by_default() -> None:
 
 def test_exit_code_is_its_number() -> None:
     assert (ExitCode.UNAVAILABLE, f"{ExitCode.REFUSED}") == (3, "4")
+
+
+def test_group_runs_itself_only_without_a_subcommand() -> None:
+    assert CliRunner().invoke(estate, ["--level", "1"]).output == "estate, level 1, zone UTC\n"
+    assert CliRunner().invoke(estate, ["rebuild", "--level", "1"]).output == "rebuild, level 1\n"
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"), [("rebild", "did you mean rebuild?"), ("zzz", "choose from rebuild"), ("--levl", "'--level'")]
+)
+def test_mistyped_word_is_refused_with_a_suggestion(typed: str, hint: str) -> None:
+    refused = CliRunner().invoke(estate, [typed])
+    assert (refused.exit_code, hint in refused.output) == (ExitCode.USAGE, True), refused.output
+
+
+def test_option_before_a_subcommand_is_refused() -> None:
+    refused = CliRunner().invoke(estate, ["--level", "1", "rebuild"])
+    assert refused.exit_code == ExitCode.USAGE
+    assert "--level is before rebuild; write it after: estate rebuild --level …" in refused.output
+
+
+def test_option_before_a_subcommand_applies_to_it_where_the_group_allows_it() -> None:
+    inheriting = HelpfulGroup("estate", params=estate.params, commands=estate.commands, inherit=True)
+    assert CliRunner().invoke(inheriting, ["--level", "1", "rebuild"]).output == "rebuild, level 1\n"
+    assert CliRunner().invoke(inheriting, ["--level", "1", "rebuild", "--level", "2"]).output == "rebuild, level 2\n"

@@ -51,7 +51,7 @@ MOST_SHOWN = 20
     metavar="FILTER",
     help="The sessions that a filter selects, as with ls; excludes all other selections.",
 )
-@click.option("--yes", is_flag=True, help="Do not prompt_operator.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @format_option(default=None, help="Print the deleted records.")
 @connection_options
 def rm(

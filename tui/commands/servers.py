@@ -1,4 +1,4 @@
-"""`streamtop servers` and `streamtop server rm`: lists the media servers, and removes one."""
+"""`streamtop servers` lists the media servers; `streamtop servers rm` removes one."""
 
 import sys
 
@@ -6,7 +6,7 @@ import click
 
 from streamusage.api.extension import RemovedServer, Servers, ServerStatus
 from streamusage.client.usage_client import UsageClient
-from streamusage.command_help import HelpfulCommand, HelpfulGroup
+from streamusage.command_help import HelpfulGroup
 from streamusage.core.exit_codes import ExitCode
 from tui.commands.errors import CommandError
 from tui.commands.estate_tables import server_view
@@ -24,7 +24,7 @@ from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
 
 
-@click.command(cls=HelpfulCommand)
+@click.group(cls=HelpfulGroup, invoke_without_command=True)
 @format_option()
 @tz_option
 @connection_options
@@ -36,6 +36,12 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     unreachable       did not; after the edge timeout its subscribers count as lost
     removed in order  removed from the estate; its figures are kept
     removed by force  removed; its part of the sessions is discarded
+
+    \b
+    Examples:
+      streamtop servers
+      streamtop servers --format json
+      streamtop servers rm edge-3
     """
 
     async def read(client: UsageClient) -> Servers:
@@ -49,15 +55,10 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     )
 
 
-@click.group(cls=HelpfulGroup)
-def server() -> None:
-    """Change the estate: `server rm NAME` removes a server."""
-
-
-@server.command("rm")
+@servers.command("rm")
 @click.argument("name")
 @click.option("--force", is_flag=True, help="Discard its part of every session.")
-@click.option("--yes", is_flag=True, help="Do not prompt_operator.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @connection_options
 def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) -> None:
     """Remove a server from the estate.
@@ -68,8 +69,8 @@ def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) ->
 
     \b
     Examples:
-      streamtop server rm edge-3
-      streamtop server rm edge-3 --force
+      streamtop servers rm edge-3
+      streamtop servers rm edge-3 --force
     """
     refuse_if_read_only(connection, "no server was removed")
     if force and not yes and not sys.stdin.isatty():
@@ -97,6 +98,11 @@ def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) ->
     print_message(
         f"removed {name} {removed.removed} at {connection.host}; {counted(removed.sessions, 'session')} changed"
     )
+
+
+server = HelpfulGroup(
+    "server", commands={"rm": remove}, hidden=True, help="The old spelling of `servers`: `server rm NAME` still works."
+)
 
 
 async def _named(client: UsageClient, name: str) -> ServerStatus | None:

@@ -1,4 +1,4 @@
-"""`streamtop servers` and `server rm` against a real service in this process."""
+"""`streamtop servers` and `servers rm` against a real service in this process."""
 
 import json
 
@@ -19,17 +19,17 @@ async def test_servers_are_listed_with_state_and_watermark(estate: Estate, strea
 
 
 async def test_removed_server_is_written_to_the_audit_log(estate: Estate, streamtop: Program) -> None:
-    reports = await run_command(estate, streamtop, "server", "rm", "edge-1")
+    reports = await run_command(estate, streamtop, "servers", "rm", "edge-1")
     assert (reports.code, "stop its agent first" in reports.err) == (4, True)
-    silent = await run_command(estate, streamtop, "server", "rm", "edge-1", "--force")
+    silent = await run_command(estate, streamtop, "servers", "rm", "edge-1", "--force")
     assert (silent.code, "give --yes" in silent.err) == (2, True)
-    forced = await run_command(estate, streamtop, "server", "rm", "edge-1", "--force", "--yes")
+    forced = await run_command(estate, streamtop, "servers", "rm", "edge-1", "--force", "--yes")
     assert (forced.code, "removed edge-1 by force" in forced.err) == (0, True), forced.err
     assert (await estate.records())[0]["totalSubscribers"] == 2
-    assert (await run_command(estate, streamtop, "server", "rm", "edge-1")).code == 5
-    assert (await run_command(estate, streamtop, "server", "rm", "nobody")).code == 5
+    assert (await run_command(estate, streamtop, "servers", "rm", "edge-1")).code == 5
+    assert (await run_command(estate, streamtop, "servers", "rm", "nobody")).code == 5
     estate.clock.now += 31_000
-    ordered = await run_command(estate, streamtop, "server", "rm", "origin-1")
+    ordered = await run_command(estate, streamtop, "servers", "rm", "origin-1")
     assert (ordered.code, "1 session changed" in ordered.err) == (0, True), ordered.err
 
     audit = await run_command(estate, streamtop, "audit", "--format", "ndjson")
@@ -41,3 +41,14 @@ async def test_removed_server_is_written_to_the_audit_log(estate: Estate, stream
     refused = await run_command(estate, streamtop, "audit", token="viewer-token")
     assert refused.code == 4
     assert "viewer-token" not in refused.err
+
+
+async def test_old_spelling_server_rm_still_removes_a_server(estate: Estate, streamtop: Program) -> None:
+    removed = await run_command(estate, streamtop, "server", "rm", "edge-1", "--force", "--yes")
+    assert (removed.code, "removed edge-1 by force" in removed.err) == (0, True), removed.err
+    assert (await run_command(estate, streamtop, "server", "rm", "edge-1")).code == 5
+
+
+async def test_removing_a_server_does_not_list_the_servers(estate: Estate, streamtop: Program) -> None:
+    removed = await run_command(estate, streamtop, "servers", "rm", "edge-1", "--force", "--yes")
+    assert removed.out == ""

@@ -15,7 +15,7 @@ from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
 
 
-@click.command(cls=HelpfulCommand)
+@click.command(cls=HelpfulCommand, short_help="List the changes of closed days.")
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")
 @server_option

@@ -22,10 +22,10 @@ from tui.config.settings import ConnectionSettings
 from tui.model.daily.days import join_names
 
 
-@click.command(cls=HelpfulCommand)
+@click.command(cls=HelpfulCommand, short_help="Close a day with its present figures.")
 @click.option("--day", required=True, type=DAY, metavar="YYYY-MM-DD", help="The day.")
 @click.option("--server", metavar="NAME", help="Only this server's day; the others stay open.")
-@click.option("--yes", is_flag=True, help="Do not prompt_operator.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @tz_option
 @connection_options
 def close(connection: ConnectionSettings, day: datetime, server: str | None, yes: bool) -> None:

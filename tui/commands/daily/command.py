@@ -8,6 +8,7 @@ import click
 
 from streamusage.api.daily import Daily, DailySums
 from streamusage.client.usage_client import UsageClient
+from streamusage.command_help import HelpfulGroup
 from streamusage.core.windows import Days
 from tui.commands.daily.adjustments import adjustments
 from tui.commands.daily.close import close
@@ -17,16 +18,8 @@ from tui.commands.daily.tables import daily_view, sums_view
 from tui.commands.daily.window import DAY, days_or_a_week, server_option
 from tui.commands.flags import tz_option
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
-from tui.commands.subcommands import WithSubcommands
 from tui.config.settings import ConnectionSettings
 from tui.output import Format, print_rows
-
-SUBCOMMANDS: dict[str, click.Command] = {
-    "close": close,
-    "adjustments": adjustments,
-    "export": export,
-    "verify": verify,
-}
 
 
 class _Read(NamedTuple):
@@ -35,7 +28,11 @@ class _Read(NamedTuple):
     sums: DailySums | None
 
 
-@click.command(cls=WithSubcommands, subcommands=SUBCOMMANDS)
+@click.group(
+    cls=HelpfulGroup,
+    invoke_without_command=True,
+    commands={"close": close, "adjustments": adjustments, "export": export, "verify": verify},
+)
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")
 @server_option
@@ -65,13 +62,6 @@ def daily(
 
     A day is provisional while figures are owed, final once it is closed, and adjusted if figures arrived later: then
     the closed figures are listed with the changes beside them. WAITS FOR names the servers that owe figures.
-
-    \b
-    Subcommands:
-      streamtop daily close        close a day by hand, with its present figures
-      streamtop daily adjustments  changes of closed days
-      streamtop daily export       sign off: a statement of final days
-      streamtop daily verify       check a statement against its digest
 
     \b
     Examples:

@@ -27,7 +27,7 @@ class _Read(NamedTuple):
     entries: list[LedgerEntry] | None
 
 
-@click.command(cls=HelpfulCommand)
+@click.command(cls=HelpfulCommand, short_help="Sign off final days: a statement with a digest.")
 @click.option("--from", "first", type=DAY, required=True, metavar="YYYY-MM-DD", help="First day.")
 @click.option("--to", "last", type=DAY, required=True, metavar="YYYY-MM-DD", help="Last day, included.")
 @server_option
@@ -88,6 +88,7 @@ def export(
 
 @click.command(
     cls=HelpfulCommand,
+    short_help="Check a statement against its digest.",
     exit_codes={
         **LOCAL_EXIT_CODES,
         ExitCode.SUCCESS: "the statement is unchanged",

@@ -43,7 +43,6 @@ async def test_verify_accepts_a_signed_statement_and_refuses_a_changed_one(strea
     assert ended.code == 4
     assert "the digest does not match" in ended.err
     assert (await streamtop("daily", "verify", str(tmp_path / "none.json"))).code == 1
-    assert "streamtop daily close" in (await streamtop("daily", "--help")).out
     assert "--with-adjustments" in (await streamtop("daily", "export", "--help")).out
 
 
@@ -60,3 +59,8 @@ async def test_days_include_backfilled_figures(service: ServiceProcess) -> None:
         *("backfilled", "coverage", "percentile_95", "closed", "adjustment", "waiting_for"),
     ]
     assert "edge-1" in (await service("daily", "--tz", "Europe/Berlin")).out
+
+
+async def test_help_lists_the_subcommands(streamtop: Program) -> None:
+    listed = (await streamtop("daily", "--help")).out.partition("\nCommands:\n")[2].partition("\n\n")[0]
+    assert [line.split()[0] for line in listed.splitlines()] == ["close", "adjustments", "export", "verify"]
