@@ -8,7 +8,6 @@ import asyncio
 import statistics
 import tempfile
 import time
-from datetime import UTC
 from pathlib import Path
 
 import msgspec
@@ -21,6 +20,7 @@ from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tui.app import gc_tuning
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
+from tui.config.settings import ConnectionSettings
 
 RECORDS = 100_000
 KEYS = 60
@@ -78,9 +78,8 @@ async def measure() -> None:
     with tempfile.TemporaryDirectory() as directory:
         async with CannedServer(answer) as server, UsageClient(server.url, "t") as client:
             app = ConsoleApp(
-                client, profile_name="", clock=SystemClock(), poll_interval_seconds=0.2,
-                journal_path=Path(directory) / "j", tz=UTC,
-            )  # fmt: skip
+                client, ConnectionSettings(poll_interval_s=0.2), clock=SystemClock(), journal_path=Path(directory) / "j"
+            )
             table_at = 0.0
             heard = app.state.apply_poll
 

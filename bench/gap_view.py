@@ -19,6 +19,7 @@ from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import CoveragePolled
+from tui.config.settings import ConnectionSettings
 from tui.screens.gaps import GapsScreen
 
 SERVERS, DAYS = 500, 30
@@ -76,11 +77,9 @@ async def measured(directory: Path) -> dict[str, list[float]]:
     async with UsageClient("http://127.0.0.1:9", None) as client:
         app = ConsoleApp(
             client,
-            profile_name="bench",
+            ConnectionSettings(profile="bench", poll_interval_s=3600, tz=ZoneInfo("Europe/Berlin")),
             clock=SystemClock(),
-            poll_interval_seconds=3600,
             journal_path=directory / "deleted.ndjson",
-            tz=ZoneInfo("Europe/Berlin"),
         )
         async with app.run_test(size=(120, 50)) as pilot:
             await pilot.press("g")

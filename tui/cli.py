@@ -7,7 +7,7 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
@@ -16,6 +16,7 @@ from streamusage.command_help import HelpfulGroup
 from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode, exit_codes
 from tui.commands.errors import CommandError
 from tui.commands.flags import connection_flags, tz_option
+from tui.config.theme_names import ThemeName
 
 COMMANDS = {
     "demo": ("tui.demo.command:demo", "Try it: a small estate of simulated servers, with an outage."),
@@ -37,8 +38,6 @@ COMMANDS = {
 
 ALIASES = {"server": "tui.commands.servers:server"}
 """Location of each command that keeps an old spelling working. The help does not list it."""
-
-THEME_NAMES = ("dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16")
 
 
 class LazyGroup(HelpfulGroup):
@@ -75,7 +74,7 @@ class LazyGroup(HelpfulGroup):
 @connection_flags
 @tz_option
 @click.option("--read-only", is_flag=True, help="Disable everything that deletes.")
-@click.option("--theme", type=click.Choice(THEME_NAMES), help="Theme. [default: the profile's, else dark]")
+@click.option("--theme", type=click.Choice(get_args(ThemeName)), help="Theme. [default: the profile's, else dark]")
 @click.option(
     "--record", metavar="FILE", type=click.Path(path_type=Path), help="Record the polls to a file, for replay."
 )

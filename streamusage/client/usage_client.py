@@ -32,6 +32,7 @@ from streamusage.api.extension import (
     Servers,
     Trends,
 )
+from streamusage.client.api_version import ApiVersion
 from streamusage.client.errors import (
     ExtensionMissingError,
     InvalidAnswerError,
@@ -52,8 +53,6 @@ from streamusage.client.transport import (
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import FORMER
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, SessionKey, StreamId, UsageRecord, stream_path
-
-ApiVersion = Literal["3.1", "4.0"]
 
 
 class ServiceTime(NamedTuple):

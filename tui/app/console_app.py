@@ -1,8 +1,7 @@
 """The console's app: it wires poller, state, feeds and screens, and implements the `Console` port."""
 
 import time
-from collections.abc import Callable, Mapping
-from datetime import tzinfo
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,7 +38,7 @@ from tui.app.messages import (
 from tui.app.poller import Poller
 from tui.app.ports import PollSource
 from tui.app.state import ConsoleState
-from tui.config.settings import Alerts
+from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
 from tui.deletion.flow import DeleteFinished, DeletionFlow
 from tui.model import formats
@@ -48,7 +47,7 @@ from tui.model.text import sanitize
 from tui.recording.recording import Recording, RecordingError
 from tui.screens.sessions import SessionsScreen
 from tui.screens.views import create_view
-from tui.styles.themes import DARK, THEMES, Abilities, abilities, theme_for
+from tui.styles.themes import THEMES, Abilities, abilities, theme_for
 
 INTERVALS_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 TIMES_SLOWER_UNFOCUSED = 5
@@ -70,21 +69,14 @@ class ConsoleApp(App[int]):
     def __init__(
         self,
         client: UsageClient | None,
+        settings: ConnectionSettings,
         *,
-        profile_name: str,
         clock: Clock,
-        poll_interval_seconds: float,
         journal_path: Path,
         host: str = "",
-        read_only: bool = False,
-        tz: tzinfo | None = None,
-        theme: str = DARK.name,
         able: Abilities | None = None,
-        keymap: Mapping[str, str] | None = None,
-        profiles: Mapping[str, str] | None = None,
         memory: ViewMemory | None = None,
         recording: Recording | None = None,
-        alerts: Alerts | None = None,
         make_source: Callable[[Callable[[Message], object]], PollSource] | None = None,
     ) -> None:
         able = able or abilities()
@@ -93,23 +85,19 @@ class ConsoleApp(App[int]):
         self._filters = [NoColor() if isinstance(known, Monochrome) else known for known in self._filters]
         for registered in THEMES.values():
             self.register_theme(registered)
-        self.theme = theme_for(theme, able)
+        self.theme = theme_for(settings.theme, able)
         self.client = client
         self.state = ConsoleState(
             clock=clock,
-            host=host or (client.host if client is not None else profile_name),
-            profile_name=profile_name,
-            poll_interval_ms=round(poll_interval_seconds * 1000),
-            read_only=read_only,
-            tz=tz,
-            keymap=keymap or {},
+            host=host or (client.host if client is not None else settings.profile or ""),
+            settings=settings,
             braille=able.braille,
         )
         if memory is not None:
             self.state.restore_view(memory)
-        self.set_keymap(dict(keymap or {}))
+        self.set_keymap(dict(settings.keys))
         self.feeds = Feeds()
-        self.poller = self._create_source(make_source, poll_interval_seconds)
+        self.poller = self._create_source(make_source, settings.poll_interval_s)
         self.sessions_screen = SessionsScreen(memory.filters if memory else [])
         no_service_reason = self.poller.no_service_reason
         self.deletion = DeletionFlow(
@@ -139,9 +127,9 @@ class ConsoleApp(App[int]):
         )
         self.next_profile = ""
         """The profile that was picked to continue with, once this console has ended."""
-        self.profiles = profiles or {}
+        self.profiles = settings.profiles
         self._recording = recording
-        self._alerts = alerts or Alerts()
+        self._alerts = settings.alerts
         self._alert_book = AlertBook(round(self._alerts.after * 1000))
 
     def _create_source(
@@ -155,7 +143,7 @@ class ConsoleApp(App[int]):
 
     def on_mount(self) -> None:
         """Open the sessions screen and start polling."""
-        self.title = f"streamtop {sanitize(self.state.profile_name)}"
+        self.title = f"streamtop {sanitize(self.state.settings.profile or '')}"
         self.push_screen(self.sessions_screen)
         self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
         self.set_interval(1, self._tick)
@@ -324,7 +312,7 @@ class ConsoleApp(App[int]):
         """Lift read-only for a time such as `5m`, at most an hour."""
         if no_service := self.poller.no_service_reason:
             self.show_notice(no_service, "warn")
-        elif not self.state.read_only:
+        elif not self.state.settings.read_only:
             self.show_notice("this console is not read-only", "warn")
         else:
             try:
@@ -338,7 +326,7 @@ class ConsoleApp(App[int]):
 
     def switch_profile(self, name: str) -> None:
         """End this console and continue with another profile."""
-        if name != self.state.profile_name:
+        if name != self.state.settings.profile:
             self.next_profile = name
             self.exit(0)
 

@@ -113,7 +113,7 @@ class Exporter:
         totals = state.store.totals()
         lines = [
             f"service     {state.host}",
-            f"profile     {state.profile_name}",
+            f"profile     {state.settings.profile or ''}",
             f"at          {datetime.fromtimestamp(state.now_ms() / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC",
             f"figures     {state.freshness().describe()}",
             f"sessions    {totals.sessions:,}, {totals.live:,} on air, {totals.watching:,} watching",

@@ -1,6 +1,5 @@
 """The state of the console, in one place. Only the app's message handlers change it."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -10,6 +9,7 @@ from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.clock import Clock
 from streamusage.core.usage import SessionKey
 from tui.app.messages import PollFailed, SessionsPolled
+from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
 from tui.model.latency import Latency
 from tui.model.sessions.columns import COLUMNS, Density, sort_names
@@ -35,12 +35,10 @@ class ConsoleState:
 
     clock: Clock
     host: str
-    profile_name: str
-    poll_interval_ms: int
-    read_only: bool = False
-    keymap: Mapping[str, str] = field(default_factory=dict)
-    """The user's own keys, by action."""
-    tz: tzinfo | None = None
+    settings: ConnectionSettings
+    poll_interval_ms: int = field(init=False)
+    """The interval of the polls, which the user can change."""
+    tz: tzinfo | None = field(init=False)
     """The zone in which times are shown; `None` is the machine's own."""
     braille: bool = True
     """Whether the terminal's font has braille."""
@@ -81,6 +79,8 @@ class ConsoleState:
 
     def __post_init__(self) -> None:
         self.view = SessionView(self.store)
+        self.poll_interval_ms = round(self.settings.poll_interval_s * 1000)
+        self.tz = self.settings.tz
 
     def apply_poll(self, polled: SessionsPolled) -> list[Change]:
         """Apply a poll that succeeded. While the table is paused, its sessions wait. Returns what changed."""
@@ -201,7 +201,7 @@ class ConsoleState:
 
     def is_read_only(self) -> bool:
         """Whether deletes are disabled: by the profile or a flag, and not lifted by `arm`."""
-        return self.read_only and self.armed_for_ms() <= 0
+        return self.settings.read_only and self.armed_for_ms() <= 0
 
     def arm(self, length_ms: int) -> None:
         """Lift read-only for a time."""

@@ -16,6 +16,7 @@ from tui.config.settings import (
     Alerts,
     Config,
     ConnectionSettings,
+    Flags,
     Profile,
     SettingsError,
     config_path,
@@ -51,7 +52,7 @@ def config(profile: str | None, keys: bool, output_format: Format) -> None:
     """
     try:
         loaded = load_config()
-        connection = resolve(profile=profile, warn=lambda words: print_message(f"warning: {words}"))
+        connection = resolve(Flags(profile=profile), warn=lambda words: print_message(f"warning: {words}"))
     except SettingsError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
     rows = list(_keys(loaded)) if keys else list(_settings(loaded, connection))

@@ -1,12 +1,12 @@
-"""The flags that select the service, for the console and the commands. Imports nothing but click."""
+"""The flags that select the service, for the console and the commands. Imports nothing heavy."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
-CONNECTION_FLAGS = ("url", "token_file", "profile", "api_version")
+from streamusage.client.api_version import ApiVersion
 
 
 def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -26,7 +26,9 @@ def connection_flags(command: Callable[..., Any]) -> Callable[..., Any]:
             ),
             click.option("--profile", metavar="NAME", help="A profile of config.toml."),
             click.option(
-                "--api-version", type=click.Choice(["3.1", "4.0"]), help="Version of the documented API. [default: 4.0]"
+                "--api-version",
+                type=click.Choice(get_args(ApiVersion)),
+                help="Version of the documented API. [default: 4.0]",
             ),
         )
     ):

@@ -7,6 +7,7 @@ exit codes.
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import fields
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -17,8 +18,9 @@ from streamusage.client.usage_client import UsageClient
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError
 from tui.commands.errors import CommandError
-from tui.commands.flags import CONNECTION_FLAGS, connection_flags
-from tui.config.settings import ConnectionSettings, SettingsError, resolve
+from tui.commands.flags import connection_flags
+from tui.config.service_client import open_client
+from tui.config.settings import ConnectionSettings, Flags, SettingsError, resolve
 from tui.model.sessions.filter import Filter, FilterError, parse
 from tui.model.text import sanitize
 from tui.output import Format
@@ -49,8 +51,8 @@ def connection_options(
     @connection_flags
     @wraps(command)
     def with_connection(**given: Any) -> None:
-        flags = {name: given.pop(name) for name in CONNECTION_FLAGS}
-        command(connect(tz=given.pop("tz", None), **flags), **given)  # type: ignore[call-arg]
+        flags = Flags(**{flag.name: given.pop(flag.name) for flag in fields(Flags) if flag.name in given})
+        command(connect(flags), **given)  # type: ignore[call-arg]
 
     return with_connection
 
@@ -80,10 +82,10 @@ def read_filter(words: Sequence[str]) -> Filter:
         raise CommandError(f"{error}\n  {shown}\n{error.caret(2)}", ExitCode.USAGE) from None
 
 
-def connect(**flags: Any) -> ConnectionSettings:
-    """Return the connection settings of the flags, the environment and `config.toml`."""
+def connect(flags: Flags) -> ConnectionSettings:
+    """Return the settings of the flags, the environment and `config.toml`."""
     try:
-        return resolve(warn=lambda words: print_message(f"warning: {words}"), **flags)
+        return resolve(flags, warn=lambda words: print_message(f"warning: {words}"))
     except SettingsError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
 
@@ -92,8 +94,7 @@ def run_requests(connection: ConnectionSettings, conversation: Callable[[UsageCl
     """Run requests with a client of the service. An error ends the command with its exit code."""
 
     async def held() -> Result:
-        token = connection.token.get_secret_value() if connection.token is not None else None
-        async with UsageClient(connection.url, token, api_version=connection.api_version) as client:
+        async with open_client(connection) as client:
             return await conversation(client)
 
     try:

@@ -1,4 +1,4 @@
-"""Connection settings: flags, environment and the profiles of `config.toml` merged.
+"""Settings: flags, environment and the profiles of `config.toml` merged into one value, which console and commands use.
 
 A flag overrides the environment, and the environment the default profile. A profile named by `--profile` is a flag: its
 url and token override the environment's, so that no forgotten variable directs a command at another service. A
@@ -6,8 +6,8 @@ profile's token is sent only to that profile's own url.
 """
 
 import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import SplitResult, urlsplit
@@ -22,16 +22,15 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from streamusage.client.api_version import ApiVersion
 from streamusage.core.days import UnknownZoneError, zone
 from streamusage.core.durations import parse_duration_ms
 from streamusage.core.secrets import WORD, SecretError, parse_secret, read_secret_file, read_secret_variable
+from tui.config.theme_names import ThemeName
 
 DEFAULT_URL = "http://127.0.0.1:5080"
 DEFAULT_POLL_INTERVAL_S = 2.0
 _TOKEN = WORD._replace(longest=4096)
-
-ApiVersion = Literal["3.1", "4.0"]
-ThemeName = Literal["dark", "light", "high-contrast", "deuteranopia-safe", "ansi-16"]
 
 
 class SettingsError(Exception):
@@ -151,25 +150,46 @@ class Environment(BaseSettings):
     token: SecretStr | None = None
 
 
+UTC = zone("UTC")
+NO_ALERTS = Alerts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What the command line can set, under the names of its options; `None` where it is not given."""
+
+    url: str | None = None
+    token_file: Path | None = None
+    profile: str | None = None
+    api_version: ApiVersion | None = None
+    read_only: bool = False
+    tz: str | None = None
+    theme: ThemeName | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectionSettings:
-    """The resolved connection to a service."""
+    """The resolved settings: the connection to a service, and how the console shows it."""
 
-    url: str
+    url: str = DEFAULT_URL
     """Without a trailing slash."""
-    url_from: str
+    url_from: str = "the default"
     """Source of the url, as text."""
-    token: SecretStr | None
-    token_from: str
+    token: SecretStr | None = None
+    token_from: str = "nowhere"
     """Source of the token, as text."""
-    profile: str | None
+    profile: str | None = None
     """The profile's name; `None` without a profile."""
-    api_version: ApiVersion
-    read_only: bool
-    poll_interval_s: float
-    tz: ZoneInfo
-    alerts: Alerts
+    api_version: ApiVersion = "4.0"
+    read_only: bool = False
+    poll_interval_s: float = DEFAULT_POLL_INTERVAL_S
+    tz: ZoneInfo = UTC
+    alerts: Alerts = NO_ALERTS
     theme: ThemeName = "dark"
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """The user's own keys, by action."""
+    profiles: Mapping[str, str] = field(default_factory=dict)
+    """The url of every profile."""
 
     @property
     def host(self) -> str:
@@ -177,30 +197,21 @@ class ConnectionSettings:
         return urlsplit(self.url).netloc
 
 
-def resolve(
-    *,
-    url: str | None = None,
-    token_file: Path | None = None,
-    profile: str | None = None,
-    api_version: ApiVersion | None = None,
-    read_only: bool = False,
-    tz: str | None = None,
-    warn: Callable[[str], None],
-) -> ConnectionSettings:
-    """Return the connection of flags, environment and `config.toml`. `warn` receives warnings.
+def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
+    """Return the settings of flags, environment and `config.toml`. `warn` receives warnings.
 
     Raises `SettingsError`; no request is made.
     """
     config, environment = load_config(), _environment()
-    name = profile or config.default_profile
+    name = flags.profile or config.default_profile
     if name is not None and name not in config.profiles:
-        raise SettingsError(_no_such_profile(name, config, named_by_flag=profile is not None))
+        raise SettingsError(_no_such_profile(name, config, named_by_flag=flags.profile is not None))
     chosen = config.profiles[name] if name is not None else Profile()
 
-    if url is not None:
-        used, url_from = url, "--url"
-    elif profile is not None:
-        used, url_from = chosen.url, f"profile {profile}"
+    if flags.url is not None:
+        used, url_from = flags.url, "--url"
+    elif flags.profile is not None:
+        used, url_from = chosen.url, f"profile {flags.profile}"
     elif environment.url is not None:
         used, url_from = environment.url, "STREAMTOP_URL"
     elif name is not None:
@@ -209,7 +220,7 @@ def resolve(
         used, url_from = DEFAULT_URL, "the default"
     try:
         checked = checked_url(used)
-        times_in = zone(tz or chosen.tz)
+        times_in = zone(flags.tz or chosen.tz)
     except UnknownZoneError as error:
         raise SettingsError(str(error)) from None
     except ValueError as error:
@@ -217,9 +228,9 @@ def resolve(
 
     of_profile = chosen if _same_service(checked, chosen.url) else Profile()
     token: SecretStr | None
-    if token_file is not None:
-        token, token_from = read_token(token_file.expanduser(), warn), "--token-file"
-    elif profile is not None or environment.token is None:
+    if flags.token_file is not None:
+        token, token_from = read_token(flags.token_file.expanduser(), warn), "--token-file"
+    elif flags.profile is not None or environment.token is None:
         token, token_from = _profile_token(of_profile, warn), f"profile {name}"
         if token is None:
             token, token_from = _environment_token(environment), "STREAMTOP_TOKEN"
@@ -232,12 +243,14 @@ def resolve(
         token=token,
         token_from=token_from if token is not None else "nowhere",
         profile=name,
-        api_version=api_version or chosen.api_version,
-        read_only=read_only or chosen.read_only,
+        api_version=flags.api_version or chosen.api_version,
+        read_only=flags.read_only or chosen.read_only,
         poll_interval_s=chosen.poll_interval,
         tz=times_in,
         alerts=chosen.alerts,
-        theme=chosen.theme,
+        theme=flags.theme or chosen.theme,
+        keys=config.keys,
+        profiles={known: profile.url for known, profile in config.profiles.items()},
     )
 
 

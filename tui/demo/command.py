@@ -71,7 +71,10 @@ def demo(
     if headless:
         _run_headless(seed, speed, port, until_stdin_ends, tour)
         return
-    from tui.app.launch import Setup, run_console, why_no_console
+    from pydantic import SecretStr
+
+    from tui.app.launch import run_console, why_no_console
+    from tui.config.settings import ConnectionSettings
 
     if why_not := why_no_console():
         raise CommandError(why_not, ExitCode.USAGE)
@@ -82,16 +85,8 @@ def demo(
             from tui.demo.tour import run_tour
 
             sys.exit(run_tour(attach["url"], token, tell, journal_path))
-        setup = Setup(
-            url=attach["url"],
-            token=token,
-            profile_name="demo",
-            poll_interval=1.0,
-            remembers=False,
-            shows_skew=False,
-            journal_path=journal_path,
-        )
-        sys.exit(run_console(setup))
+        settings = ConnectionSettings(url=attach["url"], token=SecretStr(token), profile="demo", poll_interval_s=1.0)
+        sys.exit(run_console(settings, demo_journal=journal_path))
 
 
 def _record(file: Path, seed: int) -> None:

@@ -19,6 +19,7 @@ from textual.pilot import Pilot
 from streamusage.client.usage_client import UsageClient
 from tui.app.console_app import ConsoleApp
 from tui.app.poller import Poller
+from tui.config.settings import ConnectionSettings
 from tui.demo.clock import SteppedClock
 from tui.demo.estate import CUT_OFF, HISTORY_MS, Estate, running_estate
 from tui.demo.picture import picture
@@ -46,11 +47,9 @@ async def draw_all(directory: Path) -> dict[str, str]:
         async with UsageClient(estate.url, token, clock=clock) as client:
             app = ConsoleApp(
                 client,
-                profile_name="demo",
+                ConnectionSettings(profile="demo", poll_interval_s=STEP_MS / 1000),
                 clock=clock,
-                poll_interval_seconds=STEP_MS / 1000,
                 journal_path=directory / "deleted.ndjson",
-                tz=UTC,
                 able=Abilities(True, True, True),
             )
             app.state.host = HOST  # the service's port differs from run to run

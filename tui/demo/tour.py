@@ -6,7 +6,6 @@ A caption is shown until its condition holds. ctrl+n shows the next one at once,
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +19,7 @@ from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
 from streamusage.core.exit_codes import ExitCode
 from tui.app.console_app import ConsoleApp
+from tui.config.settings import ConnectionSettings
 from tui.demo.estate import CUT_OFF
 from tui.screens.confirm_delete import ConfirmDelete
 from tui.screens.days import DaysScreen
@@ -215,11 +215,9 @@ class TourApp(ConsoleApp):
     def __init__(self, client: UsageClient, control: Callable[[str], None], journal_path: Path) -> None:
         super().__init__(
             client,
-            profile_name="tour",
+            ConnectionSettings(profile="tour", poll_interval_s=POLL_SECONDS),
             clock=SystemClock(),
-            poll_interval_seconds=POLL_SECONDS,
             journal_path=journal_path,
-            tz=UTC,
         )
         self.state.shows_skew = False  # the demo's time is its own, and its clock is fast on purpose
         self._control = control

@@ -104,7 +104,7 @@ class ConsoleScreen(Screen[None]):
         if self._shown_notice is not None and notice_age_ms < NOTICE_SHOWN_MS:
             parts = [self._shown_notice]
         else:
-            actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap)
+            actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.settings.keys)
             parts = bars.keys(actions, self.size.width)
         self.query_one("#keys", Line).show(parts)
 
@@ -114,7 +114,9 @@ class ConsoleScreen(Screen[None]):
 
     def action_help(self) -> None:
         """Open the help page."""
-        self.app.push_screen(HelpScreen(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap))
+        self.app.push_screen(
+            HelpScreen(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.settings.keys)
+        )
 
     def action_open_view(self, view: str) -> None:
         """Open another view over this one."""
@@ -128,7 +130,7 @@ class ConsoleScreen(Screen[None]):
 
     def action_palette(self) -> None:
         """Open the palette."""
-        actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.keymap)
+        actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.settings.keys)
         choices = [
             Choice(action.call, action.command, f"{action.help}  {action.shown}".rstrip(), action.takes)
             for action in actions
@@ -176,7 +178,9 @@ class ConsoleScreen(Screen[None]):
             self.port.show_notice("config.toml has no profiles", "warn")
         else:
             choices = [Choice(profile, profile, address) for profile, address in profiles.items()]
-            self.app.push_screen(Picker("Service", choices, current=self.state.profile_name), self._profile_picked)
+            self.app.push_screen(
+                Picker("Service", choices, current=self.state.settings.profile or ""), self._profile_picked
+            )
 
     def _profile_picked(self, picked: Picked | None) -> None:
         if picked is not None:

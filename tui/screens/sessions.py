@@ -115,7 +115,7 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         can_go_back = self.detail_is_open or bool(state.marks) or bool(state.view.filter)
         actions = [
             action
-            for action in available(Context.SESSIONS, read_only=state.is_read_only(), keymap=state.keymap)
+            for action in available(Context.SESSIONS, read_only=state.is_read_only(), keymap=state.settings.keys)
             if action.name != "back" or can_go_back
         ]
         self.query_one("#keys", Line).show(bars.keys(actions, self.size.width))

@@ -41,7 +41,7 @@ def header(state: ConsoleState, view: str, cells: int) -> tuple[list[Part], list
 
     In a line too narrow for freshness beside anything else, freshness alone is shown.
     """
-    name = shortened(sanitize(state.profile_name or state.host), 30)
+    name = shortened(sanitize(state.settings.profile or state.host), 30)
     left: list[Part] = [(" streamtop  ", "accent"), (name, "strong")]
     if view:
         left.append((f"  {view}", ""))
@@ -71,7 +71,7 @@ def _facts(state: ConsoleState) -> list[_Fact]:
         facts.append(_Fact([(owed, "missing")], 3))
     if state.armed_for_ms() > 0:
         facts.append(_Fact([(f"   ARMED {formats.duration(state.armed_for_ms())}", "bad")], 5))
-    elif state.read_only:
+    elif state.settings.read_only:
         facts.append(_Fact([("   RO", "strong")], 5))
     return facts
 

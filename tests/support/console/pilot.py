@@ -3,7 +3,6 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,19 @@ from tests.support.console.frozen_service import frozen_service
 from tests.support.waiting import LONGEST_WAIT_S
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
+from tui.config.settings import ConnectionSettings
 from tui.screens.gaps import GapsScreen
 from tui.widgets.lines import Line
 from tui.widgets.session_table import SessionTable
 
 
-def console(client: UsageClient, directory: Path, **more: Any) -> ConsoleApp:
+def console(client: UsageClient, directory: Path, *, read_only: bool = False, **more: Any) -> ConsoleApp:
     """Return a console of a service that polls five times a second."""
     return ConsoleApp(
         client,
-        profile_name="test",
+        ConnectionSettings(profile="test", poll_interval_s=0.2, read_only=read_only),
         clock=SystemClock(),
-        poll_interval_seconds=0.2,
         journal_path=directory / "deleted.ndjson",
-        tz=UTC,
         **more,
     )
 
@@ -69,12 +67,11 @@ async def open_console(store: Path, directory: Path, context: Context) -> AsyncI
     async with frozen_service(store, directory) as (client, clock):
         app = ConsoleApp(
             client,
-            profile_name="test",
+            ConnectionSettings(
+                profile="test", poll_interval_s=60, profiles={"lab": "http://lab", "prod": "http://prod"}
+            ),
             clock=clock,
-            poll_interval_seconds=60,
             journal_path=directory / "deleted.ndjson",
-            tz=UTC,
-            profiles={"lab": "http://lab", "prod": "http://prod"},
         )
         async with app.run_test(size=(100, 16)) as pilot:
             await wait_for_figures(pilot)

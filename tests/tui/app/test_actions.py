@@ -1,7 +1,7 @@
 """Every key of every view performs its action, in a console over the frozen service."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, date
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from tests.support.console.pilot import (
 from tests.support.program import REPOSITORY
 from tui.app.actions import ACTIONS, VIEWS, Action, Context, find_keymap_error
 from tui.app.console_app import ConsoleApp
+from tui.config.settings import ConnectionSettings
 from tui.model.sessions.columns import Density
 from tui.screens.columns import ColumnsScreen
 from tui.screens.confirm_delete import ConfirmDelete
@@ -358,9 +359,11 @@ def test_invalid_key_map_is_refused_with_a_reason(keymap: dict[str, str], reason
 async def test_key_of_the_user_replaces_the_default_key(store_of_an_hour: Path, tmp_path: Path) -> None:
     async with frozen_service(store_of_an_hour, tmp_path) as (client, clock):
         app = ConsoleApp(
-            client, profile_name="", clock=clock, poll_interval_seconds=60, journal_path=tmp_path / "j", tz=UTC,
-            keymap={"gaps": "w", "move(1)": "n,down"},
-        )  # fmt: skip
+            client,
+            ConnectionSettings(poll_interval_s=60, keys={"gaps": "w", "move(1)": "n,down"}),
+            clock=clock,
+            journal_path=tmp_path / "j",
+        )
         async with app.run_test(size=(100, 24)) as pilot:
             await wait_for_figures(pilot)
             await pilot.press("n", "n")

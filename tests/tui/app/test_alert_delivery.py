@@ -12,7 +12,7 @@ from tests.support.console.pilot import screen_lines, wait_for
 from tests.support.console.scripted_service import scripted_service
 from tui.app.alert_delivery import escape_sequences, run_command
 from tui.app.console_app import ConsoleApp
-from tui.config.settings import Alerts
+from tui.config.settings import Alerts, ConnectionSettings
 from tui.model.alerts import Alert
 
 MINUTE = 60_000
@@ -70,11 +70,9 @@ async def test_open_gap_rings_the_bell_and_is_shown_in_every_header(tmp_path: Pa
         await service.report_for(2, "edge-1", "edge-2")
         app = ConsoleApp(
             client,
-            profile_name="test",
+            ConnectionSettings(profile="test", poll_interval_s=0.1),
             clock=service.clock,
-            poll_interval_seconds=0.1,
             journal_path=tmp_path / "deleted.ndjson",
-            alerts=Alerts(after=120, bell=True, notify="osc777"),
         )
         written: list[str] = []
         app.write_escape = written.append  # type: ignore[method-assign]

@@ -3,7 +3,6 @@
 import asyncio
 import re
 import time
-from datetime import UTC
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from tests.support.console.records import recent, record, service_with, session
 from tests.support.plain_manager import PlainManager, wire
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
+from tui.config.settings import ConnectionSettings
 from tui.screens.confirm_delete import ConfirmDelete
 
 START = recent(200)
@@ -35,12 +35,9 @@ def console_with_clock(
 ) -> ConsoleApp:
     return ConsoleApp(
         client,
-        profile_name="prod",
+        ConnectionSettings(profile="prod", poll_interval_s=poll_seconds, read_only=read_only),
         clock=clock,
-        poll_interval_seconds=poll_seconds,
         journal_path=directory / "deleted.ndjson",
-        tz=UTC,
-        read_only=read_only,
     )
 
 

@@ -6,7 +6,6 @@ import io
 import json
 import logging
 import tarfile
-from datetime import UTC
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -24,7 +23,7 @@ from tui.app.alert_delivery import escape_sequences
 from tui.app.line_mode import LineMode
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
-from tui.config.settings import Alerts
+from tui.config.settings import Alerts, ConnectionSettings
 from tui.model.alerts import Alert
 from tui.model.sessions.store import from_record
 from tui.model.text import sanitize, width
@@ -109,7 +108,7 @@ async def test_screen_and_title_show_hostile_names_as_data(tmp_path: Path) -> No
 
 def test_line_mode_writes_a_hostile_name_in_one_line() -> None:
     lines: list[str] = []
-    state = ConsoleState(clock=SystemClock(), host="sm", profile_name="", poll_interval_ms=1000, tz=UTC)
+    state = ConsoleState(clock=SystemClock(), host="sm", settings=ConnectionSettings(poll_interval_s=1))
     mode = LineMode(state, lines.append)
     mode.receive(SessionsPolled([], [], True, 1_000_000, [], ""))
     for number, name in enumerate(NAMES):

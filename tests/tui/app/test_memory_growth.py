@@ -2,12 +2,12 @@
 
 import gc
 import tracemalloc
-from datetime import UTC
 from random import Random
 
 from tests.support.console.records import session
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
+from tui.config.settings import ConnectionSettings
 from tui.model.sessions.store import Session
 
 POLL_MS = 2_000
@@ -32,7 +32,7 @@ class StepClock:
 
 def test_memory_stays_flat_over_a_day_of_polls() -> None:
     clock, random = StepClock(), Random(5)
-    state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=POLL_MS, tz=UTC)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=POLL_MS / 1000))
     live: dict[int, Session] = {}
     ended: list[Session] = []
     number = 0

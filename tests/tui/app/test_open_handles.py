@@ -9,7 +9,6 @@ import json
 import os
 import threading
 import weakref
-from datetime import UTC
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NamedTuple
@@ -24,6 +23,7 @@ from tests.support.console.records import recent
 from tests.support.waiting import wait_until
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
+from tui.config.settings import ConnectionSettings
 from tui.model.sessions.history import PollHistory
 from tui.model.sessions.timeline import MOST_CHANGES, PollTimeline
 from tui.recording.recording import Recording
@@ -139,9 +139,8 @@ async def test_hours_of_failures_leak_no_files_tasks_or_threads(
     async with FaultyServer() as server, UsageClient(server.url, "t", silence_seconds=0.05) as client:
         tape = Recording(tmp_path / "tape", clock)
         app = ConsoleApp(
-            client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC,
-            recording=tape,
-        )  # fmt: skip
+            client, ConnectionSettings(poll_interval_s=3600), clock=clock, journal_path=tmp_path / "j", recording=tape
+        )
 
         async def poll_continuously() -> None:
             while True:

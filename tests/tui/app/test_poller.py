@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-from datetime import UTC
 from pathlib import Path
 
 import msgspec
@@ -16,6 +15,7 @@ from tests.support.console.pilot import screen_lines, wait_for, wait_for_figures
 from tests.support.console.records import recent, record
 from tests.support.waiting import LONGEST_WAIT_S
 from tui.app.console_app import ConsoleApp
+from tui.config.settings import ConnectionSettings
 from tui.widgets.session_table import SessionTable
 
 
@@ -75,9 +75,7 @@ async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_pat
         StallingServer() as server,
         UsageClient(server.url, "t", clock=clock, silence_seconds=LONGEST_WAIT_S) as client,
     ):
-        app = ConsoleApp(
-            client, profile_name="", clock=clock, poll_interval_seconds=0.2, journal_path=tmp_path / "j", tz=UTC
-        )
+        app = ConsoleApp(client, ConnectionSettings(poll_interval_s=0.2), clock=clock, journal_path=tmp_path / "j")
         async with app.run_test(size=(120, 24)) as pilot:
             await wait_for_figures(pilot)
             server.stall_after_bytes = sent
@@ -107,9 +105,7 @@ async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_pat
 async def test_retry_countdown_runs_down_and_then_polls(tmp_path: Path) -> None:
     clock = MovableClock()
     async with StallingServer() as server, UsageClient(server.url, "t", clock=clock, silence_seconds=0.3) as client:
-        app = ConsoleApp(
-            client, profile_name="", clock=clock, poll_interval_seconds=60, journal_path=tmp_path / "j", tz=UTC
-        )
+        app = ConsoleApp(client, ConnectionSettings(poll_interval_s=60), clock=clock, journal_path=tmp_path / "j")
         async with app.run_test(size=(120, 24)) as pilot:
             await wait_for_figures(pilot)
             clock.freeze()

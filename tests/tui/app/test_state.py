@@ -4,13 +4,14 @@ from tests.support.console.records import session
 from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
+from tui.config.settings import ConnectionSettings
 
 MINUTE = 60_000
 
 
 def test_every_step_back_shows_figures_with_their_own_time() -> None:
     clock = SettableClock(100 * MINUTE)
-    state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=MINUTE)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=MINUTE / 1000))
     for active in range(5):
         clock.at_ms += MINUTE
         state.apply_poll(SessionsPolled([session("a", MINUTE, active=active)], [], not active, clock.at_ms, [], ""))
@@ -33,7 +34,7 @@ def test_every_step_back_shows_figures_with_their_own_time() -> None:
 
 def test_paused_table_keeps_the_time_of_the_pause() -> None:
     clock = SettableClock(100 * MINUTE)
-    state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=MINUTE)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=MINUTE / 1000))
     state.apply_poll(SessionsPolled([session("a", MINUTE)], [], True, clock.at_ms, [], ""))
     clock.at_ms += 20_000
     state.pause()

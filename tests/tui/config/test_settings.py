@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tui.config.settings import DEFAULT_URL, ConnectionSettings, SettingsError, resolve
+from tui.config.settings import DEFAULT_URL, ConnectionSettings, Flags, SettingsError, resolve
 
 PROD = """
 default_profile = "prod"
@@ -49,7 +49,7 @@ def secret(path: Path, text: str, mode: int = 0o600) -> Path:
 
 def connection(**flags: object) -> ConnectionSettings:
     warnings: list[str] = []
-    settings = resolve(warn=warnings.append, **flags)  # type: ignore[arg-type]
+    settings = resolve(Flags(**flags), warn=warnings.append)  # type: ignore[arg-type]
     assert warnings == []
     return settings
 
@@ -69,6 +69,16 @@ def test_default_profile_is_used(prod: Path) -> None:
     assert (settings.url, token_of(settings), settings.profile) == ("https://sm.example.net", "prod-secret", "prod")
     assert (settings.api_version, settings.read_only) == ("3.1", True)
     assert (settings.poll_interval_s, settings.tz.key) == (5.0, "Europe/Berlin")
+
+
+def test_settings_carry_what_the_console_shows(prod: Path) -> None:
+    assert dict(connection().profiles) == {"prod": "https://sm.example.net", "lab": "http://lab:5080"}
+    assert connection().theme == "dark"
+    assert connection(theme="light").theme == "light"
+
+
+def test_defaults_of_settings_are_those_without_file_and_environment(home: Path) -> None:
+    assert connection() == ConnectionSettings()
 
 
 def test_environment_overrides_the_default_profile(prod: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +115,7 @@ def test_empty_environment_variable_counts_as_unset(home: Path, monkeypatch: pyt
 
 def test_token_file_readable_by_others_is_used_with_a_warning(home: Path) -> None:
     warnings: list[str] = []
-    resolve(token_file=secret(home / "t", "xyz", 0o644), warn=warnings.append)
+    resolve(Flags(token_file=secret(home / "t", "xyz", 0o644)), warn=warnings.append)
     assert len(warnings) == 1
     assert str(home / "t") in warnings[0]
     assert "xyz" not in warnings[0]

@@ -7,7 +7,6 @@ dialog is open. No request may delete a session that a confirmed dialog did not 
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from datetime import UTC
 from pathlib import Path
 from random import Random
 from typing import Unpack
@@ -30,6 +29,7 @@ from tests.support.waiting import wait_until
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import SessionsPolled
 from tui.app.ports import SubscriptionChanges
+from tui.config.settings import ConnectionSettings
 from tui.screens.confirm_delete import ConfirmDelete
 
 SEEDS = 4
@@ -111,10 +111,16 @@ class ScriptedPolls:
 
     def refresh(self) -> None:
         sessions = [
-            session(record["name"], record["startTime"], record["scope"], active=record["aciveSubscribers"],
-                    provenance=None, live=record["startTime"] % 2 == 0)
+            session(
+                record["name"],
+                record["startTime"],
+                record["scope"],
+                active=record["aciveSubscribers"],
+                provenance=None,
+                live=record["startTime"] % 2 == 0,
+            )
             for record in self._manager.records
-        ]  # fmt: skip
+        ]
         keys = {known.key for known in sessions}
         gone = [key for key in self._known if key not in keys]
         self._known = keys
@@ -196,10 +202,12 @@ async def test_console_deletes_only_what_a_confirmed_dialog_named(
         manager = ChangingManager(seed)
         async with manager, UsageClient(manager.url, manager.token) as client:
             app = ConsoleApp(
-                client, profile_name="", clock=SystemClock(), poll_interval_seconds=1, tz=UTC,
+                client,
+                ConnectionSettings(poll_interval_s=1),
+                clock=SystemClock(),
                 journal_path=tmp_path / f"{seed}.ndjson",
                 make_source=lambda post, manager=manager: ScriptedPolls(manager, post),
-            )  # fmt: skip
+            )
             async with app.run_test(size=(80, 11)) as pilot:
                 await pilot.pause()
                 while manager.steps < STEPS:

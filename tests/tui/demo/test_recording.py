@@ -1,6 +1,5 @@
 """The demo's recording: the same bytes for the same seed, and its replay shows the outage as a gap."""
 
-from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from streamusage.core.coverage import Provenance
 from tests.support.console.pilot import screen_text, wait_for
 from tests.support.console.records import session
 from tui.app.console_app import ConsoleApp
+from tui.config.settings import ConnectionSettings
 from tui.demo.estate import CUT_OFF
 from tui.demo.recording import make_recording
 from tui.recording.recording import NO_SERVICE, Player, RecordedPoll, RecordingError, read_recording
@@ -29,12 +29,9 @@ async def test_recording_is_deterministic_and_replays_the_outage(tmp_path: Path)
     clock = SystemClock()
     app = ConsoleApp(
         None,
-        profile_name="recording",
+        ConnectionSettings(profile="recording", poll_interval_s=1, read_only=True),
         clock=clock,
-        poll_interval_seconds=1,
         journal_path=tmp_path / "deleted.ndjson",
-        read_only=True,
-        tz=UTC,
         make_source=lambda post: Player(polls, post, polls[-1].at, clock),
     )
     async with app.run_test(size=(110, 40)) as pilot:
@@ -62,9 +59,12 @@ async def test_recording_without_a_client_names_why_data_beside_the_polls_is_mis
     clock = SystemClock()
     polls = [RecordedPoll(at=clock.now_ms(), changed=[session("a", 1_000)], reset=True, servers=[])]
     app = ConsoleApp(
-        None, profile_name="r", clock=clock, poll_interval_seconds=1, journal_path=tmp_path / "j", tz=UTC,
+        None,
+        ConnectionSettings(profile="r", poll_interval_s=1),
+        clock=clock,
+        journal_path=tmp_path / "j",
         make_source=lambda post: Player(polls, post, 0, clock),
-    )  # fmt: skip
+    )
     async with app.run_test(size=(110, 24)) as pilot:
         await wait_for(pilot, lambda: len(app.state.store), "the recording")
         for key, action in (("d", "nothing can be deleted"), ("c", "no command")):

@@ -3,7 +3,6 @@
 import io
 import json
 import tarfile
-from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from tests.support.console.pilot import wait_for, wait_for_figures
 from tests.support.console.records import recent
 from tests.support.plain_manager import wire
 from tui.app.console_app import ConsoleApp
+from tui.config.settings import ConnectionSettings
 
 TOKEN = 's3/cr+et"to<k>en\\&x'
 START = recent(90)
@@ -51,9 +51,11 @@ async def test_bundle_contains_no_secret(tmp_path: Path, monkeypatch: pytest.Mon
 
     async with CannedServer(answer) as server, UsageClient(server.url, TOKEN) as client:
         app = ConsoleApp(
-            client, profile_name="prod", clock=SystemClock(), poll_interval_seconds=0.2, journal_path=tmp_path / "j",
-            tz=UTC,
-        )  # fmt: skip
+            client,
+            ConnectionSettings(profile="prod", poll_interval_s=0.2),
+            clock=SystemClock(),
+            journal_path=tmp_path / "j",
+        )
         async with app.run_test(size=(200, 50)) as pilot:
             await wait_for_figures(pilot)
             await wait_for(pilot, lambda: len(app.state.store) == len(records), "the records")

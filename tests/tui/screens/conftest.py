@@ -9,6 +9,7 @@ import pytest
 from tests.support.console.scripted_outage import SERVERS, START, run_outage
 from tests.support.console.scripted_service import ScriptedService, scripted_service
 from tui.app.console_app import ConsoleApp
+from tui.config.settings import ConnectionSettings
 
 
 @pytest.fixture
@@ -19,10 +20,8 @@ async def outage(tmp_path: Path) -> AsyncIterator[tuple[ScriptedService, Console
         await run_outage(service, 75)
         app = ConsoleApp(
             client,
-            profile_name="test",
+            ConnectionSettings(profile="test", poll_interval_s=0.1, tz=ZoneInfo("UTC")),
             clock=service.clock,
-            poll_interval_seconds=0.1,
             journal_path=tmp_path / "deleted.ndjson",
-            tz=ZoneInfo("UTC"),
         )
         yield service, app

@@ -6,7 +6,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -24,6 +24,7 @@ from tests.support.console.pilot import has_history, wait_for, wait_for_figures
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.poller import NO_EXTENSION
+from tui.config.settings import ConnectionSettings
 from tui.deletion.execute import Outcome
 from tui.model.latency import Split
 from tui.screens.days import DaysScreen
@@ -136,7 +137,7 @@ async def result(pilot: Pilot[int], app: ConsoleApp) -> None:
 
 
 async def armed(pilot: Pilot[int], app: ConsoleApp) -> None:
-    app.state.read_only = True
+    app.state.settings = replace(app.state.settings, read_only=True)
     app.arm("5m")
     await pilot.press("p")
 
@@ -258,12 +259,9 @@ async def draw_screens(
     async with frozen_service(store, directory) as (client, clock):
         app = ConsoleApp(
             client,
-            profile_name="prod-eu",
+            ConnectionSettings(profile="prod-eu", poll_interval_s=3600, theme=theme),
             clock=clock,
-            poll_interval_seconds=3600,
             journal_path=directory / "deleted.ndjson",
-            tz=UTC,
-            theme=theme,
             able=Abilities(colours, True, True),
         )
         async with app.run_test(size=size) as pilot:

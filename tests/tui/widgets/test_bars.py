@@ -7,6 +7,7 @@ from tests.support.console.records import session
 from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import PollFailed, SessionsPolled
 from tui.app.state import ConsoleState
+from tui.config.settings import ConnectionSettings
 from tui.model.text import width
 from tui.widgets import bars
 from tui.widgets.lines import Part
@@ -15,7 +16,9 @@ from tui.widgets.lines import Part
 def state_with_every_fact() -> ConsoleState:
     """Return a state that is offline, paused and armed, with waiting sessions, a wrong clock and missing time."""
     clock = SettableClock(100 * 60_000)
-    state = ConsoleState(clock=clock, host="sm", profile_name="prod", poll_interval_ms=1000, read_only=True)
+    state = ConsoleState(
+        clock=clock, host="sm", settings=ConnectionSettings(profile="prod", poll_interval_s=1, read_only=True)
+    )
     server = ServerStatus(server="edge-2", role="edge", state="unreachable", owed_ms=250_000)
     now_ms = clock.at_ms + 12_000
     state.apply_poll(SessionsPolled([session("a", 1)], [], True, now_ms, [server], ""))

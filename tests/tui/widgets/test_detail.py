@@ -1,7 +1,6 @@
 """The detail of a stream beside the table: separated figures at any width, and the time of the peak."""
 
 import re
-from datetime import UTC
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from tests.support.console.frozen_service import frozen_service
 from tests.support.console.pilot import has_history, wait_for, wait_for_figures
 from tui.app.console_app import ConsoleApp
+from tui.config.settings import ConnectionSettings
 
 
 def detail_lines(app: ConsoleApp) -> list[str]:
@@ -23,9 +23,7 @@ async def test_figures_never_touch_at_any_width(
     store_of_an_hour: Path, tmp_path: Path, columns: int, height: int
 ) -> None:
     async with frozen_service(store_of_an_hour, tmp_path) as (client, clock):
-        app = ConsoleApp(
-            client, profile_name="", clock=clock, poll_interval_seconds=3600, journal_path=tmp_path / "j", tz=UTC
-        )
+        app = ConsoleApp(client, ConnectionSettings(poll_interval_s=3600), clock=clock, journal_path=tmp_path / "j")
         async with app.run_test(size=(columns, height)) as pilot:
             await wait_for_figures(pilot)
             await pilot.press("enter")

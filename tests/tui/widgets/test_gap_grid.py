@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from itertools import combinations
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 from rich.color import ColorSystem
@@ -16,6 +15,7 @@ from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import CoveragePolled
+from tui.config.settings import ConnectionSettings
 from tui.screens.gaps import GapsScreen
 from tui.styles.themes import Abilities
 
@@ -41,11 +41,9 @@ async def draw_gap_view(directory: Path, *, colours: bool) -> list[list[Run]]:
     async with UsageClient("http://127.0.0.1:9", None) as client:
         app = ConsoleApp(
             client,
-            profile_name="test",
+            ConnectionSettings(profile="test", poll_interval_s=3600),
             clock=SystemClock(),
-            poll_interval_seconds=3600,
             journal_path=directory / "deleted.ndjson",
-            tz=ZoneInfo("UTC"),
             able=Abilities(colours, True, True),
         )
         async with app.run_test(size=(80, 24)) as pilot:

@@ -6,6 +6,7 @@ from tests.support.console.records import session
 from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
+from tui.config.settings import ConnectionSettings
 from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.trends import STEP_MS, TrendBook
 
@@ -55,7 +56,7 @@ def test_oldest_figure_is_within_the_session() -> None:
 
 def test_sessions_are_sorted_by_growth() -> None:
     clock = SettableClock(100 * STEP_MS)
-    state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=STEP_MS)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=STEP_MS / 1000))
 
     def poll(**active: int) -> list[str]:
         clock.at_ms += STEP_MS
@@ -79,7 +80,7 @@ def test_sessions_are_sorted_by_growth() -> None:
 
 def test_poll_within_a_minute_keeps_the_order_by_trend() -> None:
     clock = SettableClock(100 * STEP_MS)
-    state = ConsoleState(clock=clock, host="sm", profile_name="", poll_interval_ms=1000)
+    state = ConsoleState(clock=clock, host="sm", settings=ConnectionSettings(poll_interval_s=1))
     state.view.sort("trend", descending=True)
     for second in range(150):
         clock.at_ms += 1000

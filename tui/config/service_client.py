@@ -1,0 +1,11 @@
+"""The client of the service that the settings name."""
+
+from streamusage.client.usage_client import UsageClient
+from streamusage.core.clock import Clock
+from tui.config.settings import ConnectionSettings
+
+
+def open_client(settings: ConnectionSettings, clock: Clock | None = None) -> UsageClient:
+    """Return a client of the service. Raises `InvalidAddressError`."""
+    token = settings.token.get_secret_value() if settings.token is not None else None
+    return UsageClient(settings.url, token, api_version=settings.api_version, clock=clock)
