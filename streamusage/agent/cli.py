@@ -75,12 +75,12 @@ def agent(
     from streamusage.agent.runner import FencedError
     from streamusage.agent.sources import SOURCE_MODELS, SourceKindError
     from streamusage.agent.supervisor import run_agents
-    from streamusage.agent.sync.link import LinkError
+    from streamusage.client.errors import RequestError
 
     log_to_stderr(log_format, verbose)
     try:
         asyncio.run(run_agents(load_agent_configs(config_file, SOURCE_MODELS), metrics))
-    except (ConfigError, LinkError, SourceKindError) as error:
+    except (ConfigError, RequestError, SourceKindError) as error:
         _stop(ExitCode.USAGE, str(error))
     except (JournalError, OSError) as error:
         _stop(ExitCode.UNAVAILABLE, str(error))

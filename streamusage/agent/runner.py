@@ -16,9 +16,9 @@ from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import DamagedJournalError, JournalError
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading, Source, SourceError
 from streamusage.agent.status_file import StatusFile
-from streamusage.agent.sync.link import LinkDownError, LinkError
 from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
+from streamusage.client.errors import RequestError
 from streamusage.core.clock import SteadyClock
 from streamusage.core.reasons import LOG_GONE
 
@@ -47,11 +47,11 @@ class Link(Protocol):
     """Requests to the service; `streamusage.agent.sync.link.ServiceLink` implements them."""
 
     async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
-        """Return a new epoch. Raises `LinkError`."""
+        """Return a new epoch. Raises `RequestError`."""
         ...
 
     async def send(self, report: Report) -> Acknowledgement | Refusal:
-        """Send a report and return the reply. Raises `LinkError`."""
+        """Send a report and return the reply. Raises `RequestError`."""
         ...
 
 
@@ -204,7 +204,7 @@ class Agent:
                     self._record_success()
                     return
                 self.schedule.record_reply(self._clock.elapsed_ms())
-            raise LinkDownError(
+            raise RequestError(
                 f"no acknowledgement after {MOST_REQUESTS_PER_SYNC} requests; the figures stay in the journal"
             )
         except DamagedJournalError:
@@ -214,7 +214,7 @@ class Agent:
             LOG.error("%s; the next sync retries", error)
             self._ledger_is_stale = True
             self._record_failure()
-        except (LinkError, SourceError) as error:
+        except (RequestError, SourceError) as error:
             retry_after = getattr(error, "retry_after_seconds", None) or 0
             before = self.schedule.phase
             self.schedule.record_failure(self._clock.elapsed_ms(), str(error), int(retry_after * 1000))
@@ -239,7 +239,7 @@ class Agent:
         self.schedule.record_success(self._clock.elapsed_ms())
 
     async def _exchange(self) -> bool:
-        """Make one request to the service. Return whether it has everything. Raises `LinkError` or `FencedError`."""
+        """Make one request to the service. Return whether it has everything. Raises `RequestError` or `FencedError`."""
         if self._reloaded_ledger.head.baseline is None:
             return True
         request = self._reloaded_ledger.epoch_request()
@@ -256,7 +256,7 @@ class Agent:
             self._check_fence()
             return reply.acknowledged >= report.upto
         if reply.reason == "held":
-            raise LinkDownError(
+            raise RequestError(
                 f"the service quarantined this report ({reply.error_message}); the figures stay in the journal until "
                 "an operator has decided"
             )

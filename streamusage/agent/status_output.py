@@ -11,8 +11,9 @@ from streamusage.agent.config.files import AgentConfig
 from streamusage.agent.journal.sqlite import JournalError, SqliteJournal
 from streamusage.agent.reading import Source, SourceError
 from streamusage.agent.status_file import Status, is_running, read_status
-from streamusage.agent.sync.link import LinkError, ServiceLink
+from streamusage.agent.sync.link import ServiceLink
 from streamusage.api.report import EpochRequest
+from streamusage.client.errors import RequestError
 
 
 def format_status(status: Status, running: bool, now_ms: int) -> list[str]:
@@ -92,7 +93,7 @@ def check_journal(path: Path) -> str:
 
 
 async def check_service(link: ServiceLink) -> str:
-    """Request an epoch number from the service, which has no effect, and return a summary. Raises `LinkError`."""
+    """Request an epoch number from the service, which has no effect, and return a summary. Raises `RequestError`."""
     issued = await link.issue_epoch(EpochRequest(journal="check"))
     offset_ms = time.time_ns() // 1_000_000 - issued.now
     baseline = issued.baseline
@@ -105,7 +106,7 @@ def _status_of_running(journal: Path) -> Status | None:
     return status if status is not None and is_running(journal, status) else None
 
 
-CHECK_ERRORS = (SourceError, JournalError, LinkError)
+CHECK_ERRORS = (SourceError, JournalError, RequestError)
 
 
 def describe_unit(config: AgentConfig) -> str:

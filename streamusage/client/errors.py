@@ -1,14 +1,14 @@
-"""Exceptions of the usage API client.
+"""Exceptions of requests to the usage service: the client's and those of the agent's sync.
 
     Exception
-    ├── UsageApiError              a request failed                                           exit code
-    │   ├── UnreachableError       no reply, or the service is in trouble (5xx, 429)          3
-    │   ├── InvalidAnswerError     the reply is not one of this API                           3
-    │   ├── ExtensionMissingError  the service is a plain Stream Manager, which is no fault   4
-    │   ├── RefusedError           the service refused the request                            4
-    │   └── NotFoundError          the stream or session does not exist                       5
-    └── ValueError
-        └── InvalidAddressError    the address, token or proxy of the service is unusable
+    └── RequestError                   a request failed, or could not be made                         exit code
+        ├── InvalidAddressError        address, token, certificates or proxy of the service unusable  2
+        └── UsageApiError              a request failed
+            ├── UnreachableError       no reply, or the service is in trouble (5xx, 429)              3
+            ├── InvalidAnswerError     the reply is not one of this API                               3
+            ├── ExtensionMissingError  the service is a plain Stream Manager, which is no fault       4
+            ├── RefusedError           the service refused the request                                4
+            └── NotFoundError          the stream or session does not exist                           5
 
 Their texts can be printed as they are: they contain no token and no character that controls a terminal.
 """
@@ -17,20 +17,44 @@ from streamusage.core.exit_codes import ExitCode
 from streamusage.core.text import escape_unprintable
 
 
-class UsageApiError(Exception):
-    """A request to the usage service failed.
-
-    `host` names the service, `action` what the client tried to do ("read the usage records"), and `cause` why it
-    failed. `exit_code` is the exit code of the command line.
-    """
+class RequestError(Exception):
+    """A request to the usage service failed, or could not be made. `exit_code` is the exit code of a command."""
 
     exit_code = ExitCode.UNAVAILABLE
 
-    def __init__(self, host: str, action: str, cause: str) -> None:
+
+class InvalidAddressError(RequestError, ValueError):
+    """The address, token, certificates or proxy of the service are unusable.
+
+    The text gives the cause and contains no secret.
+    """
+
+    exit_code = ExitCode.USAGE
+
+
+class UsageApiError(RequestError):
+    """A request to the usage service failed.
+
+    `host` names the service, `action` what the client tried to do ("read the usage records"), and `cause` why it
+    failed. `status` is the HTTP status, where there was a reply. `retry_after_seconds` is how long the service wants to
+    be left alone, where it gave a time.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        action: str,
+        cause: str,
+        *,
+        status: int | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> None:
         super().__init__(escape_unprintable(f"{host}: could not {action}: {cause}"))
         self.host = host
         self.action = action
         self.cause = cause
+        self.status = status
+        self.retry_after_seconds = retry_after_seconds
 
 
 class UnreachableError(UsageApiError):
@@ -57,13 +81,3 @@ class ExtensionMissingError(UsageApiError):
     """The service has the documented API only. This is no fault: a plain Stream Manager has no more."""
 
     exit_code = ExitCode.REFUSED
-
-
-class InvalidAddressError(ValueError):
-    """The address, token or proxy of the service is unusable. The text gives the cause and contains no secret."""
-
-
-UNUSABLE_PROXY = (
-    "the environment names a proxy that cannot be used: HTTPS_PROXY, HTTP_PROXY and ALL_PROXY must be "
-    "http:// or https:// addresses"
-)

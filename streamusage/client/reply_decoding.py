@@ -27,11 +27,11 @@ def raise_for_status(transport: HttpTransport, reply: Reply, action: str) -> Non
     cause = f"HTTP {status}" + (f", “{message}”" if message else "")
     if status in (400, 401, 403, 409, 422):
         hint = "; check the token" if status in (401, 403) or "token" in message.lower() else ""
-        raise RefusedError(transport.host, action, cause + hint)
+        raise RefusedError(transport.host, action, cause + hint, status=status)
     if status == 404 and message:
-        raise NotFoundError(transport.host, action, cause)
+        raise NotFoundError(transport.host, action, cause, status=status)
     if status == 429 or status >= 500:
-        raise UnreachableError(transport.host, action, cause)
+        raise UnreachableError(transport.host, action, cause, status=status)
     if 300 <= status < 400:
         raise InvalidAnswerError(transport.host, action, f"{cause}: the service redirects; check the address")
     raise InvalidAnswerError(
@@ -45,6 +45,11 @@ def decode_reply(transport: HttpTransport, reply: Reply, action: str, kind: type
     Raises what `raise_for_status` raises, and `InvalidAnswerError` where the body is not a `kind`.
     """
     raise_for_status(transport, reply, action)
+    return decode_content(transport, reply, action, kind)
+
+
+def decode_content(transport: HttpTransport, reply: Reply, action: str, kind: type[Content]) -> Content:
+    """Return the content of a reply as `kind`, whatever its status. Raises `InvalidAnswerError`."""
     try:
         return msgspec.json.decode(reply.body, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -1,13 +1,13 @@
 """HTTP transport of the usage API client: one request, one complete reply or one exception.
 
 Each exception names the host and the action, and never contains the token. Nothing is retried here. A reply is bounded
-in its size, in its silences and in its whole duration.
+in its size, in its silences and in its whole duration (`HttpOptions`).
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -16,19 +16,14 @@ import httpx
 import msgspec
 
 from streamusage.client.errors import (
-    UNUSABLE_PROXY,
     InvalidAddressError,
     InvalidAnswerError,
     UnreachableError,
     UsageApiError,
 )
+from streamusage.client.http_client import HttpOptions, describe_failure, open_http_client
 
-LARGEST_ANSWER_BYTES = 256 * 1024 * 1024
-CONNECT_SECONDS = 5.0
-SILENCE_SECONDS = 15.0
-"""Longest pause within a reply."""
-ANSWER_SECONDS = 60.0
-"""Longest duration of a whole reply."""
+DEFAULT_OPTIONS = HttpOptions()
 
 
 class ReplyTiming(NamedTuple):
@@ -56,7 +51,8 @@ class ApiRequest(NamedTuple):
     """A request to the service.
 
     `action` completes "could not …" in messages. The token travels in the query (`accessToken`), or as a bearer token
-    with `bearer`; without `with_token` it is not sent.
+    with `bearer`; without `with_token` it is not sent. A failure of a request that changes something warns that it may
+    have been carried out, unless it is `repeatable`.
     """
 
     method: str
@@ -66,25 +62,25 @@ class ApiRequest(NamedTuple):
     body: bytes | None = None
     bearer: bool = False
     with_token: bool = True
+    headers: Mapping[str, str] = {}
+    repeatable: bool = False
 
 
 class HttpTransport:
-    """Connection to one service, and its token. Raises `InvalidAddressError` where either is unusable."""
+    """Connection to one service, and its token, which a function reads for each request where it may change.
+
+    Raises `InvalidAddressError` where the address, the token, the certificates or the proxy are unusable.
+    """
 
     def __init__(
-        self,
-        base_url: str,
-        token: str | None,
-        *,
-        largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
-        silence_seconds: float = SILENCE_SECONDS,
-        answer_seconds: float = ANSWER_SECONDS,
+        self, base_url: str, token: str | Callable[[], str] | None, options: HttpOptions = DEFAULT_OPTIONS
     ) -> None:
         self._base = _parse_address(base_url)
-        self._token = _parse_token(token)
-        self._largest_answer_bytes = largest_answer_bytes
-        self._answer_seconds = answer_seconds
-        self._http = _http_client(silence_seconds)
+        self._read_token = token if callable(token) else None
+        self._token = "" if callable(token) else _parse_token(token)
+        """The token of the last request."""
+        self._options = options
+        self._http = open_http_client(options)
         self.base_url = str(self._base).rstrip("/")
         self.host = _host(self._base)
         """Host and port, used in messages."""
@@ -100,27 +96,25 @@ class HttpTransport:
         """
         failure: UsageApiError
         action = api_request.action
-        maybe_done = api_request.method != "GET"
+        maybe_done = api_request.method != "GET" and not api_request.repeatable
+        if self._read_token is not None:
+            self._token = _parse_token(self._read_token())
         try:
             request = self._build_request(api_request)
-            async with asyncio.timeout(self._answer_seconds):
+            async with asyncio.timeout(self._options.answer_seconds):
                 return await self._exchange(request, action)
         except TimeoutError:
-            failure = UnreachableError(self.host, action, f"no complete reply within {self._answer_seconds:g} s")
-        except httpx.TimeoutException as error:
-            failure = UnreachableError(self.host, action, _TIMEOUTS.get(type(error), "the request timed out"))
-            maybe_done = maybe_done and not isinstance(error, httpx.ConnectTimeout)
+            seconds = self._options.answer_seconds
+            failure = UnreachableError(self.host, action, f"no complete reply within {seconds:g} s")
         except httpx.InvalidURL:
             failure = InvalidAnswerError(self.host, action, "the name makes the address too long to send")
         except httpx.DecodingError:
             failure = InvalidAnswerError(self.host, action, "the reply cannot be decompressed")
-        except httpx.RemoteProtocolError:
-            failure = UnreachableError(
-                self.host, action, "the connection was closed early, or the server there does not use HTTP"
-            )
-        except httpx.ConnectError as error:
-            failure, maybe_done = UnreachableError(self.host, action, _describe_connect_error(str(error))), False
         except httpx.HTTPError as error:
+            cause = describe_failure(error, self._options) or str(error) or type(error).__name__
+            failure = UnreachableError(self.host, action, self.without_token(cause))
+            maybe_done = maybe_done and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+        except OSError as error:
             failure = UnreachableError(self.host, action, self.without_token(str(error)) or type(error).__name__)
         if maybe_done and isinstance(failure, UnreachableError):
             failure = UnreachableError(
@@ -130,7 +124,7 @@ class HttpTransport:
         raise failure
 
     def _build_request(self, api_request: ApiRequest) -> httpx.Request:
-        headers, query = {"Accept": "application/json"}, api_request.query
+        headers, query = {"Accept": "application/json", **api_request.headers}, api_request.query
         if api_request.body is not None:
             headers["Content-Type"] = "application/json"
         if self._token and api_request.with_token:
@@ -159,8 +153,8 @@ class HttpTransport:
             body = bytearray()
             async for chunk in response.aiter_bytes():
                 body += chunk
-                if len(body) > self._largest_answer_bytes:
-                    limit = self._largest_answer_bytes
+                if len(body) > self._options.largest_answer_bytes:
+                    limit = self._options.largest_answer_bytes
                     raise InvalidAnswerError(
                         self.host, action, f"the reply is larger than {limit // 1_048_576 or limit} MB"
                     )
@@ -193,31 +187,9 @@ class HttpTransport:
         return text
 
 
-_TIMEOUTS: dict[type[httpx.TimeoutException], str] = {
-    httpx.ConnectTimeout: f"no connection within {CONNECT_SECONDS:g} s",
-    httpx.ReadTimeout: "the service stopped responding",
-    httpx.WriteTimeout: "the service stopped reading the request",
-}
-
-
 def milliseconds_since(instant: float) -> float:
     """Return the time since an instant of `time.perf_counter`, in milliseconds."""
     return 1000 * (time.perf_counter() - instant)
-
-
-def _describe_connect_error(text: str) -> str:
-    if "certificate" in text.lower():
-        return f"its certificate is not trusted ({text})"
-    if "not known" in text or "resolution" in text or "getaddrinfo" in text:
-        return "no such host; check the address"
-    return "nothing answers there; is the service running, and is the address right?"
-
-
-def _http_client(silence_seconds: float) -> httpx.AsyncClient:
-    try:
-        return httpx.AsyncClient(timeout=httpx.Timeout(silence_seconds, connect=CONNECT_SECONDS))
-    except (ValueError, ImportError, httpx.InvalidURL):  # their texts may contain the proxy's login
-        raise InvalidAddressError(f"{UNUSABLE_PROXY}; correct them, or add this host to NO_PROXY") from None
 
 
 def _parse_address(base_url: str) -> httpx.URL:

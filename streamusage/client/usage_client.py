@@ -37,13 +37,12 @@ from streamusage.client.errors import (
     ExtensionMissingError,
     InvalidAnswerError,
 )
+from streamusage.client.http_client import HttpOptions
 from streamusage.client.record_decoding import UnreadableError, decode_record, decode_records
 from streamusage.client.reply_decoding import Content, decode_reply, error_message, lacks_extension, raise_for_status
 from streamusage.client.schema_drift import SchemaDrift, count_missing_fields, detect_drift
 from streamusage.client.transport import (
-    ANSWER_SECONDS,
-    LARGEST_ANSWER_BYTES,
-    SILENCE_SECONDS,
+    DEFAULT_OPTIONS,
     ApiRequest,
     HttpTransport,
     Reply,
@@ -66,7 +65,7 @@ class ServiceTime(NamedTuple):
 class UsageClient:
     """Connection to one usage service. Use it as `async with UsageClient(url, token) as client`.
 
-    Raises `InvalidAddressError` where the address, the token or the proxy is unusable.
+    Raises `InvalidAddressError` where the address, the token, the certificates or the proxy are unusable.
     """
 
     def __init__(
@@ -76,17 +75,9 @@ class UsageClient:
         *,
         api_version: ApiVersion = "4.0",
         clock: Clock | None = None,
-        largest_answer_bytes: int = LARGEST_ANSWER_BYTES,
-        silence_seconds: float = SILENCE_SECONDS,
-        answer_seconds: float = ANSWER_SECONDS,
+        options: HttpOptions = DEFAULT_OPTIONS,
     ) -> None:
-        self._transport = HttpTransport(
-            base_url,
-            token,
-            largest_answer_bytes=largest_answer_bytes,
-            silence_seconds=silence_seconds,
-            answer_seconds=answer_seconds,
-        )
+        self._transport = HttpTransport(base_url, token, options)
         self.base_url = self._transport.base_url
         self.api_version = api_version
         self._api = f"/streammanager/api/{quote(api_version, safe='')}"

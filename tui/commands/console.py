@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from streamusage.client.errors import InvalidAddressError
 from streamusage.core.exit_codes import ExitCode
 from tui.app.actions import find_keymap_error
 from tui.app.launch import run_console, run_plain, why_no_console
@@ -33,6 +34,8 @@ def console(*, record: Path | None = None, plain: bool = False, filter_text: str
         return run_console(settings, switch=switch, record=record)
     except RecordingError as error:
         raise CommandError(str(error), ExitCode.FAILURE) from None
+    except InvalidAddressError as error:
+        raise CommandError(str(error), error.exit_code) from None
 
 
 def _console_settings(flags: Flags) -> ConnectionSettings:

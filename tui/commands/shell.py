@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import click
 
-from streamusage.client.errors import InvalidAddressError, UsageApiError
+from streamusage.client.errors import RequestError
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError
@@ -99,9 +99,9 @@ def run_requests(connection: ConnectionSettings, conversation: Callable[[UsageCl
 
     try:
         return asyncio.run(held())
-    except UsageApiError as error:
+    except RequestError as error:
         raise CommandError(f"{error}{_hint(error, connection)}", error.exit_code) from None
-    except (InvalidAddressError, EmptyNameError) as error:
+    except EmptyNameError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
 
 
@@ -116,7 +116,7 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def _hint(error: UsageApiError, connection: ConnectionSettings) -> str:
+def _hint(error: RequestError, connection: ConnectionSettings) -> str:
     if error.exit_code == ExitCode.REFUSED and connection.token is None and "token" in str(error):
         return "; no token was given: use --token-file or STREAMTOP_TOKEN"
     if error.exit_code == ExitCode.UNAVAILABLE and connection.url_from == "the default":

@@ -1,5 +1,8 @@
 """The client of the service that the settings name."""
 
+from dataclasses import replace
+
+from streamusage.client.transport import DEFAULT_OPTIONS
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from tui.config.settings import ConnectionSettings
@@ -8,4 +11,5 @@ from tui.config.settings import ConnectionSettings
 def open_client(settings: ConnectionSettings, clock: Clock | None = None) -> UsageClient:
     """Return a client of the service. Raises `InvalidAddressError`."""
     token = settings.token.get_secret_value() if settings.token is not None else None
-    return UsageClient(settings.url, token, api_version=settings.api_version, clock=clock)
+    options = replace(DEFAULT_OPTIONS, ca_file=settings.ca_file, proxy=settings.proxy)
+    return UsageClient(settings.url, token, api_version=settings.api_version, clock=clock, options=options)

@@ -103,6 +103,10 @@ class Profile(BaseModel):
     """The file with the token; a relative path is relative to the folder of `config.toml`."""
     token_env: str | None = None
     """The environment variable with the token."""
+    ca_file: Path | None = None
+    """Certificates of a private authority, to trust for this service; relative to the folder of `config.toml`."""
+    proxy: Annotated[str, AfterValidator(checked_url)] | None = None
+    """HTTP proxy for this service, without a login; by default HTTPS_PROXY and related variables."""
     api_version: ApiVersion = "4.0"
     """Version of the documented API."""
     read_only: bool = False
@@ -178,6 +182,8 @@ class ConnectionSettings:
     token: SecretStr | None = None
     token_from: str = "nowhere"
     """Source of the token, as text."""
+    ca_file: Path | None = None
+    proxy: str | None = None
     profile: str | None = None
     """The profile's name; `None` without a profile."""
     api_version: ApiVersion = "4.0"
@@ -242,6 +248,8 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
         url_from=url_from,
         token=token,
         token_from=token_from if token is not None else "nowhere",
+        ca_file=None if of_profile.ca_file is None else config_path().parent / of_profile.ca_file.expanduser(),
+        proxy=of_profile.proxy,
         profile=name,
         api_version=flags.api_version or chosen.api_version,
         read_only=flags.read_only or chosen.read_only,

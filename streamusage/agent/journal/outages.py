@@ -10,7 +10,7 @@ MOST_PHASES = 32
 """Most phases of one outage. An agent that restarts again and again has more: the first and the newest are kept."""
 
 MOST_ERROR_CHARACTERS = 512
-_ADDRESS = re.compile(r"https?://\S+")
+_ADDRESS = re.compile(r"https?://\S+?(?=:?(?:\s|$))")
 
 
 def record_failure(outage: OutageRow | None, phase: AgentPhase, error: str, at_ms: int, revision: int) -> OutageRow:

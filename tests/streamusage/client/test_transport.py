@@ -8,6 +8,7 @@ import logging
 import pytest
 
 from streamusage.client.errors import InvalidAddressError, InvalidAnswerError, UnreachableError
+from streamusage.client.http_client import HttpOptions
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import SessionKey, StreamId
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
@@ -26,7 +27,9 @@ async def test_live_list_request_does_not_carry_the_token() -> None:
 
 async def test_reply_above_the_size_limit_is_not_read_to_its_end() -> None:
     bomb = gzip.compress(b"[" + b" " * 50_000_000 + b"]")
-    error = await failure_of(reply(200, bomb, Content_Encoding="gzip"), largest_answer_bytes=5_000_000)
+    error = await failure_of(
+        reply(200, bomb, Content_Encoding="gzip"), options=HttpOptions(largest_answer_bytes=5_000_000)
+    )
     assert isinstance(error, InvalidAnswerError)
     assert "larger than" in str(error)
 
@@ -41,12 +44,18 @@ async def test_silent_service_times_out() -> None:
         await asyncio.sleep(30)
         return b""
 
-    async with CannedServer(never) as server, UsageClient(server.url, TOKEN, silence_seconds=0.2) as client:
+    async with (
+        CannedServer(never) as server,
+        UsageClient(server.url, TOKEN, options=HttpOptions(silence_seconds=0.2)) as client,
+    ):
         with pytest.raises(UnreachableError, match="stopped responding"):
             await client.usage()
         with pytest.raises(UnreachableError, match="may have been carried out"):
             await client.delete_stream(StreamId("live", "a"))
-    async with CannedServer(never) as server, UsageClient(server.url, TOKEN, answer_seconds=0.2) as client:
+    async with (
+        CannedServer(never) as server,
+        UsageClient(server.url, TOKEN, options=HttpOptions(answer_seconds=0.2)) as client,
+    ):
         with pytest.raises(UnreachableError, match=r"within 0\.2 s"):
             await client.usage()
 

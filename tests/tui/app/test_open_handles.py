@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+from streamusage.client.http_client import HttpOptions
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
@@ -136,7 +137,10 @@ async def test_hours_of_failures_leak_no_files_tasks_or_threads(
     monkeypatch.setattr(PollTimeline.__init__, "__defaults__", (POLLS_A_ROUND, MOST_CHANGES))
     monkeypatch.setattr(PollHistory.__init__, "__defaults__", (POLLS_A_ROUND,))
     clock = SystemClock()
-    async with FaultyServer() as server, UsageClient(server.url, "t", silence_seconds=0.05) as client:
+    async with (
+        FaultyServer() as server,
+        UsageClient(server.url, "t", options=HttpOptions(silence_seconds=0.05)) as client,
+    ):
         tape = Recording(tmp_path / "tape", clock)
         app = ConsoleApp(
             client, ConnectionSettings(poll_interval_s=3600), clock=clock, journal_path=tmp_path / "j", recording=tape

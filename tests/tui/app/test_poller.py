@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from textual.pilot import Pilot
 
+from streamusage.client.http_client import HttpOptions
 from streamusage.client.usage_client import UsageClient
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.console.clocks import MovableClock
@@ -73,7 +74,7 @@ async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_pat
     clock = MovableClock()
     async with (
         StallingServer() as server,
-        UsageClient(server.url, "t", clock=clock, silence_seconds=LONGEST_WAIT_S) as client,
+        UsageClient(server.url, "t", clock=clock, options=HttpOptions(silence_seconds=LONGEST_WAIT_S)) as client,
     ):
         app = ConsoleApp(client, ConnectionSettings(poll_interval_s=0.2), clock=clock, journal_path=tmp_path / "j")
         async with app.run_test(size=(120, 24)) as pilot:
@@ -104,7 +105,10 @@ async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_pat
 
 async def test_retry_countdown_runs_down_and_then_polls(tmp_path: Path) -> None:
     clock = MovableClock()
-    async with StallingServer() as server, UsageClient(server.url, "t", clock=clock, silence_seconds=0.3) as client:
+    async with (
+        StallingServer() as server,
+        UsageClient(server.url, "t", clock=clock, options=HttpOptions(silence_seconds=0.3)) as client,
+    ):
         app = ConsoleApp(client, ConnectionSettings(poll_interval_s=60), clock=clock, journal_path=tmp_path / "j")
         async with app.run_test(size=(120, 24)) as pilot:
             await wait_for_figures(pilot)

@@ -25,3 +25,10 @@ async def test_line_mode_prints_and_records_changes(streamtop: Program) -> None:
     assert manager.token not in tape.read_text()
     assert "needs a terminal" in (await streamtop("replay", str(tape), TERM="xterm")).err
     assert (await streamtop("replay", str(streamtop.home / "none"))).code == 1
+
+
+async def test_unusable_proxy_of_the_environment_is_wrong_usage(streamtop: Program) -> None:
+    ended = await streamtop("--plain", "--url", "http://sm.example.net", ALL_PROXY="socks5://me:pr0xy-pw@127.0.0.1:1")
+    assert (ended.code, "ALL_PROXY" in ended.err) == (2, True), ended.err
+    assert "Traceback" not in ended.err
+    assert "pr0xy-pw" not in ended.err

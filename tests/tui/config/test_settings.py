@@ -77,6 +77,15 @@ def test_settings_carry_what_the_console_shows(prod: Path) -> None:
     assert connection(theme="light").theme == "light"
 
 
+def test_certificates_and_proxy_are_those_of_the_service_of_the_profile(home: Path) -> None:
+    (home / "config.toml").write_text(
+        '[profiles.a]\nurl = "https://a"\nca_file = "ca.pem"\nproxy = "http://proxy:3128"'
+    )
+    assert (connection(profile="a").ca_file, connection(profile="a").proxy) == (home / "ca.pem", "http://proxy:3128")
+    elsewhere = connection(profile="a", url="https://b")
+    assert (elsewhere.ca_file, elsewhere.proxy) == (None, None)
+
+
 def test_defaults_of_settings_are_those_without_file_and_environment(home: Path) -> None:
     assert connection() == ConnectionSettings()
 
@@ -153,6 +162,7 @@ def test_token_is_not_in_the_repr(prod: Path) -> None:
         ("[profiles.a.alerts]\nafter = 86401", r"'86401' is out of range; expected a duration from 1s to 24h"),
         ("[profiles.a]\npoll_interval = 0", r"profiles\.a\.poll_interval"),
         ('[profiles.a]\ntz = "Mars/Base"', r"profiles\.a\.tz: unknown time zone"),
+        ('[profiles.a]\nproxy = "http://me:pw@proxy"', r"profiles\.a\.proxy"),
         ('[profiles.a]\napi_version = "2.0"', r"profiles\.a\.api_version"),
         ('[profiles.a]\ntoken = "secret"', r"profiles\.a\.token: unknown setting"),
         ('default_profile = "b"\n[profiles.a]\n', "no profile is named 'b'; known: a"),

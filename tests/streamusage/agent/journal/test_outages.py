@@ -92,3 +92,7 @@ def test_recorded_error_contains_no_address() -> None:
     error = "http://10.1.2.3:5080/stats cannot be reached (ConnectError: refused)"
     outage = record_failure(None, "retrying", error, NOW, 1)
     assert outage.error == "the service cannot be reached (ConnectError: refused)"
+    outage = record_failure(None, "retrying", "http://10.1.2.3:5080: could not send the report: HTTP 503", NOW, 1)
+    assert outage.error == "the service: could not send the report: HTTP 503"
+    outage = record_failure(None, "retrying", "lost http://10.1.2.3:5080/", NOW, 1)
+    assert outage.error == "lost the service"
