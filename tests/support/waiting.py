@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+from streamusage.client.http_client import HttpOptions
+
 LONGEST_WAIT_S = 180.0
 """Limit of every wait, in seconds. It is generous because a busy machine is no failure of the program under test."""
 
@@ -45,3 +47,7 @@ def wait_until_blocking(
 def _failure(description: str, value: object, last_seen: Callable[[], object] | None) -> str:
     seen = f"; last seen: {last_seen()}" if last_seen else ""
     return f"after {LONGEST_WAIT_S:g} s not yet true: {description}; last value: {value!r}{seen}"
+
+
+PATIENT = HttpOptions(connect_seconds=LONGEST_WAIT_S, silence_seconds=LONGEST_WAIT_S, answer_seconds=LONGEST_WAIT_S)
+"""Options of a client whose time limits do not depend on how busy the machine is."""

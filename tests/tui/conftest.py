@@ -7,11 +7,10 @@ import pytest
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.image import SVGImageSnapshotExtension
 
-from streamusage.client.http_client import HttpOptions
 from streamusage.client.usage_client import UsageClient
 from tests.support.console.clocks import speed_up_keys, wait_for_idle
 from tests.support.console.frozen_service import build_store
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 
 @pytest.fixture(scope="session")
@@ -31,9 +30,8 @@ def _patient_pilot() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def _patient_client() -> Iterator[None]:
     """Raise the client's time limits: on a busy machine the console itself may not run for seconds."""
-    patient = HttpOptions(connect_seconds=LONGEST_WAIT_S, silence_seconds=LONGEST_WAIT_S, answer_seconds=LONGEST_WAIT_S)
     with pytest.MonkeyPatch.context() as patch:
-        defaults = UsageClient.__init__.__kwdefaults__ | {"options": patient}
+        defaults = UsageClient.__init__.__kwdefaults__ | {"options": PATIENT}
         patch.setattr(UsageClient.__init__, "__kwdefaults__", defaults)
         yield
 

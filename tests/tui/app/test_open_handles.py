@@ -9,19 +9,19 @@ import json
 import os
 import threading
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import NamedTuple
 
 import pytest
 
-from streamusage.client.http_client import HttpOptions
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply
 from tests.support.console.pilot import is_gap_grid_drawn, open_console, wait_for, wait_for_figures
 from tests.support.console.records import recent
-from tests.support.waiting import wait_until
+from tests.support.waiting import PATIENT, wait_until
 from tui.app.actions import Context
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
@@ -139,7 +139,7 @@ async def test_hours_of_failures_leak_no_files_tasks_or_threads(
     clock = SystemClock()
     async with (
         FaultyServer() as server,
-        UsageClient(server.url, "t", options=HttpOptions(silence_seconds=0.05)) as client,
+        UsageClient(server.url, "t", options=replace(PATIENT, silence_seconds=0.05)) as client,
     ):
         tape = Recording(tmp_path / "tape", clock)
         app = ConsoleApp(

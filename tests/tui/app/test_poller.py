@@ -2,19 +2,19 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 from textual.pilot import Pilot
 
-from streamusage.client.http_client import HttpOptions
 from streamusage.client.usage_client import UsageClient
 from tests.support.canned_answers import CannedServer, reply
 from tests.support.console.clocks import MovableClock
 from tests.support.console.pilot import screen_lines, wait_for, wait_for_figures
 from tests.support.console.records import recent, record
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
 from tui.widgets.session_table import SessionTable
@@ -74,7 +74,7 @@ async def test_staleness_rises_while_an_answer_hangs_and_keys_still_work(tmp_pat
     clock = MovableClock()
     async with (
         StallingServer() as server,
-        UsageClient(server.url, "t", clock=clock, options=HttpOptions(silence_seconds=LONGEST_WAIT_S)) as client,
+        UsageClient(server.url, "t", clock=clock, options=PATIENT) as client,
     ):
         app = ConsoleApp(client, ConnectionSettings(poll_interval_s=0.2), clock=clock, journal_path=tmp_path / "j")
         async with app.run_test(size=(120, 24)) as pilot:
@@ -107,7 +107,7 @@ async def test_retry_countdown_runs_down_and_then_polls(tmp_path: Path) -> None:
     clock = MovableClock()
     async with (
         StallingServer() as server,
-        UsageClient(server.url, "t", clock=clock, options=HttpOptions(silence_seconds=0.3)) as client,
+        UsageClient(server.url, "t", clock=clock, options=replace(PATIENT, silence_seconds=0.3)) as client,
     ):
         app = ConsoleApp(client, ConnectionSettings(poll_interval_s=60), clock=clock, journal_path=tmp_path / "j")
         async with app.run_test(size=(120, 24)) as pilot:
