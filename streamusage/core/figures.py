@@ -8,6 +8,8 @@ The store, the ledger, sums over servers and months, exports and tables loop ove
 from enum import Enum
 from typing import NamedTuple
 
+import msgspec
+
 
 class Unit(Enum):
     """Unit of a figure's whole number."""
@@ -56,5 +58,26 @@ FIGURES = (
 SUMS = tuple(figure for figure in FIGURES if figure.combination is Combination.SUM)
 SUM_NAMES = tuple(figure.name for figure in SUMS)
 
-SLOT_SUM_NAMES = tuple(name for name in SUM_NAMES if name != "connections")
-"""Sums that a slot keeps as one number each. Its connections are kept by protocol."""
+
+class SlotSums(msgspec.Struct, frozen=True, kw_only=True):
+    """Sums that a slot keeps as one number each. Its connections are kept by protocol."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+    view_time_ms: int = 0
+
+
+SLOT_SUM_NAMES = SlotSums.__struct_fields__
+
+
+def slot_sums(row: object) -> dict[str, int]:
+    """Return the sums of a slot's row, or of a row of the store, by name."""
+    return {name: getattr(row, name) for name in SLOT_SUM_NAMES}
+
+
+def late_slot_sums(row: object) -> dict[str, int]:
+    """Return the late parts of the sums in a row of the store, by the sums' names."""
+    return {name: getattr(row, late) for name, late in _LATE_NAMES.items()}
+
+
+_LATE_NAMES = {name: f"late_{name}" for name in SLOT_SUM_NAMES}

@@ -8,29 +8,23 @@ import msgspec
 from streamusage.agent.metering.additions import Additions
 from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow, higher_peak
 from streamusage.core.coverage import SLOT_MS
+from streamusage.core.figures import SLOT_SUM_NAMES, SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
 
 Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
 RowKey = str
 
 
-class JournalTotals(msgspec.Struct, frozen=True):
+class JournalTotals(SlotSums, frozen=True, kw_only=True):
     """Sums over all slots of a journal."""
 
     connections: int = 0
-    bytes_in: int = 0
-    bytes_out: int = 0
-    view_time_ms: int = 0
 
     def __add__(self, other: "JournalTotals") -> "JournalTotals":
-        return JournalTotals(*(a + b for a, b in zip(_figures(self), _figures(other), strict=True)))
+        return JournalTotals(**{name: getattr(self, name) + getattr(other, name) for name in SUM_NAMES})
 
     def __sub__(self, other: "JournalTotals") -> "JournalTotals":
-        return JournalTotals(*(a - b for a, b in zip(_figures(self), _figures(other), strict=True)))
-
-
-def _figures(totals: JournalTotals) -> tuple[int, ...]:
-    return totals.connections, totals.bytes_in, totals.bytes_out, totals.view_time_ms
+        return JournalTotals(**{name: getattr(self, name) - getattr(other, name) for name in SUM_NAMES})
 
 
 def key_of(row: Row) -> tuple[type[Any], RowKey]:
@@ -73,9 +67,7 @@ def merge(older: Any, newer: Any) -> Any:
                 protocol: older.connections.get(protocol, 0) + newer.connections.get(protocol, 0)
                 for protocol in sorted(older.connections.keys() | newer.connections.keys())
             },
-            bytes_in=older.bytes_in + newer.bytes_in,
-            bytes_out=older.bytes_out + newer.bytes_out,
-            view_time_ms=older.view_time_ms + newer.view_time_ms,
+            **{name: getattr(older, name) + getattr(newer, name) for name in SLOT_SUM_NAMES},
             peak_in=higher_peak(older.peak_in, newer.peak_in),
             peak_out=higher_peak(older.peak_out, newer.peak_out),
         )
@@ -100,9 +92,7 @@ def rows_of(additions: Additions, revision: int) -> Iterable[Row]:
             slot=slot,
             revision=revision,
             connections=dict(added.connections),
-            bytes_in=added.bytes_in,
-            bytes_out=added.bytes_out,
-            view_time_ms=added.view_time_ms,
+            **slot_sums(added),
             peak_in=added.peak_in,
             peak_out=added.peak_out,
         )
@@ -132,15 +122,13 @@ def rows_of(additions: Additions, revision: int) -> Iterable[Row]:
 
 def slot_totals(row: SlotRow) -> JournalTotals:
     """Return the totals of a slot, without its protocols and peaks."""
-    return JournalTotals(sum(row.connections.values()), row.bytes_in, row.bytes_out, row.view_time_ms)
+    return JournalTotals(connections=sum(row.connections.values()), **slot_sums(row))
 
 
 def totals_of(additions: Additions) -> JournalTotals:
     """Return the totals that a reading adds over all slots."""
     slots = additions.slots.values()
     return JournalTotals(
-        sum(sum(slot.connections.values()) for slot in slots),
-        sum(slot.bytes_in for slot in slots),
-        sum(slot.bytes_out for slot in slots),
-        sum(slot.view_time_ms for slot in slots),
+        connections=sum(sum(slot.connections.values()) for slot in slots),
+        **{name: sum(getattr(slot, name) for slot in slots) for name in SLOT_SUM_NAMES},
     )

@@ -11,7 +11,15 @@ import msgspec
 from sqlalchemy import Connection, Table, and_, bindparam, delete, func, select, update
 
 from streamusage.core.coverage import Interval
-from streamusage.service.rules.rollups import HOUR_MS, HourRollup, MinuteTraffic, Rollup, SlotRollup, roll_up_hours
+from streamusage.service.rules.rollups import (
+    HOUR_MS,
+    ROLLUP_SLOT_COLUMNS,
+    HourRollup,
+    MinuteTraffic,
+    Rollup,
+    SlotRollup,
+    roll_up_hours,
+)
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.schema import hours, servers, slot_connections, slots
 from streamusage.service.store.sql import upsert
@@ -163,16 +171,11 @@ def load_slots(connection: Connection, names: Sequence[str], interval: Interval)
                 SlotRollup(
                     row.slot,
                     Rollup(
-                        connections,
-                        row.bytes_in,
-                        row.bytes_out,
-                        row.view_time_ms,
-                        None if row.peak_in_bps is None else (row.peak_in_bps, row.peak_in_at),
-                        None if row.peak_out_bps is None else (row.peak_out_bps, row.peak_out_at),
-                        late,
-                        row.late_bytes_in,
-                        row.late_bytes_out,
-                        row.late_view_time_ms,
+                        connections=connections,
+                        **{name: getattr(row, name) for name in ROLLUP_SLOT_COLUMNS},
+                        peak_in=None if row.peak_in_bps is None else (row.peak_in_bps, row.peak_in_at),
+                        peak_out=None if row.peak_out_bps is None else (row.peak_out_bps, row.peak_out_at),
+                        late_connections=late,
                     ),
                 )
             )

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, func, select
 from streamusage.api.extension import Coverage, CoverageSpan, GapDelta, Outage, ServerCoverage, Servers, ServerStatus
 from streamusage.api.report import Peak, PhaseChange, higher_peak
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of
+from streamusage.core.figures import SLOT_SUM_NAMES, late_slot_sums
 from streamusage.service.rules.apply import LateFigures, Piece
 from streamusage.service.rules.coverage import LateSlot, backfilled_deltas, is_overdue, merge_pieces
 from streamusage.service.store.coverage_rows import CoveredServer, load_covered_servers
@@ -149,12 +150,7 @@ def _late_slots(
         key = (row.server, row.slot)
         late_slot = LateSlot(
             row.slot,
-            LateFigures(
-                connections=protocols.get(key, {}),
-                bytes_in=row.late_bytes_in,
-                bytes_out=row.late_bytes_out,
-                view_time_ms=row.late_view_time_ms,
-            ),
+            LateFigures(connections=protocols.get(key, {}), **late_slot_sums(row)),
             _peak(row.peak_in_bps, row.peak_in_at),
             _peak(row.peak_out_bps, row.peak_out_at),
         )
@@ -168,9 +164,7 @@ def _late_slots(
 def _merge_epochs(slot: LateSlot, other: LateSlot) -> LateSlot:
     late = LateFigures(
         connections=slot.late.connections,
-        bytes_in=slot.late.bytes_in + other.late.bytes_in,
-        bytes_out=slot.late.bytes_out + other.late.bytes_out,
-        view_time_ms=slot.late.view_time_ms + other.late.view_time_ms,
+        **{name: getattr(slot.late, name) + getattr(other.late, name) for name in SLOT_SUM_NAMES},
     )
     return LateSlot(
         slot.slot, late, higher_peak(slot.peak_in, other.peak_in), higher_peak(slot.peak_out, other.peak_out)

@@ -30,6 +30,7 @@ from streamusage.api.report import (
     higher_peak,
 )
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
+from streamusage.core.figures import SLOT_SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.errors import ContradictionError
 
@@ -73,13 +74,10 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
         return Based(self.epoch, self.acknowledged)
 
 
-class LateFigures(msgspec.Struct, frozen=True, kw_only=True):
+class LateFigures(SlotSums, frozen=True, kw_only=True):
     """The part of a slot that arrived too late to be live: what backfilling added."""
 
-    connections: dict[str, int] = {}
-    bytes_in: int = 0
-    bytes_out: int = 0
-    view_time_ms: int = 0
+    connections: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class StoredSlot(NamedTuple):
@@ -275,11 +273,9 @@ def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> Sto
             protocol: row.connections.get(protocol, 0) - old.connections.get(protocol, 0)
             for protocol in {**old.connections, **row.connections}
         },
-        bytes_in=row.bytes_in - old.bytes_in,
-        bytes_out=row.bytes_out - old.bytes_out,
-        view_time_ms=row.view_time_ms - old.view_time_ms,
+        **{name: getattr(row, name) - getattr(old, name) for name in SLOT_SUM_NAMES},
     )
-    if min(more.bytes_in, more.bytes_out, more.view_time_ms, *more.connections.values()) < 0:
+    if min(*slot_sums(more).values(), *more.connections.values()) < 0:
         raise ContradictionError(
             f"revision {row.revision} of slot {row.slot} is below revision {old.revision}, which is counted already"
         )
@@ -290,9 +286,7 @@ def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> Sto
                 for protocol, more_count in more.connections.items()
                 if (count := late.connections.get(protocol, 0) + more_count)
             },
-            bytes_in=late.bytes_in + more.bytes_in,
-            bytes_out=late.bytes_out + more.bytes_out,
-            view_time_ms=late.view_time_ms + more.view_time_ms,
+            **{name: getattr(late, name) + getattr(more, name) for name in SLOT_SUM_NAMES},
         )
     merged = msgspec.structs.replace(
         row, peak_in=higher_peak(old.peak_in, row.peak_in), peak_out=higher_peak(old.peak_out, row.peak_out)

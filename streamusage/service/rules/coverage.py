@@ -10,6 +10,7 @@ from typing import NamedTuple
 from streamusage.api.extension import GapDelta
 from streamusage.api.report import Peak, higher_peak
 from streamusage.core.coverage import Interval, Provenance, slot_of
+from streamusage.core.figures import SLOT_SUM_NAMES
 from streamusage.core.reasons import REPORT_HELD
 from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 
@@ -99,13 +100,11 @@ def _delta(rows: Sequence[LateSlot]) -> GapDelta:
     return GapDelta(
         connections=sum(by_protocol.values()),
         connections_by_protocol=by_protocol,
-        bytes_in=sum(row.late.bytes_in for row in rows),
-        bytes_out=sum(row.late.bytes_out for row in rows),
+        **{name: sum(getattr(row.late, name) for row in rows) for name in SLOT_SUM_NAMES},
         peak_in_bps=peak_in.bps if peak_in else 0,
         peak_in_at=peak_in.at if peak_in else None,
         peak_out_bps=peak_out.bps if peak_out else 0,
         peak_out_at=peak_out.at if peak_out else None,
-        view_time_ms=sum(row.late.view_time_ms for row in rows),
     )
 
 

@@ -6,13 +6,14 @@ minute by minute and a percentile can be taken of any interval.
 """
 
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
 
 from streamusage.api.daily import BackfilledPart, CoveredTime, DailyFigures, Percentile
 from streamusage.core.coverage import SLOT_MS, Interval
-from streamusage.core.figures import SUM_NAMES
+from streamusage.core.figures import SLOT_SUM_NAMES, SUM_NAMES, slot_sums
 
 HOUR_MS = 3_600_000
 QUARTER_MS = 900_000
@@ -42,6 +43,11 @@ class Rollup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     late_bytes_in: int = 0
     late_bytes_out: int = 0
     late_view_time_ms: int = 0
+
+
+ROLLUP_SLOT_COLUMNS = (*SLOT_SUM_NAMES, *(f"late_{name}" for name in SLOT_SUM_NAMES))
+"""The sums of a rollup that are columns of a slot, too."""
+_SUMS = tuple((name, attrgetter(name)) for name in ROLLUP_SLOT_COLUMNS)
 
 
 class SlotRollup(NamedTuple):
@@ -96,16 +102,11 @@ def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
         for protocol, count in part.connections.items():
             connections[protocol] = connections.get(protocol, 0) + count
     return Rollup(
-        connections,
-        sum([part.bytes_in for part in parts]),
-        sum([part.bytes_out for part in parts]),
-        sum([part.view_time_ms for part in parts]),
-        _highest([part.peak_in for part in parts if part.peak_in is not None]),
-        _highest([part.peak_out for part in parts if part.peak_out is not None]),
-        sum([part.late_connections for part in parts]),
-        sum([part.late_bytes_in for part in parts]),
-        sum([part.late_bytes_out for part in parts]),
-        sum([part.late_view_time_ms for part in parts]),
+        connections=connections,
+        peak_in=_highest([part.peak_in for part in parts if part.peak_in is not None]),
+        peak_out=_highest([part.peak_out for part in parts if part.peak_out is not None]),
+        late_connections=sum([part.late_connections for part in parts]),
+        **{name: sum(map(figure_of, parts)) for name, figure_of in _SUMS},
     )
 
 
@@ -207,13 +208,11 @@ def daily_figures(figures: Rollup, coverage: CoveredTime, percentile: Percentile
     return DailyFigures(
         connections=total,
         connections_by_protocol={name: count for name, count in sorted(figures.connections.items()) if count},
-        bytes_in=figures.bytes_in,
-        bytes_out=figures.bytes_out,
+        **slot_sums(figures),
         peak_in_bps=figures.peak_in[0] if figures.peak_in else 0,
         peak_in_at=figures.peak_in[1] if figures.peak_in else None,
         peak_out_bps=figures.peak_out[0] if figures.peak_out else 0,
         peak_out_at=figures.peak_out[1] if figures.peak_out else None,
-        view_time_ms=figures.view_time_ms,
         average_view_time_ms=figures.view_time_ms // total if total else None,
         backfilled=BackfilledPart(**{name: getattr(figures, f"late_{name}") for name in SUM_NAMES}),
         coverage=coverage,

@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table
 
+from streamusage.core.figures import SLOT_SUM_NAMES
 from streamusage.core.usage import RECORD_FIELDS
 from streamusage.service.store.engines import TABLE_OPTIONS
 from streamusage.service.store.sql import AnyText
@@ -64,18 +65,14 @@ slots = Table(
     _number("epoch", key=True),
     _number("slot", key=True),
     _number("revision"),
-    _number("bytes_in"),
-    _number("bytes_out"),
-    _number("view_time_ms"),
+    *map(_number, SLOT_SUM_NAMES),
     _number("peak_in_bps", null=True),
     _number("peak_in_at", null=True),
     _number("peak_in_window_ms", null=True),
     _number("peak_out_bps", null=True),
     _number("peak_out_at", null=True),
     _number("peak_out_window_ms", null=True),
-    _number("late_bytes_in"),  # the part that arrived late
-    _number("late_bytes_out"),
-    _number("late_view_time_ms"),
+    *(_number(f"late_{name}") for name in SLOT_SUM_NAMES),  # the part that arrived late
     Index("slots_by_time", "slot", "server"),
     **TABLE_OPTIONS,
 )

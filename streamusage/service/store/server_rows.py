@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, bindparam, delete, select
 
 from streamusage.api.report import Baseline, OutageRow, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.core.coverage import Provenance
+from streamusage.core.figures import late_slot_sums, slot_sums
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.rules.apply import (
     LateFigures,
@@ -253,18 +254,11 @@ def _stored_slot(row: Row[Any], connections: dict[str, int], late: dict[str, int
             slot=row.slot,
             revision=row.revision,
             connections=connections,
-            bytes_in=row.bytes_in,
-            bytes_out=row.bytes_out,
-            view_time_ms=row.view_time_ms,
+            **slot_sums(row),
             peak_in=_peak(row.peak_in_bps, row.peak_in_at, row.peak_in_window_ms),
             peak_out=_peak(row.peak_out_bps, row.peak_out_at, row.peak_out_window_ms),
         ),
-        LateFigures(
-            connections=late,
-            bytes_in=row.late_bytes_in,
-            bytes_out=row.late_bytes_out,
-            view_time_ms=row.late_view_time_ms,
-        ),
+        LateFigures(connections=late, **late_slot_sums(row)),
     )
 
 
@@ -275,18 +269,14 @@ def _slot_columns(server: str, epoch: int, stored: StoredSlot) -> dict[str, Any]
         "epoch": epoch,
         "slot": row.slot,
         "revision": row.revision,
-        "bytes_in": row.bytes_in,
-        "bytes_out": row.bytes_out,
-        "view_time_ms": row.view_time_ms,
+        **slot_sums(row),
         "peak_in_bps": row.peak_in and row.peak_in.bps,
         "peak_in_at": row.peak_in and row.peak_in.at,
         "peak_in_window_ms": row.peak_in and row.peak_in.window_ms,
         "peak_out_bps": row.peak_out and row.peak_out.bps,
         "peak_out_at": row.peak_out and row.peak_out.at,
         "peak_out_window_ms": row.peak_out and row.peak_out.window_ms,
-        "late_bytes_in": late.bytes_in,
-        "late_bytes_out": late.bytes_out,
-        "late_view_time_ms": late.view_time_ms,
+        **{f"late_{name}": amount for name, amount in slot_sums(late).items()},
     }
 
 

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from streamusage.agent.journal.rows import JournalTotals, merge, slot_totals
 from streamusage.api.report import Peak, SampleRow, SessionRow, SlotRow, SpanRow
+from streamusage.core.figures import SUM_NAMES
 
 counts = st.integers(0, 10**12)
 peaks = st.none() | st.builds(Peak, bps=counts, at=counts, window_ms=st.integers(1, 60_000))
@@ -61,7 +62,7 @@ def test_merged_span_starts_where_the_older_one_started() -> None:
     assert merge(older, SpanRow(from_ms=5, to_ms=9, revision=2, state="counted")).from_ms == 1
 
 
-@given(st.lists(st.builds(JournalTotals, counts, counts, counts, counts), max_size=5))
+@given(st.lists(st.builds(JournalTotals, **dict.fromkeys(SUM_NAMES, counts)), max_size=5))
 def test_totals_add_and_subtract(several: list[JournalTotals]) -> None:
     whole = sum(several, JournalTotals())
     assert whole.bytes_out == sum(totals.bytes_out for totals in several)
