@@ -111,8 +111,9 @@ class HttpTransport:
         except httpx.DecodingError:
             failure = InvalidAnswerError(self.host, action, "the reply cannot be decompressed")
         except httpx.HTTPError as error:
-            cause = describe_failure(error, self._options) or str(error) or type(error).__name__
-            failure = UnreachableError(self.host, action, self.without_token(cause))
+            # Only text from outside may contain the token: a short one occurs in our own words, too.
+            cause = describe_failure(error, self._options) or self.without_token(str(error)) or type(error).__name__
+            failure = UnreachableError(self.host, action, cause)
             maybe_done = maybe_done and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
         except OSError as error:
             failure = UnreachableError(self.host, action, self.without_token(str(error)) or type(error).__name__)

@@ -70,7 +70,9 @@ async def test_open_gap_rings_the_bell_and_is_shown_in_every_header(tmp_path: Pa
         await service.report_for(2, "edge-1", "edge-2")
         app = ConsoleApp(
             client,
-            ConnectionSettings(profile="test", poll_interval_s=0.1),
+            ConnectionSettings(
+                profile="test", poll_interval_s=0.1, alerts=Alerts(after=120, bell=True, notify="osc777")
+            ),
             clock=service.clock,
             journal_path=tmp_path / "deleted.ndjson",
         )
