@@ -13,7 +13,8 @@ from pathlib import Path
 from random import Random
 from zoneinfo import ZoneInfo
 
-from streamusage.api.extension import Coverage, CoverageSpan, GapDelta, Placement, Placements, ServerCoverage
+from streamusage.api.daily import GapDelta
+from streamusage.api.extension import Coverage, CoverageSpan, Placement, Placements, ServerCoverage
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance

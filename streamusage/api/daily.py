@@ -1,4 +1,7 @@
-"""Replies of the usage service about accounting days, as described in docs/daily.md. Times are UTC milliseconds."""
+"""Shapes of the billed figures: of gaps, and of accounting days as described in docs/daily.md.
+
+Times are UTC milliseconds.
+"""
 
 from typing import Literal
 
@@ -24,6 +27,20 @@ class BackfilledPart(msgspec.Struct, frozen=True, kw_only=True):
     connections: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    view_time_ms: int = 0
+
+
+class GapDelta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Figures that a backfilled span added."""
+
+    connections: int = 0
+    connections_by_protocol: dict[str, int] = {}
+    bytes_in: int = 0
+    bytes_out: int = 0
+    peak_in_bps: int | None = None
+    peak_in_at: int | None = None
+    peak_out_bps: int | None = None
+    peak_out_at: int | None = None
     view_time_ms: int = 0
 
 

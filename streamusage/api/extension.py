@@ -7,10 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from streamusage.api.daily import BackfilledPart as BackfilledPart
-from streamusage.api.daily import CoveredTime as CoveredTime
-from streamusage.api.daily import Daily as Daily
-from streamusage.api.daily import DailyStatistics as DailyStatistics
+from streamusage.api.daily import GapDelta
 from streamusage.api.report import AgentPhase, PhaseChange, Role
 from streamusage.core.coverage import Interval, Provenance
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
@@ -155,20 +152,6 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
 
     now: int
     servers: list[ServerStatus]
-
-
-class GapDelta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """Figures that a backfilled span added."""
-
-    connections: int = 0
-    connections_by_protocol: dict[str, int] = {}
-    bytes_in: int = 0
-    bytes_out: int = 0
-    peak_in_bps: int | None = None
-    peak_in_at: int | None = None
-    peak_out_bps: int | None = None
-    peak_out_at: int | None = None
-    view_time_ms: int = 0
 
 
 class CoverageSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):

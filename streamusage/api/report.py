@@ -14,6 +14,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from streamusage.core.figures import peak_rank
+
 Role = Literal["origin", "edge", "standalone"]
 
 Count = Annotated[int, Meta(ge=0, le=2**53)]
@@ -38,7 +40,7 @@ def higher_peak(first: Peak | None, second: Peak | None) -> Peak | None:
     """Return the higher of two peaks; of equal peaks the earlier."""
     if first is None or second is None:
         return first or second
-    return min(first, second, key=lambda peak: (-peak.bps, peak.at, peak.window_ms))
+    return min(first, second, key=lambda peak: peak_rank(peak.bps, peak.at, peak.window_ms))
 
 
 class SlotRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ class Combination(Enum):
     SUM = "sum"
     """The parts add up: over time, over servers, and with the adjustments of a closed day."""
     PEAK = "peak"
-    """The highest part counts; of equal parts the earliest. Its time is the field that ends in `_at`."""
+    """The part counts that comes first by `peak_rank`. Its time is the field that ends in `_at`."""
 
 
 class Figure(NamedTuple):
@@ -65,6 +65,11 @@ class SlotSums(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int = 0
     bytes_out: int = 0
     view_time_ms: int = 0
+
+
+def peak_rank(bps: int, at: int, window_ms: int = 0) -> tuple[int, int, int]:
+    """Return the sort key of a peak: the highest comes first, of equal peaks the earliest, then the shortest window."""
+    return -bps, at, window_ms
 
 
 SLOT_SUM_NAMES = SlotSums.__struct_fields__

@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Row, func, select
 
-from streamusage.api.extension import Coverage, CoverageSpan, GapDelta, Outage, ServerCoverage, Servers, ServerStatus
+from streamusage.api.daily import GapDelta
+from streamusage.api.extension import Coverage, CoverageSpan, Outage, ServerCoverage, Servers, ServerStatus
 from streamusage.api.report import Peak, PhaseChange, higher_peak
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES, late_slot_sums

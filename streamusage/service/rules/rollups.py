@@ -13,7 +13,7 @@ import msgspec
 
 from streamusage.api.daily import BackfilledPart, CoveredTime, DailyFigures, Percentile
 from streamusage.core.coverage import SLOT_MS, Interval
-from streamusage.core.figures import SLOT_SUM_NAMES, SUM_NAMES, slot_sums
+from streamusage.core.figures import SLOT_SUM_NAMES, SUM_NAMES, peak_rank, slot_sums
 
 HOUR_MS = 3_600_000
 QUARTER_MS = 900_000
@@ -87,9 +87,7 @@ EMPTY_HOUR = HourRollup(
 
 def higher_peak(first: RollupPeak | None, other: RollupPeak | None) -> RollupPeak | None:
     """Return the higher of two peaks; of equal peaks the earlier."""
-    if first is None or other is None:
-        return first or other
-    return first if (first[0], -first[1]) >= (other[0], -other[1]) else other
+    return _highest([peak for peak in (first, other) if peak is not None])
 
 
 def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
@@ -111,11 +109,7 @@ def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
 
 
 def _highest(peaks: list[RollupPeak]) -> RollupPeak | None:
-    """Return the highest peak; of equal peaks the earliest."""
-    if not peaks:
-        return None
-    most = max(peaks)[0]
-    return most, min([at for bps, at in peaks if bps == most])
+    return min(peaks, key=lambda peak: peak_rank(*peak), default=None)
 
 
 def roll_up_hours(slots: Iterable[SlotRollup]) -> dict[int, HourRollup]:

@@ -2,7 +2,8 @@
 
 from hypothesis import strategies as st
 
-from streamusage.api.extension import CoverageSpan, GapDelta
+from streamusage.api.daily import GapDelta
+from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import Provenance
 from tui.model.gaps.accounts import CoverageTimeline
 from tui.model.gaps.grid import GLYPHS, GapGrid, grid

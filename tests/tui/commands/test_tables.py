@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.api.extension import CoverageSpan, GapDelta, ServerCoverage
+from streamusage.api.daily import GapDelta
+from streamusage.api.extension import CoverageSpan, ServerCoverage
 from streamusage.core.coverage import Provenance
 from tui.commands.tables import gap_view, gaps_of
 from tui.output.printer import csv_text, json_text, table_text

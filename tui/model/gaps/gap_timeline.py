@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import tzinfo
 from typing import NamedTuple
 
-from streamusage.api.extension import CoverageSpan, GapDelta, History, Outage, ServerStatus
+from streamusage.api.daily import GapDelta
+from streamusage.api.extension import CoverageSpan, History, Outage, ServerStatus
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of
 from streamusage.core.usage import StreamId
 from tui.model import formats

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import NamedTuple
 
-from streamusage.api.extension import CoverageSpan, GapDelta
+from streamusage.api.daily import GapDelta
+from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import SLOT_MS, WORST_FIRST, Interval, Provenance, slot_of
 from tui.model import formats
 from tui.model.gaps.accounts import NOTHING, CoverageTimeline, CoverageTotals, TimelineCell

@@ -3,8 +3,7 @@
 import csv
 import io
 
-from streamusage.api.daily import Percentile
-from streamusage.api.extension import BackfilledPart, CoveredTime, DailyStatistics
+from streamusage.api.daily import BackfilledPart, CoveredTime, DailyStatistics, Percentile
 from tui.commands.daily.tables import daily_view
 from tui.output.printer import csv_text, table_text
 

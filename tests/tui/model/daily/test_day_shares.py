@@ -5,7 +5,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from streamusage.api.extension import CoverageSpan, GapDelta
+from streamusage.api.daily import GapDelta
+from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import Provenance
 from tests.support.commands.statements import NOW, a_day
 from tui.model.daily.day_shares import DayShares, accounting_zone

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamusage.api.extension import CoverageSpan, GapDelta
+from streamusage.api.daily import GapDelta
+from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import WORST_FIRST, Interval, Provenance
 from streamusage.core.days import day_interval
 from tests.support.console.gap_grids import MINUTE, NOON, SERVER_TIMELINES, make_grid, row_glyphs, span, timelines
