@@ -32,8 +32,8 @@ def _adjustment(figures: DailyTotals) -> str:
 
 
 def _average(figures: DailyTotals) -> str:
-    average = figures.average_view_time_ms()
-    return formats.UNKNOWN if average is None else formats.duration(average)
+    average = figures.average_view_time_ms
+    return formats.UNKNOWN if average is None else formats.duration(round(average))
 
 
 def _samples(figures: DailyTotals) -> str:

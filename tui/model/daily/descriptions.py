@@ -2,10 +2,11 @@
 
 from datetime import tzinfo
 
+from streamusage.api.daily import Adjustment, BackfilledPart
 from streamusage.core.coverage import WORST_FIRST
 from tui.model import formats
 from tui.model.daily.days import join_names
-from tui.model.daily.months import DailyTotals, LateChanges
+from tui.model.daily.months import DailyTotals
 
 
 def describe_split(figures: DailyTotals) -> str:
@@ -47,7 +48,7 @@ def describe_state(figures: DailyTotals, *, is_over: bool, now_ms: int, tz: tzin
     return figures.state
 
 
-def describe_late_changes(later: LateChanges, now_ms: int, tz: tzinfo | None) -> str:
+def describe_late_changes(later: Adjustment | BackfilledPart, now_ms: int, tz: tzinfo | None) -> str:
     """Return `+12 connections, +3 B in, +1.20 GB out, +1m viewed after closing (2 entries, newest 03:12), not in the
     figures`.
     """
@@ -58,7 +59,7 @@ def describe_late_changes(later: LateChanges, now_ms: int, tz: tzinfo | None) ->
         f"{_signed(later.view_time_ms)}{formats.duration(abs(later.view_time_ms))} viewed",
     ]
     when = ""
-    if later.entries is not None and later.at is not None:
+    if isinstance(later, Adjustment):
         entries = "1 entry" if later.entries == 1 else f"{formats.count(later.entries)} entries"
         when = f" ({entries}, newest {formats.moment(later.at, now_ms, tz)})"
     return f"{', '.join(parts)} after closing{when}, not in the figures"

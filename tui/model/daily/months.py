@@ -4,63 +4,46 @@ The service computes all sums: only it has the minutes that a peak or percentile
 """
 
 from calendar import monthrange
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from streamusage.api.daily import (
+    Adjustment,
     BackfilledPart,
     Closed,
     CoveredTime,
+    DailyFigures,
     DailyStatistics,
     DailySums,
+    DayState,
     Percentile,
     SummedStatistics,
 )
 from streamusage.core.coverage import WORST_FIRST, Provenance
-from streamusage.core.figures import FIGURES, SUM_NAMES
 from tui.model import formats
 from tui.model.gaps.accounts import WHOLE
 
 _COVERED = tuple(CoveredTime.__struct_fields__)
 
 
-@dataclass(frozen=True)
-class LateChanges:
-    """Changes of closed days' sums after their closing."""
-
-    connections: int
-    bytes_in: int
-    bytes_out: int
-    view_time_ms: int
-    entries: int | None = None
-    """Number of ledger entries; `None` for a sum of several days or servers."""
-    at: int | None = None
-    """Time of the newest entry."""
-
-
-@dataclass(frozen=True)
-class DailyTotals:
-    """The five documented statistics of one or several server days, with their coverage."""
+class DailyTotals(DailyFigures, frozen=True, kw_only=True):
+    """The figures of one or several server days, as a row of the days view."""
 
     name: str
-    state: str
+    state: DayState
     servers: int
-    connections: int
-    connections_by_protocol: Mapping[str, int]
-    bytes_in: int
-    bytes_out: int
-    peak_in_bps: int | None
-    peak_out_bps: int | None
-    view_time_ms: int
-    coverage: CoveredTime
-    backfilled: BackfilledPart
-    percentile: Percentile
-    came_later: LateChanges | None
-    """Changes after the closing, which the figures do not include."""
+    came_later: Adjustment | BackfilledPart | None
+    """Changes after the closing, which the figures do not include. A sum of days or servers has no ledger entries."""
     waiting_for: Sequence[str]
     closed: Closed | None = None
     """For one server's day."""
+
+    @property
+    def percentile(self) -> Percentile:
+        """The percentile; without samples where the service sent none."""
+        return self.percentile_95 or Percentile()
 
     @property
     def due_ms(self) -> int:
@@ -95,48 +78,34 @@ class DailyTotals:
         """Return the backfilled share of the outgoing traffic in percent."""
         return formats.percent(self.backfilled.bytes_out, self.bytes_out) if self.bytes_out else formats.UNKNOWN
 
-    def average_view_time_ms(self) -> int | None:
-        """Return the view time per connection; `None` without connections."""
-        return self.view_time_ms // self.connections if self.connections else None
-
 
 def summed(name: str, row: SummedStatistics) -> DailyTotals:
     """Return a sum of the service under a name."""
-    later = row.adjustment
     return DailyTotals(
+        **_figures(row),
         name=name,
         state=row.state,
         servers=row.servers,
-        **{figure.name: getattr(row, figure.name) for figure in FIGURES},
-        connections_by_protocol=row.connections_by_protocol,
-        coverage=row.coverage,
-        backfilled=row.backfilled,
-        percentile=row.percentile_95,
-        came_later=None if later is None else LateChanges(**_sums(later)),
+        came_later=row.adjustment,
         waiting_for=row.waiting_for,
     )
 
 
-def _sums(row: object) -> dict[str, int]:
-    return {name: getattr(row, name) for name in SUM_NAMES}
-
-
 def of_server(day: DailyStatistics) -> DailyTotals:
     """Return one server's day under the server's name."""
-    later = day.adjustment
     return DailyTotals(
+        **_figures(day),
         name=day.server,
         state=day.state,
         servers=1,
-        **{figure.name: getattr(day, figure.name) for figure in FIGURES},
-        connections_by_protocol=day.connections_by_protocol,
-        coverage=day.coverage,
-        backfilled=day.backfilled,
-        percentile=day.percentile_95 or Percentile(),
-        came_later=None if later is None else LateChanges(**_sums(later), entries=later.entries, at=later.at),
+        came_later=day.adjustment,
         waiting_for=day.waiting_for,
         closed=day.closed,
     )
+
+
+def _figures(row: DailyStatistics | SummedStatistics) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in DailyFigures.__struct_fields__}
 
 
 @dataclass(frozen=True)

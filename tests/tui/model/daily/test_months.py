@@ -28,7 +28,7 @@ def test_month_lists_its_days_in_order_and_its_sum() -> None:
     assert [day.day for day, _ in MONTH.days] == [1, 2, 3, 4, 5]
     both = MONTH.days[2][1]
     assert (both.connections, both.bytes_out, both.state) == (4, 1_000_000, "provisional")
-    assert (both.complete(), both.recovered(), both.average_view_time_ms()) == ("50.0 %", "25.0 %", 100)
+    assert (both.complete(), both.recovered(), both.average_view_time_ms) == ("50.0 %", "25.0 %", 100)
     assert MONTH.total is not None
     assert (MONTH.total.name, MONTH.total.bytes_out) == ("month", 2_900_000)
 
