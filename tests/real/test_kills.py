@@ -11,6 +11,7 @@ from tests.support.real.estate import NginxEstate
 from tests.support.real.faulty_network import FaultyNetwork
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, RunningProgram
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.real
 
@@ -78,7 +79,12 @@ async def run_with_kills(directory: Path, clip: Path, seed: int) -> dict[str, in
         assert totals.connections == sums.plays, f"seed {seed}: {network.faults}"
         # The log rounds each visit down to whole seconds.
         assert sums.view_seconds * 1000 <= totals.view_time_ms <= (sums.view_seconds + sums.plays) * 1000
-        assert {gap["state"] for gap in await estate.gaps()} <= {"backfilled"}
+
+        async def is_backfilled() -> bool:
+            return {gap["state"] for gap in await estate.gaps()} <= {"backfilled"}
+
+        # On a busy machine the agent may be overdue again at this moment; its next sync ends that.
+        await wait_until(is_backfilled, "every gap is backfilled", last_seen=lambda: f"seed {seed}")
         network.close()
         return network.faults
 
