@@ -22,10 +22,6 @@ class DayColumn(NamedTuple):
     """Whether it is shown for a row without known figures too."""
 
 
-def _bandwidth(bps: int | None) -> str:
-    return formats.UNKNOWN if bps is None else formats.bandwidth(bps)
-
-
 def _adjustment(figures: DailyTotals) -> str:
     moved = figures.came_later.bytes_out if figures.came_later else None
     return "" if moved is None else f"{'-' if moved < 0 else '+'}{formats.traffic(abs(moved))}"
@@ -53,14 +49,14 @@ COLUMNS = (
     DayColumn(
         "ADJUSTED OUT", 13, _adjustment, lambda _: "partial", lambda row: row.came_later is not None, always=True
     ),
-    DayColumn("PEAK OUT", 14, lambda row: _bandwidth(row.peak_out_bps)),
-    DayColumn("95TH OUT", 14, lambda row: _bandwidth(row.percentile.out_bps)),
+    DayColumn("PEAK OUT", 14, lambda row: formats.optional_bandwidth(row.peak_out_bps)),
+    DayColumn("95TH OUT", 14, lambda row: formats.optional_bandwidth(row.percentile.out_bps)),
     DayColumn("SAMPLES", 14, _samples, lambda row: "" if row.percentile.rests_on_all else "missing", always=True),
     DayColumn("VIEW TIME", 10, lambda row: formats.duration(row.view_time_ms)),
     DayColumn("IN", 9, lambda row: formats.traffic(row.bytes_in)),
     DayColumn("AVERAGE", 9, _average),
-    DayColumn("PEAK IN", 14, lambda row: _bandwidth(row.peak_in_bps)),
-    DayColumn("95TH IN", 14, lambda row: _bandwidth(row.percentile.in_bps)),
+    DayColumn("PEAK IN", 14, lambda row: formats.optional_bandwidth(row.peak_in_bps)),
+    DayColumn("95TH IN", 14, lambda row: formats.optional_bandwidth(row.percentile.in_bps)),
 )
 
 

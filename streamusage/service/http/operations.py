@@ -36,6 +36,8 @@ STREAM_PATH = "/{scope}/{name}"
 
 LARGEST_NUMBER = 2**53
 """The largest whole number that JSON holds exactly."""
+LONGEST_NAME = 4_096
+"""The most characters of a scope or a name."""
 LARGEST_PAGE = 10_000
 """The most rows of one page of changes, orphans or audit entries."""
 
@@ -107,7 +109,7 @@ class CloseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _MILLIS = {"type": "integer", "minimum": 0, "maximum": LARGEST_NUMBER}
 _DAY = {"type": "string", "format": "date"}
-_TEXT = {"type": "string", "minLength": 1, "maxLength": 4096}
+_TEXT = {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME}
 _STREAM = (
     Parameter("scope", _TEXT, "path", True, "May have several segments, separated by slashes"),
     Parameter("name", _TEXT, "path", True, "A slash inside the name is encoded as %2F"),

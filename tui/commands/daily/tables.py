@@ -88,7 +88,7 @@ def _figure_columns(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:
     return [
         TableColumn("ACCOUNTED", lambda row: complete_share(row.coverage), figure=True),
         *(TableColumn(figure.heading, _figure(figure), figure=True) for figure in FIGURES[:-1]),
-        TableColumn("95TH OUT", lambda row: _bandwidth(_percentile(row).out_bps), figure=True),
+        TableColumn("95TH OUT", lambda row: formats.optional_bandwidth(_percentile(row).out_bps), figure=True),
         TableColumn("SAMPLES", _samples, figure=True),
         TableColumn(FIGURES[-1].heading, _figure(FIGURES[-1]), figure=True),  # view time, beside its average
         TableColumn("AVERAGE", _average, figure=True),
@@ -169,10 +169,6 @@ def _percentile(row: DailyStatistics | SummedStatistics) -> Percentile:
 def _samples(row: DailyStatistics | SummedStatistics) -> str:
     percentile = _percentile(row)
     return f"{formats.count(percentile.samples)}/{formats.count(percentile.expected_samples)}"
-
-
-def _bandwidth(bps: int | None) -> str:
-    return UNKNOWN if bps is None else formats.bandwidth(bps)
 
 
 def _average(row: DailyStatistics | SummedStatistics) -> str:

@@ -12,7 +12,7 @@ from streamusage.core.windows import check_steps
 from streamusage.service.http import operations as api
 from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
-from streamusage.service.http.operations import LARGEST_NUMBER
+from streamusage.service.http.operations import LARGEST_NUMBER, LONGEST_NAME
 from streamusage.service.http.requests import Query, decode_body, parse_stream, path_below, window_of
 from streamusage.service.http.responses import compressed_json, json_response
 from streamusage.service.queries.changes import changes_since
@@ -24,7 +24,6 @@ from streamusage.service.store.records import import_records
 
 CHANGES_LIMIT = api.LARGEST_PAGE
 """Changes of a page, unless the client asks for fewer."""
-LONGEST_NAME = 4_096
 MAX_POINTS = 20_000
 """The most points of one history."""
 MAX_STEPS = 1_440
