@@ -18,12 +18,27 @@ from streamusage.core.figures import peak_rank
 
 Role = Literal["origin", "edge", "standalone"]
 
+ClockState = Literal["trusted", "doubtful"]
+"""Whether the service trusts its own clock. No agent corrects its clock by a doubtful one."""
+
 Count = Annotated[int, Meta(ge=0, le=2**53)]
 """A count, bounded to the whole numbers that JSON represents exactly."""
 
 Millis = Annotated[int, Meta(ge=0, le=2**53)]
 Name = Annotated[str, Meta(min_length=1, max_length=4096)]
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class MachineClock(msgspec.Struct, frozen=True):
+    """The wall clock of an agent's machine as it is, without the agent's correction.
+
+    Clocks of several machines that agree with each other show whose clock is wrong.
+    """
+
+    boot: Annotated[str, Meta(min_length=1, max_length=64)]
+    """Boot id of the machine. Several agents of one machine are one witness."""
+    at: Millis
+    """Wall time of the machine when the message was made."""
 
 
 class Peak(msgspec.Struct, frozen=True):
@@ -190,6 +205,10 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """Boot id of the machine at the reading. Together with `elapsed_ms`, its clock that never steps, it gives the time
     that really passed."""
     elapsed_ms: int = 0
+    offset_ms: int | None = None
+    """Wall time minus `elapsed_ms`, by which this reading and the remembered starts are dated. It is not derived from
+    `at`, which never falls: after a backward correction `at` is later than the reading. `None` in the state of an
+    earlier version: `at` minus `elapsed_ms` then."""
     publishes: tuple[OpenPublish, ...] = ()
     logged_in: Count = 0
     """Sum of the log lines of this boot's sessions: needed after the boot has ended."""
@@ -267,27 +286,52 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     samples: tuple[SampleRow, ...] = ()
     viewers: tuple[ViewerRow, ...] = ()
     outages: tuple[OutageRow, ...] = ()
+    machine: MachineClock | None = None
+    """`None` from an agent of an earlier version, or on a machine without a boot id."""
 
 
-class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The revision of an epoch up to which the service has committed everything."""
 
     epoch: Count
     acknowledged: Count
     now: Millis
-    """The service's clock, by which the agent corrects its own."""
+    """The service's trusted time when it made this reply, by which the agent corrects its own."""
+    received_at: Millis | None = None
+    """Trusted time when the request arrived: the time until `now` is the service's, not the network's. `None` from a
+    service of an earlier version."""
+    clock: ClockState = "trusted"
 
 
-class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+class ClockReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's clock, the reply to a `ClockQuestion`. The fields are those of `Acknowledgement`."""
+
+    now: Millis
+    received_at: Millis
+    clock: ClockState = "trusted"
+
+
+class ClockQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A request for the service's clock, without any effect on accounts."""
+
+    machine: MachineClock | None = None
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Why a report was not applied. The first two fields are the documented error body."""
 
     error_message: str = msgspec.field(name="errorMessage")
     timestamp: Millis
-    reason: Literal["hole", "sealed", "stale", "held"]
+    """The service's trusted time when it made this reply."""
+    reason: Literal["hole", "sealed", "stale", "held", "clock"]
     """`hole`: the report starts beyond the acknowledged revision. `sealed`: another life is active. `stale`: the new
-    epoch continues from a state that is no longer the newest. `held`: the report was quarantined for an operator."""
+    epoch continues from a state that is no longer the newest. `held`: the report was quarantined for an operator.
+    `clock`: the report covers time after the service's trusted time; the agent dates its rows again."""
     epoch: Count
     acknowledged: Count
+    received_at: Millis | None = None
+    """As in `Acknowledgement`."""
+    clock: ClockState = "trusted"
 
 
 class EpochRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -296,6 +340,7 @@ class EpochRequest(msgspec.Struct, frozen=True, kw_only=True):
     journal: Label
     epoch: Count = 0
     """The epoch that the journal already has; 0 for none. The service keeps this number where it can."""
+    machine: MachineClock | None = None
 
 
 class EpochIssued(msgspec.Struct, frozen=True, kw_only=True):
@@ -310,3 +355,6 @@ class EpochIssued(msgspec.Struct, frozen=True, kw_only=True):
     """`None` for a server that never reported."""
     viewers: tuple[ViewerRow, ...] = ()
     """The viewer connections that were open at the baseline."""
+    received_at: Millis | None = None
+    """As in `Acknowledgement`."""
+    clock: ClockState = "trusted"
