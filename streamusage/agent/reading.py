@@ -24,7 +24,7 @@ class PublishReading(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     name: str
     age_ms: int
-    """Time since it connected, at the reading's `at`."""
+    """Least possible time since it connected, at the reading's `at` (see `Reading.age_slack_ms`)."""
 
 
 class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,8 +86,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     at: int
-    """Wall time of the sample in UTC milliseconds, taken after the log was read, so that nothing in `ended` is later.
-    Within one run of an agent it moves with a clock that never steps. It decides only where units are filed."""
+    """Time of the sample in UTC milliseconds, taken after the log was read, so that nothing in `ended` is later. A
+    source uses the machine's wall clock; the agent replaces it by the time on its own time line. It decides only where
+    units are filed."""
     boot: str
     """Identity of the boot. Another value means that every counter started again."""
     started_at: int
@@ -112,6 +113,15 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """Boot id of the machine (or else id of the agent's run) at the sample; set by the agent."""
     elapsed_ms: int = 0
     """The clock that never steps, at the sample; comparable only within one `run`."""
+    machine_offset_ms: int | None = None
+    """The machine's wall time minus `elapsed_ms`, which dates `started_at` and `ended`; set by the agent. `None` where
+    these are on the scale of `at`."""
+    uptime_ms: int | None = None
+    """The media server's uptime at `at` by its own count, where it reports one, to within `uptime_granularity_ms`."""
+    uptime_granularity_ms: int = 1000
+    age_slack_ms: int = 0
+    """How much older than its `age_ms` each viewer and publish may be: the time from the request of the page to the
+    first byte of the reply."""
     logs_ends: bool = False
     """Whether every connection that ends normally appears in `ended`, sooner or later."""
     misses: str = ""

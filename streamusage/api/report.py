@@ -209,6 +209,10 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """Wall time minus `elapsed_ms`, by which this reading and the remembered starts are dated. It is not derived from
     `at`, which never falls: after a backward correction `at` is later than the reading. `None` in the state of an
     earlier version: `at` minus `elapsed_ms` then."""
+    machine_offset_ms: int | None = None
+    """The wall time of the machine minus `elapsed_ms`: dates the log lines after this reading."""
+    uptime_ms: Millis | None = None
+    """The media server's uptime at the reading, where it reports one."""
     publishes: tuple[OpenPublish, ...] = ()
     logged_in: Count = 0
     """Sum of the log lines of this boot's sessions: needed after the boot has ended."""

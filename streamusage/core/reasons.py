@@ -8,6 +8,15 @@ replaces is added to `FORMER`; an entry is never removed, because stores keep sp
 RESTARTED = "the media server restarted: its activity after the last reading is missing from its counters"
 WORKER_REPLACED = "the media server replaced its worker process between two readings"
 NO_READING = "no reading was available: viewers who joined and left in this time are unknown"
+CLOCK_SET_FORWARD = "the agent's clock was set forward: this time did not pass on the media server"
+TIME_UNKNOWN = (
+    "the agent's machine restarted without knowing the time of day: units of this time are complete, when exactly they "
+    "were counted is unknown"
+)
+LENGTH_UNKNOWN = (
+    "the agent's machine restarted: how long it was off is unknown, and so is the view time of viewers who are known "
+    "as a number only"
+)
 LOG_GONE = "the log of this time no longer exists: sessions that ended in it are known by the counters only"
 
 LINES_LOST = "log lines were lost by rotation or truncation: the sessions in them are unknown"

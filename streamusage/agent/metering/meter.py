@@ -15,22 +15,26 @@ import msgspec
 from streamusage.agent.metering import audiences, counters
 from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAddition
 from streamusage.agent.metering.counters import add_log_lines
+from streamusage.agent.metering.passage import passage_between
 from streamusage.agent.metering.publishes import Publishes
-from streamusage.agent.metering.viewer_matching import match_viewer
+from streamusage.agent.metering.viewer_matching import match_by_duration, match_viewer
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
-from streamusage.core.reasons import NO_READING, RESTARTED, WORKER_REPLACED
+from streamusage.core.reasons import CLOCK_SET_FORWARD, LENGTH_UNKNOWN, NO_READING, RESTARTED, WORKER_REPLACED
 from streamusage.core.usage import StreamId
 
 LONGEST_UNLOGGED_PAUSE_MS = 60_000
 """Without a log of ended sessions, a longer pause between two readings is covered only in part."""
 
 LONGEST_ABSENCE_MS = 40 * 24 * 3600 * 1000
-"""An apparently longer absence of the agent means a wrong clock. Units are filed at most this long before a reading."""
+"""Units are filed at most this long before a reading, so that one reading writes a bounded number of slots."""
 
-CLOCK_STEP_MS = 1_000
-"""From this difference between wall time and elapsed time on, the wall clock was set, and elapsed time is trusted."""
+LEAST_CLOCK_STEP_MS = 1_000
+"""From this on, a clock that is ahead of the last reading was set forward, and the time between them is marked."""
+
+LEAST_NARROWING_MS = 100
+"""A start is corrected by a later page where it proves to be earlier by at least this."""
 
 KEEP_RETIRED_MS = 24 * 3600 * 1000
 """How long the log may still contain new sessions of an earlier boot, or lines of viewers that left unnoticed."""
@@ -61,6 +65,9 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
             bytes_in=reading.bytes_in,
             bytes_out=reading.bytes_out,
             window=PeakWindow(reading.at, reading.bytes_in, reading.bytes_out),
+            run=reading.run,
+            elapsed_ms=reading.elapsed_ms,
+            machine_offset_ms=reading.machine_offset_ms,
             cursor=reading.cursor,
             counters=counters.open_counters(reading.counters),
             accepted=reading.accepted,
@@ -89,28 +96,35 @@ class _Step:
     def __init__(self, state: MeterState, reading: Reading) -> None:
         self.before = state.baseline
         self.reading = reading
+        self.now = reading.at
+        """Time of the reading, from which durations are measured."""
         self.at = max(reading.at, state.baseline.at)
-        clock_step_ms = self._clock_step_ms()
-        self.passed_ms = max(0, min(reading.at - self.before.at - clock_step_ms, LONGEST_ABSENCE_MS))
-        """Time that really passed since the last reading."""
-        self.covers_from = max(self.before.at, self.at - self.passed_ms)
-        """Start of the time that this reading covers: the last reading, unless the clock was set forward."""
+        """Where coverage ends: never before the last reading's end, also after a backward correction."""
         self.same_boot = (
             reading.boot == state.baseline.boot.partition("~")[0]
             and reading.bytes_in >= state.baseline.bytes_in
             and reading.bytes_out >= state.baseline.bytes_out
         )
         self.boot = self._boot_name()
-        self.retired = [boot for boot in state.baseline.retired if self.at - boot.started_at < KEEP_RETIRED_MS][-8:]
+        self.passage = passage_between(self.before, state.viewers, self.boot, reading)
+        self.last_at = self.passage.last_at
+        """Time of the last reading, on the scale of this one."""
+        filed_from = self.last_at if self.passage.is_same_run else min(self.last_at, self.at)
+        self.covers_from = max(self.before.at, filed_from, self.at - LONGEST_ABSENCE_MS)
+        """Start of the time to which units since the last reading are distributed."""
+        self.started_at = self._date_start(reading.started_at)
         self.logged_in, self.logged_out = state.baseline.logged_in, state.baseline.logged_out
         self.viewers = dict(state.viewers)
+        self.known_before = state.viewers.keys()
+        self.retired = list(state.baseline.retired)
         self.logged: dict[str, tuple[int, int]] = {}
         self.connections = 0
         """Number of connections that this reading adds."""
         self.additions = Additions()
-        self.publishes = Publishes(state.baseline.publishes, self.before.at, self.at, self.additions)
-        if clock_step_ms:
-            self._shift_remembered_times(clock_step_ms)
+        self.publishes = Publishes(state.baseline.publishes, self.before.at, self.now, self.at, self.additions)
+        if self.passage.step_ms:
+            self._shift_remembered_times(self.passage.step_ms)
+        self.retired = [boot for boot in self.retired if self.now - boot.started_at < KEEP_RETIRED_MS][-8:]
 
     def run(self) -> tuple[MeterState, Additions]:
         if not self.same_boot:
@@ -131,13 +145,16 @@ class _Step:
         baseline = Baseline(
             at=self.at,
             boot=self.boot,
-            started_at=self.reading.started_at if not self.same_boot else self.before.started_at,
+            started_at=self.started_at if not self.same_boot else self.before.started_at,
             since=self.before.since,
             bytes_in=self.reading.bytes_in,
             bytes_out=self.reading.bytes_out,
             window=window,
             run=self.reading.run,
             elapsed_ms=self.reading.elapsed_ms,
+            offset_ms=self.reading.at - self.reading.elapsed_ms if self.reading.run else None,
+            machine_offset_ms=self.reading.machine_offset_ms,
+            uptime_ms=self.reading.uptime_ms,
             publishes=self.publishes.live,
             logged_in=self.logged_in,
             logged_out=self.logged_out,
@@ -152,20 +169,27 @@ class _Step:
         )
         return MeterState(baseline, self.viewers), self.additions
 
-    def _clock_step_ms(self) -> int:
-        """Return by how much the wall clock was set since the last reading. Elapsed time shows it within one run."""
-        elapsed_ms = self.reading.elapsed_ms - self.before.elapsed_ms
-        if not self.reading.run or self.reading.run != self.before.run or elapsed_ms < 0:
-            return 0
-        step_ms = self.reading.at - self.before.at - elapsed_ms
-        return step_ms if abs(step_ms) > CLOCK_STEP_MS else 0
+    def _date_start(self, started_at: int) -> int:
+        """Return the start of the media server's boot on the scale of the reading; 0, an unknown start, stays 0."""
+        return max(0, started_at + self.passage.line_shifts[-1]) if started_at else 0
 
     def _shift_remembered_times(self, by_ms: int) -> None:
-        """Convert remembered wall times to the wall clock as it is now."""
-        self.before = msgspec.structs.replace(self.before, started_at=max(0, self.before.started_at + by_ms))
-        self.retired = [msgspec.structs.replace(boot, started_at=boot.started_at + by_ms) for boot in self.retired]
+        """Move remembered times to the scale of this reading. What is filed already stays where it is."""
+        self.before = msgspec.structs.replace(
+            self.before,
+            started_at=max(0, self.before.started_at + by_ms),
+            counters=tuple(
+                counter
+                if counter.gone_at is None
+                else msgspec.structs.replace(counter, gone_at=max(0, counter.gone_at + by_ms))
+                for counter in self.before.counters
+            ),
+        )
+        self.retired = [
+            msgspec.structs.replace(boot, started_at=max(0, boot.started_at + by_ms)) for boot in self.retired
+        ]
         for viewer in list(self.viewers.values()):
-            counted_to = None if viewer.counted_to is None else viewer.counted_to + by_ms
+            counted_to = None if viewer.counted_to is None else max(0, viewer.counted_to + by_ms)
             self._put_viewer(
                 msgspec.structs.replace(viewer, started_at=max(0, viewer.started_at + by_ms), counted_to=counted_to)
             )
@@ -194,15 +218,18 @@ class _Step:
         self.logged_in = self.logged_out = 0
 
     def _cover(self) -> None:
-        before, at = self.covers_from, self.at
+        """Add the spans from the end of coverage up to now: no time is ever without a state."""
+        before, at = self.before.at, self.at
         if at <= before:
             return
+        if self.passage.is_same_run and self.last_at - before > LEAST_CLOCK_STEP_MS:
+            before = min(self.last_at, at)
+            self.additions.spans.append(SpanAddition(self.before.at, before, "partial", CLOCK_SET_FORWARD))
         if self.same_boot:
-            self.additions.spans.append(
-                self._span_up_to_now(before, NO_READING if self._pause_was_too_long() else self.reading.misses)
-            )
+            if before < at:
+                self.additions.spans.append(self._span_up_to_now(before, self._why_incomplete()))
             return
-        began = min(self.reading.started_at, at)
+        began = min(self.started_at, at)
         if began <= before:
             self.additions.spans.append(SpanAddition(before, at, "partial", WORKER_REPLACED))
             return
@@ -212,16 +239,26 @@ class _Step:
         if began < at:
             self.additions.spans.append(self._span_up_to_now(began, self.reading.misses))
 
+    def _why_incomplete(self) -> str:
+        """Return why figures since the last reading may be incomplete; empty where they are complete."""
+        if self._pause_was_too_long():
+            return NO_READING
+        if self.passage.passed_ms is None and any(not audience.shown_only for audience in self.reading.audiences):
+            return LENGTH_UNKNOWN
+        return self.reading.misses
+
     def _span_up_to_now(self, from_ms: int, misses: str) -> SpanAddition:
         return (
             SpanAddition(from_ms, self.at, "partial", misses) if misses else SpanAddition(from_ms, self.at, "counted")
         )
 
     def _pause_was_too_long(self) -> bool:
-        return not self.reading.logs_ends and self.passed_ms > LONGEST_UNLOGGED_PAUSE_MS
+        if self.reading.logs_ends:
+            return False
+        return self.passage.passed_ms is None or self.passage.passed_ms > LONGEST_UNLOGGED_PAUSE_MS
 
     def _count_bytes(self) -> None:
-        began = self.covers_from if self.same_boot else max(self.covers_from, min(self.reading.started_at, self.at))
+        began = self.covers_from if self.same_boot else max(self.covers_from, min(self.started_at, self.at))
         base_in, base_out = (self.before.bytes_in, self.before.bytes_out) if self.same_boot else (0, 0)
         self._add_bytes(Interval(began, self.at), self.reading.bytes_in - base_in, self.reading.bytes_out - base_out)
 
@@ -241,8 +278,8 @@ class _Step:
             viewer_id = f"{self.boot}/{viewer.viewer_id}"
             seen.add(viewer_id)
             known = self.viewers.get(viewer_id)
+            started_at = self.now - viewer.age_ms
             if known is None:
-                started_at = self.at - viewer.age_ms
                 self._put_viewer(
                     ViewerRow(
                         viewer_id=viewer_id,
@@ -251,31 +288,51 @@ class _Step:
                         scope=viewer.scope,
                         name=viewer.name,
                         protocol=viewer.protocol,
-                        started_at=started_at,
+                        started_at=max(0, started_at),
                     )
                 )
                 self._count_connection(viewer.protocol, started_at)
-                self._add_view_time(max(started_at, self.before.since), self.at)
+                self._add_view_time(max(started_at, self.before.since), self.now)
+            elif not self.passage.is_same_run:
+                self._count_stay_by_age(known, viewer.age_ms)
             elif known.counted_to is not None:
-                self._add_view_time(known.counted_to, self.at)
+                self._add_view_time(known.counted_to, self.now)
                 self._put_viewer(msgspec.structs.replace(known, counted_to=None))
             else:
                 stayed += 1
+                if known.started_at - started_at >= LEAST_NARROWING_MS:
+                    self._narrow_start(known, started_at)
         if stayed:
             self._add_view_time_of_stayers(stayed)
         return seen
 
+    def _count_stay_by_age(self, known: ViewerRow, age_ms: int) -> None:
+        """Count a viewer who stayed across a restart of the machine: the growth of its age is its view time."""
+        counted_to = self.last_at if known.counted_to is None else known.counted_to
+        stayed_ms = max(0, age_ms - (counted_to - known.started_at))
+        self._add_view_time(self.now - stayed_ms, self.now)
+        self._put_viewer(msgspec.structs.replace(known, started_at=max(0, self.now - age_ms), counted_to=None))
+
+    def _narrow_start(self, known: ViewerRow, started_at: int) -> None:
+        """Correct a start that proves to be earlier. Every page bounds the start; the earliest bound is the nearest."""
+        self._add_view_time(max(started_at, self.before.since), max(known.started_at, self.before.since))
+        self._put_viewer(msgspec.structs.replace(known, started_at=max(0, started_at)))
+
     def _count_connection(self, protocol: str, started_at: int, number: int = 1) -> None:
-        self.additions.slot(slot_of(max(started_at, self.before.since))).connections[protocol] += number
+        filed_at = max(started_at, self.before.since, self.now - LONGEST_ABSENCE_MS)
+        self.additions.slot(slot_of(filed_at)).connections[protocol] += number
         self.connections += number
 
     def _add_view_time_of_stayers(self, viewers: int) -> None:
         """Add the view time of viewers who were connected all the time since the last reading."""
-        for slot, share in spread(self.passed_ms * viewers, Interval(self.covers_from, self.at)):
+        for slot, share in spread((self.passage.passed_ms or 0) * viewers, Interval(self.covers_from, self.at)):
             self.additions.slot(slot).view_time_ms += share
 
     def _add_view_time(self, from_ms: int, to_ms: int, viewers: int = 1) -> None:
-        for slot, piece in by_slot(Interval(from_ms, to_ms)):
+        earliest = to_ms - LONGEST_ABSENCE_MS
+        if from_ms < earliest:
+            self.additions.slot(slot_of(earliest)).view_time_ms += (earliest - from_ms) * viewers
+        for slot, piece in by_slot(Interval(max(from_ms, earliest), to_ms)):
             self.additions.slot(slot).view_time_ms += piece.length_ms * viewers
 
     def _put_viewer(self, viewer: ViewerRow) -> None:
@@ -287,7 +344,7 @@ class _Step:
         self.additions.viewers[viewer.viewer_id] = msgspec.structs.replace(viewer, open=False)
 
     def _apply_log_line(self, line: EndedConnection, seen_viewers: set[str]) -> None:
-        ended_at = min(line.ended_at, self.at)
+        ended_at = self.passage.date_line(line.ended_at, self.now)
         started_at = ended_at - line.duration_ms
         known = self._match_viewer(line, started_at, seen_viewers) if line.kind == "play" else None
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(started_at)
@@ -295,7 +352,7 @@ class _Step:
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
-            self._end_viewer(known, ended_at, seen_viewers)
+            self._end_viewer(known, line, ended_at, seen_viewers)
         elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
             self.publishes.count_unseen_subscriber(StreamId(line.scope, line.name), ended_at)
@@ -304,14 +361,18 @@ class _Step:
 
     def _match_viewer(self, line: EndedConnection, started_at: int, seen: set[str]) -> ViewerRow | None:
         boots = [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]
-        return match_viewer(line, started_at, self.viewers, boots, seen)
+        if self.passage.are_lines_exact:
+            return match_viewer(line, started_at, self.viewers, boots, seen)
+        return match_by_duration(
+            line, self.last_at, None if self.passage.passed_ms is None else self.now, self.viewers, boots, seen
+        )
 
     def _boot_at(self, started_at: int) -> str:
         """Return the boot in which a connection that no reading showed began, by its latest possible start.
 
         In doubt it is the present boot: its counters contain the bytes already, so that none is counted twice.
         """
-        began = self.before.started_at if self.same_boot else self.reading.started_at
+        began = self.before.started_at if self.same_boot else self.started_at
         is_earlier = started_at < began - self.reading.started_granularity_ms
         return self.retired[-1].boot if self.retired and is_earlier else self.boot
 
@@ -330,15 +391,21 @@ class _Step:
                 self.retired[index], more_in, more_out = add_log_lines(retired, line.bytes_in, line.bytes_out)
                 self._add_bytes(Interval(ended_at, ended_at), more_in, more_out)
 
-    def _end_viewer(self, viewer: ViewerRow, ended_at: int, seen: set[str]) -> None:
+    def _end_viewer(self, viewer: ViewerRow, line: EndedConnection, ended_at: int, seen: set[str]) -> None:
+        known_before = viewer.viewer_id in self.known_before
+        known_for_ms = (self.last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at
         if viewer.viewer_id in seen:
             # It left between the reading of the statistics and that of the log, and is counted up to now: subtract.
             seen.discard(viewer.viewer_id)
-            known_before = viewer.started_at <= self.covers_from
-            self._add_view_time(max(ended_at, self.covers_from if known_before else 0), self.at, -1)
+            self._add_view_time(max(ended_at, self.last_at) if known_before else ended_at, self.now, -1)
+        elif self.passage.passed_ms is None:
+            self._add_view_time(ended_at - max(0, line.duration_ms - known_for_ms), ended_at)
         else:
-            counted_to = self.covers_from if viewer.counted_to is None else viewer.counted_to
-            self._add_view_time(counted_to, ended_at)
+            self._add_view_time(viewer.started_at + known_for_ms, ended_at)
+        if self.passage.passed_ms is not None:
+            # The log's duration is a lower bound, too: it may prove an earlier start than any page showed.
+            logged_start = max(ended_at - line.duration_ms, self.before.since)
+            self._add_view_time(logged_start, max(viewer.started_at, self.before.since))
         self._close_viewer(viewer)
 
     def _handle_missing_viewers(self, seen: set[str]) -> None:
@@ -349,8 +416,8 @@ class _Step:
             if not self.reading.logs_ends:
                 self._close_viewer(viewer)
             elif viewer.counted_to is None:
-                self._put_viewer(msgspec.structs.replace(viewer, counted_to=self.covers_from))
-            elif self.at - viewer.counted_to > KEEP_RETIRED_MS:
+                self._put_viewer(msgspec.structs.replace(viewer, counted_to=max(0, self.last_at)))
+            elif self.now - viewer.counted_to > KEEP_RETIRED_MS:
                 self._close_viewer(viewer)
 
     def _count_audiences(self) -> tuple[tuple[OpenAudience, ...], list[audiences.AudienceIncrement]]:
@@ -358,7 +425,7 @@ class _Step:
         open_audiences, increments = audiences.advance(self.before.audiences, self.reading.audiences, self.boot)
         for increment in increments:
             if increment.joined:
-                self._count_connection(increment.reading.protocol, self.at, increment.joined)
+                self._count_connection(increment.reading.protocol, self.now, increment.joined)
             if increment.watched and not self._pause_was_too_long():
                 self._add_view_time_of_stayers(increment.watched)
         return open_audiences, increments
@@ -400,15 +467,15 @@ class _Step:
     def _measure_peak(self, moved: counters.CounterDifference) -> PeakWindow:
         """Return the peak window after this reading. A full one adds its peak and ends; a restart begins a new one."""
         now = PeakWindow(
-            self.at,
+            self.now,
             self.reading.bytes_in + self.before.moved_in + moved.bytes_in,
             self.reading.bytes_out + self.before.moved_out + moved.bytes_out,
         )
-        if not self.same_boot:
-            return now
-        if not _is_window_full(self.before.window, self.at, self.reading.step_ms):
+        if not self.same_boot or not self.passage.is_same_run or self.passage.step_ms or self.now < self.before.at:
+            return now  # the length of the window is not the difference of its times
+        if not _is_window_full(self.before.window, self.now, self.reading.step_ms):
             return self.before.window
-        _add_peak(self.before.window, now, self.reading.step_ms, self.additions.slot(slot_of(self.at - 1)))
+        _add_peak(self.before.window, now, self.reading.step_ms, self.additions.slot(slot_of(self.now - 1)))
         return now
 
 

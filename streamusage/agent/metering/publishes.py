@@ -19,10 +19,13 @@ from streamusage.core.usage import StreamId
 class Publishes:
     """The publishes that were live at the last reading, advanced to the reading at `at`."""
 
-    def __init__(self, live: Iterable[OpenPublish], last_at: int, at: int, additions: Additions) -> None:
+    def __init__(self, live: Iterable[OpenPublish], last_at: int, now: int, at: int, additions: Additions) -> None:
+        """`now` is the time of the reading, from which ages count; `last_at` and `at` are where coverage ended before
+        and ends now.
+        """
         self._live = {publish.publish_id: publish for publish in live}
         self._last_at = last_at
-        self._at = at
+        self._now, self._at = now, at
         self._additions = additions
         self._unseen: Counter[str] = Counter()
         """Number of subscribers that only the log reported, by publish."""
@@ -44,7 +47,7 @@ class Publishes:
                     publish_id=publish_id,
                     scope=publish.scope,
                     name=publish.name,
-                    start_time=self._at - publish.age_ms,
+                    start_time=max(0, self._now - publish.age_ms),
                     highest=0,
                 )
 

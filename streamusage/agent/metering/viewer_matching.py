@@ -13,9 +13,8 @@ CLOCK_SLACK_MS = 500
 """How far the start of a connection may differ between the server's statistics and its log."""
 
 LONGEST_ANSWER_MS = 5_000
-"""Longest time from a request to the moment that its reply describes. An age is subtracted from the time of the
-request, so that the computed start of a viewer is never late, and early by at most this time. Two connections that use
-one id are much further apart."""
+"""Longest time from a request to the moment that its reply describes, by which the start of a viewer on a page is
+uncertain. Two connections that use one id are much further apart."""
 
 
 def match_viewer(
@@ -33,11 +32,45 @@ def match_viewer(
         candidates = list(_viewers_of_peer(line, viewers, boots))
     else:
         candidates = [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
-        earlier, later = earlier + (LONGEST_ANSWER_MS if line.granularity_ms else 0), slack
+        answer_ms = LONGEST_ANSWER_MS if line.granularity_ms else 0
+        earlier, later = earlier + answer_ms, slack + answer_ms
     matching = (viewer for viewer in candidates if -earlier <= viewer.started_at - started_at <= later)
     return min(
         matching,
         key=lambda viewer: (by_peer and viewer.viewer_id in seen, abs(viewer.started_at - started_at)),
+        default=None,
+    )
+
+
+def match_by_duration(
+    line: EndedConnection,
+    last_at: int,
+    now: int | None,
+    viewers: Mapping[str, ViewerRow],
+    boots: list[str],
+    seen: Collection[str],
+) -> ViewerRow | None:
+    """As `match_viewer`, where the log's clock was set since the last reading, so that its times cannot be compared.
+
+    The connection lived at least until the last reading that showed it, and at most until now. Without `now` it is
+    unknown how long ago that reading was.
+    """
+    slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS
+    by_peer = line.connection_id.startswith("@")
+    candidates = (
+        list(_viewers_of_peer(line, viewers, boots))
+        if by_peer
+        else [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
+    )
+    matching = (
+        viewer
+        for viewer in candidates
+        if (last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at - slack <= line.duration_ms
+        and (now is None or line.duration_ms <= now - viewer.started_at + slack)
+    )
+    return min(
+        matching,
+        key=lambda viewer: (by_peer and viewer.viewer_id in seen, abs(last_at - viewer.started_at - line.duration_ms)),
         default=None,
     )
 

@@ -1,0 +1,112 @@
+"""The time between two readings: how long it was, and how remembered times compare with those of the new reading. Pure.
+
+A duration comes from the clock that never steps, within one run; across runs from the media server's own ages; else it
+is unknown. It never comes from wall time, which decides only where units are filed.
+
+Readings before the time of day is known are on the *undated* scale, which no clock shows.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from streamusage.agent.reading import Reading
+from streamusage.api.report import Baseline, ViewerRow
+
+UNDATED_FROM_MS = 5_000_000_000_000
+"""Times from here on (the year 2128) are undated."""
+
+SAME_MAPPING_MS = 1_000
+"""Up to this difference two mappings of a machine's wall clock are one clock that was slewed."""
+
+
+def is_undated(at_ms: int) -> bool:
+    """Return whether a time is on the undated scale."""
+    return at_ms >= UNDATED_FROM_MS
+
+
+class Passage(NamedTuple):
+    """The time from the last reading to the present one. Times are on the scale of the present reading."""
+
+    passed_ms: int | None
+    """How long it was; `None` where nothing tells."""
+    last_at: int
+    """When the last reading was taken: a guess, good for filing only, where `passed_ms` is `None`."""
+    is_same_run: bool
+    step_ms: int
+    """How remembered times move to the present scale."""
+    line_shifts: tuple[int, ...]
+    """What is added to the time of a log line: by the machine's clock as it was at the last reading, and, where the
+    clock was set since, as it is now."""
+
+    def date_line(self, ended_at: int, now: int) -> int:
+        """Return the end of a connection on the present scale. It lies between the two readings if its clock was set
+        between them.
+        """
+        if len(self.line_shifts) == 1:
+            return min(ended_at + self.line_shifts[0], now)
+        for shift in self.line_shifts:
+            if self.last_at - SAME_MAPPING_MS <= ended_at + shift <= now + SAME_MAPPING_MS:
+                return min(ended_at + shift, now)
+        return min(max(ended_at + self.line_shifts[0], self.last_at), now)
+
+    @property
+    def are_lines_exact(self) -> bool:
+        """Whether the start of a log line's connection can be compared with remembered starts."""
+        return len(self.line_shifts) == 1 and self.passed_ms is not None
+
+
+def passage_between(before: Baseline, viewers: dict[str, ViewerRow], boot: str, reading: Reading) -> Passage:
+    """Return the time from a baseline with its open viewers to a reading. `boot` is the media server's boot of the
+    reading, `before.boot` if it is the same.
+    """
+    offset_before = before.at - before.elapsed_ms if before.offset_ms is None else before.offset_ms
+    last_at = before.elapsed_ms + offset_before
+    elapsed_ms = reading.elapsed_ms - before.elapsed_ms
+    if not reading.run:
+        passed_ms = max(0, reading.at - before.at)
+        return Passage(passed_ms, reading.at - passed_ms, True, 0, (0,))
+    offset = reading.at - reading.elapsed_ms
+    is_same_run = reading.run == before.run and elapsed_ms >= 0
+    if is_same_run:
+        passed: int | None = elapsed_ms
+        assumed_ms = elapsed_ms
+    else:
+        passed = _passed_on_media_server(before, viewers, boot, reading, last_at)
+        are_comparable = not is_undated(last_at) and not is_undated(reading.at)
+        guess_ms = max(0, reading.at - last_at) if are_comparable else 0
+        assumed_ms = guess_ms if passed is None else passed
+    step_ms = reading.at - assumed_ms - last_at
+    return Passage(
+        passed, reading.at - assumed_ms, is_same_run, step_ms, _line_shifts(before, reading, offset, step_ms)
+    )
+
+
+def _passed_on_media_server(
+    before: Baseline, viewers: dict[str, ViewerRow], boot: str, reading: Reading, last_at: int
+) -> int | None:
+    """Return the time that passed by the media server's own uptime, or by the age of a viewer who stayed."""
+    if boot != before.boot:
+        return None
+    if reading.uptime_ms is not None and before.uptime_ms is not None and reading.uptime_ms >= before.uptime_ms:
+        return reading.uptime_ms - before.uptime_ms
+    return min(_grown_ages(viewers, boot, reading, last_at), default=None)
+
+
+def _grown_ages(viewers: dict[str, ViewerRow], boot: str, reading: Reading, last_at: int) -> Iterable[int]:
+    for viewer in reading.viewers:
+        known = viewers.get(f"{boot}/{viewer.viewer_id}")
+        if known is not None and known.counted_to is None:
+            grown_ms = viewer.age_ms - (last_at - known.started_at)
+            if grown_ms >= 0:
+                yield grown_ms
+
+
+def _line_shifts(before: Baseline, reading: Reading, offset: int, step_ms: int) -> tuple[int, ...]:
+    if reading.machine_offset_ms is None:
+        return (0,)
+    now = offset - reading.machine_offset_ms
+    if before.machine_offset_ms is None:
+        return (now,)
+    offset_before = before.at - before.elapsed_ms if before.offset_ms is None else before.offset_ms
+    earlier = offset_before - before.machine_offset_ms + step_ms
+    return (earlier,) if abs(earlier - now) <= SAME_MAPPING_MS else (earlier, now)

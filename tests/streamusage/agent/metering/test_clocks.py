@@ -1,0 +1,177 @@
+"""Clocks that are wrong, and corrected, while one viewer watches: it counts once, for as long as it watched."""
+
+import msgspec
+import pytest
+
+from streamusage.agent.metering import meter
+from streamusage.agent.metering.additions import Additions
+from streamusage.agent.metering.meter import MeterState
+from streamusage.agent.reading import EndedConnection, Reading, ViewerReading
+from streamusage.core.reasons import CLOCK_SET_FORWARD
+
+T = 1_795_824_000_000
+DAY_S = 86_400
+STARTED = 1_500
+STEPS_S = (
+    *(-DAY_S * 400, -DAY_S, -3600, -60, -20, -10, -7, -5, -3, -2.5, -1.5),
+    *(1.5, 2.5, 5, 60, 3600, DAY_S, DAY_S * 400),
+)
+
+
+class OneViewer:
+    """A media server with one viewer, read once a second by an agent whose clock is set while the viewer watches.
+
+    `offset` is what the agent's time line is off at present, `machine_offset` the same of the machine's wall clock,
+    with which nginx dates its log.
+    """
+
+    def __init__(self, *, has_machine_clock: bool = False) -> None:
+        self.offset = self.machine_offset = 0
+        self.run = "run 1"
+        self.elapsed_from = 1_000_000
+        self.has_machine_clock = has_machine_clock
+        self.now = 0
+        self.totals: list[Additions] = []
+        self.state, _ = meter.start(self.reading())
+
+    def reading(self, *lines: EndedConnection, is_open: bool = False) -> Reading:
+        at, elapsed = T + self.now + self.offset, self.elapsed_from + self.now
+        viewer = ViewerReading(viewer_id="7", scope="live", name="a", protocol="rtmp", age_ms=self.now - STARTED)
+        return Reading(
+            at=at,
+            boot="b.1",
+            started_at=T - 100_000 + (self.machine_offset if self.has_machine_clock else self.offset),
+            bytes_in=self.now,
+            bytes_out=self.now,
+            viewers=(viewer,) if is_open else (),
+            ended=lines,
+            run=self.run,
+            elapsed_ms=elapsed,
+            machine_offset_ms=T + self.now + self.machine_offset - elapsed if self.has_machine_clock else None,
+            logs_ends=True,
+            cursor="c",
+        )
+
+    def take(self, *lines: EndedConnection, is_open: bool = False) -> None:
+        self.now += 1_000
+        self.state, added = meter.step(self.state, self.reading(*lines, is_open=is_open))
+        self.totals.append(added)
+
+    def line(self, ended: int) -> EndedConnection:
+        return EndedConnection(
+            connection_id="7",
+            kind="play",
+            scope="live",
+            name="a",
+            protocol="rtmp",
+            ended_at=T + ended + (self.machine_offset if self.has_machine_clock else self.offset),
+            duration_ms=(ended - STARTED) // 1000 * 1000,
+            granularity_ms=1000,
+            bytes_in=1,
+            bytes_out=1,
+        )
+
+    def watch(self, readings: int) -> None:
+        for _ in range(readings):
+            self.take(is_open=self.now + 1_000 > STARTED)
+
+    def leave(self) -> int:
+        """Let the viewer leave, read five times more, and return how long it watched."""
+        ended = self.now + 400
+        self.take(self.line(ended))
+        for _ in range(5):
+            self.take()
+        return ended - STARTED
+
+    @property
+    def connections(self) -> int:
+        return sum(sum(slot.connections.values()) for added in self.totals for slot in added.slots.values())
+
+    @property
+    def view_time_ms(self) -> int:
+        return sum(slot.view_time_ms for added in self.totals for slot in added.slots.values())
+
+    def check(self, watched_ms: int) -> None:
+        assert self.connections == 1
+        assert abs(self.view_time_ms - watched_ms) <= 1_000
+        assert not self.state.viewers
+        spans = [span for added in self.totals for span in added.spans]
+        for earlier, later in zip(spans, spans[1:], strict=False):
+            assert earlier.to_ms == later.from_ms, "no time is without a state"
+
+
+@pytest.mark.parametrize("readings_after", [0, 1, 2, 3, 5, 10, 30])
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_correction_of_the_agents_time_line_counts_a_viewer_once(step_s: float, readings_after: int) -> None:
+    server = OneViewer()
+    server.watch(20)
+    server.offset = int(step_s * 1000)
+    server.watch(readings_after)
+    server.check(server.leave())
+
+
+@pytest.mark.parametrize("readings_after", [0, 1, 2, 10])
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_step_of_the_machines_clock_counts_a_viewer_once(step_s: float, readings_after: int) -> None:
+    server = OneViewer(has_machine_clock=True)
+    server.watch(20)
+    server.machine_offset = int(step_s * 1000)
+    server.watch(readings_after)
+    server.check(server.leave())
+
+
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_machine_that_restarts_with_another_clock_counts_a_viewer_of_another_machine_once(step_s: float) -> None:
+    server = OneViewer(has_machine_clock=True)
+    server.watch(20)
+    server.now += 300_000  # the agent's machine is off
+    server.run, server.elapsed_from = "run 2", -server.now
+    server.offset = server.machine_offset = int(step_s * 1000)
+    server.watch(10)
+    server.check(server.leave())
+
+
+@pytest.mark.parametrize("step_s", STEPS_S)
+def test_viewer_that_leaves_while_the_machine_is_off_watched_for_as_long_as_its_log_line_says(step_s: float) -> None:
+    server = OneViewer()
+    server.watch(20)
+    ended = server.now + 100_000
+    server.now += 300_000
+    server.run, server.elapsed_from = "run 2", -server.now
+    server.offset = int(step_s * 1000)
+    line = server.line(ended)
+    server.take(msgspec.structs.replace(line, ended_at=T + ended))
+    server.check(ended - STARTED)
+
+
+def test_forward_correction_marks_the_time_that_did_not_pass() -> None:
+    server = OneViewer()
+    server.watch(5)
+    server.offset = 3_600_000
+    server.watch(1)
+    first, second = server.totals[-1].spans
+    assert (first.state, first.reason, first.to_ms - first.from_ms) == ("partial", CLOCK_SET_FORWARD, 3_600_000)
+    assert (second.state, second.to_ms - second.from_ms) == ("counted", 1_000)
+
+
+@pytest.mark.parametrize("behind_ms", [600, 90_000])
+def test_peak_is_not_measured_over_time_that_a_correction_took_back(behind_ms: int) -> None:
+    server = OneViewer()
+    server.watch(25)
+    server.offset = -behind_ms
+    server.watch(120)
+    peaks = [slot.peak_out.bps for added in server.totals for slot in added.slots.values() if slot.peak_out]
+    assert peaks
+    assert max(peaks) <= 8_000 * 1.01, "one byte a millisecond moves all the time"
+
+
+def test_later_page_narrows_a_start_that_a_slow_page_showed_too_late() -> None:
+    server = OneViewer()
+    server.watch(3)
+    viewer_id, viewer = next(iter(server.state.viewers.items()))
+    late = msgspec.structs.replace(viewer, started_at=viewer.started_at + 4_000)
+    server.state = MeterState(server.state.baseline, {viewer_id: late})
+    before = server.view_time_ms
+    server.watch(1)
+    assert server.view_time_ms - before == 1_000 + 4_000
+    assert server.state.viewers[viewer_id].started_at == viewer.started_at
