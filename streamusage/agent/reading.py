@@ -17,6 +17,10 @@ class LogGoneError(SourceError):
     """The log of the requested time no longer exists."""
 
 
+class LogAheadError(SourceError):
+    """Another reader of the log is further: it read lines after the position up to which this journal begins."""
+
+
 class PublishReading(msgspec.Struct, frozen=True, kw_only=True):
     """A publish that is live."""
 
@@ -143,8 +147,8 @@ class Source(Protocol):
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """Return the log lines between two cursors, for an agent that learns later where its predecessor stopped.
 
-        Raises `LogGoneError` where the log of that time no longer exists, and `SourceError` where it cannot be read
-        now.
+        Raises `LogGoneError` where the log of that time no longer exists, `LogAheadError` where `from_cursor` is after
+        `to_cursor`, and `SourceError` where the log cannot be read now.
         """
         ...
 

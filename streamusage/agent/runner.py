@@ -14,12 +14,23 @@ import msgspec
 
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import DamagedJournalError, JournalError
-from streamusage.agent.reading import EndedConnection, LogGoneError, Reading, Source, SourceError
+from streamusage.agent.reading import EndedConnection, LogAheadError, LogGoneError, Reading, Source, SourceError
 from streamusage.agent.status_file import StatusFile
+from streamusage.agent.sync.offset import AGREEING_SAMPLES, Offset, OffsetSamples
 from streamusage.agent.sync.schedule import SyncSchedule
-from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
-from streamusage.client.errors import RequestError
-from streamusage.core.clock import SteadyClock
+from streamusage.api.report import (
+    Acknowledgement,
+    ClockQuestion,
+    ClockReading,
+    ClockState,
+    EpochIssued,
+    EpochRequest,
+    MachineClock,
+    Refusal,
+    Report,
+)
+from streamusage.client.errors import RefusedError, RequestError
+from streamusage.core.clock import Clock
 from streamusage.core.reasons import LOG_GONE
 
 LOG = logging.getLogger(__name__)
@@ -28,12 +39,8 @@ SHUTDOWN_SECONDS = 5.0
 """How long a stopping agent tries to take a last reading, and then to send the rest. What it cannot send stays in the
 journal."""
 
-CORRECT_FROM_MS = 2_000
-"""The agent's clock is corrected where it differs by more than this from the service's; less is network delay."""
-
-SHIFT_FROM_MS = 20
-"""From this difference between the machine's wall clock and the agent's on, times of the log are converted to the
-agent's clock. Less is the precision of reading the two clocks."""
+FUTURE_MS = 120_000
+"""The service accepts coverage up to this long after its own time."""
 
 MOST_REQUESTS_PER_SYNC = 4
 """Most requests of one sync: issue an epoch, a report that is refused for a hole, and the report again."""
@@ -54,6 +61,10 @@ class Link(Protocol):
         """Send a report and return the reply. Raises `RequestError`."""
         ...
 
+    async def read_clock(self, question: ClockQuestion) -> ClockReading:
+        """Return the service's clock. Raises `RequestError`."""
+        ...
+
 
 class Agent:
     """Agent of one media server. `run` returns after `stop` is called, or raises `FencedError`."""
@@ -67,14 +78,14 @@ class Agent:
         link: Link,
         schedule: SyncSchedule,
         poll_interval_ms: int,
-        clock: SteadyClock,
+        clock: Clock,
         status: StatusFile | None = None,
         run: str = "",
     ) -> None:
-        """`run` is the boot id of the machine to which the clock's elapsed time belongs.
+        """`clock` is the machine's, with its wall clock as it is; `run` is the machine's boot id.
 
-        With it a restarted agent knows how long it was away, whatever the wall clock shows; without it only times of
-        one run are comparable.
+        With a boot id a restarted agent knows how long it was away and what the time of day is, whatever the wall clock
+        shows; without it only times of one process are comparable.
         """
         self.ledger = ledger
         self.schedule = schedule
@@ -88,8 +99,13 @@ class Agent:
         self._ledger_is_stale = False
         """Whether the journal failed, so that the ledger must be reloaded from it."""
         self._status = status
-        self._clock_offset_ms: int | None = None
         self._run = run or uuid.uuid4().hex
+        self._boot = run
+        self._offset_ms: int | None = None
+        """The time of the agent's time line minus the elapsed time; `None` until the ledger returned it."""
+        self._offset_samples = OffsetSamples()
+        self._reading_lock = asyncio.Lock()
+        """Held from the start of a reading until it is recorded: the time line changes only between readings."""
 
     def stop(self) -> None:
         """Make `run` take a last reading, send it if possible, and return."""
@@ -129,17 +145,40 @@ class Agent:
                     self.ledger,
                     self.schedule,
                     self._source_error,
-                    self._clock_offset_ms,
+                    self._machine_ahead_ms,
                     self._clock.now_ms(),
                     self._clock.elapsed_ms(),
                 )
 
+    @property
+    def _machine_offset_ms(self) -> int:
+        return self._clock.now_ms() - self._clock.elapsed_ms()
+
+    @property
+    def _machine_ahead_ms(self) -> int | None:
+        """How far the machine's wall clock is ahead of the service's; `None` while that is unknown."""
+        agreed = self._offset_samples.agreed
+        return None if agreed is None else self._machine_offset_ms - agreed.offset_ms
+
+    def _now_ms(self) -> int:
+        """Return the time on the agent's time line. Raises `JournalError`."""
+        return self._clock.elapsed_ms() + self._time_line_offset_ms()
+
+    def _time_line_offset_ms(self) -> int:
+        ledger = self._reloaded_ledger
+        if self._offset_ms is None:
+            self._offset_ms = ledger.begin_run(self._run, self._clock.elapsed_ms(), self._clock.now_ms())
+        return self._offset_ms
+
     async def poll(self) -> None:
         """Record a reading in the journal. A source that fails is logged once, and polled again."""
         try:
-            reading = await self._take_reading()
-            if reading is not None:
-                self._reloaded_ledger.record(self._with_times(reading))
+            async with self._reading_lock:
+                offset_ms = self._time_line_offset_ms()
+                asked_ms = self._clock.elapsed_ms()
+                reading = await self._take_reading()
+                if reading is not None:
+                    self._reloaded_ledger.record(self._with_times(reading, asked_ms, offset_ms))
         except DamagedJournalError:
             raise
         except JournalError as error:
@@ -166,35 +205,73 @@ class Agent:
         if self._ledger_is_stale:
             self.ledger.reload()
             self._ledger_is_stale = False
+            self._offset_ms = None
         return self.ledger
 
-    def _with_times(self, reading: Reading) -> Reading:
-        """Return the reading with the elapsed time, and with the log's times converted to the agent's clock."""
+    def _with_times(self, reading: Reading, asked_ms: int, offset_ms: int) -> Reading:
+        """Return the reading on the agent's time line, with what converts its other times from the machine's clock.
+
+        `asked_ms` is the elapsed time when the reading began: a wall clock that is set meanwhile moves nothing further.
+        """
+        now_ms = self._clock.elapsed_ms()
+        elapsed_ms = min(max(now_ms - (self._clock.now_ms() - reading.at), asked_ms), now_ms)
         return msgspec.structs.replace(
             reading,
+            at=elapsed_ms + offset_ms,
             run=self._run,
-            elapsed_ms=self._clock.elapsed_ms(),
-            started_at=reading.started_at + self._log_shift_ms,
-            ended=self._shift_log_times(reading.ended),
+            elapsed_ms=elapsed_ms,
+            machine_offset_ms=reading.at - elapsed_ms,
         )
 
     @property
-    def _log_shift_ms(self) -> int:
-        ahead_ms = self._clock.ahead_ms
-        return ahead_ms if abs(ahead_ms) > SHIFT_FROM_MS else 0
+    def _machine(self) -> MachineClock | None:
+        return MachineClock(self._boot, max(0, self._clock.now_ms())) if self._boot else None
 
-    def _shift_log_times(self, ended: tuple[EndedConnection, ...]) -> tuple[EndedConnection, ...]:
-        shift_ms = self._log_shift_ms
-        if not shift_ms:
-            return ended
-        return tuple(msgspec.structs.replace(line, ended_at=line.ended_at + shift_ms) for line in ended)
+    async def _learn_time(self) -> None:
+        """Request the service's clock until the samples agree, and file readings by it.
 
-    def _correct_clock(self, service_now_ms: int) -> None:
-        """Correct the agent's clock by the service's. It decides where units are filed, not whether they count."""
-        self._clock_offset_ms = self._clock.now_ms() - service_now_ms
-        if abs(self._clock_offset_ms) > CORRECT_FROM_MS:
-            LOG.warning("the clock differs by %+d ms from the service's and is corrected", self._clock_offset_ms)
-            self._clock.correct(-self._clock_offset_ms)
+        Raises `RequestError` where the service cannot be reached, or does not trust its clock.
+        """
+        for _ in range(AGREEING_SAMPLES):
+            await self._read_service_clock()
+        agreed = self._offset_samples.agreed
+        if agreed is None:
+            raise RequestError(
+                "the time of day is not known yet: the service does not trust its own clock, or its replies disagree; "
+                "the figures stay in the journal"
+            )
+        await self._follow(agreed)
+
+    async def _read_service_clock(self) -> None:
+        sent_ms = self._clock.elapsed_ms()
+        reply: ClockReading | EpochIssued
+        try:
+            reply = await self._link.read_clock(ClockQuestion(machine=self._machine))
+        except RefusedError as error:
+            if error.status not in {404, 405}:
+                raise
+            # A service of an earlier version: an epoch request has no effect either, and its reply has the time.
+            head = self._reloaded_ledger.head
+            sent_ms = self._clock.elapsed_ms()
+            reply = await self._link.issue_epoch(EpochRequest(journal=head.journal, epoch=head.epoch))
+        self._observe_clock(sent_ms, reply.received_at, reply.now, reply.clock)
+
+    def _observe_clock(self, sent_ms: int, received_at: int | None, replied_at: int, state: ClockState) -> None:
+        if state == "trusted":
+            self._offset_samples.add(sent_ms, self._clock.elapsed_ms(), received_at, replied_at)
+
+    async def _follow(self, agreed: Offset) -> None:
+        """File readings by the service's clock. It decides where units are filed, not whether they count."""
+        if not self._reloaded_ledger.is_undated and not agreed.differs_from(self._time_line_offset_ms()):
+            return
+        machine_ms = self._machine_offset_ms
+        offset_ms = machine_ms
+        if agreed.differs_from(machine_ms):
+            offset_ms = agreed.offset_ms
+            LOG.warning("the clock differs by %+d ms from the service's and is corrected", machine_ms - offset_ms)
+        async with self._reading_lock:
+            self._reloaded_ledger.confirm_offset(self._run, offset_ms)
+            self._offset_ms = offset_ms
 
     async def sync(self) -> None:
         """Send everything that the service has not acknowledged. A failure only delays the next attempt."""
@@ -226,7 +303,7 @@ class Agent:
         """Record the failure for the account of the outage. On a full disk only this record is lost, no figures."""
         try:
             ledger, schedule = self._reloaded_ledger, self.schedule
-            ledger.record_failed_sync(schedule.phase, schedule.last_error, self._clock.now_ms())
+            ledger.record_failed_sync(schedule.phase, schedule.last_error, self._now_ms())
         except DamagedJournalError:
             raise
         except JournalError:
@@ -235,33 +312,56 @@ class Agent:
     def _record_success(self) -> None:
         if self.schedule.phase != "online":
             LOG.info("the service is up to date again after %d failures", self.schedule.failures)
-        self._reloaded_ledger.record_successful_sync(self._clock.now_ms())
+        self._reloaded_ledger.record_successful_sync(self._now_ms())
         self.schedule.record_success(self._clock.elapsed_ms())
 
     async def _exchange(self) -> bool:
         """Make one request to the service. Return whether it has everything. Raises `RequestError` or `FencedError`."""
         if self._reloaded_ledger.head.baseline is None:
             return True
-        request = self._reloaded_ledger.epoch_request()
+        self._time_line_offset_ms()
+        if self._reloaded_ledger.is_undated:
+            await self._learn_time()
+        request = self._reloaded_ledger.epoch_request(self._machine)
+        sent_ms = self._clock.elapsed_ms()
         if request is not None:
-            await self._continue_from(await self._link.issue_epoch(request))
+            issued = await self._link.issue_epoch(request)
+            self._observe_clock(sent_ms, issued.received_at, issued.now, issued.clock)
+            await self._continue_from(issued)
             return False
-        report = self._reloaded_ledger.report(self._clock.now_ms(), self.schedule.reporting_phase)
+        now_ms = self._now_ms()
+        report = self._reloaded_ledger.report(now_ms, self.schedule.reporting_phase, self._machine)
         if report is None:
             return False
         reply = await self._link.send(report)
         if isinstance(reply, Acknowledgement):
-            self._correct_clock(reply.now)
-            self._reloaded_ledger.acknowledge(reply, self._clock.now_ms())
+            self._observe_clock(sent_ms, reply.received_at, reply.now, reply.clock)
+            self._reloaded_ledger.acknowledge(reply, now_ms)
             self._check_fence()
+            agreed = self._offset_samples.agreed
+            if agreed is not None:
+                await self._follow(agreed)
             return reply.acknowledged >= report.upto
+        self._observe_clock(sent_ms, reply.received_at, reply.timestamp, reply.clock)
         if reply.reason == "held":
             raise RequestError(
                 f"the service quarantined this report ({reply.error_message}); the figures stay in the journal until "
                 "an operator has decided"
             )
+        if reply.reason == "clock":
+            await self._date_again(report, reply)
         self._reloaded_ledger.handle_refusal(reply)
         return False
+
+    async def _date_again(self, report: Report, refusal: Refusal) -> None:
+        """File by the service's time what the service refused as future time. Raises `RequestError` if it still is."""
+        await self._learn_time()
+        baseline = self._reloaded_ledger.head.baseline
+        if baseline is not None and baseline.at >= report.baseline.at and baseline.at > refusal.timestamp + FUTURE_MS:
+            raise RequestError(
+                f"the service refuses figures of the future ({refusal.error_message}); they stay in the journal. If it "
+                f"has figures of the future already, `streamtop server repair {self._server}` moves them"
+            )
 
     async def _continue_from(self, issued: EpochIssued) -> None:
         first = self._reloaded_ledger.first_reading()
@@ -270,11 +370,13 @@ class Agent:
         misses = ""
         try:
             ended = await self._source.ended_between(after, first.cursor)
+        except LogAheadError:
+            self._reloaded_ledger.fence()
         except LogGoneError as error:
             LOG.warning("%s; the time from the service's state to the first reading is covered in part only", error)
             misses = LOG_GONE
-        self._correct_clock(issued.now)
-        self._reloaded_ledger.continue_from(issued, self._shift_log_times(ended), misses)
+        self._check_fence()
+        self._reloaded_ledger.continue_from(issued, ended, misses)
         self._check_fence()
 
     def _check_fence(self) -> None:

@@ -62,10 +62,14 @@ def status_path(journal: Path) -> Path:
     return journal.with_name(journal.name + ".status")
 
 
-def owed_figures(ledger: Ledger) -> Owed:
-    """Return the figures that the service has not acknowledged."""
+def owed_figures(ledger: Ledger, machine_offset_ms: int = 0) -> Owed:
+    """Return the figures that the service has not acknowledged. `machine_offset_ms` is the machine's wall time minus
+    its elapsed time, for figures whose time of day is not known yet.
+    """
     totals: JournalTotals = ledger.head.counted - ledger.head.handed_over
     oldest = ledger.oldest_unacknowledged_slot()
+    if oldest is not None:
+        oldest = ledger.shown_time(oldest, machine_offset_ms)
     return Owed(
         connections=totals.connections,
         bytes_in=totals.bytes_in,
@@ -115,8 +119,8 @@ class StatusFile:
             next_attempt_in_ms=max(0, schedule.due_ms - elapsed_ms),
             last_error=schedule.last_error,
             source_error=source_error,
-            last_reading_at=None if baseline is None else baseline.at,
-            owed=owed_figures(ledger),
+            last_reading_at=None if baseline is None else ledger.shown_time(baseline.at, now_ms - elapsed_ms),
+            owed=owed_figures(ledger, now_ms - elapsed_ms),
             epoch=ledger.head.epoch,
             revision=ledger.head.revision,
             acknowledged=ledger.head.acknowledged,

@@ -18,7 +18,7 @@ from streamusage.agent.status_file import StatusFile
 from streamusage.agent.sync.link import ServiceLink, load_token
 from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.core.addresses import Address
-from streamusage.core.clock import Clock, SteadyClock, SystemClock, boot_id
+from streamusage.core.clock import Clock, SystemClock, boot_id
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ async def run_agents(units: tuple[AgentConfig, ...], metrics: Address | None = N
 
 
 async def _run_units(units: tuple[AgentConfig, ...], statuses: list[StatusFile]) -> None:
-    clock = SteadyClock(SystemClock())
+    clock = SystemClock()
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -51,7 +51,7 @@ async def _run_units(units: tuple[AgentConfig, ...], statuses: list[StatusFile])
             raise failure
 
 
-async def run_agent(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
+async def run_agent(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, status: StatusFile) -> None:
     """Run the agent of one server until `stopping` is set. A failure that ends it earlier is logged and raised."""
     try:
         await _run_unit(unit, clock, stopping, status)
@@ -61,7 +61,7 @@ async def run_agent(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Eve
         raise
 
 
-async def _run_unit(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Event, status: StatusFile) -> None:
+async def _run_unit(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, status: StatusFile) -> None:
     service = unit.service
     journal = open_journal(unit.journal_path)
     source = create_source(unit.source, clock, unit.spool_path)

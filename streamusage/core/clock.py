@@ -41,38 +41,6 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-class SteadyClock:
-    """A clock whose wall time steps only through `correct`: read once from another clock, then moved by elapsed time.
-
-    The agent files units by it: the wall clock of the machine may be years off at boot, and may step at any time.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._offset_ms = clock.now_ms() - clock.elapsed_ms()
-
-    def now_ms(self) -> int:
-        """Return the corrected wall time in UTC milliseconds."""
-        return self._offset_ms + self._clock.elapsed_ms()
-
-    def correct(self, by_ms: int) -> None:
-        """Step the wall time by `by_ms`, which may be negative. Elapsed time is not affected."""
-        self._offset_ms += by_ms
-
-    @property
-    def ahead_ms(self) -> int:
-        """Milliseconds by which this clock is ahead of the machine's wall clock, which dates other programs' logs."""
-        return self.now_ms() - self._clock.now_ms()
-
-    def elapsed_ms(self) -> int:
-        """Return the elapsed milliseconds of the underlying clock."""
-        return self._clock.elapsed_ms()
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep for `seconds` of the underlying clock's time."""
-        await self._clock.sleep(seconds)
-
-
 def boot_id() -> str:
     """Return the boot id of this machine. Within one boot, elapsed times of different processes are comparable.
 

@@ -3,8 +3,6 @@
 import asyncio
 import time
 
-from streamusage.core.clock import SteadyClock
-
 STANDING_SECONDS = 0.05
 """Length of a wait while the clock is stopped: the waiting task checks again and finds no time passed."""
 LONGEST_NAP_SECONDS = 0.25
@@ -46,15 +44,6 @@ class DemoClock:
         until_ms = self.now_ms() + seconds * 1000
         while (left_ms := until_ms - self.now_ms()) > 0:  # noqa: ASYNC110 - there is no event: time passes
             await asyncio.sleep(min(left_ms / 1000 / self._speed, LONGEST_NAP_SECONDS))
-
-
-class SharedClock(SteadyClock):
-    """An agent's clock in the demo, shared with the service: an apparent offset is the response time, which at a fast
-    speed takes seconds and needs no correction.
-    """
-
-    def correct(self, by_ms: int) -> None:
-        """Do nothing."""
 
 
 class SteppedClock(DemoClock):

@@ -22,7 +22,7 @@ from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import Role
 from streamusage.service.server import RunningService, run_service
 from streamusage.service.tokens import read_tokens
-from tui.demo.clock import DemoClock, SharedClock
+from tui.demo.clock import DemoClock
 from tui.demo.network import Relay
 from tui.demo.programme import MINUTE_MS, make_programme
 
@@ -216,7 +216,8 @@ def _agent_maker(
             link=link,
             schedule=SyncSchedule(member.server, SYNC_INTERVAL_MS, clock.elapsed_ms(), Random(seed + index)),
             poll_interval_ms=POLL_INTERVAL_MS,
-            clock=SharedClock(clock),
+            clock=clock,
+            run="demo",
         )
         return agent, journal
 

@@ -10,31 +10,16 @@ from collections.abc import Sequence
 
 import msgspec
 
+from streamusage.agent.journal.protocol import UndatedRun
 from streamusage.agent.journal.rows import Row
 from streamusage.agent.metering.passage import UNDATED_FROM_MS
 from streamusage.agent.reading import Reading
-from streamusage.api.report import Baseline, OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
+from streamusage.api.report import Baseline, OutageRow, SampleRow, SessionRow, SlotRow, SpanRow
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.reasons import TIME_UNKNOWN
 
 _ROOM_MS = 50 * 24 * 3600 * 1000
 """Distance between the readings of two undated runs: units are filed up to 40 days before a reading."""
-
-
-class ConfirmedOffset(msgspec.Struct, frozen=True):
-    """What the time of day minus the elapsed time is in one run, as the service confirmed it."""
-
-    run: str
-    offset_ms: int
-
-
-class UndatedRun(msgspec.Struct, frozen=True):
-    """A run whose time of day is not known yet: its offset on the undated scale, and its first and last reading."""
-
-    run: str
-    offset_ms: int
-    first_ms: int
-    last_ms: int
 
 
 def undated_offset(runs: Sequence[UndatedRun], run: str, elapsed_ms: int, machine_now_ms: int) -> int:
@@ -59,18 +44,19 @@ class Shift:
 
     def instant(self, at_ms: int) -> int:
         """Return where an instant moves to."""
-        by_ms = self._by_ms(at_ms)
+        by_ms = self.by_ms(at_ms)
         return max(self._floor_ms, at_ms + by_ms) if by_ms else at_ms
 
     def slot(self, slot: int) -> int:
         """Return where the start of a slot moves to: the same minutes, rounded."""
-        by_ms = self._by_ms(slot)
+        by_ms = self.by_ms(slot)
         if not by_ms:
             return slot
         moved = slot + (by_ms + SLOT_MS // 2) // SLOT_MS * SLOT_MS
         return max(self._floor_ms // SLOT_MS * SLOT_MS, moved)
 
-    def _by_ms(self, at_ms: int) -> int:
+    def by_ms(self, at_ms: int) -> int:
+        """Return by how much a time moves, whatever the floor."""
         by_ms = 0
         for begin_ms, range_by_ms in self._ranges:
             if at_ms >= begin_ms:
@@ -95,26 +81,23 @@ class Shift:
         if isinstance(row, OutageRow):
             phases = tuple(msgspec.structs.replace(phase, at=move(phase.at)) for phase in row.phases)
             return msgspec.structs.replace(row, began_at=move(row.began_at), phases=phases)
-        return self.viewer(row)
+        counted_to = None if row.counted_to is None else move(row.counted_to)
+        return msgspec.structs.replace(row, started_at=move(row.started_at), counted_to=counted_to)
 
-    def viewer(self, viewer: ViewerRow) -> ViewerRow:
-        """Return an open viewer with its times moved."""
-        counted_to = None if viewer.counted_to is None else self.instant(viewer.counted_to)
-        return msgspec.structs.replace(viewer, started_at=self.instant(viewer.started_at), counted_to=counted_to)
-
-    def baseline(self, baseline: Baseline, offset_ms: int | None) -> Baseline:
-        """Return a baseline with its times moved, in a run with the given offset."""
-        move = self.instant
+    def baseline(self, baseline: Baseline, remembered: "Shift") -> Baseline:
+        """Return a baseline with its times moved: filed times as rows are, `remembered` ones with the offset."""
+        filed, move = self.instant, remembered.instant
+        offset_ms = baseline.offset_ms
         return msgspec.structs.replace(
             baseline,
-            at=move(baseline.at),
-            started_at=move(baseline.started_at),
-            since=move(baseline.since),
-            offset_ms=offset_ms,
-            window=msgspec.structs.replace(baseline.window, at=move(baseline.window.at)),
+            at=filed(baseline.at),
+            since=filed(baseline.since),
             publishes=tuple(
-                msgspec.structs.replace(publish, start_time=move(publish.start_time)) for publish in baseline.publishes
+                msgspec.structs.replace(publish, start_time=filed(publish.start_time)) for publish in baseline.publishes
             ),
+            started_at=move(baseline.started_at),
+            offset_ms=None if offset_ms is None else offset_ms + remembered.by_ms(baseline.elapsed_ms + offset_ms),
+            window=msgspec.structs.replace(baseline.window, at=move(baseline.window.at)),
             retired=tuple(msgspec.structs.replace(boot, started_at=move(boot.started_at)) for boot in baseline.retired),
             counters=tuple(
                 counter if counter.gone_at is None else msgspec.structs.replace(counter, gone_at=move(counter.gone_at))
@@ -125,6 +108,11 @@ class Shift:
     def reading(self, reading: Reading) -> Reading:
         """Return a stored reading with its time moved; its other times are those of the machine's clock."""
         return msgspec.structs.replace(reading, at=self.instant(reading.at))
+
+
+def setting_back(by_ms: int, acknowledged_to_ms: int) -> Shift:
+    """Return how filed times move when the agent's time is set back: nothing that the service has moves."""
+    return Shift([(acknowledged_to_ms, by_ms)], acknowledged_to_ms)
 
 
 def dating(runs: Sequence[UndatedRun], confirmed_offset_ms: int) -> Shift:

@@ -10,16 +10,20 @@ computed by the meter itself. It is stored apart from the journal's own rows and
 recomputed when the service's state has moved, or when a service is restored from an older copy.
 """
 
+from typing import NamedTuple
+
 import msgspec
 
 from streamusage.agent.journal import outages
+from streamusage.agent.journal.dating import Shift, dating, mark_unknown, setting_back, undated_offset
 from streamusage.agent.journal.folding import fold_samples, write_additions
-from streamusage.agent.journal.protocol import Head, Journal, Transaction
+from streamusage.agent.journal.protocol import ConfirmedOffset, Head, Journal, Transaction, UndatedRun
 from streamusage.agent.journal.rows import JournalTotals, Row, key_of, merge, rows_of, slot_totals, totals_of
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.counters import inherit_baseline
 from streamusage.agent.metering.meter import MeterState
+from streamusage.agent.metering.passage import is_newer
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import (
     Acknowledgement,
@@ -27,6 +31,7 @@ from streamusage.api.report import (
     Based,
     EpochIssued,
     EpochRequest,
+    MachineClock,
     OutageRow,
     Refusal,
     Report,
@@ -44,6 +49,18 @@ KEEP_ACKNOWLEDGED_MS = 7 * 24 * 3600 * 1000
 
 KEEP_SAMPLES_MS = 24 * 3600 * 1000
 """The same for samples, which only trends use."""
+
+
+LONGEST_WAIT_MS = 2 * 60 * 1000
+"""After a correction by up to this, units are filed at the end of coverage until time has caught up with it."""
+
+
+class _Sent(NamedTuple):
+    """What the newest report contained."""
+
+    upto: int
+    counted: JournalTotals
+    covered_to: int | None
 
 
 class Ledger:
@@ -68,7 +85,7 @@ class Ledger:
             self._viewers = {row.viewer_id: row for row in tx.open_viewers()}
             self._bridge = tuple(tx.bridge(head.life))
         self._head: Head = head
-        self._sent = (head.acknowledged, head.handed_over)
+        self._sent = _Sent(head.acknowledged, head.handed_over, head.acknowledged_to)
         self._sent_at: int | None = None
 
     @property
@@ -81,6 +98,87 @@ class Ledger:
         """Position up to which the media server's log is read; `None` before the first reading."""
         return None if self._head.baseline is None else self._head.baseline.cursor
 
+    @property
+    def is_undated(self) -> bool:
+        """Whether there are rows whose time of day is not known yet."""
+        return bool(self._head.undated)
+
+    def begin_run(self, run: str, elapsed_ms: int, machine_now_ms: int) -> int:
+        """Return the offset by which the readings of a run are filed: the confirmed one, or one on the undated scale.
+
+        `elapsed_ms` and `machine_now_ms` are the machine's clocks now. Raises `JournalError`.
+        """
+        head = self._head
+        if head.confirmed is None and not head.undated and head.baseline is not None and head.baseline.run == run:
+            # A journal of an earlier version, in the middle of a run.
+            baseline = head.baseline
+            self._put_head(
+                msgspec.structs.replace(head, confirmed=ConfirmedOffset(run, baseline.at - baseline.elapsed_ms))
+            )
+        head = self._head
+        if head.confirmed is not None and head.confirmed.run == run and not head.undated:
+            return head.confirmed.offset_ms
+        offset_ms = undated_offset(head.undated, run, elapsed_ms, machine_now_ms)
+        if not head.undated or head.undated[-1].run != run:
+            began = UndatedRun(run, offset_ms, elapsed_ms + offset_ms, elapsed_ms + offset_ms)
+            self._put_head(msgspec.structs.replace(head, undated=(*head.undated, began)))
+        return offset_ms
+
+    def shown_time(self, at_ms: int, machine_offset_ms: int) -> int:
+        """Return a filed time for display: an undated one by the machine's wall clock, which may be wrong."""
+        runs = [run for run in self._head.undated if run.first_ms <= at_ms]
+        return at_ms - runs[-1].offset_ms + machine_offset_ms if runs else at_ms
+
+    def confirm_offset(self, run: str, offset_ms: int) -> None:
+        """Date the rows of the present run by the time of day minus the elapsed time, or correct their dates.
+
+        After a correction backward by more than two minutes, what the service does not have is filed again by whole
+        minutes. Raises `JournalError`.
+        """
+        head = self._head
+        confirmed = ConfirmedOffset(run, offset_ms)
+        with self._journal.transaction() as tx:
+            if head.undated:
+                shift = dating(head.undated, offset_ms)
+                head = self._move_rows(tx, head, shift, shift)
+            elif head.confirmed is not None and head.confirmed.run == run:
+                by_ms = offset_ms - head.confirmed.offset_ms
+                if by_ms < -LONGEST_WAIT_MS:
+                    shift = setting_back(by_ms, head.acknowledged_to or 0)
+                    head = self._move_rows(tx, head, shift, Shift([(0, by_ms)]))
+            head = msgspec.structs.replace(head, confirmed=confirmed, undated=())
+            tx.put_head(head)
+            viewers = {row.viewer_id: row for row in tx.open_viewers()}
+        self._head, self._viewers = head, viewers
+
+    def _move_rows(self, tx: Transaction, head: Head, shift: Shift, remembered: Shift) -> Head:
+        """File the unacknowledged rows again. Return the head with its times moved and the newest revision."""
+        revision, last, outage = head.revision, head.span, head.outage
+        for row in list(tx.changed_since(head.acknowledged)):
+            marked = mark_unknown(row, head.undated) if isinstance(row, SpanRow) else row
+            moved = (remembered if isinstance(row, ViewerRow) else shift).row(marked)
+            if moved == row:
+                continue
+            kind, key = key_of(row)
+            tx.delete(kind, key)
+            if isinstance(moved, SpanRow) and moved.to_ms <= moved.from_ms:
+                # The times before and after a restart overlap: nothing passed, but a mark of it stays.
+                moved = msgspec.structs.replace(moved, to_ms=moved.from_ms + 1)
+            new_key = key_of(moved)[1]
+            present = tx.get(kind, new_key)
+            revision += 1
+            moved = msgspec.structs.replace(moved if present is None else merge(present, moved), revision=revision)
+            tx.put(new_key, moved)
+            if isinstance(moved, SpanRow) and row == head.span:
+                last = moved
+            if isinstance(moved, OutageRow) and row == head.outage:
+                outage = moved
+        first = tx.first_reading()
+        if first is not None:
+            tx.put_first_reading(shift.reading(first))
+        baseline = None if head.baseline is None else shift.baseline(head.baseline, remembered)
+        return msgspec.structs.replace(head, revision=revision, span=last, outage=outage, baseline=baseline)
+
     def record(self, reading: Reading) -> None:
         """Count a reading: write its additions and the new baseline in one transaction. Raises `JournalError`."""
         head = self._head
@@ -92,18 +190,24 @@ class Ledger:
             else:
                 state, additions = meter.step(MeterState(head.baseline, self._viewers), reading)
             before = head.baseline
-            head = msgspec.structs.replace(head, counted=head.counted + totals_of(additions))
+            head = msgspec.structs.replace(
+                head, counted=head.counted + totals_of(additions), undated=_extend(head.undated, reading)
+            )
             head = write_additions(tx, msgspec.structs.replace(head, baseline=state.baseline), additions)
             if before is not None:
                 head = fold_samples(tx, head, before.at, state.baseline.at)
             tx.put_head(head)
         self._head, self._viewers = head, state.viewers
 
-    def epoch_request(self) -> EpochRequest | None:
+    def fence(self) -> None:
+        """Record that another journal took over. Raises `JournalError`."""
+        self._put_head(msgspec.structs.replace(self._head, fenced=True))
+
+    def epoch_request(self, machine: MachineClock | None = None) -> EpochRequest | None:
         """Return the request that must precede the next report; `None` where none is needed."""
         if not self._head.must_ask or self._head.baseline is None:
             return None
-        return EpochRequest(journal=self._head.journal, epoch=self._head.epoch)
+        return EpochRequest(journal=self._head.journal, epoch=self._head.epoch, machine=machine)
 
     def first_reading(self) -> Reading:
         """Return the reading with which this journal began. Raises `LookupError` before it."""
@@ -118,15 +222,21 @@ class Ledger:
 
         `ended` contains the media server's log lines between the service's baseline and the first reading, `misses`
         the reason why they may be incomplete. A state that is newer than the first reading cannot be continued:
-        another journal counted the same time, and this one is fenced.
+        another journal counted the same time, and this one is fenced. So is one after whose epoch another journal
+        reported. What is newer is decided by epochs, and by what the readings show, never by the time of day.
         """
         own_life = self._number_of_own_life(issued.life)
         if own_life is not None:
             self._resume(own_life, issued.based_on)
-        elif issued.baseline is not None and issued.baseline.at > self.first_reading().at:
-            self._put_head(msgspec.structs.replace(self._head, fenced=True))
+        elif self._is_superseded(issued):
+            self.fence()
         else:
             self._begin_life(issued, ended, misses)
+
+    def _is_superseded(self, issued: EpochIssued) -> bool:
+        if self._head.active_epoch and issued.based_on.epoch > self._head.active_epoch:
+            return True
+        return issued.baseline is not None and is_newer(issued.baseline, self.first_reading())
 
     def _number_of_own_life(self, life: str) -> int | None:
         journal, _, number = life.rpartition(".")
@@ -198,14 +308,16 @@ class Ledger:
             tx.put_head(head)
         self._head = head
 
-    def report(self, sent_at: int, phase: AgentPhase) -> Report | None:
-        """Return everything that the service has not acknowledged; `None` where an epoch must be requested first."""
+    def report(self, sent_at: int, phase: AgentPhase, machine: MachineClock | None = None) -> Report | None:
+        """Return everything that the service has not acknowledged; `None` where an epoch must be requested first, or
+        where the time of day is not known yet.
+        """
         head = self._head
-        if head.must_ask or head.baseline is None:
+        if head.must_ask or head.baseline is None or head.undated:
             return None
         with self._journal.transaction() as tx:
             rows = self._unacknowledged(tx)
-        self._sent, self._sent_at = (head.revision, head.counted), sent_at
+        self._sent, self._sent_at = _Sent(head.revision, head.counted, head.baseline.at), sent_at
         return Report(
             server=self._server,
             role=self._role,
@@ -228,6 +340,7 @@ class Ledger:
             samples=tuple(row for row in rows if isinstance(row, SampleRow)),
             viewers=tuple(row for row in rows if isinstance(row, ViewerRow)),
             outages=tuple(self._with_recovery(row, sent_at) for row in rows if isinstance(row, OutageRow)),
+            machine=machine,
         )
 
     def _with_recovery(self, outage: OutageRow, sent_at: int) -> OutageRow:
@@ -279,14 +392,16 @@ class Ledger:
         """
         if acknowledgement.epoch != self._head.epoch:
             return
-        sent_upto, sent = self._sent
+        sent = self._sent
         with self._journal.transaction() as tx:
-            has_all = acknowledgement.acknowledged >= sent_upto
+            has_all = acknowledgement.acknowledged >= sent.upto
             head = msgspec.structs.replace(
                 self._head,
                 acknowledged=min(acknowledgement.acknowledged, self._head.revision),
-                handed_over=sent if has_all else self._totals_acknowledged_at(tx, acknowledgement.acknowledged),
+                handed_over=sent.counted if has_all else self._totals_acknowledged_at(tx, acknowledgement.acknowledged),
                 based_on=None,
+                acknowledged_to=sent.covered_to if has_all else self._head.acknowledged_to,
+                active_epoch=acknowledgement.epoch,
                 fenced=self._head.fenced or acknowledgement.acknowledged > self._head.revision,
             )
             tx.put_head(head)
@@ -318,3 +433,10 @@ class Ledger:
         elif refusal.reason in ("stale", "sealed"):
             head = msgspec.structs.replace(head, must_ask=True)
         self._put_head(head)
+
+
+def _extend(runs: tuple[UndatedRun, ...], reading: Reading) -> tuple[UndatedRun, ...]:
+    """Return the undated runs, the last of them up to a reading."""
+    if not runs:
+        return runs
+    return (*runs[:-1], msgspec.structs.replace(runs[-1], last_ms=max(runs[-1].last_ms, reading.at)))

@@ -11,6 +11,22 @@ from streamusage.agent.reading import Reading
 from streamusage.api.report import Based, Baseline, OutageRow, SampleRow, SpanRow, ViewerRow
 
 
+class ConfirmedOffset(msgspec.Struct, frozen=True):
+    """The time of day minus the elapsed time in one run, as the service confirmed it."""
+
+    run: str
+    offset_ms: int
+
+
+class UndatedRun(msgspec.Struct, frozen=True):
+    """A run whose time of day is not known yet: its offset on the undated scale, and its first and last time."""
+
+    run: str
+    offset_ms: int
+    first_ms: int
+    last_ms: int
+
+
 class Head(msgspec.Struct, frozen=True, kw_only=True):
     """State of the journal apart from its rows. It is encoded by these field names."""
 
@@ -36,6 +52,14 @@ class Head(msgspec.Struct, frozen=True, kw_only=True):
     """Number of lives so far; each has its own bridge."""
     must_ask: bool = True
     """Whether an epoch, or a newer state for it, must be requested before the next report."""
+    acknowledged_to: int | None = None
+    """Up to where the service has the coverage of this journal; `None` before the first acknowledgement."""
+    active_epoch: int = 0
+    """The newest epoch in which the service acknowledged a report of this journal."""
+    confirmed: ConfirmedOffset | None = None
+    """By which the readings of its run are dated."""
+    undated: tuple[UndatedRun, ...] = ()
+    """The runs since the last confirmed one. Nothing is reported before they are dated."""
     fenced: bool = False
     """Whether another journal took over, or this one is an older copy of itself: it can no longer report."""
 

@@ -110,3 +110,16 @@ def _line_shifts(before: Baseline, reading: Reading, offset: int, step_ms: int) 
     offset_before = before.at - before.elapsed_ms if before.offset_ms is None else before.offset_ms
     earlier = offset_before - before.machine_offset_ms + step_ms
     return (earlier,) if abs(earlier - now) <= SAME_MAPPING_MS else (earlier, now)
+
+
+def is_newer(baseline: Baseline, reading: Reading) -> bool:
+    """Return whether a baseline is later than a reading, as far as anything but wall time shows: the clock of one run,
+    or counters of one boot, which never fall.
+    """
+    if baseline.run and baseline.run == reading.run:
+        return baseline.elapsed_ms > reading.elapsed_ms
+    if baseline.boot != reading.boot:
+        return False
+    if baseline.uptime_ms is not None and reading.uptime_ms is not None:
+        return baseline.uptime_ms > reading.uptime_ms + reading.uptime_granularity_ms
+    return baseline.bytes_in > reading.bytes_in or baseline.bytes_out > reading.bytes_out

@@ -14,7 +14,15 @@ from urllib.parse import quote
 
 import msgspec
 
-from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
+from streamusage.api.report import (
+    Acknowledgement,
+    ClockQuestion,
+    ClockReading,
+    EpochIssued,
+    EpochRequest,
+    Refusal,
+    Report,
+)
 from streamusage.client.errors import InvalidAddressError, RefusedError, UnreachableError
 from streamusage.client.http_client import PROXY_NEEDS_LOGIN, HttpOptions
 from streamusage.client.reply_decoding import decode_content, error_message
@@ -106,6 +114,17 @@ class ServiceLink:
                 return msgspec.json.decode(reply.body, type=Refusal)
             except (msgspec.DecodeError, UnicodeDecodeError):
                 pass
+        raise self._refusal_error(transport, reply, action)
+
+    async def read_clock(self, question: ClockQuestion) -> ClockReading:
+        """Return the service's clock. No effect at the service.
+
+        Raises `RequestError`; a service of an earlier version refuses with status 404.
+        """
+        action = "get the time"
+        transport, reply = await self._post("/clock", action, msgspec.json.encode(question))
+        if reply.status == 200:
+            return decode_content(transport, reply, action, ClockReading)
         raise self._refusal_error(transport, reply, action)
 
     async def close(self) -> None:

@@ -10,8 +10,15 @@ from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.agent.runner import Agent
 from streamusage.agent.sync.schedule import SyncSchedule
-from streamusage.api.report import Acknowledgement, Based, EpochIssued, EpochRequest, Report
-from streamusage.core.clock import SteadyClock
+from streamusage.api.report import (
+    Acknowledgement,
+    Based,
+    ClockQuestion,
+    ClockReading,
+    EpochIssued,
+    EpochRequest,
+    Report,
+)
 from tests.faults.media_server import MediaServer
 
 HOUR = 3_600_000
@@ -42,14 +49,11 @@ class MachineClock:
 class SimulatedSource:
     """Source of a media server on the same machine, whose log has the machine's wrong time."""
 
-    def __init__(self, server: MediaServer, machine: MachineClock, clock: SteadyClock) -> None:
-        self.server, self.machine, self.clock = server, machine, clock
+    def __init__(self, server: MediaServer, machine: MachineClock) -> None:
+        self.server, self.machine = server, machine
 
     async def read(self, cursor: str | None) -> Reading:
-        reading = self.server.read(self.machine.now_ms(), cursor)
-        return Reading(
-            **{name: getattr(reading, name) for name in reading.__struct_fields__} | {"at": self.clock.now_ms()}
-        )
+        return self.server.read(self.machine.now_ms(), cursor)
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         return self.server.ended_between(from_cursor, to_cursor)
@@ -67,22 +71,24 @@ class AcceptingService:
     async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
         return EpochIssued(epoch=1, based_on=Based(0, 0), now=self.machine.true_now)
 
+    async def read_clock(self, question: ClockQuestion) -> ClockReading:
+        now = self.machine.true_now
+        return ClockReading(now=now, received_at=now)
+
     async def send(self, report: Report) -> Acknowledgement:
         self.reports.append(report)
         return Acknowledgement(epoch=1, acknowledged=report.upto, now=self.machine.true_now)
 
 
-def an_agent(
-    journal: SqliteJournal, machine: MachineClock, clock: SteadyClock, server: MediaServer, service: AcceptingService
-) -> Agent:
+def an_agent(journal: SqliteJournal, machine: MachineClock, server: MediaServer, service: AcceptingService) -> Agent:
     return Agent(
         server="edge-1",
-        source=SimulatedSource(server, machine, clock),
+        source=SimulatedSource(server, machine),
         ledger=Ledger(journal, "j", "edge-1", "edge", 10_000),
         link=service,
         schedule=SyncSchedule("edge-1", 10_000, 0, Random(1)),
         poll_interval_ms=1_000,
-        clock=clock,
+        clock=machine,
         run="boot id of this machine",
     )
 
@@ -90,9 +96,8 @@ def an_agent(
 async def test_agent_on_a_machine_that_booted_in_the_wrong_year_counts_exactly(tmp_path: Path) -> None:
     machine = MachineClock(-20 * 365 * 24 * HOUR)
     server, service = MediaServer(Random(1), machine.now_ms()), AcceptingService(machine)
-    clock = SteadyClock(machine)
     journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
-    agent = an_agent(journal, machine, clock, server, service)
+    agent = an_agent(journal, machine, server, service)
     await agent.poll()
     server.connect(machine.now_ms(), "publish", "s1")
     for step in range(60):
@@ -113,7 +118,7 @@ async def test_agent_on_a_machine_that_booted_in_the_wrong_year_counts_exactly(t
     journal.close()
     latest = {row.slot: row for report in service.reports for row in report.slots}
     truth = server.truth
-    assert abs(clock.now_ms() - machine.true_now) < 10
+    assert abs(service.reports[-1].sent_at - machine.true_now) < 10
     assert sum(row.bytes_out for row in latest.values()) == truth.bytes_out[-1]
     assert sum(sum(row.connections.values()) for row in latest.values()) == len(truth.connections)
     assert sum(row.view_time_ms for row in latest.values()) == sum(ended - began for began, ended in truth.views)
@@ -130,7 +135,7 @@ async def test_restarted_agent_on_a_machine_with_a_wrong_clock_counts_view_time_
     server.connect(machine.now_ms(), "play", "s1")
     for restart in range(3):
         journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
-        agent = an_agent(journal, machine, SteadyClock(machine), server, service)
+        agent = an_agent(journal, machine, server, service)
         for _ in range(20):
             await agent.poll()
             machine.elapsed += 1_000
@@ -149,7 +154,7 @@ async def test_clock_step_below_a_second_counts_no_viewer_twice(tmp_path: Path, 
     machine = MachineClock(0)
     server, service = MediaServer(Random(1), machine.now_ms()), AcceptingService(machine)
     journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
-    agent = an_agent(journal, machine, SteadyClock(machine), server, service)
+    agent = an_agent(journal, machine, server, service)
     await agent.poll()
     machine.wrong_ms = set_ms
     for step in range(20):

@@ -11,7 +11,7 @@ from streamusage.agent.journal.sqlite import JournalError
 from streamusage.agent.metrics import format_metrics, serve_metrics
 from streamusage.agent.sources import SOURCE_MODELS
 from streamusage.agent.supervisor import run_agent
-from streamusage.core.clock import SteadyClock, SystemClock
+from streamusage.core.clock import SystemClock
 from tests.support.agent.agent_command import write_config, write_status
 from tests.support.real.processes import free_port
 from tests.support.waiting import LONGEST_WAIT_S
@@ -44,5 +44,5 @@ async def test_metrics_omit_a_server_whose_agent_has_ended(tmp_path: Path) -> No
     ):
         assert "edge-1" in (await http.get(f"http://127.0.0.1:{port}/metrics")).text
         with pytest.raises(JournalError):
-            await run_agent(unit, SteadyClock(SystemClock()), asyncio.Event(), file)
+            await run_agent(unit, SystemClock(), asyncio.Event(), file)
         assert "edge-1" not in (await http.get(f"http://127.0.0.1:{port}/metrics")).text

@@ -15,8 +15,17 @@ from streamusage.agent.journal.sqlite import JournalError, SqliteJournal, Sqlite
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading, SourceError
 from streamusage.agent.runner import Agent
 from streamusage.agent.sync.schedule import SyncSchedule
-from streamusage.api.report import Acknowledgement, Based, Baseline, EpochIssued, EpochRequest, Report, SlotRow
-from streamusage.core.clock import SteadyClock
+from streamusage.api.report import (
+    Acknowledgement,
+    Based,
+    Baseline,
+    ClockQuestion,
+    ClockReading,
+    EpochIssued,
+    EpochRequest,
+    Report,
+    SlotRow,
+)
 from streamusage.core.reasons import LOG_GONE
 from tests.faults.media_server import MediaServer
 from tests.support.agent.manual_clock import HandClock
@@ -55,6 +64,9 @@ class ServiceWithBaseline:
 
     async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
         return EpochIssued(epoch=2, based_on=Based(1, 9), now=self.clock.now, baseline=self.baseline)
+
+    async def read_clock(self, question: ClockQuestion) -> ClockReading:
+        return ClockReading(now=self.clock.now, received_at=self.clock.now)
 
     async def send(self, report: Report) -> Acknowledgement:
         self.reports.append(report)
@@ -103,7 +115,7 @@ class ReplacedAgent:
             link=self.service,
             schedule=SyncSchedule("edge-1", 10_000, 0, Random(1)),
             poll_interval_ms=1_000,
-            clock=SteadyClock(self.clock),
+            clock=self.clock,
         )
 
     def spans(self) -> list[tuple[str, str]]:

@@ -16,7 +16,6 @@ from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.agent.runner import Agent
 from streamusage.agent.sync.link import ServiceLink
 from streamusage.agent.sync.schedule import SyncSchedule
-from streamusage.core.clock import SteadyClock
 from streamusage.core.coverage import Interval
 from streamusage.core.days import zone
 from streamusage.service.accounting.closing import is_accounting_due
@@ -87,7 +86,8 @@ class Server:
             link=self.link,
             schedule=SyncSchedule(self.name, SYNC_MS, self.clock.now, Random(1)),
             poll_interval_ms=MINUTE,
-            clock=SteadyClock(self.clock),
+            clock=self.clock,
+            run="machine",
         )
 
     async def destroy_agent(self) -> None:

@@ -35,6 +35,12 @@ class LogPosition(NamedTuple):
     def __str__(self) -> str:
         return f"{self.inode}:{self.offset}:{self.head:08x}"
 
+    def is_after(self, other: "LogPosition") -> bool:
+        """Return whether this position is later in the same file. Positions near its beginning cannot be compared."""
+        if (self.inode, self.head) != (other.inode, other.head) or min(self.offset, other.offset) < HEAD_BYTES:
+            return False
+        return self.offset > other.offset
+
     @classmethod
     def parse(cls, text: str) -> "LogPosition | None":
         """Return the position that `str` encoded; None for any other text."""

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from streamusage.agent.reading import LogGoneError, SourceError
+from streamusage.agent.reading import LogAheadError, LogGoneError, SourceError
 from streamusage.agent.sources.common.log_follower import LogFollower, LogPosition
 from streamusage.core.clock import Clock
 
@@ -71,8 +71,13 @@ class LogReader:
         return LogLines(batch.lines, batch.position, batch.lost)
 
     async def lines_between(self, start: LogPosition | None, end: LogPosition | None) -> list[bytes]:
-        """Return all lines between two positions. Raises `LogGoneError` if a position is None or its file is gone."""
+        """Return all lines between two positions.
+
+        Raises `LogGoneError` if a position is None or its file is gone, `LogAheadError` if `start` is after `end`.
+        """
         lines = None
+        if start is not None and end is not None and start.is_after(end):
+            raise LogAheadError(f"the log {self.path} was read further already")
         if start is not None and end is not None:
             try:
                 lines = await asyncio.to_thread(self._follower.lines_between, start, end)

@@ -1,5 +1,7 @@
 """Clocks that are wrong, and corrected, while one viewer watches: it counts once, for as long as it watched."""
 
+from itertools import pairwise
+
 import msgspec
 import pytest
 
@@ -96,7 +98,7 @@ class OneViewer:
         assert abs(self.view_time_ms - watched_ms) <= 1_000
         assert not self.state.viewers
         spans = [span for added in self.totals for span in added.spans]
-        for earlier, later in zip(spans, spans[1:], strict=False):
+        for earlier, later in pairwise(spans):
             assert earlier.to_ms == later.from_ms, "no time is without a state"
 
 
