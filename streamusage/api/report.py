@@ -197,7 +197,7 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """Identity of the media server's boot: counters are comparable only within one boot."""
     started_at: Millis
     since: Millis
-    """When the accounting of this server began; earlier activity is not counted."""
+    """When the accounting of this server began, by the clock of this reading; earlier activity is not counted."""
     bytes_in: Count
     bytes_out: Count
     window: PeakWindow

@@ -91,7 +91,7 @@ class Shift:
         return msgspec.structs.replace(
             baseline,
             at=filed(baseline.at),
-            since=filed(baseline.since),
+            since=move(baseline.since),
             publishes=tuple(
                 msgspec.structs.replace(publish, start_time=filed(publish.start_time)) for publish in baseline.publishes
             ),

@@ -154,7 +154,9 @@ class Ledger:
     def _move_rows(self, tx: Transaction, head: Head, shift: Shift, remembered: Shift) -> Head:
         """File the unacknowledged rows again. Return the head with its times moved and the newest revision."""
         revision, last, outage = head.revision, head.span, head.outage
-        for row in list(tx.changed_since(head.acknowledged)):
+        # The service has the starts of viewers on the scale of its baseline, so that all of them move with it.
+        known = [viewer for viewer in tx.open_viewers() if viewer.revision <= head.acknowledged]
+        for row in [*tx.changed_since(head.acknowledged), *known]:
             marked = mark_unknown(row, head.undated) if isinstance(row, SpanRow) else row
             moved = (remembered if isinstance(row, ViewerRow) else shift).row(marked)
             if moved == row:

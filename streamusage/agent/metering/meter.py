@@ -178,6 +178,7 @@ class _Step:
         self.before = msgspec.structs.replace(
             self.before,
             started_at=max(0, self.before.started_at + by_ms),
+            since=max(0, self.before.since + by_ms),
             counters=tuple(
                 counter
                 if counter.gone_at is None
