@@ -10,14 +10,13 @@ import logging
 import uuid
 from typing import Protocol
 
-import msgspec
-
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import DamagedJournalError, JournalError
 from streamusage.agent.reading import EndedConnection, LogAheadError, LogGoneError, Reading, Source, SourceError
 from streamusage.agent.status_file import StatusFile
-from streamusage.agent.sync.offset import AGREEING_SAMPLES, Offset, OffsetSamples
+from streamusage.agent.sync.offset import AGREEING_SAMPLES
 from streamusage.agent.sync.schedule import SyncSchedule
+from streamusage.agent.sync.time_line import TimeLine
 from streamusage.api.report import (
     Acknowledgement,
     ClockQuestion,
@@ -99,11 +98,8 @@ class Agent:
         self._ledger_is_stale = False
         """Whether the journal failed, so that the ledger must be reloaded from it."""
         self._status = status
-        self._run = run or uuid.uuid4().hex
         self._boot = run
-        self._offset_ms: int | None = None
-        """The time of the agent's time line minus the elapsed time; `None` until the ledger returned it."""
-        self._offset_samples = OffsetSamples()
+        self._time_line = TimeLine(run or uuid.uuid4().hex)
         self._reading_lock = asyncio.Lock()
         """Held from the start of a reading until it is recorded: the time line changes only between readings."""
 
@@ -145,7 +141,7 @@ class Agent:
                     self.ledger,
                     self.schedule,
                     self._source_error,
-                    self._machine_ahead_ms,
+                    self._time_line.machine_ahead_ms(self._machine_offset_ms),
                     self._clock.now_ms(),
                     self._clock.elapsed_ms(),
                 )
@@ -154,31 +150,23 @@ class Agent:
     def _machine_offset_ms(self) -> int:
         return self._clock.now_ms() - self._clock.elapsed_ms()
 
-    @property
-    def _machine_ahead_ms(self) -> int | None:
-        """How far the machine's wall clock is ahead of the service's; `None` while that is unknown."""
-        agreed = self._offset_samples.agreed
-        return None if agreed is None else self._machine_offset_ms - agreed.offset_ms
-
     def _now_ms(self) -> int:
         """Return the time on the agent's time line. Raises `JournalError`."""
-        return self._clock.elapsed_ms() + self._time_line_offset_ms()
+        return self._clock.elapsed_ms() + self._offset_ms()
 
-    def _time_line_offset_ms(self) -> int:
-        ledger = self._reloaded_ledger
-        if self._offset_ms is None:
-            self._offset_ms = ledger.begin_run(self._run, self._clock.elapsed_ms(), self._clock.now_ms())
-        return self._offset_ms
+    def _offset_ms(self) -> int:
+        return self._time_line.offset_ms(self._reloaded_ledger, self._clock.elapsed_ms(), self._clock.now_ms())
 
     async def poll(self) -> None:
         """Record a reading in the journal. A source that fails is logged once, and polled again."""
         try:
             async with self._reading_lock:
-                offset_ms = self._time_line_offset_ms()
-                asked_ms = self._clock.elapsed_ms()
+                offset_ms, asked_ms = self._offset_ms(), self._clock.elapsed_ms()
                 reading = await self._take_reading()
                 if reading is not None:
-                    self._reloaded_ledger.record(self._with_times(reading, asked_ms, offset_ms))
+                    elapsed_ms, machine_now_ms = self._clock.elapsed_ms(), self._clock.now_ms()
+                    placed = self._time_line.place(reading, offset_ms, asked_ms, elapsed_ms, machine_now_ms)
+                    self._reloaded_ledger.record(placed)
         except DamagedJournalError:
             raise
         except JournalError as error:
@@ -205,23 +193,8 @@ class Agent:
         if self._ledger_is_stale:
             self.ledger.reload()
             self._ledger_is_stale = False
-            self._offset_ms = None
+            self._time_line.forget()
         return self.ledger
-
-    def _with_times(self, reading: Reading, asked_ms: int, offset_ms: int) -> Reading:
-        """Return the reading on the agent's time line, with what converts its other times from the machine's clock.
-
-        `asked_ms` is the elapsed time when the reading began: a wall clock that is set meanwhile moves nothing further.
-        """
-        now_ms = self._clock.elapsed_ms()
-        elapsed_ms = min(max(now_ms - (self._clock.now_ms() - reading.at), asked_ms), now_ms)
-        return msgspec.structs.replace(
-            reading,
-            at=elapsed_ms + offset_ms,
-            run=self._run,
-            elapsed_ms=elapsed_ms,
-            machine_offset_ms=reading.at - elapsed_ms,
-        )
 
     @property
     def _machine(self) -> MachineClock | None:
@@ -234,13 +207,12 @@ class Agent:
         """
         for _ in range(AGREEING_SAMPLES):
             await self._read_service_clock()
-        agreed = self._offset_samples.agreed
-        if agreed is None:
+        if not self._time_line.is_known:
             raise RequestError(
                 "the time of day is not known yet: the service does not trust its own clock, or its replies disagree; "
                 "the figures stay in the journal"
             )
-        await self._follow(agreed)
+        await self._follow_service()
 
     async def _read_service_clock(self) -> None:
         sent_ms = self._clock.elapsed_ms()
@@ -257,21 +229,19 @@ class Agent:
         self._observe_clock(sent_ms, reply.received_at, reply.now, reply.clock)
 
     def _observe_clock(self, sent_ms: int, received_at: int | None, replied_at: int, state: ClockState) -> None:
-        if state == "trusted":
-            self._offset_samples.add(sent_ms, self._clock.elapsed_ms(), received_at, replied_at)
+        self._time_line.observe(sent_ms, self._clock.elapsed_ms(), received_at, replied_at, state)
 
-    async def _follow(self, agreed: Offset) -> None:
+    async def _follow_service(self) -> None:
         """File readings by the service's clock. It decides where units are filed, not whether they count."""
-        if not self._reloaded_ledger.is_undated and not agreed.differs_from(self._time_line_offset_ms()):
-            return
+        self._offset_ms()
         machine_ms = self._machine_offset_ms
-        offset_ms = machine_ms
-        if agreed.differs_from(machine_ms):
-            offset_ms = agreed.offset_ms
+        offset_ms = self._time_line.correction(self._reloaded_ledger, machine_ms)
+        if offset_ms is None:
+            return
+        if offset_ms != machine_ms:
             LOG.warning("the clock differs by %+d ms from the service's and is corrected", machine_ms - offset_ms)
         async with self._reading_lock:
-            self._reloaded_ledger.confirm_offset(self._run, offset_ms)
-            self._offset_ms = offset_ms
+            self._time_line.follow(self._reloaded_ledger, offset_ms)
 
     async def sync(self) -> None:
         """Send everything that the service has not acknowledged. A failure only delays the next attempt."""
@@ -319,7 +289,7 @@ class Agent:
         """Make one request to the service. Return whether it has everything. Raises `RequestError` or `FencedError`."""
         if self._reloaded_ledger.head.baseline is None:
             return True
-        self._time_line_offset_ms()
+        self._offset_ms()
         if self._reloaded_ledger.is_undated:
             await self._learn_time()
         request = self._reloaded_ledger.epoch_request(self._machine)
@@ -338,9 +308,7 @@ class Agent:
             self._observe_clock(sent_ms, reply.received_at, reply.now, reply.clock)
             self._reloaded_ledger.acknowledge(reply, now_ms)
             self._check_fence()
-            agreed = self._offset_samples.agreed
-            if agreed is not None:
-                await self._follow(agreed)
+            await self._follow_service()
             return reply.acknowledged >= report.upto
         self._observe_clock(sent_ms, reply.received_at, reply.timestamp, reply.clock)
         if reply.reason == "held":
