@@ -346,8 +346,10 @@ class _Step:
 
     def _apply_log_line(self, line: EndedConnection, seen_viewers: set[str]) -> None:
         ended_at = self.passage.date_line(line.ended_at, self.now)
+        known = None
+        if line.kind == "play":
+            known, ended_at = self._match_viewer(line, ended_at, seen_viewers)
         started_at = ended_at - line.duration_ms
-        known = self._match_viewer(line, started_at, seen_viewers) if line.kind == "play" else None
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(started_at)
         self._credit(boot, ended_at, line)
         if line.kind == "publish":
@@ -360,13 +362,20 @@ class _Step:
         if known is None and line.kind in ("play", "watch"):
             self._add_view_time(max(started_at, self.before.since), ended_at)
 
-    def _match_viewer(self, line: EndedConnection, started_at: int, seen: set[str]) -> ViewerRow | None:
+    def _match_viewer(self, line: EndedConnection, ended_at: int, seen: set[str]) -> tuple[ViewerRow | None, int]:
+        """Return the viewer that a line ends, and when it ended."""
         boots = [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]
         if self.passage.are_lines_exact:
-            return match_viewer(line, started_at, self.viewers, boots, seen)
-        return match_by_duration(
-            line, self.last_at, None if self.passage.passed_ms is None else self.now, self.viewers, boots, seen
-        )
+            known = match_viewer(line, ended_at - line.duration_ms, self.viewers, boots, seen)
+            if known is not None or self.passage.is_between(line.ended_at, self.now):
+                return known, ended_at
+        # The log has another clock, or its clock was set: durations still compare.
+        latest = None if self.passage.passed_ms is None else self.now
+        known = match_by_duration(line, self.last_at, latest, self.viewers, boots, seen)
+        if known is not None and latest is not None:
+            seen_until = self.last_at if known.counted_to is None else known.counted_to
+            ended_at = min(max(known.started_at + line.duration_ms, seen_until), latest)
+        return known, ended_at
 
     def _boot_at(self, started_at: int) -> str:
         """Return the boot in which a connection that no reading showed began, by its latest possible start.
@@ -393,19 +402,20 @@ class _Step:
                 self._add_bytes(Interval(ended_at, ended_at), more_in, more_out)
 
     def _end_viewer(self, viewer: ViewerRow, line: EndedConnection, ended_at: int, seen: set[str]) -> None:
-        known_before = viewer.viewer_id in self.known_before
-        known_for_ms = (self.last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at
+        seen_until = self.last_at if viewer.counted_to is None else viewer.counted_to
         if viewer.viewer_id in seen:
             # It left between the reading of the statistics and that of the log, and is counted up to now: subtract.
             seen.discard(viewer.viewer_id)
-            self._add_view_time(max(ended_at, self.last_at) if known_before else ended_at, self.now, -1)
+            ended_at = max(ended_at, seen_until) if viewer.viewer_id in self.known_before else ended_at
+            self._add_view_time(ended_at, self.now, -1)
         elif self.passage.passed_ms is None:
-            self._add_view_time(ended_at - max(0, line.duration_ms - known_for_ms), ended_at)
+            self._add_view_time(ended_at - max(0, line.duration_ms - (seen_until - viewer.started_at)), ended_at)
         else:
-            self._add_view_time(viewer.started_at + known_for_ms, ended_at)
+            ended_at = max(ended_at, seen_until)
+            self._add_view_time(seen_until, ended_at)
         if self.passage.passed_ms is not None:
             # The log's duration is a lower bound, too: it may prove an earlier start than any page showed.
-            logged_start = max(ended_at - line.duration_ms, self.before.since)
+            logged_start = max(min(ended_at - line.duration_ms, viewer.started_at), self.before.since)
             self._add_view_time(logged_start, max(viewer.started_at, self.before.since))
         self._close_viewer(viewer)
 

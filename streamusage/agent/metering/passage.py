@@ -19,6 +19,10 @@ SAME_MAPPING_MS = 1_000
 """Up to this difference two mappings of a machine's wall clock are one clock that was slewed."""
 
 
+_LATE_LINE_MS = 5_000
+"""How much later than its time a line may be written to the log."""
+
+
 def is_undated(at_ms: int) -> bool:
     """Return whether a time is on the undated scale."""
     return at_ms >= UNDATED_FROM_MS
@@ -48,6 +52,12 @@ class Passage(NamedTuple):
             if self.last_at - SAME_MAPPING_MS <= ended_at + shift <= now + SAME_MAPPING_MS:
                 return min(ended_at + shift, now)
         return min(max(ended_at + self.line_shifts[0], self.last_at), now)
+
+    def is_between(self, ended_at: int, now: int) -> bool:
+        """Return whether the time of a log line lies between the two readings, by the clocks as they are known."""
+        return any(
+            self.last_at - _LATE_LINE_MS <= ended_at + shift <= now + SAME_MAPPING_MS for shift in self.line_shifts
+        )
 
     @property
     def are_lines_exact(self) -> bool:

@@ -50,7 +50,7 @@ class TimeLine:
     def observe(
         self, sent_ms: int, answered_ms: int, received_at: int | None, replied_at: int, state: ClockState
     ) -> None:
-        """Add what an exchange shows of the service's clock (see `OffsetSamples.add`). A doubtful clock shows nothing."""
+        """Add what an exchange shows of the service's clock, unless it is doubtful (see `OffsetSamples.add`)."""
         if state == "trusted":
             self._samples.add(sent_ms, answered_ms, received_at, replied_at)
 

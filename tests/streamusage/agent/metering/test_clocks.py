@@ -177,3 +177,15 @@ def test_later_page_narrows_a_start_that_a_slow_page_showed_too_late() -> None:
     server.watch(1)
     assert server.view_time_ms - before == 1_000 + 4_000
     assert server.state.viewers[viewer_id].started_at == viewer.started_at
+
+
+@pytest.mark.parametrize("skew_s", STEPS_S)
+def test_log_of_a_machine_with_another_clock_counts_a_viewer_once(skew_s: float) -> None:
+    server = OneViewer()
+    server.watch(20)
+    line = server.line(server.now + 400)
+    ended = server.now + 400
+    server.take(msgspec.structs.replace(line, ended_at=line.ended_at + int(skew_s * 1000)))
+    for _ in range(5):
+        server.take()
+    server.check(ended - STARTED)
