@@ -75,7 +75,7 @@ class MemoryTransaction:
         self.disk = disk
         self.rows: dict[Any, Row] = {}
         self.parts: dict[str, Any] = {}
-        self.pruned: list[Any] = []
+        self.pruned: set[Any] = set()
 
     @property
     def wrote(self) -> bool:
@@ -94,14 +94,16 @@ class MemoryTransaction:
         self.parts["head"] = head
 
     def get(self, kind: type[Any], key: str) -> Any:
-        return self.rows.get((kind, key)) or self.disk["rows"].get((kind, key))
+        if (kind, key) in self.rows:
+            return self.rows[kind, key]
+        return None if (kind, key) in self.pruned else self.disk["rows"].get((kind, key))
 
     def put(self, key: str, row: Row) -> None:
         self.rows[type(row), key] = row
 
     def delete(self, kind: type[Any], key: str) -> None:
         self.rows.pop((kind, key), None)
-        self.pruned.append((kind, key))
+        self.pruned.add((kind, key))
 
     def samples_between(self, from_ms: int, to_ms: int) -> Iterable[SampleRow]:
         rows = {**self.disk["rows"], **self.rows}
@@ -114,7 +116,8 @@ class MemoryTransaction:
         return min((row.slot for row in self.changed_since(revision) if isinstance(row, SlotRow)), default=None)
 
     def open_viewers(self) -> Iterable[ViewerRow]:
-        return [row for row in self.disk["rows"].values() if isinstance(row, ViewerRow) and row.open]
+        rows = {key: row for key, row in self.disk["rows"].items() if key not in self.pruned} | self.rows
+        return [row for row in rows.values() if isinstance(row, ViewerRow) and row.open]
 
     def prune(self, kind: type[Any] | None, before_ms: int, revision: int) -> None:
         for key, row in self.disk["rows"].items():
@@ -122,7 +125,7 @@ class MemoryTransaction:
             if kind is not None and not isinstance(row, kind):
                 continue
             if row.revision <= revision and done is not None and done <= before_ms:
-                self.pruned.append(key)
+                self.pruned.add(key)
 
     def first_reading(self) -> Reading | None:
         return self.parts.get("first", self.disk["first"])

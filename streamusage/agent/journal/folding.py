@@ -58,17 +58,18 @@ def fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> He
     """Fold the unacknowledged samples of quarters that became old enough between two readings. Return the new head."""
     revision = head.revision
     earliest = max(before_ms, now_ms - meter.LONGEST_ABSENCE_MS)
-    quarter = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
-    while quarter + QUARTER_MS + FOLD_AFTER_MS <= now_ms:
-        folded: dict[tuple[str, str], SampleRow] = {}
-        for sample in tx.samples_between(quarter, quarter + QUARTER_MS):
-            if sample.revision > head.acknowledged:
-                stream = sample.scope, sample.name
-                folded[stream] = merge(folded[stream], sample) if stream in folded else sample
-                tx.delete(SampleRow, key_of(sample)[1])
-        for sample in folded.values():
-            revision += 1
-            row = msgspec.structs.replace(sample, slot=quarter, revision=revision)
-            tx.put(key_of(row)[1], row)
-        quarter += QUARTER_MS
+    first = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
+    end = (now_ms - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
+    if first >= end:
+        return head
+    folded: dict[tuple[int, str, str], SampleRow] = {}
+    for sample in tx.samples_between(first, end):
+        if sample.revision > head.acknowledged:
+            key = sample.slot // QUARTER_MS * QUARTER_MS, sample.scope, sample.name
+            folded[key] = merge(folded[key], sample) if key in folded else sample
+            tx.delete(SampleRow, key_of(sample)[1])
+    for (quarter, _, _), sample in folded.items():
+        revision += 1
+        row = msgspec.structs.replace(sample, slot=quarter, revision=revision)
+        tx.put(key_of(row)[1], row)
     return msgspec.structs.replace(head, revision=revision)

@@ -105,6 +105,7 @@ def inherit_baseline(own: Baseline, bridged: Baseline) -> tuple[Baseline, Additi
         addition.bytes_out += inherited.bytes_out
     baseline = msgspec.structs.replace(
         own,
+        since=bridged.since,
         retired=(*(boot for boot in bridged.retired if boot.boot not in known), *retired),
         logged_in=own.logged_in + (bridged.logged_in if is_same else 0),
         logged_out=own.logged_out + (bridged.logged_out if is_same else 0),

@@ -9,6 +9,7 @@ which it passes. A log line of an ended session replaces what polling observed o
 """
 
 from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
@@ -112,10 +113,12 @@ class _Step:
         filed_from = self.last_at if self.passage.is_same_run else min(self.last_at, self.at)
         self.covers_from = max(self.before.at, filed_from, self.at - LONGEST_ABSENCE_MS)
         """Start of the time to which units since the last reading are distributed."""
-        self.started_at = self._date_start(reading.started_at)
+        self.started_at = self._date_start()
         self.logged_in, self.logged_out = state.baseline.logged_in, state.baseline.logged_out
         self.viewers = dict(state.viewers)
         self.known_before = state.viewers.keys()
+        self.counts_from: dict[str, int] = {}
+        """From when the view time of a viewer on the page is still to be added, where that is not the last reading."""
         self.retired = list(state.baseline.retired)
         self.logged: dict[str, tuple[int, int]] = {}
         self.connections = 0
@@ -132,9 +135,10 @@ class _Step:
         self._cover()
         self._count_bytes()
         self.publishes.update(self.reading.publishes, self.boot)
-        seen_viewers = self._update_viewers()
+        seen_viewers = self._see_viewers()
         for line in self.reading.ended:
             self._apply_log_line(line, seen_viewers)
+        self._count_view_time(seen_viewers)
         self._handle_missing_viewers(seen_viewers)
         self.publishes.end_missing()
         open_audiences, increments = self._count_audiences()
@@ -169,16 +173,20 @@ class _Step:
         )
         return MeterState(baseline, self.viewers), self.additions
 
-    def _date_start(self, started_at: int) -> int:
-        """Return the start of the media server's boot on the scale of the reading; 0, an unknown start, stays 0."""
-        return max(0, started_at + self.passage.line_shifts[-1]) if started_at else 0
+    def _date_start(self) -> int:
+        """Return the latest possible start of the media server's boot on the scale of the reading; 0 if unknown."""
+        reading = self.reading
+        if reading.uptime_ms is not None:
+            return max(1, self.now - reading.uptime_ms)
+        return max(1, reading.started_at + self.passage.line_shifts[-1]) if reading.started_at else 0
 
     def _shift_remembered_times(self, by_ms: int) -> None:
         """Move remembered times to the scale of this reading. What is filed already stays where it is."""
         self.before = msgspec.structs.replace(
             self.before,
             started_at=max(0, self.before.started_at + by_ms),
-            since=max(0, self.before.since + by_ms),
+            # How long ago accounting began is unknown where a part of the time since is.
+            since=0 if self.passage.passed_ms is None else max(0, self.before.since + by_ms),
             counters=tuple(
                 counter
                 if counter.gone_at is None
@@ -271,10 +279,9 @@ class _Step:
             for slot, share in spread(bytes_out, interval):
                 self.additions.slot(slot).bytes_out += share
 
-    def _update_viewers(self) -> set[str]:
-        """Count new viewer connections and add view time up to now. Return the ids of all open connections."""
+    def _see_viewers(self) -> set[str]:
+        """Count new viewer connections. Return the ids of all that the page shows; the log may end some of them."""
         seen = set()
-        stayed = 0
         for viewer in self.reading.viewers:
             viewer_id = f"{self.boot}/{viewer.viewer_id}"
             seen.add(viewer_id)
@@ -293,31 +300,43 @@ class _Step:
                     )
                 )
                 self._count_connection(viewer.protocol, started_at)
-                self._add_view_time(max(started_at, self.before.since), self.now)
+                self.counts_from[viewer_id] = max(started_at, self.before.since)
             elif not self.passage.is_same_run:
-                self._count_stay_by_age(known, viewer.age_ms)
+                self._see_after_restart(known, viewer.age_ms)
             elif known.counted_to is not None:
-                self._add_view_time(known.counted_to, self.now)
+                self.counts_from[viewer_id] = known.counted_to
                 self._put_viewer(msgspec.structs.replace(known, counted_to=None))
-            else:
-                stayed += 1
-                if known.started_at - started_at >= LEAST_NARROWING_MS:
-                    self._narrow_start(known, started_at)
-        if stayed:
-            self._add_view_time_of_stayers(stayed)
+            elif known.started_at - started_at >= LEAST_NARROWING_MS:
+                self._narrow_start(known, started_at)
         return seen
 
-    def _count_stay_by_age(self, known: ViewerRow, age_ms: int) -> None:
-        """Count a viewer who stayed across a restart of the machine: the growth of its age is its view time."""
+    def _see_after_restart(self, known: ViewerRow, age_ms: int) -> None:
+        """See a viewer who stayed across a restart of the machine: the growth of its age is its view time."""
         counted_to = self.last_at if known.counted_to is None else known.counted_to
         stayed_ms = max(0, age_ms - (counted_to - known.started_at))
-        self._add_view_time(self.now - stayed_ms, self.now)
+        self.counts_from[known.viewer_id] = self.now - stayed_ms
         self._put_viewer(msgspec.structs.replace(known, started_at=max(0, self.now - age_ms), counted_to=None))
+
+    def _count_view_time(self, seen: set[str]) -> None:
+        """Add the view time, up to now, of the viewers who are still there."""
+        stayed = 0
+        for viewer_id in seen:
+            if viewer_id in self.counts_from:
+                self._add_view_time(self.counts_from[viewer_id], self.now)
+            else:
+                stayed += 1
+        if stayed:
+            self._add_view_time_of_stayers(stayed)
 
     def _narrow_start(self, known: ViewerRow, started_at: int) -> None:
         """Correct a start that proves to be earlier. Every page bounds the start; the earliest bound is the nearest."""
-        self._add_view_time(max(started_at, self.before.since), max(known.started_at, self.before.since))
+        self._add_earlier_view_time(known, started_at)
         self._put_viewer(msgspec.structs.replace(known, started_at=max(0, started_at)))
+
+    def _add_earlier_view_time(self, viewer: ViewerRow, started_at: int) -> None:
+        """Add the view time before the start that is known so far, unless accounting began while the viewer watched."""
+        if viewer.started_at > self.before.since:
+            self._add_view_time(started_at, viewer.started_at)
 
     def _count_connection(self, protocol: str, started_at: int, number: int = 1) -> None:
         filed_at = max(started_at, self.before.since, self.now - LONGEST_ABSENCE_MS)
@@ -329,12 +348,12 @@ class _Step:
         for slot, share in spread((self.passage.passed_ms or 0) * viewers, Interval(self.covers_from, self.at)):
             self.additions.slot(slot).view_time_ms += share
 
-    def _add_view_time(self, from_ms: int, to_ms: int, viewers: int = 1) -> None:
+    def _add_view_time(self, from_ms: int, to_ms: int) -> None:
         earliest = to_ms - LONGEST_ABSENCE_MS
         if from_ms < earliest:
-            self.additions.slot(slot_of(earliest)).view_time_ms += (earliest - from_ms) * viewers
+            self.additions.slot(slot_of(earliest)).view_time_ms += earliest - from_ms
         for slot, piece in by_slot(Interval(max(from_ms, earliest), to_ms)):
-            self.additions.slot(slot).view_time_ms += piece.length_ms * viewers
+            self.additions.slot(slot).view_time_ms += piece.length_ms
 
     def _put_viewer(self, viewer: ViewerRow) -> None:
         self.viewers[viewer.viewer_id] = viewer
@@ -351,7 +370,11 @@ class _Step:
             known, ended_at = self._match_viewer(line, ended_at, seen_viewers)
         started_at = ended_at - line.duration_ms
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(started_at)
-        self._credit(boot, ended_at, line)
+        is_dated = self.passage.is_between(line.ended_at, self.now)
+        if line.kind == "publish" and not is_dated:
+            boot = self.publishes.find_boot(line.connection_id, self._boots, started_at) or boot
+        if is_dated or self.same_boot or known is not None:
+            self._credit(boot, ended_at, line)
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
@@ -362,16 +385,30 @@ class _Step:
         if known is None and line.kind in ("play", "watch"):
             self._add_view_time(max(started_at, self.before.since), ended_at)
 
+    @property
+    def _known_viewers(self) -> Iterable[str]:
+        return self.viewers.keys() & self.known_before
+
+    @property
+    def _boots(self) -> list[str]:
+        """The boots whose connections the log may still end, the newest first."""
+        return [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]
+
     def _match_viewer(self, line: EndedConnection, ended_at: int, seen: set[str]) -> tuple[ViewerRow | None, int]:
         """Return the viewer that a line ends, and when it ended."""
-        boots = [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]
+        boots = self._boots
+        started_at: int | None = None
         if self.passage.are_lines_exact:
             known = match_viewer(line, ended_at - line.duration_ms, self.viewers, boots, seen)
-            if known is not None or self.passage.is_between(line.ended_at, self.now):
+            if known is not None:
                 return known, ended_at
-        # The log has another clock, or its clock was set: durations still compare.
+            if self.passage.is_between(line.ended_at, self.now):
+                started_at = ended_at - line.duration_ms
+        # The log's clock differs, or was set: durations still compare.
         latest = None if self.passage.passed_ms is None else self.now
-        known = match_by_duration(line, self.last_at, latest, self.viewers, boots, seen)
+        current_boot = self.boot if self.same_boot else ""
+        viewers = self.viewers if self.same_boot else {key: self.viewers[key] for key in self._known_viewers}
+        known = match_by_duration(line, started_at, current_boot, self.last_at, latest, viewers, boots, seen)
         if known is not None and latest is not None:
             seen_until = self.last_at if known.counted_to is None else known.counted_to
             ended_at = min(max(known.started_at + line.duration_ms, seen_until), latest)
@@ -404,10 +441,11 @@ class _Step:
     def _end_viewer(self, viewer: ViewerRow, line: EndedConnection, ended_at: int, seen: set[str]) -> None:
         seen_until = self.last_at if viewer.counted_to is None else viewer.counted_to
         if viewer.viewer_id in seen:
-            # It left between the reading of the statistics and that of the log, and is counted up to now: subtract.
+            # It left between the reading of the statistics and that of the log.
             seen.discard(viewer.viewer_id)
-            ended_at = max(ended_at, seen_until) if viewer.viewer_id in self.known_before else ended_at
-            self._add_view_time(ended_at, self.now, -1)
+            counts_from = self.counts_from.get(viewer.viewer_id, self.last_at)
+            ended_at = max(ended_at, counts_from)
+            self._add_view_time(counts_from, ended_at)
         elif self.passage.passed_ms is None:
             self._add_view_time(ended_at - max(0, line.duration_ms - (seen_until - viewer.started_at)), ended_at)
         else:
@@ -415,8 +453,7 @@ class _Step:
             self._add_view_time(seen_until, ended_at)
         if self.passage.passed_ms is not None:
             # The log's duration is a lower bound, too: it may prove an earlier start than any page showed.
-            logged_start = max(min(ended_at - line.duration_ms, viewer.started_at), self.before.since)
-            self._add_view_time(logged_start, max(viewer.started_at, self.before.since))
+            self._add_earlier_view_time(viewer, ended_at - line.duration_ms)
         self._close_viewer(viewer)
 
     def _handle_missing_viewers(self, seen: set[str]) -> None:

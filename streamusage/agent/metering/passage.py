@@ -19,8 +19,8 @@ SAME_MAPPING_MS = 1_000
 """Up to this difference two mappings of a machine's wall clock are one clock that was slewed."""
 
 
-_LATE_LINE_MS = 5_000
-"""How much later than its time a line may be written to the log."""
+_LATE_LINE_MS = 90_000
+"""How much later than its time a line may be written to the log (nginx can buffer its log for a minute)."""
 
 
 def is_undated(at_ms: int) -> bool:
@@ -43,21 +43,18 @@ class Passage(NamedTuple):
     clock was set since, as it is now."""
 
     def date_line(self, ended_at: int, now: int) -> int:
-        """Return the end of a connection on the present scale. It lies between the two readings if its clock was set
-        between them.
-        """
-        if len(self.line_shifts) == 1:
-            return min(ended_at + self.line_shifts[0], now)
+        """Return the end of a connection on the present scale: between the two readings, or written late."""
         for shift in self.line_shifts:
-            if self.last_at - SAME_MAPPING_MS <= ended_at + shift <= now + SAME_MAPPING_MS:
+            if self._fits(ended_at + shift, now):
                 return min(ended_at + shift, now)
         return min(max(ended_at + self.line_shifts[0], self.last_at), now)
 
     def is_between(self, ended_at: int, now: int) -> bool:
         """Return whether the time of a log line lies between the two readings, by the clocks as they are known."""
-        return any(
-            self.last_at - _LATE_LINE_MS <= ended_at + shift <= now + SAME_MAPPING_MS for shift in self.line_shifts
-        )
+        return any(self._fits(ended_at + shift, now) for shift in self.line_shifts)
+
+    def _fits(self, at: int, now: int) -> bool:
+        return self.last_at - _LATE_LINE_MS <= at <= now + SAME_MAPPING_MS
 
     @property
     def are_lines_exact(self) -> bool:

@@ -51,6 +51,13 @@ class Publishes:
                     highest=0,
                 )
 
+    def find_boot(self, connection_id: str, boots: Iterable[str], started_at: int) -> str | None:
+        """Return the boot of a live publish with that id, of several the one with the nearest start."""
+        live = [boot for boot in boots if f"{boot}/{connection_id}" in self._live]
+        return min(
+            live, key=lambda boot: abs(self._live[f"{boot}/{connection_id}"].start_time - started_at), default=None
+        )
+
     def end(self, publish_id: str, line: EndedConnection, started_at: int, ended_at: int) -> None:
         """End a publish by its log line. A line without names can end only a publish that a reading showed."""
         publish = self._live.pop(publish_id, None)

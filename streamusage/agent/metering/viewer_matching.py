@@ -44,13 +44,18 @@ def match_viewer(
 
 def match_by_duration(
     line: EndedConnection,
+    started_at: int | None,
+    current_boot: str,
     last_at: int,
     now: int | None,
     viewers: Mapping[str, ViewerRow],
     boots: list[str],
     seen: Collection[str],
 ) -> ViewerRow | None:
-    """As `match_viewer`, where the log's clock was set since the last reading, so that its times cannot be compared.
+    """As `match_viewer`, where the log's clock is not the agent's.
+
+    `started_at` is right within 5 s, or `None` if unknown. The ids of `current_boot`, which did not restart since the
+    last reading, need no start: they are unique.
 
     The connection lived at least until the last reading that showed it, and at most until now. Without `now` it is
     unknown how long ago that reading was.
@@ -62,12 +67,17 @@ def match_by_duration(
         if by_peer
         else [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
     )
-    matching = (
-        viewer
-        for viewer in candidates
-        if (last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at - slack <= line.duration_ms
-        and (now is None or line.duration_ms <= now - viewer.started_at + slack)
-    )
+
+    def is_plausible(viewer: ViewerRow) -> bool:
+        if (last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at - slack > line.duration_ms:
+            return False
+        if viewer.viewer_id == f"{current_boot}/{line.connection_id}":
+            return True
+        if now is not None and line.duration_ms > now - viewer.started_at + slack:
+            return False
+        return started_at is None or abs(viewer.started_at - started_at) <= slack
+
+    matching = (viewer for viewer in candidates if is_plausible(viewer))
     return min(
         matching,
         key=lambda viewer: (by_peer and viewer.viewer_id in seen, abs(last_at - viewer.started_at - line.duration_ms)),
