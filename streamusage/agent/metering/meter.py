@@ -9,7 +9,6 @@ which it passes. A log line of an ended session replaces what polling observed o
 """
 
 from collections import Counter
-from collections.abc import Iterable
 
 import msgspec
 
@@ -18,7 +17,7 @@ from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAd
 from streamusage.agent.metering.counters import add_log_lines
 from streamusage.agent.metering.passage import passage_between
 from streamusage.agent.metering.publishes import Publishes
-from streamusage.agent.metering.viewer_matching import match_by_duration, match_viewer
+from streamusage.agent.metering.viewer_matching import Window, match_by_duration, match_viewer
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
@@ -127,6 +126,9 @@ class _Step:
         self.publishes = Publishes(state.baseline.publishes, self.before.at, self.now, self.at, self.additions)
         if self.passage.step_ms:
             self._shift_remembered_times(self.passage.step_ms)
+        if self.passage.passed_ms is None:
+            # How long ago accounting began is unknown, too; viewers of that time are known.
+            self.before = msgspec.structs.replace(self.before, since=0)
         self.retired = [boot for boot in self.retired if self.now - boot.started_at < KEEP_RETIRED_MS][-8:]
 
     def run(self) -> tuple[MeterState, Additions]:
@@ -185,8 +187,7 @@ class _Step:
         self.before = msgspec.structs.replace(
             self.before,
             started_at=max(0, self.before.started_at + by_ms),
-            # How long ago accounting began is unknown where a part of the time since is.
-            since=0 if self.passage.passed_ms is None else max(0, self.before.since + by_ms),
+            since=max(0, self.before.since + by_ms),
             counters=tuple(
                 counter
                 if counter.gone_at is None
@@ -373,7 +374,7 @@ class _Step:
         is_dated = self.passage.is_between(line.ended_at, self.now)
         if line.kind == "publish" and not is_dated:
             boot = self.publishes.find_boot(line.connection_id, self._boots, started_at) or boot
-        if is_dated or self.same_boot or known is not None:
+        if line.counter or is_dated or self.same_boot or known is not None:
             self._credit(boot, ended_at, line)
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
@@ -383,11 +384,7 @@ class _Step:
             self._count_connection(line.protocol, started_at)
             self.publishes.count_unseen_subscriber(StreamId(line.scope, line.name), ended_at)
         if known is None and line.kind in ("play", "watch"):
-            self._add_view_time(max(started_at, self.before.since), ended_at)
-
-    @property
-    def _known_viewers(self) -> Iterable[str]:
-        return self.viewers.keys() & self.known_before
+            self._add_view_time(started_at if line.kind == "play" else max(started_at, self.before.since), ended_at)
 
     @property
     def _boots(self) -> list[str]:
@@ -399,19 +396,26 @@ class _Step:
         boots = self._boots
         started_at: int | None = None
         if self.passage.are_lines_exact:
-            known = match_viewer(line, ended_at - line.duration_ms, self.viewers, boots, seen)
+            answer_ms = self.reading.age_slack_ms
+            known = match_viewer(line, ended_at - line.duration_ms, self.viewers, boots, seen, answer_ms)
             if known is not None:
                 return known, ended_at
             if self.passage.is_between(line.ended_at, self.now):
                 started_at = ended_at - line.duration_ms
         # The log's clock differs, or was set: durations still compare.
-        latest = None if self.passage.passed_ms is None else self.now
-        current_boot = self.boot if self.same_boot else ""
-        viewers = self.viewers if self.same_boot else {key: self.viewers[key] for key in self._known_viewers}
-        known = match_by_duration(line, started_at, current_boot, self.last_at, latest, viewers, boots, seen)
-        if known is not None and latest is not None:
+        is_length_known = self.passage.passed_ms is not None
+        window = Window(
+            self.last_at,
+            self.now,
+            is_length_known,
+            self.boot if self.same_boot else "",
+            self.known_before,
+            self.reading.age_slack_ms,
+        )
+        known = match_by_duration(line, started_at, window, self.viewers, boots, seen)
+        if known is not None and is_length_known:
             seen_until = self.last_at if known.counted_to is None else known.counted_to
-            ended_at = min(max(known.started_at + line.duration_ms, seen_until), latest)
+            ended_at = min(max(known.started_at + line.duration_ms, seen_until), self.now)
         return known, ended_at
 
     def _boot_at(self, started_at: int) -> str:

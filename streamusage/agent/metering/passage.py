@@ -7,6 +7,7 @@ Readings before the time of day is known are on the *undated* scale, which no cl
 """
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import NamedTuple
 
 from streamusage.agent.reading import Reading
@@ -19,8 +20,18 @@ SAME_MAPPING_MS = 1_000
 """Up to this difference two mappings of a machine's wall clock are one clock that was slewed."""
 
 
+PAUSED_FROM_MS = 10_000
+"""From this on, more time passed on the media server than on the agent's machine: the machine is virtual and was paused
+together with its clocks."""
+
+_ENOUGH_AGES = 32
+
 _LATE_LINE_MS = 90_000
 """How much later than its time a line may be written to the log (nginx can buffer its log for a minute)."""
+
+
+_LATEST_LINE_MS = 24 * 3600 * 1000
+"""A line that seems to be even later was written by another clock."""
 
 
 def is_undated(at_ms: int) -> bool:
@@ -47,7 +58,10 @@ class Passage(NamedTuple):
         for shift in self.line_shifts:
             if self._fits(ended_at + shift, now):
                 return min(ended_at + shift, now)
-        return min(max(ended_at + self.line_shifts[0], self.last_at), now)
+        at = ended_at + self.line_shifts[0]
+        if len(self.line_shifts) == 1 and self.last_at - _LATEST_LINE_MS <= at:
+            return min(at, now)
+        return min(max(at, self.last_at), now)
 
     def is_between(self, ended_at: int, now: int) -> bool:
         """Return whether the time of a log line lies between the two readings, by the clocks as they are known."""
@@ -74,11 +88,12 @@ def passage_between(before: Baseline, viewers: dict[str, ViewerRow], boot: str, 
         return Passage(passed_ms, reading.at - passed_ms, True, 0, (0,))
     offset = reading.at - reading.elapsed_ms
     is_same_run = reading.run == before.run and elapsed_ms >= 0
+    passed = _passed_on_media_server(before, viewers, boot, reading, last_at)
     if is_same_run:
-        passed: int | None = elapsed_ms
-        assumed_ms = elapsed_ms
+        if passed is None or passed <= elapsed_ms + reading.age_slack_ms + PAUSED_FROM_MS:
+            passed = elapsed_ms
+        assumed_ms = passed
     else:
-        passed = _passed_on_media_server(before, viewers, boot, reading, last_at)
         are_comparable = not is_undated(last_at) and not is_undated(reading.at)
         guess_ms = max(0, reading.at - last_at) if are_comparable else 0
         assumed_ms = guess_ms if passed is None else passed
@@ -96,7 +111,7 @@ def _passed_on_media_server(
         return None
     if reading.uptime_ms is not None and before.uptime_ms is not None and reading.uptime_ms >= before.uptime_ms:
         return reading.uptime_ms - before.uptime_ms
-    return min(_grown_ages(viewers, boot, reading, last_at), default=None)
+    return min(islice(_grown_ages(viewers, boot, reading, last_at), _ENOUGH_AGES), default=None)
 
 
 def _grown_ages(viewers: dict[str, ViewerRow], boot: str, reading: Reading, last_at: int) -> Iterable[int]:

@@ -5,6 +5,7 @@ and name only the peer of a connection.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
 
 from streamusage.agent.reading import EndedConnection
 from streamusage.api.report import ViewerRow
@@ -18,12 +19,18 @@ uncertain. Two connections that use one id are much further apart."""
 
 
 def match_viewer(
-    line: EndedConnection, started_at: int, viewers: Mapping[str, ViewerRow], boots: list[str], seen: Collection[str]
+    line: EndedConnection,
+    started_at: int,
+    viewers: Mapping[str, ViewerRow],
+    boots: list[str],
+    seen: Collection[str],
+    answer_ms: int = 0,
 ) -> ViewerRow | None:
     """Return the viewer of the given boots that a log line ends; `None` where no reading showed it.
 
     Of several candidates the one with the nearest start is chosen. `seen` contains the viewers that are still
-    connected: among connections of one peer, a connection that is no longer there is preferred.
+    connected: among connections of one peer, a connection that is no longer there is preferred. `answer_ms` is how late
+    the newest page was answered.
     """
     by_peer = line.connection_id.startswith("@")
     slack = min(CLOCK_SLACK_MS, line.granularity_ms)
@@ -32,7 +39,7 @@ def match_viewer(
         candidates = list(_viewers_of_peer(line, viewers, boots))
     else:
         candidates = [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
-        answer_ms = LONGEST_ANSWER_MS if line.granularity_ms else 0
+        answer_ms = max(answer_ms, LONGEST_ANSWER_MS if line.granularity_ms else 0)
         earlier, later = earlier + answer_ms, slack + answer_ms
     matching = (viewer for viewer in candidates if -earlier <= viewer.started_at - started_at <= later)
     return min(
@@ -42,25 +49,36 @@ def match_viewer(
     )
 
 
+class Window(NamedTuple):
+    """What is known of the time between two readings, for lines whose own times cannot be compared."""
+
+    last_at: int
+    now: int
+    is_length_known: bool
+    """Whether it is known how long ago the last reading was."""
+    current_boot: str
+    """The boot that did not restart since the last reading: its ids are unique. Empty if it did."""
+    known_before: Collection[str]
+    """The viewers of the last reading."""
+    answer_ms: int
+    """How late the newest page was answered."""
+
+
 def match_by_duration(
     line: EndedConnection,
     started_at: int | None,
-    current_boot: str,
-    last_at: int,
-    now: int | None,
+    window: Window,
     viewers: Mapping[str, ViewerRow],
     boots: list[str],
     seen: Collection[str],
 ) -> ViewerRow | None:
-    """As `match_viewer`, where the log's clock is not the agent's.
+    """As `match_viewer`, where the log's clock is not the agent's. `started_at` is right within 5 s, or `None`.
 
-    `started_at` is right within 5 s, or `None` if unknown. The ids of `current_boot`, which did not restart since the
-    last reading, need no start: they are unique.
-
-    The connection lived at least until the last reading that showed it, and at most until now. Without `now` it is
-    unknown how long ago that reading was.
+    A known viewer lived at least until the last reading that showed it, and at most until now; a viewer whom the
+    present page is the first to show left while the page was answered.
     """
     slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS
+    last_at, now = window.last_at, window.now
     by_peer = line.connection_id.startswith("@")
     candidates = (
         list(_viewers_of_peer(line, viewers, boots))
@@ -69,18 +87,25 @@ def match_by_duration(
     )
 
     def is_plausible(viewer: ViewerRow) -> bool:
-        if (last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at - slack > line.duration_ms:
+        known_for_ms = (last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at
+        if known_for_ms - slack > line.duration_ms:
             return False
-        if viewer.viewer_id == f"{current_boot}/{line.connection_id}":
+        if viewer.viewer_id == f"{window.current_boot}/{line.connection_id}":
             return True
-        if now is not None and line.duration_ms > now - viewer.started_at + slack:
+        if started_at is not None and abs(viewer.started_at - started_at) > slack:
             return False
-        return started_at is None or abs(viewer.started_at - started_at) <= slack
+        if viewer.viewer_id not in window.known_before:
+            return abs(line.duration_ms - (now - viewer.started_at)) <= line.granularity_ms + window.answer_ms
+        return not window.is_length_known or line.duration_ms <= now - viewer.started_at + slack
 
     matching = (viewer for viewer in candidates if is_plausible(viewer))
     return min(
         matching,
-        key=lambda viewer: (by_peer and viewer.viewer_id in seen, abs(last_at - viewer.started_at - line.duration_ms)),
+        key=lambda viewer: (
+            by_peer and viewer.viewer_id in seen,
+            viewer.counted_to is not None,
+            abs(last_at - viewer.started_at - line.duration_ms),
+        ),
         default=None,
     )
 
