@@ -370,8 +370,9 @@ class _Step:
         if line.kind == "play":
             known, ended_at = self._match_viewer(line, ended_at, seen_viewers)
         started_at = ended_at - line.duration_ms
-        boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(started_at)
-        is_dated = self.passage.is_between(line.ended_at, self.now)
+        latest_start = max(started_at, self.passage.latest_end(line.ended_at, self.now) - line.duration_ms)
+        boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(latest_start)
+        is_dated = self.passage.are_lines_exact and self.passage.is_between(line.ended_at, self.now)
         if line.kind == "publish" and not is_dated:
             boot = self.publishes.find_boot(line.connection_id, self._boots, started_at) or boot
         if line.counter or is_dated or self.same_boot or known is not None:

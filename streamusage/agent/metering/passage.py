@@ -63,6 +63,10 @@ class Passage(NamedTuple):
             return min(at, now)
         return min(max(at, self.last_at), now)
 
+    def latest_end(self, ended_at: int, now: int) -> int:
+        """Return the latest possible end of a connection, by any of the clocks that may have written its line."""
+        return min(ended_at + max(self.line_shifts), now)
+
     def is_between(self, ended_at: int, now: int) -> bool:
         """Return whether the time of a log line lies between the two readings, by the clocks as they are known."""
         return any(self._fits(ended_at + shift, now) for shift in self.line_shifts)
