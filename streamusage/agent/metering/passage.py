@@ -43,7 +43,7 @@ class Passage(NamedTuple):
     """The time from the last reading to the present one. Times are on the scale of the present reading."""
 
     passed_ms: int | None
-    """How long it was; `None` where nothing tells."""
+    """How long it was; `None` where nothing shows it."""
     last_at: int
     """When the last reading was taken: a guess, good for filing only, where `passed_ms` is `None`."""
     is_same_run: bool

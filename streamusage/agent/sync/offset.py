@@ -46,7 +46,7 @@ class OffsetSamples:
         """Add the sample of one exchange. Return `False` if it contradicts itself, which drops it.
 
         `sent_ms` and `answered_ms` are elapsed times of the agent, `received_at` and `replied_at` times of the service.
-        `received_at` is `None` from a service that does not tell it: only `replied_at` bounds the offset then.
+        `received_at` is `None` from a service that does not report it: only `replied_at` bounds the offset then.
         """
         served_ms = 0 if received_at is None else replied_at - received_at
         if served_ms < 0 or served_ms > answered_ms - sent_ms:
