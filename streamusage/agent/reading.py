@@ -28,7 +28,7 @@ class PublishReading(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     name: str
     age_ms: int
-    """Least possible time since it connected, at the reading's `at` (see `Reading.age_slack_ms`)."""
+    """Least possible time since it connected, at the reading's `at`. `Reading.age_slack_ms` bounds the error."""
 
 
 class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,6 +39,7 @@ class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     protocol: str
     age_ms: int
+    """As `PublishReading.age_ms`."""
 
 
 class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,8 +97,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     boot: str
     """Identity of the boot. Another value means that every counter started again."""
     started_at: int
-    """Latest possible start of this boot. A value that is not after the last reading of the boot before means that the
-    true start is unknown."""
+    """Latest possible start of this boot, by the clock that dates the log (`EndedConnection.ended_at`). A value that is
+    not after the last reading of the boot before means that the true start is unknown."""
     started_granularity_ms: int = 1000
     """How much earlier than `started_at` it may have started."""
     bytes_in: int = 0
@@ -116,16 +117,19 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     run: str = ""
     """Boot id of the machine (or else id of the agent's run) at the sample; set by the agent."""
     elapsed_ms: int = 0
-    """The clock that never steps, at the sample; comparable only within one `run`."""
+    """The clock that never steps, at the sample; comparable only within one `run`. It is read together with `at`."""
     machine_offset_ms: int | None = None
     """The machine's wall time minus `elapsed_ms`, which dates `started_at` and `ended`; set by the agent. `None` where
     these are on the scale of `at`."""
-    uptime_ms: int | None = None
-    """The media server's uptime at `at` by its own count, where it reports one, to within `uptime_granularity_ms`."""
-    uptime_granularity_ms: int = 1000
     age_slack_ms: int = 0
-    """How much older than its `age_ms` each viewer and publish may be: the time from the request of the page to the
-    first byte of the reply."""
+    """How much older than `age_ms` each viewer and publish may be: the time from the request to the first byte of the
+    reply, and the unit of the server's own figure. A start lies in `[at - age_ms - age_slack_ms, at - age_ms]`."""
+    uptime_ms: int | None = None
+    """Least possible uptime of the media server at `at` by its own count; None where it reports none. Some servers take
+    it from their wall clock (docs/sources), so that it moves with a step of that clock; ages of connections to
+    nginx-rtmp do not."""
+    uptime_granularity_ms: int = 1000
+    """How much more than `uptime_ms` it may be."""
     logs_ends: bool = False
     """Whether every connection that ends normally appears in `ended`, sooner or later."""
     misses: str = ""

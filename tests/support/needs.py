@@ -14,6 +14,7 @@ PACKAGES = {
     "nginx's rtmp module": "libnginx-mod-rtmp",
     "ffmpeg": "ffmpeg",
     "rtmpdump": "rtmpdump",
+    "libfaketime": "libfaketime",
     "icecast2": "icecast2",
     "curl": "curl",
     "node": "nodejs",
@@ -64,10 +65,17 @@ def install_line(programs: list[str]) -> str:
 def _is_installed(program: str) -> bool:
     if PACKAGES[program] == "libnginx-mod-rtmp":
         return any((Path(folder) / _RTMP_MODULE).exists() for folder in _MODULE_FOLDERS)
+    if program == "libfaketime":
+        return faketime_library() is not None
     if program == "postgres":
         return bool(postgresql_programs())
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
     return shutil.which(program, path=path) is not None
+
+
+def faketime_library() -> Path | None:
+    """Return the library that gives a program a wall clock of its own; None if it is not installed."""
+    return next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 
 
 def postgresql_programs() -> Path | None:

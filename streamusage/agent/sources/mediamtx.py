@@ -1,6 +1,7 @@
 """MediaMTX, by its control API: each open connection with its byte counters.
 
-Lists are paged and may change while their pages are fetched; an inconsistent list is fetched again.
+Lists are paged and may change while their pages are fetched; an inconsistent list is fetched again. Starts are absolute
+times of the server's clock, whose present time the `Date` of the responses shows.
 docs/sources/mediamtx.md lists what is exact and what is bounded.
 """
 
@@ -15,6 +16,7 @@ from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusErr
 from streamusage.agent.sources.common.identifiers import limit_id, short_digest, split_stream_path
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, optional_password
 from streamusage.agent.sources.common.payloads import Count, decode_json
+from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import MEDIAMTX_POLLING
 from streamusage.core.secrets import Secret
@@ -95,8 +97,9 @@ class MediaMtxSource(PolledSource):
     def __init__(
         self, url: str, user: str | None, password: Secret | None, clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        super().__init__(HttpProbe(url, "MediaMTX", timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "MediaMTX", clock, timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
+        self._server_clock = ServerClock(clock)
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
@@ -116,9 +119,11 @@ class MediaMtxSource(PolledSource):
             except HttpStatusError as error:
                 if error.status != 404:
                     raise
-        at = self._clock.now_ms()
+        at = Instant.take(self._clock)
+        server_time = self._server_clock.at(at)
         return Reading(
-            at=at,
+            at=at.wall_ms,
+            elapsed_ms=at.elapsed_ms,
             boot="mediamtx",
             started_at=0,
             counters=(
@@ -132,12 +137,15 @@ class MediaMtxSource(PolledSource):
                     for muxer in muxers
                 ),
             ),
-            publishes=tuple(_publish(path.name, since, at) for path in paths if (since := path.published_since)),
+            publishes=tuple(
+                _publish(path.name, since, server_time) for path in paths if (since := path.published_since)
+            ),
             viewers=tuple(
-                _viewer(protocol, connection, at)
+                _viewer(protocol, connection, server_time)
                 for protocol, connection in connections
                 if connection.path and (connection.state == "read" or protocol == "hls")
             ),
+            age_slack_ms=server_time.slack_ms,
             cursor="mediamtx",
             misses=MEDIAMTX_POLLING,
         )
@@ -167,8 +175,9 @@ class MediaMtxSource(PolledSource):
     async def _fetch_page(self, name: str, page_number: int) -> _MediaMtxPage:
         query = {"page": str(page_number), "itemsPerPage": str(ITEMS_PER_PAGE)}
         headers = basic_auth_header(self._user, self._password)
-        body = await self._probe.get("v3", name, "list", query=query, headers=headers)
-        return decode_json(body, _MediaMtxPage, f"/v3/{name}/list")
+        response = await self._probe.get("v3", name, "list", query=query, headers=headers)
+        self._server_clock.observe(response)
+        return decode_json(response.body, _MediaMtxPage, f"/v3/{name}/list")
 
 
 def _counter(connection: _MediaMtxConnection) -> CounterReading:
@@ -179,20 +188,22 @@ def _counter(connection: _MediaMtxConnection) -> CounterReading:
     )
 
 
-def _publish(path: str, since: str, at: int) -> PublishReading:
+def _publish(path: str, since: str, server_time: ServerTime) -> PublishReading:
     scope, name = split_stream_path(path, "mediamtx")
     began = _parse_time_ms(since)
-    return PublishReading(publish_id=f"{short_digest(path)}-{began}", scope=scope, name=name, age_ms=max(0, at - began))
+    return PublishReading(
+        publish_id=f"{short_digest(path)}-{began}", scope=scope, name=name, age_ms=server_time.age_ms(began)
+    )
 
 
-def _viewer(protocol: str, connection: _MediaMtxConnection, at: int) -> ViewerReading:
+def _viewer(protocol: str, connection: _MediaMtxConnection, server_time: ServerTime) -> ViewerReading:
     scope, name = split_stream_path(connection.path, "mediamtx")
     return ViewerReading(
         viewer_id=limit_id(connection.id),
         scope=scope,
         name=name,
         protocol=protocol,
-        age_ms=max(0, at - _parse_time_ms(connection.created)),
+        age_ms=server_time.age_ms(_parse_time_ms(connection.created)),
     )
 
 

@@ -1,7 +1,8 @@
 """A Red5 Pro server, by its server API: streams with their numbers of subscribers and the bytes that they received.
 
-Subscribers are not distinguishable. The API reports no outgoing bytes, so none are counted. docs/sources/red5pro.md
-lists what is exact and what is bounded.
+Subscribers are not distinguishable. The API reports no outgoing bytes, so none are counted. The start of a stream is an
+absolute time of the server's clock, whose present time the `Date` of the responses shows. docs/sources/red5pro.md lists
+what is exact and what is bounded.
 """
 
 from typing import Annotated, NamedTuple
@@ -15,11 +16,15 @@ from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusErr
 from streamusage.agent.sources.common.identifiers import limit_name, short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
 from streamusage.agent.sources.common.payloads import Count, Payload, decode_json
+from streamusage.agent.sources.common.sample_time import Instant, ServerClock
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import RED5PRO_NUMBERS
 from streamusage.core.secrets import Secret
 
 PROTOCOL = "unknown"
+
+DATE_LAG_MS = 1000
+"""The server's Tomcat renews the `Date` of its responses once a second."""
 
 
 class _Red5ProStreamNames(msgspec.Struct):
@@ -69,16 +74,19 @@ class Red5ProSource(PolledSource):
     def __init__(
         self, url: str, token: Secret, applications: tuple[str, ...], clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        super().__init__(HttpProbe(url, "Red5 Pro", timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "Red5 Pro", clock, timeout_seconds=timeout_seconds), clock)
         self._token = token
         self._applications = applications
+        self._server_clock = ServerClock(clock, DATE_LAG_MS)
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         streams = await self._fetch_streams()
-        at = self._clock.now_ms()
+        at = Instant.take(self._clock)
+        server_time = self._server_clock.at(at)
         return Reading(
-            at=at,
+            at=at.wall_ms,
+            elapsed_ms=at.elapsed_ms,
             boot="red5pro",
             started_at=0,
             counters=tuple(
@@ -90,10 +98,11 @@ class Red5ProSource(PolledSource):
                     publish_id=stream.life_id,
                     scope=limit_name(stream.application),
                     name=limit_name(stream.name),
-                    age_ms=max(0, at - stream.statistics.creation_time),
+                    age_ms=server_time.age_ms(stream.statistics.creation_time),
                 )
                 for stream in streams
             ),
+            age_slack_ms=server_time.slack_ms,
             audiences=tuple(
                 AudienceReading(
                     key=stream.life_id,
@@ -132,11 +141,12 @@ class Red5ProSource(PolledSource):
         return await fetch_all(fetch_stream, listed)
 
     async def _fetch(self, payload_type: type[Payload], *parts: str) -> Payload:
-        body = await self._probe.get("api", "v1", *parts, query={"accessToken": self._token()})
+        response = await self._probe.get("api", "v1", *parts, query={"accessToken": self._token()})
+        self._server_clock.observe(response)
         try:
-            return decode_json(body, payload_type, "/".join(("/api/v1", *parts[:3:2])))
+            return decode_json(response.body, payload_type, "/".join(("/api/v1", *parts[:3:2])))
         except SourceError:
-            refusal = _parse_refusal(body)
+            refusal = _parse_refusal(response.body)
             if refusal:
                 raise SourceError(
                     f"the server API of Red5 Pro refused the request: code {refusal.code}; "

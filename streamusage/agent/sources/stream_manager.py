@@ -4,7 +4,7 @@ A list has each stream with its number of subscribers over all nodes and its dur
 subscribers. docs/sources/stream-manager-2.md lists what is exact and what is bounded.
 """
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import msgspec
 from pydantic import Field
@@ -15,8 +15,9 @@ from streamusage.agent.sources.common.cursors import LifeStarts
 from streamusage.agent.sources.common.http_probe import HttpProbe, PolledSource
 from streamusage.agent.sources.common.identifiers import limit_name, short_digest, split_stream_path
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
-from streamusage.agent.sources.common.payloads import Count, decode_json
-from streamusage.core.clock import Clock
+from streamusage.agent.sources.common.payloads import Count, SignedCount, decode_json
+from streamusage.agent.sources.common.sample_time import Instant
+from streamusage.core.clock import Clock, boot_id
 from streamusage.core.reasons import STREAM_MANAGER_NUMBERS
 from streamusage.core.secrets import Secret
 
@@ -26,7 +27,19 @@ PROTOCOL = "unknown"
 class _StreamManagerStream(msgspec.Struct, rename="camel"):
     stream_guid: str
     subscribers: Count = 0
-    duration_ms: Count = 0
+    duration_ms: SignedCount = 0
+
+
+class _ListedStream(NamedTuple):
+    """A stream, and the times of the list that has it (`ProbeResponse`)."""
+
+    stream: _StreamManagerStream
+    first_byte_ms: int
+    slack_ms: int
+
+    def age_ms(self, at: Instant) -> int:
+        """Return the least possible age at an instant."""
+        return max(0, self.stream.duration_ms) + at.elapsed_ms - self.first_byte_ms
 
 
 class StreamManagerConfig(TokenSection):
@@ -42,24 +55,27 @@ class StreamManagerSource(PolledSource):
     def __init__(
         self, url: str, token: Secret, node_groups: tuple[str, ...], clock: Clock, *, timeout_seconds: float = 5.0
     ) -> None:
-        super().__init__(HttpProbe(url, "the Stream Manager", timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "the Stream Manager", clock, timeout_seconds=timeout_seconds), clock)
         self._token = token
         self._node_groups = node_groups
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
-        streams: dict[str, _StreamManagerStream] = {}
+        streams: dict[str, _ListedStream] = {}
         for node_group in self._node_groups:
-            for stream in await self._fetch_streams(node_group):
-                streams[short_digest(node_group, stream.stream_guid)] = stream
-        at = self._clock.now_ms()
-        starts = LifeStarts.parse(cursor).update(at, {key: stream.duration_ms for key, stream in streams.items()})
+            for listed in await self._fetch_streams(node_group):
+                streams[short_digest(node_group, listed.stream.stream_guid)] = listed
+        at = Instant.take(self._clock)
+        durations_ms = {key: listed.stream.duration_ms for key, listed in streams.items()}
+        starts = LifeStarts.parse(cursor).update(at, durations_ms, boot_id())
         publishes, audiences = [], []
-        for key, stream in streams.items():
+        for key, listed in streams.items():
+            stream = listed.stream
             scope, name = split_stream_path(stream.stream_guid, "live")
-            began = starts.began[key]
             publishes.append(
-                PublishReading(publish_id=f"{key}-{began}", scope=scope, name=name, age_ms=max(0, at - began))
+                PublishReading(
+                    publish_id=f"{key}-{starts.began[key]}", scope=scope, name=name, age_ms=listed.age_ms(at)
+                )
             )
             audiences.append(
                 # Keyed by stream, not by publish: a viewer who stays for the next publish is not counted again.
@@ -68,23 +84,26 @@ class StreamManagerSource(PolledSource):
                 )
             )
         return Reading(
-            at=at,
+            at=at.wall_ms,
+            elapsed_ms=at.elapsed_ms,
             boot="stream-manager",
             started_at=0,
             publishes=tuple(publishes),
             audiences=tuple(audiences),
+            age_slack_ms=max((listed.slack_ms for listed in streams.values()), default=0),
             cursor=str(starts),
             misses=STREAM_MANAGER_NUMBERS,
         )
 
-    async def _fetch_streams(self, node_group: str) -> list[_StreamManagerStream]:
+    async def _fetch_streams(self, node_group: str) -> list[_ListedStream]:
         """Return the streams of a node group, each once, with its subscribers summed over the nodes."""
-        body = await self._probe.get(
+        response = await self._probe.get(
             *("as", "v1", "streams", "stream", node_group),
             query={"stats": "true", "aggregate": "true"},
             headers={"Authorization": f"Bearer {self._token()}", "Accept": "application/json"},
         )
-        return decode_json(body, list[_StreamManagerStream], "/as/v1/streams/stream")
+        streams = decode_json(response.body, list[_StreamManagerStream], "/as/v1/streams/stream")
+        return [_ListedStream(stream, response.first_byte_ms, response.slack_ms) for stream in streams]
 
 
 def _create(config: StreamManagerConfig, context: SourceContext) -> StreamManagerSource:

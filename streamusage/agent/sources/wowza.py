@@ -13,11 +13,25 @@ from pydantic import Field
 from streamusage.agent.config.sources import PasswordSection, PathName, ServerUrl
 from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading
 from streamusage.agent.sources.common.cursors import JsonCursor, LifeStarts
-from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, fetch_all
+from streamusage.agent.sources.common.http_probe import (
+    HttpProbe,
+    HttpStatusError,
+    PolledSource,
+    ProbeResponse,
+    fetch_all,
+)
 from streamusage.agent.sources.common.identifiers import limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
-from streamusage.agent.sources.common.payloads import Count, Payload, decode_json, parse_child_count, parse_xml
-from streamusage.core.clock import Clock
+from streamusage.agent.sources.common.payloads import (
+    Count,
+    Payload,
+    SignedCount,
+    decode_json,
+    parse_child_count,
+    parse_xml,
+)
+from streamusage.agent.sources.common.sample_time import Instant
+from streamusage.core.clock import Clock, boot_id
 from streamusage.core.reasons import WOWZA_NUMBERS, WOWZA_RISES
 from streamusage.core.secrets import Secret
 
@@ -25,9 +39,12 @@ PROTOCOLS = {"CUPERTINO": "hls", "MPEGDASH": "dash", "SANJOSE": "hds", "RTP": "r
 """Common names of protocols by Wowza's name; other names are converted to lower case."""
 
 
+UPTIME_UNIT_MS = 1000
+
+
 class _WowzaMonitoring(msgspec.Struct, rename="camel"):
-    uptime: Count = 0
-    """Seconds since the application or stream was loaded."""
+    uptime: SignedCount = 0
+    """Whole seconds since the application or stream was loaded."""
     bytes_in: Count = 0
     bytes_out: Count = 0
     connection_count: dict[str, Count] = {}
@@ -52,6 +69,13 @@ class _WowzaStream(msgspec.Struct):
     instance: str
     name: str
     monitoring: _WowzaMonitoring
+    first_byte_ms: int
+    """As `ProbeResponse.first_byte_ms`, of the response with `monitoring`."""
+    slack_ms: int
+
+    def age_ms(self, at: Instant) -> int:
+        """Return the least possible age at an instant."""
+        return max(0, self.monitoring.uptime * 1000) + at.elapsed_ms - self.first_byte_ms
 
     @property
     def scope(self) -> str:
@@ -96,7 +120,7 @@ class WowzaSource(PolledSource):
         *,
         timeout_seconds: float = 5.0,
     ) -> None:
-        super().__init__(HttpProbe(url, "Wowza", timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "Wowza", clock, timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
         self._auth: tuple[str, httpx.DigestAuth] | None = None
         self._applications = applications
@@ -105,7 +129,7 @@ class WowzaSource(PolledSource):
         self._counts_probe = (
             None
             if connection_counts_url is None
-            else HttpProbe(connection_counts_url, "Wowza's connection counts", timeout_seconds=timeout_seconds)
+            else HttpProbe(connection_counts_url, "Wowza's connection counts", clock, timeout_seconds=timeout_seconds)
         )
 
     async def close(self) -> None:
@@ -124,17 +148,19 @@ class WowzaSource(PolledSource):
             if (monitoring := await self._fetch_application(name)) is not None
         }
         streams = [stream for name in applications for stream in await self._fetch_streams(name)]
-        at = self._clock.now_ms()
+        at = Instant.take(self._clock)
         starts_before = LifeStarts.parse(before.began)
         starts = starts_before.update(
             at,
             {short_digest(name): monitoring.uptime * 1000 for name, monitoring in applications.items()}
             | {stream.key: stream.monitoring.uptime * 1000 for stream in streams},
+            boot_id(),
         )
         new_publishes = sum(starts_before.began.get(stream.key) != starts.began[stream.key] for stream in streams)
         published = before.published + new_publishes
         return Reading(
-            at=at,
+            at=at.wall_ms,
+            elapsed_ms=at.elapsed_ms,
             boot="wowza",
             started_at=0,
             counters=tuple(
@@ -150,10 +176,11 @@ class WowzaSource(PolledSource):
                     publish_id=f"{stream.key}-{starts.began[stream.key]}",
                     scope=stream.scope,
                     name=limit_name(stream.name),
-                    age_ms=max(0, at - starts.began[stream.key]),
+                    age_ms=stream.age_ms(at),
                 )
                 for stream in streams
             ),
+            age_slack_ms=max((UPTIME_UNIT_MS + stream.slack_ms for stream in streams), default=0),
             audiences=tuple(audience for stream in streams for audience in _audiences(stream)),
             accepted=None if accepted is None else max(0, accepted - published),
             cursor=str(WowzaCursor(str(starts), published)),
@@ -163,7 +190,7 @@ class WowzaSource(PolledSource):
     async def _fetch_application(self, name: str) -> _WowzaMonitoring | None:
         """Return the counters of an application; None if it is not loaded."""
         try:
-            return await self._fetch(_WowzaMonitoring, name, "monitoring", "current")
+            return (await self._fetch(_WowzaMonitoring, name, "monitoring", "current"))[0]
         except HttpStatusError as error:
             if error.status == 404:
                 return None
@@ -173,7 +200,7 @@ class WowzaSource(PolledSource):
         async def fetch_stream(instance_and_name: tuple[str, str]) -> _WowzaStream | None:
             instance, name = instance_and_name
             try:
-                monitoring = await self._fetch(
+                monitoring, response = await self._fetch(
                     _WowzaMonitoring,
                     *(application, "instances", instance, "incomingstreams", name, "monitoring", "current"),
                 )
@@ -181,17 +208,17 @@ class WowzaSource(PolledSource):
                 if error.status == 404:
                     return None  # it ended after the list was fetched
                 raise
-            return _WowzaStream(application, instance, name, monitoring)
+            return _WowzaStream(application, instance, name, monitoring, response.first_byte_ms, response.slack_ms)
 
         try:
-            instances = (await self._fetch(_WowzaInstances, application, "instances")).instance_list
+            instances, _ = await self._fetch(_WowzaInstances, application, "instances")
         except HttpStatusError as error:
             if error.status == 404:
                 return []
             raise
         listed = {
             (instance.name, incoming.name)
-            for instance in instances
+            for instance in instances.instance_list
             for incoming in instance.incoming_streams
             if incoming.is_connected
         }
@@ -200,8 +227,8 @@ class WowzaSource(PolledSource):
     async def _fetch_accepted(self, counts_probe: HttpProbe) -> int:
         """Return how many connections the configured applications have accepted since the server started."""
         endpoint = "connectioncounts"
-        body = await counts_probe.get(endpoint, auth=self._digest_auth())
-        root = parse_xml(body, endpoint)
+        response = await counts_probe.get(endpoint, auth=self._digest_auth())
+        root = parse_xml(response.body, endpoint)
         return sum(
             parse_child_count(application, "ConnectionsTotalAccepted", endpoint)
             for vhost in root.iterfind("VHost")
@@ -210,11 +237,11 @@ class WowzaSource(PolledSource):
             if application.findtext("Name") in self._applications
         )
 
-    async def _fetch(self, payload_type: type[Payload], *parts: str) -> Payload:
+    async def _fetch(self, payload_type: type[Payload], *parts: str) -> tuple[Payload, ProbeResponse]:
         # Without this header the interface returns XML.
         headers = {"Accept": "application/json"}
-        body = await self._probe.get(*self._applications_path, *parts, auth=self._digest_auth(), headers=headers)
-        return decode_json(body, payload_type, "the REST interface of Wowza")
+        response = await self._probe.get(*self._applications_path, *parts, auth=self._digest_auth(), headers=headers)
+        return decode_json(response.body, payload_type, "the REST interface of Wowza"), response
 
     def _digest_auth(self) -> httpx.Auth:
         """Return the digest authentication. It is kept because a challenge is valid for many requests."""

@@ -22,7 +22,7 @@ from streamusage.agent.sources.srs import SrsSource
 from streamusage.agent.sources.stream_manager import StreamManagerSource
 from streamusage.agent.sources.wowza import WowzaSource
 from streamusage.api.report import Baseline
-from streamusage.core.clock import SystemClock
+from streamusage.core.clock import Clock, SystemClock
 from tests.support.agent.http_answers import Answers, answer, answering
 from tests.support.waiting import LONGEST_WAIT_S
 
@@ -154,37 +154,38 @@ MANAGER: Routes = {
 
 
 class FakeMediaServer(NamedTuple):
-    """A kind of media server: its responses, and a function that returns its source for a URL."""
+    """A kind of media server: its responses, and a function that returns its source for a URL and a clock."""
 
     routes: Routes
-    create_source: Callable[[str], Source]
+    create_source: Callable[[str, Clock], Source]
 
 
 MEDIA_SERVERS: dict[str, FakeMediaServer] = {
     "icecast": FakeMediaServer(
-        ICECAST, lambda url: IcecastSource(url, "admin", secret, None, CLOCK, timeout_seconds=LONGEST_WAIT_S)
+        ICECAST, lambda url, clock: IcecastSource(url, "admin", secret, None, clock, timeout_seconds=LONGEST_WAIT_S)
     ),
     "node-media-server": FakeMediaServer(
         NMS,
-        lambda url: NodeMediaServerSource(
-            url, "admin", secret, None, Path("unused"), CLOCK, timeout_seconds=LONGEST_WAIT_S
+        lambda url, clock: NodeMediaServerSource(
+            url, "admin", secret, None, Path("unused"), clock, timeout_seconds=LONGEST_WAIT_S
         ),
     ),
     "wowza": FakeMediaServer(
         WOWZA,
-        lambda url: WowzaSource(
-            url, "admin", secret, "_defaultVHost_", ("live",), url, CLOCK, timeout_seconds=LONGEST_WAIT_S
+        lambda url, clock: WowzaSource(
+            url, "admin", secret, "_defaultVHost_", ("live",), url, clock, timeout_seconds=LONGEST_WAIT_S
         ),
     ),
     "mediamtx": FakeMediaServer(
-        MEDIAMTX, lambda url: MediaMtxSource(url, "reader", secret, CLOCK, timeout_seconds=LONGEST_WAIT_S)
+        MEDIAMTX, lambda url, clock: MediaMtxSource(url, "reader", secret, clock, timeout_seconds=LONGEST_WAIT_S)
     ),
-    "srs": FakeMediaServer(SRS, lambda url: SrsSource(url, None, None, CLOCK, timeout_seconds=LONGEST_WAIT_S)),
+    "srs": FakeMediaServer(SRS, lambda url, clock: SrsSource(url, None, None, clock, timeout_seconds=LONGEST_WAIT_S)),
     "red5pro": FakeMediaServer(
-        RED5, lambda url: Red5ProSource(url, secret, ("live",), CLOCK, timeout_seconds=LONGEST_WAIT_S)
+        RED5, lambda url, clock: Red5ProSource(url, secret, ("live",), clock, timeout_seconds=LONGEST_WAIT_S)
     ),
     "stream-manager-2": FakeMediaServer(
-        MANAGER, lambda url: StreamManagerSource(url, secret, ("group-1",), CLOCK, timeout_seconds=LONGEST_WAIT_S)
+        MANAGER,
+        lambda url, clock: StreamManagerSource(url, secret, ("group-1",), clock, timeout_seconds=LONGEST_WAIT_S),
     ),
 }
 
@@ -201,7 +202,7 @@ async def open_source(kind: str, routes: Routes | None = None) -> AsyncIterator[
 
     async with answering() as answers:
         answers.next = [respond]
-        source = media_server.create_source(answers.url)
+        source = media_server.create_source(answers.url, CLOCK)
         try:
             yield source, answers
         finally:

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
+from tests.support.real.fake_clock import FakeClock
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
 from tests.support.waiting import LONGEST_WAIT_S
 
@@ -47,6 +48,7 @@ class Nginx:
         workers: int = 1,
         log_format: str | None = LOG_FORMAT,
         notify_url: str = "",
+        clock: FakeClock | None = None,
     ) -> None:
         self.directory = directory
         self.rtmp_port, self.http_port = free_port(), free_port()
@@ -61,12 +63,13 @@ class Nginx:
             for name in ("on_play", "on_play_done", "on_publish", "on_publish_done")
             if notify_url
         )
+        self._clock = clock
         self._master: RunningProgram | None = None
 
     async def start(self) -> None:
         """Start nginx and wait until it responds."""
         self._write_configuration()
-        self._master = self._programs.start("nginx", self._command())
+        self._master = self._programs.start("nginx", self._command(), self._clock and self._clock.environment)
         await until(self._is_ready, "nginx responds")
 
     def stop(self) -> None:
@@ -148,8 +151,11 @@ class Nginx:
             f"{kind}_temp_path {self.directory / kind};"
             for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         )
+        # A worker has no other variables than these.
+        variables = " ".join(f"env {name};" for name in (self._clock.environment if self._clock else ()))
         (self.directory / "nginx.conf").write_text(
             f"""
+            {variables}
             load_module {module};
             {user}
             daemon off; worker_processes {self._workers};

@@ -33,11 +33,23 @@ class HttpStatusError(SourceError):
 
 
 class ProbeResponse(NamedTuple):
-    """A response with status 200."""
+    """A response with status 200. The server wrote it between the request and its first byte.
+
+    Both stamps are elapsed milliseconds of the agent's clock, which no step of a wall clock changes.
+    """
 
     body: bytes
     date_s: int | None
     """The server's clock at the response, in seconds since 1970; None without a valid `Date` header."""
+    sent_ms: int
+    """When the request was sent; at the earliest, since it may have waited for a connection."""
+    first_byte_ms: int
+    """When the first byte (the headers) of the response arrived; at the latest."""
+
+    @property
+    def slack_ms(self) -> int:
+        """How much earlier than its first byte the response may have been written."""
+        return self.first_byte_ms - self.sent_ms
 
 
 class HttpProbe:
@@ -50,6 +62,7 @@ class HttpProbe:
         self,
         url: str,
         server_name: str,
+        clock: Clock,
         *,
         timeout_seconds: float = 5.0,
         http: httpx.AsyncClient | None = None,
@@ -60,6 +73,7 @@ class HttpProbe:
         """The URL without secrets, for messages."""
         self._url = httpx.URL(url)
         self._server_name = server_name
+        self._clock = clock
         self._hints = hints or {
             401: "check the user and the password or token in the agent's configuration",
             403: f"allow the agent's address in the configuration of {server_name}",
@@ -81,12 +95,12 @@ class HttpProbe:
         query: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         auth: httpx.Auth | None = None,
-    ) -> bytes:
-        """Return the body of a response with status 200.
+    ) -> ProbeResponse:
+        """Return a response with status 200.
 
         Raises `HttpStatusError` for any other status and `SourceError` for any other failure.
         """
-        return (await self.send_request("GET", parts, query=query, headers=headers, auth=auth)).body
+        return await self.send_request("GET", parts, query=query, headers=headers, auth=auth)
 
     async def send_request(
         self,
@@ -111,14 +125,16 @@ class HttpProbe:
                     content=body,
                     timeout=self._timeout_seconds,
                 )
+                sent_ms = self._clock.elapsed_ms()
                 response = await self._http.send(request, auth=auth, stream=True, follow_redirects=False)
+                first_byte_ms = self._clock.elapsed_ms()
                 try:
                     if response.status_code != 200:
                         status = response.status_code
                         raise HttpStatusError(status, self._format_refusal(printable_url, status))
-                    return ProbeResponse(
-                        await _read_body(response, printable_url), parse_http_date_s(response.headers.get("Date"))
-                    )
+                    body_bytes = await _read_body(response, printable_url)
+                    date_s = parse_http_date_s(response.headers.get("Date"))
+                    return ProbeResponse(body_bytes, date_s, sent_ms, first_byte_ms)
                 finally:
                     await response.aclose()
         except TimeoutError:

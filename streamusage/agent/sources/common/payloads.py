@@ -13,6 +13,9 @@ MAX_COUNT = 2**53
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 """A counter value: an integer that is not negative and exact in JSON."""
 
+SignedCount = Annotated[int, Meta(ge=-MAX_COUNT, le=MAX_COUNT)]
+"""An age by a server's wall clock: negative while that clock is before the start, because it was set back."""
+
 Payload = TypeVar("Payload")
 
 

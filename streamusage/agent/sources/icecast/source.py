@@ -25,6 +25,7 @@ from streamusage.agent.sources.common.identifiers import short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
 from streamusage.agent.sources.icecast.access_log import IcecastLogLine, has_log_format, parse_line
 from streamusage.agent.sources.icecast.statistics import (
     IcecastStatistics,
@@ -60,6 +61,8 @@ class _ListedListener(NamedTuple):
     path: str
     listener: Listener
     listed_s: int
+    slack_ms: int
+    """How much earlier the list may have been written."""
 
 
 class IcecastConfig(PasswordSection):
@@ -84,7 +87,8 @@ class IcecastSource:
     ) -> None:
         self._clock = clock
         self._password, self._user = password, user
-        self._probe = HttpProbe(url, "Icecast", timeout_seconds=timeout_seconds)
+        self._probe = HttpProbe(url, "Icecast", clock, timeout_seconds=timeout_seconds)
+        self._server_clock = ServerClock(clock)
         self._log = None if access_log is None else LogReader(access_log, clock)
 
     async def close(self) -> None:
@@ -97,24 +101,30 @@ class IcecastSource:
         position = LogPosition.parse(before.position)
         if position is None and self._log is not None:
             position = await self._log.end_position()
-        statistics = parse_statistics((await self._fetch("stats")).body)
+        response = await self._fetch("stats")
+        statistics = parse_statistics(response.body)
         listeners = await self._fetch_listeners(statistics)
         lines: list[IcecastLogLine] = []
         lost = False
         if self._log is not None and position is not None:
             batch = await self._log.read_lines(position)
             position, lost, lines = batch.position, batch.lost, self._parse_lines(batch.lines)
-        at = self._clock.now_ms()
+        at = Instant.take(self._clock)
+        server_time = self._server_clock.at(at)
         mounts = {mount.path: mount.began_s for mount in statistics.mounts}
         relies_on_log = self._log is not None and self._log.is_reliable
         return Reading(
-            at=at,
+            at=at.wall_ms,
+            elapsed_ms=at.elapsed_ms,
             boot=str(statistics.began_s),
             started_at=(statistics.began_s + 1) * 1000,
             counters=tuple(_counter(mount) for mount in statistics.mounts),
             accepted=None if relies_on_log else statistics.listener_connections,
-            publishes=tuple(_publish(mount, at) for mount in statistics.mounts),
-            viewers=tuple(_viewer(listed, at) for listed in listeners),
+            publishes=tuple(_publish(mount, server_time) for mount in statistics.mounts),
+            viewers=tuple(_viewer(listed, server_time) for listed in listeners),
+            age_slack_ms=server_time.slack_ms + max((listed.slack_ms for listed in listeners), default=0),
+            uptime_ms=None if response.date_s is None else server_time.age_ms(statistics.began_s * 1000),
+            uptime_granularity_ms=server_time.slack_ms,
             ended=match_log_lines(lines, before.mounts, mounts),
             cursor=str(IcecastCursor(str(position or ""), mounts)),
             logs_ends=relies_on_log,
@@ -132,27 +142,32 @@ class IcecastSource:
 
     async def _fetch(self, page: str, **query: str) -> ProbeResponse:
         headers = basic_auth_header(self._user, self._password)
-        return await self._probe.send_request("GET", ("admin", page), query=query or None, headers=headers)
+        response = await self._probe.get("admin", page, query=query or None, headers=headers)
+        self._server_clock.observe(response)
+        return response
 
     async def _fetch_listeners(self, statistics: IcecastStatistics) -> list[_ListedListener]:
         """Return the listeners of all mounts.
 
-        A response may be late. Its `Date` is the time of the list, unless it lies outside the time of the request: then
-        the clocks of server and agent differ, and the time of the request is used.
+        A list has the seconds since each listener connected, which Icecast computes as the difference of two whole
+        seconds. The `Date` of the list minus this figure is therefore the second of the connect, also in a late
+        response and where the server's clock differs from the agent's. Without a `Date`, the agent's clock at the first
+        byte is used.
         """
 
         async def fetch_mount(mount: Mount) -> list[_ListedListener] | None:
-            sent_s = self._clock.now_ms() // 1000
             try:
                 response = await self._fetch("listclients", mount=mount.path)
             except HttpStatusError as error:
                 if error.status in (400, 404):
                     return None  # its source disconnected after the statistics were read
                 raise
-            received_s = self._clock.now_ms() // 1000
-            date_s = response.date_s
-            listed_s = date_s if date_s is not None and sent_s <= date_s <= received_s else sent_s
-            return [_ListedListener(mount.path, listener, listed_s) for listener in parse_listeners(response.body)]
+            listed_s, slack_ms = response.date_s, 0
+            if listed_s is None:
+                listed_s = Instant.take(self._clock).wall_at(response.first_byte_ms) // 1000
+                slack_ms = response.slack_ms
+            listeners = parse_listeners(response.body)
+            return [_ListedListener(mount.path, listener, listed_s, slack_ms) for listener in listeners]
 
         lists = await fetch_all(fetch_mount, (mount for mount in statistics.mounts if mount.listeners))
         return [listed for of_mount in lists for listed in of_mount]
@@ -219,17 +234,17 @@ def _counter(mount: Mount) -> CounterReading:
     return CounterReading(key=life_id, bytes_in=mount.bytes_in, bytes_out=mount.bytes_out)
 
 
-def _publish(mount: Mount, at: int) -> PublishReading:
+def _publish(mount: Mount, server_time: ServerTime) -> PublishReading:
     scope, name = parse_stream(mount.path)
     return PublishReading(
         publish_id=mount_life_id(mount.path, mount.began_s),
         scope=scope,
         name=name,
-        age_ms=max(0, at - mount.began_s * 1000),
+        age_ms=server_time.age_ms(mount.began_s * 1000),
     )
 
 
-def _viewer(listed: _ListedListener, at: int) -> ViewerReading:
+def _viewer(listed: _ListedListener, server_time: ServerTime) -> ViewerReading:
     scope, name = parse_stream(listed.path)
     listener = listed.listener
     return ViewerReading(
@@ -237,7 +252,7 @@ def _viewer(listed: _ListedListener, at: int) -> ViewerReading:
         scope=scope,
         name=name,
         protocol=PROTOCOL,
-        age_ms=max(0, at - max(0, listed.listed_s - listener.connected_s) * 1000),
+        age_ms=server_time.age_ms(max(0, listed.listed_s - listener.connected_s) * 1000),
     )
 
 

@@ -13,6 +13,7 @@ import httpx
 
 from streamusage.agent.reading import SourceError
 from streamusage.agent.sources.common.http_probe import HttpProbe
+from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.nginx_rtmp.statistics import StatError, StatPage, parse_stat
 from streamusage.core.clock import Clock
 
@@ -48,7 +49,7 @@ class WorkerBoot(NamedTuple):
     began_s: int
     """When the configuration was loaded: the response's `Date` minus the page's uptime, in seconds since 1970. The
     worker takes both from one clock in one turn of its loop, so the difference does not depend on delays or clock
-    steps."""
+    steps. The `Date` of a proxy on another machine breaks this: see `_was_running`."""
     pid: int
 
     def __str__(self) -> str:
@@ -70,21 +71,28 @@ class WorkerBoot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PageSample:
-    """One response of the page, the worker that sent it, and when the request was sent."""
+    """One response of the page, the worker that sent it, and when it was requested and received (`ProbeResponse`)."""
 
     page: StatPage
     boot: WorkerBoot
-    at: int
-    """UTC milliseconds."""
-    elapsed_ms: int
+    dated_boot: WorkerBoot
+    """The boot by the dates of this response alone."""
+    sent_ms: int
+    first_byte_ms: int
+
+    @property
+    def slack_ms(self) -> int:
+        """How much earlier than its first byte the page may have been written."""
+        return self.first_byte_ms - self.sent_ms
 
 
 class StatPageReader:
     """Reads the page at one URL."""
 
     def __init__(self, url: str, clock: Clock, http: httpx.AsyncClient | None, timeout_seconds: float) -> None:
-        self._probe = HttpProbe(url, "nginx", timeout_seconds=timeout_seconds, http=http, hints=HINTS)
+        self._probe = HttpProbe(url, "nginx", clock, timeout_seconds=timeout_seconds, http=http, hints=HINTS)
         self._clock = clock
+        self._last: PageSample | None = None
         self._settled: WorkerBoot | None = None
         self._several_workers = False
 
@@ -93,7 +101,10 @@ class StatPageReader:
 
         Raises `SourceError`, with what an operator can do about it.
         """
-        known_boot = known_boot or self._settled
+        self._last = await self._read_settled_page(known_boot or self._settled)
+        return self._last
+
+    async def _read_settled_page(self, known_boot: WorkerBoot | None) -> PageSample:
         sample = await self._fetch_sample([known_boot] if known_boot else [])
         if sample.boot == known_boot and not self._several_workers:
             return sample
@@ -128,16 +139,35 @@ class StatPageReader:
 
         A boot that is the same as one of `seen` keeps the name that it had there.
         """
-        at, elapsed_ms = self._clock.now_ms(), self._clock.elapsed_ms()
+        sent_at = Instant.take(self._clock)
         response = await self._probe.send_request("GET", (), headers=UNSHARED_HEADERS)
         try:
             page = parse_stat(response.body)
         except StatError as error:
             raise SourceError(f"{self._probe.url} returned no usable statistics: {error}") from None
-        boot = WorkerBoot((at // 1000 if response.date_s is None else response.date_s) - page.uptime_s, page.pid)
-        boot = next((known for known in seen if known.is_same(boot)), boot)
-        return PageSample(page, boot, at, elapsed_ms)
+        now_s = sent_at.wall_ms // 1000 if response.date_s is None else response.date_s
+        dated_boot = WorkerBoot(now_s - page.uptime_s, page.pid)
+        boot = next((known for known in seen if known.is_same(dated_boot)), dated_boot)
+        last = self._last
+        if boot not in seen and last is not None and last.boot in seen:
+            is_last = last.dated_boot.is_same(dated_boot) or _was_running(last, page, response.first_byte_ms)
+            boot = last.boot if is_last else boot
+        return PageSample(page, boot, dated_boot, response.sent_ms, response.first_byte_ms)
 
     async def close(self) -> None:
         """Close the HTTP client if the reader created it."""
         await self._probe.close()
+
+
+def _was_running(last: PageSample, page: StatPage, first_byte_ms: int) -> bool:
+    """Return whether the worker of a page was running at the last page, so that it is the same, whatever the dates.
+
+    The ages of connections come from a clock that never steps. The uptime steps with nginx's wall clock, but after a
+    restart it is neither longer than the time since the last page nor negative.
+    """
+    if page.pid != last.page.pid or page.bytes_in < last.page.bytes_in or page.bytes_out < last.page.bytes_out:
+        return False
+    since_ms = first_byte_ms - last.sent_ms
+    ages_ms = [publish.age_ms for publish in page.publishes] + [viewer.age_ms for viewer in page.viewers]
+    is_uptime_longer = (page.uptime_s - START_TOLERANCE_S) * 1000 > since_ms
+    return max(ages_ms, default=0) > since_ms or is_uptime_longer or page.uptime_s < 0

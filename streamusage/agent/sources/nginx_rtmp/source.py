@@ -20,6 +20,7 @@ from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
 from streamusage.agent.sources.nginx_rtmp.page_reader import StatPageReader, WorkerBoot
@@ -51,7 +52,10 @@ Listed = TypeVar("Listed", PublishReading, ViewerReading)
 
 
 def _add_age(listed: Listed, by_ms: int) -> Listed:
-    """Return a listed connection as of the log's reading, `by_ms` later: its line was not in the log by then."""
+    """Return a listed connection as of the log's reading, `by_ms` later: its line was not in the log by then.
+
+    The page was written at its first byte or earlier, so the sum is the least possible age.
+    """
     return msgspec.structs.replace(listed, age_ms=listed.age_ms + by_ms)
 
 
@@ -106,15 +110,20 @@ class NginxRtmpSource:
         else:
             sample = await self._page.read_page(before.boot)
             ends = SessionEnds((), None, False, NGINX_NO_LOG)
-        at = max(sample.at, self._clock.now_ms())
+        at = Instant.take(self._clock)
+        since_page_ms = at.elapsed_ms - sample.first_byte_ms
         return Reading(
-            at=at,
+            at=at.wall_ms,
+            elapsed_ms=at.elapsed_ms,
             boot=str(sample.boot),
             started_at=(sample.boot.began_s + 1) * 1000,
             bytes_in=sample.page.bytes_in,
             bytes_out=sample.page.bytes_out,
-            publishes=tuple(_add_age(publish, at - sample.at) for publish in sample.page.publishes),
-            viewers=tuple(_add_age(viewer, at - sample.at) for viewer in sample.page.viewers),
+            publishes=tuple(_add_age(publish, since_page_ms) for publish in sample.page.publishes),
+            viewers=tuple(_add_age(viewer, since_page_ms) for viewer in sample.page.viewers),
+            age_slack_ms=sample.slack_ms,
+            uptime_ms=max(0, sample.page.uptime_s * 1000) + since_page_ms,
+            uptime_granularity_ms=1000 + sample.slack_ms,
             ended=ends.ended,
             cursor=str(NginxRtmpCursor(sample.boot, ends.position)),
             logs_ends=ends.logs_ends,
@@ -173,7 +182,7 @@ class NginxRtmpSource:
 
 def _create(config: NginxRtmpConfig, context: SourceContext) -> NginxRtmpSource:
     spool = (
-        None if config.notify_listen is None else CallbackSpool(config.notify_listen, context.spool_path, context.clock)
+        None if config.notify_listen is None else CallbackSpool(config.notify_listen, context.spool_path, SystemClock())
     )
     return NginxRtmpSource(
         config.stat_url, config.access_log, context.clock, timeout_seconds=config.timeout_seconds, spool=spool

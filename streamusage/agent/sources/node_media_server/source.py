@@ -6,6 +6,7 @@ is exact and what is bounded.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 
 import msgspec
@@ -22,19 +23,24 @@ from streamusage.agent.reading import (
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.cursors import JsonCursor
-from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError
+from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, ProbeResponse
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.payloads import Count, decode_json
+from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
 from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
 from streamusage.core.addresses import Address
-from streamusage.core.clock import Clock
+from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import NODE_NO_CALLBACKS
 from streamusage.core.secrets import Secret
 
 LOGIN_RETRY_MS = 240_000
 """Pause after a refused login: five refusals within a quarter of an hour lock the account."""
+
+
+TIMESTAMP_UNIT_MS = UPTIME_UNIT_MS = 1
+"""Times and uptime in `/stats` are exact to the millisecond."""
 
 
 class _NmsServer(msgspec.Struct):
@@ -51,6 +57,8 @@ class _NmsNetwork(msgspec.Struct, rename="camel"):
 class _NmsStatistics(msgspec.Struct):
     server: _NmsServer
     network: _NmsNetwork
+    timestamp: str = ""
+    """The server's wall time, in ISO 8601."""
 
 
 class _NmsStatisticsResponse(msgspec.Struct):
@@ -138,12 +146,13 @@ class NodeMediaServerSource:
     ) -> None:
         self._clock = clock
         self._user, self._password = user, password
-        self._probe = HttpProbe(url, "Node-Media-Server", timeout_seconds=timeout_seconds)
+        self._probe = HttpProbe(url, "Node-Media-Server", clock, timeout_seconds=timeout_seconds)
         self._callbacks = (
             None
             if notify_listen is None
-            else CallbackReader(CallbackSpool(notify_listen, spool_path, clock), NmsOpenSessions)
+            else CallbackReader(CallbackSpool(notify_listen, spool_path, SystemClock()), NmsOpenSessions)
         )
+        self._server_clock = ServerClock(clock)
         self._token = ""
         self._login_refused_ms: int | None = None
 
@@ -158,28 +167,41 @@ class NodeMediaServerSource:
         before = NodeMediaServerCursor.parse(cursor)
         stored_position = LogPosition.parse(before.position)
         position = None if self._callbacks is None else await self._callbacks.start(stored_position)
-        sessions_body = await self._fetch("sessions")
+        sessions_body = (await self._fetch("sessions")).body
         sessions = decode_json(sessions_body, _NmsSessionsResponse, "/api/v1/sessions").data.sessions
-        streams = decode_json(await self._fetch("streams"), _NmsStreamsResponse, "/api/v1/streams").data.streams
-        statistics = decode_json(await self._fetch("stats"), _NmsStatisticsResponse, "/api/v1/stats").data
-        at = self._clock.now_ms()
+        streams_body = (await self._fetch("streams")).body
+        streams = decode_json(streams_body, _NmsStreamsResponse, "/api/v1/streams").data.streams
+        response = await self._fetch("stats")
+        statistics = decode_json(response.body, _NmsStatisticsResponse, "/api/v1/stats").data
+        server_ms = _parse_time_ms(statistics.timestamp)
+        if server_ms is None:
+            self._server_clock.observe(response)
+        else:
+            self._server_clock.observe_time(response, server_ms, TIMESTAMP_UNIT_MS)
         uptime_ms = int(min(max(0.0, statistics.server.uptime), 1e10) * 1000)
-        started_at = max(0, at - uptime_ms)
+        # The server takes both figures at once, so that their difference depends on no delay and no clock of the agent.
+        now_ms = self._server_clock.at(Instant.take(self._clock)).high_ms if server_ms is None else server_ms
+        started_at = max(0, now_ms - uptime_ms)
         boot = self._boot_name(before, statistics.server.pid, uptime_ms, started_at)
         ends = SessionEnds((), None, False, NODE_NO_CALLBACKS)
         if self._callbacks is not None and position is not None:
             ends = await self._callbacks.read_ends(stored_position, position)
-        at = max(at, self._clock.now_ms())
+        at = Instant.take(self._clock)
+        server_time = self._server_clock.at(at)
         plays = None if self._callbacks is None else self._callbacks.open_sessions.plays
         return Reading(
-            at=at,
+            at=at.wall_ms,
+            elapsed_ms=at.elapsed_ms,
             boot=boot,
             started_at=started_at,
             bytes_in=statistics.network.in_bytes,
             bytes_out=statistics.network.out_bytes,
-            publishes=tuple(_publish(stream, at) for stream in streams if stream.status == "publishing"),
-            viewers=() if plays is None else _viewers(plays, sessions, streams, at),
+            publishes=tuple(_publish(stream, server_time) for stream in streams if stream.status == "publishing"),
+            viewers=() if plays is None else _viewers(plays, sessions, streams, server_time),
             audiences=() if plays is not None else tuple(_audience(stream) for stream in streams),
+            age_slack_ms=server_time.slack_ms,
+            uptime_ms=uptime_ms + at.elapsed_ms - response.first_byte_ms,
+            uptime_granularity_ms=UPTIME_UNIT_MS + response.slack_ms,
             ended=ends.ended,
             cursor=str(NodeMediaServerCursor(boot, statistics.server.pid, uptime_ms, str(ends.position or ""))),
             logs_ends=ends.logs_ends,
@@ -202,8 +224,8 @@ class NodeMediaServerSource:
             return before.boot
         return f"{pid}-{(started_at + 5000) // 10_000}"
 
-    async def _fetch(self, resource: str) -> bytes:
-        """Return the body of `/api/v1/RESOURCE`, with a new login if the token has expired."""
+    async def _fetch(self, resource: str) -> ProbeResponse:
+        """Return the response of `/api/v1/RESOURCE`, with a new login if the token has expired."""
         if not self._token:
             await self._log_in()
         try:
@@ -237,14 +259,21 @@ class NodeMediaServerSource:
         self._token = token
 
 
+def _parse_time_ms(text: str) -> int | None:
+    try:
+        return int(datetime.fromisoformat(text).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+
+
 def _viewers(
-    plays: Mapping[str, OpenPlay], sessions: list[_NmsSession], streams: list[_NmsStream], at: int
+    plays: Mapping[str, OpenPlay], sessions: list[_NmsSession], streams: list[_NmsStream], server_time: ServerTime
 ) -> tuple[ViewerReading, ...]:
     """Return the playing sessions whose stream is known."""
     players = {limit_id(session.id): session for session in sessions if not session.is_publisher and session.ip}
     known_streams = [play.stream for player_id, play in plays.items() if player_id in players and play.allowed]
     viewers = [
-        _viewer(player_id, session, plays[player_id].stream, at)
+        _viewer(player_id, session, plays[player_id].stream, server_time)
         for player_id, session in players.items()
         if player_id in plays and plays[player_id].allowed
     ]
@@ -259,28 +288,28 @@ def _viewers(
     if len(incomplete) == 1 and incomplete[0][1] == len(unnamed):
         stream = incomplete[0][0]
         scope_and_name = limit_name(stream.app), limit_name(stream.name)
-        viewers += [_viewer(player_id, session, scope_and_name, at) for player_id, session in unnamed]
+        viewers += [_viewer(player_id, session, scope_and_name, server_time) for player_id, session in unnamed]
     return tuple(viewers)
 
 
-def _publish(stream: _NmsStream, at: int) -> PublishReading:
+def _publish(stream: _NmsStream, server_time: ServerTime) -> PublishReading:
     created_ms = 0 if stream.publisher is None else stream.publisher.create_time
     return PublishReading(
         publish_id=publish_id(stream.app, stream.name, created_ms),
         scope=limit_name(stream.app),
         name=limit_name(stream.name),
-        age_ms=max(0, at - created_ms) if created_ms else 0,
+        age_ms=server_time.age_ms(created_ms) if created_ms else 0,
     )
 
 
-def _viewer(viewer_id: str, session: _NmsSession, stream: tuple[str, str], at: int) -> ViewerReading:
+def _viewer(viewer_id: str, session: _NmsSession, stream: tuple[str, str], server_time: ServerTime) -> ViewerReading:
     scope, name = stream
     return ViewerReading(
         viewer_id=viewer_id,
         scope=scope,
         name=name,
         protocol=normalize_protocol(session.protocol),
-        age_ms=max(0, at - session.create_time),
+        age_ms=server_time.age_ms(session.create_time),
     )
 
 

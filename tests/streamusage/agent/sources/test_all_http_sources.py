@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from streamusage.agent.reading import SourceError
 from tests.support.agent.http_answers import answer
-from tests.support.agent.media_servers import MEDIA_SERVERS, SECRET, meter_readings, open_source
+from tests.support.agent.media_servers import CLOCK, MEDIA_SERVERS, SECRET, meter_readings, open_source
 
 MALFORMED_VALUES = st.sampled_from(
     [b"-1", b"9007199254740993", b"1e400", b'"x"', b"null", b"{}", b"[]", b"\x00", b"<!DOCTYPE x>", b"NaN", b'"' * 9]
@@ -26,7 +26,7 @@ async def test_readings_can_be_metered_and_reported(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", MEDIA_SERVERS)
 async def test_refused_connection_is_a_source_error_without_the_secret(kind: str, unused_tcp_port: int) -> None:
-    source = MEDIA_SERVERS[kind].create_source(f"http://127.0.0.1:{unused_tcp_port}")
+    source = MEDIA_SERVERS[kind].create_source(f"http://127.0.0.1:{unused_tcp_port}", CLOCK)
     with pytest.raises(SourceError, match=r"check that .* is running") as refused:
         await source.read(None)
     await source.close()

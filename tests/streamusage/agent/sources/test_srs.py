@@ -7,8 +7,7 @@ from tests.support.agent.media_servers import encode_json, open_source
 async def test_reading_has_clients_and_the_counters_of_the_vhost() -> None:
     async with open_source("srs") as (source, _):
         reading = await source.read(None)
-    viewers = [(viewer.viewer_id, viewer.protocol, viewer.age_ms) for viewer in reading.viewers]
-    assert viewers == [("77", "flv", 3250)]
+    assert [(viewer.viewer_id, viewer.protocol) for viewer in reading.viewers] == [("77", "flv")]
     assert [publish.publish_id for publish in reading.publishes] == ["p1"]
     counters = [(counter.bytes_in, counter.bytes_out) for counter in reading.counters]
     assert counters == [(864965, 9605)], "includes clients who left"

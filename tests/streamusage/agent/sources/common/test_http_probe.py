@@ -12,15 +12,16 @@ from streamusage.agent.sources.common.http_probe import (
     fetch_all,
     parse_http_date_s,
 )
+from streamusage.core.clock import SystemClock
 from tests.support.agent.http_answers import answer, answering
 
 
 async def test_parts_of_a_path_are_quoted_and_the_query_of_the_url_is_kept() -> None:
     async with answering() as server:
         server.next = [answer(b"ok")]
-        probe = HttpProbe(f"{server.url.replace('//', '//me:s3cret@')}/api/?key=s3cret", "a server")
+        probe = HttpProbe(f"{server.url.replace('//', '//me:s3cret@')}/api/?key=s3cret", "a server", SystemClock())
         assert probe.url == f"{server.url}/api"
-        assert await probe.get("streams", "a/b?c") == b"ok"
+        assert (await probe.get("streams", "a/b?c")).body == b"ok"
         await probe.close()
     assert b"GET /api/streams/a%2Fb%3Fc?key=s3cret HTTP/1.1" in bytes(server.requests[0])
 
@@ -28,7 +29,9 @@ async def test_parts_of_a_path_are_quoted_and_the_query_of_the_url_is_kept() -> 
 async def test_refusal_names_status_and_remedy_without_secrets() -> None:
     async with answering() as server:
         server.next = [answer(b"", "401 Unauthorized")]
-        probe = HttpProbe(f"{server.url.replace('//', '//me:s3cret@')}/?key=s3cret", "a server", hints={401: "log in"})
+        probe = HttpProbe(
+            f"{server.url.replace('//', '//me:s3cret@')}/?key=s3cret", "a server", SystemClock(), hints={401: "log in"}
+        )
         with pytest.raises(HttpStatusError, match="HTTP 401; log in") as refused:
             await probe.get()
         await probe.close()

@@ -9,7 +9,7 @@ from streamusage.agent.sources.nginx_rtmp import page_reader
 from streamusage.agent.sources.nginx_rtmp.page_reader import StatPageReader, WorkerBoot
 from tests.support.agent.http_answers import Answers
 from tests.support.agent.manual_clock import HandClock
-from tests.support.agent.nginx_page import BEGAN_S, NOW_MS, page_response
+from tests.support.agent.nginx_page import BEGAN_S, IDLE_PAGE, NOW_MS, PAGE, page_response
 from tests.support.waiting import LONGEST_WAIT_S
 
 
@@ -49,9 +49,9 @@ async def test_dates_that_vary_from_the_first_response_on_are_one_boot(server: A
     "later",
     [
         page_response(pid=99, uptime_s=0, began_s=BEGAN_S + 60),
-        page_response(pid=10427, uptime_s=0, began_s=BEGAN_S + 60),
+        page_response(pid=10427, uptime_s=0, began_s=BEGAN_S + 60, page=IDLE_PAGE),
         page_response(pid=99, uptime_s=60),
-        page_response(pid=10427, uptime_s=0, began_s=BEGAN_S - 60),
+        page_response(pid=10427, uptime_s=0, began_s=BEGAN_S - 60, page=IDLE_PAGE),
     ],
     ids=["reload", "restart with the same pid", "worker crash", "restart after the clock was set back"],
 )
@@ -64,6 +64,28 @@ async def test_another_life_of_the_worker_is_another_boot(
     second = await reader.read_page(first.boot)
     assert second.boot != first.boot
     assert (await reader.read_page(second.boot)).boot == second.boot
+
+
+@pytest.mark.parametrize("step_s", [3 * 3600, -3600])
+async def test_step_of_nginx_clock_keeps_the_boot_because_the_page_and_its_date_step_together(
+    server: Answers, reader: StatPageReader, step_s: int
+) -> None:
+    server.next = [page_response()]
+    first = await reader.read_page(None)
+    server.next = [page_response(uptime_s=33 + step_s)]
+    assert (await reader.read_page(first.boot)).boot == first.boot
+
+
+@pytest.mark.parametrize("page", [PAGE, IDLE_PAGE], ids=["with clients", "idle"])
+@pytest.mark.parametrize("step_s", [3 * 3600, -3600])
+async def test_step_of_nginx_clock_behind_a_proxy_with_a_date_of_its_own_keeps_the_boot(
+    server: Answers, reader: StatPageReader, step_s: int, page: bytes
+) -> None:
+    server.next = [page_response(page=page)]
+    first = await reader.read_page(None)
+    for passed_s in (1, 2, 3600, 3601, 3602):
+        server.next = [page_response(uptime_s=32 + passed_s + step_s, date_shift_s=-step_s, page=page)]
+        assert (await reader.read_page(first.boot)).boot == first.boot
 
 
 async def test_old_worker_that_responds_during_a_reload_is_not_counted_again(

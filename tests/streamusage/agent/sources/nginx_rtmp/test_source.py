@@ -12,7 +12,7 @@ from streamusage.agent.sources.common import http_probe
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpCursor, NginxRtmpSource
 from streamusage.core.reasons import LINES_LOST
 from tests.support.agent.http_answers import Answers, answer, answering
-from tests.support.agent.manual_clock import HandClock
+from tests.support.agent.manual_clock import HandClock, SteppedClock
 from tests.support.agent.media_servers import read_fixture
 from tests.support.agent.nginx_page import BEGAN_S, NOW_MS, PAGE, page_response
 from tests.support.waiting import LONGEST_WAIT_S
@@ -193,3 +193,32 @@ async def test_unreadable_log_is_a_source_error(server: Answers, tmp_path: Path)
     with pytest.raises(SourceError, match="cannot be read"):
         await source.read(None)
     await source.close()
+
+
+@pytest.mark.parametrize(("before_ms", "after_ms"), [(0, 0), (4_000, 0), (0, 4_000)])
+async def test_late_page_gives_an_interval_that_contains_the_start(
+    server: Answers, before_ms: int, after_ms: int
+) -> None:
+    clock = SteppedClock(50_000_000, NOW_MS - 50_000_000)
+
+    def respond(request: bytes) -> bytes:
+        clock.now += before_ms
+        written_ms.append(clock.now)
+        clock.now += after_ms
+        clock.wall_ahead_ms -= 3_600_000
+        return page_response()
+
+    written_ms: list[int] = []
+    server.next = [page_response()]
+    source = NginxRtmpSource(server.url, clock=clock, timeout_seconds=LONGEST_WAIT_S)
+    first = await source.read(None)
+    server.next = [respond]
+    reading = await source.read(first.cursor)
+    await source.close()
+    (publish,) = [each for each in reading.publishes if each.publish_id == "6"]
+    latest_ms = reading.elapsed_ms - publish.age_ms
+    assert latest_ms - reading.age_slack_ms <= written_ms[0] - 7_747 <= latest_ms
+    assert latest_ms == written_ms[0] + after_ms - 7_747
+    assert reading.age_slack_ms == before_ms + after_ms
+    assert (reading.uptime_ms, reading.uptime_granularity_ms) == (32_000, 1_000 + before_ms + after_ms)
+    assert reading.at - reading.elapsed_ms == clock.wall_ahead_ms, "both clocks of one instant"
