@@ -18,8 +18,9 @@ import msgspec
 from streamusage.agent.reading import LogGoneError, SourceError
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.core.addresses import Address
-from streamusage.core.clock import Clock
+from streamusage.core.clock import Clock, boot_id
 
 LOG = logging.getLogger(__name__)
 
@@ -36,12 +37,20 @@ class SpooledCallback(msgspec.Struct, frozen=True, omit_defaults=True):
     """One line of the spool. The field names are part of the file's format."""
 
     at: int
-    """When the callback was received, by the agent's clock, in UTC milliseconds."""
+    """When the callback was received, by the wall clock of the agent's machine, in UTC milliseconds."""
     path: str = ""
     """Request target."""
     body: str = ""
     mark: str = ""
     """`listening` where the listener started, `rotated` at the start of a new file; empty for a callback."""
+    run: str = ""
+    """Boot id of the agent's machine; empty if it has none, and in lines of earlier versions."""
+    elapsed_ms: int = 0
+    """Elapsed time at `at`, comparable within one `run`."""
+
+    def elapsed_since(self, earlier: "SpooledCallback") -> int | None:
+        """Return the milliseconds since an earlier callback; None where the machine was rebooted in between."""
+        return max(0, self.elapsed_ms - earlier.elapsed_ms) if self.run and self.run == earlier.run else None
 
 
 class CallbackBatch(NamedTuple):
@@ -57,9 +66,11 @@ class CallbackSpool:
     """The listener and its spool file. `start` is idempotent."""
 
     def __init__(self, listen: Address, path: Path, clock: Clock) -> None:
+        """`clock` is the machine's own: callbacks are dated like the lines of a log on this machine."""
         self.path = path
         self.address = listen
         self._clock = clock
+        self._run = boot_id()
         self._reader = LogReader(path, clock, "notify_listen")
         self._server: asyncio.Server | None = None
         self._file: BinaryIO | None = None
@@ -79,7 +90,7 @@ class CallbackSpool:
                 self._server = await asyncio.start_server(self._serve, *self.address)
                 self._log_free_port(self._server)
             if self._needs_mark:
-                await self._append(SpooledCallback(self._clock.now_ms(), mark="listening"))
+                await self._append(self._entry(mark="listening"))
                 self._needs_mark = False
         except OSError as error:
             raise SourceError(
@@ -140,7 +151,7 @@ class CallbackSpool:
                 old_file, self._file = self._file, self.path.open("ab")
                 if old_file is not None:
                     old_file.close()
-            await self._append(SpooledCallback(self._clock.now_ms(), mark="rotated"))
+            await self._append(self._entry(mark="rotated"))
         except OSError as error:
             LOG.warning("callback_spool_not_rotated path=%s detail='%s'", self.path, error.strerror or error)
 
@@ -154,6 +165,11 @@ class CallbackSpool:
                 if file.read(1) != b"\n":
                     self._file.write(b"\n")
                     self._file.flush()
+
+    def _entry(self, path: str = "", body: str = "", mark: str = "") -> SpooledCallback:
+        """Return an entry of now."""
+        now = Instant.take(self._clock)
+        return SpooledCallback(now.wall_ms, path, body, mark, self._run, now.elapsed_ms)
 
     async def _append(self, entry: SpooledCallback) -> None:
         """Write a line and sync it to disk. Lines written during one sync share the next one."""
@@ -202,7 +218,7 @@ class CallbackSpool:
                 break
             else:
                 return False
-        await self._store(SpooledCallback(self._clock.now_ms(), path, body.decode("utf-8", "replace")))
+        await self._store(self._entry(path, body.decode("utf-8", "replace")))
         head = h11.Response(status_code=200, headers=[("Content-Length", "0")])
         writer.write((connection.send(head) or b"") + (connection.send(h11.EndOfMessage()) or b""))
         await writer.drain()

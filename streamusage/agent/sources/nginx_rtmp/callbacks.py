@@ -18,8 +18,7 @@ GRANULARITY_MS = 3000
 class OpenNginxSession(NamedTuple):
     """A play or publish that has not ended."""
 
-    started_at: int
-    """When its callback was received, in UTC milliseconds."""
+    started: SpooledCallback
     scope: str
     name: str
 
@@ -38,22 +37,23 @@ class NginxOpenSessions:
             return None
         if call in ("play", "publish"):
             scope, name = normalize_name(fields.get("app", "")), normalize_name(fields.get("name", ""))
-            self._open[call, client] = OpenNginxSession(callback.at, scope, name)
+            self._open[call, client] = OpenNginxSession(callback, scope, name)
         elif call in ("play_done", "publish_done"):
             session = self._open.pop((call.removesuffix("_done"), client), None)
-            return None if session is None else _ended_connection(call, client, session, callback.at)
+            return None if session is None else _ended_connection(call, client, session, callback)
         return None
 
 
-def _ended_connection(call: str, client: str, session: OpenNginxSession, ended_at: int) -> EndedConnection:
+def _ended_connection(call: str, client: str, session: OpenNginxSession, ended: SpooledCallback) -> EndedConnection:
+    elapsed_ms = ended.elapsed_since(session.started)
     return EndedConnection(
         connection_id=client,
         kind="play" if call == "play_done" else "publish",
         scope=session.scope,
         name=session.name,
         protocol="rtmp",
-        ended_at=ended_at,
-        duration_ms=max(0, ended_at - session.started_at),
+        ended_at=ended.at,
+        duration_ms=max(0, ended.at - session.started.at) if elapsed_ms is None else elapsed_ms,
         granularity_ms=GRANULARITY_MS,
         bytes_in=0,
         bytes_out=0,

@@ -16,6 +16,14 @@ from streamusage.agent.sources.common.payloads import MAX_COUNT, Count
 MAX_TIME_MS = MAX_COUNT // 2
 
 
+EARLIEST_PLAY_MS = -5_000
+LATEST_PLAY_MS = 30_000
+"""How long after its connect a player is allowed to play, at most, and with the delays of callbacks at least."""
+
+STEPPED_GRANULARITY_MS = 3_000
+"""How much earlier than its play a player may have connected, where the server's own duration is wrong."""
+
+
 class NmsCallback(msgspec.Struct, frozen=True):
     """The body of a callback. A connection that never named a stream has neither `app` nor `name`."""
 
@@ -35,6 +43,8 @@ class OpenPlay(msgspec.Struct, frozen=True):
 
     scope: str
     name: str
+    callback: SpooledCallback
+    """The callback of its play."""
     allowed: bool
     """Whether `postPlay` was received: without it the server refused the player."""
 
@@ -59,11 +69,12 @@ class NmsOpenSessions:
         if fields.action in ("prePlay", "postPlay"):
             play = self.plays.get(session_id)
             allowed = fields.action == "postPlay" or (play is not None and play.allowed)
-            self.plays[session_id] = OpenPlay(limit_name(fields.app), limit_name(fields.name), allowed)
+            self.plays[session_id] = OpenPlay(limit_name(fields.app), limit_name(fields.name), callback, allowed)
         elif fields.action == "donePlay":
             play = self.plays.pop(session_id, None)
             refused = play is not None and not play.allowed
-            return _ended_connection(fields, session_id, "other" if refused or not fields.name else "play")
+            ended = _ended_connection(fields, session_id, "other" if refused or not fields.name else "play")
+            return ended if play is None else _correct_duration(ended, callback.elapsed_since(play.callback))
         elif fields.action == "donePublish":
             return _ended_connection(fields, publish_id(fields.app, fields.name, fields.createtime), "publish")
         return None
@@ -90,6 +101,16 @@ def _ended_connection(
         bytes_in=fields.inbytes,
         bytes_out=fields.outbytes,
     )
+
+
+def _correct_duration(ended: EndedConnection, played_ms: int | None) -> EndedConnection:
+    """Return a session with its duration by the times of its callbacks, if the server's own contradicts them.
+
+    The server subtracts two wall times, which is wrong where its clock was set between them.
+    """
+    if played_ms is None or EARLIEST_PLAY_MS <= ended.duration_ms - played_ms <= LATEST_PLAY_MS:
+        return ended
+    return msgspec.structs.replace(ended, duration_ms=played_ms, granularity_ms=STEPPED_GRANULARITY_MS)
 
 
 def _parse_body(body: str) -> NmsCallback | None:

@@ -25,6 +25,7 @@ async def test_callback_is_in_the_file_when_its_response_arrives(spool: Callback
     assert {callback.body for callback in callbacks[1:]} == {f"n{number}" for number in range(50)}
     assert not lost
     assert (await spool.read_callbacks(after)).callbacks == []
+    assert all(first.elapsed_since(callbacks[0]) is not None for first in callbacks)
 
 
 async def test_restarted_listener_leaves_a_mark(spool: CallbackSpool) -> None:

@@ -1,5 +1,6 @@
 """Sessions from nginx-rtmp's callbacks."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +16,19 @@ def test_recorded_callbacks_give_sessions_with_their_duration() -> None:
     assert sessions >= {("20", "play", "live", "s1")}
     viewer = next(session for session in ended if session.connection_id == "20")
     assert viewer.duration_ms == 1795288695258 - 1795288685263
+
+
+@pytest.mark.parametrize(("later_run", "duration_ms"), [("boot", 5_000), ("other boot", 3_605_000)])
+def test_duration_is_elapsed_time_within_one_boot_of_the_machine(later_run: str, duration_ms: int) -> None:
+    body = "call={}&app=live&name=s1&clientid=1"
+    (ended,) = apply_callbacks(
+        NginxOpenSessions(),
+        [
+            SpooledCallback(1_000, body=body.format("play"), run="boot", elapsed_ms=70_000),
+            SpooledCallback(3_606_000, body=body.format("play_done"), run=later_run, elapsed_ms=75_000),
+        ],
+    )
+    assert (ended.ended_at, ended.duration_ms) == (3_606_000, duration_ms)
 
 
 @given(bodies=st.lists(st.one_of(st.text(max_size=80), st.binary(max_size=40).map(lambda b: b.decode("latin-1")))))

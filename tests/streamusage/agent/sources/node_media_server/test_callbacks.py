@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,6 +39,21 @@ def test_refused_player_and_connection_without_a_stream_are_no_viewers() -> None
     )
     without_stream = apply_callbacks(NmsOpenSessions(), [callback("donePlay", app="", name="")])
     assert [session.kind for session in (*refused, *without_stream)] == ["other", "other"]
+
+
+@pytest.mark.parametrize("step_ms", [0, 3_600_000, -3_600_000])
+def test_step_of_the_server_clock_during_a_session_does_not_change_its_duration(step_ms: int) -> None:
+    start_ms = 1_795_289_744_338
+
+    def callback(action: str, elapsed_ms: int, **fields: object) -> SpooledCallback:
+        body = json.dumps({"id": "a1", "action": action, "app": "a", "name": "b", "createtime": start_ms, **fields})
+        return SpooledCallback(start_ms + elapsed_ms, body=body, run="boot", elapsed_ms=elapsed_ms)
+
+    (ended,) = apply_callbacks(
+        NmsOpenSessions(),
+        [callback("postPlay", 400), callback("donePlay", 60_000, endtime=start_ms + 60_000 + step_ms)],
+    )
+    assert 60_000 - ended.granularity_ms < ended.duration_ms <= 60_000
 
 
 @given(bodies=st.lists(st.one_of(st.text(max_size=80), st.binary(max_size=40).map(lambda b: b.decode("latin-1")))))
