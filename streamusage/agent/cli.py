@@ -92,7 +92,7 @@ def agent(
     short_help="Show state and owed figures of the agents here.",
     exit_codes={
         ExitCode.SUCCESS: "all agents run and are online",
-        ExitCode.FAILURE: "an agent does not run or is not online",
+        ExitCode.FAILURE: "an agent does not run, is not online, or cannot write its journal",
         ExitCode.USAGE: "wrong configuration",
         ExitCode.NOT_FOUND: "no agent was found",
     },
@@ -117,14 +117,13 @@ def status(config_file: Path | None, form: str) -> None:
     if form == "json":
         click.echo(format_json(statuses))
     else:
-        for agent_status, running in statuses:
-            click.echo("\n".join(format_status(agent_status, running, now_ms)))
+        for found in statuses:
+            click.echo("\n".join(format_status(found, now_ms)))
     if not statuses:
         _stop(
             ExitCode.NOT_FOUND, "no agent status found; is the agent running, and is this its configuration (--config)?"
         )
-    all_online = all(running and agent_status.phase == "online" for agent_status, running in statuses)
-    sys.exit(ExitCode.SUCCESS if all_online else ExitCode.FAILURE)
+    sys.exit(ExitCode.SUCCESS if all(found.is_healthy for found in statuses) else ExitCode.FAILURE)
 
 
 @agent.command(

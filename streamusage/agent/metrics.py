@@ -50,6 +50,12 @@ _FIGURES = (
         "1 while the media server cannot be read.",
         lambda s: int(bool(s.source_error)),
     ),
+    (
+        "streamtop_agent_journal_error",
+        "gauge",
+        "1 while readings cannot be written to the journal.",
+        lambda s: int(bool(s.journal_error)),
+    ),
     ("streamtop_agent_journal_bytes", "gauge", "Size of the journal.", lambda s: s.journal_bytes),
     (
         "streamtop_agent_clock_offset_seconds",

@@ -167,12 +167,16 @@ class Agent:
                     elapsed_ms, machine_now_ms = self._clock.elapsed_ms(), self._clock.now_ms()
                     placed = self._time_line.place(reading, offset_ms, asked_ms, elapsed_ms, machine_now_ms)
                     self._reloaded_ledger.record(placed)
+                    if self._status is not None:
+                        self._status.record_journal_written()
         except DamagedJournalError:
             raise
         except JournalError as error:
             # Nothing is lost: the next reading counts from the baseline that the journal has.
             LOG.error("%s; the next reading retries", error)
             self._ledger_is_stale = True
+            if self._status is not None:
+                self._status.record_journal_error(str(error), self._clock.now_ms())
 
     async def _take_reading(self) -> Reading | None:
         try:

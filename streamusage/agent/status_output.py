@@ -4,23 +4,56 @@ import time
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from streamusage.agent.config.files import AgentConfig
 from streamusage.agent.journal.sqlite import JournalError, SqliteJournal
 from streamusage.agent.reading import Source, SourceError
-from streamusage.agent.status_file import Status, is_running, read_status
+from streamusage.agent.status_file import CURRENT_SECONDS, Status, is_running, read_status, status_age_seconds
 from streamusage.agent.sync.link import ServiceLink
 from streamusage.api.report import EpochRequest
 from streamusage.client.errors import RequestError
 
 
-def format_status(status: Status, running: bool, now_ms: int) -> list[str]:
+class FoundStatus(NamedTuple):
+    """A status, and what is known about the agent that wrote it."""
+
+    status: Status
+    running: bool
+    age_seconds: float
+    """How long ago it was written."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it describes the present."""
+        return self.running and self.age_seconds <= CURRENT_SECONDS
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the agent runs, counts into its journal, and the service is up to date."""
+        return self.is_current and self.status.phase == "online" and not self.status.journal_error
+
+
+def format_status(found: FoundStatus, now_ms: int) -> list[str]:
     """Return a status as lines of text, one fact on each line."""
-    owed = status.owed
-    lines = [
-        f"{status.server}  {status.phase if running else 'not running'}",
+    status, owed = found.status, found.status.owed
+    lines = [f"{status.server}  {_format_state(found)}"]
+    if found.running and not found.is_current:
+        lines.append(
+            f"  status         the agent (process {status.pid}) runs, but wrote its last status "
+            f"{_format_duration(int(found.age_seconds * 1000))} ago: its disk is full, or it hangs; the lines below "
+            "have that age; its log has the cause"
+        )
+    if status.journal_error:
+        since = status.journal_error_since or status.written_at
+        lines.append(
+            f"  journal error  {status.journal_error}; since {_format_time(since)} "
+            f"({_format_duration(max(0, now_ms - since))}); nothing is lost, the media server's counters continue; "
+            "free disk space before the media server restarts"
+        )
+    lines += [
         f"  since          {_format_time(status.phase_since)} ({_format_duration(now_ms - status.phase_since)})",
         f"  last reading   {_format_time(status.last_reading_at)}",
         f"  owed           {owed.connections:,} connections, {owed.bytes_in:,} bytes in, {owed.bytes_out:,} bytes out, "
@@ -42,17 +75,37 @@ def format_status(status: Status, running: bool, now_ms: int) -> list[str]:
     return lines
 
 
-def load_statuses(journals: Iterable[Path]) -> list[tuple[Status, bool]]:
-    """Return the statuses beside these journals, each with whether its agent runs. Journals without one are omitted."""
+def _format_state(found: FoundStatus) -> str:
+    if not found.running:
+        return "not running"
+    if not found.is_current:
+        return f"no status for {_format_duration(int(found.age_seconds * 1000))}"
+    return "cannot write its journal" if found.status.journal_error else found.status.phase
+
+
+def load_statuses(journals: Iterable[Path]) -> list[FoundStatus]:
+    """Return the statuses beside these journals. Journals without one are omitted."""
     return [
-        (status, is_running(journal, status)) for journal in journals if (status := read_status(journal)) is not None
+        FoundStatus(status, is_running(journal, status), status_age_seconds(journal, status))
+        for journal in journals
+        if (status := read_status(journal)) is not None
     ]
 
 
-def format_json(statuses: list[tuple[Status, bool]]) -> str:
-    """Return the statuses as a JSON list, each with the field `running`."""
+def format_json(statuses: list[FoundStatus]) -> str:
+    """Return the statuses as a JSON list, each with the fields `running`, `current` and `healthy`."""
     return msgspec.json.format(
-        msgspec.json.encode([{**msgspec.to_builtins(status), "running": running} for status, running in statuses]),
+        msgspec.json.encode(
+            [
+                {
+                    **msgspec.to_builtins(found.status),
+                    "running": found.running,
+                    "current": found.is_current,
+                    "healthy": found.is_healthy,
+                }
+                for found in statuses
+            ]
+        ),
         indent=2,
     ).decode()
 
