@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import uuid
+from collections.abc import Callable
 from typing import Protocol
 
 from streamusage.agent.journal.ledger import Ledger
@@ -28,7 +29,7 @@ from streamusage.api.report import (
     Refusal,
     Report,
 )
-from streamusage.client.errors import RefusedError, RequestError
+from streamusage.client.errors import InvalidAddressError, RefusedError, RequestError
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import LOG_GONE
 
@@ -80,11 +81,14 @@ class Agent:
         clock: Clock,
         status: StatusFile | None = None,
         run: str = "",
+        token_version: Callable[[], str] = lambda: "",
     ) -> None:
         """`clock` is the machine's, with its wall clock as it is; `run` is the machine's boot id.
 
         With a boot id a restarted agent knows how long it was away and what the time of day is, whatever the wall clock
         shows; without it only times of one process are comparable.
+
+        `token_version` returns another text once the token was replaced.
         """
         self.ledger = ledger
         self.schedule = schedule
@@ -98,6 +102,9 @@ class Agent:
         self._ledger_is_stale = False
         """Whether the journal failed, so that the ledger must be reloaded from it."""
         self._status = status
+        self._token_version = token_version
+        self._refused_token: str | None = None
+        """Version of the token that the service refused at the last sync; `None` if it refused none."""
         self._boot = run
         self._time_line = TimeLine(run or uuid.uuid4().hex)
         self._reading_lock = asyncio.Lock()
@@ -128,11 +135,19 @@ class Agent:
 
     async def _sync_loop(self) -> None:
         while True:
-            wait_ms = self.schedule.due_ms - self._clock.elapsed_ms()
-            if wait_ms > 0:
-                await self._clock.sleep(wait_ms / 1000)
+            await self._wait_for_sync()
             await self.sync()
             self._write_status()
+
+    async def _wait_for_sync(self) -> None:
+        """Wait until the next sync is due. A replaced token ends the delay that a refused one caused."""
+        while (wait_ms := self.schedule.due_ms - self._clock.elapsed_ms()) > 0:
+            if self._refused_token is not None:
+                if self._token_version() != self._refused_token:
+                    LOG.info("the token was replaced; the next sync uses the new one")
+                    return
+                wait_ms = min(wait_ms, self.schedule.interval_ms // 2)
+            await self._clock.sleep(wait_ms / 1000)
 
     def _write_status(self) -> None:
         if self._status is not None:
@@ -249,6 +264,7 @@ class Agent:
 
     async def sync(self) -> None:
         """Send everything that the service has not acknowledged. A failure only delays the next attempt."""
+        token_version, self._refused_token = self._token_version(), None
         try:
             for _ in range(MOST_REQUESTS_PER_SYNC):
                 if await self._exchange():
@@ -268,6 +284,8 @@ class Agent:
         except (RequestError, SourceError) as error:
             retry_after = getattr(error, "retry_after_seconds", None) or 0
             before = self.schedule.phase
+            if isinstance(error, InvalidAddressError) or getattr(error, "status", None) in {401, 403}:
+                self._refused_token = token_version
             self.schedule.record_failure(self._clock.elapsed_ms(), str(error), int(retry_after * 1000))
             if self.schedule.phase != before or self.schedule.failures == 1:
                 LOG.warning("%s: %s; the figures stay in the journal", self.schedule.phase, error)

@@ -4,6 +4,7 @@ A failure that ends one agent (an unusable journal, a second agent for the same 
 """
 
 import asyncio
+import functools
 import logging
 import random
 import signal
@@ -15,7 +16,7 @@ from streamusage.agent.journal.salvage import open_journal
 from streamusage.agent.runner import Agent
 from streamusage.agent.sources import create_source
 from streamusage.agent.status_file import StatusFile
-from streamusage.agent.sync.link import ServiceLink, load_token
+from streamusage.agent.sync.link import ServiceLink, load_token, token_version
 from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SystemClock, boot_id
@@ -76,6 +77,7 @@ async def _run_unit(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, st
         clock=clock,
         status=status,
         run=boot_id(),
+        token_version=functools.partial(token_version, service.token_file),
     )
     LOG.info("watching %s, reporting to %s, journal %s", unit.server, service.url, unit.journal_path)
     stopper = asyncio.create_task(_stop_when(stopping, agent))

@@ -60,6 +60,15 @@ def load_token(variable: str | None, file: Path | None) -> Secret:
     return token
 
 
+def token_version(file: Path | None) -> str:
+    """Return a text that changes when the file of a token is replaced or written; empty without a readable file."""
+    try:
+        found = file and file.stat()
+    except OSError:
+        return ""
+    return f"{found.st_mtime_ns}-{found.st_ino}-{found.st_size}" if found else ""
+
+
 class ServiceLink:
     """Link of one server's agent."""
 

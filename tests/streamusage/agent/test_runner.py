@@ -1,7 +1,7 @@
 """The agent's two loops under temporary failures, none of which ends the agent."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
@@ -26,6 +26,7 @@ from streamusage.api.report import (
     Report,
     SlotRow,
 )
+from streamusage.client.errors import InvalidAddressError, RefusedError
 from streamusage.core.reasons import LOG_GONE
 from tests.faults.media_server import MediaServer
 from tests.support.agent.manual_clock import HandClock
@@ -61,8 +62,10 @@ class ServiceWithBaseline:
     def __init__(self, clock: HandClock, baseline: Baseline) -> None:
         self.clock, self.baseline = clock, baseline
         self.reports: list[Report] = []
+        self.on_request: Callable[[], None] = lambda: None
 
     async def issue_epoch(self, request: EpochRequest) -> EpochIssued:
+        self.on_request()
         return EpochIssued(epoch=2, based_on=Based(1, 9), now=self.clock.now, baseline=self.baseline)
 
     async def read_clock(self, question: ClockQuestion) -> ClockReading:
@@ -177,3 +180,51 @@ async def test_hanging_media_server_does_not_delay_the_stop(
     async with asyncio.timeout(LONGEST_WAIT_S):
         await replaced.agent.run()
     assert replaced.spans() == [("counted", "")], "the contents of the journal are sent"
+
+
+class YieldingClock(HandClock):
+    """A clock that a test moves, for loops that run side by side."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds)
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        RefusedError("http://service", "send the report", "HTTP 401", status=401),
+        RefusedError("http://service", "send the report", "HTTP 403", status=403),
+        InvalidAddressError("file /x (the token of this agent) is empty or not set; store the secret there"),
+    ],
+    ids=["401", "403", "no token"],
+)
+async def test_replaced_token_is_used_within_one_interval(replaced: ReplacedAgent, refusal: Exception) -> None:
+    agent, clock = replaced.agent, YieldingClock(replaced.clock.now)
+    replaced_at_ms = 0
+    tried_at_ms: list[int] = []
+
+    def refuse() -> None:
+        nonlocal replaced_at_ms
+        tried_at_ms.append(clock.now)
+        if replaced_at_ms:
+            agent.stop()
+        elif len(tried_at_ms) == 12:
+            replaced_at_ms = clock.now + 1
+        raise refusal
+
+    agent = Agent(
+        server="edge-1",
+        source=replaced.source,
+        ledger=agent.ledger,
+        link=replaced.service,
+        schedule=SyncSchedule("edge-1", 10_000, clock.now, Random(1)),
+        poll_interval_ms=1_000,
+        clock=clock,
+        token_version=lambda: "new" if replaced_at_ms and clock.now >= replaced_at_ms else "old",
+    )
+    replaced.service.on_request = refuse
+    async with asyncio.timeout(LONGEST_WAIT_S):
+        await agent.run()
+    assert tried_at_ms[11] - tried_at_ms[10] > 100_000, "the token that is not replaced is tried rarely"
+    assert tried_at_ms[12] - replaced_at_ms <= 10_000

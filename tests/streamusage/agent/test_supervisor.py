@@ -2,11 +2,41 @@
 
 import asyncio
 import sys
+import time
 from pathlib import Path
 
 from streamusage.agent.status_file import read_status
+from streamusage.core.clock import SystemClock
 from tests.support.agent.agent_command import SECRET
+from tests.support.agent.http_answers import answer, answering
 from tests.support.real.processes import Programs, until
+
+
+async def test_corrected_token_file_is_used_before_the_next_attempt_is_due(tmp_path: Path) -> None:
+    (tmp_path / "hls.log").write_text("")
+    token, path, journal = tmp_path / "token", tmp_path / "agent.toml", tmp_path / "journal.db"
+    token.write_text("wrong")
+    async with answering() as service:
+        service.next = [answer(b"{}", "401 Unauthorized")]
+        path.write_text(
+            f'server = "edge-1"\n[service]\nurl = "{service.url}"\ntoken_file = "{token}"\nsync_interval = "200ms"\n'
+            f'[source]\nkind = "hls"\naccess_log = "{tmp_path / "hls.log"}"\n[journal]\npath = "{journal}"\n'
+        )
+        with Programs(tmp_path) as programs:
+            programs.start("agent", [sys.executable, "-m", "streamusage.agent", "--config", str(path)])
+
+            def seconds_to_attempt() -> float:
+                status = read_status(journal)
+                due_ms = 0 if status is None else status.elapsed_ms + status.next_attempt_in_ms
+                return (due_ms - SystemClock().elapsed_ms()) / 1000
+
+            await until(lambda: seconds_to_attempt() > 2.5, "the next attempt is not due soon")
+            due_at = time.monotonic() + seconds_to_attempt()
+            replacement = tmp_path / "token.new"
+            replacement.write_text("right")
+            replacement.replace(token)
+            await until(lambda: b"Bearer right" in service.requests[-1], "the new token is used")
+            assert time.monotonic() < due_at
 
 
 async def test_unusable_journal_of_one_server_does_not_end_the_agent_of_another(tmp_path: Path) -> None:
