@@ -18,6 +18,7 @@ class FakeClock:
         """Set the clock to the machine's plus an offset, which may be negative."""
         replacement = self._file.with_suffix(".new")
         replacement.write_text(f"{seconds:+d}")
+        replacement.chmod(0o644)  # Icecast reads it as another user
         replacement.replace(self._file)
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.real.fake_clock import FakeClock
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
 from tests.support.waiting import LONGEST_WAIT_S
 
@@ -45,8 +46,9 @@ class Icecast:
     does not allow that.
     """
 
-    def __init__(self, directory: Path, programs: Programs) -> None:
+    def __init__(self, directory: Path, programs: Programs, clock: FakeClock | None = None) -> None:
         self.directory = directory
+        self._clock = clock
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.access_log = directory / "log" / "access.log"
@@ -71,7 +73,8 @@ class Icecast:
 
     async def start(self) -> None:
         program = shutil.which("icecast2") or "icecast2"
-        self._program = self._programs.start("icecast", [program, "-c", str(self.directory / "icecast.xml")])
+        arguments = [program, "-c", str(self.directory / "icecast.xml")]
+        self._program = self._programs.start("icecast", arguments, self._clock and self._clock.environment)
         await until(self._is_ready, "Icecast responds")
 
     def stop(self) -> None:

@@ -11,7 +11,7 @@ from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_loc
 
 _LINE = re.compile(
     rf"(\S{{1,64}}) \S+ .{{0,256}}?\[{TIME_LOCAL}\] "
-    r'"(GET|PUT|SOURCE) ([^\s"]{1,4096}) [A-Z]{3,5}/\d\.\d" (\d{3}) (\d{1,15}) ".*" (\d{1,9})$'
+    r'"(GET|PUT|SOURCE) ([^\s"]{1,4096}) [A-Z]{3,5}/\d\.\d" (\d{3}) (\d{1,15}) ".*" (\d{1,9}|\d{20})$'
 )
 _LINE_START = re.compile(r'\S{1,64} \S+ .{0,256}?\[[^\]]+\] "')
 
@@ -25,9 +25,20 @@ class IcecastLogLine(NamedTuple):
     ended_s: int
     """Seconds since 1970."""
     duration_s: int
-    """Difference of two whole seconds, so the connection started in second `ended_s - duration_s`."""
+    """Difference of two whole seconds by Icecast's wall clock; negative where that clock was set back meanwhile."""
     bytes_out: int
     """Including the response header."""
+
+    @property
+    def started_s(self) -> int:
+        """The second in which the connection started, by Icecast's clock of that time."""
+        return self.ended_s - self.duration_s
+
+
+def parse_seconds(digits: str) -> int:
+    """Return a difference of two times, which Icecast writes without a sign: negative ones as 64-bit numbers."""
+    seconds = int(digits)
+    return seconds - 2**64 if seconds >= 2**63 else seconds
 
 
 def parse_line(line: bytes) -> IcecastLogLine | None:
@@ -40,7 +51,9 @@ def parse_line(line: bytes) -> IcecastLogLine | None:
     path = path.partition("?")[0]
     if status != "200" or ended_s is None or path.startswith("/admin/"):
         return None
-    return IcecastLogLine("listener" if method == "GET" else "source", ip, path, ended_s, int(duration), int(sent))
+    return IcecastLogLine(
+        "listener" if method == "GET" else "source", ip, path, ended_s, parse_seconds(duration), int(sent)
+    )
 
 
 def has_log_format(line: bytes) -> bool:

@@ -5,7 +5,7 @@ next. The log has no connection ids: a line is matched by address, mount and sta
 is exact and what is bounded.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -36,6 +36,7 @@ from streamusage.agent.sources.icecast.statistics import (
     parse_statistics,
     parse_stream,
 )
+from streamusage.agent.sources.icecast.visits import KnownVisits, ListedVisit, VisitLength, logged_length
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import ICECAST_NO_LOG, ICECAST_SOURCE_LEFT, LINES_LOST
 from streamusage.core.secrets import Secret
@@ -64,6 +65,11 @@ class _ListedListener(NamedTuple):
     slack_ms: int
     """How much earlier the list may have been written."""
 
+    @property
+    def connected_at_s(self) -> int:
+        """The second of its connect, by Icecast's clock of that time."""
+        return max(0, self.listed_s - self.listener.connected_s)
+
 
 class IcecastConfig(PasswordSection):
     """Icecast 2.4."""
@@ -89,6 +95,7 @@ class IcecastSource:
         self._password, self._user = password, user
         self._probe = HttpProbe(url, "Icecast", clock, timeout_seconds=timeout_seconds)
         self._server_clock = ServerClock(clock)
+        self._visits = KnownVisits()
         self._log = None if access_log is None else LogReader(access_log, clock)
 
     async def close(self) -> None:
@@ -109,9 +116,12 @@ class IcecastSource:
         if self._log is not None and position is not None:
             batch = await self._log.read_lines(position)
             position, lost, lines = batch.position, batch.lost, self._parse_lines(batch.lines)
+        mounts = {mount.path: mount.began_s for mount in statistics.mounts}
         at = Instant.take(self._clock)
         server_time = self._server_clock.at(at)
-        mounts = {mount.path: mount.began_s for mount in statistics.mounts}
+        ended = match_log_lines(lines, before.mounts, mounts, lambda line: self._visits.measure(line, at, server_time))
+        visits = [(listed, _listed_visit(listed, server_time)) for listed in listeners]
+        self._visits.add_reading(at, [visit for _, visit in visits])
         relies_on_log = self._log is not None and self._log.is_reliable
         return Reading(
             at=at.wall_ms,
@@ -121,11 +131,13 @@ class IcecastSource:
             counters=tuple(_counter(mount) for mount in statistics.mounts),
             accepted=None if relies_on_log else statistics.listener_connections,
             publishes=tuple(_publish(mount, server_time) for mount in statistics.mounts),
-            viewers=tuple(_viewer(listed, server_time) for listed in listeners),
+            viewers=tuple(
+                _viewer(listed, self._visits.age_ms(visit, at, server_time.slack_ms)) for listed, visit in visits
+            ),
             age_slack_ms=server_time.slack_ms + max((listed.slack_ms for listed in listeners), default=0),
             uptime_ms=None if response.date_s is None else server_time.age_ms(statistics.began_s * 1000),
             uptime_granularity_ms=server_time.slack_ms,
-            ended=match_log_lines(lines, before.mounts, mounts),
+            ended=ended,
             cursor=str(IcecastCursor(str(position or ""), mounts)),
             logs_ends=relies_on_log,
             misses=_misses(relies_on_log, lost, _has_source_left(before.mounts, mounts)),
@@ -180,12 +192,16 @@ class IcecastSource:
 
 
 def match_log_lines(
-    lines: Iterable[IcecastLogLine], mounts_before: Mapping[str, int], mounts_now: Mapping[str, int]
+    lines: Iterable[IcecastLogLine],
+    mounts_before: Mapping[str, int],
+    mounts_now: Mapping[str, int],
+    measure: Callable[[IcecastLogLine], VisitLength] = logged_length,
 ) -> tuple[EndedConnection, ...]:
     """Return the connections of log lines, each with the life of its mount.
 
     A path that never had a source is a page, not a mount. A listener belongs to the last source that connected before
     the listener left. `mounts_before` and `mounts_now` are the mounts at both ends, as `IcecastCursor.mounts`.
+    `measure` returns the length of a listener's visit.
     """
     lines = list(lines)
     lives: dict[str, set[int]] = {}
@@ -195,23 +211,23 @@ def match_log_lines(
     ended = []
     for line in lines:
         if line.kind == "source":
-            logged_s = line.ended_s - line.duration_s
+            logged_s = line.started_s
             starts_s = lives.setdefault(line.path, set())
             nearest_s = min(starts_s, key=lambda start_s: abs(start_s - logged_s), default=logged_s)
             began_s = nearest_s if abs(nearest_s - logged_s) <= 2 else logged_s
             starts_s.add(began_s)
-            ended.append(_ended_connection(line, "publish", mount_life_id(line.path, began_s), ""))
+            ended.append(_ended_connection(line, logged_length(line), "publish", mount_life_id(line.path, began_s), ""))
     for line in lines:
         starts_s = lives.get(line.path, set())
         if line.kind == "listener" and starts_s:
             began_s = max((start_s for start_s in starts_s if start_s <= line.ended_s), default=min(starts_s))
             peer_id, counter = f"@{short_digest(line.ip)}", mount_life_id(line.path, began_s)
-            ended.append(_ended_connection(line, "play", peer_id, counter))
+            ended.append(_ended_connection(line, measure(line), "play", peer_id, counter))
     return tuple(sorted(ended, key=lambda connection: connection.ended_at))
 
 
 def _ended_connection(
-    line: IcecastLogLine, kind: Literal["play", "publish"], connection_id: str, counter: str
+    line: IcecastLogLine, length: VisitLength, kind: Literal["play", "publish"], connection_id: str, counter: str
 ) -> EndedConnection:
     scope, name = parse_stream(line.path)
     return EndedConnection(
@@ -221,8 +237,8 @@ def _ended_connection(
         name=name,
         protocol=PROTOCOL,
         ended_at=line.ended_s * 1000,
-        duration_ms=min(line.duration_s, line.ended_s) * 1000,
-        granularity_ms=1000,
+        duration_ms=length.duration_ms,
+        granularity_ms=length.granularity_ms,
         bytes_in=0,
         bytes_out=line.bytes_out if kind == "play" else 0,
         counter=counter,
@@ -244,7 +260,11 @@ def _publish(mount: Mount, server_time: ServerTime) -> PublishReading:
     )
 
 
-def _viewer(listed: _ListedListener, server_time: ServerTime) -> ViewerReading:
+def _listed_visit(listed: _ListedListener, server_time: ServerTime) -> ListedVisit:
+    return ListedVisit(listed.listener.ip, listed.connected_at_s, server_time.age_ms(listed.connected_at_s * 1000))
+
+
+def _viewer(listed: _ListedListener, age_ms: int) -> ViewerReading:
     scope, name = parse_stream(listed.path)
     listener = listed.listener
     return ViewerReading(
@@ -252,7 +272,7 @@ def _viewer(listed: _ListedListener, server_time: ServerTime) -> ViewerReading:
         scope=scope,
         name=name,
         protocol=PROTOCOL,
-        age_ms=server_time.age_ms(max(0, listed.listed_s - listener.connected_s) * 1000),
+        age_ms=age_ms,
     )
 
 

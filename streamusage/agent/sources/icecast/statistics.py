@@ -1,12 +1,14 @@
 """Icecast's statistics and listener lists as values. Pure: bytes in, values or a `SourceError` out."""
 
 from datetime import datetime
+from xml.etree.ElementTree import Element
 
 import msgspec
 
 from streamusage.agent.reading import SourceError
 from streamusage.agent.sources.common.identifiers import short_digest, split_stream_path
 from streamusage.agent.sources.common.payloads import MAX_COUNT, parse_child_count, parse_xml
+from streamusage.agent.sources.icecast.access_log import parse_seconds
 
 ROOT_SCOPE = "icecast"
 """Scope of mounts without a folder, such as `/a.mp3`."""
@@ -40,7 +42,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
     listener_id: int
     ip: str
     connected_s: int
-    """Whole seconds since it connected."""
+    """Whole seconds since it connected, by the server's wall clock; negative where that clock was set back since."""
 
 
 def parse_statistics(body: bytes) -> IcecastStatistics:
@@ -76,7 +78,7 @@ def parse_listeners(body: bytes) -> tuple[Listener, ...]:
         listener = Listener(
             listener_id=parse_child_count(element, "ID", endpoint),
             ip=element.findtext("IP") or "",
-            connected_s=min(parse_child_count(element, "Connected", endpoint), MAX_COUNT // 1000),
+            connected_s=_parse_connected_s(element, endpoint),
         )
         listeners[listener.listener_id] = listener
     return tuple(listeners.values())
@@ -90,6 +92,13 @@ def parse_stream(path: str) -> tuple[str, str]:
 def mount_life_id(path: str, began_s: int) -> str:
     """Return the id of one life of a mount, from the connect of its source to the disconnect."""
     return f"{short_digest(path)}-{began_s}"
+
+
+def _parse_connected_s(listener: Element, endpoint: str) -> int:
+    text = (listener.findtext("Connected") or "").strip()
+    if not (text.isascii() and text.isdigit() and len(text) <= 20):
+        raise SourceError(f"{endpoint}: <listener> has no valid <Connected>")
+    return max(-MAX_COUNT // 1000, min(parse_seconds(text), MAX_COUNT // 1000))
 
 
 def _parse_optional_count(text: str | None) -> int:
