@@ -125,9 +125,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How much older than `age_ms` each viewer and publish may be: the time from the request to the first byte of the
     reply, and the unit of the server's own figure. A start lies in `[at - age_ms - age_slack_ms, at - age_ms]`."""
     uptime_ms: int | None = None
-    """Least possible uptime of the media server at `at` by its own count; None where it reports none. Some servers take
-    it from their wall clock (docs/sources), so that it moves with a step of that clock; ages of connections to
-    nginx-rtmp do not."""
+    """Least possible uptime of the media server at `at`, by a count of its own that no step of a wall clock moves; None
+    where it reports none, or one that it takes from its wall clock (nginx-rtmp, Icecast)."""
     uptime_granularity_ms: int = 1000
     """How much more than `uptime_ms` it may be."""
     logs_ends: bool = False

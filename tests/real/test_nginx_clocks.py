@@ -6,6 +6,7 @@ import pytest
 
 from streamusage.agent.reading import Reading
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
+from streamusage.agent.sources.nginx_rtmp.statistics import parse_stat
 from tests.support.real.fake_clock import FakeClock
 from tests.support.real.nginx import Nginx
 from tests.support.real.processes import Programs
@@ -64,7 +65,7 @@ async def test_set_clock_of_the_media_machine_is_no_restart_and_changes_no_age(
     await nginx.wait_for_clients(2)
     source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
     reading = first = await source.read(None)
-    uptimes_ms = []
+    uptimes_s = []
     for ahead_s in (3 * 3600, -3600, -400 * 86_400, 0):
         clock.set_ahead(ahead_s)
         reading = await source.read(reading.cursor)
@@ -72,8 +73,10 @@ async def test_set_clock_of_the_media_machine_is_no_restart_and_changes_no_age(
         assert reading.bytes_out >= first.bytes_out
         slack_ms = first.age_slack_ms + reading.age_slack_ms + 2 * TOLERANCE_MS
         assert abs(latest_start_ms(reading) - latest_start_ms(first)) <= slack_ms
-        uptimes_ms.append(reading.uptime_ms or 0)
-    assert max(uptimes_ms) > 3 * 3_600_000, "the uptime moves with nginx's clock; see docs/sources/nginx-rtmp.md"
+        assert reading.uptime_ms is None
+        uptimes_s.append(parse_stat((await nginx.page()).encode()).uptime_s)
+    assert max(uptimes_s) > 3 * 3600, "nginx's uptime moves with its wall clock"
+    assert min(uptimes_s) < 0
 
     clock.set_ahead(3600)
     viewer.stop()

@@ -108,8 +108,7 @@ class IcecastSource:
         position = LogPosition.parse(before.position)
         if position is None and self._log is not None:
             position = await self._log.end_position()
-        response = await self._fetch("stats")
-        statistics = parse_statistics(response.body)
+        statistics = parse_statistics((await self._fetch("stats")).body)
         listeners = await self._fetch_listeners(statistics)
         lines: list[IcecastLogLine] = []
         lost = False
@@ -135,8 +134,6 @@ class IcecastSource:
                 _viewer(listed, self._visits.age_ms(visit, at, server_time.slack_ms)) for listed, visit in visits
             ),
             age_slack_ms=server_time.slack_ms + max((listed.slack_ms for listed in listeners), default=0),
-            uptime_ms=None if response.date_s is None else server_time.age_ms(statistics.began_s * 1000),
-            uptime_granularity_ms=server_time.slack_ms,
             ended=ended,
             cursor=str(IcecastCursor(str(position or ""), mounts)),
             logs_ends=relies_on_log,

@@ -122,8 +122,6 @@ class NginxRtmpSource:
             publishes=tuple(_add_age(publish, since_page_ms) for publish in sample.page.publishes),
             viewers=tuple(_add_age(viewer, since_page_ms) for viewer in sample.page.viewers),
             age_slack_ms=sample.slack_ms,
-            uptime_ms=max(0, sample.page.uptime_s * 1000) + since_page_ms,
-            uptime_granularity_ms=1000 + sample.slack_ms,
             ended=ends.ended,
             cursor=str(NginxRtmpCursor(sample.boot, ends.position)),
             logs_ends=ends.logs_ends,

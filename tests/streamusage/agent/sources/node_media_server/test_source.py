@@ -1,5 +1,7 @@
 """The Node-Media-Server source without callbacks: counters, audiences, login."""
 
+from datetime import datetime
+
 import pytest
 
 from streamusage.agent.reading import SourceError
@@ -27,3 +29,12 @@ async def test_refused_login_is_not_retried_at_once() -> None:
                 await source.read(None)
             assert SECRET not in str(refused.value)
         assert len(answers.requests) == 1
+
+
+async def test_uptime_and_start_are_those_of_the_process() -> None:
+    async with open_source("node-media-server") as (source, _):
+        reading = await source.read(None)
+    assert reading.uptime_ms is not None
+    assert 0 <= reading.uptime_ms - 19_514 < 10_000, "its own count, and the time since the reply"
+    timestamp_ms = int(datetime.fromisoformat("2026-11-21T19:35:50.134Z").timestamp() * 1000)
+    assert reading.started_at == timestamp_ms - 19_514
