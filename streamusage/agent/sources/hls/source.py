@@ -17,6 +17,7 @@ from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.hls.viewers import LOG_FORMAT, HlsRequest, HlsViewers, has_log_format, parse_line
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import HLS_LOG_GONE, LINES_LOST
@@ -82,9 +83,11 @@ class HlsSource:
             position, lost = batch.position, batch.lost
             entries = self._viewers.fold(self._parse_requests(batch.lines))
         self._viewers_position = position
-        at = max([self._clock.now_ms(), *(entry.ended_at for entry in entries[-1:])])
+        now = Instant.take(self._clock)
+        at = now.wall_ms
         return Reading(
             at=at,
+            elapsed_ms=now.elapsed_ms,
             boot="hls",
             started_at=0,
             audiences=self._viewers.audiences(at),

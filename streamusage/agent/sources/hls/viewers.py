@@ -23,6 +23,9 @@ _LINE = re.compile(
     r'"([^"]{0,8192})" "([^"]{0,1024})"'
 )
 _STREAM_FILE_SUFFIXES = (".m3u8", ".ts", ".m4s", ".mp4", ".aac")
+KEEP_LINES = 20_000
+"""A viewer with one of the last so many lines is remembered, whatever the times in the log."""
+
 _MAX_TIME_MS = 2**52
 
 
@@ -86,6 +89,19 @@ class HlsViewer(NamedTuple):
     name: str
     last_at: int
     """Time of its last request, in UTC milliseconds."""
+    other_at: int | None
+    """Time of its last request before the log went back in time: the clock was set, or a line was written late."""
+    line: int
+    """Number of its last line."""
+
+    def follow(self, at: int, line: int, idle_after_ms: int) -> tuple["HlsViewer", int | None]:
+        """Return the viewer after a request, and the time it watched until then; None for a new visit."""
+        for last_at, other_at in ((self.last_at, self.other_at), (self.other_at, self.last_at)):
+            if last_at is not None and abs(at - last_at) <= idle_after_ms:
+                return self._replace(last_at=max(last_at, at), other_at=other_at, line=line), max(0, at - last_at)
+        if at < self.last_at:
+            return self._replace(last_at=at, other_at=self.last_at, line=line), 0
+        return self._replace(last_at=at, other_at=None, line=line), None
 
 
 class HlsViewers:
@@ -94,7 +110,9 @@ class HlsViewers:
     def __init__(self, idle_after_ms: int) -> None:
         self._idle_after_ms = idle_after_ms
         self._viewers: dict[str, HlsViewer] = {}
-        self._newest_at = 0
+        self._lines = 0
+        self._newest_at = self._newest_at_before = 0
+        """Newest times of the last lines, and of those before them."""
 
     def fold(self, requests: Iterable[HlsRequest]) -> list[EndedConnection]:
         """Apply requests in order. Returns the joins, the watched time and the bytes of all requests."""
@@ -103,22 +121,35 @@ class HlsViewers:
             entries.append(_log_entry(request, "other", 0))
             if not request.is_watching:
                 continue
+            self._lines += 1
             viewer = self._viewers.get(request.viewer_key)
-            pause_ms = request.at - viewer.last_at if viewer else self._idle_after_ms + 1
-            if pause_ms > self._idle_after_ms:
+            if viewer is None:
+                watched_ms = None
+                viewer = HlsViewer(request.scope, request.name, request.at, None, self._lines)
+            else:
+                viewer, watched_ms = viewer.follow(request.at, self._lines, self._idle_after_ms)
+            self._viewers[request.viewer_key] = viewer
+            if watched_ms is None:
                 entries.append(_log_entry(request, "join", 0))
-            elif pause_ms > 0:
-                entries.append(_log_entry(request, "watch", pause_ms))
-            last_at = max(request.at, viewer.last_at) if viewer else request.at
-            self._viewers[request.viewer_key] = HlsViewer(request.scope, request.name, last_at)
-            self._newest_at = max(self._newest_at, last_at)
+            elif watched_ms:
+                entries.append(_log_entry(request, "watch", watched_ms))
+            self._newest_at = max(self._newest_at, request.at)
+            if self._lines % KEEP_LINES == 0:
+                self._newest_at_before, self._newest_at = self._newest_at, 0
         self._remove_idle()
         return entries
 
     def _remove_idle(self) -> None:
-        """Remove viewers who left, by the log's own time: the log may be read long after it was written."""
-        since = self._newest_at - self._idle_after_ms
-        self._viewers = {key: viewer for key, viewer in self._viewers.items() if viewer.last_at >= since}
+        """Remove viewers who left, by the log's own time: the log may be read long after it was written.
+
+        Those with a recent line stay: after the clock was set back, older lines have later times.
+        """
+        since = max(self._newest_at, self._newest_at_before) - self._idle_after_ms
+        self._viewers = {
+            key: viewer
+            for key, viewer in self._viewers.items()
+            if viewer.last_at >= since or self._lines - viewer.line < KEEP_LINES
+        }
 
     def audiences(self, at: int) -> tuple[AudienceReading, ...]:
         """Return the number of viewers of each stream at a time in UTC milliseconds."""
