@@ -110,12 +110,13 @@ def plan_repair(
         return None
     known = sorted(pieces)
     covered_to = max((min(piece.to_ms, end) for piece in known if piece.from_ms < end), default=None)
-    floor = None if covered_to is None else slot_of(covered_to - 1)
+    began = state.since if covered_to is None else covered_to
+    floor = None if began is None or began > end else slot_of(began - 1)
     relocation = Relocation(end, floor, _place(_filings(state, known, slots, end), end))
-    moved_slots = [relocation.move_slot(slot) for filing in relocation.filings for slot in _ends(filing.minutes)]
-    since = None if state.since is None else relocation.move_instant(state.since)
-    began = end if since is None else since
-    marked_from = max(began, min([covered_to or began, *moved_slots]))
+    first_slot = min(relocation.move_slot(filing.minutes.from_ms) for filing in relocation.filings)
+    # The figures of a server lie in its accounting: what began in their first minute begins with that minute.
+    since = None if state.since is None else min(relocation.move_instant(state.since), first_slot)
+    marked_from = first_slot if covered_to is None else min(covered_to, first_slot)
     after = _with_partial(known, Interval(marked_from, end), state, now_ms)
     return Repair(
         relocation,

@@ -1,13 +1,17 @@
 """Repair of servers whose figures a wrong clock filed in the future: every unit stays, and gets a time in the past."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
+from streamusage.core.coverage import slot_of
 from streamusage.core.figures import SUM_NAMES
-from streamusage.service.store.schema import closed_days, metadata, slot_connections, slots, voids
+from streamusage.service.accounting.closing import close_day_by_operator
+from streamusage.service.ingest.server_repair import repair_server
+from streamusage.service.store.schema import closed_days, metadata, servers, slot_connections, slots, voids
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.service.wrong_clock import (
@@ -176,6 +180,58 @@ async def test_days_closed_in_advance_are_void_and_close_anew(tmp_path: Path, st
         assert anew["closed"]["revision"] > max(row.revision for row in closed_before)
         assert [entry["revision"] for entry in anew["voids"]] == [entry["revision"] for entry in today["voids"]]
         assert (await status(estate))["watermark"] == NOW + DAY
+
+
+async def test_rightly_closed_day_stays_closed_and_gets_an_adjustment(tmp_path: Path, store_url: str) -> None:
+    counted = CountedServer(tmp_path, store_url, NOW - 10 * MINUTE)
+    store = open_store(store_url, counted.now)
+    counted.ledger.record(counted.reading(None))
+    counted.sync(store)
+    counted.count(store, 3)
+    accounted_to = counted.now
+    counted.now += DAY
+    with store.writing() as connection, connection.begin():
+        close_day_by_operator(connection, ZONES, ZONES[0], date(2026, 11, 18), None, "boss", 0, counted.now)
+    counted.count(store, 2, MONTH)
+    store.close()
+    async with serving(counted, tmp_path) as estate:
+        before = (await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")).json()["days"][0]
+        done = await repair(estate, dry=False)
+        assert done["voids"] == []
+        after = (await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")).json()["days"][0]
+        assert (before["state"], after["state"]) == ("final", "adjusted")
+        assert (after["closed"], after["bytes_out"], after["coverage"]) == (
+            before["closed"], before["bytes_out"], before["coverage"],
+        )  # fmt: skip
+        assert before["coverage"]["missing_ms"] > 0
+        present = after["adjustment"]["figures"]["coverage"]
+        midnight = 1_795_046_400_000
+        # The agent was away for a day: what it filed in the future covers that day, and begins in this minute.
+        assert (present["partial_ms"], present["missing_ms"]) == (midnight - slot_of(accounted_to - 1), 0)
+        assert after["adjustment"]["bytes_out"] > 0
+        assert await sums(estate) == counted.true_sums()
+
+
+async def test_days_wait_for_a_server_with_figures_in_the_future(tmp_path: Path, store_url: str) -> None:
+    counted = jumped_store(tmp_path, store_url, ahead_ms=MONTH)
+    store = open_store(store_url, counted.now)
+    other = CountedServer(tmp_path, store_url, counted.now, "origin-1")
+    other.ledger.record(other.reading(None))
+    other.sync(store)
+    other.now += 4 * DAY
+    other.ledger.record(other.reading(other.ledger.cursor))
+    other.sync(store)
+    with store.writing() as connection, connection.begin():
+        repair_server(connection, "edge-1", "boss", other.now - 4 * DAY)
+        connection.execute(update(servers).where(servers.c.server == "edge-1").values(watermark=other.now + YEAR))
+    close_all(store, ZONES, other.now)
+    store.close()
+    async with serving(other, tmp_path) as estate:
+        days = (await estate.request("GET", "/api/v1/daily?from=2026-11-19&to=2026-11-19")).json()["days"]
+        assert {day["server"]: (day["state"], day["waiting_for"]) for day in days} == {
+            "edge-1": ("provisional", ["edge-1"]),
+            "origin-1": ("provisional", ["edge-1"]),
+        }
 
 
 async def test_figures_in_the_future_do_not_hide_present_gaps(tmp_path: Path, store_url: str) -> None:
