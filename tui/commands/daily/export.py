@@ -141,8 +141,8 @@ def _refuse_void(file: Path, signed: dict[str, Any], connection: ConnectionSetti
             f"  {entry.day} of {entry.server}, revision {entry.revision}: {entry.reason}" for entry in void
         )
         raise CommandError(
-            f"{file}: {counted(len(void), 'closing')} in it no longer count at {connection.host}; export the days "
-            f"again:\n{listed}",
+            f"{file}: {counted(len(void), 'closing')} in it {'is' if len(void) == 1 else 'are'} void by now at "
+            f"{connection.host}; export the days again:\n{listed}",
             ExitCode.REFUSED,
         )
     print_message(f"no closing in it is void at {connection.host}")
