@@ -51,7 +51,8 @@ _REVISION = counters.c.name == "closed"
 _POINTER = "closed "
 """The counter of a zone: this, and the name of the zone."""
 _KEY = ("tz", "day", "server", "revision")
-_IS_VOID = select(voids.c.revision).where(*(voids.c[name] == closed_days.c[name] for name in _KEY)).exists()
+IS_VOID = select(voids.c.revision).where(*(voids.c[name] == closed_days.c[name] for name in _KEY)).exists()
+"""Whether a row of `closed_days` has a void entry."""
 
 
 class ClosedDay(NamedTuple):
@@ -110,7 +111,7 @@ def close_day(
 def record_adjustments(connection: Connection, server: str, touched: Interval, now_ms: int) -> None:
     """Record what changed in the server's closed days that overlap the touched time."""
     meets = and_(
-        ~_IS_VOID,
+        ~IS_VOID,
         closed_days.c.server == server,
         closed_days.c.to_ms > touched.from_ms,
         closed_days.c.from_ms < touched.to_ms,
@@ -165,7 +166,7 @@ def load_closed_days(
     """Return the closed days of a zone from `first` to `last`."""
     columns = [column for column in closed_days.c if with_samples or column.name != "samples"]
     query = select(*columns).where(
-        ~_IS_VOID,
+        ~IS_VOID,
         closed_days.c.tz == tz.key,
         closed_days.c.day >= first.isoformat(),
         closed_days.c.day <= last.isoformat(),
@@ -178,7 +179,7 @@ def load_closed_days(
 def find_closings(connection: Connection, server: str, after_ms: int) -> list[Row[Any]]:
     """Return the closings of a server's days that end after an instant, except void ones, without their samples."""
     columns = [column for column in closed_days.c if column.name != "samples"]
-    query = select(*columns).where(~_IS_VOID, closed_days.c.server == server, closed_days.c.to_ms > after_ms)
+    query = select(*columns).where(~IS_VOID, closed_days.c.server == server, closed_days.c.to_ms > after_ms)
     return list(connection.execute(query.order_by(*(closed_days.c[name] for name in _KEY))).all())
 
 
@@ -195,7 +196,7 @@ def void_closings(connection: Connection, closings: Sequence[Row[Any]], reason: 
         pointer = and_(counters.c.name == f"{_POINTER}{name}", counters.c.value > opened_from)
         connection.execute(update(counters).where(pointer).values(value=opened_from))
     server = closings[0].server
-    last = select(func.max(closed_days.c.to_ms)).where(~_IS_VOID, closed_days.c.server == server)
+    last = select(func.max(closed_days.c.to_ms)).where(~IS_VOID, closed_days.c.server == server)
     closed_to = connection.execute(last).scalar() or 0
     connection.execute(update(servers).where(servers.c.server == server).values(closed_to=closed_to))
 
@@ -306,7 +307,7 @@ def list_adjustments(
 def closed_servers(connection: Connection, tz: ZoneInfo, day: date) -> set[str]:
     """Return the servers whose day is closed."""
     of_day = (closed_days.c.tz == tz.key, closed_days.c.day == day.isoformat())
-    query = select(closed_days.c.server).where(~_IS_VOID, *of_day)
+    query = select(closed_days.c.server).where(~IS_VOID, *of_day)
     return set(connection.execute(query).scalars())
 
 

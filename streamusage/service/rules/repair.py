@@ -128,7 +128,8 @@ def plan_repair(
                 baseline=None if state.baseline is None else move_baseline(state.baseline, relocation),
                 last_sync_at=None if state.last_sync_at is None else min(state.last_sync_at, end),
                 summed_to=min(state.summed_to, marked_from - marked_from % HOUR_MS),
-            )
+            ),
+            now_ms,
         ),
         marked_from,
         after,
@@ -152,14 +153,16 @@ def is_filed_ahead(state: ServerState, now_ms: int) -> bool:
     return any(is_ahead(at, now_ms) for at in _known_instants(state))
 
 
-def seal(state: ServerState) -> ServerState:
+def seal(state: ServerState, now_ms: int) -> ServerState:
     """Return the state in a new epoch that no journal has: every report of an earlier one is refused as `sealed`.
 
-    No epoch that was issued before continues from it either. The next one continues from the baseline.
+    No epoch that was issued before continues from it either; the next one continues from the baseline. The revision is
+    the time of the repair: after a service was restored from an older copy, the same epoch may be sealed again, and
+    an epoch that was issued for the other state must not continue from this one.
     """
     epoch = max(state.issued, state.epoch) + 1
     life = state.life if not state.life or state.life.endswith(REPAIRED_LIFE) else state.life + REPAIRED_LIFE
-    return msgspec.structs.replace(state, epoch=epoch, issued=epoch, acknowledged=0, life=life)
+    return msgspec.structs.replace(state, epoch=epoch, issued=epoch, acknowledged=now_ms, life=life)
 
 
 def move_baseline(baseline: Baseline, relocation: Relocation) -> Baseline:

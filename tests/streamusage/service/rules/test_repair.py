@@ -66,7 +66,7 @@ def test_filing_ends_at_the_last_report_and_the_time_since_the_jump_is_partial()
 
 def test_epoch_is_sealed_and_no_issued_epoch_continues() -> None:
     found = repaired(state(NOW + YEAR), live(JUMP - YEAR, JUMP))
-    assert (found.state.epoch, found.state.issued, found.state.acknowledged) == (5, 5, 0)
+    assert (found.state.epoch, found.state.issued, found.state.acknowledged) == (5, 5, NOW)
     assert found.state.life == f"j.2{REPAIRED_LIFE}"
     again = repaired(msgspec.structs.replace(found.state, watermark=NOW + YEAR), live(JUMP - YEAR, JUMP))
     assert again.state.life == f"j.2{REPAIRED_LIFE}"
