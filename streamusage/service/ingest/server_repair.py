@@ -131,7 +131,8 @@ def _find(connection: Connection, server: str, now_ms: int) -> _Findings:
             select(table.c.slot).where(table.c.server == server, table.c.slot >= end).distinct()
         ).scalars()
     }
-    repair = plan_repair(state, pieces, ahead, end, now_ms)
+    oldest = connection.execute(select(func.min(slots.c.slot)).where(slots.c.server == server)).scalar()
+    repair = plan_repair(state, pieces, ahead, end, now_ms, oldest)
     after_ms = now_ms if repair is None else min(now_ms, repair.marked_from)
     closings = [
         closing for closing in find_closings(connection, server, after_ms) if is_closed_wrongly(closing, repair, now_ms)

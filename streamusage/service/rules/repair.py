@@ -100,11 +100,13 @@ def plan_repair(
     slots: Collection[int],
     end: int,
     now_ms: int,
+    oldest_slot: int | None = None,
 ) -> Repair | None:
     """Return the repair of a server; `None` if none of its figures is filed in the future.
 
     `pieces` are the newest that began before now, those in the minute in which it began, and all later ones. `slots`
-    are those from `end` (see `repaired_end`) on that have figures or samples. `now_ms` is the true time.
+    are those from `end` (see `repaired_end`) on that have figures or samples. `now_ms` is the true time. `oldest_slot`
+    is the oldest slot that has figures: a server whose accounting began in the future had begun by then.
     """
     if not is_filed_ahead(state, now_ms) and not any(is_ahead(slot, now_ms) for slot in slots):
         return None
@@ -114,6 +116,8 @@ def plan_repair(
     floor = None if began is None or began > end else slot_of(began - 1)
     relocation = Relocation(end, floor, _place(_filings(state, known, slots, end), end))
     first_slot = min(relocation.move_slot(filing.minutes.from_ms) for filing in relocation.filings)
+    if oldest_slot is not None and is_ahead(state.since, now_ms):
+        first_slot = min(first_slot, oldest_slot)
     # The figures of a server lie in its accounting: what began in their first minute begins with that minute.
     since = None if state.since is None else min(relocation.move_instant(state.since), first_slot)
     marked_from = first_slot if covered_to is None else min(covered_to, first_slot)

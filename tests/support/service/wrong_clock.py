@@ -1,10 +1,10 @@
 """A store in which a wrong clock filed figures in the future, as earlier versions of the service accepted them.
 
-The real journal and the real rules fill it: a media server is counted by readings whose wall time jumps ahead, and the
-reports are ingested by a service with the same wrong clock.
+The real journal and the real rules fill it. Agents of this version do not file figures in the future: the times in
+their reports are moved as the clocks of earlier versions moved them, from the jump of the clock on.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -18,7 +18,7 @@ from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.agent.runner import Agent
 from streamusage.agent.sync.link import ServiceLink
 from streamusage.agent.sync.schedule import SyncSchedule
-from streamusage.api.report import Acknowledgement
+from streamusage.api.report import Acknowledgement, Peak, Report
 from streamusage.core.days import zone
 from streamusage.service.accounting.closing import advance_accounting, is_accounting_due
 from streamusage.service.ingest.reports import ingest_report, issue_epoch
@@ -66,40 +66,43 @@ class CountedServer:
         self.media.move_bytes(middle)
         self.now += ms
 
-    def reading(self, cursor: str | None, ahead_ms: int = 0) -> Reading:
-        """Return a reading of a machine whose wall clock is ahead."""
-        reading = self.media.read(self.now, cursor)
-        return msgspec.structs.replace(
-            reading,
-            at=reading.at + ahead_ms,
-            started_at=reading.started_at + ahead_ms,
-            ended=tuple(msgspec.structs.replace(line, ended_at=line.ended_at + ahead_ms) for line in reading.ended),
-            run=RUN,
-            elapsed_ms=self.now,
-        )
+    def reading(self, cursor: str | None) -> Reading:
+        return msgspec.structs.replace(self.media.read(self.now, cursor), run=RUN, elapsed_ms=self.now)
 
-    def count(self, store: Store, steps: int, ahead_ms: int = 0, zones: Sequence[ZoneInfo] = ()) -> None:
-        """Count and report for some steps, with all clocks ahead, and close what such a service closes."""
+    def count(
+        self,
+        store: Store,
+        steps: int,
+        ahead_ms: int = 0,
+        zones: Sequence[ZoneInfo] = (),
+        jumped_at: int | None = None,
+    ) -> None:
+        """Count and report for some steps, with all clocks ahead, and close what such a service closes. The clocks
+        jump now, or did so while the agent was away.
+        """
+        jumped_at = self.now if jumped_at is None else jumped_at
         for _ in range(steps):
             self.pass_time()
-            self.ledger.record(self.reading(self.ledger.cursor, ahead_ms))
-            self.sync(store, ahead_ms)
+            self.ledger.record(self.reading(self.ledger.cursor))
+            self.sync(store, ahead_ms, jumped_at)
         close_all(store, zones, self.now + ahead_ms)
 
-    def sync(self, store: Store, ahead_ms: int = 0) -> None:
-        service_now = self.now + ahead_ms
+    def sync(self, store: Store, ahead_ms: int = 0, jumped_at: int = 0, service_ahead_ms: int | None = None) -> None:
+        """Report to a service, with times from `jumped_at` on moved ahead, by default as far as the service's clock."""
+        service_now = self.now + (ahead_ms if service_ahead_ms is None else service_ahead_ms)
         for _ in range(4):
             request = self.ledger.epoch_request()
             with store.writing() as connection, connection.begin():
                 if request is not None:
                     self.ledger.continue_from(issue_epoch(connection, self.server, request, service_now), ())
                     continue
-                report = self.ledger.report(service_now, "online")
+                report = self.ledger.report(self.now, "online")
                 if report is None:
                     return
+                report = move_report(report, jumped_at, ahead_ms)
                 reply = ingest_report(connection, report, msgspec.json.encode(report), service_now)
             if isinstance(reply, Acknowledgement):
-                self.ledger.acknowledge(reply, service_now)
+                self.ledger.acknowledge(reply, self.now)
                 return
             self.ledger.handle_refusal(reply)
 
@@ -134,6 +137,53 @@ class CountedServer:
         }
 
 
+def move_report(report: Report, jumped_at: int, ahead_ms: int) -> Report:
+    """Return the report of an agent whose clock jumped ahead at a whole minute: later times are moved."""
+
+    def move(at: int) -> int:
+        return at + ahead_ms if at >= jumped_at else at
+
+    replace = msgspec.structs.replace
+    baseline = report.baseline
+    if not ahead_ms:
+        return report
+    return replace(
+        report,
+        sent_at=report.sent_at + ahead_ms,
+        baseline=replace(
+            baseline,
+            at=move(baseline.at),
+            since=move(baseline.since),
+            offset_ms=None if baseline.offset_ms is None else baseline.offset_ms + ahead_ms,
+            window=replace(baseline.window, at=baseline.window.at + ahead_ms),
+            publishes=tuple(replace(row, start_time=move(row.start_time)) for row in baseline.publishes),
+        ),
+        slots=tuple(
+            replace(
+                row,
+                slot=move(row.slot),
+                peak_in=_moved_peak(row.peak_in, move),
+                peak_out=_moved_peak(row.peak_out, move),
+            )
+            for row in report.slots
+        ),
+        spans=tuple(
+            replace(row, from_ms=max(row.from_ms, jumped_at) + ahead_ms, to_ms=row.to_ms + ahead_ms)
+            for row in report.spans
+            if row.to_ms > jumped_at
+        ),
+        sessions=tuple(
+            replace(row, start_time=move(row.start_time), end_time=move(row.end_time)) for row in report.sessions
+        ),
+        samples=tuple(replace(row, slot=move(row.slot)) for row in report.samples),
+        viewers=tuple(replace(row, started_at=move(row.started_at)) for row in report.viewers),
+    )
+
+
+def _moved_peak(peak: Peak | None, move: Callable[[int], int]) -> Peak | None:
+    return None if peak is None else Peak(peak.bps, move(peak.at), peak.window_ms)
+
+
 def close_all(store: Store, zones: Sequence[ZoneInfo], now_ms: int) -> None:
     """Sum hours and close days until nothing is due, as the service does by its own clock."""
     while True:
@@ -144,7 +194,7 @@ def close_all(store: Store, zones: Sequence[ZoneInfo], now_ms: int) -> None:
 
 
 def jumped_store(directory: Path, store_url: str, ahead_ms: int = MONTH, back_steps: int = 0) -> CountedServer:
-    """Return a server that was counted for five minutes, then for 20 s by clocks far ahead, then by true ones."""
+    """Return a server that was counted for five minutes, then for 20 s with clocks far ahead, then with true ones."""
     counted = CountedServer(directory, store_url, NOW - 10 * MINUTE)
     store = open_store(store_url, counted.now)
     counted.ledger.record(counted.reading(None))

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
-from streamusage.core.coverage import slot_of
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.closing import close_day_by_operator
 from streamusage.service.ingest.server_repair import repair_server
@@ -187,12 +186,12 @@ async def test_rightly_closed_day_stays_closed_and_gets_an_adjustment(tmp_path: 
     store = open_store(store_url, counted.now)
     counted.ledger.record(counted.reading(None))
     counted.sync(store)
-    counted.count(store, 3)
+    counted.count(store, 6)
     accounted_to = counted.now
     counted.now += DAY
     with store.writing() as connection, connection.begin():
         close_day_by_operator(connection, ZONES, ZONES[0], date(2026, 11, 18), None, "boss", 0, counted.now)
-    counted.count(store, 2, MONTH)
+    counted.count(store, 2, MONTH, jumped_at=accounted_to)
     store.close()
     async with serving(counted, tmp_path) as estate:
         before = (await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")).json()["days"][0]
@@ -206,8 +205,8 @@ async def test_rightly_closed_day_stays_closed_and_gets_an_adjustment(tmp_path: 
         assert before["coverage"]["missing_ms"] > 0
         present = after["adjustment"]["figures"]["coverage"]
         midnight = 1_795_046_400_000
-        # The agent was away for a day: what it filed in the future covers that day, and begins in this minute.
-        assert (present["partial_ms"], present["missing_ms"]) == (midnight - slot_of(accounted_to - 1), 0)
+        # The agent was away for a day: what it filed in the future covers the time since.
+        assert (present["partial_ms"], present["missing_ms"]) == (midnight - accounted_to, 0)
         assert after["adjustment"]["bytes_out"] > 0
         assert await sums(estate) == counted.true_sums()
 
@@ -253,12 +252,9 @@ async def test_figures_in_the_future_do_not_hide_present_gaps(tmp_path: Path, st
 async def test_server_that_began_in_the_future_begins_before_now(tmp_path: Path, store_url: str) -> None:
     counted = CountedServer(tmp_path, store_url, NOW - 10 * MINUTE)
     store = open_store(store_url, counted.now)
-    counted.ledger.record(counted.reading(None, YEAR))
-    counted.sync(store)
-    for _ in range(3):  # the service's clock is right, and so is the agent's after the first reply
-        counted.pass_time()
-        counted.ledger.record(counted.reading(counted.ledger.cursor))
-        counted.sync(store)
+    counted.ledger.record(counted.reading(None))
+    counted.sync(store, YEAR, service_ahead_ms=0)
+    counted.count(store, 3)  # the service's clock is right, and so is the agent's after the first reply
     store.close()
     async with serving(counted, tmp_path) as estate:
         assert (await status(estate))["repair"] == AHEAD
