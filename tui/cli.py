@@ -30,7 +30,7 @@ COMMANDS = {
     "config": ("tui.commands.config:config", "List every setting, its value, and its source."),
     "gaps": ("tui.commands.gaps:gaps", "List the gaps: backfilled, missing, lost."),
     "daily": ("tui.commands.daily.command:daily", "Daily statistics and their coverage."),
-    "servers": ("tui.commands.servers:servers", "List the media servers; remove one with rm."),
+    "servers": ("tui.commands.servers:servers", "List the media servers; remove or repair one."),
     "orphans": ("tui.commands.ledgers:orphans", "List reports about deleted records."),
     "audit": ("tui.commands.ledgers:audit", "List the deletes: who, what, when."),
 }

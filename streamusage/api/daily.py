@@ -6,6 +6,7 @@ Times are UTC milliseconds.
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 DayState = Literal["provisional", "final", "adjusted"]
 
@@ -72,6 +73,24 @@ class Closed(msgspec.Struct, frozen=True, kw_only=True):
     revision: int
     watermark: int | None = None
     """Watermark of the server when its day was closed."""
+
+
+class VoidEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """A closing that no longer counts, because a wrong clock caused it. It is kept, and the day is closed anew."""
+
+    server: str
+    day: str
+    tz: str
+    revision: int
+    """Revision of the closing."""
+    at: int
+    """When the entry was made."""
+    by: str
+    """Name of the token of the operator who repaired the server."""
+    reason: str
+    closed: Closed
+    figures: "DailyFigures"
+    """Figures with which the day was closed."""
 
 
 class DailyFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +165,8 @@ class DailyStatistics(msgspec.Struct, frozen=True, kw_only=True):
     adjustment: Adjustment | None = None
     waiting_for: list[str] = []
     """Servers whose figures an open day waits for."""
+    voids: list[VoidEntry] | UnsetType = UNSET
+    """Earlier closings of the day that no longer count. Absent if there are none."""
 
 
 class Daily(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,6 +233,9 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     connections_by_protocol: dict[str, int] = {}
     figures: DailyFigures
     """Figures of the day with this and all earlier entries."""
+    void_revision: int | UnsetType = UNSET
+    """Revision of the closing that the entry adjusts if that is void: then the entry no longer counts either. Else
+    absent."""
 
 
 class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
@@ -219,6 +243,8 @@ class Adjustments(msgspec.Struct, frozen=True, kw_only=True):
 
     now: int
     adjustments: list[LedgerEntry]
+    voids: list[VoidEntry] | UnsetType = UNSET
+    """Closings of these days that no longer count. Absent if there are none."""
 
 
 class CloseResult(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,8 +6,9 @@ Unknown fields are ignored in every type. Times are UTC milliseconds.
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
-from streamusage.api.daily import GapDelta
+from streamusage.api.daily import GapDelta, VoidEntry
 from streamusage.api.report import AgentPhase, PhaseChange, Role
 from streamusage.core.coverage import Interval, Provenance
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
@@ -85,6 +86,9 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     removed: Literal["in order", "by force"] | None = None
     """How the server was removed from the estate. Removed by force, its part of the sessions is not accounted for."""
     removed_at: int | None = None
+    repair: Literal["filed in the future", "closed in advance"] | UnsetType = UNSET
+    """What a wrong clock left behind: its figures lie in the future, or days were closed before their end.
+    `streamtop servers repair` heals it. Absent if nothing is wrong."""
 
 
 class RemovedServer(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,6 +99,39 @@ class RemovedServer(msgspec.Struct, frozen=True, kw_only=True):
     removed: Literal["in order", "by force"]
     sessions: int = 0
     """How many sessions this changed."""
+
+
+class RepairedServer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a repair of a server changed, or would change: figures that a wrong clock filed in the future."""
+
+    now: int
+    server: str
+    dry: bool
+    """Nothing was written: the request only asked what a repair would change."""
+    needed: bool
+    """Whether anything is to be repaired."""
+    slots: int = 0
+    """How many slots moved."""
+    samples: int = 0
+    sessions: int = 0
+    connections: int = 0
+    """Units in these slots. None is lost or added."""
+    bytes_in: int = 0
+    bytes_out: int = 0
+    view_time_ms: int = 0
+    watermark_before: int | None = None
+    watermark: int | None = None
+    """The watermark after the repair."""
+    partial_from: int | None = None
+    """From here to `partial_to`, time that was counted is `partial` after the repair."""
+    partial_to: int | None = None
+    voids: list[VoidEntry] = []
+    """Closings that no longer count. Their days close anew when they are over."""
+
+    @property
+    def rows(self) -> int:
+        """Number of rows that moved."""
+        return self.slots + self.samples + self.sessions
 
 
 class Orphan(msgspec.Struct, frozen=True, kw_only=True):

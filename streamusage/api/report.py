@@ -29,6 +29,11 @@ Name = Annotated[str, Meta(min_length=1, max_length=4096)]
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
+REPAIRED_LIFE = ".repaired"
+"""Suffix of a life that a repair at the service ended. The journal that had this life has wrong times: it begins anew
+from the repaired baseline, as a new journal does, and sends none of its rows again."""
+
+
 class MachineClock(msgspec.Struct, frozen=True):
     """The wall clock of an agent's machine as it is, without the agent's correction.
 
@@ -354,7 +359,7 @@ class EpochIssued(msgspec.Struct, frozen=True, kw_only=True):
     based_on: Based
     now: Millis
     life: str = ""
-    """The active life; empty for a server that never reported."""
+    """The active life; empty for a server that never reported. After a repair it ends with `REPAIRED_LIFE`."""
     baseline: Baseline | None = None
     """`None` for a server that never reported."""
     viewers: tuple[ViewerRow, ...] = ()

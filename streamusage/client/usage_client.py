@@ -29,6 +29,7 @@ from streamusage.api.extension import (
     Orphans,
     Placements,
     RemovedServer,
+    RepairedServer,
     Servers,
     Trends,
 )
@@ -239,13 +240,17 @@ class UsageClient:
 
     async def remove_server(self, server: str, *, force: bool) -> RemovedServer:
         """Remove a server from the estate: in order, or by force. Raises `EmptyNameError`."""
-        if not server:
-            raise EmptyNameError("the name of the server is empty")
-        segment = quote(server, safe="")
-        segment = segment.replace(".", "%2E") if server in {".", ".."} else segment
         action = f"remove the server {server}"
         query = {"force": "true"} if force else {}
-        return await self._call_extension(f"/api/v1/servers/{segment}", action, RemovedServer, query, method="DELETE")
+        return await self._call_extension(_server_path(server), action, RemovedServer, query, method="DELETE")
+
+    async def repair_server(self, server: str, *, dry: bool) -> RepairedServer:
+        """Move what a wrong clock filed in the future; with `dry` only return what would change.
+
+        Raises `EmptyNameError`.
+        """
+        path, query = f"{_server_path(server)}/repair", {"dry": str(dry).lower()}
+        return await self._call_extension(path, f"repair the server {server}", RepairedServer, query, method="POST")
 
     async def orphans(self, from_ms: int, to_ms: int, *, limit: int = 10_000) -> Orphans:
         """Return the orphans that arrived in an interval, at most the newest `limit`.
@@ -337,6 +342,14 @@ class UsageClient:
         except (ValueError, OverflowError):
             return
         self.service_time = ServiceTime(now_ms, self._clock.elapsed_ms())
+
+
+def _server_path(server: str) -> str:
+    if not server:
+        raise EmptyNameError("the name of the server is empty")
+    segment = quote(server, safe="")
+    segment = segment.replace(".", "%2E") if server in {".", ".."} else segment
+    return f"/api/v1/servers/{segment}"
 
 
 def _days_query(first: date, last: date, tz: str, server: str | None) -> dict[str, str]:

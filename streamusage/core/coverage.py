@@ -10,6 +10,9 @@ SLOT_MS = 60_000
 LATE_AFTER_INTERVALS = 3
 """Time that a sync covers within this many sync intervals is live; time that is covered later is backfilled."""
 
+MOST_AHEAD_MS = 120_000
+"""How far after now figures may be filed: clocks differ. Figures beyond that were filed by a wrong clock."""
+
 
 class Provenance(StrEnum):
     """How an interval of a server is accounted for. The values are part of the API."""

@@ -8,6 +8,7 @@ ServiceError
 │   └── NoServersInDayError       no server ran on the day that is to be closed
 ├── ConflictError                 the state of the store does not allow the change
 │   ├── ServerStillReportsError   a server that reports can only be removed by force
+│   ├── FiledAheadError           figures of the server are filed in the future: it must be repaired first
 │   ├── NotAccountZoneError       the service closes no days in that time zone
 │   └── DayNotOverError           the day, or the time after it, is not over
 ├── ContradictionError            a report contradicts figures that were counted
@@ -47,6 +48,10 @@ class ConflictError(ServiceError):
 
 class ServerStillReportsError(ConflictError):
     """A server that reports can only be removed by force."""
+
+
+class FiledAheadError(ConflictError):
+    """A wrong clock filed figures of the server in the future. They must be repaired first."""
 
 
 class NotAccountZoneError(ConflictError):

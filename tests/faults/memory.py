@@ -139,6 +139,11 @@ class MemoryTransaction:
     def put_bridge(self, life: int, rows: Sequence[Row]) -> None:
         self.parts[f"bridge {life}"] = tuple(rows)
 
+    def clear(self) -> None:
+        self.rows = {}
+        self.pruned = list(self.disk["rows"])
+        self.parts = {name: None if name in ("head", "first") else () for name in self.disk if name != "rows"}
+
 
 @dataclass
 class Store:

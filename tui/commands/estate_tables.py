@@ -1,5 +1,6 @@
 """Tables of servers, orphans and the audit log: columns of the table and fields of the CSV. Pure."""
 
+from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
 from streamusage.api.extension import AuditEntry, Orphan, ServerStatus
@@ -10,8 +11,9 @@ from tui.model.formats import UNKNOWN
 from tui.output import CsvField, TableColumn, View, same_named
 
 
-def server_view(tz: ZoneInfo) -> View[ServerStatus]:
-    """Return the view of servers, each with its watermark."""
+def server_view(shown: Sequence[ServerStatus], tz: ZoneInfo) -> View[ServerStatus]:
+    """Return the view of servers, each with its watermark. What needs a repair has a column if a server needs one."""
+    ails = any(server.repair for server in shown)
     return View(
         columns=[
             TableColumn("SERVER", lambda server: server.server),
@@ -22,6 +24,7 @@ def server_view(tz: ZoneInfo) -> View[ServerStatus]:
             TableColumn(f"LAST SYNC-UP ({tz.key})", lambda server: _time(server.last_sync_at, tz)),
             TableColumn("PHASE", lambda server: server.phase),
             TableColumn("ACTIVE", lambda server: formats.count(server.active_subscribers), figure=True),
+            *([TableColumn[ServerStatus]("NEEDS REPAIR", lambda server: server.repair or "")] if ails else []),
         ],
         fields=[
             *same_named(
@@ -41,6 +44,7 @@ def server_view(tz: ZoneInfo) -> View[ServerStatus]:
                 "removed",
                 "removed_at",
             ),
+            *([CsvField[ServerStatus]("repair", lambda server: server.repair or None)] if ails else []),
         ],
     )
 

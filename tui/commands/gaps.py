@@ -1,10 +1,11 @@
 """`streamtop gaps`: time that was not reported live, and its coverage."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import click
 
-from streamusage.api.extension import Coverage
+from streamusage.api.extension import Coverage, ServerStatus
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.command_options import Duration
@@ -14,11 +15,18 @@ from streamusage.core.instants import AtNow
 from tui.commands.errors import CommandError
 from tui.commands.flags import tz_option
 from tui.commands.instants import instant, window_between
+from tui.commands.servers import repair_hint
 from tui.commands.shell import connection_options, counted, format_option, print_message, run_requests
 from tui.commands.tables import Gap, gap_view, gaps_of, time_text
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
 from tui.output import Format, print_rows
+
+
+class _Read(NamedTuple):
+    coverage: Coverage
+    ailing: list[ServerStatus]
+    """Servers with figures that a wrong clock filed: they may hide gaps."""
 
 
 def _states(_context: click.Context, _parameter: click.Parameter, text: str | None) -> frozenset[Provenance]:
@@ -36,7 +44,7 @@ def _states(_context: click.Context, _parameter: click.Parameter, text: str | No
     exit_codes={
         **CLIENT_EXIT_CODES,
         ExitCode.SUCCESS: "success; with --fail-on: there is no such gap",
-        ExitCode.FAILURE: "with --fail-on: there is such a gap",
+        ExitCode.FAILURE: "with --fail-on: there is such a gap, or a server needs a repair that may hide one",
     },
 )
 @click.option("--from", "from_", type=instant, default="24h", metavar="WHEN", help="Start. [default: 24h, before now]")
@@ -77,6 +85,8 @@ def gaps(
     lost        declared unrecoverable by the agent, with the reason
     held        received but quarantined for an operator
 
+    Time whose figures a wrong clock filed in the future is missing until `streamtop servers repair` moves them back.
+
     WHEN is a duration before now (90m, 1h30m, 7d), a time such as 12:40 or 2026-11-21T12:00, or UTC milliseconds. Now
     is the service's time. docs/values.md describes both.
 
@@ -90,23 +100,31 @@ def gaps(
     if max_age is not None and not fail_on:
         raise click.UsageError("--max-age needs --fail-on, which names the states")
 
-    async def read(client: UsageClient) -> Coverage:
-        now_ms = (await client.servers()).now
-        window = window_between(from_, to, now_ms, now_ms, connection.tz)
-        return await client.coverage(*window, server=server)
+    async def read(client: UsageClient) -> _Read:
+        estate = await client.servers()
+        window = window_between(from_, to, estate.now, estate.now, connection.tz)
+        ailing = [item for item in estate.servers if item.repair and server in (None, item.server)]
+        return _Read(await client.coverage(*window, server=server), ailing)
 
-    coverage = run_requests(connection, read)
+    coverage, ailing = run_requests(connection, read)
     found = gaps_of(coverage.servers, with_live=with_live)
     print_rows(found, gap_view(found, connection.tz), output_format)
     window = f"{time_text(coverage.from_ms, connection.tz)} to {time_text(coverage.to_ms, connection.tz)}"
     spans = counted(len(found), "span" if with_live else "gap")
     print_message(f"{spans} of {counted(len(coverage.servers), 'server')}, {window} ({connection.tz.key})")
+    for item in ailing:
+        print_message(repair_hint(item))
     if fail_on:
-        _fail_on(found, fail_on, coverage.now, max_age or 0, connection)
+        _fail_on(found, fail_on, ailing, coverage.now, max_age or 0, connection)
 
 
 def _fail_on(
-    found: Sequence[Gap], states: frozenset[Provenance], now_ms: int, max_age_ms: int, connection: ConnectionSettings
+    found: Sequence[Gap],
+    states: frozenset[Provenance],
+    ailing: Sequence[ServerStatus],
+    now_ms: int,
+    max_age_ms: int,
+    connection: ConnectionSettings,
 ) -> None:
     alarming = [gap for gap in found if gap.state in states and now_ms - gap.from_ms > max_age_ms]
     if alarming:
@@ -115,5 +133,10 @@ def _fail_on(
             f"{connection.host}: {counted(len(alarming), 'gap')} found; the oldest: {oldest.server}, "
             f"{oldest.state} since {time_text(oldest.from_ms, connection.tz)} ({connection.tz.key}), "
             f"{formats.duration(now_ms - oldest.from_ms)} ago",
+            ExitCode.FAILURE,
+        )
+    if ailing:
+        raise CommandError(
+            f"{connection.host}: {counted(len(ailing), 'server')} with figures of a wrong clock, which may hide gaps",
             ExitCode.FAILURE,
         )

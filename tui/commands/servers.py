@@ -1,10 +1,10 @@
-"""`streamtop servers` lists the media servers; `streamtop servers rm` removes one."""
+"""`streamtop servers` lists the media servers; `servers rm` removes one, `servers repair` moves misdated figures."""
 
 import sys
 
 import click
 
-from streamusage.api.extension import RemovedServer, Servers, ServerStatus
+from streamusage.api.extension import RemovedServer, RepairedServer, Servers, ServerStatus
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulGroup
 from streamusage.core.exit_codes import ExitCode
@@ -20,8 +20,12 @@ from tui.commands.shell import (
     refuse_if_read_only,
     run_requests,
 )
+from tui.commands.tables import time_text
 from tui.config.settings import ConnectionSettings
+from tui.model import formats
 from tui.output import Format, print_rows
+
+_MOST_NAMED = 3
 
 
 @click.group(cls=HelpfulGroup, invoke_without_command=True)
@@ -37,22 +41,28 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     removed in order  removed from the estate; its figures are kept
     removed by force  removed; its part of the sessions is discarded
 
+    NEEDS REPAIR appears where a wrong clock filed figures in the future or closed days before their end.
+
     \b
     Examples:
       streamtop servers
       streamtop servers --format json
       streamtop servers rm edge-3
+      streamtop servers repair edge-3
     """
 
     async def read(client: UsageClient) -> Servers:
         return await client.servers()
 
     found = run_requests(connection, read).servers
-    print_rows(found, server_view(connection.tz), output_format)
+    print_rows(found, server_view(found, connection.tz), output_format)
     states = [server.state for server in found]
     print_message(
         f"{counted(len(found), 'server')}: {states.count('live')} live, {states.count('unreachable')} unreachable"
     )
+    for server in found:
+        if server.repair:
+            print_message(repair_hint(server))
 
 
 @servers.command("rm")
@@ -100,9 +110,95 @@ def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) ->
     )
 
 
+@servers.command("repair")
+@click.argument("name")
+@click.option("--dry-run", is_flag=True, help="Only list what would change.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
+@tz_option
+@connection_options
+def repair(connection: ConnectionSettings, name: str, dry_run: bool, yes: bool) -> None:
+    """Move figures that a wrong clock filed in the future to the time before now.
+
+    The true minutes of such figures are unknown: they are filed as late as possible before the server's last report,
+    and that time is partial. No unit is lost or added. The agent begins anew from there and sends nothing of the old
+    again. Days that the wrong clock closed get a void entry, and close anew when they are over; their closed figures
+    are kept as they are.
+
+    The clock of the service must be right. The command needs an admin token and is written to the audit log.
+
+    \b
+    Examples:
+      streamtop servers repair edge-3 --dry-run
+      streamtop servers repair edge-3
+    """
+    if not dry_run:
+        refuse_if_read_only(connection, "nothing was repaired")
+        if not yes and not sys.stdin.isatty():
+            raise CommandError("there is no terminal to ask at; give --yes; nothing was repaired", ExitCode.USAGE)
+
+    async def plan(client: UsageClient) -> RepairedServer | None:
+        known = any(server.server == name for server in (await client.servers()).servers)
+        return await client.repair_server(name, dry=True) if known else None
+
+    planned = run_requests(connection, plan)
+    if planned is None:
+        raise CommandError(f"{connection.host}: no server {name}; nothing was repaired", ExitCode.NOT_FOUND)
+    if not planned.needed:
+        print_message(f"{name} at {connection.host} has no figures in the future; nothing was repaired")
+        return
+    for line in _changes(planned, connection):
+        print_message(line)
+    if dry_run:
+        print_message("nothing was changed")
+        return
+    if not yes and prompt_operator(f"Repair {name} at {connection.host}? [y/N]").lower() not in {"y", "yes"}:
+        raise CommandError("nothing was repaired", ExitCode.FAILURE)
+
+    async def apply_repair(client: UsageClient) -> RepairedServer:
+        await client.servers()
+        return await client.repair_server(name, dry=False)
+
+    done = run_requests(connection, apply_repair)
+    print_message(
+        f"repaired {name} at {connection.host}: {counted(done.rows, 'row')} moved, "
+        f"{counted(len(done.voids), 'closing')} void; its agent begins anew with its next report"
+    )
+
+
 server = HelpfulGroup(
-    "server", commands={"rm": remove}, hidden=True, help="The old spelling of `servers`: `server rm NAME` still works."
+    "server",
+    commands={"rm": remove, "repair": repair},
+    hidden=True,
+    help="Another spelling of `servers`: `server rm NAME` and `server repair NAME` work, too.",
 )
+
+
+def repair_hint(server: ServerStatus) -> str:
+    """Return what a wrong clock left behind on a server, and the command that heals it."""
+    what = "figures are filed" if server.repair == "filed in the future" else "days were closed"
+    when = "in the future" if server.repair == "filed in the future" else "before their end"
+    return f"{server.server}: {what} {when} by a wrong clock; run: streamtop servers repair {server.server}"
+
+
+def _changes(planned: RepairedServer, connection: ConnectionSettings) -> list[str]:
+    tz = connection.tz
+    lines = [f"The service's time is {time_text(planned.now, tz)} ({tz.key}). A repair of {planned.server} would:"]
+    if planned.partial_to is not None and planned.partial_from is not None:
+        rows = ", ".join(
+            [counted(planned.slots, "slot"), counted(planned.samples, "sample"), counted(planned.sessions, "session")]
+        )
+        lines += [
+            f"  move {rows} from up to {time_text(planned.watermark_before or planned.now, tz)} to "
+            f"{time_text(planned.partial_from, tz)} - {time_text(planned.partial_to, tz)}, which becomes partial",
+            f"  with {counted(planned.connections, 'connection')}, {formats.traffic(planned.bytes_in)} in, "
+            f"{formats.traffic(planned.bytes_out)} out, {formats.duration(planned.view_time_ms)} of view time",
+            "  seal the epoch of its agent, which begins anew",
+        ]
+    if planned.voids:
+        days = [f"{entry.day} of {entry.tz}" for entry in planned.voids]
+        named = ", ".join(days[:_MOST_NAMED]) + (f" and {len(days) - _MOST_NAMED} more" if days[_MOST_NAMED:] else "")
+        lines.append(f"  enter {counted(len(days), 'closed day')} as void: {named}")
+    return lines
 
 
 async def _named(client: UsageClient, name: str) -> ServerStatus | None:

@@ -26,6 +26,7 @@ from streamusage.agent.metering.meter import MeterState
 from streamusage.agent.metering.passage import is_newer
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import (
+    REPAIRED_LIFE,
     Acknowledgement,
     AgentPhase,
     Based,
@@ -225,8 +226,12 @@ class Ledger:
         `ended` contains the media server's log lines between the service's baseline and the first reading, `misses`
         the reason why they may be incomplete. A state that is newer than the first reading cannot be continued:
         another journal counted the same time, and this one is fenced. So is one after whose epoch another journal
-        reported. What is newer is decided by epochs, and by what the readings show, never by the time of day.
+        reported. What is newer is decided by epochs, and by what the readings show, never by the time of day. If the
+        service repaired what this journal reported, the journal is emptied and begins anew with the next reading.
         """
+        if issued.life.endswith(REPAIRED_LIFE) and self._has_had_life(issued.life.removesuffix(REPAIRED_LIFE)):
+            self._begin_anew()
+            return
         own_life = self._number_of_own_life(issued.life)
         if own_life is not None:
             self._resume(own_life, issued.based_on)
@@ -236,13 +241,28 @@ class Ledger:
             self._begin_life(issued, ended, misses)
 
     def _is_superseded(self, issued: EpochIssued) -> bool:
-        if self._head.active_epoch and issued.based_on.epoch > self._head.active_epoch:
+        is_repaired = issued.life.endswith(REPAIRED_LIFE)  # a repair has an epoch of its own, without a journal
+        if self._head.active_epoch and issued.based_on.epoch > self._head.active_epoch and not is_repaired:
             return True
         return issued.baseline is not None and is_newer(issued.baseline, self.first_reading())
 
     def _number_of_own_life(self, life: str) -> int | None:
         journal, _, number = life.rpartition(".")
         return int(number) if journal == self._head.journal and number.isdigit() else None
+
+    def _has_had_life(self, life: str) -> bool:
+        number = self._number_of_own_life(life)
+        return number is not None and number <= self._head.lives
+
+    def _begin_anew(self) -> None:
+        """Empty the journal: its rows have wrong times, and the service has their units up to its baseline. The bridge
+        from there to the next reading counts the rest.
+        """
+        name, _, generation = self._head.journal.partition("~")
+        with self._journal.transaction() as tx:
+            tx.clear()
+            tx.put_head(Head(journal=f"{name}~{int(generation or 0) + 1}", confirmed=self._head.confirmed))
+        self.reload()
 
     def _resume(self, life: int, based_on: Based) -> None:
         """Resume an earlier life of this journal, which the service has reports of (a late one, after a restore)."""

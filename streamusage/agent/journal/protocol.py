@@ -123,6 +123,10 @@ class Transaction(Protocol):
         """Store the bridge of a life."""
         ...
 
+    def clear(self) -> None:
+        """Delete everything: the head, all rows, the first reading and the bridges."""
+        ...
+
 
 class Journal(Protocol):
     """Storage of the agent's state that survives the agent."""

@@ -236,6 +236,11 @@ class SqliteTransaction:
         for row in rows:
             self._put_row(life, key_of(row)[1], row)
 
+    def clear(self) -> None:
+        """See `Transaction.clear`."""
+        self._connection.execute("DELETE FROM rows")
+        self._connection.execute("DELETE FROM parts")
+
     def _select(self, where: str, values: tuple[int | str, ...]) -> list[Any]:
         found = self._connection.execute(f"SELECT {ROW_COLUMNS} FROM rows WHERE {where}", values)
         return [self._decode(row) for row in found]

@@ -30,7 +30,8 @@ from streamusage.service.accounting.ledger import (
     set_closed_until,
 )
 from streamusage.service.errors import DayNotOverError, NoServersInDayError, NotAccountZoneError
-from streamusage.service.store.coverage_rows import load_covered_servers
+from streamusage.service.rules.repair import is_ahead
+from streamusage.service.store.coverage_rows import covered_until, load_covered_servers
 from streamusage.service.store.schema import servers
 
 SERVERS_PER_BATCH = 40
@@ -78,14 +79,19 @@ class LateStep(NamedTuple):
     days: list[date]
 
 
-def expected_servers(connection: Connection) -> list[ExpectedServer]:
-    """Return the servers that ever reported, by name."""
+def expected_servers(connection: Connection, now_ms: int) -> list[ExpectedServer]:
+    """Return the servers that ever reported, by name. A watermark in the future counts as the end of the coverage
+    before now: until the server is repaired, its days wait for it.
+    """
     columns = (servers.c.server, servers.c.since, servers.c.watermark, servers.c.removed, servers.c.removed_at)
     query = select(*columns).where(servers.c.epoch > 0, servers.c.since.is_not(None)).order_by(servers.c.server)
-    return [
-        ExpectedServer(row.server, row.since, row.watermark or row.since, row.removed_at if row.removed else None)
-        for row in connection.execute(query)
-    ]
+    expected = []
+    for row in connection.execute(query).all():
+        watermark = row.watermark or row.since
+        if is_ahead(watermark, now_ms):
+            watermark = covered_until(connection, row.server, now_ms) or row.since
+        expected.append(ExpectedServer(row.server, row.since, watermark, row.removed_at if row.removed else None))
+    return expected
 
 
 def servers_owing(expected: Sequence[ExpectedServer], day: Interval, settle_ms: int = 0) -> list[str]:
@@ -97,7 +103,7 @@ def is_accounting_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms:
     """Return whether there is an hour to sum or a day to close."""
     if find_unsummed(connection):
         return True
-    expected = expected_servers(connection)
+    expected = expected_servers(connection, now_ms)
     return any(_step(connection, tz, expected, now_ms, settle_ms) for tz in zones)
 
 
@@ -107,7 +113,7 @@ def advance_accounting(connection: Connection, zones: Sequence[ZoneInfo], now_ms
     if behind:
         sum_hours(connection, behind)
         return
-    expected = expected_servers(connection)
+    expected = expected_servers(connection, now_ms)
     for tz in zones:
         match _step(connection, tz, expected, now_ms, settle_ms):
             case ClosingStep() as step:
@@ -144,7 +150,7 @@ def close_day_by_operator(
         raise DayNotOverError(
             f"{day} of {tz.key} stays open: an operator can close it in {minutes} min at the earliest"
         )
-    ran = [item for item in expected_servers(connection) if item.ran(interval)]
+    ran = [item for item in expected_servers(connection, now_ms) if item.ran(interval)]
     names = [item.server for item in ran if server in (None, item.server)]
     already = closed_servers(connection, tz, day)
     if not names and not (already if server is None else server in already):

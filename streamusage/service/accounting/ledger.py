@@ -4,6 +4,9 @@ A day is closed for each server separately, in an account zone: by the rule `wat
 the server was discovered after the day was closed, so that everything it reports is an adjustment. The transaction
 that applies a report records what the report changes in a closed day, so the closed figure and its adjustments always
 add up to what the slots contain.
+
+A day that a wrong clock closed is closed again, at another revision: a void entry names the closing that no longer
+counts. That closing and its adjustments stay as they are.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,8 +15,9 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import msgspec
+from msgspec import UNSET
 from msgspec.structs import asdict
-from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy import Connection, Row, and_, func, insert, select, update
 
 from streamusage.api.daily import (
     Adjustment,
@@ -23,8 +27,10 @@ from streamusage.api.daily import (
     DailyStatistics,
     DayDifference,
     LedgerEntry,
+    VoidEntry,
 )
 from streamusage.core.coverage import Interval
+from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.day_statistics import (
     DaySamples,
@@ -34,7 +40,7 @@ from streamusage.service.accounting.day_statistics import (
 )
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
-from streamusage.service.store.schema import adjustments, closed_days, counters, servers
+from streamusage.service.store.schema import adjustments, closed_days, counters, servers, voids
 
 BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
 
@@ -42,6 +48,11 @@ _BATCH_SIZE = 300
 _FIGURES = msgspec.json.Decoder(DailyFigures)
 _DIFFERENCE = msgspec.json.Decoder(DayDifference)
 _REVISION = counters.c.name == "closed"
+_POINTER = "closed "
+"""The counter of a zone: this, and the name of the zone."""
+_KEY = ("tz", "day", "server", "revision")
+IS_VOID = select(voids.c.revision).where(*(voids.c[name] == closed_days.c[name] for name in _KEY)).exists()
+"""Whether a row of `closed_days` has a void entry."""
 
 
 class ClosedDay(NamedTuple):
@@ -100,6 +111,7 @@ def close_day(
 def record_adjustments(connection: Connection, server: str, touched: Interval, now_ms: int) -> None:
     """Record what changed in the server's closed days that overlap the touched time."""
     meets = and_(
+        ~IS_VOID,
         closed_days.c.server == server,
         closed_days.c.to_ms > touched.from_ms,
         closed_days.c.from_ms < touched.to_ms,
@@ -114,7 +126,7 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
         before = _FIGURES.decode(row.current or row.figures)
         if after == before:
             continue
-        key = {"tz": row.tz, "day": row.day, "server": server}
+        key = {name: getattr(row, name) for name in _KEY}
         current = msgspec.json.encode(after)
         connection.execute(
             insert(adjustments).values(
@@ -154,11 +166,78 @@ def load_closed_days(
     """Return the closed days of a zone from `first` to `last`."""
     columns = [column for column in closed_days.c if with_samples or column.name != "samples"]
     query = select(*columns).where(
-        closed_days.c.tz == tz.key, closed_days.c.day >= first.isoformat(), closed_days.c.day <= last.isoformat()
+        ~IS_VOID,
+        closed_days.c.tz == tz.key,
+        closed_days.c.day >= first.isoformat(),
+        closed_days.c.day <= last.isoformat(),
     )
     if only is not None:
         query = query.where(closed_days.c.server.in_(only))
     return [_decode_closed_day(row, with_samples) for row in connection.execute(query)]
+
+
+def find_closings(connection: Connection, server: str, after_ms: int) -> list[Row[Any]]:
+    """Return the closings of a server's days that end after an instant, except void ones, without their samples."""
+    columns = [column for column in closed_days.c if column.name != "samples"]
+    query = select(*columns).where(~IS_VOID, closed_days.c.server == server, closed_days.c.to_ms > after_ms)
+    return list(connection.execute(query.order_by(*(closed_days.c[name] for name in _KEY))).all())
+
+
+def void_closings(connection: Connection, closings: Sequence[Row[Any]], reason: str, by: str, now_ms: int) -> None:
+    """Enter closings of one server's days as void, and open these days: the pointers of their zones move back."""
+    if not closings:
+        return
+    rows = [
+        {name: getattr(row, name) for name in _KEY} | {"at": now_ms, "by": by, "reason": reason} for row in closings
+    ]
+    connection.execute(insert(voids), rows)
+    for name in sorted({row.tz for row in closings}):
+        opened_from = min(row.from_ms for row in closings if row.tz == name)
+        pointer = and_(counters.c.name == f"{_POINTER}{name}", counters.c.value > opened_from)
+        connection.execute(update(counters).where(pointer).values(value=opened_from))
+    server = closings[0].server
+    last = select(func.max(closed_days.c.to_ms)).where(~IS_VOID, closed_days.c.server == server)
+    closed_to = connection.execute(last).scalar() or 0
+    connection.execute(update(servers).where(servers.c.server == server).values(closed_to=closed_to))
+
+
+def void_entry(row: Any, reason: str, by: str, at_ms: int) -> VoidEntry:
+    """Return the void entry of a closing."""
+    return VoidEntry(
+        server=row.server,
+        day=row.day,
+        tz=row.tz,
+        revision=row.revision,
+        at=at_ms,
+        by=by,
+        reason=reason,
+        closed=_closed(row),
+        figures=_FIGURES.decode(row.figures),
+    )
+
+
+def list_voids(
+    connection: Connection, tz: ZoneInfo, first: date, last: date, only: Sequence[str] | None
+) -> list[VoidEntry]:
+    """Return the void entries of the days of a zone from `first` to `last`, by day, server and revision."""
+    columns = [column for column in closed_days.c if column.name != "samples"]
+    query = (
+        select(*columns, voids.c.reason, voids.c.by, voids.c.at.label("voided_at"))
+        .join(voids, and_(*(voids.c[name] == closed_days.c[name] for name in _KEY)))
+        .where(voids.c.tz == tz.key, voids.c.day >= first.isoformat(), voids.c.day <= last.isoformat())
+        .order_by(voids.c.day, voids.c.server, voids.c.revision)
+    )
+    if only is not None:
+        query = query.where(voids.c.server.in_(only))
+    return [void_entry(row, row.reason, row.by, row.voided_at) for row in connection.execute(query)]
+
+
+def limit_closed_until(connection: Connection, now_ms: int) -> None:
+    """Move the pointers of zones that are after now back to the start of the present day: it is not over."""
+    ahead = and_(counters.c.name.startswith(_POINTER, autoescape=True), counters.c.value > now_ms)
+    for row in connection.execute(select(counters.c.name).where(ahead)).all():
+        tz = zone(row.name.removeprefix(_POINTER))
+        set_closed_until(connection, tz, day_interval(day_of(now_ms, tz), tz).from_ms)
 
 
 def _decode_closed_day(row: Any, with_samples: bool) -> ClosedDay:
@@ -175,29 +254,37 @@ def _decode_closed_day(row: Any, with_samples: bool) -> ClosedDay:
         tz=row.tz,
         state="final" if row.current is None else "adjusted",
         **asdict(figures),
-        closed=Closed(
-            at=row.closed_at,
-            by=row.closed_by or None,
-            rule=row.rule,
-            revision=row.revision,
-            watermark=row.watermark,
-        ),
+        closed=_closed(row),
         adjustment=adjustment,
     )
     samples = unpack_samples(row.samples, Interval(row.from_ms, row.to_ms)) if with_samples else None
     return ClosedDay(statistics, samples)
 
 
+def _closed(row: Any) -> Closed:
+    return Closed(
+        at=row.closed_at,
+        by=row.closed_by or None,
+        rule=row.rule,
+        revision=row.revision,
+        watermark=row.watermark,
+    )
+
+
 def list_adjustments(
     connection: Connection, tz: ZoneInfo, first: date, last: date, server: str | None, now_ms: int
 ) -> Adjustments:
     """Return the adjustments of the days of a zone from `first` to `last`, of one server or of all."""
-    query = select(adjustments).where(
-        adjustments.c.tz == tz.key, adjustments.c.day >= first.isoformat(), adjustments.c.day <= last.isoformat()
+    query = (
+        select(adjustments, voids.c.at.label("voided_at"))
+        .outerjoin(voids, and_(*(voids.c[name] == adjustments.c[name] for name in _KEY)))
+        .where(
+            adjustments.c.tz == tz.key, adjustments.c.day >= first.isoformat(), adjustments.c.day <= last.isoformat()
+        )
     )
     if server is not None:
         query = query.where(adjustments.c.server == server)
-    order = (adjustments.c.day, adjustments.c.server, adjustments.c.entry)
+    order = (adjustments.c.day, adjustments.c.server, adjustments.c.revision, adjustments.c.entry)
     return Adjustments(
         now=now_ms,
         adjustments=[
@@ -209,15 +296,18 @@ def list_adjustments(
                 at=row.at,
                 **asdict(_DIFFERENCE.decode(row.difference)),
                 figures=_FIGURES.decode(row.current),
+                void_revision=UNSET if row.voided_at is None else row.revision,
             )
             for row in connection.execute(query.order_by(*order))
         ],
+        voids=list_voids(connection, tz, first, last, None if server is None else [server]) or UNSET,
     )
 
 
 def closed_servers(connection: Connection, tz: ZoneInfo, day: date) -> set[str]:
     """Return the servers whose day is closed."""
-    query = select(closed_days.c.server).where(closed_days.c.tz == tz.key, closed_days.c.day == day.isoformat())
+    of_day = (closed_days.c.tz == tz.key, closed_days.c.day == day.isoformat())
+    query = select(closed_days.c.server).where(~IS_VOID, *of_day)
     return set(connection.execute(query).scalars())
 
 
@@ -234,7 +324,7 @@ def set_closed_until(connection: Connection, tz: ZoneInfo, upto_ms: int) -> None
 
 
 def _pointer(tz: ZoneInfo) -> str:
-    return f"closed {tz.key}"
+    return f"{_POINTER}{tz.key}"
 
 
 def _take_revisions(connection: Connection, count: int) -> int:

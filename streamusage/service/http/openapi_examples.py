@@ -32,6 +32,7 @@ from streamusage.api.extension import (
     Outage,
     Placement,
     Placements,
+    RepairedServer,
     ServerCoverage,
     Servers,
     ServerShare,
@@ -244,6 +245,21 @@ ORPHANS = msgspec.to_builtins(
         ],
     )
 )  # fmt: skip
+REPAIRED = msgspec.to_builtins(
+    RepairedServer(
+        now=NOW,
+        server="edge-3",
+        dry=True,
+        needed=True,
+        slots=1,
+        connections=2,
+        bytes_out=20,
+        watermark_before=NOW + 365 * _DAY,
+        watermark=NOW,
+        partial_from=NOW - _MINUTE,
+        partial_to=NOW,
+    )
+)
 AUDIT = msgspec.to_builtins(
     Audit(
         now=NOW,

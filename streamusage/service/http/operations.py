@@ -23,6 +23,7 @@ from streamusage.api.extension import (
     Orphans,
     Placements,
     RemovedServer,
+    RepairedServer,
     Servers,
     Trends,
 )
@@ -372,6 +373,18 @@ REMOVE_SERVER = Operation(
     parameters=(_SERVER_IN_PATH, Parameter("force", {"type": "boolean"})),
     failures=(404, 409),
 )
+REPAIR_SERVER = Operation(
+    "POST",
+    "/api/v1/servers/{server}/repair",
+    "repair_api_v1_servers__server__repair_post",
+    "Move figures that a wrong clock filed in the future; with dry=true, the default, only list what would change",
+    tag="operations",
+    access=Access.ADMIN,
+    answer=RepairedServer,
+    example=examples.REPAIRED,
+    parameters=(_SERVER_IN_PATH, Parameter("dry", {"type": "boolean", "default": True})),
+    failures=(404,),
+)
 ORPHANS = Operation(
     "GET",
     "/api/v1/orphans",
@@ -431,6 +444,6 @@ OPERATIONS = (
     *READ_ALL, *DELETE_ALL, *READ_STREAM, *DELETE_STREAM, *LIVE,
     CHANGES, SERVERS, COVERAGE, PLACEMENTS, TRENDS, HISTORY, IMPORT,
     DAILY, DAILY_SUMS, ADJUSTMENTS, CLOSE_DAY,
-    REMOVE_SERVER, ORPHANS, AUDIT, HEALTH, READY, METRICS,
+    REMOVE_SERVER, REPAIR_SERVER, ORPHANS, AUDIT, HEALTH, READY, METRICS,
 )  # fmt: skip
 """Every operation except `/openapi.json` itself."""

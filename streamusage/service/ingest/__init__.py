@@ -1,1 +1,1 @@
-"""Writes: reports of agents, the usage records that they change, and the removal of servers."""
+"""Writes: reports of agents, the usage records that they change, and the removal and repair of servers."""

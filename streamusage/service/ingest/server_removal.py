@@ -9,8 +9,9 @@ from typing import Literal
 from sqlalchemy import Connection, select, update
 
 from streamusage.api.extension import RemovedServer
-from streamusage.service.errors import ServerStillReportsError, UnknownServerError
+from streamusage.service.errors import FiledAheadError, ServerStillReportsError, UnknownServerError
 from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of
+from streamusage.service.rules.repair import is_filed_ahead
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.schema import servers
 from streamusage.service.store.server_rows import state_of_row
@@ -19,8 +20,8 @@ from streamusage.service.store.server_rows import state_of_row
 def remove_server(connection: Connection, server: str, actor: str, now_ms: int, *, force: bool) -> RemovedServer:
     """Remove the server, and its part of every session with `force`.
 
-    A server that was removed in order can still be removed by force. Raises `UnknownServerError`, and
-    `ServerStillReportsError` without `force` while the server reports.
+    A server that was removed in order can still be removed by force. Raises `UnknownServerError`, `FiledAheadError`
+    while figures of the server are filed in the future, and `ServerStillReportsError` without `force` while it reports.
     """
     row = connection.execute(select(servers).where(servers.c.server == server, servers.c.epoch > 0)).first()
     how: Literal["in order", "by force"] = "by force" if force else "in order"
@@ -30,6 +31,11 @@ def remove_server(connection: Connection, server: str, actor: str, now_ms: int, 
     if not force and state.last_sync_at is not None and now_ms - state.last_sync_at <= state.late_after_ms:
         raise ServerStillReportsError(
             "the server still reports; nothing was removed: stop its agent first, or remove the server by force"
+        )
+    if is_filed_ahead(state, now_ms):
+        raise FiledAheadError(
+            "figures of the server are filed in the future, and would stay there; nothing was removed: repair the "
+            "server first, with streamtop servers repair"
         )
     touched = sessions_of(connection, server) if force else live_sessions(connection, server)
     values = {"removed": how, "owes": "", "unreachable": 0}

@@ -6,10 +6,11 @@ A deleted record stays deleted: later figures for it go to the orphan ledger.
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row, and_, bindparam, delete, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, or_, select, tuple_, update
 
 from streamusage.api.report import Role, SessionRow
 from streamusage.core.coverage import SLOT_MS, Provenance
+from streamusage.service.rules.repair import Relocation
 from streamusage.service.rules.session_matching import (
     MATCH_TOLERANCE_MS,
     Anchor,
@@ -133,6 +134,60 @@ def sessions_of(connection: Connection, server: str) -> set[StreamStart]:
     """Return every session that the server had a part in."""
     query = select(server_sessions.c.stream, server_sessions.c.session_start).where(server_sessions.c.server == server)
     return {StreamStart(bytes(stream), start_time) for stream, start_time in connection.execute(query.distinct())}
+
+
+def move_sessions(connection: Connection, server: str, relocation: Relocation, now_ms: int) -> set[StreamStart]:
+    """Move the times of the server's publishes as a repair moves its figures. Return the sessions that this touches.
+
+    A session whose start moves has another key: its parts on other servers move along, and its record is replaced.
+    A deleted record stays deleted.
+    """
+    move, end = relocation.move_instant, relocation.end
+    own = server_sessions.c.server == server
+    ahead = and_(own, or_(server_sessions.c.start_time > end, server_sessions.c.end_time > end))
+    rows = connection.execute(select(server_sessions).where(ahead)).all()
+    touched = {StreamStart(bytes(row.stream), row.session_start) for row in rows}
+    for row in rows:
+        of_row = and_(own, server_sessions.c.epoch == row.epoch, server_sessions.c.publish_id == row.publish_id)
+        start_time = move(row.start_time)
+        values = {"start_time": start_time, "end_time": max(start_time, move(row.end_time)), "late": 1}
+        connection.execute(update(server_sessions).where(of_row).values(values))
+    moved = {
+        StreamStart(bytes(row.stream), row.session_start): StreamStart(bytes(row.stream), move(row.session_start))
+        for row in rows
+        if row.anchors and row.session_start > end
+    }
+    for old, new in moved.items():
+        _move_session(connection, server_sessions.c.session_start == old.start_time, old, new, now_ms)
+        touched |= {new, *_rejoin(connection, new)}
+    for row in rows:
+        old = StreamStart(bytes(row.stream), row.session_start)
+        if row.anchors or row.session_start <= end or old in moved:
+            continue
+        new = StreamStart(old.stream, match_session(move(row.start_time), _anchors(connection, old.stream)))
+        _move_session(connection, and_(own, server_sessions.c.publish_id == row.publish_id), old, new, now_ms)
+        touched.add(new)
+    return touched
+
+
+def _move_session(
+    connection: Connection, parts: ColumnElement[bool], old: StreamStart, new: StreamStart, now_ms: int
+) -> None:
+    connection.execute(
+        update(server_sessions)
+        .where(parts, server_sessions.c.stream == old.stream)
+        .values(session_start=new.start_time)
+    )
+    buried = connection.execute(
+        select(tombstones).where(
+            tombstones.c.stream == old.stream,
+            tombstones.c.start_time == old.start_time,
+            tombstones.c.reason.in_(FINAL_REASONS),
+        )
+    ).first()
+    if buried is not None:
+        copy = buried._asdict() | {"start_time": new.start_time, "deleted_at": min(buried.deleted_at, now_ms)}
+        upsert(connection, tombstones, [copy | {"change": allocate_changes(connection, 1) + 1}])
 
 
 def refresh_records(

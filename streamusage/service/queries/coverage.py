@@ -1,9 +1,10 @@
 """Queries servers and their coverage."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, Row, func, select
 
 from streamusage.api.daily import GapDelta
@@ -11,8 +12,9 @@ from streamusage.api.extension import Coverage, CoverageSpan, Outage, ServerCove
 from streamusage.api.report import Peak, PhaseChange, higher_peak
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES, late_slot_sums
-from streamusage.service.rules.apply import LateFigures, Piece
+from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 from streamusage.service.rules.coverage import LateSlot, backfilled_deltas, is_overdue, merge_pieces
+from streamusage.service.rules.repair import is_ahead, is_filed_ahead
 from streamusage.service.store.coverage_rows import CoveredServer, load_covered_servers
 from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
 from streamusage.service.store.server_rows import state_of_row
@@ -99,7 +101,14 @@ def _server_status(row: Row[Any], active: int, now_ms: int) -> ServerStatus:
         clock_offset_ms=state.clock_offset_ms,
         removed=row.removed or None,
         removed_at=row.removed_at if row.removed else None,
+        repair=_repair(state, now_ms),
     )
+
+
+def _repair(state: ServerState, now_ms: int) -> Literal["filed in the future", "closed in advance"] | UnsetType:
+    if is_filed_ahead(state, now_ms):
+        return "filed in the future"
+    return "closed in advance" if is_ahead(state.closed_to, now_ms) else UNSET
 
 
 def _outages(connection: Connection, from_ms: int, to_ms: int, only: Sequence[str] | None) -> dict[str, list[Outage]]:

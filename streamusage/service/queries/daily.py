@@ -5,15 +5,15 @@ from datetime import date
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from sqlalchemy import Connection
 
-from streamusage.api.daily import Daily, DailyStatistics
+from streamusage.api.daily import Daily, DailyStatistics, VoidEntry
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, days_between
 from streamusage.service.accounting.closing import ExpectedServer, expected_servers, servers_owing
 from streamusage.service.accounting.day_statistics import DaySamples, compute_day_statistics
-from streamusage.service.accounting.ledger import ClosedDay, closed_until, load_closed_days
+from streamusage.service.accounting.ledger import ClosedDay, closed_until, list_voids, load_closed_days
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
 
@@ -60,8 +60,11 @@ def iterate_days(
 ) -> Iterator[ServerDay]:
     """Yield the servers' days, by day and server. Each is computed when it is reached."""
     only = None if server is None else [server]
-    expected = expected_servers(connection)
+    expected = expected_servers(connection, now_ms)
     kept_from = read_counter(connection, SLOTS_KEPT_FROM)
+    voids: dict[tuple[str, str], list[VoidEntry]] = {}
+    for entry in list_voids(connection, tz, first, last, only):
+        voids.setdefault((entry.day, entry.server), []).append(entry)
     closed: dict[str, dict[str, ClosedDay]] = {}
     for row in load_closed_days(connection, tz, first, last, only, with_samples=with_samples):
         closed.setdefault(row.statistics.day, {})[row.statistics.server] = row
@@ -94,7 +97,9 @@ def iterate_days(
                     waiting_for=waits,
                 )
                 days.append(ServerDay(day, statistics, samples))
-        yield from sorted(days, key=lambda item: item.statistics.server)
+        for item in sorted(days, key=lambda item: item.statistics.server):
+            of_day = voids.get((day.isoformat(), item.statistics.server))
+            yield item if of_day is None else item._replace(statistics=replace(item.statistics, voids=of_day))
 
 
 def _open(

@@ -11,7 +11,7 @@ from streamusage.api.daily import GapDelta
 from streamusage.api.report import Peak, higher_peak
 from streamusage.core.coverage import Interval, Provenance, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES
-from streamusage.core.reasons import REPORT_HELD
+from streamusage.core.reasons import FILED_AHEAD, REPORT_HELD
 from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 
 
@@ -46,6 +46,17 @@ def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> li
     if at < now_ms:
         pieces.append(Piece(at, now_ms, Provenance.MISSING, "", detected_at, None))
     return pieces
+
+
+def ahead_pieces(state: ServerState, covered_to: int | None, now_ms: int) -> list[Piece]:
+    """Return the time up to now that is not covered because a wrong clock filed its figures in the future.
+
+    It is `missing`, and the reason names the repair. Without earlier coverage nobody knows when it began.
+    """
+    if covered_to is None or covered_to >= now_ms:
+        return []
+    detected_at = min(now_ms, covered_to + state.late_after_ms)
+    return [Piece(covered_to, now_ms, Provenance.MISSING, FILED_AHEAD, detected_at, None)]
 
 
 def merge_pieces(pieces: Iterable[Piece], from_ms: int, to_ms: int) -> list[Piece]:

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, select
 
 from streamusage.core.coverage import Interval
 from streamusage.service.rules.apply import Piece, ServerState
-from streamusage.service.rules.coverage import owed_pieces
+from streamusage.service.rules.coverage import ahead_pieces, owed_pieces
+from streamusage.service.rules.repair import is_ahead
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.schema import held, servers, spans
 from streamusage.service.store.server_rows import piece_of_row, state_of_row
@@ -45,8 +46,19 @@ def load_covered_servers(
     for state in states:
         if state.server in removed:  # removed servers owe nothing
             continue
-        pieces[state.server] += owed_pieces(state, held_reports.get(state.server, []), now_ms)
+        if is_ahead(state.watermark, now_ms):
+            # Figures in the future must not hide that the present is not covered.
+            pieces[state.server] += ahead_pieces(state, covered_until(connection, state.server, now_ms), now_ms)
+        else:
+            pieces[state.server] += owed_pieces(state, held_reports.get(state.server, []), now_ms)
     return [CoveredServer(state, pieces[state.server]) for state in states]
+
+
+def covered_until(connection: Connection, server: str, now_ms: int) -> int | None:
+    """Return the end of the server's coverage before now; `None` if all of it lies in the future."""
+    newest = select(spans.c.to_ms).where(spans.c.server == server, spans.c.from_ms < now_ms)
+    to_ms = connection.execute(newest.order_by(spans.c.from_ms.desc()).limit(1)).scalar()
+    return None if to_ms is None else min(to_ms, now_ms)
 
 
 def _kept(state: ServerState, kept_from: int) -> ServerState:

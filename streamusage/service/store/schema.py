@@ -288,9 +288,9 @@ closed_days = Table(
     _text("tz", key=True),
     _text("day", key=True),
     _text("server", key=True),
+    _number("revision", key=True),  # one higher for every day that is closed
     _number("from_ms"),
     _number("to_ms"),
-    _number("revision"),  # one higher for every day that is closed
     _number("closed_at"),
     _text("closed_by"),  # a token's name; empty for the watermark
     _text("rule"),  # watermark, operator, or late: the server was not known when the day was closed
@@ -309,9 +309,22 @@ adjustments = Table(
     _text("tz", key=True),
     _text("day", key=True),
     _text("server", key=True),
+    _number("revision", key=True),  # of the closing that it adjusts
     _number("entry", key=True),
     _number("at"),
     Column("difference", LargeBinary, nullable=False),  # JSON
     Column("current", LargeBinary, nullable=False),  # JSON of all figures from then on
     Index("adjustments_by_time", "at"),
+)
+
+voids = Table(
+    "voids",
+    metadata,
+    _text("tz", key=True),
+    _text("day", key=True),
+    _text("server", key=True),
+    _number("revision", key=True),  # of the closing in `closed_days` that no longer counts
+    _number("at"),
+    _text("by"),  # a token's name
+    _text("reason"),
 )

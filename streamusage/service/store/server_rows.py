@@ -133,7 +133,9 @@ def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
 def load_stored_rows(connection: Connection, report: Report) -> StoredRows:
     """Return the stored rows that a report touches."""
     return StoredRows(
-        _load_slots(connection, report), _load_sessions(connection, report), _load_samples(connection, report)
+        load_epoch_slots(connection, report.server, report.epoch, {row.slot for row in report.slots}),
+        _load_sessions(connection, report),
+        _load_samples(connection, report),
     )
 
 
@@ -168,7 +170,12 @@ def save_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) ->
             grown[-1] = grown[-1]._replace(to_ms=piece.to_ms)
         else:
             grown.append(piece)
-    rows = [{"server": server} | piece._asdict() | {"state": str(piece.state)} for piece in grown]
+    write_pieces(connection, server, grown)
+
+
+def write_pieces(connection: Connection, server: str, pieces: Sequence[Piece]) -> None:
+    """Write pieces of the server's coverage as they are."""
+    rows = [{"server": server} | piece._asdict() | {"state": str(piece.state)} for piece in pieces]
     upsert(connection, spans, rows)
 
 
@@ -233,10 +240,11 @@ def save_outages(connection: Connection, server: str, rows: Sequence[OutageRow])
     )
 
 
-def _load_slots(connection: Connection, report: Report) -> dict[int, StoredSlot]:
+def load_epoch_slots(connection: Connection, server: str, epoch: int, slots: Collection[int]) -> dict[int, StoredSlot]:
+    """Return the stored ones of these slots in one epoch."""
     stored: dict[int, StoredSlot] = {}
-    for starts in _batches({row.slot for row in report.slots}):
-        values = {"of_server": report.server, "of_epoch": report.epoch, "starts": starts}
+    for starts in _batches(slots):
+        values = {"of_server": server, "of_epoch": epoch, "starts": starts}
         counted: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
         for row in _SLOT_CONNECTIONS.rows(connection, **values):
             connections, late = counted.setdefault(row.slot, ({}, {}))

@@ -1,10 +1,13 @@
 """`streamtop servers` and `servers rm` against a real service in this process."""
 
 import json
+from pathlib import Path
 
+from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import Estate
 from tests.support.commands.run_command import run_command
 from tests.support.program import Program
+from tests.support.service.wrong_clock import jumped_store, serving
 
 
 async def test_servers_are_listed_with_state_and_watermark(estate: Estate, streamtop: Program) -> None:
@@ -52,3 +55,43 @@ async def test_old_spelling_server_rm_still_removes_a_server(estate: Estate, str
 async def test_removing_a_server_does_not_list_the_servers(estate: Estate, streamtop: Program) -> None:
     removed = await run_command(estate, streamtop, "servers", "rm", "edge-1", "--force", "--yes")
     assert removed.out == ""
+
+
+async def test_repair_lists_the_changes_and_asks_before_it_moves_figures(tmp_path: Path, streamtop: Program) -> None:
+    counted = jumped_store(tmp_path, sqlite_url(tmp_path / "usage.db"))
+    async with serving(counted, tmp_path) as estate:
+        listed = await run_command(estate, streamtop, "servers")
+        assert "NEEDS REPAIR" in listed.out
+        assert "filed in the future" in listed.out
+        assert "run: streamtop servers repair edge-1" in listed.err
+        table = await run_command(estate, streamtop, "servers", "--format", "csv")
+        assert table.out.splitlines()[0].endswith(",repair")
+        gaps = await run_command(estate, streamtop, "gaps", "--fail-on", "missing,lost", "--max-age", "10m")
+        assert (gaps.code, "streamtop servers repair edge-1" in gaps.err) == (1, True)
+
+        silent = await run_command(estate, streamtop, "servers", "repair", "edge-1")
+        assert (silent.code, "give --yes" in silent.err) == (2, True)
+        removed = await run_command(estate, streamtop, "servers", "rm", "edge-1", "--force", "--yes")
+        assert (removed.code, "servers repair" in removed.err) == (4, True)
+        planned = await run_command(estate, streamtop, "servers", "repair", "edge-1", "--dry-run")
+        assert planned.code == 0
+        for words in (
+            "2026-12-19",
+            "connections",
+            "which becomes partial",
+            "2026-11-18 of Europe/Berlin",
+            "nothing was",
+        ):
+            assert words in planned.err, words
+        assert "filed in the future" in (await run_command(estate, streamtop, "servers")).out
+
+        done = await run_command(estate, streamtop, "server", "repair", "edge-1", "--yes")
+        assert (done.code, "repaired edge-1" in done.err) == (0, True), done.err
+        assert "NEEDS REPAIR" not in (await run_command(estate, streamtop, "servers")).out
+        again = await run_command(estate, streamtop, "servers", "repair", "edge-1", "--yes")
+        assert (again.code, "nothing was repaired" in again.err) == (0, True)
+        assert (await run_command(estate, streamtop, "servers", "repair", "nobody", "--yes")).code == 5
+        (entry,) = json.loads((await run_command(estate, streamtop, "audit", "--format", "json")).out)
+        assert (entry["who"], entry["operation"], entry["name"]) == ("boss", "repair server", "edge-1")
+        healthy = await run_command(estate, streamtop, "gaps", "--fail-on", "missing,lost")
+        assert healthy.code == 0, healthy.err

@@ -10,7 +10,7 @@ from streamusage.api.daily import Daily, DailySums
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulGroup
 from streamusage.core.windows import Days
-from tui.commands.daily.adjustments import adjustments
+from tui.commands.daily.adjustments import adjustments, voids
 from tui.commands.daily.close import close
 from tui.commands.daily.export import export, verify
 from tui.commands.daily.final_days import refuse_unless_final
@@ -31,7 +31,7 @@ class _Read(NamedTuple):
 @click.group(
     cls=HelpfulGroup,
     invoke_without_command=True,
-    commands={"close": close, "adjustments": adjustments, "export": export, "verify": verify},
+    commands={"close": close, "adjustments": adjustments, "voids": voids, "export": export, "verify": verify},
 )
 @click.option("--from", "first", type=DAY, metavar="YYYY-MM-DD", help="First day. [default: a week with --to]")
 @click.option("--to", "last", type=DAY, metavar="YYYY-MM-DD", help="Last day, included. [default: today]")
@@ -99,6 +99,7 @@ def _notes(daily: Daily) -> str:
         for days, words in (
             (_in_state(daily, "provisional"), "provisional"),
             (_in_state(daily, "adjusted"), "adjusted after closing"),
+            ([day.day for day in daily.days if day.voids], "with a void closing, see streamtop daily voids"),
         )
         if days
     ]

@@ -1,25 +1,25 @@
 """`streamtop daily export` and `verify`: the statement for a bill."""
 
 import sys
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
-from streamusage.api.daily import Daily, LedgerEntry
+from streamusage.api.daily import Adjustments, Daily, LedgerEntry
 from streamusage.client.usage_client import UsageClient
 from streamusage.command_help import HelpfulCommand
 from streamusage.core.atomic_file import write_atomically
 from streamusage.core.days import day_interval
-from streamusage.core.exit_codes import LOCAL_EXIT_CODES, ExitCode
+from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode
 from tui.commands.daily.final_days import refuse, refuse_unless_final
 from tui.commands.daily.window import DAY, checked, server_option
 from tui.commands.errors import CommandError
-from tui.commands.flags import tz_option
-from tui.commands.shell import connection_options, counted, print_message, run_requests
-from tui.config.settings import ConnectionSettings
-from tui.model.daily.statement import NotSignedOffError, statement, verified
+from tui.commands.flags import connection_flags, tz_option
+from tui.commands.shell import connect, connection_options, counted, print_message, run_requests
+from tui.config.settings import ConnectionSettings, Flags
+from tui.model.daily.statement import NotSignedOffError, statement, verified, voided_since
 
 
 class _Read(NamedTuple):
@@ -90,14 +90,25 @@ def export(
     cls=HelpfulCommand,
     short_help="Check a statement against its digest.",
     exit_codes={
-        **LOCAL_EXIT_CODES,
+        **CLIENT_EXIT_CODES,
         ExitCode.SUCCESS: "the statement is unchanged",
-        ExitCode.REFUSED: "the statement was changed, or is none",
+        ExitCode.REFUSED: "the statement was changed, or is none; with --online: a closing in it is void",
     },
 )
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
-def verify(file: Path) -> None:
-    """Check whether a statement is unchanged since it was signed off."""
+@click.option("--online", is_flag=True, help="Also ask the service whether a closing in it is void by now.")
+@connection_flags
+def verify(file: Path, online: bool, **given: Any) -> None:
+    """Check whether a statement is unchanged since it was signed off.
+
+    This needs no service. With --online, the service is asked whether closings in the statement became void since: then
+    the days were closed anew, and the statement must be replaced.
+
+    \b
+    Examples:
+      streamtop daily verify november.json
+      streamtop daily verify november.json --online
+    """
     try:
         signed = verified(file.read_bytes())
     except OSError as error:
@@ -106,9 +117,35 @@ def verify(file: Path) -> None:
         raise CommandError(f"{file}: {error}", ExitCode.REFUSED) from None
     window = signed["rests_on"]["window"]
     days = counted(signed["rests_on"]["days"], "day")
+    earlier = len(signed.get("voids", ()))
+    void = f"; {counted(earlier, 'earlier closing')} of these days {'is' if earlier == 1 else 'are'} void"
     print_message(
         f"{file} is unchanged since it was signed off: {days}, {window['from']} to {window['to']}, {signed['digest']}"
+        f"{void if earlier else ''}"
     )
+    if online:
+        _refuse_void(file, signed, connect(Flags(**given)))
+
+
+def _refuse_void(file: Path, signed: dict[str, Any], connection: ConnectionSettings) -> None:
+    """Raise `CommandError` if a closing in the statement is void by now."""
+    about = signed["rests_on"]
+    days = [date.fromisoformat(about["window"][end]) for end in ("from", "to")]
+
+    async def read(client: UsageClient) -> Adjustments:
+        return await client.adjustments(days[0], days[1], about["tz"], server=about["only_server"])
+
+    void = voided_since(signed, run_requests(connection, read).voids or ())
+    if void:
+        listed = "\n".join(
+            f"  {entry.day} of {entry.server}, revision {entry.revision}: {entry.reason}" for entry in void
+        )
+        raise CommandError(
+            f"{file}: {counted(len(void), 'closing')} in it {'is' if len(void) == 1 else 'are'} void by now at "
+            f"{connection.host}; export the days again:\n{listed}",
+            ExitCode.REFUSED,
+        )
+    print_message(f"no closing in it is void at {connection.host}")
 
 
 def _write(path: Path, content: bytes) -> None:

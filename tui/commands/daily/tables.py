@@ -1,11 +1,11 @@
 """Tables of daily statistics, their sums and the ledger: columns of the table and fields of the CSV. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from streamusage.api.daily import CoveredTime, DailyStatistics, LedgerEntry, Percentile, SummedStatistics
+from streamusage.api.daily import CoveredTime, DailyStatistics, LedgerEntry, Percentile, SummedStatistics, VoidEntry
 from streamusage.core.figures import FIGURES, SUM_NAMES, SUMS, Combination, Figure
 from tui.commands.tables import time_text
 from tui.model import formats
@@ -25,6 +25,7 @@ def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
             TableColumn("STATE", lambda day: day.state),
             *_figure_columns(shown),
             *_beside(shown),
+            *([TableColumn("VOID CLOSINGS", _void_revisions, figure=True)] if _has_voids(shown) else []),
         ],
         fields=[
             *same_named("server", "day", "tz", "state"),
@@ -35,6 +36,7 @@ def daily_view(shown: Sequence[DailyStatistics]) -> View[DailyStatistics]:
             CsvField("adjustment_at", lambda day: day.adjustment.at if day.adjustment else None),
             *(CsvField(f"adjustment_{name}", _adjusted(name)) for name in SUM_NAMES),
             CsvField("waiting_for", lambda day: " ".join(day.waiting_for) or None),
+            *([CsvField("void_revisions", _void_revisions)] if _has_voids(shown) else []),
             *_protocol_fields(shown),
         ],
     )
@@ -65,8 +67,9 @@ def sums_view(shown: Sequence[SummedStatistics], group: str) -> View[SummedStati
     )
 
 
-def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]:
+def ledger_view(shown: Sequence[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]:
     """Return the view of the ledger. Protocols become the last columns of the CSV, in order."""
+    has_void = any(entry.void_revision for entry in shown)
     protocols = sorted({name for entry in shown for name in entry.connections_by_protocol})
     return View(
         columns=[
@@ -76,12 +79,53 @@ def ledger_view(shown: Iterable[LedgerEntry], tz: ZoneInfo) -> View[LedgerEntry]
             TableColumn(f"RECEIVED ({tz.key})", lambda entry: time_text(entry.at, tz)),
             *(TableColumn(figure.heading, _signed_figure(figure), figure=True) for figure in SUMS),
             TableColumn("ACCOUNTED NOW", lambda entry: complete_share(entry.figures.coverage), figure=True),
+            *([TableColumn[LedgerEntry]("OF A VOID CLOSING", _void_revision, figure=True)] if has_void else []),
         ],
         fields=[
             *same_named("server", "day", "tz", "entry", "at", *SUM_NAMES),
+            *([CsvField[LedgerEntry]("void_revision", lambda entry: entry.void_revision or None)] if has_void else []),
             *(CsvField(f"connections_by_protocol_{name}", _entry_protocol(name)) for name in protocols),
         ],
     )
+
+
+def void_view(tz: ZoneInfo) -> View[VoidEntry]:
+    """Return the view of closings that no longer count, with the figures of each."""
+    return View(
+        columns=[
+            TableColumn("SERVER", lambda entry: entry.server),
+            TableColumn("DAY", lambda entry: entry.day),
+            TableColumn("REVISION", lambda entry: formats.count(entry.revision), figure=True),
+            TableColumn(f"CLOSED ({tz.key})", lambda entry: time_text(entry.closed.at, tz)),
+            TableColumn(f"VOID SINCE ({tz.key})", lambda entry: time_text(entry.at, tz)),
+            TableColumn("BY", lambda entry: entry.by),
+            *(TableColumn(figure.heading, _void_figure(figure), figure=True) for figure in SUMS),
+            TableColumn("REASON", lambda entry: entry.reason),
+        ],
+        fields=[
+            *same_named("server", "day", "tz", "revision", "at", "by", "reason"),
+            CsvField("closed_at", lambda entry: entry.closed.at),
+            CsvField("closed_by", lambda entry: entry.closed.by or entry.closed.rule),
+            *(CsvField(name, attrgetter(f"figures.{name}")) for name in SUM_NAMES),
+        ],
+    )
+
+
+def _void_figure(figure: Figure) -> Callable[[VoidEntry], str]:
+    text = formats.FORMAT_OF_UNIT[figure.unit]
+    return lambda entry: text(getattr(entry.figures, figure.name))
+
+
+def _has_voids(shown: Sequence[DailyStatistics]) -> bool:
+    return any(day.voids for day in shown)
+
+
+def _void_revisions(day: DailyStatistics) -> str:
+    return " ".join(str(entry.revision) for entry in day.voids or ())
+
+
+def _void_revision(entry: LedgerEntry) -> str:
+    return str(entry.void_revision) if entry.void_revision else ""
 
 
 def _figure_columns(shown: Sequence[Figures]) -> list[TableColumn[Figures]]:

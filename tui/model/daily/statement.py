@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from streamusage.api.daily import DailyFigures, DailyStatistics, LedgerEntry
+from streamusage.api.daily import DailyFigures, DailyStatistics, LedgerEntry, VoidEntry
 from streamusage.core.days import day_interval
 from streamusage.core.figures import SUM_NAMES
 
@@ -41,7 +41,10 @@ def statement(
     server: str | None,
     entries: Sequence[LedgerEntry] | None = None,
 ) -> bytes:
-    """Return the statement of closed days. A server unknown at the closing of its day is an adjustment, not a part."""
+    """Return the statement of closed days. A server unknown at the closing of its day is an adjustment, not a part.
+
+    Earlier closings of these days that are void are listed and signed, if there are any.
+    """
     closed = sorted(
         (day for day in days if day.closed is not None and day.closed.rule != "late"),
         key=lambda day: (day.day, day.server),
@@ -66,9 +69,12 @@ def statement(
         "totals": _totals(closed),
         "days": [_day(day) for day in closed],
     }
+    voids = [_void(entry) for day in closed for entry in day.voids or ()]
+    if voids:
+        document["voids"] = voids
     document["digest"] = digest(document)
     if entries is not None:
-        document["adjustments"] = [_entry(entry) for entry in entries]
+        document["adjustments"] = [_entry(entry) for entry in entries if not entry.void_revision]
     return msgspec.json.format(msgspec.json.encode(document), indent=1) + b"\n"
 
 
@@ -91,6 +97,12 @@ def verified(content: bytes) -> dict[str, Any]:
     return document
 
 
+def voided_since(document: dict[str, Any], voids: Iterable[VoidEntry]) -> list[VoidEntry]:
+    """Return the entries that make a closing in a statement void."""
+    signed = {(day["server"], day["day"], day["closed"]["revision"]) for day in document["days"]}
+    return [entry for entry in voids if (entry.server, entry.day, entry.revision) in signed]
+
+
 def _day(day: DailyStatistics) -> dict[str, Any]:
     figures = _fields(day, _FIGURES_OF_DAY)
     return {"server": day.server, "day": day.day, **figures, "closed": msgspec.to_builtins(day.closed)}
@@ -98,6 +110,10 @@ def _day(day: DailyStatistics) -> dict[str, Any]:
 
 def _entry(entry: LedgerEntry) -> dict[str, Any]:
     return {**_fields(entry, _FIELDS_OF_ENTRY), "figures": _fields(entry.figures, _FIGURES_OF_DAY)}
+
+
+def _void(entry: VoidEntry) -> dict[str, Any]:
+    return _fields(entry, ("server", "day", "revision", "at", "by", "reason"))
 
 
 def _fields(row: msgspec.Struct, names: Iterable[str]) -> dict[str, Any]:

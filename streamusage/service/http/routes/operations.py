@@ -1,4 +1,4 @@
-"""Operations of operators: server removal, orphans, the audit log, health and metrics."""
+"""Operations of operators: server removal and repair, orphans, the audit log, health and metrics."""
 
 import asyncio
 from urllib.parse import unquote
@@ -12,6 +12,7 @@ from streamusage.service.http.errors import NOT_FOUND, ApiError
 from streamusage.service.http.requests import optional_window_of, path_below
 from streamusage.service.http.responses import compressed_json, json_response
 from streamusage.service.ingest.server_removal import remove_server
+from streamusage.service.ingest.server_repair import plan_server_repair, repair_server
 from streamusage.service.metrics import CONTENT_TYPE, store_metrics
 from streamusage.service.queries.orphans import list_orphans
 from streamusage.service.store.audit import list_audit_entries
@@ -24,6 +25,7 @@ READY_FOR_MS = 1_000
 """How long an answer of `/readyz` is reused: a write to the store costs, and the request needs no token."""
 
 _SERVERS = "/api/v1/servers/"
+_REPAIR = "/repair"
 
 
 def operator_handlers(service: Service) -> Handlers:
@@ -43,6 +45,23 @@ def operator_handlers(service: Service) -> Handlers:
             lambda connection: remove_server(connection, server, call.client_name, now_ms, force=force == "true")
         )
         return json_response(removed)
+
+    async def repair(call: Call) -> Response:
+        segment = path_below(call.request, _SERVERS).removesuffix(_REPAIR)
+        if not segment or "/" in segment:
+            raise ApiError(404, NOT_FOUND)
+        call.query.allow_only({"accessToken", "dry"})
+        dry = call.query.text("dry")
+        if dry not in {None, "true", "false"}:
+            raise ApiError(400, "dry must be true or false; nothing was done")
+        server, now_ms = unquote(segment), service.clock.now_ms()
+        if dry != "false":
+            return json_response(
+                await service.read(lambda connection: plan_server_repair(connection, server, call.client_name, now_ms))
+            )
+        return json_response(
+            await service.write(lambda connection: repair_server(connection, server, call.client_name, now_ms))
+        )
 
     async def orphans(call: Call) -> Response:
         window, limit = optional_window_of(call.query), call.query.page_size(_ENTRIES)
@@ -72,6 +91,7 @@ def operator_handlers(service: Service) -> Handlers:
 
     return {
         api.REMOVE_SERVER: remove,
+        api.REPAIR_SERVER: repair,
         api.ORPHANS: orphans,
         api.AUDIT: audit,
         api.HEALTH: healthz,

@@ -1,5 +1,8 @@
 """Ledger: unacknowledged figures to the unit and minute."""
 
+import msgspec
+
+from streamusage.api.report import REPAIRED_LIFE, Based, EpochIssued, Refusal
 from tests.support.agent.counting_agent import MINUTE, NOW, CountingAgent
 
 
@@ -47,3 +50,52 @@ def test_acknowledged_revision_above_the_journals_own_fences_an_older_copy(
     assert counting.ledger.head.fenced
     counting.acknowledge(counting.ledger.head.revision)
     assert counting.ledger.head.fenced, "a fenced journal stays fenced"
+
+
+def refuse_as_sealed(counting: CountingAgent) -> None:
+    counting.ledger.handle_refusal(
+        Refusal(error_message="", timestamp=counting.now, reason="sealed", epoch=9, acknowledged=0)
+    )
+
+
+def repaired_state(counting: CountingAgent, life: str) -> EpochIssued:
+    """Return the state of the service after a repair: the counters of the acknowledged reading at another time."""
+    head = counting.ledger.head
+    assert head.baseline is not None
+    baseline = msgspec.structs.replace(head.baseline, at=counting.now)
+    return EpochIssued(epoch=10, based_on=Based(9, 0), now=counting.now, life=life, baseline=baseline)
+
+
+def test_journal_of_a_repaired_life_begins_anew_and_sends_nothing_again(counting: CountingAgent) -> None:
+    counting.count_minute(viewers=3)
+    counting.acknowledge(counting.report())
+    repaired = repaired_state(counting, f"journal-1.1{REPAIRED_LIFE}")
+    counting.count_minute(viewers=2)  # not acknowledged: it is counted again from the repaired baseline
+    refuse_as_sealed(counting)
+    counting.ledger.continue_from(repaired, ())
+    assert counting.ledger.report(counting.now, "online") is None
+    assert (counting.ledger.head.journal, counting.ledger.head.fenced) == ("journal-1~1", False)
+
+    counting.count_minute(viewers=1)
+    request = counting.ledger.epoch_request()
+    assert request is not None
+    assert (request.journal, request.epoch) == ("journal-1~1", 0)
+    lines = counting.server.ended_between(repaired.baseline.cursor, counting.ledger.first_reading().cursor)  # type: ignore[union-attr]
+    counting.ledger.continue_from(repaired, lines)
+    report = counting.ledger.report(counting.now, "online")
+    assert report is not None
+    assert report.life == "journal-1~1.1"
+    assert sum(sum(row.connections.values()) for row in report.slots) >= 3
+    assert min(row.slot for row in report.slots) >= repaired.now - MINUTE
+
+    refuse_as_sealed(counting)
+    counting.ledger.continue_from(repaired_state(counting, f"journal-1~1.1{REPAIRED_LIFE}"), ())
+    assert counting.ledger.head.journal == "journal-1~2"
+
+
+def test_journal_that_had_no_part_in_a_repaired_life_keeps_its_rows(counting: CountingAgent) -> None:
+    counting.count_minute(viewers=3)
+    refuse_as_sealed(counting)
+    counting.ledger.continue_from(repaired_state(counting, f"journal-7.1{REPAIRED_LIFE}"), ())
+    assert counting.ledger.head.journal == "journal-1"
+    assert counting.ledger.head.fenced, "another journal counted the same time"

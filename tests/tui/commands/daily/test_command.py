@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from streamusage.service.store.engines.sqlite import sqlite_url
+from tests.support.commands.run_command import run_command
 from tests.support.commands.service_process import MINUTE, ServiceProcess, report_backfill
 from tests.support.commands.statements import a_day, signed_statement
 from tests.support.program import Program
+from tests.support.service.wrong_clock import jumped_store, serving
 
 
 @pytest.mark.parametrize(
@@ -64,3 +67,38 @@ async def test_days_include_backfilled_figures(service: ServiceProcess) -> None:
 async def test_help_lists_the_subcommands(streamtop: Program) -> None:
     listed = (await streamtop("daily", "--help")).out.partition("\nCommands:\n")[2].partition("\n\n")[0]
     assert [line.split()[0] for line in listed.splitlines()] == ["close", "adjustments", "export", "verify"]
+
+
+async def test_void_closings_are_listed_and_make_an_earlier_statement_invalid(
+    tmp_path: Path, streamtop: Program
+) -> None:
+    counted = jumped_store(tmp_path, sqlite_url(tmp_path / "usage.db"))
+    path = tmp_path / "november.json"
+    export = ("daily", "export", "--from", "2026-11-18", "--to", "2026-11-18", "-o", str(path))
+    async with serving(counted, tmp_path) as estate:
+        signed = await run_command(estate, streamtop, *export)
+        assert signed.code == 0, "the day was closed before its end"
+        assert (await run_command(estate, streamtop, "daily", "verify", str(path), "--online")).code == 0
+        none = await run_command(estate, streamtop, "daily", "voids", "--from", "2026-11-18", "--to", "2026-12-31")
+        assert (none.code, "0 void closings" in none.err) == (0, True)
+        assert (await run_command(estate, streamtop, "servers", "repair", "edge-1", "--yes")).code == 0
+
+        assert (await streamtop("daily", "verify", str(path))).code == 0, "the file is unchanged"
+        void = await run_command(estate, streamtop, "daily", "verify", str(path), "--online")
+        assert void.code == 4
+        assert "1 closing in it is void by now" in void.err
+        listed = await run_command(
+            estate, streamtop, "daily", "voids", "--from", "2026-11-18", "--to", "2026-12-31", "--format", "json"
+        )
+        entries = json.loads(listed.out)
+        assert len(entries) >= 31
+        assert {(entry["server"], entry["by"], entry["tz"]) for entry in entries} == {("edge-1", "boss", "UTC")}
+        table = await run_command(estate, streamtop, "daily", "voids", "--from", "2026-11-18", "--to", "2026-11-18")
+        assert "the clock was wrong" in table.out
+        today = await run_command(estate, streamtop, "daily", "--from", "2026-11-18", "--to", "2026-11-18")
+        assert "VOID CLOSINGS" in today.out
+        assert "1 day with a void closing" in today.err
+        refused = await run_command(estate, streamtop, *export[:-2])
+        assert (refused.code, "the day is not over yet" in refused.err) == (4, True)
+        changes = await run_command(estate, streamtop, "daily", "adjustments", "--from", "2026-11-18")
+        assert "void, see streamtop daily voids" in changes.err
