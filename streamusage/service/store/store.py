@@ -4,6 +4,7 @@ A write is exclusive over all processes of a store: what it reads stays unchange
 numbered in the order of their commits. Each engine ensures this by its own lock.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,10 @@ from streamusage.service.errors import StoreError
 from streamusage.service.store.change_feed import begin_life
 from streamusage.service.store.engines import find_engine
 from streamusage.service.store.engines.protocol import StoreEngine
+from streamusage.service.store.health import StoreHealth
+from streamusage.service.store.store_file import StoreFile
+
+log = logging.getLogger(__name__)
 
 
 class Store:
@@ -27,6 +32,9 @@ class Store:
 
     def __init__(self, engine: StoreEngine, url: URL, now_ms: int) -> None:
         self.display_url = url.render_as_string(hide_password=True)
+        path = engine.file_of(url)
+        file = None if path is None else StoreFile(path)
+        self.health = StoreHealth(self.display_url, file, engine.is_damage, lambda: engine.find_damage(url))
         self._writer: Engine = engine.writer(url)
         self._readers: Engine = engine.readers(url)
         try:
@@ -36,15 +44,34 @@ class Store:
         except (DBAPIError, CommandError, OSError) as error:
             self.close()
             raise StoreError(_open_error(self.display_url, error)) from None
+        if file is not None:
+            file.remember()
+            for part in file.find_readable_by_others():
+                log.warning("other users of this machine can read %s, which has customers' figures: chmod 600 %s",
+                            part, part)  # fmt: skip
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection whose reads all see one state of the store. It cannot write."""
-        with self._readers.begin() as connection:
-            yield connection
+        """A connection whose reads all see one state of the store. It cannot write.
+
+        Raises `UnusableStoreError`.
+        """
+        self.health.check_read()
+        try:
+            with self._readers.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            damage = self.health.note(error)
+            if damage is not None:
+                raise damage from error
+            raise
 
     def writing(self) -> Connection:
-        """Return the connection that writes. An open transaction on it blocks every other write."""
+        """Return the connection that writes. An open transaction on it blocks every other write.
+
+        Raises `UnusableStoreError`.
+        """
+        self.health.check_write()
         return self._writer.connect()
 
     def close(self) -> None:
@@ -60,7 +87,20 @@ def open_store(url: str, now_ms: int) -> Store:
     Raises `StoreError`.
     """
     engine = find_engine(url)
-    return Store(engine, engine.check_url(make_url(url)), now_ms)
+    checked_url = engine.check_url(make_url(url))
+    _refuse_marked(engine.file_of(checked_url), checked_url)
+    engine.create(checked_url)
+    return Store(engine, checked_url, now_ms)
+
+
+def _refuse_marked(path: Path | None, url: URL) -> None:
+    file = None if path is None else StoreFile(path)
+    if file is not None and (mark := file.read_mark()):
+        raise StoreError(
+            f"the store {url.render_as_string(hide_password=True)} was found damaged ({mark}); it was not opened; "
+            "run streamtop store verify, which names what is damaged and removes this mark if nothing is, or restore "
+            f"a backup with streamtop store restore; remove {file.mark_path} to use the store as it is"
+        )
 
 
 def _migrate(connection: Connection) -> None:

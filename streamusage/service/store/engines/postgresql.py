@@ -28,6 +28,8 @@ _MAKING_TABLES = 0x73747265616D746F
 """The advisory lock of migrations: before the first one there is no row to lock."""
 _NUMBERS_CHANGES = "SELECT value FROM counters WHERE name = 'change' FOR UPDATE"
 _MAKES = "making_tables"
+_DAMAGE_STATES = frozenset({"XX001", "XX002"})
+"""SQLSTATE of corrupted data and of a corrupted index."""
 _ESCAPED = re.compile("\1[0\1]")
 
 
@@ -68,6 +70,21 @@ class PostgresqlEngine:
         if "password" in url.query:
             raise StoreError("the store's URL must not have a password after the ?; use PGPASSWORD or ~/.pgpass")
         return url.set(drivername="postgresql+psycopg")
+
+    def create(self, url: URL) -> None:
+        """As `StoreEngine.create`: the database must exist."""
+
+    def file_of(self, url: URL) -> None:
+        """As `StoreEngine.file_of`."""
+        return None
+
+    def is_damage(self, error: BaseException | None) -> bool:
+        """As `StoreEngine.is_damage`."""
+        return str(getattr(error, "sqlstate", "")) in _DAMAGE_STATES
+
+    def find_damage(self, url: URL) -> None:
+        """As `StoreEngine.find_damage`: PostgreSQL checks a page when it reads it."""
+        return None
 
     def writer(self, url: URL) -> Engine:
         """As `StoreEngine.writer`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Dialect, Engine
@@ -63,7 +64,23 @@ class StoreEngine(Protocol):
         ...
 
     def check_url(self, url: URL) -> URL:
-        """Return the URL with which to connect, and create what must exist before. Raises `StoreError`."""
+        """Return the URL with which to connect. Raises `StoreError`."""
+        ...
+
+    def create(self, url: URL) -> None:
+        """Create what must exist before a connection is made. Raises `StoreError`."""
+        ...
+
+    def file_of(self, url: URL) -> Path | None:
+        """Return the file that is the store; None for a store that has no file on this machine."""
+        ...
+
+    def is_damage(self, error: BaseException | None) -> bool:
+        """Return whether the driver's error may mean that stored data is damaged."""
+        ...
+
+    def find_damage(self, url: URL) -> str | None:
+        """Read the whole store. Return the damage found, empty for none; None where the engine has no such check."""
         ...
 
     def writer(self, url: URL) -> Engine:
