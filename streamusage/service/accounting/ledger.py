@@ -34,6 +34,7 @@ from streamusage.service.accounting.day_statistics import (
 )
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
+from streamusage.service.store.ledger_checksums import keep_closing_checksums, keep_entry_checksum
 from streamusage.service.store.schema import adjustments, closed_days, counters, servers
 
 BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
@@ -90,6 +91,7 @@ def close_day(
         )
     if rows:
         connection.execute(insert(closed_days), rows)
+        keep_closing_checksums(connection, rows)
     names = list(figures)
     for start in range(0, len(names), _BATCH_SIZE):
         batch = servers.c.server.in_(names[start : start + _BATCH_SIZE])
@@ -116,15 +118,15 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
             continue
         key = {"tz": row.tz, "day": row.day, "server": server}
         current = msgspec.json.encode(after)
-        connection.execute(
-            insert(adjustments).values(
-                **key,
-                entry=row.entries + 1,
-                at=now_ms,
-                difference=msgspec.json.encode(difference(after, before)),
-                current=current,
-            )
-        )
+        entry = {
+            **key,
+            "entry": row.entries + 1,
+            "at": now_ms,
+            "difference": msgspec.json.encode(difference(after, before)),
+            "current": current,
+        }
+        connection.execute(insert(adjustments).values(entry))
+        keep_entry_checksum(connection, entry, row.revision)
         closed_day = and_(*(closed_days.c[name] == value for name, value in key.items()))
         values = {"current": current, "entries": row.entries + 1, "adjusted_at": now_ms}
         connection.execute(update(closed_days).where(closed_day).values(values))

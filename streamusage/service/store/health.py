@@ -21,6 +21,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import UnusableStoreError
+from streamusage.service.store.engines.protocol import Damage
 from streamusage.service.store.store_file import StoreFile
 
 log = logging.getLogger(__name__)
@@ -29,6 +30,8 @@ LOG_SECONDS = 60.0
 RECHECK_SECONDS = 60.0
 """How long after a check the next one begins, if the engine reports damage again."""
 
+_NAMED = 5
+"""Most parts of the store that a mark names."""
 _TABLE = re.compile(r"\b(?:FROM|INTO|UPDATE|JOIN)\s+\"?([a-z_]+)", re.IGNORECASE)
 
 
@@ -47,7 +50,7 @@ class StoreHealth:
         display_url: str,
         file: StoreFile | None,
         is_damage: Callable[[BaseException | None], bool],
-        find_damage: Callable[[], str | None],
+        find_damage: Callable[[], list[Damage] | None],
         elapsed_seconds: Callable[[], float] = time.monotonic,
     ) -> None:
         self.file = file
@@ -122,11 +125,12 @@ class StoreHealth:
             if self._fault is not fault:
                 return
             if not found:
-                self._clear("a check of the whole store found no damage" if found == "" else "it may be whole again")
+                self._clear("a check of the whole store found no damage" if found == [] else "it may be whole again")
                 return
             self._fault = fault._replace(is_confirmed=True)
             if self.file is not None:
-                self.file.mark(f"{fault.what}; a check of the whole store: {found}")
+                named = [f"{damage.table or 'no table'}: {damage.what}" for damage in found[:_NAMED]]
+                self.file.mark(f"{fault.what}; a check of the whole store: {', '.join(named)}")
 
     def _set(self, fault: _Fault) -> None:
         self._fault = fault

@@ -315,3 +315,14 @@ adjustments = Table(
     Column("current", LargeBinary, nullable=False),  # JSON of all figures from then on
     Index("adjustments_by_time", "at"),
 )
+
+ledger_checksums = Table(
+    "ledger_checksums",
+    metadata,
+    _text("tz", key=True),
+    _text("day", key=True),
+    _text("server", key=True),
+    _number("revision", key=True),  # of the closing
+    _number("entry", key=True),  # 0: the closing; else an adjustment of it
+    _number("checksum"),  # of the row as it was written, see ledger_checksums.py
+)

@@ -9,6 +9,7 @@ hangs in the middle of a write, and rolls the write back.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -16,8 +17,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 
 from streamusage.service.errors import StoreError
+from streamusage.service.store.engines.protocol import Progress
 
 READ_CONNECTIONS = 8
+APPLICATION_NAME = "streamtop"
 CONNECT_SECONDS = 10
 HUNG_MS = 10_000
 """How long a process may hold the lock without activity."""
@@ -27,6 +30,10 @@ LOCK_MS = 30_000
 _MAKING_TABLES = 0x73747265616D746F
 """The advisory lock of migrations: before the first one there is no row to lock."""
 _NUMBERS_CHANGES = "SELECT value FROM counters WHERE name = 'change' FOR UPDATE"
+_OTHER_CONNECTIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    f"AND application_name = '{APPLICATION_NAME}' AND pid <> pg_backend_pid()"
+)
 _MAKES = "making_tables"
 _DAMAGE_STATES = frozenset({"XX001", "XX002"})
 """SQLSTATE of corrupted data and of a corrupted index."""
@@ -86,6 +93,19 @@ class PostgresqlEngine:
         """As `StoreEngine.find_damage`: PostgreSQL checks a page when it reads it."""
         return None
 
+    def copy_file(self, url: URL, target: Path, progress: Progress) -> bool:
+        """As `StoreEngine.copy_file`."""
+        return False
+
+    def is_in_use(self, url: URL) -> bool:
+        """As `StoreEngine.is_in_use`: by the name that every process of streamtop gives its connections."""
+        engine = _engine(url, 1, "READ COMMITTED", {})
+        try:
+            with engine.connect() as connection:
+                return bool(connection.exec_driver_sql(_OTHER_CONNECTIONS).scalar())
+        finally:
+            engine.dispose()
+
     def writer(self, url: URL) -> Engine:
         """As `StoreEngine.writer`."""
         engine = _engine(url, 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
@@ -124,7 +144,7 @@ def _engine(url: URL, connections: int, isolation: str, settings: dict[str, Any]
     } | settings
     connect_args = {
         "connect_timeout": CONNECT_SECONDS,
-        "application_name": "streamtop",
+        "application_name": APPLICATION_NAME,
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         "keepalives_idle": 30,
         "keepalives_interval": 10,

@@ -20,6 +20,18 @@ class DirectDriver(NamedTuple):
     """Returns the driver's own connection while statements may run on it, else None."""
 
 
+class Damage(NamedTuple):
+    """A part of the store that cannot be trusted."""
+
+    table: str
+    """The table; empty if the damage belongs to none, or its table is unknown."""
+    what: str
+
+
+Progress = Callable[[str, int, int], None]
+"""Receives what is being done, how much of it is done, and how much there is; 0 if that is unknown."""
+
+
 class StoreEngine(Protocol):
     """A kind of database."""
 
@@ -79,8 +91,16 @@ class StoreEngine(Protocol):
         """Return whether the driver's error may mean that stored data is damaged."""
         ...
 
-    def find_damage(self, url: URL) -> str | None:
-        """Read the whole store. Return the damage found, empty for none; None where the engine has no such check."""
+    def find_damage(self, url: URL) -> list[Damage] | None:
+        """Read the whole store and return the damage found; None where the engine has no such check."""
+        ...
+
+    def copy_file(self, url: URL, target: Path, progress: Progress) -> bool:
+        """Copy one state of the store to a new SQLite file. Return False if the store must be copied row by row."""
+        ...
+
+    def is_in_use(self, url: URL) -> bool:
+        """Return whether another process has the store open."""
         ...
 
     def writer(self, url: URL) -> Engine:

@@ -18,7 +18,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
 
 from streamusage.service.errors import StoreError
-from streamusage.service.store.engines.protocol import DirectDriver
+from streamusage.service.store.engines.protocol import Damage, DirectDriver, Progress
 from streamusage.service.store.page_checksums import enable_page_checksums, has_page_checksums, vacuum_target
 from streamusage.service.store.store_file import OWNER_ONLY
 
@@ -29,6 +29,10 @@ READ_CONNECTIONS = 4
 
 _DAMAGE_CODES = frozenset({10, 11, 26})
 """SQLITE_IOERR (also a page that does not match its checksum), SQLITE_CORRUPT and SQLITE_NOTADB."""
+_BUSY_CODES = frozenset({5, 6})
+"""SQLITE_BUSY and SQLITE_LOCKED."""
+_STEPS_PER_REPORT = 1_000_000
+"""Steps of SQLite's machine between two reports of progress."""
 
 
 def _find_driver_connection(connection: Connection) -> Any:
@@ -100,14 +104,59 @@ class SqliteEngine:
         """As `StoreEngine.is_damage`."""
         return isinstance(error, dbapi2.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
 
-    def find_damage(self, url: URL) -> str:
-        """As `StoreEngine.find_damage`."""
+    def find_damage(self, url: URL) -> list[Damage]:
+        """As `StoreEngine.find_damage`. Checks the tables one by one only if there is damage."""
         try:
             with closing(connect_to_file(self.file_of(url))) as connection:
-                found = connection.execute("PRAGMA integrity_check(1)").fetchall()
+                whole = _check(connection, "")
+                if not whole:
+                    return []
+                names = [
+                    str(name)
+                    for (name,) in connection.execute(
+                        "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+                    )
+                ]
+                found = [Damage(name, what) for name in names for what in _check(connection, name)]
+                return found or [Damage("", what) for what in whole]
         except dbapi2.Error as error:
-            return str(error) if self.is_damage(error) else ""
-        return "" if found == [("ok",)] else str(found[0][0])
+            return [Damage("", str(error))] if self.is_damage(error) else []
+
+    def copy_file(self, url: URL, target: Path, progress: Progress) -> bool:
+        """As `StoreEngine.copy_file`. The copy has page checksums, even if the store has none."""
+        name = vacuum_target(target)
+        with closing(connect_to_file(self.file_of(url))) as connection:
+            ((total,),) = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+
+            def report() -> int:
+                with suppress(OSError):
+                    progress("copying", target.stat().st_size, total)
+                return 0
+
+            connection.set_progress_handler(report, _STEPS_PER_REPORT)
+            connection.execute("VACUUM INTO ?", (name,))
+        return True
+
+    def is_in_use(self, url: URL) -> bool:
+        """As `StoreEngine.is_in_use`: only the last connection can leave the mode with a write-ahead log."""
+        try:
+            with closing(connect_to_file(self.file_of(url))) as connection:
+                connection.execute("PRAGMA busy_timeout=0")
+                connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+        except dbapi2.Error as error:
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY_CODES
+        return False
+
+
+def _check(connection: Any, table: str) -> list[str]:
+    argument = f"""('{table.replace("'", "''")}')""" if table else ""
+    try:
+        found = [str(text) for (text,) in connection.execute(f"PRAGMA integrity_check{argument}")]
+    except dbapi2.Error as error:
+        if not SqliteEngine().is_damage(error):
+            raise
+        return [f"a page cannot be read ({error})"]
+    return [] if found == ["ok"] else found
 
 
 def sqlite_url(path: Path) -> str:

@@ -138,7 +138,7 @@ def test_fault_is_logged_once_a_minute(tmp_path: Path, caplog: pytest.LogCapture
     now = [100.0]
     file = StoreFile(path)
     file.remember()
-    health = StoreHealth("sqlite:///usage.db", file, lambda _error: False, lambda: "", lambda: now[0])
+    health = StoreHealth("sqlite:///usage.db", file, lambda _error: False, lambda: [], lambda: now[0])
     path.unlink()
     for _ in range(150):
         with pytest.raises(UnusableStoreError, match=r"usage\.db was moved or removed"):

@@ -1,0 +1,23 @@
+"""Checksums of closed days and their adjustments. Rows from before have none."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0010_ledger_checksums"
+down_revision = "0007_outages"
+
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+def upgrade() -> None:
+    """Apply the revision."""
+    op.create_table(
+        "ledger_checksums",
+        sa.Column("tz", TEXT, nullable=False),
+        sa.Column("day", TEXT, nullable=False),
+        sa.Column("server", TEXT, nullable=False),
+        sa.Column("revision", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("entry", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("checksum", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.PrimaryKeyConstraint("tz", "day", "server", "revision", "entry"),
+    )
