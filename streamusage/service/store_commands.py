@@ -117,9 +117,7 @@ def backup(file: Path, store_url: str | None, replace: bool) -> None:
     },
 )
 @STORE
-@click.option(
-    "--no-mark", is_flag=True, help="Only print: a running service continues, and another one may start."
-)
+@click.option("--no-mark", is_flag=True, help="Only print: a running service continues, and another one may start.")
 def verify(store_url: str | None, no_mark: bool) -> None:
     """Check the whole store: nothing in it is changed, and the service may run.
 

@@ -13,6 +13,14 @@ HOUR = 3_600_000
 MINUTE = 60_000
 NOON = int(datetime(2026, 11, 20, 12, tzinfo=UTC).timestamp() * 1000)
 DAY = "2026-11-20"
+PATHS = (
+    f"daily?from={DAY}&to=2026-11-21&tz=UTC",
+    f"adjustments?from={DAY}&to=2026-11-21&tz=UTC",
+    f"coverage?from={NOON}&to={NOON + 20 * HOUR}",
+    "audit",
+    "servers",
+)
+"""Paths below `/api/v1/` that answer all figures."""
 
 
 def used_estate(store_url: str, now_ms: int = NOON) -> AbstractAsyncContextManager[Estate]:
@@ -64,15 +72,8 @@ async def use(estate: Estate) -> None:
 async def figures(estate: Estate) -> dict[str, object]:
     """Return all figures that the service answers."""
     await settle(estate)
-    paths = (
-        f"daily?from={DAY}&to=2026-11-21&tz=UTC",
-        f"adjustments?from={DAY}&to=2026-11-21&tz=UTC",
-        f"coverage?from={NOON}&to={NOON + 20 * HOUR}",
-        "audit",
-        "servers",
-    )
     found: dict[str, object] = {"records": await estate.records()}
-    for path in paths:
+    for path in PATHS:
         answer = await estate.request("GET", f"/api/v1/{path}")
         assert answer.status_code == 200, f"{path}: {answer.text}"
         found[path] = {name: value for name, value in answer.json().items() if name != "now"}
