@@ -126,7 +126,7 @@ class StatusFile:
         )
         self.last = status
         with contextlib.suppress(OSError):
-            write_atomically(status_path(self._journal), msgspec.json.encode(status), mode=0o644, sync=False)
+            write_atomically(status_path(self._journal), msgspec.json.encode(status), sync=False)
 
 
 def read_status(journal: Path) -> Status | None:

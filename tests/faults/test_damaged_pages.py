@@ -1,19 +1,25 @@
-"""One byte of every page is flipped, or the page zeroed: `verify` finds it, or every figure reads back equal.
+"""One byte of every page of a store or a journal is flipped, or the page zeroed: it is found, or shown to be harmless.
 
-After it was found, no service opens the store, so that nothing is acknowledged.
+A store is checked by `verify`, a journal when it is opened. After it was found, nothing is acknowledged.
 """
 
 import random
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import apsw
 import pytest
 
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.journal.salvage import open_journal
+from streamusage.agent.journal.sqlite import Ballast, JournalError
 from streamusage.service.accounting.verification import verify_store
 from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.store import open_store, open_unchanged
 from streamusage.service.store.store_file import StoreFile
+from tests.streamusage.agent.journal.test_salvage import a_journal
 from tests.streamusage.service.conftest import Estate, a_record
 from tests.support.service.used_store import NOON, PATHS, figures, use, used_estate
 
@@ -95,3 +101,51 @@ async def test_store_that_was_found_damaged_is_not_opened(tmp_path: Path) -> Non
         assert answer.status_code != 200
     with pytest.raises(StoreError, match="was found damaged"):
         open_store(sqlite_url(store), LATER)
+
+
+@pytest.mark.parametrize("fault", ["flipped", "zeroed"])
+@pytest.mark.parametrize("has_checksums", [True, False])
+def test_every_damaged_page_of_a_journal_is_found_or_harmless(
+    tmp_path: Path, fault: str, has_checksums: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    good, path = tmp_path / "good.db", tmp_path / "journal.db"
+    if not has_checksums:  # as of an earlier version
+        connection = apsw.Connection(str(good))
+        connection.execute("VACUUM")
+        connection.close()
+    a_journal(good)
+    content = good.read_bytes()
+    expected = read_journal(good)
+    chance = random.Random(12)
+    found = 0
+    for start in range(0, len(content), PAGE_BYTES):
+        damaged = bytearray(content)
+        if fault == "flipped":
+            damaged[start + chance.randrange(PAGE_BYTES)] ^= 1 << chance.randrange(8)
+        else:
+            damaged[start : start + PAGE_BYTES] = bytes(PAGE_BYTES)
+        path.write_bytes(damaged)
+        caplog.clear()
+        try:
+            present = read_journal(path)
+        except JournalError:
+            found += 1
+            continue
+        if present == expected:
+            continue
+        assert present == [] or present[0].journal == "journal-2", f"page {start // PAGE_BYTES + 1}"
+        assert "ERROR" in [record.levelname for record in caplog.records], f"page {start // PAGE_BYTES + 1}"
+        found += 1
+    assert found
+
+
+def read_journal(path: Path) -> list[Any]:
+    """Open the journal as an agent does. Return its head, first reading and all rows."""
+    journal = open_journal(path)
+    try:
+        Ledger(journal, "journal-2", "edge-1", "edge", 10_000)
+        with journal.transaction() as tx:
+            return [tx.head(), tx.first_reading(), *tx.changed_since(-1)]
+    finally:
+        journal.close()
+        Ballast(path).release()

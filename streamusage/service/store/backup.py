@@ -18,6 +18,7 @@ from sqlalchemy import Connection, func, insert, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
+from streamusage.core.open_files import OWNER_ONLY
 from streamusage.service.errors import StoreError
 from streamusage.service.store.engines import find_engine
 from streamusage.service.store.engines.protocol import Progress
@@ -31,7 +32,7 @@ from streamusage.service.store.store import (
     open_unchanged,
     writing_migrated,
 )
-from streamusage.service.store.store_file import OWNER_ONLY, PART_SUFFIXES, StoreFile
+from streamusage.service.store.store_file import PART_SUFFIXES, StoreFile
 
 _ROWS_PER_INSERT = 500
 _CONTENT_TABLES = (servers, usage, audit)

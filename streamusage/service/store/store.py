@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import DBAPIError
 
+from streamusage.core.open_files import describe_readable
 from streamusage.service.errors import StoreError
 from streamusage.service.store.change_feed import begin_life
 from streamusage.service.store.engines import find_engine
@@ -55,8 +56,7 @@ class Store:
         if file is not None and now_ms is not None:
             file.remember()
             for part in file.find_readable_by_others():
-                log.warning("other users of this machine can read %s, which has customers' figures: chmod 600 %s",
-                            part, part)  # fmt: skip
+                log.warning("%s", describe_readable(part, "figures of customers"))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

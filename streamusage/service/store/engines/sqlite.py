@@ -17,10 +17,10 @@ from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import QueuePool
 
+from streamusage.core.open_files import OWNER_ONLY
 from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.protocol import Damage, DirectDriver, Progress
 from streamusage.service.store.page_checksums import enable_page_checksums, has_page_checksums, vacuum_target
-from streamusage.service.store.store_file import OWNER_ONLY
 
 log = logging.getLogger(__name__)
 
