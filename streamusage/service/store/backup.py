@@ -15,12 +15,11 @@ from typing import NamedTuple
 
 from pysqlite3 import dbapi2
 from sqlalchemy import Connection, func, insert, select
-from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.core.open_files import OWNER_ONLY
 from streamusage.service.errors import StoreError
-from streamusage.service.store.engines import find_engine
+from streamusage.service.store.engines import resolve
 from streamusage.service.store.engines.protocol import Progress
 from streamusage.service.store.engines.sqlite import connect_to_file, sqlite_url
 from streamusage.service.store.page_checksums import vacuum_target
@@ -71,8 +70,7 @@ def restore(url: str, backup: Path, progress: Progress, *, replace: bool = False
     """Make the store what the backup is. Raises `StoreError`; then the store is as it was."""
     if not backup.is_file():
         raise BackupError(f"there is no backup at {backup}; nothing was changed")
-    engine = find_engine(url)
-    checked_url = engine.check_url(make_url(url))
+    engine, checked_url = resolve(url)
     path = engine.file_of(checked_url)
     with _translated(f"the backup {backup} cannot be used; nothing was changed"):
         _check_version(backup)
@@ -157,8 +155,8 @@ def _copy_backup(backup: Path, target: Path, progress: Progress) -> None:
 
 def _check_copy(path: Path) -> CopySummary:
     """Read the copy back. Raises `BackupError`."""
-    engine = find_engine("sqlite://")
-    damage = engine.find_damage(make_url(sqlite_url(path)))
+    engine, url = resolve(sqlite_url(path))
+    damage = engine.find_damage(url)
     if damage:
         raise BackupError(f"the copy cannot be read back: {damage[0].what}; it was removed; check the disk")
     with closing(connect_to_file(path)) as connection:

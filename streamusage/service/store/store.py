@@ -17,13 +17,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.core.open_files import describe_readable
 from streamusage.service.errors import StoreError
 from streamusage.service.store.change_feed import begin_life
-from streamusage.service.store.engines import find_engine
+from streamusage.service.store.engines import resolve
 from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
 from streamusage.service.store.health import StoreHealth
 from streamusage.service.store.store_file import StoreFile
@@ -102,8 +102,7 @@ def open_store(url: str, now_ms: int) -> Store:
 
     Raises `StoreError`.
     """
-    engine = find_engine(url)
-    checked_url = engine.check_url(make_url(url))
+    engine, checked_url = resolve(url)
     _refuse_marked(engine.file_of(checked_url), checked_url)
     engine.create(checked_url)
     return Store(engine, checked_url, now_ms)
@@ -114,8 +113,7 @@ def open_unchanged(url: str) -> Store:
 
     Raises `StoreError`.
     """
-    engine = find_engine(url)
-    checked_url = engine.check_url(make_url(url))
+    engine, checked_url = resolve(url)
     path = engine.file_of(checked_url)
     if path is not None and not path.is_file():
         raise StoreError(f"there is no store at {path}; give its URL with --store")
@@ -142,8 +140,7 @@ def writing_migrated(url: str) -> Iterator[Connection]:
 
     Raises `StoreError`.
     """
-    engine = find_engine(url)
-    checked_url = engine.check_url(make_url(url))
+    engine, checked_url = resolve(url)
     engine.create(checked_url)
     writing = engine.writer(checked_url)
     try:
@@ -159,8 +156,8 @@ def writing_migrated(url: str) -> Iterator[Connection]:
 
 def is_in_use(url: str) -> bool:
     """Return whether another process has the store open."""
-    engine = find_engine(url)
-    return engine.is_in_use(engine.check_url(make_url(url)))
+    engine, checked_url = resolve(url)
+    return engine.is_in_use(checked_url)
 
 
 def read_schema_version(connection: Connection) -> str | None:

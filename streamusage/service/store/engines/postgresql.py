@@ -34,6 +34,9 @@ _OTHER_CONNECTIONS = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
     f"AND application_name = '{APPLICATION_NAME}' AND pid <> pg_backend_pid()"
 )
+_SESSION = "target_session_attrs"
+_WRITABLE = ("read-write", "primary")
+"""Kinds of sessions that can write."""
 _MAKES = "making_tables"
 _DAMAGE_STATES = frozenset({"XX001", "XX002"})
 """SQLSTATE of corrupted data and of a corrupted index."""
@@ -99,7 +102,7 @@ class PostgresqlEngine:
 
     def is_in_use(self, url: URL) -> bool:
         """As `StoreEngine.is_in_use`: by the name that every process of streamtop gives its connections."""
-        engine = _engine(url, 1, "READ COMMITTED", {})
+        engine = _engine(_choose_session(url, writes=True), 1, "READ COMMITTED", {})
         try:
             with engine.connect() as connection:
                 return bool(connection.exec_driver_sql(_OTHER_CONNECTIONS).scalar())
@@ -108,7 +111,7 @@ class PostgresqlEngine:
 
     def writer(self, url: URL) -> Engine:
         """As `StoreEngine.writer`."""
-        engine = _engine(url, 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
+        engine = _engine(_choose_session(url, writes=True), 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
 
         @event.listens_for(engine, "begin")
         def lock(connection: Connection) -> None:
@@ -119,7 +122,8 @@ class PostgresqlEngine:
 
     def readers(self, url: URL) -> Engine:
         """As `StoreEngine.readers`."""
-        return _engine(url, READ_CONNECTIONS, "REPEATABLE READ", {"default_transaction_read_only": "on"})
+        # Read-only by transaction: libpq takes a session that is read-only by default for one of a standby.
+        return _engine(_choose_session(url, writes=False), READ_CONNECTIONS, "REPEATABLE READ", {}, is_read_only=True)
 
     @contextmanager
     def migration_transaction(self, writing: Engine) -> Iterator[Connection]:
@@ -135,7 +139,19 @@ class PostgresqlEngine:
         return postgresql.insert(table)
 
 
-def _engine(url: URL, connections: int, isolation: str, settings: dict[str, Any]) -> Engine:
+def _choose_session(url: URL, *, writes: bool) -> URL:
+    """Return the URL with the kind of session that is needed: one that can write, where the first host that answers may
+    be a standby. Readers have the kind that the URL names.
+    """
+    wanted = url.query.get(_SESSION, "any")
+    has_several = not url.host or "," in url.host
+    replaced = wanted not in _WRITABLE if writes else wanted == "any" and has_several
+    return url.update_query_dict({_SESSION: "read-write"}) if replaced else url
+
+
+def _engine(
+    url: URL, connections: int, isolation: str, settings: dict[str, Any], *, is_read_only: bool = False
+) -> Engine:
     settings = {
         "statement_timeout": STATEMENT_MS,
         "idle_in_transaction_session_timeout": HUNG_MS,
@@ -158,5 +174,6 @@ def _engine(url: URL, connections: int, isolation: str, settings: dict[str, Any]
         max_overflow=0,
         pool_timeout=60,
         pool_pre_ping=True,
+        execution_options={"postgresql_readonly": True} if is_read_only else {},
         connect_args=connect_args,
     )
