@@ -20,6 +20,7 @@ from streamusage.agent.sync.link import ServiceLink, load_token
 from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SteadyClock, SystemClock, boot_id
+from streamusage.core.secrets import find_readable_secrets
 
 LOG = logging.getLogger(__name__)
 
@@ -90,6 +91,8 @@ async def _run_unit(unit: AgentConfig, clock: SteadyClock, stopping: asyncio.Eve
         status=status,
         run=boot_id(),
     )
+    for warning in find_readable_secrets(unit.secret_files):
+        LOG.warning("%s", warning)
     LOG.info("watching %s, reporting to %s, journal %s", unit.server, service.url, unit.journal_path)
     stopper = asyncio.create_task(_stop_when(stopping, agent))
     try:

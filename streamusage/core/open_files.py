@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 OWNER_ONLY = 0o600
 """The mode of files with figures or secrets."""
@@ -49,6 +49,11 @@ def others_can_read(path: Path) -> bool:
         return bool(path.stat().st_mode & _OTHERS_READ)
     except OSError:
         return False
+
+
+def open_to_append(path: Path) -> BinaryIO:
+    """Open a file to append bytes. A new one can be read by its owner only. Raises `OSError`."""
+    return open(path, "ab", opener=lambda name, flags: os.open(name, flags, OWNER_ONLY))
 
 
 def describe_readable(path: Path, content: str) -> str:

@@ -4,7 +4,6 @@ A write is exclusive over all processes of a store: what it reads stays unchange
 numbered in the order of their commits. Each engine ensures this by its own lock.
 """
 
-import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -20,15 +19,12 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.core.open_files import describe_readable
 from streamusage.service.errors import StoreError
 from streamusage.service.store.change_feed import begin_life
 from streamusage.service.store.engines import resolve
 from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
 from streamusage.service.store.health import StoreHealth
 from streamusage.service.store.store_file import StoreFile
-
-log = logging.getLogger(__name__)
 
 
 class Store:
@@ -55,8 +51,6 @@ class Store:
             raise StoreError(_open_error(self.display_url, error)) from None
         if file is not None and now_ms is not None:
             file.remember()
-            for part in file.find_readable_by_others():
-                log.warning("%s", describe_readable(part, "figures of customers"))
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
