@@ -98,7 +98,7 @@ def find_readable_secrets(paths: Iterable[Path], environment: Mapping[str, str] 
     """
     own = (os.environ if environment is None else environment).get("CREDENTIALS_DIRECTORY")
     return [
-        describe_readable(path, "a secret")
+        describe_readable(path, "credentials")
         for path in dict.fromkeys(paths)
         if others_can_read(path) and not (own and path.absolute().is_relative_to(own))
     ]

@@ -193,7 +193,12 @@ def _print_result(result: "CheckResult") -> list[str]:
 @click.option(
     "--replace", is_flag=True, help="Replace a SQLite store that is not empty. It is kept under another name."
 )
-def restore(file: Path, store_url: str | None, replace: bool) -> None:
+@click.option(
+    "--ignore-checksums",
+    is_flag=True,
+    help="Do not verify the checksums of FILE's pages: another program wrote it, such as .backup of sqlite3.",
+)
+def restore(file: Path, store_url: str | None, replace: bool, ignore_checksums: bool) -> None:
     """Make the store what the backup FILE is. Stop the service first.
 
     The store may be of another engine than the one that was backed up. A database of PostgreSQL must be empty: create
@@ -208,7 +213,7 @@ def restore(file: Path, store_url: str | None, replace: bool) -> None:
     url = _prepare(store_url)
     progress = Progress()
     try:
-        summary = restore_backup(url, file, progress, replace=replace)
+        summary = restore_backup(url, file, progress, replace=replace, ignores_checksums=ignore_checksums)
     except StoreError as error:
         progress.end()
         _fail(error)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, and_, func, select
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.api.daily import DailyFigures, DayDifference
-from streamusage.core.coverage import Interval
+from streamusage.core.coverage import IMPORTED, Interval
 from streamusage.core.days import day_interval, zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.day_statistics import compute_day_statistics, unpack_samples
@@ -304,6 +304,7 @@ def _check_records(scope: _Scope, differences: list[Difference]) -> str:
     query = select(usage, parts.c.total.label("parts_total"), parts.c.end_time.label("parts_end")).join(
         parts, and_(parts.c.stream == usage.c.stream, parts.c.session_start == usage.c.start_time)
     )
+    query = query.where(usage.c.provenance != IMPORTED)
     compared = 0
     with scope.store.reading() as connection:
         for row in connection.execution_options(stream_results=True).execute(query):

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pysqlite3 import dbapi2
 from sqlalchemy import Connection, func, insert, select
@@ -22,7 +22,7 @@ from streamusage.service.errors import StoreError
 from streamusage.service.store.engines import resolve
 from streamusage.service.store.engines.protocol import Progress
 from streamusage.service.store.engines.sqlite import connect_to_file, sqlite_url
-from streamusage.service.store.page_checksums import vacuum_target
+from streamusage.service.store.page_checksums import has_page_checksums, vacuum_target
 from streamusage.service.store.schema import audit, metadata, servers, usage
 from streamusage.service.store.store import (
     Store,
@@ -51,6 +51,16 @@ class CopySummary(NamedTuple):
     """Where the replaced store is."""
 
 
+class _Source(NamedTuple):
+    """The file that is restored."""
+
+    path: Path
+    ignores_checksums: bool
+
+    def connect(self) -> Any:
+        return connect_to_file(self.path, ignores_checksums=self.ignores_checksums)
+
+
 def back_up(url: str, target: Path, progress: Progress, *, replace: bool = False) -> CopySummary:
     """Write a backup of the store to a file. Raises `StoreError`; then there is no new file."""
     if target.exists() and not replace:
@@ -66,24 +76,30 @@ def back_up(url: str, target: Path, progress: Progress, *, replace: bool = False
     return summary
 
 
-def restore(url: str, backup: Path, progress: Progress, *, replace: bool = False) -> CopySummary:
-    """Make the store what the backup is. Raises `StoreError`; then the store is as it was."""
+def restore(
+    url: str, backup: Path, progress: Progress, *, replace: bool = False, ignores_checksums: bool = False
+) -> CopySummary:
+    """Make the store what the backup is. Raises `StoreError`; then the store is as it was.
+
+    With `ignores_checksums` the checksums of the backup's pages are not verified: another program wrote it.
+    """
     if not backup.is_file():
         raise BackupError(f"there is no backup at {backup}; nothing was changed")
     engine, checked_url = resolve(url)
     path = engine.file_of(checked_url)
-    with _translated(f"the backup {backup} cannot be used; nothing was changed"):
-        _check_version(backup)
+    source = _Source(backup, ignores_checksums)
+    with _translated(f"the backup {backup} cannot be used; nothing was changed", _hint(source)):
+        _check_version(source)
     if path is None:
-        return _restore_rows(url, backup, progress, replace=replace)
-    return _restore_file(url, path, backup, progress, replace=replace)
+        return _restore_rows(url, source, progress, replace=replace)
+    return _restore_file(url, path, source, progress, replace=replace)
 
 
-def _restore_file(url: str, path: Path, backup: Path, progress: Progress, *, replace: bool) -> CopySummary:
+def _restore_file(url: str, path: Path, source: _Source, progress: Progress, *, replace: bool) -> CopySummary:
     if path.exists():
-        if path.samefile(backup):
+        if path.samefile(source.path):
             raise BackupError(
-                f"{backup} is the store itself; nothing was changed; give another --store or another file"
+                f"{source.path} is the store itself; nothing was changed; give another --store or another file"
             )
         if is_in_use(url):
             raise BackupError(f"a service uses the store {path}; nothing was changed; stop it first")
@@ -93,8 +109,8 @@ def _restore_file(url: str, path: Path, backup: Path, progress: Progress, *, rep
             )
     path.parent.mkdir(parents=True, exist_ok=True)
     with _fresh_file(path) as fresh:
-        with _translated(f"the backup {backup} cannot be copied; the store was not changed"):
-            _copy_backup(backup, fresh, progress)
+        with _translated(f"the backup {source.path} cannot be copied; the store was not changed", _hint(source)):
+            _copy_backup(source, fresh, progress)
         progress("reading back", 0, 0)
         summary = _check_copy(fresh)
         _sync(fresh)
@@ -105,7 +121,7 @@ def _restore_file(url: str, path: Path, backup: Path, progress: Progress, *, rep
     return summary._replace(kept_as=kept_as)
 
 
-def _restore_rows(url: str, backup: Path, progress: Progress, *, replace: bool) -> CopySummary:
+def _restore_rows(url: str, backup: _Source, progress: Progress, *, replace: bool) -> CopySummary:
     if replace:
         raise BackupError(
             "--replace is for SQLite stores; nothing was changed; create an empty database (createdb), restore into "
@@ -115,7 +131,7 @@ def _restore_rows(url: str, backup: Path, progress: Progress, *, replace: bool) 
         raise BackupError("a service uses that database; nothing was changed; stop every process of it first")
     with tempfile.TemporaryDirectory() as directory:
         copy = Path(directory) / "backup.db"
-        with _translated(f"the backup {backup} cannot be copied; the store was not changed"):
+        with _translated(f"the backup {backup.path} cannot be copied; the store was not changed", _hint(backup)):
             _copy_backup(backup, copy, progress)
             with writing_migrated(sqlite_url(copy)):
                 pass
@@ -146,10 +162,14 @@ def _copy_to_file(store: Store, fresh: Path, progress: Progress) -> None:
         copy_rows(source, target, progress)
 
 
-def _copy_backup(backup: Path, target: Path, progress: Progress) -> None:
+def _copy_backup(source: _Source, target: Path, progress: Progress) -> None:
     progress("copying", 0, 0)
     name = vacuum_target(target)
-    with closing(connect_to_file(backup)) as connection:
+    with closing(source.connect()) as connection:
+        if source.ignores_checksums:
+            found = [str(text) for (text,) in connection.execute("PRAGMA integrity_check(1)")]
+            if found != ["ok"]:
+                raise BackupError(f"the backup {source.path} is damaged ({found[0]}); the store was not changed")
         connection.execute("VACUUM INTO ?", (name,))
 
 
@@ -169,9 +189,10 @@ def _summarize(connection: Connection) -> CopySummary:
     return CopySummary(int(counts[0]), int(counts[1]))
 
 
-def _check_version(backup: Path) -> None:
+def _check_version(source: _Source) -> None:
     """Raise `BackupError` if the file is not a backup that this program can read."""
-    with closing(connect_to_file(backup)) as connection:
+    backup = source.path
+    with closing(source.connect()) as connection:
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         found = (
             connection.execute("SELECT version_num FROM alembic_version").fetchall()
@@ -238,13 +259,20 @@ def _fresh_file(target: Path) -> Iterator[Path]:
                     fresh.with_name(fresh.name + suffix).unlink()
 
 
+def _hint(source: _Source) -> str:
+    """Return advice for a file whose pages do not match their checksums."""
+    if source.ignores_checksums or not has_page_checksums(source.path):
+        return ""
+    return "; if another program wrote the file, such as .backup of sqlite3, restore it with --ignore-checksums"
+
+
 @contextmanager
-def _translated(what: str) -> Iterator[None]:
+def _translated(what: str, advice: str = "") -> Iterator[None]:
     try:
         yield
     except (OSError, dbapi2.Error, DBAPIError) as error:
         cause = error.orig if isinstance(error, DBAPIError) else (getattr(error, "strerror", None) or error)
-        raise BackupError(f"{what}: {' '.join(str(cause).split())}") from error
+        raise BackupError(f"{what}: {' '.join(str(cause).split())}{advice}") from error
 
 
 def _sync(path: Path) -> None:

@@ -11,6 +11,9 @@ from pathlib import Path
 from pysqlite3 import dbapi2
 
 EXTENSION = "cksumvfs"
+VFS = "cksmvfs"
+PLAIN_VFS = "unix"
+"""The file system that does not verify checksums."""
 RESERVED_BYTES = 8
 """Bytes at the end of each page. The VFS computes checksums exactly for files that reserve this many."""
 
@@ -56,5 +59,5 @@ def has_page_checksums(path: Path) -> bool:
 
 def vacuum_target(path: Path) -> str:
     """Return the name for `VACUUM INTO` that makes a file with page checksums, if they are available."""
-    reserve = f"?reserve={RESERVED_BYTES}" if enable_page_checksums() else ""
+    reserve = f"?reserve={RESERVED_BYTES}&vfs={VFS}" if enable_page_checksums() else ""
     return f"{path.absolute().as_uri()}{reserve}"

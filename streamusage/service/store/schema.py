@@ -182,7 +182,7 @@ usage = Table(
     _text("name"),
     *(_number(name) for name in RECORD_FIELDS.values() if name not in ("start_time", "scope", "name")),
     _number("live"),
-    _text("provenance"),
+    _text("provenance"),  # of its newest figures, or imported
     _number("touched_at", default="0"),  # when the service last wrote it: decides retention
     _number("change"),  # the newest change of any row is the highest
     Index("usage_by_change", "change", unique=True),

@@ -20,7 +20,12 @@ from sqlalchemy.pool import QueuePool
 from streamusage.core.open_files import OWNER_ONLY
 from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.protocol import Damage, DirectDriver, Progress
-from streamusage.service.store.page_checksums import enable_page_checksums, has_page_checksums, vacuum_target
+from streamusage.service.store.page_checksums import (
+    PLAIN_VFS,
+    enable_page_checksums,
+    has_page_checksums,
+    vacuum_target,
+)
 
 log = logging.getLogger(__name__)
 
@@ -164,12 +169,14 @@ def sqlite_url(path: Path) -> str:
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def connect_to_file(path: Path, **options: Any) -> Any:
-    """Return a connection of pysqlite3 to an existing file, with its page checksums. Never creates a file."""
+def connect_to_file(path: Path, *, ignores_checksums: bool = False, **options: Any) -> Any:
+    """Return a connection of pysqlite3 to an existing file, with its page checksums. Never creates a file.
+
+    A connection that ignores them must only read.
+    """
     enable_page_checksums()
-    connection = dbapi2.connect(
-        f"file:{quote(str(path.absolute()))}?mode=rw", uri=True, isolation_level=None, **options
-    )
+    name = f"file:{quote(str(path.absolute()))}?mode=rw{f'&vfs={PLAIN_VFS}' if ignores_checksums else ''}"
+    connection = dbapi2.connect(name, uri=True, isolation_level=None, **options)
     connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     return connection
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 import stat
 from contextlib import closing
 from pathlib import Path
@@ -145,6 +146,27 @@ def test_file_that_is_no_backup_is_refused(tmp_path: Path, content: bytes) -> No
     with pytest.raises(StoreError, match="nothing was changed"):
         restore(sqlite_url(tmp_path / "usage.db"), tmp_path / "backup.db", ignore)
     assert not (tmp_path / "usage.db").exists()
+
+
+async def test_backup_of_another_program_is_restored_without_its_checksums(tmp_path: Path) -> None:
+    path, backup = tmp_path / "usage.db", tmp_path / "backup.db"
+    url = sqlite_url(path)
+    async with used_estate(url) as estate:
+        await use(estate)
+        before = await figures(estate)
+        with sqlite3.connect(path) as source, sqlite3.connect(backup) as target:
+            source.backup(target)
+    with pytest.raises(StoreError, match="restore it with --ignore-checksums"):
+        restore(url, backup, ignore, replace=True)
+    restore(url, backup, ignore, replace=True, ignores_checksums=True)
+    assert has_page_checksums(path)
+    async with used_estate(url, LATER) as estate:
+        assert await figures(estate) == before
+    content = bytearray(backup.read_bytes())
+    content[4096 * 3 : 4096 * 4] = bytes(4096)
+    backup.write_bytes(content)
+    with pytest.raises(StoreError, match="is damaged"):
+        restore(url, backup, ignore, replace=True, ignores_checksums=True)
 
 
 def test_backup_of_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""Checksums of closed days and their adjustments. Rows from before have none."""
+"""Checksums of closed days and their adjustments, and the provenance of imported records.
+
+Rows of the ledger from before have no checksums. A record without a part of any server was imported.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,4 +23,8 @@ def upgrade() -> None:
         sa.Column("entry", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("checksum", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.PrimaryKeyConstraint("tz", "day", "server", "revision", "entry"),
+    )
+    op.execute(
+        "UPDATE usage SET provenance = 'imported' WHERE NOT EXISTS (SELECT 1 FROM server_sessions AS part "
+        "WHERE part.stream = usage.stream AND part.session_start = usage.start_time)"
     )
