@@ -151,6 +151,8 @@ async def _check(unit: "AgentConfig") -> bool:
     from streamusage.agent.status_output import CHECK_ERRORS, check_journal, check_service, check_source, describe_unit
     from streamusage.agent.supervisor import build_link
     from streamusage.core.clock import SystemClock
+    from streamusage.core.open_files import describe_readable, others_can_read
+    from streamusage.core.secrets import find_readable_secrets
 
     click.echo(describe_unit(unit))
     clock = SystemClock()
@@ -169,6 +171,11 @@ async def _check(unit: "AgentConfig") -> bool:
         ("journal", check_own_journal()),
         ("service", check_service(link)),
     )
+    for warning in find_readable_secrets(unit.secret_files):
+        click.echo(f"  WARNING {warning}")
+    for path in (unit.journal_path, unit.spool_path):
+        if others_can_read(path):
+            click.echo(f"  WARNING {describe_readable(path, 'figures of viewers')}")
     for name, check in checks:
         try:
             click.echo(f"  ok      {name}: {await check}")

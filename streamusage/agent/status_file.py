@@ -237,7 +237,7 @@ def _write(path: Path, content: bytes) -> None:
     """Replace the content of the file; on a full disk, in place. Raises `OSError` if neither is possible."""
     content = content.ljust(-(-len(content) // BLOCK_BYTES) * BLOCK_BYTES)
     try:
-        write_atomically(path, content, mode=0o644, sync=False)
+        write_atomically(path, content, sync=False)
     except OSError:
         with path.open("r+b", buffering=0) as file:
             file.write(content.ljust(os.fstat(file.fileno()).st_size))

@@ -13,6 +13,7 @@ import uuid
 from streamusage.agent.config.files import AgentConfig
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.salvage import open_journal
+from streamusage.agent.journal.sqlite import DamagedJournalError
 from streamusage.agent.runner import Agent
 from streamusage.agent.sources import create_source
 from streamusage.agent.status_file import StatusFile
@@ -20,8 +21,12 @@ from streamusage.agent.sync.link import ServiceLink, load_token, token_version
 from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SystemClock, boot_id
+from streamusage.core.secrets import find_readable_secrets
 
 LOG = logging.getLogger(__name__)
+
+REOPEN_SECONDS = 2.0
+"""How long after a failure of the journal it is opened again."""
 
 
 async def run_agents(units: tuple[AgentConfig, ...], metrics: Address | None = None) -> None:
@@ -53,13 +58,22 @@ async def _run_units(units: tuple[AgentConfig, ...], statuses: list[StatusFile])
 
 
 async def run_agent(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, status: StatusFile) -> None:
-    """Run the agent of one server until `stopping` is set. A failure that ends it earlier is logged and raised."""
-    try:
-        await _run_unit(unit, clock, stopping, status)
-    except Exception as error:
-        LOG.error("%s is no longer watched: %s", unit.server, error)
-        status.last = None
-        raise
+    """Run the agent of one server until `stopping` is set. A failure that ends it earlier is logged and raised.
+
+    A journal that was damaged or disappeared is opened again, as a restart does.
+    """
+    while True:
+        try:
+            await _run_unit(unit, clock, stopping, status)
+            return
+        except DamagedJournalError as error:
+            LOG.error("%s; opening the journal of %s again", error, unit.server)
+            status.last = None
+            await clock.sleep(REOPEN_SECONDS)
+        except Exception as error:
+            LOG.error("%s is no longer watched: %s", unit.server, error)
+            status.last = None
+            raise
 
 
 async def _run_unit(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, status: StatusFile) -> None:
@@ -79,6 +93,8 @@ async def _run_unit(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, st
         run=boot_id(),
         token_version=functools.partial(token_version, service.token_file),
     )
+    for warning in find_readable_secrets(unit.secret_files):
+        LOG.warning("%s", warning)
     LOG.info("watching %s, reporting to %s, journal %s", unit.server, service.url, unit.journal_path)
     stopper = asyncio.create_task(_stop_when(stopping, agent))
     try:

@@ -10,16 +10,26 @@ from msgspec import UNSET, UnsetType
 
 from streamusage.api.daily import GapDelta, VoidEntry
 from streamusage.api.report import AgentPhase, PhaseChange, Role
-from streamusage.core.coverage import Interval, Provenance
+from streamusage.core.coverage import IMPORTED, Interval, Provenance
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 
 
 class SessionRecord(UsageRecord, frozen=True, gc=False):
-    """A usage record of our own service, with two fields that the documented one does not have."""
+    """A usage record of our own service, with fields that the documented one does not have."""
 
     live: bool
     provenance: Provenance
-    """Provenance of the newest figures of the record."""
+    """Provenance of the newest figures of the record; of an imported one `partial`."""
+    imported: bool | msgspec.UnsetType = msgspec.UNSET
+    """True for a record that was imported, so that no server accounts for its figures. Not sent for other records.
+
+    It is a field of its own, because earlier clients cannot decode another value of `provenance`.
+    """
+
+    @property
+    def provenance_name(self) -> str:
+        """The provenance as it is shown: `imported`, or that of the newest figures."""
+        return IMPORTED if self.imported else self.provenance.value
 
 
 class DeletedSession(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from streamusage.core.usage import PartialUsageRecord, UsageRecord
 WIRE_NAMES = dict(zip(UsageRecord.__struct_fields__, UsageRecord.__struct_encode_fields__, strict=True))
 """Name on the wire by attribute name, of every documented field."""
 
-EXTENSION_FIELDS = frozenset({"live", "provenance"})
+EXTENSION_FIELDS = frozenset({"live", "provenance", "imported"})
 """Fields that our own service adds."""
 
 _OTHER_SPELLINGS = frozenset({"activeSubscribers"})

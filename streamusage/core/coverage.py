@@ -36,6 +36,10 @@ WORST_FIRST = (
 """The states, the one that an operator must notice first in front."""
 
 
+IMPORTED = "imported"
+"""Provenance of the figures of a record that was imported: no server accounts for them. Time never has it."""
+
+
 class Interval(NamedTuple):
     """Half-open interval `[from_ms, to_ms)`."""
 

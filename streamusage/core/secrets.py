@@ -13,9 +13,11 @@ is removed, except with `EXACT`. No error text contains a secret: it names the p
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
+
+from streamusage.core.open_files import describe_readable, others_can_read
 
 LONGEST_SECRET = 65_536
 
@@ -87,6 +89,19 @@ def read_secret_file(path: Path, place: str, form: SecretForm) -> SecretFile:
     except UnicodeDecodeError:
         raise SecretError(f"{place} cannot be read: it is not UTF-8 text") from None
     return SecretFile(parse_secret(text, place, form), bool(mode & (stat.S_IRGRP | stat.S_IROTH)))
+
+
+def find_readable_secrets(paths: Iterable[Path], environment: Mapping[str, str] | None = None) -> list[str]:
+    """Return a warning for each of these files that other users of this machine can read.
+
+    Credentials of systemd are in a directory of the service's own; their mode shows an access list, not who can read.
+    """
+    own = (os.environ if environment is None else environment).get("CREDENTIALS_DIRECTORY")
+    return [
+        describe_readable(path, "credentials")
+        for path in dict.fromkeys(paths)
+        if others_can_read(path) and not (own and path.absolute().is_relative_to(own))
+    ]
 
 
 def make_secret(

@@ -4,7 +4,7 @@ Folders, each of which imports only those below it (import-linter checks this):
 
 - `http`: the ASGI application, its routes and OpenAPI document, request parsing, connection limits.
 - `ingest` and `queries`: writes of reports, sessions and server removals; reads for the routes.
-- `accounting`: hours, accounting days, closing, and the ledger of adjustments to closed days.
+- `accounting`: hours, accounting days, closing, the ledger of adjustments to closed days, the check of a store.
 - `store`: tables, migrations, the engines SQLite and PostgreSQL, the writer thread, rows as typed values.
 - `rules`: pure functions without clock, store or HTTP: applying a report, coverage, rollups, percentiles, sessions.
 
@@ -13,6 +13,7 @@ commit; `ingest` loads the rows that the report touches; the rules decide what c
 usage records and, through `accounting`, the hours and closed days that the report reaches; the acknowledgement is sent
 after the commit.
 
-Beside the folders: `server` starts and stops everything and runs the periodic jobs, `cli` is the command, `tokens`
-decides who may do what, `retention` discards old rows, `metrics` serves Prometheus, `errors` is the tree of exceptions.
+Beside the folders: `server` starts and stops everything and runs the periodic jobs, `cli` is the command,
+`store_commands` backs up, checks and restores the store, `tokens` decides who may do what, `retention` discards old
+rows, `metrics` serves Prometheus, `errors` is the tree of exceptions.
 """

@@ -208,10 +208,14 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
     import signal
 
     from streamusage.core.clock import SystemClock
-    from streamusage.service.server import TlsError, run_service
+    from streamusage.core.open_files import describe_readable
+    from streamusage.core.secrets import find_readable_secrets
+    from streamusage.service.server import Tls, TlsError, run_service
     from streamusage.service.tokens import TokensError
 
     log = logging.getLogger(__name__)
+    tls: Tls | None = settings["tls"]
+    secret_files = [tokens_file or _admin_token_path(), *([tls.key] if tls is not None else [])]
 
     def reload() -> None:
         try:
@@ -222,6 +226,8 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
                 ].context()  # tested first: a key that does not match would leave the certificate half replaced
                 settings["tls"].load_into(running.tls)
             tokens.replace_with(fresh)
+            for warning in find_readable_secrets(secret_files):
+                log.warning("%s", warning)
         except (TokensError, TlsError) as error:
             log.error("%s; the previous tokens and certificate stay in use", error)
         else:
@@ -236,6 +242,11 @@ async def _serve(tokens: "Tokens", tokens_file: Path | None, settings: dict[str,
             f"streamtop: the usage service listens at {running.url}, store {running.service.store.display_url}",
             err=True,
         )
+        for warning in find_readable_secrets(secret_files):
+            log.warning("%s", warning)
+        store_file = running.service.store.file
+        for path in [] if store_file is None else store_file.find_readable_by_others():
+            log.warning("%s", describe_readable(path, "figures of customers"))
         # Objects created so far are permanent, and requests leave no reference cycles: frequent garbage collection
         # would take a tenth of the time of a report.
         gc.freeze()
@@ -249,11 +260,15 @@ def _tokens(tokens_file: Path | None) -> "Tokens":
 
     if tokens_file is not None:
         return read_tokens(tokens_file, os.environ)
-    path = _data_directory() / "admin-token"
+    path = _admin_token_path()
     tokens, made = load_or_create_admin_token(path)
     if made:
         click.echo(f"streamtop: created an admin token in {path}; use it with --token-file", err=True)
     return tokens
+
+
+def _admin_token_path() -> Path:
+    return _data_directory() / "admin-token"
 
 
 def _data_directory() -> Path:

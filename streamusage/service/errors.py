@@ -13,6 +13,7 @@ ServiceError
 │   └── DayNotOverError           the day, or the time after it, is not over
 ├── ContradictionError            a report contradicts figures that were counted
 └── StoreError                    the store cannot be opened, read or written
+    └── UnusableStoreError        the store is damaged, or its file was moved, replaced or removed
 
 The message of every error says what happened, what was kept and what to do next.
 """
@@ -68,3 +69,7 @@ class ContradictionError(ServiceError):
 
 class StoreError(ServiceError):
     """The store cannot be opened, read or written. The message names the store, the cause and what to do."""
+
+
+class UnusableStoreError(StoreError):
+    """The store is damaged, or its file was moved, replaced or removed: nothing is written to it."""

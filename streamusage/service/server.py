@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance_accounting, is_accounting_due
-from streamusage.service.errors import StoreError
+from streamusage.service.errors import StoreError, UnusableStoreError
 from streamusage.service.http.app import make_app
 from streamusage.service.http.connection_limits import ConnectionLimits
 from streamusage.service.http.context import Service
@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 
 CONDITION_CHECK_SECONDS = 2.0
 """How often servers are checked for overdue figures, in the clock's time."""
+
+STORE_CHECK_SECONDS = 1.0
+"""How often the store's file is looked for and its faults are logged, in real time."""
 
 ACCOUNTING_CHECK_SECONDS = 2.0
 """How often hours are summed and days closed, in the clock's time."""
@@ -145,6 +148,7 @@ async def run_service(
     server = HttpServer(make_app(service), clock, limits, DirectReports(service))
     serving = asyncio.create_task(server.serve())
     jobs = [
+        asyncio.create_task(_watch_store(service)),
         asyncio.create_task(_watch_conditions(service, edge_timeout_ms)),
         asyncio.create_task(_run_retention(service, retention or Retention())),
         asyncio.create_task(_run_accounting(service)),
@@ -159,6 +163,12 @@ async def run_service(
         await asyncio.gather(serving, *jobs, return_exceptions=True)
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)
+
+
+async def _watch_store(service: Service) -> None:
+    while True:
+        await asyncio.sleep(STORE_CHECK_SECONDS)
+        await _run_job("watch the store", lambda: asyncio.to_thread(service.store.health.watch))
 
 
 async def _watch_conditions(service: Service, edge_timeout_ms: int) -> None:
@@ -190,6 +200,8 @@ async def _run_retention(service: Service, retention: Retention) -> None:
 async def _run_job(what: str, work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
+    except UnusableStoreError:
+        pass  # the store's health logs it, once a minute
     except StoreError as error:
         log.warning("could not %s: %s", what, error)
     except Exception:

@@ -21,8 +21,10 @@ PASSWORD = "db-s3cret"
 class Cluster:
     """A running server. `database` yields the URL of an empty database; the URL contains no password."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, folder: Path, as_owner: "Callable[[list[str | Path]], None]") -> None:
         self.port = port
+        self._folder = folder
+        self._as_owner = as_owner
         self._numbers = count(1)
         self._free: list[str] = []
 
@@ -41,6 +43,25 @@ class Cluster:
                 connection.execute("DROP SCHEMA public CASCADE")
                 connection.execute("CREATE SCHEMA public")
             self._free.append(name)
+
+    @contextmanager
+    def standby(self) -> Iterator[int]:
+        """Run a hot standby of the server for the block. Yield its port."""
+        programs = postgresql_programs()
+        assert programs is not None
+        data = Path(tempfile.mkdtemp(prefix="standby-", dir=self._folder))
+        data.rmdir()
+        source = f"postgresql://postgres:{PASSWORD}@127.0.0.1:{self.port}/"
+        self._as_owner([programs / "pg_basebackup", "-D", data, "-R", "-c", "fast", "-d", source])
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port: int = free.getsockname()[1]
+        options = f"-p {port} -h 127.0.0.1 -k {self._folder} -F -c max_connections=60"
+        control = [programs / "pg_ctl", "-D", data, "-w", "-t", "120"]
+        self._as_owner([*control, "-l", self._folder / "standby-log", "-o", options, "start"])
+        try:
+            yield port
+        finally:
+            self._as_owner([*control, "-m", "immediate", "stop"])
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
@@ -82,7 +103,7 @@ def cluster() -> Iterator[Cluster]:
                 if last_try:
                     raise
         try:
-            yield Cluster(port)
+            yield Cluster(port, folder, as_owner)
         finally:
             as_owner([programs / "pg_ctl", "-D", data, "-w", "-m", "immediate", "stop"])
     finally:

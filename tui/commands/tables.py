@@ -184,4 +184,4 @@ def _state(record: PartialUsageRecord) -> str:
 
 
 def _provenance(record: PartialUsageRecord) -> str:
-    return record.provenance if isinstance(record, SessionRecord) else UNKNOWN
+    return record.provenance_name if isinstance(record, SessionRecord) else UNKNOWN

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from textwrap import wrap
 
 from tui.app.actions import NO_KEYMAP, Context, available
-from tui.model.gaps.grid import GLYPHS
+from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
 from tui.model.text import padded, width
 from tui.screens.page import PageScreen
 from tui.widgets.gap_lines import MEANINGS
 
 _GLYPHS = (
     *((f"{glyph} {state.value}", MEANINGS[state.value]) for state, glyph in GLYPHS.items() if state is not None),
+    (f"{IMPORTED_GLYPH} imported", "a record that was imported; no server accounts for its figures"),
     ("  (blank)", "not running, or not observed"),
     ("– ", "unknown, which is not zero"),
 )

@@ -12,7 +12,7 @@ from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey
 from tui.app.state import ConsoleState
 from tui.model import formats
-from tui.model.gaps.grid import GLYPHS
+from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
 from tui.model.sessions.chart import Chart, from_history, from_polls, look_at
 from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.store import Session
@@ -266,6 +266,8 @@ def _inked(line: str) -> list[Part]:
 
 
 def _describe_provenance(session: Session) -> str:
+    if session.imported:
+        return f"{IMPORTED_GLYPH} imported: no server accounts for these figures"
     match session.provenance:
         case Provenance.BACKFILLED:
             return "▒ backfilled: these figures were reported after an outage"

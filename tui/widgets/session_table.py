@@ -14,7 +14,7 @@ from streamusage.core.coverage import Provenance
 from streamusage.core.usage import SessionKey
 from tui.app.state import ConsoleState
 from tui.model import formats
-from tui.model.gaps.grid import GLYPHS
+from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
 from tui.model.sessions.columns import STREAM, Column, fitting, text
 from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.store import Session
@@ -166,13 +166,11 @@ class SessionTable(HeadedTable):
         base = "" if session.live else "quiet"
         before = state.changed.get(session.key)
         provenance = session.provenance
-        is_unusual = provenance not in (None, Provenance.LIVE)
+        glyph = IMPORTED_GLYPH if session.imported else " " if provenance is Provenance.LIVE else GLYPHS[provenance]
         marked = session.key in state.marks
         parts: list[Part] = [
             ("▸" if on_cursor else " ", "accent"),
-            ("✓", "marked")
-            if marked
-            else (GLYPHS[provenance] if is_unusual else " ", provenance.value if provenance else ""),
+            ("✓", "marked") if marked else (glyph, provenance.value if provenance else ""),
             (" ", base),
             *self._stream(session, stream_cells, base),
         ]

@@ -115,6 +115,13 @@ class AgentConfig(ConfigSection):
         return self.journal.path or default
 
     @property
+    def secret_files(self) -> list[Path]:
+        """The configured files that contain a token or a password."""
+        names = ("token_file", "password_file", "api_token_file")
+        found = [getattr(section, name, None) for section in (self.service, self.source) for name in names]
+        return [path for path in found if isinstance(path, Path)]
+
+    @property
     def spool_path(self) -> Path:
         """The file of received callbacks: the configured one, or one beside the journal."""
         configured = getattr(self.source, "spool", None)

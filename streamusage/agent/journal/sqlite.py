@@ -3,6 +3,7 @@
 Every record has a checksum over its columns. This module stores rows; `ledger` defines what they mean.
 """
 
+import logging
 import os
 import shutil
 import zlib
@@ -14,10 +15,14 @@ from typing import Any, Literal, TypeVar
 import apsw
 import msgspec
 
+from streamusage.agent.journal.page_checksums import checksum_vfs, create_empty_file
 from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.rows import Row, RowKey, done_at, key_of
 from streamusage.agent.reading import Reading
 from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
+from streamusage.core.open_files import OWNER_ONLY, OpenFiles, describe_readable, others_can_read
+
+LOG = logging.getLogger(__name__)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS parts (name TEXT PRIMARY KEY, body BLOB NOT NULL, checksum INTEGER NOT NULL) WITHOUT ROWID;
@@ -34,6 +39,7 @@ CREATE TRIGGER IF NOT EXISTS tally_out AFTER DELETE ON rows BEGIN UPDATE tally S
 # The tally is the number of rows, which shows whether a damaged file still contains all of them.
 ROW_COLUMNS = "life, kind, key, revision, done_at, body, checksum"
 PART_COLUMNS = "name, body, checksum"
+WRONG_PAGE = "a page does not match its checksum"
 _FORMAT = 1
 _LONGEST_LOG_PAGES = 256
 """From this many pages of 4 kB on, the write-ahead log is moved into the file, so that it stays near one megabyte."""
@@ -54,6 +60,10 @@ class DamagedJournalError(JournalError):
     """The file is not a journal, or records do not match their checksums."""
 
 
+class MissingJournalError(DamagedJournalError):
+    """The file was moved, replaced or removed while it was open: what is written to it cannot be read again."""
+
+
 class Ballast:
     """Reserved disk space. Released when the disk is full, it lets the journal continue for a while."""
 
@@ -67,6 +77,7 @@ class Ballast:
         try:
             if self.path.exists() or shutil.disk_usage(self.path.parent).free < 16 * self.BYTES:
                 return
+            self.path.touch(OWNER_ONLY)
             with self.path.open("wb") as file:
                 file.write(os.urandom(self.BYTES))  # some file systems store zeros as nothing
                 os.fsync(file.fileno())
@@ -90,10 +101,16 @@ class SqliteJournal:
         """
         self.path = path
         self._ballast = None if vfs else Ballast(path)
+        self._files = None if vfs else OpenFiles(path, ("", "-wal"))
         try:
-            if not vfs:
+            if vfs:
+                self._connection = apsw.Connection(os.fspath(path), vfs=vfs)
+            else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._connection = apsw.Connection(os.fspath(path), vfs=vfs or None)
+                create_empty_file(path)
+                self._connection = apsw.Connection(
+                    os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=checksum_vfs() or None
+                )
             self._connection.set_busy_timeout(0)
             # Exclusive: a second agent on the same journal would count everything twice.
             self._connection.pragma("locking_mode", "exclusive")
@@ -113,10 +130,18 @@ class SqliteJournal:
                     self._connection.pragma("user_version", _FORMAT)
         except (apsw.CorruptError, apsw.NotADBError) as error:
             raise DamagedJournalError(f"{path}: the journal is damaged ({error})") from error
+        except apsw.IOError as error:
+            if not _is_wrong_page(error):
+                raise JournalError(f"{path}: cannot open the journal ({error}); nothing was changed") from error
+            raise DamagedJournalError(f"{path}: the journal is damaged ({WRONG_PAGE})") from error
         except apsw.BusyError:
             raise JournalError(f"{path}: another agent has this journal open; nothing was changed") from None
         except (apsw.Error, OSError) as error:
             raise JournalError(f"{path}: cannot open the journal ({error}); nothing was changed") from error
+        if self._files is not None:
+            self._files.remember()
+            if others_can_read(path):
+                LOG.warning("%s", describe_readable(path, "figures of viewers"))
         if self._ballast is not None:
             self._ballast.reserve()
 
@@ -125,16 +150,32 @@ class SqliteJournal:
         """Run one transaction: durable after a normal end of the block, otherwise rolled back.
 
         Raises `JournalError` where the file cannot be read or written; the cause may be temporary (a full disk).
+        Raises `MissingJournalError` where the path no longer names the file.
         """
+        self._check_files()
         try:
             with self._connection:
                 yield SqliteTransaction(self._connection, self.path)
         except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
             raise DamagedJournalError(f"{self.path}: the journal is damaged ({error})") from error
         except apsw.Error as error:
+            if _is_wrong_page(error):
+                raise DamagedJournalError(f"{self.path}: the journal is damaged ({WRONG_PAGE})") from error
             if isinstance(error, apsw.FullError) and self._ballast is not None:
                 self._ballast.release()
             raise JournalError(f"{self.path}: cannot write the journal ({error}); its contents are kept") from error
+        self._check_files()
+
+    def _check_files(self) -> None:
+        if self._files is None:
+            return
+        change = self._files.find_change()
+        if change:
+            raise MissingJournalError(
+                f"the journal {change}; what was not sent yet is in that file; a journal at the path continues, or a "
+                "new one from the state of the service"
+            )
+        self._files.remember()  # the write-ahead log, which the first write creates
 
     def import_records(self, parts: Sequence[tuple[Any, ...]], rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert the records of another journal's tables in one transaction."""
@@ -149,7 +190,9 @@ class SqliteJournal:
                 found = self._connection.execute("PRAGMA integrity_check(1)")
                 problems = [text for (text,) in found if text != "ok"]
                 if problems:
-                    raise DamagedJournalError(f"{self.path}: the journal is damaged ({problems[0]})")
+                    is_wrong_page = f"code={apsw.SQLITE_IOERR_DATA:d}" in problems[0]
+                    problem = WRONG_PAGE if is_wrong_page else problems[0]
+                    raise DamagedJournalError(f"{self.path}: the journal is damaged ({problem})")
                 tx.head()
                 tx.first_reading()
                 tx.changed_since(-1)
@@ -273,6 +316,14 @@ class SqliteTransaction:
     def _check(self, record: tuple[Any, ...]) -> None:
         if not is_intact(record):
             raise DamagedJournalError(f"{self._path}: a record ({record[0]}) does not match its checksum")
+
+
+def _is_wrong_page(error: BaseException | None) -> bool:
+    while error is not None:
+        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
+            return True
+        error = error.__context__  # the failed rollback of a transaction that SQLite has ended by itself
+    return False
 
 
 def with_checksum(record: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -136,6 +136,33 @@ def load_hours(
     return found
 
 
+def compare_hours(connection: Connection, server: str, interval: Interval) -> tuple[int, list[tuple[int, str]]]:
+    """Sum the hours of an interval again. Return how many there are, and where and how stored ones differ."""
+    summed = roll_up_hours(load_slots(connection, [server], interval).get(server, []))
+    stored: dict[int, HourRollup | None] = {}
+    for _server, hour, whole, minutes_in, minutes_out, quarters in _rows(connection, _CUT, [server], interval):
+        try:
+            minutes = MinuteTraffic(minutes_in, minutes_out)
+            stored[hour] = HourRollup(_whole.decode(whole), _quarters.decode(quarters), minutes)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            stored[hour] = None
+    found = []
+    for hour in sorted({*summed, *stored}):
+        kept, expected = stored.get(hour), summed.get(hour)
+        if hour not in stored:
+            found.append((hour, "is missing, but has slots"))
+        elif kept is None:
+            found.append((hour, "cannot be decoded"))
+        elif expected is None:
+            found.append((hour, "has figures, but no slots"))
+        elif kept != expected:
+            names = [
+                name for name in Rollup.__struct_fields__ if getattr(kept.whole, name) != getattr(expected.whole, name)
+            ]
+            found.append((hour, f"differs from its slots: {', '.join(names) or 'its quarters or minutes'}"))
+    return len({*summed, *stored}), found
+
+
 def _sum(connection: Connection, server: str, interval: Interval) -> None:
     _FORGET.run(connection, of_server=server, from_ms=interval.from_ms, to_ms=interval.to_ms)
     summed = roll_up_hours(load_slots(connection, [server], interval).get(server, []))

@@ -40,6 +40,7 @@ from streamusage.service.accounting.day_statistics import (
 )
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
+from streamusage.service.store.ledger_checksums import keep_closing_checksums, keep_entry_checksum
 from streamusage.service.store.schema import adjustments, closed_days, counters, servers, voids
 
 BY_WATERMARK, BY_OPERATOR, DISCOVERED_LATE = "watermark", "operator", "late"
@@ -101,6 +102,7 @@ def close_day(
         )
     if rows:
         connection.execute(insert(closed_days), rows)
+        keep_closing_checksums(connection, rows)
     names = list(figures)
     for start in range(0, len(names), _BATCH_SIZE):
         batch = servers.c.server.in_(names[start : start + _BATCH_SIZE])
@@ -128,15 +130,15 @@ def record_adjustments(connection: Connection, server: str, touched: Interval, n
             continue
         key = {name: getattr(row, name) for name in _KEY}
         current = msgspec.json.encode(after)
-        connection.execute(
-            insert(adjustments).values(
-                **key,
-                entry=row.entries + 1,
-                at=now_ms,
-                difference=msgspec.json.encode(difference(after, before)),
-                current=current,
-            )
-        )
+        entry = {
+            **key,
+            "entry": row.entries + 1,
+            "at": now_ms,
+            "difference": msgspec.json.encode(difference(after, before)),
+            "current": current,
+        }
+        connection.execute(insert(adjustments).values(entry))
+        keep_entry_checksum(connection, entry, row.revision)
         closed_day = and_(*(closed_days.c[name] == value for name, value in key.items()))
         values = {"current": current, "entries": row.entries + 1, "adjusted_at": now_ms}
         connection.execute(update(closed_days).where(closed_day).values(values))

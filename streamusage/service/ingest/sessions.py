@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, or_, select, tuple_, update
 
 from streamusage.api.report import Role, SessionRow
-from streamusage.core.coverage import SLOT_MS, Provenance
+from streamusage.core.coverage import IMPORTED, SLOT_MS, Provenance
 from streamusage.service.rules.repair import Relocation
 from streamusage.service.rules.session_matching import (
     MATCH_TOLERANCE_MS,
@@ -403,7 +403,7 @@ def _figures_of(row: Row[Any]) -> SessionFigures:
         row.lost_subscribers,
         row.total_subscribers,
         bool(row.live),
-        Provenance(row.provenance),
+        Provenance.PARTIAL if row.provenance == IMPORTED else Provenance(row.provenance),
     )
 
 

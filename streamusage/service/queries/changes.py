@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from streamusage.api.extension import Changes, DeletedSession, SessionRecord
-from streamusage.core.coverage import Provenance
+from streamusage.core.coverage import IMPORTED, Provenance
 from streamusage.service.store.change_feed import ChangeCursor, is_valid_cursor, last_change, newest_life, parse_cursor
 from streamusage.service.store.records import RECORD_COLUMNS
 from streamusage.service.store.schema import tombstones, usage
@@ -53,4 +53,7 @@ def changes_since(connection: Connection, cursor_text: str | None, limit: int, n
 
 def _fields(rows: Iterable[Sequence[Any]]) -> Iterator[tuple[Any, ...]]:
     for _, *record, live, provenance in rows:
-        yield *record, bool(live), Provenance(provenance)
+        if provenance == IMPORTED:
+            yield *record, bool(live), Provenance.PARTIAL, True
+        else:
+            yield *record, bool(live), Provenance(provenance)

@@ -9,7 +9,7 @@ from itertools import starmap
 import msgspec
 from sqlalchemy import BigInteger, ColumnElement, Connection, and_, delete, func, insert, literal, select, true, tuple_
 
-from streamusage.core.coverage import Provenance
+from streamusage.core.coverage import IMPORTED
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import allocate_changes
@@ -75,7 +75,7 @@ def import_records(connection: Connection, records: Sequence[UsageRecord], actor
             connection.execute(delete(tombstones).where(keys))
             change = allocate_changes(connection, len(new))
             rows = [
-                {"stream": stream, "live": 0, "provenance": Provenance.LIVE.value, "touched_at": now_ms}
+                {"stream": stream, "live": 0, "provenance": IMPORTED, "touched_at": now_ms}
                 | {"change": number}
                 | {name: getattr(record, name) for name in UsageRecord.__struct_fields__}
                 for number, ((stream, _), record) in enumerate(new.items(), start=change + 1)

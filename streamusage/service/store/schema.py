@@ -182,7 +182,7 @@ usage = Table(
     _text("name"),
     *(_number(name) for name in RECORD_FIELDS.values() if name not in ("start_time", "scope", "name")),
     _number("live"),
-    _text("provenance"),
+    _text("provenance"),  # of its newest figures, or imported
     _number("touched_at", default="0"),  # when the service last wrote it: decides retention
     _number("change"),  # the newest change of any row is the highest
     Index("usage_by_change", "change", unique=True),
@@ -327,4 +327,15 @@ voids = Table(
     _number("at"),
     _text("by"),  # a token's name
     _text("reason"),
+)
+
+ledger_checksums = Table(
+    "ledger_checksums",
+    metadata,
+    _text("tz", key=True),
+    _text("day", key=True),
+    _text("server", key=True),
+    _number("revision", key=True),  # of the closing
+    _number("entry", key=True),  # 0: the closing; else an adjustment of it
+    _number("checksum"),  # of the row as it was written, see ledger_checksums.py
 )

@@ -6,46 +6,83 @@ numbered in the order of their commits. Each engine ensures this by its own lock
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import StoreError
 from streamusage.service.store.change_feed import begin_life
-from streamusage.service.store.engines import find_engine
-from streamusage.service.store.engines.protocol import StoreEngine
+from streamusage.service.store.engines import resolve
+from streamusage.service.store.engines.protocol import Damage, Progress, StoreEngine
+from streamusage.service.store.health import StoreHealth
+from streamusage.service.store.store_file import StoreFile
 
 
 class Store:
     """An open store. `writing` is for the writer alone; `reading` gives a snapshot to any thread."""
 
-    def __init__(self, engine: StoreEngine, url: URL, now_ms: int) -> None:
+    def __init__(self, engine: StoreEngine, url: URL, now_ms: int | None) -> None:
+        """Migrate the store and begin a life in it; with `now_ms=None` change nothing."""
         self.display_url = url.render_as_string(hide_password=True)
+        path = engine.file_of(url)
+        self.file = file = None if path is None else StoreFile(path)
+        self.health = StoreHealth(
+            self.display_url, None if now_ms is None else file, engine.is_damage, self.find_damage
+        )
+        self._engine, self._url = engine, url
         self._writer: Engine = engine.writer(url)
         self._readers: Engine = engine.readers(url)
         try:
-            with engine.migration_transaction(self._writer) as connection:
-                _migrate(connection)
-                begin_life(connection, now_ms)
+            if now_ms is not None:
+                with engine.migration_transaction(self._writer) as connection:
+                    _migrate(connection)
+                    begin_life(connection, now_ms)
         except (DBAPIError, CommandError, OSError) as error:
             self.close()
             raise StoreError(_open_error(self.display_url, error)) from None
+        if file is not None and now_ms is not None:
+            file.remember()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection whose reads all see one state of the store. It cannot write."""
-        with self._readers.begin() as connection:
-            yield connection
+        """A connection whose reads all see one state of the store. It cannot write.
+
+        Raises `UnusableStoreError`.
+        """
+        self.health.check_read()
+        try:
+            with self._readers.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            damage = self.health.note(error)
+            if damage is not None:
+                raise damage from error
+            raise
 
     def writing(self) -> Connection:
-        """Return the connection that writes. An open transaction on it blocks every other write."""
+        """Return the connection that writes. An open transaction on it blocks every other write.
+
+        Raises `UnusableStoreError`.
+        """
+        self.health.check_write()
         return self._writer.connect()
+
+    def find_damage(self) -> list[Damage] | None:
+        """Read the whole store and return the damage found; `None` where the engine has no such check."""
+        return self._engine.find_damage(self._url)
+
+    def copy_file(self, target: Path, progress: Progress) -> bool:
+        """Copy one state of the store to a new SQLite file. Return False if it must be copied row by row."""
+        return self._engine.copy_file(self._url, target, progress)
 
     def close(self) -> None:
         """Close all connections."""
@@ -59,17 +96,103 @@ def open_store(url: str, now_ms: int) -> Store:
 
     Raises `StoreError`.
     """
-    engine = find_engine(url)
-    return Store(engine, engine.check_url(make_url(url)), now_ms)
+    engine, checked_url = resolve(url)
+    _refuse_marked(engine.file_of(checked_url), checked_url)
+    engine.create(checked_url)
+    return Store(engine, checked_url, now_ms)
+
+
+def open_unchanged(url: str) -> Store:
+    """Open a store that exists, whatever its mark, without changing it: to check or to copy it.
+
+    Raises `StoreError`.
+    """
+    engine, checked_url = resolve(url)
+    path = engine.file_of(checked_url)
+    if path is not None and not path.is_file():
+        raise StoreError(f"there is no store at {path}; give its URL with --store")
+    store = Store(engine, checked_url, None)
+    try:
+        with store.reading() as connection:
+            version = read_schema_version(connection)
+    except DBAPIError as error:
+        store.close()
+        raise StoreError(_open_error(store.display_url, error)) from None
+    if version != newest_schema_version():
+        store.close()
+        raise StoreError(
+            f"the store {store.display_url} has the tables of version {version or 'no streamtop'}, but this program "
+            f"has version {newest_schema_version()}; nothing was changed; use the program that wrote it, or start the "
+            "service once, which migrates it"
+        )
+    return store
+
+
+@contextmanager
+def writing_migrated(url: str) -> Iterator[Connection]:
+    """Yield a connection in one transaction, in which the store's tables exist and nothing else happened.
+
+    Raises `StoreError`.
+    """
+    engine, checked_url = resolve(url)
+    engine.create(checked_url)
+    writing = engine.writer(checked_url)
+    try:
+        with engine.migration_transaction(writing) as connection:
+            try:
+                _migrate(connection)
+            except CommandError as error:
+                raise StoreError(_open_error(checked_url.render_as_string(hide_password=True), error)) from None
+            yield connection
+    finally:
+        writing.dispose()
+
+
+def is_in_use(url: str) -> bool:
+    """Return whether another process has the store open."""
+    engine, checked_url = resolve(url)
+    return engine.is_in_use(checked_url)
+
+
+def read_schema_version(connection: Connection) -> str | None:
+    """Return the newest migration of the store; `None` if it is not a store."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def newest_schema_version() -> str:
+    """Return the newest migration of this program."""
+    return migration_order()[-1]
+
+
+@cache
+def migration_order() -> tuple[str, ...]:
+    """Return all migrations of this program, oldest first."""
+    revisions = ScriptDirectory.from_config(_config()).walk_revisions()
+    return tuple(reversed([script.revision for script in revisions]))
+
+
+def _refuse_marked(path: Path | None, url: URL) -> None:
+    file = None if path is None else StoreFile(path)
+    if file is not None and (mark := file.read_mark()):
+        raise StoreError(
+            f"the store {url.render_as_string(hide_password=True)} was found damaged ({mark}); it was not opened; "
+            "run streamtop store verify, which names what is damaged and removes this mark if nothing is, or restore "
+            f"a backup with streamtop store restore; remove {file.mark_path} to use the store as it is"
+        )
 
 
 def _migrate(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _config() -> Config:
     config = Config()
     location = str(Path(__file__).with_name("migrations"))
     config.set_main_option("script_location", location.replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config
 
 
 def _open_error(display_url: str, error: Exception) -> str:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from streamusage.service.errors import StoreError
+from streamusage.service.errors import StoreError, UnusableStoreError
 from streamusage.service.store.store import Store, broken_connection
 
 log = logging.getLogger(__name__)
@@ -127,14 +127,19 @@ class Writer:
                     write.result = write.work(connection)
                 committing = True
                 transaction.commit()
+            self._store.health.check_kept()
+        except UnusableStoreError as error:
+            for write in group:
+                write.error = error
         except Exception as error:
-            if begun and len(group) > 1 and not (committing and broken_connection(error)):
+            damage = self._store.health.note(error)
+            if damage is None and begun and len(group) > 1 and not (committing and broken_connection(error)):
                 for write in group:
                     self._commit([write])
                 return
             is_store_error = committing or not begun or isinstance(error, DBAPIError)
             for write in group:
-                write.error = _store_error(error, committing) if is_store_error else error
+                write.error = damage or (_store_error(error, committing) if is_store_error else error)
         self._on_commit(len(group), time.perf_counter() - began)
         _deliver(group)
 

@@ -56,6 +56,21 @@ def test_check_reports_each_part_that_works_or_fails(tmp_path: Path) -> None:
     assert not (tmp_path / "journal.db").exists(), "check creates nothing"
 
 
+def test_check_names_files_that_other_users_can_read(tmp_path: Path) -> None:
+    path, token, journal = write_config(tmp_path), tmp_path / "token", tmp_path / "journal.db"
+    path.write_text(path.read_text().replace('token_env = "AGENT_TOKEN"', f'token_file = "{token}"'))
+    token.write_text(SECRET)
+    SqliteJournal(journal).close()
+    token.chmod(0o644)
+    journal.chmod(0o640)
+    result = run_agent_command("check", "--config", str(path))
+    assert f"WARNING other users of this machine can read {token}" in result.stdout
+    assert f"chmod 600 {journal}" in result.stdout
+    token.chmod(0o600)
+    journal.chmod(0o600)
+    assert "WARNING" not in run_agent_command("check", "--config", str(path)).stdout
+
+
 def test_check_does_not_change_the_journal(tmp_path: Path) -> None:
     SqliteJournal(tmp_path / "journal.db").close()
     assert "ok      journal: " in run_agent_command("check", "--config", str(write_config(tmp_path))).stdout

@@ -66,3 +66,30 @@ async def test_unusable_journal_of_one_server_does_not_end_the_agent_of_another(
         assert await asyncio.to_thread(agent.stop) == 3, "the failure sets the exit code"
     assert SECRET not in agent.output()
     assert "Traceback" not in agent.output()
+
+
+async def test_journal_that_is_removed_is_noticed_and_opened_again(tmp_path: Path) -> None:
+    (tmp_path / "hls.log").write_text("")
+    path, journal = tmp_path / "agent.toml", tmp_path / "journal.db"
+    path.write_text(
+        '[service]\nurl = "http://127.0.0.1:1"\ntoken_env = "AGENT_TOKEN"\n'
+        f'[[source]]\nserver = "edge-1"\nkind = "hls"\naccess_log = "{tmp_path / "hls.log"}"\npoll_interval = "1s"\n'
+        f'journal = "{journal}"\n'
+    )
+    with Programs(tmp_path) as programs:
+        agent = programs.start(
+            "agent", [sys.executable, "-m", "streamusage.agent", "--config", str(path)], {"AGENT_TOKEN": SECRET}
+        )
+
+        def last_reading_at() -> int:
+            status = read_status(journal)
+            return (status.last_reading_at or 0) if status is not None else 0
+
+        await until(lambda: last_reading_at() > 0, "edge-1 is read")
+        journal.rename(tmp_path / "moved.db")
+        await until(lambda: "moved or removed" in agent.output(), "the agent notices it")
+        noticed_at = last_reading_at()
+        await until(lambda: last_reading_at() > noticed_at, "edge-1 is read again")
+        assert journal.exists()
+        assert await asyncio.to_thread(agent.stop) == 0
+    assert "Traceback" not in agent.output()

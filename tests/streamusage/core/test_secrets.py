@@ -13,6 +13,7 @@ from streamusage.core.secrets import (
     TEXT,
     WORD,
     SecretForm,
+    find_readable_secrets,
     make_secret,
     parse_secret,
     read_secret_file,
@@ -139,3 +140,17 @@ def test_any_text_is_a_secret_or_an_error_without_it(text: str, form: SecretForm
         "PLACE is empty or not set; store the secret there",
         f"PLACE has invalid content; it must be {form.allowed}, at most 65536 characters",
     }
+
+
+def test_files_that_others_can_read_are_named_except_credentials_of_systemd(tmp_path: Path) -> None:
+    token, credential = tmp_path / "token", tmp_path / "credentials" / "token"
+    credential.parent.mkdir()
+    for path in (token, credential):
+        path.write_text("s3cret")
+        path.chmod(0o640)
+    paths = [token, credential, token, tmp_path / "missing"]
+    assert len(find_readable_secrets(paths, {})) == 2
+    (warning,) = find_readable_secrets(paths, {"CREDENTIALS_DIRECTORY": str(credential.parent)})
+    assert warning.endswith(f"chmod 600 {token}")
+    token.chmod(0o600)
+    assert find_readable_secrets([token], {}) == []

@@ -20,7 +20,7 @@ from streamusage.api.report import Based, Baseline, PeakWindow, Report, SlotRow,
 from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import A_DAY_AGO, USAGE, a_record, day_of_a_day_ago
 from tests.support.service.serve_command import ADMIN, AGENT, serving
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import LONGEST_WAIT_S, wait_until
 
 
 def run(*options: str, home: Path) -> "subprocess.CompletedProcess[str]":
@@ -125,6 +125,19 @@ def test_startup_errors_name_their_cause_and_use_the_exit_codes(tmp_path: Path) 
     assert unusable.returncode == 3
     assert "cannot create the store's directory" in unusable.stderr
     assert "Traceback" not in wrong.stderr + refused.stderr + unusable.stderr
+
+
+async def test_start_warns_of_secrets_and_figures_that_other_users_can_read(tmp_path: Path) -> None:
+    with serving(tmp_path):
+        pass
+    (tmp_path / "usage.db").chmod(0o644)
+    with serving(tmp_path) as (_, _, lines):
+        for name in ("tokens.toml", "usage.db"):
+            await wait_until(
+                lambda name=name: any(f"chmod 600 {tmp_path / name}" in line for line in lines),  # type: ignore[misc]
+                f"the warning of {name}",
+                last_seen=lambda: lines,
+            )
 
 
 def test_without_tokens_file_one_token_is_created_and_its_path_printed(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ GLYPHS: dict[Provenance | None, str] = {
     Provenance.HELD: "?",
     None: " ",
 }
+IMPORTED_GLYPH = "»"
 NOT_RUNNING = "not running"
 NOT_DUE = "not due yet"
 

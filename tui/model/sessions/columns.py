@@ -9,9 +9,9 @@ from datetime import tzinfo
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from streamusage.core.coverage import WORST_FIRST, Provenance
+from streamusage.core.coverage import IMPORTED, WORST_FIRST, Provenance
 from tui.model import formats
-from tui.model.gaps.grid import GLYPHS
+from tui.model.gaps.grid import GLYPHS, IMPORTED_GLYPH
 from tui.model.sessions.store import Session
 from tui.model.text import padded, padded_left
 
@@ -140,7 +140,13 @@ def _age(session: Session, at: CellContext) -> str:
     return formats.UNKNOWN if session.updated is None else formats.duration(max(0, at.now_ms - session.updated))
 
 
+_SHOWN = (*(state.value for state in WORST_FIRST[:-1]), IMPORTED, Provenance.LIVE.value)
+"""Shown provenances, the one that an operator must notice first in front."""
+
+
 def _provenance(session: Session) -> str:
+    if session.imported:
+        return f"{IMPORTED_GLYPH} {IMPORTED}"
     return "–" if session.provenance is None else f"{GLYPHS[session.provenance]} {session.provenance.value}"
 
 
@@ -249,19 +255,19 @@ _DECLARED = (
         *(12, 12),
         importance=3,
         text=lambda session, at: _provenance(session),
-        sort=lambda session: WORST_FIRST.index(session.provenance) if session.provenance else None,
+        sort=lambda session: _SHOWN.index(session.provenance_name) if session.provenance_name else None,
         at_right=False,
         descending_first=False,
         ink=lambda session: session.provenance.value if session.provenance not in (None, Provenance.LIVE) else "",
         filter=FilterField(
             "data",
             FilterType.CHOICE,
-            lambda session, now_ms: session.provenance and session.provenance.value,
+            lambda session, now_ms: session.provenance_name or None,
             "a state",
-            tuple(state.value for state in Provenance),
+            (*(state.value for state in Provenance), IMPORTED),
             ("provenance",),
         ),
-        export=ExportField("provenance", lambda session: session.provenance.value if session.provenance else None),
+        export=ExportField("provenance", lambda session: session.provenance_name or None),
     ),
 )
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import msgspec
 
 from streamusage.api.extension import LiveStream, SessionRecord
-from streamusage.core.coverage import Provenance
+from streamusage.core.coverage import IMPORTED, Provenance
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
 
 
@@ -28,17 +28,24 @@ class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     updated: int | None
     live: bool
     provenance: Provenance | None
-    """Provenance of the newest figures; `None` from a plain Stream Manager."""
+    """Provenance of the newest figures; `None` from a plain Stream Manager and for an imported record."""
     recorded: bool
     """Whether the service has a usage record of it, which can be deleted."""
     text: str
     """`scope/name` in lower case, for the filter and for sorting."""
+    imported: bool = False
+    """Whether the record was imported: no server accounts for its figures."""
 
     @property
     def is_whole(self) -> bool:
         """Whether every documented figure is known, so that the record can be kept in full before a delete."""
         told = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
         return self.recorded and self.start_time > 0 and None not in told
+
+    @property
+    def provenance_name(self) -> str:
+        """The provenance as it is shown; empty from a plain Stream Manager."""
+        return IMPORTED if self.imported else self.provenance.value if self.provenance else ""
 
     @property
     def key(self) -> SessionKey:
@@ -72,7 +79,8 @@ def from_record(record: PartialUsageRecord) -> Session:
         total=record.total_subscribers,
         updated=record.updated,
         live=ours.live if ours else False,
-        provenance=ours.provenance if ours else None,
+        provenance=ours.provenance if ours and not ours.imported else None,
+        imported=bool(ours and ours.imported),
         recorded=True,
         text=f"{record.scope}/{record.name}".casefold(),
     )

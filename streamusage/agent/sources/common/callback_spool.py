@@ -21,6 +21,7 @@ from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, boot_id
+from streamusage.core.open_files import describe_readable, open_to_append, others_can_read
 
 LOG = logging.getLogger(__name__)
 
@@ -83,7 +84,10 @@ class CallbackSpool:
         try:
             if self._file is None:
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._file = self.path.open("ab")
+                self._file = open_to_append(self.path)
+                for spool in (self.path, self._rotated_path):
+                    if others_can_read(spool):
+                        LOG.warning("%s", describe_readable(spool, "callbacks with viewers' addresses"))
                 self._terminate_last_line()
                 self._needs_mark = True
             if self._server is None:
@@ -148,7 +152,7 @@ class CallbackSpool:
         try:
             async with self._sync_lock:
                 self.path.replace(self._rotated_path)
-                old_file, self._file = self._file, self.path.open("ab")
+                old_file, self._file = self._file, open_to_append(self.path)
                 if old_file is not None:
                     old_file.close()
             await self._append(self._entry(mark="rotated"))

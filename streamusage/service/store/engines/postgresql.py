@@ -9,6 +9,7 @@ hangs in the middle of a write, and rolls the write back.
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
@@ -16,8 +17,10 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 
 from streamusage.service.errors import StoreError
+from streamusage.service.store.engines.protocol import Progress
 
 READ_CONNECTIONS = 8
+APPLICATION_NAME = "streamtop"
 CONNECT_SECONDS = 10
 HUNG_MS = 10_000
 """How long a process may hold the lock without activity."""
@@ -27,7 +30,16 @@ LOCK_MS = 30_000
 _MAKING_TABLES = 0x73747265616D746F
 """The advisory lock of migrations: before the first one there is no row to lock."""
 _NUMBERS_CHANGES = "SELECT value FROM counters WHERE name = 'change' FOR UPDATE"
+_OTHER_CONNECTIONS = (
+    "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+    f"AND application_name = '{APPLICATION_NAME}' AND pid <> pg_backend_pid()"
+)
+_SESSION = "target_session_attrs"
+_WRITABLE = ("read-write", "primary")
+"""Kinds of sessions that can write."""
 _MAKES = "making_tables"
+_DAMAGE_STATES = frozenset({"XX001", "XX002"})
+"""SQLSTATE of corrupted data and of a corrupted index."""
 _ESCAPED = re.compile("\1[0\1]")
 
 
@@ -69,9 +81,37 @@ class PostgresqlEngine:
             raise StoreError("the store's URL must not have a password after the ?; use PGPASSWORD or ~/.pgpass")
         return url.set(drivername="postgresql+psycopg")
 
+    def create(self, url: URL) -> None:
+        """As `StoreEngine.create`: the database must exist."""
+
+    def file_of(self, url: URL) -> None:
+        """As `StoreEngine.file_of`."""
+        return None
+
+    def is_damage(self, error: BaseException | None) -> bool:
+        """As `StoreEngine.is_damage`."""
+        return str(getattr(error, "sqlstate", "")) in _DAMAGE_STATES
+
+    def find_damage(self, url: URL) -> None:
+        """As `StoreEngine.find_damage`: PostgreSQL checks a page when it reads it."""
+        return None
+
+    def copy_file(self, url: URL, target: Path, progress: Progress) -> bool:
+        """As `StoreEngine.copy_file`."""
+        return False
+
+    def is_in_use(self, url: URL) -> bool:
+        """As `StoreEngine.is_in_use`: by the name that every process of streamtop gives its connections."""
+        engine = _engine(_choose_session(url, writes=True), 1, "READ COMMITTED", {})
+        try:
+            with engine.connect() as connection:
+                return bool(connection.exec_driver_sql(_OTHER_CONNECTIONS).scalar())
+        finally:
+            engine.dispose()
+
     def writer(self, url: URL) -> Engine:
         """As `StoreEngine.writer`."""
-        engine = _engine(url, 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
+        engine = _engine(_choose_session(url, writes=True), 1, "READ COMMITTED", {"lock_timeout": LOCK_MS})
 
         @event.listens_for(engine, "begin")
         def lock(connection: Connection) -> None:
@@ -82,7 +122,8 @@ class PostgresqlEngine:
 
     def readers(self, url: URL) -> Engine:
         """As `StoreEngine.readers`."""
-        return _engine(url, READ_CONNECTIONS, "REPEATABLE READ", {"default_transaction_read_only": "on"})
+        # Read-only by transaction: libpq takes a session that is read-only by default for one of a standby.
+        return _engine(_choose_session(url, writes=False), READ_CONNECTIONS, "REPEATABLE READ", {}, is_read_only=True)
 
     @contextmanager
     def migration_transaction(self, writing: Engine) -> Iterator[Connection]:
@@ -98,7 +139,19 @@ class PostgresqlEngine:
         return postgresql.insert(table)
 
 
-def _engine(url: URL, connections: int, isolation: str, settings: dict[str, Any]) -> Engine:
+def _choose_session(url: URL, *, writes: bool) -> URL:
+    """Return the URL with the kind of session that is needed: one that can write, where the first host that answers may
+    be a standby. Readers have the kind that the URL names.
+    """
+    wanted = url.query.get(_SESSION, "any")
+    has_several = not url.host or "," in url.host
+    replaced = wanted not in _WRITABLE if writes else wanted == "any" and has_several
+    return url.update_query_dict({_SESSION: "read-write"}) if replaced else url
+
+
+def _engine(
+    url: URL, connections: int, isolation: str, settings: dict[str, Any], *, is_read_only: bool = False
+) -> Engine:
     settings = {
         "statement_timeout": STATEMENT_MS,
         "idle_in_transaction_session_timeout": HUNG_MS,
@@ -107,7 +160,7 @@ def _engine(url: URL, connections: int, isolation: str, settings: dict[str, Any]
     } | settings
     connect_args = {
         "connect_timeout": CONNECT_SECONDS,
-        "application_name": "streamtop",
+        "application_name": APPLICATION_NAME,
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
         "keepalives_idle": 30,
         "keepalives_interval": 10,
@@ -121,5 +174,6 @@ def _engine(url: URL, connections: int, isolation: str, settings: dict[str, Any]
         max_overflow=0,
         pool_timeout=60,
         pool_pre_ping=True,
+        execution_options={"postgresql_readonly": True} if is_read_only else {},
         connect_args=connect_args,
     )

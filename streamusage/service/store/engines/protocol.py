@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, Dialect, Engine
@@ -17,6 +18,18 @@ class DirectDriver(NamedTuple):
     """Base of the driver's exceptions."""
     find_connection: Callable[[Connection], Any]
     """Returns the driver's own connection while statements may run on it, else None."""
+
+
+class Damage(NamedTuple):
+    """A part of the store that cannot be trusted."""
+
+    table: str
+    """The table; empty if the damage belongs to none, or its table is unknown."""
+    what: str
+
+
+Progress = Callable[[str, int, int], None]
+"""Receives what is being done, how much of it is done, and how much there is; 0 if that is unknown."""
 
 
 class StoreEngine(Protocol):
@@ -63,7 +76,31 @@ class StoreEngine(Protocol):
         ...
 
     def check_url(self, url: URL) -> URL:
-        """Return the URL with which to connect, and create what must exist before. Raises `StoreError`."""
+        """Return the URL with which to connect. Raises `StoreError`."""
+        ...
+
+    def create(self, url: URL) -> None:
+        """Create what must exist before a connection is made. Raises `StoreError`."""
+        ...
+
+    def file_of(self, url: URL) -> Path | None:
+        """Return the file that is the store; None for a store that has no file on this machine."""
+        ...
+
+    def is_damage(self, error: BaseException | None) -> bool:
+        """Return whether the driver's error may mean that stored data is damaged."""
+        ...
+
+    def find_damage(self, url: URL) -> list[Damage] | None:
+        """Read the whole store and return the damage found; None where the engine has no such check."""
+        ...
+
+    def copy_file(self, url: URL, target: Path, progress: Progress) -> bool:
+        """Copy one state of the store to a new SQLite file. Return False if the store must be copied row by row."""
+        ...
+
+    def is_in_use(self, url: URL) -> bool:
+        """Return whether another process has the store open."""
         ...
 
     def writer(self, url: URL) -> Engine:

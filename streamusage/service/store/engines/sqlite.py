@@ -1,22 +1,43 @@
 """SQLite as a store: WAL mode with full sync, so committed data survives a power cut.
 
 The SQLite library is pysqlite3's: the standard library's may be a version whose WAL reset can corrupt a database.
+A new file has a checksum in every page (`page_checksums`). Only `check_url` creates a file: a connection never does.
 """
 
-from contextlib import AbstractContextManager
+import logging
+import os
+from contextlib import AbstractContextManager, closing, suppress
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from pysqlite3 import dbapi2
 from sqlalchemy import Connection, Engine, Text, create_engine, event
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import URL
+from sqlalchemy.pool import QueuePool
 
+from streamusage.core.open_files import OWNER_ONLY
 from streamusage.service.errors import StoreError
-from streamusage.service.store.engines.protocol import DirectDriver
+from streamusage.service.store.engines.protocol import Damage, DirectDriver, Progress
+from streamusage.service.store.page_checksums import (
+    PLAIN_VFS,
+    enable_page_checksums,
+    has_page_checksums,
+    vacuum_target,
+)
+
+log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_MS = 10_000
 READ_CONNECTIONS = 4
+
+_DAMAGE_CODES = frozenset({10, 11, 26})
+"""SQLITE_IOERR (also a page that does not match its checksum), SQLITE_CORRUPT and SQLITE_NOTADB."""
+_BUSY_CODES = frozenset({5, 6})
+"""SQLITE_BUSY and SQLITE_LOCKED."""
+_STEPS_PER_REPORT = 1_000_000
+"""Steps of SQLite's machine between two reports of progress."""
 
 
 def _find_driver_connection(connection: Connection) -> Any:
@@ -36,23 +57,45 @@ class SqliteEngine:
     direct_driver = DirectDriver(sqlite.dialect(paramstyle="qmark"), dbapi2.Error, _find_driver_connection)
 
     def check_url(self, url: URL) -> URL:
-        """As `StoreEngine.check_url`: creates the directory of the file."""
+        """As `StoreEngine.check_url`."""
         if not url.database or url.database == ":memory:" or url.query:
             raise StoreError("a SQLite store needs a file: sqlite:///PATH, with four slashes for an absolute path")
-        path = Path(url.database)
+        return url
+
+    def create(self, url: URL) -> None:
+        """As `StoreEngine.create`: creates the directory and the file."""
+        path = self.file_of(url)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(f"cannot create the store's directory {path.parent}: {error.strerror}") from error
-        return url
+        has_checksums = enable_page_checksums()
+        try:
+            if not path.exists():
+                create_empty_file(path)
+                if not has_checksums:
+                    log.warning("the new store %s has no page checksums: apsw's wheel with %s is not installed",
+                                path, "cksumvfs")  # fmt: skip
+            elif not has_checksums and has_page_checksums(path):
+                raise StoreError(
+                    f"the store {path} has page checksums, which this installation cannot compute; it was not changed; "
+                    "install apsw as a wheel (pip install --only-binary apsw apsw)"
+                )
+        except (OSError, dbapi2.Error) as error:
+            cause = error.strerror if isinstance(error, OSError) else error
+            raise StoreError(f"cannot open the store {path}: {cause}; check that the file is writable") from error
+
+    def file_of(self, url: URL) -> Path:
+        """As `StoreEngine.file_of`."""
+        return Path(url.database or "").absolute()
 
     def writer(self, url: URL) -> Engine:
         """As `StoreEngine.writer`."""
-        return _engine(url, "BEGIN IMMEDIATE", 1, writes=True)
+        return _engine(self.file_of(url), "BEGIN IMMEDIATE", 1, writes=True)
 
     def readers(self, url: URL) -> Engine:
         """As `StoreEngine.readers`."""
-        return _engine(url, "BEGIN", READ_CONNECTIONS, writes=False)
+        return _engine(self.file_of(url), "BEGIN", READ_CONNECTIONS, writes=False)
 
     def migration_transaction(self, writing: Engine) -> AbstractContextManager[Connection]:
         """As `StoreEngine.migration_transaction`."""
@@ -62,15 +105,110 @@ class SqliteEngine:
         """As `StoreEngine.insert`."""
         return sqlite.insert(table)
 
+    def is_damage(self, error: BaseException | None) -> bool:
+        """As `StoreEngine.is_damage`."""
+        return isinstance(error, dbapi2.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
+
+    def find_damage(self, url: URL) -> list[Damage]:
+        """As `StoreEngine.find_damage`. Checks the tables one by one only if there is damage."""
+        try:
+            with closing(connect_to_file(self.file_of(url))) as connection:
+                whole = _check(connection, "")
+                if not whole:
+                    return []
+                names = [
+                    str(name)
+                    for (name,) in connection.execute(
+                        "SELECT name FROM sqlite_schema WHERE type = 'table' ORDER BY name"
+                    )
+                ]
+                found = [Damage(name, what) for name in names for what in _check(connection, name)]
+                return found or [Damage("", what) for what in whole]
+        except dbapi2.Error as error:
+            return [Damage("", str(error))] if self.is_damage(error) else []
+
+    def copy_file(self, url: URL, target: Path, progress: Progress) -> bool:
+        """As `StoreEngine.copy_file`. The copy has page checksums, even if the store has none."""
+        name = vacuum_target(target)
+        with closing(connect_to_file(self.file_of(url))) as connection:
+            ((total,),) = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+
+            def report() -> int:
+                with suppress(OSError):
+                    progress("copying", target.stat().st_size, total)
+                return 0
+
+            connection.set_progress_handler(report, _STEPS_PER_REPORT)
+            connection.execute("VACUUM INTO ?", (name,))
+        return True
+
+    def is_in_use(self, url: URL) -> bool:
+        """As `StoreEngine.is_in_use`: only the last connection can leave the mode with a write-ahead log."""
+        try:
+            with closing(connect_to_file(self.file_of(url))) as connection:
+                connection.execute("PRAGMA busy_timeout=0")
+                connection.execute("PRAGMA journal_mode=DELETE").fetchall()
+        except dbapi2.Error as error:
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in _BUSY_CODES
+        return False
+
+
+def _check(connection: Any, table: str) -> list[str]:
+    argument = f"""('{table.replace("'", "''")}')""" if table else ""
+    try:
+        found = [str(text) for (text,) in connection.execute(f"PRAGMA integrity_check{argument}")]
+    except dbapi2.Error as error:
+        if not SqliteEngine().is_damage(error):
+            raise
+        return [f"a page cannot be read ({error})"]
+    return [] if found == ["ok"] else found
+
 
 def sqlite_url(path: Path) -> str:
     """Return the URL of a SQLite store in that file."""
     return URL.create("sqlite", database=str(path)).render_as_string()
 
 
-def _engine(url: URL, begin: str, connections: int, *, writes: bool) -> Engine:
+def connect_to_file(path: Path, *, ignores_checksums: bool = False, **options: Any) -> Any:
+    """Return a connection of pysqlite3 to an existing file, with its page checksums. Never creates a file.
+
+    A connection that ignores them must only read.
+    """
+    enable_page_checksums()
+    name = f"file:{quote(str(path.absolute()))}?mode=rw{f'&vfs={PLAIN_VFS}' if ignores_checksums else ''}"
+    connection = dbapi2.connect(name, uri=True, isolation_level=None, **options)
+    connection.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    return connection
+
+
+def create_empty_file(path: Path) -> None:
+    """Create an empty database that only its owner can read, unless another process does so first.
+
+    Raises `OSError` or `dbapi2.Error`; then there is no file.
+    """
+    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        fresh.touch(OWNER_ONLY)  # SQLite keeps the mode of an empty file
+        target = vacuum_target(fresh)  # before the connection, which writes by the file system of its start
+        with closing(dbapi2.connect(":memory:", isolation_level=None)) as connection:
+            connection.execute("VACUUM INTO ?", (target,))
+        with suppress(FileExistsError):
+            os.link(fresh, path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _engine(path: Path, begin: str, connections: int, *, writes: bool) -> Engine:
+    # Python's threads may share a connection: the pool lends it to one at a time.
     engine = create_engine(
-        url, module=dbapi2, hide_parameters=True, pool_size=connections, max_overflow=0, pool_timeout=60
+        "sqlite://",
+        module=dbapi2,
+        creator=lambda: connect_to_file(path, check_same_thread=False),
+        hide_parameters=True,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=60,
     )
 
     @event.listens_for(engine, "connect")
@@ -79,7 +217,6 @@ def _engine(url: URL, begin: str, connections: int, *, writes: bool) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
-            f"busy_timeout={BUSY_TIMEOUT_MS}",
             "journal_mode=WAL" if writes else "query_only=ON",
             "synchronous=FULL",
             "foreign_keys=ON",

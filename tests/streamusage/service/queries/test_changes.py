@@ -1,10 +1,11 @@
 """Changes since a cursor: pages, deletions, and cursors that reset."""
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
+from streamusage.service.store.backup import back_up
+from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 
 KEY = {"scope": "live", "name": "stream1", "startTime": 1525079735737}
@@ -20,7 +21,7 @@ async def test_changes_lists_new_changed_and_deleted_records(estate: Estate) -> 
     await estate.import_records(a_record(), a_record("other"))
     await estate.usage("DELETE", "/live/other")
     first = await changes(estate)
-    assert first["records"] == [a_record() | {"live": False, "provenance": "live"}]
+    assert first["records"] == [a_record() | {"live": False, "provenance": "partial", "imported": True}]
     assert first["deleted"] == [], "a request without a cursor receives no deletions"
     assert (first["reset"], first["more"], first["now"]) == (False, False, NOW)
 
@@ -78,8 +79,7 @@ async def test_restart_keeps_cursors_and_restored_copy_resets_unknown_ones(tmp_p
     async with an_estate(tmp_path) as estate:
         await estate.import_records(a_record())
         early = str((await changes(estate))["cursor"])
-        with sqlite3.connect(kept) as source, sqlite3.connect(copy) as target:
-            source.backup(target)
+        back_up(sqlite_url(kept), copy, lambda *_: None)
         await estate.import_records(a_record("lost"))
         late = str((await changes(estate))["cursor"])
     async with an_estate(tmp_path) as estate:

@@ -79,6 +79,7 @@ def test_unknown_names_are_ignored_and_a_narrow_table_has_no_column() -> None:
         ("age", True, {"updated": None}, "–"),
         ("data", True, {"provenance": Provenance.BACKFILLED}, "▒ backfilled"),
         ("data", True, {"provenance": None}, "–"),
+        ("data", True, {"provenance": None, "imported": True}, "» imported"),
     ],
 )
 def test_cell_shows_the_figure_or_unknown(name: str, live: bool, figures: dict[str, object], cell: str) -> None:

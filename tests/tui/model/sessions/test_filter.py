@@ -132,3 +132,10 @@ def test_matched_text_is_highlighted(text: str, name: str, found: list[str]) -> 
 def test_filter_depends_on_time_only_if_it_compares_times() -> None:
     assert parse("age<2h").by_time
     assert not parse("cam active>3").by_time
+
+
+def test_imported_records_have_a_provenance_of_their_own() -> None:
+    imported = session("old", provenance=None, imported=True)
+    assert parse("data=imported").matches(imported, NOW)
+    assert not parse("data=live or data=partial").matches(imported, NOW)
+    assert not parse("data=imported").matches(session("new"), NOW)

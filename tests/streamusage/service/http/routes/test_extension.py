@@ -1,8 +1,15 @@
 """Routes of the extension: import, history, health, and requests that they refuse."""
 
+from typing import Literal
+
+import msgspec
 import pytest
 
-from tests.streamusage.service.conftest import Estate, a_record
+from streamusage.api.extension import SessionRecord
+from streamusage.core.coverage import Provenance
+from streamusage.core.usage import UsageRecord
+from tests.streamusage.service.conftest import NOW, Estate, a_record
+from tests.support.service.reporting import ReportingAgent, a_session
 
 
 async def test_import_keeps_existing_records_and_restores_deleted_ones(estate: Estate) -> None:
@@ -41,6 +48,28 @@ async def test_invalid_import_imports_nothing(estate: Estate, body: bytes, statu
 async def test_one_invalid_record_stops_the_whole_import(estate: Estate, wrong: dict[str, object]) -> None:
     assert (await estate.import_records(a_record("good"), a_record() | wrong)).status_code == 422
     assert await estate.records() == []
+
+
+async def test_imported_record_has_a_provenance_of_its_own_until_a_server_reports_it(estate: Estate) -> None:
+    agent = ReportingAgent(estate)
+    await estate.import_records(a_record(start_time=NOW), a_record("other"))
+    await agent.sync_up(a_session("p1"))
+    answer = await estate.request("GET", "/api/v1/changes")
+    by_name = {record["name"]: record for record in answer.json()["records"]}
+    assert (by_name["other"]["provenance"], by_name["other"]["imported"]) == ("partial", True)
+    assert by_name["stream1"]["provenance"] == "live"
+    assert "imported" not in by_name["stream1"]
+
+
+def test_client_of_an_earlier_version_decodes_an_imported_record() -> None:
+    class Before(UsageRecord, frozen=True):
+        live: bool
+        provenance: Literal["live", "backfilled", "partial", "missing", "lost", "held"]
+
+    record = SessionRecord(**msgspec.structs.asdict(msgspec.convert(a_record(), UsageRecord)), live=False,
+                           provenance=Provenance.PARTIAL, imported=True)  # fmt: skip
+    decoded = msgspec.json.decode(msgspec.json.encode(record), type=Before)
+    assert (decoded.provenance, record.provenance_name) == ("partial", "imported")
 
 
 async def test_only_an_admin_imports(estate: Estate) -> None:

@@ -1,0 +1,94 @@
+"""The journal's file: who may read it, and that a moved, replaced or removed one is noticed."""
+
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.journal.sqlite import DamagedJournalError, MissingJournalError, SqliteJournal
+
+
+def move(path: Path) -> None:
+    path.rename(path.with_name("moved.db"))
+
+
+def remove(path: Path) -> None:
+    path.unlink()
+
+
+def replace(path: Path) -> None:
+    shutil.copy(path, path.with_name("copy.db"))
+    path.with_name("copy.db").rename(path)
+
+
+def remove_log(path: Path) -> None:
+    path.with_name(path.name + "-wal").unlink()
+
+
+@pytest.mark.parametrize("change", [move, remove, replace, remove_log])
+def test_changed_file_is_noticed(tmp_path: Path, change: Callable[[Path], None]) -> None:
+    path = tmp_path / "journal.db"
+    journal = SqliteJournal(path)
+    ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
+    change(path)
+    with pytest.raises(MissingJournalError, match=r"journal\.db(-wal)? was (moved or removed|replaced)"):
+        ledger.record_failed_sync("outage", "unreachable", 1_000)
+    with pytest.raises(MissingJournalError), journal.transaction():
+        raise AssertionError("the transaction began")
+    journal.close()
+
+
+def test_file_that_moves_during_a_transaction_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = SqliteJournal(path)
+    with pytest.raises(MissingJournalError), journal.transaction():
+        move(path)
+    journal.close()
+
+
+def test_files_can_be_read_by_their_owner_only(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    journal.close()
+    assert modes == {"journal.db": 0o600, "journal.db-wal": 0o600, "journal.db.ballast": 0o600}
+
+
+def test_existing_file_that_others_can_read_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "journal.db"
+    SqliteJournal(path).close()
+    path.chmod(0o644)
+    SqliteJournal(path).close()
+    assert [record.getMessage().endswith(f"chmod 600 {path}") for record in caplog.records] == [True]
+
+
+def test_journal_of_an_earlier_version_continues_without_page_checksums(tmp_path: Path) -> None:
+    import apsw
+
+    path = tmp_path / "journal.db"
+    connection = apsw.Connection(str(path))
+    connection.execute("VACUUM")
+    connection.close()
+    journal = SqliteJournal(path)
+    head = Ledger(journal, "journal-1", "edge-1", "edge", 10_000).head
+    journal.close()
+    assert path.read_bytes()[20] == 0
+    journal = SqliteJournal(path)
+    assert Ledger(journal, "journal-2", "edge-1", "edge", 10_000).head == head
+    journal.close()
+
+
+def test_page_that_does_not_match_its_checksum_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = SqliteJournal(path)
+    Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
+    journal.close()
+    content = bytearray(path.read_bytes())
+    for start in range(4096, len(content), 4096):
+        content[start + 3_000] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(DamagedJournalError, match="a page does not match its checksum"):
+        Ledger(SqliteJournal(path), "journal-1", "edge-1", "edge", 10_000)

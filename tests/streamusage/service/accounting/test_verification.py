@@ -1,0 +1,95 @@
+"""A used store has no differences; each change of a stored figure is found, with its table and row."""
+
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import text
+
+from streamusage.service.accounting.verification import Difference, verify_store
+from streamusage.service.store.engines.sqlite import connect_to_file
+from streamusage.service.store.store import open_store, open_unchanged
+from tests.support.service.used_store import DAY, NOON, use, used_estate
+
+NOW = NOON + 100 * 3_600_000
+
+
+def find_differences(store_url: str) -> list[Difference]:
+    with closing(open_unchanged(store_url)) as store:
+        results = list(verify_store(store, NOW, lambda _what, _done, _total: None))
+    assert [result.name for result in results] == ["engine", "rows", "numbers", "ledger", "hours", "days", "records"]
+    return [difference for result in results for difference in result.differences]
+
+
+def change(store_url: str, sql: str) -> None:
+    with closing(open_store(store_url, NOON)) as store, store.writing() as connection, connection.begin():
+        assert connection.execute(text(sql)).rowcount
+
+
+def is_meant(found: Difference, expected: tuple[str, str, str]) -> bool:
+    table, key, what = expected
+    return (found.table, found.key) == (table, key) and found.what.startswith(what)
+
+
+async def test_changed_figures_are_found(store_url: str) -> None:
+    async with used_estate(store_url) as estate:
+        await use(estate)
+    assert find_differences(store_url) == []
+    edge, origin = (f"tz=UTC day={DAY} server={name} revision={n}" for n, name in ((1, "edge-1"), (2, "origin-1")))
+    hour = f"hour={DAY}T13:00Z"
+    for sql, expected in (
+        (
+            "UPDATE slots SET bytes_out = bytes_out + 1 WHERE server = 'origin-1' AND slot = "
+            f"(SELECT min(slot) FROM slots WHERE slot >= {NOON + 3_600_000})",
+            {("hours", f"server=origin-1 {hour}", "differs from its slots: bytes_out")},
+        ),
+        (
+            f"DELETE FROM hours WHERE server = 'origin-1' AND hour = {NOON + 2 * 3_600_000}",
+            {
+                ("hours", f"server=origin-1 hour={DAY}T14:00Z", "is missing, but has slots"),
+                ("closed_days", origin, "connections is "),
+                ("closed_days", origin, "bytes_in is "),
+                ("closed_days", origin, "bytes_out is "),
+                ("closed_days", origin, "view_time_ms is "),
+                ("closed_days", origin, "connections_by_protocol is "),
+            },
+        ),
+        (
+            "UPDATE closed_days SET closed_at = closed_at + 1 WHERE server = 'edge-1'",
+            {("closed_days", edge, "does not match its checksum: a closed day was changed")},
+        ),
+        (
+            "UPDATE adjustments SET at = at + 1",
+            {("adjustments", f"{edge} entry=1", "does not match its checksum: it was changed")},
+        ),
+        (
+            "UPDATE usage SET total_subscribers = total_subscribers + 1 WHERE name = 'stream1'",
+            {
+                ("usage", f"scope=live name=stream1 start_time={NOON}", "total_subscribers is 11, but"),
+                ("usage", f"scope=live name=stream1 start_time={NOON}", "lost_subscribers is 6, but"),
+            },
+        ),
+        ("UPDATE counters SET value = 0 WHERE name = 'change'", {("counters", "name=change", "is below change ")}),
+        ("DELETE FROM adjustments", {("adjustments", edge, "1 adjustments were made, 0 are stored")}),
+        ("DELETE FROM closed_days WHERE server = 'origin-1'", {("closed_days", origin, "is missing")}),
+    ):
+        before = find_differences(store_url)
+        change(store_url, sql)
+        after = [item for item in find_differences(store_url) if item not in before]
+        unexplained = [item for item in after if not any(is_meant(item, one) for one in expected)]
+        missed = [one for one in expected if not any(is_meant(item, one) for item in after)]
+        assert (unexplained, missed) == ([], []), sql
+
+
+async def test_damaged_page_is_found_with_its_table(tmp_path: Path) -> None:
+    path = tmp_path / "usage.db"
+    store_url = f"sqlite:///{path}"
+    async with used_estate(store_url) as estate:
+        await use(estate)
+    with closing(connect_to_file(path)) as connection:
+        ((page,),) = connection.execute("SELECT rootpage FROM sqlite_schema WHERE name = 'closed_days'").fetchall()
+    with path.open("r+b") as file:
+        file.seek((page - 1) * 4096 + 3_000)
+        file.write(b"\x55")
+    found = find_differences(store_url)
+    assert {item.table for item in found} >= {"closed_days"}
+    assert {item.table for item in found} <= {"closed_days", "ledger", "days", "numbers"}
