@@ -113,7 +113,7 @@ def _engine(url: URL, connections: int, isolation: str, settings: dict[str, Any]
         "keepalives_interval": 10,
         "keepalives_count": 3,
     }
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level=isolation,
         hide_parameters=True,
@@ -123,3 +123,7 @@ def _engine(url: URL, connections: int, isolation: str, settings: dict[str, Any]
         pool_pre_ping=True,
         connect_args=connect_args,
     )
+    # A list of pairs becomes a table of values, which is joined by the index: as a chain of ORs, hundreds of pairs
+    # are compared with every row.
+    engine.dialect.tuple_in_values = True
+    return engine
