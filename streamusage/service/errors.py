@@ -11,6 +11,7 @@ ServiceError
 │   ├── NotAccountZoneError       the service closes no days in that time zone
 │   └── DayNotOverError           the day, or the time after it, is not over
 ├── ContradictionError            a report contradicts figures that were counted
+├── LimitExceededError            a request exceeds a limit
 └── StoreError                    the store cannot be opened, read or written
 
 The message of every error says what happened, what was kept and what to do next.
@@ -59,6 +60,14 @@ class DayNotOverError(ConflictError):
 
 class ContradictionError(ServiceError):
     """A report contradicts figures that were counted. It must be quarantined for an operator."""
+
+
+class LimitExceededError(ServiceError):
+    """A request exceeds a limit. The message names the limit, its value and its setting."""
+
+    def __init__(self, limit: str, message: str) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class StoreError(ServiceError):

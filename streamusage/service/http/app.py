@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamusage.core.windows import WindowError
-from streamusage.service.errors import ServiceError
+from streamusage.service.errors import LimitExceededError, ServiceError
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Handler, Handlers, Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError, error_response, status_of
@@ -53,6 +53,8 @@ def make_app(service: Service) -> ASGIApp:
 
     async def service_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)
+        if isinstance(error, LimitExceededError):
+            service.metrics.requests.count_refusal(error.limit)
         status = status_of(error)
         if status == 500:
             raise error

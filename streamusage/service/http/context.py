@@ -18,7 +18,10 @@ from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS
 from streamusage.service.errors import StoreError
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.operations import Access, Operation
-from streamusage.service.http.requests import Query, RequestBodies
+from streamusage.service.http.requests import BodyLimit, Query, RequestBodies
+from streamusage.service.http.requests_in_flight import RequestsInFlight
+from streamusage.service.ingest.name_quotas import NameQuotas
+from streamusage.service.limits import MIB, Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.queries.record_list import RecordList
 from streamusage.service.store.store import Store
@@ -29,9 +32,12 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-BODY_LIMIT_BYTES = 64 * 1024 * 1024
+BODY_LIMIT_BYTES = 64 * MIB
+"""The largest body of an administrator's operation."""
 BODIES_LIMIT_BYTES = 4 * BODY_LIMIT_BYTES
 """How many bytes of bodies are in memory at once, over all requests."""
+
+ADMIN_BODY = BodyLimit(BODY_LIMIT_BYTES)
 
 
 class Call(NamedTuple):
@@ -63,13 +69,22 @@ class Service:
     clock: Clock
     metrics: Metrics
     records: RecordList = field(default_factory=RecordList)
-    bodies: RequestBodies = field(default_factory=lambda: RequestBodies(BODY_LIMIT_BYTES, BODIES_LIMIT_BYTES))
+    limits: Limits = field(default_factory=Limits)
     account_zones: tuple[ZoneInfo, ...] = (ZoneInfo("UTC"),)
     """The time zones whose days are closed."""
     close_settle_ms: int = SETTLE_MS
     """How far past its end every watermark must be before a day closes by itself."""
     close_grace_ms: int = GRACE_MS
     """How long after its end an operator may close a day."""
+    bodies: RequestBodies = field(init=False)
+    names: NameQuotas = field(init=False)
+    in_flight: RequestsInFlight = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Create the parts that keep the limits."""
+        object.__setattr__(self, "bodies", RequestBodies(self.limits, BODIES_LIMIT_BYTES))
+        object.__setattr__(self, "names", NameQuotas(self.limits, self.clock.now_ms))
+        object.__setattr__(self, "in_flight", RequestsInFlight(self.limits))
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Return the result of a read on one snapshot of the store. It runs in a thread."""
