@@ -14,5 +14,6 @@ usage records and, through `accounting`, the hours and closed days that the repo
 after the commit.
 
 Beside the folders: `server` starts and stops everything and runs the periodic jobs, `cli` is the command, `tokens`
-decides who may do what, `retention` discards old rows, `metrics` serves Prometheus, `errors` is the tree of exceptions.
+decides who may do what, `retention` discards old rows, `metrics` serves Prometheus, `limits` declares what one
+party may send, `errors` is the tree of exceptions.
 """

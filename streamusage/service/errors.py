@@ -9,6 +9,7 @@ ServiceError
 ├── ConflictError                 the state of the store does not allow the change
 │   ├── ServerStillReportsError   a server that reports can only be removed by force
 │   ├── NotAccountZoneError       the service closes no days in that time zone
+│   ├── EpochTooHighError         a journal names an epoch that this service cannot have issued
 │   └── DayNotOverError           the day, or the time after it, is not over
 ├── ContradictionError            a report contradicts figures that were counted
 ├── LimitExceededError            a request exceeds a limit
@@ -52,6 +53,10 @@ class ServerStillReportsError(ConflictError):
 
 class NotAccountZoneError(ConflictError):
     """The service closes no days in that time zone."""
+
+
+class EpochTooHighError(ConflictError):
+    """A journal names an epoch far above every number that the service issued."""
 
 
 class DayNotOverError(ConflictError):

@@ -342,7 +342,7 @@ EPOCHS = Operation(
     parameters=(_SERVER_IN_PATH,),
     body=EpochRequest,
     body_example={"journal": "0f6a2d", "epoch": 0},
-    failures=(404, *_BODY_FAILURES, 422, 429),
+    failures=(404, 409, *_BODY_FAILURES, 422, 429),
 )
 REPORTS = Operation(
     "POST",

@@ -10,7 +10,7 @@ from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, R
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance
 from streamusage.service.accounting.hours import resum_hours
 from streamusage.service.accounting.ledger import record_adjustments
-from streamusage.service.errors import ContradictionError
+from streamusage.service.errors import ContradictionError, EpochTooHighError
 from streamusage.service.ingest.sessions import StreamStart, live_sessions, refresh_records, sessions_of, write_sessions
 from streamusage.service.rules.apply import (
     AppliedReport,
@@ -65,10 +65,15 @@ _CLOSE_HELD = PreparedStatement(
 """Closes quarantined reports of a server whose content a later report delivered."""
 
 
-def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_ms: int) -> EpochIssued:
-    """Issue an epoch number. This has no effect on which reports are accepted."""
+def issue_epoch(
+    connection: Connection, server: str, request: EpochRequest, now_ms: int
+) -> EpochIssued | EpochTooHighError:
+    """Issue an epoch number, or return why not. This has no effect on which reports are accepted."""
     state, condition = load_state(connection, server)
-    state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
+    try:
+        state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
+    except EpochTooHighError as error:  # not raised: that would roll back the writes of others
+        return error
     save_state(connection, state, condition)
     return issued
 

@@ -7,6 +7,7 @@ import msgspec
 from starlette.responses import Response
 
 from streamusage.api.report import EpochRequest, Refusal
+from streamusage.service.errors import EpochTooHighError
 from streamusage.service.http import operations as api
 from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError
@@ -36,9 +37,10 @@ def agent_handlers(service: Service) -> Handlers:
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"not an epoch request: {error}; nothing was changed") from None
         now_ms = service.clock.now_ms()
-        return json_response(
-            await service.write(lambda connection: issue_epoch(connection, server, epoch_request, now_ms))
-        )
+        issued = await service.write(lambda connection: issue_epoch(connection, server, epoch_request, now_ms))
+        if isinstance(issued, EpochTooHighError):
+            raise issued
+        return json_response(issued)
 
     async def reports(call: Call) -> Response:
         server = _server(call, "/reports")
