@@ -145,7 +145,7 @@ async def run_service(
         close_grace_ms=close_grace_ms,
         limits=request_limits or Limits(),
     )
-    server = HttpServer(make_app(service), clock, limits, DirectReports(service))
+    server = HttpServer(make_app(service), clock, limits, DirectReports(service), metrics.requests.count_refusal)
     serving = asyncio.create_task(server.serve())
     jobs = [
         asyncio.create_task(_watch_conditions(service, edge_timeout_ms)),

@@ -34,6 +34,7 @@ _IN_LOOP_BYTES = 64 * 1024
 """A larger body is processed in a thread, so that other requests do not wait for it."""
 
 Content = TypeVar("Content")
+_TOKEN = re.compile(r"(accessToken(?:=|%3D))[^&?%\s]*", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[0-9]{1,16}")
 
 
@@ -131,6 +132,11 @@ def raw_path(request: Request) -> str:
         return raw.decode("ascii")
     except UnicodeDecodeError:
         raise ApiError(400, "the path is not percent-encoded UTF-8") from None
+
+
+def redact_path(path: str) -> str:
+    """Return a path that is safe to log: without a token that slipped into it, and without control characters."""
+    return ascii(_TOKEN.sub(r"\1[redacted]", path))[1:-1]
 
 
 def path_below(request: Request, prefix: str) -> str:
