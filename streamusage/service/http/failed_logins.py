@@ -1,4 +1,4 @@
-"""Requests without a valid token: a log line with the peer's address, limited in rate, and 429 for a peer that fails very often.
+"""Requests without a valid token: a log line with the peer's address, and 429 for a peer that fails very often.
 
 Only requests whose token is invalid are counted and refused: valid tokens behind the same address are never affected.
 """

@@ -41,6 +41,9 @@ MAX_HELD_REPORTS = 100
 MAX_HELD_BYTES = 64 * 1024 * 1024
 """How many reports of one server are quarantined, and their total size; the first is kept whatever its size."""
 
+LARGEST_UNKNOWN_BYTES = 4 * 1024 * 1024
+"""The largest report of an unknown form that is quarantined: writing a larger one would delay others for nothing."""
+
 _REFUSED: dict[Verdict, str] = {
     "hole": "report starts at revision {since}, but this service has acknowledged only {acknowledged}; "
     "resend from {acknowledged}",
@@ -102,7 +105,8 @@ def quarantine_report(
 ) -> Refusal:
     """Keep a report for an operator. The same report sent again is kept once.
 
-    The space that one server can fill in this way is limited. Beyond the limit nothing is lost: the agent keeps what
+    The space that one server can fill in this way is limited, as is the size of a report of an unknown form. Beyond
+    the limits nothing is lost: the agent keeps what
     was not acknowledged.
     """
     state, _ = load_state(connection, server)
@@ -113,7 +117,9 @@ def quarantine_report(
         .where(held.c.server == server, held.c.digest == digest)
         .values(times=held.c.times + 1, last_at=now_ms)
     )
-    if again.rowcount == 0 and _full(connection, server, len(body)):
+    if again.rowcount == 0 and report is None and len(body) > LARGEST_UNKNOWN_BYTES:
+        reason = f"{reason}; it is too large for the quarantine, so only the agent still has this report"
+    elif again.rowcount == 0 and _full(connection, server, len(body)):
         reason = f"{reason}; the quarantine of this server is full, so only the agent still has this report"
     elif again.rowcount == 0:
         to_ms = now_ms if report is None else report.baseline.at

@@ -289,7 +289,10 @@ def _came_late(state: ServerState, slot: int, pieces: Sequence[Piece], ends: Seq
 
 
 def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> StoredSlot:
-    old, late = stored or StoredSlot(SlotRow(slot=row.slot, revision=0), LateFigures())
+    if stored is None:
+        counted = {protocol: count for protocol, count in row.connections.items() if count}
+        return StoredSlot(row, LateFigures(connections=counted, **slot_sums(row)) if came_late else LateFigures())
+    old, late = stored
     more = LateFigures(
         connections={
             protocol: row.connections.get(protocol, 0) - old.connections.get(protocol, 0)
