@@ -22,6 +22,7 @@ from tests.support.service.hostile_requests import (
     HonestAgent,
     HostileRequest,
     an_honest_agent,
+    attack,
     hostile_requests,
     largest_honest_report,
     memory_bytes,
@@ -34,10 +35,10 @@ TARGET = 5
 """Most that a report may take beside a refused request, as a multiple of the longest on the idle service."""
 
 
-async def measure(honest: HonestAgent, http: httpx.AsyncClient, request: HostileRequest) -> int:
+async def measure(honest: HonestAgent, url: str, request: HostileRequest) -> int:
     """Send a request while the honest agent reports, and return its status."""
     body = await asyncio.to_thread(request.body)
-    answer = await honest.report_during(post(http, HOSTILE, request.path, body, request.headers))
+    answer = await honest.report_during(attack(url, request, body))
     return int(answer.status_code)
 
 
@@ -56,7 +57,7 @@ async def main() -> None:
             now_ms = time.time_ns() // 1_000_000
             before = memory_bytes(node.pid, "VmRSS")
             for request in hostile_requests(now_ms):
-                status = await measure(honest, http, request)
+                status = await measure(honest, node.url, request)
                 longest = max(honest.seconds)
                 print(f"{request.name}: {status}, {longest * 1000:.0f} ms, {longest / idle:.1f} x (target {TARGET})")
             grown = memory_bytes(node.pid, "VmHWM") - before
@@ -64,7 +65,7 @@ async def main() -> None:
             body = await asyncio.to_thread(msgspec.json.encode, largest_honest_report(HOSTILE, now_ms))
             packed = await asyncio.to_thread(gzip.compress, body, 6)
             began = time.perf_counter()
-            status = await measure(honest, http, HostileRequest("forty days", lambda: packed, 200, headers=GZIP))
+            status = await measure(honest, node.url, HostileRequest("forty days", lambda: packed, 200, headers=GZIP))
             took = time.perf_counter() - began
             print(f"40 days of an honest agent: {status} in {took:.1f} s, others at most {max(honest.seconds):.1f} s")
 

@@ -110,6 +110,9 @@ def quarantine_report(
     was not acknowledged.
     """
     state, _ = load_state(connection, server)
+    if report is None and len(body) > LARGEST_UNKNOWN_BYTES:
+        reason = f"{reason}; it is too large for the quarantine, so only the agent still has this report"
+        return _refusal(state, "held", reason, now_ms)
     same = body if report is None else msgspec.json.encode(msgspec.structs.replace(report, sent_at=0, phase="online"))
     digest = sha256(same).hexdigest()
     again = connection.execute(
@@ -117,9 +120,7 @@ def quarantine_report(
         .where(held.c.server == server, held.c.digest == digest)
         .values(times=held.c.times + 1, last_at=now_ms)
     )
-    if again.rowcount == 0 and report is None and len(body) > LARGEST_UNKNOWN_BYTES:
-        reason = f"{reason}; it is too large for the quarantine, so only the agent still has this report"
-    elif again.rowcount == 0 and _full(connection, server, len(body)):
+    if again.rowcount == 0 and _full(connection, server, len(body)):
         reason = f"{reason}; the quarantine of this server is full, so only the agent still has this report"
     elif again.rowcount == 0:
         to_ms = now_ms if report is None else report.baseline.at

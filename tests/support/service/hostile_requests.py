@@ -189,6 +189,13 @@ async def post(
     return await http.post(f"/api/v1/agents/{server}/{path}", content=body, headers=token | (headers or {}))
 
 
+async def attack(url: str, request: HostileRequest, body: bytes) -> httpx.Response:
+    """Send a request from a thread, so that its size does not delay the honest agent of the same process."""
+    headers = {"Authorization": f"Bearer {HOSTILE}-s3cret"} | (request.headers or {})
+    path = f"{url}/api/v1/agents/{HOSTILE}/{request.path}"
+    return await asyncio.to_thread(httpx.post, path, content=body, headers=headers, timeout=LONGEST_WAIT_S)
+
+
 def memory_bytes(pid: int, line: str) -> int:
     """Return a line of a process's memory statistics: `VmRSS`, or `VmHWM` for the most so far."""
     found = re.search(rf"{line}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())

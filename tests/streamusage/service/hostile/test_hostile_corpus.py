@@ -17,6 +17,7 @@ from tests.support.service.hostile_requests import (
     HOSTILE,
     MIB,
     an_honest_agent,
+    attack,
     hostile_requests,
     largest_honest_report,
     memory_bytes,
@@ -44,7 +45,7 @@ async def test_hostile_party_is_refused_and_delays_nobody(tmp_path: Path, store_
             delays, growth = {}, {}
             for request in hostile_requests(time.time_ns() // 1_000_000):
                 body = await asyncio.to_thread(request.body)
-                answer = await honest.report_during(post(http, HOSTILE, request.path, body, request.headers))
+                answer = await honest.report_during(attack(node.url, request, body))
                 del body
                 delays[request.name] = max(honest.seconds)
                 growth[request.name] = memory_bytes(node.pid, "VmHWM") - before

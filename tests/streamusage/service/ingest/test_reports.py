@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from streamusage.api.report import Based, Peak, SampleRow, SlotRow
+from streamusage.service.ingest.reports import LARGEST_UNKNOWN_BYTES
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.answers import fetch_day, fetch_spans, wait_for_changes
 from tests.support.service.reporting import ReportingAgent, a_session
@@ -253,3 +254,16 @@ async def test_epoch_that_was_never_issued_is_refused_and_bricks_nothing(estate:
     other = ReportingAgent(estate, life="j2.1")
     await other.sync_up()
     assert other.epoch == 2
+
+
+async def test_large_report_of_an_unknown_form_is_refused_and_not_stored(estate: Estate) -> None:
+    agent = ReportingAgent(estate)
+    await agent.begin()
+    body = b'{"server":"edge-1","more":"' + b"x" * LARGEST_UNKNOWN_BYTES + b'"}'
+    for _ in range(2):
+        answer = await agent.request("reports", body)
+        assert (answer.status_code, answer.json()["reason"]) == (422, "held")
+        assert "too large for the quarantine, so only the agent still has this report" in answer.json()["errorMessage"]
+    assert "streamtop_reports_held 0.0" in (await estate.request("GET", "/metrics")).text
+    assert (await agent.request("reports", body[:100] + b'"}')).json()["reason"] == "held"
+    assert "streamtop_reports_held 1.0" in (await estate.request("GET", "/metrics")).text
