@@ -25,6 +25,15 @@ Count = Annotated[int, Meta(ge=0, le=2**53)]
 """A count, bounded to the whole numbers that JSON represents exactly."""
 
 Millis = Annotated[int, Meta(ge=0, le=2**53)]
+
+MinuteBytes = Annotated[int, Meta(ge=0, le=2**47)]
+"""Bytes of one server filed in one slot: 19 Tbit/s for a minute. Sums over years and servers stay within 64 bits."""
+
+MinuteMillis = Annotated[int, Meta(ge=0, le=2**43)]
+"""View time of one server filed in one slot: 146 million viewers for a minute."""
+
+Audience = Annotated[int, Meta(ge=0, le=2**32)]
+"""Viewers of one session or sample, or connections of one slot."""
 Name = Annotated[str, Meta(min_length=1, max_length=4096)]
 Label = Annotated[str, Meta(min_length=1, max_length=64)]
 
@@ -68,11 +77,11 @@ class SlotRow(msgspec.Struct, frozen=True, kw_only=True):
 
     slot: Millis
     revision: Count
-    connections: dict[Label, Count] = {}
+    connections: dict[Label, Audience] = {}
     """Viewer connections by protocol, each counted in the slot in which it started."""
-    bytes_in: Count = 0
-    bytes_out: Count = 0
-    view_time_ms: Count = 0
+    bytes_in: MinuteBytes = 0
+    bytes_out: MinuteBytes = 0
+    view_time_ms: MinuteMillis = 0
     peak_in: Peak | None = None
     peak_out: Peak | None = None
 
@@ -100,11 +109,11 @@ class SessionRow(msgspec.Struct, frozen=True, kw_only=True):
     end_time: Millis
     """When it ended; for a live publish, the newest reading."""
     live: bool
-    active: Count
+    active: Audience
     """Subscribers at the newest reading."""
-    highest: Count
+    highest: Audience
     """Most subscribers at one reading: a lower bound, because there is no sample between two readings."""
-    total: Count
+    total: Audience
     """Subscribers that joined in this epoch. Totals of several epochs add up."""
 
 
@@ -115,9 +124,9 @@ class SampleRow(msgspec.Struct, frozen=True, kw_only=True):
     scope: Name
     name: Name
     revision: Count
-    active: Count
+    active: Audience
     """Subscribers at the last reading of the slot."""
-    highest: Count
+    highest: Audience
 
 
 class ViewerRow(msgspec.Struct, frozen=True, kw_only=True):

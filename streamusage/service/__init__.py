@@ -15,5 +15,5 @@ after the commit.
 
 Beside the folders: `server` starts and stops everything and runs the periodic jobs, `cli` is the command,
 `store_commands` backs up, checks and restores the store, `tokens` decides who may do what, `retention` discards old
-rows, `metrics` serves Prometheus, `errors` is the tree of exceptions.
+rows, `metrics` serves Prometheus, `limits` declares what one party may send, `errors` is the tree of exceptions.
 """

@@ -18,6 +18,7 @@ from streamusage.core.exit_codes import ExitCode
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
+    from streamusage.service.limits import Limits
     from streamusage.service.tokens import Tokens
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -35,15 +36,22 @@ def _zones(_context: click.Context, _parameter: click.Parameter, names: tuple[st
         raise click.BadParameter(str(error)) from None
 
 
-def _max_connections() -> int:
-    """Return how many connections fit into the open files allowed, less those of the store and its readers. Further
-    connections are refused with an answer, which needs a file as well.
+def _limits(_context: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> "Limits":
+    from streamusage.service.limits import LimitError, parse_limits
+
+    try:
+        return parse_limits(texts)
+    except LimitError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _max_connections(most: int) -> int:
+    """Return how many connections fit into the open files allowed, less those of the store and its readers, `most` at
+    most. Further connections are refused with an answer, which needs a file as well.
     """
     import resource
 
-    from streamusage.service.http.connection_limits import ConnectionLimits
-
-    wanted = ConnectionLimits.connections + _RESERVED_FILES
+    wanted = most + _RESERVED_FILES
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
     with suppress(OSError, ValueError):  # some systems allow fewer than they report
@@ -138,6 +146,15 @@ def _kept(name: str, default: str, help_text: str) -> Callable[[Command], Comman
     metavar="SECONDS",
     help="How long a server may be silent before its active subscribers count as lost: 60 (seconds), 90s or 2m.",
 )
+@click.option(
+    "--limit",
+    "request_limits",
+    multiple=True,
+    metavar="NAME=N",
+    callback=_limits,
+    help="Change a limit, such as report-rows=1000000 (docs/operating.md lists all of them). May be given several "
+    "times.",
+)
 @click.option("--access-log", is_flag=True, help="Write a line for every request to stderr, without tokens.")
 def serve(
     listen: Address,
@@ -151,6 +168,7 @@ def serve(
     usage_stats_discard_threshold_days: int,
     daily_statistics_days: int,
     edge_timeout: int,
+    request_limits: "Limits",
     access_log: bool,
 ) -> None:
     """Run the usage service until it is stopped (SIGTERM or ctrl+c).
@@ -189,7 +207,8 @@ def serve(
         "account_zones": account_zones,
         "close_settle_ms": close_settle,
         "close_grace_ms": close_grace,
-        "limits": ConnectionLimits(connections=_max_connections()),
+        "limits": ConnectionLimits(connections=_max_connections(request_limits.connections)),
+        "request_limits": request_limits,
     }
     # The loop and the writer alternate: at the default of 5 ms an answer would wait for a group of reports.
     sys.setswitchinterval(0.0005)

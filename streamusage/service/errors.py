@@ -10,8 +10,10 @@ ServiceError
 │   ├── ServerStillReportsError   a server that reports can only be removed by force
 │   ├── FiledAheadError           figures of the server are filed in the future: it must be repaired first
 │   ├── NotAccountZoneError       the service closes no days in that time zone
+│   ├── EpochTooHighError         a journal names an epoch that this service cannot have issued
 │   └── DayNotOverError           the day, or the time after it, is not over
 ├── ContradictionError            a report contradicts figures that were counted
+├── LimitExceededError            a request exceeds a limit
 └── StoreError                    the store cannot be opened, read or written
     └── UnusableStoreError        the store is damaged, or its file was moved, replaced or removed
 
@@ -59,12 +61,24 @@ class NotAccountZoneError(ConflictError):
     """The service closes no days in that time zone."""
 
 
+class EpochTooHighError(ConflictError):
+    """A journal names an epoch far above every number that the service issued."""
+
+
 class DayNotOverError(ConflictError):
     """The day, or the time that must pass after its end, is not over."""
 
 
 class ContradictionError(ServiceError):
     """A report contradicts figures that were counted. It must be quarantined for an operator."""
+
+
+class LimitExceededError(ServiceError):
+    """A request exceeds a limit. The message names the limit, its value and its setting."""
+
+    def __init__(self, limit: str, message: str) -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class StoreError(ServiceError):

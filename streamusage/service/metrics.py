@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, case, func, select
 
+from streamusage.service.limits import LIMIT_FIELDS, limit_name
 from streamusage.service.queries.coverage import list_servers
 from streamusage.service.store.schema import held, orphans, servers
 
@@ -41,6 +42,7 @@ class RequestMetrics(Collector):
         self._answered: collections.Counter[tuple[str, str, int]] = collections.Counter()
         self._durations: dict[tuple[str, str], _Durations] = {}
         self._reports: collections.Counter[str] = collections.Counter()
+        self._refused: collections.Counter[str] = collections.Counter()
 
     def begin(self) -> float:
         """Count an open request and return its start time for `end`."""
@@ -63,6 +65,10 @@ class RequestMetrics(Collector):
         """Count a report by its outcome."""
         self._reports[outcome] += 1
 
+    def count_refusal(self, limit: str) -> None:
+        """Count a request that was refused because it exceeds the limit of that name."""
+        self._refused[limit] += 1
+
     def collect(self) -> Iterable[Metric]:
         """Return the metrics in Prometheus' types."""
         answered = CounterMetricFamily(
@@ -81,7 +87,10 @@ class RequestMetrics(Collector):
         for outcome, count in list(self._reports.items()):
             reports.add_metric([outcome], count)
         being_answered = GaugeMetricFamily("streamtop_requests_open", "Requests in progress", value=self._open)
-        return [answered, took, being_answered, reports]
+        refused = CounterMetricFamily("streamtop_limit_refusals", "Requests refused by a limit", labels=["limit"])
+        for field in LIMIT_FIELDS:
+            refused.add_metric([limit_name(field)], self._refused[limit_name(field)])
+        return [answered, took, being_answered, reports, refused]
 
 
 class Metrics:

@@ -23,6 +23,7 @@ from streamusage.service.http.context import Service
 from streamusage.service.http.direct_reports import DirectReports
 from streamusage.service.http.http_server import HttpServer
 from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
+from streamusage.service.limits import Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.retention import Retention, discard_old
 from streamusage.service.store.store import open_store
@@ -117,6 +118,7 @@ async def run_service(
     retention: Retention | None = None,
     edge_timeout_ms: int = EDGE_TIMEOUT_MS,
     limits: ConnectionLimits | None = None,
+    request_limits: Limits | None = None,
     account_zones: Sequence[ZoneInfo] = (ZoneInfo("UTC"),),
     close_settle_ms: int = SETTLE_MS,
     close_grace_ms: int = GRACE_MS,
@@ -144,8 +146,9 @@ async def run_service(
         account_zones=tuple(account_zones),
         close_settle_ms=close_settle_ms,
         close_grace_ms=close_grace_ms,
+        limits=request_limits or Limits(),
     )
-    server = HttpServer(make_app(service), clock, limits, DirectReports(service))
+    server = HttpServer(make_app(service), clock, limits, DirectReports(service), metrics.requests.count_refusal)
     serving = asyncio.create_task(server.serve())
     jobs = [
         asyncio.create_task(_watch_store(service)),

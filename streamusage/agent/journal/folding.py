@@ -14,10 +14,16 @@ from streamusage.core.coverage import SLOT_MS
 from streamusage.core.reasons import canonical_reason
 
 FOLD_AFTER_MS = 2 * 3600 * 1000
-"""Age at which unacknowledged samples are folded to one for each quarter of an hour, so that the journal of a long
-outage stays small. Slots are never folded."""
+"""Age at which unacknowledged samples are folded to one for each quarter of an hour, so that the journal and the report
+of a long outage stay small; later to one for each hour and day. Slots are never folded."""
 
 QUARTER_MS = 15 * SLOT_MS
+_HOUR_MS = 60 * SLOT_MS
+_DAY_MS = 24 * _HOUR_MS
+
+_FOLDS = ((FOLD_AFTER_MS, QUARTER_MS), (_DAY_MS, _HOUR_MS), (7 * _DAY_MS, _DAY_MS))
+"""Ages from which samples are folded, and to one for each of which time. The limits of the service follow from them
+(docs/decisions/0009-limits.md)."""
 
 
 def write_additions(tx: Transaction, head: Head, additions: Additions) -> Head:
@@ -55,21 +61,27 @@ def _continues(last: SpanRow, row: SpanRow) -> bool:
 
 
 def fold_samples(tx: Transaction, head: Head, before_ms: int, now_ms: int) -> Head:
-    """Fold the unacknowledged samples of quarters that became old enough between two readings. Return the new head."""
-    revision = head.revision
+    """Fold the unacknowledged samples that became old enough between two readings. Return the new head."""
     earliest = max(before_ms, now_ms - meter.LONGEST_ABSENCE_MS)
-    first = (earliest - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
-    end = (now_ms - FOLD_AFTER_MS) // QUARTER_MS * QUARTER_MS
-    if first >= end:
-        return head
+    for after_ms, length_ms in _FOLDS:
+        first = (earliest - after_ms) // length_ms * length_ms
+        end = (now_ms - after_ms) // length_ms * length_ms
+        if first < end:
+            head = _fold(tx, head, first, end, length_ms)
+    return head
+
+
+def _fold(tx: Transaction, head: Head, first: int, end: int, length_ms: int) -> Head:
+    """Fold the unacknowledged samples to one for each stream and time of that length."""
+    revision = head.revision
     folded: dict[tuple[int, str, str], SampleRow] = {}
     for sample in tx.samples_between(first, end):
         if sample.revision > head.acknowledged:
-            key = sample.slot // QUARTER_MS * QUARTER_MS, sample.scope, sample.name
+            key = sample.slot // length_ms * length_ms, sample.scope, sample.name
             folded[key] = merge(folded[key], sample) if key in folded else sample
             tx.delete(SampleRow, key_of(sample)[1])
-    for (quarter, _, _), sample in folded.items():
+    for (slot, _, _), sample in folded.items():
         revision += 1
-        row = msgspec.structs.replace(sample, slot=quarter, revision=revision)
+        row = msgspec.structs.replace(sample, slot=slot, revision=revision)
         tx.put(key_of(row)[1], row)
     return msgspec.structs.replace(head, revision=revision)

@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from importlib.metadata import PackageNotFoundError, version
 
@@ -14,11 +13,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streamusage.core.windows import WindowError
-from streamusage.service.errors import ServiceError
+from streamusage.service.errors import LimitExceededError, ServiceError
 from streamusage.service.http import openapi
 from streamusage.service.http.context import Handler, Handlers, Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError, error_response, status_of
 from streamusage.service.http.operations import OPERATIONS, STREAM_PATH, Operation
+from streamusage.service.http.requests import redact_path
 from streamusage.service.http.responses import json_response
 from streamusage.service.http.routes.agents import agent_handlers
 from streamusage.service.http.routes.daily import daily_handlers
@@ -31,7 +31,6 @@ access_log = logging.getLogger("streamusage.service.access")
 
 FAILED = "the request failed in the service; nothing was changed; the cause is in the service's log"
 
-_TOKEN = re.compile(r"(accessToken(?:=|%3D))[^&?%\s]*", re.IGNORECASE)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _MESSAGES = {404: NOT_FOUND, 405: "this path does not support that method"}
 
@@ -53,6 +52,8 @@ def make_app(service: Service) -> ASGIApp:
 
     async def service_error(_request: Request, error: Exception) -> Response:
         assert isinstance(error, ServiceError)
+        if isinstance(error, LimitExceededError):
+            service.metrics.requests.count_refusal(error.limit)
         status = status_of(error)
         if status == 500:
             raise error
@@ -110,11 +111,6 @@ class _CountedRoute(Route):
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["streamtop.route"] = self.path
         await super().handle(scope, receive, send)
-
-
-def redact_path(path: str) -> str:
-    """Return a path that is safe to log: without a token that slipped into it, and without control characters."""
-    return ascii(_TOKEN.sub(r"\1[redacted]", path))[1:-1]
 
 
 class _RequestLog:

@@ -8,8 +8,10 @@ shape, then the connection is closed.
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.utils import formatdate
+from itertools import islice
 from typing import Any, Protocol
 from urllib.parse import unquote
 
@@ -25,6 +27,16 @@ log = logging.getLogger(__name__)
 
 _LINGER_SECONDS = 2.0
 """How long arriving data is read and dropped after an early answer, so that the client receives the answer."""
+
+_SHORTEST_WAIT_SECONDS = 1.0
+"""How long a connection without a request is safe from being closed for a new one."""
+
+_CLOSED_AT_ONCE = 16
+_MOST_EXAMINED = 2_000
+"""How many waiting connections are closed at once, and how many connections are examined for that."""
+
+_NO_ROOM = "the service has reached its limit of {} connections (--limit connections=N); nothing was done; retry"
+_STOPPED = "the service was stopped before the request was done; whether a change was kept is unknown; retry"
 
 _UNREAD_BODY_BYTES = 64 * 1024
 """How much of a body is buffered until the application receives it."""
@@ -49,7 +61,10 @@ class ServingState:
     limits: ConnectionLimits
     direct: DirectHandler | None = None
     is_stopping: bool = False
-    connections: set["Connection"] = field(default_factory=set)
+    on_refusal: Callable[[str], None] | None = None
+    """Receives the name of the limit that a refused connection exceeds."""
+    connections: dict["Connection", None] = field(default_factory=dict)
+    """The open connections, oldest first."""
     tasks: set["asyncio.Task[None]"] = field(default_factory=set)
     _date_second: int = -1
     _date_header: bytes = b""
@@ -61,6 +76,31 @@ class ServingState:
             self._date_second = second
             self._date_header = f"date: {formatdate(second, usegmt=True)}\r\n".encode()
         return self._date_header
+
+    def count_refusal(self, limit: str) -> None:
+        """Count a connection that exceeds the limit of that name."""
+        if self.on_refusal is not None:
+            self.on_refusal(limit)
+
+    def has_waited(self, since: float, now: float) -> bool:
+        """Return whether a connection has had the time to send a request."""
+        return now - since >= _SHORTEST_WAIT_SECONDS
+
+    def close_waiting(self, now: float) -> int:
+        """Close the oldest connections that wait without a request, and return how many: first those that never sent
+        one, else idle ones.
+        """
+        half_open: list[Connection] = []
+        idle: list[Connection] = []
+        for connection in islice(self.connections, _MOST_EXAMINED):
+            if connection.is_waiting and self.has_waited(connection.waiting_since, now):
+                (idle if connection.has_answered else half_open).append(connection)
+                if len(half_open) == _CLOSED_AT_ONCE:
+                    break
+        closed = half_open or idle[:1]
+        for connection in closed:
+            connection.give_way()
+        return len(closed)
 
     def failure_body(self, message: str) -> bytes:
         """Return the body of a failure in the documented shape."""
@@ -85,6 +125,9 @@ class Connection(asyncio.Protocol):
     _is_rejected = False
     _receiving: Exchange | None = None
     """The request whose head has arrived and whose body has not."""
+    waiting_since = 0.0
+    """When the connection was opened, or its last answer was sent, in the time of the loop."""
+    has_answered = False
 
     def __init__(self, state: ServingState) -> None:
         self._state = state
@@ -96,20 +139,29 @@ class Connection(asyncio.Protocol):
         # A request behind the last one of a connection must not suppress the answer of that one.
         self._parser.set_dangerous_leniencies(lenient_data_after_close=True)
 
+    @property
+    def is_waiting(self) -> bool:
+        """Whether no request is being received or answered: the client is idle, or has not sent a whole head."""
+        return not self._unanswered and self._receiving is None
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the time of the first request."""
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.waiting_since = self._loop.time()
         self._deadline = Deadline(self._loop)
-        self._state.connections.add(self)
+        self._state.connections[self] = None
+        if self._state.is_stopping:
+            self.transport.close()
+            return
         if len(self._state.connections) > self._limits.connections:
-            self._reject(503, "the service has reached its limit of connections; retry")
+            self.give_way()
             return
         self._deadline.set(self._limits.head_seconds, self._head_timed_out)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wake whatever waits for the client."""
-        self._state.connections.discard(self)
+        self._state.connections.pop(self, None)
         self._deadline.close()
         self.resume_writing()
         for exchange in self._unanswered:
@@ -227,6 +279,7 @@ class Connection(asyncio.Protocol):
     def on_response_complete(self) -> None:
         """Continue with the next request."""
         self._unanswered.popleft()
+        self.waiting_since, self.has_answered = self._loop.time(), True
         if self.transport.is_closing():
             return
         self.transport.resume_reading()
@@ -260,6 +313,23 @@ class Connection(asyncio.Protocol):
         else:
             self.transport.close()
 
+    def give_way(self) -> None:
+        """Close for a newer connection, or because there is no room for this one."""
+        self._state.connections.pop(self, None)
+        self._state.count_refusal("connections")
+        if self.has_answered and not self._in_message:
+            self.transport.close()
+        else:
+            self._reject(503, _NO_ROOM.format(f"{self._limits.connections:,}"))
+
+    def give_up(self) -> None:
+        """Answer 503 to the request that is being answered, if its answer has not begun, and close."""
+        if self._unanswered and not self._unanswered[0].response_started and not self.transport.is_closing():
+            exchange = self._unanswered[0]
+            exchange.keep_alive = False
+            exchange.answer(503, self._state.failure_body(_STOPPED), b"retry-after: 5\r\n")
+        self.transport.close()
+
     def abort(self) -> None:
         """Close at once."""
         self.transport.abort()
@@ -289,8 +359,9 @@ class Connection(asyncio.Protocol):
             return
         if receiving is None or not receiving.response_started:
             body = self._state.failure_body(message)
-            head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % len(body)
-            self.transport.write(STATUS_LINES[status] + head + body)
+            retry = b"retry-after: 5\r\n" if status == 503 else b""
+            head = b"content-type: application/json\r\n%bconnection: close\r\ncontent-length: %d\r\n\r\n"
+            self.transport.write(STATUS_LINES[status] + head % (retry, len(body)) + body)
         self.transport.close()
 
     def _start_application(self, exchange: Exchange) -> None:

@@ -17,8 +17,12 @@ from streamusage.core.clock import Clock
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS
 from streamusage.service.errors import StoreError
 from streamusage.service.http.errors import ApiError
+from streamusage.service.http.failed_logins import FailedLogins
 from streamusage.service.http.operations import Access, Operation
-from streamusage.service.http.requests import Query, RequestBodies
+from streamusage.service.http.requests import BodyLimit, Query, RequestBodies, redact_path
+from streamusage.service.http.requests_in_flight import RequestsInFlight
+from streamusage.service.ingest.name_quotas import NameQuotas
+from streamusage.service.limits import MIB, Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.queries.record_list import RecordList
 from streamusage.service.store.store import Store
@@ -29,9 +33,12 @@ log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-BODY_LIMIT_BYTES = 64 * 1024 * 1024
+BODY_LIMIT_BYTES = 64 * MIB
+"""The largest body of an administrator's operation."""
 BODIES_LIMIT_BYTES = 4 * BODY_LIMIT_BYTES
 """How many bytes of bodies are in memory at once, over all requests."""
+
+ADMIN_BODY = BodyLimit(BODY_LIMIT_BYTES)
 
 
 class Call(NamedTuple):
@@ -63,13 +70,24 @@ class Service:
     clock: Clock
     metrics: Metrics
     records: RecordList = field(default_factory=RecordList)
-    bodies: RequestBodies = field(default_factory=lambda: RequestBodies(BODY_LIMIT_BYTES, BODIES_LIMIT_BYTES))
+    limits: Limits = field(default_factory=Limits)
     account_zones: tuple[ZoneInfo, ...] = (ZoneInfo("UTC"),)
     """The time zones whose days are closed."""
     close_settle_ms: int = SETTLE_MS
     """How far past its end every watermark must be before a day closes by itself."""
     close_grace_ms: int = GRACE_MS
     """How long after its end an operator may close a day."""
+    bodies: RequestBodies = field(init=False)
+    names: NameQuotas = field(init=False)
+    in_flight: RequestsInFlight = field(init=False)
+    failed_logins: FailedLogins = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Create the parts that keep the limits."""
+        object.__setattr__(self, "bodies", RequestBodies(self.limits, BODIES_LIMIT_BYTES))
+        object.__setattr__(self, "names", NameQuotas(self.limits, self.clock.now_ms))
+        object.__setattr__(self, "in_flight", RequestsInFlight(self.limits))
+        object.__setattr__(self, "failed_logins", FailedLogins(self.clock))
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Return the result of a read on one snapshot of the store. It runs in a thread."""
@@ -98,11 +116,11 @@ class Service:
             case Access.ANYONE:
                 client = None
             case Access.DOCUMENTED_READER:
-                client = self._identify_by_query(query)
+                client = self._identify_by_query(request, query)
                 if not client.may_read():
                     raise ApiError(400, "this accessToken may not read usage records")
             case Access.DOCUMENTED_ADMIN:
-                client = self._identify_by_query(query)
+                client = self._identify_by_query(request, query)
                 if not client.may_change():
                     raise ApiError(400, "this accessToken may not delete usage records; nothing was deleted")
             case Access.READER:
@@ -117,10 +135,11 @@ class Service:
                 client = self._identify_by_header(request, query)
         return Call(operation, request, query, client)
 
-    def _identify_by_query(self, query: Query) -> Identity:
+    def _identify_by_query(self, request: Request, query: Query) -> Identity:
         """Return the identity of a request on a documented path. Raises 400, as documented."""
         identity = self.tokens.identify(query.text("accessToken") or "")
         if identity is None:
+            self._record_failed_login(request)
             raise ApiError(400, "the accessToken is wrong or missing")
         return identity
 
@@ -130,9 +149,15 @@ class Service:
         token = bearer.strip() if scheme.lower() == "bearer" else query.text("accessToken")
         identity = self.tokens.identify(token or "")
         if identity is None:
+            self._record_failed_login(request)
             raise ApiError(
                 401,
                 "the token is wrong or missing; send it as Authorization: Bearer",
                 {"WWW-Authenticate": "Bearer"},
             )
         return identity
+
+    def _record_failed_login(self, request: Request) -> None:
+        peer = "unknown" if request.client is None else request.client.host
+        path = redact_path(request.scope["raw_path"].decode("latin-1"))
+        self.failed_logins.record(peer, ascii(request.method)[1:-1], path)

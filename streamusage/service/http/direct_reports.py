@@ -1,36 +1,39 @@
 """The fast path of an ordinary report: from the connection to the writer, and the answer back.
 
 Every other request falls through to the routes, body included, and is judged and answered there: a wrong token, a
-large body, a report of an unknown form. So the rules for who may report are in one place.
+large body. So the rules for who may report are in one place. No body is decompressed or decoded by both.
 """
 
 import logging
 import re
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
+from sqlalchemy import Connection
 
-from streamusage.api.report import Acknowledgement, Refusal, Report
-from streamusage.service.errors import StoreError
+from streamusage.api.report import Acknowledgement, Refusal
+from streamusage.service.errors import LimitExceededError, ServiceError, StoreError
 from streamusage.service.http.app import FAILED, log_request
 from streamusage.service.http.context import Service
-from streamusage.service.http.errors import ApiError
+from streamusage.service.http.errors import ApiError, retry_after_seconds, status_of
 from streamusage.service.http.exchange import Exchange, Headers
-from streamusage.service.http.requests import inflate
-from streamusage.service.ingest.reports import ingest_report
+from streamusage.service.http.report_decoding import decode_report
+from streamusage.service.http.requests import BodyLimit, inflate
+from streamusage.service.http.routes.agents import OTHER_SERVER, quarantine_reason
+from streamusage.service.ingest.reports import ingest_report, quarantine_report
 
 log = logging.getLogger(__name__)
 
 LARGEST_BYTES = 64 * 1024
 """Largest body as received: what a connection reads before a handler takes it."""
 
-LARGEST_UNPACKED_BYTES = 512 * 1024
+_UNPACKED = BodyLimit(512 * 1024)
 """Largest body that is decompressed and decoded in the event loop: some milliseconds of work."""
 
 _PATH = re.compile(rb"/api/v1/agents/([^/%?#\x80-\xff]+)/reports")
 _ROUTE = "/api/v1/agents/{server:anything}/reports"
 _UNUSUAL = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
-_REPORT = msgspec.json.Decoder(Report)
 _ENCODER = msgspec.json.Encoder()
 
 
@@ -77,33 +80,64 @@ class DirectReports:
         """Ingest the report of a request whose body has arrived. Return `False` to fall through to the application."""
         service, body = self._service, exchange.body
         head: _ReportHead = exchange.direct_subject
-        try:
-            if head.compressed:
-                body = inflate(body, LARGEST_UNPACKED_BYTES)
-            report = _REPORT.decode(body)
-        except (ApiError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return False
-        if report.server != head.server or not service.bodies.reserve(len(body)):
-            return False
+        broken: ApiError | LimitExceededError | None = None
+        if head.compressed:
+            if _unpacked_bytes(body) > _UNPACKED.size_bytes:
+                return False
+            try:
+                body = inflate(body, _UNPACKED, service.limits)
+            except ApiError as error:
+                if error.status == 413:  # several members, of which the last one states its own size only
+                    return False
+                broken = error
+            except LimitExceededError as error:
+                broken = error
         now_ms = service.clock.now_ms()
         began = service.metrics.requests.begin()
 
         def finish(verdict: Acknowledgement | Refusal | None, error: BaseException | None) -> None:
             status = 0
-            service.bodies.release(len(body))
             try:
                 status = self._answer(exchange, verdict, error)
             finally:
                 seconds = service.metrics.requests.end("POST", _ROUTE, status, began)
                 log_request("POST", exchange.url, status, seconds)
 
+        def finish_write(verdict: Acknowledgement | Refusal | None, error: BaseException | None) -> None:
+            service.in_flight.end(head.server)
+            service.bodies.release(len(body))
+            finish(verdict, error)
+
+        if broken is not None:
+            finish(None, broken)
+            return True
         try:
-            service.writer.submit_with_callback(
-                lambda connection: ingest_report(connection, report, body, now_ms), finish
-            )
-        except StoreError as error:
+            write = self._judge(head, body, now_ms)
+            service.in_flight.begin(head.server)
+        except (ApiError, ServiceError) as error:
             finish(None, error)
+            return True
+        if not service.bodies.reserve(len(body)):
+            service.in_flight.end(head.server)
+            finish(None, StoreError("too many bodies are being received; nothing was done; retry"))
+            return True
+        try:
+            service.writer.submit_with_callback(write, finish_write)
+        except StoreError as error:
+            finish_write(None, error)
         return True
+
+    def _judge(self, head: _ReportHead, body: bytes, now_ms: int) -> Callable[[Connection], Acknowledgement | Refusal]:
+        """Return the write of a report. Raises `ApiError` or `LimitExceededError`."""
+        try:
+            report = decode_report(body, self._service.limits)
+        except msgspec.ValidationError as error:
+            reason = quarantine_reason(error)
+            return lambda connection: quarantine_report(connection, head.server, body, reason, now_ms)
+        if report.server != head.server:
+            raise ApiError(400, OTHER_SERVER)
+        self._service.names.check(report)
+        return lambda connection: ingest_report(connection, report, body, now_ms)
 
     def _answer(
         self, exchange: Exchange, verdict: Acknowledgement | Refusal | None, error: BaseException | None
@@ -116,11 +150,13 @@ class DirectReports:
             status = (422 if refused == "held" else 409) if refused else 200
             body = _ENCODER.encode(verdict)
         else:
-            status = 503 if isinstance(error, StoreError) else 500
+            status, message = _failure(error)
             if status == 500:
                 log.error("could not ingest a report", exc_info=error)
-            message = str(error) if status == 503 else FAILED
-            more_headers = b"retry-after: 5\r\n" if status == 503 else b""
+            if isinstance(error, LimitExceededError):
+                self._service.metrics.requests.count_refusal(error.limit)
+            seconds = retry_after_seconds(status)
+            more_headers = b"" if seconds is None else b"retry-after: %d\r\n" % seconds
             body = _ENCODER.encode({"errorMessage": message, "timestamp": self._service.clock.now_ms()})
         return status if exchange.answer(status, body, more_headers) else 0
 
@@ -129,3 +165,16 @@ def _bearer(authorization: bytes) -> str:
     """Return the token of an Authorization header as the routes read it; empty if the header has another form."""
     scheme, _, token = authorization.decode("latin-1").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _failure(error: BaseException | None) -> tuple[int, str]:
+    """Return status and message of a failure, as the routes answer it."""
+    if isinstance(error, ApiError):
+        return error.status, error.message
+    status = status_of(error) if isinstance(error, ServiceError) else 500
+    return status, FAILED if status == 500 else str(error)
+
+
+def _unpacked_bytes(body: bytes) -> int:
+    """Return the decompressed size that a gzip body states in its end. It may be wrong: `inflate` checks it."""
+    return int.from_bytes(body[-4:], "little")

@@ -4,11 +4,13 @@ import asyncio
 import logging
 import socket
 import ssl
+from collections.abc import Callable
 
 from starlette.types import ASGIApp
 
 from streamusage.core.clock import Clock
-from streamusage.service.http.connection import Connection, DirectHandler, ServingState
+from streamusage.service.http.acceptor import Acceptor
+from streamusage.service.http.connection import DirectHandler, ServingState
 from streamusage.service.http.connection_limits import ConnectionLimits
 
 log = logging.getLogger(__name__)
@@ -26,17 +28,21 @@ class HttpServer:
     """
 
     def __init__(
-        self, app: ASGIApp, clock: Clock, limits: ConnectionLimits | None = None, direct: DirectHandler | None = None
+        self,
+        app: ASGIApp,
+        clock: Clock,
+        limits: ConnectionLimits | None = None,
+        direct: DirectHandler | None = None,
+        on_refusal: Callable[[str], None] | None = None,
     ) -> None:
-        self.server_state = ServingState(app, clock, limits or ConnectionLimits(), direct)
+        self.server_state = ServingState(app, clock, limits or ConnectionLimits(), direct, on_refusal=on_refusal)
         self._stop_requested = asyncio.Event()
-        self._listening: asyncio.Server
+        self._acceptor: Acceptor | None = None
 
     async def start(self, listener: socket.socket, tls: ssl.SSLContext | None = None, backlog: int = 100) -> None:
         """Accept connections."""
-        self._listening = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self.server_state), sock=listener, ssl=tls, backlog=backlog
-        )
+        listener.listen(backlog)
+        self._acceptor = Acceptor(self.server_state, listener, tls)
 
     def request_stop(self) -> None:
         """Let `serve` end. For the thread of the event loop only."""
@@ -47,7 +53,8 @@ class HttpServer:
         await self._stop_requested.wait()
         state = self.server_state
         state.is_stopping = True
-        self._listening.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         for connection in list(state.connections):
             connection.stop()
         try:
@@ -56,11 +63,14 @@ class HttpServer:
                     await asyncio.sleep(_STOP_CHECK_SECONDS)
         except TimeoutError:
             log.error(
-                "stopped after %d s with %d connections open; their requests may have no answer",
+                "stopped after %d s with %d connections open; their requests were answered 503 or not at all",
                 GRACE_SECONDS,
                 len(state.connections),
             )
+            for connection in list(state.connections):
+                connection.give_up()
             for task in list(state.tasks):
                 task.cancel()
+            await asyncio.sleep(_STOP_CHECK_SECONDS)
             for connection in list(state.connections):
                 connection.abort()

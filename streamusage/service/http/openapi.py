@@ -20,6 +20,7 @@ _FAILURES = {
     413: "The body is too large, compressed or decompressed; nothing was done",
     415: "The body's content coding is not supported; nothing was done",
     422: "The body is JSON of another form; nothing was changed, a report is quarantined",
+    429: "A limit of the agent is exceeded for now; nothing was changed; retry",
     431: "The request's head is too large; nothing was done",
     503: "The store could not be read or written; nothing was changed; retry",
 }

@@ -343,7 +343,7 @@ EPOCHS = Operation(
     parameters=(_SERVER_IN_PATH,),
     body=EpochRequest,
     body_example={"journal": "0f6a2d", "epoch": 0},
-    failures=(404, *_BODY_FAILURES, 422),
+    failures=(404, 409, *_BODY_FAILURES, 422, 429),
 )
 REPORTS = Operation(
     "POST",
@@ -357,7 +357,7 @@ REPORTS = Operation(
     parameters=(_SERVER_IN_PATH,),
     body=Report,
     body_example=examples.REPORT,
-    failures=(404, *_BODY_FAILURES),
+    failures=(404, *_BODY_FAILURES, 429),
     refusals=(409, 422),
 )
 

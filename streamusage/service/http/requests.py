@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 from urllib.parse import unquote_plus, unquote_to_bytes
 
 import msgspec
@@ -21,11 +21,20 @@ from streamusage.core.usage import EmptyNameError, StreamId, parse_stream_path
 from streamusage.core.windows import check_window
 from streamusage.service.http.errors import NOT_FOUND, ApiError
 from streamusage.service.http.operations import LARGEST_NUMBER, LARGEST_PAGE
+from streamusage.service.limits import MIB, Limits
+
+_STEP_BYTES = 64 * 1024
+_LARGEST_PIECE_BYTES = MIB
+"""How much of a compressed body is decompressed in one step, and how much may come out of it."""
+
+_FREE_BYTES = MIB
+"""A body up to this size may be compressed at any ratio."""
 
 _IN_LOOP_BYTES = 64 * 1024
 """A larger body is processed in a thread, so that other requests do not wait for it."""
 
 Content = TypeVar("Content")
+_TOKEN = re.compile(r"(accessToken(?:=|%3D))[^&?%\s]*", re.IGNORECASE)
 _NUMBER = re.compile(r"-?[0-9]{1,16}")
 
 
@@ -125,6 +134,11 @@ def raw_path(request: Request) -> str:
         raise ApiError(400, "the path is not percent-encoded UTF-8") from None
 
 
+def redact_path(path: str) -> str:
+    """Return a path that is safe to log: without a token that slipped into it, and without control characters."""
+    return ascii(_TOKEN.sub(r"\1[redacted]", path))[1:-1]
+
+
 def path_below(request: Request, prefix: str) -> str:
     """Return the undecoded path after `prefix`. Raises 404 if the path only matches after decoding."""
     path = raw_path(request)
@@ -141,11 +155,19 @@ def parse_stream(raw_stream_path: str) -> StreamId:
         raise ApiError(400, f"{error}; nothing was done") from None
 
 
-class RequestBodies:
-    """Reads bodies within limits: `limit` bytes each, compressed or not, and `total_limit` in memory at once."""
+class BodyLimit(NamedTuple):
+    """The largest body of an operation, compressed or not."""
 
-    def __init__(self, limit: int, total_limit: int) -> None:
-        self.limit = limit
+    size_bytes: int
+    setting: str = ""
+    """The field of `Limits` that sets it; empty for a fixed limit."""
+
+
+class RequestBodies:
+    """Reads bodies within limits, and at most `total_limit` bytes of them in memory at once."""
+
+    def __init__(self, limits: Limits, total_limit: int) -> None:
+        self._limits = limits
         self._total_limit = total_limit
         self._held = 0
 
@@ -161,7 +183,7 @@ class RequestBodies:
         self._held -= size
 
     @asynccontextmanager
-    async def read_body(self, request: Request) -> AsyncIterator[bytes]:
+    async def read_body(self, request: Request, limit: BodyLimit) -> AsyncIterator[bytes]:
         """The decompressed body, for as long as the block runs. Raises 413 if it is too large, 503 if all bodies
         together are.
         """
@@ -170,21 +192,17 @@ class RequestBodies:
             raise ApiError(415, "the body must be plain or gzip-compressed")
         held = 0
         try:
-            pieces = []
+            received = bytearray()  # grows in place: joined pieces would take twice the memory
             async for piece in request.stream():
                 held += len(piece)
                 self._held += len(piece)
-                if held > self.limit:
-                    raise _too_large(self.limit)
+                if held > limit.size_bytes:
+                    raise _too_large(limit, self._limits)
                 self._check_all()
-                pieces.append(piece)
-            body = b"".join(pieces)
+                received += piece
+            body = cast(bytes, received)  # a copy would double the memory, and readers need no `bytes`
             if encoding not in {"identity", ""}:
-                packed_bytes = len(body)
-                if packed_bytes <= _IN_LOOP_BYTES:
-                    body = inflate(body, self.limit)
-                else:
-                    body = await asyncio.to_thread(inflate, body, self.limit)
+                body = await asyncio.to_thread(inflate, body, limit, self._limits)
                 held += len(body)
                 self._held += len(body)
                 self._check_all()
@@ -199,24 +217,39 @@ class RequestBodies:
             raise ApiError(503, "too many bodies are being received; nothing was done; retry", {"Retry-After": "5"})
 
 
-def inflate(body: bytes, limit: int) -> bytes:
-    """Return the decompressed gzip data, never more than `limit` bytes of it."""
+def inflate(body: bytes, limit: BodyLimit, limits: Limits) -> bytes:
+    """Return the decompressed gzip data, in time that is proportional to its size. The steps are small, and each
+    releases the interpreter's lock.
+
+    Raises `LimitExceededError`, and 400 for data that is not gzip.
+    """
     unpacked = bytearray()
-    rest = body
+    members = 0
+    longest = max(_FREE_BYTES, limits.compression_ratio * len(body))
+    member: Any = None
     try:
-        while rest or not unpacked:
-            member = zlib.decompressobj(wbits=31)
-            unpacked += member.decompress(rest, limit + 1 - len(unpacked))
-            if len(unpacked) > limit:
-                raise _too_large(limit)
-            if not member.eof:
-                raise ApiError(400, "the gzip-compressed body is truncated; nothing was done")
-            rest = member.unused_data
-            if not unpacked and not rest:
-                break
+        for start in range(0, len(body), _STEP_BYTES):
+            step = body[start : start + _STEP_BYTES]
+            while step or (member is not None and member.unconsumed_tail):
+                if member is None:
+                    members += 1
+                    if members > limits.gzip_members:
+                        raise limits.exceeded("gzip_members", "the gzip-compressed body has more members")
+                    member = zlib.decompressobj(wbits=31)
+                unpacked += member.decompress(step, _LARGEST_PIECE_BYTES)
+                if len(unpacked) > limit.size_bytes:
+                    raise _too_large(limit, limits)
+                if len(unpacked) > longest:
+                    what = f"{len(body):,} bytes became {len(unpacked):,} or more"
+                    raise limits.exceeded("compression_ratio", what)
+                step = member.unconsumed_tail
+                if member.eof:
+                    step, member = member.unused_data, None
     except zlib.error:
         raise ApiError(400, "the body is not valid gzip; nothing was done") from None
-    return bytes(unpacked)
+    if member is not None or not members:
+        raise ApiError(400, "the gzip-compressed body is truncated; nothing was done")
+    return cast(bytes, unpacked)  # as above
 
 
 async def decode_body(body: bytes, kind: type[Content]) -> Content:
@@ -233,7 +266,8 @@ def _decoded(body: bytes, kind: type[Content]) -> Content:
         try:
             return msgspec.json.decode(body, type=kind)
         except msgspec.ValidationError:
-            msgspec.json.decode(body)  # the form was rejected before the end: the rest may be invalid JSON
+            # The form was rejected before the end: the rest may be invalid JSON. Nothing is built of it.
+            msgspec.json.decode(body, type=msgspec.Raw)
             raise
     except msgspec.ValidationError:
         raise
@@ -241,5 +275,7 @@ def _decoded(body: bytes, kind: type[Content]) -> Content:
         raise ApiError(400, f"the body is not valid JSON: {error}; nothing was done") from None
 
 
-def _too_large(limit: int) -> ApiError:
-    return ApiError(413, f"the body is larger than {limit} bytes; nothing was done")
+def _too_large(limit: BodyLimit, limits: Limits) -> Exception:
+    if limit.setting:
+        return limits.exceeded(limit.setting, "the body is larger")
+    return ApiError(413, f"the body is larger than {limit.size_bytes} bytes; nothing was done")

@@ -10,7 +10,7 @@ from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, R
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance
 from streamusage.service.accounting.hours import resum_hours
 from streamusage.service.accounting.ledger import record_adjustments
-from streamusage.service.errors import ContradictionError
+from streamusage.service.errors import ContradictionError, EpochTooHighError
 from streamusage.service.ingest.sessions import StreamStart, live_sessions, refresh_records, sessions_of, write_sessions
 from streamusage.service.rules.apply import (
     AppliedReport,
@@ -41,6 +41,9 @@ MAX_HELD_REPORTS = 100
 MAX_HELD_BYTES = 64 * 1024 * 1024
 """How many reports of one server are quarantined, and their total size; the first is kept whatever its size."""
 
+LARGEST_UNKNOWN_BYTES = 4 * 1024 * 1024
+"""The largest report of an unknown form that is quarantined: writing a larger one would delay others for nothing."""
+
 _REFUSED: dict[Verdict, str] = {
     "hole": "report starts at revision {since}, but this service has acknowledged only {acknowledged}; "
     "resend from {acknowledged}",
@@ -65,10 +68,15 @@ _CLOSE_HELD = PreparedStatement(
 """Closes quarantined reports of a server whose content a later report delivered."""
 
 
-def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_ms: int) -> EpochIssued:
-    """Issue an epoch number. This has no effect on which reports are accepted."""
+def issue_epoch(
+    connection: Connection, server: str, request: EpochRequest, now_ms: int
+) -> EpochIssued | EpochTooHighError:
+    """Issue an epoch number, or return why not. This has no effect on which reports are accepted."""
     state, condition = load_state(connection, server)
-    state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
+    try:
+        state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
+    except EpochTooHighError as error:  # not raised: that would roll back the writes of others
+        return error
     save_state(connection, state, condition)
     return issued
 
@@ -97,10 +105,14 @@ def quarantine_report(
 ) -> Refusal:
     """Keep a report for an operator. The same report sent again is kept once.
 
-    The space that one server can fill in this way is limited. Beyond the limit nothing is lost: the agent keeps what
+    The space that one server can fill in this way is limited, as is the size of a report of an unknown form. Beyond
+    the limits nothing is lost: the agent keeps what
     was not acknowledged.
     """
     state, _ = load_state(connection, server)
+    if report is None and len(body) > LARGEST_UNKNOWN_BYTES:
+        reason = f"{reason}; it is too large for the quarantine, so only the agent still has this report"
+        return _refusal(state, "held", reason, now_ms)
     same = body if report is None else msgspec.json.encode(msgspec.structs.replace(report, sent_at=0, phase="online"))
     digest = sha256(same).hexdigest()
     again = connection.execute(

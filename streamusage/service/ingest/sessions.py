@@ -3,7 +3,8 @@
 A deleted record stays deleted: later figures for it go to the orphan ledger.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, bindparam, delete, func, or_, select, tuple_, update
@@ -12,11 +13,10 @@ from streamusage.api.report import Role, SessionRow
 from streamusage.core.coverage import IMPORTED, SLOT_MS, Provenance
 from streamusage.service.rules.repair import Relocation
 from streamusage.service.rules.session_matching import (
-    MATCH_TOLERANCE_MS,
     Anchor,
+    Anchors,
     SessionFigures,
     SessionPart,
-    match_session,
     session_figures,
 )
 from streamusage.service.store.change_feed import allocate_changes
@@ -72,11 +72,66 @@ _JOINED_BEFORE = PreparedStatement(
     .order_by(server_sessions.c.epoch),
     listed="keys",
 )
-_OF_EDGES = PreparedStatement(
-    select(server_sessions.c.stream)
-    .where(server_sessions.c.stream.in_(_KEYS), server_sessions.c.anchors == 0)
-    .distinct(),
+
+
+def _most_together() -> PreparedStatement:
+    """Return the statement of `_seen_together`."""
+    of_session = (server_sessions.c.stream, server_sessions.c.session_start)
+    end_time = func.max(server_sessions.c.end_time).over(partition_by=of_session).label("end_time")
+    parts = (
+        select(*of_session, server_sessions.c.server, end_time)
+        .join(servers, servers.c.server == server_sessions.c.server)
+        .where(tuple_(*of_session).in_(_KEYS), servers.c.removed != "by force")
+        .distinct()
+        .subquery()
+    )
+    # `coalesce` keeps SQLite from searching by server and slot, which finds the samples of all of its streams.
+    of_server = func.coalesce(samples.c.server, parts.c.server) == parts.c.server
+    sums = (
+        select(parts.c.stream, parts.c.session_start, func.sum(samples.c.active).label("active"))
+        .join_from(parts, samples, and_(samples.c.stream == parts.c.stream, of_server))
+        .where(samples.c.slot >= parts.c.session_start, samples.c.slot <= parts.c.end_time - SLOT_MS)
+        .group_by(parts.c.stream, parts.c.session_start, samples.c.slot)
+        .subquery()
+    )
+    most = select(sums.c.stream, sums.c.session_start, func.max(sums.c.active).label("active"))
+    return PreparedStatement(most.group_by(sums.c.stream, sums.c.session_start), listed="keys")
+
+
+_MOST_TOGETHER = _most_together()
+_ANCHORS = PreparedStatement(
+    select(
+        server_sessions.c.stream, server_sessions.c.session_start, server_sessions.c.end_time, server_sessions.c.live
+    ).where(server_sessions.c.stream.in_(_KEYS), server_sessions.c.anchors == 1),
     listed="keys",
+)
+_EDGE_PUBLISHES = PreparedStatement(
+    select(
+        server_sessions.c.server,
+        server_sessions.c.publish_id,
+        server_sessions.c.stream,
+        server_sessions.c.start_time,
+        server_sessions.c.session_start,
+    )
+    .outerjoin(
+        tombstones,
+        and_(
+            tombstones.c.stream == server_sessions.c.stream,
+            tombstones.c.start_time == server_sessions.c.session_start,
+            tombstones.c.reason.in_(FINAL_REASONS),
+        ),
+    )
+    .where(server_sessions.c.stream.in_(_KEYS), server_sessions.c.anchors == 0, tombstones.c.stream.is_(None)),
+    listed="keys",
+)
+_JOIN_SESSION = (
+    update(server_sessions)
+    .where(
+        server_sessions.c.server == _SERVER,
+        server_sessions.c.publish_id == bindparam("of_publish"),
+        server_sessions.c.stream == bindparam("of_stream"),
+    )
+    .values(session_start=bindparam("joined"))
 )
 
 
@@ -101,14 +156,19 @@ def write_sessions(
     Figures from before `late_before` arrived too late to be live.
     """
     joined = _joined_before(connection, server, rows)
+    streams = [stream_key(row.scope, row.name) for row in rows]
+    anchors_of: Mapping[bytes, Anchors] = {}
+    if role == "edge":
+        new = {stream for row, stream in zip(rows, streams, strict=True) if (row.publish_id, stream) not in joined}
+        anchors_of = _load_anchors(connection, new)
     touched: set[StreamStart] = set()
-    anchored: list[StreamStart] = []
+    anchored: set[StreamStart] = set()
     written = []
-    for row in rows:
-        stream = stream_key(row.scope, row.name)
-        anchors, session_start = joined.get((row.publish_id, stream)) or _join(connection, role, stream, row)
-        if anchors and (row.publish_id, stream) not in joined:
-            anchored.append(StreamStart(stream, session_start))
+    for row, stream in zip(rows, streams, strict=True):
+        before = joined.get((row.publish_id, stream))
+        anchors, session_start = before or _join(role, row, anchors_of.get(stream))
+        if anchors and before is None:
+            anchored.add(StreamStart(stream, session_start))
         joined[row.publish_id, stream] = anchors, session_start
         touched.add(StreamStart(stream, session_start))
         written.append(
@@ -117,10 +177,7 @@ def write_sessions(
             | {"anchors": anchors, "late": int(row.end_time < late_before), "session_start": session_start}
         )
     upsert(connection, server_sessions, written)
-    with_edges = _streams_of_edges(connection, anchored)
-    for key in anchored:
-        if key.stream in with_edges:
-            touched |= _rejoin(connection, key)
+    touched |= _rejoin(connection, anchored)
     _keep_orphans(connection, written, now_ms)
     return touched
 
@@ -222,6 +279,8 @@ def _refresh(
     for row in _PARTS.rows(connection, keys=keys):
         parts[StreamStart(bytes(row.stream), row.session_start)].append(row)
 
+    on_several = [key for key in keys if len({row.server for row in parts[key]}) > 1]
+    together = _seen_together(connection, [key for key in on_several if forget_max or key.stream in backfilled])
     written = []
     emptied = []
     for key in keys:
@@ -230,9 +289,7 @@ def _refresh(
             if old is not None:
                 emptied.append(old)
             continue
-        max_before = 0 if old is None or forget_max else old.max_subscribers
-        if forget_max or key.stream in backfilled:
-            max_before = max(max_before, _seen_together(connection, key, parts[key]))
+        max_before = max(0 if old is None or forget_max else old.max_subscribers, together.get(key, 0))
         new = session_figures(key.start_time, [_part(row) for row in parts[key]], max_before)
         if old is None or new != _figures_of(old):
             names = {"scope": parts[key][0].scope, "name": parts[key][0].name}
@@ -256,26 +313,14 @@ def _refresh(
         upsert(connection, tombstones, tombstone_rows)
 
 
-def _seen_together(connection: Connection, key: StreamStart, parts: Sequence[Row[Any]]) -> int:
-    """Return the most subscribers at the end of one slot over all of the session's servers, by their samples. Only
-    slots within the session count: samples belong to a stream, not to a publish.
+def _seen_together(connection: Connection, keys: Sequence[StreamStart]) -> dict[StreamStart, int]:
+    """Return the most subscribers of these sessions at the end of one slot over all of their servers, by their samples.
+    Only slots within the session count: samples belong to a stream, not to a publish.
     """
-    by_server = {row.server for row in parts}
-    if len(by_server) < 2:
-        return 0
-    end_time = max(row.end_time for row in parts)
-    sums = (
-        select(func.sum(samples.c.active).label("active"))
-        .where(
-            samples.c.stream == key.stream,
-            samples.c.slot >= key.start_time,
-            samples.c.slot <= end_time - SLOT_MS,
-            samples.c.server.in_(sorted(by_server)),
-        )
-        .group_by(samples.c.slot)
-        .subquery()
-    )
-    return int(connection.execute(select(func.max(sums.c.active))).scalar() or 0)
+    if not keys:
+        return {}
+    rows = _MOST_TOGETHER.rows(connection, keys=keys)
+    return {StreamStart(bytes(row.stream), row.session_start): int(row.active) for row in rows}
 
 
 def _joined_before(
@@ -291,69 +336,44 @@ def _joined_before(
     return decided
 
 
-def _join(connection: Connection, role: Role, stream: bytes, row: SessionRow) -> tuple[int, int]:
+def _join(role: Role, row: SessionRow, anchors: Anchors | None) -> tuple[int, int]:
     if role != "edge":
         return 1, row.start_time
-    return 0, match_session(row.start_time, _anchors(connection, stream))
+    return 0, row.start_time if anchors is None else anchors.match_session(row.start_time)
 
 
-def _anchors(connection: Connection, stream: bytes) -> list[Anchor]:
-    query = select(server_sessions.c.session_start, server_sessions.c.end_time, server_sessions.c.live).where(
-        server_sessions.c.stream == stream, server_sessions.c.anchors == 1
-    )
-    return [Anchor(start_time, end_time, bool(live)) for start_time, end_time, live in connection.execute(query)]
+def _load_anchors(connection: Connection, streams: Collection[bytes]) -> dict[bytes, Anchors]:
+    """Return the sessions that an edge's publish can join, by stream."""
+    found: defaultdict[bytes, list[Anchor]] = defaultdict(list)
+    for batch in _batches(sorted(streams), _BATCH_SIZE):
+        for stream, start_time, end_time, live in _ANCHORS.rows(connection, keys=batch):
+            found[bytes(stream)].append(Anchor(start_time, end_time, bool(live)))
+    return {stream: Anchors(anchors) for stream, anchors in found.items()}
 
 
-def _streams_of_edges(connection: Connection, sessions: Sequence[StreamStart]) -> set[bytes]:
-    """Return which of these streams have a publish that an edge reported: mostly none."""
-    found: set[bytes] = set()
-    for batch in _batches(sorted({key.stream for key in sessions}), _BATCH_SIZE):
-        found |= {bytes(row.stream) for row in _OF_EDGES.rows(connection, keys=batch)}
-    return found
-
-
-def _rejoin(connection: Connection, session: StreamStart) -> set[StreamStart]:
+def _rejoin(connection: Connection, anchored: Collection[StreamStart]) -> set[StreamStart]:
     """Let edges' publishes that arrived before their session's anchor join it; return the sessions that they left.
 
     A publish whose record was deleted stays where it is: joining would restore deleted figures.
     """
-    candidates = connection.execute(
-        select(
-            server_sessions.c.server,
-            server_sessions.c.publish_id,
-            server_sessions.c.start_time,
-            server_sessions.c.session_start,
-        )
-        .outerjoin(
-            tombstones,
-            and_(
-                tombstones.c.stream == server_sessions.c.stream,
-                tombstones.c.start_time == server_sessions.c.session_start,
-                tombstones.c.reason.in_(FINAL_REASONS),
-            ),
-        )
-        .where(
-            server_sessions.c.stream == session.stream,
-            server_sessions.c.anchors == 0,
-            server_sessions.c.start_time >= session.start_time - MATCH_TOLERANCE_MS,
-            server_sessions.c.session_start != session.start_time,
-            tombstones.c.stream.is_(None),
-        )
-    ).all()
-    anchors = _anchors(connection, session.stream) if candidates else []
+    candidates = []
+    for batch in _batches(sorted({key.stream for key in anchored}), _BATCH_SIZE):
+        candidates += _EDGE_PUBLISHES.rows(connection, keys=batch)
+    if not candidates:
+        return set()
+    anchors_of = _load_anchors(connection, {bytes(row.stream) for row in candidates})
     left = set()
-    for server, publish_id, start_time, session_start in candidates:
-        if match_session(start_time, anchors) == session.start_time:
-            connection.execute(
-                update(server_sessions)
-                .where(
-                    server_sessions.c.server == server,
-                    server_sessions.c.publish_id == publish_id,
-                    server_sessions.c.stream == session.stream,
-                )
-                .values(session_start=session.start_time)
+    moved = []
+    for row in candidates:
+        stream = bytes(row.stream)
+        start_time = anchors_of[stream].match_session(row.start_time)
+        if start_time != row.session_start and (stream, start_time) in anchored:
+            moved.append(
+                {"of_server": row.server, "of_publish": row.publish_id, "of_stream": stream, "joined": start_time}
             )
-            left.add(StreamStart(session.stream, session_start))
+            left.add(StreamStart(stream, row.session_start))
+    if moved:
+        connection.execute(_JOIN_SESSION, moved)
     return left
 
 

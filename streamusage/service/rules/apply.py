@@ -32,7 +32,7 @@ from streamusage.api.report import (
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
-from streamusage.service.errors import ContradictionError
+from streamusage.service.errors import ContradictionError, EpochTooHighError
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +137,13 @@ class AppliedReport(NamedTuple):
     outages: Sequence[OutageRow]
 
 
+LARGEST_EPOCH_LEAP = 10_000
+"""How far above the issued numbers a journal's epoch may be: a service restored from an older copy issued fewer."""
+
+LARGEST_REVISION_LEAP = 2**40
+"""The most changes in one report. A journal makes a billion in 40 days with hundreds of streams and one reading a
+second."""
+
 Verdict = Literal["apply", "duplicate", "hole", "sealed", "stale"]
 
 
@@ -146,8 +153,15 @@ def next_epoch(
     """Return the state and the reply that issue an epoch number, with the state to continue from.
 
     Only the counter of issued numbers changes: a number has no effect until a report activates it, so a late request
-    of a dead agent seals no epoch. A journal that already has a number above the active one keeps it.
+    of a dead agent seals no epoch. A journal that already has a number above the active one keeps it: after the restore
+    of an older store copy, honest journals have numbers above the issued ones. The distance is bounded, so that no
+    number of requests exhausts the range of numbers. Raises `EpochTooHighError`.
     """
+    if request.epoch > state.issued + LARGEST_EPOCH_LEAP:
+        raise EpochTooHighError(
+            f"epoch {request.epoch} is more than {LARGEST_EPOCH_LEAP:,} above {state.issued}, the highest one that "
+            "this service issued for the server; nothing was changed; start the agent with a new journal"
+        )
     keeps = request.epoch > state.epoch
     epoch = request.epoch if keeps else max(state.issued, state.epoch, request.epoch) + 1
     issued = EpochIssued(
@@ -159,10 +173,13 @@ def next_epoch(
 def classify_report(state: ServerState, report: Report) -> Verdict:
     """Return whether a report is to be applied and, if not, why.
 
-    A `duplicate` is acknowledged like an applied report: everything in it is stored already.
+    A `duplicate` is acknowledged like an applied report: everything in it is stored already. An epoch that was never
+    issued is `stale`: its agent requests an epoch, and may keep its number.
     """
     if report.epoch < state.epoch:
         return "sealed"
+    if report.epoch > state.issued:
+        return "stale"
     if report.epoch > state.epoch:
         return "apply" if report.based_on == state.based and report.since == 0 else "stale"
     if report.life != state.life:
@@ -176,8 +193,13 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
     """Return the changes of a report that was classified as `apply`. `now` is the service's clock in UTC
     milliseconds.
 
-    Raises `ContradictionError` if the report takes back something that was counted: nothing may be written then.
+    Raises `ContradictionError` if the report takes back something that was counted, or numbers more changes than a
+    journal can make: nothing may be written then.
     """
+    if report.upto - report.since > LARGEST_REVISION_LEAP:
+        raise ContradictionError(
+            f"revisions {report.since} to {report.upto} are more changes than a journal makes ({LARGEST_REVISION_LEAP})"
+        )
     state = msgspec.structs.replace(state, role=report.role, sync_interval_ms=report.sync_interval_ms)
     pieces = _pieces(state, report.spans, now)
     ends = [piece.to_ms for piece in pieces]
@@ -267,7 +289,10 @@ def _came_late(state: ServerState, slot: int, pieces: Sequence[Piece], ends: Seq
 
 
 def _merge_slot(stored: StoredSlot | None, row: SlotRow, came_late: bool) -> StoredSlot:
-    old, late = stored or StoredSlot(SlotRow(slot=row.slot, revision=0), LateFigures())
+    if stored is None:
+        counted = {protocol: count for protocol, count in row.connections.items() if count}
+        return StoredSlot(row, LateFigures(connections=counted, **slot_sums(row)) if came_late else LateFigures())
+    old, late = stored
     more = LateFigures(
         connections={
             protocol: row.connections.get(protocol, 0) - old.connections.get(protocol, 0)

@@ -4,6 +4,8 @@ A publish on an origin or a standalone server makes a session with its own start
 same publish relayed: it joins the session it can belong to, and is a session of its own while there is none.
 """
 
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -67,17 +69,36 @@ class SessionFigures(NamedTuple):
     provenance: Provenance
 
 
-def match_session(start_time: int, anchors: Iterable[Anchor]) -> int:
-    """Return the start time of the session that an edge's publish joins: the newest that had begun and had not ended.
-    Without such a session, return the publish's own start time.
+class Anchors:
+    """The sessions of one stream that edges' publishes can join.
+
+    A search takes time in proportion to the square root of their number: a stream may have had thousands of them.
     """
-    begun = [
-        anchor.start_time
-        for anchor in anchors
-        if anchor.start_time <= start_time + MATCH_TOLERANCE_MS
-        and (anchor.live or anchor.end_time >= start_time - MATCH_TOLERANCE_MS)
-    ]
-    return max(begun, default=start_time)
+
+    def __init__(self, anchors: Iterable[Anchor]) -> None:
+        ordered = sorted(anchors)
+        self._starts = [anchor.start_time for anchor in ordered]
+        self._ends = [math.inf if anchor.live else anchor.end_time for anchor in ordered]
+        self._block = max(1, math.isqrt(len(ordered)))
+        self._last_ends = [
+            max(self._ends[first : first + self._block]) for first in range(0, len(ordered), self._block)
+        ]
+
+    def match_session(self, start_time: int) -> int:
+        """Return the start time of the session that an edge's publish joins: the newest that had begun and had not
+        ended. Without such a session, return the publish's own start time.
+        """
+        before = bisect_right(self._starts, start_time + MATCH_TOLERANCE_MS)
+        not_ended = start_time - MATCH_TOLERANCE_MS
+        while before:
+            block = (before - 1) // self._block
+            first = block * self._block
+            if self._last_ends[block] >= not_ended:
+                for number in range(before - 1, first - 1, -1):
+                    if self._ends[number] >= not_ended:
+                        return self._starts[number]
+            before = first
+        return start_time
 
 
 def session_figures(start_time: int, parts: Sequence[SessionPart], max_before: int) -> SessionFigures:

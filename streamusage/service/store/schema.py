@@ -4,6 +4,7 @@ Counts, bytes and times are whole numbers in 64-bit columns; times are UTC milli
 indexed by its digest (`stream_key`), because names may be longer than an index entry.
 """
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table
@@ -28,6 +29,7 @@ def _text(name: str, *, key: bool = False, default: str | None = None) -> Column
     return Column(name, AnyText, primary_key=key, nullable=False, server_default=default)
 
 
+@lru_cache(maxsize=2_048)
 def stream_key(scope: str, name: str) -> bytes:
     """Return the digest that identifies a stream in keys and indexes; two streams never share one."""
     scope_bytes = scope.encode()

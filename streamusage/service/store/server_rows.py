@@ -141,11 +141,11 @@ def load_stored_rows(connection: Connection, report: Report) -> StoredRows:
 
 def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence[StoredSlot]) -> None:
     """Write the slots and their connections by protocol."""
-    upsert(connection, slots, [_slot_columns(server, epoch, slot) for slot in stored])
+    upsert(connection, slots, (_slot_columns(server, epoch, slot) for slot in stored))
     upsert(
         connection,
         slot_connections,
-        [
+        (
             {
                 "server": server,
                 "epoch": epoch,
@@ -156,7 +156,7 @@ def save_slots(connection: Connection, server: str, epoch: int, stored: Sequence
             }
             for row, late in stored
             for protocol, count in row.connections.items()
-        ],
+        ),
     )
 
 
@@ -191,7 +191,7 @@ def save_samples(connection: Connection, server: str, stored: Sequence[StoredSam
     upsert(
         connection,
         samples,
-        [
+        (
             {
                 "server": server,
                 "slot": sample.row.slot,
@@ -203,7 +203,7 @@ def save_samples(connection: Connection, server: str, stored: Sequence[StoredSam
                 "late": int(sample.late),
             }
             for sample in stored
-        ],
+        ),
     )
 
 

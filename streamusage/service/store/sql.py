@@ -1,7 +1,8 @@
 """Types and statements that all engines support and SQLAlchemy spells differently."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Table, Text
@@ -9,6 +10,9 @@ from sqlalchemy.types import TypeDecorator
 
 from streamusage.service.store.engines import ENGINES
 from streamusage.service.store.statements import PreparedInsert
+
+_BATCH_SIZE = 2_000
+"""Rows whose columns are in memory at once: the rows of the largest report would take hundreds of megabytes."""
 
 
 class AnyText(TypeDecorator[str]):
@@ -30,10 +34,13 @@ class AnyText(TypeDecorator[str]):
         return ENGINES[dialect.name].decode_text
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]], keep: Sequence[str] = ()) -> None:
-    """Write whole rows. A row whose primary key exists is replaced, except for the columns in `keep`."""
-    if rows:
-        _upsert(connection.dialect.name, table, tuple(rows[0]), tuple(keep)).run(connection, rows)
+def upsert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]], keep: Sequence[str] = ()) -> None:
+    """Write whole rows, a batch at a time. A row whose primary key exists is replaced, except for the columns in
+    `keep`.
+    """
+    rest = iter(rows)
+    while batch := list(islice(rest, _BATCH_SIZE)):
+        _upsert(connection.dialect.name, table, tuple(batch[0]), tuple(keep)).run(connection, batch)
 
 
 @cache

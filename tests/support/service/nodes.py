@@ -39,6 +39,10 @@ class Node:
         self.kills = 0
         self.log_lines: list[str] = []
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
             *self._command, "--listen", "127.0.0.1:0", stderr=asyncio.subprocess.PIPE, cwd=REPOSITORY

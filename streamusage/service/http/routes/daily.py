@@ -14,7 +14,7 @@ from streamusage.core.windows import check_days
 from streamusage.service.accounting.closing import close_day_by_operator
 from streamusage.service.accounting.ledger import list_adjustments
 from streamusage.service.http import operations as api
-from streamusage.service.http.context import Call, Handlers, Service
+from streamusage.service.http.context import ADMIN_BODY, Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.requests import Query, decode_body
 from streamusage.service.http.responses import compressed_json, json_response
@@ -64,7 +64,7 @@ def daily_handlers(service: Service) -> Handlers:
         return await compressed_json(call.request, found)
 
     async def close(call: Call) -> Response:
-        async with service.bodies.read_body(call.request) as body:
+        async with service.bodies.read_body(call.request, ADMIN_BODY) as body:
             try:
                 close_request = await decode_body(body, api.CloseRequest)
             except msgspec.ValidationError as error:

@@ -10,7 +10,7 @@ from streamusage.core.coverage import SLOT_MS, Interval
 from streamusage.core.usage import RECORD_FIELDS, EmptyNameError, UsageRecord, stream_path
 from streamusage.core.windows import check_steps
 from streamusage.service.http import operations as api
-from streamusage.service.http.context import Call, Handlers, Service
+from streamusage.service.http.context import ADMIN_BODY, Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.operations import LARGEST_NUMBER, LONGEST_NAME
 from streamusage.service.http.requests import Query, decode_body, parse_stream, path_below, window_of
@@ -73,7 +73,7 @@ def extension_handlers(service: Service) -> Handlers:
         return await compressed_json(call.request, found)
 
     async def import_usage_records(call: Call) -> Response:
-        async with service.bodies.read_body(call.request) as body:
+        async with service.bodies.read_body(call.request, ADMIN_BODY) as body:
             try:
                 records = await decode_body(body, list[UsageRecord])
             except msgspec.ValidationError as error:

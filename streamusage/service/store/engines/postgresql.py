@@ -166,7 +166,7 @@ def _engine(
         "keepalives_interval": 10,
         "keepalives_count": 3,
     }
-    return create_engine(
+    engine = create_engine(
         url,
         isolation_level=isolation,
         hide_parameters=True,
@@ -177,3 +177,7 @@ def _engine(
         execution_options={"postgresql_readonly": True} if is_read_only else {},
         connect_args=connect_args,
     )
+    # A list of pairs becomes a table of values, which is joined by the index: as a chain of ORs, hundreds of pairs
+    # are compared with every row.
+    engine.dialect.tuple_in_values = True
+    return engine

@@ -1,12 +1,15 @@
 """Requests: strict queries, and bodies within limits."""
 
 import gzip
+from random import Random
 
 import pytest
 from starlette.requests import Request
 
+from streamusage.service.errors import LimitExceededError
 from streamusage.service.http.errors import ApiError
-from streamusage.service.http.requests import Query, RequestBodies, inflate
+from streamusage.service.http.requests import BodyLimit, Query, RequestBodies, inflate
+from streamusage.service.limits import MIB, Limits
 
 
 def query(text: str) -> Query:
@@ -38,15 +41,33 @@ def test_missing_and_unknown_parameters_are_400() -> None:
 
 
 def test_gzip_members_are_joined_up_to_the_limit() -> None:
-    assert inflate(gzip.compress(b"ab") + gzip.compress(b"") + gzip.compress(b"c"), 3) == b"abc"
+    limit = BodyLimit(3)
+    assert inflate(gzip.compress(b"ab") + gzip.compress(b"") + gzip.compress(b"c"), limit, Limits()) == b"abc"
     for body, status in ((gzip.compress(b"abcd"), 413), (gzip.compress(b"ab")[:-1], 400), (b"", 400), (b"ab", 400)):
         with pytest.raises(ApiError) as refused:
-            inflate(body, 3)
+            inflate(body, limit, Limits())
         assert refused.value.status == status
 
 
+def test_members_and_ratio_are_limited() -> None:
+    largest = BodyLimit(8 * MIB, "report_bytes")
+    with pytest.raises(LimitExceededError, match=r"limit gzip-members is 16 \(--limit gzip-members=N"):
+        inflate(gzip.compress(b"") * 17, largest, Limits())
+    with pytest.raises(LimitExceededError, match="limit compression-ratio is 200 "):
+        inflate(gzip.compress(bytes(5 * MIB)), largest, Limits())
+    with pytest.raises(LimitExceededError, match="limit report-bytes is "):
+        inflate(gzip.compress(bytes(9 * MIB)), largest, Limits(compression_ratio=10_000))
+
+
+@pytest.mark.parametrize("size", [0, 1, 65_536, 300_000, 5 * MIB])
+def test_inflating_in_steps_returns_every_byte(size: int) -> None:
+    content = Random(size).randbytes(size // 2) + bytes(size - size // 2)
+    body = gzip.compress(content) + gzip.compress(content[:1000])
+    assert inflate(body, BodyLimit(20 * MIB), Limits()) == content + content[:1000]
+
+
 def test_reserved_bodies_are_limited_together() -> None:
-    bodies = RequestBodies(limit=10, total_limit=15)
+    bodies = RequestBodies(Limits(), total_limit=15)
     assert [bodies.reserve(10), bodies.reserve(10), bodies.reserve(5)] == [True, False, True]
     bodies.release(10)
     assert bodies.reserve(10)

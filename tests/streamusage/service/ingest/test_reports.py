@@ -1,8 +1,12 @@
 """Reports over HTTP: resulting figures, refusals, and that nothing is counted twice or lost."""
 
-import msgspec
+from typing import Any
 
-from streamusage.api.report import Peak, SampleRow, SlotRow
+import msgspec
+import pytest
+
+from streamusage.api.report import Based, Peak, SampleRow, SlotRow
+from streamusage.service.ingest.reports import LARGEST_UNKNOWN_BYTES
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.answers import fetch_day, fetch_spans, wait_for_changes
 from tests.support.service.reporting import ReportingAgent, a_session
@@ -217,3 +221,49 @@ async def test_restart_keeps_everything(tmp_path: object) -> None:
         assert (again["reset"], again["records"]) == (False, [])
         await agent.sync_up(SlotRow(slot=NOW, revision=0, bytes_in=6))
         assert (await fetch_day(estate))["bytes_in"] == 6
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        a_session(active=2**53),
+        a_session(total=2**33),
+        SampleRow(slot=NOW, scope="s", name="n", revision=0, active=2**53, highest=2**53),
+        SlotRow(slot=NOW, revision=0, bytes_out=2**53),
+        SlotRow(slot=NOW, revision=0, view_time_ms=2**50),
+        SlotRow(slot=NOW, revision=0, connections={"rtmp": 2**53}),
+    ],
+)
+async def test_figures_whose_sums_would_overflow_are_quarantined(estate: Estate, row: Any) -> None:
+    agent = ReportingAgent(estate)
+    await agent.begin()
+    answer = await agent.send(agent.report(row, upto_ms=NOW + 1))
+    assert (answer.status_code, answer.json()["reason"]) == (422, "held")
+    assert "Expected `int` <= " in answer.json()["errorMessage"]
+    assert (await estate.request("GET", "/api/v1/servers")).status_code == 200
+
+
+async def test_epoch_that_was_never_issued_is_refused_and_bricks_nothing(estate: Estate) -> None:
+    agent = ReportingAgent(estate)
+    await agent.sync_up()
+    answer = await agent.request("epochs", b'{"journal": "j1", "epoch": 9007199254740992}')
+    assert answer.status_code == 409
+    assert answer.json().keys() == {"errorMessage", "timestamp"}
+    taken = msgspec.structs.replace(agent.report(), epoch=2**53, since=0, based_on=Based(1, agent.acknowledged))
+    assert (await agent.send(taken)).json()["reason"] == "stale"
+    other = ReportingAgent(estate, life="j2.1")
+    await other.sync_up()
+    assert other.epoch == 2
+
+
+async def test_large_report_of_an_unknown_form_is_refused_and_not_stored(estate: Estate) -> None:
+    agent = ReportingAgent(estate)
+    await agent.begin()
+    body = b'{"server":"edge-1","more":"' + b"x" * LARGEST_UNKNOWN_BYTES + b'"}'
+    for _ in range(2):
+        answer = await agent.request("reports", body)
+        assert (answer.status_code, answer.json()["reason"]) == (422, "held")
+        assert "too large for the quarantine, so only the agent still has this report" in answer.json()["errorMessage"]
+    assert "streamtop_reports_held 0.0" in (await estate.request("GET", "/metrics")).text
+    assert (await agent.request("reports", body[:100] + b'"}')).json()["reason"] == "held"
+    assert "streamtop_reports_held 1.0" in (await estate.request("GET", "/metrics")).text

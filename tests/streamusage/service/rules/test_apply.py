@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from streamusage.api.report import Based, Baseline, EpochRequest, Peak, PeakWindow, Report, SlotRow, SpanRow
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, by_slot
-from streamusage.service.errors import ContradictionError
+from streamusage.service.errors import ContradictionError, EpochTooHighError
 from streamusage.service.rules.apply import (
+    LARGEST_EPOCH_LEAP,
+    LARGEST_REVISION_LEAP,
     AppliedReport,
     LateFigures,
     Piece,
@@ -172,11 +174,13 @@ def test_row_below_counted_figures_raises() -> None:
         ({"epoch": 4, "life": "k.1", "since": 0, "upto": 9, "based_on": Based(3, 6)}, "stale"),
         ({"epoch": 4, "life": "k.1", "since": 0, "upto": 9, "based_on": None}, "stale"),
         ({"epoch": 4, "life": "k.1", "since": 1, "upto": 9, "based_on": Based(3, 7)}, "stale"),
+        ({"epoch": 5, "life": "k.1", "since": 0, "upto": 9, "based_on": Based(3, 7)}, "stale"),
+        ({"epoch": 2**53, "life": "k.1", "since": 0, "upto": 9, "based_on": Based(3, 7)}, "stale"),
     ],
 )
 def test_report_verdicts(fields: dict[str, Any], verdict: str) -> None:
     fields = {"based_on": None, **fields}
-    assert classify_report(state(epoch=3, life="j.1", acknowledged=7, issued=3), report(10_000, **fields)) == verdict
+    assert classify_report(state(epoch=3, life="j.1", acknowledged=7, issued=4), report(10_000, **fields)) == verdict
 
 
 def test_issuing_an_epoch_changes_only_the_issued_number() -> None:
@@ -186,6 +190,23 @@ def test_issuing_an_epoch_changes_only_the_issued_number() -> None:
     assert (issued.epoch, issued.based_on, issued.life) == (4, Based(3, 7), "j.1")
     _, another = next_epoch(after, EpochRequest(journal="l"), (), T0)
     assert another.epoch == 5
+
+
+def test_journal_keeps_a_number_that_a_restored_service_has_not_issued() -> None:
+    """docs/decisions/0001-epochs-in-two-steps.md: within a distance that no honest journal exceeds."""
+    restored = state(epoch=3, life="j.1", acknowledged=7, issued=3)
+    for kept in (4, 9, 3 + LARGEST_EPOCH_LEAP):
+        after, issued = next_epoch(restored, EpochRequest(journal="k", epoch=kept), (), T0)
+        assert (issued.epoch, after.issued) == (kept, kept)
+    for refused in (4 + LARGEST_EPOCH_LEAP, 2**53):
+        with pytest.raises(EpochTooHighError, match=f"epoch {refused} is more than 10,000 above 3, "):
+            next_epoch(restored, EpochRequest(journal="k", epoch=refused), (), T0)
+
+
+def test_more_changes_than_a_journal_makes_are_a_contradiction() -> None:
+    apply_report(state(), report(10_000, upto=LARGEST_REVISION_LEAP), NOTHING, T0 + 10_000)
+    with pytest.raises(ContradictionError, match="more changes than a journal makes"):
+        apply_report(state(), report(10_000, upto=LARGEST_REVISION_LEAP + 1), NOTHING, T0 + 10_000)
 
 
 def test_delta_of_a_gap_of_any_length_is_computed_quickly() -> None:

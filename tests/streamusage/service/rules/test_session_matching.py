@@ -1,7 +1,15 @@
 """Matching of publishes to sessions, and the figures of a session."""
 
+from random import Random
+
 from streamusage.core.coverage import Provenance
-from streamusage.service.rules.session_matching import Anchor, SessionPart, match_session, session_figures
+from streamusage.service.rules.session_matching import (
+    MATCH_TOLERANCE_MS,
+    Anchor,
+    Anchors,
+    SessionPart,
+    session_figures,
+)
 
 LIVE, MISSING, HELD = Provenance.LIVE, Provenance.MISSING, Provenance.HELD
 
@@ -16,13 +24,13 @@ def part(server: str = "a", **values: object) -> SessionPart:
 
 def test_edge_joins_the_newest_session_that_had_begun_and_not_ended() -> None:
     anchors = [Anchor(0, 50_000, False), Anchor(200_000, 300_000, False), Anchor(600_000, 700_000, True)]
-    assert match_session(40_000, anchors) == 0
-    assert match_session(145_000, anchors) == 200_000, "an edge's clock may be a minute behind"
-    assert match_session(139_999, anchors) == 139_999
-    assert match_session(350_000, anchors) == 200_000
-    assert match_session(400_000, anchors) == 400_000, "that session had ended"
-    assert match_session(9_000_000, anchors) == 600_000, "a live session has not ended"
-    assert match_session(5, []) == 5
+    assert Anchors(anchors).match_session(40_000) == 0
+    assert Anchors(anchors).match_session(145_000) == 200_000, "an edge's clock may be a minute behind"
+    assert Anchors(anchors).match_session(139_999) == 139_999
+    assert Anchors(anchors).match_session(350_000) == 200_000
+    assert Anchors(anchors).match_session(400_000) == 400_000, "that session had ended"
+    assert Anchors(anchors).match_session(9_000_000) == 600_000, "a live session has not ended"
+    assert Anchors([]).match_session(5) == 5
 
 
 def test_totals_add_up_over_epochs_and_active_is_of_the_newest() -> None:
@@ -39,3 +47,21 @@ def test_session_has_the_worst_provenance_of_its_live_figures() -> None:
     assert session_figures(0, [part(), part("b", owes=MISSING, live=False)], 0).provenance == LIVE, (
         "an ended part has no missing time"
     )
+
+
+def test_search_by_blocks_finds_the_same_session_as_a_full_search() -> None:
+    chance = Random(7)
+    for count in (1, 2, 3, 10, 50, 101):
+        anchors = [
+            Anchor(start := chance.randrange(10_000_000), start + chance.randrange(900_000), chance.random() < 0.02)
+            for _ in range(count)
+        ]
+        blocks = Anchors(anchors)
+        for start_time in (chance.randrange(-100_000, 12_000_000) for _ in range(300)):
+            joined = [
+                anchor.start_time
+                for anchor in anchors
+                if anchor.start_time <= start_time + MATCH_TOLERANCE_MS
+                and (anchor.live or anchor.end_time >= start_time - MATCH_TOLERANCE_MS)
+            ]
+            assert blocks.match_session(start_time) == max(joined, default=start_time)

@@ -1,0 +1,74 @@
+"""What one hostile party with a valid token costs the others: the delay of another agent's reports, as a ratio.
+
+`python -m bench.hostile` sends the corpus of tests/support/service/hostile_requests.py to a service on SQLite, and then
+the largest report that an honest agent owes after 40 days.
+"""
+
+import asyncio
+import gzip
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import httpx
+import msgspec
+
+from streamusage.service.store.engines.sqlite import sqlite_url
+from tests.support.service.hostile_requests import (
+    GZIP,
+    HOSTILE,
+    MIB,
+    HonestAgent,
+    HostileRequest,
+    an_honest_agent,
+    attack,
+    hostile_requests,
+    largest_honest_report,
+    memory_bytes,
+    post,
+)
+from tests.support.service.nodes import nodes_on
+
+IDLE_SECONDS = 5.0
+TARGET = 5
+"""Most that a report may take beside a refused request, as a multiple of the longest on the idle service."""
+
+
+async def measure(honest: HonestAgent, url: str, request: HostileRequest) -> int:
+    """Send a request while the honest agent reports, and return its status."""
+    body = await asyncio.to_thread(request.body)
+    answer = await honest.report_during(attack(url, request, body))
+    return int(answer.status_code)
+
+
+async def main() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        store = sqlite_url(Path(name) / "usage.db")
+        async with (
+            nodes_on(Path(name), store, 1) as (node,),
+            an_honest_agent(node) as honest,
+            httpx.AsyncClient(base_url=node.url, timeout=600) as http,
+        ):
+            await post(http, HOSTILE, "epochs", b'{"journal":"j1"}')
+            await honest.report_during(asyncio.sleep(IDLE_SECONDS))
+            idle = max(honest.seconds)
+            print(f"idle service: a report takes {median(honest.seconds) * 1000:.1f} ms, at most {idle * 1000:.1f} ms")
+            now_ms = time.time_ns() // 1_000_000
+            before = memory_bytes(node.pid, "VmRSS")
+            for request in hostile_requests(now_ms):
+                status = await measure(honest, node.url, request)
+                longest = max(honest.seconds)
+                print(f"{request.name}: {status}, {longest * 1000:.0f} ms, {longest / idle:.1f} x (target {TARGET})")
+            grown = memory_bytes(node.pid, "VmHWM") - before
+            print(f"memory grew by {grown / MIB:.0f} MiB (target 200)")
+            body = await asyncio.to_thread(msgspec.json.encode, largest_honest_report(HOSTILE, now_ms))
+            packed = await asyncio.to_thread(gzip.compress, body, 6)
+            began = time.perf_counter()
+            status = await measure(honest, node.url, HostileRequest("forty days", lambda: packed, 200, headers=GZIP))
+            took = time.perf_counter() - began
+            print(f"40 days of an honest agent: {status} in {took:.1f} s, others at most {max(honest.seconds):.1f} s")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

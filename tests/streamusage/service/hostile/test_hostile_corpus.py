@@ -1,0 +1,90 @@
+"""One hostile party with a valid token against a real service: refused by name, and nobody else is harmed.
+
+`python -m bench.hostile` prints the figures of the same corpus as ratios.
+"""
+
+import asyncio
+import gzip
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+
+from tests.support.service.hostile_requests import (
+    HOSTILE,
+    MIB,
+    an_honest_agent,
+    attack,
+    hostile_requests,
+    largest_honest_report,
+    memory_bytes,
+    post,
+)
+from tests.support.service.nodes import nodes_on
+from tests.support.waiting import LONGEST_WAIT_S
+
+LONGEST_DELAY_S = 2.0
+IDLE_FACTOR = 20
+"""On a busy machine even an idle service takes long: then a report may take this multiple of the idle figure."""
+
+GROWTH_BYTES = 200 * MIB
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads the memory of a process from /proc")
+
+
+async def test_hostile_party_is_refused_and_delays_nobody(tmp_path: Path, store_url: str) -> None:
+    async with nodes_on(tmp_path, store_url, 1) as (node,), an_honest_agent(node) as honest:
+        async with httpx.AsyncClient(base_url=node.url, timeout=LONGEST_WAIT_S) as http:
+            await post(http, HOSTILE, "epochs", b'{"journal":"j1"}')
+            await honest.report_during(asyncio.sleep(2))
+            idle = max(honest.seconds)
+            before = memory_bytes(node.pid, "VmRSS")
+            delays, growth = {}, {}
+            for request in hostile_requests(time.time_ns() // 1_000_000):
+                body = await asyncio.to_thread(request.body)
+                answer = await honest.report_during(attack(node.url, request, body))
+                del body
+                delays[request.name] = max(honest.seconds)
+                growth[request.name] = memory_bytes(node.pid, "VmHWM") - before
+                assert answer.status_code == request.status, (request.name, answer.text[:300])
+                document = answer.json()
+                assert {"errorMessage", "timestamp"} <= document.keys() <= {
+                    "errorMessage", "timestamp", "reason", "epoch", "acknowledged",
+                }, request.name  # fmt: skip
+                assert f"the limit {request.limit}" in document["errorMessage"] or not request.limit
+            figures = [f"{name}: {delays[name] * 1000:.0f} ms, {growth[name] / MIB:.0f} MiB" for name in delays]
+            print(f"idle {idle * 1000:.0f} ms", *figures, sep="\n")
+            assert max(growth.values()) <= GROWTH_BYTES, figures
+            slow = {
+                name: seconds for name, seconds in delays.items() if seconds > max(LONGEST_DELAY_S, IDLE_FACTOR * idle)
+            }
+            assert not slow, f"idle {idle:.3f} s"
+        assert "Traceback" not in "".join(node.log_lines)
+
+
+async def test_report_of_forty_days_is_accepted_while_others_are_served(tmp_path: Path, store_url: str) -> None:
+    """docs/decisions/0009-limits.md. It is sent as the agent does, compressed."""
+    report = largest_honest_report(HOSTILE, time.time_ns() // 1_000_000)
+    body = await asyncio.to_thread(msgspec.json.encode, report)
+    packed = await asyncio.to_thread(gzip.compress, body, 6)
+    upto, size, rows = report.upto, len(body), len(report.slots) * 5 + len(report.samples) + len(report.sessions)
+    del report, body
+    async with (
+        nodes_on(tmp_path, store_url, 1) as (node,),
+        an_honest_agent(node) as honest,
+        httpx.AsyncClient(base_url=node.url, timeout=LONGEST_WAIT_S) as http,
+    ):
+        await post(http, HOSTILE, "epochs", b'{"journal":"j1"}')
+        before = memory_bytes(node.pid, "VmRSS")
+        began = time.perf_counter()
+        answer = await honest.report_during(post(http, HOSTILE, "reports", packed, {"Content-Encoding": "gzip"}))
+        took = time.perf_counter() - began
+        assert answer.status_code == 200, answer.text[:300]
+        assert answer.json()["acknowledged"] == upto
+        grown = memory_bytes(node.pid, "VmHWM") - before
+        print(f"{rows:,} rows, {size / MIB:.1f} MiB, {len(packed) / MIB:.1f} MiB packed: {took:.1f} s, "
+              f"others at most {max(honest.seconds):.1f} s, memory grew by {grown / MIB:.0f} MiB")  # fmt: skip
+        assert max(honest.seconds) <= took
