@@ -216,12 +216,14 @@ def move_sessions(connection: Connection, server: str, relocation: Relocation, n
     }
     for old, new in moved.items():
         _move_session(connection, server_sessions.c.session_start == old.start_time, old, new, now_ms)
-        touched |= {new, *_rejoin(connection, new)}
+        touched |= {new, *_rejoin(connection, {new})}
     for row in rows:
         old = StreamStart(bytes(row.stream), row.session_start)
         if row.anchors or row.session_start <= end or old in moved:
             continue
-        new = StreamStart(old.stream, match_session(move(row.start_time), _anchors(connection, old.stream)))
+        start_time = move(row.start_time)
+        anchors = _load_anchors(connection, {old.stream}).get(old.stream)
+        new = StreamStart(old.stream, start_time if anchors is None else anchors.match_session(start_time))
         _move_session(connection, and_(own, server_sessions.c.publish_id == row.publish_id), old, new, now_ms)
         touched.add(new)
     return touched
