@@ -37,6 +37,7 @@ async def estate_at(directory: Path, now: int, *zones: str, settle_ms: int = 0) 
         clock=clock,
         account_zones=[zone(name) for name in zones or ("UTC",)],
         close_settle_ms=settle_ms,
+        released_ms=0,  # some days are before the release of this version
     ) as running:
         estate = Estate(running, clock)
         async with estate.http:
