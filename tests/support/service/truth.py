@@ -246,7 +246,6 @@ async def scripted_estate(directory: Path, names: Sequence[str], now: int) -> As
                 store_url=sqlite_url(directory / "usage.db"),
                 tokens=tokens,
                 clock=clock,
-                released_ms=0,  # the days around a change of the clocks are before the release of this version
                 account_zones=[zone(name) for name in ZONES],
             )
         )

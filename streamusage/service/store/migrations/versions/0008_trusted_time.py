@@ -6,8 +6,10 @@ from alembic import op
 revision = "0008_trusted_time"
 down_revision = "0007_outages"
 
-written = "2026-11-01"
-"""First day of the month in which this revision was written: no earlier wall clock can be right."""
+written = "2026-01-01"
+"""First day of the year in which this revision was written: no earlier wall clock can be right. It catches clocks
+without a battery; a clock that is months behind is caught by the store and the machines.
+"""
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
