@@ -146,12 +146,16 @@ async def run_service(
     """
     context = None if tls is None else tls.context()
     listener = await asyncio.to_thread(_listen, host, port)
+    store = None
     try:
         store = await asyncio.to_thread(open_store, store_url, clock.now_ms())
+        boot = boot_id() if boot is None else boot
+        trusted = await asyncio.to_thread(TrustedClock.open, clock, boot, store, released_ms)
     except BaseException:
         listener.close()
+        if store is not None:
+            store.close()
         raise
-    trusted = await asyncio.to_thread(TrustedClock.open, clock, boot_id() if boot is None else boot, store, released_ms)
     metrics = Metrics()
     writer = Writer(store, metrics.observe_commit)
     service = Service(

@@ -43,9 +43,6 @@ def server_view(tz: ZoneInfo) -> View[ServerStatus]:
                 "clock_offset_ms",
                 "removed",
                 "removed_at",
-                "machine_offset_ms",
-                "clock_refused_at",
-                "clock_refused_by_ms",
             ),
         ],
     )

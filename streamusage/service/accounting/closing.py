@@ -8,7 +8,7 @@ read them.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -204,7 +204,7 @@ def _step(
         began = connection.execute(select(func.min(audit.c.at))).scalar()
     if began is None or began >= now_ms:
         return None
-    if upto is not None and (late := _late_step(connection, tz, expected, upto)):
+    if upto is not None and (late := _late_step(connection, tz, expected, upto, now_ms)):
         return late
     day = day_of(began if upto is None else upto, tz)
     interval = day_interval(day, tz)
@@ -217,8 +217,12 @@ def _step(
     return ClosingStep(day, interval, names[:SERVERS_PER_BATCH], ends=len(names) <= SERVERS_PER_BATCH)
 
 
-def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], upto: int) -> LateStep | None:
-    last = day_of(upto - 1, tz)
+def _late_step(
+    connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], upto: int, now_ms: int
+) -> LateStep | None:
+    last = day_of(min(upto, now_ms) - 1, tz)
+    if day_interval(last, tz).to_ms > now_ms:  # an earlier version closed days in advance, with its clock ahead
+        last -= timedelta(days=1)
     known = closed_servers(connection, tz, last)
     late = next((item for item in expected if item.ran(day_interval(last, tz)) and item.server not in known), None)
     if late is None:

@@ -5,12 +5,14 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
 from sqlalchemy import Connection, func, select
 
 from streamusage.api.report import MachineClock, Report, SampleRow, SlotRow
+from streamusage.service.accounting.ledger import set_closed_until
 from streamusage.service.retention import DAY_MS
 from streamusage.service.store.clock_rows import accept_time, load_clocks
 from streamusage.service.store.schema import closed_days, metadata, servers, usage
@@ -482,3 +484,39 @@ async def keep_two_clocks(machine: ServiceMachine, other: ServiceMachine) -> Non
             "another-machine": False,
         }
         assert {state.instant_ms // DAY_MS for state in states.values()} == {NOW // DAY_MS}
+
+
+async def test_server_that_appears_after_days_were_closed_in_advance_has_no_day_closed_before_it_is_over(
+    machine: ServiceMachine,
+) -> None:
+    async with machine.service(close_settle_ms=0) as estate:
+        today = NOW // DAY_MS * DAY_MS
+        # As a service of an earlier version left it, whose clock was a month ahead.
+        await estate.running.service.write(
+            lambda connection: set_closed_until(connection, ZoneInfo("UTC"), today + 31 * DAY_MS)
+        )
+        agent = ReportingAgent(estate, "edge-1")
+        machine.clock.now += 10_000
+        await agent.sync_up()
+        await asyncio.sleep(0.2)
+        assert await count_rows(estate, closed_days) == 0
+        machine.clock.now = today + DAY_MS + 10_000
+        await agent.sync_up()
+
+        async def is_closed() -> bool:
+            return await count_rows(estate, closed_days) == 1
+
+        await wait_until(is_closed, "the day that is over is closed")
+        await asyncio.sleep(0.2)
+        assert await is_closed(), "today is not"
+
+
+async def test_server_of_which_no_report_was_accepted_can_be_removed(machine: ServiceMachine) -> None:
+    async with machine.service() as estate:
+        agent = ReportingAgent(estate, "edge-1")
+        await agent.begin()
+        assert (await agent.send(agent.report(upto_ms=NOW + YEAR))).json()["reason"] == "clock"
+        assert (await estate.request("DELETE", "/api/v1/servers/edge-1")).status_code == 200
+        assert (await fetch_servers(estate))["edge-1"]["state"] == "removed"
+        window = await estate.request("GET", f"/api/v1/coverage?from={NOW}&to={NOW + MINUTE}")
+        assert window.json()["servers"][0]["spans"] == []
