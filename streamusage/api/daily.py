@@ -8,6 +8,8 @@ from typing import Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from streamusage.api.report import ClockState
+
 DayState = Literal["provisional", "final", "adjusted"]
 
 
@@ -178,6 +180,8 @@ class Daily(msgspec.Struct, frozen=True, kw_only=True):
     closed_to: int | None = None
     """Instant up to which every day of the requested zone is closed."""
     days: list[DailyStatistics]
+    clock: ClockState = "trusted"
+    """In doubt, nothing of this may be exported or signed."""
 
 
 class SummedStatistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -62,6 +62,7 @@ FILED_AHEAD = (
     "the clock was wrong: figures of this time are filed in the future; `streamtop servers repair` moves them back"
 )
 FILED_BY_REPAIR = "the clock was wrong: figures of this time were filed in the future and moved here by a repair"
+CLOCK_REFUSED = "reports are refused: they cover time after the service's trusted time; check the clocks"
 
 _POLLED = "polled only: what a {} moved after its last reading, and viewers who came and went between two readings, "
 _WOWZA = (

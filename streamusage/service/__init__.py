@@ -14,6 +14,7 @@ usage records and, through `accounting`, the hours and closed days that the repo
 after the commit.
 
 Beside the folders: `server` starts and stops everything and runs the periodic jobs, `cli` is the command,
-`store_commands` backs up, checks and restores the store, `tokens` decides who may do what, `retention` discards old
-rows, `metrics` serves Prometheus, `limits` declares what one party may send, `errors` is the tree of exceptions.
+`store_commands` is the group `streamtop store` with `accept_time_command`, `tokens` decides who may do what,
+`trusted_clock` is the service's time, `retention` discards old rows, `metrics` serves Prometheus, `limits` declares
+what one party may send, `errors` is the tree of exceptions.
 """

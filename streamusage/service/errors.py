@@ -11,7 +11,8 @@ ServiceError
 │   ├── FiledAheadError           figures of the server are filed in the future: it must be repaired first
 │   ├── NotAccountZoneError       the service closes no days in that time zone
 │   ├── EpochTooHighError         a journal names an epoch that this service cannot have issued
-│   └── DayNotOverError           the day, or the time after it, is not over
+│   ├── DayNotOverError           the day, or the time after it, is not over
+│   └── ClockDoubtError           the clock of the service is in doubt
 ├── ContradictionError            a report contradicts figures that were counted
 ├── LimitExceededError            a request exceeds a limit
 └── StoreError                    the store cannot be opened, read or written
@@ -67,6 +68,10 @@ class EpochTooHighError(ConflictError):
 
 class DayNotOverError(ConflictError):
     """The day, or the time that must pass after its end, is not over."""
+
+
+class ClockDoubtError(ConflictError):
+    """The clock of the service is in doubt: nothing is closed, discarded, exported or signed."""
 
 
 class ContradictionError(ServiceError):

@@ -1,4 +1,4 @@
-"""`streamtop store`: back up, check and restore the store of the usage service."""
+"""`streamtop store`: back up, check and restore the store of the usage service, and accept its clock."""
 
 import sys
 import time
@@ -9,6 +9,7 @@ import click
 
 from streamusage.command_help import HelpfulCommand, HelpfulGroup
 from streamusage.core.exit_codes import ExitCode
+from streamusage.service.accept_time_command import accept_time
 
 if TYPE_CHECKING:
     from streamusage.service.accounting.verification import CheckResult
@@ -66,13 +67,14 @@ class Progress:
     },
 )
 def store() -> None:
-    """Back up, check and restore the store of the usage service.
+    """Back up, check and restore the store of the usage service; accept its clock.
 
     \b
     Examples:
       streamtop store backup /backup/usage-$(date +%F).db
       streamtop store verify
       streamtop store restore --replace /backup/usage-2026-11-28.db
+      streamtop store accept-time
     """
 
 
@@ -242,3 +244,6 @@ def _prepare(store_url: str | None) -> str:
 def _fail(error: Exception) -> NoReturn:
     click.echo(f"streamtop: {error}", err=True)
     raise SystemExit(ExitCode.UNAVAILABLE)
+
+
+store.add_command(accept_time)

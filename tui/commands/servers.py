@@ -40,6 +40,9 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     unreachable       did not; after the edge timeout its subscribers count as lost
     removed in order  removed from the estate; its figures are kept
     removed by force  removed; its part of the sessions is discarded
+    clock refused     its reports cover time after the service's; its journal keeps them
+
+    A live server whose machine's clock is more than a minute off is marked with the difference.
 
     NEEDS REPAIR appears where a wrong clock filed figures in the future or closed days before their end.
 
@@ -54,7 +57,8 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     async def read(client: UsageClient) -> Servers:
         return await client.servers()
 
-    found = run_requests(connection, read).servers
+    answer = run_requests(connection, read)
+    found = answer.servers
     print_rows(found, server_view(found, connection.tz), output_format)
     states = [server.state for server in found]
     print_message(
@@ -63,6 +67,11 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     for server in found:
         if server.repair:
             print_message(repair_hint(server))
+    refused = [server.server for server in found if server.clock_refused_at is not None and not server.removed]
+    if refused:
+        print_message(f"clock refused, correct the clocks of their machines: {', '.join(refused)}")
+    if answer.clock is not None and answer.clock.message:
+        print_message(f"{answer.clock.message}; nothing is closed, discarded or exported")
 
 
 @servers.command("rm")

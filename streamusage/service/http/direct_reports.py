@@ -18,6 +18,7 @@ from streamusage.service.http.app import FAILED, log_request
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError, retry_after_seconds, status_of
 from streamusage.service.http.exchange import Exchange, Headers
+from streamusage.service.http.replies import stamp_reply
 from streamusage.service.http.report_decoding import decode_report
 from streamusage.service.http.requests import BodyLimit, inflate
 from streamusage.service.http.routes.agents import OTHER_SERVER, quarantine_reason
@@ -137,6 +138,7 @@ class DirectReports:
         if report.server != head.server:
             raise ApiError(400, OTHER_SERVER)
         self._service.names.check(report)
+        self._service.clock.see_machine(report.server, report.machine)
         return lambda connection: ingest_report(connection, report, body, now_ms)
 
     def _answer(
@@ -145,6 +147,7 @@ class DirectReports:
         """Send the answer and return its status, 0 if the client has disconnected."""
         more_headers = b""
         if verdict is not None:
+            verdict = stamp_reply(verdict, exchange.received_at_ms, self._service.clock)
             refused = verdict.reason if isinstance(verdict, Refusal) else ""
             self._service.metrics.requests.count_report(refused or "acknowledged")
             status = (422 if refused == "held" else 409) if refused else 200

@@ -13,6 +13,7 @@ from streamusage.service.errors import FiledAheadError, ServerStillReportsError,
 from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of
 from streamusage.service.rules.repair import is_filed_ahead
 from streamusage.service.store.audit import record_audit
+from streamusage.service.store.coverage_rows import is_known_server
 from streamusage.service.store.schema import servers
 from streamusage.service.store.server_rows import state_of_row
 
@@ -23,7 +24,7 @@ def remove_server(connection: Connection, server: str, actor: str, now_ms: int, 
     A server that was removed in order can still be removed by force. Raises `UnknownServerError`, `FiledAheadError`
     while figures of the server are filed in the future, and `ServerStillReportsError` without `force` while it reports.
     """
-    row = connection.execute(select(servers).where(servers.c.server == server, servers.c.epoch > 0)).first()
+    row = connection.execute(select(servers).where(servers.c.server == server, is_known_server())).first()
     how: Literal["in order", "by force"] = "by force" if force else "in order"
     if row is None or row.removed in ("by force", how):
         raise UnknownServerError("no server of that name is part of the estate; nothing was removed")

@@ -26,6 +26,8 @@ from streamusage.service.store.engines.protocol import Damage, Progress, StoreEn
 from streamusage.service.store.health import StoreHealth
 from streamusage.service.store.store_file import StoreFile
 
+MIGRATIONS = Path(__file__).with_name("migrations")
+
 
 class Store:
     """An open store. `writing` is for the writer alone; `reading` gives a snapshot to any thread."""
@@ -189,8 +191,7 @@ def _migrate(connection: Connection) -> None:
 
 def _config() -> Config:
     config = Config()
-    location = str(Path(__file__).with_name("migrations"))
-    config.set_main_option("script_location", location.replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     return config
 

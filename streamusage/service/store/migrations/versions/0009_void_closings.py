@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0009_void_closings"
-down_revision = "0007_outages"
+down_revision = "0008_trusted_time"
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
