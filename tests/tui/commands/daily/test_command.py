@@ -66,7 +66,7 @@ async def test_days_include_backfilled_figures(service: ServiceProcess) -> None:
 
 async def test_help_lists_the_subcommands(streamtop: Program) -> None:
     listed = (await streamtop("daily", "--help")).out.partition("\nCommands:\n")[2].partition("\n\n")[0]
-    assert [line.split()[0] for line in listed.splitlines()] == ["close", "adjustments", "export", "verify"]
+    assert [line.split()[0] for line in listed.splitlines()] == ["close", "adjustments", "voids", "export", "verify"]
 
 
 async def test_void_closings_are_listed_and_make_an_earlier_statement_invalid(
