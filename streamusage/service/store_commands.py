@@ -132,19 +132,23 @@ def verify(store_url: str | None, no_mark: bool) -> None:
     """
     from streamusage.service.accounting.verification import verify_store
     from streamusage.service.errors import StoreError
+    from streamusage.service.store.engines import resolve
     from streamusage.service.store.page_checksums import has_page_checksums
     from streamusage.service.store.store import open_unchanged
 
     url = _prepare(store_url)
     try:
+        engine, checked_url = resolve(url)
+        path = engine.file_of(checked_url)
+        lacks_checksums = path is not None and path.is_file() and not has_page_checksums(path)
         checked = open_unchanged(url)
-    except StoreError as error:
+    except (StoreError, OSError) as error:
         _fail(error)
     progress = Progress()
     found: list[str] = []
     try:
         click.echo(f"checking {checked.display_url}")
-        if checked.file is not None and not has_page_checksums(checked.file.path):
+        if lacks_checksums:
             click.echo("  its pages have no checksums: a backup that is restored has them")
         for result in verify_store(checked, time.time_ns() // 1_000_000, progress):
             progress.end()

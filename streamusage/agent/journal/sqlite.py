@@ -15,12 +15,11 @@ from typing import Any, Literal, TypeVar
 import apsw
 import msgspec
 
-from streamusage.agent.journal.page_checksums import checksum_vfs, create_empty_file
 from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.rows import Row, RowKey, done_at, key_of
 from streamusage.agent.reading import Reading
 from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
-from streamusage.core.open_files import OWNER_ONLY, OpenFiles, describe_readable, others_can_read
+from streamusage.core.open_files import OWNER_ONLY, OpenFiles, describe_readable, open_to_append, others_can_read
 
 LOG = logging.getLogger(__name__)
 
@@ -39,7 +38,6 @@ CREATE TRIGGER IF NOT EXISTS tally_out AFTER DELETE ON rows BEGIN UPDATE tally S
 # The tally is the number of rows, which shows whether a damaged file still contains all of them.
 ROW_COLUMNS = "life, kind, key, revision, done_at, body, checksum"
 PART_COLUMNS = "name, body, checksum"
-WRONG_PAGE = "a page does not match its checksum"
 _FORMAT = 1
 _LONGEST_LOG_PAGES = 256
 """From this many pages of 4 kB on, the write-ahead log is moved into the file, so that it stays near one megabyte."""
@@ -107,10 +105,9 @@ class SqliteJournal:
                 self._connection = apsw.Connection(os.fspath(path), vfs=vfs)
             else:
                 path.parent.mkdir(parents=True, exist_ok=True)
-                create_empty_file(path)
-                self._connection = apsw.Connection(
-                    os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=checksum_vfs() or None
-                )
+                if not path.exists():  # closing a file ends SQLite's locks on it in this process
+                    open_to_append(path).close()  # SQLite keeps the mode of an empty file
+                self._connection = apsw.Connection(os.fspath(path), flags=apsw.SQLITE_OPEN_READWRITE)
             self._connection.set_busy_timeout(0)
             # Exclusive: a second agent on the same journal would count everything twice.
             self._connection.pragma("locking_mode", "exclusive")
@@ -130,10 +127,6 @@ class SqliteJournal:
                     self._connection.pragma("user_version", _FORMAT)
         except (apsw.CorruptError, apsw.NotADBError) as error:
             raise DamagedJournalError(f"{path}: the journal is damaged ({error})") from error
-        except apsw.IOError as error:
-            if not _is_wrong_page(error):
-                raise JournalError(f"{path}: cannot open the journal ({error}); nothing was changed") from error
-            raise DamagedJournalError(f"{path}: the journal is damaged ({WRONG_PAGE})") from error
         except apsw.BusyError:
             raise JournalError(f"{path}: another agent has this journal open; nothing was changed") from None
         except (apsw.Error, OSError) as error:
@@ -159,8 +152,6 @@ class SqliteJournal:
         except (apsw.CorruptError, apsw.NotADBError, UnicodeDecodeError) as error:
             raise DamagedJournalError(f"{self.path}: the journal is damaged ({error})") from error
         except apsw.Error as error:
-            if _is_wrong_page(error):
-                raise DamagedJournalError(f"{self.path}: the journal is damaged ({WRONG_PAGE})") from error
             if isinstance(error, apsw.FullError) and self._ballast is not None:
                 self._ballast.release()
             raise JournalError(f"{self.path}: cannot write the journal ({error}); its contents are kept") from error
@@ -190,9 +181,7 @@ class SqliteJournal:
                 found = self._connection.execute("PRAGMA integrity_check(1)")
                 problems = [text for (text,) in found if text != "ok"]
                 if problems:
-                    is_wrong_page = f"code={apsw.SQLITE_IOERR_DATA:d}" in problems[0]
-                    problem = WRONG_PAGE if is_wrong_page else problems[0]
-                    raise DamagedJournalError(f"{self.path}: the journal is damaged ({problem})")
+                    raise DamagedJournalError(f"{self.path}: the journal is damaged ({problems[0]})")
                 tx.head()
                 tx.first_reading()
                 tx.changed_since(-1)
@@ -316,14 +305,6 @@ class SqliteTransaction:
     def _check(self, record: tuple[Any, ...]) -> None:
         if not is_intact(record):
             raise DamagedJournalError(f"{self._path}: a record ({record[0]}) does not match its checksum")
-
-
-def _is_wrong_page(error: BaseException | None) -> bool:
-    while error is not None:
-        if getattr(error, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:
-            return True
-        error = error.__context__  # the failed rollback of a transaction that SQLite has ended by itself
-    return False
 
 
 def with_checksum(record: tuple[Any, ...]) -> tuple[Any, ...]:

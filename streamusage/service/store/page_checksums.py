@@ -51,7 +51,10 @@ def _load() -> bool:
 
 
 def has_page_checksums(path: Path) -> bool:
-    """Return whether the file is a SQLite database whose pages end with checksums. Raises `OSError`."""
+    """Return whether the file is a SQLite database whose pages end with checksums. Raises `OSError`.
+
+    This process must not have the file open: closing a file ends SQLite's locks on it.
+    """
     with path.open("rb") as file:
         start = file.read(_RESERVED_AT + 1)
     return len(start) > _RESERVED_AT and start.startswith(_HEADER) and start[_RESERVED_AT] == RESERVED_BYTES

@@ -50,6 +50,8 @@ class Store:
                     begin_life(connection, now_ms)
         except (DBAPIError, CommandError, OSError) as error:
             self.close()
+            if isinstance(error, DBAPIError) and engine.is_damage(error.orig):
+                raise StoreError(_damage_error(self.display_url, error)) from None
             raise StoreError(_open_error(self.display_url, error)) from None
         if file is not None and now_ms is not None:
             file.remember()
@@ -120,6 +122,9 @@ def open_unchanged(url: str) -> Store:
     except DBAPIError as error:
         store.close()
         raise StoreError(_open_error(store.display_url, error)) from None
+    except StoreError:
+        store.close()
+        raise
     if version != newest_schema_version():
         store.close()
         raise StoreError(
@@ -203,6 +208,13 @@ def _open_error(display_url: str, error: Exception) -> str:
             f"the store {display_url} was written by a newer streamtop ({cause}); it was not changed; run that version"
         )
     return f"cannot open the store {display_url}: {cause}; check that it is a streamtop store and writable"
+
+
+def _damage_error(display_url: str, error: DBAPIError) -> str:
+    return (
+        f"the store {display_url} is damaged, or another program wrote to it ({error.orig}); it was not changed; "
+        "restore a backup with streamtop store restore, or this file with its option --ignore-checksums"
+    )
 
 
 def broken_connection(error: Any) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamusage.agent.journal.ledger import Ledger
-from streamusage.agent.journal.sqlite import DamagedJournalError, MissingJournalError, SqliteJournal
+from streamusage.agent.journal.sqlite import MissingJournalError, SqliteJournal
 
 
 def move(path: Path) -> None:
@@ -63,32 +63,3 @@ def test_existing_file_that_others_can_read_is_logged(tmp_path: Path, caplog: py
     path.chmod(0o644)
     SqliteJournal(path).close()
     assert [record.getMessage().endswith(f"chmod 600 {path}") for record in caplog.records] == [True]
-
-
-def test_journal_of_an_earlier_version_continues_without_page_checksums(tmp_path: Path) -> None:
-    import apsw
-
-    path = tmp_path / "journal.db"
-    connection = apsw.Connection(str(path))
-    connection.execute("VACUUM")
-    connection.close()
-    journal = SqliteJournal(path)
-    head = Ledger(journal, "journal-1", "edge-1", "edge", 10_000).head
-    journal.close()
-    assert path.read_bytes()[20] == 0
-    journal = SqliteJournal(path)
-    assert Ledger(journal, "journal-2", "edge-1", "edge", 10_000).head == head
-    journal.close()
-
-
-def test_page_that_does_not_match_its_checksum_is_damage(tmp_path: Path) -> None:
-    path = tmp_path / "journal.db"
-    journal = SqliteJournal(path)
-    Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
-    journal.close()
-    content = bytearray(path.read_bytes())
-    for start in range(4096, len(content), 4096):
-        content[start + 3_000] ^= 1
-    path.write_bytes(content)
-    with pytest.raises(DamagedJournalError, match="a page does not match its checksum"):
-        Ledger(SqliteJournal(path), "journal-1", "edge-1", "edge", 10_000)
