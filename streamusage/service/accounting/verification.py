@@ -18,7 +18,7 @@ from streamusage.core.days import day_interval, zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.day_statistics import compute_day_statistics, unpack_samples
 from streamusage.service.accounting.hours import compare_hours
-from streamusage.service.accounting.ledger import difference
+from streamusage.service.accounting.ledger import IS_VOID, difference
 from streamusage.service.errors import StoreError
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, last_change, read_counter
@@ -261,7 +261,8 @@ def _check_days(scope: _Scope, differences: list[Difference]) -> str:
                 continue
             if interval.from_ms < kept_from:
                 continue
-            rows = connection.execute(select(closed_days).where(*_of_day(closed_days, tz, day))).mappings().all()
+            valid = select(closed_days).where(*_of_day(closed_days, tz, day), ~IS_VOID)
+            rows = connection.execute(valid).mappings().all()
             names = [str(row["server"]) for row in rows]
             items = load_covered_servers(connection, *interval, scope.now_ms, names)
             computed = compute_day_statistics(connection, items, interval)

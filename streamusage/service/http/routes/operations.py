@@ -59,6 +59,7 @@ def operator_handlers(service: Service) -> Handlers:
             return json_response(
                 await service.read(lambda connection: plan_server_repair(connection, server, call.client_name, now_ms))
             )
+        service.clock.require_trust("nothing was repaired")
         return json_response(
             await service.write(lambda connection: repair_server(connection, server, call.client_name, now_ms))
         )
