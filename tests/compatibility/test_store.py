@@ -4,7 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.compatibility.exchange import check_transcript
+from tests.compatibility.exchange import check_transcript, with_imports_as_before
 from tests.compatibility.processes import FIXTURES
 from tests.compatibility.record import record_store_answers
 
@@ -16,4 +16,5 @@ def test_service_answers_from_an_old_store_as_before(tmp_path: Path) -> None:
 
     transcript = record_store_answers(store, cursor, tmp_path)
 
+    transcript = with_imports_as_before(transcript)
     check_transcript(json.loads((FIXTURES / "store_answers.json").read_text()), transcript)
