@@ -18,12 +18,14 @@ CHANCE = "<chance>"
 
 ADDED = frozenset(
     {
-        "/api/v1/agents/{server}/clock", "clock", "clock_refused_at", "clock_refused_by_ms", "machine",
-        "machine_offset_ms", "message", "offset_ms", "received_at", "uptime_ms",
+        "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "429", "clock", "clock_refused_at", "clock_refused_by_ms", "machine",
+        "machine_offset_ms", "message", "offset_ms", "received_at", "repair", "uptime_ms", "void_revision", "voids",
     }
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""
-ADDED_METRICS = "streamtop_clock_"
+ADDED_METRICS = ("streamtop_clock_", "streamtop_limit_refusals_total")
+
+_EPOCHS = "/api/v1/agents/{server}/epochs"
 
 _HEADERS = ("allow", "cache-control", "content-encoding", "content-type", "etag", "location", "retry-after", "vary",
             "www-authenticate")  # fmt: skip
@@ -249,10 +251,20 @@ def without_additions(value: Json) -> Json:
         return [without_additions(item) for item in value]
     if not isinstance(value, dict):
         return value
+    if _EPOCHS in value:
+        value = value | {_EPOCHS: _without_conflicts(value[_EPOCHS])}
     return {
         name: without_additions(item)
         for name, item in value.items()
-        if name not in ADDED and not name.startswith(ADDED_METRICS)
+        if name not in ADDED and not name.startswith(ADDED_METRICS) and (name, item) != ("imported", "boolean")
+    }
+
+
+def _without_conflicts(path: Json) -> Json:
+    """Return the description of epoch requests without the answer to an epoch that no service has issued."""
+    responses = path["post"]["responses"]
+    return {
+        "post": path["post"] | {"responses": {status: responses[status] for status in responses if status != "409"}}
     }
 
 

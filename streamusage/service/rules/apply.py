@@ -176,11 +176,11 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
     """Return whether a report is to be applied and, if not, why.
 
     A `duplicate` is acknowledged like an applied report: everything in it is stored already. An epoch that was never
-    issued is `stale`: its agent requests an epoch, and may keep its number.
+    issued is `stale`: its agent requests an epoch, and may keep its number. The first epoch is always 1.
     """
     if report.epoch < state.epoch:
         return "sealed"
-    if report.epoch > state.issued:
+    if report.epoch > max(state.issued, 1):
         return "stale"
     if report.epoch > state.epoch:
         return "apply" if report.based_on == state.based and report.since == 0 else "stale"

@@ -76,8 +76,8 @@ def largest_honest_report(server: str, now_ms: int, days: int = 40) -> Report:
         for stream in streams
     )  # fmt: skip
     sessions = tuple(
-        a_stream(number, now, start_time=start + number * DAY // 1000, end_time=start + (number + 200) * DAY // 1000,
-                 live=number >= 1000 * days - 200)
+        a_stream(number, now, start_time=start + number * DAY // 1000,
+                 end_time=min(now, start + (number + 200) * DAY // 1000), live=number >= 1000 * days - 200)
         for number in range(1000 * days)
     )  # fmt: skip
     return a_report(

@@ -52,7 +52,7 @@ async def test_hostile_party_is_refused_and_delays_nobody(tmp_path: Path, store_
                 assert answer.status_code == request.status, (request.name, answer.text[:300])
                 document = answer.json()
                 assert {"errorMessage", "timestamp"} <= document.keys() <= {
-                    "errorMessage", "timestamp", "reason", "epoch", "acknowledged",
+                    "errorMessage", "timestamp", "reason", "epoch", "acknowledged", "received_at",
                 }, request.name  # fmt: skip
                 assert f"the limit {request.limit}" in document["errorMessage"] or not request.limit
             figures = [f"{name}: {delays[name] * 1000:.0f} ms, {growth[name] / MIB:.0f} MiB" for name in delays]
