@@ -36,9 +36,10 @@ class TimeLine:
         """Return a reading on the time line, with what converts its other times from the machine's wall clock.
 
         The reading was requested at `asked_elapsed_ms` and is here at `elapsed_ms`: a wall clock that is set meanwhile
-        moves it no further.
+        moves it no further. A source that reads both clocks at once sets `elapsed_ms` itself.
         """
-        at_elapsed_ms = min(max(elapsed_ms - (machine_now_ms - reading.at), asked_elapsed_ms), elapsed_ms)
+        by_wall_clock_ms = min(max(elapsed_ms - (machine_now_ms - reading.at), asked_elapsed_ms), elapsed_ms)
+        at_elapsed_ms = reading.elapsed_ms or by_wall_clock_ms
         return msgspec.structs.replace(
             reading,
             at=at_elapsed_ms + offset_ms,
