@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.agent.sources.nginx_rtmp.statistics import parse_stat
 from tests.support.real.fake_clock import FakeClock
-from tests.support.real.nginx import Nginx
+from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs
 from tests.support.real.slow_proxy import SlowProxy
 from tests.support.waiting import LONGEST_WAIT_S
@@ -49,6 +50,41 @@ async def test_late_page_does_not_move_the_start_of_a_viewer(nginx: Nginx, late:
         assert abs(latest_start_ms(delayed) - latest_start_ms(prompt)) <= prompt.age_slack_ms + 2 * TOLERANCE_MS + (
             delayed.age_slack_ms - DELAY_MS
         )
+
+
+@pytest.mark.parametrize("late", ["request", "response"])
+async def test_viewers_on_late_pages_count_as_in_the_log(nginx: Nginx, late: str) -> None:
+    async with SlowProxy(nginx.http_port) as proxy:
+        url = f"http://127.0.0.1:{proxy.port}/stat"
+        source = NginxRtmpSource(url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+        state, _ = meter.start(reading := await source.read(None))
+        if late == "request":
+            proxy.before_seconds = DELAY_MS / 1000
+        else:
+            proxy.after_seconds = DELAY_MS / 1000
+        viewers = [nginx.watch("s1") for _ in range(3)]
+        await nginx.wait_for_clients(3)
+        connections = view_time_ms = 0
+
+        async def read() -> None:
+            nonlocal state, reading, connections, view_time_ms
+            reading = await source.read(reading.cursor)
+            state, additions = meter.step(state, reading)
+            connections += sum(sum(slot.connections.values()) for slot in additions.slots.values())
+            view_time_ms += sum(slot.view_time_ms for slot in additions.slots.values())
+
+        for _ in range(2):
+            await read()
+        for viewer in viewers:
+            viewer.stop()
+        await nginx.wait_for_clients(0)
+        for _ in range(2):
+            await read()
+        await source.close()
+    sums = sum_log(nginx.access_log)
+    assert (connections, len(state.viewers)) == (sums.plays, 0) == (3, 0)
+    # The log rounds each visit down to whole seconds. A start is known to the delay of its page until its line.
+    assert -sums.plays * DELAY_MS <= view_time_ms - sums.view_seconds * 1000 < sums.plays * 1_020
 
 
 async def test_set_clock_of_the_media_machine_is_no_restart_and_changes_no_age(
