@@ -28,6 +28,7 @@ PACKAGES = {
 
 BY_MARKER = {
     "real": ("nginx", "nginx's rtmp module", "ffmpeg", "rtmpdump"),
+    "real_clocks": ("nginx", "nginx's rtmp module", "ffmpeg", "rtmpdump", "libfaketime"),
     "real_icecast": ("icecast2", "ffmpeg", "curl"),
     "real_node": ("node", "npm", "ffmpeg", "rtmpdump", "curl"),
     "terminal": ("tmux",),
@@ -65,10 +66,10 @@ def install_line(programs: list[str]) -> str:
 def _is_installed(program: str) -> bool:
     if PACKAGES[program] == "libnginx-mod-rtmp":
         return any((Path(folder) / _RTMP_MODULE).exists() for folder in _MODULE_FOLDERS)
-    if program == "libfaketime":
-        return faketime_library() is not None
     if program == "postgres":
         return bool(postgresql_programs())
+    if program == "libfaketime":
+        return faketime_library() is not None
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"))
     return shutil.which(program, path=path) is not None
 

@@ -448,6 +448,8 @@ class _Step:
         if viewer.viewer_id in seen:
             # It left between the reading of the statistics and that of the log.
             seen.discard(viewer.viewer_id)
+            if not viewer.publish_id:
+                self.publishes.count_unseen_subscriber(StreamId(viewer.scope, viewer.name), ended_at)
             counts_from = self.counts_from.get(viewer.viewer_id, self.last_at)
             ended_at = max(ended_at, counts_from)
             self._add_view_time(counts_from, ended_at)

@@ -21,7 +21,16 @@ POLL_INTERVAL_MS = 200
 class ServiceProcess:
     """`streamtop serve` with a SQLite file, an admin token and one token for each agent."""
 
-    def __init__(self, directory: Path, programs: Programs, servers: list[str]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        programs: Programs,
+        servers: list[str],
+        *,
+        environment: dict[str, str] | None = None,
+        options: tuple[str, ...] = (),
+    ) -> None:
+        """`environment` is added to the environment of the process, `options` to its command line."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.store = directory / "usage.db"
@@ -36,6 +45,7 @@ class ServiceProcess:
             )
         )
         self._tokens_file.chmod(0o600)
+        self._environment, self._options = environment or {}, options
         self._programs = programs
         self._program: RunningProgram | None = None
 
@@ -49,8 +59,9 @@ class ServiceProcess:
             "service",
             [
                 *(sys.executable, "-m", "streamusage.service", "--listen", f"127.0.0.1:{self.port}"),
-                *("--store", f"sqlite:///{self.store}", "--tokens", str(self._tokens_file)),
+                *("--store", f"sqlite:///{self.store}", "--tokens", str(self._tokens_file), *self._options),
             ],
+            self._environment,
         )
 
     async def wait_until_ready(self) -> None:
@@ -66,7 +77,7 @@ class ServiceProcess:
         if not self._program.running:
             raise AssertionError(f"the service did not start: {self._program.output()}")
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
+            async with httpx.AsyncClient(trust_env=False, verify=False, timeout=LONGEST_WAIT_S) as http:
                 return (await http.get(f"{self.url}/healthz")).status_code == 200
         except httpx.TransportError:
             return False
@@ -83,14 +94,23 @@ class AgentProcess:
         service: ServiceProcess,
         nginx: Nginx,
         sync_interval_ms: int,
+        *,
+        poll_interval_ms: int = POLL_INTERVAL_MS,
+        stat_url: str = "",
+        environment: dict[str, str] | None = None,
     ) -> None:
+        """`stat_url` replaces that of nginx; `environment` is added to the environment of the process."""
         self.server = server
         self._sync_interval_ms = sync_interval_ms
         self.journal = directory / f"{server}.journal.db"
+        self.interpreter = [sys.executable]
+        """The command that runs `-m streamusage.agent`."""
         self._nginx = nginx
+        self._poll_interval_ms = poll_interval_ms
+        self._stat_url = stat_url or nginx.stat_url
         self._configuration = directory / f"{server}.toml"
         self.set_service_url(service.url)
-        self._environment = {"STREAMTOP_AGENT_TOKEN": service.agent_tokens[server]}
+        self._environment = {"STREAMTOP_AGENT_TOKEN": service.agent_tokens[server]} | (environment or {})
         self._programs = programs
         self._program: RunningProgram | None = None
 
@@ -106,9 +126,9 @@ class AgentProcess:
             sync_interval = "{self._sync_interval_ms}ms"
             [source]
             kind = "nginx-rtmp"
-            stat_url = "{self._nginx.stat_url}"
+            stat_url = "{self._stat_url}"
             access_log = "{self._nginx.access_log}"
-            poll_interval = "{POLL_INTERVAL_MS}ms"
+            poll_interval = "{self._poll_interval_ms}ms"
             [journal]
             path = "{self.journal}"
             """
@@ -117,7 +137,7 @@ class AgentProcess:
     def start(self) -> None:
         self._program = self._programs.start(
             "agent",
-            [sys.executable, "-m", "streamusage.agent", "--config", str(self._configuration)],
+            [*self.interpreter, "-m", "streamusage.agent", "--config", str(self._configuration)],
             self._environment,
         )
 
@@ -156,7 +176,7 @@ class ReportedFigures:
 
     async def get(self, path: str, **query: str | int) -> Any:
         """Return a response of the service's API."""
-        async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
+        async with httpx.AsyncClient(trust_env=False, verify=False, timeout=LONGEST_WAIT_S) as http:
             response = await http.get(
                 self.service.url + path,
                 params=query,

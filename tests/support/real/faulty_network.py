@@ -36,7 +36,7 @@ class FaultyNetwork:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, ValueError, asyncio.CancelledError):
-            request = await _read_request(reader)
+            request = await read_request(reader)
             if self._injects("request cut", 0.1):
                 await self._forward(request[: self._random.randrange(len(request))], is_cut=True)
                 return
@@ -69,7 +69,8 @@ class FaultyNetwork:
             writer.close()
 
 
-async def _read_request(reader: asyncio.StreamReader) -> bytes:
+async def read_request(reader: asyncio.StreamReader) -> bytes:
+    """Return one HTTP request, with a head that requests to close the connection."""
     head = await reader.readuntil(b"\r\n\r\n")
     length = next(
         (int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), 0

@@ -92,6 +92,11 @@ class Programs:
         self.directory = directory
         self._programs: list[RunningProgram] = []
 
+    @property
+    def pids(self) -> list[int]:
+        """Return the process ids of all programs, including those that have ended."""
+        return [program.pid for program in self._programs]
+
     def start(self, name: str, arguments: Sequence[str], env: dict[str, str] | None = None) -> RunningProgram:
         program = RunningProgram(arguments, self.directory / f"{name}.{len(self._programs)}.out", env)
         self._programs.append(program)

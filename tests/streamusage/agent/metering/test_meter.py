@@ -150,6 +150,22 @@ def test_subscriber_from_the_log_only_joins_the_session_of_its_time() -> None:
     assert (added.sessions["b1/1"].joined, added.sessions["b1/1"].highest) == (1, 1)
 
 
+@pytest.mark.parametrize("ends", [False, True], ids=["live session", "ended session"])
+def test_viewer_that_left_between_its_first_page_and_the_log_joins_the_session(ends: bool) -> None:
+    end_of_publish = (line(1, 4_995, 9_000, kind="publish"),) if ends else ()
+    _, added = run(
+        reading(0, publishes=(publish(1, 5_000),)),
+        reading(
+            5_000,
+            publishes=(publish(1, 10_000),),
+            viewers=(viewer(7, 3_000),),
+            ended=(line(7, 4_990, 2_000), *end_of_publish),
+        ),
+    )
+    assert connections(added) == 1
+    assert (added.sessions["b1/1"].joined, added.sessions["b1/1"].highest) == (1, 1)
+
+
 def test_viewers_who_stay_join_the_next_publish_too() -> None:
     _, first = run(reading(0), reading(1_000, publishes=(publish(1, 900),), viewers=(viewer(2, 500),)))
     assert first.sessions["b1/1"].joined == 1
