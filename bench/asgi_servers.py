@@ -16,7 +16,7 @@ from typing import Any
 import click
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streamusage.core.clock import SystemClock
+from streamusage.core.clock import SystemClock, boot_id
 from streamusage.service.http.app import make_app
 from streamusage.service.http.connection_limits import ConnectionLimits
 from streamusage.service.http.context import Service
@@ -25,6 +25,7 @@ from streamusage.service.metrics import Metrics
 from streamusage.service.store.store import open_store
 from streamusage.service.store.writer import Writer
 from streamusage.service.tokens import read_tokens
+from streamusage.service.trusted_clock import TrustedClock
 
 KINDS = ("own-asgi", "uvicorn", "uvicorn-h11", "granian", "hypercorn")
 
@@ -60,6 +61,7 @@ class _Request:
     def __init__(self, url: bytes, subject: Any) -> None:
         self.url = url
         self.direct_subject = subject
+        self.received_at_ms = 0
         self.body = b""
         self.answered: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
 
@@ -117,8 +119,9 @@ async def run(kind: str, listen: str, store_url: str, tokens: str) -> None:
     listener.setblocking(False)
     clock, metrics = SystemClock(), Metrics()
     store = open_store(store_url, clock.now_ms())
+    trusted = TrustedClock.open(clock, boot_id(), store)
     writer = Writer(store, metrics.observe_commit)
-    service = Service(store, writer, read_tokens(Path(tokens), os.environ), clock, metrics)
+    service = Service(store, writer, read_tokens(Path(tokens), os.environ), trusted, metrics)
     app = AsgiReports(make_app(service), DirectReports(service))
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

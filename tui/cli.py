@@ -21,6 +21,7 @@ from tui.config.theme_names import ThemeName
 COMMANDS = {
     "demo": ("tui.demo.command:demo", "Try it: a small estate of simulated servers, with an outage."),
     "serve": ("streamusage.service.cli:serve", "Run the usage service."),
+    "store": ("streamusage.service.store_commands:store", "Commands for the service's store: accept-time."),
     "agent": ("streamusage.agent.cli:agent", "Run the statistics agent beside a media server."),
     "ls": ("tui.commands.ls:ls", "List the sessions."),
     "rm": ("tui.commands.rm:rm", "Delete usage records."),

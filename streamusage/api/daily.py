@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from streamusage.api.report import ClockState
+
 DayState = Literal["provisional", "final", "adjusted"]
 
 
@@ -157,6 +159,8 @@ class Daily(msgspec.Struct, frozen=True, kw_only=True):
     closed_to: int | None = None
     """Instant up to which every day of the requested zone is closed."""
     days: list[DailyStatistics]
+    clock: ClockState = "trusted"
+    """In doubt, nothing of this may be exported or signed."""
 
 
 class SummedStatistics(msgspec.Struct, frozen=True, kw_only=True):

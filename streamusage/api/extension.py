@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from streamusage.api.daily import GapDelta
-from streamusage.api.report import AgentPhase, PhaseChange, Role
+from streamusage.api.report import AgentPhase, ClockState, PhaseChange, Role
 from streamusage.core.coverage import Interval, Provenance
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 
@@ -64,6 +64,24 @@ class LiveStream(msgspec.Struct, frozen=True, kw_only=True):
         return StreamId(self.scope.removeprefix("/"), self.name)
 
 
+class ServiceClock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The service's own clock. In doubt, nothing is closed, discarded, exported or signed."""
+
+    state: ClockState
+    wall_ahead_ms: int
+    """Wall clock of the service's machine minus trusted time."""
+    machines: int
+    """How many machines of agents can judge the wall clock."""
+    synchronised: bool | None = None
+    """Whether the kernel believes that its clock is synchronised; `None` where it does not show this."""
+    cause: str | None = None
+    """What raised the doubt: `step`, `release`, `store` or `machines`."""
+    since: int | None = None
+    """Trusted time when the doubt began."""
+    message: str | None = None
+    """The doubt in a sentence."""
+
+
 class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """State of a media server at the service."""
 
@@ -85,6 +103,12 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     removed: Literal["in order", "by force"] | None = None
     """How the server was removed from the estate. Removed by force, its part of the sessions is not accounted for."""
     removed_at: int | None = None
+    machine_offset_ms: int | None = None
+    """The machine's own clock minus trusted time at the last report; `None` from an agent of an earlier version."""
+    clock_refused_at: int | None = None
+    """Since when its reports are refused because they cover time after trusted time; `None` while they are accepted."""
+    clock_refused_by_ms: int = 0
+    """How far the newest of them was ahead."""
 
 
 class RemovedServer(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +176,8 @@ class Servers(msgspec.Struct, frozen=True, kw_only=True):
 
     now: int
     servers: list[ServerStatus]
+    clock: ServiceClock | None = None
+    """`None` from a service of an earlier version."""
 
 
 class CoverageSpan(msgspec.Struct, frozen=True, kw_only=True, gc=False):

@@ -1,12 +1,16 @@
 """Clocks. Code that needs the time receives a `Clock`, so that tests and the demo control it."""
 
 import asyncio
+import ctypes
 import time
 from pathlib import Path
 from typing import Protocol
 
 _COUNTS_SUSPEND = hasattr(time, "CLOCK_BOOTTIME")
 """On Linux `CLOCK_BOOTTIME` counts while the machine is suspended; `CLOCK_MONOTONIC` does not."""
+
+_TIME_ERROR = 5
+"""Result of adjtimex(2) for a clock that is not synchronised."""
 
 
 class Clock(Protocol):
@@ -50,6 +54,17 @@ def boot_id() -> str:
         return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip() if _COUNTS_SUSPEND else ""
     except (OSError, UnicodeDecodeError):
         return ""
+
+
+def is_synchronised() -> bool | None:
+    """Return whether the kernel believes that its wall clock is synchronised; `None` where it does not show this."""
+    try:
+        adjtimex = ctypes.CDLL(None).adjtimex
+    except (AttributeError, OSError):
+        return None
+    # All zeros request nothing: the call only reads. The buffer is larger than any `struct timex`.
+    state = adjtimex(ctypes.create_string_buffer(1024))
+    return None if state < 0 else state != _TIME_ERROR
 
 
 def _elapsed_ns() -> int:

@@ -58,6 +58,7 @@ WOWZA_RISES = (
 )
 
 REPORT_HELD = "a report was quarantined"
+CLOCK_REFUSED = "reports are refused: they cover time after the service's trusted time; check the clocks"
 
 _POLLED = "polled only: what a {} moved after its last reading, and viewers who came and went between two readings, "
 _WOWZA = (

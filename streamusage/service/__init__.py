@@ -13,6 +13,8 @@ commit; `ingest` loads the rows that the report touches; the rules decide what c
 usage records and, through `accounting`, the hours and closed days that the report reaches; the acknowledgement is sent
 after the commit.
 
-Beside the folders: `server` starts and stops everything and runs the periodic jobs, `cli` is the command, `tokens`
-decides who may do what, `retention` discards old rows, `metrics` serves Prometheus, `errors` is the tree of exceptions.
+Beside the folders: `server` starts and stops everything and runs the periodic jobs, `cli` is the command,
+`store_commands` is the group `streamtop store` with `accept_time_command`, `tokens` decides who may do what,
+`trusted_clock` is the service's time, `retention` discards old rows, `metrics` serves Prometheus, `errors` is the tree
+of exceptions.
 """

@@ -168,6 +168,7 @@ def serve(
     from streamusage.service.tokens import TokensError
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("streamusage.service.jobs").setLevel(logging.INFO)
     if access_log:
         logging.getLogger("streamusage.service.access").setLevel(logging.INFO)
     try:

@@ -9,7 +9,8 @@ ServiceError
 ├── ConflictError                 the state of the store does not allow the change
 │   ├── ServerStillReportsError   a server that reports can only be removed by force
 │   ├── NotAccountZoneError       the service closes no days in that time zone
-│   └── DayNotOverError           the day, or the time after it, is not over
+│   ├── DayNotOverError           the day, or the time after it, is not over
+│   └── ClockDoubtError           the clock of the service is in doubt
 ├── ContradictionError            a report contradicts figures that were counted
 └── StoreError                    the store cannot be opened, read or written
 
@@ -55,6 +56,10 @@ class NotAccountZoneError(ConflictError):
 
 class DayNotOverError(ConflictError):
     """The day, or the time that must pass after its end, is not over."""
+
+
+class ClockDoubtError(ConflictError):
+    """The clock of the service is in doubt: nothing is closed, discarded, exported or signed."""
 
 
 class ContradictionError(ServiceError):

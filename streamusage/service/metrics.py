@@ -13,6 +13,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, case, func, select
 
+from streamusage.api.extension import ServiceClock
 from streamusage.service.queries.coverage import list_servers
 from streamusage.service.store.schema import held, orphans, servers
 
@@ -166,7 +167,33 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
     ]
 
 
-def _single_gauge(name: str, what: str, value: int) -> GaugeMetricFamily:
+def clock_metrics(clock: ServiceClock) -> list[GaugeMetricFamily]:
+    """Return the metrics of the service's clock."""
+    families = [
+        _single_gauge(
+            "streamtop_clock_doubtful",
+            "1 while the clock of the service is in doubt: nothing is closed, discarded or exported",
+            int(clock.state == "doubtful"),
+        ),
+        _single_gauge(
+            "streamtop_clock_wall_minus_trusted_seconds",
+            "Wall clock of the machine minus trusted time",
+            clock.wall_ahead_ms / 1000,
+        ),
+        _single_gauge("streamtop_clock_machines", "Machines of agents that can judge the wall clock", clock.machines),
+    ]
+    if clock.synchronised is not None:
+        families.append(
+            _single_gauge(
+                "streamtop_clock_kernel_synchronised",
+                "1 if the kernel believes that its clock is synchronised",
+                int(clock.synchronised),
+            )
+        )
+    return families
+
+
+def _single_gauge(name: str, what: str, value: float) -> GaugeMetricFamily:
     return GaugeMetricFamily(name, what, value=value)
 
 

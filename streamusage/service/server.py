@@ -10,13 +10,24 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import Connection
+
 from streamusage.core.addresses import Address
-from streamusage.core.clock import Clock
-from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS, advance_accounting, is_accounting_due
-from streamusage.service.errors import StoreError
+from streamusage.core.clock import Clock, boot_id
+from streamusage.service.accounting.closing import (
+    GRACE_MS,
+    SETTLE_MS,
+    ClosedDays,
+    advance_accounting,
+    days_due,
+    is_accounting_due,
+)
+from streamusage.service.errors import ClockDoubtError, StoreError
 from streamusage.service.http.app import make_app
 from streamusage.service.http.connection_limits import ConnectionLimits
 from streamusage.service.http.context import Service
@@ -24,12 +35,17 @@ from streamusage.service.http.direct_reports import DirectReports
 from streamusage.service.http.http_server import HttpServer
 from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
 from streamusage.service.metrics import Metrics
-from streamusage.service.retention import Retention, discard_old
+from streamusage.service.retention import Retention, count_due, discard_rows
 from streamusage.service.store.store import open_store
 from streamusage.service.store.writer import Writer
 from streamusage.service.tokens import Tokens
+from streamusage.service.trusted_clock import CHECK_SECONDS, TrustedClock
 
 log = logging.getLogger(__name__)
+log_jobs = logging.getLogger("streamusage.service.jobs")
+"""What closing and retention did. `streamtop serve` shows it; other warnings have their module's logger."""
+
+Result = TypeVar("Result")
 
 CONDITION_CHECK_SECONDS = 2.0
 """How often servers are checked for overdue figures, in the clock's time."""
@@ -117,18 +133,28 @@ async def run_service(
     account_zones: Sequence[ZoneInfo] = (ZoneInfo("UTC"),),
     close_settle_ms: int = SETTLE_MS,
     close_grace_ms: int = GRACE_MS,
+    boot: str | None = None,
+    released_ms: int | None = None,
 ) -> AsyncIterator[RunningService]:
     """Run the service for the duration of the block; port 0 takes a free one. Raises `StoreError`, `ListenError` or
     `TlsError` at its start.
+
+    `clock` is the machine's, `boot` its boot id (by default this machine's), and `released_ms` an instant that is
+    certainly past (by default the date of the store's newest migration). The service's own clock is trusted time.
 
     At the end of the block it finishes accepted work. Signals are the caller's.
     """
     context = None if tls is None else tls.context()
     listener = await asyncio.to_thread(_listen, host, port)
+    store = None
     try:
         store = await asyncio.to_thread(open_store, store_url, clock.now_ms())
+        boot = boot_id() if boot is None else boot
+        trusted = await asyncio.to_thread(TrustedClock.open, clock, boot, store, released_ms)
     except BaseException:
         listener.close()
+        if store is not None:
+            store.close()
         raise
     metrics = Metrics()
     writer = Writer(store, metrics.observe_commit)
@@ -136,20 +162,22 @@ async def run_service(
         store,
         writer,
         tokens,
-        clock,
+        trusted,
         metrics,
         account_zones=tuple(account_zones),
         close_settle_ms=close_settle_ms,
         close_grace_ms=close_grace_ms,
     )
-    server = HttpServer(make_app(service), clock, limits, DirectReports(service))
+    server = HttpServer(make_app(service), trusted, limits, DirectReports(service))
     serving = asyncio.create_task(server.serve())
     jobs = [
+        asyncio.create_task(_keep_time(service)),
         asyncio.create_task(_watch_conditions(service, edge_timeout_ms)),
         asyncio.create_task(_run_retention(service, retention or Retention())),
         asyncio.create_task(_run_accounting(service)),
     ]
     try:
+        await trusted.save(service)
         await server.start(listener, context, _BACKLOG)
         yield RunningService(host, listener.getsockname()[1], service, context, server, serving)
     finally:
@@ -159,6 +187,12 @@ async def run_service(
         await asyncio.gather(serving, *jobs, return_exceptions=True)
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)
+
+
+async def _keep_time(service: Service) -> None:
+    while True:
+        await service.clock.sleep(CHECK_SECONDS)
+        await _run_job("store trusted time", lambda: service.clock.keep(service))
 
 
 async def _watch_conditions(service: Service, edge_timeout_ms: int) -> None:
@@ -179,7 +213,15 @@ async def _watch_conditions(service: Service, edge_timeout_ms: int) -> None:
 
 async def _run_retention(service: Service, retention: Retention) -> None:
     async def discard() -> None:
-        service.metrics.count_discarded(await discard_old(service, retention, service.clock.now_ms()))
+        now_ms = service.clock.now_ms()
+        if service.clock.state.doubt is not None:
+            due = await service.read(lambda connection: count_due(connection, retention, now_ms))
+            log.warning("%s; retention discarded nothing; due are %s", service.clock.describe_doubt(), due)
+            return
+        discarded = await discard_rows(_WhileTrusted(service), retention, now_ms)
+        service.metrics.count_discarded(discarded.records)
+        if discarded.rows:
+            log_jobs.info("retention discarded %s", discarded)
 
     await service.clock.sleep(random.uniform(60, 120))
     while True:
@@ -187,10 +229,30 @@ async def _run_retention(service: Service, retention: Retention) -> None:
         await service.clock.sleep(RETENTION_INTERVAL_SECONDS * random.uniform(0.75, 1.25))
 
 
+class _WhileTrusted:
+    """Access to the store whose writes are refused as soon as a doubt begins."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Return the result of a read."""
+        return await self._service.read(work)
+
+    async def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Return the result of a write. Raises `ClockDoubtError` in a doubt."""
+
+        def checked(connection: Connection) -> Result:
+            self._service.clock.require_trust("retention stopped")
+            return work(connection)
+
+        return await self._service.write(checked)
+
+
 async def _run_job(what: str, work: Callable[[], Awaitable[None]]) -> None:
     try:
         await work()
-    except StoreError as error:
+    except (StoreError, ClockDoubtError) as error:
         log.warning("could not %s: %s", what, error)
     except Exception:
         log.exception("could not %s", what)
@@ -203,15 +265,31 @@ def _no_password() -> str:
 async def _run_accounting(service: Service) -> None:
     zones, settle_ms = service.account_zones, service.close_settle_ms
 
-    async def close_what_is_due() -> None:
-        # The clock is read in the transaction: a day never closes at a time before the report it waited for.
-        while await service.read(
-            lambda connection: is_accounting_due(connection, zones, service.clock.now_ms(), settle_ms)
-        ):
-            await service.write(
-                lambda connection: advance_accounting(connection, zones, service.clock.now_ms(), settle_ms)
-            )
+    # Clock and doubt are read in the transaction: a day never closes at a time before the report it waited for.
 
+    def is_due(connection: Connection) -> bool:
+        return is_accounting_due(connection, open_zones(), service.clock.now_ms(), settle_ms)
+
+    def advance(connection: Connection) -> list[ClosedDays]:
+        return advance_accounting(connection, open_zones(), service.clock.now_ms(), settle_ms)
+
+    def find_due(connection: Connection) -> list[tuple[date, str]]:
+        return days_due(connection, zones, service.clock.now_ms(), settle_ms)
+
+    def open_zones() -> Sequence[ZoneInfo]:
+        return zones if service.clock.state.doubt is None else ()
+
+    async def close_what_is_due() -> None:
+        while await service.read(is_due):
+            for closed in await service.write(advance):
+                log_jobs.info("closed %s", closed)
+        due = [] if service.clock.state.doubt is None else await service.read(find_due)
+        if due and due != logged:
+            named = ", ".join(f"{day} of {tz}" for day, tz in due)
+            log.warning("%s; no day was closed; due from %s on", service.clock.describe_doubt(), named)
+        logged[:] = due
+
+    logged: list[tuple[date, str]] = []
     while True:
         await service.clock.sleep(ACCOUNTING_CHECK_SECONDS)
         await _run_job("sum up hours and close days", close_what_is_due)

@@ -3,8 +3,9 @@
     python clocked.py CLOCK_FILE MODULE [ARGUMENT]...
 
 Replaces the wall clock of the standard library (`time.time`, `time.time_ns`) and leaves its monotonic clocks alone, so
-that timers run as ever. CLOCK_FILE holds two integers (see `CLOCK_FORMAT`): a time in UTC milliseconds and, for a clock
-that runs, the reading of the monotonic clock at that time in nanoseconds. A clock with 0 there stands still.
+that timers run as ever. The boot clock of the service follows the wall clock: nothing is wrong with that machine.
+CLOCK_FILE holds two integers (see `CLOCK_FORMAT`): a time in UTC milliseconds and, for a clock that runs, the reading
+of the monotonic clock at that time in nanoseconds. A clock with 0 there stands still.
 
 Every run believes to be on a machine that was just switched on, since the monotonic clocks of one boot compare across
 processes and the wall clock of a test does not go with them.
@@ -41,6 +42,10 @@ def main() -> None:
 
     time.time_ns = read_time_ns
     time.time = lambda: read_time_ns() / 1e9
+    if "serve" in arguments:
+        read_clock_ns = time.clock_gettime_ns
+        boot_clock = getattr(time, "CLOCK_BOOTTIME", None)
+        time.clock_gettime_ns = lambda clock: read_time_ns() if clock == boot_clock else read_clock_ns(clock)
     boot_id = str(uuid.uuid4())
     open_file = io.open
 

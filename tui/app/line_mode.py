@@ -26,6 +26,7 @@ class LineMode:
         self._reported: dict[object, int] = {}
         """The audience that was reported last, by session."""
         self._owing: set[str] = set()
+        self._doubts_clock = False
         self._is_first = True
         self._failed = False
 
@@ -96,6 +97,12 @@ class LineMode:
         return abs(active - last) > max(1, REPORTED_FROM_SHARE * last)
 
     def _report_servers(self) -> None:
+        clock = self._state.service_clock
+        if self._state.doubts_clock() and clock is not None and not self._doubts_clock:
+            self._write_sentence(f"{sanitize(clock.message or 'the service doubts its clock')}; nothing is closed")
+        elif self._doubts_clock and not self._state.doubts_clock():
+            self._write_sentence("the service trusts its clock again")
+        self._doubts_clock = self._state.doubts_clock()
         owing = {
             status.server: status
             for status in self._state.servers or ()

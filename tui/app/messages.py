@@ -6,7 +6,7 @@ from datetime import date
 from textual.message import Message
 
 from streamusage.api.daily import DailyStatistics
-from streamusage.api.extension import Coverage, History, Placements, ServerStatus, Trends
+from streamusage.api.extension import Coverage, History, Placements, ServerStatus, ServiceClock, Trends
 from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.usage import SessionKey
 from tui.model.daily.months import DayRows, Month
@@ -33,6 +33,8 @@ class SessionsPolled(Message):
     """`None` where the poll brought no record."""
     split: Split | None = None
     """Where the poll's time went, as far as it is known by now."""
+    clock: ServiceClock | None = None
+    """The service's own clock; `None` where the answer has none."""
 
 
 @dataclass

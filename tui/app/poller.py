@@ -174,6 +174,7 @@ class Poller:
                 cannot_show="",
                 drift=self._client.records_drift,
                 split=self._split(),
+                clock=servers.clock,
             )
         )
         await self._poll_trends(servers.now, servers.servers)

@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import tzinfo
 
-from streamusage.api.extension import Coverage, History, ServerStatus
+from streamusage.api.extension import Coverage, History, ServerStatus, ServiceClock
 from streamusage.client.schema_drift import SchemaDrift
 from streamusage.core.clock import Clock
 from streamusage.core.usage import SessionKey
@@ -52,6 +52,8 @@ class ConsoleState:
     changed: dict[SessionKey, Session] = field(default_factory=dict)
     """Sessions that the last poll changed, as they were before it."""
     servers: list[ServerStatus] | None = None
+    service_clock: ServiceClock | None = None
+    """The service's own clock at the last poll."""
     cannot_show: str = ""
     coverage: Coverage | None = None
     stream_history: dict[SessionKey, History | str] = field(default_factory=dict)
@@ -90,6 +92,7 @@ class ConsoleState:
         self.failures, self.failure = 0, ""
         self.skew_ms = None if polled.now_ms is None else polled.now_ms - self.clock.now_ms()
         self.servers, self.cannot_show = polled.servers, polled.cannot_show
+        self.service_clock = polled.clock
         self.drift = self.drift if polled.drift is None else polled.drift
         if self.is_paused:
             self.waiting.add(polled.changed, polled.removed, reset=polled.reset)
@@ -247,6 +250,10 @@ class ConsoleState:
     def polls_per_point(self) -> int:
         """Return how many polls one cell of a trend covers: about five seconds."""
         return max(1, round(5000 / self.poll_interval_ms))
+
+    def doubts_clock(self) -> bool:
+        """Return whether the service doubts its clock: then it closes, discards and exports nothing."""
+        return self.service_clock is not None and self.service_clock.state == "doubtful"
 
     def server_owing_most(self) -> ServerStatus | None:
         """Return the server that owes the longest time, if one owes more than three sync intervals."""

@@ -9,6 +9,9 @@ from tui.model import formats
 from tui.model.formats import UNKNOWN
 from tui.output import CsvField, TableColumn, View, same_named
 
+AGREES_MS = 60_000
+"""How far the clock of a server's machine may be from the service's."""
+
 
 def server_view(tz: ZoneInfo) -> View[ServerStatus]:
     """Return the view of servers, each with its watermark."""
@@ -16,7 +19,7 @@ def server_view(tz: ZoneInfo) -> View[ServerStatus]:
         columns=[
             TableColumn("SERVER", lambda server: server.server),
             TableColumn("ROLE", lambda server: server.role),
-            TableColumn("STATE", lambda server: f"removed {server.removed}" if server.removed else server.state),
+            TableColumn("STATE", _state),
             TableColumn(f"WATERMARK ({tz.key})", lambda server: _time(server.watermark, tz)),
             TableColumn("OWES", lambda server: formats.duration(server.owed_ms) if server.owed_ms else "", figure=True),
             TableColumn(f"LAST SYNC-UP ({tz.key})", lambda server: _time(server.last_sync_at, tz)),
@@ -86,6 +89,18 @@ def audit_view(tz: ZoneInfo) -> View[AuditEntry]:
             CsvField("records", lambda entry: entry.records),
         ],
     )
+
+
+def _state(server: ServerStatus) -> str:
+    """Return the state, with a machine's clock that disagrees with the service's by more than a minute."""
+    if server.removed:
+        return f"removed {server.removed}"
+    if server.clock_refused_at is not None:
+        return "clock refused"
+    offset_ms = server.machine_offset_ms or 0
+    if abs(offset_ms) <= AGREES_MS:
+        return server.state
+    return f"{server.state}, clock {formats.duration(abs(offset_ms))} {'ahead' if offset_ms > 0 else 'behind'}"
 
 
 def _time(at_ms: int | None, tz: ZoneInfo) -> str:

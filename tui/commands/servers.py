@@ -36,6 +36,9 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     unreachable       did not; after the edge timeout its subscribers count as lost
     removed in order  removed from the estate; its figures are kept
     removed by force  removed; its part of the sessions is discarded
+    clock refused     its reports cover time after the service's; its journal keeps them
+
+    A live server whose machine's clock is more than a minute off is marked with the difference.
 
     \b
     Examples:
@@ -47,12 +50,18 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     async def read(client: UsageClient) -> Servers:
         return await client.servers()
 
-    found = run_requests(connection, read).servers
+    answer = run_requests(connection, read)
+    found = answer.servers
     print_rows(found, server_view(connection.tz), output_format)
     states = [server.state for server in found]
     print_message(
         f"{counted(len(found), 'server')}: {states.count('live')} live, {states.count('unreachable')} unreachable"
     )
+    refused = [server.server for server in found if server.clock_refused_at is not None and not server.removed]
+    if refused:
+        print_message(f"clock refused, correct the clocks of their machines: {', '.join(refused)}")
+    if answer.clock is not None and answer.clock.message:
+        print_message(f"{answer.clock.message}; nothing is closed, discarded or exported")
 
 
 @servers.command("rm")

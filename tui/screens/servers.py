@@ -26,6 +26,8 @@ _COLUMNS = (
     ("CLOCK", 9, True),
 )
 _LEAST_NAME_CELLS = 16
+CLOCK_REFUSED = "clock refused"
+"""The state of a server whose reports cover time after the service's. Its journal keeps them."""
 _IMPORTANCE = {"BACKLOG": 0, "ROLE": 3, "PHASE": 1, "CLOCK": 2, "WATERMARK": 4}
 """The least important column is left out first where not all fit; the others never are."""
 
@@ -96,10 +98,16 @@ class ServersScreen(ConsoleScreen):
         parts.append((" servers", "quiet"))
         if owed:
             parts.append((f"   owed {formats.duration(owed)}", "missing"))
+        clock = self.state.service_clock
+        if clock is not None and self.state.doubts_clock():
+            ahead = f"{formats.duration(abs(clock.wall_ahead_ms))} {'ahead' if clock.wall_ahead_ms > 0 else 'behind'}"
+            parts.append((f"   the service's clock is doubtful, {ahead}: nothing is closed", "bad"))
         return parts
 
     def _columns(self) -> list[tuple[str, int, bool]]:
         columns = list(_COLUMNS)
+        if any(server.clock_refused_at is not None for server in self._servers):
+            columns = [(title, len(CLOCK_REFUSED) if title == "STATE" else cells, at) for title, cells, at in columns]
         while self.size.width - 3 - sum(cells + 1 for _, cells, _ in columns) < _LEAST_NAME_CELLS and len(columns) > 3:
             columns.remove(min(columns, key=lambda column: _IMPORTANCE.get(column[0], 9)))
         return columns
@@ -112,7 +120,7 @@ class ServersScreen(ConsoleScreen):
         offset = server.clock_offset_ms
         figures = {
             "ROLE": (server.role, ""),
-            "STATE": (server.state, "good" if server.state == "live" else "bad"),
+            "STATE": _state(server),
             "PHASE": (server.phase, "" if server.phase == "online" else "warn"),
             "WATCHING": (formats.count(server.active_subscribers), ""),
             "LAST SYNC": (ago, ""),
@@ -167,6 +175,12 @@ class ServersScreen(ConsoleScreen):
     def action_back(self) -> None:
         """Close the innermost thing that is open."""
         self.app.pop_screen()
+
+
+def _state(server: ServerStatus) -> Part:
+    if server.clock_refused_at is not None and server.state != "removed":
+        return CLOCK_REFUSED, "bad"
+    return server.state, "good" if server.state == "live" else "bad"
 
 
 def _backlog(server: ServerStatus) -> Part:

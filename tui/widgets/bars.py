@@ -37,7 +37,7 @@ class _Fact(NamedTuple):
 
 
 def header(state: ConsoleState, view: str, cells: int) -> tuple[list[Part], list[Part]]:
-    """Return left: program, profile, view; right: freshness, pause, clock, the server that owes most, RO, as they fit.
+    """Return left: program, profile, view; right: freshness, pause, clocks, the server that owes most, RO, as they fit.
 
     In a line too narrow for freshness beside anything else, freshness alone is shown.
     """
@@ -65,6 +65,8 @@ def _facts(state: ConsoleState) -> list[_Fact]:
             facts.append(_Fact([(f", +{formats.count(len(state.waiting))} waiting", "warn")], 1))
     if state.shows_skew and state.skew_ms is not None and abs(state.skew_ms) >= SKEW_SHOWN_FROM_MS:
         facts.append(_Fact([(f"   clock {state.skew_ms / 1000:+.0f}s", "warn")], 2))
+    if state.doubts_clock():
+        facts.append(_Fact([("   clock doubtful", "bad")], 4))
     owing = state.server_owing_most()
     if owing is not None:
         owed = f"   · {shortened(sanitize(owing.server), 16)} owes {formats.duration(owing.owed_ms)}"

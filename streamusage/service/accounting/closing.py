@@ -8,11 +8,11 @@ read them.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, func, select
 
 from streamusage.api.daily import CloseResult
 from streamusage.core.coverage import Interval
@@ -31,7 +31,7 @@ from streamusage.service.accounting.ledger import (
 )
 from streamusage.service.errors import DayNotOverError, NoServersInDayError, NotAccountZoneError
 from streamusage.service.store.coverage_rows import load_covered_servers
-from streamusage.service.store.schema import servers
+from streamusage.service.store.schema import audit, servers
 
 SERVERS_PER_BATCH = 40
 """How many servers one transaction closes a day for: limits how long reports wait for it."""
@@ -71,6 +71,19 @@ class ClosingStep(NamedTuple):
     """Whether this step closes the day for the last of its servers."""
 
 
+class ClosedDays(NamedTuple):
+    """What one step closed, for the log."""
+
+    tz: str
+    first: date
+    last: date
+    servers: int
+
+    def __str__(self) -> str:
+        days = f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
+        return f"{days} of {self.tz} for {self.servers} server{'' if self.servers == 1 else 's'}"
+
+
 class LateStep(NamedTuple):
     """A server that was discovered after days in which it ran were closed, and some of those days."""
 
@@ -101,12 +114,26 @@ def is_accounting_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms:
     return any(_step(connection, tz, expected, now_ms, settle_ms) for tz in zones)
 
 
-def advance_accounting(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> None:
-    """Sum a batch of hours, or close a batch of days in each zone. Call it again while `is_accounting_due`."""
+def days_due(
+    connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0
+) -> list[tuple[date, str]]:
+    """Return the first day of each zone that could be closed now, with the zone's name."""
+    expected = expected_servers(connection)
+    steps = ((tz, _step(connection, tz, expected, now_ms, settle_ms)) for tz in zones)
+    return [(step.day, tz.key) for tz, step in steps if isinstance(step, ClosingStep)]
+
+
+def advance_accounting(
+    connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0
+) -> list[ClosedDays]:
+    """Sum a batch of hours, or close a batch of days in each zone, and return what was closed. Call it again while
+    `is_accounting_due`.
+    """
     behind = find_unsummed(connection)
     if behind:
         sum_hours(connection, behind)
-        return
+        return []
+    closed = []
     expected = expected_servers(connection)
     for tz in zones:
         match _step(connection, tz, expected, now_ms, settle_ms):
@@ -114,8 +141,12 @@ def advance_accounting(connection: Connection, zones: Sequence[ZoneInfo], now_ms
                 _close(connection, tz, step.day, step.interval, step.names, BY_WATERMARK, "", now_ms)
                 if step.ends:
                     set_closed_until(connection, tz, step.interval.to_ms)
+                closed.append(ClosedDays(tz.key, step.day, step.day, len(step.names)))
             case LateStep() as step:
                 _close_late(connection, tz, step, now_ms)
+                if step.days:
+                    closed.append(ClosedDays(tz.key, step.days[0], step.days[-1], 1))
+    return closed
 
 
 def close_day_by_operator(
@@ -166,11 +197,14 @@ def close_day_by_operator(
 def _step(
     connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], now_ms: int, settle_ms: int
 ) -> ClosingStep | LateStep | None:
-    began = min((item.since for item in expected), default=now_ms)
-    if began >= now_ms:
-        return None
     upto = closed_until(connection, tz)
-    if upto is not None and (late := _late_step(connection, tz, expected, upto)):
+    began = min((item.since for item in expected), default=upto)
+    if began is None:
+        # An estate of imported records only: its days begin with the first import.
+        began = connection.execute(select(func.min(audit.c.at))).scalar()
+    if began is None or began >= now_ms:
+        return None
+    if upto is not None and (late := _late_step(connection, tz, expected, upto, now_ms)):
         return late
     day = day_of(began if upto is None else upto, tz)
     interval = day_interval(day, tz)
@@ -183,8 +217,12 @@ def _step(
     return ClosingStep(day, interval, names[:SERVERS_PER_BATCH], ends=len(names) <= SERVERS_PER_BATCH)
 
 
-def _late_step(connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], upto: int) -> LateStep | None:
-    last = day_of(upto - 1, tz)
+def _late_step(
+    connection: Connection, tz: ZoneInfo, expected: Sequence[ExpectedServer], upto: int, now_ms: int
+) -> LateStep | None:
+    last = day_of(min(upto, now_ms) - 1, tz)
+    if day_interval(last, tz).to_ms > now_ms:  # an earlier version closed days in advance, with its clock ahead
+        last -= timedelta(days=1)
     known = closed_servers(connection, tz, last)
     late = next((item for item in expected if item.ran(day_interval(last, tz)) and item.server not in known), None)
     if late is None:

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Scope
 
 from streamusage.core.clock import Clock
 from streamusage.service.http.connection_limits import ConnectionLimits, Deadline
-from streamusage.service.http.exchange import STATUS_LINES, Exchange, Headers
+from streamusage.service.http.exchange import RECEIVED_AT, STATUS_LINES, Exchange, Headers
 
 log = logging.getLogger(__name__)
 
@@ -153,12 +153,15 @@ class Connection(asyncio.Protocol):
         """Begin the request, or queue it behind unanswered ones."""
         self._in_head = False
         keep_alive = self._parser.get_http_version() == "1.1" and self._parser.should_keep_alive()
-        exchange = self._receiving = Exchange(self, self._url, keep_alive and not self._state.is_stopping)
+        received_at_ms = self._state.clock.now_ms()
+        exchange = self._receiving = Exchange(
+            self, self._url, keep_alive and not self._state.is_stopping, received_at_ms
+        )
         is_next = not self._unanswered
         if is_next and self._state.direct is not None and self._parser.get_method() == b"POST":
             exchange.direct_subject = self._state.direct.match(self._url, self._headers)
         if exchange.direct_subject is None:
-            exchange.scope = self._read_scope()
+            exchange.scope = self._read_scope(exchange)
         self._unanswered.append(exchange)
         if not is_next:
             self.transport.pause_reading()
@@ -185,7 +188,7 @@ class Connection(asyncio.Protocol):
             exchange.notify()
             direct = self._state.direct
             if direct is not None and exchange.direct_subject is not None and not direct.handle(exchange):
-                exchange.scope = self._read_scope()
+                exchange.scope = self._read_scope(exchange)
                 self._start_application(exchange)
         if self._unanswered:
             self._deadline.clear()
@@ -298,7 +301,7 @@ class Connection(asyncio.Protocol):
         self._state.tasks.add(task)
         task.add_done_callback(self._state.tasks.discard)
 
-    def _read_scope(self) -> Scope:
+    def _read_scope(self, exchange: Exchange) -> Scope:
         """Return the ASGI scope of the request whose head arrived last. An invalid URL raises."""
         url = httptools.parse_url(self._url)
         path = url.path.decode("ascii")
@@ -316,6 +319,7 @@ class Connection(asyncio.Protocol):
             "raw_path": url.path,
             "query_string": url.query or b"",
             "headers": self._headers,
+            RECEIVED_AT: exchange.received_at_ms,
         }
 
 

@@ -13,7 +13,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streamusage.core.clock import Clock
 from streamusage.service.accounting.closing import GRACE_MS, SETTLE_MS
 from streamusage.service.errors import StoreError
 from streamusage.service.http.errors import ApiError
@@ -24,6 +23,7 @@ from streamusage.service.queries.record_list import RecordList
 from streamusage.service.store.store import Store
 from streamusage.service.store.writer import Writer
 from streamusage.service.tokens import Identity, Tokens
+from streamusage.service.trusted_clock import TrustedClock
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +55,12 @@ Handlers = Mapping[Operation, Handler]
 
 @dataclass(frozen=True)
 class Service:
-    """The service's parts. Time comes only from `clock`."""
+    """The service's parts. Time comes only from `clock`, which is trusted time."""
 
     store: Store
     writer: Writer
     tokens: Tokens
-    clock: Clock
+    clock: TrustedClock
     metrics: Metrics
     records: RecordList = field(default_factory=RecordList)
     bodies: RequestBodies = field(default_factory=lambda: RequestBodies(BODY_LIMIT_BYTES, BODIES_LIMIT_BYTES))

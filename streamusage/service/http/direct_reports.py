@@ -16,6 +16,7 @@ from streamusage.service.http.app import FAILED, log_request
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.exchange import Exchange, Headers
+from streamusage.service.http.replies import stamp_reply
 from streamusage.service.http.requests import inflate
 from streamusage.service.ingest.reports import ingest_report
 
@@ -85,6 +86,7 @@ class DirectReports:
             return False
         if report.server != head.server or not service.bodies.reserve(len(body)):
             return False
+        service.clock.see_machine(report.server, report.machine)
         now_ms = service.clock.now_ms()
         began = service.metrics.requests.begin()
 
@@ -111,6 +113,7 @@ class DirectReports:
         """Send the answer and return its status, 0 if the client has disconnected."""
         more_headers = b""
         if verdict is not None:
+            verdict = stamp_reply(verdict, exchange.received_at_ms, self._service.clock)
             refused = verdict.reason if isinstance(verdict, Refusal) else ""
             self._service.metrics.requests.count_report(refused or "acknowledged")
             status = (422 if refused == "held" else 409) if refused else 200

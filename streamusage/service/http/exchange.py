@@ -12,6 +12,9 @@ log = logging.getLogger(__name__)
 
 Headers = list[tuple[bytes, bytes]]
 
+RECEIVED_AT = "streamtop.received_at_ms"
+"""Key of the ASGI scope: service time when the request's head had arrived."""
+
 STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 
 _INVALID_IN_NAME = re.compile(rb'[\x00-\x1f\x7f()<>@,;:\[\]={} \t\\"]')
@@ -59,8 +62,10 @@ class Exchange:
     _is_chunked = False
     _bytes_left = 0
 
-    def __init__(self, channel: AnswerChannel, url: bytes, keep_alive: bool) -> None:
+    def __init__(self, channel: AnswerChannel, url: bytes, keep_alive: bool, received_at_ms: int) -> None:
         self._channel = channel
+        self.received_at_ms = received_at_ms
+        """Service time when the request's head had arrived."""
         self.url = url
         self.keep_alive = keep_alive
         self.body = b""

@@ -26,7 +26,15 @@ from streamusage.api.extension import (
     Servers,
     Trends,
 )
-from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Report
+from streamusage.api.report import (
+    Acknowledgement,
+    ClockQuestion,
+    ClockReading,
+    ClockState,
+    EpochIssued,
+    EpochRequest,
+    Report,
+)
 from streamusage.core.usage import UsageRecord
 from streamusage.service.http import openapi_examples as examples
 
@@ -92,11 +100,15 @@ class Operation:
     """Responses that the answer type does not describe, in OpenAPI's form."""
 
 
-class HealthStatus(msgspec.Struct, frozen=True, kw_only=True):
+class HealthStatus(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Answer of `/healthz` and `/readyz`."""
 
     status: str
     now: int
+    clock: ClockState | None = None
+    """Whether the service trusts its clock; in `/readyz` only. In doubt the service is ready: it accepts reports."""
+    message: str | None = None
+    """The doubt in a sentence."""
 
 
 class CloseRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -352,12 +364,27 @@ REPORTS = Operation(
     tag="agents",
     access=Access.AGENT,
     answer=Acknowledgement,
-    example={"epoch": 1, "acknowledged": 7, "now": 1525079744558},
+    example={"epoch": 1, "acknowledged": 7, "now": 1525079744558, "received_at": 1525079744551},
     parameters=(_SERVER_IN_PATH,),
     body=Report,
     body_example=examples.REPORT,
     failures=(404, *_BODY_FAILURES),
     refusals=(409, 422),
+)
+
+CLOCK = Operation(
+    "POST",
+    "/api/v1/agents/{server}/clock",
+    "clock_api_v1_agents__server__clock_post",
+    "Read the service's clock; no effect on accounts",
+    tag="agents",
+    access=Access.AGENT,
+    answer=ClockReading,
+    example={"now": 1525079744558, "received_at": 1525079744557},
+    parameters=(_SERVER_IN_PATH,),
+    body=ClockQuestion,
+    body_example={"machine": {"boot": "a3c1f3b0-9f07-4c0e-8f0d-1d7a4c1b2e3f", "at": 1525079744012}},
+    failures=(404, *_BODY_FAILURES, 422),
 )
 
 REMOVE_SERVER = Operation(
@@ -412,7 +439,7 @@ READY = Operation(
     tag="operations",
     access=Access.ANYONE,
     answer=HealthStatus,
-    example={"status": "ready", "now": examples.NOW},
+    example={"status": "ready", "now": examples.NOW, "clock": "trusted"},
 )
 METRICS = Operation(
     "GET",
@@ -427,7 +454,7 @@ METRICS = Operation(
 )
 
 OPERATIONS = (
-    EPOCHS, REPORTS,
+    EPOCHS, REPORTS, CLOCK,
     *READ_ALL, *DELETE_ALL, *READ_STREAM, *DELETE_STREAM, *LIVE,
     CHANGES, SERVERS, COVERAGE, PLACEMENTS, TRENDS, HISTORY, IMPORT,
     DAILY, DAILY_SUMS, ADJUSTMENTS, CLOSE_DAY,

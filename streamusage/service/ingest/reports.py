@@ -13,11 +13,13 @@ from streamusage.service.accounting.ledger import record_adjustments
 from streamusage.service.errors import ContradictionError
 from streamusage.service.ingest.sessions import StreamStart, live_sessions, refresh_records, sessions_of, write_sessions
 from streamusage.service.rules.apply import (
+    FUTURE_MS,
     AppliedReport,
     ServerState,
     Verdict,
     apply_report,
     classify_report,
+    find_newest_instant,
     next_epoch,
 )
 from streamusage.service.store.schema import held, servers, stream_key
@@ -27,6 +29,7 @@ from streamusage.service.store.server_rows import (
     load_state,
     load_stored_rows,
     load_viewers,
+    save_clock_refusal,
     save_outages,
     save_pieces,
     save_samples,
@@ -49,6 +52,11 @@ _REFUSED: dict[Verdict, str] = {
     "request a new epoch",
 }
 
+_FROM_THE_FUTURE = (
+    "the report covers time up to {seconds} s after the service's time, which is in timestamp; nothing was stored; "
+    "correct the clock of the agent's machine, or of the service, and send again"
+)
+
 _OPEN = and_(held.c.server == bindparam("of_server"), held.c.open == 1)
 _HELD_REPORTS = PreparedStatement(select(held.c.digest).where(_OPEN, held.c.to_ms > bindparam("watermark")).limit(1))
 _CLOSE_HELD = PreparedStatement(
@@ -63,6 +71,12 @@ _CLOSE_HELD = PreparedStatement(
     .values(open=0)
 )
 """Closes quarantined reports of a server whose content a later report delivered."""
+_ACCEPTED = PreparedStatement(
+    update(servers)
+    .where(servers.c.server == bindparam("of_server"), servers.c.clock_refused_at.is_not(None))
+    .values(clock_refused_at=None, clock_refused_by_ms=0)
+)
+"""Ends the refusal of a server's reports."""
 
 
 def issue_epoch(connection: Connection, server: str, request: EpochRequest, now_ms: int) -> EpochIssued:
@@ -82,6 +96,12 @@ def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: i
     if verdict in ("hole", "sealed", "stale"):
         message = _REFUSED[verdict].format(since=report.since, acknowledged=state.acknowledged, epoch=report.epoch)
         return _refusal(state, verdict, message, now_ms)
+    ahead_ms = find_newest_instant(report) - now_ms
+    if ahead_ms > FUTURE_MS:
+        if not state.epoch:
+            save_state(connection, state, condition)  # it may have no row yet
+        save_clock_refusal(connection, report.server, ahead_ms, now_ms)
+        return _refusal(state, "clock", _FROM_THE_FUTURE.format(seconds=-(-ahead_ms // 1000)), now_ms)
     try:
         applied = apply_report(state, report, load_stored_rows(connection, report), now_ms)
     except ContradictionError as error:
@@ -178,6 +198,7 @@ def _write(
     elif epoch != before.epoch or condition != condition_before:
         touched = live_sessions(connection, server)
     save_state(connection, state, condition)
+    _ACCEPTED.run(connection, of_server=server)
     save_slots(connection, server, epoch, applied.slots)
     save_pieces(connection, server, applied.pieces)
     _update_accounting(connection, before, applied, now_ms)

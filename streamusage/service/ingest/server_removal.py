@@ -12,6 +12,7 @@ from streamusage.api.extension import RemovedServer
 from streamusage.service.errors import ServerStillReportsError, UnknownServerError
 from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of
 from streamusage.service.store.audit import record_audit
+from streamusage.service.store.coverage_rows import is_known_server
 from streamusage.service.store.schema import servers
 from streamusage.service.store.server_rows import state_of_row
 
@@ -22,7 +23,7 @@ def remove_server(connection: Connection, server: str, actor: str, now_ms: int, 
     A server that was removed in order can still be removed by force. Raises `UnknownServerError`, and
     `ServerStillReportsError` without `force` while the server reports.
     """
-    row = connection.execute(select(servers).where(servers.c.server == server, servers.c.epoch > 0)).first()
+    row = connection.execute(select(servers).where(servers.c.server == server, is_known_server())).first()
     how: Literal["in order", "by force"] = "by force" if force else "in order"
     if row is None or row.removed in ("by force", how):
         raise UnknownServerError("no server of that name is part of the estate; nothing was removed")

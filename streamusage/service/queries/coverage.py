@@ -13,15 +13,15 @@ from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES, late_slot_sums
 from streamusage.service.rules.apply import LateFigures, Piece
 from streamusage.service.rules.coverage import LateSlot, backfilled_deltas, is_overdue, merge_pieces
-from streamusage.service.store.coverage_rows import CoveredServer, load_covered_servers
+from streamusage.service.store.coverage_rows import CoveredServer, is_known_server, load_covered_servers
 from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
-from streamusage.service.store.server_rows import state_of_row
+from streamusage.service.store.server_rows import clock_refusal_of_row, state_of_row
 
 _PHASES = msgspec.json.Decoder(list[PhaseChange])
 
 
 def list_servers(connection: Connection, now_ms: int) -> Servers:
-    """Return every server that ever reported, by name."""
+    """Return every server that ever reported, or whose reports are refused for their clock, by name."""
     active = dict(
         connection.execute(
             select(server_sessions.c.server, func.sum(server_sessions.c.active))
@@ -35,7 +35,7 @@ def list_servers(connection: Connection, now_ms: int) -> Servers:
             .group_by(server_sessions.c.server)
         ).all()
     )
-    rows = connection.execute(select(servers).where(servers.c.epoch > 0).order_by(servers.c.server))
+    rows = connection.execute(select(servers).where(is_known_server()).order_by(servers.c.server))
     return Servers(now=now_ms, servers=[_server_status(row, int(active.get(row.server, 0)), now_ms) for row in rows])
 
 
@@ -81,6 +81,7 @@ def provenance_of_server(item: CoveredServer, now_ms: int) -> Provenance:
 
 def _server_status(row: Row[Any], active: int, now_ms: int) -> ServerStatus:
     state = state_of_row(row)
+    refusal = clock_refusal_of_row(row)
     overdue = not row.removed and is_overdue(state, now_ms)
     reports = state.last_sync_at is not None and now_ms - state.last_sync_at <= state.late_after_ms
     return ServerStatus(
@@ -99,6 +100,9 @@ def _server_status(row: Row[Any], active: int, now_ms: int) -> ServerStatus:
         clock_offset_ms=state.clock_offset_ms,
         removed=row.removed or None,
         removed_at=row.removed_at if row.removed else None,
+        machine_offset_ms=state.machine_offset_ms,
+        clock_refused_at=None if refusal is None else refusal.at_ms,
+        clock_refused_by_ms=0 if refusal is None else refusal.by_ms,
     )
 
 

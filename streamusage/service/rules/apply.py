@@ -58,6 +58,8 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     last_sync_at: int | None = None
     clock_offset_ms: int = 0
     """The agent's clock minus the service's at the last sync, travel time included."""
+    machine_offset_ms: int | None = None
+    """The machine's own clock minus the service's at the last sync; `None` if the agent does not send it."""
     summed_to: int = 0
     """Hours before this instant are summed; a report of an earlier slot sums its hour again."""
     closed_to: int = 0
@@ -172,6 +174,21 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
     return "hole" if report.since > state.acknowledged else "apply"
 
 
+FUTURE_MS = 120_000
+"""How far a report may cover time after trusted time."""
+
+
+def find_newest_instant(report: Report) -> int:
+    """Return the newest instant that the report covers or dates a row by."""
+    return max(
+        report.baseline.at,
+        max((span.to_ms for span in report.spans), default=0),
+        max((row.slot for row in report.slots), default=0),
+        max((row.slot for row in report.samples), default=0),
+        max((max(row.start_time, row.end_time) for row in report.sessions), default=0),
+    )
+
+
 def apply_report(state: ServerState, report: Report, stored: StoredRows, now: int) -> AppliedReport:
     """Return the changes of a report that was classified as `apply`. `now` is the service's clock in UTC
     milliseconds.
@@ -215,6 +232,7 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
             phase=report.phase,
             last_sync_at=now,
             clock_offset_ms=report.sent_at - now,
+            machine_offset_ms=None if report.machine is None else report.machine.at - now,
         ),
         slots=slots,
         pieces=pieces,

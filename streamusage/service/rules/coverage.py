@@ -11,7 +11,7 @@ from streamusage.api.daily import GapDelta
 from streamusage.api.report import Peak, higher_peak
 from streamusage.core.coverage import Interval, Provenance, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES
-from streamusage.core.reasons import REPORT_HELD
+from streamusage.core.reasons import CLOCK_REFUSED, REPORT_HELD
 from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 
 
@@ -29,22 +29,31 @@ def is_overdue(state: ServerState, now_ms: int) -> bool:
     return state.watermark is not None and now_ms - state.watermark > state.late_after_ms
 
 
-def owed_pieces(state: ServerState, held: Iterable[Interval], now_ms: int) -> list[Piece]:
-    """Return the overdue time from watermark to now: `held` where a quarantined report covers it, else `missing`."""
-    if state.watermark is None or not is_overdue(state, now_ms):
+def owed_pieces(
+    state: ServerState, held: Iterable[Interval], now_ms: int, refused_at: int | None = None
+) -> list[Piece]:
+    """Return the overdue time from watermark to now: `held` where a quarantined report covers it, else `missing`.
+
+    `refused_at` is since when its reports are refused for their clock: then time is owed at once, by a server that
+    never reported from that instant on.
+    """
+    watermark = refused_at if state.watermark is None else state.watermark
+    if watermark is None or (refused_at is None and not is_overdue(state, now_ms)):
         return []
-    detected_at = state.watermark + state.late_after_ms
+    overdue_at = watermark + state.late_after_ms
+    detected_at = overdue_at if refused_at is None else min(overdue_at, refused_at)
+    reason = "" if refused_at is None else CLOCK_REFUSED
     pieces = []
-    at = state.watermark
-    for interval in sorted(interval.clip(state.watermark, now_ms) for interval in held):
+    at = watermark
+    for interval in sorted(interval.clip(watermark, now_ms) for interval in held):
         if not interval.length_ms or interval.to_ms <= at:
             continue
         if interval.from_ms > at:
-            pieces.append(Piece(at, interval.from_ms, Provenance.MISSING, "", detected_at, None))
+            pieces.append(Piece(at, interval.from_ms, Provenance.MISSING, reason, detected_at, None))
         pieces.append(Piece(max(at, interval.from_ms), interval.to_ms, Provenance.HELD, REPORT_HELD, detected_at, None))
         at = interval.to_ms
     if at < now_ms:
-        pieces.append(Piece(at, now_ms, Provenance.MISSING, "", detected_at, None))
+        pieces.append(Piece(at, now_ms, Provenance.MISSING, reason, detected_at, None))
     return pieces
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, or_, select
 
 from streamusage.core.coverage import Interval
 from streamusage.service.rules.apply import Piece, ServerState
@@ -26,8 +26,11 @@ class CoveredServer(NamedTuple):
 def load_covered_servers(
     connection: Connection, from_ms: int, to_ms: int, now_ms: int, only: Sequence[str] | None = None
 ) -> list[CoveredServer]:
-    """Return the servers by name, each with the pieces that overlap the window. `only` restricts the servers."""
-    query = select(servers).where(servers.c.epoch > 0).order_by(servers.c.server)
+    """Return the servers by name, each with the pieces that overlap the window. `only` restricts the servers.
+
+    A server whose reports are refused for their clock is among them even if none was ever accepted.
+    """
+    query = select(servers).where(is_known_server()).order_by(servers.c.server)
     pieces_query = select(spans).where(spans.c.to_ms > from_ms, spans.c.from_ms < to_ms).order_by(spans.c.from_ms)
     if only is not None:
         query = query.where(servers.c.server.in_(only))
@@ -35,6 +38,7 @@ def load_covered_servers(
     kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     rows = connection.execute(query).all()
     removed = {row.server for row in rows if row.removed}
+    refused_at = {row.server: row.clock_refused_at for row in rows}
     states = [_kept(state_of_row(row), kept_from) for row in rows]
     pieces: dict[str, list[Piece]] = {state.server: [] for state in states}
     for row in connection.execute(pieces_query):
@@ -45,8 +49,14 @@ def load_covered_servers(
     for state in states:
         if state.server in removed:  # removed servers owe nothing
             continue
-        pieces[state.server] += owed_pieces(state, held_reports.get(state.server, []), now_ms)
+        held_of = held_reports.get(state.server, [])
+        pieces[state.server] += owed_pieces(state, held_of, now_ms, refused_at[state.server])
     return [CoveredServer(state, pieces[state.server]) for state in states]
+
+
+def is_known_server() -> ColumnElement[bool]:
+    """Return the condition of servers that ever reported, or whose reports are refused for their clock."""
+    return or_(servers.c.epoch > 0, servers.c.clock_refused_at.is_not(None))
 
 
 def _kept(state: ServerState, kept_from: int) -> ServerState:

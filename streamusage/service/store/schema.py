@@ -56,6 +56,9 @@ servers = Table(
     _number("removed_at", null=True),
     _number("summed_to", default="0"),  # its hours before this instant are in `hours`
     _number("closed_to", default="0"),  # the end of its last closed day
+    _number("machine_offset_ms", null=True),  # the agent's machine's own clock minus trusted time at the last sync
+    _number("clock_refused_at", null=True),  # since when its reports cover time after trusted time; null otherwise
+    _number("clock_refused_by_ms", default="0"),  # how far the newest of them was ahead
 )
 
 slots = Table(
@@ -268,6 +271,22 @@ counters = Table(
     metadata,
     _text("name", key=True),
     _number("value"),
+)
+
+clocks = Table(
+    "clocks",
+    metadata,
+    _text("boot", key=True),  # boot id of a machine on which a service process runs
+    _number("instant_ms"),  # trusted time when its boot clock showed elapsed_ms
+    _number("elapsed_ms"),
+    Column("state", LargeBinary, nullable=False),  # JSON of trusted_time.TrustedTime
+)
+
+accepted_times = Table(
+    "accepted_times",
+    metadata,
+    _number("number", key=True),
+    _number("at"),  # the wall clock that an operator accepted
 )
 
 hours = Table(

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, select
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
 from streamusage.api.report import Baseline, OutageRow, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.core.coverage import Provenance
@@ -71,6 +71,14 @@ _SAMPLES = PreparedStatement(
 _LAST_SPAN = PreparedStatement(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
 
 
+class ClockRefusal(NamedTuple):
+    """Since when a server's reports are refused because they cover time after trusted time."""
+
+    at_ms: int
+    by_ms: int
+    """How far the newest of them was ahead."""
+
+
 class ServerCondition(NamedTuple):
     """The condition of a server that affects the figures of its sessions."""
 
@@ -101,6 +109,19 @@ def state_of_row(row: Row[Any]) -> ServerState:
 def condition_of_row(row: Row[Any]) -> ServerCondition:
     """Return the condition in a row of `servers`."""
     return ServerCondition(row.owes, bool(row.unreachable), row.removed)
+
+
+def clock_refusal_of_row(row: Row[Any]) -> ClockRefusal | None:
+    """Return the refusal in a row of `servers`; `None` while reports are accepted."""
+    return None if row.clock_refused_at is None else ClockRefusal(row.clock_refused_at, row.clock_refused_by_ms)
+
+
+def save_clock_refusal(connection: Connection, server: str, ahead_ms: int, now_ms: int) -> None:
+    """Record that a report of the server was refused. The first refusal keeps its time until a report is accepted."""
+    since = func.coalesce(servers.c.clock_refused_at, now_ms)
+    connection.execute(
+        update(servers).where(servers.c.server == server).values(clock_refused_at=since, clock_refused_by_ms=ahead_ms)
+    )
 
 
 def save_state(connection: Connection, state: ServerState, condition: ServerCondition) -> None:

@@ -21,6 +21,8 @@ from streamusage.service.store.change_feed import begin_life
 from streamusage.service.store.engines import find_engine
 from streamusage.service.store.engines.protocol import StoreEngine
 
+MIGRATIONS = Path(__file__).with_name("migrations")
+
 
 class Store:
     """An open store. `writing` is for the writer alone; `reading` gives a snapshot to any thread."""
@@ -65,8 +67,7 @@ def open_store(url: str, now_ms: int) -> Store:
 
 def _migrate(connection: Connection) -> None:
     config = Config()
-    location = str(Path(__file__).with_name("migrations"))
-    config.set_main_option("script_location", location.replace("%", "%%"))
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")

@@ -3,7 +3,11 @@
 import re
 from pathlib import Path
 
-from tests.support.console.pilot import open_console, screen_text, wait_for
+from streamusage.client.usage_client import UsageClient
+from tests.support.console.pilot import console, open_console, screen_text, wait_for, wait_for_figures
+from tests.support.service.machine_clocks import ServiceMachine
+from tests.support.service.reporting import ReportingAgent, a_session
+from tests.support.waiting import wait_until
 from tui.app.actions import Context
 from tui.screens.servers import ServersScreen
 
@@ -18,3 +22,25 @@ async def test_backlog_of_a_server_counts_reports_of_its_own_sync_interval(
         assert re.findall(r"(\S+) +(\d+) reports?\b", screen_text(app)) == [("6m", "6")], (
             "one report a minute; the other servers owe none"
         )
+
+
+async def test_doubtful_clock_and_a_refused_server_are_shown(tmp_path: Path) -> None:
+    machine = ServiceMachine(tmp_path)
+    async with machine.service() as estate:
+        agent = ReportingAgent(estate, "edge-1")
+        machine.clock.now += 10_000
+        await agent.sync_up(a_session())
+        assert (await agent.send(agent.report(upto_ms=machine.clock.now + 10**9))).json()["reason"] == "clock"
+        machine.clock.off_ms = 2 * 3_600_000
+        await wait_until(lambda: estate.running.service.clock.word == "doubtful", "the doubt began")
+        async with (
+            UsageClient(estate.running.url, "viewer-token") as client,
+            console(client, tmp_path).run_test(size=(110, 24)) as pilot,
+        ):
+            app = await wait_for_figures(pilot)
+            await wait_for(pilot, lambda: "clock doubtful" in screen_text(app), "the header's mark")
+            await pilot.press("s")
+            await wait_for(pilot, lambda: isinstance(app.screen, ServersScreen), "the servers")
+            text = screen_text(app)
+            assert "clock refused" in text
+            assert "the service's clock is doubtful, 2h00 ahead: nothing is closed" in text

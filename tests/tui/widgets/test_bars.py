@@ -2,7 +2,7 @@
 
 import pytest
 
-from streamusage.api.extension import ServerStatus
+from streamusage.api.extension import ServerStatus, ServiceClock
 from tests.support.console.records import session
 from tests.support.console.scripted_service import SettableClock
 from tui.app.messages import PollFailed, SessionsPolled
@@ -14,7 +14,7 @@ from tui.widgets.lines import Part
 
 
 def state_with_every_fact() -> ConsoleState:
-    """Return a state that is offline, paused and armed, with waiting sessions, a wrong clock and missing time."""
+    """Return a state that is offline, paused and armed, with waiting sessions, wrong clocks and missing time."""
     clock = SettableClock(100 * 60_000)
     state = ConsoleState(
         clock=clock, host="sm", settings=ConnectionSettings(profile="prod", poll_interval_s=1, read_only=True)
@@ -23,9 +23,9 @@ def state_with_every_fact() -> ConsoleState:
     now_ms = clock.at_ms + 12_000
     state.apply_poll(SessionsPolled([session("a", 1)], [], True, now_ms, [server], ""))
     state.pause()
-    state.apply_poll(
-        SessionsPolled([session(f"b{number}", 1) for number in range(31)], [], False, now_ms, [server], "")
-    )
+    doubt = ServiceClock(state="doubtful", wall_ahead_ms=0, machines=0)
+    waiting = [session(f"b{number}", 1) for number in range(31)]
+    state.apply_poll(SessionsPolled(waiting, [], False, now_ms, [server], "", clock=doubt))
     clock.at_ms += 250_000
     for _ in range(3):
         state.record_failure(PollFailed("sm: nothing answers there", False, 28_000))
@@ -41,11 +41,12 @@ def test_wide_header_shows_every_fact_in_order() -> None:
     left, right = bars.header(state_with_every_fact(), "gaps", 200)
     assert text_of(left) == " streamtop  prod  gaps"
     assert text_of(right) == (
-        "▲ offline 4m, next try in 28s   ‖ paused, +31 waiting   clock +12s   · edge-2 owes 4m   ARMED 3m "
+        "▲ offline 4m, next try in 28s   ‖ paused, +31 waiting   clock +12s   clock doubtful   · edge-2 owes 4m   "
+        "ARMED 3m "
     )
 
 
-@pytest.mark.parametrize("cells", range(1, 130))
+@pytest.mark.parametrize("cells", range(1, 150))
 def test_narrow_header_keeps_freshness_then_read_only(cells: int) -> None:
     left, right = bars.header(state_with_every_fact(), "gaps", cells)
     freshness = "▲ offline 4m, next try in 28s"
@@ -54,8 +55,8 @@ def test_narrow_header_keeps_freshness_then_read_only(cells: int) -> None:
         return
     assert width(text_of(right)) + 2 <= cells, "the line fits the width"
     assert text_of(right).startswith(freshness)
-    facts = [fact for fact in ("ARMED", "paused", "owes", "clock", "waiting") if fact in text_of(right)]
-    assert facts == ["ARMED", "paused", "owes", "clock", "waiting"][: len(facts)]
+    facts = [fact for fact in ("ARMED", "doubtful", "paused", "owes", "clock +", "waiting") if fact in text_of(right)]
+    assert facts == ["ARMED", "doubtful", "paused", "owes", "clock +", "waiting"][: len(facts)]
     assert not facts or cells - width(text_of(right)) > width(" streamtop  prod"), "the profile is visible beside them"
 
 

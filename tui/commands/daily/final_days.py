@@ -13,7 +13,13 @@ MOST_REASONS = 20
 
 
 def refuse_unless_final(daily: Daily, days: Days, connection: ConnectionSettings, *, printed: str = "printed") -> None:
-    """Raise `CommandError` if a day is not final."""
+    """Raise `CommandError` if a day is not final, or the service doubts its clock."""
+    if daily.clock == "doubtful":
+        raise CommandError(
+            f"{connection.host}: the service doubts its clock, so no day is certainly over; nothing was {printed}; "
+            "streamtop servers names the evidence",
+            ExitCode.REFUSED,
+        )
     reasons = [
         f"{day.day} of {day.server}: {why}"
         for day in daily.days

@@ -12,9 +12,11 @@ _MOST_NAMED = 3
 
 
 def why_not_final(day: DailyStatistics, now_ms: int, account_zones: Sequence[str]) -> str | None:
-    """Return why a server's day is not final; `None` for a final or adjusted one."""
+    """Return why a server's day is not final; `None` for a final or adjusted one that is over."""
     if day.state != "provisional":
-        return None
+        # A service of an earlier version closed days in advance while its clock was ahead.
+        is_over = day_interval(date.fromisoformat(day.day), ZoneInfo(day.tz)).to_ms <= now_ms
+        return None if is_over else "the day is not over yet, but it was closed"
     return _why_open(date.fromisoformat(day.day), day.tz, day.waiting_for, now_ms, account_zones)
 
 

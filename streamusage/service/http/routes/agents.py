@@ -1,14 +1,16 @@
-"""Operations of agents: an epoch for their journal, and their reports."""
+"""Operations of agents: an epoch for their journal, their reports, and the service's clock."""
 
 from urllib.parse import unquote
 
 import msgspec
 from starlette.responses import Response
 
-from streamusage.api.report import EpochRequest, Refusal, Report
+from streamusage.api.report import Acknowledgement, ClockQuestion, ClockReading, EpochRequest, Refusal, Report
 from streamusage.service.http import operations as api
 from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError
+from streamusage.service.http.exchange import RECEIVED_AT
+from streamusage.service.http.replies import stamp_reply
 from streamusage.service.http.requests import decode_body, path_below
 from streamusage.service.http.responses import json_response
 from streamusage.service.ingest.reports import ingest_report, issue_epoch, quarantine_report
@@ -26,33 +28,52 @@ def agent_handlers(service: Service) -> Handlers:
                 epoch_request = await decode_body(body, EpochRequest)
             except msgspec.ValidationError as error:
                 raise ApiError(422, f"not an epoch request: {error}; nothing was changed") from None
+        service.clock.see_machine(server, epoch_request.machine)
         now_ms = service.clock.now_ms()
-        return json_response(
-            await service.write(lambda connection: issue_epoch(connection, server, epoch_request, now_ms))
-        )
+        issued = await service.write(lambda connection: issue_epoch(connection, server, epoch_request, now_ms))
+        return json_response(stamp_reply(issued, _received_at_ms(service, call), service.clock))
 
     async def reports(call: Call) -> Response:
         server = _server(call, "/reports")
         async with service.bodies.read_body(call.request) as body:
             now_ms = service.clock.now_ms()
+            received_at_ms = _received_at_ms(service, call)
             try:
                 report = await decode_body(body, Report)
             except msgspec.ValidationError as error:
                 reason = f"report quarantined for an operator, its form is unknown: {error}"
-                return _answer(
-                    service,
-                    await service.write(lambda connection: quarantine_report(connection, server, body, reason, now_ms)),
+                refusal = await service.write(
+                    lambda connection: quarantine_report(connection, server, body, reason, now_ms)
                 )
+                return _answer(service, refusal, received_at_ms)
             if report.server != server:
                 raise ApiError(400, "the report names another server than its path; nothing was changed")
-            return _answer(
-                service, await service.write(lambda connection: ingest_report(connection, report, body, now_ms))
-            )
+            service.clock.see_machine(server, report.machine)
+            verdict = await service.write(lambda connection: ingest_report(connection, report, body, now_ms))
+            return _answer(service, verdict, received_at_ms)
 
-    return {api.EPOCHS: epochs, api.REPORTS: reports}
+    async def clock(call: Call) -> Response:
+        server = _server(call, "/clock")
+        async with service.bodies.read_body(call.request) as body:
+            try:
+                question = await decode_body(body, ClockQuestion)
+            except msgspec.ValidationError as error:
+                raise ApiError(422, f"not a question for the clock: {error}; nothing was changed") from None
+        service.clock.see_machine(server, question.machine)
+        received_at_ms = _received_at_ms(service, call)
+        reading = ClockReading(now=service.clock.now_ms(), received_at=received_at_ms, clock=service.clock.word)
+        return json_response(reading)
+
+    return {api.EPOCHS: epochs, api.REPORTS: reports, api.CLOCK: clock}
 
 
-def _answer(service: Service, verdict: msgspec.Struct) -> Response:
+def _received_at_ms(service: Service, call: Call) -> int:
+    """Return when the request arrived; on another HTTP server than ours, now."""
+    return int(call.request.scope.get(RECEIVED_AT, service.clock.now_ms()))
+
+
+def _answer(service: Service, verdict: Acknowledgement | Refusal, received_at_ms: int) -> Response:
+    verdict = stamp_reply(verdict, received_at_ms, service.clock)
     service.metrics.requests.count_report(verdict.reason if isinstance(verdict, Refusal) else "acknowledged")
     if isinstance(verdict, Refusal):
         return json_response(verdict, 422 if verdict.reason == "held" else 409)

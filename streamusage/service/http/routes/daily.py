@@ -42,7 +42,7 @@ def daily_handlers(service: Service) -> Handlers:
                 connection, days.first, days.last, days.tz, now_ms, days.server, zones, settle_ms
             )
         )
-        return await compressed_json(call.request, found)
+        return await compressed_json(call.request, msgspec.structs.replace(found, clock=service.clock.word))
 
     async def sums(call: Call) -> Response:
         days = _days(call.query)
@@ -73,6 +73,7 @@ def daily_handlers(service: Service) -> Handlers:
         now_ms = service.clock.now_ms()
 
         def closed(connection: Connection) -> CloseResult:
+            service.clock.require_trust("no day was closed")
             done = close_day_by_operator(
                 connection,
                 service.account_zones,

@@ -45,7 +45,9 @@ def extension_handlers(service: Service) -> Handlers:
 
     async def servers(call: Call) -> Response:
         now_ms = service.clock.now_ms()
-        return await compressed_json(call.request, await service.read(lambda store: list_servers(store, now_ms)))
+        found = await service.read(lambda connection: list_servers(connection, now_ms))
+        found = msgspec.structs.replace(found, clock=service.clock.status())
+        return await compressed_json(call.request, found)
 
     async def coverage(call: Call) -> Response:
         window, server = window_of(call.query), call.query.text("server")

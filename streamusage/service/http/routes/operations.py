@@ -12,7 +12,7 @@ from streamusage.service.http.errors import NOT_FOUND, ApiError
 from streamusage.service.http.requests import optional_window_of, path_below
 from streamusage.service.http.responses import compressed_json, json_response
 from streamusage.service.ingest.server_removal import remove_server
-from streamusage.service.metrics import CONTENT_TYPE, store_metrics
+from streamusage.service.metrics import CONTENT_TYPE, clock_metrics, store_metrics
 from streamusage.service.queries.orphans import list_orphans
 from streamusage.service.store.audit import list_audit_entries
 from streamusage.service.store.change_feed import set_counter
@@ -63,11 +63,14 @@ def operator_handlers(service: Service) -> Handlers:
         fault = await readiness.fault()
         if fault is not None:
             raise ApiError(503, fault, {"Retry-After": "5"})
-        return json_response(api.HealthStatus(status="ready", now=service.clock.now_ms()))
+        clock = service.clock
+        message = clock.describe_doubt() or None
+        return json_response(api.HealthStatus(status="ready", now=clock.now_ms(), clock=clock.word, message=message))
 
     async def metrics(_call: Call) -> Response:
         now_ms = service.clock.now_ms()
         families = await service.read(lambda connection: store_metrics(connection, now_ms))
+        families += clock_metrics(service.clock.status())
         return Response(service.metrics.render(families), media_type=CONTENT_TYPE)
 
     return {

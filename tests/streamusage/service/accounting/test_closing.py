@@ -12,6 +12,7 @@ import pytest
 from streamusage.api.report import SlotRow
 from streamusage.core.days import zone
 from streamusage.service.accounting.closing import is_accounting_due
+from streamusage.service.ingest.reports import ingest_report
 from streamusage.service.retention import Retention, discard_old
 from streamusage.service.server import run_service
 from streamusage.service.store.engines.sqlite import sqlite_url
@@ -262,7 +263,11 @@ async def test_server_whose_start_is_in_the_year_287396_does_not_block_closing(
     async with estate_at(tmp_path, utc(2026, 11, 20, 12)) as estate:
         odd, known = an_agent(estate, "origin-1"), an_agent(estate)
         odd.watermark = 2**53 - MINUTE
-        await odd.sync_up(upto_ms=2**53)
+        await odd.begin()
+        report = odd.report(upto_ms=2**53)
+        assert (await odd.send(report)).json()["reason"] == "clock"
+        # As a service of an earlier version stored it.
+        await estate.running.service.write(lambda connection: ingest_report(connection, report, b"", 2**53))
         await settle(estate)
         assert await days(estate, "2026-11-20") == {}
         estate.clock.now = utc(2026, 11, 21, 2)

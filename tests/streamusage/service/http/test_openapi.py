@@ -244,7 +244,8 @@ def test_report_of_any_time_is_answered_quickly_and_does_no_harm(
             sessions=of(SessionRow), samples=of(SampleRow),  # type: ignore[arg-type]
         )  # fmt: skip
         answer = http.post("/api/v1/agents/edge-1/reports", content=msgspec.json.encode(report), headers=agent)
-        assert answer.status_code in {200, 422}, answer.text
+        is_from_the_future = answer.status_code == 409 and answer.json()["reason"] == "clock"
+        assert answer.status_code in {200, 422} or is_from_the_future, answer.text
         for path in READS:
             target = "/api/v1/" + path.format(2**53, NOW - 3_600_000, NOW)
             answer = http.get(target, headers={"Authorization": f"Bearer {TOKEN}"})

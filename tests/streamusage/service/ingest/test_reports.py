@@ -57,6 +57,7 @@ async def test_live_report_becomes_figures(estate: Estate) -> None:
         "server": "edge-1", "role": "standalone", "state": "live", "since": NOW, "last_sync_at": NOW + 10_000,
         "watermark": NOW + 10_000, "sync_interval_ms": 10_000, "phase": "online", "epoch": 1, "revision": 4,
         "owed_ms": 0, "active_subscribers": 2, "clock_offset_ms": 0, "removed": None, "removed_at": None,
+            "machine_offset_ms": None, "clock_refused_at": None, "clock_refused_by_ms": 0,
     }  # fmt: skip
     history = await estate.request(
         "GET", f"/api/v1/streams/live/stream1/history?from={NOW - MINUTE}&to={NOW + 2 * MINUTE}"
@@ -144,7 +145,9 @@ async def test_repeated_late_or_reordered_report_counts_once(estate: Estate) -> 
     for report in (newer, late, newer, first, late):
         answer = await agent.send(report)
         assert answer.status_code == 200
-        assert answer.json() == {"epoch": 1, "acknowledged": newer.upto, "now": NOW + 10_000}
+        assert answer.json() == {
+            "epoch": 1, "acknowledged": newer.upto, "now": NOW + 10_000, "received_at": NOW + 10_000,
+        }  # fmt: skip
     assert (await fetch_day(estate))["bytes_in"] == 9
 
 
@@ -157,6 +160,7 @@ async def test_refusal_names_the_acknowledged_revision(estate: Estate) -> None:
     assert refused.status_code == 409
     assert refused.json() | {"errorMessage": ""} == {
         "errorMessage": "", "timestamp": NOW, "reason": "hole", "epoch": 1, "acknowledged": 2,
+        "received_at": NOW,
     }  # fmt: skip
 
     second, third = ReportingAgent(estate, life="j2.1"), ReportingAgent(estate, life="j3.1")

@@ -14,3 +14,9 @@ def test_reason_of_a_provisional_day_names_waiting_servers() -> None:
     assert why("2026-11-20", ["UTC"]) == "all figures are reported and the day closes shortly; try again in a moment"
     assert why_not_final(a_day(state="adjusted"), NOW, ["UTC"]) is None
     assert join_names([f"e{number}" for number in range(9)]) == "e0, e1, e2 and 6 more"
+
+
+def test_day_that_was_closed_in_advance_is_not_final_before_it_is_over() -> None:
+    assert why_not_final(a_day(day="2099-01-01", state="final"), NOW, ["UTC"]) == (
+        "the day is not over yet, but it was closed"
+    )
