@@ -19,7 +19,7 @@ CHANCE = "<chance>"
 ADDED = frozenset(
     {
         "/api/v1/agents/{server}/clock", "clock", "clock_refused_at", "clock_refused_by_ms", "machine",
-        "machine_offset_ms", "message", "offset_ms", "received_at", "uptime_ms",
+        "age_slack_ms", "machine_offset_ms", "message", "offset_ms", "received_at", "uptime_ms",
     }
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""

@@ -385,7 +385,7 @@ class _Step:
         started_at = ended_at - line.duration_ms
         latest_start = max(started_at, self.passage.latest_end(line.ended_at, self.now) - line.duration_ms)
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(latest_start)
-        is_dated = self._is_dated(line)
+        is_dated = self._is_dated(line) and self._boot_at(started_at) == self._boot_at(latest_start)
         if line.kind == "publish" and not is_dated:
             boot = self.publishes.find_boot(line.connection_id, self._boots, started_at) or boot
         if line.counter or is_dated or is_boot_certain or self._is_boot_certain(boot, line):

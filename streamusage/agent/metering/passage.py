@@ -55,6 +55,8 @@ class Passage(NamedTuple):
     line_shifts: tuple[int, ...]
     """What is added to the time of a log line: by the machine's clock as it was at the last reading, and, where the
     clock was set since, as it is now."""
+    latest_shift: int
+    """The larger of these two, also where they are nearly the same."""
 
     def date_line(self, ended_at: int, now: int) -> int:
         """Return the end of a connection on the present scale: between the two readings, or written late."""
@@ -68,7 +70,7 @@ class Passage(NamedTuple):
 
     def latest_end(self, ended_at: int, now: int) -> int:
         """Return the latest possible end of a connection, by any of the clocks that may have written its line."""
-        return min(ended_at + max(self.line_shifts), now)
+        return min(ended_at + self.latest_shift, now)
 
     def ended_within(self, ended_at: int, now: int, length_ms: int) -> bool:
         """Return whether a connection ended in the last `length_ms`, by the clock as it is set now."""
@@ -96,7 +98,7 @@ def passage_between(before: Baseline, viewers: dict[str, ViewerRow], boot: str, 
     elapsed_ms = reading.elapsed_ms - before.elapsed_ms
     if not reading.run:
         passed_ms = max(0, reading.at - before.at)
-        return Passage(passed_ms, reading.at - passed_ms, True, 0, (0,))
+        return Passage(passed_ms, reading.at - passed_ms, True, 0, (0,), 0)
     is_same_run = reading.run == before.run and elapsed_ms >= 0
     passed = _passed_on_media_server(before, viewers, boot, reading, last_at)
     if is_same_run:
@@ -109,7 +111,9 @@ def passage_between(before: Baseline, viewers: dict[str, ViewerRow], boot: str, 
         guess_ms = max(0, reading.at - last_at) if are_comparable else 0
         assumed_ms = guess_ms if passed is None else passed
     step_ms = reading.at - assumed_ms - last_at
-    return Passage(passed, reading.at - assumed_ms, is_same_run, step_ms, _line_shifts(before, reading, step_ms))
+    shifts = _line_shifts(before, reading, step_ms)
+    latest_shift = max(*shifts, _present_shift(reading))
+    return Passage(passed, reading.at - assumed_ms, is_same_run, step_ms, shifts, latest_shift)
 
 
 def _passed_on_media_server(

@@ -16,6 +16,9 @@ CLOCK_SLACK_MS = 500
 LONGEST_UNNOTICED_STEP_MS = 20_000
 """How far the log's clock may have been set and set back between two readings."""
 
+DRIFT_PER_MS = 5_000
+"""Two clocks that never step differ by at most one millisecond in so many (100 ppm each)."""
+
 LONGEST_ANSWER_MS = 5_000
 """Longest time from a request to the moment that its reply describes, by which the start of a viewer on a page is
 uncertain. Two connections that use one id are much further apart."""
@@ -37,13 +40,13 @@ def match_viewer(
     """
     by_peer = line.connection_id.startswith("@")
     slack = min(CLOCK_SLACK_MS, line.granularity_ms)
-    earlier = later = line.granularity_ms + slack
+    earlier = later = line.granularity_ms + slack + line.duration_ms // DRIFT_PER_MS
     if by_peer:
         candidates = list(_viewers_of_peer(line, viewers, boots))
     else:
         candidates = [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
         answer_ms = max(answer_ms, LONGEST_ANSWER_MS if line.granularity_ms else 0)
-        earlier, later = earlier + answer_ms, slack + answer_ms
+        earlier, later = earlier + answer_ms, later - line.granularity_ms + answer_ms
     matching = (viewer for viewer in candidates if -earlier <= viewer.started_at - started_at <= later)
     return min(
         matching,
@@ -90,7 +93,7 @@ def match_by_duration(
     A known viewer lived at least until the last reading that showed it, and at most until now; a viewer whom the
     present page is the first to show left while the page was answered.
     """
-    slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS
+    slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS
     last_at, now = window.last_at, window.now
     by_peer = line.connection_id.startswith("@")
     candidates = (
