@@ -220,7 +220,7 @@ class ClockedSimulation(Simulation):
             return
         self._count("time line corrected")
         if self.round_trip_ms is not None:
-            # The newest exchange bounds the error.
+            # The newest exchange bounds the error. A short pause of the machine makes older samples wrong by 3 s.
             right_ms = self.service_now - self.machine.elapsed(self.now)
             error_ms, before_ms = abs(offset_ms - right_ms), abs(self._offset_ms(ledger) - right_ms)
             assert error_ms <= SECOND + self.round_trip_ms + 300, f"the time line is corrected to {error_ms} ms off"

@@ -99,13 +99,14 @@ class _Step:
         self.reading = reading
         self.now = reading.at
         """Time of the reading, from which durations are measured."""
-        self.at = max(reading.at, state.baseline.at)
-        """Where coverage ends: never before the last reading's end, also after a backward correction."""
         self.same_boot = (
             reading.boot == state.baseline.boot.partition("~")[0]
             and reading.bytes_in >= state.baseline.bytes_in
             and reading.bytes_out >= state.baseline.bytes_out
         )
+        # A restart is marked also where no time passes because of a backward correction.
+        self.at = max(reading.at, state.baseline.at + (0 if self.same_boot else 1))
+        """Where coverage ends: never before the last reading's end, also after a backward correction."""
         self.boot = self._boot_name()
         self.passage = passage_between(self.before, state.viewers, self.boot, reading)
         self.last_at = self.passage.last_at

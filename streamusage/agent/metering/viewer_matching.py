@@ -116,7 +116,7 @@ def match_by_duration(
         ):
             return True  # however long it was: the machine may have been paused together with its clocks
         if started_at is not None and abs(viewer.started_at - started_at) > (
-            slack if now - started_at <= window.boot_age_ms else LONGEST_UNNOTICED_STEP_MS
+            slack if started_at >= last_at else LONGEST_UNNOTICED_STEP_MS
         ):
             return False
         if window.is_length_known and viewer.viewer_id.rpartition("/")[0] not in window.newest_boots:

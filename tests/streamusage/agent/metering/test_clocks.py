@@ -233,3 +233,28 @@ def test_unknown_start_of_accounting_stays_unknown_when_the_time_line_moves() ->
     server.now += 1_000
     state, _ = meter.step(state, server.reading())
     assert state.baseline.since == 0
+
+
+def test_restart_is_marked_also_where_no_time_passes_because_of_a_backward_correction() -> None:
+    server = OneViewer()
+    server.watch(20)
+    server.offset = -3_600_000
+    server.now += 1_000
+    _, added = meter.step(server.state, msgspec.structs.replace(server.reading(), boot="b.2"))
+    assert [span.state for span in added.spans] == ["partial"]
+
+
+def test_viewer_of_the_present_page_is_matched_rather_than_an_older_one_with_its_id() -> None:
+    server = OneViewer(has_machine_clock=True)
+    server.watch(20)
+    server.machine_offset = 3 * 3_600_000
+    server.now += 60_000
+    page = server.reading()
+    viewer = ViewerReading(viewer_id="7", scope="live", name="a", protocol="rtmp", age_ms=30_000)
+    line = msgspec.structs.replace(server.line(server.now), duration_ms=31_000)
+    restarted = msgspec.structs.replace(
+        page, boot="b.2", started_at=page.started_at + 130_000, viewers=(viewer,), ended=(line,), age_slack_ms=2_000
+    )
+    after, _ = meter.step(server.state, restarted)
+    assert "b.2/7" not in after.viewers
+    assert after.viewers.keys() == {"b.1/7"}
