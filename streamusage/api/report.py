@@ -227,6 +227,8 @@ class Baseline(msgspec.Struct, frozen=True, kw_only=True):
     """The wall time of the machine minus `elapsed_ms`: dates the log lines after this reading."""
     uptime_ms: Millis | None = None
     """The media server's uptime at the reading, where it reports one."""
+    age_slack_ms: Millis | None = None
+    """How late the page of the reading was answered. `None` in the state of an earlier version."""
     publishes: tuple[OpenPublish, ...] = ()
     logged_in: Count = 0
     """Sum of the log lines of this boot's sessions: needed after the boot has ended."""

@@ -18,8 +18,9 @@ CHANCE = "<chance>"
 
 ADDED = frozenset(
     {
-        "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "429", "clock", "clock_refused_at", "clock_refused_by_ms", "machine",
-        "machine_offset_ms", "message", "offset_ms", "received_at", "repair", "uptime_ms", "void_revision", "voids",
+        "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "429", "age_slack_ms", "clock",
+        "clock_refused_at", "clock_refused_by_ms", "machine", "machine_offset_ms", "message", "offset_ms",
+        "received_at", "repair", "uptime_ms", "void_revision", "voids",
     }
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""

@@ -84,9 +84,9 @@ class Shift:
         counted_to = None if row.counted_to is None else move(row.counted_to)
         return msgspec.structs.replace(row, started_at=move(row.started_at), counted_to=counted_to)
 
-    def baseline(self, baseline: Baseline, remembered: "Shift") -> Baseline:
-        """Return a baseline with its times moved: filed times as rows are, `remembered` ones with the offset."""
-        filed, move = self.instant, remembered.instant
+    def baseline(self, baseline: Baseline, remember: "Shift") -> Baseline:
+        """Return a baseline with its times moved: filed times as rows are, remembered ones with the offset."""
+        filed, move = self.instant, remember.instant
         offset_ms = baseline.offset_ms
         return msgspec.structs.replace(
             baseline,
@@ -96,7 +96,7 @@ class Shift:
                 msgspec.structs.replace(publish, start_time=filed(publish.start_time)) for publish in baseline.publishes
             ),
             started_at=move(baseline.started_at),
-            offset_ms=None if offset_ms is None else offset_ms + remembered.by_ms(baseline.elapsed_ms + offset_ms),
+            offset_ms=None if offset_ms is None else offset_ms + remember.by_ms(baseline.elapsed_ms + offset_ms),
             window=msgspec.structs.replace(baseline.window, at=move(baseline.window.at)),
             retired=tuple(msgspec.structs.replace(boot, started_at=move(boot.started_at)) for boot in baseline.retired),
             counters=tuple(
@@ -132,11 +132,41 @@ def dating(runs: Sequence[UndatedRun], confirmed_offset_ms: int) -> Shift:
     return Shift(shifts[::-1])
 
 
+def remembered(shift: Shift, baseline: Baseline | None) -> Shift:
+    """Return how remembered times move, which are on the scale of the baseline however long ago they are."""
+    if baseline is None:
+        return Shift(())
+    offset_ms = baseline.at - baseline.elapsed_ms if baseline.offset_ms is None else baseline.offset_ms
+    return Shift([(0, shift.by_ms(baseline.elapsed_ms + offset_ms))])
+
+
+def date_spans(spans: Sequence[SpanRow], shift: Shift, runs: Sequence[UndatedRun]) -> dict[int, SpanRow]:
+    """Return the unacknowledged spans with their times moved, by the start that they had.
+
+    The times before and after a restart may overlap: then a span begins where the one before it ends, so that no mark
+    is covered by a later span.
+    """
+    moved: dict[int, SpanRow] = {}
+    position = 0
+    for span in sorted(spans, key=lambda span: span.from_ms):
+        marked = mark_unknown(span, runs)
+        row = msgspec.structs.replace(marked, from_ms=shift.instant(marked.from_ms), to_ms=shift.instant(marked.to_ms))
+        if runs:
+            row = msgspec.structs.replace(row, from_ms=max(position, row.from_ms))
+        if row.to_ms <= row.from_ms:
+            # Nothing passed, but a mark of it stays.
+            row = msgspec.structs.replace(row, to_ms=row.from_ms + 1)
+        moved[span.from_ms] = row
+        position = row.to_ms
+    return moved
+
+
 def mark_unknown(span: SpanRow, runs: Sequence[UndatedRun]) -> SpanRow:
     """Return an undated span as `partial` where its time of day can never be known: it touches a run before the last.
 
-    The placed time may lie on another day: that is part of what the mark says.
+    The placed time may lie on another day: that is part of what the mark says. A span that is incomplete for another
+    reason keeps it.
     """
-    if len(runs) < 2 or span.from_ms > runs[-2].last_ms or span.state == "lost":
+    if len(runs) < 2 or span.from_ms > runs[-2].last_ms or span.state != "counted":
         return span
     return msgspec.structs.replace(span, state="partial", reason=TIME_UNKNOWN)

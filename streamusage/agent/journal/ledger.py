@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from streamusage.agent.journal import outages
-from streamusage.agent.journal.dating import Shift, dating, mark_unknown, setting_back, undated_offset
+from streamusage.agent.journal.dating import Shift, date_spans, dating, remembered, setting_back, undated_offset
 from streamusage.agent.journal.folding import fold_samples, write_additions
 from streamusage.agent.journal.protocol import ConfirmedOffset, Head, Journal, Transaction, UndatedRun
 from streamusage.agent.journal.rows import JournalTotals, Row, key_of, merge, rows_of, slot_totals, totals_of
@@ -141,7 +141,7 @@ class Ledger:
         with self._journal.transaction() as tx:
             if head.undated:
                 shift = dating(head.undated, offset_ms)
-                head = self._move_rows(tx, head, shift, shift)
+                head = self._move_rows(tx, head, shift, remembered(shift, head.baseline))
             elif head.confirmed is not None and head.confirmed.run == run:
                 by_ms = offset_ms - head.confirmed.offset_ms
                 if by_ms < -LONGEST_WAIT_MS:
@@ -152,22 +152,26 @@ class Ledger:
             viewers = {row.viewer_id: row for row in tx.open_viewers()}
         self._head, self._viewers = head, viewers
 
-    def _move_rows(self, tx: Transaction, head: Head, shift: Shift, remembered: Shift) -> Head:
+    def _move_rows(self, tx: Transaction, head: Head, shift: Shift, remember: Shift) -> Head:
         """File the unacknowledged rows again. Return the head with its times moved and the newest revision."""
         revision, last, outage = head.revision, head.span, head.outage
         # The service has the starts of viewers on the scale of its baseline, so that all of them move with it.
         known = [viewer for viewer in tx.open_viewers() if viewer.revision <= head.acknowledged]
-        for row in [*tx.changed_since(head.acknowledged), *known]:
-            marked = mark_unknown(row, head.undated) if isinstance(row, SpanRow) else row
-            moved = (remembered if isinstance(row, ViewerRow) else shift).row(marked)
-            if moved == row:
-                continue
-            kind, key = key_of(row)
-            tx.delete(kind, key)
-            if isinstance(moved, SpanRow) and moved.to_ms <= moved.from_ms:
-                # The times before and after a restart overlap: nothing passed, but a mark of it stays.
-                moved = msgspec.structs.replace(moved, to_ms=moved.from_ms + 1)
-            new_key = key_of(moved)[1]
+        changed = list(tx.changed_since(head.acknowledged))
+        spans = date_spans([row for row in changed if isinstance(row, SpanRow)], shift, head.undated)
+        moves: list[tuple[Row, Row]] = []
+        for row in [*changed, *known]:
+            moved: Row
+            if isinstance(row, SpanRow):
+                moved = spans[row.from_ms]
+            else:
+                moved = (remember if isinstance(row, ViewerRow) else shift).row(row)
+            if moved != row:
+                moves.append((row, moved))
+        for row, _ in moves:  # all of them first: a row may move to where another one was
+            tx.delete(*key_of(row))
+        for row, moved in moves:
+            kind, new_key = key_of(moved)
             present = tx.get(kind, new_key)
             revision += 1
             moved = msgspec.structs.replace(moved if present is None else merge(present, moved), revision=revision)
@@ -179,7 +183,7 @@ class Ledger:
         first = tx.first_reading()
         if first is not None:
             tx.put_first_reading(shift.reading(first))
-        baseline = None if head.baseline is None else shift.baseline(head.baseline, remembered)
+        baseline = None if head.baseline is None else shift.baseline(head.baseline, remember)
         return msgspec.structs.replace(head, revision=revision, span=last, outage=outage, baseline=baseline)
 
     def record(self, reading: Reading) -> None:

@@ -15,9 +15,9 @@ import msgspec
 from streamusage.agent.metering import audiences, counters
 from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAddition
 from streamusage.agent.metering.counters import add_log_lines
-from streamusage.agent.metering.passage import passage_between
+from streamusage.agent.metering.passage import latest_start, passage_between
 from streamusage.agent.metering.publishes import Publishes
-from streamusage.agent.metering.viewer_matching import Window, match_by_duration, match_viewer
+from streamusage.agent.metering.viewer_matching import LONGEST_ANSWER_MS, Window, match_by_duration, match_viewer
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
@@ -60,7 +60,7 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
         Baseline(
             at=reading.at,
             boot=reading.boot,
-            started_at=reading.started_at,
+            started_at=latest_start(reading, reading.at),
             since=reading.at,
             bytes_in=reading.bytes_in,
             bytes_out=reading.bytes_out,
@@ -68,6 +68,7 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
             run=reading.run,
             elapsed_ms=reading.elapsed_ms,
             machine_offset_ms=reading.machine_offset_ms,
+            age_slack_ms=reading.age_slack_ms,
             cursor=reading.cursor,
             counters=counters.open_counters(reading.counters),
             accepted=reading.accepted,
@@ -98,13 +99,14 @@ class _Step:
         self.reading = reading
         self.now = reading.at
         """Time of the reading, from which durations are measured."""
-        self.at = max(reading.at, state.baseline.at)
-        """Where coverage ends: never before the last reading's end, also after a backward correction."""
         self.same_boot = (
             reading.boot == state.baseline.boot.partition("~")[0]
             and reading.bytes_in >= state.baseline.bytes_in
             and reading.bytes_out >= state.baseline.bytes_out
         )
+        # A restart is marked also where no time passes because of a backward correction.
+        self.at = max(reading.at, state.baseline.at + (0 if self.same_boot else 1))
+        """Where coverage ends: never before the last reading's end, also after a backward correction."""
         self.boot = self._boot_name()
         self.passage = passage_between(self.before, state.viewers, self.boot, reading)
         self.last_at = self.passage.last_at
@@ -112,7 +114,8 @@ class _Step:
         filed_from = self.last_at if self.passage.is_same_run else min(self.last_at, self.at)
         self.covers_from = max(self.before.at, filed_from, self.at - LONGEST_ABSENCE_MS)
         """Start of the time to which units since the last reading are distributed."""
-        self.started_at = self._date_start()
+        self.started_at = latest_start(reading, self.now)
+        """Latest possible start of the media server's boot; 0 if unknown."""
         self.logged_in, self.logged_out = state.baseline.logged_in, state.baseline.logged_out
         self.viewers = dict(state.viewers)
         self.known_before = state.viewers.keys()
@@ -120,12 +123,20 @@ class _Step:
         """From when the view time of a viewer on the page is still to be added, where that is not the last reading."""
         self.retired = list(state.baseline.retired)
         self.logged: dict[str, tuple[int, int]] = {}
+        self.ended_boot = "" if self.same_boot else self.before.boot
+        """The boot that ended since the last reading, until the log is past its end."""
+        self.ended_ids: set[str] = set()
         self.connections = 0
         """Number of connections that this reading adds."""
         self.additions = Additions()
         self.publishes = Publishes(state.baseline.publishes, self.before.at, self.now, self.at, self.additions)
         if self.passage.step_ms:
             self._shift_remembered_times(self.passage.step_ms)
+        if not self.same_boot:
+            # Accounting began before this boot, so that everything of it counts.
+            self.before = msgspec.structs.replace(self.before, since=0)
+        self.boot_start = self._narrow_boot_start()
+        """As `started_at`, by all readings of the boot."""
         if self.passage.passed_ms is None:
             # How long ago accounting began is unknown, too; viewers of that time are known.
             self.before = msgspec.structs.replace(self.before, since=0)
@@ -151,7 +162,7 @@ class _Step:
         baseline = Baseline(
             at=self.at,
             boot=self.boot,
-            started_at=self.started_at if not self.same_boot else self.before.started_at,
+            started_at=self.boot_start,
             since=self.before.since,
             bytes_in=self.reading.bytes_in,
             bytes_out=self.reading.bytes_out,
@@ -161,6 +172,7 @@ class _Step:
             offset_ms=self.reading.at - self.reading.elapsed_ms if self.reading.run else None,
             machine_offset_ms=self.reading.machine_offset_ms,
             uptime_ms=self.reading.uptime_ms,
+            age_slack_ms=self.reading.age_slack_ms,
             publishes=self.publishes.live,
             logged_in=self.logged_in,
             logged_out=self.logged_out,
@@ -175,19 +187,17 @@ class _Step:
         )
         return MeterState(baseline, self.viewers), self.additions
 
-    def _date_start(self) -> int:
-        """Return the latest possible start of the media server's boot on the scale of the reading; 0 if unknown."""
-        reading = self.reading
-        if reading.uptime_ms is not None:
-            return max(1, self.now - reading.uptime_ms)
-        return max(1, reading.started_at + self.passage.line_shifts[-1]) if reading.started_at else 0
+    def _narrow_boot_start(self) -> int:
+        if not self.same_boot:
+            return self.started_at
+        return min(filter(None, (self.before.started_at, self.started_at)), default=0)
 
     def _shift_remembered_times(self, by_ms: int) -> None:
         """Move remembered times to the scale of this reading. What is filed already stays where it is."""
         self.before = msgspec.structs.replace(
             self.before,
-            started_at=max(0, self.before.started_at + by_ms),
-            since=max(0, self.before.since + by_ms),
+            started_at=_shift_known(self.before.started_at, by_ms),
+            since=_shift_known(self.before.since, by_ms),
             counters=tuple(
                 counter
                 if counter.gone_at is None
@@ -196,7 +206,7 @@ class _Step:
             ),
         )
         self.retired = [
-            msgspec.structs.replace(boot, started_at=max(0, boot.started_at + by_ms)) for boot in self.retired
+            msgspec.structs.replace(boot, started_at=_shift_known(boot.started_at, by_ms)) for boot in self.retired
         ]
         for viewer in list(self.viewers.values()):
             counted_to = None if viewer.counted_to is None else max(0, viewer.counted_to + by_ms)
@@ -335,8 +345,11 @@ class _Step:
         self._put_viewer(msgspec.structs.replace(known, started_at=max(0, started_at)))
 
     def _add_earlier_view_time(self, viewer: ViewerRow, started_at: int) -> None:
-        """Add the view time before the start that is known so far, unless accounting began while the viewer watched."""
-        if viewer.started_at > self.before.since:
+        """Add the view time before the start that is known so far, unless accounting began while the viewer watched.
+
+        A start that is earlier than any page could be late means that the machine was paused meanwhile.
+        """
+        if viewer.started_at > self.before.since or viewer.started_at - started_at > LONGEST_ANSWER_MS:
             self._add_view_time(started_at, viewer.started_at)
 
     def _count_connection(self, protocol: str, started_at: int, number: int = 1) -> None:
@@ -365,17 +378,18 @@ class _Step:
         self.additions.viewers[viewer.viewer_id] = msgspec.structs.replace(viewer, open=False)
 
     def _apply_log_line(self, line: EndedConnection, seen_viewers: set[str]) -> None:
+        self._notice_end_of_boot(line)
         ended_at = self.passage.date_line(line.ended_at, self.now)
-        known = None
+        known, is_boot_certain = None, False
         if line.kind == "play":
-            known, ended_at = self._match_viewer(line, ended_at, seen_viewers)
+            known, ended_at, is_boot_certain = self._match_viewer(line, ended_at, seen_viewers)
         started_at = ended_at - line.duration_ms
         latest_start = max(started_at, self.passage.latest_end(line.ended_at, self.now) - line.duration_ms)
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(latest_start)
-        is_dated = self.passage.are_lines_exact and self.passage.is_between(line.ended_at, self.now)
+        is_dated = self._is_dated(line) and self._boot_at(started_at) == self._boot_at(latest_start)
         if line.kind == "publish" and not is_dated:
             boot = self.publishes.find_boot(line.connection_id, self._boots, started_at) or boot
-        if line.counter or is_dated or self.same_boot or known is not None:
+        if line.counter or is_dated or is_boot_certain or self._is_boot_certain(boot, line):
             self._credit(boot, ended_at, line)
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
@@ -387,20 +401,32 @@ class _Step:
         if known is None and line.kind in ("play", "watch"):
             self._add_view_time(started_at if line.kind == "play" else max(started_at, self.before.since), ended_at)
 
+    def _notice_end_of_boot(self, line: EndedConnection) -> None:
+        """An id that repeats in the log is that of a later boot, and so are the lines after it."""
+        if line.kind in ("play", "publish"):
+            if line.connection_id in self.ended_ids:
+                self.ended_boot = ""
+            self.ended_ids.add(line.connection_id)
+
+    def _is_dated(self, line: EndedConnection) -> bool:
+        """Return whether the time of a line shows the boot of its connection."""
+        is_start_known = self.same_boot or self.started_at > self.last_at
+        return is_start_known and self.passage.are_lines_exact and self.passage.is_between(line.ended_at, self.now)
+
     @property
     def _boots(self) -> list[str]:
         """The boots whose connections the log may still end, the newest first."""
         return [self.boot, self.before.boot, *(retired.boot for retired in reversed(self.retired))]
 
-    def _match_viewer(self, line: EndedConnection, ended_at: int, seen: set[str]) -> tuple[ViewerRow | None, int]:
-        """Return the viewer that a line ends, and when it ended."""
+    def _match_viewer(self, line: EndedConnection, ended_at: int, seen: set[str]) -> tuple[ViewerRow | None, int, bool]:
+        """Return the viewer that a line ends, when it ended, and whether start times prove that it is this one."""
         boots = self._boots
         started_at: int | None = None
         if self.passage.are_lines_exact:
             answer_ms = self.reading.age_slack_ms
             known = match_viewer(line, ended_at - line.duration_ms, self.viewers, boots, seen, answer_ms)
             if known is not None:
-                return known, ended_at
+                return known, ended_at, True
             if self.passage.is_between(line.ended_at, self.now):
                 started_at = ended_at - line.duration_ms
         # The log's clock differs, or was set: durations still compare.
@@ -410,23 +436,51 @@ class _Step:
             self.now,
             is_length_known,
             self.boot if self.same_boot else "",
+            self.ended_boot,
+            (self.boot, self.before.boot),
+            self._boot_age_ms,
             self.known_before,
             self.reading.age_slack_ms,
+            self.passage.ended_within(line.ended_at, self.now, line.granularity_ms + self.reading.age_slack_ms),
+            [line.ended_at + shift - line.duration_ms for shift in self.passage.line_shifts],
         )
+        if not self.same_boot and not self.ended_boot:
+            boots = [self.boot]
         known = match_by_duration(line, started_at, window, self.viewers, boots, seen)
-        if known is not None and is_length_known:
+        if known is not None and (is_length_known or known.viewer_id in seen):
             seen_until = self.last_at if known.counted_to is None else known.counted_to
             ended_at = min(max(known.started_at + line.duration_ms, seen_until), self.now)
-        return known, ended_at
+        return known, ended_at, False
 
     def _boot_at(self, started_at: int) -> str:
         """Return the boot in which a connection that no reading showed began, by its latest possible start.
 
         In doubt it is the present boot: its counters contain the bytes already, so that none is counted twice.
         """
-        began = self.before.started_at if self.same_boot else self.started_at
-        is_earlier = started_at < began - self.reading.started_granularity_ms
+        is_earlier = started_at < self._earliest_boot_start
         return self.retired[-1].boot if self.retired and is_earlier else self.boot
+
+    def _is_boot_certain(self, boot: str, line: EndedConnection) -> bool:
+        """Return whether a line whose time is uncertain belongs to a boot. In doubt its bytes are not added: those that
+        counters do not contain are missing from an interval that is marked as incomplete.
+        """
+        if boot == self.boot:
+            return self.same_boot
+        return self._is_older_than_boot(line)
+
+    def _is_older_than_boot(self, line: EndedConnection) -> bool:
+        """Return whether the duration of a line proves that its connection began before the present boot."""
+        return line.duration_ms > self._boot_age_ms
+
+    @property
+    def _boot_age_ms(self) -> int:
+        """The longest possible age of the present boot."""
+        return self.now - self._earliest_boot_start
+
+    @property
+    def _earliest_boot_start(self) -> int:
+        """The earliest possible start of the present boot: its uptime was read while the page was answered."""
+        return self.boot_start - self.reading.started_granularity_ms - self.reading.age_slack_ms
 
     def _credit(self, boot: str, ended_at: int, line: EndedConnection) -> None:
         """Add the bytes of a line to the sum of its boot. For a past boot, bytes beyond its last counters are new."""
@@ -532,6 +586,11 @@ class _Step:
             return self.before.window
         _add_peak(self.before.window, now, self.reading.step_ms, self.additions.slot(slot_of(self.now - 1)))
         return now
+
+
+def _shift_known(at_ms: int, by_ms: int) -> int:
+    """Return a time moved to another scale; 0, an unknown time, stays 0."""
+    return max(1, at_ms + by_ms) if at_ms else 0
 
 
 def _is_window_full(window: PeakWindow, at: int, step_ms: int) -> bool:

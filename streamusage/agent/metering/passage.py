@@ -20,9 +20,12 @@ SAME_MAPPING_MS = 1_000
 """Up to this difference two mappings of a machine's wall clock are one clock that was slewed."""
 
 
-PAUSED_FROM_MS = 10_000
-"""From this on, more time passed on the media server than on the agent's machine: the machine is virtual and was paused
-together with its clocks."""
+PAUSED_FROM_MS = 2_000
+"""From this on, beyond the answer times of two pages, more time passed on the media server than on the agent's machine:
+the machine is virtual and was paused together with its clocks. Ages may be whole seconds."""
+
+_LONG_ANSWER_MS = 8_000
+"""Answer time of a page whose baseline does not record it (an earlier version)."""
 
 _ENOUGH_AGES = 32
 
@@ -52,6 +55,8 @@ class Passage(NamedTuple):
     line_shifts: tuple[int, ...]
     """What is added to the time of a log line: by the machine's clock as it was at the last reading, and, where the
     clock was set since, as it is now."""
+    latest_shift: int
+    """The larger of these two, also where they are nearly the same."""
 
     def date_line(self, ended_at: int, now: int) -> int:
         """Return the end of a connection on the present scale: between the two readings, or written late."""
@@ -65,7 +70,11 @@ class Passage(NamedTuple):
 
     def latest_end(self, ended_at: int, now: int) -> int:
         """Return the latest possible end of a connection, by any of the clocks that may have written its line."""
-        return min(ended_at + max(self.line_shifts), now)
+        return min(ended_at + self.latest_shift, now)
+
+    def ended_within(self, ended_at: int, now: int, length_ms: int) -> bool:
+        """Return whether a connection ended in the last `length_ms`, by the clock as it is set now."""
+        return abs(now - ended_at - self.line_shifts[-1]) <= length_ms + SAME_MAPPING_MS
 
     def is_between(self, ended_at: int, now: int) -> bool:
         """Return whether the time of a log line lies between the two readings, by the clocks as they are known."""
@@ -89,12 +98,12 @@ def passage_between(before: Baseline, viewers: dict[str, ViewerRow], boot: str, 
     elapsed_ms = reading.elapsed_ms - before.elapsed_ms
     if not reading.run:
         passed_ms = max(0, reading.at - before.at)
-        return Passage(passed_ms, reading.at - passed_ms, True, 0, (0,))
-    offset = reading.at - reading.elapsed_ms
+        return Passage(passed_ms, reading.at - passed_ms, True, 0, (0,), 0)
     is_same_run = reading.run == before.run and elapsed_ms >= 0
     passed = _passed_on_media_server(before, viewers, boot, reading, last_at)
     if is_same_run:
-        if passed is None or passed <= elapsed_ms + reading.age_slack_ms + PAUSED_FROM_MS:
+        slack_before_ms = _LONG_ANSWER_MS if before.age_slack_ms is None else before.age_slack_ms
+        if passed is None or passed <= elapsed_ms + slack_before_ms + reading.age_slack_ms + PAUSED_FROM_MS:
             passed = elapsed_ms
         assumed_ms = passed
     else:
@@ -102,20 +111,26 @@ def passage_between(before: Baseline, viewers: dict[str, ViewerRow], boot: str, 
         guess_ms = max(0, reading.at - last_at) if are_comparable else 0
         assumed_ms = guess_ms if passed is None else passed
     step_ms = reading.at - assumed_ms - last_at
-    return Passage(
-        passed, reading.at - assumed_ms, is_same_run, step_ms, _line_shifts(before, reading, offset, step_ms)
-    )
+    shifts = _line_shifts(before, reading, step_ms)
+    latest_shift = max(*shifts, _present_shift(reading))
+    return Passage(passed, reading.at - assumed_ms, is_same_run, step_ms, shifts, latest_shift)
 
 
 def _passed_on_media_server(
     before: Baseline, viewers: dict[str, ViewerRow], boot: str, reading: Reading, last_at: int
 ) -> int | None:
-    """Return the time that passed by the media server's own uptime, or by the age of a viewer who stayed."""
+    """Return the time that passed by the age of a viewer who stayed, else by the media server's uptime.
+
+    The uptime comes second because some servers take it from a wall clock.
+    """
     if boot != before.boot:
         return None
+    grown_ms = min(islice(_grown_ages(viewers, boot, reading, last_at), _ENOUGH_AGES), default=None)
+    if grown_ms is not None:
+        return grown_ms
     if reading.uptime_ms is not None and before.uptime_ms is not None and reading.uptime_ms >= before.uptime_ms:
         return reading.uptime_ms - before.uptime_ms
-    return min(islice(_grown_ages(viewers, boot, reading, last_at), _ENOUGH_AGES), default=None)
+    return None
 
 
 def _grown_ages(viewers: dict[str, ViewerRow], boot: str, reading: Reading, last_at: int) -> Iterable[int]:
@@ -127,15 +142,29 @@ def _grown_ages(viewers: dict[str, ViewerRow], boot: str, reading: Reading, last
                 yield grown_ms
 
 
-def _line_shifts(before: Baseline, reading: Reading, offset: int, step_ms: int) -> tuple[int, ...]:
+def _line_shifts(before: Baseline, reading: Reading, step_ms: int) -> tuple[int, ...]:
     if reading.machine_offset_ms is None:
         return (0,)
-    now = offset - reading.machine_offset_ms
+    now = _present_shift(reading)
     if before.machine_offset_ms is None:
         return (now,)
     offset_before = before.at - before.elapsed_ms if before.offset_ms is None else before.offset_ms
     earlier = offset_before - before.machine_offset_ms + step_ms
     return (earlier,) if abs(earlier - now) <= SAME_MAPPING_MS else (earlier, now)
+
+
+def latest_start(reading: Reading, now: int) -> int:
+    """Return the latest possible start of the media server's boot on the scale of the reading; 0 if unknown."""
+    if reading.uptime_ms is not None:
+        return max(1, now - reading.uptime_ms)
+    return max(1, reading.started_at + _present_shift(reading)) if reading.started_at else 0
+
+
+def _present_shift(reading: Reading) -> int:
+    """Return what is added to a time of the machine's wall clock, as the clock is set at the reading."""
+    if reading.machine_offset_ms is None:
+        return 0
+    return reading.at - reading.elapsed_ms - reading.machine_offset_ms
 
 
 def is_newer(baseline: Baseline, reading: Reading) -> bool:

@@ -13,6 +13,12 @@ from streamusage.api.report import ViewerRow
 CLOCK_SLACK_MS = 500
 """How far the start of a connection may differ between the server's statistics and its log."""
 
+LONGEST_UNNOTICED_STEP_MS = 20_000
+"""How far the log's clock may have been set and set back between two readings."""
+
+DRIFT_PER_MS = 5_000
+"""Two clocks that never step differ by at most one millisecond in so many (100 ppm each)."""
+
 LONGEST_ANSWER_MS = 5_000
 """Longest time from a request to the moment that its reply describes, by which the start of a viewer on a page is
 uncertain. Two connections that use one id are much further apart."""
@@ -34,13 +40,13 @@ def match_viewer(
     """
     by_peer = line.connection_id.startswith("@")
     slack = min(CLOCK_SLACK_MS, line.granularity_ms)
-    earlier = later = line.granularity_ms + slack
+    earlier = later = line.granularity_ms + slack + line.duration_ms // DRIFT_PER_MS
     if by_peer:
         candidates = list(_viewers_of_peer(line, viewers, boots))
     else:
         candidates = [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
         answer_ms = max(answer_ms, LONGEST_ANSWER_MS if line.granularity_ms else 0)
-        earlier, later = earlier + answer_ms, slack + answer_ms
+        earlier, later = earlier + answer_ms, later - line.granularity_ms + answer_ms
     matching = (viewer for viewer in candidates if -earlier <= viewer.started_at - started_at <= later)
     return min(
         matching,
@@ -58,10 +64,20 @@ class Window(NamedTuple):
     """Whether it is known how long ago the last reading was."""
     current_boot: str
     """The boot that did not restart since the last reading: its ids are unique. Empty if it did."""
+    ended_boot: str
+    """The boot that ended since the last reading; empty if none did, or if the log is past its end."""
+    newest_boots: Collection[str]
+    """The present boot and that of the last reading. Of earlier ones hardly a line is still to come."""
+    boot_age_ms: int
+    """Age of the present boot: a longer connection began before it."""
     known_before: Collection[str]
     """The viewers of the last reading."""
     answer_ms: int
     """How late the newest page was answered."""
+    ended_during_answer: bool
+    """Whether the line was written while the newest page was answered, by the clock as it is set now."""
+    possible_starts: Collection[int]
+    """The start of the connection by each clock that may have written the line."""
 
 
 def match_by_duration(
@@ -77,7 +93,7 @@ def match_by_duration(
     A known viewer lived at least until the last reading that showed it, and at most until now; a viewer whom the
     present page is the first to show left while the page was answered.
     """
-    slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS
+    slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS
     last_at, now = window.last_at, window.now
     by_peer = line.connection_id.startswith("@")
     candidates = (
@@ -92,10 +108,24 @@ def match_by_duration(
             return False
         if viewer.viewer_id == f"{window.current_boot}/{line.connection_id}":
             return True
-        if started_at is not None and abs(viewer.started_at - started_at) > slack:
+        if (
+            viewer.viewer_id == f"{window.ended_boot}/{line.connection_id}"
+            and viewer.counted_to is None
+            and line.duration_ms > window.boot_age_ms
+            and (started_at is None or started_at < viewer.started_at)
+        ):
+            return True  # however long it was: the machine may have been paused together with its clocks
+        if started_at is not None and abs(viewer.started_at - started_at) > (
+            slack if started_at >= last_at else LONGEST_UNNOTICED_STEP_MS
+        ):
             return False
+        if window.is_length_known and viewer.viewer_id.rpartition("/")[0] not in window.newest_boots:
+            return any(abs(viewer.started_at - start) <= LONGEST_UNNOTICED_STEP_MS for start in window.possible_starts)
         if viewer.viewer_id not in window.known_before:
-            return abs(line.duration_ms - (now - viewer.started_at)) <= line.granularity_ms + window.answer_ms
+            return (
+                window.ended_during_answer
+                and abs(line.duration_ms - (now - viewer.started_at)) <= line.granularity_ms + window.answer_ms
+            )
         return not window.is_length_known or line.duration_ms <= now - viewer.started_at + slack
 
     matching = (viewer for viewer in candidates if is_plausible(viewer))
@@ -103,6 +133,7 @@ def match_by_duration(
         matching,
         key=lambda viewer: (
             by_peer and viewer.viewer_id in seen,
+            viewer.viewer_id in window.known_before,
             viewer.counted_to is not None,
             abs(last_at - viewer.started_at - line.duration_ms),
         ),

@@ -233,10 +233,11 @@ def _is_back(state: TrustedTime, doubt: Doubt, wall_ms: int, elapsed_ms: int) ->
 
 
 def _contradicts(state: TrustedTime, doubt: Doubt, machines: list[int], wall_ms: int, elapsed_ms: int) -> bool:
-    """Return whether anything speaks against the wall clock in doubt, or three machines judge it."""
+    """Return whether anything speaks against the wall clock in doubt, three machines among it."""
     stepped = abs(wall_ms - elapsed_ms - doubt.quiet_offset_ms) > STEP_MS
     for_trusted = any(abs(at - state.instant_ms) <= STEP_MS < abs(at - wall_ms) for at in machines)
-    return wall_ms < state.released_ms or stepped or for_trusted or len(machines) >= MACHINES
+    outvoted = len(machines) >= MACHINES and abs(median_low(machines) - wall_ms) > STEP_MS
+    return wall_ms < state.released_ms or stepped or for_trusted or outvoted
 
 
 def _machines(state: TrustedTime, elapsed_ms: int) -> list[int]:

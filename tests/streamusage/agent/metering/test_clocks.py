@@ -189,3 +189,72 @@ def test_log_of_a_machine_with_another_clock_counts_a_viewer_once(skew_s: float)
     for _ in range(5):
         server.take()
     server.check(ended - STARTED)
+
+
+def test_start_of_the_media_server_is_remembered_on_the_agents_time_line() -> None:
+    server = OneViewer(has_machine_clock=True)
+    server.machine_offset = 3 * 3_600_000
+    state, _ = meter.start(server.reading())
+    assert state.baseline.started_at == T - 100_000
+
+
+def test_short_pause_of_the_virtual_machine_is_recognized_by_the_age_of_a_viewer() -> None:
+    server = OneViewer()
+    server.watch(20)
+    server.now += 3_000
+    server.elapsed_from -= 3_000
+    server.offset -= 3_000
+    server.watch(1)
+    assert abs(server.view_time_ms - (server.now - STARTED)) <= 1_000
+
+
+def test_viewer_counts_once_where_the_machine_is_paused_and_the_media_server_restarts() -> None:
+    server = OneViewer()
+    server.watch(20)
+    server.now += 600_000  # the machine is paused, and its clocks with it
+    server.elapsed_from -= 600_000
+    server.offset -= 600_000
+    ended = server.now
+    server.now += 1_000
+    restarted = msgspec.structs.replace(
+        server.reading(server.line(ended)), boot="b.2", started_at=server.reading().at - 500, uptime_ms=500
+    )
+    server.state, added = meter.step(server.state, restarted)
+    server.totals.append(added)
+    assert server.connections == 1
+    assert abs(server.view_time_ms - (ended - STARTED)) <= 1_000
+    assert not server.state.viewers
+
+
+def test_unknown_start_of_accounting_stays_unknown_when_the_time_line_moves() -> None:
+    server = OneViewer()
+    state = MeterState(msgspec.structs.replace(server.state.baseline, since=0), {})
+    server.offset += DAY_S * 1000
+    server.now += 1_000
+    state, _ = meter.step(state, server.reading())
+    assert state.baseline.since == 0
+
+
+def test_restart_is_marked_also_where_no_time_passes_because_of_a_backward_correction() -> None:
+    server = OneViewer()
+    server.watch(20)
+    server.offset = -3_600_000
+    server.now += 1_000
+    _, added = meter.step(server.state, msgspec.structs.replace(server.reading(), boot="b.2"))
+    assert [span.state for span in added.spans] == ["partial"]
+
+
+def test_viewer_of_the_present_page_is_matched_rather_than_an_older_one_with_its_id() -> None:
+    server = OneViewer(has_machine_clock=True)
+    server.watch(20)
+    server.machine_offset = 3 * 3_600_000
+    server.now += 60_000
+    page = server.reading()
+    viewer = ViewerReading(viewer_id="7", scope="live", name="a", protocol="rtmp", age_ms=30_000)
+    line = msgspec.structs.replace(server.line(server.now), duration_ms=31_000)
+    restarted = msgspec.structs.replace(
+        page, boot="b.2", started_at=page.started_at + 130_000, viewers=(viewer,), ended=(line,), age_slack_ms=2_000
+    )
+    after, _ = meter.step(server.state, restarted)
+    assert "b.2/7" not in after.viewers
+    assert after.viewers.keys() == {"b.1/7"}

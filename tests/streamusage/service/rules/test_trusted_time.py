@@ -336,6 +336,13 @@ def test_three_machines_that_agree_are_not_enough_against_a_majority() -> None:
     assert machine.cause == Evidence.STEP
 
 
+def test_one_wrong_machine_of_three_does_not_keep_a_doubt_alive() -> None:
+    machine = Machine(newest_ms=TRUE - 3 * OFF_MS)
+    machine.report(0, 0, YEAR)
+    machine.run(QUIET_MS + 600_000, every_ms=300_000)
+    assert (machine.cause, machine.trusted_off_ms) == (None, 0)
+
+
 @pytest.mark.parametrize("machines", [1, 2])
 def test_day_without_machines_does_not_count_while_one_agrees_with_trusted_time(machines: int) -> None:
     machine = in_doubt_by_step()

@@ -1,0 +1,161 @@
+"""Mutations of the rules about time: the simulation of wrong clocks must detect every one of them."""
+
+from collections.abc import Callable
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+
+from streamusage.agent.journal import ledger as agent_ledger
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.metering import meter, passage
+from streamusage.agent.reading import Reading
+from streamusage.agent.sync import offset
+from streamusage.api.report import Baseline, ClockState, Report
+from tests.faults.clocks import ClockedSimulation
+from tests.faults.simulator import Simulation
+
+
+class TakesReplyAgeForOffset(ClockedSimulation):
+    """The agent takes the age of a reply for an error of its clock."""
+
+    replied_ahead_ms: int | None = None
+
+    def _observe(self, sent: int, received_at: int | None, replied_at: int, clock: ClockState) -> None:
+        super()._observe(sent, received_at, replied_at, clock)
+        self.replied_ahead_ms = replied_at - self.machine.elapsed(self.now)
+
+    def correction(self, ledger: Ledger) -> int | None:
+        if ledger.is_undated or self.replied_ahead_ms is None:
+            return super().correction(ledger)
+        is_off = abs(self.replied_ahead_ms - self._offset_ms(ledger)) > offset.LEAST_CORRECTION_MS
+        return self.replied_ahead_ms if is_off else None
+
+
+class FilesBaselineTime(ClockedSimulation):
+    """The filing time is stored as the baseline: each later reading shows the same setback again."""
+
+    def run(self) -> Simulation:
+        step = meter.step
+
+        def step_by_filing_time(state: meter.MeterState, reading: Reading) -> Any:
+            after, additions = step(state, reading)
+            baseline = msgspec.structs.replace(after.baseline, offset_ms=None)
+            return meter.MeterState(baseline, after.viewers), additions
+
+        with patch.object(meter, "step", step_by_filing_time):
+            return super().run()
+
+
+class TakesAgeFromQuestion(ClockedSimulation):
+    """Ages on a page are subtracted from the time of the question, although the page is as old as its answer."""
+
+    def see(self, reading: Reading) -> Reading:
+        slack_ms = reading.age_slack_ms
+        viewers = tuple(msgspec.structs.replace(viewer, age_ms=viewer.age_ms + slack_ms) for viewer in reading.viewers)
+        return msgspec.structs.replace(reading, viewers=viewers)
+
+
+class DiscardsByWallClock(ClockedSimulation):
+    """The service discards and closes by its wall clock."""
+
+    def closing_time(self) -> int | None:
+        return self.service_wall
+
+
+class AcceptsFutureCoverage(ClockedSimulation):
+    """The service accepts coverage of time that has not come."""
+
+    def is_future(self, report: Report) -> bool:
+        return False
+
+
+class CorrectsBySingleSample(ClockedSimulation):
+    """One sample of the service's clock corrects the time line."""
+
+    def run(self) -> Simulation:
+        with patch.object(offset, "AGREEING_SAMPLES", 1):
+            return super().run()
+
+
+class GuessesDurationByWallClock(ClockedSimulation):
+    """A duration across a reboot is taken from wall time, at most 40 days."""
+
+    def run(self) -> Simulation:
+        measure = passage._passed_on_media_server
+
+        def guess(before: Baseline, viewers: dict[str, Any], boot: str, reading: Reading, last_at: int) -> int | None:
+            if before.run == reading.run:
+                return measure(before, viewers, boot, reading, last_at)
+            wall_before = before.elapsed_ms + (before.machine_offset_ms or 0)
+            wall_now = reading.elapsed_ms + (reading.machine_offset_ms or 0)
+            return min(max(0, wall_now - wall_before), meter.LONGEST_ABSENCE_MS)
+
+        with patch.object(passage, "_passed_on_media_server", guess):
+            return super().run()
+
+
+class FencesByWallClock(ClockedSimulation):
+    """Which journal continues is decided by the time of its first reading."""
+
+    def run(self) -> Simulation:
+        def is_newer(baseline: Baseline, reading: Reading) -> bool:
+            return baseline.at > reading.elapsed_ms + (reading.machine_offset_ms or 0)
+
+        with patch.object(agent_ledger, "is_newer", is_newer):
+            return super().run()
+
+
+class CreditsLinesInDoubt(ClockedSimulation):
+    """Bytes of a log line are added although the clocks do not show to which boot the line belongs."""
+
+    def run(self) -> Simulation:
+        with patch.object(meter._Step, "_is_boot_certain", lambda *_: True):
+            return super().run()
+
+
+class KeepsStartByWallClock(ClockedSimulation):
+    """The start of the media server is remembered by the machine's wall clock."""
+
+    def run(self) -> Simulation:
+        with patch.object(meter, "latest_start", lambda reading, now: reading.started_at):
+            return super().run()
+
+
+class MeasuresPausedMachineByItsClock(ClockedSimulation):
+    """A paused virtual machine's own clock is the only measure of durations."""
+
+    def run(self) -> Simulation:
+        with patch.object(passage, "PAUSED_FROM_MS", 10**12):
+            return super().run()
+
+
+class ForgetsOffset(ClockedSimulation):
+    """An agent that restarts files by its wall clock and asks nobody."""
+
+    def start_process(self) -> None:
+        super().start_process()
+        self.time_line.offset_ms = (  # type: ignore[method-assign]
+            lambda ledger, elapsed_ms, wall_ms: _confirm_wall_clock(self, ledger, wall_ms - elapsed_ms)
+        )
+
+
+def _confirm_wall_clock(simulation: ClockedSimulation, ledger: Ledger, offset_ms: int) -> int:
+    ledger.confirm_offset(simulation.machine.boot, offset_ms)
+    return offset_ms
+
+
+CLOCK_MUTATIONS: tuple[Callable[[int], ClockedSimulation], ...] = (
+    TakesReplyAgeForOffset,
+    FilesBaselineTime,
+    TakesAgeFromQuestion,
+    DiscardsByWallClock,
+    AcceptsFutureCoverage,
+    CorrectsBySingleSample,
+    GuessesDurationByWallClock,
+    FencesByWallClock,
+    CreditsLinesInDoubt,
+    KeepsStartByWallClock,
+    MeasuresPausedMachineByItsClock,
+    ForgetsOffset,
+)
