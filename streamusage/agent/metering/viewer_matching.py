@@ -115,6 +115,10 @@ def match_by_duration(
             and (started_at is None or started_at < viewer.started_at)
         ):
             return True  # however long it was: the machine may have been paused together with its clocks
+        if window.current_boot and started_at is not None:
+            began_after_ms = started_at - (now - window.boot_age_ms)
+            if began_after_ms > line.granularity_ms + window.answer_ms:
+                return False  # it began in the present boot, and the viewer in an earlier one
         if started_at is not None and abs(viewer.started_at - started_at) > (
             slack if started_at >= last_at else LONGEST_UNNOTICED_STEP_MS
         ):

@@ -207,9 +207,10 @@ def jumped_store(directory: Path, store_url: str, ahead_ms: int = MONTH, back_st
 
 
 @asynccontextmanager
-async def serving(counted: CountedServer, directory: Path) -> AsyncIterator[Estate]:
+async def serving(counted: CountedServer, directory: Path, ahead_ms: int = 0) -> AsyncIterator[Estate]:
+    """Run the service on the store, with a clock that is right or ahead."""
     clock = OwnedClock()
-    clock.now = counted.now
+    clock.now = counted.now + ahead_ms
     async with an_estate(directory, clock, counted.url, account_zones=ZONES) as estate:
         # Figures of the future raise a doubt, which an operator ends before the repair.
         estate.running.service.clock.accept()

@@ -26,7 +26,11 @@ async def test_sessions_are_shown_filtered_and_sorted(tmp_path: Path) -> None:
     records = [record("cam-1", recent(90), total=5), record("cam-2", recent(60), total=9), record("stage", recent(30))]
     async with service_with(tmp_path, records) as client, console(client, tmp_path).run_test(size=(80, 24)) as pilot:
         app = await wait_for_figures(pilot)
-        assert [line.split()[0] for line in screen_lines(app) if "live/" in line] == ["▸", "live/cam-2", "live/cam-1"]
+        assert [line.replace("»", " ").split()[0] for line in screen_lines(app) if "live/" in line] == [
+            "▸",
+            "live/cam-2",
+            "live/cam-1",
+        ]
         await pilot.press("slash", *"CAM", "enter")
         assert len(app.state.view) == 2
         assert any("(1 hidden)" in line for line in screen_lines(app))

@@ -11,7 +11,7 @@ from tests.support.commands.run_command import run_command
 from tests.support.commands.service_process import MINUTE, ServiceProcess, report_backfill
 from tests.support.commands.statements import a_day, signed_statement
 from tests.support.program import Program
-from tests.support.service.wrong_clock import jumped_store, serving
+from tests.support.service.wrong_clock import YEAR, jumped_store, serving
 
 
 @pytest.mark.parametrize(
@@ -75,10 +75,11 @@ async def test_void_closings_are_listed_and_make_an_earlier_statement_invalid(
     counted = jumped_store(tmp_path, sqlite_url(tmp_path / "usage.db"))
     path = tmp_path / "november.json"
     export = ("daily", "export", "--from", "2026-11-18", "--to", "2026-11-18", "-o", str(path))
-    async with serving(counted, tmp_path) as estate:
+    async with serving(counted, tmp_path, YEAR) as estate:
         signed = await run_command(estate, streamtop, *export)
         assert signed.code == 0, "the day was closed before its end"
         assert (await run_command(estate, streamtop, "daily", "verify", str(path), "--online")).code == 0
+    async with serving(counted, tmp_path) as estate:
         none = await run_command(estate, streamtop, "daily", "voids", "--from", "2026-11-18", "--to", "2026-12-31")
         assert (none.code, "0 void closings" in none.err) == (0, True)
         assert (await run_command(estate, streamtop, "servers", "repair", "edge-1", "--yes")).code == 0
