@@ -6,6 +6,7 @@ If `STREAMTOP_TESTS_SKIP_NOTHING` is set, as in CI, they fail instead: CI instal
 import os
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -52,7 +53,11 @@ def need(*programs: str) -> None:
     lacking = missing(*programs)
     if not lacking:
         return
-    reason = f"{NOT_RUN}{', '.join(lacking)}; {install_line(lacking)}"
+    skip_or_fail(f"{NOT_RUN}{', '.join(lacking)}; {install_line(lacking)}")
+
+
+def skip_or_fail(reason: str) -> NoReturn:
+    """Skip the test, which cannot run on this machine; in CI, fail it."""
     if os.environ.get("STREAMTOP_TESTS_SKIP_NOTHING"):
         pytest.fail(reason, pytrace=False)
     pytest.skip(reason)
