@@ -31,6 +31,7 @@ from streamusage.api.report import (
 )
 from streamusage.client.errors import InvalidAddressError, RefusedError, RequestError
 from streamusage.core.clock import Clock
+from streamusage.core.coverage import MOST_AHEAD_MS
 from streamusage.core.reasons import LOG_GONE
 
 LOG = logging.getLogger(__name__)
@@ -38,9 +39,6 @@ LOG = logging.getLogger(__name__)
 SHUTDOWN_SECONDS = 5.0
 """How long a stopping agent tries to take a last reading, and then to send the rest. What it cannot send stays in the
 journal."""
-
-FUTURE_MS = 120_000
-"""The service accepts coverage up to this long after its own time."""
 
 MOST_REQUESTS_PER_SYNC = 4
 """Most requests of one sync: issue an epoch, a report that is refused for a hole, and the report again."""
@@ -347,7 +345,11 @@ class Agent:
         """File by the service's time what the service refused as future time. Raises `RequestError` if it still is."""
         await self._learn_time()
         baseline = self._reloaded_ledger.head.baseline
-        if baseline is not None and baseline.at >= report.baseline.at and baseline.at > refusal.timestamp + FUTURE_MS:
+        if (
+            baseline is not None
+            and baseline.at >= report.baseline.at
+            and baseline.at > refusal.timestamp + MOST_AHEAD_MS
+        ):
             raise RequestError(
                 f"the service refuses figures of the future ({refusal.error_message}); they stay in the journal. If it "
                 f"has figures of the future already, `streamtop server repair {self._server}` moves them"

@@ -11,7 +11,8 @@ LATE_AFTER_INTERVALS = 3
 """Time that a sync covers within this many sync intervals is live; time that is covered later is backfilled."""
 
 MOST_AHEAD_MS = 120_000
-"""How far after now figures may be filed: clocks differ. Figures beyond that were filed by a wrong clock."""
+"""How far after now figures may be filed: clocks differ. The service refuses reports beyond that; where an earlier
+version accepted them, a wrong clock filed them."""
 
 
 class Provenance(StrEnum):

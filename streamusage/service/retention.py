@@ -114,11 +114,6 @@ def count_due(connection: Connection, retention: Retention, now_ms: int) -> Disc
     )
 
 
-async def discard_old(keeper: StoreAccess, retention: Retention, now_ms: int) -> int:
-    """Run one round over all tables and return how many usage records it discarded."""
-    return (await discard_rows(keeper, retention, now_ms)).records
-
-
 async def discard_rows(keeper: StoreAccess, retention: Retention, now_ms: int) -> Discarded:
     """Run one round over all tables and return what it discarded."""
     usage_before, days_before = _thresholds(retention, now_ms)

@@ -22,8 +22,9 @@ from streamusage.api.report import (
     Refusal,
     Report,
 )
+from streamusage.core.coverage import MOST_AHEAD_MS
 from streamusage.service.rules import trusted_time
-from streamusage.service.rules.apply import FUTURE_MS, find_newest_instant
+from streamusage.service.rules.apply import find_newest_instant
 from streamusage.service.rules.trusted_time import MachineReading
 from tests.faults.memory import SERVER, SimulatedCrashError, Store
 from tests.faults.simulator import Message, Reply, Simulation
@@ -301,14 +302,14 @@ class ClockedSimulation(Simulation):
             reply = super().handle(store, message)
             if isinstance(message, Report) and isinstance(reply, Acknowledgement):
                 newest = find_newest_instant(message)
-                assert newest <= self.now + FUTURE_MS, "a report of the future is stored"
+                assert newest <= self.now + MOST_AHEAD_MS, "a report of the future is stored"
             return reply
         finally:
             self.now = true_now
 
     def is_future(self, report: Report) -> bool:
         """Return whether a report covers time after the service's; `self.now` is the service's time here."""
-        return find_newest_instant(report) > self.now + FUTURE_MS
+        return find_newest_instant(report) > self.now + MOST_AHEAD_MS
 
     # The schedule.
 

@@ -12,7 +12,7 @@ import msgspec
 
 from streamusage.agent.journal.protocol import UndatedRun
 from streamusage.agent.journal.rows import Row
-from streamusage.agent.metering.passage import UNDATED_FROM_MS
+from streamusage.agent.metering.passage import UNDATED_FROM_MS, offset_of
 from streamusage.agent.reading import Reading
 from streamusage.api.report import Baseline, OutageRow, SampleRow, SessionRow, SlotRow, SpanRow
 from streamusage.core.coverage import SLOT_MS
@@ -136,7 +136,7 @@ def remembered(shift: Shift, baseline: Baseline | None) -> Shift:
     """Return how remembered times move, which are on the scale of the baseline however long ago they are."""
     if baseline is None:
         return Shift(())
-    offset_ms = baseline.at - baseline.elapsed_ms if baseline.offset_ms is None else baseline.offset_ms
+    offset_ms = offset_of(baseline)
     return Shift([(0, shift.by_ms(baseline.elapsed_ms + offset_ms))])
 
 

@@ -23,7 +23,7 @@ from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.counters import inherit_baseline
 from streamusage.agent.metering.meter import MeterState
-from streamusage.agent.metering.passage import is_newer
+from streamusage.agent.metering.passage import is_newer, offset_of
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import (
     REPAIRED_LIFE,
@@ -113,9 +113,7 @@ class Ledger:
         if head.confirmed is None and not head.undated and head.baseline is not None and head.baseline.run == run:
             # A journal of an earlier version, in the middle of a run.
             baseline = head.baseline
-            self._put_head(
-                msgspec.structs.replace(head, confirmed=ConfirmedOffset(run, baseline.at - baseline.elapsed_ms))
-            )
+            self._put_head(msgspec.structs.replace(head, confirmed=ConfirmedOffset(run, offset_of(baseline))))
         head = self._head
         if head.confirmed is not None and head.confirmed.run == run and not head.undated:
             return head.confirmed.offset_ms

@@ -132,14 +132,11 @@ class _Step:
         self.publishes = Publishes(state.baseline.publishes, self.before.at, self.now, self.at, self.additions)
         if self.passage.step_ms:
             self._shift_remembered_times(self.passage.step_ms)
-        if not self.same_boot:
-            # Accounting began before this boot, so that everything of it counts.
+        if not self.same_boot or self.passage.passed_ms is None:
+            # Accounting began before this boot, or an unknown time ago: all that is not known yet counts.
             self.before = msgspec.structs.replace(self.before, since=0)
         self.boot_start = self._narrow_boot_start()
         """As `started_at`, by all readings of the boot."""
-        if self.passage.passed_ms is None:
-            # How long ago accounting began is unknown, too; viewers of that time are known.
-            self.before = msgspec.structs.replace(self.before, since=0)
         self.retired = [boot for boot in self.retired if self.now - boot.started_at < KEEP_RETIRED_MS][-8:]
 
     def run(self) -> tuple[MeterState, Additions]:

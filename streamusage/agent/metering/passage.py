@@ -19,7 +19,6 @@ UNDATED_FROM_MS = 5_000_000_000_000
 SAME_MAPPING_MS = 1_000
 """Up to this difference two mappings of a machine's wall clock are one clock that was slewed."""
 
-
 PAUSED_FROM_MS = 2_000
 """From this on, beyond the answer times of two pages, more time passed on the media server than on the agent's machine:
 the machine is virtual and was paused together with its clocks. Ages may be whole seconds."""
@@ -32,7 +31,6 @@ _ENOUGH_AGES = 32
 _LATE_LINE_MS = 90_000
 """How much later than its time a line may be written to the log (nginx can buffer its log for a minute)."""
 
-
 _LATEST_LINE_MS = 24 * 3600 * 1000
 """A line that seems to be even later was written by another clock."""
 
@@ -40,6 +38,11 @@ _LATEST_LINE_MS = 24 * 3600 * 1000
 def is_undated(at_ms: int) -> bool:
     """Return whether a time is on the undated scale."""
     return at_ms >= UNDATED_FROM_MS
+
+
+def offset_of(baseline: Baseline) -> int:
+    """Return the offset by which a baseline is dated; that of an earlier version follows from its other times."""
+    return baseline.at - baseline.elapsed_ms if baseline.offset_ms is None else baseline.offset_ms
 
 
 class Passage(NamedTuple):
@@ -93,8 +96,7 @@ def passage_between(before: Baseline, viewers: dict[str, ViewerRow], boot: str, 
     """Return the time from a baseline with its open viewers to a reading. `boot` is the media server's boot of the
     reading, `before.boot` if it is the same.
     """
-    offset_before = before.at - before.elapsed_ms if before.offset_ms is None else before.offset_ms
-    last_at = before.elapsed_ms + offset_before
+    last_at = before.elapsed_ms + offset_of(before)
     elapsed_ms = reading.elapsed_ms - before.elapsed_ms
     if not reading.run:
         passed_ms = max(0, reading.at - before.at)
@@ -148,8 +150,7 @@ def _line_shifts(before: Baseline, reading: Reading, step_ms: int) -> tuple[int,
     now = _present_shift(reading)
     if before.machine_offset_ms is None:
         return (now,)
-    offset_before = before.at - before.elapsed_ms if before.offset_ms is None else before.offset_ms
-    earlier = offset_before - before.machine_offset_ms + step_ms
+    earlier = offset_of(before) - before.machine_offset_ms + step_ms
     return (earlier,) if abs(earlier - now) <= SAME_MAPPING_MS else (earlier, now)
 
 

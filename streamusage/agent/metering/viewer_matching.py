@@ -41,12 +41,10 @@ def match_viewer(
     by_peer = line.connection_id.startswith("@")
     slack = min(CLOCK_SLACK_MS, line.granularity_ms)
     earlier = later = line.granularity_ms + slack + line.duration_ms // DRIFT_PER_MS
-    if by_peer:
-        candidates = list(_viewers_of_peer(line, viewers, boots))
-    else:
-        candidates = [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
+    if not by_peer:
         answer_ms = max(answer_ms, LONGEST_ANSWER_MS if line.granularity_ms else 0)
         earlier, later = earlier + answer_ms, later - line.granularity_ms + answer_ms
+    candidates = _find_candidates(line, viewers, boots)
     matching = (viewer for viewer in candidates if -earlier <= viewer.started_at - started_at <= later)
     return min(
         matching,
@@ -96,11 +94,6 @@ def match_by_duration(
     slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS
     last_at, now = window.last_at, window.now
     by_peer = line.connection_id.startswith("@")
-    candidates = (
-        list(_viewers_of_peer(line, viewers, boots))
-        if by_peer
-        else [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
-    )
 
     def is_plausible(viewer: ViewerRow) -> bool:
         known_for_ms = (last_at if viewer.counted_to is None else viewer.counted_to) - viewer.started_at
@@ -132,7 +125,7 @@ def match_by_duration(
             )
         return not window.is_length_known or line.duration_ms <= now - viewer.started_at + slack
 
-    matching = (viewer for viewer in candidates if is_plausible(viewer))
+    matching = filter(is_plausible, _find_candidates(line, viewers, boots))
     return min(
         matching,
         key=lambda viewer: (
@@ -145,11 +138,14 @@ def match_by_duration(
     )
 
 
-def _viewers_of_peer(line: EndedConnection, viewers: Mapping[str, ViewerRow], boots: list[str]) -> Iterable[ViewerRow]:
-    return (
+def _find_candidates(line: EndedConnection, viewers: Mapping[str, ViewerRow], boots: list[str]) -> Iterable[ViewerRow]:
+    """Return the viewers of the given boots that have the line's id or, for a line without one, its peer and stream."""
+    if not line.connection_id.startswith("@"):
+        return [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
+    return [
         viewer
         for viewer in viewers.values()
         if viewer.viewer_id.endswith(line.connection_id)
         and (viewer.scope, viewer.name) == (line.scope, line.name)
         and viewer.viewer_id.rpartition("/")[0] in boots
-    )
+    ]

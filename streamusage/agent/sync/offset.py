@@ -35,6 +35,13 @@ class _Bounds(NamedTuple):
     least_ms: int
     most_ms: int
 
+    def contains(self, offset_ms: int) -> bool:
+        return self.least_ms <= offset_ms <= self.most_ms
+
+    @property
+    def width_ms(self) -> int:
+        return self.most_ms - self.least_ms
+
 
 class OffsetSamples:
     """The newest samples of one run of the agent."""
@@ -56,29 +63,20 @@ class OffsetSamples:
         self._samples.append(_Bounds(least, most))
         return True
 
-    def clear(self) -> None:
-        """Forget all samples."""
-        self._samples.clear()
-
     @property
     def agreed(self) -> Offset | None:
         """The offset that the newest sample and at least two others have in common; `None` without agreement."""
         if not self._samples:
             return None
         newest = self._samples[-1]
-        best: tuple[int, _Bounds] | None = None
-        for start in self._samples:
-            point = max(start.least_ms, newest.least_ms)
-            agreeing = [sample for sample in self._samples if sample.least_ms <= point <= sample.most_ms]
-            if newest not in agreeing:
-                continue
-            common = _Bounds(max(sample.least_ms for sample in agreeing), min(sample.most_ms for sample in agreeing))
-            if best is None or (len(agreeing), common.least_ms - common.most_ms) > (
-                best[0],
-                best[1].least_ms - best[1].most_ms,
-            ):
-                best = len(agreeing), common
-        if best is None or best[0] < AGREEING_SAMPLES:
+        points = (max(sample.least_ms, newest.least_ms) for sample in self._samples)
+        groups = ([sample for sample in self._samples if sample.contains(point)] for point in points)
+        agreements = [(len(group), _intersect(group)) for group in groups if newest in group]
+        count, common = max(agreements, key=lambda agreement: (agreement[0], -agreement[1].width_ms))
+        if count < AGREEING_SAMPLES:
             return None
-        least, most = best[1]
-        return Offset((least + most) // 2, (most - least + 1) // 2)
+        return Offset((common.least_ms + common.most_ms) // 2, (common.width_ms + 1) // 2)
+
+
+def _intersect(samples: list[_Bounds]) -> _Bounds:
+    return _Bounds(max(sample.least_ms for sample in samples), min(sample.most_ms for sample in samples))

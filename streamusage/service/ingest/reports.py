@@ -7,13 +7,12 @@ import msgspec
 from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
-from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance
+from streamusage.core.coverage import LATE_AFTER_INTERVALS, MOST_AHEAD_MS, SLOT_MS, Interval, Provenance
 from streamusage.service.accounting.hours import resum_hours
 from streamusage.service.accounting.ledger import record_adjustments
 from streamusage.service.errors import ContradictionError, EpochTooHighError
 from streamusage.service.ingest.sessions import StreamStart, live_sessions, refresh_records, sessions_of, write_sessions
 from streamusage.service.rules.apply import (
-    FUTURE_MS,
     AppliedReport,
     ServerState,
     Verdict,
@@ -105,7 +104,7 @@ def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: i
         message = _REFUSED[verdict].format(since=report.since, acknowledged=state.acknowledged, epoch=report.epoch)
         return _refusal(state, verdict, message, now_ms)
     ahead_ms = find_newest_instant(report) - now_ms
-    if ahead_ms > FUTURE_MS:
+    if ahead_ms > MOST_AHEAD_MS:
         if not state.epoch:
             save_state(connection, state, condition)  # it may have no row yet
         save_clock_refusal(connection, report.server, ahead_ms, now_ms)

@@ -191,10 +191,6 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
     return "hole" if report.since > state.acknowledged else "apply"
 
 
-FUTURE_MS = 120_000
-"""How far a report may cover time after trusted time."""
-
-
 def find_newest_instant(report: Report) -> int:
     """Return the newest instant that the report covers or dates a row by."""
     return max(

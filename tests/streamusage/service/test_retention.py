@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, func, select
 
 from streamusage.api.report import SampleRow, SlotRow
-from streamusage.service.retention import DAY_MS, Retention, discard_old
+from streamusage.service.retention import DAY_MS, Retention, discard_rows
 from streamusage.service.store.schema import hours
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
@@ -26,7 +26,7 @@ async def estate(tmp_path: Path, store_url: str) -> AsyncIterator[Estate]:
 
 
 async def discard(estate: Estate, **days: int) -> int:
-    return await discard_old(estate.running.service, Retention(**days), estate.clock.now)
+    return (await discard_rows(estate.running.service, Retention(**days), estate.clock.now)).records
 
 
 async def test_record_is_discarded_a_week_after_its_last_change(estate: Estate) -> None:
@@ -99,7 +99,7 @@ async def test_hours_are_discarded_in_many_small_writes(estate: Estate) -> None:
             return done
 
     estate.clock.now += 100 * DAY_MS
-    await discard_old(Counting(), Retention(daily_statistics_days=10), estate.clock.now)
+    await discard_rows(Counting(), Retention(daily_statistics_days=10), estate.clock.now)
     assert (sum(discarded_counts), max(discarded_counts)) == (70, 6)
 
 
@@ -222,7 +222,7 @@ async def test_record_written_during_retention_is_not_discarded(estate: Estate) 
                 await agent.sync_up(a_session("e", live=False, total=9))
             return await estate.running.service.write(work)
 
-    assert await discard_old(Interrupted(), Retention(), estate.clock.now) == 0
+    assert (await discard_rows(Interrupted(), Retention(), estate.clock.now)).records == 0
     assert [record["totalSubscribers"] for record in await estate.records()] == [9]
 
 

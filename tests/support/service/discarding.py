@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from streamusage.service.retention import DAY_MS, Retention, discard_old
+from streamusage.service.retention import DAY_MS, Retention, discard_rows
 from streamusage.service.store.store import Store, open_store
 
 Result = TypeVar("Result")
@@ -38,7 +38,7 @@ async def main(store_url: str, older_than_ms: int) -> None:
     ahead_ms = retention.usage_stats_discard_threshold_days * DAY_MS - older_than_ms
     access = PlainStoreAccess(open_store(store_url, time.time_ns() // 1_000_000))
     while True:
-        discarded = await discard_old(access, retention, time.time_ns() // 1_000_000 + ahead_ms)
+        discarded = (await discard_rows(access, retention, time.time_ns() // 1_000_000 + ahead_ms)).records
         print(discarded, flush=True)
         await asyncio.sleep(0.1)
 

@@ -13,7 +13,7 @@ from streamusage.api.report import SlotRow
 from streamusage.core.days import zone
 from streamusage.service.accounting.closing import is_accounting_due
 from streamusage.service.ingest.reports import ingest_report
-from streamusage.service.retention import Retention, discard_old
+from streamusage.service.retention import Retention, discard_rows
 from streamusage.service.server import run_service
 from streamusage.service.store.engines.sqlite import sqlite_url
 from tests.streamusage.service.conftest import TOKENS, Estate, OwnedClock
@@ -369,7 +369,7 @@ async def test_closed_figures_stay_when_their_server_is_removed_and_their_minute
 
         estate.clock.now = utc(2027, 11, 19, 12)  # by then the slots of the 19th have been discarded
         keep = Retention(daily_statistics_days=364)
-        await discard_old(estate.running.service, keep, estate.clock.now)
+        await discard_rows(estate.running.service, keep, estate.clock.now)
         assert await days(estate, "2026-11-19") == closed["2026-11-19"]
         assert (await days(estate, "2026-11-20"))["edge-1"] == adjusted
         late = SlotRow(slot=utc(2026, 11, 19, 18), revision=0, bytes_out=1_000, connections={"rtmp": 1})
