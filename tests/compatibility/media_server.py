@@ -1,7 +1,7 @@
 """A media server that an agent can read: the statistics page of nginx-rtmp over HTTP, as a test sets it."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -53,12 +53,19 @@ class MediaServer:
 @contextmanager
 def serving(server: MediaServer) -> Iterator[str]:
     """Answer requests for the page on a free port; yields its URL."""
+    with serving_page(server.page, lambda: DATE) as url:
+        yield url
+
+
+@contextmanager
+def serving_page(page: Callable[[], bytes], date: Callable[[], str]) -> Iterator[str]:
+    """Answer requests with the page and the date of that moment, on a free port; yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = server.page()
+            body = page()
             self.send_response_only(200)
-            self.send_header("Date", DATE)
+            self.send_header("Date", date())
             self.send_header("Content-Type", "text/xml")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from tests.compatibility.media_server import serving_page
 
 BYTES_IN_PER_S = 40_000
 BYTES_OUT_PER_S = 30_000
@@ -120,26 +121,5 @@ class RunningMediaServer:
 @contextmanager
 def serving(server: RunningMediaServer) -> Iterator[str]:
     """Answer requests for the page on a free port; yields its URL."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = server.page()
-            self.send_response_only(200)
-            self.send_header("Date", formatdate(usegmt=True))
-            self.send_header("Content-Type", "text/xml")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=http.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{http.server_address[1]}/stat"
-    finally:
-        http.shutdown()
-        http.server_close()
-        thread.join()
+    with serving_page(server.page, lambda: formatdate(usegmt=True)) as url:
+        yield url

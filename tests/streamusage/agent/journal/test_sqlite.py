@@ -1,6 +1,5 @@
 """The journal's file: who may read it, and that a moved, replaced or removed one is noticed."""
 
-import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -9,23 +8,7 @@ import pytest
 
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import MissingJournalError, SqliteJournal
-
-
-def move(path: Path) -> None:
-    path.rename(path.with_name("moved.db"))
-
-
-def remove(path: Path) -> None:
-    path.unlink()
-
-
-def replace(path: Path) -> None:
-    shutil.copy(path, path.with_name("copy.db"))
-    path.with_name("copy.db").rename(path)
-
-
-def remove_log(path: Path) -> None:
-    path.with_name(path.name + "-wal").unlink()
+from tests.support.database_files import move, remove, remove_log, replace
 
 
 @pytest.mark.parametrize("change", [move, remove, replace, remove_log])

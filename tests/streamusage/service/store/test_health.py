@@ -1,6 +1,5 @@
 """A store that is damaged, moved, replaced or removed while the service runs: nothing is acknowledged."""
 
-import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +14,7 @@ from streamusage.service.store.store import open_store
 from streamusage.service.store.store_file import StoreFile
 from streamusage.service.store.writer import Writer
 from tests.streamusage.service.conftest import Estate, a_record, an_estate
+from tests.support.database_files import move, remove, remove_log, replace
 from tests.support.waiting import LONGEST_WAIT_S, wait_until
 
 PAGE_BYTES = 4096
@@ -35,23 +35,6 @@ def root_page(path: Path, table: str) -> int:
 
 def list_files(directory: Path) -> list[str]:
     return sorted(path.name for path in directory.iterdir())
-
-
-def move(path: Path) -> None:
-    path.rename(path.with_name("moved.db"))
-
-
-def remove(path: Path) -> None:
-    path.unlink()
-
-
-def replace(path: Path) -> None:
-    shutil.copy(path, path.with_name("copy.db"))
-    path.with_name("copy.db").rename(path)
-
-
-def remove_log(path: Path) -> None:
-    path.with_name(path.name + "-wal").unlink()
 
 
 async def expect_refusals(estate: Estate, text: str) -> None:
