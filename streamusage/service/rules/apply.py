@@ -33,6 +33,7 @@ from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, P
 from streamusage.core.figures import SLOT_SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.errors import ContradictionError, EpochTooHighError
+from streamusage.service.rules.spans import lay_out_spans
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -214,7 +215,7 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
             f"revisions {report.since} to {report.upto} are more changes than a journal makes ({LARGEST_REVISION_LEAP})"
         )
     state = msgspec.structs.replace(state, role=report.role, sync_interval_ms=report.sync_interval_ms)
-    pieces = _pieces(state, report.spans, now)
+    pieces = _pieces(state, report, now)
     ends = [piece.to_ms for piece in pieces]
     slots = [
         _merge_slot(stored.slots.get(row.slot), row, _came_late(state, row.slot, pieces, ends, now))
@@ -262,20 +263,18 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
     )
 
 
-def _pieces(state: ServerState, spans: Sequence[SpanRow], now: int) -> list[Piece]:
-    """Return the time that the spans cover after the watermark, oldest first, however long it is. Late and timely
+def _pieces(state: ServerState, report: Report, now: int) -> list[Piece]:
+    """Return the time that the report covers after the watermark, oldest first, however long it is. Late and timely
     time are separated at a slot boundary.
     """
     pieces: list[Piece] = []
-    watermark = state.watermark or 0
+    applied_to = state.acknowledged if report.epoch == state.epoch else 0
     late_before = now - state.late_after_ms
     live_from = slot_of(late_before + SLOT_MS - 1)
-    for span in sorted(spans, key=lambda span: span.from_ms):
-        from_ms = max(span.from_ms, watermark)
-        border = live_from if from_ms < late_before else from_ms
-        parts = (Interval(from_ms, min(border, span.to_ms)), Interval(border, span.to_ms))
+    for span in lay_out_spans(report.spans, state.watermark or 0, applied_to):
+        border = live_from if span.from_ms < late_before else span.from_ms
+        parts = (Interval(span.from_ms, min(border, span.to_ms)), Interval(max(border, span.from_ms), span.to_ms))
         pieces.extend(_piece(state, span, part, now) for part in parts if part.length_ms)
-        watermark = max(watermark, span.to_ms)
     return pieces
 
 
