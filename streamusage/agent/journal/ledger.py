@@ -182,6 +182,9 @@ class Ledger:
         if first is not None:
             tx.put_first_reading(shift.reading(first))
         baseline = None if head.baseline is None else shift.baseline(head.baseline, remember)
+        if baseline is not None and last is not None:
+            # Marks that would have no length end after the last reading: the next span begins there.
+            baseline = msgspec.structs.replace(baseline, at=max(baseline.at, last.to_ms))
         return msgspec.structs.replace(head, revision=revision, span=last, outage=outage, baseline=baseline)
 
     def record(self, reading: Reading) -> None:
