@@ -402,14 +402,24 @@ class Ledger:
         """Return the rows that changed after the acknowledged revision, each merged with its part of the bridge."""
         acknowledged = self._head.acknowledged
         rows = {key_of(row): row for row in tx.changed_since(acknowledged)}
+        marks: list[Row] = []
         for bridged in self._bridge:
             kind, key = key_of(bridged)
+            if isinstance(bridged, SpanRow):
+                marks += [bridged] if bridged.revision > acknowledged else []  # own spans lie after it
+                continue
             own = rows.get((kind, key)) or (tx.get(kind, key) if bridged.revision > acknowledged else None)
             if own is not None:
                 rows[kind, key] = merge(bridged, own)
             elif bridged.revision > acknowledged:
-                rows[kind, key] = bridged
-        return list(rows.values())
+                rows[kind, key] = self._close_if_gone(bridged)
+        return [*marks, *rows.values()]
+
+    def _close_if_gone(self, bridged: Row) -> Row:
+        """Return a row of the bridge; a viewer whose own row was deleted since came and went before it was reported."""
+        if not isinstance(bridged, ViewerRow) or bridged.viewer_id in self._viewers:
+            return bridged
+        return msgspec.structs.replace(bridged, open=False)
 
     def acknowledge(self, acknowledgement: Acknowledgement, now: int) -> None:
         """Record the revision that the service has. After a restore it may be lower, and rows are sent again.

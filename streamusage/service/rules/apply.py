@@ -125,6 +125,8 @@ class StoredRows(NamedTuple):
     slots: Mapping[int, StoredSlot]
     sessions: Mapping[str, SessionRow]
     samples: Mapping[SampleKey, StoredSample]
+    viewers: Sequence[ViewerRow] = ()
+    """Open viewers that the report may omit (`may_omit_viewers`)."""
 
 
 class AppliedReport(NamedTuple):
@@ -190,6 +192,15 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
     if report.upto <= state.acknowledged:
         return "duplicate"
     return "hole" if report.since > state.acknowledged else "apply"
+
+
+def may_omit_viewers(state: ServerState, report: Report) -> bool:
+    """Return whether viewers may have ended that are open in the store and that the report does not contain.
+
+    An agent forgets a viewer who came and went between two acknowledgements, but the service may have applied a report
+    of the time between, whose acknowledgement was lost.
+    """
+    return report.epoch != state.epoch or report.since < state.acknowledged
 
 
 def find_newest_instant(report: Report) -> int:
@@ -258,9 +269,15 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
         sessions=sessions,
         samples=samples,
         viewers_open=[row for row in report.viewers if row.open],
-        viewers_closed=[row.viewer_id for row in report.viewers if not row.open],
+        viewers_closed=[*(row.viewer_id for row in report.viewers if not row.open), *_omitted_viewers(report, stored)],
         outages=report.outages,
     )
+
+
+def _omitted_viewers(report: Report, stored: StoredRows) -> list[str]:
+    """Return the stored viewers that have ended: a report contains every viewer that changed after its `since`."""
+    contained = {row.viewer_id for row in report.viewers}
+    return [row.viewer_id for row in stored.viewers if row.revision > report.since and row.viewer_id not in contained]
 
 
 def _pieces(state: ServerState, report: Report, now: int) -> list[Piece]:

@@ -1,6 +1,7 @@
 """Ledger: unacknowledged figures to the unit and minute."""
 
 from pathlib import Path
+from random import Random
 
 import msgspec
 
@@ -9,6 +10,7 @@ from streamusage.agent.journal.sqlite import SqliteJournal
 from streamusage.agent.reading import Reading
 from streamusage.api.report import REPAIRED_LIFE, Based, EpochIssued, Refusal
 from streamusage.core.reasons import RESTARTED
+from tests.faults.media_server import MediaServer
 from tests.support.agent.counting_agent import MINUTE, NOW, CountingAgent
 
 
@@ -130,3 +132,18 @@ def test_mark_of_a_restart_stays_where_the_time_of_day_becomes_known_after_it(tm
     journal.close()
     assert report is not None
     assert RESTARTED in {span.reason for span in report.spans}
+
+
+def test_viewer_of_the_bridge_who_left_before_the_first_report_is_not_reported_as_open(tmp_path: Path) -> None:
+    server = MediaServer(Random(1), NOW)
+    journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+    ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
+    server.connect(NOW, "play", "stage-1")
+    ledger.record(server.read(NOW + 1_000, ledger.cursor))
+    server.disconnect(NOW + 2_000, 1)
+    ledger.record(server.read(NOW + 3_000, ledger.cursor))
+    ledger.continue_from(EpochIssued(epoch=1, based_on=Based(0, 0), now=NOW), ())
+    report = ledger.report(NOW, "online")
+    journal.close()
+    assert report is not None
+    assert not [viewer for viewer in report.viewers if viewer.open]
