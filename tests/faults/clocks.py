@@ -124,13 +124,13 @@ class ClockedSimulation(Simulation):
     def _read(self) -> None:
         ledger = self._agent()
         offset_ms, asked = self._offset_ms(ledger), self.machine.elapsed(self.now)
+        log_from = len(self.server.log) if ledger.cursor is None else int(ledger.cursor)
         self.now += self.clocks.randrange(self.page_ms + 1)
         page = self.server.read(self.now, ledger.cursor)
         answer_ms = self.clocks.randrange(self.page_ms + 1)
         self.now += answer_ms
         if answer_ms and self.server.open and self.clocks.random() < 0.3:
             self.server.disconnect(self.now, self.clocks.choice(list(self.server.open)))
-        log_from = len(self.server.log) if ledger.cursor is None else int(ledger.cursor)
         reading = msgspec.structs.replace(
             page,
             at=self.machine.wall(self.now),

@@ -289,7 +289,7 @@ class Ledger:
         first = self.first_reading()
         reading = msgspec.structs.replace(first, ended=ended, misses=misses or first.misses)
         if issued.baseline is None:
-            bridged, additions = meter.start(reading)
+            bridged, additions = meter.start(msgspec.structs.replace(reading, ended=first.ended))
         else:
             bridged, additions = meter.step(
                 MeterState(issued.baseline, {viewer.viewer_id: viewer for viewer in issued.viewers}), reading
