@@ -124,13 +124,13 @@ class ClockedSimulation(Simulation):
     def _read(self) -> None:
         ledger = self._agent()
         offset_ms, asked = self._offset_ms(ledger), self.machine.elapsed(self.now)
+        log_from = len(self.server.log) if ledger.cursor is None else int(ledger.cursor)
         self.now += self.clocks.randrange(self.page_ms + 1)
         page = self.server.read(self.now, ledger.cursor)
         answer_ms = self.clocks.randrange(self.page_ms + 1)
         self.now += answer_ms
         if answer_ms and self.server.open and self.clocks.random() < 0.3:
             self.server.disconnect(self.now, self.clocks.choice(list(self.server.open)))
-        log_from = len(self.server.log) if ledger.cursor is None else int(ledger.cursor)
         reading = msgspec.structs.replace(
             page,
             at=self.machine.wall(self.now),
@@ -221,11 +221,13 @@ class ClockedSimulation(Simulation):
             return
         self._count("time line corrected")
         if self.round_trip_ms is not None:
-            # The newest exchange bounds the error. A short pause of the machine makes older samples wrong by 3 s.
+            # The newest exchange bounds the error; samples from before a pause of the machine may be wrong.
             right_ms = self.service_now - self.machine.elapsed(self.now)
             error_ms, before_ms = abs(offset_ms - right_ms), abs(self._offset_ms(ledger) - right_ms)
             assert error_ms <= SECOND + self.round_trip_ms + 300, f"the time line is corrected to {error_ms} ms off"
-            assert error_ms <= before_ms + 2 * SECOND, (
+            agreed = self.time_line._samples.agreed
+            assert agreed is not None
+            assert error_ms <= before_ms + 2 * agreed.uncertainty_ms, (
                 f"a time line that is {before_ms} ms off is now {error_ms} ms off"
             )
         self.time_line.follow(ledger, offset_ms)

@@ -13,7 +13,7 @@ from typing import Any
 from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.rows import Row, done_at
 from streamusage.agent.reading import Reading
-from streamusage.api.report import OutageRow, SampleRow, SlotRow, ViewerRow
+from streamusage.api.report import OutageRow, Report, SampleRow, SlotRow, ViewerRow
 from streamusage.service.rules.apply import (
     AppliedReport,
     Piece,
@@ -22,6 +22,7 @@ from streamusage.service.rules.apply import (
     StoredRows,
     StoredSample,
     StoredSlot,
+    may_omit_viewers,
 )
 
 SERVER = "edge-1"
@@ -169,11 +170,13 @@ class Store:
             dict(self.outages),
         )
 
-    def stored(self, epoch: int) -> StoredRows:
+    def stored(self, report: Report) -> StoredRows:
+        epoch = report.epoch
         return StoredRows(
             {slot: row for (of, slot), row in self.slots.items() if of == epoch},
             {publish_id: row for (of, publish_id), row in self.sessions.items() if of == epoch},
             self.samples,
+            tuple(self.viewers.values()) if may_omit_viewers(self.state, report) else (),
         )
 
     def write(self, applied: AppliedReport) -> None:

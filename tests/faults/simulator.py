@@ -83,7 +83,7 @@ class Simulation:
             return issued
         verdict = rules.classify_report(store.state, message)
         if verdict == "apply":
-            store.write(rules.apply_report(store.state, message, store.stored(message.epoch), self.now))
+            store.write(rules.apply_report(store.state, message, store.stored(message), self.now))
         if verdict in ("apply", "duplicate"):
             return Acknowledgement(epoch=store.state.epoch, acknowledged=store.state.acknowledged, now=self.now)
         return Refusal(

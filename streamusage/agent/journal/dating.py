@@ -143,16 +143,14 @@ def remembered(shift: Shift, baseline: Baseline | None) -> Shift:
 def date_spans(spans: Sequence[SpanRow], shift: Shift, runs: Sequence[UndatedRun]) -> dict[int, SpanRow]:
     """Return the unacknowledged spans with their times moved, by the start that they had.
 
-    The times before and after a restart may overlap: then a span begins where the one before it ends, so that no mark
-    is covered by a later span.
+    Where moved times overlap, a span begins where the one before it ends, so that no later span covers a mark.
     """
     moved: dict[int, SpanRow] = {}
     position = 0
     for span in sorted(spans, key=lambda span: span.from_ms):
         marked = mark_unknown(span, runs)
         row = msgspec.structs.replace(marked, from_ms=shift.instant(marked.from_ms), to_ms=shift.instant(marked.to_ms))
-        if runs:
-            row = msgspec.structs.replace(row, from_ms=max(position, row.from_ms))
+        row = msgspec.structs.replace(row, from_ms=max(position, row.from_ms))
         if row.to_ms <= row.from_ms:
             # Nothing passed, but a mark of it stays.
             row = msgspec.structs.replace(row, to_ms=row.from_ms + 1)

@@ -182,6 +182,9 @@ class Ledger:
         if first is not None:
             tx.put_first_reading(shift.reading(first))
         baseline = None if head.baseline is None else shift.baseline(head.baseline, remember)
+        if baseline is not None and last is not None:
+            # Marks that would have no length end after the last reading: the next span begins there.
+            baseline = msgspec.structs.replace(baseline, at=max(baseline.at, last.to_ms))
         return msgspec.structs.replace(head, revision=revision, span=last, outage=outage, baseline=baseline)
 
     def record(self, reading: Reading) -> None:
@@ -286,7 +289,7 @@ class Ledger:
         first = self.first_reading()
         reading = msgspec.structs.replace(first, ended=ended, misses=misses or first.misses)
         if issued.baseline is None:
-            bridged, additions = meter.start(reading)
+            bridged, additions = meter.start(msgspec.structs.replace(reading, ended=first.ended))
         else:
             bridged, additions = meter.step(
                 MeterState(issued.baseline, {viewer.viewer_id: viewer for viewer in issued.viewers}), reading
@@ -399,14 +402,24 @@ class Ledger:
         """Return the rows that changed after the acknowledged revision, each merged with its part of the bridge."""
         acknowledged = self._head.acknowledged
         rows = {key_of(row): row for row in tx.changed_since(acknowledged)}
+        marks: list[Row] = []
         for bridged in self._bridge:
             kind, key = key_of(bridged)
+            if isinstance(bridged, SpanRow):
+                marks += [bridged] if bridged.revision > acknowledged else []  # own spans lie after it
+                continue
             own = rows.get((kind, key)) or (tx.get(kind, key) if bridged.revision > acknowledged else None)
             if own is not None:
                 rows[kind, key] = merge(bridged, own)
             elif bridged.revision > acknowledged:
-                rows[kind, key] = bridged
-        return list(rows.values())
+                rows[kind, key] = self._close_if_gone(bridged)
+        return [*marks, *rows.values()]
+
+    def _close_if_gone(self, bridged: Row) -> Row:
+        """Return a row of the bridge; a viewer whose own row was deleted since came and went before it was reported."""
+        if not isinstance(bridged, ViewerRow) or bridged.viewer_id in self._viewers:
+            return bridged
+        return msgspec.structs.replace(bridged, open=False)
 
     def acknowledge(self, acknowledgement: Acknowledgement, now: int) -> None:
         """Record the revision that the service has. After a restore it may be lower, and rows are sent again.

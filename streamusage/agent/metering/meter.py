@@ -17,7 +17,13 @@ from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAd
 from streamusage.agent.metering.counters import add_log_lines
 from streamusage.agent.metering.passage import latest_start, passage_between
 from streamusage.agent.metering.publishes import Publishes
-from streamusage.agent.metering.viewer_matching import LONGEST_ANSWER_MS, Window, match_by_duration, match_viewer
+from streamusage.agent.metering.viewer_matching import (
+    LONGEST_ANSWER_MS,
+    Window,
+    find_left_viewers,
+    match_by_duration,
+    match_viewer,
+)
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
@@ -55,7 +61,10 @@ class MeterState(msgspec.Struct, frozen=True):
 
 
 def start(reading: Reading) -> tuple[MeterState, Additions]:
-    """Return the state after the first reading of a server. Accounting begins here, with the connected viewers."""
+    """Return the state after the first reading of a server. Accounting begins here, with the connected viewers.
+
+    Of the log lines only those count that were written while the page was answered: they end viewers on it.
+    """
     origin = MeterState(
         Baseline(
             at=reading.at,
@@ -76,7 +85,11 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
         ),
         {},
     )
-    return step(origin, msgspec.structs.replace(reading, ended=()))
+    state, additions = step(origin, msgspec.structs.replace(reading, ended=()))
+    for viewer in find_left_viewers(reading.ended, reading.viewers, reading.age_slack_ms):
+        viewer_id = f"{state.baseline.boot}/{viewer.viewer_id}"
+        del state.viewers[viewer_id], additions.viewers[viewer_id]
+    return state, additions
 
 
 def _count_present_viewers(reading: Reading) -> int:
@@ -496,6 +509,8 @@ class _Step:
 
     def _end_viewer(self, viewer: ViewerRow, line: EndedConnection, ended_at: int, seen: set[str]) -> None:
         seen_until = self.last_at if viewer.counted_to is None else viewer.counted_to
+        # A page shows the latest possible start, so that the duration bounds the end, whatever dated the line.
+        ended_at = min(ended_at, viewer.started_at + line.duration_ms + line.granularity_ms)
         if viewer.viewer_id in seen:
             # It left between the reading of the statistics and that of the log.
             seen.discard(viewer.viewer_id)

@@ -7,7 +7,7 @@ and name only the peer of a connection.
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from streamusage.agent.reading import EndedConnection
+from streamusage.agent.reading import EndedConnection, ViewerReading
 from streamusage.api.report import ViewerRow
 
 CLOCK_SLACK_MS = 500
@@ -136,6 +136,33 @@ def match_by_duration(
         ),
         default=None,
     )
+
+
+def find_left_viewers(
+    lines: Iterable[EndedConnection], listed: Iterable[ViewerReading], answer_ms: int
+) -> list[ViewerReading]:
+    """Return the viewers of a page that left while it was answered: the lines were written since it was requested."""
+    present = list(listed)
+    left = []
+    for line in lines:
+        slack = line.granularity_ms + CLOCK_SLACK_MS + LONGEST_ANSWER_MS + answer_ms + line.duration_ms // DRIFT_PER_MS
+        matching = (
+            viewer
+            for viewer in present
+            if line.kind == "play" and _has_id(viewer, line) and abs(viewer.age_ms - line.duration_ms) <= slack
+        )
+        viewer = min(matching, key=lambda viewer: abs(viewer.age_ms - line.duration_ms), default=None)
+        if viewer is not None:
+            present.remove(viewer)
+            left.append(viewer)
+    return left
+
+
+def _has_id(viewer: ViewerReading, line: EndedConnection) -> bool:
+    if not line.connection_id.startswith("@"):
+        return viewer.viewer_id == line.connection_id
+    is_same_stream = (viewer.scope, viewer.name) == (line.scope, line.name)
+    return is_same_stream and viewer.viewer_id.endswith(line.connection_id)
 
 
 def _find_candidates(line: EndedConnection, viewers: Mapping[str, ViewerRow], boots: list[str]) -> Iterable[ViewerRow]:

@@ -2,7 +2,8 @@
 
 Each exchange bounds the offset: the request was received after it was sent, and the reply sent before it arrived (the
 formula of NTP, RFC 5905 section 8). One sample never decides: a slow reply shows as a wide bound, and a single wrong
-clock reading does not agree with the samples before it.
+clock reading does not agree with the samples before it. Newer samples win: those from before a pause of the machine
+agree with each other, too.
 """
 
 from collections import deque
@@ -65,16 +66,21 @@ class OffsetSamples:
 
     @property
     def agreed(self) -> Offset | None:
-        """The offset that the newest sample and at least two others have in common; `None` without agreement."""
+        """The offset that the newest sample and at least two others have in common; `None` without agreement.
+
+        A slow newest sample may agree with two groups: that with the newer samples is right.
+        """
         if not self._samples:
             return None
-        newest = self._samples[-1]
-        points = (max(sample.least_ms, newest.least_ms) for sample in self._samples)
-        groups = ([sample for sample in self._samples if sample.contains(point)] for point in points)
-        agreements = [(len(group), _intersect(group)) for group in groups if newest in group]
-        count, common = max(agreements, key=lambda agreement: (agreement[0], -agreement[1].width_ms))
-        if count < AGREEING_SAMPLES:
+        samples = list(self._samples)
+        newest = samples[-1]
+        points = (max(sample.least_ms, newest.least_ms) for sample in samples)
+        groups = ([at for at, sample in enumerate(samples) if sample.contains(point)] for point in points)
+        agreeing = [group for group in groups if len(group) >= AGREEING_SAMPLES and group[-1] == len(samples) - 1]
+        if not agreeing:
             return None
+        bounds = [(group, _intersect([samples[at] for at in group])) for group in agreeing]
+        _, common = max(bounds, key=lambda bound: (bound[0][-AGREEING_SAMPLES:], len(bound[0]), -bound[1].width_ms))
         return Offset((common.least_ms + common.most_ms) // 2, (common.width_ms + 1) // 2)
 
 

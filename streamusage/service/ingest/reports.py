@@ -110,7 +110,7 @@ def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: i
         save_clock_refusal(connection, report.server, ahead_ms, now_ms)
         return _refusal(state, "clock", _FROM_THE_FUTURE.format(seconds=-(-ahead_ms // 1000)), now_ms)
     try:
-        applied = apply_report(state, report, load_stored_rows(connection, report), now_ms)
+        applied = apply_report(state, report, load_stored_rows(connection, state, report), now_ms)
     except ContradictionError as error:
         return quarantine_report(
             connection, report.server, body, f"report quarantined for an operator: {error}", now_ms, report

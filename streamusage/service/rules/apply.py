@@ -33,6 +33,7 @@ from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, P
 from streamusage.core.figures import SLOT_SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.errors import ContradictionError, EpochTooHighError
+from streamusage.service.rules.spans import lay_out_spans
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +125,8 @@ class StoredRows(NamedTuple):
     slots: Mapping[int, StoredSlot]
     sessions: Mapping[str, SessionRow]
     samples: Mapping[SampleKey, StoredSample]
+    viewers: Sequence[ViewerRow] = ()
+    """Open viewers that the report may omit (`may_omit_viewers`)."""
 
 
 class AppliedReport(NamedTuple):
@@ -191,6 +194,15 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
     return "hole" if report.since > state.acknowledged else "apply"
 
 
+def may_omit_viewers(state: ServerState, report: Report) -> bool:
+    """Return whether viewers may have ended that are open in the store and that the report does not contain.
+
+    An agent forgets a viewer who came and went between two acknowledgements, but the service may have applied a report
+    of the time between, whose acknowledgement was lost.
+    """
+    return report.epoch != state.epoch or report.since < state.acknowledged
+
+
 def find_newest_instant(report: Report) -> int:
     """Return the newest instant that the report covers or dates a row by."""
     return max(
@@ -214,7 +226,7 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
             f"revisions {report.since} to {report.upto} are more changes than a journal makes ({LARGEST_REVISION_LEAP})"
         )
     state = msgspec.structs.replace(state, role=report.role, sync_interval_ms=report.sync_interval_ms)
-    pieces = _pieces(state, report.spans, now)
+    pieces = _pieces(state, report, now)
     ends = [piece.to_ms for piece in pieces]
     slots = [
         _merge_slot(stored.slots.get(row.slot), row, _came_late(state, row.slot, pieces, ends, now))
@@ -257,25 +269,29 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
         sessions=sessions,
         samples=samples,
         viewers_open=[row for row in report.viewers if row.open],
-        viewers_closed=[row.viewer_id for row in report.viewers if not row.open],
+        viewers_closed=[*(row.viewer_id for row in report.viewers if not row.open), *_omitted_viewers(report, stored)],
         outages=report.outages,
     )
 
 
-def _pieces(state: ServerState, spans: Sequence[SpanRow], now: int) -> list[Piece]:
-    """Return the time that the spans cover after the watermark, oldest first, however long it is. Late and timely
+def _omitted_viewers(report: Report, stored: StoredRows) -> list[str]:
+    """Return the stored viewers that have ended: a report contains every viewer that changed after its `since`."""
+    contained = {row.viewer_id for row in report.viewers}
+    return [row.viewer_id for row in stored.viewers if row.revision > report.since and row.viewer_id not in contained]
+
+
+def _pieces(state: ServerState, report: Report, now: int) -> list[Piece]:
+    """Return the time that the report covers after the watermark, oldest first, however long it is. Late and timely
     time are separated at a slot boundary.
     """
     pieces: list[Piece] = []
-    watermark = state.watermark or 0
+    applied_to = state.acknowledged if report.epoch == state.epoch else 0
     late_before = now - state.late_after_ms
     live_from = slot_of(late_before + SLOT_MS - 1)
-    for span in sorted(spans, key=lambda span: span.from_ms):
-        from_ms = max(span.from_ms, watermark)
-        border = live_from if from_ms < late_before else from_ms
-        parts = (Interval(from_ms, min(border, span.to_ms)), Interval(border, span.to_ms))
+    for span in lay_out_spans(report.spans, state.watermark or 0, applied_to):
+        border = live_from if span.from_ms < late_before else span.from_ms
+        parts = (Interval(span.from_ms, min(border, span.to_ms)), Interval(max(border, span.from_ms), span.to_ms))
         pieces.extend(_piece(state, span, part, now) for part in parts if part.length_ms)
-        watermark = max(watermark, span.to_ms)
     return pieces
 
 

@@ -19,6 +19,7 @@ from streamusage.service.rules.apply import (
     StoredRows,
     StoredSample,
     StoredSlot,
+    may_omit_viewers,
 )
 from streamusage.service.store.schema import (
     outages,
@@ -151,12 +152,13 @@ def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
     ]
 
 
-def load_stored_rows(connection: Connection, report: Report) -> StoredRows:
+def load_stored_rows(connection: Connection, state: ServerState, report: Report) -> StoredRows:
     """Return the stored rows that a report touches."""
     return StoredRows(
         load_epoch_slots(connection, report.server, report.epoch, {row.slot for row in report.slots}),
         _load_sessions(connection, report),
         _load_samples(connection, report),
+        load_viewers(connection, report.server) if may_omit_viewers(state, report) else (),
     )
 
 

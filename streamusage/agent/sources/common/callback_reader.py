@@ -54,12 +54,11 @@ class CallbackReader(Generic[Sessions]):
         """
         if position != self._sessions_position:
             self.open_sessions, self._sessions_position = await self._sessions_at(position), position
-        if stored_position is None:
-            return SessionEnds((), position, True, CALLBACKS_LOST)
         batch = await self._spool.read_callbacks(position)
         self._sessions_position = batch.position
         ended = _apply_all(self.open_sessions, batch.callbacks)
-        return SessionEnds(ended, batch.position, not batch.lost, CALLBACKS_LOST if batch.lost else "")
+        misses = CALLBACKS_LOST if batch.lost or stored_position is None else ""
+        return SessionEnds(ended, batch.position, not batch.lost, misses)
 
     async def ends_between(self, start: LogPosition | None, end: LogPosition | None) -> tuple[EndedConnection, ...]:
         """Return the sessions that ended between two positions. Raises `LogGoneError`."""

@@ -54,3 +54,10 @@ def test_incomplete_span_of_unknown_time_keeps_its_reason() -> None:
 def test_span_of_no_length_stays_as_a_mark() -> None:
     moved = date_spans([span(5_000, 6_000)], Shift([(0, -10_000)], 4_000), ())
     assert [(row.from_ms, row.to_ms) for row in moved.values()] == [(4_000, 4_001)]
+
+
+def test_span_that_moves_to_the_time_of_a_mark_does_not_replace_it() -> None:
+    spans = [span(5_000, 6_000, "partial", RESTARTED), span(6_000, 7_000), span(7_000, 20_000)]
+    moved = list(date_spans(spans, Shift([(4_000, -10_000)], 4_000), ()).values())
+    assert [(row.from_ms, row.to_ms) for row in moved] == [(4_000, 4_001), (4_001, 4_002), (4_002, 10_000)]
+    assert moved[0].reason == RESTARTED

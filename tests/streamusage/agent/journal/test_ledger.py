@@ -1,8 +1,16 @@
 """Ledger: unacknowledged figures to the unit and minute."""
 
+from pathlib import Path
+from random import Random
+
 import msgspec
 
+from streamusage.agent.journal.ledger import Ledger
+from streamusage.agent.journal.sqlite import SqliteJournal
+from streamusage.agent.reading import Reading
 from streamusage.api.report import REPAIRED_LIFE, Based, EpochIssued, Refusal
+from streamusage.core.reasons import RESTARTED
+from tests.faults.media_server import MediaServer
 from tests.support.agent.counting_agent import MINUTE, NOW, CountingAgent
 
 
@@ -99,3 +107,43 @@ def test_journal_that_had_no_part_in_a_repaired_life_keeps_its_rows(counting: Co
     counting.ledger.continue_from(repaired_state(counting, f"journal-7.1{REPAIRED_LIFE}"), ())
     assert counting.ledger.head.journal == "journal-1"
     assert counting.ledger.head.fenced, "another journal counted the same time"
+
+
+def test_mark_of_a_restart_stays_where_the_time_of_day_becomes_known_after_it(tmp_path: Path) -> None:
+    """The first reading is placed as late as possible: nothing is left of the time between it and the restart."""
+    journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+    ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
+
+    def take_reading(boot: str, run: str, elapsed_ms: int, uptime_ms: int) -> None:
+        at = ledger.begin_run(run, elapsed_ms, NOW) + elapsed_ms
+        ledger.record(
+            Reading(
+                at=at, boot=boot, started_at=at - uptime_ms, uptime_ms=uptime_ms, run=run, elapsed_ms=elapsed_ms,
+                machine_offset_ms=at - elapsed_ms, logs_ends=True,
+            )
+        )  # fmt: skip
+
+    take_reading("boot-1", "run 1", 900_000, 800_000)
+    take_reading("boot-2", "run 2", 70_000, 400_000)
+    ledger.confirm_offset("run 2", NOW - 70_000)
+    take_reading("boot-2", "run 2", 78_000, 408_000)
+    ledger.continue_from(EpochIssued(epoch=1, based_on=Based(0, 0), now=NOW), ())
+    report = ledger.report(NOW, "online")
+    journal.close()
+    assert report is not None
+    assert RESTARTED in {span.reason for span in report.spans}
+
+
+def test_viewer_of_the_bridge_who_left_before_the_first_report_is_not_reported_as_open(tmp_path: Path) -> None:
+    server = MediaServer(Random(1), NOW)
+    journal = SqliteJournal(tmp_path / "journal.db", synchronous="off")
+    ledger = Ledger(journal, "journal-1", "edge-1", "edge", 10_000)
+    server.connect(NOW, "play", "stage-1")
+    ledger.record(server.read(NOW + 1_000, ledger.cursor))
+    server.disconnect(NOW + 2_000, 1)
+    ledger.record(server.read(NOW + 3_000, ledger.cursor))
+    ledger.continue_from(EpochIssued(epoch=1, based_on=Based(0, 0), now=NOW), ())
+    report = ledger.report(NOW, "online")
+    journal.close()
+    assert report is not None
+    assert not [viewer for viewer in report.viewers if viewer.open]

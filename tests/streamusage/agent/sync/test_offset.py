@@ -60,6 +60,16 @@ def test_single_wrong_reply_corrects_nothing_and_a_lasting_change_does() -> None
     assert abs(agreed(samples).offset_ms - (TRUE_OFFSET - 7_000)) <= 2
 
 
+def test_slow_reply_does_not_bring_back_the_offset_from_before_a_pause_of_the_machine() -> None:
+    samples = OffsetSamples()
+    for at in range(0, 50_000, 10_000):
+        sample(samples, at, 2, 1, 2)
+    for at in (50_000, 60_000, 70_000):
+        sample(samples, at, 2, 1, 2, wrong_ms=3_000)
+    sample(samples, 80_000, 2, 1, 8_000, wrong_ms=3_000)
+    assert abs(agreed(samples).offset_ms - (TRUE_OFFSET + 3_000)) <= 2
+
+
 @pytest.mark.parametrize(
     ("received", "replied"), [(TRUE_OFFSET + 10, TRUE_OFFSET + 5), (TRUE_OFFSET, TRUE_OFFSET + 51)]
 )

@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from streamusage.api.report import Based, Peak, SampleRow, SlotRow
+from streamusage.api.report import Based, Peak, SampleRow, SlotRow, ViewerRow
 from streamusage.service.ingest.reports import LARGEST_UNKNOWN_BYTES
 from tests.streamusage.service.conftest import NOW, Estate, an_estate
 from tests.support.service.answers import fetch_day, fetch_spans, wait_for_changes
@@ -153,6 +153,25 @@ async def test_repeated_late_or_reordered_report_counts_once(estate: Estate) -> 
             "epoch": 1, "acknowledged": newer.upto, "now": NOW + 10_000, "received_at": NOW + 10_000,
         }  # fmt: skip
     assert (await fetch_day(estate))["bytes_in"] == 9
+
+
+async def test_viewer_who_left_before_the_agent_knew_that_it_was_reported_is_closed(estate: Estate) -> None:
+    """The acknowledgement was lost, and the agent forgot the viewer: it came and went unacknowledged."""
+    agent = ReportingAgent(estate)
+    stays, leaves = (
+        ViewerRow(
+            viewer_id=viewer_id, revision=0, open=True, scope="live", name="stream1", protocol="rtmp", started_at=NOW
+        )
+        for viewer_id in ("b/1", "b/2")
+    )
+    await agent.sync_up(stays)
+    known = agent.acknowledged
+    estate.clock.now += 10_000
+    assert (await agent.send(agent.report(leaves))).status_code == 200
+    assert [viewer["viewer_id"] for viewer in (await agent.begin())["viewers"]] == ["b/1", "b/2"]  # type: ignore[attr-defined]
+    agent.epoch, agent.based_on, agent.acknowledged = 1, None, known
+    assert (await agent.send(agent.report())).status_code == 200
+    assert [viewer["viewer_id"] for viewer in (await agent.begin())["viewers"]] == ["b/1"]  # type: ignore[attr-defined]
 
 
 async def test_refusal_names_the_acknowledged_revision(estate: Estate) -> None:

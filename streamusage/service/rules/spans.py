@@ -1,0 +1,53 @@
+"""The time that the spans of a report add to coverage. Pure.
+
+Spans overlap where the time line of a journal is behind what its predecessor reported. A *mark* (`partial`, `lost`)
+wins then: its units are missing, wherever clocks file the time in which they are.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from streamusage.api.report import SpanRow
+
+
+def lay_out_spans(spans: Iterable[SpanRow], watermark: int, applied_to: int) -> list[SpanRow]:
+    """Return the spans after the watermark, oldest first, without overlap.
+
+    Where a mark is covered already and was not applied before (its revision is above `applied_to`), a millisecond at
+    the watermark is marked in its place.
+    """
+    ordered = sorted((span for span in spans if span.from_ms < span.to_ms), key=lambda span: span.from_ms)
+    marks = _lay_out_marks([span for span in ordered if span.state != "counted"], watermark, applied_to)
+    counted = _lay_out_counted([span for span in ordered if span.state == "counted"], watermark, marks)
+    return sorted([*marks, *counted], key=lambda span: span.from_ms)
+
+
+def _lay_out_marks(marks: Sequence[SpanRow], watermark: int, applied_to: int) -> list[SpanRow]:
+    laid_out: list[SpanRow] = []
+    position = watermark
+    for mark in marks:
+        if mark.to_ms > position:
+            laid_out.append(replace(mark, from_ms=max(mark.from_ms, position)))
+            position = mark.to_ms
+    hidden = [mark for mark in marks if mark.to_ms <= watermark and mark.revision > applied_to]
+    if hidden and not (laid_out and laid_out[0].from_ms == watermark):
+        laid_out.insert(0, replace(hidden[0], from_ms=watermark, to_ms=watermark + 1))
+    return laid_out
+
+
+def _lay_out_counted(spans: Sequence[SpanRow], position: int, marks: Sequence[SpanRow]) -> list[SpanRow]:
+    """Return what the marks leave of the counted time. `marks` do not overlap."""
+    laid_out = []
+    next_mark = 0
+    for span in spans:
+        position = max(position, span.from_ms)
+        while position < span.to_ms:
+            while next_mark < len(marks) and marks[next_mark].to_ms <= position:
+                next_mark += 1
+            mark = marks[next_mark] if next_mark < len(marks) else None
+            to_ms = span.to_ms if mark is None else min(span.to_ms, mark.from_ms)
+            if position < to_ms:
+                laid_out.append(replace(span, from_ms=position, to_ms=to_ms))
+            position = span.to_ms if mark is None or to_ms == span.to_ms else mark.to_ms
+    return laid_out

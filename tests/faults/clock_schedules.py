@@ -1,0 +1,65 @@
+"""Schedules with wrong clocks, run in blocks and in parts, so that several processes share them.
+
+Choose other seeds with STREAMTOP_FIRST_SEED, another number with STREAMTOP_SCHEDULES.
+"""
+
+import os
+from collections import Counter
+
+from tests.faults.clocks import ClockedSimulation
+from tests.faults.invariants import InvariantViolationError, check_clocked
+
+FIRST_SEED = int(os.environ.get("STREAMTOP_FIRST_SEED", "0"))
+SCHEDULES = int(os.environ.get("STREAMTOP_SCHEDULES", "20000"))
+BLOCK = 1000
+
+PARTS = 4
+"""Number of test files: pytest-xdist gives each file to one process."""
+
+CLOCK_FAULTS = {
+    "agent restarted",
+    "coverage of the future refused",
+    "machine booted far ahead",
+    "machine booted in 1970",
+    "machine rebooted",
+    "machine suspended",
+    "machine's clock drifts",
+    "machine's clock set",
+    "one reply with a wrong clock",
+    "page answered late",
+    "reply delayed",
+    "service stopped for days",
+    "service's clock doubtful",
+    "service's clock in 1970",
+    "service's clock set back",
+    "service's clock years ahead",
+    "service's machine rebooted",
+    "time line corrected",
+    "viewers without log lines",
+    "virtual machine paused",
+}
+"""Every block of schedules contains each of them."""
+
+
+def blocks(part: int) -> range:
+    """Return the first seeds of the blocks of a part, counted from 0."""
+    return range(FIRST_SEED + part * BLOCK, FIRST_SEED + SCHEDULES, PARTS * BLOCK)
+
+
+def check_block(first: int) -> None:
+    """Run and check a block of schedules. Raises `AssertionError`."""
+    happened: Counter[str] = Counter()
+    for seed in range(first, first + BLOCK):
+        simulation = ClockedSimulation(seed)
+        run_and_check(simulation)
+        happened.update(simulation.happened())
+    assert happened.keys() >= CLOCK_FAULTS, f"faults that never happened: {CLOCK_FAULTS - happened.keys()}"
+
+
+def run_and_check(simulation: ClockedSimulation) -> None:
+    """Run a schedule and check it. Raises `AssertionError` with the seed."""
+    try:
+        simulation.run()
+    except AssertionError as error:
+        raise InvariantViolationError(f"seed {simulation.seed}: {error}") from None
+    check_clocked(simulation)

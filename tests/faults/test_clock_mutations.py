@@ -1,0 +1,23 @@
+"""Every broken rule about time is detected by the simulation of wrong clocks."""
+
+from collections.abc import Callable
+
+import pytest
+
+from streamusage.service.errors import ContradictionError
+from tests.faults.clock_mutations import CLOCK_MUTATIONS
+from tests.faults.clock_schedules import run_and_check
+from tests.faults.clocks import ClockedSimulation
+
+
+@pytest.mark.parametrize("mutation", CLOCK_MUTATIONS, ids=lambda mutation: mutation.__name__)
+def test_broken_rule_of_time_is_detected(
+    mutation: Callable[[int], ClockedSimulation], record_property: Callable[[str, object], None]
+) -> None:
+    for seed in range(3000):
+        try:
+            run_and_check(mutation(seed))
+        except (AssertionError, ContradictionError, ValueError) as error:
+            record_property("detected mutation", f"{mutation.__name__} at seed {seed}: {mutation.__doc__} {error}")
+            return
+    pytest.fail(f"{mutation.__name__} was not detected in 3,000 schedules")

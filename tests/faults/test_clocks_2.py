@@ -1,0 +1,10 @@
+"""The second part of the schedules of `test_clocks.py`."""
+
+import pytest
+
+from tests.faults.clock_schedules import blocks, check_block
+
+
+@pytest.mark.parametrize("first", blocks(1))
+def test_no_clock_changes_what_is_counted(first: int) -> None:
+    check_block(first)

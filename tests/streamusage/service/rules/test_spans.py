@@ -1,0 +1,63 @@
+"""Which time the spans of a report add to coverage."""
+
+from collections.abc import Iterable
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamusage.api.report import SpanRow
+from streamusage.service.rules.spans import lay_out_spans
+
+
+def span(from_ms: int, to_ms: int, state: str = "counted", revision: int = 5) -> SpanRow:
+    return SpanRow(from_ms=from_ms, to_ms=to_ms, revision=revision, state=state)  # type: ignore[arg-type]
+
+
+def laid_out(spans: Iterable[SpanRow], watermark: int = 0, applied_to: int = 0) -> list[tuple[int, int, str]]:
+    return [(row.from_ms, row.to_ms, row.state) for row in lay_out_spans(spans, watermark, applied_to)]
+
+
+def test_counted_time_begins_at_the_watermark() -> None:
+    assert laid_out([span(0, 100), span(100, 200)], 150) == [(150, 200, "counted")]
+
+
+def test_mark_inside_counted_time_stays() -> None:
+    """A new journal's time line was behind: its counted time covers the mark of the restart before it."""
+    spans = [span(0, 1_000), span(500, 501, "partial")]
+    assert laid_out(spans, 500) == [(500, 501, "partial"), (501, 1_000, "counted")]
+
+
+def test_mark_of_time_that_is_covered_already_stays_at_the_watermark() -> None:
+    spans = [span(0, 10), span(10, 40, "partial"), span(40, 900)]
+    assert laid_out(spans, 500) == [(500, 501, "partial"), (501, 900, "counted")]
+
+
+def test_mark_that_was_applied_before_is_not_repeated() -> None:
+    spans = [span(0, 10, revision=3), span(10, 40, "partial", revision=4), span(40, 900)]
+    assert laid_out(spans, 40, applied_to=4) == [(40, 900, "counted")]
+
+
+_SPANS = st.lists(
+    st.builds(
+        lambda at, length, state: span(at, at + length, state),
+        st.integers(0, 60),
+        st.integers(1, 30),
+        st.sampled_from(["counted", "partial", "lost"]),
+    ),
+    max_size=8,
+)
+
+
+@given(_SPANS, st.integers(0, 80))
+def test_spans_do_not_overlap_and_no_mark_is_hidden(spans: list[SpanRow], watermark: int) -> None:
+    result = lay_out_spans(spans, watermark, 0)
+    position = watermark
+    for row in result:
+        assert position <= row.from_ms < row.to_ms
+        position = row.to_ms
+    marked = {at for row in result if row.state != "counted" for at in range(row.from_ms, row.to_ms)}
+    covered = {at for row in result for at in range(row.from_ms, row.to_ms)}
+    for row in spans:
+        times = set(range(max(row.from_ms, watermark), row.to_ms))
+        assert times <= (covered if row.state == "counted" else marked)
+        assert row.state == "counted" or times or watermark in marked
