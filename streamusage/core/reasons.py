@@ -19,6 +19,12 @@ LENGTH_UNKNOWN = (
 )
 LOG_GONE = "the log of this time no longer exists: sessions that ended in it are known by the counters only"
 
+COUNTER_FELL = "a byte counter of the media server fell without a restart: bytes of this time are a lower bound"
+COUNTER_INVALID = (
+    "a figure of the media server is no count (negative, or above 2^53): it is not used; what it counts continues once "
+    "it is valid again"
+)
+
 LINES_LOST = "log lines were lost by rotation or truncation: the sessions in them are unknown"
 LINES_UNREADABLE = "log lines cannot be read: the connections in them are unknown"
 LOG_NOT_UNDERSTOOD = (
