@@ -18,13 +18,15 @@ from streamusage.agent.sources.common.callback_reader import CallbackReader, Ses
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.log_agreement import WAY_OUT, LogAgreement
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant
-from streamusage.agent.sources.common.understood_log import UnderstoodLog
+from streamusage.agent.sources.common.understood_log import LogRead, UnderstoodLog
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line, parse_time
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
-from streamusage.agent.sources.nginx_rtmp.page_reader import StatPageReader, WorkerBoot
+from streamusage.agent.sources.nginx_rtmp.leavers import Leavers
+from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPageReader, WorkerBoot
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import NGINX_NO_LOG
 
@@ -35,6 +37,9 @@ _LOG_FORM = (
     "PATH is `access_log` of the agent's configuration. nginx's own format `combined` has no connection ids and cannot "
     "be used"
 )
+
+LEAST_SHARE_MISSING = 0.5
+"""Of the viewers who left the page, more than this share must lack a line: a viewer may stay connected."""
 
 
 class NginxRtmpCursor(NamedTuple):
@@ -108,6 +113,8 @@ class NginxRtmpSource:
             if access_log
             else None
         )
+        self._leavers = Leavers()
+        self._agreement = LogAgreement(LEAST_SHARE_MISSING)
         self._callbacks = CallbackReader(spool, NginxOpenSessions) if spool else None
 
     async def read(self, cursor: str | None) -> Reading:
@@ -122,8 +129,9 @@ class NginxRtmpSource:
             log_position = await self._log.start(before.position)
             sample = await self._page.read_page(before.boot)
             log = await self._log.read(log_position)
-            ends = SessionEnds((*log.values, *log.unreadable), log.position, log.logs_ends, log.misses)
-            problem = log.problem
+            disagreement = self._compare(sample, log)
+            ends = SessionEnds((*log.values, *log.unreadable), log.position, log.logs_ends, log.misses or disagreement)
+            problem = log.problem or (f"{disagreement}; {WAY_OUT}" if disagreement else "")
         else:
             sample = await self._page.read_page(before.boot)
             ends = SessionEnds((), None, False, NGINX_NO_LOG)
@@ -144,6 +152,22 @@ class NginxRtmpSource:
             logs_ends=ends.logs_ends,
             misses=ends.misses,
             problem=problem,
+        )
+
+    def _compare(self, sample: PageSample, log: LogRead[EndedConnection]) -> str:
+        """Return the reason if the log does not explain which viewers left the page; empty if it does."""
+        if self._log is None or not log.logs_ends:
+            self._agreement.forget()
+            return ""
+        boot = str(sample.boot)
+        if boot != self._leavers.boot:
+            self._leavers = Leavers(boot)
+        leavers = self._leavers
+        leavers.update(
+            (viewer.viewer_id for viewer in sample.page.viewers), (line.connection_id for line in log.values)
+        )
+        return self._agreement.observe(
+            boot, self._clock.elapsed_ms(), leavers.left, leavers.explained, self._log.has_lines
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
