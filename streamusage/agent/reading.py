@@ -46,8 +46,9 @@ class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
     """A byte counter with its own beginning and end. Its key is unique over all boots."""
 
     key: str
-    bytes_in: int
-    bytes_out: int
+    bytes_in: int | None
+    """None where the server's figure is no count (negative, above 2^53): the last value stands, and continues later."""
+    bytes_out: int | None
 
 
 class AudienceReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +132,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How much more than `uptime_ms` it may be."""
     logs_ends: bool = False
     """Whether every connection that ends normally appears in `ended`, sooner or later."""
+    lists_connections: bool = True
+    """Whether `publishes` and `viewers` are complete. Else the server's list was unreadable: what earlier readings
+    showed continues until a later reading shows whether it is still there."""
     misses: str = ""
     """Why figures since the last reading may be incomplete (`core.reasons`): the time is then covered in part only."""
     step_ms: int = 0
