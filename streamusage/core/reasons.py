@@ -26,6 +26,13 @@ COUNTER_INVALID = (
 )
 
 LINES_LOST = "log lines were lost by rotation or truncation: the sessions in them are unknown"
+LINES_UNREADABLE = "log lines cannot be read: the connections in them are unknown"
+LOG_NOT_UNDERSTOOD = (
+    "no line of the log can be read: viewers who joined and left between two readings are known by the counters only"
+)
+LOG_NOT_OPENED = (
+    "the log cannot be opened: viewers who joined and left between two readings are known by the counters only"
+)
 CALLBACKS_LOST = (
     "callbacks were lost while the agent was not listening: viewers who joined and left in this time are unknown"
 )
