@@ -77,7 +77,7 @@ def parse_stat(body: bytes) -> StatPage:
 
 
 def protocol_of(flashver: str | None) -> str:
-    """Return the protocol of a player by its version, which tells the players of nginx-http-flv over HTTP apart."""
+    """Return the protocol of a player by its version, which is fixed for the HTTP-FLV players of nginx-http-flv."""
     return "flv" if flashver == HTTP_FLV_PLAYER else "rtmp"
 
 
