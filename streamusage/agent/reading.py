@@ -58,7 +58,8 @@ class AudienceReading(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     name: str
     protocol: str
-    viewers: int
+    viewers: int | None
+    """None where the server's figure is no count: the last number stands."""
     joined: int | None = None
     """How many viewers joined since the key appeared, where the server counts them; else increases are counted."""
     shown_only: bool = False

@@ -91,7 +91,7 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
 
 
 def _count_present_viewers(reading: Reading) -> int:
-    return len(reading.viewers) + sum(audience.viewers for audience in reading.audiences)
+    return len(reading.viewers) + sum(audience.viewers or 0 for audience in reading.audiences)
 
 
 def step(state: MeterState, reading: Reading) -> tuple[MeterState, Additions]:
@@ -589,7 +589,7 @@ class _Step:
         joined: Counter[StreamId] = Counter()
         for increment in increments:
             stream = StreamId(increment.reading.scope, increment.reading.name)
-            active[stream] += increment.reading.viewers
+            active[stream] += increment.viewers
             joined[stream] += increment.joined
         for viewer_id in seen_viewers:
             viewer = self.viewers[viewer_id]
