@@ -57,6 +57,17 @@ RED5PRO_NUMBERS = (
     "is not reported and not counted"
 )
 SRS_POLLING = "polling only: viewers who joined and left between two readings are known by their bytes only"
+SRS_LIST_INVALID = (
+    "a stream's name makes the list of clients invalid JSON: viewers of this time are unknown until that stream has "
+    "ended, and those who stay continue then; bytes are counted"
+)
+SRS_NAME_REPAIRED = (
+    "polling only, and a stream's name makes the list of clients invalid JSON: bytes of that name that are no text are "
+    "shown as %XX; viewers who joined and left between two readings are known by their bytes only"
+)
+SRS_LIST_SHORT = (
+    "this version of SRS lists ten clients only, and has more: viewers are a lower bound; bytes are counted"
+)
 SRS_NO_BYTES = "polling only, and this version of SRS reports no bytes: no traffic is counted"
 STREAM_MANAGER_NUMBERS = (
     "the Stream Manager reports numbers of subscribers only: connections are the increases of the number, view time "

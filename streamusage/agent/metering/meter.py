@@ -23,7 +23,14 @@ from streamusage.agent.metering.viewer_matching import LONGEST_ANSWER_MS, Window
 from streamusage.agent.reading import SHARED, EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
-from streamusage.core.reasons import CLOCK_SET_FORWARD, LENGTH_UNKNOWN, NO_READING, RESTARTED, WORKER_REPLACED
+from streamusage.core.reasons import (
+    CLOCK_SET_FORWARD,
+    COUNTER_FELL,
+    LENGTH_UNKNOWN,
+    NO_READING,
+    RESTARTED,
+    WORKER_REPLACED,
+)
 from streamusage.core.usage import StreamId
 
 LONGEST_UNLOGGED_PAUSE_MS = 60_000
@@ -40,6 +47,9 @@ LEAST_NARROWING_MS = 100
 
 KEEP_RETIRED_MS = 24 * 3600 * 1000
 """How long the log may still contain new sessions of an earlier boot, or lines of viewers that left unnoticed."""
+
+KEEP_ABSENT_MS = 60_000
+"""How long a viewer without a log may be missing on the server's lists and continue when it is listed again."""
 
 UNSEEN_PROTOCOL = "unknown"
 """Protocol of connections that only the server's own count contains, because no reading showed them."""
@@ -82,7 +92,7 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
 
 
 def _count_present_viewers(reading: Reading) -> int:
-    return len(reading.viewers) + sum(audience.viewers for audience in reading.audiences)
+    return len(reading.viewers) + sum(audience.viewers or 0 for audience in reading.audiences)
 
 
 def step(state: MeterState, reading: Reading) -> tuple[MeterState, Additions]:
@@ -154,7 +164,8 @@ class _Step:
                 self._apply_log_line(line, seen_viewers)
         self._count_view_time(seen_viewers)
         self._handle_missing_viewers(seen_viewers)
-        self.publishes.end_missing()
+        if self.reading.lists_connections:
+            self.publishes.end_missing()
         open_audiences, increments = self._count_audiences()
         self._count_subscribers(seen_viewers, increments)
         accounted = self._count_unseen_connections()
@@ -266,6 +277,8 @@ class _Step:
             return NO_READING
         if self.passage.passed_ms is None and any(not audience.shown_only for audience in self.reading.audiences):
             return LENGTH_UNKNOWN
+        if counters.has_fallen(self.before.counters, self.reading.counters):
+            return COUNTER_FELL
         return self.reading.misses
 
     def _spans_up_to_now(self, from_ms: int, misses: str) -> list[SpanAddition]:
@@ -300,7 +313,7 @@ class _Step:
             seen.add(viewer_id)
             known = self.viewers.get(viewer_id)
             started_at = self.now - viewer.age_ms
-            if known is None:
+            if known is None or self._is_another_life(known, started_at):
                 self._put_viewer(
                     ViewerRow(
                         viewer_id=viewer_id,
@@ -322,6 +335,12 @@ class _Step:
             elif known.started_at - started_at >= LEAST_NARROWING_MS:
                 self._narrow_start(known, started_at)
         return seen
+
+    def _is_another_life(self, known: ViewerRow, started_at: int) -> bool:
+        """Return whether an id that was missing is listed again for a connection that began after it was missing."""
+        if known.counted_to is None or self.reading.logs_ends or not self.passage.is_same_run:
+            return False
+        return started_at - self.reading.age_slack_ms > known.counted_to
 
     def _see_after_restart(self, known: ViewerRow, age_ms: int) -> None:
         """See a viewer who stayed across a restart of the machine: the growth of its age is its view time."""
@@ -520,16 +539,24 @@ class _Step:
         self._close_viewer(viewer)
 
     def _handle_missing_viewers(self, seen: set[str]) -> None:
-        """Handle viewers that are gone without a log line: with a log, the line may follow; otherwise they ended."""
+        """Handle viewers that are not listed: their log line may follow, or a later list may show them again."""
         for viewer in list(self.viewers.values()):
             if viewer.viewer_id in seen:
                 continue
-            if not self.reading.logs_ends:
+            if self._is_gone(viewer):
                 self._close_viewer(viewer)
             elif viewer.counted_to is None:
                 self._put_viewer(msgspec.structs.replace(viewer, counted_to=max(0, self.last_at)))
-            elif self.now - viewer.counted_to > KEEP_RETIRED_MS:
-                self._close_viewer(viewer)
+
+    def _is_gone(self, viewer: ViewerRow) -> bool:
+        """Return whether a viewer that is not listed has ended for certain, or is missing for too long."""
+        if self.reading.logs_ends or not self.reading.lists_connections:
+            longest_ms = KEEP_RETIRED_MS
+        elif viewer.viewer_id.startswith(f"{self.boot}/"):
+            longest_ms = KEEP_ABSENT_MS
+        else:
+            return True
+        return viewer.counted_to is not None and self.now - viewer.counted_to > longest_ms
 
     def _count_audiences(self) -> tuple[tuple[OpenAudience, ...], list[audiences.AudienceIncrement]]:
         """Count viewers without identities: their connections and their view time."""
@@ -580,7 +607,7 @@ class _Step:
         joined: Counter[StreamId] = Counter()
         for increment in increments:
             stream = StreamId(increment.reading.scope, increment.reading.name)
-            active[stream] += increment.reading.viewers
+            active[stream] += increment.viewers
             joined[stream] += increment.joined
         for viewer_id in seen_viewers:
             viewer = self.viewers[viewer_id]

@@ -211,7 +211,7 @@ def _create(config: NginxRtmpConfig, context: SourceContext) -> NginxRtmpSource:
 
 SOURCE = SourceKind(
     kind="nginx-rtmp",
-    server="nginx with the RTMP module",
+    server="nginx with the RTMP or HTTP-FLV module",
     viewers="exact with log or callbacks",
     traffic="exact",
     config=NginxRtmpConfig,

@@ -1,4 +1,6 @@
-"""The statistics page of nginx-rtmp (`rtmp_stat all`) as values. Pure: bytes in, a `StatPage` or a `StatError` out.
+"""The statistics page of nginx-rtmp or nginx-http-flv (`rtmp_stat all`) as values.
+
+Pure: bytes in, a `StatPage` or a `StatError` out.
 
 The page contains names that publishers and viewers choose. nginx escapes them and writes a space for each byte outside
 printable ASCII. A page with anything that nginx never writes (a document type, a comment) is refused before parsing.
@@ -14,6 +16,12 @@ from streamusage.agent.reading import PublishReading, ViewerReading
 
 NAMELESS = "(no name)"
 """Replaces an empty scope or stream name."""
+
+HTTP_FLV_PLAYER = "flv_live 1.1"
+"""What nginx-http-flv writes as the player's version (`flashver`) of each HTTP-FLV player."""
+
+_ROOTS = {"rtmp", "http-flv"}
+"""Root elements of the pages of nginx-rtmp and of nginx-http-flv."""
 
 _MAX_NUMBER = 2**53
 
@@ -52,7 +60,11 @@ def parse_stat(body: bytes) -> StatPage:
                 )
             elif not _is_outgoing_relay(client):
                 viewers[connection_id] = ViewerReading(
-                    viewer_id=connection_id, scope=scope, name=name, protocol="rtmp", age_ms=age_ms
+                    viewer_id=connection_id,
+                    scope=scope,
+                    name=name,
+                    protocol=protocol_of(client.findtext("flashver")),
+                    age_ms=age_ms,
                 )
     return StatPage(
         pid=_parse_number(root, "pid"),
@@ -62,6 +74,11 @@ def parse_stat(body: bytes) -> StatPage:
         publishes=tuple(publishes.values()),
         viewers=tuple(viewers.values()),
     )
+
+
+def protocol_of(flashver: str | None) -> str:
+    """Return the protocol of a player by its version, which is fixed for the HTTP-FLV players of nginx-http-flv."""
+    return "flv" if flashver == HTTP_FLV_PLAYER else "rtmp"
 
 
 def _parse_root(body: bytes) -> Element:
@@ -76,8 +93,8 @@ def _parse_root(body: bytes) -> Element:
         root: Element = parser.close()
     except (ParseError, ValueError) as error:
         raise StatError(f"the page is not XML ({error})") from None
-    if root.tag != "rtmp":
-        raise StatError("the page is XML, but not the statistics of nginx-rtmp")
+    if root.tag not in _ROOTS:
+        raise StatError("the page is XML, but not the statistics of nginx-rtmp or nginx-http-flv")
     return root
 
 
