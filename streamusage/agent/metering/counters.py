@@ -55,7 +55,8 @@ def has_fallen(before: Iterable[OpenCounter], readings: Iterable[CounterReading]
     """Return whether a counter shows less than it did before, so that its bytes since then are a lower bound."""
     known = {counter.key: counter for counter in before}
     return any(
-        (counter := known.get(reading.key)) is not None
+        reading.key != SHARED
+        and (counter := known.get(reading.key)) is not None
         and (_is_less(reading.bytes_in, counter.bytes_in) or _is_less(reading.bytes_out, counter.bytes_out))
         for reading in readings
     )

@@ -150,13 +150,12 @@ class IcecastSource:
         disagreement = self._compare(statistics, len(listeners), ended, log, at)
         visits = [(listed, _listed_visit(listed, server_time)) for listed in listeners]
         self._visits.add_reading(at, [visit for _, visit in visits])
-        counters = [_counter(mount) for mount in statistics.mounts]
         return Reading(
             at=at.wall_ms,
             elapsed_ms=at.elapsed_ms,
             boot=str(statistics.began_s),
             started_at=(statistics.began_s + 1) * 1000,
-            counters=(_SHARED_COUNTER, *(counter for counter in counters if counter is not None)),
+            counters=(_SHARED_COUNTER, *(_counter(mount) for mount in statistics.mounts)),
             accepted=None if log.logs_ends else statistics.listener_connections,
             publishes=tuple(_publish(mount, server_time) for mount in statistics.mounts),
             viewers=tuple(
@@ -294,9 +293,7 @@ def _ended_connection(
 _SHARED_COUNTER = CounterReading(key=SHARED, bytes_in=0, bytes_out=0)
 
 
-def _counter(mount: Mount) -> CounterReading | None:
-    if mount.bytes_in is None or mount.bytes_out is None:
-        return None
+def _counter(mount: Mount) -> CounterReading:
     life_id = mount_life_id(mount.path, mount.began_s)
     return CounterReading(key=life_id, bytes_in=mount.bytes_in, bytes_out=mount.bytes_out)
 

@@ -13,7 +13,7 @@ import msgspec
 from pydantic import model_validator
 
 from streamusage.agent.config.sources import HttpUrl, ListenAddress, SourceSection, UserPath
-from streamusage.agent.reading import EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.agent.reading import EndedConnection, PublishReading, Reading, SourceError, ViewerReading
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
@@ -28,7 +28,7 @@ from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
 from streamusage.agent.sources.nginx_rtmp.leavers import Leavers
 from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPageReader, WorkerBoot
 from streamusage.core.clock import Clock, SystemClock
-from streamusage.core.reasons import NGINX_NO_LOG
+from streamusage.core.reasons import COUNTER_INVALID, NGINX_NO_LOG
 
 _LOG_REMEDY = "set `access_log PATH streamtop;` with that path in the rtmp block of nginx.conf and reload nginx"
 
@@ -135,6 +135,12 @@ class NginxRtmpSource:
         else:
             sample = await self._page.read_page(before.boot)
             ends = SessionEnds((), None, False, NGINX_NO_LOG)
+        has_counts = min(sample.page.bytes_in, sample.page.bytes_out) >= 0
+        if not has_counts and before.boot is None:
+            raise SourceError(
+                "the byte counters on nginx's page are no counts (negative, or above 2^53), and counting cannot begin "
+                "without them; the next reading tries again; reload nginx if this lasts"
+            )
         at = Instant.take(self._clock)
         since_page_ms = at.elapsed_ms - sample.first_byte_ms
         return Reading(
@@ -150,7 +156,7 @@ class NginxRtmpSource:
             ended=ends.ended,
             cursor=str(NginxRtmpCursor(sample.boot, ends.position)),
             logs_ends=ends.logs_ends,
-            misses=ends.misses,
+            misses=ends.misses or ("" if has_counts else COUNTER_INVALID),
             problem=problem,
         )
 

@@ -1,5 +1,6 @@
 """The nginx-rtmp source over HTTP: any response gives a reading or a `SourceError` that helps an operator."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -233,6 +234,29 @@ async def test_log_whose_form_is_changed_is_not_understood_after_a_minute_withou
         clock.now += 60_000
     assert seen == [(True, "", ["unreadable"]), (False, LOG_NOT_UNDERSTOOD, ["unreadable"])]
     await source.close()
+
+
+@pytest.mark.parametrize("figure", [b"-5", b"18446744073709551611", b"9223372036854775807"])
+async def test_figure_that_is_no_count_bounds_the_reading(
+    server: Answers, source: NginxRtmpSource, figure: bytes
+) -> None:
+    valid = page_response()
+    absurd = re.sub(rb"<bytes_out>\d+", b"<bytes_out>" + figure, PAGE, count=1)
+    server.next = [page_response(page=absurd)]
+    with pytest.raises(SourceError, match="counting cannot begin"):
+        await source.read(None)
+    server.next = [valid]
+    first = await source.read(None)
+    server.next = [page_response(page=absurd)]
+    second = await source.read(first.cursor)
+    assert (second.bytes_in, second.bytes_out, len(second.viewers)) == (180523, -1, 4)
+    assert second.misses
+
+
+async def test_age_that_is_none_is_the_least_possible_one(server: Answers, source: NginxRtmpSource) -> None:
+    server.next = [page_response(page=re.sub(rb"<time>\d+", b"<time>18446744073709551000", PAGE))]
+    reading = await source.read(None)
+    assert {viewer.age_ms for viewer in reading.viewers} == {0}
 
 
 def page_with(viewers: range) -> bytes:
