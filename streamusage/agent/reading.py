@@ -51,6 +51,13 @@ class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
     bytes_out: int | None
 
 
+SHARED = "*"
+"""Key of log lines whose bytes several counters contain (`metering.shared_lines`). A source that has such lines adds a
+counter of 0 bytes under this key to each reading. As stored, its value are the bytes of counters that are no longer
+kept, and `ahead` what the lines report beyond all counters.
+"""
+
+
 class AudienceReading(msgspec.Struct, frozen=True, kw_only=True):
     """A number of viewers without identities. An empty name stands for the whole server."""
 

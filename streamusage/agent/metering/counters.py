@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from streamusage.agent.metering.additions import Additions
-from streamusage.agent.reading import CounterReading
+from streamusage.agent.reading import SHARED, CounterReading
 from streamusage.api.report import Baseline, OpenCounter, RetiredBoot
 from streamusage.core.coverage import slot_of
 
@@ -55,7 +55,8 @@ def has_fallen(before: Iterable[OpenCounter], readings: Iterable[CounterReading]
     """Return whether a counter shows less than it did before, so that its bytes since then are a lower bound."""
     known = {counter.key: counter for counter in before}
     return any(
-        (counter := known.get(reading.key)) is not None
+        reading.key != SHARED
+        and (counter := known.get(reading.key)) is not None
         and (_is_less(reading.bytes_in, counter.bytes_in) or _is_less(reading.bytes_out, counter.bytes_out))
         for reading in readings
     )
@@ -189,6 +190,9 @@ def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]
         if older is None:
             after.append(counter)
             continue
+        if counter.key == SHARED:
+            after.append(_inherit_shared(counter, older))
+            continue
         level_in = counter.bytes_in + counter.ahead_in + older.ahead_in
         level_out = counter.bytes_out + counter.ahead_out + older.ahead_out
         logged_in, logged_out = counter.logged_in + older.logged_in, counter.logged_out + older.logged_out
@@ -206,6 +210,19 @@ def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]
         )
     counters = sorted((*after, *older_counters.values()), key=lambda counter: counter.key)
     return CounterDifference(tuple(counters), total_in, total_out)
+
+
+def _inherit_shared(own: OpenCounter, older: OpenCounter) -> OpenCounter:
+    """Return the shared counter of a new journal with that of its predecessor at the first reading."""
+    return OpenCounter(
+        key=SHARED,
+        bytes_in=own.bytes_in + older.bytes_in,
+        bytes_out=own.bytes_out + older.bytes_out,
+        ahead_in=own.ahead_in + older.ahead_in,
+        ahead_out=own.ahead_out + older.ahead_out,
+        logged_in=own.logged_in + older.logged_in,
+        logged_out=own.logged_out + older.logged_out,
+    )
 
 
 def add_log_lines(boot: RetiredBoot, bytes_in: int, bytes_out: int) -> tuple[RetiredBoot, int, int]:

@@ -17,9 +17,10 @@ from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAd
 from streamusage.agent.metering.counters import add_log_lines
 from streamusage.agent.metering.passage import latest_start, passage_between
 from streamusage.agent.metering.publishes import Publishes
+from streamusage.agent.metering.shared_lines import add_shared_lines
 from streamusage.agent.metering.unreadable import counted_spans, unreadable_minutes
 from streamusage.agent.metering.viewer_matching import LONGEST_ANSWER_MS, Window, match_by_duration, match_viewer
-from streamusage.agent.reading import EndedConnection, Reading
+from streamusage.agent.reading import SHARED, EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
 from streamusage.core.reasons import (
@@ -46,9 +47,6 @@ LEAST_NARROWING_MS = 100
 
 KEEP_RETIRED_MS = 24 * 3600 * 1000
 """How long the log may still contain new sessions of an earlier boot, or lines of viewers that left unnoticed."""
-
-KEEP_ABSENT_MS = 60_000
-"""How long a viewer without a log may be missing on the server's lists and continue when it is listed again."""
 
 UNSEEN_PROTOCOL = "unknown"
 """Protocol of connections that only the server's own count contains, because no reading showed them."""
@@ -550,12 +548,9 @@ class _Step:
     def _is_gone(self, viewer: ViewerRow) -> bool:
         """Return whether a viewer that is not listed has ended for certain, or is missing for too long."""
         if self.reading.logs_ends or not self.reading.lists_connections:
-            longest_ms = KEEP_RETIRED_MS
-        elif viewer.viewer_id.startswith(f"{self.boot}/"):
-            longest_ms = KEEP_ABSENT_MS
-        else:
-            return True
-        return viewer.counted_to is not None and self.now - viewer.counted_to > longest_ms
+            return viewer.counted_to is not None and self.now - viewer.counted_to > KEEP_RETIRED_MS
+        # Without a log: gone with its boot, and where the last reading did not list it either.
+        return viewer.counted_to is not None or not viewer.viewer_id.startswith(f"{self.boot}/")
 
     def _count_audiences(self) -> tuple[tuple[OpenAudience, ...], list[audiences.AudienceIncrement]]:
         """Count viewers without identities: their connections and their view time."""
@@ -572,6 +567,9 @@ class _Step:
         if self.reading.accepted is None:
             return 0
         before = self.before if self.same_boot else None
+        if before is not None and before.accepted is None:
+            # The count is used from now on, because the log no longer is: what it contains so far is accounted for.
+            return self.reading.accepted + self.connections
         unseen, accounted = audiences.count_unseen(
             before.accepted if before else None, before.accounted if before else 0, self.connections
         )
@@ -580,9 +578,23 @@ class _Step:
         return accounted
 
     def _count_counters(self) -> counters.CounterDifference:
-        moved = counters.advance(self.before.counters, self.reading.counters, self.logged, self.at)
+        moved = self._advance_counters()
         self._add_bytes(Interval(self.covers_from, self.at), moved.bytes_in, moved.bytes_out)
         return moved
+
+    def _advance_counters(self) -> counters.CounterDifference:
+        before, readings = self.before.counters, self.reading.counters
+        if all(reading.key != SHARED for reading in readings):
+            return counters.advance(before, readings, self.logged, self.at)
+        logged = {key: lines for key, lines in self.logged.items() if key != SHARED}
+        moved = counters.advance(
+            [counter for counter in before if counter.key != SHARED],
+            [reading for reading in readings if reading.key != SHARED],
+            logged,
+            self.at,
+        )
+        logged_in, logged_out = (sum(lines[index] for lines in logged.values()) for index in (0, 1))
+        return add_shared_lines(before, moved, (logged_in, logged_out), self.logged.get(SHARED, (0, 0)))
 
     def _count_subscribers(self, seen_viewers: set[str], increments: list[audiences.AudienceIncrement]) -> None:
         active: Counter[StreamId] = Counter()
