@@ -31,7 +31,7 @@ from streamusage.agent.sources.common.payloads import Figure
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.common.unescaped_json import UnreadableJsonError, decode_unescaped_json
 from streamusage.core.clock import Clock
-from streamusage.core.reasons import SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED, SRS_NO_BYTES, SRS_POLLING
+from streamusage.core.reasons import POLLING_ONLY, SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED, SRS_NO_BYTES
 from streamusage.core.secrets import Secret
 
 LOG = logging.getLogger(__name__)
@@ -204,7 +204,7 @@ class SrsSource(PolledSource):
         by_id = {
             str(client.id): _ListedClient(client, response.first_byte_ms, response.slack_ms) for client in page.clients
         }
-        return _ClientList(page.boot, list(by_id.values()), SRS_NAME_REPAIRED if is_repaired else SRS_POLLING)
+        return _ClientList(page.boot, list(by_id.values()), SRS_NAME_REPAIRED if is_repaired else POLLING_ONLY)
 
     def _complete(self, client_list: _ClientList, vhosts: _SrsVhosts) -> _ClientList:
         """Return the list with the reason for which it is incomplete, if this version of SRS lists ten clients only."""

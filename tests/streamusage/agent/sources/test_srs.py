@@ -8,7 +8,7 @@ import pytest
 
 from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading, SourceError
-from streamusage.core.reasons import COUNTER_INVALID, SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED, SRS_POLLING
+from streamusage.core.reasons import COUNTER_INVALID, POLLING_ONLY, SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED
 from tests.support.agent.http_answers import answer, answering
 from tests.support.agent.media_servers import CLOCK, FIXTURES, MEDIA_SERVERS, Routes, encode_json, open_source
 
@@ -140,7 +140,7 @@ async def test_bytes_are_exact_and_viewers_continue_over_a_name_that_is_not_esca
         True,
     ]
     assert readings[1].misses == (SRS_LIST_INVALID if is_unreadable else SRS_NAME_REPAIRED)
-    assert readings[0].misses == readings[3].misses == SRS_POLLING
+    assert readings[0].misses == readings[3].misses == POLLING_ONLY
     (warning,) = caplog.messages
     assert "name" in warning
     assert "invalid JSON" in warning
@@ -171,7 +171,7 @@ async def test_figure_that_is_no_count_is_left_out_and_continues(invalid: float)
     readings = await read_all(
         *(answers_of(lists, vhosts(sent, received)) for sent, received in ((5, 10), (invalid, 20), (105, 30)))
     )
-    assert [reading.misses for reading in readings] == [SRS_POLLING, COUNTER_INVALID, SRS_POLLING]
+    assert [reading.misses for reading in readings] == [POLLING_ONLY, COUNTER_INVALID, POLLING_ONLY]
     assert count(readings) == (1, 100)
     assert [len(reading.viewers) for reading in readings] == [1, 1, 1]
 
@@ -179,7 +179,7 @@ async def test_figure_that_is_no_count_is_left_out_and_continues(invalid: float)
 async def test_version_that_lists_ten_clients_only_gives_a_lower_bound() -> None:
     ten = clients(*(client(f"v{number}") for number in range(10)))
     short, whole = await read_all(answers_of(ten, vhosts(1, clients=71)), answers_of(ten, vhosts(1, clients=10)))
-    assert (short.misses, whole.misses) == (SRS_LIST_SHORT, SRS_POLLING)
+    assert (short.misses, whole.misses) == (SRS_LIST_SHORT, POLLING_ONLY)
 
 
 async def test_version_without_counters_says_so() -> None:
