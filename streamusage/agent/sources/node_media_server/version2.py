@@ -24,6 +24,10 @@ UPTIME_UNIT_MS = 1000
 """The server's uptime has whole seconds."""
 
 BOOT_PREFIX = "v2-"
+UNKNOWN_BOOT = f"{BOOT_PREFIX}unknown"
+"""A server without an uptime: its lives differ by their counters only."""
+
+OF_VERSION2 = " of Node-Media-Server 2"
 
 PROTOCOLS = {"http": "flv", "ws": "flv"}
 """FLV over HTTP and over WebSocket; version 4 calls both `flv`."""
@@ -41,12 +45,12 @@ class _NmsProcess(msgspec.Struct):
 
 class _NmsServer(msgspec.Struct):
     net: _NmsNet
-    nodejs: _NmsProcess
+    nodejs: _NmsProcess | None = None
 
 
 class _NmsClient(msgspec.Struct, rename="camel"):
     client_id: str
-    connect_created: str
+    connect_created: str = ""
     """ISO 8601, by the server's clock."""
     protocol: str = ""
 
@@ -77,23 +81,23 @@ class Version2Reader:
         """Return a reading. Raises `HttpStatusError` with status 404 if the server has no such interface."""
         before = Version2Cursor.parse(cursor)
         response = await self._fetch("server")
-        server = decode_json(response.body, _NmsServer, "/api/server")
+        server = decode_json(response.body, _NmsServer, f"/api/server{OF_VERSION2}")
         # Players are listed last, so that the next counters have the bytes of each one that is listed.
         streams_body = (await self._fetch("streams")).body
-        streams = decode_json(streams_body, dict[str, dict[str, _NmsStream]], "/api/streams")
+        streams = decode_json(streams_body, dict[str, dict[str, _NmsStream]], f"/api/streams{OF_VERSION2}")
         at = Instant.take(self._clock)
         server_time = self._server_clock.at(at)
-        uptime_ms = server.nodejs.uptime * 1000
+        uptime_ms = None if server.nodejs is None else server.nodejs.uptime * 1000
         since_response_ms = at.elapsed_ms - response.first_byte_ms
-        started_at = max(0, server_time.high_ms - uptime_ms - since_response_ms)
-        boot = _boot_name(before, uptime_ms, started_at)
+        started_at = 0 if uptime_ms is None else max(0, server_time.high_ms - uptime_ms - since_response_ms)
+        boot = UNKNOWN_BOOT if uptime_ms is None else _boot_name(before, uptime_ms, started_at)
         return Reading(
             at=at.wall_ms,
             elapsed_ms=at.elapsed_ms,
             boot=boot,
             started_at=started_at,
             started_granularity_ms=UPTIME_UNIT_MS + server_time.slack_ms,
-            uptime_ms=uptime_ms + since_response_ms,
+            uptime_ms=None if uptime_ms is None else uptime_ms + since_response_ms,
             uptime_granularity_ms=UPTIME_UNIT_MS + response.slack_ms,
             counters=(
                 CounterReading(
@@ -113,7 +117,7 @@ class Version2Reader:
                 for client in stream.subscribers
             ),
             age_slack_ms=server_time.slack_ms,
-            cursor=str(Version2Cursor(boot, uptime_ms)),
+            cursor=str(Version2Cursor(boot, uptime_ms or 0)),
             misses=self._figures.take_reason(POLLING_ONLY),
         )
 
@@ -156,7 +160,7 @@ def _publish(app: str, name: str, client: _NmsClient, server_time: ServerTime) -
         publish_id=limit_id(client.client_id),
         scope=limit_name(app),
         name=limit_name(name),
-        age_ms=server_time.age_ms(_parse_time_ms(client.connect_created)),
+        age_ms=_age_ms(client, server_time),
     )
 
 
@@ -166,12 +170,15 @@ def _viewer(app: str, name: str, client: _NmsClient, server_time: ServerTime) ->
         scope=limit_name(app),
         name=limit_name(name),
         protocol=PROTOCOLS.get(client.protocol, normalize_protocol(client.protocol)),
-        age_ms=server_time.age_ms(_parse_time_ms(client.connect_created)),
+        age_ms=_age_ms(client, server_time),
     )
 
 
-def _parse_time_ms(text: str) -> int:
+def _age_ms(client: _NmsClient, server_time: ServerTime) -> int:
+    """Return the least possible age; 0 where the server has no start."""
+    if not client.connect_created:
+        return 0
     try:
-        return max(0, int(datetime.fromisoformat(text).timestamp() * 1000))
+        return server_time.age_ms(max(0, int(datetime.fromisoformat(client.connect_created).timestamp() * 1000)))
     except (ValueError, OverflowError):
-        raise SourceError("/api/streams returned an invalid time") from None
+        raise SourceError(f"/api/streams{OF_VERSION2} returned an invalid time") from None

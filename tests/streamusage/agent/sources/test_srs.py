@@ -123,9 +123,7 @@ async def test_four_thousand_viewers_who_come_and_go_are_read_each_time(churn: i
 
 
 @pytest.mark.parametrize("kind", BAD_NAMES)
-async def test_bytes_are_exact_and_viewers_continue_over_a_name_that_is_not_escaped(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_bytes_are_exact_and_viewers_continue_over_a_name_that_is_not_escaped(kind: str) -> None:
     good = clients(client("v1"), client("v2"))
     bad = with_bad_name(good, BAD_NAMES[kind])
     lists = [good, bad, bad, good, good]
@@ -141,10 +139,9 @@ async def test_bytes_are_exact_and_viewers_continue_over_a_name_that_is_not_esca
     ]
     assert readings[1].misses == (SRS_LIST_INVALID if is_unreadable else SRS_NAME_REPAIRED)
     assert readings[0].misses == readings[3].misses == POLLING_ONLY
-    (warning,) = caplog.messages
-    assert "name" in warning
-    assert "invalid JSON" in warning
-    assert "on_publish" in warning
+    assert [bool(reading.problem) for reading in readings] == [False, True, True, False, False]
+    for expected in ("a stream's name", "invalid JSON", "on_publish"):
+        assert expected in readings[1].problem.replace("A stream", "a stream")
 
 
 async def test_viewer_who_left_meanwhile_is_not_continued() -> None:

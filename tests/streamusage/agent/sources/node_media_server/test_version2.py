@@ -192,6 +192,34 @@ async def test_figure_that_is_no_count_is_left_out_and_continues(invalid: int) -
     assert [reading.misses == COUNTER_INVALID for reading in counted.readings] == [False, True, False]
 
 
+async def test_server_without_uptime_and_starts_is_read() -> None:
+    async with answering() as answers:
+
+        def respond(request: bytes) -> bytes:
+            listed = {"publisher": {"clientId": "A1"}, "subscribers": [{"clientId": "B1", "protocol": "rtmp"}]}
+            bodies: dict[bytes, Any] = {
+                b"/api/server": {"net": {"inbytes": 1_000, "outbytes": 5_000}},
+                b"/api/streams": {"live": {"s1": listed}},
+            }
+            path = request.split(b" ", 2)[1]
+            return answer(encode_json(bodies[path])) if path in bodies else NO_LOGIN
+
+        answers.next = [respond]
+        source = create_source(answers)
+        counted = Counted(source)
+        first, second = await counted.read(), await counted.read()
+        await source.close()
+    assert first.boot == second.boot
+    assert [(viewer.viewer_id, viewer.age_ms) for viewer in first.viewers] == [("B1", 0)]
+    assert counted.connections == {}
+
+
+async def test_answer_in_another_form_names_the_version() -> None:
+    async with open_source("node-media-server 2", {"/api/server": b"{}"}) as (source, _):
+        with pytest.raises(SourceError, match="/api/server of Node-Media-Server 2 returned an unexpected response"):
+            await source.read(None)
+
+
 async def test_refused_password_names_the_version_and_its_settings() -> None:
     async with answering() as answers:
         answers.next = [answer(b"", "401 Unauthorized", WWW_Authenticate=BASIC)]
