@@ -112,7 +112,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     started_granularity_ms: int = 1000
     """How much earlier than `started_at` it may have started."""
     bytes_in: int = 0
-    """Bytes received since the boot started, over all connections except those in `counters`."""
+    """Bytes received since the boot started, over all connections except those in `counters`. -1 where the server's
+    figure is no count: the last value stands. Never so in the first reading, from which counting begins."""
     bytes_out: int = 0
     counters: tuple[CounterReading, ...] = ()
     audiences: tuple[AudienceReading, ...] = ()

@@ -33,6 +33,7 @@ LOG_NOT_UNDERSTOOD = (
 LOG_NOT_OPENED = (
     "the log cannot be opened: viewers who joined and left between two readings are known by the counters only"
 )
+COUNTER_DISAGREES = "counter disagrees with log"
 CALLBACKS_LOST = (
     "callbacks were lost while the agent was not listening: viewers who joined and left in this time are unknown"
 )
@@ -138,9 +139,14 @@ FORMER = {
 """Present text by the text that an earlier version wrote for the same cause."""
 
 
+def counter_disagrees(left: int, explained: int) -> str:
+    """Return the reason of a log that lacks viewers: how many left by the server's count, and how many by the log."""
+    return f"{COUNTER_DISAGREES}: by the server's count {left:,} viewers left, the log has {explained:,} of them"
+
+
 def canonical_reason(text: str) -> str:
     """Return the present text of a reason. A text that this version does not know is returned as it is.
 
-    No reason has a parameter, so whole texts are compared.
+    Whole texts are compared: none that was replaced had a parameter.
     """
     return FORMER.get(text, text)

@@ -17,6 +17,7 @@ from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAd
 from streamusage.agent.metering.counters import add_log_lines
 from streamusage.agent.metering.passage import latest_start, passage_between
 from streamusage.agent.metering.publishes import Publishes
+from streamusage.agent.metering.root_counters import settle_root_counters
 from streamusage.agent.metering.shared_lines import add_shared_lines
 from streamusage.agent.metering.unreadable import counted_spans, unreadable_minutes
 from streamusage.agent.metering.viewer_matching import LONGEST_ANSWER_MS, Window, match_by_duration, match_viewer
@@ -104,6 +105,7 @@ class _Step:
     """One step in progress: the state before, the new reading, and the additions so far."""
 
     def __init__(self, state: MeterState, reading: Reading) -> None:
+        reading, self.has_fallen = settle_root_counters(state.baseline, reading)
         self.before = state.baseline
         self.reading = reading
         self.now = reading.at
@@ -274,7 +276,7 @@ class _Step:
             return NO_READING
         if self.passage.passed_ms is None and any(not audience.shown_only for audience in self.reading.audiences):
             return LENGTH_UNKNOWN
-        if counters.has_fallen(self.before.counters, self.reading.counters):
+        if self.has_fallen or counters.has_fallen(self.before.counters, self.reading.counters):
             return COUNTER_FELL
         return self.reading.misses
 

@@ -28,6 +28,7 @@ def test_every_text_has_a_former_text_or_is_new() -> None:
     new = {
         reasons.CLOCK_REFUSED,
         reasons.CLOCK_SET_FORWARD,
+        reasons.COUNTER_DISAGREES,
         reasons.COUNTER_FELL,
         reasons.COUNTER_INVALID,
         reasons.FILED_AHEAD,

@@ -23,6 +23,7 @@ from streamusage.agent.sources.common.http_probe import (
 )
 from streamusage.agent.sources.common.identifiers import short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
+from streamusage.agent.sources.common.log_agreement import WAY_OUT, LogAgreement
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
@@ -47,6 +48,9 @@ STEP_MS = 5000
 """Icecast updates the counters of a mount at this interval."""
 
 PROTOCOL = "http"
+
+LEAST_SHARE_MISSING = 0.25
+"""Of the listeners who left by the server's count, more than this share must lack a line for a disagreement."""
 
 KEEP_LEFT_S = 24 * 3600
 """How long a mount whose source has left is remembered."""
@@ -112,6 +116,9 @@ class IcecastSource:
         self._probe = HttpProbe(url, "Icecast", clock, timeout_seconds=timeout_seconds)
         self._server_clock = ServerClock(clock)
         self._visits = KnownVisits()
+        self._explained = 0
+        """Listeners that lines of the log reported, in this run of the agent."""
+        self._agreement = LogAgreement(LEAST_SHARE_MISSING)
         self._log = (
             None
             if access_log is None
@@ -140,15 +147,15 @@ class IcecastSource:
         ended = match_log_lines(
             log.values, before, mounts, now_s, self._visits, lambda line: self._visits.measure(line, at, server_time)
         )
+        disagreement = self._compare(statistics, len(listeners), ended, log, at)
         visits = [(listed, _listed_visit(listed, server_time)) for listed in listeners]
         self._visits.add_reading(at, [visit for _, visit in visits])
-        counters = [_counter(mount) for mount in statistics.mounts]
         return Reading(
             at=at.wall_ms,
             elapsed_ms=at.elapsed_ms,
             boot=str(statistics.began_s),
             started_at=(statistics.began_s + 1) * 1000,
-            counters=(_SHARED_COUNTER, *(counter for counter in counters if counter is not None)),
+            counters=(_SHARED_COUNTER, *(_counter(mount) for mount in statistics.mounts)),
             accepted=None if log.logs_ends else statistics.listener_connections,
             publishes=tuple(_publish(mount, server_time) for mount in statistics.mounts),
             viewers=tuple(
@@ -158,10 +165,29 @@ class IcecastSource:
             ended=(*ended, *log.unreadable),
             cursor=str(before.advance(log.position, mounts, now_s)),
             logs_ends=log.logs_ends,
-            misses=log.misses or _misses(statistics, _has_source_left(before.mounts, mounts)),
-            problem=log.problem,
+            misses=log.misses or disagreement or _misses(statistics, _has_source_left(before.mounts, mounts)),
+            problem=log.problem or (f"{disagreement}; {WAY_OUT}" if disagreement else ""),
             step_ms=STEP_MS,
         )
+
+    def _compare(
+        self,
+        statistics: IcecastStatistics,
+        listed: int,
+        ended: tuple[EndedConnection, ...],
+        log: LogRead[IcecastLogLine],
+        at: Instant,
+    ) -> str:
+        """Return the reason if the log does not explain the server's own count of listeners; empty if it does."""
+        if self._log is None or not log.logs_ends:
+            self._agreement.forget()
+            return ""
+        self._explained += sum(connection.kind == "play" for connection in ended)
+        if statistics.listener_connections is None:
+            return ""
+        left = statistics.listener_connections - max(listed, statistics.listeners or 0)
+        boot = str(statistics.began_s)
+        return self._agreement.observe(boot, at.elapsed_ms, left, self._explained, self._log.has_lines)
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`."""
@@ -267,9 +293,7 @@ def _ended_connection(
 _SHARED_COUNTER = CounterReading(key=SHARED, bytes_in=0, bytes_out=0)
 
 
-def _counter(mount: Mount) -> CounterReading | None:
-    if mount.bytes_in is None or mount.bytes_out is None:
-        return None
+def _counter(mount: Mount) -> CounterReading:
     life_id = mount_life_id(mount.path, mount.began_s)
     return CounterReading(key=life_id, bytes_in=mount.bytes_in, bytes_out=mount.bytes_out)
 

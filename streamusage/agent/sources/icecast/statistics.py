@@ -41,6 +41,8 @@ class IcecastStatistics(msgspec.Struct, frozen=True, kw_only=True):
     """When the server started, in seconds since 1970."""
     listener_connections: int | None
     """Listeners accepted since then, over all mounts."""
+    listeners: int | None
+    """Listeners that are connected."""
     mounts: tuple[Mount, ...]
 
     @property
@@ -87,6 +89,7 @@ def parse_statistics(body: bytes) -> IcecastStatistics:
     return IcecastStatistics(
         began_s=server_began_s,
         listener_connections=_parse_count(root.findtext("listener_connections")),
+        listeners=_parse_count(root.findtext("listeners")),
         mounts=tuple(mounts.values()),
     )
 

@@ -1,6 +1,6 @@
 """Byte counters with a shorter life than the boot, and the log lines that complete them."""
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import msgspec
 import pytest
@@ -117,7 +117,8 @@ def test_time_of_a_lower_counter_is_partial_until_it_is_above_its_highest_value(
 def test_any_values_of_a_counter_count_no_more_than_their_rises(values: list[int | None]) -> None:
     valid = [value for value in values if value is not None]
     rises = sum(max(0, later - earlier) for earlier, later in pairwise(valid))
-    falls_to = sum(later for earlier, later in pairwise(valid) if 2 * later < earlier)
+    highest = accumulate(valid, max)
+    falls_to = sum(later for before, later in zip(highest, valid[1:], strict=False) if 2 * later < before)
     assert 0 <= count(*((0, value) for value in values))[1] <= rises + falls_to
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streamusage.core.reasons import COUNTER_INVALID, ICECAST_NO_LOG, ICECAST_SOURCE_LEFT
+from streamusage.core.reasons import COUNTER_DISAGREES, COUNTER_INVALID, ICECAST_NO_LOG, ICECAST_SOURCE_LEFT
 from tests.support.agent.icecast_server import RATE, FakeIcecast, Visit, count_icecast
 
 FOREVER = 10_000
@@ -145,7 +145,7 @@ async def test_absurd_figure_is_left_out_and_its_time_is_partial(
         return value if asked == name and 10 <= t < 15 else shown
 
     server = FakeIcecast([("/r.mp3", -100, FOREVER)], visits, is_kh=True, figure=figure)
-    counted = await count_icecast(server, tmp_path / "access.log" if has_log else None, 60)
+    counted = await count_icecast(server, tmp_path / "access.log" if has_log else None, 100)
     truth = sum(visit.truth_bytes for visit in visits)
     assert counted.bytes_out == truth if has_log else counted.bytes_out <= truth
     assert (counted.connections, counted.left_open) == (2, 0)
@@ -157,3 +157,32 @@ async def test_source_that_left_is_stated(tmp_path: Path) -> None:
     counted = await count_icecast(server, tmp_path / "access.log", 20)
     assert counted.reasons == {ICECAST_SOURCE_LEFT}
     assert counted.bytes_out == 6 * RATE
+
+
+MANY = [Visit(n, "/r.mp3", [(n, n + 3, "/r.mp3")]) for n in range(12, 150, 3)]
+
+
+async def test_log_that_lacks_listeners_of_the_server_is_marked_with_both_figures(tmp_path: Path) -> None:
+    server = FakeIcecast([("/r.mp3", -100, FOREVER)], MANY)
+    log = tmp_path / "access.log"
+    complete = await count_icecast(server, log, 200)
+    assert complete.reasons == set()
+    other = tmp_path / "of another server.log"
+    server.log_lines = lambda after, upto: ""  # type: ignore[method-assign]
+    wrong = await count_icecast(server, other, 200)
+    assert wrong.reasons
+    assert {reason.startswith(COUNTER_DISAGREES) and "the log has 0 of them" in reason for reason in wrong.reasons} == {
+        True
+    }
+    assert "access_log" in wrong.readings[-1].problem
+
+
+async def test_log_without_lines_of_one_mount_is_marked(tmp_path: Path) -> None:
+    others = [Visit(200 + n, "/own-log.mp3", [(n, n + 3, "/own-log.mp3")]) for n in range(12, 150, 4)]
+    server = FakeIcecast([("/r.mp3", -100, FOREVER), ("/own-log.mp3", -100, FOREVER)], [*MANY, *others])
+    lines = server.log_lines
+    server.log_lines = lambda after, upto: "".join(  # type: ignore[method-assign]
+        line for line in lines(after, upto).splitlines(True) if "own-log" not in line
+    )
+    counted = await count_icecast(server, tmp_path / "access.log", 300)
+    assert any(reason.startswith(COUNTER_DISAGREES) for reason in counted.reasons)
