@@ -1,10 +1,13 @@
-"""Node-Media-Server 4: its statistics and, if the server sends them to the agent, its callbacks.
+"""Node-Media-Server 4: its statistics and, if the server sends them to the agent, its callbacks; or version 2.
+
+The version is found at the first reading: version 2 has no login. Its reading is in `version2`.
 
 Traffic comes from the process's own counters and is exact. The list of sessions does not name their streams; callbacks
 do. Without callbacks only the number of a stream's subscribers is known. docs/sources/node-media-server.md lists what
 is exact and what is bounded.
 """
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -30,10 +33,13 @@ from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
 from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
+from streamusage.agent.sources.node_media_server.version2 import Version2Reader
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import NODE_NO_CALLBACKS
 from streamusage.core.secrets import Secret
+
+LOG = logging.getLogger(__name__)
 
 LOGIN_RETRY_MS = 240_000
 """Pause after a refused login: five refusals within a quarter of an hour lock the account."""
@@ -123,7 +129,7 @@ class NodeMediaServerCursor(JsonCursor, frozen=True):
 
 
 class NodeMediaServerConfig(PasswordSection):
-    """Node-Media-Server 4."""
+    """Node-Media-Server 4 or 2."""
 
     url: ServerUrl
     notify_listen: ListenAddress | None = None
@@ -155,6 +161,9 @@ class NodeMediaServerSource:
         self._server_clock = ServerClock(clock)
         self._token = ""
         self._login_refused_ms: int | None = None
+        self._version2 = Version2Reader(self._probe, user, password, clock)
+        self._is_version2 = False
+        self._warned_of_callbacks = False
 
     async def close(self) -> None:
         """As `Source.close`."""
@@ -164,6 +173,44 @@ class NodeMediaServerSource:
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
+        if not self._is_version2 and not self._token:
+            await self._find_version()
+        if not self._is_version2:
+            try:
+                return await self._read_version4(cursor)
+            except HttpStatusError as error:
+                if error.status == 404:
+                    self._token = ""  # another version may respond now: the next reading finds out
+                raise
+        try:
+            return await self._version2.read(cursor)
+        except HttpStatusError as error:
+            if error.status != 404:
+                raise
+            self._is_version2 = False  # the next reading looks for the version again
+            raise SourceError(
+                f"{error}. Neither the interface of Node-Media-Server 4 (/api/v1/login) nor that of version 2 "
+                "(/api/server) responds: `url` must be that of the server's HTTP port, and version 2 must not have "
+                "`http.api: false`"
+            ) from None
+
+    async def _find_version(self) -> None:
+        """Log in to a server of version 4, or find that it is version 2, which has no login."""
+        try:
+            await self._log_in()
+        except HttpStatusError as error:
+            if error.status != 404 and not _asks_for_basic(error):
+                raise
+            self._is_version2 = True
+            if self._callbacks is not None and not self._warned_of_callbacks:
+                self._warned_of_callbacks = True
+                LOG.warning(
+                    "no_callbacks url=%s detail='this is Node-Media-Server 2, which sends no callbacks: notify_listen "
+                    "is not used, players are read from its list'",
+                    self._probe.url,
+                )
+
+    async def _read_version4(self, cursor: str | None) -> Reading:
         before = NodeMediaServerCursor.parse(cursor)
         stored_position = LogPosition.parse(before.position)
         position = None if self._callbacks is None else await self._callbacks.start(stored_position)
@@ -210,7 +257,7 @@ class NodeMediaServerSource:
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`."""
-        if self._callbacks is None:
+        if self._callbacks is None or self._is_version2:
             return ()
         start, end = NodeMediaServerCursor.parse(from_cursor), NodeMediaServerCursor.parse(to_cursor)
         return await self._callbacks.ends_between(LogPosition.parse(start.position), LogPosition.parse(end.position))
@@ -243,13 +290,14 @@ class NodeMediaServerSource:
                 f"{self._probe.url} refused the login of {self._user}; the agent retries every "
                 f"{LOGIN_RETRY_MS // 60_000} minutes, since five refusals lock the account; correct the password"
             )
+        self._token = ""
         body = msgspec.json.encode({"username": self._user, "password": self._password()})
         try:
             response = await self._probe.send_request(
                 "POST", ("api", "v1", "login"), headers={"Content-Type": "application/json"}, body=body
             )
         except HttpStatusError as error:
-            if error.status in (400, 401, 403, 429):
+            if error.status in (400, 401, 403, 429) and not _asks_for_basic(error):
                 self._login_refused_ms = now_ms
             raise
         self._login_refused_ms = None
@@ -257,6 +305,11 @@ class NodeMediaServerSource:
         if not token.isascii() or not token.isprintable():
             raise SourceError("/api/v1/login returned an invalid token")
         self._token = token
+
+
+def _asks_for_basic(error: HttpStatusError) -> bool:
+    """Return whether version 2 refused the login of version 4: it protects all of `/api` with Basic authentication."""
+    return error.status == 401 and "basic" in error.schemes
 
 
 def _parse_time_ms(text: str) -> int | None:
@@ -337,8 +390,8 @@ def _create(config: NodeMediaServerConfig, context: SourceContext) -> NodeMediaS
 
 SOURCE = SourceKind(
     kind="node-media-server",
-    server="Node-Media-Server 4",
-    viewers="exact with callbacks",
+    server="Node-Media-Server 4 and 2",
+    viewers="exact with callbacks (4); polled (2)",
     traffic="exact",
     config=NodeMediaServerConfig,
     create=_create,
