@@ -118,9 +118,7 @@ def _parse_network(rule: str) -> IPv4Network | IPv6Network:
 def _split_agent(rule: str) -> list[str]:
     parts = [part for part in rule[len(AGENT_PREFIX) :].strip().lower().split("*") if part]
     if not parts:
-        raise IgnoreRuleError(
-            f"{rule[:100]!r} would ignore every viewer; write a part of the user agent after it"
-        )
+        raise IgnoreRuleError(f"{rule[:100]!r} would ignore every viewer; write a part of the user agent after it")
     return parts
 
 
