@@ -92,7 +92,7 @@ def agent(
     short_help="Show state and owed figures of the agents here.",
     exit_codes={
         ExitCode.SUCCESS: "all agents run and are online",
-        ExitCode.FAILURE: "an agent does not run, is not online, or cannot write its journal",
+        ExitCode.FAILURE: "an agent does not run, is not online, cannot write its journal, or never had a reading",
         ExitCode.USAGE: "wrong configuration",
         ExitCode.NOT_FOUND: "no agent was found",
     },

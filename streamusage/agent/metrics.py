@@ -51,6 +51,12 @@ _FIGURES = (
         lambda s: int(bool(s.source_error)),
     ),
     (
+        "streamtop_agent_source_error_since_timestamp_seconds",
+        "gauge",
+        "Since when the media server cannot be read; 0 while it can.",
+        lambda s: (s.source_error_since or 0) / 1000,
+    ),
+    (
         "streamtop_agent_journal_error",
         "gauge",
         "1 while readings cannot be written to the journal.",

@@ -28,11 +28,13 @@ from streamusage.api.report import (
     MachineClock,
     Refusal,
     Report,
+    SourceState,
 )
 from streamusage.client.errors import InvalidAddressError, RefusedError, RequestError
 from streamusage.core.clock import Clock
 from streamusage.core.coverage import MOST_AHEAD_MS
 from streamusage.core.reasons import LOG_GONE
+from streamusage.core.text import escape_unprintable, remove_secrets, shorten_line
 
 LOG = logging.getLogger(__name__)
 
@@ -99,6 +101,8 @@ class Agent:
         self._source_error = ""
         self._source_problem = ""
         """`Reading.problem` of the last reading."""
+        self._source_failed_since_ms: int | None = None
+        """Elapsed time of the first failed reading since the last good one."""
         self._ledger_is_stale = False
         """Whether the journal failed, so that the ledger must be reloaded from it."""
         self._status = status
@@ -159,6 +163,7 @@ class Agent:
                     self._time_line.machine_ahead_ms(self._machine_offset_ms),
                     self._clock.now_ms(),
                     self._clock.elapsed_ms(),
+                    self._source_failed_since_ms,
                 )
 
     @property
@@ -197,13 +202,16 @@ class Agent:
         try:
             reading = await self._source.read(self._reloaded_ledger.cursor)
         except SourceError as error:
-            if str(error) != self._source_error:
-                LOG.warning("cannot read %s: %s", self._server, error)
-            self._source_error = str(error)
+            text = escape_unprintable(remove_secrets(str(error)))
+            if text != self._source_error:
+                LOG.warning("cannot read %s: %s", self._server, text)
+            self._source_error = text
+            if self._source_failed_since_ms is None:
+                self._source_failed_since_ms = self._clock.elapsed_ms()
             return None
         if self._source_error:
             LOG.info("%s can be read again", self._server)
-            self._source_error = ""
+        self._source_error, self._source_failed_since_ms = "", None
         if reading.problem != self._source_problem:
             if reading.problem:
                 LOG.warning("figures of %s are partial: %s", self._server, reading.problem)
@@ -268,12 +276,30 @@ class Agent:
         async with self._reading_lock:
             self._time_line.follow(self._reloaded_ledger, offset_ms)
 
+    async def _report_source_failure(self) -> None:
+        """Send why there is no reading, so that the server is visible at the service. Raises `RequestError`."""
+        failed_since_ms = self._source_failed_since_ms
+        if failed_since_ms is None:
+            return
+        source = SourceState(
+            error=shorten_line(self._source_error) or "no reading",
+            failing_ms=max(0, self._clock.elapsed_ms() - failed_since_ms),
+            role=self.ledger.role,
+            sync_interval_ms=self.ledger.sync_interval_ms,
+        )
+        try:
+            await self._link.read_clock(ClockQuestion(machine=self._machine, source=source))
+        except RefusedError as error:
+            if error.status not in {404, 405}:  # a service of an earlier version: nothing is lost
+                raise
+
     async def sync(self) -> None:
         """Send everything that the service has not acknowledged. A failure only delays the next attempt."""
         token_version, self._refused_token = self._token_version(), None
         try:
             for _ in range(MOST_REQUESTS_PER_SYNC):
                 if await self._exchange():
+                    await self._report_source_failure()
                     self._record_success()
                     return
                 self.schedule.record_reply(self._clock.elapsed_ms())

@@ -75,6 +75,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Since when no reading could be written."""
     process: str = ""
     """Identity of the process beyond its id; empty where the platform has none."""
+    source_error_since: int | None = None
+    """Since when no reading was possible; `None` while the media server can be read."""
     elapsed_ms: int = 0
     """Elapsed time of the machine when this was written, comparable within the boot that `process` names."""
 
@@ -140,10 +142,12 @@ class StatusFile:
         clock_offset_ms: int | None,
         now_ms: int,
         elapsed_ms: int,
+        source_failed_since_ms: int | None = None,
     ) -> None:
         """Write the status if it is due. Where the file is not writable, only the status is lost.
 
-        While the journal cannot be read, the status has the last known figures.
+        While the journal cannot be read, the status has the last known figures. `source_failed_since_ms` is the
+        elapsed time of the first failed reading.
         """
         if schedule.phase != self._phase:
             self._phase, self._phase_since = schedule.phase, now_ms
@@ -163,6 +167,9 @@ class StatusFile:
             next_attempt_in_ms=max(0, schedule.due_ms - elapsed_ms),
             last_error=schedule.last_error,
             source_error=source_error,
+            source_error_since=(
+                None if source_failed_since_ms is None else now_ms - elapsed_ms + source_failed_since_ms
+            ),
             last_reading_at=None if baseline is None else ledger.shown_time(baseline.at, now_ms - elapsed_ms),
             owed=self._owed,
             epoch=ledger.head.epoch,

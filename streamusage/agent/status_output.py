@@ -33,7 +33,13 @@ class FoundStatus(NamedTuple):
     @property
     def is_healthy(self) -> bool:
         """Whether the agent runs, counts into its journal, and the service is up to date."""
-        return self.is_current and self.status.phase == "online" and not self.status.journal_error
+        is_counting = not self.status.journal_error and not self.was_never_read
+        return self.is_current and self.status.phase == "online" and is_counting
+
+    @property
+    def was_never_read(self) -> bool:
+        """Whether the media server cannot be read and never gave a reading: nothing is counted."""
+        return self.status.last_reading_at is None and bool(self.status.source_error)
 
 
 def format_status(found: FoundStatus, now_ms: int) -> list[str]:
@@ -71,7 +77,13 @@ def format_status(found: FoundStatus, now_ms: int) -> list[str]:
         lines.append(f"  last error     {status.last_error} ({status.failures} consecutive failure{plural})")
         lines.append(f"  next attempt   in {_format_duration(status.next_attempt_in_ms)}")
     if status.source_error:
-        lines.append(f"  media server   {status.source_error}")
+        failed_at = status.source_error_since
+        failing = (
+            ""
+            if failed_at is None
+            else f"since {_format_time(failed_at)} ({_format_duration(max(0, now_ms - failed_at))}): "
+        )
+        lines.append(f"  media server   cannot be read {failing}{status.source_error}")
     return lines
 
 
@@ -80,7 +92,9 @@ def _format_state(found: FoundStatus) -> str:
         return "not running"
     if not found.is_current:
         return f"no status for {_format_duration(int(found.age_seconds * 1000))}"
-    return "cannot write its journal" if found.status.journal_error else found.status.phase
+    if found.status.journal_error:
+        return "cannot write its journal"
+    return "no reading yet" if found.was_never_read else found.status.phase
 
 
 def load_statuses(journals: Iterable[Path]) -> list[FoundStatus]:

@@ -10,7 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from streamusage.api.daily import GapDelta, VoidEntry
 from streamusage.api.report import AgentPhase, ClockState, PhaseChange, Role
-from streamusage.core.coverage import IMPORTED, Interval, Provenance
+from streamusage.core.coverage import IMPORTED, LATE_AFTER_INTERVALS, Interval, Provenance
 from streamusage.core.figures import SlotSums
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 
@@ -124,6 +124,23 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     repair: Literal["filed in the future", "closed in advance"] | UnsetType = UNSET
     """What a wrong clock left behind: its figures lie in the future, or days were closed before their end.
     `streamtop servers repair` heals it. Absent if nothing is wrong."""
+    source_error: str | UnsetType = UNSET
+    """Why its agent cannot read the media server, in the agent's words. Absent while it can, and from an agent of an
+    earlier version."""
+    source_error_since: int | UnsetType = UNSET
+    """Since when it cannot. Absent with `source_error`."""
+    source_error_at: int | UnsetType = UNSET
+    """When the agent reported this last. Absent with `source_error`."""
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether its agent reports that the media server cannot be read, or did so before it fell silent."""
+        return self.source_error is not UNSET and self.state != "removed"
+
+    def has_silent_agent(self, now_ms: int) -> bool:
+        """Whether the agent of an unread server has not reported for three sync intervals."""
+        reported_at = self.source_error_at
+        return reported_at is not UNSET and now_ms - reported_at > LATE_AFTER_INTERVALS * self.sync_interval_ms
 
 
 class RemovedServer(msgspec.Struct, frozen=True, kw_only=True):

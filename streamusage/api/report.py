@@ -325,10 +325,23 @@ class ClockReading(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     clock: ClockState = "trusted"
 
 
+class SourceState(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an agent has no reading of its media server now. It changes no account: it makes the server visible."""
+
+    error: Annotated[str, Meta(min_length=1, max_length=512)]
+    """The agent's own words, without secrets."""
+    failing_ms: Millis = 0
+    """For how long no reading was possible, by the agent's clock that never steps."""
+    role: Role = "standalone"
+    sync_interval_ms: Annotated[int, Meta(ge=1, le=86_400_000)] = 10_000
+
+
 class ClockQuestion(msgspec.Struct, frozen=True, kw_only=True):
     """A request for the service's clock, without any effect on accounts."""
 
     machine: MachineClock | None = None
+    source: SourceState | None = None
+    """Set while the agent cannot read its media server. A service of an earlier version ignores it."""
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

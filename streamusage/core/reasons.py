@@ -82,6 +82,9 @@ WOWZA_RISES = (
     + "; connections are the increases of these numbers, a lower bound: set connection_counts_url for the exact sum"
 )
 
+SOURCE_UNREAD = "the agent cannot read the media server"
+NEVER_READ = "the agent could not read the media server: its activity before the first reading is unknown"
+
 REPORT_HELD = "a report was quarantined"
 FILED_AHEAD = (
     "the clock was wrong: figures of this time are filed in the future; `streamtop servers repair` moves them back"

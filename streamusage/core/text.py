@@ -9,6 +9,7 @@ that controls a terminal, changes the direction of writing or is invisible.
     | `shorten_line`        | a short line, for a part of a message  | `a [2J b`                |
     | `quote_input`         | a value in quotes, for an error text   | `'a\\x1b[2J\\nb'`        |
     | `escape_json`         | JSON that reads back as the same value | –                        |
+    | `remove_secrets`      | without passwords and tokens of URLs   | –                        |
 
 The console's tables need one cell for each character: `tui.model.text.sanitize`.
 """
@@ -18,6 +19,12 @@ import re
 LONGEST_QUOTED = 48
 LONGEST_LINE = 300
 
+_USER_INFO = re.compile(r"://[^/\s@]*@")
+_QUERY_VALUE = re.compile(r"([?&][^=&\s?]{1,64}=)[^&\s;'\"]+?(?=[:.,)]*(?:[&\s;'\"]|$))")
+_SECRET_WORD = re.compile(
+    r"(?i)\b((?:authorization|bearer|basic|password|passwd|secret|token|api[_-]?key)\b[\"']?\s*[:=]\s*"
+    r"(?:(?:bearer|basic)\s+)?[\"']?|(?:bearer|basic)\s+(?=\S{16}))[^\s\"',;]+?(?=[:.)]*(?:[\s\"',;]|$))"
+)
 _ACTS_ON_A_TERMINAL = re.compile("[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -42,6 +49,16 @@ def quote_input(value: object) -> str:
     """
     text = str(value)
     return repr(text) if len(text) <= LONGEST_QUOTED else repr(text[:LONGEST_QUOTED] + "…")
+
+
+def remove_secrets(text: str) -> str:
+    """Return a text without users and passwords of URLs, and without the values of queries and of header-like tokens.
+
+    The words of an error may quote what an operator configured, or what another program sent.
+    """
+    text = _USER_INFO.sub("://", text)
+    text = _QUERY_VALUE.sub(r"\1…", text)
+    return _SECRET_WORD.sub(r"\1…", text)
 
 
 def escape_json(text: str) -> str:

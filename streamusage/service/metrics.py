@@ -8,12 +8,13 @@ from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
 
+from msgspec import UNSET
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, case, func, select
 
-from streamusage.api.extension import ServiceClock
+from streamusage.api.extension import ServerStatus, ServiceClock
 from streamusage.service.limits import LIMIT_FIELDS, limit_name
 from streamusage.service.queries.coverage import list_servers
 from streamusage.service.store.schema import held, orphans, servers
@@ -155,10 +156,15 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
         labels=["server"],
     )
     subscribers = GaugeMetricFamily("streamtop_active_subscribers", "Present subscribers", labels=["server"])
+    unread = GaugeMetricFamily(
+        "streamtop_source_error", "1 while the agent of a server cannot read its media server", labels=["server"]
+    )
     for server in estate:
         if server.state != "removed":
-            lag.add_metric([server.server], max(0, now_ms - (server.watermark or now_ms)) / 1000)
-            subscribers.add_metric([server.server], server.active_subscribers)
+            if server.watermark is not None or not server.is_unread:
+                subscribers.add_metric([server.server], server.active_subscribers)
+            lag.add_metric([server.server], max(0, now_ms - _accounted_to(server, now_ms)) / 1000)
+            unread.add_metric([server.server], int(server.is_unread))
     owing = select(func.count(), func.coalesce(func.sum(case((servers.c.owes == "held", 1), else_=0)), 0))
     gaps, held_gaps = connection.execute(owing.where(servers.c.owes != "", servers.c.removed == "")).one()
     gaps_open = GaugeMetricFamily("streamtop_gaps_open", "Servers whose figures are overdue", labels=["state"])
@@ -173,7 +179,15 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
         _single_gauge("streamtop_orphans", "Rows reported for deleted records", _count(connection, orphans)),
         lag,
         subscribers,
+        unread,
     ]
+
+
+def _accounted_to(server: ServerStatus, now_ms: int) -> int:
+    """Return up to when a server is accounted for; one that was never read, up to the first failure."""
+    if server.watermark is not None:
+        return server.watermark
+    return now_ms if server.source_error_since is UNSET else server.source_error_since
 
 
 def clock_metrics(clock: ServiceClock) -> list[GaugeMetricFamily]:

@@ -24,6 +24,7 @@ from tui.model.sessions.timeline import PollTimeline
 from tui.model.sessions.trends import TrendBook
 from tui.model.sessions.view import SessionView
 from tui.model.staleness import Freshness, freshness
+from tui.model.unread import unread_servers
 
 GROWTH_MINUTES = 10
 """Over how long the order by trend measures growth."""
@@ -254,6 +255,10 @@ class ConsoleState:
     def doubts_clock(self) -> bool:
         """Return whether the service doubts its clock: then it closes, discards and exports nothing."""
         return self.service_clock is not None and self.service_clock.state == "doubtful"
+
+    def longest_unread_server(self) -> ServerStatus | None:
+        """Return the server that its agent cannot read for the longest time, if there is one."""
+        return next(iter(unread_servers(self.servers or ())), None)
 
     def server_owing_most(self) -> ServerStatus | None:
         """Return the server that owes the longest time, if one owes more than three sync intervals."""

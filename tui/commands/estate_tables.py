@@ -8,25 +8,29 @@ from tui.commands.streams import format_stream_name
 from tui.commands.tables import time_text
 from tui.model import formats
 from tui.model.formats import UNKNOWN
+from tui.model.unread import state_word
 from tui.output import CsvField, TableColumn, View, same_named
 
 AGREES_MS = 60_000
 """How far the clock of a server's machine may be from the service's."""
 
 
-def server_view(shown: Sequence[ServerStatus], tz: ZoneInfo) -> View[ServerStatus]:
-    """Return the view of servers, each with its watermark. What needs a repair has a column if a server needs one."""
+def server_view(shown: Sequence[ServerStatus], tz: ZoneInfo, now_ms: int) -> View[ServerStatus]:
+    """Return the view of servers, each with its watermark. What needs a repair has a column if a server needs one, and
+    so have the reasons of servers that cannot be read.
+    """
     ails = any(server.repair for server in shown)
+    unread = any(server.is_unread for server in shown)
     return View(
         columns=[
             TableColumn("SERVER", lambda server: server.server),
             TableColumn("ROLE", lambda server: server.role),
-            TableColumn("STATE", _state),
+            TableColumn("STATE", lambda server: _state(server, now_ms)),
             TableColumn(f"WATERMARK ({tz.key})", lambda server: _time(server.watermark, tz)),
             TableColumn("OWES", lambda server: formats.duration(server.owed_ms) if server.owed_ms else "", figure=True),
             TableColumn(f"LAST SYNC-UP ({tz.key})", lambda server: _time(server.last_sync_at, tz)),
             TableColumn("PHASE", lambda server: server.phase),
-            TableColumn("ACTIVE", lambda server: formats.count(server.active_subscribers), figure=True),
+            TableColumn("ACTIVE", _active, figure=True),
             *([TableColumn[ServerStatus]("NEEDS REPAIR", lambda server: server.repair or "")] if ails else []),
         ],
         fields=[
@@ -48,6 +52,15 @@ def server_view(shown: Sequence[ServerStatus], tz: ZoneInfo) -> View[ServerStatu
                 "removed_at",
             ),
             *([CsvField[ServerStatus]("repair", lambda server: server.repair or None)] if ails else []),
+            *(
+                [
+                    CsvField[ServerStatus]("source_error", lambda server: server.source_error or None),
+                    CsvField[ServerStatus]("source_error_since", lambda server: server.source_error_since or None),
+                    CsvField[ServerStatus]("source_error_at", lambda server: server.source_error_at or None),
+                ]
+                if unread
+                else []
+            ),
         ],
     )
 
@@ -95,12 +108,18 @@ def audit_view(tz: ZoneInfo) -> View[AuditEntry]:
     )
 
 
-def _state(server: ServerStatus) -> str:
+def _active(server: ServerStatus) -> str:
+    return UNKNOWN if server.is_unread and server.watermark is None else formats.count(server.active_subscribers)
+
+
+def _state(server: ServerStatus, now_ms: int) -> str:
     """Return the state, with a machine's clock that disagrees with the service's by more than a minute."""
     if server.removed:
         return f"removed {server.removed}"
     if server.clock_refused_at is not None:
         return "clock refused"
+    if server.is_unread:
+        return state_word(server, now_ms)
     offset_ms = server.machine_offset_ms or 0
     if abs(offset_ms) <= AGREES_MS:
         return server.state

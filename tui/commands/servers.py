@@ -23,6 +23,7 @@ from tui.commands.shell import (
 from tui.commands.tables import time_text
 from tui.config.settings import ConnectionSettings
 from tui.model import formats
+from tui.model.unread import reason_line, unread_servers
 from tui.output import Format, print_rows
 
 _MOST_NAMED = 3
@@ -41,6 +42,7 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     removed in order  removed from the estate; its figures are kept
     removed by force  removed; its part of the sessions is discarded
     clock refused     its reports cover time after the service's; its journal keeps them
+    no reading        its agent cannot read the media server; the reason is printed below
 
     A live server whose machine's clock is more than a minute off is marked with the difference.
 
@@ -59,7 +61,7 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
 
     answer = run_requests(connection, read)
     found = answer.servers
-    print_rows(found, server_view(found, connection.tz), output_format)
+    print_rows(found, server_view(found, connection.tz, answer.now), output_format)
     states = [server.state for server in found]
     print_message(
         f"{counted(len(found), 'server')}: {states.count('live')} live, {states.count('unreachable')} unreachable"
@@ -67,6 +69,8 @@ def servers(connection: ConnectionSettings, output_format: Format) -> None:
     for server in found:
         if server.repair:
             print_message(repair_hint(server))
+    for server in unread_servers(found):
+        print_message(f"{server.server}: {reason_line(server, answer.now)}")
     refused = [server.server for server in found if server.clock_refused_at is not None and not server.removed]
     if refused:
         print_message(f"clock refused, correct the clocks of their machines: {', '.join(refused)}")

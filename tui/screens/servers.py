@@ -9,6 +9,7 @@ from streamusage.api.extension import ServerStatus
 from tui.app.actions import Context, bindings
 from tui.model import formats
 from tui.model.text import padded, padded_left, sanitize
+from tui.model.unread import reason_lines, state_word, unread_servers
 from tui.screens.base import ConsoleScreen
 from tui.widgets import bars
 from tui.widgets.lines import Line, Part
@@ -84,8 +85,16 @@ class ServersScreen(ConsoleScreen):
             titles.append((" " + (padded_left(title, cells) if at_right else padded(title, cells)), "quiet"))
         self.query_one("#titles", Line).show(titles)
         page, row = self.query_one(PageView), self._row()
-        page.show([self._draw_row(server, columns, name_cells, cursor=at == row) for at, server in enumerate(servers)])
-        page.scroll_to(y=max(min(page.scroll_offset.y, row), row - page.size.height + 1), animate=False)
+        lines: list[list[Part]] = []
+        last = row
+        for at, server in enumerate(servers):
+            lines.append(self._draw_row(server, columns, name_cells, cursor=at == row))
+            if at == row and server.is_unread:
+                reasons = reason_lines(server, state.now_ms(), self.size.width - 6)
+                lines += [[("     ", ""), (reason, "bad")] for reason in reasons]
+                last += len(reasons)
+        page.show(lines)
+        page.scroll_to(y=min(max(min(page.scroll_offset.y, row), last - page.size.height + 1), row), animate=False)
         self.query_one("#status", Line).show(*bars.status(state, None, None))
         self._draw_keys()
 
@@ -98,6 +107,9 @@ class ServersScreen(ConsoleScreen):
         parts.append((" servers", "quiet"))
         if owed:
             parts.append((f"   owed {formats.duration(owed)}", "missing"))
+        unread = unread_servers(servers)
+        if unread:
+            parts.append((f"   {len(unread)} cannot be read by {'its' if len(unread) == 1 else 'their'} agent", "bad"))
         clock = self.state.service_clock
         if clock is not None and self.state.doubts_clock():
             ahead = f"{formats.duration(abs(clock.wall_ahead_ms))} {'ahead' if clock.wall_ahead_ms > 0 else 'behind'}"
@@ -120,9 +132,12 @@ class ServersScreen(ConsoleScreen):
         offset = server.clock_offset_ms
         figures = {
             "ROLE": (server.role, ""),
-            "STATE": _state(server),
+            "STATE": _state(server, now_ms),
             "PHASE": (server.phase, "" if server.phase == "online" else "warn"),
-            "WATCHING": (formats.count(server.active_subscribers), ""),
+            "WATCHING": (
+                formats.UNKNOWN if _was_never_read(server) else formats.count(server.active_subscribers),
+                "",
+            ),
             "LAST SYNC": (ago, ""),
             "WATERMARK": (formats.UNKNOWN if not server.watermark else formats.clock_time(server.watermark, tz), ""),
             "OWED": (
@@ -177,10 +192,15 @@ class ServersScreen(ConsoleScreen):
         self.app.pop_screen()
 
 
-def _state(server: ServerStatus) -> Part:
+def _was_never_read(server: ServerStatus) -> bool:
+    return server.is_unread and server.watermark is None
+
+
+def _state(server: ServerStatus, now_ms: int) -> Part:
     if server.clock_refused_at is not None and server.state != "removed":
         return CLOCK_REFUSED, "bad"
-    return server.state, "good" if server.state == "live" else "bad"
+    state = state_word(server, now_ms)
+    return state, "good" if state == "live" else "bad"
 
 
 def _backlog(server: ServerStatus) -> Part:

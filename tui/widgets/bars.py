@@ -8,6 +8,7 @@ from tui.app.state import ConsoleState
 from tui.model import formats
 from tui.model.staleness import StalenessLevel
 from tui.model.text import sanitize, shortened, width
+from tui.model.unread import NO_READING
 from tui.widgets.lines import Part
 
 _STEP_INKS = {
@@ -67,8 +68,10 @@ def _facts(state: ConsoleState) -> list[_Fact]:
         facts.append(_Fact([(f"   clock {state.skew_ms / 1000:+.0f}s", "warn")], 2))
     if state.doubts_clock():
         facts.append(_Fact([("   clock doubtful", "bad")], 4))
-    owing = state.server_owing_most()
-    if owing is not None:
+    unread, owing = state.longest_unread_server(), state.server_owing_most()
+    if unread is not None:
+        facts.append(_Fact([(f"   · {shortened(sanitize(unread.server), 16)} {NO_READING}", "bad")], 3))
+    elif owing is not None:
         owed = f"   · {shortened(sanitize(owing.server), 16)} owes {formats.duration(owing.owed_ms)}"
         facts.append(_Fact([(owed, "missing")], 3))
     if state.armed_for_ms() > 0:

@@ -20,6 +20,7 @@ from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.store import Session
 from tui.model.sessions.view import Heading
 from tui.model.text import padded, padded_left, sanitize
+from tui.model.unread import reason_lines
 from tui.widgets.headed_table import HeadedTable
 from tui.widgets.lines import Part
 
@@ -124,7 +125,8 @@ class SessionTable(HeadedTable):
         row = self.scroll_offset.y + y - 1
         found = state.view.row(row)
         if found is None:
-            return self.strip(self._empty_table() if y == 2 and not len(state.view) else (), cells)
+            empty = [] if len(state.view) else self._empty_table(cells)
+            return self.strip(empty[y - 2] if 0 <= y - 2 < len(empty) else (), cells)
         on_cursor = row == self._cursor_row
         over = ("faded " if self._faded else "") + ("cursor" if on_cursor else "")
         if isinstance(found, Heading):
@@ -139,12 +141,24 @@ class SessionTable(HeadedTable):
             (f"{on_air}, {formats.count(heading.watching)} watching", "quiet"),
         ]
 
-    def _empty_table(self) -> list[Part]:
+    def _empty_table(self, cells: int) -> list[list[Part]]:
+        """Return the lines of a table without rows: why there are none."""
         if not self._state.has_figures:
-            return [("   polling " + sanitize(self._state.host) + " …", "quiet")]
+            return [[("   polling " + sanitize(self._state.host) + " …", "quiet")]]
         if self._state.view.filter:
-            return [("   no session matches the filter; esc clears it", "quiet")]
-        return [("   no sessions", "quiet")]
+            return [[("   no session matches the filter; esc clears it", "quiet")]]
+        unread = self._state.longest_unread_server()
+        if unread is None:
+            return [[("   no sessions", "quiet")]]
+        reasons = reason_lines(unread, self._state.now_ms(), cells - 6)
+        return [
+            [
+                ("   no sessions; ", "quiet"),
+                (sanitize(unread.server), "strong"),
+                (" cannot be read by its agent:", "bad"),
+            ],
+            *([("     " + reason, "bad")] for reason in reasons),
+        ]
 
     def _header(self, columns: Sequence[tuple[Column, int]], stream_cells: int) -> list[Part]:
         parts: list[Part] = [("   ", ""), self._title("STREAM", STREAM, stream_cells, at_right=False)]

@@ -100,6 +100,16 @@ class Ledger:
         return None if self._head.baseline is None else self._head.baseline.cursor
 
     @property
+    def role(self) -> Role:
+        """Role of the server."""
+        return self._role
+
+    @property
+    def sync_interval_ms(self) -> int:
+        """Interval of the reports."""
+        return self._sync_interval_ms
+
+    @property
     def is_undated(self) -> bool:
         """Whether there are rows whose time of day is not known yet."""
         return bool(self._head.undated)

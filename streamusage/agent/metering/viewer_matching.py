@@ -161,7 +161,7 @@ def find_left_viewers(
 def _has_id(viewer: ViewerReading, line: EndedConnection) -> bool:
     if not line.connection_id.startswith("@"):
         return viewer.viewer_id == line.connection_id
-    is_same_stream = (viewer.scope, viewer.name) == (line.scope, line.name)
+    is_same_stream = line.counter == SHARED or (viewer.scope, viewer.name) == (line.scope, line.name)
     return is_same_stream and viewer.viewer_id.endswith(line.connection_id)
 
 

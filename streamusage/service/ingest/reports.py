@@ -6,8 +6,9 @@ from typing import NamedTuple
 import msgspec
 from sqlalchemy import Connection, and_, bindparam, func, insert, or_, select, update
 
-from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
+from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report, SourceState
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, MOST_AHEAD_MS, SLOT_MS, Interval, Provenance
+from streamusage.core.text import remove_secrets, shorten_line
 from streamusage.service.accounting.hours import resum_hours
 from streamusage.service.accounting.ledger import record_adjustments
 from streamusage.service.errors import ContradictionError, EpochTooHighError
@@ -21,10 +22,12 @@ from streamusage.service.rules.apply import (
     find_newest_instant,
     next_epoch,
 )
+from streamusage.service.rules.coverage import pieces_since_unread
 from streamusage.service.store.schema import held, servers, stream_key
 from streamusage.service.store.server_rows import (
     ServerCondition,
     condition_of_row,
+    load_source_failure,
     load_state,
     load_stored_rows,
     load_viewers,
@@ -33,6 +36,7 @@ from streamusage.service.store.server_rows import (
     save_pieces,
     save_samples,
     save_slots,
+    save_source_failure,
     save_state,
     save_viewers,
     state_of_row,
@@ -75,10 +79,15 @@ _CLOSE_HELD = PreparedStatement(
 """Closes quarantined reports of a server whose content a later report delivered."""
 _ACCEPTED = PreparedStatement(
     update(servers)
-    .where(servers.c.server == bindparam("of_server"), servers.c.clock_refused_at.is_not(None))
-    .values(clock_refused_at=None, clock_refused_by_ms=0)
+    .where(
+        servers.c.server == bindparam("of_server"),
+        or_(servers.c.clock_refused_at.is_not(None), servers.c.source_error_since.is_not(None)),
+    )
+    .values(
+        clock_refused_at=None, clock_refused_by_ms=0, source_error="", source_error_since=None, source_error_at=None
+    )
 )
-"""Ends the refusal of a server's reports."""
+"""Ends the refusal of a server's reports, and the failure of its source: an agent that still fails reports it again."""
 
 
 def issue_epoch(
@@ -92,6 +101,16 @@ def issue_epoch(
         return error
     save_state(connection, state, condition)
     return issued
+
+
+def record_source_state(connection: Connection, server: str, source: SourceState, now_ms: int) -> None:
+    """Record why the agent of a server has no reading. It changes no figure, and no removed server returns by it."""
+    state, condition = load_state(connection, server)
+    if not state.epoch:
+        state = msgspec.structs.replace(state, role=source.role, sync_interval_ms=source.sync_interval_ms)
+        save_state(connection, state, condition)
+    error = shorten_line(remove_secrets(source.error))
+    save_source_failure(connection, server, error, max(0, now_ms - source.failing_ms), now_ms)
 
 
 def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: int) -> Acknowledgement | Refusal:
@@ -115,6 +134,8 @@ def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: i
         return quarantine_report(
             connection, report.server, body, f"report quarantined for an operator: {error}", now_ms, report
         )
+    if state.since is None:
+        applied = _after_unread_time(connection, applied)
     _write(connection, state, condition, applied, now_ms)
     return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)
 
@@ -223,6 +244,16 @@ def _write(
     _CLOSE_HELD.run(
         connection, of_server=server, of_epoch=epoch, most=state.acknowledged, watermark=state.watermark or 0
     )
+
+
+def _after_unread_time(connection: Connection, applied: AppliedReport) -> AppliedReport:
+    """Return a server's first report, with the time before it in which its agent could not read it as lost."""
+    failure = load_source_failure(connection, applied.state.server)
+    if failure is None:
+        return applied
+    pieces = pieces_since_unread(applied.pieces, failure.since_ms)
+    since = min(failure.since_ms, applied.state.since or failure.since_ms)
+    return applied._replace(pieces=pieces, state=msgspec.structs.replace(applied.state, since=since))
 
 
 def _update_accounting(connection: Connection, before: ServerState, applied: AppliedReport, now_ms: int) -> None:

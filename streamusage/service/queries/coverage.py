@@ -17,13 +17,13 @@ from streamusage.service.rules.coverage import LateSlot, backfilled_deltas, is_o
 from streamusage.service.rules.repair import is_ahead, is_filed_ahead
 from streamusage.service.store.coverage_rows import CoveredServer, is_known_server, load_covered_servers
 from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
-from streamusage.service.store.server_rows import clock_refusal_of_row, state_of_row
+from streamusage.service.store.server_rows import clock_refusal_of_row, source_failure_of_row, state_of_row
 
 _PHASES = msgspec.json.Decoder(list[PhaseChange])
 
 
 def list_servers(connection: Connection, now_ms: int) -> Servers:
-    """Return every server that ever reported, or whose reports are refused for their clock, by name."""
+    """Return every server that ever reported, or whose reports are refused, or whose agent cannot read it, by name."""
     active = dict(
         connection.execute(
             select(server_sessions.c.server, func.sum(server_sessions.c.active))
@@ -84,7 +84,9 @@ def provenance_of_server(item: CoveredServer, now_ms: int) -> Provenance:
 def _server_status(row: Row[Any], active: int, now_ms: int) -> ServerStatus:
     state = state_of_row(row)
     refusal = clock_refusal_of_row(row)
-    overdue = not row.removed and is_overdue(state, now_ms)
+    failure = source_failure_of_row(row)
+    owed_from = state.watermark if failure is None or state.watermark is not None else failure.since_ms
+    overdue = not row.removed and (is_overdue(state, now_ms) or state.watermark is None)
     reports = state.last_sync_at is not None and now_ms - state.last_sync_at <= state.late_after_ms
     return ServerStatus(
         server=state.server,
@@ -97,7 +99,7 @@ def _server_status(row: Row[Any], active: int, now_ms: int) -> ServerStatus:
         phase=state.phase,
         epoch=state.epoch,
         revision=state.acknowledged,
-        owed_ms=now_ms - state.watermark if overdue and state.watermark is not None else 0,
+        owed_ms=max(0, now_ms - owed_from) if overdue and owed_from is not None else 0,
         active_subscribers=active,
         clock_offset_ms=state.clock_offset_ms,
         removed=row.removed or None,
@@ -106,6 +108,9 @@ def _server_status(row: Row[Any], active: int, now_ms: int) -> ServerStatus:
         clock_refused_at=None if refusal is None else refusal.at_ms,
         clock_refused_by_ms=0 if refusal is None else refusal.by_ms,
         repair=_repair(state, now_ms),
+        source_error=UNSET if failure is None else failure.error,
+        source_error_since=UNSET if failure is None else failure.since_ms,
+        source_error_at=UNSET if failure is None else failure.reported_at_ms,
     )
 
 

@@ -11,7 +11,7 @@ from streamusage.api.daily import GapDelta
 from streamusage.api.report import Peak, higher_peak
 from streamusage.core.coverage import Interval, Provenance, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES
-from streamusage.core.reasons import CLOCK_REFUSED, FILED_AHEAD, REPORT_HELD
+from streamusage.core.reasons import CLOCK_REFUSED, FILED_AHEAD, NEVER_READ, REPORT_HELD, SOURCE_UNREAD
 from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 
 
@@ -30,19 +30,29 @@ def is_overdue(state: ServerState, now_ms: int) -> bool:
 
 
 def owed_pieces(
-    state: ServerState, held: Iterable[Interval], now_ms: int, refused_at: int | None = None
+    state: ServerState,
+    held: Iterable[Interval],
+    now_ms: int,
+    refused_at: int | None = None,
+    unread_since: int | None = None,
 ) -> list[Piece]:
     """Return the overdue time from watermark to now: `held` where a quarantined report covers it, else `missing`.
 
     `refused_at` is since when its reports are refused for their clock: then time is owed at once, by a server that
-    never reported from that instant on.
+    never reported from that instant on. `unread_since` is since when its agent cannot read the media server: a server
+    that never gave a reading owes the time from there on.
     """
-    watermark = refused_at if state.watermark is None else state.watermark
-    if watermark is None or (refused_at is None and not is_overdue(state, now_ms)):
+    watermark = state.watermark
+    if watermark is None:
+        starts = [at for at in (refused_at, unread_since) if at is not None]
+        watermark = min(starts, default=None)
+    elif refused_at is None and not is_overdue(state, now_ms):
+        return []
+    if watermark is None:
         return []
     overdue_at = watermark + state.late_after_ms
     detected_at = overdue_at if refused_at is None else min(overdue_at, refused_at)
-    reason = "" if refused_at is None else CLOCK_REFUSED
+    reason = CLOCK_REFUSED if refused_at is not None else "" if unread_since is None else SOURCE_UNREAD
     pieces = []
     at = watermark
     for interval in sorted(interval.clip(watermark, now_ms) for interval in held):
@@ -55,6 +65,17 @@ def owed_pieces(
     if at < now_ms:
         pieces.append(Piece(at, now_ms, Provenance.MISSING, reason, detected_at, None))
     return pieces
+
+
+def pieces_since_unread(pieces: Sequence[Piece], unread_since: int) -> list[Piece]:
+    """Return the pieces of a server's first report after the time in which its agent could not read it.
+
+    Its counters of that time are unknown for ever: accounting began with the first reading.
+    """
+    began = min((piece.from_ms for piece in pieces), default=unread_since)
+    if began <= unread_since:
+        return list(pieces)
+    return [Piece(unread_since, began, Provenance.LOST, NEVER_READ, unread_since, None), *pieces]
 
 
 def ahead_pieces(state: ServerState, covered_to: int | None, now_ms: int) -> list[Piece]:

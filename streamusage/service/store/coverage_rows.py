@@ -29,7 +29,8 @@ def load_covered_servers(
 ) -> list[CoveredServer]:
     """Return the servers by name, each with the pieces that overlap the window. `only` restricts the servers.
 
-    A server whose reports are refused for their clock is among them even if none was ever accepted.
+    A server whose reports are refused for their clock, or whose agent cannot read it, is among them even if no report
+    was ever accepted.
     """
     query = select(servers).where(is_known_server()).order_by(servers.c.server)
     pieces_query = select(spans).where(spans.c.to_ms > from_ms, spans.c.from_ms < to_ms).order_by(spans.c.from_ms)
@@ -40,6 +41,7 @@ def load_covered_servers(
     rows = connection.execute(query).all()
     removed = {row.server for row in rows if row.removed}
     refused_at = {row.server: row.clock_refused_at for row in rows}
+    unread_since = {row.server: row.source_error_since for row in rows}
     states = [_kept(state_of_row(row), kept_from) for row in rows]
     pieces: dict[str, list[Piece]] = {state.server: [] for state in states}
     for row in connection.execute(pieces_query):
@@ -55,7 +57,9 @@ def load_covered_servers(
             pieces[state.server] += ahead_pieces(state, covered_until(connection, state.server, now_ms), now_ms)
         else:
             held_of = held_reports.get(state.server, [])
-            pieces[state.server] += owed_pieces(state, held_of, now_ms, refused_at[state.server])
+            pieces[state.server] += owed_pieces(
+                state, held_of, now_ms, refused_at[state.server], unread_since[state.server]
+            )
     return [CoveredServer(state, pieces[state.server]) for state in states]
 
 
@@ -67,8 +71,10 @@ def covered_until(connection: Connection, server: str, now_ms: int) -> int | Non
 
 
 def is_known_server() -> ColumnElement[bool]:
-    """Return the condition of servers that ever reported, or whose reports are refused for their clock."""
-    return or_(servers.c.epoch > 0, servers.c.clock_refused_at.is_not(None))
+    """Return the condition of servers that ever reported, or whose reports are refused for their clock, or whose agent
+    cannot read them.
+    """
+    return or_(servers.c.epoch > 0, servers.c.clock_refused_at.is_not(None), servers.c.source_error_since.is_not(None))
 
 
 def _kept(state: ServerState, kept_from: int) -> ServerState:

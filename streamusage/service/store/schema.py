@@ -61,6 +61,9 @@ servers = Table(
     _number("machine_offset_ms", null=True),  # the agent's machine's own clock minus trusted time at the last sync
     _number("clock_refused_at", null=True),  # since when its reports cover time after trusted time; null otherwise
     _number("clock_refused_by_ms", default="0"),  # how far the newest of them was ahead
+    _text("source_error", default=""),  # why its agent has no reading, in the agent's words; empty while it has
+    _number("source_error_since", null=True),  # since when; null while it has readings
+    _number("source_error_at", null=True),  # when the agent reported this last
 )
 
 slots = Table(

@@ -125,6 +125,37 @@ def save_clock_refusal(connection: Connection, server: str, ahead_ms: int, now_m
     )
 
 
+class SourceFailure(NamedTuple):
+    """Why the agent of a server has no reading, as it reports."""
+
+    error: str
+    since_ms: int
+    reported_at_ms: int
+
+
+def source_failure_of_row(row: Row[Any]) -> SourceFailure | None:
+    """Return the failure in a row of `servers`; `None` while the agent can read its media server."""
+    if row.source_error_since is None:
+        return None
+    return SourceFailure(row.source_error, row.source_error_since, row.source_error_at)
+
+
+def load_source_failure(connection: Connection, server: str) -> SourceFailure | None:
+    """Return why the server's agent has no reading; `None` while it has."""
+    rows = _STATE.rows(connection, of_server=server)
+    return source_failure_of_row(rows[0]) if rows else None
+
+
+def save_source_failure(connection: Connection, server: str, error: str, since_ms: int, now_ms: int) -> None:
+    """Record the failure in an existing row. Its start stays until the agent has a reading."""
+    since = func.coalesce(servers.c.source_error_since, since_ms)
+    connection.execute(
+        update(servers)
+        .where(servers.c.server == server)
+        .values(source_error=error, source_error_since=since, source_error_at=now_ms)
+    )
+
+
 def save_state(connection: Connection, state: ServerState, condition: ServerCondition) -> None:
     """Write the server's row."""
     values = {name: getattr(state, name) for name in _STATE_FIELDS}

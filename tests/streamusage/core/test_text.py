@@ -15,6 +15,7 @@ from streamusage.core.text import (
     escape_json,
     escape_unprintable,
     quote_input,
+    remove_secrets,
     shorten_line,
 )
 
@@ -35,6 +36,30 @@ def test_documented_example() -> None:
     assert escape_unprintable(DOCUMENTED) == r"a\x1b[2J\nb"
     assert shorten_line(DOCUMENTED) == "a [2J b"
     assert quote_input(DOCUMENTED) == r"'a\x1b[2J\nb'"
+
+
+@pytest.mark.parametrize(
+    ("text", "without"),
+    [
+        ("http://admin:pass@host:80/x: refused", "http://host:80/x: refused"),
+        ("http://h/x?key=abc&page=2: refused", "http://h/x?key=…&page=…: refused"),
+        ("header Authorization: Bearer abcdef", "header Authorization: Bearer …"),
+        ("{'password': 'hunter2', 'user': 'me'}", "{'password': '…', 'user': 'me'}"),
+        ("token=abc, retry", "token=…, retry"),
+        ("put the user and password into `stat_url`", "put the user and password into `stat_url`"),
+        ("the server asks for Basic authentication", "the server asks for Basic authentication"),
+        ("connection refused; start nginx", "connection refused; start nginx"),
+    ],
+)
+def test_secrets_are_removed_and_the_rest_stays(text: str, without: str) -> None:
+    assert remove_secrets(text) == without
+    assert remove_secrets(without) == without
+
+
+@given(hostile_texts)
+@CASES
+def test_any_text_without_secrets_is_still_a_text(text: str) -> None:
+    assert isinstance(remove_secrets(text), str)
 
 
 @pytest.mark.parametrize(("value", "quoted"), [("x" * 99, repr("x" * LONGEST_QUOTED + "…")), (10, "'10'"), ("", "''")])

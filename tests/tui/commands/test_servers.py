@@ -21,6 +21,21 @@ async def test_servers_are_listed_with_state_and_watermark(estate: Estate, strea
     assert "2 servers: 2 live, 0 unreachable" in table.err
 
 
+async def test_server_without_a_reading_is_listed_with_the_agents_words(estate: Estate, streamtop: Program) -> None:
+    question = {"source": {"error": "connection refused; start nginx", "failing_ms": 300_000, "role": "edge"}}
+    answer = await estate.request("POST", "/api/v1/agents/edge-1/clock", "edge-1-token", json=question)
+    assert answer.status_code == 200
+    listed = await run_command(estate, streamtop, "servers", token="viewer-token")
+    assert "no reading" in listed.out
+    assert "edge-1: no reading for 5m: connection refused; start nginx" in listed.err
+    found = json.loads((await run_command(estate, streamtop, "servers", "--format", "json")).out)
+    assert found[0]["source_error"] == "connection refused; start nginx"
+    assert "source_error" not in found[1]
+    header, first = (await run_command(estate, streamtop, "servers", "--format", "csv")).out.splitlines()[:2]
+    assert header.endswith(",source_error,source_error_since,source_error_at")
+    assert f",connection refused; start nginx,{estate.clock.now - 300_000},{estate.clock.now}" in first
+
+
 async def test_removed_server_is_written_to_the_audit_log(estate: Estate, streamtop: Program) -> None:
     reports = await run_command(estate, streamtop, "servers", "rm", "edge-1")
     assert (reports.code, "stop its agent first" in reports.err) == (4, True)

@@ -16,7 +16,7 @@ from streamusage.service.http.replies import stamp_reply
 from streamusage.service.http.report_decoding import SMALL_BYTES, decode_report
 from streamusage.service.http.requests import BodyLimit, decode_body, path_below
 from streamusage.service.http.responses import json_response
-from streamusage.service.ingest.reports import ingest_report, issue_epoch, quarantine_report
+from streamusage.service.ingest.reports import ingest_report, issue_epoch, quarantine_report, record_source_state
 
 OTHER_SERVER = "the report names another server than its path; nothing was changed"
 
@@ -83,6 +83,10 @@ def agent_handlers(service: Service) -> Handlers:
                     raise ApiError(422, f"not a question for the clock: {error}; nothing was changed") from None
         service.clock.see_machine(server, question.machine)
         received_at_ms = _received_at_ms(service, call)
+        source = question.source
+        if source is not None:
+            now_ms = service.clock.now_ms()
+            await service.write(lambda connection: record_source_state(connection, server, source, now_ms))
         reading = ClockReading(now=service.clock.now_ms(), received_at=received_at_ms, clock=service.clock.word)
         return json_response(reading)
 

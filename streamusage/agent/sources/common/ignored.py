@@ -1,0 +1,145 @@
+"""Rules of the setting `ignore`: viewers that are monitors or tools of the operator, by address or user agent. Pure.
+
+    | rule              | matches                                                           |
+    |-------------------|-------------------------------------------------------------------|
+    | `192.0.2.10`      | this address                                                      |
+    | `2001:db8::/32`   | the addresses of a network                                        |
+    | `agent:kube-probe`| each user agent that contains this text, in any case              |
+    | `agent:curl*ping` | the same; `*` stands for any characters                           |
+
+An ignored viewer is neither a connection nor view time. Its bytes remain in the traffic of the server.
+"""
+
+from collections.abc import Iterable
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
+
+from pydantic import PlainValidator
+
+AGENT_PREFIX = "agent:"
+
+MOST_RULES = 1000
+
+_REMEMBERED = 4096
+"""So many pairs of address and agent are matched only once."""
+
+
+class IgnoreRuleError(ValueError):
+    """A rule is neither an address nor a network nor an agent. The text names the rule and the forms."""
+
+
+class IgnoreRules:
+    """The checked rules of one source. Without rules, nothing matches."""
+
+    def __init__(self, rules: Iterable[str] = ()) -> None:
+        """Raises `IgnoreRuleError`."""
+        self.rules = tuple(rule.strip() for rule in rules)
+        if len(self.rules) > MOST_RULES:
+            raise IgnoreRuleError(f"{len(self.rules)} rules; at most {MOST_RULES} are possible")
+        self._networks = [(_parse_network(rule), rule) for rule in self.rules if not _is_agent_rule(rule)]
+        self._agents = [(_split_agent(rule), rule) for rule in self.rules if _is_agent_rule(rule)]
+        self._match = lru_cache(maxsize=_REMEMBERED)(self._find_rule)
+
+    def __bool__(self) -> bool:
+        return bool(self.rules)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, IgnoreRules) and self.rules == other.rules
+
+    def __hash__(self) -> int:
+        return hash(self.rules)
+
+    def __repr__(self) -> str:
+        return f"IgnoreRules({list(self.rules)!r})"
+
+    @property
+    def has_agents(self) -> bool:
+        """Whether a rule needs the user agent, which not every source knows."""
+        return bool(self._agents)
+
+    def find_rule(self, address: str, agent: str = "") -> str:
+        """Return the first rule that a viewer matches; empty if none does.
+
+        `address` may have a port (`192.0.2.10:5123`, `[2001:db8::1]:5123`); a text without an address matches no
+        network. Addresses come first, then agents.
+        """
+        return self._match(address, agent) if self.rules else ""
+
+    def matches(self, address: str, agent: str = "") -> bool:
+        """Return whether a viewer is to be ignored."""
+        return bool(self.find_rule(address, agent))
+
+    def _find_rule(self, address: str, agent: str) -> str:
+        parsed = parse_address(address) if self._networks else None
+        if parsed is not None:
+            for network, rule in self._networks:
+                if parsed in network:
+                    return rule
+        lowered = agent.lower()
+        return next((rule for parts, rule in self._agents if _contains_in_order(lowered, parts)), "")
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the IP address of a text with or without port; None for any other text, such as a host name.
+
+    An IPv4 address inside an IPv6 one (`::ffff:192.0.2.10`) is returned as IPv4.
+    """
+    text = text.strip()
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
+    try:
+        address = ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_agent_rule(rule: str) -> bool:
+    return rule[: len(AGENT_PREFIX)].lower() == AGENT_PREFIX
+
+
+def _parse_network(rule: str) -> IPv4Network | IPv6Network:
+    try:
+        network = ip_network(rule, strict=False)
+    except ValueError:
+        raise IgnoreRuleError(
+            f"{rule[:100]!r} is no rule of `ignore`; expected an address (192.0.2.10), a network (10.0.0.0/8) or a "
+            "part of a user agent (agent:kube-probe)"
+        ) from None
+    mapped = getattr(network.network_address, "ipv4_mapped", None)
+    if mapped is not None and network.prefixlen >= 96:
+        return ip_network(f"{mapped}/{network.prefixlen - 96}")
+    return network
+
+
+def _split_agent(rule: str) -> list[str]:
+    parts = [part for part in rule[len(AGENT_PREFIX) :].strip().lower().split("*") if part]
+    if not parts:
+        raise IgnoreRuleError(f"{rule[:100]!r} would ignore every viewer; write a part of the user agent after it")
+    return parts
+
+
+def _contains_in_order(text: str, parts: list[str]) -> bool:
+    """Return whether the parts occur one after the other, in linear time: the text is a stranger's."""
+    position = 0
+    for part in parts:
+        found = text.find(part, position)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return True
+
+
+def _check(value: Any) -> IgnoreRules:
+    if not isinstance(value, list | tuple) or not all(isinstance(rule, str) for rule in value):
+        raise IgnoreRuleError('expected a list of texts, such as ignore = ["192.0.2.10", "agent:kube-probe"]')
+    return IgnoreRules(value)
+
+
+IgnoreSetting = PlainValidator(_check)
+"""For a field of a source's configuration: `ignore: Annotated[IgnoreRules, IgnoreSetting] = NOTHING_IGNORED`."""
+
+NOTHING_IGNORED = IgnoreRules()
