@@ -23,7 +23,7 @@ from streamusage.service.accounting.ledger import (
     void_closings,
     void_entry,
 )
-from streamusage.service.errors import UnknownServerError
+from streamusage.service.errors import PartsPendingError, UnknownServerError
 from streamusage.service.ingest.sessions import (
     StreamStart,
     live_sessions,
@@ -91,12 +91,13 @@ class _Findings(NamedTuple):
 
 
 def plan_server_repair(connection: Connection, server: str, actor: str, now_ms: int) -> RepairedServer:
-    """Return what a repair would change. Nothing is written. Raises `UnknownServerError`."""
+    """Return what a repair would change. Nothing is written. Raises as `repair_server`."""
     return _result(connection, _find(connection, server, now_ms), actor, now_ms, dry=True)
 
 
 def repair_server(connection: Connection, server: str, actor: str, now_ms: int) -> RepairedServer:
-    """Repair the server and return what changed; nothing if nothing is wrong. Raises `UnknownServerError`.
+    """Repair the server and return what changed; nothing if nothing is wrong. Raises `UnknownServerError`, and
+    `PartsPendingError` while a report of the server is being applied.
 
     `now_ms` is the true time: what is filed later is moved.
     """
@@ -122,6 +123,8 @@ def _find(connection: Connection, server: str, now_ms: int) -> _Findings:
     if row is None:
         raise UnknownServerError("no server of that name is part of the estate; nothing was repaired")
     state = state_of_row(row)
+    if state.parts_pending:
+        raise PartsPendingError(state.parts_pending)
     pieces = _newest_pieces(connection, server, now_ms)
     end = repaired_end(state, pieces, now_ms, row.removed_at if row.removed else None)
     ahead = {

@@ -2,14 +2,15 @@
 
 The store loads the rows of `StoredRows`, calls `classify_report` and `apply_report`, and writes `AppliedReport`, all
 in one transaction; the acknowledgement is sent after its commit. Production and the simulation run this same code.
+A large report is accepted whole with `accept_in_parts`, and each of its parts (`parts`) is applied with `apply_part`.
 
-Four properties make it exact: a report is applied whole or not at all; the newest revision of a row wins; totals move
+Four properties make it exact: a report is accepted whole or not at all; the newest revision of a row wins; totals move
 by the difference between two versions of a row; coverage grows only at its end, the watermark.
 """
 
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -33,6 +34,7 @@ from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, P
 from streamusage.core.figures import SLOT_SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.errors import ContradictionError, EpochTooHighError
+from streamusage.service.rules.parts import ReportPart
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,6 +66,8 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     """Hours before this instant are summed; a report of an earlier slot sums its hour again."""
     closed_to: int = 0
     """The end of the last closed day; changes to a closed day are recorded in the ledger."""
+    parts_pending: int = 0
+    """Number of parts of an accepted report that are not applied yet. No further report is accepted before."""
 
     @property
     def late_after_ms(self) -> int:
@@ -124,6 +128,45 @@ class StoredRows(NamedTuple):
     slots: Mapping[int, StoredSlot]
     sessions: Mapping[str, SessionRow]
     samples: Mapping[SampleKey, StoredSample]
+
+
+class ReportRows(Protocol):
+    """Rows of a report or of a part of it."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that counted them."""
+        ...
+
+    @property
+    def slots(self) -> Sequence[SlotRow]:
+        """Figures of slots."""
+        ...
+
+    @property
+    def spans(self) -> Sequence[SpanRow]:
+        """Coverage."""
+        ...
+
+    @property
+    def sessions(self) -> Sequence[SessionRow]:
+        """Publishes."""
+        ...
+
+    @property
+    def samples(self) -> Sequence[SampleRow]:
+        """Subscribers of streams."""
+        ...
+
+    @property
+    def viewers(self) -> Sequence[ViewerRow]:
+        """Viewers that opened or closed."""
+        ...
+
+    @property
+    def outages(self) -> Sequence[OutageRow]:
+        """Outages of the agent."""
+        ...
 
 
 class AppliedReport(NamedTuple):
@@ -209,56 +252,112 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
     Raises `ContradictionError` if the report takes back something that was counted, or numbers more changes than a
     journal can make: nothing may be written then.
     """
+    reporting = _state_of_reporter(state, report, now)
+    applied = _apply_rows(reporting, report, stored, now, None, report.baseline.at)
+    return applied._replace(state=_attached(applied.state, report))
+
+
+def accept_in_parts(
+    state: ServerState, report: Report, parts: int, stored_slots: Mapping[int, StoredSlot], now: int
+) -> ServerState:
+    """Return the state after a report was accepted whose rows are applied later, in that many parts. Nothing more is
+    covered before.
+
+    Raises `ContradictionError` as `apply_report`, and if the report names a slot twice: no part may contradict later.
+    """
+    if len({row.slot for row in report.slots}) < len(report.slots):
+        raise ContradictionError("the report names a slot twice")
+    for row in report.slots:
+        if row.slot in stored_slots and row.revision > stored_slots[row.slot].row.revision:
+            _merge_slot(stored_slots[row.slot], row, came_late=False)
+    reporting = _state_of_reporter(state, report, now)
+    start = min((span.from_ms for span in report.spans if span.to_ms > span.from_ms), default=report.baseline.at)
+    since = start if state.since is None else state.since
+    covered = msgspec.structs.replace(
+        reporting, since=since, watermark=since if state.watermark is None else state.watermark, parts_pending=parts
+    )
+    return _attached(covered, report)
+
+
+def apply_part(state: ServerState, part: ReportPart, stored: StoredRows) -> AppliedReport:
+    """Return the changes of the next part of an accepted report, as if they were applied when it was received."""
+    applied = _apply_rows(state, part, stored, part.received_at, part.covers_to, part.received_at)
+    return applied._replace(state=msgspec.structs.replace(applied.state, parts_pending=state.parts_pending - 1))
+
+
+def _state_of_reporter(state: ServerState, report: Report, now: int) -> ServerState:
+    """Return the state with what the report says about its agent."""
     if report.upto - report.since > LARGEST_REVISION_LEAP:
         raise ContradictionError(
             f"revisions {report.since} to {report.upto} are more changes than a journal makes ({LARGEST_REVISION_LEAP})"
         )
-    state = msgspec.structs.replace(state, role=report.role, sync_interval_ms=report.sync_interval_ms)
-    pieces = _pieces(state, report.spans, now)
+    return msgspec.structs.replace(
+        state,
+        role=report.role,
+        sync_interval_ms=report.sync_interval_ms,
+        phase=report.phase,
+        last_sync_at=now,
+        clock_offset_ms=report.sent_at - now,
+        machine_offset_ms=None if report.machine is None else report.machine.at - now,
+    )
+
+
+def _attached(state: ServerState, report: Report) -> ServerState:
+    """Return the state that has everything up to the report's end."""
+    return msgspec.structs.replace(
+        state,
+        epoch=report.epoch,
+        life=report.life,
+        issued=max(state.issued, report.epoch),
+        acknowledged=report.upto,
+        baseline=report.baseline,
+    )
+
+
+def _apply_rows(
+    state: ServerState,
+    rows: ReportRows,
+    stored: StoredRows,
+    now: int,
+    covers_to: int | None,
+    begins_at: int,
+) -> AppliedReport:
+    """Return the changes of rows, with coverage up to `covers_to`. Accounting that has not begun begins with the spans,
+    or without them at `begins_at`.
+    """
+    pieces = _pieces(state, rows.spans, now)
     ends = [piece.to_ms for piece in pieces]
     slots = [
         _merge_slot(stored.slots.get(row.slot), row, _came_late(state, row.slot, pieces, ends, now))
-        for row in report.slots
+        for row in rows.slots
         if row.slot not in stored.slots or row.revision > stored.slots[row.slot].row.revision
     ]
     sessions = [
         row
-        for row in report.sessions
+        for row in rows.sessions
         if row.publish_id not in stored.sessions or row.revision > stored.sessions[row.publish_id].revision
     ]
     samples = [
         _merge_sample(
             stored.samples.get(SampleKey(row.slot, row.scope, row.name)),
-            StoredSample(report.epoch, row, _came_late(state, row.slot, pieces, ends, now)),
+            StoredSample(rows.epoch, row, _came_late(state, row.slot, pieces, ends, now)),
         )
-        for row in report.samples
+        for row in rows.samples
     ]
-    since = (
-        state.since if state.since is not None else min((piece.from_ms for piece in pieces), default=report.baseline.at)
-    )
+    if covers_to is not None:
+        pieces = [piece._replace(to_ms=min(piece.to_ms, covers_to)) for piece in pieces if piece.from_ms < covers_to]
+        ends = [piece.to_ms for piece in pieces]
+    since = state.since if state.since is not None else min((piece.from_ms for piece in pieces), default=begins_at)
     watermark = max([since, *ends] if state.watermark is None else [state.watermark, *ends])
     return AppliedReport(
-        state=msgspec.structs.replace(
-            state,
-            epoch=report.epoch,
-            life=report.life,
-            issued=max(state.issued, report.epoch),
-            acknowledged=report.upto,
-            since=since,
-            watermark=watermark,
-            baseline=report.baseline,
-            phase=report.phase,
-            last_sync_at=now,
-            clock_offset_ms=report.sent_at - now,
-            machine_offset_ms=None if report.machine is None else report.machine.at - now,
-        ),
+        state=msgspec.structs.replace(state, since=since, watermark=watermark),
         slots=slots,
         pieces=pieces,
         sessions=sessions,
         samples=samples,
-        viewers_open=[row for row in report.viewers if row.open],
-        viewers_closed=[row.viewer_id for row in report.viewers if not row.open],
-        outages=report.outages,
+        viewers_open=[row for row in rows.viewers if row.open],
+        viewers_closed=[row.viewer_id for row in rows.viewers if not row.open],
+        outages=rows.outages,
     )
 
 

@@ -61,6 +61,15 @@ servers = Table(
     _number("machine_offset_ms", null=True),  # the agent's machine's own clock minus trusted time at the last sync
     _number("clock_refused_at", null=True),  # since when its reports cover time after trusted time; null otherwise
     _number("clock_refused_by_ms", default="0"),  # how far the newest of them was ahead
+    _number("parts_pending", default="0"),  # of its newest report, in `report_parts`
+)
+
+report_parts = Table(
+    "report_parts",
+    metadata,
+    _text("server", key=True),
+    _number("number", key=True),  # they are applied in this order
+    Column("body", LargeBinary, nullable=False),  # zlib of the msgpack of parts.ReportPart
 )
 
 slots = Table(

@@ -20,7 +20,7 @@ async def test_only_rows_named_by_the_report_are_loaded(estate: Estate) -> None:
         SampleRow(slot=at, scope="live", name="stream1", revision=0, active=1, highest=1) for at in (first, last)
     ]
     report = agent.report(*rows, *samples)
-    stored = await estate.running.service.read(lambda connection: load_stored_rows(connection, report))
+    stored = await estate.running.service.read(lambda connection: load_stored_rows(connection, report.server, report))
     assert stored.slots.keys() == {first, last}
     assert stored.slots[last].row.connections == {"rtmp": 7}
     assert {key.slot for key in stored.samples} == {first, last}
