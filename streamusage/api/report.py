@@ -21,7 +21,9 @@ Role = Literal["origin", "edge", "standalone"]
 ClockState = Literal["trusted", "doubtful"]
 """Whether the service trusts its own clock. No agent corrects its clock by a doubtful one."""
 
-Count = Annotated[int, Meta(ge=0, le=2**53)]
+LARGEST_COUNT = 2**53
+
+Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
 """A count, bounded to the whole numbers that JSON represents exactly."""
 
 Millis = Annotated[int, Meta(ge=0, le=2**53)]

@@ -33,7 +33,7 @@ class PartApplier:
         try:
             waiting = await self._service.read(find_servers_with_parts)
         except StoreError:
-            return  # whoever reads notices it
+            return  # the store's health logs it
         while waiting:
             waiting = [server for server in waiting if await self._apply_next(server)]
 

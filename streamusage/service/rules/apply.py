@@ -15,6 +15,8 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from streamusage.api.report import (
+    LARGEST_COUNT,
+    REPAIRED_LIFE,
     AgentPhase,
     Based,
     Baseline,
@@ -200,15 +202,22 @@ def next_epoch(
     Only the counter of issued numbers changes: a number has no effect until a report activates it, so a late request
     of a dead agent seals no epoch. A journal that already has a number above the active one keeps it: after the restore
     of an older store copy, honest journals have numbers above the issued ones. The distance is bounded, so that no
-    number of requests exhausts the range of numbers. Raises `EpochTooHighError`.
+    number of requests exhausts the range of numbers. A journal whose epoch a repair ended may have a number that is
+    too high: it gets a new one, with the repaired life, and begins anew. Raises `EpochTooHighError`.
     """
-    if request.epoch > state.issued + LARGEST_EPOCH_LEAP:
+    is_too_high = request.epoch > state.issued + LARGEST_EPOCH_LEAP
+    if is_too_high and not state.life.endswith(REPAIRED_LIFE):
         raise EpochTooHighError(
             f"epoch {request.epoch} is more than {LARGEST_EPOCH_LEAP:,} above {state.issued}, the highest one that "
             "this service issued for the server; nothing was changed; start the agent with a new journal"
         )
-    keeps = request.epoch > state.epoch
-    epoch = request.epoch if keeps else max(state.issued, state.epoch, request.epoch) + 1
+    known = 0 if is_too_high else request.epoch
+    epoch = known if known > state.epoch else max(state.issued, state.epoch, known) + 1
+    if epoch > LARGEST_COUNT:
+        raise EpochTooHighError(
+            f"no epoch number is left after {state.issued}; nothing was changed; an operator heals this with streamtop "
+            f"servers repair {state.server}"
+        )
     issued = EpochIssued(
         epoch=epoch, based_on=state.based, now=now, life=state.life, baseline=state.baseline, viewers=tuple(viewers)
     )
