@@ -49,6 +49,10 @@ OWING = ("old agent, new service", "old journal at a new service")
 OWED_SLOTS = 75
 OWED_STREAMS = LARGEST_WHOLE // OWED_SLOTS + 10
 
+EARLY_START_MS = {"old": 1000, "new": 0}
+"""By how much a viewer may begin too early. The old agent subtracts ages from the time at which it has read a page, so
+that a busy machine moves starts back; the new one reads a start as an interval."""
+
 
 class Versions(NamedTuple):
     """The programs that run: `old` or `new`."""
@@ -62,6 +66,11 @@ class Upgrade(NamedTuple):
 
     before: Versions
     after: Versions
+
+    @property
+    def agent(self) -> str:
+        """The older version of its agents: faults of that one stay in the figures."""
+        return "old" if "old" in (self.before.agent, self.after.agent) else "new"
 
 
 UPGRADES = {
@@ -291,7 +300,7 @@ def test_figures_equal_those_of_the_media_server(name: str, results: dict[str, F
     assert (total("bytes_in"), total("bytes_out")) == (truth.bytes_in, truth.bytes_out)
     # The log rounds each visit down to whole seconds.
     least_ms = truth.logged_view_s * 1000
-    assert least_ms <= total("view_time_ms") <= least_ms + truth.connections * 1000
+    assert least_ms <= total("view_time_ms") <= least_ms + truth.connections * (1000 + EARLY_START_MS[upgrade.agent])
     assert (result.record["totalSubscribers"], result.record["aciveSubscribers"]) == (truth.connections, 0)
 
 

@@ -15,7 +15,6 @@ from typing import Literal, NamedTuple, Protocol
 import msgspec
 
 from streamusage.api.report import (
-    LARGEST_COUNT,
     REPAIRED_LIFE,
     AgentPhase,
     Based,
@@ -33,7 +32,7 @@ from streamusage.api.report import (
     higher_peak,
 )
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
-from streamusage.core.figures import SLOT_SUM_NAMES, SlotSums, slot_sums
+from streamusage.core.figures import LARGEST_COUNT, SLOT_SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.errors import ContradictionError, EpochTooHighError
 from streamusage.service.rules.parts import ReportPart
@@ -82,7 +81,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
         return Based(self.epoch, self.acknowledged)
 
 
-class LateFigures(SlotSums, frozen=True, kw_only=True):
+class LateFigures(SlotSums[int, int], frozen=True, kw_only=True):  # type: ignore[misc]
     """The part of a slot that arrived too late to be live: what backfilling added."""
 
     connections: dict[str, int] = msgspec.field(default_factory=dict)
