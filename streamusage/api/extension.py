@@ -94,6 +94,10 @@ class ServiceClock(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The doubt in a sentence."""
 
 
+Repair = Literal["filed in the future", "closed in advance", "epochs used up"]
+"""Why a server needs a repair."""
+
+
 class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """State of a media server at the service."""
 
@@ -121,9 +125,10 @@ class ServerStatus(msgspec.Struct, frozen=True, kw_only=True):
     """Since when its reports are refused because they cover time after trusted time; `None` while they are accepted."""
     clock_refused_by_ms: int = 0
     """How far the newest of them was ahead."""
-    repair: Literal["filed in the future", "closed in advance"] | UnsetType = UNSET
-    """What a wrong clock left behind: its figures lie in the future, or days were closed before their end.
-    `streamtop servers repair` heals it. Absent if nothing is wrong."""
+    repair: Repair | UnsetType = UNSET
+    """What an earlier version let happen: figures that a wrong clock filed in the future, days that were closed before
+    their end, or epoch numbers so high that no new journal can report. `streamtop servers repair` heals it. Absent if
+    nothing is wrong."""
     source_error: str | UnsetType = UNSET
     """Why its agent cannot read the media server, in the agent's words. Absent while it can, and from an agent of an
     earlier version."""
@@ -178,6 +183,10 @@ class RepairedServer(SlotSums[int, int], frozen=True, kw_only=True):  # type: ig
     partial_to: int | None = None
     voids: list[VoidEntry] = msgspec.field(default_factory=list)
     """Closings that no longer count. Their days close anew when they are over."""
+    highest_epoch_before: int | None = None
+    """The highest epoch number, if no further one could be issued; `None` otherwise."""
+    highest_epoch: int | None = None
+    """The highest one after the repair."""
 
     @property
     def rows(self) -> int:

@@ -60,7 +60,9 @@ SUMS = tuple(figure for figure in FIGURES if figure.combination is Combination.S
 SUM_NAMES = tuple(figure.name for figure in SUMS)
 
 
-Count = Annotated[int, Meta(ge=0, le=2**53)]
+LARGEST_COUNT = 2**53
+
+Count = Annotated[int, Meta(ge=0, le=LARGEST_COUNT)]
 """A count, bounded to the whole numbers that JSON represents exactly."""
 
 MinuteBytes = Annotated[int, Meta(ge=0, le=2**47)]

@@ -15,8 +15,9 @@ ServiceError
 │   └── ClockDoubtError           the clock of the service is in doubt
 ├── ContradictionError            a report contradicts figures that were counted
 ├── LimitExceededError            a request exceeds a limit
-└── StoreError                    the store cannot be opened, read or written
-    └── UnusableStoreError        the store is damaged, or its file was moved, replaced or removed
+└── StoreError                    the store cannot be opened, read or written, or not yet
+    ├── UnusableStoreError        the store is damaged, or its file was moved, replaced or removed
+    └── PartsPendingError         parts of an earlier report of the server are not applied yet
 
 The message of every error says what happened, what was kept and what to do next.
 """
@@ -92,3 +93,13 @@ class StoreError(ServiceError):
 
 class UnusableStoreError(StoreError):
     """The store is damaged, or its file was moved, replaced or removed: nothing is written to it."""
+
+
+class PartsPendingError(StoreError):
+    """An earlier large report of the server is accepted, and not all of its parts are applied yet."""
+
+    def __init__(self, parts: int) -> None:
+        super().__init__(
+            f"an earlier report of this server is accepted and still being applied, {parts} parts are left; nothing "
+            "was changed; retry"
+        )

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, case, func, select
 from streamusage.api.extension import ServerStatus, ServiceClock
 from streamusage.service.limits import LIMIT_FIELDS, limit_name
 from streamusage.service.queries.coverage import list_servers
-from streamusage.service.store.schema import held, orphans, servers
+from streamusage.service.store.schema import held, orphans, report_parts, servers
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -175,6 +175,11 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
         gaps_open,
         _single_gauge(
             "streamtop_reports_held", "Reports quarantined for an operator", _count(connection, held, held.c.open == 1)
+        ),
+        _single_gauge(
+            "streamtop_report_parts_pending",
+            "Parts of accepted reports that are not applied yet",
+            _count(connection, report_parts),
         ),
         _single_gauge("streamtop_orphans", "Rows reported for deleted records", _count(connection, orphans)),
         lag,

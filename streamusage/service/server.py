@@ -36,6 +36,7 @@ from streamusage.service.http.http_server import HttpServer
 from streamusage.service.ingest.reports import apply_condition_changes, find_condition_changes
 from streamusage.service.limits import Limits
 from streamusage.service.metrics import Metrics
+from streamusage.service.part_applier import PartApplier
 from streamusage.service.retention import Retention, count_due, discard_rows
 from streamusage.service.store.store import open_store
 from streamusage.service.store.writer import Writer
@@ -182,6 +183,7 @@ async def run_service(
         asyncio.create_task(_watch_conditions(service, edge_timeout_ms)),
         asyncio.create_task(_run_retention(service, retention or Retention())),
         asyncio.create_task(_run_accounting(service)),
+        asyncio.create_task(PartApplier(service).run()),
     ]
     try:
         await trusted.save(service)

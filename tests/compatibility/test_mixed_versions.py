@@ -2,6 +2,9 @@
 
 Both run as real processes on real ports, and one of them or both are upgraded in the middle of an outage. The figures
 equal those of the media server. All combinations run at the same time, because most of them wait.
+
+Some journals owe so many rows after the outage that today's service applies their report in parts. An agent of either
+version sends it whole, as always.
 """
 
 import itertools
@@ -19,8 +22,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
+from pysqlite3 import dbapi2
 
+from streamusage.agent.journal.rows import key_of
+from streamusage.agent.journal.sqlite import SqliteJournal
+from streamusage.api.report import SampleRow
+from streamusage.service.rules.parts import LARGEST_WHOLE
 from tests.compatibility.earlier_version import BEFORE_TRUSTED_TIME, MissingCommitError, install
 from tests.compatibility.processes import (
     FIXTURES,
@@ -34,6 +43,11 @@ from tests.compatibility.processes import (
 from tests.compatibility.running_media_server import RunningMediaServer, Truth, serving
 
 SERVER = "media-1"
+MINUTE = 60_000
+OWING = ("old agent, new service", "old journal at a new service")
+"""The upgrades in which the journal owes many rows."""
+OWED_SLOTS = 75
+OWED_STREAMS = LARGEST_WHOLE // OWED_SLOTS + 10
 
 EARLY_START_MS = {"old": 1000, "new": 0}
 """By how much a viewer may begin too early. The old agent subtracts ages from the time at which it has read a page, so
@@ -81,6 +95,8 @@ class Result(NamedTuple):
     """Whether the service answered requests for its clock, before and after the outage."""
     middle_of_outage_ms: int
     to_ms: int
+    owed_samples: int
+    """How many of the rows of `owe_samples` the service has."""
 
 
 def free_port() -> int:
@@ -179,7 +195,33 @@ class Estate:
         return urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=180)
 
 
-def run_upgrade(upgrade: Upgrade, directory: Path, old: Path) -> Result:
+def owe_samples(journal: Path) -> None:
+    """Let the journal of an agent that does not run owe samples of many streams, newer than an hour and a half: they
+    are not folded.
+    """
+    minute = time.time_ns() // 1_000_000 // MINUTE
+    opened = SqliteJournal(journal)
+    with opened.transaction() as tx:
+        head = tx.head()
+        assert head is not None
+        revision = head.revision + 1
+        for slot in range(minute - OWED_SLOTS - 5, minute - 5):
+            for number in range(OWED_STREAMS):
+                sample = SampleRow(
+                    slot=slot * MINUTE, scope="owed", name=f"s{number}", revision=revision, active=1, highest=1
+                )
+                tx.put(key_of(sample)[1], sample)
+        tx.put_head(msgspec.structs.replace(head, revision=revision))
+    opened.close()
+
+
+def count_owed_samples(store: Path) -> int:
+    with dbapi2.connect(store) as connection:
+        rows = connection.execute("SELECT slot FROM samples GROUP BY slot HAVING count(*) >= ?", (OWED_STREAMS,))
+        return len(rows.fetchall()) * OWED_STREAMS
+
+
+def run_upgrade(upgrade: Upgrade, directory: Path, old: Path, *, is_owing: bool) -> Result:
     """Let viewers watch before, during and after an outage in which both processes are replaced."""
     directory.mkdir()
     began_ms = time.time_ns() // 1_000_000
@@ -206,6 +248,8 @@ def run_upgrade(upgrade: Upgrade, directory: Path, old: Path) -> Result:
         media.disconnect(visitor, viewers.pop(0))
         viewers.append(media.watch("s1"))
         time.sleep(1.5)
+        if is_owing:
+            owe_samples(directory / "journal.db")
         agent = estate.start_agent(upgrade.after.agent)
         time.sleep(2.5)
         media.disconnect(viewers.pop(0))
@@ -222,7 +266,8 @@ def run_upgrade(upgrade: Upgrade, directory: Path, old: Path) -> Result:
         days = estate.read(f"/api/v1/daily?from={today - timedelta(1)}&to={today}&tz=UTC&server={SERVER}")["days"]
         (covered,) = estate.read(f"/api/v1/coverage?from={began_ms}&to={to_ms}&server={SERVER}")["servers"]
         (record,) = estate.read("/api/v1/changes")["records"]
-        return Result(media.truth, days, covered["spans"], record, (clock_before, clock_after), outage_ms, to_ms)
+        owed = count_owed_samples(directory / "usage.db")
+        return Result(media.truth, days, covered["spans"], record, (clock_before, clock_after), outage_ms, to_ms, owed)
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +280,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Futu
         pytest.fail(str(error), pytrace=False)
     with ThreadPoolExecutor(len(UPGRADES)) as pool:
         yield {
-            name: pool.submit(run_upgrade, upgrade, directory / name.replace(" ", "-").replace(",", ""), old)
+            name: pool.submit(
+                run_upgrade, upgrade, directory / name.replace(" ", "-").replace(",", ""), old, is_owing=name in OWING
+            )
             for name, upgrade in UPGRADES.items()
         }
 
@@ -266,3 +313,8 @@ def test_outage_is_backfilled_and_no_time_is_without_a_state(name: str, results:
     assert {span["state"] for span in spans} <= {"live", "backfilled"}, spans
     during = [span["state"] for span in spans if span["from"] <= result.middle_of_outage_ms < span["to"]]
     assert during == ["backfilled"], spans
+
+
+@pytest.mark.parametrize("name", OWING)
+def test_report_above_the_size_of_a_part_arrives_whole(name: str, results: dict[str, Future[Result]]) -> None:
+    assert results[name].result().owed_samples == OWED_SLOTS * OWED_STREAMS

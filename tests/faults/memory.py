@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import msgspec
+
 from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.rows import Row, done_at
 from streamusage.agent.reading import Reading
@@ -22,8 +24,10 @@ from streamusage.service.rules.apply import (
     StoredRows,
     StoredSample,
     StoredSlot,
+    apply_part,
     may_omit_viewers,
 )
+from streamusage.service.rules.parts import ReportPart
 
 SERVER = "edge-1"
 
@@ -157,6 +161,12 @@ class Store:
     viewers: dict[str, ViewerRow] = field(default_factory=dict)
     pieces: list[Piece] = field(default_factory=list)
     outages: dict[int, OutageRow] = field(default_factory=dict)
+    parts: tuple[ReportPart, ...] = ()
+    """Parts of the newest report that are not applied yet."""
+    whole: "Store | None" = None
+    """While parts are pending: the tables as if the report had been applied at once."""
+    covered_before: int = 0
+    """The watermark when that report was accepted."""
 
     def copy(self) -> "Store":
         """Return a copy. Rows are immutable, so that copies of the dictionaries suffice."""
@@ -168,16 +178,40 @@ class Store:
             dict(self.viewers),
             list(self.pieces),
             dict(self.outages),
+            self.parts,
+            self.whole,
+            self.covered_before,
         )
 
-    def stored(self, report: Report) -> StoredRows:
-        epoch = report.epoch
+    def apply_next_part(self) -> None:
+        """Apply the next part. Time may only be covered together with its figures or after them."""
+        part, *rest = self.parts
+        self.write(apply_part(self.state, part, self.stored(part.epoch)))
+        self.parts = tuple(rest)
+        self.check_covered()
+
+    def check_covered(self) -> None:
+        """Check that all figures of the time that a pending report covers so far are stored."""
+        if self.whole is not None:
+            for key, slot in self.whole.slots.items():
+                if self.covered_before <= key[1] < (self.state.watermark or 0):
+                    assert self.slots.get(key) == slot, f"slot {key} is covered before its figures arrived"
+            if not self.parts:
+                state = msgspec.structs.replace(self.whole.state, issued=self.state.issued)
+                assert (self.slots, self.state) == (self.whole.slots, state), "parts differ from the whole"
+                self.whole = None
+
+    def stored(self, epoch: int) -> StoredRows:
         return StoredRows(
             {slot: row for (of, slot), row in self.slots.items() if of == epoch},
             {publish_id: row for (of, publish_id), row in self.sessions.items() if of == epoch},
             self.samples,
-            tuple(self.viewers.values()) if may_omit_viewers(self.state, report) else (),
         )
+
+    def stored_for(self, report: Report) -> StoredRows:
+        """Return the stored rows that a report touches, with the viewers that it may omit."""
+        viewers = tuple(self.viewers.values()) if may_omit_viewers(self.state, report) else ()
+        return self.stored(report.epoch)._replace(viewers=viewers)
 
     def write(self, applied: AppliedReport) -> None:
         epoch = applied.state.epoch

@@ -180,6 +180,50 @@ class SplitsReports(Simulation):
         return super().handle(store, message)
 
 
+class CoversBeforeRows(Simulation):
+    """The service claims the coverage of a report when it accepts it, before the parts with its figures are applied."""
+
+    def accept_in_parts(self, store: Store, report: Report) -> None:
+        super().accept_in_parts(store, report)
+        ends = [store.state.watermark or 0, *(span.to_ms for span in report.spans)]
+        store.state = msgspec.structs.replace(store.state, watermark=max(ends))
+        store.check_covered()
+
+
+class CoversByParts(Simulation):
+    """Each part covers all of the report's time, not only the time whose figures have been applied."""
+
+    def accept_in_parts(self, store: Store, report: Report) -> None:
+        super().accept_in_parts(store, report)
+        store.parts = tuple(
+            msgspec.structs.replace(part, covers_to=None, spans=report.spans if number == 0 else ())
+            for number, part in enumerate(store.parts)
+        )
+
+
+class LosesPartsInCrash(Simulation):
+    """The service keeps the parts of an accepted report in memory only."""
+
+    def serve(self, message: Message) -> Reply:
+        try:
+            return super().serve(message)
+        except SimulatedCrashError:
+            if self.store.parts:
+                state = msgspec.structs.replace(self.store.state, parts_pending=0)
+                self.store.parts, self.store.whole, self.store.state = (), None, state
+            raise
+
+
+class IssuesEpochsBetweenParts(Simulation):
+    """The service issues an epoch although it has not applied all viewers of an accepted report."""
+
+    def handle(self, store: Store, message: Message) -> Reply:
+        if isinstance(message, EpochRequest) and store.parts:
+            store.state, issued = rules.next_epoch(store.state, message, list(store.viewers.values()), self.now)
+            return issued
+        return super().handle(store, message)
+
+
 def _sum_of_peaks(first: Peak | None, second: Peak | None) -> Peak | None:
     if first is None or second is None:
         return first or second
@@ -282,6 +326,10 @@ MUTATIONS: tuple[Callable[[int], Simulation], ...] = (
     LeavesLifeOut,
     DropsRowsOfLongOutage,
     SplitsReports,
+    CoversBeforeRows,
+    CoversByParts,
+    LosesPartsInCrash,
+    IssuesEpochsBetweenParts,
     AddsPeaks,
     SubtractsOverRestart,
     HidesLoss,

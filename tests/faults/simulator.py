@@ -5,6 +5,7 @@ network and randomness.
 """
 
 from collections import Counter
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ from streamusage.agent.reading import Reading
 from streamusage.api.report import Acknowledgement, EpochIssued, EpochRequest, Refusal, Report
 from streamusage.core.coverage import slot_of
 from streamusage.service.rules import apply as rules
+from streamusage.service.rules.parts import mark_end, split_report
 from tests.faults.media_server import CountsBy, MediaServer
 from tests.faults.memory import SERVER, Chance, MemoryJournal, SimulatedCrashError, Store
 
@@ -22,7 +24,8 @@ MIDNIGHT = 20_000 * 86_400_000
 
 
 Message = EpochRequest | Report
-Reply = EpochIssued | Acknowledgement | Refusal
+Reply = EpochIssued | Acknowledgement | Refusal | None
+"""`None` while the service applies the parts of an earlier report."""
 
 
 def _counts_by(seed: int, keeps_log: bool) -> CountsBy:
@@ -32,6 +35,9 @@ def _counts_by(seed: int, keeps_log: bool) -> CountsBy:
 
 class Simulation:
     """Runs one schedule. The rules that a mutation may break are methods, so that each can be broken alone."""
+
+    PARTS_CHANCE = 0.3
+    """How often a report is accepted in parts."""
 
     def __init__(self, seed: int, steps: int = 60) -> None:
         self.seed = seed
@@ -79,11 +85,18 @@ class Simulation:
 
     def handle(self, store: Store, message: Message) -> Reply:
         if isinstance(message, EpochRequest):
+            if store.parts:
+                return None
             store.state, issued = rules.next_epoch(store.state, message, list(store.viewers.values()), self.now)
             return issued
         verdict = rules.classify_report(store.state, message)
         if verdict == "apply":
-            store.write(rules.apply_report(store.state, message, store.stored(message), self.now))
+            if store.parts:
+                return None
+            if self.chance.happens("report accepted in parts", self.PARTS_CHANCE):
+                self.accept_in_parts(store, message)
+            else:
+                store.write(rules.apply_report(store.state, message, store.stored_for(message), self.now))
         if verdict in ("apply", "duplicate"):
             return Acknowledgement(epoch=store.state.epoch, acknowledged=store.state.acknowledged, now=self.now)
         return Refusal(
@@ -93,6 +106,30 @@ class Simulation:
             epoch=store.state.epoch,
             acknowledged=store.state.acknowledged,
         )
+
+    def accept_in_parts(self, store: Store, report: Report) -> None:
+        """Accept a report whose rows are applied later, in one transaction."""
+        store.whole = store.copy()
+        stored = store.stored_for(report)
+        store.whole.write(rules.apply_report(store.state, report, stored, self.now))
+        store.covered_before = store.state.watermark or 0
+        *parts, last = split_report(report, self.now, 2)
+        mark = rules.hidden_mark(store.state, report)
+        store.parts = (*parts, last if mark is None else mark_end(last, mark, store.covered_before))
+        store.state = rules.accept_in_parts(store.state, report, len(store.parts), stored.slots, self.now)
+        for viewer_id in rules.omitted_viewers(report, stored.viewers):
+            store.viewers.pop(viewer_id, None)
+        store.check_covered()
+
+    def apply_next_part(self) -> bool:
+        """Apply a part in a transaction of its own, where one is pending. Return whether more are."""
+        store = self.store.copy()
+        if store.parts:
+            store.apply_next_part()
+            self.chance.crash("of the service before a part's commit")
+            self.store = store
+            self.chance.crash("of the service after a part's commit")
+        return bool(store.parts)
 
     def timed_out(self, ledger: Ledger) -> None:
         """React to a missing reply, at the agent: do nothing."""
@@ -134,8 +171,9 @@ class Simulation:
                 self._back_up,
                 self._restore,
                 self._deliver_late,
+                self._apply_next_part,
             ),
-            (14, 8, 16, 26, 18, 2, 1.5, 2, 1, 3),
+            (14, 8, 16, 26, 18, 2, 1.5, 2, 1, 3, 12 if self.PARTS_CHANCE else 0),
         )[0]
         step()
 
@@ -180,6 +218,14 @@ class Simulation:
         if self.late_messages:
             message = self.late_messages.pop(self.random.randrange(len(self.late_messages)))
             self._send(message)
+
+    def _apply_next_part(self) -> None:
+        with suppress(SimulatedCrashError):
+            self.apply_next_part()
+
+    def _apply_parts(self) -> None:
+        while self.apply_next_part():
+            pass
 
     def _read_or_crash(self) -> None:
         self._run_agent_step(self._read)
@@ -275,6 +321,7 @@ class Simulation:
             self.server.disconnect(self.now, number)
         self.now += 1
         self._read()
+        self._apply_parts()
         while self.late_messages:
             self._deliver_late()
         for _ in range(6):

@@ -13,16 +13,18 @@ from pysqlite3 import dbapi2
 from sqlalchemy import select
 
 from streamusage.api.daily import Percentile
-from streamusage.api.report import EpochRequest, OutageRow, Peak, PhaseChange, SampleRow, SlotRow
+from streamusage.api.report import EpochIssued, EpochRequest, OutageRow, Peak, PhaseChange, SampleRow, SlotRow
 from streamusage.core.days import day_interval, day_of, zone
 from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.closing import advance_accounting, close_day_by_operator, is_accounting_due
 from streamusage.service.accounting.hours import load_slots
-from streamusage.service.errors import ServiceError
-from streamusage.service.ingest.reports import ingest_report, issue_epoch
+from streamusage.service.errors import PartsPendingError, ServiceError
+from streamusage.service.ingest.reports import apply_next_part, ingest_report, issue_epoch
 from streamusage.service.queries.daily import list_daily_statistics
 from streamusage.service.rules.apply import LateFigures, SampleKey, StoredSample, StoredSlot
+from streamusage.service.rules.parts import split_report
 from streamusage.service.rules.rollups import daily_figures, sum_rollups
+from streamusage.service.store.report_parts import encode_part
 from streamusage.service.store.schema import (
     adjustments,
     metadata,
@@ -62,9 +64,13 @@ class StoreSimulation(Simulation):
         with self.sql.writing() as connection:
             transaction = connection.begin()
             if isinstance(message, EpochRequest):
-                reply: Reply = issue_epoch(connection, SERVER, message, self.now)
+                issued = issue_epoch(connection, SERVER, message, self.now)
+                reply: Reply = issued if isinstance(issued, EpochIssued) else None
             else:
-                reply = ingest_report(connection, message, b"", self.now)
+                in_parts = self.chance.happens("report accepted in parts", self.PARTS_CHANCE)
+                parts = [encode_part(part) for part in split_report(message, self.now, 2)] if in_parts else []
+                answer = ingest_report(connection, message, b"", self.now, parts)
+                reply = None if isinstance(answer, PartsPendingError) else answer
             self.chance.crash("of the service before its commit")  # leaving the block rolls back
             transaction.commit()
         self.chance.crash("of the service after its commit")
@@ -73,6 +79,17 @@ class StoreSimulation(Simulation):
         if self.random.random() < 0.1:
             self.close_by_hand()
         return reply
+
+    def apply_next_part(self) -> bool:
+        with self.sql.writing() as connection:
+            transaction = connection.begin()
+            left = apply_next_part(connection, SERVER, self.now)
+            self.chance.crash("of the service before a part's commit")
+            transaction.commit()
+        self.chance.crash("of the service after a part's commit")
+        if self.random.random() < 0.3:
+            self.close_days()
+        return left > 0
 
     def close_by_hand(self) -> None:
         """Close a day by hand much too early, so that nearly all of its figures become adjustments."""

@@ -27,7 +27,7 @@ class RepairedSimulation(Simulation):
         return {**super().happened(), **{what: count for what, count in own.items() if count}}
 
     def _step(self) -> None:
-        if self.random.random() < 0.05 and self.store.state.epoch:
+        if self.random.random() < 0.05 and self.store.state.epoch and not self.store.parts:
             self.store = self.store.copy()
             self.store.state = seal(self.store.state, self.now)
             self.repairs += 1

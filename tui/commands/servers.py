@@ -130,12 +130,15 @@ def remove(connection: ConnectionSettings, name: str, force: bool, yes: bool) ->
 @tz_option
 @connection_options
 def repair(connection: ConnectionSettings, name: str, dry_run: bool, yes: bool) -> None:
-    """Move figures that a wrong clock filed in the future to the time before now.
+    """Move figures that a wrong clock filed in the future to the time before now, and free used up epoch numbers.
 
     The true minutes of such figures are unknown: they are filed as late as possible before the server's last report,
     and that time is partial. No unit is lost or added. The agent begins anew from there and sends nothing of the old
     again. Days that the wrong clock closed get a void entry, and close anew when they are over; their closed figures
     are kept as they are.
+
+    Epoch numbers near 2^53, which earlier versions issued to any request, are replaced by low ones, so that new
+    journals can report again.
 
     The clock of the service must be right. The command needs an admin token and is written to the audit log.
 
@@ -157,7 +160,7 @@ def repair(connection: ConnectionSettings, name: str, dry_run: bool, yes: bool) 
     if planned is None:
         raise CommandError(f"{connection.host}: no server {name}; nothing was repaired", ExitCode.NOT_FOUND)
     if not planned.needed:
-        print_message(f"{name} at {connection.host} has no figures in the future; nothing was repaired")
+        print_message(f"{name} at {connection.host} needs no repair; nothing was repaired")
         return
     for line in _changes(planned, connection):
         print_message(line)
@@ -172,9 +175,10 @@ def repair(connection: ConnectionSettings, name: str, dry_run: bool, yes: bool) 
         return await client.repair_server(name, dry=False)
 
     done = run_requests(connection, apply_repair)
+    numbers = "" if done.highest_epoch is None else f", the next epoch is {done.highest_epoch + 1} or later"
     print_message(
         f"repaired {name} at {connection.host}: {counted(done.rows, 'row')} moved, "
-        f"{counted(len(done.voids), 'closing')} void; its agent begins anew with its next report"
+        f"{counted(len(done.voids), 'closing')} void{numbers}; its agent begins anew with its next report"
     )
 
 
@@ -187,7 +191,11 @@ server = HelpfulGroup(
 
 
 def repair_hint(server: ServerStatus) -> str:
-    """Return what a wrong clock left behind on a server, and the command that heals it."""
+    """Return what a wrong clock or a wrong epoch request left behind on a server, and the command that heals it."""
+    if server.repair == "epochs used up":
+        return (
+            f"{server.server}: no epoch number is left for a new journal; run: streamtop servers repair {server.server}"
+        )
     what = "figures are filed" if server.repair == "filed in the future" else "days were closed"
     when = "in the future" if server.repair == "filed in the future" else "before their end"
     return f"{server.server}: {what} {when} by a wrong clock; run: streamtop servers repair {server.server}"
@@ -207,6 +215,10 @@ def _changes(planned: RepairedServer, connection: ConnectionSettings) -> list[st
             f"{formats.traffic(planned.bytes_out)} out, {formats.duration(planned.view_time_ms)} of view time",
             "  seal the epoch of its agent, which begins anew",
         ]
+    if planned.highest_epoch_before is not None:
+        lines.append(
+            f"  replace epoch numbers up to {planned.highest_epoch_before:,} by numbers up to {planned.highest_epoch:,}"
+        )
     if planned.voids:
         days = [f"{entry.day} of {entry.tz}" for entry in planned.voids]
         named = ", ".join(days[:_MOST_NAMED]) + (f" and {len(days) - _MOST_NAMED} more" if days[_MOST_NAMED:] else "")

@@ -21,6 +21,7 @@ from streamusage.service.http.operations import Access, Operation
 from streamusage.service.http.requests import BodyLimit, Query, RequestBodies, redact_path
 from streamusage.service.http.requests_in_flight import RequestsInFlight
 from streamusage.service.ingest.name_quotas import NameQuotas
+from streamusage.service.ingest.part_signals import PartSignals
 from streamusage.service.limits import MIB, Limits
 from streamusage.service.metrics import Metrics
 from streamusage.service.queries.record_list import RecordList
@@ -81,6 +82,7 @@ class Service:
     names: NameQuotas = field(init=False)
     in_flight: RequestsInFlight = field(init=False)
     failed_logins: FailedLogins = field(init=False)
+    parts: PartSignals = field(default_factory=PartSignals)
 
     def __post_init__(self) -> None:
         """Create the parts that keep the limits."""

@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from streamusage.api.report import Acknowledgement, Refusal
-from streamusage.service.errors import LimitExceededError, ServiceError, StoreError
+from streamusage.service.errors import LimitExceededError, PartsPendingError, ServiceError, StoreError
 from streamusage.service.http.app import FAILED, log_request
 from streamusage.service.http.context import Service
 from streamusage.service.http.errors import ApiError, retry_after_seconds, status_of
@@ -104,10 +104,15 @@ class DirectReports:
                 seconds = service.metrics.requests.end("POST", _ROUTE, status, began)
                 log_request("POST", exchange.url, status, seconds)
 
-        def finish_write(verdict: Acknowledgement | Refusal | None, error: BaseException | None) -> None:
+        def finish_write(
+            verdict: Acknowledgement | Refusal | PartsPendingError | None, error: BaseException | None
+        ) -> None:
             service.in_flight.end(head.server)
             service.bodies.release(len(body))
-            finish(verdict, error)
+            if isinstance(verdict, PartsPendingError):
+                finish(None, verdict)
+            else:
+                finish(verdict, error)
 
         if broken is not None:
             finish(None, broken)
@@ -128,7 +133,9 @@ class DirectReports:
             finish_write(None, error)
         return True
 
-    def _judge(self, head: _ReportHead, body: bytes, now_ms: int) -> Callable[[Connection], Acknowledgement | Refusal]:
+    def _judge(
+        self, head: _ReportHead, body: bytes, now_ms: int
+    ) -> Callable[[Connection], Acknowledgement | Refusal | PartsPendingError]:
         """Return the write of a report. Raises `ApiError` or `LimitExceededError`."""
         try:
             report = decode_report(body, self._service.limits)

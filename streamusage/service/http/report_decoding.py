@@ -1,10 +1,11 @@
 """Decodes a report once, within limits: sizes are checked before anything is built, and rows are built in small steps.
 
 A decoder holds the interpreter's lock: decoded at once, a large report would stop every other request for as long.
-The checks before need only the lock's short holds of scans over bytes.
+The checks before need only the lock's short holds of scans over bytes, and one pass that skips over all rows.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -22,7 +23,13 @@ LARGEST_ROW_BYTES = 64 * 1024
 LARGEST_BASELINE_BYTES = 8 * 1024 * 1024
 """Fits the counters of 50,000 open connections. The service decodes it with every later report of the server."""
 
+LARGEST_CHECKED_BYTES = 4 * 1024 * 1024
+"""A body of an unknown form up to this size is checked to be JSON. A larger one is not quarantined in any case."""
+
 _SLICE_BYTES = 256 * 1024
+_BYTES_PER_COMMA = 5
+"""Each value of a report has a name, so that commas are further apart than this."""
+_BOUNDARIES_TRIED = 20
 _CONTAINERS_PER_ROW = 5
 """A slot is the largest row: itself, its connections and two peaks."""
 _FEW_CONTAINERS = 1_000
@@ -63,7 +70,9 @@ _SHELL = msgspec.json.Decoder(_shell_of(msgspec.Raw, "ReportShell"))
 _RAW_ROWS = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
 _BASELINE = msgspec.json.Decoder(Baseline)
 _ROW_DECODERS: dict[str, Any] = {name: msgspec.json.Decoder(kind) for name, kind in _ROWS.items()}
+_SKIPPED_ROWS = msgspec.json.Decoder(tuple[_SkippedRow, ...])
 _ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
+_BETWEEN_ROWS = b"},{"
 
 
 def decode_report(body: bytes, limits: Limits) -> Report:
@@ -80,7 +89,8 @@ def decode_report(body: bytes, limits: Limits) -> Report:
         try:
             report = _REPORT.decode(body) if len(body) <= SMALL_BYTES else _decode_in_steps(body, limits)
         except msgspec.ValidationError:
-            _ANY_JSON.decode(body)  # the form was rejected before the end: the rest may be invalid JSON
+            if len(body) <= LARGEST_CHECKED_BYTES:
+                _ANY_JSON.decode(body)  # the form was rejected before the end: the rest may be invalid JSON
             raise
     except msgspec.ValidationError:
         raise
@@ -102,32 +112,121 @@ def count_rows(report: Report) -> int:
 
 
 def _decode_in_steps(body: bytes, limits: Limits) -> Report:
-    counted: Any = _COUNTING.decode(body)
-    rows = sum(len(getattr(counted, name)) for name in _ROWS)
-    _check_rows(rows, limits)
-    del counted
+    _check_beginning(body)
+    if _is_dense(body):
+        raise msgspec.ValidationError("it has more values than the rows of a report")
     shell: Any = _SHELL.decode(body)
     if len(shell.baseline) > LARGEST_BASELINE_BYTES:
         raise msgspec.ValidationError(f"the baseline has more than {LARGEST_BASELINE_BYTES:,} bytes")
+    rows = _count_at_most(shell)
+    if rows > limits.report_rows:
+        _check_rows(sum(_count_exactly(getattr(shell, name)) for name in _ROWS), limits)
     baseline = _BASELINE.decode(shell.baseline)
     decoded: dict[str, Any] = {}
+    rows = 0
     for name, decoder in _ROW_DECODERS.items():
         found: list[Any] = []
-        for number, raw in enumerate(_RAW_ROWS.decode(getattr(shell, name))):
-            if len(raw) > LARGEST_ROW_BYTES:
-                place = f"$.{name}[{number}]"
-                raise msgspec.ValidationError(f"a row has more than {LARGEST_ROW_BYTES:,} bytes - at `{place}`")
-            try:
-                row = decoder.decode(raw)
-            except msgspec.ValidationError as error:
-                raise msgspec.ValidationError(_with_place(str(error), f"$.{name}[{number}]")) from None
-            found.append(row)
-            rows += _count_listed(row)
-            if rows > limits.report_rows:
-                _check_rows(rows, limits)
+        for piece in _split_rows(getattr(shell, name)):
+            for raw in _RAW_ROWS.decode(piece):
+                place = f"$.{name}[{len(found)}]"
+                if len(raw) > LARGEST_ROW_BYTES:
+                    raise msgspec.ValidationError(f"a row has more than {LARGEST_ROW_BYTES:,} bytes - at `{place}`")
+                try:
+                    row = decoder.decode(raw)
+                except msgspec.ValidationError as error:
+                    raise msgspec.ValidationError(_with_place(str(error), place)) from None
+                found.append(row)
+                rows += 1 + _count_listed(row)
+            _check_rows(rows, limits)
         decoded[name] = tuple(found)
     values = {name: getattr(shell, name) for name in Report.__struct_fields__} | {"baseline": baseline} | decoded
     return Report(**values)
+
+
+def _check_beginning(body: bytes) -> None:
+    """Raise `msgspec.ValidationError` if the first rows have another form."""
+    try:
+        _COUNTING.decode(body[:_SLICE_BYTES])
+    except msgspec.ValidationError:
+        raise
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return  # it is cut off, or not JSON, which the whole body shows
+
+
+def _is_dense(body: bytes) -> bool:
+    """Return whether there are more values outside of strings than rows of that size can have."""
+    starts = range(0, len(body), _SLICE_BYTES)
+    most = len(body) // _BYTES_PER_COMMA + _FEW_CONTAINERS
+    if sum(body.count(b",", start, start + _SLICE_BYTES) for start in starts) <= most:
+        return False
+    commas = 0
+    for text in _without_strings(body):
+        if text is None:
+            return True
+        commas += text.count(b",")
+    return commas > most
+
+
+def _without_strings(body: bytes) -> Iterator[bytes | None]:
+    """Yield the JSON in pieces without its strings; `None` and no more if a string is longer than a row may be."""
+    pending = b""
+    for start in range(0, len(body), _SLICE_BYTES):
+        text, quote, begun = _STRING.sub(b"", pending + body[start : start + _SLICE_BYTES]).partition(b'"')
+        pending = quote + begun
+        if len(pending) > LARGEST_ROW_BYTES:
+            yield None
+            return
+        yield text
+
+
+def _count_at_most(shell: Any) -> int:
+    """Return a number of rows that is not exceeded in JSON without spaces between rows."""
+    total = 0
+    for name in _ROWS:
+        text = memoryview(getattr(shell, name))
+        starts = range(0, len(text), _SLICE_BYTES)
+        # Two bytes more: a boundary may lie on the border of two slices.
+        total += sum(bytes(text[start : start + _SLICE_BYTES + 2]).count(_BETWEEN_ROWS) for start in starts)
+        total += len(text) > len("[]")
+    return total
+
+
+def _count_exactly(raw: msgspec.Raw) -> int:
+    return sum(len(_SKIPPED_ROWS.decode(piece)) for piece in _split_rows(raw))
+
+
+def _split_rows(raw: msgspec.Raw) -> Iterator[bytes]:
+    """Yield the rows of a JSON array as smaller arrays, each of which is decoded in a millisecond or two.
+
+    A piece ends where the next row seems to begin. That it is valid JSON proves that it does: what looks like the
+    boundary of two rows may lie in a name. Where none is found, the rest is one piece.
+    """
+    text = memoryview(raw)
+    position = text.nbytes and bytes(text[:_SLICE_BYTES]).find(b"[") + 1
+    while text.nbytes - position > _SLICE_BYTES:
+        window = bytes(text[position : position + _SLICE_BYTES])
+        cut = _find_boundary(window)
+        if cut < 0:
+            break
+        yield b"[" + window[: cut + 1] + b"]"
+        position += cut + len(_BETWEEN_ROWS) - 1
+    yield b"[" + bytes(text[position:])
+
+
+def _find_boundary(window: bytes) -> int:
+    """Return the index of the last bracket of the last whole row; -1 if none is found."""
+    end = len(window)
+    for _ in range(_BOUNDARIES_TRIED):
+        cut = window.rfind(_BETWEEN_ROWS, 0, end)
+        if cut < 0:
+            return -1
+        try:
+            _ANY_JSON.decode(b"[" + window[: cut + 1] + b"]")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            end = cut
+        else:
+            return cut
+    return -1
 
 
 def _with_place(message: str, place: str) -> str:
@@ -164,14 +263,10 @@ def _is_deeper_than(body: bytes, most: int) -> bool:
 
 
 def _leaves_levels(body: bytes, most: int, *, with_strings: bool) -> bool:
-    levels = pending = b""
-    for start in range(0, len(body), _SLICE_BYTES):
-        text = pending + body[start : start + _SLICE_BYTES]
-        if not with_strings:
-            text, quote, begun = _STRING.sub(b"", text).partition(b'"')
-            pending = quote + begun
-            if len(pending) > LARGEST_ROW_BYTES:
-                return True
+    levels = b""
+    for text in _slices(body) if with_strings else _without_strings(body):
+        if text is None:
+            return True
         levels += text.translate(None, _NOT_BRACKETS)
         for _ in range(most):
             shorter = levels.replace(b"[]", b"\0").replace(b"{}", b"\0").replace(b"\0", b"")
@@ -182,3 +277,7 @@ def _leaves_levels(body: bytes, most: int, *, with_strings: bool) -> bool:
             return True
     opened = levels.count(b"[") + levels.count(b"{")
     return bool(levels) and (with_strings or 2 * opened == len(levels))  # otherwise it is not JSON
+
+
+def _slices(body: bytes) -> Iterator[bytes | None]:
+    return (body[start : start + _SLICE_BYTES] for start in range(0, len(body), _SLICE_BYTES))

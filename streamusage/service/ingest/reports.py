@@ -1,5 +1,6 @@
 """Applies the rules to the store: loads the rows that they need and saves their result, in one transaction."""
 
+from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -11,22 +12,30 @@ from streamusage.core.coverage import LATE_AFTER_INTERVALS, MOST_AHEAD_MS, SLOT_
 from streamusage.core.text import remove_secrets, shorten_line
 from streamusage.service.accounting.hours import resum_hours
 from streamusage.service.accounting.ledger import record_adjustments
-from streamusage.service.errors import ContradictionError, EpochTooHighError
+from streamusage.service.errors import ContradictionError, EpochTooHighError, PartsPendingError
 from streamusage.service.ingest.sessions import StreamStart, live_sessions, refresh_records, sessions_of, write_sessions
 from streamusage.service.rules.apply import (
     AppliedReport,
     ServerState,
     Verdict,
+    accept_in_parts,
+    apply_part,
     apply_report,
     classify_report,
     find_newest_instant,
+    hidden_mark,
+    may_omit_viewers,
     next_epoch,
+    omitted_viewers,
 )
 from streamusage.service.rules.coverage import pieces_since_unread
+from streamusage.service.rules.parts import mark_end
+from streamusage.service.store.report_parts import decode_part, encode_part, save_parts, take_next_part
 from streamusage.service.store.schema import held, servers, stream_key
 from streamusage.service.store.server_rows import (
     ServerCondition,
     condition_of_row,
+    load_epoch_slots,
     load_source_failure,
     load_state,
     load_stored_rows,
@@ -92,9 +101,11 @@ _ACCEPTED = PreparedStatement(
 
 def issue_epoch(
     connection: Connection, server: str, request: EpochRequest, now_ms: int
-) -> EpochIssued | EpochTooHighError:
+) -> EpochIssued | EpochTooHighError | PartsPendingError:
     """Issue an epoch number, or return why not. This has no effect on which reports are accepted."""
     state, condition = load_state(connection, server)
+    if state.parts_pending:  # the viewers at the baseline are not all known
+        return PartsPendingError(state.parts_pending)
     try:
         state, issued = next_epoch(state, request, load_viewers(connection, server), now_ms)
     except EpochTooHighError as error:  # not raised: that would roll back the writes of others
@@ -113,8 +124,12 @@ def record_source_state(connection: Connection, server: str, source: SourceState
     save_source_failure(connection, server, error, max(0, now_ms - source.failing_ms), now_ms)
 
 
-def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: int) -> Acknowledgement | Refusal:
-    """Apply a report whole, or return why not. A report that contradicts counted figures is quarantined as `body`."""
+def ingest_report(
+    connection: Connection, report: Report, body: bytes, now_ms: int, parts: Sequence[bytes] = ()
+) -> Acknowledgement | Refusal | PartsPendingError:
+    """Apply a report whole, or accept it whole with its encoded `parts`, which `apply_next_part` applies. Return why
+    not, if neither. A report that contradicts counted figures is quarantined as `body`.
+    """
     state, condition = load_state(connection, report.server)
     verdict = classify_report(state, report)
     if verdict == "duplicate":
@@ -122,22 +137,57 @@ def ingest_report(connection: Connection, report: Report, body: bytes, now_ms: i
     if verdict in ("hole", "sealed", "stale"):
         message = _REFUSED[verdict].format(since=report.since, acknowledged=state.acknowledged, epoch=report.epoch)
         return _refusal(state, verdict, message, now_ms)
+    if state.parts_pending:
+        return PartsPendingError(state.parts_pending)
     ahead_ms = find_newest_instant(report) - now_ms
     if ahead_ms > MOST_AHEAD_MS:
         if not state.epoch:
             save_state(connection, state, condition)  # it may have no row yet
         save_clock_refusal(connection, report.server, ahead_ms, now_ms)
         return _refusal(state, "clock", _FROM_THE_FUTURE.format(seconds=-(-ahead_ms // 1000)), now_ms)
+    mark = hidden_mark(state, report) if parts else None
+    if mark is not None:
+        parts = (*parts[:-1], encode_part(mark_end(decode_part(parts[-1]), mark, state.watermark or 0)))
     try:
-        applied = apply_report(state, report, load_stored_rows(connection, state, report), now_ms)
+        applied = _accept(connection, state, report, now_ms, len(parts))
     except ContradictionError as error:
         return quarantine_report(
             connection, report.server, body, f"report quarantined for an operator: {error}", now_ms, report
         )
     if state.since is None:
         applied = _after_unread_time(connection, applied)
-    _write(connection, state, condition, applied, now_ms)
+    # A server that reports is reachable, and part of the estate again if it was removed.
+    _write(connection, state, condition, applied, ServerCondition(_owes(connection, applied.state, now_ms)), now_ms)
+    save_parts(connection, report.server, parts)
     return Acknowledgement(epoch=applied.state.epoch, acknowledged=applied.state.acknowledged, now=now_ms)
+
+
+def _accept(connection: Connection, state: ServerState, report: Report, now_ms: int, parts: int) -> AppliedReport:
+    viewers = load_viewers(connection, report.server) if may_omit_viewers(state, report) else ()
+    if not parts:
+        stored_rows = load_stored_rows(connection, report.server, report)._replace(viewers=viewers)
+        return apply_report(state, report, stored_rows, now_ms)
+    stored = (
+        load_epoch_slots(connection, report.server, report.epoch, {row.slot for row in report.slots})
+        if report.epoch == state.epoch
+        else {}
+    )
+    accepted = accept_in_parts(state, report, parts, stored, now_ms)
+    return AppliedReport(accepted, (), (), (), (), (), omitted_viewers(report, viewers), ())
+
+
+def apply_next_part(connection: Connection, server: str, now_ms: int) -> int:
+    """Apply the next part of the server's accepted report. Return the number of parts that still wait."""
+    part = take_next_part(connection, server)
+    if part is None:
+        return 0
+    state, condition_before = load_state(connection, server)
+    applied = apply_part(state, part, load_stored_rows(connection, server, part))
+    condition = condition_before
+    if not condition.removed:
+        condition = condition._replace(owes=_owes(connection, applied.state, now_ms))
+    _write(connection, state, condition_before, applied, condition, now_ms, part.received_at)
+    return applied.state.parts_pending
 
 
 def quarantine_report(
@@ -217,15 +267,19 @@ def apply_condition_changes(connection: Connection, changes: list[ConditionChang
 
 
 def _write(
-    connection: Connection, before: ServerState, condition_before: ServerCondition, applied: AppliedReport, now_ms: int
+    connection: Connection,
+    before: ServerState,
+    condition_before: ServerCondition,
+    applied: AppliedReport,
+    condition: ServerCondition,
+    now_ms: int,
+    received_at: int | None = None,
 ) -> None:
     state = applied.state
     server, epoch = state.server, state.epoch
-    # A server that reports is reachable, and part of the estate again if it was removed.
-    condition = ServerCondition(_owes(connection, state, now_ms))
     # Sessions that the new state changes: a sealed epoch's publishes, and all live ones if the condition changed.
     touched: set[StreamStart] = set()
-    if condition_before.removed:
+    if condition_before.removed and not condition.removed:
         touched = sessions_of(connection, server)
     elif epoch != before.epoch or condition != condition_before:
         touched = live_sessions(connection, server)
@@ -237,7 +291,7 @@ def _write(
     save_samples(connection, server, applied.samples)
     save_viewers(connection, server, applied.viewers_open, applied.viewers_closed)
     save_outages(connection, server, applied.outages)
-    late_before = now_ms - state.late_after_ms
+    late_before = (now_ms if received_at is None else received_at) - state.late_after_ms
     touched |= write_sessions(connection, server, state.role, epoch, applied.sessions, late_before, now_ms)
     backfilled = {stream_key(sample.row.scope, sample.row.name) for sample in applied.samples if sample.late}
     refresh_records(connection, touched, now_ms, backfilled=backfilled)
@@ -251,8 +305,9 @@ def _after_unread_time(connection: Connection, applied: AppliedReport) -> Applie
     failure = load_source_failure(connection, applied.state.server)
     if failure is None:
         return applied
-    pieces = pieces_since_unread(applied.pieces, failure.since_ms)
-    since = min(failure.since_ms, applied.state.since or failure.since_ms)
+    began = failure.since_ms if applied.state.since is None else applied.state.since
+    pieces = pieces_since_unread(applied.pieces, began, failure.since_ms)
+    since = min(failure.since_ms, began)
     return applied._replace(pieces=pieces, state=msgspec.structs.replace(applied.state, since=since))
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from sqlalchemy import Connection, select, update
 
 from streamusage.api.extension import RemovedServer
-from streamusage.service.errors import FiledAheadError, ServerStillReportsError, UnknownServerError
+from streamusage.service.errors import FiledAheadError, PartsPendingError, ServerStillReportsError, UnknownServerError
 from streamusage.service.ingest.sessions import live_sessions, refresh_records, sessions_of
 from streamusage.service.rules.repair import is_filed_ahead
 from streamusage.service.store.audit import record_audit
@@ -22,13 +22,16 @@ def remove_server(connection: Connection, server: str, actor: str, now_ms: int, 
     """Remove the server, and its part of every session with `force`.
 
     A server that was removed in order can still be removed by force. Raises `UnknownServerError`, `FiledAheadError`
-    while figures of the server are filed in the future, and `ServerStillReportsError` without `force` while it reports.
+    while figures of the server are filed in the future, `PartsPendingError` while a report of it is being applied, and
+    `ServerStillReportsError` without `force` while it reports.
     """
     row = connection.execute(select(servers).where(servers.c.server == server, is_known_server())).first()
     how: Literal["in order", "by force"] = "by force" if force else "in order"
     if row is None or row.removed in ("by force", how):
         raise UnknownServerError("no server of that name is part of the estate; nothing was removed")
     state = state_of_row(row)
+    if state.parts_pending:
+        raise PartsPendingError(state.parts_pending)
     if not force and state.last_sync_at is not None and now_ms - state.last_sync_at <= state.late_after_ms:
         raise ServerStillReportsError(
             "the server still reports; nothing was removed: stop its agent first, or remove the server by force"

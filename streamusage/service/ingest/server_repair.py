@@ -2,7 +2,8 @@
 
 Rows, coverage, sums of hours and the server's state move to the true time (`rules/repair.py`). The epoch is sealed: the
 agent's next report is refused, and it begins anew from the moved baseline, so that it sends nothing of the old again.
-Days that the wrong clock closed get a void entry and close anew.
+Days that the wrong clock closed get a void entry and close anew. Epoch numbers that leave no room for the next ones
+(`rules/epoch_repair.py`) are replaced by low ones.
 """
 
 from collections.abc import Collection
@@ -23,7 +24,7 @@ from streamusage.service.accounting.ledger import (
     void_closings,
     void_entry,
 )
-from streamusage.service.errors import UnknownServerError
+from streamusage.service.errors import PartsPendingError, UnknownServerError
 from streamusage.service.ingest.sessions import (
     StreamStart,
     live_sessions,
@@ -32,6 +33,7 @@ from streamusage.service.ingest.sessions import (
     sessions_of,
 )
 from streamusage.service.rules.apply import Piece, ServerState
+from streamusage.service.rules.epoch_repair import EpochRepair, plan_epoch_repair
 from streamusage.service.rules.repair import (
     Relocation,
     Repair,
@@ -44,12 +46,15 @@ from streamusage.service.rules.repair import (
     move_viewer,
     plan_repair,
     repaired_end,
+    seal,
 )
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, read_counter, set_counter
+from streamusage.service.store.coverage_rows import is_known_server
 from streamusage.service.store.schema import (
     held,
     hours,
+    orphans,
     outages,
     samples,
     server_sessions,
@@ -75,6 +80,7 @@ from streamusage.service.store.sql import upsert
 
 VOID_REASON = "the clock was wrong: the day was closed before its end, or while figures were filed in the future"
 
+_TABLES_WITH_EPOCHS = (slots, slot_connections, server_sessions, samples, held, orphans)
 _PHASES = msgspec.json.Decoder(tuple[PhaseChange, ...])
 _BATCH_SIZE = 300
 _AFTER_ALL_DAYS = 2**53
@@ -85,18 +91,21 @@ class _Findings(NamedTuple):
 
     row: Row[Any]
     state: ServerState
+    epochs: EpochRepair | None
+    """New numbers of epochs; `state` has them already."""
     repair: Repair | None
     closings: list[Row[Any]]
     """Closed days that no longer count."""
 
 
 def plan_server_repair(connection: Connection, server: str, actor: str, now_ms: int) -> RepairedServer:
-    """Return what a repair would change. Nothing is written. Raises `UnknownServerError`."""
+    """Return what a repair would change. Nothing is written. Raises as `repair_server`."""
     return _result(connection, _find(connection, server, now_ms), actor, now_ms, dry=True)
 
 
 def repair_server(connection: Connection, server: str, actor: str, now_ms: int) -> RepairedServer:
-    """Repair the server and return what changed; nothing if nothing is wrong. Raises `UnknownServerError`.
+    """Repair the server and return what changed; nothing if nothing is wrong. Raises `UnknownServerError`, and
+    `PartsPendingError` while a report of the server is being applied.
 
     `now_ms` is the true time: what is filed later is moved.
     """
@@ -108,6 +117,8 @@ def repair_server(connection: Connection, server: str, actor: str, now_ms: int) 
         if read_counter(connection, name) > now_ms:
             set_counter(connection, name, slot_of(now_ms))
     limit_closed_until(connection, now_ms)
+    if found.epochs is not None:
+        _renumber_epochs(connection, found, found.epochs, now_ms)
     if found.repair is not None:
         _move_state(connection, found, found.repair, now_ms)
     void_closings(connection, found.closings, VOID_REASON, actor, now_ms)
@@ -118,10 +129,15 @@ def repair_server(connection: Connection, server: str, actor: str, now_ms: int) 
 
 
 def _find(connection: Connection, server: str, now_ms: int) -> _Findings:
-    row = connection.execute(select(servers).where(servers.c.server == server, servers.c.epoch > 0)).first()
+    row = connection.execute(select(servers).where(servers.c.server == server, is_known_server())).first()
     if row is None:
         raise UnknownServerError("no server of that name is part of the estate; nothing was repaired")
     state = state_of_row(row)
+    if state.parts_pending:
+        raise PartsPendingError(state.parts_pending)
+    epochs = plan_epoch_repair(state, _stored_epochs(connection, server))
+    if epochs is not None:
+        state = epochs.state
     pieces = _newest_pieces(connection, server, now_ms)
     end = repaired_end(state, pieces, now_ms, row.removed_at if row.removed else None)
     ahead = {
@@ -137,7 +153,16 @@ def _find(connection: Connection, server: str, now_ms: int) -> _Findings:
     closings = [
         closing for closing in find_closings(connection, server, after_ms) if is_closed_wrongly(closing, repair, now_ms)
     ]
-    return _Findings(row, state, repair, closings)
+    return _Findings(row, state, epochs, repair, closings)
+
+
+def _stored_epochs(connection: Connection, server: str) -> set[int]:
+    """Return the epochs of the server's rows."""
+    return {
+        epoch
+        for table in _TABLES_WITH_EPOCHS
+        for epoch in connection.execute(select(table.c.epoch).where(table.c.server == server).distinct()).scalars()
+    }
 
 
 def _newest_pieces(connection: Connection, server: str, now_ms: int) -> list[Piece]:
@@ -154,9 +179,12 @@ def _result(connection: Connection, found: _Findings, actor: str, now_ms: int, *
         now=now_ms,
         server=server,
         dry=dry,
-        needed=bool(repair or found.closings) or _service_is_ahead(connection, now_ms),
+        needed=bool(repair or found.closings or found.epochs) or _service_is_ahead(connection, now_ms),
         voids=[void_entry(closing, VOID_REASON, actor, now_ms) for closing in found.closings],
     )
+    if found.epochs is not None:
+        before = max(found.row.issued, found.row.epoch)
+        result = msgspec.structs.replace(result, highest_epoch_before=before, highest_epoch=found.state.issued)
     if repair is None:
         return result
     end = repair.relocation.end
@@ -192,6 +220,19 @@ def _result(connection: Connection, found: _Findings, actor: str, now_ms: int, *
 def _service_is_ahead(connection: Connection, now_ms: int) -> bool:
     """Return whether retention worked by a wrong clock: newer figures would be hidden as if they were discarded."""
     return any(is_ahead(read_counter(connection, name), now_ms) for name in (SLOTS_KEPT_FROM, SAMPLES_KEPT_FROM))
+
+
+def _renumber_epochs(connection: Connection, found: _Findings, epochs: EpochRepair, now_ms: int) -> None:
+    """Write the new numbers. An active epoch that gets one is sealed, so that its journal begins anew."""
+    server = found.state.server
+    for old, new in epochs.numbers.items():
+        for table in _TABLES_WITH_EPOCHS:
+            of_epoch = (table.c.server == server, table.c.epoch == old)
+            connection.execute(update(table).where(*of_epoch).values(epoch=new))
+    state = seal(epochs.state, now_ms) if epochs.ends_active_epoch else epochs.state
+    touched = live_sessions(connection, server)
+    save_state(connection, state, condition_of_row(found.row))
+    refresh_records(connection, touched, now_ms)
 
 
 def _move_state(connection: Connection, found: _Findings, repair: Repair, now_ms: int) -> None:

@@ -1,19 +1,20 @@
 """Queries servers and their coverage."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 from sqlalchemy import Connection, Row, func, select
 
 from streamusage.api.daily import GapDelta
-from streamusage.api.extension import Coverage, CoverageSpan, Outage, ServerCoverage, Servers, ServerStatus
+from streamusage.api.extension import Coverage, CoverageSpan, Outage, Repair, ServerCoverage, Servers, ServerStatus
 from streamusage.api.report import Peak, PhaseChange, higher_peak
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of
 from streamusage.core.figures import SLOT_SUM_NAMES, late_slot_sums
 from streamusage.service.rules.apply import LateFigures, Piece, ServerState
 from streamusage.service.rules.coverage import LateSlot, backfilled_deltas, is_overdue, merge_pieces
+from streamusage.service.rules.epoch_repair import has_exhausted_epochs
 from streamusage.service.rules.repair import is_ahead, is_filed_ahead
 from streamusage.service.store.coverage_rows import CoveredServer, is_known_server, load_covered_servers
 from streamusage.service.store.schema import outages, server_sessions, servers, slot_connections, slots, spans
@@ -114,9 +115,11 @@ def _server_status(row: Row[Any], active: int, now_ms: int) -> ServerStatus:
     )
 
 
-def _repair(state: ServerState, now_ms: int) -> Literal["filed in the future", "closed in advance"] | UnsetType:
+def _repair(state: ServerState, now_ms: int) -> Repair | UnsetType:
     if is_filed_ahead(state, now_ms):
         return "filed in the future"
+    if has_exhausted_epochs(state):
+        return "epochs used up"
     return "closed in advance" if is_ahead(state.closed_to, now_ms) else UNSET
 
 

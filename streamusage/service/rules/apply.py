@@ -2,18 +2,20 @@
 
 The store loads the rows of `StoredRows`, calls `classify_report` and `apply_report`, and writes `AppliedReport`, all
 in one transaction; the acknowledgement is sent after its commit. Production and the simulation run this same code.
+A large report is accepted whole with `accept_in_parts`, and each of its parts (`parts`) is applied with `apply_part`.
 
-Four properties make it exact: a report is applied whole or not at all; the newest revision of a row wins; totals move
+Four properties make it exact: a report is accepted whole or not at all; the newest revision of a row wins; totals move
 by the difference between two versions of a row; coverage grows only at its end, the watermark.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
 from streamusage.api.report import (
+    REPAIRED_LIFE,
     AgentPhase,
     Based,
     Baseline,
@@ -30,10 +32,11 @@ from streamusage.api.report import (
     higher_peak,
 )
 from streamusage.core.coverage import LATE_AFTER_INTERVALS, SLOT_MS, Interval, Provenance, slot_of
-from streamusage.core.figures import SLOT_SUM_NAMES, SlotSums, slot_sums
+from streamusage.core.figures import LARGEST_COUNT, SLOT_SUM_NAMES, SlotSums, slot_sums
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.errors import ContradictionError, EpochTooHighError
-from streamusage.service.rules.spans import lay_out_spans
+from streamusage.service.rules.parts import ReportPart
+from streamusage.service.rules.spans import find_hidden_mark, lay_out_spans
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,8 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
     """Hours before this instant are summed; a report of an earlier slot sums its hour again."""
     closed_to: int = 0
     """The end of the last closed day; changes to a closed day are recorded in the ledger."""
+    parts_pending: int = 0
+    """Number of parts of an accepted report that are not applied yet. No further report is accepted before."""
 
     @property
     def late_after_ms(self) -> int:
@@ -129,6 +134,45 @@ class StoredRows(NamedTuple):
     """Open viewers that the report may omit (`may_omit_viewers`)."""
 
 
+class ReportRows(Protocol):
+    """Rows of a report or of a part of it."""
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that counted them."""
+        ...
+
+    @property
+    def slots(self) -> Sequence[SlotRow]:
+        """Figures of slots."""
+        ...
+
+    @property
+    def spans(self) -> Sequence[SpanRow]:
+        """Coverage."""
+        ...
+
+    @property
+    def sessions(self) -> Sequence[SessionRow]:
+        """Publishes."""
+        ...
+
+    @property
+    def samples(self) -> Sequence[SampleRow]:
+        """Subscribers of streams."""
+        ...
+
+    @property
+    def viewers(self) -> Sequence[ViewerRow]:
+        """Viewers that opened or closed."""
+        ...
+
+    @property
+    def outages(self) -> Sequence[OutageRow]:
+        """Outages of the agent."""
+        ...
+
+
 class AppliedReport(NamedTuple):
     """The rows to write. Each replaces the stored row of the same key."""
 
@@ -160,15 +204,22 @@ def next_epoch(
     Only the counter of issued numbers changes: a number has no effect until a report activates it, so a late request
     of a dead agent seals no epoch. A journal that already has a number above the active one keeps it: after the restore
     of an older store copy, honest journals have numbers above the issued ones. The distance is bounded, so that no
-    number of requests exhausts the range of numbers. Raises `EpochTooHighError`.
+    number of requests exhausts the range of numbers. A journal whose epoch a repair ended may have a number that is
+    too high: it gets a new one, with the repaired life, and begins anew. Raises `EpochTooHighError`.
     """
-    if request.epoch > state.issued + LARGEST_EPOCH_LEAP:
+    is_too_high = request.epoch > state.issued + LARGEST_EPOCH_LEAP
+    if is_too_high and not state.life.endswith(REPAIRED_LIFE):
         raise EpochTooHighError(
             f"epoch {request.epoch} is more than {LARGEST_EPOCH_LEAP:,} above {state.issued}, the highest one that "
             "this service issued for the server; nothing was changed; start the agent with a new journal"
         )
-    keeps = request.epoch > state.epoch
-    epoch = request.epoch if keeps else max(state.issued, state.epoch, request.epoch) + 1
+    known = 0 if is_too_high else request.epoch
+    epoch = known if known > state.epoch else max(state.issued, state.epoch, known) + 1
+    if epoch > LARGEST_COUNT:
+        raise EpochTooHighError(
+            f"no epoch number is left after {state.issued}; nothing was changed; an operator heals this with streamtop "
+            f"servers repair {state.server}"
+        )
     issued = EpochIssued(
         epoch=epoch, based_on=state.based, now=now, life=state.life, baseline=state.baseline, viewers=tuple(viewers)
     )
@@ -221,74 +272,143 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
     Raises `ContradictionError` if the report takes back something that was counted, or numbers more changes than a
     journal can make: nothing may be written then.
     """
+    reporting = _state_of_reporter(state, report, now)
+    applied = _apply_rows(reporting, report, stored, now, None, report.baseline.at, applied_before(state, report))
+    return applied._replace(
+        state=_attached(applied.state, report),
+        viewers_closed=[*applied.viewers_closed, *omitted_viewers(report, stored.viewers)],
+    )
+
+
+def accept_in_parts(
+    state: ServerState, report: Report, parts: int, stored_slots: Mapping[int, StoredSlot], now: int
+) -> ServerState:
+    """Return the state after a report was accepted whose rows are applied later, in that many parts. Nothing more is
+    covered before.
+
+    Raises `ContradictionError` as `apply_report`, and if the report names a slot twice: no part may contradict later.
+    """
+    if len({row.slot for row in report.slots}) < len(report.slots):
+        raise ContradictionError("the report names a slot twice")
+    for row in report.slots:
+        if row.slot in stored_slots and row.revision > stored_slots[row.slot].row.revision:
+            _merge_slot(stored_slots[row.slot], row, came_late=False)
+    reporting = _state_of_reporter(state, report, now)
+    start = min((span.from_ms for span in report.spans if span.to_ms > span.from_ms), default=report.baseline.at)
+    since = start if state.since is None else state.since
+    covered = msgspec.structs.replace(
+        reporting, since=since, watermark=since if state.watermark is None else state.watermark, parts_pending=parts
+    )
+    return _attached(covered, report)
+
+
+def apply_part(state: ServerState, part: ReportPart, stored: StoredRows) -> AppliedReport:
+    """Return the changes of the next part of an accepted report, as if they were applied when it was received."""
+    applied = _apply_rows(state, part, stored, part.received_at, part.covers_to, part.received_at, LARGEST_COUNT)
+    return applied._replace(state=msgspec.structs.replace(applied.state, parts_pending=state.parts_pending - 1))
+
+
+def _state_of_reporter(state: ServerState, report: Report, now: int) -> ServerState:
+    """Return the state with what the report says about its agent."""
     if report.upto - report.since > LARGEST_REVISION_LEAP:
         raise ContradictionError(
             f"revisions {report.since} to {report.upto} are more changes than a journal makes ({LARGEST_REVISION_LEAP})"
         )
-    state = msgspec.structs.replace(state, role=report.role, sync_interval_ms=report.sync_interval_ms)
-    pieces = _pieces(state, report, now)
+    return msgspec.structs.replace(
+        state,
+        role=report.role,
+        sync_interval_ms=report.sync_interval_ms,
+        phase=report.phase,
+        last_sync_at=now,
+        clock_offset_ms=report.sent_at - now,
+        machine_offset_ms=None if report.machine is None else report.machine.at - now,
+    )
+
+
+def _attached(state: ServerState, report: Report) -> ServerState:
+    """Return the state that has everything up to the report's end."""
+    return msgspec.structs.replace(
+        state,
+        epoch=report.epoch,
+        life=report.life,
+        issued=max(state.issued, report.epoch),
+        acknowledged=report.upto,
+        baseline=report.baseline,
+    )
+
+
+def _apply_rows(
+    state: ServerState,
+    rows: ReportRows,
+    stored: StoredRows,
+    now: int,
+    covers_to: int | None,
+    begins_at: int,
+    applied_to: int,
+) -> AppliedReport:
+    """Return the changes of rows, with coverage up to `covers_to`. Accounting that has not begun begins with the spans,
+    or without them at `begins_at`. Spans up to the revision `applied_to` were applied before.
+    """
+    pieces = _pieces(state, rows.spans, now, applied_to)
     ends = [piece.to_ms for piece in pieces]
     slots = [
         _merge_slot(stored.slots.get(row.slot), row, _came_late(state, row.slot, pieces, ends, now))
-        for row in report.slots
+        for row in rows.slots
         if row.slot not in stored.slots or row.revision > stored.slots[row.slot].row.revision
     ]
     sessions = [
         row
-        for row in report.sessions
+        for row in rows.sessions
         if row.publish_id not in stored.sessions or row.revision > stored.sessions[row.publish_id].revision
     ]
     samples = [
         _merge_sample(
             stored.samples.get(SampleKey(row.slot, row.scope, row.name)),
-            StoredSample(report.epoch, row, _came_late(state, row.slot, pieces, ends, now)),
+            StoredSample(rows.epoch, row, _came_late(state, row.slot, pieces, ends, now)),
         )
-        for row in report.samples
+        for row in rows.samples
     ]
-    since = (
-        state.since if state.since is not None else min((piece.from_ms for piece in pieces), default=report.baseline.at)
-    )
+    if covers_to is not None:
+        pieces = [piece._replace(to_ms=min(piece.to_ms, covers_to)) for piece in pieces if piece.from_ms < covers_to]
+        ends = [piece.to_ms for piece in pieces]
+    since = state.since if state.since is not None else min((piece.from_ms for piece in pieces), default=begins_at)
     watermark = max([since, *ends] if state.watermark is None else [state.watermark, *ends])
     return AppliedReport(
-        state=msgspec.structs.replace(
-            state,
-            epoch=report.epoch,
-            life=report.life,
-            issued=max(state.issued, report.epoch),
-            acknowledged=report.upto,
-            since=since,
-            watermark=watermark,
-            baseline=report.baseline,
-            phase=report.phase,
-            last_sync_at=now,
-            clock_offset_ms=report.sent_at - now,
-            machine_offset_ms=None if report.machine is None else report.machine.at - now,
-        ),
+        state=msgspec.structs.replace(state, since=since, watermark=watermark),
         slots=slots,
         pieces=pieces,
         sessions=sessions,
         samples=samples,
-        viewers_open=[row for row in report.viewers if row.open],
-        viewers_closed=[*(row.viewer_id for row in report.viewers if not row.open), *_omitted_viewers(report, stored)],
-        outages=report.outages,
+        viewers_open=[row for row in rows.viewers if row.open],
+        viewers_closed=[row.viewer_id for row in rows.viewers if not row.open],
+        outages=rows.outages,
     )
 
 
-def _omitted_viewers(report: Report, stored: StoredRows) -> list[str]:
+def omitted_viewers(report: Report, stored: Iterable[ViewerRow]) -> list[str]:
     """Return the stored viewers that have ended: a report contains every viewer that changed after its `since`."""
     contained = {row.viewer_id for row in report.viewers}
-    return [row.viewer_id for row in stored.viewers if row.revision > report.since and row.viewer_id not in contained]
+    return [row.viewer_id for row in stored if row.revision > report.since and row.viewer_id not in contained]
 
 
-def _pieces(state: ServerState, report: Report, now: int) -> list[Piece]:
-    """Return the time that the report covers after the watermark, oldest first, however long it is. Late and timely
-    time are separated at a slot boundary.
+def applied_before(state: ServerState, report: Report) -> int:
+    """Return the revision of the report's epoch up to which everything was applied before."""
+    return state.acknowledged if report.epoch == state.epoch else 0
+
+
+def hidden_mark(state: ServerState, report: Report) -> SpanRow | None:
+    """Return the mark of the report that needs a place because its time is covered already; `None` for none."""
+    return find_hidden_mark(report.spans, state.watermark or 0, applied_before(state, report))
+
+
+def _pieces(state: ServerState, spans: Sequence[SpanRow], now: int, applied_to: int) -> list[Piece]:
+    """Return the time that the spans cover after the watermark, oldest first, however long it is. Late and timely time
+    are separated at a slot boundary.
     """
     pieces: list[Piece] = []
-    applied_to = state.acknowledged if report.epoch == state.epoch else 0
     late_before = now - state.late_after_ms
     live_from = slot_of(late_before + SLOT_MS - 1)
-    for span in lay_out_spans(report.spans, state.watermark or 0, applied_to):
+    for span in lay_out_spans(spans, state.watermark or 0, applied_to):
         border = live_from if span.from_ms < late_before else span.from_ms
         parts = (Interval(span.from_ms, min(border, span.to_ms)), Interval(max(border, span.from_ms), span.to_ms))
         pieces.extend(_piece(state, span, part, now) for part in parts if part.length_ms)

@@ -67,12 +67,11 @@ def owed_pieces(
     return pieces
 
 
-def pieces_since_unread(pieces: Sequence[Piece], unread_since: int) -> list[Piece]:
+def pieces_since_unread(pieces: Sequence[Piece], began: int, unread_since: int) -> list[Piece]:
     """Return the pieces of a server's first report after the time in which its agent could not read it.
 
     Its counters of that time are unknown for ever: accounting began with the first reading.
     """
-    began = min((piece.from_ms for piece in pieces), default=unread_since)
     if began <= unread_since:
         return list(pieces)
     return [Piece(unread_since, began, Provenance.LOST, NEVER_READ, unread_since, None), *pieces]

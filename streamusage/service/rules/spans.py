@@ -23,6 +23,15 @@ def lay_out_spans(spans: Iterable[SpanRow], watermark: int, applied_to: int) -> 
     return sorted([*marks, *counted], key=lambda span: span.from_ms)
 
 
+def find_hidden_mark(spans: Iterable[SpanRow], watermark: int, applied_to: int) -> SpanRow | None:
+    """Return the mark for which `lay_out_spans` marks a millisecond in the place of covered time; `None` for none."""
+    marks = [span for span in spans if span.from_ms < span.to_ms and span.state != "counted"]
+    if any(mark.from_ms <= watermark < mark.to_ms for mark in marks):
+        return None
+    hidden = [mark for mark in marks if mark.to_ms <= watermark and mark.revision > applied_to]
+    return min(hidden, key=lambda mark: mark.from_ms, default=None)
+
+
 def _lay_out_marks(marks: Sequence[SpanRow], watermark: int, applied_to: int) -> list[SpanRow]:
     laid_out: list[SpanRow] = []
     position = watermark
@@ -30,9 +39,9 @@ def _lay_out_marks(marks: Sequence[SpanRow], watermark: int, applied_to: int) ->
         if mark.to_ms > position:
             laid_out.append(replace(mark, from_ms=max(mark.from_ms, position)))
             position = mark.to_ms
-    hidden = [mark for mark in marks if mark.to_ms <= watermark and mark.revision > applied_to]
-    if hidden and not (laid_out and laid_out[0].from_ms == watermark):
-        laid_out.insert(0, replace(hidden[0], from_ms=watermark, to_ms=watermark + 1))
+    hidden = find_hidden_mark(marks, watermark, applied_to)
+    if hidden is not None:
+        laid_out.insert(0, replace(hidden, from_ms=watermark, to_ms=watermark + 1))
     return laid_out
 
 

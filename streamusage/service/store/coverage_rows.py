@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, or_, select
 from streamusage.core.coverage import Interval
 from streamusage.service.rules.apply import Piece, ServerState
 from streamusage.service.rules.coverage import ahead_pieces, owed_pieces
+from streamusage.service.rules.epoch_repair import LARGEST_EPOCH
 from streamusage.service.rules.repair import is_ahead
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.schema import held, servers, spans
@@ -71,10 +72,15 @@ def covered_until(connection: Connection, server: str, now_ms: int) -> int | Non
 
 
 def is_known_server() -> ColumnElement[bool]:
-    """Return the condition of servers that ever reported, or whose reports are refused for their clock, or whose agent
-    cannot read them.
+    """Return the condition of servers that ever reported, or that cannot: their reports are refused for their clock,
+    their agent cannot read them, or no epoch can be issued.
     """
-    return or_(servers.c.epoch > 0, servers.c.clock_refused_at.is_not(None), servers.c.source_error_since.is_not(None))
+    return or_(
+        servers.c.epoch > 0,
+        servers.c.clock_refused_at.is_not(None),
+        servers.c.source_error_since.is_not(None),
+        servers.c.issued > LARGEST_EPOCH,
+    )
 
 
 def _kept(state: ServerState, kept_from: int) -> ServerState:

@@ -64,6 +64,15 @@ servers = Table(
     _text("source_error", default=""),  # why its agent has no reading, in the agent's words; empty while it has
     _number("source_error_since", null=True),  # since when; null while it has readings
     _number("source_error_at", null=True),  # when the agent reported this last
+    _number("parts_pending", default="0"),  # of its newest report, in `report_parts`
+)
+
+report_parts = Table(
+    "report_parts",
+    metadata,
+    _text("server", key=True),
+    _number("number", key=True),  # they are applied in this order
+    Column("body", LargeBinary, nullable=False),  # zlib of the msgpack of parts.ReportPart
 )
 
 slots = Table(

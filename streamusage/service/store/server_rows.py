@@ -7,19 +7,19 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
 
-from streamusage.api.report import Baseline, OutageRow, Peak, Report, SampleRow, SessionRow, SlotRow, ViewerRow
+from streamusage.api.report import Baseline, OutageRow, Peak, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.core.coverage import Provenance
 from streamusage.core.figures import late_slot_sums, slot_sums
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.rules.apply import (
     LateFigures,
     Piece,
+    ReportRows,
     SampleKey,
     ServerState,
     StoredRows,
     StoredSample,
     StoredSlot,
-    may_omit_viewers,
 )
 from streamusage.service.store.schema import (
     outages,
@@ -183,13 +183,12 @@ def load_viewers(connection: Connection, server: str) -> list[ViewerRow]:
     ]
 
 
-def load_stored_rows(connection: Connection, state: ServerState, report: Report) -> StoredRows:
-    """Return the stored rows that a report touches."""
+def load_stored_rows(connection: Connection, server: str, rows: ReportRows) -> StoredRows:
+    """Return the stored rows that rows of a report touch."""
     return StoredRows(
-        load_epoch_slots(connection, report.server, report.epoch, {row.slot for row in report.slots}),
-        _load_sessions(connection, report),
-        _load_samples(connection, report),
-        load_viewers(connection, report.server) if may_omit_viewers(state, report) else (),
+        load_epoch_slots(connection, server, rows.epoch, {row.slot for row in rows.slots}),
+        _load_sessions(connection, server, rows),
+        _load_samples(connection, server, rows),
     )
 
 
@@ -342,20 +341,20 @@ def _slot_columns(server: str, epoch: int, stored: StoredSlot) -> dict[str, Any]
     }
 
 
-def _load_sessions(connection: Connection, report: Report) -> dict[str, SessionRow]:
+def _load_sessions(connection: Connection, server: str, rows: ReportRows) -> dict[str, SessionRow]:
     stored = {}
-    for publishes in _batches({row.publish_id for row in report.sessions}):
-        for row in _SESSIONS.rows(connection, of_server=report.server, of_epoch=report.epoch, publishes=publishes):
+    for publishes in _batches({row.publish_id for row in rows.sessions}):
+        for row in _SESSIONS.rows(connection, of_server=server, of_epoch=rows.epoch, publishes=publishes):
             values = {name: getattr(row, name) for name in _SESSION_FIELDS}
             stored[row.publish_id] = SessionRow(**values | {"live": bool(row.live)})
     return stored
 
 
-def _load_samples(connection: Connection, report: Report) -> dict[SampleKey, StoredSample]:
-    named = {(row.slot, stream_key(row.scope, row.name)): row for row in report.samples}
+def _load_samples(connection: Connection, server: str, rows: ReportRows) -> dict[SampleKey, StoredSample]:
+    named = {(row.slot, stream_key(row.scope, row.name)): row for row in rows.samples}
     stored = {}
-    for starts in _batches({row.slot for row in report.samples}):
-        for row in _SAMPLES.rows(connection, of_server=report.server, starts=starts):
+    for starts in _batches({row.slot for row in rows.samples}):
+        for row in _SAMPLES.rows(connection, of_server=server, starts=starts):
             sample_row = named.get((row.slot, bytes(row.stream)))
             if sample_row is not None:
                 stored[SampleKey(row.slot, sample_row.scope, sample_row.name)] = StoredSample(

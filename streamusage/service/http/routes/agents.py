@@ -1,27 +1,33 @@
 """Operations of agents: an epoch for their journal, their reports, and the service's clock."""
 
 import asyncio
+from functools import partial
 from urllib.parse import unquote
 
 import msgspec
 from starlette.responses import Response
 
-from streamusage.api.report import Acknowledgement, ClockQuestion, ClockReading, EpochRequest, Refusal
-from streamusage.service.errors import EpochTooHighError
+from streamusage.api.report import Acknowledgement, ClockQuestion, ClockReading, EpochRequest, Refusal, Report
+from streamusage.service.errors import EpochTooHighError, PartsPendingError
 from streamusage.service.http import operations as api
 from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import NOT_FOUND, ApiError
 from streamusage.service.http.exchange import RECEIVED_AT
 from streamusage.service.http.replies import stamp_reply
-from streamusage.service.http.report_decoding import SMALL_BYTES, decode_report
+from streamusage.service.http.report_decoding import SMALL_BYTES, count_rows, decode_report
 from streamusage.service.http.requests import BodyLimit, decode_body, path_below
 from streamusage.service.http.responses import json_response
 from streamusage.service.ingest.reports import ingest_report, issue_epoch, quarantine_report, record_source_state
+from streamusage.service.rules.parts import LARGEST_WHOLE, split_report
+from streamusage.service.store.report_parts import encode_part
 
 OTHER_SERVER = "the report names another server than its path; nothing was changed"
 
 _AGENTS = "/api/v1/agents/"
 _SMALL_BODY = BodyLimit(64 * 1024)
+_APPLY_SECONDS = 10.0
+"""How long the acknowledgement of a report waits until its parts are applied. It is kept without that, but the agent's
+next report is refused before."""
 
 
 def agent_handlers(service: Service) -> Handlers:
@@ -41,7 +47,7 @@ def agent_handlers(service: Service) -> Handlers:
         service.clock.see_machine(server, epoch_request.machine)
         now_ms = service.clock.now_ms()
         issued = await service.write(lambda connection: issue_epoch(connection, server, epoch_request, now_ms))
-        if isinstance(issued, EpochTooHighError):
+        if isinstance(issued, EpochTooHighError | PartsPendingError):
             raise issued
         return json_response(stamp_reply(issued, _received_at_ms(service, call), service.clock))
 
@@ -51,10 +57,19 @@ def agent_handlers(service: Service) -> Handlers:
             return await _ingest(call, server)
 
     async def _ingest(call: Call, server: str) -> Response:
+        received_at_ms = _received_at_ms(service, call)
+        verdict, has_parts = await _judge(call, server)
+        if isinstance(verdict, PartsPendingError):
+            raise verdict
+        if has_parts and isinstance(verdict, Acknowledgement):
+            await service.parts.wait_until_applied(server, _APPLY_SECONDS)
+        return _answer(service, verdict, received_at_ms)
+
+    async def _judge(call: Call, server: str) -> tuple[Acknowledgement | Refusal | PartsPendingError, bool]:
+        """Return the verdict on the report of a request, and whether it was to be accepted in parts."""
         limits = service.limits
         async with service.bodies.read_body(call.request, BodyLimit(limits.report_bytes, "report_bytes")) as body:
             now_ms = service.clock.now_ms()
-            received_at_ms = _received_at_ms(service, call)
             try:
                 if len(body) <= SMALL_BYTES:
                     report = decode_report(body, limits)
@@ -62,16 +77,18 @@ def agent_handlers(service: Service) -> Handlers:
                     report = await asyncio.to_thread(decode_report, body, limits)
             except msgspec.ValidationError as error:
                 reason = quarantine_reason(error)
-                refusal = await service.write(
+                return await service.write(
                     lambda connection: quarantine_report(connection, server, body, reason, now_ms)
-                )
-                return _answer(service, refusal, received_at_ms)
+                ), False
             if report.server != server:
                 raise ApiError(400, OTHER_SERVER)
             service.names.check(report)
             service.clock.see_machine(server, report.machine)
-            verdict = await service.write(lambda connection: ingest_report(connection, report, body, now_ms))
-            return _answer(service, verdict, received_at_ms)
+            parts: list[bytes] = []
+            if len(body) > SMALL_BYTES and count_rows(report) > LARGEST_WHOLE:
+                parts = await asyncio.to_thread(_encode_parts, report, now_ms)
+            write = partial(ingest_report, report=report, body=body, now_ms=now_ms, parts=parts)
+            return await service.write(write), bool(parts)
 
     async def clock(call: Call) -> Response:
         server = _server(call, "/clock")
@@ -91,6 +108,10 @@ def agent_handlers(service: Service) -> Handlers:
         return json_response(reading)
 
     return {api.EPOCHS: epochs, api.REPORTS: reports, api.CLOCK: clock}
+
+
+def _encode_parts(report: Report, now_ms: int) -> list[bytes]:
+    return [encode_part(part) for part in split_report(report, now_ms)]
 
 
 def quarantine_reason(error: msgspec.ValidationError) -> str:

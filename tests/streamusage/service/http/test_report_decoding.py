@@ -122,3 +122,42 @@ def test_invalid_json_is_400(body: bytes) -> None:
     with pytest.raises(ApiError) as refused:
         decode_report(body, Limits())
     assert refused.value.status == 400
+
+
+def many_samples(number: int, name: str = "n") -> tuple[SampleRow, ...]:
+    return tuple(
+        SampleRow(slot=NOW + n, scope="live", name=name, revision=3, active=1, highest=n % 9) for n in range(number)
+    )
+
+
+@pytest.mark.parametrize("name", ["n", "},{", '"},{"', "}]},{[{", "\\", "ä" * 300])
+def test_rows_of_a_large_report_are_decoded_in_pieces(name: str) -> None:
+    report = a_report(samples=many_samples(12_000, name))
+    body = msgspec.json.encode(report)
+    assert len(body) > 3 * report_decoding._SLICE_BYTES
+    assert decode_report(body, Limits()) == report
+    assert len(list(report_decoding._split_rows(msgspec.Raw(msgspec.json.encode(report.samples))))) > 2
+    for limit in (12_000, 12_006):
+        with pytest.raises(LimitExceededError, match="limit report-rows"):
+            decode_report(body, Limits(report_rows=limit))
+    spaced = body.replace(b"},{", b"} , {") if name == "n" else body
+    assert decode_report(spaced, Limits(report_rows=12_007)) == report
+
+
+def test_row_of_another_form_has_its_place_in_the_whole_report() -> None:
+    body = msgspec.json.encode(a_report(samples=many_samples(12_000)))
+    wrong = body.replace(b'"slot":%d,' % (NOW + 8_000), b'"slot":-1,')
+    with pytest.raises(msgspec.ValidationError, match=r"`\$\.samples\[8000\]\.slot`"):
+        decode_report(wrong, Limits())
+
+
+@pytest.mark.parametrize("beginning", [b'{"slots":[', b'{"more":[', b'{"server":"x","more":["' + b"," * 9 + b'",'])
+def test_more_values_than_rows_can_have_are_another_form(beginning: bytes) -> None:
+    body = beginning + b"1," * 400_000 + b"1]}"
+    with pytest.raises(msgspec.ValidationError):
+        decode_report(body, Limits())
+
+
+def test_commas_in_names_are_no_values() -> None:
+    report = a_report(samples=many_samples(600, "," * 4_096))
+    assert decode_report(msgspec.json.encode(report), Limits()) == report

@@ -1,7 +1,7 @@
 """Rows of a server in the store."""
 
 from streamusage.api.report import SampleRow, SlotRow
-from streamusage.service.store.server_rows import load_state, load_stored_rows
+from streamusage.service.store.server_rows import load_stored_rows
 from tests.streamusage.service.conftest import NOW, Estate
 from tests.support.service.reporting import ReportingAgent
 
@@ -20,9 +20,7 @@ async def test_only_rows_named_by_the_report_are_loaded(estate: Estate) -> None:
         SampleRow(slot=at, scope="live", name="stream1", revision=0, active=1, highest=1) for at in (first, last)
     ]
     report = agent.report(*rows, *samples)
-    stored = await estate.running.service.read(
-        lambda connection: load_stored_rows(connection, load_state(connection, "edge-1")[0], report)
-    )
+    stored = await estate.running.service.read(lambda connection: load_stored_rows(connection, report.server, report))
     assert stored.slots.keys() == {first, last}
     assert stored.slots[last].row.connections == {"rtmp": 7}
     assert {key.slot for key in stored.samples} == {first, last}

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0012_source_errors"
-down_revision = "0010_ledger_checksums"
+down_revision = "0011_report_parts"
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
