@@ -36,7 +36,7 @@ from streamusage.core.figures import LARGEST_COUNT, SLOT_SUM_NAMES, SlotSums, sl
 from streamusage.core.reasons import canonical_reason
 from streamusage.service.errors import ContradictionError, EpochTooHighError
 from streamusage.service.rules.parts import ReportPart
-from streamusage.service.rules.spans import find_hidden_mark, lay_out_spans
+from streamusage.service.rules.spans import find_hidden_mark, lay_out_spans, place_mark
 
 
 class ServerState(msgspec.Struct, frozen=True, kw_only=True):
@@ -273,7 +273,10 @@ def apply_report(state: ServerState, report: Report, stored: StoredRows, now: in
     journal can make: nothing may be written then.
     """
     reporting = _state_of_reporter(state, report, now)
-    applied = _apply_rows(reporting, report, stored, now, None, report.baseline.at, applied_before(state, report))
+    mark = hidden_mark(state, report)
+    spans = report.spans if mark is None else place_mark(report.spans, mark, state.watermark or 0)
+    shown = msgspec.structs.replace(report, spans=spans)
+    applied = _apply_rows(reporting, shown, stored, now, None, report.baseline.at)
     return applied._replace(
         state=_attached(applied.state, report),
         viewers_closed=[*applied.viewers_closed, *omitted_viewers(report, stored.viewers)],
@@ -304,7 +307,7 @@ def accept_in_parts(
 
 def apply_part(state: ServerState, part: ReportPart, stored: StoredRows) -> AppliedReport:
     """Return the changes of the next part of an accepted report, as if they were applied when it was received."""
-    applied = _apply_rows(state, part, stored, part.received_at, part.covers_to, part.received_at, LARGEST_COUNT)
+    applied = _apply_rows(state, part, stored, part.received_at, part.covers_to, part.received_at)
     return applied._replace(state=msgspec.structs.replace(applied.state, parts_pending=state.parts_pending - 1))
 
 
@@ -344,12 +347,11 @@ def _apply_rows(
     now: int,
     covers_to: int | None,
     begins_at: int,
-    applied_to: int,
 ) -> AppliedReport:
     """Return the changes of rows, with coverage up to `covers_to`. Accounting that has not begun begins with the spans,
-    or without them at `begins_at`. Spans up to the revision `applied_to` were applied before.
+    or without them at `begins_at`.
     """
-    pieces = _pieces(state, rows.spans, now, applied_to)
+    pieces = _pieces(state, rows.spans, now)
     ends = [piece.to_ms for piece in pieces]
     slots = [
         _merge_slot(stored.slots.get(row.slot), row, _came_late(state, row.slot, pieces, ends, now))
@@ -391,24 +393,20 @@ def omitted_viewers(report: Report, stored: Iterable[ViewerRow]) -> list[str]:
     return [row.viewer_id for row in stored if row.revision > report.since and row.viewer_id not in contained]
 
 
-def applied_before(state: ServerState, report: Report) -> int:
-    """Return the revision of the report's epoch up to which everything was applied before."""
-    return state.acknowledged if report.epoch == state.epoch else 0
-
-
 def hidden_mark(state: ServerState, report: Report) -> SpanRow | None:
     """Return the mark of the report that needs a place because its time is covered already; `None` for none."""
-    return find_hidden_mark(report.spans, state.watermark or 0, applied_before(state, report))
+    applied_to = state.acknowledged if report.epoch == state.epoch else 0
+    return find_hidden_mark(report.spans, state.watermark or 0, applied_to)
 
 
-def _pieces(state: ServerState, spans: Sequence[SpanRow], now: int, applied_to: int) -> list[Piece]:
+def _pieces(state: ServerState, spans: Sequence[SpanRow], now: int) -> list[Piece]:
     """Return the time that the spans cover after the watermark, oldest first, however long it is. Late and timely time
     are separated at a slot boundary.
     """
     pieces: list[Piece] = []
     late_before = now - state.late_after_ms
     live_from = slot_of(late_before + SLOT_MS - 1)
-    for span in lay_out_spans(spans, state.watermark or 0, applied_to):
+    for span in lay_out_spans(spans, state.watermark or 0):
         border = live_from if span.from_ms < late_before else span.from_ms
         parts = (Interval(span.from_ms, min(border, span.to_ms)), Interval(max(border, span.from_ms), span.to_ms))
         pieces.extend(_piece(state, span, part, now) for part in parts if part.length_ms)

@@ -13,6 +13,7 @@ import msgspec
 
 from streamusage.api.report import OutageRow, Report, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
 from streamusage.core.coverage import SLOT_MS, slot_of
+from streamusage.service.rules.spans import place_mark
 
 ROWS_PER_PART = 10_000
 """About this many rows, with everything that they list, are applied in one transaction."""
@@ -40,29 +41,27 @@ class ReportPart(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def split_report(report: Report, received_at: int, rows_per_part: int = ROWS_PER_PART) -> Iterator[ReportPart]:
-    """Yield the parts of a report in the order in which they must be applied."""
+    """Yield the parts of a report in the order in which they must be applied. The last one covers the report's end."""
     spans = sorted(report.spans, key=lambda span: span.from_ms)
-    covered_to: int | None = 0
+    last_slot = slot_of(max((span.to_ms for span in spans), default=1) - 1)
+    covered_to = newest = 0
     rows: list[TimedRow | ViewerRow] = []
     weight = 0
     for row in _in_order(report):
         if weight >= rows_per_part:
-            covers_to = None if isinstance(row, ViewerRow) else _slot_of_row(row)
+            covers_to = min(newest if isinstance(row, ViewerRow) else _slot_of_row(row), last_slot)
             yield _part(report.epoch, received_at, rows, _spans_of(spans, rows, covered_to, covers_to), covers_to)
             rows, weight, covered_to = [], 0, covers_to
         rows.append(row)
+        newest = newest if isinstance(row, ViewerRow) else _slot_of_row(row)
         weight += 1 + (len(row.connections) if isinstance(row, SlotRow) else 0)
     last = _part(report.epoch, received_at, rows, _spans_of(spans, rows, covered_to, None), None)
     yield msgspec.structs.replace(last, outages=report.outages)
 
 
 def mark_end(last: ReportPart, mark: SpanRow, watermark: int) -> ReportPart:
-    """Return the last part of a report with a millisecond at its end marked like a mark whose time is covered already
-    (`spans.find_hidden_mark`). `watermark` is that before the report.
-    """
-    end = max([watermark + 1, *(span.to_ms for span in last.spans)])
-    spans = (*last.spans, msgspec.structs.replace(mark, from_ms=end - 1, to_ms=end))
-    return msgspec.structs.replace(last, spans=spans)
+    """Return the last part of a report, which covers its end, with a place for a hidden mark (`spans.place_mark`)."""
+    return msgspec.structs.replace(last, spans=place_mark(last.spans, mark, watermark))
 
 
 def _in_order(report: Report) -> Iterable[TimedRow | ViewerRow]:
@@ -77,11 +76,9 @@ def _slot_of_row(row: TimedRow) -> int:
 
 
 def _spans_of(
-    spans: Sequence[SpanRow], rows: Sequence[TimedRow | ViewerRow], covered_to: int | None, covers_to: int | None
+    spans: Sequence[SpanRow], rows: Sequence[TimedRow | ViewerRow], covered_to: int, covers_to: int | None
 ) -> tuple[SpanRow, ...]:
     """Return the spans of a part: those that it covers, and those of its rows, which show whether these came late."""
-    if covered_to is None:
-        return ()
     newest = next((_slot_of_row(row) for row in reversed(rows) if not isinstance(row, ViewerRow)), covered_to)
     to_ms = None if covers_to is None else max(covers_to, newest + SLOT_MS)
     return tuple(span for span in spans if span.to_ms > covered_to and (to_ms is None or span.from_ms < to_ms))

@@ -11,20 +11,19 @@ from msgspec.structs import replace
 from streamusage.api.report import SpanRow
 
 
-def lay_out_spans(spans: Iterable[SpanRow], watermark: int, applied_to: int) -> list[SpanRow]:
-    """Return the spans after the watermark, oldest first, without overlap.
-
-    Where a mark is covered already and was not applied before (its revision is above `applied_to`), a millisecond at
-    the watermark is marked in its place.
-    """
+def lay_out_spans(spans: Iterable[SpanRow], watermark: int) -> list[SpanRow]:
+    """Return the spans after the watermark, oldest first, without overlap."""
     ordered = sorted((span for span in spans if span.from_ms < span.to_ms), key=lambda span: span.from_ms)
-    marks = _lay_out_marks([span for span in ordered if span.state != "counted"], watermark, applied_to)
+    marks = _lay_out_marks([span for span in ordered if span.state != "counted"], watermark)
     counted = _lay_out_counted([span for span in ordered if span.state == "counted"], watermark, marks)
     return sorted([*marks, *counted], key=lambda span: span.from_ms)
 
 
 def find_hidden_mark(spans: Iterable[SpanRow], watermark: int, applied_to: int) -> SpanRow | None:
-    """Return the mark for which `lay_out_spans` marks a millisecond in the place of covered time; `None` for none."""
+    """Return a mark whose time is covered already and that was not applied before; `None` if there is none.
+
+    A mark was applied before if its revision is not above `applied_to`. A mark at the watermark shows the others, too.
+    """
     marks = [span for span in spans if span.from_ms < span.to_ms and span.state != "counted"]
     if any(mark.from_ms <= watermark < mark.to_ms for mark in marks):
         return None
@@ -32,16 +31,20 @@ def find_hidden_mark(spans: Iterable[SpanRow], watermark: int, applied_to: int) 
     return min(hidden, key=lambda mark: mark.from_ms, default=None)
 
 
-def _lay_out_marks(marks: Sequence[SpanRow], watermark: int, applied_to: int) -> list[SpanRow]:
+def place_mark(spans: Iterable[SpanRow], hidden: SpanRow, watermark: int) -> tuple[SpanRow, ...]:
+    """Return the spans of a report with a hidden mark: it marks the last millisecond that the report covers."""
+    kept = tuple(spans)
+    end = max([watermark + 1, *(span.to_ms for span in kept)])
+    return (*kept, replace(hidden, from_ms=end - 1, to_ms=end))
+
+
+def _lay_out_marks(marks: Sequence[SpanRow], watermark: int) -> list[SpanRow]:
     laid_out: list[SpanRow] = []
     position = watermark
     for mark in marks:
         if mark.to_ms > position:
             laid_out.append(replace(mark, from_ms=max(mark.from_ms, position)))
             position = mark.to_ms
-    hidden = find_hidden_mark(marks, watermark, applied_to)
-    if hidden is not None:
-        laid_out.insert(0, replace(hidden, from_ms=watermark, to_ms=watermark + 1))
     return laid_out
 
 

@@ -1,20 +1,25 @@
 """Which time the spans of a report add to coverage."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from streamusage.api.report import SpanRow
-from streamusage.service.rules.spans import lay_out_spans
+from streamusage.service.rules.spans import find_hidden_mark, lay_out_spans, place_mark
 
 
 def span(from_ms: int, to_ms: int, state: str = "counted", revision: int = 5) -> SpanRow:
     return SpanRow(from_ms=from_ms, to_ms=to_ms, revision=revision, state=state)  # type: ignore[arg-type]
 
 
-def laid_out(spans: Iterable[SpanRow], watermark: int = 0, applied_to: int = 0) -> list[tuple[int, int, str]]:
-    return [(row.from_ms, row.to_ms, row.state) for row in lay_out_spans(spans, watermark, applied_to)]
+def added(spans: Sequence[SpanRow], watermark: int, applied_to: int = 0) -> list[SpanRow]:
+    hidden = find_hidden_mark(spans, watermark, applied_to)
+    return lay_out_spans(spans if hidden is None else place_mark(spans, hidden, watermark), watermark)
+
+
+def laid_out(spans: Sequence[SpanRow], watermark: int = 0, applied_to: int = 0) -> list[tuple[int, int, str]]:
+    return [(row.from_ms, row.to_ms, row.state) for row in added(spans, watermark, applied_to)]
 
 
 def test_counted_time_begins_at_the_watermark() -> None:
@@ -27,9 +32,10 @@ def test_mark_inside_counted_time_stays() -> None:
     assert laid_out(spans, 500) == [(500, 501, "partial"), (501, 1_000, "counted")]
 
 
-def test_mark_of_time_that_is_covered_already_stays_at_the_watermark() -> None:
+def test_mark_of_time_that_is_covered_already_stays_at_the_end() -> None:
     spans = [span(0, 10), span(10, 40, "partial"), span(40, 900)]
-    assert laid_out(spans, 500) == [(500, 501, "partial"), (501, 900, "counted")]
+    assert laid_out(spans, 500) == [(500, 899, "counted"), (899, 900, "partial")]
+    assert laid_out(spans[:2], 500) == [(500, 501, "partial")], "nothing else is after the watermark"
 
 
 def test_mark_that_was_applied_before_is_not_repeated() -> None:
@@ -50,7 +56,7 @@ _SPANS = st.lists(
 
 @given(_SPANS, st.integers(0, 80))
 def test_spans_do_not_overlap_and_no_mark_is_hidden(spans: list[SpanRow], watermark: int) -> None:
-    result = lay_out_spans(spans, watermark, 0)
+    result = added(spans, watermark)
     position = watermark
     for row in result:
         assert position <= row.from_ms < row.to_ms
@@ -60,4 +66,4 @@ def test_spans_do_not_overlap_and_no_mark_is_hidden(spans: list[SpanRow], waterm
     for row in spans:
         times = set(range(max(row.from_ms, watermark), row.to_ms))
         assert times <= (covered if row.state == "counted" else marked)
-        assert row.state == "counted" or times or watermark in marked
+        assert row.state == "counted" or times or marked & {watermark, position - 1}
