@@ -15,12 +15,13 @@ import msgspec
 from streamusage.agent.metering import audiences, counters
 from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAddition
 from streamusage.agent.metering.counters import add_log_lines
-from streamusage.agent.metering.passage import latest_start, passage_between
+from streamusage.agent.metering.passage import SAME_MAPPING_MS, are_lines_in_order, latest_start, passage_between
 from streamusage.agent.metering.publishes import Publishes
 from streamusage.agent.metering.root_counters import settle_root_counters
 from streamusage.agent.metering.shared_lines import add_shared_lines
 from streamusage.agent.metering.unreadable import counted_spans, unreadable_minutes
 from streamusage.agent.metering.viewer_matching import (
+    DRIFT_PER_MS,
     LONGEST_ANSWER_MS,
     Window,
     find_left_viewers,
@@ -162,6 +163,10 @@ class _Step:
             self.before = msgspec.structs.replace(self.before, since=0)
         self.boot_start = self._narrow_boot_start()
         """As `started_at`, by all readings of the boot."""
+        # The present boot may be older than the machine's: then its lines may come from runs with unknown clocks.
+        is_one_run = self.passage.is_same_run or self._boot_age_ms <= reading.elapsed_ms
+        self.has_one_clock = is_one_run and are_lines_in_order(reading.ended)
+        """Whether one clock dates the lines of the present boot, as far as anything shows."""
         self.retired = [boot for boot in self.retired if self.now - boot.started_at < KEEP_RETIRED_MS][-8:]
 
     def run(self) -> tuple[MeterState, Additions]:
@@ -444,7 +449,8 @@ class _Step:
     def _is_dated(self, line: EndedConnection) -> bool:
         """Return whether the time of a line shows the boot of its connection."""
         is_start_known = self.same_boot or self.started_at > self.last_at
-        return is_start_known and self.passage.are_lines_exact and self.passage.is_between(line.ended_at, self.now)
+        is_dated = self.passage.are_lines_exact and self.passage.is_between(line.ended_at, self.now)
+        return is_start_known and self.has_one_clock and is_dated
 
     @property
     def _boots(self) -> list[str]:
@@ -490,7 +496,8 @@ class _Step:
 
         In doubt it is the present boot: its counters contain the bytes already, so that none is counted twice.
         """
-        is_earlier = started_at < self._earliest_boot_start
+        tolerance_ms = SAME_MAPPING_MS + (self.now - started_at) // DRIFT_PER_MS
+        is_earlier = started_at < self._earliest_boot_start - tolerance_ms
         return self.retired[-1].boot if self.retired and is_earlier else self.boot
 
     def _is_boot_certain(self, boot: str, line: EndedConnection) -> bool:
@@ -503,7 +510,7 @@ class _Step:
 
     def _is_older_than_boot(self, line: EndedConnection) -> bool:
         """Return whether the duration of a line proves that its connection began before the present boot."""
-        return line.duration_ms > self._boot_age_ms
+        return line.duration_ms - line.duration_ms // DRIFT_PER_MS > self._boot_age_ms
 
     @property
     def _boot_age_ms(self) -> int:

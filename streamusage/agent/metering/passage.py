@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import NamedTuple
 
-from streamusage.agent.reading import Reading
+from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import Baseline, ViewerRow
 
 UNDATED_FROM_MS = 5_000_000_000_000
@@ -152,6 +152,16 @@ def _line_shifts(before: Baseline, reading: Reading, step_ms: int) -> tuple[int,
         return (now,)
     earlier = offset_of(before) - before.machine_offset_ms + step_ms
     return (earlier,) if abs(earlier - now) <= SAME_MAPPING_MS else (earlier, now)
+
+
+def are_lines_in_order(lines: Iterable[EndedConnection]) -> bool:
+    """Return whether the times of log lines rise as one clock does that was not set back between two lines."""
+    newest = 0
+    for line in lines:
+        if line.ended_at < newest - _LATE_LINE_MS:
+            return False
+        newest = max(newest, line.ended_at)
+    return True
 
 
 def latest_start(reading: Reading, now: int) -> int:

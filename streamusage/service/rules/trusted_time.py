@@ -10,13 +10,14 @@ wall clock is confirmed at every tick, and evidence against it begins a *doubt*:
   median of at least three machines (`machines`). A machine is counted by its boot id, and one server names one
   machine: neither several servers of a machine nor one token with several boot ids count more than once.
 
-One or two machines that disagree are no evidence. A machine whose boot id is the service's own is no witness either.
+The median counts where most of the machines agree with it. One or two machines that disagree with the wall clock are no
+evidence: a majority of three may be two wrong ones. A machine whose boot id is the service's own is no witness either.
 
 In doubt, trusted time continues with the boot clock. After a reboot nothing continues: trusted time is the median of
-the machines where there are three, else the newest time in the store (at least the date of the newest migration) plus
-the boot clock since. It may be too early then, never too late: reports of later time are refused and stay in the
-agents' journals, while a time that is too late would close and discard. That the store's newest time is itself too
-late, left by an earlier version of the service, delays only.
+the machines where there are three, later than the wall clock only if three agree with it; else the newest time in the
+store (at least the date of the newest migration) plus the boot clock since. It may be too early then, never too late:
+reports of later time are refused and stay in the agents' journals, while a time that is too late would close and
+discard. That the store's newest time is itself too late, left by an earlier version of the service, delays only.
 
 A doubt ends when the wall clock is back; when three machines agree with it for ten minutes; where fewer than three
 report, after 24 hours without contrary evidence; or when an operator accepts it. Contrary evidence is a further step
@@ -196,17 +197,19 @@ def _confirm(state: TrustedTime, machines: list[int], wall_ms: int, elapsed_ms: 
     # Without a boot id the boot clock may stand still in suspend.
     if not -STEP_MS <= by_ms <= (STEP_MS if state.boot else OFF_MS):
         return _begin_doubt(state, Evidence.STEP, "boot", state.instant_ms, wall_ms, elapsed_ms)
-    if not state.vouched and len(machines) >= MACHINES and abs(wall_ms - median_low(machines)) > STEP_MS:
-        return _begin_doubt(state, Evidence.MACHINES, "machines", median_low(machines), wall_ms, elapsed_ms)
+    outvoted_by = _outvoted_by(machines, wall_ms)
+    if not state.vouched and outvoted_by is not None:
+        return _begin_doubt(state, Evidence.MACHINES, "machines", outvoted_by, wall_ms, elapsed_ms)
     return replace(state, instant_ms=wall_ms, vouched=state.vouched or _agreed_long(state, elapsed_ms))
 
 
 def _judge(state: TrustedTime, machines: list[int], wall_ms: int, elapsed_ms: int) -> TrustedTime:
     doubt = state.doubt
     assert doubt is not None
-    if state.basis != "boot" and len(machines) >= MACHINES:
-        median_ms = median_low(machines)
-        if state.basis != "machines" or abs(median_ms - state.instant_ms) > STEP_MS:
+    median_ms = _median(machines)
+    if state.basis != "boot" and median_ms is not None:
+        is_sound = median_ms <= wall_ms or _count_agreeing(machines, median_ms) >= MACHINES
+        if is_sound and (state.basis != "machines" or abs(median_ms - state.instant_ms) > STEP_MS):
             state = replace(state, basis="machines", instant_ms=median_ms)
     if _contradicts(state, doubt, machines, wall_ms, elapsed_ms):
         doubt = replace(doubt, quiet_from_ms=elapsed_ms, quiet_offset_ms=wall_ms - elapsed_ms)
@@ -236,8 +239,7 @@ def _contradicts(state: TrustedTime, doubt: Doubt, machines: list[int], wall_ms:
     """Return whether anything speaks against the wall clock in doubt, three machines among it."""
     stepped = abs(wall_ms - elapsed_ms - doubt.quiet_offset_ms) > STEP_MS
     for_trusted = any(abs(at - state.instant_ms) <= STEP_MS < abs(at - wall_ms) for at in machines)
-    outvoted = len(machines) >= MACHINES and abs(median_low(machines) - wall_ms) > STEP_MS
-    return wall_ms < state.released_ms or stepped or for_trusted or outvoted
+    return wall_ms < state.released_ms or stepped or for_trusted or _outvoted_by(machines, wall_ms) is not None
 
 
 def _machines(state: TrustedTime, elapsed_ms: int) -> list[int]:
@@ -256,8 +258,27 @@ def _machines(state: TrustedTime, elapsed_ms: int) -> list[int]:
 
 def _agree(machines: list[int], wall_ms: int) -> bool:
     """Return whether at least three machines agree with the wall clock, and their median does."""
-    agreeing = sum(abs(at - wall_ms) <= STEP_MS for at in machines)
-    return agreeing >= MACHINES and abs(median_low(machines) - wall_ms) <= STEP_MS
+    return _count_agreeing(machines, wall_ms) >= MACHINES and abs(median_low(machines) - wall_ms) <= STEP_MS
+
+
+def _count_agreeing(machines: list[int], at_ms: int) -> int:
+    return sum(abs(shown - at_ms) <= STEP_MS for shown in machines)
+
+
+def _median(machines: list[int]) -> int | None:
+    """Return the median of at least three machines, if most of them agree with it."""
+    if len(machines) < MACHINES:
+        return None
+    median_ms = median_low(machines)
+    return median_ms if 2 * _count_agreeing(machines, median_ms) > len(machines) else None
+
+
+def _outvoted_by(machines: list[int], wall_ms: int) -> int | None:
+    """Return the median if it contradicts the wall clock and at least three machines do; else `None`."""
+    median_ms = _median(machines)
+    if median_ms is None or abs(median_ms - wall_ms) <= STEP_MS:
+        return None
+    return median_ms if len(machines) - _count_agreeing(machines, wall_ms) >= MACHINES else None
 
 
 def _agreed_long(state: TrustedTime, elapsed_ms: int) -> bool:

@@ -10,6 +10,7 @@ from streamusage.agent.metering.additions import Additions
 from streamusage.agent.metering.meter import MeterState
 from streamusage.agent.reading import EndedConnection, Reading, ViewerReading
 from streamusage.core.reasons import CLOCK_SET_FORWARD
+from tests.support.agent import readings
 
 T = 1_795_824_000_000
 DAY_S = 86_400
@@ -258,3 +259,45 @@ def test_viewer_of_the_present_page_is_matched_rather_than_an_older_one_with_its
     after, _ = meter.step(server.state, restarted)
     assert "b.2/7" not in after.viewers
     assert after.viewers.keys() == {"b.1/7"}
+
+
+def test_line_of_an_unknown_clock_is_not_credited_to_an_ended_boot() -> None:
+    """Between the readings the machine restarted twice, and its clock was 10 minutes behind meanwhile."""
+    line = readings.line(9, 40_000, 30_000, kind="publish", bytes_in=900)
+    _, added = readings.run(
+        readings.reading(0, bytes_in=500, run="run 1", elapsed_ms=1_000_000),
+        readings.reading(100_000, **SECOND_BOOT, uptime_ms=50_000, run="run 1", elapsed_ms=1_100_000),
+        readings.reading(
+            2_000_000, **SECOND_BOOT, uptime_ms=1_950_000, bytes_in=900, run="run 3", elapsed_ms=30_000, ended=(line,)
+        ),
+    )
+    assert sum(slot.bytes_in for slot in added.slots.values()) == 900
+
+
+def test_lines_of_a_clock_that_was_set_back_meanwhile_are_not_credited_to_an_ended_boot() -> None:
+    """The clock was set back by 10 minutes and right again at the second reading: only the order of lines shows it."""
+    lines = (
+        readings.line(8, 400_000, 1_000, kind="publish", bytes_in=100),
+        readings.line(9, 40_000, 30_000, kind="publish", bytes_in=800),
+    )
+    clock = {"run": "run 1", "machine_offset_ms": readings.T0 - 1_000_000}
+    _, added = readings.run(
+        readings.reading(0, bytes_in=500, elapsed_ms=1_000_000, **clock),
+        readings.reading(
+            2_000_000, **SECOND_BOOT, uptime_ms=1_950_000, bytes_in=900, elapsed_ms=3_000_000, ended=lines, **clock
+        ),
+    )
+    assert sum(slot.bytes_in for slot in added.slots.values()) == 900
+
+
+def test_line_of_a_connection_that_began_with_its_boot_is_not_credited_to_an_ended_boot() -> None:
+    """The clock of the machine drifted by 50 ms since then."""
+    line = readings.line(9, 599_950, 549_990, kind="publish", bytes_in=900, granularity_ms=0)
+    _, added = readings.run(
+        readings.reading(0, bytes_in=500),
+        readings.reading(600_000, **SECOND_BOOT, started_granularity_ms=0, bytes_in=900, ended=(line,)),
+    )
+    assert sum(slot.bytes_in for slot in added.slots.values()) == 900
+
+
+SECOND_BOOT = {"boot": "b2", "started_at": readings.T0 + 50_000}

@@ -272,12 +272,37 @@ def test_store_whose_newest_time_is_far_ahead_keeps_the_service_in_doubt_until_m
     assert (machine.cause, machine.trusted_off_ms) == (None, 0)
 
 
-@pytest.mark.parametrize("off_ms", [[YEAR], [YEAR, YEAR], [-TRUE, -TRUE]])
+@pytest.mark.parametrize(
+    "off_ms", [[YEAR], [YEAR, YEAR], [-TRUE, -TRUE], [0, YEAR], [0, YEAR, YEAR], [0, -YEAR // 10, -YEAR // 10]]
+)
 def test_one_or_two_machines_that_disagree_raise_no_doubt(off_ms: list[int]) -> None:
     machine = Machine()
     machine.report(*off_ms)
     machine.run(3_600_000, every_ms=30_000)
     assert machine.cause is None
+
+
+def test_machines_that_agree_about_nothing_raise_no_doubt() -> None:
+    machine = Machine()
+    machine.report(3_600_000, YEAR, 2 * YEAR, 0)
+    machine.run(3_600_000, every_ms=30_000)
+    assert machine.cause is None
+
+
+def test_one_wrong_machine_of_three_does_not_hide_that_the_wall_clock_is_wrong() -> None:
+    machine = Machine(off_ms=5 * 3_600_000)
+    machine.report(0, 1_000, YEAR)
+    machine.run(4_000)
+    assert (machine.cause, abs(machine.trusted_off_ms) <= 2_000) == (Evidence.MACHINES, True)
+
+
+def test_two_wrong_machines_of_three_neither_move_trusted_time_ahead_nor_keep_a_doubt_alive() -> None:
+    machine = Machine(newest_ms=TRUE - 3 * OFF_MS)
+    machine.report(0, YEAR, YEAR)
+    machine.run(60_000)
+    assert (machine.cause, machine.trusted_off_ms) == (Evidence.STORE, -3 * OFF_MS)
+    machine.run(QUIET_MS + 600_000, every_ms=300_000)
+    assert (machine.cause, machine.trusted_off_ms) == (None, 0)
 
 
 def test_one_wrong_machine_of_fifty_raises_no_doubt() -> None:
