@@ -26,11 +26,12 @@ from streamusage.agent.reading import (
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.cursors import JsonCursor
+from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, ProbeResponse
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.payloads import Count, decode_json
+from streamusage.agent.sources.common.payloads import Count, Figure, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
 from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
 from streamusage.agent.sources.node_media_server.version2 import Version2Reader
@@ -40,6 +41,9 @@ from streamusage.core.reasons import NODE_NO_CALLBACKS
 from streamusage.core.secrets import Secret
 
 LOG = logging.getLogger(__name__)
+
+UNKNOWN_BYTES = -1
+"""As `Reading.bytes_in`."""
 
 LOGIN_RETRY_MS = 240_000
 """Pause after a refused login: five refusals within a quarter of an hour lock the account."""
@@ -56,8 +60,8 @@ class _NmsServer(msgspec.Struct):
 
 
 class _NmsNetwork(msgspec.Struct, rename="camel"):
-    in_bytes: Count
-    out_bytes: Count
+    in_bytes: Figure
+    out_bytes: Figure
 
 
 class _NmsStatistics(msgspec.Struct):
@@ -98,7 +102,7 @@ class _NmsStream(msgspec.Struct):
     app: str
     name: str
     status: str
-    subscribers: Count
+    subscribers: Figure
     publisher: _NmsPublisher | None = None
 
 
@@ -159,6 +163,7 @@ class NodeMediaServerSource:
             else CallbackReader(CallbackSpool(notify_listen, spool_path, SystemClock()), NmsOpenSessions)
         )
         self._server_clock = ServerClock(clock)
+        self._figures = FigureChecker("Node-Media-Server")
         self._token = ""
         self._login_refused_ms: int | None = None
         self._version2 = Version2Reader(self._probe, user, password, clock)
@@ -220,6 +225,13 @@ class NodeMediaServerSource:
         streams = decode_json(streams_body, _NmsStreamsResponse, "/api/v1/streams").data.streams
         response = await self._fetch("stats")
         statistics = decode_json(response.body, _NmsStatisticsResponse, "/api/v1/stats").data
+        bytes_in = self._figures.count(statistics.network.in_bytes, "network.inBytes")
+        bytes_out = self._figures.count(statistics.network.out_bytes, "network.outBytes")
+        if cursor is None and (bytes_in is None or bytes_out is None):
+            raise SourceError(
+                "/api/v1/stats: the byte counters are no counts (negative, or above 2^53), and counting cannot begin "
+                "without them; the next reading tries again; restart Node-Media-Server if this lasts"
+            )
         server_ms = _parse_time_ms(statistics.timestamp)
         if server_ms is None:
             self._server_clock.observe(response)
@@ -241,18 +253,27 @@ class NodeMediaServerSource:
             elapsed_ms=at.elapsed_ms,
             boot=boot,
             started_at=started_at,
-            bytes_in=statistics.network.in_bytes,
-            bytes_out=statistics.network.out_bytes,
+            bytes_in=UNKNOWN_BYTES if bytes_in is None else bytes_in,
+            bytes_out=UNKNOWN_BYTES if bytes_out is None else bytes_out,
             publishes=tuple(_publish(stream, server_time) for stream in streams if stream.status == "publishing"),
             viewers=() if plays is None else _viewers(plays, sessions, streams, server_time),
-            audiences=() if plays is not None else tuple(_audience(stream) for stream in streams),
+            audiences=() if plays is not None else tuple(self._audience(stream) for stream in streams),
             age_slack_ms=server_time.slack_ms,
             uptime_ms=uptime_ms + at.elapsed_ms - response.first_byte_ms,
             uptime_granularity_ms=UPTIME_UNIT_MS + response.slack_ms,
             ended=ends.ended,
             cursor=str(NodeMediaServerCursor(boot, statistics.server.pid, uptime_ms, str(ends.position or ""))),
             logs_ends=ends.logs_ends,
-            misses=ends.misses,
+            misses=self._figures.take_reason(ends.misses),
+        )
+
+    def _audience(self, stream: _NmsStream) -> AudienceReading:
+        return AudienceReading(
+            key=short_digest(stream.app, stream.name),
+            scope=limit_name(stream.app),
+            name=limit_name(stream.name),
+            protocol="unknown",
+            viewers=self._figures.count(stream.subscribers, "subscribers"),
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
@@ -363,16 +384,6 @@ def _viewer(viewer_id: str, session: _NmsSession, stream: tuple[str, str], serve
         name=name,
         protocol=normalize_protocol(session.protocol),
         age_ms=server_time.age_ms(session.create_time),
-    )
-
-
-def _audience(stream: _NmsStream) -> AudienceReading:
-    return AudienceReading(
-        key=short_digest(stream.app, stream.name),
-        scope=limit_name(stream.app),
-        name=limit_name(stream.name),
-        protocol="unknown",
-        viewers=stream.subscribers,
     )
 
 
