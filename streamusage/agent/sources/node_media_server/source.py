@@ -31,8 +31,16 @@ from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusErr
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.payloads import Count, Figure, decode_json
+from streamusage.agent.sources.common.payloads import decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
+from streamusage.agent.sources.node_media_server.answers import (
+    NmsLoginResponse,
+    NmsSession,
+    NmsSessionsResponse,
+    NmsStatisticsResponse,
+    NmsStream,
+    NmsStreamsResponse,
+)
 from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
 from streamusage.agent.sources.node_media_server.version2 import Version2Reader
 from streamusage.core.addresses import Address
@@ -51,75 +59,6 @@ LOGIN_RETRY_MS = 240_000
 
 TIMESTAMP_UNIT_MS = UPTIME_UNIT_MS = 1
 """Times and uptime in `/stats` are exact to the millisecond."""
-
-
-class _NmsServer(msgspec.Struct):
-    uptime: float
-    """Seconds."""
-    pid: Count
-
-
-class _NmsNetwork(msgspec.Struct, rename="camel"):
-    in_bytes: Figure
-    out_bytes: Figure
-
-
-class _NmsStatistics(msgspec.Struct):
-    server: _NmsServer
-    network: _NmsNetwork
-    timestamp: str = ""
-    """The server's wall time, in ISO 8601."""
-
-
-class _NmsStatisticsResponse(msgspec.Struct):
-    data: _NmsStatistics
-
-
-class _NmsSession(msgspec.Struct, rename="camel"):
-    id: str
-    is_publisher: bool
-    protocol: str
-    create_time: Count
-    """UTC milliseconds."""
-    ip: str = ""
-
-
-class _NmsSessions(msgspec.Struct):
-    sessions: list[_NmsSession]
-
-
-class _NmsSessionsResponse(msgspec.Struct):
-    data: _NmsSessions
-
-
-class _NmsPublisher(msgspec.Struct, rename="camel"):
-    id: str
-    create_time: Count
-    """UTC milliseconds."""
-
-
-class _NmsStream(msgspec.Struct):
-    app: str
-    name: str
-    status: str
-    subscribers: Figure
-    publisher: _NmsPublisher | None = None
-
-
-class _NmsStreams(msgspec.Struct):
-    streams: list[_NmsStream]
-
-
-class _NmsStreamsResponse(msgspec.Struct):
-    data: _NmsStreams
-
-
-class _NmsLogin(msgspec.Struct):
-    token: str
-
-
-class _NmsLoginResponse(msgspec.Struct):
-    data: _NmsLogin
 
 
 class NodeMediaServerCursor(JsonCursor, frozen=True):
@@ -220,11 +159,11 @@ class NodeMediaServerSource:
         stored_position = LogPosition.parse(before.position)
         position = None if self._callbacks is None else await self._callbacks.start(stored_position)
         sessions_body = (await self._fetch("sessions")).body
-        sessions = decode_json(sessions_body, _NmsSessionsResponse, "/api/v1/sessions").data.sessions
+        sessions = decode_json(sessions_body, NmsSessionsResponse, "/api/v1/sessions").data.sessions
         streams_body = (await self._fetch("streams")).body
-        streams = decode_json(streams_body, _NmsStreamsResponse, "/api/v1/streams").data.streams
+        streams = decode_json(streams_body, NmsStreamsResponse, "/api/v1/streams").data.streams
         response = await self._fetch("stats")
-        statistics = decode_json(response.body, _NmsStatisticsResponse, "/api/v1/stats").data
+        statistics = decode_json(response.body, NmsStatisticsResponse, "/api/v1/stats").data
         bytes_in = self._figures.count(statistics.network.in_bytes, "network.inBytes")
         bytes_out = self._figures.count(statistics.network.out_bytes, "network.outBytes")
         if cursor is None and (bytes_in is None or bytes_out is None):
@@ -267,7 +206,7 @@ class NodeMediaServerSource:
             misses=self._figures.take_reason(ends.misses),
         )
 
-    def _audience(self, stream: _NmsStream) -> AudienceReading:
+    def _audience(self, stream: NmsStream) -> AudienceReading:
         return AudienceReading(
             key=short_digest(stream.app, stream.name),
             scope=limit_name(stream.app),
@@ -322,7 +261,7 @@ class NodeMediaServerSource:
                 self._login_refused_ms = now_ms
             raise
         self._login_refused_ms = None
-        token = decode_json(response.body, _NmsLoginResponse, "/api/v1/login").data.token
+        token = decode_json(response.body, NmsLoginResponse, "/api/v1/login").data.token
         if not token.isascii() or not token.isprintable():
             raise SourceError("/api/v1/login returned an invalid token")
         self._token = token
@@ -341,7 +280,7 @@ def _parse_time_ms(text: str) -> int | None:
 
 
 def _viewers(
-    plays: Mapping[str, OpenPlay], sessions: list[_NmsSession], streams: list[_NmsStream], server_time: ServerTime
+    plays: Mapping[str, OpenPlay], sessions: list[NmsSession], streams: list[NmsStream], server_time: ServerTime
 ) -> tuple[ViewerReading, ...]:
     """Return the playing sessions whose stream is known."""
     players = {limit_id(session.id): session for session in sessions if not session.is_publisher and session.ip}
@@ -366,7 +305,7 @@ def _viewers(
     return tuple(viewers)
 
 
-def _publish(stream: _NmsStream, server_time: ServerTime) -> PublishReading:
+def _publish(stream: NmsStream, server_time: ServerTime) -> PublishReading:
     created_ms = 0 if stream.publisher is None else stream.publisher.create_time
     return PublishReading(
         publish_id=publish_id(stream.app, stream.name, created_ms),
@@ -376,7 +315,7 @@ def _publish(stream: _NmsStream, server_time: ServerTime) -> PublishReading:
     )
 
 
-def _viewer(viewer_id: str, session: _NmsSession, stream: tuple[str, str], server_time: ServerTime) -> ViewerReading:
+def _viewer(viewer_id: str, session: NmsSession, stream: tuple[str, str], server_time: ServerTime) -> ViewerReading:
     scope, name = stream
     return ViewerReading(
         viewer_id=viewer_id,
