@@ -48,6 +48,9 @@ MEDIAMTX_POLLING = (
     "polling only: traffic of a connection after its last reading, and viewers who joined and left between two "
     "readings, are unknown"
 )
+MEDIAMTX_CDN = (
+    MEDIAMTX_POLLING + "; a CDN fetches HLS streams: it counts as one viewer, whatever the number of viewers behind it"
+)
 NODE_NO_CALLBACKS = (
     "no callbacks: only the number of viewers of a stream is known, and viewers who joined and left between two "
     "readings are not counted"

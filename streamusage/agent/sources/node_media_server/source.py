@@ -26,12 +26,21 @@ from streamusage.agent.reading import (
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.cursors import JsonCursor
+from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, ProbeResponse
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.payloads import Count, decode_json
+from streamusage.agent.sources.common.payloads import decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
+from streamusage.agent.sources.node_media_server.answers import (
+    NmsLoginResponse,
+    NmsSession,
+    NmsSessionsResponse,
+    NmsStatisticsResponse,
+    NmsStream,
+    NmsStreamsResponse,
+)
 from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
 from streamusage.agent.sources.node_media_server.version2 import Version2Reader
 from streamusage.core.addresses import Address
@@ -41,81 +50,15 @@ from streamusage.core.secrets import Secret
 
 LOG = logging.getLogger(__name__)
 
+UNKNOWN_BYTES = -1
+"""As `Reading.bytes_in`."""
+
 LOGIN_RETRY_MS = 240_000
 """Pause after a refused login: five refusals within a quarter of an hour lock the account."""
 
 
 TIMESTAMP_UNIT_MS = UPTIME_UNIT_MS = 1
 """Times and uptime in `/stats` are exact to the millisecond."""
-
-
-class _NmsServer(msgspec.Struct):
-    uptime: float
-    """Seconds."""
-    pid: Count
-
-
-class _NmsNetwork(msgspec.Struct, rename="camel"):
-    in_bytes: Count
-    out_bytes: Count
-
-
-class _NmsStatistics(msgspec.Struct):
-    server: _NmsServer
-    network: _NmsNetwork
-    timestamp: str = ""
-    """The server's wall time, in ISO 8601."""
-
-
-class _NmsStatisticsResponse(msgspec.Struct):
-    data: _NmsStatistics
-
-
-class _NmsSession(msgspec.Struct, rename="camel"):
-    id: str
-    is_publisher: bool
-    protocol: str
-    create_time: Count
-    """UTC milliseconds."""
-    ip: str = ""
-
-
-class _NmsSessions(msgspec.Struct):
-    sessions: list[_NmsSession]
-
-
-class _NmsSessionsResponse(msgspec.Struct):
-    data: _NmsSessions
-
-
-class _NmsPublisher(msgspec.Struct, rename="camel"):
-    id: str
-    create_time: Count
-    """UTC milliseconds."""
-
-
-class _NmsStream(msgspec.Struct):
-    app: str
-    name: str
-    status: str
-    subscribers: Count
-    publisher: _NmsPublisher | None = None
-
-
-class _NmsStreams(msgspec.Struct):
-    streams: list[_NmsStream]
-
-
-class _NmsStreamsResponse(msgspec.Struct):
-    data: _NmsStreams
-
-
-class _NmsLogin(msgspec.Struct):
-    token: str
-
-
-class _NmsLoginResponse(msgspec.Struct):
-    data: _NmsLogin
 
 
 class NodeMediaServerCursor(JsonCursor, frozen=True):
@@ -159,6 +102,7 @@ class NodeMediaServerSource:
             else CallbackReader(CallbackSpool(notify_listen, spool_path, SystemClock()), NmsOpenSessions)
         )
         self._server_clock = ServerClock(clock)
+        self._figures = FigureChecker("Node-Media-Server")
         self._token = ""
         self._login_refused_ms: int | None = None
         self._version2 = Version2Reader(self._probe, user, password, clock)
@@ -215,11 +159,18 @@ class NodeMediaServerSource:
         stored_position = LogPosition.parse(before.position)
         position = None if self._callbacks is None else await self._callbacks.start(stored_position)
         sessions_body = (await self._fetch("sessions")).body
-        sessions = decode_json(sessions_body, _NmsSessionsResponse, "/api/v1/sessions").data.sessions
+        sessions = decode_json(sessions_body, NmsSessionsResponse, "/api/v1/sessions").data.sessions
         streams_body = (await self._fetch("streams")).body
-        streams = decode_json(streams_body, _NmsStreamsResponse, "/api/v1/streams").data.streams
+        streams = decode_json(streams_body, NmsStreamsResponse, "/api/v1/streams").data.streams
         response = await self._fetch("stats")
-        statistics = decode_json(response.body, _NmsStatisticsResponse, "/api/v1/stats").data
+        statistics = decode_json(response.body, NmsStatisticsResponse, "/api/v1/stats").data
+        bytes_in = self._figures.count(statistics.network.in_bytes, "network.inBytes")
+        bytes_out = self._figures.count(statistics.network.out_bytes, "network.outBytes")
+        if cursor is None and (bytes_in is None or bytes_out is None):
+            raise SourceError(
+                "/api/v1/stats: the byte counters are no counts (negative, or above 2^53), and counting cannot begin "
+                "without them; the next reading tries again; restart Node-Media-Server if this lasts"
+            )
         server_ms = _parse_time_ms(statistics.timestamp)
         if server_ms is None:
             self._server_clock.observe(response)
@@ -241,18 +192,27 @@ class NodeMediaServerSource:
             elapsed_ms=at.elapsed_ms,
             boot=boot,
             started_at=started_at,
-            bytes_in=statistics.network.in_bytes,
-            bytes_out=statistics.network.out_bytes,
+            bytes_in=UNKNOWN_BYTES if bytes_in is None else bytes_in,
+            bytes_out=UNKNOWN_BYTES if bytes_out is None else bytes_out,
             publishes=tuple(_publish(stream, server_time) for stream in streams if stream.status == "publishing"),
             viewers=() if plays is None else _viewers(plays, sessions, streams, server_time),
-            audiences=() if plays is not None else tuple(_audience(stream) for stream in streams),
+            audiences=() if plays is not None else tuple(self._audience(stream) for stream in streams),
             age_slack_ms=server_time.slack_ms,
             uptime_ms=uptime_ms + at.elapsed_ms - response.first_byte_ms,
             uptime_granularity_ms=UPTIME_UNIT_MS + response.slack_ms,
             ended=ends.ended,
             cursor=str(NodeMediaServerCursor(boot, statistics.server.pid, uptime_ms, str(ends.position or ""))),
             logs_ends=ends.logs_ends,
-            misses=ends.misses,
+            misses=self._figures.take_reason(ends.misses),
+        )
+
+    def _audience(self, stream: NmsStream) -> AudienceReading:
+        return AudienceReading(
+            key=short_digest(stream.app, stream.name),
+            scope=limit_name(stream.app),
+            name=limit_name(stream.name),
+            protocol="unknown",
+            viewers=self._figures.count(stream.subscribers, "subscribers"),
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
@@ -301,7 +261,7 @@ class NodeMediaServerSource:
                 self._login_refused_ms = now_ms
             raise
         self._login_refused_ms = None
-        token = decode_json(response.body, _NmsLoginResponse, "/api/v1/login").data.token
+        token = decode_json(response.body, NmsLoginResponse, "/api/v1/login").data.token
         if not token.isascii() or not token.isprintable():
             raise SourceError("/api/v1/login returned an invalid token")
         self._token = token
@@ -320,7 +280,7 @@ def _parse_time_ms(text: str) -> int | None:
 
 
 def _viewers(
-    plays: Mapping[str, OpenPlay], sessions: list[_NmsSession], streams: list[_NmsStream], server_time: ServerTime
+    plays: Mapping[str, OpenPlay], sessions: list[NmsSession], streams: list[NmsStream], server_time: ServerTime
 ) -> tuple[ViewerReading, ...]:
     """Return the playing sessions whose stream is known."""
     players = {limit_id(session.id): session for session in sessions if not session.is_publisher and session.ip}
@@ -345,7 +305,7 @@ def _viewers(
     return tuple(viewers)
 
 
-def _publish(stream: _NmsStream, server_time: ServerTime) -> PublishReading:
+def _publish(stream: NmsStream, server_time: ServerTime) -> PublishReading:
     created_ms = 0 if stream.publisher is None else stream.publisher.create_time
     return PublishReading(
         publish_id=publish_id(stream.app, stream.name, created_ms),
@@ -355,7 +315,7 @@ def _publish(stream: _NmsStream, server_time: ServerTime) -> PublishReading:
     )
 
 
-def _viewer(viewer_id: str, session: _NmsSession, stream: tuple[str, str], server_time: ServerTime) -> ViewerReading:
+def _viewer(viewer_id: str, session: NmsSession, stream: tuple[str, str], server_time: ServerTime) -> ViewerReading:
     scope, name = stream
     return ViewerReading(
         viewer_id=viewer_id,
@@ -363,16 +323,6 @@ def _viewer(viewer_id: str, session: _NmsSession, stream: tuple[str, str], serve
         name=name,
         protocol=normalize_protocol(session.protocol),
         age_ms=server_time.age_ms(session.create_time),
-    )
-
-
-def _audience(stream: _NmsStream) -> AudienceReading:
-    return AudienceReading(
-        key=short_digest(stream.app, stream.name),
-        scope=limit_name(stream.app),
-        name=limit_name(stream.name),
-        protocol="unknown",
-        viewers=stream.subscribers,
     )
 
 
