@@ -129,22 +129,23 @@ class UnderstoodLog(Generic[Value]):
         self._judge(forms)
         self._judge(new)
         self._log.warn_unreadable(forms.unreadable + new.unreadable, self._form)
+        written_at_ms = batch.written_at_ms
         left = self._searched_lines - searched if position == self._searched_from else 0
         if batch.more and not left:
-            left = await self._search(batch.position, new)
+            left, written_at_ms = await self._search(batch.position, new)
         self._searched_lines, self._searched_from = left, batch.position
-        return values, new.entries()
+        return values, new.entries(written_at_ms)
 
-    async def _search(self, position: LogPosition, forms: LineForms) -> int:
-        """Add all lines after a position to the forms. Returns their number."""
+    async def _search(self, position: LogPosition, forms: LineForms) -> tuple[int, int | None]:
+        """Add all lines after a position to the forms. Returns their number, and when the last one was written."""
         count = 0
-        more = True
-        while more:
+        while True:
             batch = await self._log.read_lines(position)
             await asyncio.to_thread(self._parse, batch.lines, forms)
             count += len(batch.lines)
-            more, position = batch.more and bool(batch.lines), batch.position
-        return count
+            position = batch.position
+            if not batch.more or not batch.lines:
+                return count, batch.written_at_ms
 
     def _probe(self, lines: list[bytes]) -> None:
         """Learn from the last lines of the log whether it is understood."""
