@@ -40,6 +40,9 @@ class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     age_ms: int
     """As `PublishReading.age_ms`."""
+    publish_id: str = ""
+    """Id of the publish that it watches, where the server shows which: its stream is then that of the publish, which
+    keeps the name under which it was first seen."""
 
 
 class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,6 +85,9 @@ class EndedConnection(msgspec.Struct, frozen=True, kw_only=True):
     bytes_out: int
     counter: str = ""
     """Key of the counter that contains these bytes; empty where the boot's own counters do."""
+    refused: bool = False
+    """Whether it looks like one that the server refused: it transferred no media. Unless a reading showed it, it is no
+    publish and no connection; its bytes count."""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from typing import Literal
 
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_local_s
+from streamusage.agent.sources.common.refusals import REFUSED_BYTES_OUT, has_no_media
 from streamusage.agent.sources.nginx_rtmp.statistics import NAMELESS
 
 LOG_FORMAT = (
@@ -50,6 +51,13 @@ def normalize_name(name: str) -> str:
     return _UNPRINTABLE.sub(" ", name) or NAMELESS
 
 
+def _is_refused(kind: Kind, bytes_in: int, bytes_out: int, text: str) -> bool:
+    """Return whether the server refused a connection. `text` is the line, which contains the names."""
+    if kind == "other" or bytes_out <= REFUSED_BYTES_OUT:
+        return kind != "other"
+    return kind == "publish" and has_no_media(bytes_in, text)
+
+
 def _parse_recommended(text: str, start: re.Match[str]) -> EndedConnection | None:
     figures = list(_FIGURES.finditer(text, start.end() - 1))
     if len(figures) != 1:
@@ -57,9 +65,10 @@ def _parse_recommended(text: str, start: re.Match[str]) -> EndedConnection | Non
     seconds, millis, connection, command = start.groups()
     received, sent, duration_s = (int(figure) for figure in figures[0].groups())
     scope, *names = text[start.end() : figures[0].start()].split('" "')
+    kind = _KINDS.get(command, "other")
     return EndedConnection(
         connection_id=str(int(connection)),
-        kind=_KINDS.get(command, "other"),
+        kind=kind,
         scope=normalize_name(scope),
         name=normalize_name(names[0]) if names else "",
         protocol="rtmp",
@@ -68,6 +77,7 @@ def _parse_recommended(text: str, start: re.Match[str]) -> EndedConnection | Non
         granularity_ms=1000,
         bytes_in=received,
         bytes_out=sent,
+        refused=_is_refused(kind, received, sent, text),
     )
 
 

@@ -15,12 +15,19 @@ GRANULARITY_MS = 3000
 """A connection may have been accepted this much before its play; the statistics page reports its age from there."""
 
 
+SHORTEST_PUBLISH_MS = 1000
+"""A publish that ends sooner, and that no reading showed, was refused: nginx calls `publish` before it checks whether
+the name is taken."""
+
+
 class OpenNginxSession(NamedTuple):
     """A play or publish that has not ended."""
 
     started: SpooledCallback
     scope: str
     name: str
+    is_name_taken: bool
+    """Whether another client published this name, so that nginx refused it."""
 
 
 class NginxOpenSessions:
@@ -35,9 +42,15 @@ class NginxOpenSessions:
         call, client = fields.get("call", ""), fields.get("clientid", "")
         if not client.isdecimal() or len(client) > 20:
             return None
+        if callback.refused:
+            return None
         if call in ("play", "publish"):
             scope, name = normalize_name(fields.get("app", "")), normalize_name(fields.get("name", ""))
-            self._open[call, client] = OpenNginxSession(callback, scope, name)
+            is_name_taken = call == "publish" and any(
+                open_call == "publish" and open_client != client and (session.scope, session.name) == (scope, name)
+                for (open_call, open_client), session in self._open.items()
+            )
+            self._open[call, client] = OpenNginxSession(callback, scope, name, is_name_taken)
         elif call in ("play_done", "publish_done"):
             session = self._open.pop((call.removesuffix("_done"), client), None)
             return None if session is None else _ended_connection(call, client, session, callback)
@@ -46,18 +59,26 @@ class NginxOpenSessions:
 
 def _ended_connection(call: str, client: str, session: OpenNginxSession, ended: SpooledCallback) -> EndedConnection:
     elapsed_ms = ended.elapsed_since(session.started)
+    duration_ms = max(0, ended.at - session.started.at) if elapsed_ms is None else elapsed_ms
+    is_publish = call == "publish_done"
     return EndedConnection(
         connection_id=client,
-        kind="play" if call == "play_done" else "publish",
+        kind="publish" if is_publish else "play",
         scope=session.scope,
         name=session.name,
         protocol="rtmp",
         ended_at=ended.at,
-        duration_ms=max(0, ended.at - session.started.at) if elapsed_ms is None else elapsed_ms,
+        duration_ms=duration_ms,
         granularity_ms=GRANULARITY_MS,
         bytes_in=0,
         bytes_out=0,
+        refused=is_publish and (session.is_name_taken or duration_ms < SHORTEST_PUBLISH_MS),
     )
+
+
+def call_of(body: str) -> str:
+    """Return the call of a callback: `publish`, `play_done`; empty for any other body."""
+    return _parse_fields(body).get("call", "")
 
 
 def _parse_fields(body: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from streamusage.agent.config.sources import ListenAddress, PasswordSection, ServerUrl, UserPath
+from streamusage.agent.config.sources import PasswordSection, ServerUrl
 from streamusage.agent.reading import (
     AudienceReading,
     EndedConnection,
@@ -20,6 +20,7 @@ from streamusage.agent.reading import (
     SourceError,
     ViewerReading,
 )
+from streamusage.agent.sources.common.callback_forward import CallbackForward, CallbackSection
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.cursors import JsonCursor
@@ -29,7 +30,13 @@ from streamusage.agent.sources.common.kind import SourceContext, SourceKind, pas
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.payloads import Count, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
-from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
+from streamusage.agent.sources.node_media_server.callbacks import (
+    NmsOpenSessions,
+    OpenPlay,
+    call_of,
+    publish_id,
+    publishes_nothing,
+)
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import NODE_NO_CALLBACKS
@@ -86,6 +93,7 @@ class _NmsPublisher(msgspec.Struct, rename="camel"):
     id: str
     create_time: Count
     """UTC milliseconds."""
+    in_bytes: Count | None = None
 
 
 class _NmsStream(msgspec.Struct):
@@ -122,12 +130,10 @@ class NodeMediaServerCursor(JsonCursor, frozen=True):
     """Position in the spool of callbacks."""
 
 
-class NodeMediaServerConfig(PasswordSection):
+class NodeMediaServerConfig(PasswordSection, CallbackSection):
     """Node-Media-Server 4."""
 
     url: ServerUrl
-    notify_listen: ListenAddress | None = None
-    spool: UserPath | None = None
 
 
 class NodeMediaServerSource:
@@ -143,6 +149,7 @@ class NodeMediaServerSource:
         clock: Clock,
         *,
         timeout_seconds: float = 5.0,
+        forward: CallbackForward | None = None,
     ) -> None:
         self._clock = clock
         self._user, self._password = user, password
@@ -150,7 +157,10 @@ class NodeMediaServerSource:
         self._callbacks = (
             None
             if notify_listen is None
-            else CallbackReader(CallbackSpool(notify_listen, spool_path, SystemClock()), NmsOpenSessions)
+            else CallbackReader(
+                CallbackSpool(notify_listen, spool_path, SystemClock(), forward=forward, call_of=call_of),
+                NmsOpenSessions,
+            )
         )
         self._server_clock = ServerClock(clock)
         self._token = ""
@@ -196,7 +206,7 @@ class NodeMediaServerSource:
             started_at=started_at,
             bytes_in=statistics.network.in_bytes,
             bytes_out=statistics.network.out_bytes,
-            publishes=tuple(_publish(stream, server_time) for stream in streams if stream.status == "publishing"),
+            publishes=tuple(_publish(stream, server_time) for stream in streams if _is_on_air(stream)),
             viewers=() if plays is None else _viewers(plays, sessions, streams, server_time),
             audiences=() if plays is not None else tuple(_audience(stream) for stream in streams),
             age_slack_ms=server_time.slack_ms,
@@ -292,6 +302,14 @@ def _viewers(
     return tuple(viewers)
 
 
+def _is_on_air(stream: _NmsStream) -> bool:
+    """Return whether a stream has a publisher that sends media."""
+    if stream.status != "publishing":
+        return False
+    received = None if stream.publisher is None else stream.publisher.in_bytes
+    return received is None or not publishes_nothing(received, stream.app, stream.name)
+
+
 def _publish(stream: _NmsStream, server_time: ServerTime) -> PublishReading:
     created_ms = 0 if stream.publisher is None else stream.publisher.create_time
     return PublishReading(
@@ -332,6 +350,7 @@ def _create(config: NodeMediaServerConfig, context: SourceContext) -> NodeMediaS
         context.spool_path,
         context.clock,
         timeout_seconds=config.timeout_seconds,
+        forward=CallbackForward.of(config),
     )
 
 
