@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.callback_spool import SpooledCallback
 from streamusage.agent.sources.nginx_rtmp.access_log import normalize_name
+from streamusage.agent.sources.nginx_rtmp.statistics import protocol_of
 
 GRANULARITY_MS = 3000
 """A connection may have been accepted this much before its play; the statistics page reports its age from there."""
@@ -26,6 +27,7 @@ class OpenNginxSession(NamedTuple):
     started: SpooledCallback
     scope: str
     name: str
+    protocol: str
     is_name_taken: bool
     """Whether another client published this name, so that nginx refused it."""
 
@@ -50,7 +52,8 @@ class NginxOpenSessions:
                 open_call == "publish" and open_client != client and (session.scope, session.name) == (scope, name)
                 for (open_call, open_client), session in self._open.items()
             )
-            self._open[call, client] = OpenNginxSession(callback, scope, name, is_name_taken)
+            protocol = protocol_of(fields.get("flashver"))
+            self._open[call, client] = OpenNginxSession(callback, scope, name, protocol, is_name_taken)
         elif call in ("play_done", "publish_done"):
             session = self._open.pop((call.removesuffix("_done"), client), None)
             return None if session is None else _ended_connection(call, client, session, callback)
@@ -66,7 +69,7 @@ def _ended_connection(call: str, client: str, session: OpenNginxSession, ended: 
         kind="publish" if is_publish else "play",
         scope=session.scope,
         name=session.name,
-        protocol="rtmp",
+        protocol=session.protocol,
         ended_at=ended.at,
         duration_ms=duration_ms,
         granularity_ms=GRANULARITY_MS,
