@@ -48,6 +48,9 @@ MEDIAMTX_POLLING = (
     "polling only: traffic of a connection after its last reading, and viewers who joined and left between two "
     "readings, are unknown"
 )
+MEDIAMTX_CDN = (
+    MEDIAMTX_POLLING + "; a CDN fetches HLS streams: it counts as one viewer, whatever the number of viewers behind it"
+)
 NODE_NO_CALLBACKS = (
     "no callbacks: only the number of viewers of a stream is known, and viewers who joined and left between two "
     "readings are not counted"
@@ -56,7 +59,7 @@ RED5PRO_NUMBERS = (
     "the server reports numbers of subscribers only: view time is the lower number of two readings; outgoing traffic "
     "is not reported and not counted"
 )
-SRS_POLLING = "polling only: viewers who joined and left between two readings are known by their bytes only"
+POLLING_ONLY = "polling only: viewers who joined and left between two readings are known by their bytes only"
 SRS_LIST_INVALID = (
     "a stream's name makes the list of clients invalid JSON: viewers of this time are unknown until that stream has "
     "ended, and those who stay continue then; bytes are counted"
@@ -126,7 +129,7 @@ FORMER = {
         "subscribers are told as numbers only: view time is what was there at both of two readings; "
         "outgoing traffic is not told and not counted"
     ): RED5PRO_NUMBERS,
-    "polled only: viewers who came and went between two readings are known by their bytes only": SRS_POLLING,
+    "polled only: viewers who came and went between two readings are known by their bytes only": POLLING_ONLY,
     "polled only, and this version of SRS tells no bytes, so no traffic is counted": SRS_NO_BYTES,
     (
         "subscribers are told as numbers only: connections are the rises of the number, view time what was there at "

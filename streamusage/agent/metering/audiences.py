@@ -38,7 +38,7 @@ def advance(
             continue
         last = known.get(key, OpenAudience(key=key, viewers=0))
         viewers = last.viewers if reading.viewers is None else reading.viewers
-        joined = last.joined if reading.viewers is None else reading.joined
+        joined = _highest_joined(last, reading)
         after[key] = OpenAudience(key=key, viewers=viewers, joined=joined)
         if reading.shown_only or reading.viewers is None:
             increments.append(AudienceIncrement(reading, viewers, 0, 0))
@@ -50,10 +50,18 @@ def advance(
 
 
 def _count_joins(last: OpenAudience, reading: AudienceReading) -> int:
-    if reading.joined is None:
+    joined = _highest_joined(last, reading)
+    if joined is None:
         return 0
     joined_before = last.joined or 0
-    return reading.joined - joined_before if reading.joined >= joined_before else reading.joined
+    return joined - joined_before if joined >= joined_before else joined
+
+
+def _highest_joined(last: OpenAudience, reading: AudienceReading) -> int | None:
+    """Return the count of joins: as `metering.counters`, one that falls to no less than half has not started again."""
+    if reading.joined is None or (last.joined is not None and last.joined / 2 <= reading.joined < last.joined):
+        return last.joined
+    return reading.joined
 
 
 def count_unseen(accepted: int | None, accounted: int, counted: int) -> tuple[int, int]:

@@ -75,13 +75,31 @@ def advance(
     after: list[OpenCounter] = []
     total_in = total_out = 0
     for key in known.keys() | shown.keys() | logged.keys():
-        counter = known.get(key, OpenCounter(key=key, bytes_in=0, bytes_out=0))
-        counter, more_in, more_out = _advance_counter(counter, shown.get(key), *logged.get(key, (0, 0)), at)
+        counter = known.get(key) or OpenCounter(key=key, bytes_in=0, bytes_out=0)
+        reading = shown.get(key)
+        risen = None if reading is None or key in logged else _rise(counter, reading)
+        if risen is not None:
+            after.append(risen)
+            total_in += risen.bytes_in - counter.bytes_in
+            total_out += risen.bytes_out - counter.bytes_out
+            continue
+        counter, more_in, more_out = _advance_counter(counter, reading, *logged.get(key, (0, 0)), at)
         total_in += more_in
         total_out += more_out
         if counter.gone_at is None or at - counter.gone_at < KEEP_GONE_MS:
             after.append(counter)
     return CounterDifference(tuple(sorted(after, key=lambda counter: counter.key)), total_in, total_out)
+
+
+def _rise(counter: OpenCounter, reading: CounterReading) -> OpenCounter | None:
+    """Return a counter without a past after a reading that shows a rise, the usual case; None in any other case."""
+    bytes_in, bytes_out = reading.bytes_in, reading.bytes_out
+    if bytes_in is None or bytes_out is None or bytes_in < counter.bytes_in or bytes_out < counter.bytes_out:
+        return None
+    has_log = counter.ahead_in or counter.ahead_out or counter.logged_in or counter.logged_out
+    if has_log or counter.fell_in or counter.fell_out or counter.unknown_in or counter.unknown_out:
+        return None
+    return OpenCounter(key=counter.key, bytes_in=bytes_in, bytes_out=bytes_out)
 
 
 class _Figure(NamedTuple):

@@ -49,9 +49,6 @@ LEAST_NARROWING_MS = 100
 KEEP_RETIRED_MS = 24 * 3600 * 1000
 """How long the log may still contain new sessions of an earlier boot, or lines of viewers that left unnoticed."""
 
-KEEP_ABSENT_MS = 60_000
-"""How long a viewer without a log may be missing on the server's lists and continue when it is listed again."""
-
 UNSEEN_PROTOCOL = "unknown"
 """Protocol of connections that only the server's own count contains, because no reading showed them."""
 
@@ -557,12 +554,9 @@ class _Step:
     def _is_gone(self, viewer: ViewerRow) -> bool:
         """Return whether a viewer that is not listed has ended for certain, or is missing for too long."""
         if self.reading.logs_ends or not self.reading.lists_connections:
-            longest_ms = KEEP_RETIRED_MS
-        elif viewer.viewer_id.startswith(f"{self.boot}/"):
-            longest_ms = KEEP_ABSENT_MS
-        else:
-            return True
-        return viewer.counted_to is not None and self.now - viewer.counted_to > longest_ms
+            return viewer.counted_to is not None and self.now - viewer.counted_to > KEEP_RETIRED_MS
+        # Without a log: gone with its boot, and where the last reading did not list it either.
+        return viewer.counted_to is not None or not viewer.viewer_id.startswith(f"{self.boot}/")
 
     def _count_audiences(self) -> tuple[tuple[OpenAudience, ...], list[audiences.AudienceIncrement]]:
         """Count viewers without identities: their connections and their view time."""

@@ -20,7 +20,7 @@ from streamusage.agent.sources.common.kind import SourceContext, SourceKind, opt
 from streamusage.agent.sources.common.payloads import Count, Figure, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
 from streamusage.core.clock import Clock
-from streamusage.core.reasons import MEDIAMTX_POLLING
+from streamusage.core.reasons import MEDIAMTX_CDN, MEDIAMTX_POLLING
 from streamusage.core.secrets import Secret
 
 ITEMS_PER_PAGE = 1_000_000
@@ -61,6 +61,8 @@ class _MediaMtxConnection(msgspec.Struct, rename="camel"):
     path: str = ""
     state: str = ""
     """`read` or `publish`. HLS sessions have no state; all of them read."""
+    is_cdn: bool = msgspec.field(default=False, name="isCDN")
+    """Whether a CDN, by the secret that MediaMTX shares with it, opened this HLS session for all of its viewers."""
     bytes_received: Figure = 0
     bytes_sent: Figure = 0
     inbound_bytes: Figure = 0
@@ -121,6 +123,7 @@ class MediaMtxSource(PolledSource):
         if not has_hls_sessions:
             # The bytes of a session are also those of its muxer, which outlives it.
             muxers = await self._fetch_list_if_present("hlsmuxers", "path", _MediaMtxMuxer) or []
+        has_cdn = any(connection.is_cdn for _, connection in connections)
         at = Instant.take(self._clock)
         server_time = self._server_clock.at(at)
         return Reading(
@@ -149,7 +152,7 @@ class MediaMtxSource(PolledSource):
             ),
             age_slack_ms=server_time.slack_ms,
             cursor="mediamtx",
-            misses=self._figures.take_reason(MEDIAMTX_POLLING),
+            misses=self._figures.take_reason(MEDIAMTX_CDN if has_cdn else MEDIAMTX_POLLING),
         )
 
     def _counter(self, connection: _MediaMtxConnection) -> CounterReading:

@@ -12,10 +12,11 @@ from pydantic import Field
 
 from streamusage.agent.config.sources import PathName, ServerUrl, TokenSection
 from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading, SourceError
+from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, fetch_all
 from streamusage.agent.sources.common.identifiers import limit_name, short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
-from streamusage.agent.sources.common.payloads import Count, Payload, decode_json
+from streamusage.agent.sources.common.payloads import Count, Figure, Payload, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import RED5PRO_NUMBERS
@@ -34,9 +35,9 @@ class _Red5ProStreamNames(msgspec.Struct):
 class _Red5ProStatistics(msgspec.Struct):
     creation_time: Count
     """UTC milliseconds."""
-    active_subscribers: Count
-    total_subscribers: Count
-    bytes_received: Count = 0
+    active_subscribers: Figure
+    total_subscribers: Figure
+    bytes_received: Figure = 0
 
 
 class _Red5ProStatisticsResponse(msgspec.Struct):
@@ -78,6 +79,7 @@ class Red5ProSource(PolledSource):
         self._token = token
         self._applications = applications
         self._server_clock = ServerClock(clock, DATE_LAG_MS)
+        self._figures = FigureChecker("Red5 Pro")
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
@@ -90,7 +92,11 @@ class Red5ProSource(PolledSource):
             boot="red5pro",
             started_at=0,
             counters=tuple(
-                CounterReading(key=stream.life_id, bytes_in=stream.statistics.bytes_received, bytes_out=0)
+                CounterReading(
+                    key=stream.life_id,
+                    bytes_in=self._figures.count(stream.statistics.bytes_received, "bytes_received"),
+                    bytes_out=0,
+                )
                 for stream in streams
             ),
             publishes=tuple(
@@ -109,13 +115,13 @@ class Red5ProSource(PolledSource):
                     scope=limit_name(stream.application),
                     name=limit_name(stream.name),
                     protocol=PROTOCOL,
-                    viewers=stream.statistics.active_subscribers,
-                    joined=stream.statistics.total_subscribers,
+                    viewers=self._figures.count(stream.statistics.active_subscribers, "active_subscribers"),
+                    joined=self._figures.count(stream.statistics.total_subscribers, "total_subscribers"),
                 )
                 for stream in streams
             ),
             cursor="red5pro",
-            misses=RED5PRO_NUMBERS,
+            misses=self._figures.take_reason(RED5PRO_NUMBERS),
         )
 
     async def _fetch_streams(self) -> list[_Red5ProStream]:

@@ -6,7 +6,6 @@ change nothing. SRS does not escape names: where one makes the list unreadable, 
 later. docs/sources/srs.md lists what is exact and what is bounded.
 """
 
-import logging
 from typing import NamedTuple, TypeVar
 
 import msgspec
@@ -31,10 +30,8 @@ from streamusage.agent.sources.common.payloads import Figure
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.common.unescaped_json import UnreadableJsonError, decode_unescaped_json
 from streamusage.core.clock import Clock
-from streamusage.core.reasons import SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED, SRS_NO_BYTES, SRS_POLLING
+from streamusage.core.reasons import POLLING_ONLY, SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED, SRS_NO_BYTES
 from streamusage.core.secrets import Secret
-
-LOG = logging.getLogger(__name__)
 
 ALL_CLIENTS = 1_000_000
 """`count` of the request: more than any server has. SRS limits it from below only."""
@@ -44,6 +41,16 @@ MAX_ATTEMPTS = 3
 
 LEAST_COUNT = 10
 """SRS lists at least this many clients; version 2 ignores `count` and lists no more."""
+
+LIST_INVALID = (
+    "A stream's name makes the list invalid JSON, because this SRS does not escape names: bytes are counted, viewers "
+    "are unknown until that stream has ended. End that publish, and refuse such names in `on_publish`"
+)
+NAME_REPAIRED = (
+    "/api/v1/clients returned invalid JSON: a stream's name is not escaped, and its bytes that are no text are shown "
+    "as %XX. Refuse such names in `on_publish`"
+)
+"""What an operator can do about names that SRS does not escape."""
 
 STEP_MS = 3_000
 """SRS adds the traffic of its connections to its counters at this interval."""
@@ -116,6 +123,8 @@ class _ClientList(NamedTuple):
     clients: list[_ListedClient] | None
     misses: str
     """Why figures of viewers are incomplete."""
+    problem: str = ""
+    """As `Reading.problem`."""
 
 
 Response = TypeVar("Response", _SrsClients, _SrsVhosts)
@@ -136,7 +145,6 @@ class SrsSource(PolledSource):
         super().__init__(HttpProbe(url, "SRS", clock, timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
         self._figures = FigureChecker("SRS")
-        self._warned_list = ""
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
@@ -168,6 +176,7 @@ class SrsSource(PolledSource):
             misses=self._figures.take_reason(
                 client_list.misses if len(counters) == len(vhosts.vhosts) else SRS_NO_BYTES
             ),
+            problem=client_list.problem,
             step_ms=STEP_MS,
         )
 
@@ -189,22 +198,14 @@ class SrsSource(PolledSource):
                 _SrsClients, "clients", start=0, count=ALL_CLIENTS
             )
         except UnreadableJsonError as error:
-            self._warn_of_list(
-                f"{error}. A stream's name makes the list invalid JSON, because SRS does not escape names: bytes are "
-                "counted, viewers are unknown until that stream has ended. End that publish, and refuse such names in "
-                "`on_publish`"
-            )
-            return _ClientList(None, None, SRS_LIST_INVALID)
-        self._warn_of_list(
-            "/api/v1/clients returned invalid JSON: a stream's name is not escaped and is shown with %XX for bytes "
-            "that are no text. Refuse such names in `on_publish`"
-            if is_repaired
-            else ""
-        )
+            return _ClientList(None, None, SRS_LIST_INVALID, f"{error}. {LIST_INVALID}")
         by_id = {
             str(client.id): _ListedClient(client, response.first_byte_ms, response.slack_ms) for client in page.clients
         }
-        return _ClientList(page.boot, list(by_id.values()), SRS_NAME_REPAIRED if is_repaired else SRS_POLLING)
+        clients = list(by_id.values())
+        if is_repaired:
+            return _ClientList(page.boot, clients, SRS_NAME_REPAIRED, NAME_REPAIRED)
+        return _ClientList(page.boot, clients, POLLING_ONLY)
 
     def _complete(self, client_list: _ClientList, vhosts: _SrsVhosts) -> _ClientList:
         """Return the list with the reason for which it is incomplete, if this version of SRS lists ten clients only."""
@@ -212,12 +213,6 @@ class SrsSource(PolledSource):
         if listed == LEAST_COUNT < sum(vhost.clients for vhost in vhosts.vhosts):
             return client_list._replace(misses=SRS_LIST_SHORT)
         return client_list
-
-    def _warn_of_list(self, text: str) -> None:
-        """Log a problem of the list once while it lasts."""
-        if text and text != self._warned_list:
-            LOG.warning("srs_clients detail=%r", text)
-        self._warned_list = text
 
     async def _fetch(
         self, response_type: type[Response], resource: str, **parameters: int

@@ -12,10 +12,11 @@ from pydantic import Field
 from streamusage.agent.config.sources import PathName, ServerUrl, TokenSection
 from streamusage.agent.reading import AudienceReading, PublishReading, Reading
 from streamusage.agent.sources.common.cursors import LifeStarts
+from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import HttpProbe, PolledSource
 from streamusage.agent.sources.common.identifiers import limit_name, short_digest, split_stream_path
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
-from streamusage.agent.sources.common.payloads import Count, SignedCount, decode_json
+from streamusage.agent.sources.common.payloads import Figure, SignedCount, decode_json
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.core.clock import Clock, boot_id
 from streamusage.core.reasons import STREAM_MANAGER_NUMBERS
@@ -26,7 +27,7 @@ PROTOCOL = "unknown"
 
 class _StreamManagerStream(msgspec.Struct, rename="camel"):
     stream_guid: str
-    subscribers: Count = 0
+    subscribers: Figure = 0
     duration_ms: SignedCount = 0
 
 
@@ -58,6 +59,7 @@ class StreamManagerSource(PolledSource):
         super().__init__(HttpProbe(url, "the Stream Manager", clock, timeout_seconds=timeout_seconds), clock)
         self._token = token
         self._node_groups = node_groups
+        self._figures = FigureChecker("the Stream Manager")
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
@@ -80,7 +82,11 @@ class StreamManagerSource(PolledSource):
             audiences.append(
                 # Keyed by stream, not by publish: a viewer who stays for the next publish is not counted again.
                 AudienceReading(
-                    key=key, scope=scope, name=limit_name(name), protocol=PROTOCOL, viewers=stream.subscribers
+                    key=key,
+                    scope=scope,
+                    name=limit_name(name),
+                    protocol=PROTOCOL,
+                    viewers=self._figures.count(stream.subscribers, "subscribers"),
                 )
             )
         return Reading(
@@ -92,7 +98,7 @@ class StreamManagerSource(PolledSource):
             audiences=tuple(audiences),
             age_slack_ms=max((listed.slack_ms for listed in streams.values()), default=0),
             cursor=str(starts),
-            misses=STREAM_MANAGER_NUMBERS,
+            misses=self._figures.take_reason(STREAM_MANAGER_NUMBERS),
         )
 
     async def _fetch_streams(self, node_group: str) -> list[_ListedStream]:

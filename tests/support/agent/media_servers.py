@@ -57,6 +57,10 @@ NMS: Routes = {
     "/api/v1/sessions": read_fixture("nms4_sessions.json"),
     "/api/v1/streams": read_fixture("nms4_streams.json"),
 }
+NMS2: Routes = {
+    "/api/server": read_fixture("nms2/server.json"),
+    "/api/streams": read_fixture("nms2/streams.json"),
+}
 WOWZA_APP = "/v2/servers/_defaultServer_/vhosts/_defaultVHost_/applications/live"
 WOWZA: Routes = {
     f"{WOWZA_APP}/monitoring/current": read_fixture("wowza_monitoring.json"),
@@ -166,6 +170,12 @@ MEDIA_SERVERS: dict[str, FakeMediaServer] = {
     ),
     "node-media-server": FakeMediaServer(
         NMS,
+        lambda url, clock: NodeMediaServerSource(
+            url, "admin", secret, None, Path("unused"), clock, timeout_seconds=LONGEST_WAIT_S
+        ),
+    ),
+    "node-media-server 2": FakeMediaServer(
+        NMS2,
         lambda url, clock: NodeMediaServerSource(
             url, "admin", secret, None, Path("unused"), clock, timeout_seconds=LONGEST_WAIT_S
         ),

@@ -3,15 +3,12 @@
 A password is sent in clear (Basic) only after the server asked for it, and never to a server that offers Digest.
 """
 
-import logging
 import re
 from collections.abc import Generator, Iterable
 from ipaddress import ip_address
 from itertools import pairwise
 
 import httpx
-
-LOG = logging.getLogger(__name__)
 
 _SCHEME = re.compile(r"(?:^|,)\s*([A-Za-z][A-Za-z0-9-]{0,30})(?=\s+[^\s=,]|\s*$|\s*,)(?!\s*=)")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -38,7 +35,6 @@ class ChallengedAuth(httpx.Auth):
         self._basic = httpx.BasicAuth(user, password)
         self._speaks_basic = False
         """Whether the server asked for Basic last. Requests then have the password at once."""
-        self._warned = False
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """As `httpx.Auth.auth_flow`."""
@@ -55,18 +51,7 @@ class ChallengedAuth(httpx.Auth):
             yield _answer_digest(digest, request, challenges["digest"])
         elif "basic" in challenges and not self._speaks_basic:
             self._speaks_basic = True
-            self._warn_of_clear_text(request.url)
             yield next(self._basic.auth_flow(request))
-
-    def _warn_of_clear_text(self, url: httpx.URL) -> None:
-        if url.scheme == "https" or _is_this_machine(url.host) or self._warned:
-            return
-        self._warned = True
-        LOG.warning(
-            "password_in_clear host=%s detail='this server asks for Basic authentication over HTTP: anyone on the way "
-            "can read the password; use an https URL, Digest authentication, or an agent on the same machine'",
-            url.host,
-        )
 
 
 def _answer_digest(
@@ -77,6 +62,12 @@ def _answer_digest(
         return digest.send(httpx.Response(401, headers={"WWW-Authenticate": challenge}, request=request))
     except (KeyError, NotImplementedError, StopIteration) as error:
         raise httpx.ProtocolError(f"unsupported Digest challenge: {error}", request=request) from None
+
+
+def sends_secret_in_clear(request: httpx.Request) -> bool:
+    """Return whether anyone between the agent and the server can read a secret in the headers of a request."""
+    has_secret = request.headers.get("Authorization", "").lower().startswith(("basic ", "bearer "))
+    return has_secret and request.url.scheme == "http" and not _is_this_machine(request.url.host)
 
 
 def _is_this_machine(host: str) -> bool:

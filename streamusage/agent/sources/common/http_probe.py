@@ -4,6 +4,7 @@ No error text contains a user, a password, a token or a query.
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, TypeVar
@@ -12,9 +13,11 @@ from urllib.parse import quote
 import httpx
 
 from streamusage.agent.reading import EndedConnection, SourceError
-from streamusage.agent.sources.common.http_auth import parse_challenges
+from streamusage.agent.sources.common.http_auth import parse_challenges, sends_secret_in_clear
 from streamusage.core.clock import Clock
 from streamusage.core.secrets import Secret
+
+LOG = logging.getLogger(__name__)
 
 MAX_RESPONSE_BYTES = 32 << 20
 """Enough for more than a hundred thousand clients; a longer response cannot be statistics."""
@@ -83,6 +86,7 @@ class HttpProbe:
             404: f"check `url`, and whether this interface of {server_name} is enabled",
         }
         self._timeout_seconds = timeout_seconds
+        self._warned = False
         self._owns_http = http is None
         # The interface is usually on the same machine, which a proxy from the environment does not serve.
         self._http = http or httpx.AsyncClient(trust_env=False)
@@ -131,6 +135,7 @@ class HttpProbe:
                 sent_ms = self._clock.elapsed_ms()
                 response = await self._http.send(request, auth=auth, stream=True, follow_redirects=False)
                 first_byte_ms = self._clock.elapsed_ms()
+                self._warn_of_clear_text(response.request)
                 try:
                     if response.status_code != 200:
                         raise self._refusal(printable_url, response)
@@ -155,6 +160,16 @@ class HttpProbe:
             return self._url.raw_path
         base, question_mark, query = self._url.raw_path.partition(b"?")
         return base.rstrip(b"/") + path.encode() + question_mark + query
+
+    def _warn_of_clear_text(self, request: httpx.Request) -> None:
+        if not self._warned and sends_secret_in_clear(request):
+            self._warned = True
+            LOG.warning(
+                "secret_in_clear url=%s detail='the password or token is sent over HTTP to another machine, and anyone "
+                "on the way can read it; use an https URL, or an agent on the same machine as %s'",
+                self.url,
+                self._server_name,
+            )
 
     def _refusal(self, printable_url: str, response: httpx.Response) -> HttpStatusError:
         status = response.status_code

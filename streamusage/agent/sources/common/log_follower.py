@@ -62,6 +62,8 @@ class LogBatch(NamedTuple):
     """False if neither the log nor a rotated file of it exists."""
     lost: bool = False
     """Whether the file of the last read is gone, together with lines possibly written to it since."""
+    more: bool = False
+    """Whether there may be lines after the position already, beyond the limit of one read."""
 
 
 class LogFollower:
@@ -116,7 +118,7 @@ class LogFollower:
                 budget_bytes -= unread_bytes
                 if budget_bytes <= 0:
                     break
-            return LogBatch(lines, position, found=True, lost=lost)
+            return LogBatch(lines, position, found=True, lost=lost, more=budget_bytes <= 0)
 
     def lines_between(self, start: LogPosition, end: LogPosition) -> list[bytes] | None:
         """Return all lines between two positions; None if the file of either no longer exists."""

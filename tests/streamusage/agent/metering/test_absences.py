@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from streamusage.agent.metering import meter
-from streamusage.agent.metering.meter import KEEP_ABSENT_MS
 from streamusage.agent.reading import Reading
 from tests.support.agent.readings import connections, publish, reading, run, view_time, viewer
 
@@ -39,9 +38,10 @@ def test_id_that_is_used_again_by_a_later_connection_is_another_viewer(slack_ms:
     assert view_time(added) == 500 + 700
 
 
-def test_viewer_who_stays_away_has_ended_at_the_last_reading_that_showed_it() -> None:
+@pytest.mark.parametrize("poll_ms", [1_000, 60_000])
+def test_viewer_who_is_missing_in_two_readings_has_ended_at_the_last_one_that_showed_it(poll_ms: int) -> None:
     listed = polled(1_000, viewers=(viewer(1, 500),))
-    state, added = run(polled(0), listed, *(polled(at) for at in range(2_000, KEEP_ABSENT_MS + 3_000, 1_000)))
+    state, added = run(polled(0), listed, polled(1_000 + poll_ms), polled(1_000 + 2 * poll_ms))
     assert view_time(added) == 500
     assert not state.viewers
 

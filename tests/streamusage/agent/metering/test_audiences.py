@@ -75,3 +75,13 @@ def test_number_that_is_unknown_in_a_reading_counts_no_viewer_again() -> None:
     assert connections(added) == 1
     assert added.sessions["b1/1"].highest == 6
     assert {sample.active for sample in added.samples.values()} <= {5, 6}
+
+
+def test_count_of_joins_that_falls_a_little_or_is_unknown_counts_no_viewer_again() -> None:
+    _, added = run(
+        reading(0, audiences=(audience(2, 10),)),
+        reading(1_000, audiences=(audience(2, None),)),
+        reading(2_000, audiences=(audience(2, 8),)),
+        reading(3_000, audiences=(audience(2, 12),)),
+    )
+    assert connections(added) == 2

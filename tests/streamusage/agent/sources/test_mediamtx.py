@@ -7,7 +7,7 @@ import pytest
 
 from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading, SourceError
-from streamusage.core.reasons import COUNTER_FELL, COUNTER_INVALID, MEDIAMTX_POLLING
+from streamusage.core.reasons import COUNTER_FELL, COUNTER_INVALID, MEDIAMTX_CDN, MEDIAMTX_POLLING
 from tests.support.agent.http_answers import answer, answering
 from tests.support.agent.media_servers import CLOCK, MEDIA_SERVERS, encode_json, open_source
 
@@ -109,6 +109,13 @@ async def test_muxer_that_outlives_its_sessions_counts_no_byte_again() -> None:
         {"hlssessions": present, "hlsmuxers": [muxer(total)]} for present, total in zip(sessions, sent, strict=True)
     ]
     assert count(await read_all(*steps)) == (2, 5_500_000, {MEDIAMTX_POLLING})
+
+
+async def test_session_of_a_cdn_is_one_viewer_and_its_time_says_so() -> None:
+    sessions = [hls_session(1, 10), hls_session(2, 90, isCDN=True)]
+    (reading,) = await read_all({"hlssessions": sessions})
+    assert len(reading.viewers) == 2
+    assert reading.misses == MEDIAMTX_CDN
 
 
 async def test_server_without_sessions_counts_its_muxers() -> None:

@@ -3,7 +3,8 @@
 import pytest
 
 from streamusage.agent.reading import SourceError
-from tests.support.agent.media_servers import SECRET, encode_json, open_source
+from streamusage.core.reasons import COUNTER_INVALID
+from tests.support.agent.media_servers import RED5, SECRET, encode_json, open_source
 
 
 async def test_reading_has_numbers_of_subscribers_and_incoming_bytes() -> None:
@@ -21,3 +22,22 @@ async def test_refusal_with_status_200_is_a_source_error() -> None:
     async with open_source("red5pro", {"/api/v1/applications/live/streams": refusal}) as (source, _):
         with pytest.raises(SourceError, match="refused the request: code 401"):
             await source.read(None)
+
+
+@pytest.mark.parametrize("field", ["active_subscribers", "total_subscribers", "bytes_received"])
+@pytest.mark.parametrize("invalid", [b"-1", b"9223372036854775808"])
+async def test_figure_that_is_no_count_is_left_out(field: str, invalid: bytes) -> None:
+    path = "/api/v1/applications/live/streams/s1"
+    valid = {"active_subscribers": b"3", "total_subscribers": b"8", "bytes_received": b"5000"}[field]
+    name = f'"{field}": '.encode()
+    routes = RED5 | {path: RED5[path].replace(name + valid, name + invalid)}
+    async with open_source("red5pro", routes) as (source, _):
+        reading = await source.read(None)
+    (audience,) = reading.audiences
+    figures = {
+        "active_subscribers": audience.viewers,
+        "total_subscribers": audience.joined,
+        "bytes_received": reading.counters[0].bytes_in,
+    }
+    assert [name for name, figure in figures.items() if figure is None] == [field]
+    assert reading.misses == COUNTER_INVALID

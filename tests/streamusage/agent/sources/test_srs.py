@@ -8,7 +8,7 @@ import pytest
 
 from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading, SourceError
-from streamusage.core.reasons import COUNTER_INVALID, SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED, SRS_POLLING
+from streamusage.core.reasons import COUNTER_INVALID, POLLING_ONLY, SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED
 from tests.support.agent.http_answers import answer, answering
 from tests.support.agent.media_servers import CLOCK, FIXTURES, MEDIA_SERVERS, Routes, encode_json, open_source
 
@@ -123,9 +123,7 @@ async def test_four_thousand_viewers_who_come_and_go_are_read_each_time(churn: i
 
 
 @pytest.mark.parametrize("kind", BAD_NAMES)
-async def test_bytes_are_exact_and_viewers_continue_over_a_name_that_is_not_escaped(
-    kind: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_bytes_are_exact_and_viewers_continue_over_a_name_that_is_not_escaped(kind: str) -> None:
     good = clients(client("v1"), client("v2"))
     bad = with_bad_name(good, BAD_NAMES[kind])
     lists = [good, bad, bad, good, good]
@@ -140,11 +138,10 @@ async def test_bytes_are_exact_and_viewers_continue_over_a_name_that_is_not_esca
         True,
     ]
     assert readings[1].misses == (SRS_LIST_INVALID if is_unreadable else SRS_NAME_REPAIRED)
-    assert readings[0].misses == readings[3].misses == SRS_POLLING
-    (warning,) = caplog.messages
-    assert "name" in warning
-    assert "invalid JSON" in warning
-    assert "on_publish" in warning
+    assert readings[0].misses == readings[3].misses == POLLING_ONLY
+    assert [bool(reading.problem) for reading in readings] == [False, True, True, False, False]
+    for expected in ("a stream's name", "invalid JSON", "on_publish"):
+        assert expected in readings[1].problem.replace("A stream", "a stream")
 
 
 async def test_viewer_who_left_meanwhile_is_not_continued() -> None:
@@ -171,7 +168,7 @@ async def test_figure_that_is_no_count_is_left_out_and_continues(invalid: float)
     readings = await read_all(
         *(answers_of(lists, vhosts(sent, received)) for sent, received in ((5, 10), (invalid, 20), (105, 30)))
     )
-    assert [reading.misses for reading in readings] == [SRS_POLLING, COUNTER_INVALID, SRS_POLLING]
+    assert [reading.misses for reading in readings] == [POLLING_ONLY, COUNTER_INVALID, POLLING_ONLY]
     assert count(readings) == (1, 100)
     assert [len(reading.viewers) for reading in readings] == [1, 1, 1]
 
@@ -179,7 +176,7 @@ async def test_figure_that_is_no_count_is_left_out_and_continues(invalid: float)
 async def test_version_that_lists_ten_clients_only_gives_a_lower_bound() -> None:
     ten = clients(*(client(f"v{number}") for number in range(10)))
     short, whole = await read_all(answers_of(ten, vhosts(1, clients=71)), answers_of(ten, vhosts(1, clients=10)))
-    assert (short.misses, whole.misses) == (SRS_LIST_SHORT, SRS_POLLING)
+    assert (short.misses, whole.misses) == (SRS_LIST_SHORT, POLLING_ONLY)
 
 
 async def test_version_without_counters_says_so() -> None:

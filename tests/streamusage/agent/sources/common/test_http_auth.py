@@ -8,9 +8,9 @@ import pytest
 
 from streamusage.agent.reading import SourceError
 from streamusage.agent.sources.common.http_auth import ChallengedAuth, parse_challenges
-from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError
+from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, basic_auth_header
 from tests.support.agent.http_answers import Answers, answer, answering
-from tests.support.agent.media_servers import CLOCK, SECRET
+from tests.support.agent.media_servers import CLOCK, SECRET, secret
 
 BASIC = 'Basic realm="Wowza Streaming Engine REST"'
 DIGEST = 'Digest realm="Wowza", nonce="abc", algorithm=MD5, qop="auth"'
@@ -117,17 +117,23 @@ def test_challenges_are_read_from_one_header(header: str, schemes: list[str]) ->
         ("http://[::1]:8087", False),
     ],
 )
-async def test_password_over_http_to_another_machine_is_warned_of_once(
-    url: str, warns: bool, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("kind", ["challenged", "header", "bearer", "none"])
+async def test_secret_over_http_to_another_machine_is_warned_of_once(
+    url: str, warns: bool, kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
-    auth = ChallengedAuth("admin", SECRET)
+    headers = {"header": basic_auth_header("admin", secret), "bearer": {"Authorization": f"Bearer {SECRET}"}}.get(kind)
 
     def respond(request: httpx.Request) -> httpx.Response:
         challenge = {"WWW-Authenticate": BASIC}
-        return httpx.Response(200 if request.headers.get("Authorization") else 401, headers=challenge)
+        is_open = kind == "none" or request.headers.get("Authorization")
+        return httpx.Response(200 if is_open else 401, headers=challenge)
 
+    auth = ChallengedAuth("admin", SECRET) if kind == "challenged" else None
     async with httpx.AsyncClient(transport=httpx.MockTransport(respond)) as http:
+        probe = HttpProbe(url, "Wowza", CLOCK, http=http)
         for _ in range(2):
-            assert (await http.get(url, auth=auth)).status_code == 200
-    assert [SECRET in message for message in caplog.messages if "password_in_clear" in message] == [False] * warns
+            await probe.get("status", headers=headers, auth=auth)
+    warned = [message for message in caplog.messages if "secret_in_clear" in message]
+    assert len(warned) == (warns and kind != "none")
+    assert not any(SECRET in message for message in warned)
