@@ -95,7 +95,8 @@ def _parse_recommended(text: str, start: re.Match[str]) -> EndedConnection | Non
     names = text[start.end() : -1].split('" "')
     flashver = names[-1] if len(names) > _NAMES_BEFORE_VERSION else None
     ended_at = int(seconds) * 1000 + int(millis)
-    return _connection(command, names, ended_at, (received, sent, duration_s), connection, flashver)
+    figures = (received, sent, duration_s)
+    return _connection(command, names, ended_at, figures, connection, flashver, _address(text))
 
 
 def _parse_earlier(text: str, start: re.Match[str]) -> EndedConnection | None:
@@ -105,7 +106,13 @@ def _parse_earlier(text: str, start: re.Match[str]) -> EndedConnection | None:
     seconds, millis, connection, command = start.groups()
     names = text[start.end() : figures[0].start()].split('" "')
     flashver = text[figures[0].end() :].removeprefix(' "').removesuffix('"')
-    return _connection(command, names, int(seconds) * 1000 + int(millis), figures[0].groups(), connection, flashver)
+    ended_at = int(seconds) * 1000 + int(millis)
+    return _connection(command, names, ended_at, figures[0].groups(), connection, flashver, _address(text))
+
+
+def _address(text: str) -> str:
+    """Return the `$remote_addr` of a line with a connection id."""
+    return text.split(" ", 3)[2]
 
 
 def _connection(
@@ -115,6 +122,7 @@ def _connection(
     figures: Sequence[str],
     connection: str,
     flashver: str | None = None,
+    address: str = "",
 ) -> EndedConnection:
     """Return a connection with its application and further names, and its bytes in, bytes out and seconds."""
     received, sent, duration_s = (int(figure) for figure in figures)
@@ -130,6 +138,8 @@ def _connection(
         granularity_ms=1000,
         bytes_in=received,
         bytes_out=sent,
+        address=address,
+        agent=flashver or "",
         refused=protocol == "rtmp" and _is_refused(kind, received, sent, (*names, flashver or "")),
     )
 

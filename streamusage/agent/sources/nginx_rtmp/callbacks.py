@@ -31,6 +31,8 @@ class OpenNginxSession(NamedTuple):
     scope: str
     name: str
     protocol: str
+    address: str
+    agent: str
     is_name_taken: bool
     """Whether another client published this name, so that nginx refused it."""
 
@@ -60,7 +62,9 @@ class NginxOpenSessions:
                 for (open_call, open_client), session in self._open.items()
             )
             protocol = protocol_of(fields.get("flashver"))
-            self._open[call, client] = OpenNginxSession(callback, scope, name, protocol, is_name_taken)
+            self._open[call, client] = OpenNginxSession(
+                callback, scope, name, protocol, fields.get("addr", ""), fields.get("flashver", ""), is_name_taken
+            )
         elif call in ("play_done", "publish_done"):
             session = self._open.pop((call.removesuffix("_done"), client), None)
             return None if session is None else _ended_connection(call, client, session, callback)
@@ -82,6 +86,8 @@ def _ended_connection(call: str, client: str, session: OpenNginxSession, ended: 
         granularity_ms=GRANULARITY_MS,
         bytes_in=0,
         bytes_out=0,
+        address=session.address,
+        agent=session.agent,
         refused=is_publish and (session.is_name_taken or duration_ms < SHORTEST_PUBLISH_MS),
     )
 

@@ -17,6 +17,7 @@ from streamusage.agent.reading import EndedConnection, PublishReading, Reading, 
 from streamusage.agent.sources.common.callback_forward import CallbackForward, CallbackSection
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.agent.sources.common.line_form import LineForms
 from streamusage.agent.sources.common.log_agreement import WAY_OUT, LogAgreement
@@ -70,7 +71,7 @@ def _add_age(listed: Listed, by_ms: int) -> Listed:
     return msgspec.structs.replace(listed, age_ms=listed.age_ms + by_ms)
 
 
-class NginxRtmpConfig(CallbackSection):
+class NginxRtmpConfig(CallbackSection, IgnoringSection):
     """nginx with the RTMP module."""
 
     stat_url: HttpUrl

@@ -69,6 +69,8 @@ def parse_stat(body: bytes) -> StatPage:
                     protocol=protocol_of(client.findtext("flashver")),
                     age_ms=age_ms,
                     publish_id=publisher_id,
+                    address=client.findtext("address") or "",
+                    agent=client.findtext("flashver") or "",
                 )
     return StatPage(
         pid=_parse_number(root, "pid"),

@@ -31,6 +31,7 @@ class NmsCallback(msgspec.Struct, frozen=True):
 
     id: str
     action: str
+    ip: str | None = None
     app: str = ""
     name: str = ""
     protocol: str = ""
@@ -109,6 +110,7 @@ def _ended_connection(
         granularity_ms=1000,
         bytes_in=fields.inbytes,
         bytes_out=fields.outbytes,
+        address=fields.ip or "",
         refused=kind == "publish" and publishes_nothing(fields.inbytes, fields.app, fields.name),
     )
 

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
@@ -30,6 +31,7 @@ from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, ProbeResponse
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
+from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.payloads import decode_json
@@ -78,10 +80,12 @@ class NodeMediaServerCursor(JsonCursor, frozen=True):
     """Position in the spool of callbacks."""
 
 
-class NodeMediaServerConfig(PasswordSection, CallbackSection):
+class NodeMediaServerConfig(PasswordSection, CallbackSection, IgnoringSection):
     """Node-Media-Server 4 or 2."""
 
     url: ServerUrl
+
+    KNOWS_AGENTS: ClassVar[bool] = False
 
 
 class NodeMediaServerSource:
@@ -340,6 +344,7 @@ def _viewer(viewer_id: str, session: NmsSession, stream: tuple[str, str], server
         name=name,
         protocol=normalize_protocol(session.protocol),
         age_ms=server_time.age_ms(session.create_time),
+        address=session.ip,
     )
 
 
