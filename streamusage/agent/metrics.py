@@ -57,6 +57,18 @@ _FIGURES = (
         lambda s: (s.source_error_since or 0) / 1000,
     ),
     (
+        "streamtop_agent_ignored_viewers",
+        "gauge",
+        "Present viewers that the setting ignore leaves out.",
+        lambda s: 0 if s.ignored is None else s.ignored.present,
+    ),
+    (
+        "streamtop_agent_ignored_connections_total",
+        "counter",
+        "Connections that the setting ignore left out since the agent started.",
+        lambda s: 0 if s.ignored is None else s.ignored.connections,
+    ),
+    (
         "streamtop_agent_journal_error",
         "gauge",
         "1 while readings cannot be written to the journal.",

@@ -40,6 +40,21 @@ class ViewerReading(msgspec.Struct, frozen=True, kw_only=True):
     protocol: str
     age_ms: int
     """As `PublishReading.age_ms`."""
+    publish_id: str = ""
+    """Id of the publish that it watches, where the server shows which: its stream is then that of the publish, which
+    keeps the name under which it was first seen."""
+    address: str = ""
+    """Its IP address, with or without a port, for the setting `ignore`; empty where the server does not report it."""
+    agent: str = ""
+    """Its user agent or player version, likewise."""
+
+
+class IgnoredViewers(msgspec.Struct, frozen=True, kw_only=True):
+    """Viewers that the setting `ignore` leaves out. They are in no figure of viewers; their traffic counts."""
+
+    present: int
+    connections: int
+    """How many connected since the agent started."""
 
 
 class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,6 +107,12 @@ class EndedConnection(msgspec.Struct, frozen=True, kw_only=True):
     bytes_out: int
     counter: str = ""
     """Key of the counter that contains these bytes; empty where the boot's own counters do."""
+    refused: bool = False
+    """Whether it looks like one that the server refused: it transferred no media. Unless a reading showed it, it is no
+    publish and no connection; its bytes count."""
+    address: str = ""
+    """As `ViewerReading.address`."""
+    agent: str = ""
 
 
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +171,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     problem: str = ""
     """What an operator must change so that readings are complete, such as a log in a wrong form; empty if nothing.
     `agent check` fails with it."""
+    ignored: IgnoredViewers | None = None
+    """Viewers that are left out; `None` without the setting `ignore`."""
     step_ms: int = 0
     """How much the byte counters may lag behind, which the measurement of a peak takes into account."""
 

@@ -13,7 +13,15 @@ from typing import Protocol
 
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import DamagedJournalError, JournalError
-from streamusage.agent.reading import EndedConnection, LogAheadError, LogGoneError, Reading, Source, SourceError
+from streamusage.agent.reading import (
+    EndedConnection,
+    IgnoredViewers,
+    LogAheadError,
+    LogGoneError,
+    Reading,
+    Source,
+    SourceError,
+)
 from streamusage.agent.status_file import StatusFile
 from streamusage.agent.sync.offset import AGREEING_SAMPLES
 from streamusage.agent.sync.schedule import SyncSchedule
@@ -99,10 +107,12 @@ class Agent:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._source_error = ""
-        self._source_problem = ""
-        """`Reading.problem` of the last reading."""
+        self._ignored: IgnoredViewers | None = None
+        """`Reading.ignored` of the last reading."""
         self._source_failed_since_ms: int | None = None
         """Elapsed time of the first failed reading since the last good one."""
+        self._source_problem = ""
+        """`Reading.problem` of the last reading."""
         self._ledger_is_stale = False
         """Whether the journal failed, so that the ledger must be reloaded from it."""
         self._status = status
@@ -164,6 +174,7 @@ class Agent:
                     self._clock.now_ms(),
                     self._clock.elapsed_ms(),
                     self._source_failed_since_ms,
+                    self._ignored,
                 )
 
     @property
@@ -212,6 +223,7 @@ class Agent:
         if self._source_error:
             LOG.info("%s can be read again", self._server)
         self._source_error, self._source_failed_since_ms = "", None
+        self._ignored = reading.ignored
         if reading.problem != self._source_problem:
             if reading.problem:
                 LOG.warning("figures of %s are partial: %s", self._server, reading.problem)

@@ -17,6 +17,7 @@ from streamusage.agent.journal.folding import FOLD_AFTER_MS, QUARTER_MS
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.rows import JournalTotals
 from streamusage.agent.journal.sqlite import JournalError
+from streamusage.agent.reading import IgnoredViewers
 from streamusage.agent.sync.schedule import SyncSchedule
 from streamusage.api.report import AgentPhase
 from streamusage.core.atomic_file import write_atomically
@@ -77,6 +78,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Identity of the process beyond its id; empty where the platform has none."""
     source_error_since: int | None = None
     """Since when no reading was possible; `None` while the media server can be read."""
+    ignored: IgnoredViewers | None = None
+    """Viewers that the setting `ignore` leaves out; `None` without it."""
     elapsed_ms: int = 0
     """Elapsed time of the machine when this was written, comparable within the boot that `process` names."""
 
@@ -143,6 +146,7 @@ class StatusFile:
         now_ms: int,
         elapsed_ms: int,
         source_failed_since_ms: int | None = None,
+        ignored: IgnoredViewers | None = None,
     ) -> None:
         """Write the status if it is due. Where the file is not writable, only the status is lost.
 
@@ -167,6 +171,7 @@ class StatusFile:
             next_attempt_in_ms=max(0, schedule.due_ms - elapsed_ms),
             last_error=schedule.last_error,
             source_error=source_error,
+            ignored=ignored,
             source_error_since=(
                 None if source_failed_since_ms is None else now_ms - elapsed_ms + source_failed_since_ms
             ),

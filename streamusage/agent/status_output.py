@@ -10,7 +10,7 @@ import msgspec
 
 from streamusage.agent.config.files import AgentConfig
 from streamusage.agent.journal.sqlite import JournalError, SqliteJournal
-from streamusage.agent.reading import Source, SourceError
+from streamusage.agent.reading import IgnoredViewers, Source, SourceError
 from streamusage.agent.status_file import CURRENT_SECONDS, Status, is_running, read_status, status_age_seconds
 from streamusage.agent.sync.link import ServiceLink
 from streamusage.api.report import EpochRequest
@@ -69,6 +69,10 @@ def format_status(found: FoundStatus, now_ms: int) -> list[str]:
     if owed.folds_at is not None:
         until_fold = _format_duration(max(0, owed.folds_at - now_ms))
         lines.append(f"  trends fold    in {until_fold} (figures are never folded)")
+    if status.ignored is not None:
+        lines.append(
+            f"  ignored        {_format_ignored(status.ignored)} since the agent started; their traffic counts"
+        )
     lines.append(f"  journal        {status.journal}, {status.journal_bytes / 1e6:.1f} MB")
     if status.clock_offset_ms is not None:
         lines.append(f"  clock          {status.clock_offset_ms:+,} ms relative to the service")
@@ -85,6 +89,10 @@ def format_status(found: FoundStatus, now_ms: int) -> list[str]:
         )
         lines.append(f"  media server   cannot be read {failing}{status.source_error}")
     return lines
+
+
+def _format_ignored(ignored: IgnoredViewers) -> str:
+    return f"{ignored.present:,} viewers now, {ignored.connections:,} connections"
 
 
 def _format_state(found: FoundStatus) -> str:
@@ -139,6 +147,8 @@ async def check_source(unit: AgentConfig, source: Source) -> str:
         raise SourceError(f"figures of this server are partial: {reading.problem}")
     precision = "exact" if reading.logs_ends else "known to one poll interval"
     counts = f"{len(reading.publishes)} publishers, {len(reading.viewers)} viewers"
+    if reading.ignored is not None:
+        counts += f" and {reading.ignored.present} ignored"
     return f"{counts}, boot {reading.boot}; session ends are {precision}"
 
 

@@ -202,7 +202,7 @@ class Ledger:
         head = self._head
         with self._journal.transaction() as tx:
             if head.baseline is None:
-                tx.put_first_reading(reading)
+                tx.put_first_reading(_without_addresses(reading))
                 state, additions = meter.start(reading)
                 additions = Additions(viewers=additions.viewers)  # the bridge counts what the first reading shows
             else:
@@ -480,6 +480,15 @@ class Ledger:
         elif refusal.reason in ("stale", "sealed"):
             head = msgspec.structs.replace(head, must_ask=True)
         self._put_head(head)
+
+
+def _without_addresses(reading: Reading) -> Reading:
+    """Return a reading without the addresses and user agents of viewers, which nothing needs later."""
+    return msgspec.structs.replace(
+        reading,
+        viewers=tuple(msgspec.structs.replace(viewer, address="", agent="") for viewer in reading.viewers),
+        ended=tuple(msgspec.structs.replace(line, address="", agent="") for line in reading.ended),
+    )
 
 
 def _extend(runs: tuple[UndatedRun, ...], reading: Reading) -> tuple[UndatedRun, ...]:

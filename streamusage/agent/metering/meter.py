@@ -331,13 +331,15 @@ class _Step:
             known = self.viewers.get(viewer_id)
             started_at = self.now - viewer.age_ms
             if known is None or self._is_another_life(known, started_at):
+                watched = self.publishes.stream_of(f"{self.boot}/{viewer.publish_id}") if viewer.publish_id else None
+                stream = watched or StreamId(viewer.scope, viewer.name)
                 self._put_viewer(
                     ViewerRow(
                         viewer_id=viewer_id,
                         revision=0,
                         open=True,
-                        scope=viewer.scope,
-                        name=viewer.name,
+                        scope=stream.scope,
+                        name=stream.name,
                         protocol=viewer.protocol,
                         started_at=max(0, started_at),
                     )
@@ -433,6 +435,8 @@ class _Step:
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
             self._end_viewer(known, line, ended_at, seen_viewers)
+        elif line.refused:
+            return
         elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
             self.publishes.count_unseen_subscriber(StreamId(line.scope, line.name), ended_at)

@@ -1,7 +1,7 @@
 """Publishes in one step of the meter: which started, continued or ended, and how many subscribers they had. Pure.
 
 A session is one publish of a stream. It ends at the time of its log line or, without a line, at the last reading that
-showed it.
+showed it. A publish that the server refused, and that no reading showed, is no session.
 """
 
 from collections import Counter
@@ -38,18 +38,29 @@ class Publishes:
         return tuple(self._live.values())
 
     def update(self, publishes: Iterable[PublishReading], boot: str) -> None:
-        """Add the publishes of this reading."""
-        for publish in publishes:
+        """Add the publishes of this reading. One that is counted already keeps its name; of several new ones with one
+        name, each but the first gets its id added.
+        """
+        for publish in sorted(publishes, key=lambda publish: f"{boot}/{publish.publish_id}" not in self._live):
             publish_id = f"{boot}/{publish.publish_id}"
-            self.seen[StreamId(publish.scope, publish.name)] = publish_id
-            if publish_id not in self._live:
+            known = self._live.get(publish_id)
+            stream = StreamId(publish.scope, publish.name) if known is None else StreamId(known.scope, known.name)
+            if stream in self.seen:
+                stream = StreamId(publish.scope, f"{publish.name} [{publish.publish_id}]")
+            self.seen[stream] = publish_id
+            if known is None:
                 self._live[publish_id] = OpenPublish(
                     publish_id=publish_id,
-                    scope=publish.scope,
-                    name=publish.name,
+                    scope=stream.scope,
+                    name=stream.name,
                     start_time=max(0, self._now - publish.age_ms),
                     highest=0,
                 )
+
+    def stream_of(self, publish_id: str) -> StreamId | None:
+        """Return the stream of a live publish; `None` if no such publish is live."""
+        publish = self._live.get(publish_id)
+        return None if publish is None else StreamId(publish.scope, publish.name)
 
     def find_boot(self, connection_id: str, boots: Iterable[str], started_at: int) -> str | None:
         """Return the boot of a live publish with that id, of several the one with the nearest start."""
@@ -61,6 +72,8 @@ class Publishes:
     def end(self, publish_id: str, line: EndedConnection, started_at: int, ended_at: int) -> None:
         """End a publish by its log line. A line without names can end only a publish that a reading showed."""
         publish = self._live.pop(publish_id, None)
+        if publish is None and line.refused:
+            return
         stream = StreamId(line.scope, line.name) if publish is None else StreamId(publish.scope, publish.name)
         if not all(stream):
             return

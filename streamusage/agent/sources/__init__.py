@@ -13,6 +13,7 @@ from typing import Any
 
 from streamusage.agent.config.sources import SourceModels, SourceSection
 from streamusage.agent.reading import EndedConnection, Reading, Source, SourceError
+from streamusage.agent.sources.common.ignored import without_ignored
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.core.clock import Clock
 
@@ -75,10 +76,10 @@ def create_source(config: SourceSection, clock: Clock, spool_path: Path) -> Sour
     context = SourceContext(clock, spool_path)
     entry_point = None if config.kind in BUILT_IN else _find_entry_point(config.kind)
     if entry_point is None:
-        source: Source = kind.create(config, context)
-        return source
+        return without_ignored(kind.create(config, context), config)
     try:
-        return _PluginSource(kind.create(config, context), _describe(entry_point))
+        source = kind.create(config, context)
+        return without_ignored(_PluginSource(source, _describe(entry_point)), config)
     except SourceError:
         raise
     except Exception as error:

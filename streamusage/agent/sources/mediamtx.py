@@ -16,6 +16,7 @@ from streamusage.agent.reading import CounterReading, PublishReading, Reading, S
 from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, basic_auth_header
 from streamusage.agent.sources.common.identifiers import limit_id, short_digest, split_stream_path
+from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, optional_password
 from streamusage.agent.sources.common.payloads import Count, Figure, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
@@ -61,6 +62,8 @@ class _MediaMtxConnection(msgspec.Struct, rename="camel"):
     path: str = ""
     state: str = ""
     """`read` or `publish`. HLS sessions have no state; all of them read."""
+    remote_addr: str | None = None
+    user_agent: str | None = None
     is_cdn: bool = msgspec.field(default=False, name="isCDN")
     """Whether a CDN, by the secret that MediaMTX shares with it, opened this HLS session for all of its viewers."""
     bytes_received: Figure = 0
@@ -93,7 +96,7 @@ class _MediaMtxPath(msgspec.Struct, rename="camel"):
         return self.online_time if self.online else None
 
 
-class MediaMtxConfig(OptionalPasswordSection):
+class MediaMtxConfig(OptionalPasswordSection, IgnoringSection):
     """MediaMTX."""
 
     url: ServerUrl
@@ -221,6 +224,8 @@ def _viewer(protocol: str, connection: _MediaMtxConnection, server_time: ServerT
         name=name,
         protocol=protocol,
         age_ms=server_time.age_ms(_parse_time_ms(connection.created)),
+        address=connection.remote_addr or "",
+        agent=connection.user_agent or "",
     )
 
 

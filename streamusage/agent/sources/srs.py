@@ -6,7 +6,7 @@ change nothing. SRS does not escape names: where one makes the list unreadable, 
 later. docs/sources/srs.md lists what is exact and what is bounded.
 """
 
-from typing import NamedTuple, TypeVar
+from typing import ClassVar, NamedTuple, TypeVar
 
 import msgspec
 
@@ -25,6 +25,7 @@ from streamusage.agent.sources.common.identifiers import (
     short_digest,
     split_stream_path,
 )
+from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, optional_password
 from streamusage.agent.sources.common.payloads import Figure
 from streamusage.agent.sources.common.sample_time import Instant
@@ -60,6 +61,7 @@ class _SrsClient(msgspec.Struct):
     id: int | str
     url: str = ""
     """`/app/stream`."""
+    ip: str | None = None
     type: str = ""
     publish: bool = False
     alive: float = 0.0
@@ -130,10 +132,12 @@ class _ClientList(NamedTuple):
 Response = TypeVar("Response", _SrsClients, _SrsVhosts)
 
 
-class SrsConfig(OptionalPasswordSection):
+class SrsConfig(OptionalPasswordSection, IgnoringSection):
     """SRS."""
 
     url: ServerUrl
+
+    KNOWS_AGENTS: ClassVar[bool] = False
 
 
 class SrsSource(PolledSource):
@@ -250,6 +254,7 @@ def _viewer(listed: _ListedClient, at: Instant) -> ViewerReading:
         name=name,
         protocol=normalize_protocol(protocol) if action == "play" else "rtmp",
         age_ms=listed.age_ms(at),
+        address=client.ip or "",
     )
 
 

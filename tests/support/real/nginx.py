@@ -48,6 +48,7 @@ class Nginx:
         workers: int = 1,
         log_format: str | None = LOG_FORMAT,
         notify_url: str = "",
+        directives: str = "",
         clock: FakeClock | None = None,
     ) -> None:
         self.directory = directory
@@ -63,6 +64,8 @@ class Nginx:
             for name in ("on_play", "on_play_done", "on_publish", "on_publish_done")
             if notify_url
         )
+        self._directives = directives
+        """More directives of the application `live`."""
         self._clock = clock
         self._master: RunningProgram | None = None
 
@@ -165,7 +168,7 @@ class Nginx:
               {log}
               server {{
                 listen 127.0.0.1:{self.rtmp_port};
-                application live {{ live on;{self._callbacks} }}
+                application live {{ live on;{self._callbacks}{self._directives} }}
                 application event {{ live on; }}
               }}
             }}

@@ -1,7 +1,8 @@
 """HTTP listener for a media server's callbacks: each one is written to a spool file before it is acknowledged.
 
 A media server sends a callback only once, and some close the session unless the response is an immediate 200. Therefore
-the listener always responds with 200, and callbacks are lines of a file that is read like a log. The listener writes a
+the listener always responds with 200, unless a check of the operator decides otherwise (`callback_forward`), and
+callbacks are lines of a file that is read like a log. The listener writes a
 line with the mark `listening` when it starts: callbacks sent after the line above it and before this start are lost.
 """
 
@@ -9,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -16,6 +18,7 @@ import h11
 import msgspec
 
 from streamusage.agent.reading import LogGoneError, SourceError
+from streamusage.agent.sources.common.callback_forward import CallbackAnswer, CallbackForward
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant
@@ -48,6 +51,8 @@ class SpooledCallback(msgspec.Struct, frozen=True, omit_defaults=True):
     """Boot id of the agent's machine; empty if it has none, and in lines of earlier versions."""
     elapsed_ms: int = 0
     """Elapsed time at `at`, comparable within one `run`."""
+    refused: bool = False
+    """Whether the operator's own check refused it, so that the media server closes the session."""
 
     def elapsed_since(self, earlier: "SpooledCallback") -> int | None:
         """Return the milliseconds since an earlier callback; None where the machine was rebooted in between."""
@@ -66,9 +71,21 @@ class CallbackBatch(NamedTuple):
 class CallbackSpool:
     """The listener and its spool file. `start` is idempotent."""
 
-    def __init__(self, listen: Address, path: Path, clock: Clock) -> None:
-        """`clock` is the machine's own: callbacks are dated like the lines of a log on this machine."""
+    def __init__(
+        self,
+        listen: Address,
+        path: Path,
+        clock: Clock,
+        *,
+        forward: CallbackForward | None = None,
+        call_of: Callable[[str], str] = lambda _: "",
+    ) -> None:
+        """`clock` is the machine's own: callbacks are dated like the lines of a log on this machine.
+
+        `forward` asks the operator's checks; `call_of` returns the call that a body is about.
+        """
         self.path = path
+        self._forward, self._call_of = forward, call_of
         self.address = listen
         self._clock = clock
         self._run = boot_id()
@@ -115,6 +132,8 @@ class CallbackSpool:
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._forward is not None:
+            await self._forward.close()
 
     async def end_position(self) -> LogPosition:
         """Return the position after the last callback."""
@@ -208,7 +227,7 @@ class CallbackSpool:
     ) -> bool:
         """Receive one callback and respond. Returns False if the connection cannot be used for another one."""
         body = bytearray()
-        path = ""
+        path = content_type = ""
         while True:
             event = connection.next_event()
             if event is h11.NEED_DATA:
@@ -217,17 +236,26 @@ class CallbackSpool:
                 connection.receive_data(await reader.read(65_536))
             elif isinstance(event, h11.Request):
                 path = event.target.decode("latin-1")[:1024]
+                content_type = dict(event.headers).get(b"content-type", b"").decode("latin-1")[:256]
             elif isinstance(event, h11.Data):
                 body += event.data[: MAX_BODY_BYTES - len(body)]
             elif isinstance(event, h11.EndOfMessage):
                 break
             else:
                 return False
-        await self._store(self._entry(path, body.decode("utf-8", "replace")))
-        head = h11.Response(status_code=200, headers=[("Content-Length", "0")])
+        entry = self._entry(path, body.decode("utf-8", "replace"))
+        answer = await self._fetch_answer(entry.body, bytes(body), content_type)
+        await self._store(msgspec.structs.replace(entry, refused=answer.is_refusal))
+        headers = [("Content-Length", "0"), *([("Location", answer.location)] if answer.location else [])]
+        head = h11.Response(status_code=answer.status, headers=headers)
         writer.write((connection.send(head) or b"") + (connection.send(h11.EndOfMessage()) or b""))
         await writer.drain()
         return connection.our_state is h11.DONE
+
+    async def _fetch_answer(self, text: str, body: bytes, content_type: str) -> CallbackAnswer:
+        if self._forward is None:
+            return CallbackAnswer()
+        return await self._forward.fetch_answer(self._call_of(text), body, content_type)
 
     async def _store(self, callback: SpooledCallback) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Rules of the setting `ignore`: viewers that are monitors or tools of the operator, by address or user agent. Pure.
+"""The setting `ignore`: leaves out monitors and own tools, by address or user agent. Its rules are pure.
 
     | rule              | matches                                                           |
     |-------------------|-------------------------------------------------------------------|
@@ -7,15 +7,21 @@
     | `agent:kube-probe`| each user agent that contains this text, in any case              |
     | `agent:curl*ping` | the same; `*` stands for any characters                           |
 
-An ignored viewer is neither a connection nor view time. Its bytes remain in the traffic of the server.
+An ignored viewer is neither a connection nor view time, and is counted separately. The traffic stays the server's own,
+ignored viewers included: its counters do not separate them. A source fills in `address` and `agent` of its viewers and
+of their log lines; the rest is done here, for every kind.
 """
 
 from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import PlainValidator
+import msgspec
+from pydantic import PlainValidator, model_validator
+
+from streamusage.agent.config.sources import SourceSection
+from streamusage.agent.reading import EndedConnection, IgnoredViewers, Reading, Source, ViewerReading
 
 AGENT_PREFIX = "agent:"
 
@@ -143,3 +149,76 @@ IgnoreSetting = PlainValidator(_check)
 """For a field of a source's configuration: `ignore: Annotated[IgnoreRules, IgnoreSetting] = NOTHING_IGNORED`."""
 
 NOTHING_IGNORED = IgnoreRules()
+
+
+class IgnoringSection(SourceSection):
+    """Settings of a source that reports the address of each viewer."""
+
+    ignore: Annotated[IgnoreRules, IgnoreSetting] = NOTHING_IGNORED
+    """Viewers that are monitors or tools of the operator."""
+
+    KNOWS_AGENTS: ClassVar[bool] = True
+    """Whether the source reports user agents, too."""
+
+    @model_validator(mode="after")
+    def _reject_unknown_agents(self) -> "IgnoringSection":
+        if self.ignore.has_agents and not self.KNOWS_AGENTS:
+            raise ValueError("ignore has a rule with agent:, but this server reports no user agents; use addresses")
+        return self
+
+
+class IgnoringSource:
+    """A source without the viewers that match the rules."""
+
+    def __init__(self, source: Source, rules: IgnoreRules) -> None:
+        self._source = source
+        self._rules = rules
+        self._present: set[str] = set()
+        self._connections = 0
+
+    async def read(self, cursor: str | None) -> Reading:
+        """As `Source.read`, with the number of ignored viewers."""
+        reading = await self._source.read(cursor)
+        viewers: list[ViewerReading] = []
+        present: set[str] = set()
+        for viewer in reading.viewers:
+            if self._rules.matches(viewer.address, viewer.agent):
+                present.add(f"{reading.boot}/{viewer.viewer_id}")
+            else:
+                viewers.append(viewer)
+        ended = [self._without_visit(line) for line in reading.ended]
+        self._connections += len(present - self._present)
+        for before, after in zip(reading.ended, ended, strict=True):
+            if before is not after and f"{reading.boot}/{before.connection_id}" not in self._present:
+                self._connections += 1
+        self._present = present
+        return msgspec.structs.replace(
+            reading,
+            viewers=tuple(viewers),
+            ended=tuple(ended),
+            # The server's own count contains the ignored connections.
+            accepted=None,
+            ignored=IgnoredViewers(present=len(present), connections=self._connections),
+        )
+
+    async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
+        """As `Source.ended_between`."""
+        ended = await self._source.ended_between(from_cursor, to_cursor)
+        return tuple(self._without_visit(line) for line in ended)
+
+    async def close(self) -> None:
+        """As `Source.close`."""
+        await self._source.close()
+
+    def _without_visit(self, line: EndedConnection) -> EndedConnection:
+        """Return a line that is no visit if its viewer is ignored; a publish is never ignored."""
+        if line.kind in ("play", "join", "watch") and self._rules.matches(line.address, line.agent):
+            return msgspec.structs.replace(line, kind="other")
+        return line
+
+
+def without_ignored(source: Source, config: SourceSection) -> Source:
+    """Return the source without the viewers that its configuration ignores."""
+    if isinstance(config, IgnoringSection) and config.ignore:
+        return IgnoringSource(source, config.ignore)
+    return source

@@ -53,6 +53,8 @@ class IcecastLogLine(NamedTuple):
     """Difference of two whole seconds by Icecast's wall clock; negative where that clock was set back meanwhile."""
     bytes_out: int
     """Including the response header."""
+    agent: str = ""
+    """User agent; empty in a log that escapes its texts."""
 
     @property
     def started_s(self) -> int:
@@ -83,7 +85,9 @@ def parse_line(line: bytes) -> IcecastLogLine | None:
     match = _LINE.match(text)
     if match is None and len(_FIGURES.findall(text)) == 1:
         match = _SPACED_LINE.match(text)
+    agent = ""
     if match is not None:
+        agent = text.rsplit('"', 2)[-2]
         ip, *time_groups, method, path, status, sent, duration = match.groups()
     elif match := _ESCAPED_LINE.match(text):
         ip, *time_groups, request, status, sent, duration = match.groups()
@@ -96,7 +100,7 @@ def parse_line(line: bytes) -> IcecastLogLine | None:
     if ended_s is None or ip == "-" or int(sent) > _MAX_BYTES or abs(duration_s) > _MAX_SECONDS:
         return None
     path = normalize_path(path)
-    return IcecastLogLine(_kind(method, path, status), ip, path, ended_s, duration_s, int(sent))
+    return IcecastLogLine(_kind(method, path, status), ip, path, ended_s, duration_s, int(sent), agent)
 
 
 def parse_lines(lines: list[bytes], forms: LineForms) -> list[IcecastLogLine]:

@@ -22,6 +22,7 @@ from streamusage.agent.sources.common.http_probe import (
     fetch_all,
 )
 from streamusage.agent.sources.common.identifiers import short_digest
+from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_agreement import WAY_OUT, LogAgreement
 from streamusage.agent.sources.common.log_follower import LogPosition
@@ -91,7 +92,7 @@ class _ListedListener(NamedTuple):
         return None if connected_s is None else max(0, self.listed_s - connected_s)
 
 
-class IcecastConfig(PasswordSection):
+class IcecastConfig(PasswordSection, IgnoringSection):
     """Icecast 2.4."""
 
     url: ServerUrl
@@ -288,6 +289,8 @@ def _ended_connection(
         bytes_in=0,
         bytes_out=line.bytes_out if line.kind == "listener" else 0,
         counter=counter,
+        address=line.ip,
+        agent=line.agent,
     )
 
 
@@ -329,6 +332,8 @@ def _viewer(listed: _ListedListener, age_ms: int) -> ViewerReading:
         name=name,
         protocol=PROTOCOL,
         age_ms=age_ms,
+        address=listener.ip,
+        agent=listener.agent,
     )
 
 

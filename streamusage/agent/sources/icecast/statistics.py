@@ -57,6 +57,7 @@ class Listener(msgspec.Struct, frozen=True, kw_only=True):
 
     listener_id: str
     ip: str
+    agent: str = ""
     connected_s: int | None
     """Whole seconds since it connected, by the server's wall clock; negative where that clock was set back since. None
     where the list does not have it: Icecast-KH omits it while a listener is between two of its workers."""
@@ -104,7 +105,10 @@ def parse_listeners(body: bytes) -> tuple[Listener, ...]:
         shown_id = fields.get("id") or element.get("id")
         listener_id = limit_id(shown_id) if shown_id else short_digest(ip, fields.get("useragent", ""))
         listeners[listener_id] = Listener(
-            listener_id=listener_id, ip=ip, connected_s=_parse_connected_s(fields.get("connected", ""))
+            listener_id=listener_id,
+            ip=ip,
+            agent=fields.get("useragent", ""),
+            connected_s=_parse_connected_s(fields.get("connected", "")),
         )
     return tuple(listeners.values())
 

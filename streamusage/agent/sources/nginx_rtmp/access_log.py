@@ -11,6 +11,7 @@ from typing import Literal
 
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_local_s
+from streamusage.agent.sources.common.refusals import REFUSED_BYTES_OUT, has_no_media
 from streamusage.agent.sources.nginx_rtmp.statistics import NAMELESS, protocol_of
 
 LOG_FORMAT = (
@@ -80,6 +81,13 @@ def normalize_name(name: str) -> str:
     return _UNPRINTABLE.sub(" ", name) or NAMELESS
 
 
+def _is_refused(kind: Kind, bytes_in: int, bytes_out: int, texts: Sequence[str]) -> bool:
+    """Return whether the server refused a connection. `texts` are the names and the version that the client chose."""
+    if kind == "other" or bytes_out <= REFUSED_BYTES_OUT:
+        return kind != "other"
+    return kind == "publish" and has_no_media(bytes_in, *texts)
+
+
 def _parse_recommended(text: str, start: re.Match[str]) -> EndedConnection | None:
     if not text.endswith('"') or start.end() == len(text):
         return None
@@ -87,7 +95,8 @@ def _parse_recommended(text: str, start: re.Match[str]) -> EndedConnection | Non
     names = text[start.end() : -1].split('" "')
     flashver = names[-1] if len(names) > _NAMES_BEFORE_VERSION else None
     ended_at = int(seconds) * 1000 + int(millis)
-    return _connection(command, names, ended_at, (received, sent, duration_s), connection, flashver)
+    figures = (received, sent, duration_s)
+    return _connection(command, names, ended_at, figures, connection, flashver, _address(text))
 
 
 def _parse_earlier(text: str, start: re.Match[str]) -> EndedConnection | None:
@@ -97,7 +106,13 @@ def _parse_earlier(text: str, start: re.Match[str]) -> EndedConnection | None:
     seconds, millis, connection, command = start.groups()
     names = text[start.end() : figures[0].start()].split('" "')
     flashver = text[figures[0].end() :].removeprefix(' "').removesuffix('"')
-    return _connection(command, names, int(seconds) * 1000 + int(millis), figures[0].groups(), connection, flashver)
+    ended_at = int(seconds) * 1000 + int(millis)
+    return _connection(command, names, ended_at, figures[0].groups(), connection, flashver, _address(text))
+
+
+def _address(text: str) -> str:
+    """Return the `$remote_addr` of a line with a connection id."""
+    return text.split(" ", 3)[2]
 
 
 def _connection(
@@ -107,20 +122,25 @@ def _connection(
     figures: Sequence[str],
     connection: str,
     flashver: str | None = None,
+    address: str = "",
 ) -> EndedConnection:
     """Return a connection with its application and further names, and its bytes in, bytes out and seconds."""
     received, sent, duration_s = (int(figure) for figure in figures)
+    kind, protocol = _KINDS.get(command, "other"), protocol_of(flashver)
     return EndedConnection(
         connection_id=connection and str(int(connection)),
-        kind=_KINDS.get(command, "other"),
+        kind=kind,
         scope=normalize_name(names[0]),
         name=normalize_name(names[1]) if len(names) > 1 else "",
-        protocol=protocol_of(flashver),
+        protocol=protocol,
         ended_at=ended_at,
         duration_ms=duration_s * 1000,
         granularity_ms=1000,
         bytes_in=received,
         bytes_out=sent,
+        address=address,
+        agent=flashver or "",
+        refused=protocol == "rtmp" and _is_refused(kind, received, sent, (*names, flashver or "")),
     )
 
 

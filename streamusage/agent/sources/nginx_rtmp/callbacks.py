@@ -19,6 +19,11 @@ GRANULARITY_MS = 3000
 _SESSION_CALLS = {"play", "publish", "play_done", "publish_done"}
 
 
+SHORTEST_PUBLISH_MS = 1000
+"""A publish that ends sooner, and that no reading showed, was refused: nginx calls `publish` before it checks whether
+the name is taken."""
+
+
 class OpenNginxSession(NamedTuple):
     """A play or publish that has not ended."""
 
@@ -26,6 +31,10 @@ class OpenNginxSession(NamedTuple):
     scope: str
     name: str
     protocol: str
+    address: str
+    agent: str
+    is_name_taken: bool
+    """Whether another client published this name, so that nginx refused it."""
 
 
 class NginxOpenSessions:
@@ -44,10 +53,18 @@ class NginxOpenSessions:
             if call in _SESSION_CALLS:
                 raise UnreadableCallbackError
             return None
+        if callback.refused:
+            return None
         if call in ("play", "publish"):
             scope, name = normalize_name(fields.get("app", "")), normalize_name(fields.get("name", ""))
+            is_name_taken = call == "publish" and any(
+                open_call == "publish" and open_client != client and (session.scope, session.name) == (scope, name)
+                for (open_call, open_client), session in self._open.items()
+            )
             protocol = protocol_of(fields.get("flashver"))
-            self._open[call, client] = OpenNginxSession(callback, scope, name, protocol)
+            self._open[call, client] = OpenNginxSession(
+                callback, scope, name, protocol, fields.get("addr", ""), fields.get("flashver", ""), is_name_taken
+            )
         elif call in ("play_done", "publish_done"):
             session = self._open.pop((call.removesuffix("_done"), client), None)
             return None if session is None else _ended_connection(call, client, session, callback)
@@ -56,18 +73,28 @@ class NginxOpenSessions:
 
 def _ended_connection(call: str, client: str, session: OpenNginxSession, ended: SpooledCallback) -> EndedConnection:
     elapsed_ms = ended.elapsed_since(session.started)
+    duration_ms = max(0, ended.at - session.started.at) if elapsed_ms is None else elapsed_ms
+    is_publish = call == "publish_done"
     return EndedConnection(
         connection_id=client,
-        kind="play" if call == "play_done" else "publish",
+        kind="publish" if is_publish else "play",
         scope=session.scope,
         name=session.name,
         protocol=session.protocol,
         ended_at=ended.at,
-        duration_ms=max(0, ended.at - session.started.at) if elapsed_ms is None else elapsed_ms,
+        duration_ms=duration_ms,
         granularity_ms=GRANULARITY_MS,
         bytes_in=0,
         bytes_out=0,
+        address=session.address,
+        agent=session.agent,
+        refused=is_publish and (session.is_name_taken or duration_ms < SHORTEST_PUBLISH_MS),
     )
+
+
+def call_of(body: str) -> str:
+    """Return the call of a callback: `publish`, `play_done`; empty for any other body."""
+    return _parse_fields(body).get("call", "")
 
 
 def _parse_fields(body: str) -> dict[str, str]:

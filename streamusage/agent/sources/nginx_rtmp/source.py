@@ -12,10 +12,12 @@ import httpx
 import msgspec
 from pydantic import model_validator
 
-from streamusage.agent.config.sources import HttpUrl, ListenAddress, SourceSection, UserPath
+from streamusage.agent.config.sources import HttpUrl, UserPath
 from streamusage.agent.reading import EndedConnection, PublishReading, Reading, SourceError, ViewerReading
+from streamusage.agent.sources.common.callback_forward import CallbackForward, CallbackSection
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.agent.sources.common.line_form import LineForms
 from streamusage.agent.sources.common.log_agreement import WAY_OUT, LogAgreement
@@ -24,7 +26,7 @@ from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.common.understood_log import LogRead, UnderstoodLog
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line, parse_time
-from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
+from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions, call_of
 from streamusage.agent.sources.nginx_rtmp.leavers import Leavers
 from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPageReader, WorkerBoot
 from streamusage.core.clock import Clock, SystemClock
@@ -69,16 +71,12 @@ def _add_age(listed: Listed, by_ms: int) -> Listed:
     return msgspec.structs.replace(listed, age_ms=listed.age_ms + by_ms)
 
 
-class NginxRtmpConfig(SourceSection):
+class NginxRtmpConfig(CallbackSection, IgnoringSection):
     """nginx with the RTMP module."""
 
     stat_url: HttpUrl
     access_log: UserPath | None = None
     """With it, the ends of sessions are exact."""
-    notify_listen: ListenAddress | None = None
-    """Listen address for nginx's callbacks, an alternative to a log that is on another machine."""
-    spool: UserPath | None = None
-    """File of received callbacks; default: beside the journal."""
 
     @model_validator(mode="after")
     def _reject_log_with_callbacks(self) -> "NginxRtmpConfig":
@@ -208,7 +206,15 @@ def parse_lines(lines: list[bytes], forms: LineForms) -> list[EndedConnection]:
 
 def _create(config: NginxRtmpConfig, context: SourceContext) -> NginxRtmpSource:
     spool = (
-        None if config.notify_listen is None else CallbackSpool(config.notify_listen, context.spool_path, SystemClock())
+        None
+        if config.notify_listen is None
+        else CallbackSpool(
+            config.notify_listen,
+            context.spool_path,
+            SystemClock(),
+            forward=CallbackForward.of(config),
+            call_of=call_of,
+        )
     )
     return NginxRtmpSource(
         config.stat_url, config.access_log, context.clock, timeout_seconds=config.timeout_seconds, spool=spool

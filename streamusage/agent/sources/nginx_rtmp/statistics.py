@@ -6,7 +6,7 @@ The page contains names that publishers and viewers choose. nginx escapes them a
 printable ASCII. A page with anything that nginx never writes (a document type, a comment) is refused before parsing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from ipaddress import ip_address
 from xml.etree.ElementTree import Element, ParseError, XMLParser
 
@@ -48,14 +48,16 @@ def parse_stat(body: bytes) -> StatPage:
     root = _parse_root(body)
     publishes: dict[str, PublishReading] = {}
     viewers: dict[str, ViewerReading] = {}
-    for scope, stream in _iterate_streams(root):
-        name = stream.findtext("name") or NAMELESS
+    for scope, name, stream in _name_streams(_iterate_streams(root)):
+        publisher_id = _publisher_id(stream)
         for client in stream.iterfind("client"):
             connection_id = str(_parse_number(client, "id"))
             if connection_id in publishes or connection_id in viewers:
                 continue
             age_ms = _parse_age_ms(client)
             if client.find("publishing") is not None:
+                if _has_no_media(client, stream):
+                    continue
                 publishes[connection_id] = PublishReading(
                     publish_id=connection_id, scope=scope, name=name, age_ms=age_ms
                 )
@@ -66,6 +68,9 @@ def parse_stat(body: bytes) -> StatPage:
                     name=name,
                     protocol=protocol_of(client.findtext("flashver")),
                     age_ms=age_ms,
+                    publish_id=publisher_id,
+                    address=client.findtext("address") or "",
+                    agent=client.findtext("flashver") or "",
                 )
     return StatPage(
         pid=_parse_number(root, "pid"),
@@ -75,6 +80,29 @@ def parse_stat(body: bytes) -> StatPage:
         publishes=tuple(publishes.values()),
         viewers=tuple(viewers.values()),
     )
+
+
+def _name_streams(streams: Iterable[tuple[str, Element]]) -> Iterator[tuple[str, str, Element]]:
+    """Yield scope, name and element of each stream. Of streams with one name, the id of the publisher is added to all
+    but the one with the lowest id.
+
+    The page has a space for each byte that it cannot carry, so that `a\\xff` and `a\\xfe` have one name on it; so have
+    streams of two servers in one configuration.
+    """
+    by_name: dict[tuple[str, str], list[Element]] = {}
+    for scope, stream in streams:
+        by_name.setdefault((scope, stream.findtext("name") or NAMELESS), []).append(stream)
+    for (scope, name), same in by_name.items():
+        published = sorted((stream for stream in same if _publisher_id(stream)), key=lambda s: int(_publisher_id(s)))
+        for stream in same:
+            is_first = not _publisher_id(stream) or stream is published[0]
+            yield scope, name if is_first else f"{name} [{_publisher_id(stream)}]", stream
+
+
+def _publisher_id(stream: Element) -> str:
+    """Return the connection id of a stream's publisher; empty without one."""
+    publisher = next((client for client in stream.iterfind("client") if client.find("publishing") is not None), None)
+    return "" if publisher is None else str(_parse_number(publisher, "id"))
 
 
 def protocol_of(flashver: str | None) -> str:
@@ -113,6 +141,12 @@ def _iterate_streams(root: Element) -> Iterator[tuple[str, Element]]:
                 yield scope, stream
     if applications and not has_sections:
         raise StatError("the page has no streams; set `rtmp_stat all;` and `live on;` in an application")
+
+
+def _has_no_media(publisher: Element, stream: Element) -> bool:
+    """Return whether a publisher has sent no media: it connected and sends nothing, or is about to be refused."""
+    is_active = publisher.find("active") is not None or stream.find("active") is not None
+    return not is_active and stream.findtext("bytes_in") == "0"
 
 
 def _is_outgoing_relay(client: Element) -> bool:

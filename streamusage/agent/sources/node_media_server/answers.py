@@ -64,6 +64,7 @@ class NmsPublisher(msgspec.Struct, rename="camel"):
     id: str
     create_time: Count
     """UTC milliseconds."""
+    in_bytes: Figure | None = None
 
 
 class NmsStream(msgspec.Struct):

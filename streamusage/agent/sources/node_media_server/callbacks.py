@@ -13,6 +13,7 @@ from streamusage.agent.sources.common.callback_reader import UnreadableCallbackE
 from streamusage.agent.sources.common.callback_spool import SpooledCallback
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.payloads import MAX_COUNT, Count
+from streamusage.agent.sources.common.refusals import RTMP_HANDSHAKE_BYTES, has_no_media
 
 MAX_TIME_MS = MAX_COUNT // 2
 
@@ -30,6 +31,7 @@ class NmsCallback(msgspec.Struct, frozen=True):
 
     id: str
     action: str
+    ip: str | None = None
     app: str = ""
     name: str = ""
     protocol: str = ""
@@ -48,6 +50,8 @@ class OpenPlay(msgspec.Struct, frozen=True):
     """The callback of its play."""
     allowed: bool
     """Whether `postPlay` was received: without it the server refused the player."""
+    refused: bool = False
+    """Whether the operator's own check refused the player, who is disconnected."""
 
     @property
     def stream(self) -> tuple[str, str]:
@@ -71,8 +75,11 @@ class NmsOpenSessions:
         session_id = limit_id(fields.id)
         if fields.action in ("prePlay", "postPlay"):
             play = self.plays.get(session_id)
-            allowed = fields.action == "postPlay" or (play is not None and play.allowed)
-            self.plays[session_id] = OpenPlay(limit_name(fields.app), limit_name(fields.name), callback, allowed)
+            is_refused = callback.refused or (play is not None and play.refused)
+            allowed = not is_refused and (fields.action == "postPlay" or (play is not None and play.allowed))
+            self.plays[session_id] = OpenPlay(
+                limit_name(fields.app), limit_name(fields.name), callback, allowed, is_refused
+            )
         elif fields.action == "donePlay":
             play = self.plays.pop(session_id, None)
             refused = play is not None and not play.allowed
@@ -103,7 +110,14 @@ def _ended_connection(
         granularity_ms=1000,
         bytes_in=fields.inbytes,
         bytes_out=fields.outbytes,
+        address=fields.ip or "",
+        refused=kind == "publish" and publishes_nothing(fields.inbytes, fields.app, fields.name),
     )
+
+
+def publishes_nothing(bytes_in: int, app: str, name: str) -> bool:
+    """Return whether a publisher sent no media: the server closed it, because a check did not answer 200."""
+    return has_no_media(bytes_in, app, name, handshake_bytes=RTMP_HANDSHAKE_BYTES)
 
 
 def _correct_duration(ended: EndedConnection, played_ms: int | None) -> EndedConnection:
@@ -114,6 +128,12 @@ def _correct_duration(ended: EndedConnection, played_ms: int | None) -> EndedCon
     if played_ms is None or EARLIEST_PLAY_MS <= ended.duration_ms - played_ms <= LATEST_PLAY_MS:
         return ended
     return msgspec.structs.replace(ended, duration_ms=played_ms, granularity_ms=STEPPED_GRANULARITY_MS)
+
+
+def call_of(body: str) -> str:
+    """Return the action of a callback: `prePublish`, `donePlay`; empty for any other body."""
+    fields = _parse_body(body)
+    return "" if fields is None else fields.action
 
 
 def _parse_body(body: str) -> NmsCallback | None:

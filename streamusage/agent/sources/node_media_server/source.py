@@ -11,10 +11,11 @@ import logging
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import ClassVar
 
 import msgspec
 
-from streamusage.agent.config.sources import ListenAddress, PasswordSection, ServerUrl, UserPath
+from streamusage.agent.config.sources import PasswordSection, ServerUrl
 from streamusage.agent.reading import (
     AudienceReading,
     EndedConnection,
@@ -23,12 +24,14 @@ from streamusage.agent.reading import (
     SourceError,
     ViewerReading,
 )
+from streamusage.agent.sources.common.callback_forward import CallbackForward, CallbackSection
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, ProbeResponse
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
+from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.payloads import decode_json
@@ -41,7 +44,13 @@ from streamusage.agent.sources.node_media_server.answers import (
     NmsStream,
     NmsStreamsResponse,
 )
-from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions, OpenPlay, publish_id
+from streamusage.agent.sources.node_media_server.callbacks import (
+    NmsOpenSessions,
+    OpenPlay,
+    call_of,
+    publish_id,
+    publishes_nothing,
+)
 from streamusage.agent.sources.node_media_server.version2 import Version2Reader
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SystemClock
@@ -71,12 +80,12 @@ class NodeMediaServerCursor(JsonCursor, frozen=True):
     """Position in the spool of callbacks."""
 
 
-class NodeMediaServerConfig(PasswordSection):
+class NodeMediaServerConfig(PasswordSection, CallbackSection, IgnoringSection):
     """Node-Media-Server 4 or 2."""
 
     url: ServerUrl
-    notify_listen: ListenAddress | None = None
-    spool: UserPath | None = None
+
+    KNOWS_AGENTS: ClassVar[bool] = False
 
 
 class NodeMediaServerSource:
@@ -92,6 +101,7 @@ class NodeMediaServerSource:
         clock: Clock,
         *,
         timeout_seconds: float = 5.0,
+        forward: CallbackForward | None = None,
     ) -> None:
         self._clock = clock
         self._user, self._password = user, password
@@ -99,7 +109,10 @@ class NodeMediaServerSource:
         self._callbacks = (
             None
             if notify_listen is None
-            else CallbackReader(CallbackSpool(notify_listen, spool_path, SystemClock()), NmsOpenSessions)
+            else CallbackReader(
+                CallbackSpool(notify_listen, spool_path, SystemClock(), forward=forward, call_of=call_of),
+                NmsOpenSessions,
+            )
         )
         self._server_clock = ServerClock(clock)
         self._figures = FigureChecker("Node-Media-Server")
@@ -194,7 +207,7 @@ class NodeMediaServerSource:
             started_at=started_at,
             bytes_in=UNKNOWN_BYTES if bytes_in is None else bytes_in,
             bytes_out=UNKNOWN_BYTES if bytes_out is None else bytes_out,
-            publishes=tuple(_publish(stream, server_time) for stream in streams if stream.status == "publishing"),
+            publishes=tuple(_publish(stream, server_time) for stream in streams if _is_on_air(stream)),
             viewers=() if plays is None else _viewers(plays, sessions, streams, server_time),
             audiences=() if plays is not None else tuple(self._audience(stream) for stream in streams),
             age_slack_ms=server_time.slack_ms,
@@ -305,6 +318,14 @@ def _viewers(
     return tuple(viewers)
 
 
+def _is_on_air(stream: NmsStream) -> bool:
+    """Return whether a stream has a publisher that sends media."""
+    if stream.status != "publishing":
+        return False
+    received = None if stream.publisher is None else stream.publisher.in_bytes
+    return not isinstance(received, int) or not publishes_nothing(received, stream.app, stream.name)
+
+
 def _publish(stream: NmsStream, server_time: ServerTime) -> PublishReading:
     created_ms = 0 if stream.publisher is None else stream.publisher.create_time
     return PublishReading(
@@ -323,6 +344,7 @@ def _viewer(viewer_id: str, session: NmsSession, stream: tuple[str, str], server
         name=name,
         protocol=normalize_protocol(session.protocol),
         age_ms=server_time.age_ms(session.create_time),
+        address=session.ip,
     )
 
 
@@ -335,6 +357,7 @@ def _create(config: NodeMediaServerConfig, context: SourceContext) -> NodeMediaS
         context.spool_path,
         context.clock,
         timeout_seconds=config.timeout_seconds,
+        forward=CallbackForward.of(config),
     )
 
 

@@ -53,6 +53,7 @@ class _NmsClient(msgspec.Struct, rename="camel"):
     connect_created: str = ""
     """ISO 8601, by the server's clock."""
     protocol: str = ""
+    ip: str | None = None
 
 
 class _NmsStream(msgspec.Struct):
@@ -171,6 +172,7 @@ def _viewer(app: str, name: str, client: _NmsClient, server_time: ServerTime) ->
         name=limit_name(name),
         protocol=PROTOCOLS.get(client.protocol, normalize_protocol(client.protocol)),
         age_ms=_age_ms(client, server_time),
+        address=client.ip or "",
     )
 
 

@@ -29,6 +29,28 @@ def test_every_line_of_a_recorded_log_is_parsed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("line", "refused"),
+    [
+        # Recorded: denied by a check, after two seconds too; a taken name; denied although media was on its way.
+        (b'1.000 3 ::1 "PUBLISH" "live" "stolen" "" rx=332 tx=292 t=0 "FMLE/3.0 (compatible; Lavf59.27"', True),
+        (b'1.000 3 ::1 "PUBLISH" "live" "slow1" "" rx=329 tx=292 t=2 "FMLE/3.0 (compatible; Lavf59.27"', True),
+        (b'1.000 11 ::1 "PUBLISH" "live" "good" "" rx=326 tx=412 t=0 "FMLE/3.0 (compatible; Lavf59.27"', True),
+        (b'1.000 12 ::1 "PUBLISH" "live" "%41+c" "" rx=2365 tx=292 t=0 "test/1.0"', True),
+        (b'1.000 5 ::1 "PLAY" "live" "refuse2" "" rx=379 tx=292 t=0 "LNX 10,0,32,18"', True),
+        (b'1.000 5 ::1 "PUBLISH" "live" "%s" "%s" rx=4500 tx=412 t=0' % (b"n" * 500, b"a" * 500), True),
+        # Recorded: a fifth of a second of audio, a viewer of a stream that nobody published.
+        (b'1.000 10 ::1 "PUBLISH" "live" "short" "" rx=2803 tx=529 t=0 "FMLE/3.0 (compatible; Lavf59.27"', False),
+        (b'1.000 7 ::1 "PLAY" "live" "nobody" "" rx=419 tx=542 t=0 "LNX 10,0,32,18"', False),
+        (b'1.000 7 ::1 "NONE" "live" "" "" rx=10 tx=10 t=0', False),
+    ],
+)
+def test_refused_connection_is_recognized(line: bytes, refused: bool) -> None:
+    connection = parse_line(line)
+    assert connection is not None
+    assert connection.refused is refused
+
+
+@pytest.mark.parametrize(
     ("line", "kind", "name"),
     [
         (b'1.000 2 ::1 "PLAY" "live" "s" rx=1 tx=2 t=3', "play", "s"),

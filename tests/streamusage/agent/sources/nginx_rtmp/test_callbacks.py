@@ -31,6 +31,32 @@ def test_duration_is_elapsed_time_within_one_boot_of_the_machine(later_run: str,
     assert (ended.ended_at, ended.duration_ms) == (3_606_000, duration_ms)
 
 
+def test_publish_of_a_taken_name_is_refused() -> None:
+    body = "call={}&app=live&name={}&clientid={}"
+    ended = apply_callbacks(
+        NginxOpenSessions(),
+        [
+            SpooledCallback(0, body=body.format("publish", "s1", 1)),
+            SpooledCallback(5_000, body=body.format("publish", "s1", 2)),
+            SpooledCallback(5_000, body=body.format("publish", "s2", 3)),
+            SpooledCallback(7_000, body=body.format("publish_done", "s1", 2)),
+            SpooledCallback(8_000, body=body.format("publish_done", "s2", 3)),
+            SpooledCallback(9_000, body=body.format("publish_done", "s1", 1)),
+            SpooledCallback(9_100, body=body.format("publish", "s1", 4)),
+            SpooledCallback(9_150, body=body.format("publish_done", "s1", 4)),
+            SpooledCallback(9_200, body=body.format("play", "s1", 5)),
+            SpooledCallback(9_250, body=body.format("play_done", "s1", 5)),
+        ],
+    )
+    assert [(session.connection_id, session.refused) for session in ended] == [
+        ("2", True),
+        ("3", False),
+        ("1", False),
+        ("4", True),
+        ("5", False),
+    ]
+
+
 @given(bodies=st.lists(st.one_of(st.text(max_size=80), st.binary(max_size=40).map(lambda b: b.decode("latin-1")))))
 def test_any_body_is_applied_or_ignored(bodies: list[str]) -> None:
     callbacks = [SpooledCallback(at=number, body=body) for number, body in enumerate(bodies)]

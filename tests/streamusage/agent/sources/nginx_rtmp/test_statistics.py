@@ -109,3 +109,37 @@ def parse_or_refuse(body: bytes) -> None:
     assert isinstance(stat_page, StatPage)
     assert all(publish.scope and publish.name for publish in stat_page.publishes)
     assert all(viewer.scope and viewer.name for viewer in stat_page.viewers)
+
+
+def make_stream(name: str, *clients: str, bytes_in: int = 100) -> str:
+    return f"<stream><name>{name}</name><bytes_in>{bytes_in}</bytes_in>{''.join(clients)}</stream>"
+
+
+def test_publish_without_media_is_none_yet() -> None:
+    idle = make_client(1, "<publishing/>")
+    active = make_client(1, "<publishing/><active/>")
+    for clients, bytes_in, publishes in ((idle, 0, 0), (active, 0, 1), (idle, 9, 1)):
+        page = make_page(f"<live>{make_stream('s', clients, make_client(2), bytes_in=bytes_in)}</live>")
+        stat_page = parse_stat(page)
+        assert (len(stat_page.publishes), len(stat_page.viewers)) == (publishes, 1)
+
+
+def test_streams_of_one_name_are_told_apart_by_their_publishers() -> None:
+    """Recorded: names with the bytes FE and FF have a space for it on the page, in the order of their last publish."""
+    streams = [
+        make_stream("a b", make_client(7, "<publishing/><active/>"), make_client(20)),
+        make_stream("a b", make_client(6, "<publishing/><active/>"), make_client(21)),
+        make_stream("a b", make_client(22)),
+        make_stream("other", make_client(8, "<publishing/><active/>")),
+    ]
+    stat_page = parse_stat(make_page(f"<live>{''.join(streams)}</live>"))
+    assert {publish.publish_id: publish.name for publish in stat_page.publishes} == {
+        "6": "a b",
+        "7": "a b [7]",
+        "8": "other",
+    }
+    assert {viewer.viewer_id: (viewer.name, viewer.publish_id) for viewer in stat_page.viewers} == {
+        "20": ("a b [7]", "7"),
+        "21": ("a b", "6"),
+        "22": ("a b", ""),
+    }
