@@ -14,10 +14,10 @@ import msgspec
 from streamusage.api.report import OutageRow, Report, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
 from streamusage.core.coverage import SLOT_MS, slot_of
 
-ROWS_PER_PART = 10_000
+ROWS_PER_PART = 5_000
 """About this many rows, with everything that they list, are applied in one transaction."""
 
-LARGEST_WHOLE = 20_000
+LARGEST_WHOLE = 10_000
 """A report of more rows is applied in parts."""
 
 TimedRow = SlotRow | SessionRow | SampleRow

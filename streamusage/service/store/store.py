@@ -90,6 +90,13 @@ class Store:
         """Read the whole store and return the damage found; `None` where the engine has no such check."""
         return self._engine.find_damage(self._url)
 
+    def refresh_statistics(self) -> None:
+        """Let the database learn how large its tables have become. Raises `StoreError`."""
+        try:
+            self._engine.refresh_statistics(self._url)
+        except DBAPIError as error:
+            raise StoreError(f"the statistics of the store were not refreshed: {error.orig}") from None
+
     def copy_file(self, target: Path, progress: Progress) -> bool:
         """Copy one state of the store to a new SQLite file. Return False if it must be copied row by row."""
         return self._engine.copy_file(self._url, target, progress)

@@ -103,6 +103,15 @@ class PostgresqlEngine:
         finally:
             engine.dispose()
 
+    def refresh_statistics(self, url: URL) -> None:
+        """As `StoreEngine.refresh_statistics`. The database does so itself, but only a minute later."""
+        engine = _engine(_choose_session(url, writes=True), 1, "AUTOCOMMIT", {})
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("ANALYZE")
+        finally:
+            engine.dispose()
+
     def mark_in(self, url: URL) -> DamageMark:
         """As `StoreEngine.mark_in`."""
         from streamusage.service.store.engines.postgresql_damage import DatabaseMark

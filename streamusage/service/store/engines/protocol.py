@@ -111,6 +111,10 @@ class StoreEngine(Protocol):
         """Read the whole store and return the damage found; None where the engine has no such check."""
         ...
 
+    def refresh_statistics(self, url: URL) -> None:
+        """Let the database learn how large its tables have become, where it plans by that."""
+        ...
+
     def mark_in(self, url: URL) -> DamageMark | None:
         """Return the mark inside of the database; None for a store with a file, which has its mark beside it."""
         ...
