@@ -4,6 +4,7 @@ Other writes run in between. Parts that a process left when it ended are applied
 of the same store.
 """
 
+import asyncio
 import logging
 
 from streamusage.service.errors import StoreError, UnusableStoreError
@@ -22,6 +23,8 @@ class PartApplier:
 
     def __init__(self, service: Service) -> None:
         self._service = service
+        self._applied = 0
+        """Number of parts applied since there was nothing to apply."""
 
     async def run(self) -> None:
         """Apply parts as they arrive, until the task is cancelled."""
@@ -34,6 +37,7 @@ class PartApplier:
             waiting = await self._service.read(find_servers_with_parts)
         except StoreError:
             return  # the store's health logs it
+        self._applied = 0
         while waiting:
             waiting = [server for server in waiting if await self._apply_next(server)]
 
@@ -50,6 +54,19 @@ class PartApplier:
         except Exception:
             log.exception("could not apply a part of a report of %s; it is kept and tried again", server)
             return False
+        self._applied += 1
+        if left and self._applied.bit_count() == 1:  # after 1, 2, 4, 8, … parts
+            await self._refresh_statistics()
         if not left:
             self._service.parts.announce_applied(server)
         return left > 0
+
+    async def _refresh_statistics(self) -> None:
+        """Let the database learn of the new rows: it would read all rows of the server for each key of the next part.
+
+        This holds up no other write.
+        """
+        try:
+            await asyncio.to_thread(self._service.store.refresh_statistics)
+        except StoreError as error:
+            log.warning("%s; the next parts may take longer", error)

@@ -127,9 +127,11 @@ def verify(store_url: str | None, no_mark: bool) -> None:
     the checksums of their closing, and sums hours, closed days and usage records again from what servers reported.
     Names the table and the row of each difference.
 
-    A SQLite store with differences is marked by a file beside it: a running service stops to write, and no service
-    starts on it. If there are none, the mark is removed.
+    A store with differences is marked, in SQLite by a file beside it, in PostgreSQL by the comment of the table
+    servers: a running service stops to write, and no service starts on it. If there are none, the mark is removed.
     """
+    from sqlalchemy.exc import DBAPIError
+
     from streamusage.service.accounting.verification import verify_store
     from streamusage.service.errors import StoreError
     from streamusage.service.store.engines import resolve
@@ -153,12 +155,12 @@ def verify(store_url: str | None, no_mark: bool) -> None:
         for result in verify_store(checked, time.time_ns() // 1_000_000, progress):
             progress.end()
             found += _print_result(result)
-        if checked.file is not None and not no_mark:
+        if checked.mark is not None and not no_mark:
             if found:
-                checked.file.mark(f"by streamtop store verify: {found[0].strip()}")
-            elif checked.file.read_mark():
-                checked.file.unmark()
-    except OSError as error:
+                checked.mark.mark(f"by streamtop store verify: {found[0].strip()}")
+            elif checked.mark.read_mark():
+                checked.mark.unmark()
+    except (OSError, DBAPIError) as error:
         _fail(error)
     finally:
         checked.close()

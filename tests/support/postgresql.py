@@ -63,6 +63,25 @@ class Cluster:
         finally:
             self._as_owner([*control, "-m", "immediate", "stop"])
 
+    @contextmanager
+    def damaged_copy(self, url: str, table: str) -> Iterator[str]:
+        """Yield a copy of a database that nobody uses, in which the first page of a table is overwritten."""
+        source = url.rpartition("/")[2]
+        copy = f"{source}_damaged"
+        with self._connected("postgres") as connection:
+            strategy = "STRATEGY FILE_COPY" if connection.info.server_version >= 150_000 else ""
+            connection.execute(f"CREATE DATABASE {copy} TEMPLATE {source} {strategy}".encode())
+        with self._connected(copy) as connection:  # reads no page of the table
+            found = connection.execute("SELECT pg_relation_filepath(%s::regclass)", (table,)).fetchone()
+        assert found is not None
+        with (self._folder / "data" / str(found[0])).open("r+b") as file:
+            file.write(b"\xff" * 8192)
+        try:
+            yield self.url(copy)
+        finally:
+            with self._connected("postgres") as connection:
+                connection.execute(f"DROP DATABASE {copy} WITH (FORCE)".encode())
+
     def url(self, database: str) -> str:
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 

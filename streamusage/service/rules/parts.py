@@ -15,10 +15,10 @@ from streamusage.api.report import OutageRow, Report, SampleRow, SessionRow, Slo
 from streamusage.core.coverage import SLOT_MS, slot_of
 from streamusage.service.rules.spans import place_mark
 
-ROWS_PER_PART = 10_000
+ROWS_PER_PART = 5_000
 """About this many rows, with everything that they list, are applied in one transaction."""
 
-LARGEST_WHOLE = 20_000
+LARGEST_WHOLE = 10_000
 """A report of more rows is applied in parts."""
 
 TimedRow = SlotRow | SessionRow | SampleRow

@@ -5,7 +5,7 @@
 | the path no longer names the open file  | moved, replaced, … | when it does again; else with a restart           |
 | the engine reports damage               | damaged            | if a check of the whole store finds none          |
 | that check finds damage                 | damaged, marked    | with `store verify` or `store restore`, a restart |
-| the file is marked (by `store verify`)  | damaged            | with `store verify` or `store restore`, a restart |
+| the store is marked (by `store verify`) | damaged            | with `store verify` or `store restore`, a restart |
 
 With a fault nothing is written. Reads continue after damage: a page that can be read is whole, and a damaged one is an
 error. After a change of the file they do not: a new connection would read another file.
@@ -21,7 +21,7 @@ from typing import NamedTuple
 from sqlalchemy.exc import DBAPIError
 
 from streamusage.service.errors import UnusableStoreError
-from streamusage.service.store.engines.protocol import Damage
+from streamusage.service.store.engines.protocol import Damage, DamageMark
 from streamusage.service.store.store_file import StoreFile
 
 log = logging.getLogger(__name__)
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 LOG_SECONDS = 60.0
 RECHECK_SECONDS = 60.0
 """How long after a check the next one begins, if the engine reports damage again."""
+
+MARK_SECONDS = 10.0
+"""How often a mark that another process left in the database is looked for."""
 
 _NAMED = 5
 """Most parts of the store that a mark names."""
@@ -52,8 +55,11 @@ class StoreHealth:
         is_damage: Callable[[BaseException | None], bool],
         find_damage: Callable[[], list[Damage] | None],
         elapsed_seconds: Callable[[], float] = time.monotonic,
+        mark: DamageMark | None = None,
     ) -> None:
+        """`mark` is the mark of a store without a file, which is looked for by `watch` only."""
         self.file = file
+        self._mark = mark
         self._display_url = display_url
         self._is_damage = is_damage
         self._find_damage = find_damage
@@ -62,6 +68,7 @@ class StoreHealth:
         self._fault: _Fault | None = None
         self._logged_at: float | None = None
         self._next_check_at = 0.0
+        self._next_mark_at = 0.0
 
     def check_write(self) -> None:
         """Raise `UnusableStoreError` if nothing may be written now."""
@@ -96,6 +103,11 @@ class StoreHealth:
     def watch(self) -> None:
         """Look for faults, confirm or clear them, and log a present one once a minute. Call it about once a second."""
         fault = self._look()
+        if fault is None and self._mark is not None and self._elapsed_seconds() >= self._next_mark_at:
+            self._next_mark_at = self._elapsed_seconds() + MARK_SECONDS
+            if mark := self._mark.read_mark():
+                with self._lock:
+                    self._set(_Fault(_found_damaged(mark), hinders_reads=False, is_confirmed=True))
         if fault is not None and not fault.hinders_reads and not fault.is_confirmed:
             self._confirm(fault)
         with self._lock:
@@ -113,7 +125,7 @@ class StoreHealth:
             elif self._fault is not None and self._fault.hinders_reads:
                 self._clear("its file is back")
             if self._fault is None and (mark := self.file.read_mark()):
-                self._set(_Fault(f"it was found damaged ({mark})", hinders_reads=False, is_confirmed=True))
+                self._set(_Fault(_found_damaged(mark), hinders_reads=False, is_confirmed=True))
             return self._fault
 
     def _confirm(self, fault: _Fault) -> None:
@@ -128,9 +140,10 @@ class StoreHealth:
                 self._clear("a check of the whole store found no damage" if found == [] else "it may be whole again")
                 return
             self._fault = fault._replace(is_confirmed=True)
-            if self.file is not None:
-                named = [f"{damage.table or 'no table'}: {damage.what}" for damage in found[:_NAMED]]
-                self.file.mark(f"{fault.what}; a check of the whole store: {', '.join(named)}")
+        mark = self._mark if self.file is None else self.file
+        if mark is not None:
+            named = [f"{damage.table or 'no table'}: {damage.what}" for damage in found[:_NAMED]]
+            mark.mark(f"{fault.what}; a check of the whole store: {', '.join(named)}")
 
     def _set(self, fault: _Fault) -> None:
         self._fault = fault
@@ -156,3 +169,7 @@ class StoreHealth:
         return UnusableStoreError(
             f"the store {self._display_url} cannot be used: {fault.what}; {kept}; agents keep their figures; {advice}"
         )
+
+
+def _found_damaged(mark: str) -> str:
+    return f"it was found damaged ({mark})"

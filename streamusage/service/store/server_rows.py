@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, select, update
 
 from streamusage.api.report import Baseline, OutageRow, Peak, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.core.coverage import Provenance
@@ -46,15 +46,24 @@ _BASELINE = msgspec.json.Decoder(Baseline)
 _SERVER: Any = bindparam("of_server")
 _EPOCH: Any = bindparam("of_epoch")
 _STARTS: Any = bindparam("starts", expanding=True)
+
+
+def _among(slot: ColumnElement[int]) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions of the slots in `starts`. Without the bounds, a database that does not know yet how large
+    the table has become reads all slots of the server.
+    """
+    return slot.in_(_STARTS), slot >= bindparam("first"), slot <= bindparam("last")
+
+
 _STATE = PreparedStatement(select(servers).where(servers.c.server == _SERVER))
 _SLOTS = PreparedStatement(
-    select(slots).where(slots.c.server == _SERVER, slots.c.epoch == _EPOCH, slots.c.slot.in_(_STARTS)), listed="starts"
+    select(slots).where(slots.c.server == _SERVER, slots.c.epoch == _EPOCH, *_among(slots.c.slot)), listed="starts"
 )
 _SLOT_CONNECTIONS = PreparedStatement(
     select(slot_connections).where(
         slot_connections.c.server == _SERVER,
         slot_connections.c.epoch == _EPOCH,
-        slot_connections.c.slot.in_(_STARTS),
+        *_among(slot_connections.c.slot),
     ),
     listed="starts",
 )
@@ -67,7 +76,7 @@ _SESSIONS = PreparedStatement(
     listed="publishes",
 )
 _SAMPLES = PreparedStatement(
-    select(samples).where(samples.c.server == _SERVER, samples.c.slot.in_(_STARTS)), listed="starts"
+    select(samples).where(samples.c.server == _SERVER, *_among(samples.c.slot)), listed="starts"
 )
 _LAST_SPAN = PreparedStatement(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
 
@@ -296,8 +305,8 @@ def save_outages(connection: Connection, server: str, rows: Sequence[OutageRow])
 def load_epoch_slots(connection: Connection, server: str, epoch: int, slots: Collection[int]) -> dict[int, StoredSlot]:
     """Return the stored ones of these slots in one epoch."""
     stored: dict[int, StoredSlot] = {}
-    for starts in _batches(slots):
-        values = {"of_server": server, "of_epoch": epoch, "starts": starts}
+    for starts in _batches(sorted(slots)):
+        values = {"of_server": server, "of_epoch": epoch, "starts": starts, "first": starts[0], "last": starts[-1]}
         counted: dict[int, tuple[dict[str, int], dict[str, int]]] = {}
         for row in _SLOT_CONNECTIONS.rows(connection, **values):
             connections, late = counted.setdefault(row.slot, ({}, {}))
@@ -353,8 +362,8 @@ def _load_sessions(connection: Connection, server: str, rows: ReportRows) -> dic
 def _load_samples(connection: Connection, server: str, rows: ReportRows) -> dict[SampleKey, StoredSample]:
     named = {(row.slot, stream_key(row.scope, row.name)): row for row in rows.samples}
     stored = {}
-    for starts in _batches({row.slot for row in rows.samples}):
-        for row in _SAMPLES.rows(connection, of_server=server, starts=starts):
+    for starts in _batches(sorted({row.slot for row in rows.samples})):
+        for row in _SAMPLES.rows(connection, of_server=server, starts=starts, first=starts[0], last=starts[-1]):
             sample_row = named.get((row.slot, bytes(row.stream)))
             if sample_row is not None:
                 stored[SampleKey(row.slot, sample_row.scope, sample_row.name)] = StoredSample(

@@ -37,8 +37,14 @@ class Store:
         self.display_url = url.render_as_string(hide_password=True)
         path = engine.file_of(url)
         self.file = file = None if path is None else StoreFile(path)
+        self.mark = engine.mark_in(url) if file is None else file
+        """The mark of damage; `None` where the engine has none."""
         self.health = StoreHealth(
-            self.display_url, None if now_ms is None else file, engine.is_damage, self.find_damage
+            self.display_url,
+            None if now_ms is None else file,
+            engine.is_damage,
+            self.find_damage,
+            mark=self.mark if file is None and now_ms is not None else None,
         )
         self._engine, self._url = engine, url
         self._writer: Engine = engine.writer(url)
@@ -84,6 +90,13 @@ class Store:
         """Read the whole store and return the damage found; `None` where the engine has no such check."""
         return self._engine.find_damage(self._url)
 
+    def refresh_statistics(self) -> None:
+        """Let the database learn how large its tables have become. Raises `StoreError`."""
+        try:
+            self._engine.refresh_statistics(self._url)
+        except DBAPIError as error:
+            raise StoreError(f"the statistics of the store were not refreshed: {error.orig}") from None
+
     def copy_file(self, target: Path, progress: Progress) -> bool:
         """Copy one state of the store to a new SQLite file. Return False if it must be copied row by row."""
         return self._engine.copy_file(self._url, target, progress)
@@ -101,7 +114,7 @@ def open_store(url: str, now_ms: int) -> Store:
     Raises `StoreError`.
     """
     engine, checked_url = resolve(url)
-    _refuse_marked(engine.file_of(checked_url), checked_url)
+    _refuse_marked(engine, checked_url)
     engine.create(checked_url)
     return Store(engine, checked_url, now_ms)
 
@@ -178,13 +191,20 @@ def migration_order() -> tuple[str, ...]:
     return tuple(reversed([script.revision for script in revisions]))
 
 
-def _refuse_marked(path: Path | None, url: URL) -> None:
+def _refuse_marked(engine: StoreEngine, url: URL) -> None:
+    path = engine.file_of(url)
     file = None if path is None else StoreFile(path)
-    if file is not None and (mark := file.read_mark()):
+    inside = engine.mark_in(url) if file is None else None
+    try:
+        mark = file.read_mark() if file is not None else inside.read_mark() if inside is not None else ""
+    except DBAPIError as error:
+        raise StoreError(_open_error(url.render_as_string(hide_password=True), error)) from None
+    if mark:
+        anyway = "" if file is None else f"; remove {file.mark_path} to use the store as it is"
         raise StoreError(
             f"the store {url.render_as_string(hide_password=True)} was found damaged ({mark}); it was not opened; "
             "run streamtop store verify, which names what is damaged and removes this mark if nothing is, or restore "
-            f"a backup with streamtop store restore; remove {file.mark_path} to use the store as it is"
+            f"a backup with streamtop store restore{anyway}"
         )
 
 

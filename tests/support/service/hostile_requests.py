@@ -196,6 +196,11 @@ async def attack(url: str, request: HostileRequest, body: bytes) -> httpx.Respon
     return await asyncio.to_thread(httpx.post, path, content=body, headers=headers, timeout=LONGEST_WAIT_S)
 
 
+def reset_peak_memory(pid: int) -> None:
+    """Let `VmHWM` of a process begin anew."""
+    Path(f"/proc/{pid}/clear_refs").write_text("5")
+
+
 def memory_bytes(pid: int, line: str) -> int:
     """Return a line of a process's memory statistics: `VmRSS`, or `VmHWM` for the most so far."""
     found = re.search(rf"{line}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import URL
 
 from streamusage.service.errors import StoreError
-from streamusage.service.store.engines.protocol import Progress
+from streamusage.service.store.engines.protocol import Damage, DamageMark, Progress
 
 READ_CONNECTIONS = 8
 APPLICATION_NAME = "streamtop"
@@ -38,8 +38,6 @@ _SESSION = "target_session_attrs"
 _WRITABLE = ("read-write", "primary")
 """Kinds of sessions that can write."""
 _MAKES = "making_tables"
-_DAMAGE_STATES = frozenset({"XX001", "XX002"})
-"""SQLSTATE of corrupted data and of a corrupted index."""
 _ESCAPED = re.compile("\1[0\1]")
 
 
@@ -90,11 +88,35 @@ class PostgresqlEngine:
 
     def is_damage(self, error: BaseException | None) -> bool:
         """As `StoreEngine.is_damage`."""
-        return str(getattr(error, "sqlstate", "")) in _DAMAGE_STATES
+        from streamusage.service.store.engines.postgresql_damage import is_damage  # psycopg is optional
 
-    def find_damage(self, url: URL) -> None:
-        """As `StoreEngine.find_damage`: PostgreSQL checks a page when it reads it."""
-        return None
+        return is_damage(error)
+
+    def find_damage(self, url: URL) -> list[Damage]:
+        """As `StoreEngine.find_damage`. It may take long: no statement has a time limit."""
+        from streamusage.service.store.engines.postgresql_damage import find_damage
+
+        settings = {"statement_timeout": 0}
+        engine = _engine(_choose_session(url, writes=False), 1, "READ COMMITTED", settings, is_read_only=True)
+        try:
+            return find_damage(engine)
+        finally:
+            engine.dispose()
+
+    def refresh_statistics(self, url: URL) -> None:
+        """As `StoreEngine.refresh_statistics`. The database does so itself, but only a minute later."""
+        engine = _engine(_choose_session(url, writes=True), 1, "AUTOCOMMIT", {})
+        try:
+            with engine.connect() as connection:
+                connection.exec_driver_sql("ANALYZE")
+        finally:
+            engine.dispose()
+
+    def mark_in(self, url: URL) -> DamageMark:
+        """As `StoreEngine.mark_in`."""
+        from streamusage.service.store.engines.postgresql_damage import DatabaseMark
+
+        return DatabaseMark(lambda: _engine(_choose_session(url, writes=True), 1, "READ COMMITTED", {}))
 
     def copy_file(self, url: URL, target: Path, progress: Progress) -> bool:
         """As `StoreEngine.copy_file`."""

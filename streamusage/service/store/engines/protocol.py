@@ -28,6 +28,22 @@ class Damage(NamedTuple):
     what: str
 
 
+class DamageMark(Protocol):
+    """A mark on a store that was found damaged. It outlives the process: a marked store is not opened."""
+
+    def mark(self, cause: str) -> None:
+        """Mark the store as damaged. A failure changes nothing."""
+        ...
+
+    def read_mark(self) -> str:
+        """Return the mark's text; empty without a mark."""
+        ...
+
+    def unmark(self) -> None:
+        """Remove the mark."""
+        ...
+
+
 Progress = Callable[[str, int, int], None]
 """Receives what is being done, how much of it is done, and how much there is; 0 if that is unknown."""
 
@@ -93,6 +109,14 @@ class StoreEngine(Protocol):
 
     def find_damage(self, url: URL) -> list[Damage] | None:
         """Read the whole store and return the damage found; None where the engine has no such check."""
+        ...
+
+    def refresh_statistics(self, url: URL) -> None:
+        """Let the database learn how large its tables have become, where it plans by that."""
+        ...
+
+    def mark_in(self, url: URL) -> DamageMark | None:
+        """Return the mark inside of the database; None for a store with a file, which has its mark beside it."""
         ...
 
     def copy_file(self, url: URL, target: Path, progress: Progress) -> bool:

@@ -109,6 +109,13 @@ class SqliteEngine:
         """As `StoreEngine.is_damage`."""
         return isinstance(error, dbapi2.Error) and getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE_CODES
 
+    def refresh_statistics(self, url: URL) -> None:
+        """As `StoreEngine.refresh_statistics`: the indexes are chosen without statistics."""
+
+    def mark_in(self, url: URL) -> None:
+        """As `StoreEngine.mark_in`: the mark is beside the file."""
+        return None
+
     def find_damage(self, url: URL) -> list[Damage]:
         """As `StoreEngine.find_damage`. Checks the tables one by one only if there is damage."""
         try:

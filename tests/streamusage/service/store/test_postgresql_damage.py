@@ -1,0 +1,105 @@
+"""A store in PostgreSQL whose data is damaged: nothing is acknowledged, the table is named, and a mark outlives it."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from streamusage.service.errors import StoreError, UnusableStoreError
+from streamusage.service.store.store import open_store, open_unchanged
+from tests.streamusage.service.conftest import a_record, an_estate
+from tests.support.postgresql import Cluster
+from tests.support.program import REPOSITORY
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.postgresql
+
+
+@pytest.fixture
+def database(postgresql: Cluster) -> Iterator[str]:
+    with postgresql.database() as url:
+        yield url
+
+
+def verify(url: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "tui", "store", "verify", "--store", url],
+        capture_output=True, text=True, check=False, cwd=REPOSITORY,
+    )  # fmt: skip
+
+
+async def test_damaged_table_ends_writes_and_readiness_until_it_is_healed(
+    tmp_path: Path, database: str, postgresql: Cluster
+) -> None:
+    async with an_estate(tmp_path, store_url=database) as estate:
+        assert (await estate.import_records(a_record())).status_code == 200
+    with postgresql.damaged_copy(database, "usage") as url:
+        async with an_estate(tmp_path, store_url=url) as estate:
+            refused = await estate.import_records(a_record())
+            ready = await estate.request("GET", "/readyz")
+            other = await estate.request(
+                "POST", "/api/v1/agents/edge-1/epochs", "edge-1-token", content=b'{"journal":"j"}'
+            )
+            for answer in (refused, ready, other):
+                assert (answer.status_code, "usage" in answer.json()["errorMessage"]) == (503, True), answer.text
+            await wait_until(lambda: mark_of(url), "the store is marked")
+            assert (await estate.import_records(a_record())).status_code == 503, "a check confirmed the damage"
+
+        with pytest.raises(StoreError, match=r"was found damaged .*usage"):
+            open_store(url, 0)
+        found = verify(url)
+        assert (found.returncode, "usage" in found.stdout) == (1, True), found.stdout + found.stderr
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("TRUNCATE usage")
+        healed = verify(url)
+        assert healed.returncode == 0, healed.stdout + healed.stderr
+        assert not mark_of(url)
+        async with an_estate(tmp_path, store_url=url) as estate:
+            assert (await estate.import_records(a_record())).status_code == 200
+
+
+def test_damaged_index_is_found_with_its_table(database: str, postgresql: Cluster) -> None:
+    store = open_store(database, time.time_ns() // 1_000_000)
+    store.close()
+    with postgresql.damaged_copy(database, "server_sessions_live") as url:
+        checked = open_unchanged(url)
+        found = checked.find_damage() or []
+        assert {damage.table for damage in found} == {"server_sessions"}
+        assert any("server_sessions_live" in damage.what for damage in found)
+        checked.close()
+
+
+def mark_of(url: str) -> str:
+    store = open_unchanged(url)
+    try:
+        assert store.mark is not None
+        return store.mark.read_mark()
+    finally:
+        store.close()
+
+
+def test_mark_of_another_process_ends_writes(database: str) -> None:
+    store = open_store(database, time.time_ns() // 1_000_000)
+    assert store.mark is not None
+    store.mark.mark("the table slots: it's damaged")
+    store.health.watch()
+    with pytest.raises(UnusableStoreError, match="the table slots: it's damaged"):
+        store.writing()
+    store.close()
+
+
+def test_error_that_a_check_does_not_confirm_ends_after_the_check(database: str) -> None:
+    store = open_store(database, time.time_ns() // 1_000_000)
+    assert store.find_damage() == []
+    with pytest.raises(UnusableStoreError, match="in the table usage"), store.reading() as connection:
+        connection.exec_driver_sql("DO $$ BEGIN RAISE SQLSTATE 'XX002' USING MESSAGE = 'index'; END $$ -- FROM usage")
+    with pytest.raises(UnusableStoreError):
+        store.writing()
+    store.health.watch()
+    store.writing().close()
+    store.close()
