@@ -44,7 +44,7 @@ class UnderstoodLog(Generic[Value]):
     """One log of one source. The caller stores the position."""
 
     def __init__(self, log: LogReader, clock: Clock, parse: Parse[Value], form: str, no_log_reason: str) -> None:
-        """`form` names the expected form and how to configure it. `no_log_reason` is that of the source without a log."""
+        """`form` names the expected form and how to configure it, `no_log_reason` what is missing without a log."""
         self._log, self._clock = log, clock
         self._parse = parse
         self._form = form
