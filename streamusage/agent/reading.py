@@ -65,12 +65,13 @@ class AudienceReading(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndedConnection(msgspec.Struct, frozen=True, kw_only=True):
-    """A log line of the media server: a connection that ended, or a part of one that continues."""
+    """A log line of the media server: a connection that ended, a part of one that continues, or an unreadable line."""
 
     connection_id: str
     """The server's id; or `@peer` where the log names the peer only, and the viewer is found by the end of its id."""
-    kind: Literal["publish", "play", "other", "join", "watch"]
-    """`join`: a viewer joined, at `ended_at`. `watch`: it watched for `duration_ms` before `ended_at`."""
+    kind: Literal["publish", "play", "other", "join", "watch", "unreadable"]
+    """`join`: a viewer joined, at `ended_at`. `watch`: it watched for `duration_ms` before `ended_at`. `unreadable`:
+    lines that cannot be read were written in the `duration_ms` before `ended_at`; these minutes become partial."""
     scope: str
     name: str
     protocol: str
@@ -133,6 +134,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """Whether every connection that ends normally appears in `ended`, sooner or later."""
     misses: str = ""
     """Why figures since the last reading may be incomplete (`core.reasons`): the time is then covered in part only."""
+    problem: str = ""
+    """What an operator must change so that readings are complete, such as a log in a wrong form; empty if nothing.
+    `agent check` fails with it."""
     step_ms: int = 0
     """How much the byte counters may lag behind, which the measurement of a peak takes into account."""
 

@@ -97,6 +97,8 @@ class Agent:
         self._clock = clock
         self._stopping = asyncio.Event()
         self._source_error = ""
+        self._source_problem = ""
+        """`Reading.problem` of the last reading."""
         self._ledger_is_stale = False
         """Whether the journal failed, so that the ledger must be reloaded from it."""
         self._status = status
@@ -153,7 +155,7 @@ class Agent:
                 self._status.write(
                     self.ledger,
                     self.schedule,
-                    self._source_error,
+                    self._source_error or self._source_problem,
                     self._time_line.machine_ahead_ms(self._machine_offset_ms),
                     self._clock.now_ms(),
                     self._clock.elapsed_ms(),
@@ -202,6 +204,12 @@ class Agent:
         if self._source_error:
             LOG.info("%s can be read again", self._server)
             self._source_error = ""
+        if reading.problem != self._source_problem:
+            if reading.problem:
+                LOG.warning("figures of %s are partial: %s", self._server, reading.problem)
+            else:
+                LOG.info("the log of %s can be read again", self._server)
+            self._source_problem = reading.problem
         return reading
 
     @property

@@ -121,6 +121,8 @@ async def check_source(unit: AgentConfig, source: Source) -> str:
             raise SourceError(status.source_error)
         return f"read by the running agent (process {status.pid}), last at {_format_time(status.last_reading_at)}"
     reading = await source.read(None)
+    if reading.problem:
+        raise SourceError(f"figures of this server are partial: {reading.problem}")
     precision = "exact" if reading.logs_ends else "known to one poll interval"
     counts = f"{len(reading.publishes)} publishers, {len(reading.viewers)} viewers"
     return f"{counts}, boot {reading.boot}; session ends are {precision}"

@@ -20,10 +20,23 @@ LENGTH_UNKNOWN = (
 LOG_GONE = "the log of this time no longer exists: sessions that ended in it are known by the counters only"
 
 LINES_LOST = "log lines were lost by rotation or truncation: the sessions in them are unknown"
+LINES_UNREADABLE = "log lines cannot be read: the connections in them are unknown"
+LOG_NOT_UNDERSTOOD = (
+    "no line of the log can be read: viewers who joined and left between two readings are known by the counters only"
+)
+LOG_NOT_OPENED = (
+    "the log cannot be opened: viewers who joined and left between two readings are known by the counters only"
+)
 CALLBACKS_LOST = (
     "callbacks were lost while the agent was not listening: viewers who joined and left in this time are unknown"
 )
 HLS_LOG_GONE = "the access log no longer exists: requests that are missing from it are not counted"
+HLS_LOG_NOT_UNDERSTOOD = "no line of the access log can be read: the requests of this time are not counted"
+HLS_LOG_NOT_OPENED = "the access log cannot be opened: the requests of this time are not counted yet"
+HLS_INFERRED = (
+    "inferred, lower bound: the log has no session ids, so viewers with the same address and player may count as one; "
+    "traffic is exact"
+)
 NGINX_NO_LOG = "no access log: viewers who joined and left between two readings are known by their bytes only"
 ICECAST_NO_LOG = (
     "no access log: only the number of listeners who joined and left between two readings is known, "

@@ -17,6 +17,7 @@ from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAd
 from streamusage.agent.metering.counters import add_log_lines
 from streamusage.agent.metering.passage import latest_start, passage_between
 from streamusage.agent.metering.publishes import Publishes
+from streamusage.agent.metering.unreadable import counted_spans, unreadable_minutes
 from streamusage.agent.metering.viewer_matching import LONGEST_ANSWER_MS, Window, match_by_duration, match_viewer
 from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
@@ -104,8 +105,9 @@ class _Step:
             and reading.bytes_in >= state.baseline.bytes_in
             and reading.bytes_out >= state.baseline.bytes_out
         )
-        # A restart is marked also where no time passes because of a backward correction.
-        self.at = max(reading.at, state.baseline.at + (0 if self.same_boot else 1))
+        # A restart or an unreadable line is marked also where no time passes because of a backward correction.
+        has_mark = not self.same_boot or any(line.kind == "unreadable" for line in reading.ended)
+        self.at = max(reading.at, state.baseline.at + (1 if has_mark else 0))
         """Where coverage ends: never before the last reading's end, also after a backward correction."""
         self.boot = self._boot_name()
         self.passage = passage_between(self.before, state.viewers, self.boot, reading)
@@ -147,7 +149,8 @@ class _Step:
         self.publishes.update(self.reading.publishes, self.boot)
         seen_viewers = self._see_viewers()
         for line in self.reading.ended:
-            self._apply_log_line(line, seen_viewers)
+            if line.kind != "unreadable":
+                self._apply_log_line(line, seen_viewers)
         self._count_view_time(seen_viewers)
         self._handle_missing_viewers(seen_viewers)
         self.publishes.end_missing()
@@ -244,7 +247,7 @@ class _Step:
             self.additions.spans.append(SpanAddition(self.before.at, before, "partial", CLOCK_SET_FORWARD))
         if self.same_boot:
             if before < at:
-                self.additions.spans.append(self._span_up_to_now(before, self._why_incomplete()))
+                self.additions.spans += self._spans_up_to_now(before, self._why_incomplete())
             return
         began = min(self.started_at, at)
         if began <= before:
@@ -254,7 +257,7 @@ class _Step:
             SpanAddition(before, began, "partial" if self.reading.logs_ends else "lost", RESTARTED)
         )
         if began < at:
-            self.additions.spans.append(self._span_up_to_now(began, self.reading.misses))
+            self.additions.spans += self._spans_up_to_now(began, self.reading.misses)
 
     def _why_incomplete(self) -> str:
         """Return why figures since the last reading may be incomplete; empty where they are complete."""
@@ -264,10 +267,11 @@ class _Step:
             return LENGTH_UNKNOWN
         return self.reading.misses
 
-    def _span_up_to_now(self, from_ms: int, misses: str) -> SpanAddition:
-        return (
-            SpanAddition(from_ms, self.at, "partial", misses) if misses else SpanAddition(from_ms, self.at, "counted")
-        )
+    def _spans_up_to_now(self, from_ms: int, misses: str) -> list[SpanAddition]:
+        """Return the spans up to now: all of it `partial` for a reason, else the minutes of unreadable lines."""
+        if misses:
+            return [SpanAddition(from_ms, self.at, "partial", misses)]
+        return counted_spans(Interval(from_ms, self.at), unreadable_minutes(self.reading.ended, self.passage, self.now))
 
     def _pause_was_too_long(self) -> bool:
         if self.reading.logs_ends:

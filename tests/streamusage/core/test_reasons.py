@@ -30,7 +30,13 @@ def test_every_text_has_a_former_text_or_is_new() -> None:
         reasons.CLOCK_SET_FORWARD,
         reasons.FILED_AHEAD,
         reasons.FILED_BY_REPAIR,
+        reasons.HLS_INFERRED,
+        reasons.HLS_LOG_NOT_OPENED,
+        reasons.HLS_LOG_NOT_UNDERSTOOD,
         reasons.LENGTH_UNKNOWN,
+        reasons.LINES_UNREADABLE,
+        reasons.LOG_NOT_OPENED,
+        reasons.LOG_NOT_UNDERSTOOD,
         reasons.TIME_UNKNOWN,
     }
     assert set(FORMER.values()) == PRESENT - new

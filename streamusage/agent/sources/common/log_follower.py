@@ -79,12 +79,15 @@ class LogFollower:
             tail = file.read(size - from_offset)
             return _position(file, from_offset + tail.rfind(b"\n") + 1 if b"\n" in tail else from_offset)
 
-    def last_line(self) -> bytes | None:
-        """Return the last whole line, to detect the log's format; None in an empty log."""
+    def last_lines(self, most: int = 100) -> list[bytes]:
+        """Return the last whole lines, at most so many, to detect the log's form; at least one unless it is empty."""
         with self.path.open("rb") as file:
-            file.seek(max(0, self.end_position().offset - MAX_LINE_BYTES))
-            lines = file.read(MAX_LINE_BYTES).split(b"\n")
-        return lines[-2] if len(lines) > 1 else None
+            from_offset = max(0, _size(file) - MAX_LINE_BYTES)
+            file.seek(from_offset)
+            lines = file.read(MAX_LINE_BYTES).split(b"\n")[:-1]
+        if from_offset and len(lines) > 1:
+            lines = lines[1:]  # the first one is cut
+        return lines[-most:]
 
     def read_lines(self, position: LogPosition) -> LogBatch:
         """Return at most `BATCH_BYTES` of lines written since the position. Raises `OSError` if a file cannot be read.

@@ -14,6 +14,11 @@ LOG = logging.getLogger(__name__)
 MISSING_AFTER_MS = 60_000
 """A rotation removes the log for a moment only; a log that is missing for longer is not relied on."""
 
+MISSING_DETAIL = (
+    "the log was not recreated after a rotation; until it exists, ends of sessions are derived from polling; make the "
+    "media server reopen its logs"
+)
+
 
 class LogLines(NamedTuple):
     """Whole lines, and the position after them."""
@@ -51,10 +56,10 @@ class LogReader:
         except OSError as error:
             raise self._source_error(error) from None
 
-    async def last_line(self) -> bytes | None:
-        """Return the last whole line, to detect the log's format; None in an empty log."""
+    async def last_lines(self) -> list[bytes]:
+        """Return the last whole lines, to detect the log's form."""
         try:
-            return await asyncio.to_thread(self._follower.last_line)
+            return await asyncio.to_thread(self._follower.last_lines)
         except OSError as error:
             raise self._source_error(error) from None
 
@@ -94,12 +99,13 @@ class LogReader:
             return True
         if not self._missing_logged:
             self._missing_logged = True
-            LOG.warning(
-                "log_missing path=%s detail='the log was not recreated after a rotation; until it exists, ends of "
-                "sessions are derived from polling; make the media server reopen its logs'",
-                self.path,
-            )
+            LOG.warning("log_missing path=%s detail='%s'", self.path, MISSING_DETAIL)
         return False
+
+    @property
+    def missing_text(self) -> str:
+        """What an operator reads about a log that is missing for longer than a moment."""
+        return f"log {self.path} is missing: {MISSING_DETAIL}"
 
     def warn_unreadable(self, line_count: int, expected_format: str) -> None:
         """Log once that some lines have an unknown format. Does nothing for a count of 0."""

@@ -1,10 +1,12 @@
 """Lines of nginx-rtmp's access log as values. Pure: a line of bytes in, an `EndedConnection` or None out.
 
-nginx escapes nothing in this log, and publishers and viewers choose the names. Therefore a line with ambiguous figures
-is skipped. Names are normalized to their form on the statistics page.
+nginx escapes nothing in this log, and publishers and viewers choose the names. In the recommended format all figures
+come before the names, so that no name can imitate them. A line of the earlier format, which has them after the names,
+cannot be read if a name makes its figures ambiguous. Names are normalized to their form on the statistics page.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from streamusage.agent.reading import EndedConnection
@@ -12,14 +14,25 @@ from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_loc
 from streamusage.agent.sources.nginx_rtmp.statistics import NAMELESS
 
 LOG_FORMAT = (
+    "$msec $connection $remote_addr rx=$bytes_received tx=$bytes_sent t=$session_time "
+    '"$command" "$app" "$name" "$args" "$flashver"'
+)
+"""The recommended `log_format`. Quoted fields after the application are optional."""
+
+EARLIER_LOG_FORMAT = (
     '$msec $connection $remote_addr "$command" "$app" "$name" "$args" '
     'rx=$bytes_received tx=$bytes_sent t=$session_time "$flashver"'
 )
-"""The recommended `log_format`. Quoted fields after the application and at the end of the line are optional."""
+"""The format that earlier versions recommended. Quoted fields after the application and at the end are optional."""
 
 _COMMANDS = "(NONE|PLAY|PUBLISH|PLAY\\+PUBLISH)"
-_START = re.compile(rf'(\d{{1,12}})\.(\d{{3}}) (\d{{1,20}}) \S+ "{_COMMANDS}" "')
-_FIGURES = re.compile(r'" rx=(\d{1,10}) tx=(\d{1,10}) t=(\d{1,10})(?= "|$)')
+_FIGURE = r"(\d{1,10})"
+_TIME = re.compile(r"(\d{1,12})\.(\d{3}) ")
+_START = re.compile(
+    rf'(\d{{1,12}})\.(\d{{3}}) (\d{{1,20}}) \S+ rx={_FIGURE} tx={_FIGURE} t={_FIGURE} "{_COMMANDS}" "', re.ASCII
+)
+_EARLIER_START = re.compile(rf'(\d{{1,12}})\.(\d{{3}}) (\d{{1,20}}) \S+ "{_COMMANDS}" "', re.ASCII)
+_EARLIER_FIGURES = re.compile(rf'" rx={_FIGURE} tx={_FIGURE} t={_FIGURE}(?= "|$)', re.ASCII)
 
 _COMBINED_START = re.compile(rf'\S+ \[{TIME_LOCAL}\] {_COMMANDS} "')
 _COMBINED_FIGURES = re.compile(r'" - (\d{1,10}) (\d{1,10}) "')
@@ -37,11 +50,25 @@ def parse_line(line: bytes) -> EndedConnection | None:
     A line in nginx's own `combined` format has no connection id: the returned id is empty, and the end is exact to the
     second only. Without `$name` in the format, the returned name is empty.
     """
-    text = line.decode("latin-1")
+    text = line.removesuffix(b"\r").decode("latin-1")
     if start := _START.match(text):
         return _parse_recommended(text, start)
+    if start := _EARLIER_START.match(text):
+        return _parse_earlier(text, start)
     if start := _COMBINED_START.match(text):
         return _parse_combined(text, start)
+    return None
+
+
+def parse_time(line: bytes) -> int | None:
+    """Return the time at the start of a line that cannot be read, in UTC milliseconds; None if it has none."""
+    text = line.decode("latin-1")
+    if start := _TIME.match(text):
+        seconds, millis = start.groups()
+        return int(seconds) * 1000 + int(millis)
+    if start := _COMBINED_START.match(text):
+        ended_s = parse_time_local_s(*start.groups()[:9])
+        return None if ended_s is None else ended_s * 1000
     return None
 
 
@@ -51,19 +78,34 @@ def normalize_name(name: str) -> str:
 
 
 def _parse_recommended(text: str, start: re.Match[str]) -> EndedConnection | None:
-    figures = list(_FIGURES.finditer(text, start.end() - 1))
+    if not text.endswith('"') or start.end() == len(text):
+        return None
+    seconds, millis, connection, received, sent, duration_s, command = start.groups()
+    names = text[start.end() : -1].split('" "')
+    return _connection(command, names, int(seconds) * 1000 + int(millis), (received, sent, duration_s), connection)
+
+
+def _parse_earlier(text: str, start: re.Match[str]) -> EndedConnection | None:
+    figures = list(_EARLIER_FIGURES.finditer(text, start.end() - 1))
     if len(figures) != 1:
         return None
     seconds, millis, connection, command = start.groups()
-    received, sent, duration_s = (int(figure) for figure in figures[0].groups())
-    scope, *names = text[start.end() : figures[0].start()].split('" "')
+    names = text[start.end() : figures[0].start()].split('" "')
+    return _connection(command, names, int(seconds) * 1000 + int(millis), figures[0].groups(), connection)
+
+
+def _connection(
+    command: str, names: list[str], ended_at: int, figures: Sequence[str], connection: str
+) -> EndedConnection:
+    """Return a connection with its application and further names, and its bytes in, bytes out and seconds."""
+    received, sent, duration_s = (int(figure) for figure in figures)
     return EndedConnection(
-        connection_id=str(int(connection)),
+        connection_id=connection and str(int(connection)),
         kind=_KINDS.get(command, "other"),
-        scope=normalize_name(scope),
-        name=normalize_name(names[0]) if names else "",
+        scope=normalize_name(names[0]),
+        name=normalize_name(names[1]) if len(names) > 1 else "",
         protocol="rtmp",
-        ended_at=int(seconds) * 1000 + int(millis),
+        ended_at=ended_at,
         duration_ms=duration_s * 1000,
         granularity_ms=1000,
         bytes_in=received,
@@ -79,17 +121,5 @@ def _parse_combined(text: str, start: re.Match[str]) -> EndedConnection | None:
         return None
     days, hours, minutes, seconds = (int(part or 0) for part in end.groups())
     duration_s = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
-    received, sent = (int(figure) for figure in figures[0].groups())
-    scope, *names = text[start.end() : figures[0].start()].split('" "')
-    return EndedConnection(
-        connection_id="",
-        kind=_KINDS.get(start.group(10), "other"),
-        scope=normalize_name(scope),
-        name=normalize_name(names[0]) if names else "",
-        protocol="rtmp",
-        ended_at=ended_s * 1000,
-        duration_ms=duration_s * 1000,
-        granularity_ms=1000,
-        bytes_in=received,
-        bytes_out=sent,
-    )
+    names = text[start.end() : figures[0].start()].split('" "')
+    return _connection(start.group(10), names, ended_s * 1000, (*figures[0].groups(), str(duration_s)), "")

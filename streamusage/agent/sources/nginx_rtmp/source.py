@@ -5,7 +5,6 @@ so a viewer who is no longer on the page has its line in the same reading, excep
 stayed connected. docs/sources/nginx-rtmp.md lists what is exact and what is bounded.
 """
 
-import logging
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -18,18 +17,24 @@ from streamusage.agent.reading import EndedConnection, PublishReading, Reading, 
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
+from streamusage.agent.sources.common.line_form import LineForms
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant
-from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line
+from streamusage.agent.sources.common.understood_log import UnderstoodLog
+from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line, parse_time
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
 from streamusage.agent.sources.nginx_rtmp.page_reader import StatPageReader, WorkerBoot
 from streamusage.core.clock import Clock, SystemClock
-from streamusage.core.reasons import LINES_LOST, NGINX_NO_LOG
-
-LOG = logging.getLogger(__name__)
+from streamusage.core.reasons import NGINX_NO_LOG
 
 _LOG_REMEDY = "set `access_log PATH streamtop;` with that path in the rtmp block of nginx.conf and reload nginx"
+
+_LOG_FORM = (
+    f"`log_format streamtop {LOG_FORMAT!r};` and `access_log PATH streamtop;` in the rtmp block of nginx.conf, where "
+    "PATH is `access_log` of the agent's configuration. nginx's own format `combined` has no connection ids and cannot "
+    "be used"
+)
 
 
 class NginxRtmpCursor(NamedTuple):
@@ -92,21 +97,33 @@ class NginxRtmpSource:
     ) -> None:
         self._clock = clock or SystemClock()
         self._page = StatPageReader(stat_url, self._clock, http, timeout_seconds)
-        self._log = LogReader(access_log, self._clock, remedy=_LOG_REMEDY) if access_log else None
+        self._log = (
+            UnderstoodLog(
+                LogReader(access_log, self._clock, remedy=_LOG_REMEDY),
+                self._clock,
+                parse_lines,
+                _LOG_FORM,
+                NGINX_NO_LOG,
+            )
+            if access_log
+            else None
+        )
         self._callbacks = CallbackReader(spool, NginxOpenSessions) if spool else None
-        self._log_has_ids = True
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         before = NginxRtmpCursor.parse(cursor)
+        problem = ""
         if self._callbacks is not None:
             position = await self._callbacks.start(before.position)
             sample = await self._page.read_page(before.boot)
             ends = await self._callbacks.read_ends(before.position, position)
         elif self._log is not None:
-            position = before.position or await self._find_log_end(self._log)
+            log_position = await self._log.start(before.position)
             sample = await self._page.read_page(before.boot)
-            ends = await self._read_log(self._log, position)
+            log = await self._log.read(log_position)
+            ends = SessionEnds((*log.values, *log.unreadable), log.position, log.logs_ends, log.misses)
+            problem = log.problem
         else:
             sample = await self._page.read_page(before.boot)
             ends = SessionEnds((), None, False, NGINX_NO_LOG)
@@ -126,6 +143,7 @@ class NginxRtmpSource:
             cursor=str(NginxRtmpCursor(sample.boot, ends.position)),
             logs_ends=ends.logs_ends,
             misses=ends.misses,
+            problem=problem,
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
@@ -134,7 +152,8 @@ class NginxRtmpSource:
         if self._callbacks is not None:
             return await self._callbacks.ends_between(start, end)
         if self._log is not None:
-            return self._parse_lines(self._log, await self._log.lines_between(start, end))
+            connections, unreadable = await self._log.read_between(start, end)
+            return (*connections, *unreadable)
         return ()
 
     async def close(self) -> None:
@@ -143,39 +162,18 @@ class NginxRtmpSource:
             await self._callbacks.close()
         await self._page.close()
 
-    async def _find_log_end(self, log: LogReader) -> LogPosition:
-        """Return where to start in a log that was not read before. Its last line reveals whether it has ids."""
-        position = await log.end_position()
-        last_line = await log.last_line()
-        if last_line is not None:
-            self._parse_lines(log, [last_line])
-        return position
 
-    async def _read_log(self, log: LogReader, position: LogPosition) -> SessionEnds:
-        batch = await log.read_lines(position)
-        ended = self._parse_lines(log, batch.lines)
-        logs_ends = self._log_has_ids and log.is_reliable
-        misses = NGINX_NO_LOG if not logs_ends else LINES_LOST if batch.lost else ""
-        return SessionEnds(ended, batch.position, logs_ends, misses)
-
-    def _parse_lines(self, log: LogReader, lines: list[bytes]) -> tuple[EndedConnection, ...]:
-        """Return the connections of lines with an id, by which they are matched with the page."""
-        ended = []
-        connections = [parse_line(line) for line in lines]
-        for connection in connections:
-            if connection is not None and connection.connection_id:
-                self._log_has_ids = True
-                ended.append(connection)
-            elif connection is not None and self._log_has_ids:
-                self._log_has_ids = False
-                LOG.warning(
-                    "log_without_ids path=%s detail='lines in the format `combined` have no connection id and are not "
-                    "used; set in nginx.conf: log_format streamtop %s'",
-                    log.path,
-                    repr(LOG_FORMAT),
-                )
-        log.warn_unreadable(connections.count(None), f"log_format streamtop {LOG_FORMAT!r}")
-        return tuple(ended)
+def parse_lines(lines: list[bytes], forms: LineForms) -> list[EndedConnection]:
+    """Return the connections of lines with an id, by which they are matched with the page."""
+    ended = []
+    for line in lines:
+        connection = parse_line(line)
+        if connection is not None and connection.connection_id:
+            forms.add_readable(connection.ended_at)
+            ended.append(connection)
+        else:
+            forms.add_unreadable(parse_time(line))
+    return ended
 
 
 def _create(config: NginxRtmpConfig, context: SourceContext) -> NginxRtmpSource:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streamusage.agent.reading import LogGoneError, Reading, SourceError
 from streamusage.agent.sources.common import http_probe
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpCursor, NginxRtmpSource
-from streamusage.core.reasons import LINES_LOST
+from streamusage.core.reasons import LINES_LOST, LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
 from tests.support.agent.http_answers import Answers, answer, answering
 from tests.support.agent.manual_clock import HandClock, SteppedClock
 from tests.support.agent.media_servers import read_fixture
@@ -136,12 +136,17 @@ async def test_new_journal_starts_at_the_end_of_the_log(server: Answers, tmp_pat
     with log.open("ab") as file:
         file.write(b"a line in an unknown format\n" + lines[3] + lines[4][:20])
     second = await source.read(first.cursor)
-    assert [line.connection_id for line in second.ended] == ["83"]
+    assert [(line.connection_id, line.kind) for line in second.ended] == [("83", "play"), ("", "unreadable")]
     with log.open("ab") as file:
         file.write(lines[4][20:])
     third = await source.read(second.cursor)
     assert [line.connection_id for line in third.ended] == ["111"]
-    assert await source.ended_between(first.cursor, third.cursor) == second.ended + third.ended
+    between = await source.ended_between(first.cursor, third.cursor)
+    assert [(line.connection_id, line.kind) for line in between] == [
+        ("83", "play"),
+        ("111", "play"),
+        ("", "unreadable"),
+    ]
     assert (await source.read(second.cursor)).ended == third.ended
     await source.close()
 
@@ -172,26 +177,93 @@ async def test_cursor_from_before_the_log_was_configured_starts_at_its_end(serve
         await source.close()
 
 
-async def test_log_without_connection_ids_is_not_relied_on(
-    server: Answers, tmp_path: Path, caplog: pytest.LogCaptureFixture
+COMBINED = '127.0.0.1 [21/Nov/2026:10:11:12 +0100] PLAY "live" "s1" "" - 407 1234 "" "LNX" (5s)'
+JSON = '{"time":1795288695.256,"conn":7,"addr":"192.0.2.7","cmd":"PLAY","app":"live","name":"s1","tx":1000000,"t":1}'
+HTTP_LOG = '192.0.2.7 - - [21/Nov/2026:10:11:12 +0100] "GET /hls/s1.m3u8 HTTP/1.1" 200 512 "-" "VLC/3"'
+
+
+@pytest.mark.parametrize("line", [COMBINED, JSON, HTTP_LOG, "conn=7 cmd=PLAY app=live tx=1000000"])
+async def test_log_that_is_not_understood_is_never_relied_on(
+    server: Answers, tmp_path: Path, line: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.next = [page_response()]
     log = tmp_path / "rtmp_access.log"
-    log.write_text('127.0.0.1 [21/Nov/2026:10:11:12 +0100] PLAY "live" "s1" "" - 407 1234 "" "LNX" (5s)\n')
+    log.write_text(f"{line}\n")
     source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
-    reading = await source.read(None)
-    assert (reading.ended, reading.logs_ends) == ((), False)
+    first = await source.read(None)
+    with log.open("a") as file:
+        file.write(f"{line}\n" * 2)
+    second = await source.read(first.cursor)
+    for reading in (first, second):
+        assert (reading.logs_ends, reading.misses) == (False, LOG_NOT_UNDERSTOOD)
+        assert "no line of the log" in reading.problem
+        assert "log_format streamtop" in reading.problem
+        assert (reading.bytes_out, len(reading.viewers)) == (188422, 4), "what the page shows is counted"
     assert "log_format streamtop" in caplog.text
     await source.close()
 
 
-async def test_unreadable_log_is_a_source_error(server: Answers, tmp_path: Path) -> None:
+async def test_log_is_relied_on_from_its_first_readable_line(server: Answers, tmp_path: Path) -> None:
     server.next = [page_response()]
-    directory = tmp_path / "a_directory"
-    directory.mkdir()
-    source = NginxRtmpSource(server.url, directory, timeout_seconds=LONGEST_WAIT_S)
-    with pytest.raises(SourceError, match="cannot be read"):
-        await source.read(None)
+    log = tmp_path / "rtmp_access.log"
+    log.write_text(f"{JSON}\n")
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    first = await source.read(None)
+    with log.open("ab") as file:
+        file.write(read_fixture("nginx_rtmp_access.log").splitlines(keepends=True)[0])
+    second = await source.read(first.cursor)
+    assert (len(second.ended), second.logs_ends, second.misses, second.problem) == (1, True, "", "")
+    await source.close()
+
+
+async def test_log_whose_form_is_changed_is_not_understood_after_a_minute_without_a_readable_line(
+    server: Answers, tmp_path: Path
+) -> None:
+    server.next = [page_response()]
+    log, _ = write_log(1, tmp_path)
+    clock = HandClock(NOW_MS)
+    source = NginxRtmpSource(server.url, log, clock, timeout_seconds=LONGEST_WAIT_S)
+    reading = await source.read(None)
+    seen = []
+    for _ in range(2):
+        with log.open("a") as file:
+            file.write(f"{JSON}\n")
+        reading = await source.read(reading.cursor)
+        seen.append((reading.logs_ends, reading.misses, [line.kind for line in reading.ended]))
+        clock.now += 60_000
+    assert seen == [(True, "", ["unreadable"]), (False, LOG_NOT_UNDERSTOOD, ["unreadable"])]
+    await source.close()
+
+
+async def test_log_that_cannot_be_opened_leaves_the_page(server: Answers, tmp_path: Path) -> None:
+    server.next = [page_response()]
+    (tmp_path / "a_directory").mkdir()
+    for log, problem in ((tmp_path / "a_directory", "cannot be read"), (tmp_path / "no.log", "not found")):
+        source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+        reading = await source.read(None)
+        assert (reading.logs_ends, reading.misses, len(reading.viewers)) == (False, LOG_NOT_OPENED, 4)
+        assert problem in reading.problem
+        await source.close()
+
+
+async def test_log_that_cannot_be_opened_for_a_while_is_read_from_where_it_stopped(
+    server: Answers, tmp_path: Path
+) -> None:
+    server.next = [page_response()]
+    log, lines = write_log(3, tmp_path)
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    first = await source.read(None)
+    log.rename(tmp_path / "rtmp_access.log.1")
+    log.mkdir()
+    (tmp_path / "rtmp_access.log.1").rename(tmp_path / "elsewhere")
+    second = await source.read(first.cursor)
+    log.rmdir()
+    (tmp_path / "elsewhere").rename(log)
+    with log.open("ab") as file:
+        file.write(lines[3])
+    third = await source.read(second.cursor)
+    assert [line.connection_id for line in third.ended] == ["83"]
+    assert (third.logs_ends, third.misses, third.problem) == (True, "", "")
     await source.close()
 
 

@@ -1,0 +1,122 @@
+"""A log that is read only as far as it is understood: a reading never relies on a log that cannot be opened or read.
+
+Then the reading is taken from the media server's own counters. Its time is partial with the reason, and its `problem`
+names the way out.
+"""
+
+from collections.abc import Callable
+from typing import Generic, NamedTuple, TypeVar
+
+from streamusage.agent.reading import EndedConnection, SourceError
+from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.log_follower import LogPosition
+from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.core.clock import Clock
+from streamusage.core.reasons import LINES_LOST, LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
+
+UNREADABLE_FOR_MS = 60_000
+"""A log in which lines could be read is no longer understood once all of its lines were unreadable for so long. Until
+then they may be those of a stranger."""
+
+Value = TypeVar("Value")
+
+Parse = Callable[[list[bytes], LineForms], list[Value]]
+"""Returns what lines report, and adds each of the lines to the forms."""
+
+
+class LogRead(NamedTuple, Generic[Value]):
+    """What the lines since a position report."""
+
+    values: list[Value]
+    unreadable: tuple[EndedConnection, ...]
+    """Lines that cannot be read, for `Reading.ended`."""
+    position: LogPosition | None
+    """The position after the lines; None if the log was never opened."""
+    logs_ends: bool
+    """As `Reading.logs_ends`."""
+    misses: str
+    """As `Reading.misses`."""
+    problem: str
+    """As `Reading.problem`."""
+
+
+class UnderstoodLog(Generic[Value]):
+    """One log of one source. The caller stores the position."""
+
+    def __init__(self, log: LogReader, clock: Clock, parse: Parse[Value], form: str, no_log_reason: str) -> None:
+        """`form` names the expected form and how to configure it, `no_log_reason` what is missing without a log."""
+        self._log, self._clock = log, clock
+        self._parse = parse
+        self._form = form
+        self._no_log_reason = no_log_reason
+        self._is_understood: bool | None = None
+        """Whether lines can be read; None while no line is known."""
+        self._unreadable_since_ms: int | None = None
+        self._last_at = 0
+        self._is_probed = False
+        self._not_opened = ""
+
+    async def start(self, stored_position: LogPosition | None) -> LogPosition | None:
+        """Return where to read from: the stored position, or else the end of the log; None if it cannot be opened.
+
+        To be called before the media server's counters are read, and `read` after it.
+        """
+        self._not_opened = ""
+        try:
+            if not self._is_probed:
+                self._probe(await self._log.last_lines())
+                self._is_probed = True
+            return stored_position or await self._log.end_position()
+        except SourceError as error:
+            self._not_opened = str(error)
+            return stored_position
+
+    async def read(self, position: LogPosition | None) -> LogRead[Value]:
+        """Return what the lines since the position report. Never raises `SourceError`.
+
+        A log that was read before and cannot be opened now is read later from where it stopped, so that its lines
+        still end the viewers of this time.
+        """
+        if position is None:
+            return LogRead([], (), None, False, LOG_NOT_OPENED, self._not_opened)
+        try:
+            batch = await self._log.read_lines(position)
+        except SourceError as error:
+            return LogRead([], (), position, self._is_understood is not False, LOG_NOT_OPENED, str(error))
+        forms = LineForms(self._last_at)
+        values = self._parse(batch.lines, forms)
+        self._last_at = forms.last_at
+        self._judge(forms)
+        self._log.warn_unreadable(forms.unreadable, self._form)
+        logs_ends, misses, problem = True, LINES_LOST if batch.lost else "", ""
+        if not self._log.is_reliable:
+            logs_ends, misses, problem = False, self._no_log_reason, self._log.missing_text
+        elif self._is_understood is False:
+            logs_ends, misses = False, LOG_NOT_UNDERSTOOD
+            problem = f"no line of the log {self._log.path} can be read; expected: {self._form}"
+        return LogRead(values, forms.entries(), batch.position, logs_ends, misses, problem)
+
+    async def read_between(
+        self, start: LogPosition | None, end: LogPosition | None
+    ) -> tuple[list[Value], tuple[EndedConnection, ...]]:
+        """Return what the lines between two positions report, and those that cannot be read. Raises `SourceError`."""
+        forms = LineForms()
+        values = self._parse(await self._log.lines_between(start, end), forms)
+        return values, forms.entries()
+
+    def _probe(self, lines: list[bytes]) -> None:
+        """Learn from the last lines of the log whether it is understood."""
+        forms = LineForms()
+        self._parse(lines, forms)
+        if lines and self._is_understood is None:
+            self._is_understood = forms.readable > 0
+
+    def _judge(self, forms: LineForms) -> None:
+        if forms.readable:
+            self._is_understood, self._unreadable_since_ms = True, None
+        elif forms.unreadable:
+            now_ms = self._clock.elapsed_ms()
+            if self._unreadable_since_ms is None:
+                self._unreadable_since_ms = now_ms
+            if not self._is_understood or now_ms - self._unreadable_since_ms >= UNREADABLE_FOR_MS:
+                self._is_understood = False
