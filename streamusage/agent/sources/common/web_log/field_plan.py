@@ -19,6 +19,7 @@ from streamusage.agent.sources.common.web_log.values import (
     MAX_TIME_MS,
     LogTime,
     Remembered,
+    is_remainder,
     parse_duration_ms,
     parse_time,
     split_addresses,
@@ -75,9 +76,11 @@ class FieldPlan:
         log_time = self._find_time(start, time, duration_ms)
         code, bytes_out = _number(status), _number(sent)
         addresses = _addresses[peer if type(peer) is str else _text(peer)]
+        if addresses and is_remainder(addresses[-1]):
+            return None
         if forwarded not in ("", "-"):
             addresses = _addresses[_text(forwarded)] + addresses
-        if log_time is None or code is None or bytes_out is None or not addresses:
+        if log_time is None or code is None or bytes_out is None or peer is None:
             return None
         if type(user_agent) is not str or user_agent == "-":
             user_agent = _text(user_agent)

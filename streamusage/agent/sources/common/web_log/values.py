@@ -90,7 +90,7 @@ def _time_of_iso(date: str, time: str, fraction: str | None, zone: str | None) -
 
 
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([0-9.]+))(?::\d{1,5})?", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9_*-][A-Za-z0-9_.*-]*", re.ASCII)
+_REMAINDER = re.compile(r"[0-9.]*\.[0-9.]*|[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*", re.ASCII)
 
 
 def strip_port(text: str) -> str:
@@ -108,12 +108,9 @@ def is_address(text: str) -> bool:
     return True
 
 
-def is_peer(text: str) -> bool:
-    """Return whether a text is what a server logs as its peer: an IP address, `unix:`, or the name of a host."""
-    if is_address(text) or text.startswith("unix:"):
-        return True
-    # A number with points that is no address is what is left of a truncated line.
-    return bool(_HOST.fullmatch(text)) and not re.fullmatch(r"[0-9.]+", text) and text != "-"
+def is_remainder(text: str) -> bool:
+    """Return whether a text is what is left of an address in a truncated line."""
+    return _REMAINDER.fullmatch(text) is not None and not is_address(text)
 
 
 def split_addresses(text: str) -> tuple[str, ...]:
@@ -159,12 +156,12 @@ def split_request(request: str) -> tuple[str, str, str]:
     return method, target, host
 
 
-_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _SIMPLE_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
 
 
 def unescape(text: str) -> str:
-    r"""Return a text without the escapes of web servers: `\xHH`, `\"`, `\\`, `\n`, `\r`, `\t`, `\b`, `\f`, `\v`.
+    r"""Return a text without the escapes of servers: `\xHH`, `\uHHHH`, `\"`, `\\`, `\n`, `\r`, `\t`, `\b`, `\f`, `\v`.
 
     Escaped bytes are UTF-8; others stay as `\xhh`.
     """
@@ -177,6 +174,8 @@ def unescape(text: str) -> str:
         code = match[1]
         if len(code) == 3:
             pieces.append(bytes((int(code[1:], 16),)))
+        elif len(code) == 5:
+            pieces.append(chr(int(code[1:], 16)).encode("utf-8", "surrogatepass"))
         else:
             pieces.append(_SIMPLE_ESCAPES.get(code, code).encode("utf-8", "surrogatepass"))
         end = match.end()
