@@ -48,20 +48,29 @@ _CDN = re.compile(
 """Names by which the caches of content delivery networks introduce themselves."""
 
 
+class StreamFile(NamedTuple):
+    """A file of a stream, as it is compared in each request for it."""
+
+    stream: tuple[str, str]
+    """Scope and name."""
+    kind: Kind
+    sequence: int | None
+    fetch: tuple[Kind, str, int | None]
+    """Identity of a segment in its stream: kind, rendition and sequence number."""
+    standing: Standing
+    """Standing of a successful request for it."""
+
+
 class HlsRequest(NamedTuple):
     """A request for a file of a stream."""
 
     at: int
     """UTC milliseconds."""
-    scope: str
-    name: str
+    file: StreamFile
     viewer: str
     """Identity of the client: its session id, or its address and user agent."""
     has_session: bool
     standing: Standing
-    kind: Kind
-    rendition: str
-    sequence: int | None
     is_full: bool
     """Whether the whole file was requested and sent."""
     bytes_out: int
@@ -131,7 +140,7 @@ class RequestRules:
         self._classify = classify
         self._trusted = trusted_proxies
         self._ignored = ignored or IgnoredClients(())
-        self._files: dict[str, MediaFile | None] = {}
+        self._files: dict[str, StreamFile | None] = {}
         self._clients: dict[tuple[tuple[str, ...], str, str], _Client] = {}
 
     def apply(self, request: WebRequest) -> HlsRequest | None:
@@ -141,29 +150,32 @@ class RequestRules:
         if file is None:
             return None
         client = self._find_client(request)
-        session = _find_session(request, query)
+        has_session_field = query or request.session or request.cmcd or request.cookie
+        session = _find_session(request, query) if has_session_field else ""
+        if client.standing != "watching":
+            standing: Standing = client.standing
+        elif request.method != "GET":
+            standing = "no GET"
+        else:
+            standing = file.standing if request.status in WATCHING_STATUS else "refused"
         return HlsRequest(
             min(request.at, _MAX_TIME_MS),
-            file.scope,
-            file.name,
+            file,
             session or client.identity,
             session != "",
-            _standing(request, file, client),
-            file.kind,
-            file.rendition,
-            file.sequence,
+            standing,
             request.status == 200,
             request.bytes_out,
         )
 
-    def find_file(self, path: str) -> MediaFile | None:
+    def find_file(self, path: str) -> StreamFile | None:
         """Return the file of a stream at a path; None for another path."""
         try:
             return self._files[path]
         except KeyError:
             if len(self._files) >= _REMEMBERED:
                 self._files.clear()
-            file = self._files[path] = self._classify(path)
+            file = self._files[path] = _stream_file(self._classify(path))
             return file
 
     def _find_client(self, request: WebRequest) -> _Client:
@@ -192,14 +204,11 @@ def find_cdn(request: WebRequest) -> str:
     return match[0] if match else ""
 
 
-def _standing(request: WebRequest, file: MediaFile, client: _Client) -> Standing:
-    if client.standing != "watching":
-        return client.standing
-    if request.method != "GET":
-        return "no GET"
-    if request.status not in WATCHING_STATUS:
-        return "refused"
-    return _STANDINGS[file.kind]
+def _stream_file(file: MediaFile | None) -> StreamFile | None:
+    if file is None:
+        return None
+    fetch = (file.kind, file.rendition, file.sequence)
+    return StreamFile((file.scope, file.name), file.kind, file.sequence, fetch, _STANDINGS[file.kind])
 
 
 def _find_session(request: WebRequest, query: str) -> str:
