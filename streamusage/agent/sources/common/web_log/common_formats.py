@@ -2,23 +2,13 @@
 
 import re
 
+from streamusage.agent.sources.common.web_log.quick_formats import STREAMTOP_FIELDS, CombinedFormat, StreamtopFormat
 from streamusage.agent.sources.common.web_log.text_format import CAPTURED, QUOTED, TextFormat
 from streamusage.agent.sources.common.web_log.values import is_address, is_peer, split_addresses
 
-STREAMTOP = '$msec $remote_addr "$request" $status $bytes_sent "$http_user_agent" "$arg_sid"'
-"""The recommended `log_format`. nginx escapes what clients choose in it, so no field can contain the end of another."""
-
-STREAMTOP_FIELDS = (
-    ("forwarded", "$http_x_forwarded_for"),
-    ("cookie", "$http_cookie"),
-    ("cmcd", "$http_cmcd_session"),
-    ("host", "$host"),
-    ("via", "$http_via"),
-)
-"""Optional fields after it, in this order, each written as `name="variable"`."""
-
 _DATE_START = r"\[(?:\d\d/[A-Z][a-z]{2}/|\d{4}-\d\d-\d\dT)"
-_NO_DATE = rf'[^"\[]*+(?:(?!{_DATE_START})\[[^"\[]*+)*+'
+_DATE = re.compile(_DATE_START, re.ASCII)
+_NO_DATE = rf'(?:[^"\[\\]++|\\.|(?!{_DATE_START})\[)*+'
 """Text without a time in brackets. With one, a truncated line and the next line stand in one."""
 
 
@@ -38,7 +28,7 @@ _ANSWER = r"(?P<status>\d{3}|-) (?P<sent>\d{1,15}|-)"
 _REQUEST = rf'(?P<peer>{_NO_DATE})\[(?P<time>[^\]"]{{10,40}})\] {_named("request")} {_ANSWER}'
 
 _SYSLOG = re.compile(r"(?:<\d{1,3}>(?:1 )?\S+|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) \S+ [^ ]+: ", re.ASCII)
-_PREFIX = re.compile(r"((?:[^\s,]+, *)*[^\s,]+) \S+ (.+)", re.ASCII)
+_PREFIX = re.compile(r"((?:[^\s,]+, *)*[^\s,]+) (\S+) (.+)", re.ASCII)
 
 
 def parse_prefix(text: str) -> tuple[tuple[str, ...], str] | None:
@@ -46,7 +36,9 @@ def parse_prefix(text: str) -> tuple[tuple[str, ...], str] | None:
 
     A prefix of syslog before it is skipped. User names may contain spaces.
     """
-    text = text[:-1]
+    text = text.removesuffix(" ")
+    if _DATE.search(text):
+        return None
     if syslog := _SYSLOG.match(text):
         text = text[syslog.end() :]
     host, _, rest = text.partition(" ")
@@ -59,15 +51,19 @@ def parse_prefix(text: str) -> tuple[tuple[str, ...], str] | None:
     if match is None:
         return None
     addresses = split_addresses(match[1])
-    if not addresses or not is_peer(addresses[-1]) or _is_prefix_of_another_line(match[2]):
+    if not addresses or not is_peer(addresses[-1]) or _is_start_of_another_line(match[2], match[3]):
         return None
-    return addresses, host.rpartition(":")[0] if re.search(r":\d{1,5}$", host) else host
+    host = re.sub(r":\d{1,5}$", "", host)
+    # An address may also be what is left of a truncated line.
+    return addresses, "" if is_address(host) else host
 
 
-def _is_prefix_of_another_line(user: str) -> bool:
-    """Return whether a user's name ends as the beginning of another line: an address, ident and user."""
-    words = user.split(" ")
-    return len(words) >= 3 and is_address(words[-3])
+_OTHER_START = re.compile(r"(?:\d\.\d{1,3}\.\d{1,3}\.\d{1,3}|:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*|unix:) \S+ \S+", re.ASCII)
+
+
+def _is_start_of_another_line(ident: str, user: str) -> bool:
+    """Return whether ident and user contain the beginning of another line: an address, ident and user."""
+    return (ident[0] == "-" and ident != "-") or _OTHER_START.search(user) is not None
 
 
 def parse_address_list(text: str) -> tuple[tuple[str, ...], str] | None:
@@ -76,21 +72,21 @@ def parse_address_list(text: str) -> tuple[tuple[str, ...], str] | None:
     return (addresses, "") if addresses and is_peer(addresses[-1]) and " " not in addresses[-1] else None
 
 
-def create_streamtop() -> TextFormat:
+def create_streamtop() -> StreamtopFormat:
     """Return the documented format."""
     optional = "".join(rf"(?: {name}={_named(name)})?" for name, _ in STREAMTOP_FIELDS)
-    return TextFormat(
+    return StreamtopFormat(
         "streamtop",
-        r'(?P<time>\d{9,12}\.\d{3}) (?P<peer>[^"]{1,1024}?) '
+        r'(?P<time>\d{10}\.\d{3}) (?P<peer>[^"]{1,1024}?) '
         rf"{_named('request')} {_ANSWER} {_named('user_agent')} {_named('session')}"
         rf"{optional}(?: time=(?P<duration>[\d.]{{1,16}}))?",
         parse_address_list,
     )
 
 
-def create_combined() -> TextFormat:
+def create_combined() -> CombinedFormat:
     """Return `combined` of nginx and Apache, also with a host before it, and with other fields after it."""
-    return TextFormat("combined", rf"{_REQUEST} {QUOTED} {_named('user_agent')}{_EXTRAS}", parse_prefix)
+    return CombinedFormat("combined", rf"{_REQUEST} {QUOTED} {_named('user_agent')}{_EXTRAS}", parse_prefix)
 
 
 def create_common() -> TextFormat:

@@ -1,14 +1,26 @@
 """Forms of access logs: by name, by a description of the operator, or detected from lines. Pure."""
 
 from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import islice
 from typing import Protocol
 
 from streamusage.agent.sources.common.web_log.common_formats import create_combined, create_common, create_streamtop
+from streamusage.agent.sources.common.web_log.delimited_format import (
+    FIELDS,
+    DelimitedFormat,
+    create_cloudfront,
+    split_field_list,
+)
+from streamusage.agent.sources.common.web_log.errors import LogFormatError
+from streamusage.agent.sources.common.web_log.json_format import JsonFormat
+from streamusage.agent.sources.common.web_log.nginx_format import create_nginx_format
 from streamusage.agent.sources.common.web_log.request import WebRequest
 
+__all__ = ["FORMAT_NAMES", "LogFormat", "LogFormatError", "detect", "find_format"]
 
-class LogFormatError(ValueError):
-    """A form that is unknown or lacks fields. The text states what is needed."""
+SAMPLE_LINES = 200
+"""How many lines decide about the form of a log."""
 
 
 class LogFormat(Protocol):
@@ -29,29 +41,84 @@ class LogFormat(Protocol):
         ...
 
 
-_NAMED: dict[str, Callable[[], LogFormat]] = {
+class _EitherFormat:
+    """A log whose lines are JSON or Common Log Format, as the operator of Fastly chooses."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._json, self._combined, self._common = JsonFormat(name), create_combined(), create_common()
+
+    def parse(self, line: bytes) -> WebRequest | None:
+        """As `LogFormat.parse`."""
+        if line[-1:] == b"}":
+            return self._json.parse(line)
+        return (self._combined if line[-1:] == b'"' else self._common).parse(line)
+
+    def is_comment(self, line: bytes) -> bool:
+        """As `LogFormat.is_comment`."""
+        return self._json.is_comment(line)
+
+
+_DETECTED: dict[str, Callable[[], LogFormat]] = {
     "streamtop": create_streamtop,
     "combined": create_combined,
     "common": create_common,
+    "json": JsonFormat,
+    "w3c": lambda: DelimitedFormat("w3c"),
+    "cloudfront": create_cloudfront,
 }
+"""In this order where several read as many lines."""
+
+_WITH_HEADER = ("w3c", "cloudfront")
+
+_NAMED: dict[str, Callable[[], LogFormat]] = _DETECTED | {
+    "akamai": lambda: JsonFormat("akamai"),
+    "fastly": lambda: _EitherFormat("fastly"),
+}
+
+FORMAT_NAMES = tuple(_NAMED)
 
 
 def find_format(text: str) -> LogFormat:
-    """Return the format of a name or of a description. Raises `LogFormatError` with the way out."""
-    create = _NAMED.get(text.strip().lower())
+    """Return the format of a name of `FORMAT_NAMES`, of a `log_format` of nginx, or of a `#Fields:` line.
+
+    Raises `LogFormatError` with the way out.
+    """
+    text = text.strip(" \r\n")
+    if text.startswith(FIELDS):
+        names, delimiter = split_field_list(text)
+        fields = DelimitedFormat("fields", names, delimiter)
+        if fields.missing:
+            raise LogFormatError(f"the list of fields has none for: {', '.join(fields.missing)}")
+        return fields
+    if "$" in text:
+        return create_nginx_format(text)
+    create = _NAMED.get(text.lower())
     if create is None:
-        raise LogFormatError(f"unknown log format {text!r}; known names: {', '.join(_NAMED)}")
+        raise LogFormatError(
+            f"unknown log format {text[:100]!r}; allowed are auto, {', '.join(FORMAT_NAMES)}, a log_format of nginx "
+            "(with $ before its variables) and a list of fields that begins with #Fields:"
+        )
     return create()
 
 
 def detect(lines: Iterable[bytes]) -> LogFormat | None:
-    """Return the format by which most of the lines can be read; None where no line can be read by any."""
-    sample = list(lines)
+    """Return the format by which most of the first lines can be read; None where no line can be read by any.
+
+    A format is detected once for a log. A log that changes its form afterwards has lines that cannot be read.
+    """
+    sample = list(islice(lines, SAMPLE_LINES))
     best: LogFormat | None = None
     best_count = 0
-    for create in _NAMED.values():
-        candidate = create()
+    for name, create in _DETECTED.items():
+        # Formats with a header change with it, so each of these is used for one log only.
+        candidate = create() if name in _WITH_HEADER else _prototype(name)
         count = sum(candidate.parse(line) is not None for line in sample)
         if count > best_count:
-            best, best_count = candidate, count
+            best, best_count = candidate if name in _WITH_HEADER else create(), count
     return best
+
+
+@cache
+def _prototype(name: str) -> LogFormat:
+    return _DETECTED[name]()

@@ -1,6 +1,6 @@
 """A request as an HTTP access log has it, whatever the form of the log. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
 
@@ -31,6 +31,14 @@ class WebRequest(NamedTuple):
     via: str
     duration_ms: int | None
     """Time taken to answer; None where the log does not have it."""
+
+
+RequestValues = tuple[
+    int, int, tuple[str, ...], str, str, int, int, str, str, str, str, str, str, int | None
+]  # fmt: skip
+
+new_request: Callable[[type[WebRequest], RequestValues], WebRequest] = tuple.__new__
+"""Create a request in half the time that its constructor takes: once for each line of a log."""
 
 
 def client_address(addresses: Sequence[str], trusted: Sequence[IPv4Network | IPv6Network]) -> str:

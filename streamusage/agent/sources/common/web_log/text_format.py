@@ -66,14 +66,20 @@ class TextFormat:
         self._order = tuple(compiled.groupindex.get(field, compiled.groups) for field in TEXT_FIELDS)
         self._has_request = "request" in compiled.groupindex
         self._duration_unit_ms = duration_unit_ms
-        self._times: Remembered[LogTime | None] = Remembered(parse_time, 1000)
-        self._peers = Remembered(lambda text: parse_peer(unescape(text)))
-        self._forwarded = Remembered(lambda text: split_addresses(unescape(text)))
-        self._extras = Remembered(find_forwarded)
+        self.has_forwarded = Remembered(ends_with_address)
+        self.times: Remembered[LogTime | None] = Remembered(parse_time, 1000)
+        self.peers = Remembered(lambda text: parse_peer(unescape(text)))
+        self.forwarded = Remembered(lambda text: split_addresses(unescape(text)))
+        self.extras = Remembered(find_forwarded)
+        self.requests = Remembered(split_request, 10_000, 256)
 
     def parse(self, line: bytes) -> WebRequest | None:
         """As `LogFormat.parse`."""
-        match = self._match(line.decode("utf-8", "backslashreplace"))
+        return self.parse_text(line.decode("utf-8", "backslashreplace"))
+
+    def parse_text(self, text: str) -> WebRequest | None:
+        """Return the request of a line; None for one that cannot be read."""
+        match = self._match(text)
         if match is None:
             return None
         (
@@ -95,26 +101,23 @@ class TextFormat:
             duration,
             extras,
         ) = match.group(*self._order)
-        log_time = self._times[time]
-        peer = self._peers[peer_text]
+        log_time = self.times[time]
+        peer = self.peers[peer_text]
         if log_time is None or peer is None:
             return None
         addresses = peer[0]
         if extras and '"' in extras and not forwarded:
-            forwarded = self._extras[extras]
+            forwarded = self.extras[extras]
         if forwarded and forwarded != "-":
-            addresses = self._forwarded[forwarded] + addresses
-        if b"\\" in line:
+            addresses = self.forwarded[forwarded] + addresses
+        if "\\" in text:
             request, user_agent, session, cookie = map(unescape, (request, user_agent, session or "", cookie or ""))
             method, target, query, cmcd, host, via = map(
                 unescape, (method, target, query, cmcd or "", host or "", via or "")
             )
         if self._has_request:
-            method, _, rest = request.partition(" ")
-            target, _, protocol = rest.partition(" ")
-            if protocol not in _PROTOCOLS or method not in _METHODS or target[:1] != "/" or len(target) > 4096:
-                method, target, absolute_host = split_request(request)
-                host = absolute_host or host
+            method, target, absolute_host = self.requests[request]
+            host = absolute_host or host
         elif query and query != "-":
             target = f"{target}?{query}"
         return WebRequest(
@@ -138,9 +141,6 @@ class TextFormat:
         """As `LogFormat.is_comment`."""
         return not line.strip()
 
-
-_PROTOCOLS = frozenset(("HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/2", "HTTP/3.0", "HTTP/3"))
-_METHODS = frozenset(("GET", "HEAD", "POST", "OPTIONS"))
 
 _QUOTED_EXTRA = re.compile(r'"([^"\\]*+(?:\\.[^"\\]*+)*+)"')
 
