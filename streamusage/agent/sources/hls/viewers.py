@@ -5,12 +5,13 @@ starts with its first media segment or part, and watches from one of them to the
 too long. A client that fetches one segment twice in full within the segment's duration is at least two viewers.
 """
 
+from collections import Counter, deque
 from collections.abc import Iterable
 from typing import Literal
 
 from streamusage.agent.reading import AudienceReading, EndedConnection
 from streamusage.agent.sources.common.identifiers import short_digest
-from streamusage.agent.sources.hls.requests import HlsRequest, StreamFile
+from streamusage.agent.sources.hls.requests import Fetch, HlsRequest
 from streamusage.agent.sources.hls.stream_runs import StreamRuns
 
 PROTOCOL = "hls"
@@ -71,25 +72,16 @@ class _Seat:
         """Time of its last request before the log went back in time: the clock was set, or a line was written late."""
         self.line = 0
         """Number of its last line."""
-        self.fetched: dict[tuple[str, str, int | None], tuple[int, int]] = {}
-        """Time and bytes of the last files that it fetched in full."""
+        self.fetched: deque[tuple[Fetch, int, int]] = deque(maxlen=KEEP_FETCHES)
+        """The last files that it fetched in full, with time and bytes."""
 
-    def has_fetched(self, file: StreamFile, at: int, bytes_out: int, duration_ms: int) -> bool:
-        """Return whether it fetched this file in full at most its duration ago."""
-        before = self.fetched.get(file.fetch)
-        if before is None or abs(at - before[0]) > duration_ms:
-            return False
-        # A transfer that was aborted and repeated is one fetch.
-        return min(bytes_out, before[1]) * 20 >= max(bytes_out, before[1]) * 19
-
-    def remember_fetch(self, file: StreamFile, at: int, bytes_out: int) -> None:
-        """Remember a file that it fetched in full."""
-        fetched = self.fetched
-        if file.fetch in fetched:
-            del fetched[file.fetch]
-        elif len(fetched) >= KEEP_FETCHES:
-            del fetched[next(iter(fetched))]
-        fetched[file.fetch] = at, bytes_out
+    def has_fetched(self, fetch: Fetch, at: int, bytes_out: int, duration_ms: int) -> bool:
+        """Return whether it fetched a file in full at most its duration ago."""
+        for before, before_at, before_bytes in self.fetched:
+            if before == fetch and abs(at - before_at) <= duration_ms:
+                # A transfer that was aborted and repeated is one fetch.
+                return min(bytes_out, before_bytes) * 20 >= max(bytes_out, before_bytes) * 19
+        return False
 
     def follow(self, at: int, idle_after_ms: int) -> int | None:
         """Take a request into account. Return the time watched until then; None for a new visit."""
@@ -113,14 +105,10 @@ class _Client:
         self.seats: list[_Seat] = []
         self.cadences: dict[str, _Cadence] = {}
 
-    def find_seat(self, request: HlsRequest, duration_ms: int | None) -> _Seat | None:
-        """Return the viewer to whom a request belongs; None if it proves one more viewer."""
-        if not self.seats:
-            return None
-        if duration_ms is None or not request.is_full:
-            return self.seats[0]
+    def find_seat(self, request: HlsRequest, duration_ms: int) -> _Seat | None:
+        """Return the viewer to whom the fetch of a segment in full belongs; None if it proves one more viewer."""
         for seat in self.seats:
-            if not seat.has_fetched(request.file, request.at, request.bytes_out, duration_ms):
+            if not seat.has_fetched(request.file.fetch, request.at, request.bytes_out, duration_ms):
                 return seat
         return None
 
@@ -129,29 +117,37 @@ class _WatchedTimes:
     """View time of all viewers, by stream and minute."""
 
     def __init__(self) -> None:
-        self._times: dict[tuple[_Stream, int], list[int]] = {}
+        self._times: dict[_Stream, dict[int, list[int]]] = {}
         """Watched milliseconds, and the interval in which they lie."""
 
     def add(self, stream: _Stream, to_ms: int, watched_ms: int) -> None:
         """Add the time that a viewer watched before `to_ms`."""
         from_ms = to_ms - watched_ms
+        minutes = self._times.get(stream)
+        if minutes is None:
+            minutes = self._times[stream] = {}
         while from_ms < to_ms:
             minute = from_ms // _MINUTE_MS
-            end_ms = min(to_ms, (minute + 1) * _MINUTE_MS)
-            time = self._times.get((stream, minute))
+            end_ms = (minute + 1) * _MINUTE_MS
+            if end_ms > to_ms:
+                end_ms = to_ms
+            time = minutes.get(minute)
             if time is None:
-                self._times[stream, minute] = [end_ms - from_ms, from_ms, end_ms]
+                minutes[minute] = [end_ms - from_ms, from_ms, end_ms]
             else:
                 time[0] += end_ms - from_ms
-                time[1] = min(time[1], from_ms)
-                time[2] = max(time[2], end_ms)
+                if from_ms < time[1]:
+                    time[1] = from_ms
+                if end_ms > time[2]:
+                    time[2] = end_ms
             from_ms = end_ms
 
     def entries(self) -> list[EndedConnection]:
         """Return an entry for each stream and minute."""
         return [
             _log_entry("watch", stream, to_ms, duration_ms=to_ms - from_ms, watched_ms=watched_ms)
-            for (stream, _), (watched_ms, from_ms, to_ms) in self._times.items()
+            for stream, minutes in self._times.items()
+            for watched_ms, from_ms, to_ms in minutes.values()
         ]
 
 
@@ -167,6 +163,10 @@ class HlsViewers:
         self._step = (0, 0)
         """Times between which the log's clock stepped forward, or nobody watched."""
         self._cleaned_at = 0
+        self._present: dict[_Seat, _Stream] = {}
+        """Viewers who are counted as present, the one with the oldest request first."""
+        self._audiences: Counter[_Stream] = Counter()
+        """Number of present viewers of each stream."""
         self.runs = StreamRuns(idle_after_ms)
         """When the streams were on air."""
         self.is_inferred = False
@@ -199,22 +199,22 @@ class HlsViewers:
     def _watch(self, request: HlsRequest) -> int | None:
         """Return how long the viewer of a request watched until then; None for a new visit."""
         at, file = request.at, request.file
-        self._lines += 1
-        self._notice_time(at)
+        self._count_line(at)
         key = (file.stream, request.viewer)
         client = self._clients.get(key)
         if client is None:
             client = self._clients[key] = _Client()
-        cadence, continues = client.cadences.get(file.kind), False
-        if file.sequence is None:
-            seat = client.find_seat(request, None)
-        elif cadence is None:
-            client.cadences[file.kind] = _Cadence(file.sequence, at)
-            seat = client.find_seat(request, None)
-        else:
-            continues = cadence.continues_at(file.sequence)
-            seat = client.find_seat(request, cadence.duration_ms)
-            cadence.observe(file.sequence, at)
+        seat = client.seats[0] if client.seats else None
+        cadence, continues, sequence = client.cadences.get(file.kind), False, file.sequence
+        if sequence is not None:
+            if cadence is None:
+                client.cadences[file.kind] = _Cadence(sequence, at)
+            else:
+                continues = cadence.continues_at(sequence)
+                # A number that is greater than all before was not fetched before.
+                if sequence <= cadence.newest and request.is_full and cadence.duration_ms is not None:
+                    seat = client.find_seat(request, cadence.duration_ms)
+                cadence.observe(sequence, at)
         watched_ms: int | None = None
         if seat is None:
             seat = _Seat(at)
@@ -225,8 +225,11 @@ class HlsViewers:
         else:
             watched_ms = self._follow(seat, at, continues=continues)
         seat.line = self._lines
-        if request.is_full and file.sequence is not None:
-            seat.remember_fetch(file, at, request.bytes_out)
+        if self._present.pop(seat, None) is None:
+            self._audiences[file.stream] += 1
+        self._present[seat] = file.stream
+        if request.is_full and sequence is not None:
+            seat.fetched.append((file.fetch, at, request.bytes_out))
         self.runs.see_segment(file.stream, at, is_new_visit=watched_ms is None)
         return watched_ms
 
@@ -237,11 +240,13 @@ class HlsViewers:
         # The clock was set forward: the next segment shows that the viewer continued to watch.
         return 0 if watched_ms is None and is_over_step and continues else watched_ms
 
-    def _notice_time(self, at: int) -> None:
+    def _count_line(self, at: int) -> None:
+        self._lines += 1
         if at > self._newest_at:
-            newest_at = max(self._newest_at, self._newest_at_before)
-            if newest_at and at - newest_at > self._idle_after_ms:
-                self._step = newest_at, at
+            if at - self._newest_at > self._idle_after_ms:
+                newest_at = max(self._newest_at, self._newest_at_before)
+                if newest_at and at - newest_at > self._idle_after_ms:
+                    self._step = newest_at, at
             self._newest_at = at
         if self._lines % KEEP_LINES == 0:
             self._newest_at_before, self._newest_at = self._newest_at, 0
@@ -267,17 +272,15 @@ class HlsViewers:
 
     def audiences(self, at: int) -> tuple[AudienceReading, ...]:
         """Return the number of viewers of each stream at a time in UTC milliseconds."""
-        counts: dict[_Stream, int] = {}
         since = at - self._idle_after_ms
-        for (stream, _), client in self._clients.items():
-            for seat in client.seats:
-                if seat.last_at >= since:
-                    counts[stream] = counts.get(stream, 0) + 1
+        while self._present and (seat := next(iter(self._present))).last_at < since:
+            self._audiences[self._present.pop(seat)] -= 1
+        self._audiences += Counter()
         return tuple(
             AudienceReading(
                 key=short_digest(scope, name), scope=scope, name=name, protocol=PROTOCOL, viewers=count, shown_only=True
             )
-            for (scope, name), count in counts.items()
+            for (scope, name), count in self._audiences.items()
         )
 
 
