@@ -139,7 +139,7 @@ def status(config_file: Path | None, form: str) -> None:
     "--log",
     "log_file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Print how this access log of a web server is understood, also gzip; with the rules of --config if given.",
+    help="Print how this access log of a web server is understood, also compressed; with --config by its rules.",
 )
 def check(config_file: Path | None, log_file: Path | None) -> None:
     """Test the media server, the journal and the service of a configuration.
@@ -156,7 +156,8 @@ def check(config_file: Path | None, log_file: Path | None) -> None:
 
 
 def _check_log(path: Path, units: "tuple[AgentConfig, ...]") -> ExitCode:
-    from streamusage.agent.sources.hls.check_log import LogFileError, check_log
+    from streamusage.agent.sources.common.web_log.log_file import LogFileError
+    from streamusage.agent.sources.hls.check_log import check_log
 
     try:
         lines, is_readable = check_log(path, [unit.source for unit in units])

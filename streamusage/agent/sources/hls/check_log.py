@@ -1,6 +1,5 @@
 """`streamtop agent check --log FILE`: prints how an access log is understood."""
 
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -8,10 +7,6 @@ from streamusage.agent.config.sources import SourceSection
 from streamusage.agent.sources.hls.config import HlsConfig
 from streamusage.agent.sources.hls.log_lines import LOG_FORM, RequestParser
 from streamusage.agent.sources.hls.log_summary import format_summary, read_log
-
-
-class LogFileError(Exception):
-    """The file cannot be read. The text names the file and the cause."""
 
 
 def check_log(path: Path, sections: Sequence[SourceSection]) -> tuple[list[str], bool]:
@@ -24,11 +19,7 @@ def check_log(path: Path, sections: Sequence[SourceSection]) -> tuple[list[str],
     own = [config for config in configs if config.access_log.absolute() == path.absolute()]
     config = (own or configs or [HlsConfig(kind="hls", access_log=path)])[0]
     parser = RequestParser(config.request_rules(), config.log_format)
-    try:
-        summary = read_log(path, parser, config.idle_after_ms)
-    except (OSError, EOFError, zlib.error) as error:
-        cause = getattr(error, "strerror", None) or error
-        raise LogFileError(f"log {path} cannot be read ({cause}); give a readable file, plain or gzip") from None
+    summary = read_log(path, parser, config.idle_after_ms)
     layout = config.layout if config.pattern is None else f"pattern {config.pattern}"
     lines = format_summary(path, summary, layout)
     if not summary.is_readable:

@@ -15,10 +15,6 @@ LOG_FORM = (
     "`streamtop agent check --log FILE` prints how it understands a log"
 )
 
-_SAMPLE_LINES = 100
-_DETECTIONS = 5
-"""How often the form is detected anew in one batch of lines: a stranger may write many lines in no form."""
-
 
 class RequestParser:
     """The requests of viewers in the lines of one log."""
@@ -26,9 +22,8 @@ class RequestParser:
     def __init__(self, rules: RequestRules, log_format: str = AUTOMATIC) -> None:
         """Raise `LogFormatError` for an unknown format."""
         self._rules = rules
-        self._is_fixed = log_format != AUTOMATIC
-        self.format: LogFormat | None = find_format(log_format) if self._is_fixed else None
-        """The form of the lines; None until it is detected."""
+        self.format: LogFormat | None = None if log_format == AUTOMATIC else find_format(log_format)
+        """Form of the lines; None until it is detected, once: a truncated line can look like one of another form."""
 
     def parse_lines(
         self,
@@ -42,19 +37,13 @@ class RequestParser:
         """
         requests: list[HlsRequest] = []
         if self.format is None:
-            self.format = detect(lines[:_SAMPLE_LINES])
-        detections = 0
+            self.format = detect(lines)
         parse = self.format.parse if self.format is not None else None
         for line in lines:
             request = None if parse is None else parse(line)
             if request is None:
                 if self.format is not None and self.format.is_comment(line):
                     continue
-                if not self._is_fixed and detections < _DETECTIONS:
-                    detections += 1
-                    request = self._detect_anew(line)
-                    parse = self.format.parse if self.format is not None else None
-            if request is None:
                 forms.add_unreadable()
                 if observe is not None:
                     observe(line, None, None)
@@ -66,11 +55,3 @@ class RequestParser:
             if observe is not None:
                 observe(line, request, viewer_request)
         return requests
-
-    def _detect_anew(self, line: bytes) -> WebRequest | None:
-        """Return the request of a line in another known form, which is expected from now on."""
-        other = detect([line])
-        request = None if other is None else other.parse(line)
-        if request is not None:
-            self.format = other
-        return request

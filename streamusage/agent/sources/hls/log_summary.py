@@ -3,17 +3,18 @@
 The figures are those that an agent would count which read the whole log.
 """
 
-import gzip
 import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import NamedTuple
 
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.web_log.log_file import read_log_file
 from streamusage.agent.sources.common.web_log.request import WebRequest
 from streamusage.agent.sources.hls.log_lines import RequestParser
 from streamusage.agent.sources.hls.requests import HlsRequest, find_cdn
@@ -21,7 +22,6 @@ from streamusage.agent.sources.hls.viewers import HlsViewers
 from streamusage.core.text import escape_unprintable
 
 _BATCH_LINES = 10_000
-_LONGEST_LINE = 64 << 10
 _LONGEST_EXAMPLE = 100
 _MOST_STREAMS = 50
 
@@ -129,30 +129,12 @@ def _is_private(identity: str) -> bool:
 
 
 def read_log(path: Path, parser: RequestParser, idle_after_ms: int) -> LogSummary:
-    """Return the summary of a log file, which may be compressed with gzip. Raises `OSError`, `EOFError`."""
+    """Return the summary of a log file, which may be compressed. Raises `LogFileError`."""
     summary = LogSummary(parser, idle_after_ms)
-    with _open_log(path) as file:
-        for lines in _batches(file):
-            summary.add(lines)
+    lines = read_log_file(path)
+    while batch := list(islice(lines, _BATCH_LINES)):
+        summary.add(batch)
     return summary
-
-
-def _open_log(path: Path) -> BinaryIO:
-    file = path.open("rb")
-    is_gzip = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    return cast(BinaryIO, gzip.GzipFile(fileobj=file)) if is_gzip else file
-
-
-def _batches(file: BinaryIO) -> Iterator[list[bytes]]:
-    lines: list[bytes] = []
-    while line := file.readline(_LONGEST_LINE):
-        lines.append(line.rstrip(b"\r\n"))
-        if len(lines) == _BATCH_LINES:
-            yield lines
-            lines = []
-    if lines:
-        yield lines
 
 
 def format_summary(path: Path, summary: LogSummary, layout: str) -> list[str]:

@@ -2,9 +2,16 @@
 
 import re
 
-from streamusage.agent.sources.common.web_log.quick_formats import STREAMTOP_FIELDS, CombinedFormat, StreamtopFormat
+from streamusage.agent.sources.common.web_log.quick_formats import (
+    STREAMTOP,
+    STREAMTOP_FIELDS,
+    CombinedFormat,
+    StreamtopFormat,
+)
 from streamusage.agent.sources.common.web_log.text_format import CAPTURED, QUOTED, TextFormat
 from streamusage.agent.sources.common.web_log.values import is_address, is_peer, split_addresses
+
+__all__ = ["STREAMTOP", "STREAMTOP_FIELDS", "create_combined", "create_common", "create_streamtop"]
 
 _DATE_START = r"\[(?:\d\d/[A-Z][a-z]{2}/|\d{4}-\d\d-\d\dT)"
 _DATE = re.compile(_DATE_START, re.ASCII)

@@ -105,7 +105,7 @@ def find_format(text: str) -> LogFormat:
 def detect(lines: Iterable[bytes]) -> LogFormat | None:
     """Return the format by which most of the first lines can be read; None where no line can be read by any.
 
-    A format is detected once for a log. A log that changes its form afterwards has lines that cannot be read.
+    To be called once for a log, never for single lines later: a truncated line looks like one of another form.
     """
     sample = list(islice(lines, SAMPLE_LINES))
     best: LogFormat | None = None
@@ -116,7 +116,15 @@ def detect(lines: Iterable[bytes]) -> LogFormat | None:
         count = sum(candidate.parse(line) is not None for line in sample)
         if count > best_count:
             best, best_count = candidate if name in _WITH_HEADER else create(), count
-    return best
+    return best or _detect_header(sample)
+
+
+def _detect_header(sample: list[bytes]) -> LogFormat | None:
+    """Return the format of a log that has only its header yet."""
+    found = DelimitedFormat("w3c")
+    for line in sample:
+        found.parse(line)
+    return None if found.missing else found
 
 
 @cache

@@ -39,7 +39,7 @@ LINES = [
     (
         "streamtop",
         b'1795873009.250 unix: "GET /hls/s1-7.ts HTTP/1.1" 200 1000000 "player/1" "-" forwarded='
-        b'"192.0.2.1, 203.0.113.7" cookie="a=b" cmcd="sid=\\x22x\\x22" host="live.example.com" via="1.1 edge" time=0.125',
+        b'"192.0.2.1, 203.0.113.7" cookie="a=b" cmcd="sid=\\x22x\\x22" host="live.example.com" via="1.1 b" time=0.125',
         request(
             at=AT + 250,
             granularity_ms=1,
@@ -47,7 +47,7 @@ LINES = [
             cookie="a=b",
             cmcd='sid="x"',
             host="live.example.com",
-            via="1.1 edge",
+            via="1.1 b",
             duration_ms=125,
         ),
     ),
@@ -372,6 +372,31 @@ def test_form_is_that_of_most_lines():
 
     assert found.name == "combined"
     assert found.parse(STREAMTOP) is None
+
+
+def test_header_alone_decides_about_the_lines_after_it():
+    found = detect([b"#Version: 1.0", b"#Fields: date time c-ip cs-method cs-uri-stem sc-status sc-bytes"])
+
+    assert found.name == "w3c"
+    assert found.is_comment(b"#Version: 1.0")
+    assert found.parse(b"2026-11-28 13:36:49 198.51.100.7 GET /hls/s1-7.ts 200 1000000") == request(user_agent="")
+
+
+def test_header_in_the_log_replaces_the_fields():
+    found = detect([b"#Fields: date time c-ip cs-method cs-uri-stem sc-status sc-bytes"])
+    found.parse(b"#Fields: date time cs-method cs-uri-stem sc-status sc-bytes c-ip cs(User-Agent)")
+
+    assert found.parse(b"2026-11-28 13:36:49 GET /hls/s1-7.ts 200 1000000 198.51.100.7 player/1") == request()
+    assert detect([b"#Fields: date time c-ip cs-method"]) is None
+
+
+def test_messages_of_the_server_in_a_log_of_requests_are_comments():
+    json = find_format("json")
+
+    assert json.is_comment(b'{"level":"info","ts":1795873009.2,"logger":"tls","msg":"certificate obtained"}')
+    assert not json.is_comment(b'{"ts":1795873009.2,"remote_addr":"198.51.100.7","status":200')
+    assert not find_format("combined").is_comment(COMBINED[:40])
+    assert find_format("combined").is_comment(b"")
 
 
 def test_each_name_is_known():
