@@ -62,6 +62,6 @@ def sum_entries(entries: Iterable[EndedConnection]) -> LogFigures:
     entries = list(entries)
     return LogFigures(
         connections=sum(entry.kind == "join" for entry in entries),
-        view_time_ms=sum(entry.duration_ms for entry in entries if entry.kind == "watch"),
+        view_time_ms=sum(entry.watched_ms for entry in entries),
         bytes_out=sum(entry.bytes_out for entry in entries),
     )

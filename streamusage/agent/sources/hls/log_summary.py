@@ -78,7 +78,7 @@ class LogSummary:
         before = self.streams.get((entry.scope, entry.name), StreamFigures())
         self.streams[entry.scope, entry.name] = StreamFigures(
             before.connections + (entry.kind == "join"),
-            before.watched_ms + entry.duration_ms,
+            before.watched_ms + entry.watched_ms,
             before.bytes_out + entry.bytes_out,
         )
 

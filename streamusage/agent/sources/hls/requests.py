@@ -29,7 +29,7 @@ _STANDINGS: dict[Kind, Standing] = {
     "other": "other file",
 }
 
-WATCHING_STATUS = (200, 206, 304)
+WATCHING_STATUS = frozenset((200, 206, 304))
 _MAX_TIME_MS = 2**52
 _REMEMBERED = 20_000
 """How many decisions about paths and clients are remembered."""
@@ -48,30 +48,48 @@ _CDN = re.compile(
 """Names by which the caches of content delivery networks introduce themselves."""
 
 
+Fetch = tuple[Kind, str, int | None]
+"""Identity of a segment in its stream: kind, rendition and sequence number."""
+
+
+class StreamFile(NamedTuple):
+    """A file of a stream, as it is compared in each request for it."""
+
+    stream: tuple[str, str]
+    """Scope and name."""
+    kind: Kind
+    sequence: int | None
+    fetch: Fetch
+    standing: Standing
+    """Standing of a successful request for it."""
+
+
 class HlsRequest(NamedTuple):
     """A request for a file of a stream."""
 
     at: int
     """UTC milliseconds."""
-    scope: str
-    name: str
+    file: StreamFile
     viewer: str
     """Identity of the client: its session id, or its address and user agent."""
     has_session: bool
     standing: Standing
-    kind: Kind
-    rendition: str
-    sequence: int | None
     is_full: bool
     """Whether the whole file was requested and sent."""
     bytes_out: int
+
+
+_new_request = tuple.__new__
+"""A quick way to make a named tuple."""
+
+_ClientStanding = Literal["watching", "ignored", "CDN"]
 
 
 class _Client(NamedTuple):
     """What an address and a user agent decide."""
 
     identity: str
-    standing: Literal["watching", "ignored", "CDN"]
+    standing: _ClientStanding
 
 
 class IgnoredClients:
@@ -87,11 +105,13 @@ class IgnoredClients:
             else:
                 self._agents.append([piece for piece in pattern.lower().split("*") if piece])
 
-    def has(self, address: str, user_agent: str) -> bool:
-        """Return whether a client is ignored."""
-        return any(_contains_in_order(user_agent.lower(), pieces) for pieces in self._agents) or (
-            bool(self._networks) and _is_in(address, self._networks)
-        )
+    def has_agent(self, user_agent: str) -> bool:
+        """Return whether clients with a user agent are ignored."""
+        return any(_contains_in_order(user_agent.lower(), pieces) for pieces in self._agents)
+
+    def has_address(self, address: str) -> bool:
+        """Return whether clients with an address are ignored."""
+        return bool(self._networks) and _is_in(address, self._networks)
 
 
 def _contains_in_order(text: str, pieces: list[str]) -> bool:
@@ -131,59 +151,65 @@ class RequestRules:
         self._classify = classify
         self._trusted = trusted_proxies
         self._ignored = ignored or IgnoredClients(())
-        self._files: dict[str, MediaFile | None] = {}
+        self._files: dict[str, StreamFile | None] = {}
         self._clients: dict[tuple[tuple[str, ...], str, str], _Client] = {}
+        self._agents: dict[tuple[str, str], _ClientStanding] = {}
 
     def apply(self, request: WebRequest) -> HlsRequest | None:
         """Return the request of a viewer; None for a request that is for no file of a stream."""
-        path, _, query = request.target.partition("?")
+        at, _, addresses, method, target, status, bytes_out, user_agent, session, cookie, cmcd, _, via, _ = request
+        path, _, query = target.partition("?")
         file = self.find_file(path)
         if file is None:
             return None
-        client = self._find_client(request)
-        session = _find_session(request, query)
-        return HlsRequest(
-            min(request.at, _MAX_TIME_MS),
-            file.scope,
-            file.name,
-            session or client.identity,
-            session != "",
-            _standing(request, file, client),
-            file.kind,
-            file.rendition,
-            file.sequence,
-            request.status == 200,
-            request.bytes_out,
-        )
+        client = self._clients.get((addresses, user_agent, via)) or self._find_client(request)
+        identity: str = client.identity
+        standing: Standing = client.standing
+        has_session = False
+        if query or session or cmcd or cookie:
+            found = _find_session(request, query)
+            identity, has_session = found or identity, found != ""
+        if standing == "watching":
+            standing = file.standing if status in WATCHING_STATUS else "refused"
+            if method != "GET":
+                standing = "no GET"
+        if at > _MAX_TIME_MS:
+            at = _MAX_TIME_MS
+        return _new_request(HlsRequest, (at, file, identity, has_session, standing, status == 200, bytes_out))
 
-    def find_file(self, path: str) -> MediaFile | None:
+    def find_file(self, path: str) -> StreamFile | None:
         """Return the file of a stream at a path; None for another path."""
         try:
             return self._files[path]
         except KeyError:
             if len(self._files) >= _REMEMBERED:
                 self._files.clear()
-            file = self._files[path] = self._classify(path)
+            file = self._files[path] = _stream_file(self._classify(path))
             return file
 
     def _find_client(self, request: WebRequest) -> _Client:
-        key = (request.addresses, request.user_agent, request.via)
-        try:
-            return self._clients[key]
-        except KeyError:
-            if len(self._clients) >= _REMEMBERED:
-                self._clients.clear()
-            client = self._clients[key] = self._describe_client(request)
-            return client
+        if len(self._clients) >= _REMEMBERED:
+            self._clients.clear()
+        client = self._describe_client(request)
+        self._clients[request.addresses, request.user_agent, request.via] = client
+        return client
 
     def _describe_client(self, request: WebRequest) -> _Client:
         address = client_address(request.addresses, self._trusted)
-        identity = f"{address} {request.user_agent}"
-        if self._ignored.has(address, request.user_agent):
-            return _Client(identity, "ignored")
-        if find_cdn(request):
-            return _Client(identity, "CDN")
-        return _Client(identity, "watching")
+        agent = (request.user_agent, request.via)
+        standing = self._agents.get(agent)
+        if standing is None:
+            if len(self._agents) >= _REMEMBERED:
+                self._agents.clear()
+            standing = self._agents[agent] = self._describe_agent(request)
+        if standing == "watching" and self._ignored.has_address(address):
+            standing = "ignored"
+        return _Client(f"{address} {request.user_agent}", standing)
+
+    def _describe_agent(self, request: WebRequest) -> _ClientStanding:
+        if self._ignored.has_agent(request.user_agent):
+            return "ignored"
+        return "CDN" if find_cdn(request) else "watching"
 
 
 def find_cdn(request: WebRequest) -> str:
@@ -192,14 +218,11 @@ def find_cdn(request: WebRequest) -> str:
     return match[0] if match else ""
 
 
-def _standing(request: WebRequest, file: MediaFile, client: _Client) -> Standing:
-    if client.standing != "watching":
-        return client.standing
-    if request.method != "GET":
-        return "no GET"
-    if request.status not in WATCHING_STATUS:
-        return "refused"
-    return _STANDINGS[file.kind]
+def _stream_file(file: MediaFile | None) -> StreamFile | None:
+    if file is None:
+        return None
+    fetch = (file.kind, file.rendition, file.sequence)
+    return StreamFile((file.scope, file.name), file.kind, file.sequence, fetch, _STANDINGS[file.kind])
 
 
 def _find_session(request: WebRequest, query: str) -> str:

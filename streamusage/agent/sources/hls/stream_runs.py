@@ -18,17 +18,21 @@ class StreamRuns:
 
     def __init__(self, idle_after_ms: int) -> None:
         self._idle_after_ms = idle_after_ms
-        self._runs: dict[tuple[str, str], tuple[int, int]] = {}
+        self._runs: dict[tuple[str, str], list[int]] = {}
         """Times of the first and the last segment of each stream."""
 
-    def see_segment(self, scope: str, name: str, at: int, *, is_over_step: bool) -> None:
-        """Take a delivered segment into account. `is_over_step`: the log's clock was set forward before it."""
-        first_at, last_at = self._runs.get((scope, name), (at, at))
-        if at - last_at > self._idle_after_ms and not is_over_step:
-            first_at = last_at = at
-        elif last_at - at > self._idle_after_ms:
-            last_at = at  # the clock was set back
-        self._runs[scope, name] = first_at, max(last_at, at)
+    def see_segment(self, stream: tuple[str, str], at: int, *, is_new_visit: bool) -> None:
+        """Take a delivered segment into account. After a pause, a viewer who continues shows that a clock was set."""
+        run = self._runs.get(stream)
+        if run is None:
+            self._runs[stream] = [at, at]
+        elif 0 <= at - run[1] <= self._idle_after_ms:
+            run[1] = at
+        elif at > run[1]:
+            run[0] = at if is_new_visit else run[0]
+            run[1] = at
+        elif run[1] - at > self._idle_after_ms:
+            run[1] = at  # the clock was set back
 
     def remove_before(self, since: int) -> None:
         """Remove the runs whose last segment is earlier."""
@@ -54,5 +58,5 @@ class StreamRuns:
 
     def restore_starts(self, starts: Mapping[str, int]) -> None:
         """Set the starts that a cursor has: the lines from which the runs were computed may begin later."""
-        for (scope, name), (first_at, last_at) in self._runs.items():
-            self._runs[scope, name] = starts.get(short_digest(scope, name), first_at), last_at
+        for (scope, name), (first_at, _) in self._runs.items():
+            self._runs[scope, name][0] = starts.get(short_digest(scope, name), first_at)

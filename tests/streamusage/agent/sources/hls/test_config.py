@@ -72,7 +72,7 @@ def test_scope_replaces_the_folders() -> None:
     assert SOURCE.config is HlsConfig
     file = rules.find_file("/hls/s1_720p-4.ts")
     assert file is not None
-    assert (file.scope, file.name) == ("live", "s1")
+    assert file.stream == ("live", "s1")
 
 
 def test_pattern_replaces_the_layout() -> None:

@@ -37,7 +37,7 @@ def apply(
 
 def test_request_of_a_segment_is_watching() -> None:
     request = apply(SEGMENT)
-    assert (request.scope, request.name, request.sequence, request.standing) == ("hls", "s1", 1, "watching")
+    assert (request.file.stream, request.file.sequence, request.standing) == (("hls", "s1"), 1, "watching")
     assert not request.has_session
 
 
