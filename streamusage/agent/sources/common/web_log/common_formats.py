@@ -92,7 +92,7 @@ def create_streamtop() -> StreamtopFormat:
     optional = "".join(rf"(?: {name}={_named(name)})?" for name, _ in STREAMTOP_FIELDS)
     return StreamtopFormat(
         "streamtop",
-        r'(?P<time>\d{10}\.\d{3}) (?P<peer>[^"]{1,1024}?) '
+        r'(?P<time>\d{10}\.\d{3}) (?P<peer>(?:[^"\\]|\\.)*?) '
         rf"{_named('request')} {_ANSWER} {_named('user_agent')} {_named('session')}"
         rf"{optional}(?: time=(?P<duration>[\d.]{{1,16}}))?",
         parse_address_list,

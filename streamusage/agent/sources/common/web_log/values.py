@@ -99,8 +99,14 @@ def strip_port(text: str) -> str:
     return match[1] or match[2] if match else text
 
 
+_NUMBER_TO_255 = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"{_NUMBER_TO_255}(?:\.{_NUMBER_TO_255}){{3}}", re.ASCII)
+
+
 def is_address(text: str) -> bool:
     """Return whether a text is an IP address, with or without a port."""
+    if _IPV4.fullmatch(text):
+        return True
     try:
         ip_address(strip_port(text))
     except ValueError:
@@ -115,17 +121,16 @@ def is_remainder(text: str) -> bool:
 
 def split_addresses(text: str) -> tuple[str, ...]:
     """Return the addresses of a list with commas, as in `X-Forwarded-For`. Removes ports, omits `-`."""
+    if _IPV4.fullmatch(text):
+        return (text,)
     parts = (part.strip() for part in text.split(","))
     return tuple(strip_port(part)[:64] for part in parts if part not in ("", "-"))
 
 
 def ends_with_address(text: str) -> bool:
     """Return whether the last of a list with commas is an IP address without a port: a proxy has appended it."""
-    try:
-        ip_address(text.rpartition(",")[2].strip())
-    except ValueError:
-        return False
-    return True
+    last = text.rpartition(",")[2].strip()
+    return strip_port(last) == last and is_address(last)
 
 
 _METHOD = re.compile(r"[A-Z][A-Z_-]{1,31}", re.ASCII)
@@ -183,9 +188,10 @@ def unescape(text: str) -> str:
     return b"".join(pieces).decode("utf-8", "backslashreplace")
 
 
-def parse_duration_ms(text: str, unit_ms: float = 1000) -> int | None:
-    """Return a duration in `unit_ms`; None for a text that is no number. The last of a list with commas counts."""
+def parse_duration_ms(text: str | float, unit_ms: float = 1000) -> int | None:
+    """Return a duration in `unit_ms`; None for a text that is no such number."""
     try:
-        return min(max(0, round(float(text) * unit_ms)), MAX_TIME_MS)
+        duration_ms = int(float(text) * unit_ms + 0.5)
     except (ValueError, OverflowError):
         return None
+    return duration_ms if 0 <= duration_ms < MAX_TIME_MS else None
