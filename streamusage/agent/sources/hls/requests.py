@@ -30,7 +30,6 @@ _STANDINGS: dict[Kind, Standing] = {
 }
 
 WATCHING_STATUS = frozenset((200, 206, 304))
-_MAX_TIME_MS = 2**52
 _REMEMBERED = 20_000
 """How many decisions about paths and clients are remembered."""
 
@@ -173,8 +172,6 @@ class RequestRules:
             standing = file.standing if status in WATCHING_STATUS else "refused"
             if method != "GET":
                 standing = "no GET"
-        if at > _MAX_TIME_MS:
-            at = _MAX_TIME_MS
         return _new_request(HlsRequest, (at, file, identity, has_session, standing, status == 200, bytes_out))
 
     def find_file(self, path: str) -> StreamFile | None:

@@ -129,17 +129,14 @@ class _WatchedTimes:
         while from_ms < to_ms:
             minute = from_ms // _MINUTE_MS
             end_ms = (minute + 1) * _MINUTE_MS
-            if end_ms > to_ms:
-                end_ms = to_ms
+            end_ms = to_ms if to_ms < end_ms else end_ms
             time = minutes.get(minute)
             if time is None:
                 minutes[minute] = [end_ms - from_ms, from_ms, end_ms]
             else:
                 time[0] += end_ms - from_ms
-                if from_ms < time[1]:
-                    time[1] = from_ms
-                if end_ms > time[2]:
-                    time[2] = end_ms
+                time[1] = from_ms if from_ms < time[1] else time[1]
+                time[2] = end_ms if end_ms > time[2] else time[2]
             from_ms = end_ms
 
     def entries(self) -> list[EndedConnection]:
