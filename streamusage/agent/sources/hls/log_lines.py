@@ -10,6 +10,9 @@ from streamusage.agent.sources.hls.requests import HlsRequest, RequestRules
 
 AUTOMATIC = "auto"
 
+LEAST_LINES = 5
+"""So many unreadable lines in a row, at the beginning of a batch, show that the form of a log was changed."""
+
 LOG_FORM = (
     f"`log_format streamtop {STREAMTOP!r};` in nginx, or another form that docs/sources/hls.md lists; "
     "`streamtop agent check --log FILE` prints how it understands a log"
@@ -22,8 +25,9 @@ class RequestParser:
     def __init__(self, rules: RequestRules, log_format: str = AUTOMATIC) -> None:
         """Raise `LogFormatError` for an unknown format."""
         self._rules = rules
-        self.format: LogFormat | None = None if log_format == AUTOMATIC else find_format(log_format)
-        """Form of the lines; None until it is detected, once: a truncated line can look like one of another form."""
+        self._is_automatic = log_format == AUTOMATIC
+        self.format: LogFormat | None = None if self._is_automatic else find_format(log_format)
+        """Form of the lines; None until it is detected."""
 
     def parse_lines(
         self,
@@ -36,8 +40,8 @@ class RequestParser:
         `observe` is called with each line and what was found in it.
         """
         requests: list[HlsRequest] = []
-        if self.format is None:
-            self.format = detect(lines)
+        if self.format is None or (self._is_automatic and self._has_changed(lines)):
+            self.format = detect(lines) or self.format
         parse = self.format.parse if self.format is not None else None
         for line in lines:
             request = None if parse is None else parse(line)
@@ -55,3 +59,8 @@ class RequestParser:
             if observe is not None:
                 observe(line, request, viewer_request)
         return requests
+
+    def _has_changed(self, lines: list[bytes]) -> bool:
+        """Return whether the log has another form now. Single lines prove none: a truncated line looks like another."""
+        sample = lines[:LEAST_LINES]
+        return len(sample) == LEAST_LINES and not any(self.format and self.format.parse(line) for line in sample)

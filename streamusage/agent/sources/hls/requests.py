@@ -30,7 +30,6 @@ _STANDINGS: dict[Kind, Standing] = {
 }
 
 WATCHING_STATUS = frozenset((200, 206, 304))
-_MAX_TIME_MS = 2**52
 _REMEMBERED = 20_000
 """How many decisions about paths and clients are remembered."""
 
@@ -74,8 +73,8 @@ class HlsRequest(NamedTuple):
     """Identity of the client: its session id, or its address and user agent."""
     has_session: bool
     standing: Standing
-    is_full: bool
-    """Whether the whole file was requested and sent."""
+    status: int
+    """HTTP status: 200 for a whole file, 206 for a range, which may be the whole file too, 304 for none of it."""
     bytes_out: int
 
 
@@ -173,9 +172,7 @@ class RequestRules:
             standing = file.standing if status in WATCHING_STATUS else "refused"
             if method != "GET":
                 standing = "no GET"
-        if at > _MAX_TIME_MS:
-            at = _MAX_TIME_MS
-        return _new_request(HlsRequest, (at, file, identity, has_session, standing, status == 200, bytes_out))
+        return _new_request(HlsRequest, (at, file, identity, has_session, standing, status, bytes_out))
 
     def find_file(self, path: str) -> StreamFile | None:
         """Return the file of a stream at a path; None for another path."""

@@ -73,15 +73,14 @@ class _Seat:
         self.line = 0
         """Number of its last line."""
         self.fetched: deque[tuple[Fetch, int, int]] = deque(maxlen=KEEP_FETCHES)
-        """The last files that it fetched in full, with time and bytes."""
+        """The last files that were sent to it, with time and bytes."""
 
-    def has_fetched(self, fetch: Fetch, at: int, bytes_out: int, duration_ms: int) -> bool:
-        """Return whether it fetched a file in full at most its duration ago."""
-        for before, before_at, before_bytes in self.fetched:
+    def find_fetch(self, fetch: Fetch, at: int, duration_ms: int) -> int | None:
+        """Return the bytes of a file that were sent to it at most its duration ago; None if it was not."""
+        for before, before_at, bytes_out in self.fetched:
             if before == fetch and abs(at - before_at) <= duration_ms:
-                # A transfer that was aborted and repeated is one fetch.
-                return min(bytes_out, before_bytes) * 20 >= max(bytes_out, before_bytes) * 19
-        return False
+                return bytes_out
+        return None
 
     def follow(self, at: int, idle_after_ms: int) -> int | None:
         """Take a request into account. Return the time watched until then; None for a new visit."""
@@ -99,18 +98,32 @@ class _Seat:
 class _Client:
     """The viewers of one stream with one identity."""
 
-    __slots__ = ("cadences", "seats")
+    __slots__ = ("cadences", "fetches_ranges", "seats")
 
     def __init__(self) -> None:
+        self.fetches_ranges = False
+        """Whether it fetches several ranges of one file, so that two of the same length prove nothing."""
         self.seats: list[_Seat] = []
         self.cadences: dict[str, _Cadence] = {}
 
     def find_seat(self, request: HlsRequest, duration_ms: int) -> _Seat | None:
-        """Return the viewer to whom the fetch of a segment in full belongs; None if it proves one more viewer."""
+        """Return the viewer to whom a fetched segment belongs; None if it proves one more viewer."""
         for seat in self.seats:
-            if not seat.has_fetched(request.file.fetch, request.at, request.bytes_out, duration_ms):
+            bytes_before = seat.find_fetch(request.file.fetch, request.at, duration_ms)
+            if bytes_before is None or not self._is_full_again(request, bytes_before):
                 return seat
         return None
+
+    def _is_full_again(self, request: HlsRequest, bytes_before: int) -> bool:
+        """Return whether a second fetch of a file was in full, as the first one. `bytes_before` were sent first.
+
+        Many players request the range of the whole file: its length is the same then. A transfer that was aborted and
+        repeated is one fetch.
+        """
+        if request.status == 206:
+            self.fetches_ranges = self.fetches_ranges or request.bytes_out != bytes_before
+            return not self.fetches_ranges
+        return min(request.bytes_out, bytes_before) * 20 >= max(request.bytes_out, bytes_before) * 19
 
 
 class _WatchedTimes:
@@ -129,17 +142,14 @@ class _WatchedTimes:
         while from_ms < to_ms:
             minute = from_ms // _MINUTE_MS
             end_ms = (minute + 1) * _MINUTE_MS
-            if end_ms > to_ms:
-                end_ms = to_ms
+            end_ms = to_ms if to_ms < end_ms else end_ms
             time = minutes.get(minute)
             if time is None:
                 minutes[minute] = [end_ms - from_ms, from_ms, end_ms]
             else:
                 time[0] += end_ms - from_ms
-                if from_ms < time[1]:
-                    time[1] = from_ms
-                if end_ms > time[2]:
-                    time[2] = end_ms
+                time[1] = from_ms if from_ms < time[1] else time[1]
+                time[2] = end_ms if end_ms > time[2] else time[2]
             from_ms = end_ms
 
     def entries(self) -> list[EndedConnection]:
@@ -212,7 +222,7 @@ class HlsViewers:
             else:
                 continues = cadence.continues_at(sequence)
                 # A number that is greater than all before was not fetched before.
-                if sequence <= cadence.newest and request.is_full and cadence.duration_ms is not None:
+                if sequence <= cadence.newest and request.status != 304 and cadence.duration_ms is not None:
                     seat = client.find_seat(request, cadence.duration_ms)
                 cadence.observe(sequence, at)
         watched_ms: int | None = None
@@ -228,7 +238,7 @@ class HlsViewers:
         if self._present.pop(seat, None) is None:
             self._audiences[file.stream] += 1
         self._present[seat] = file.stream
-        if request.is_full and sequence is not None:
+        if sequence is not None and request.status != 304:
             seat.fetched.append((file.fetch, at, request.bytes_out))
         self.runs.see_segment(file.stream, at, is_new_visit=watched_ms is None)
         return watched_ms

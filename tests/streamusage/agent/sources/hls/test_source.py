@@ -73,6 +73,19 @@ async def test_log_of_which_no_line_is_readable_is_not_relied_on(tmp_path: Path)
     assert sum_entries(second.ended).connections == 1
 
 
+async def test_form_of_the_log_may_change(tmp_path: Path) -> None:
+    log = tmp_path / "hls.log"
+    log.write_bytes(hls_line(0, sid="a") + b"\n")
+    clock = HandClock(LOG_START_S * 1000)
+    source = HlsSource(log, 30_000, clock)
+    first = await source.read(None)
+    changed = b'10.0.0.1 - - [18/Nov/2026:11:06:4%d +0000] "GET /hls/s1-%d.ts HTTP/1.1" 200 100 "-" "Player"'
+    append_lines(log, *(changed % (second, second) for second in range(6)))
+    clock.now += 6_000
+    second = await source.read(first.cursor)
+    assert sum_entries(second.ended) == LogFigures(1, 5_000, 600)
+
+
 async def test_unreadable_line_makes_its_own_minute_partial(tmp_path: Path) -> None:
     log = tmp_path / "hls.log"
     log.write_bytes(hls_line(0, sid="a") + b"\n")

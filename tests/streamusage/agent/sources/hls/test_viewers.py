@@ -111,9 +111,21 @@ def test_segment_fetched_twice_in_full_is_one_more_viewer(viewers: int) -> None:
     assert viewers * 36_000 - (viewers - 1) * 4_500 <= figures.view_time_ms <= viewers * 36_000
 
 
-@pytest.mark.parametrize(("status", "sent"), [(206, 100), (304, 0)])
-def test_parts_of_a_segment_and_revalidations_are_no_second_viewer(status: int, sent: int) -> None:
-    assert fold_lines(*twin_lines(2, 10, 0.5, status, sent)).connections == 1
+def test_range_of_the_whole_segment_is_a_fetch_in_full() -> None:
+    assert fold_lines(*twin_lines(3, 10, 0.5, status=206)).connections == 3
+
+
+def test_ranges_of_a_segment_are_no_second_viewer() -> None:
+    lines = [
+        hls_line(4 * index + part / 2, f"/hls/s1-{index}.ts", 100 + 10 * (part % 3), status=206)
+        for index in range(10)
+        for part in range(6)
+    ]
+    assert fold_lines(*lines).connections == 1
+
+
+def test_revalidation_is_no_second_viewer() -> None:
+    assert fold_lines(*twin_lines(2, 10, 0.5, status=304, sent=0)).connections == 1
 
 
 def test_aborted_transfer_that_is_repeated_is_no_second_viewer() -> None:
