@@ -7,7 +7,7 @@ from typing import Any
 
 from streamusage.agent.sources.common.web_log.request import WebRequest, new_request
 from streamusage.agent.sources.common.web_log.text_format import TextFormat
-from streamusage.agent.sources.common.web_log.values import parse_duration_ms
+from streamusage.agent.sources.common.web_log.values import Remembered, parse_duration_ms
 
 STREAMTOP = '$msec $remote_addr "$request" $status $bytes_sent "$http_user_agent" "$arg_sid"'
 """The recommended `log_format`. nginx escapes what clients choose in it, so no field can contain the end of another."""
@@ -29,6 +29,19 @@ _NONE: Any = ()
 _STATUS = {str(status): status for status in range(100, 600)}
 
 
+def _parse_answer(text: str) -> tuple[int, int] | None:
+    """Return status and bytes of what is between two quoted fields: viewers of a segment have the same."""
+    words = text.split(" ")
+    if len(words) != 4 or words[0] or words[3] or words[1] not in _STATUS:
+        return None
+    if not (words[2].isdecimal() and words[2].isascii() and len(words[2]) <= 15):
+        return None
+    return _STATUS[words[1]], int(words[2])
+
+
+_answers: Remembered[tuple[int, int] | None] = Remembered(_parse_answer, 10_000, 40)
+
+
 class CombinedFormat(TextFormat):
     """`combined`, also with one quoted field after it."""
 
@@ -46,11 +59,10 @@ class CombinedFormat(TextFormat):
             before, _, time = start.rpartition(" [")
             at, granularity_ms = self.times[time[:-2]] or _NONE
             addresses, host = self.peers[before] or _NONE
-            space, status, sent, after = answer.split(" ")
-            code, bytes_out = _STATUS[status], int(sent)
-        except (ValueError, KeyError):
+            code, bytes_out = _answers[answer] or _NONE
+        except ValueError:
             return self.parse_text(text)
-        if "\\" in text or end or gap != " " or space or after or time[-2:] != "] ":
+        if "\\" in text or end or gap != " " or time[-2:] != "] ":
             return self.parse_text(text)
         if extra and self.has_forwarded[extra]:
             addresses = self.forwarded[extra] + addresses
@@ -80,19 +92,20 @@ class StreamtopFormat(TextFormat):
             else:
                 start, request, answer, user_agent, gap, session, *optional, end = parts
             addresses, _ = self.peers[start[15:-1]] or _NONE
-            at = int(float(start[:14]) * 1000 + 0.5)
-            space, status, sent, after = answer.split(" ")
-            code, bytes_out = _STATUS[status], int(sent)
-        except (ValueError, KeyError):
+            time_digits = start[:10] + start[11:14]
+            code, bytes_out = _answers[answer] or _NONE
+        except ValueError:
             return self.parse_text(text)
-        if "\\" in text or gap != " " or space or after or len(start) < 16:
+        if "\\" in text or gap != " " or len(start) < 16:
             return self.parse_text(text)
         if start[10] != "." or start[14] != " " or start[-1] != " ":
+            return self.parse_text(text)
+        if not (time_digits.isdecimal() and time_digits.isascii()):
             return self.parse_text(text)
         cookie = cmcd = host = via = ""
         duration_ms = None
         if optional:
-            if optional[::2] != _ALL_NAMES:
+            if len(optional) != 10 or optional[::2] != _ALL_NAMES:
                 return self.parse_text(text)
             _, forwarded, _, cookie, _, cmcd, _, host, _, via = optional
             if forwarded and forwarded != "-":
@@ -111,7 +124,7 @@ class StreamtopFormat(TextFormat):
         # fmt: off
         return new_request(
             WebRequest,
-            (at, 1, addresses, method, target, code, bytes_out, user_agent,
+            (int(time_digits), 1, addresses, method, target, code, bytes_out, user_agent,
              session, cookie, cmcd, absolute_host or host, via, duration_ms),
         )
         # fmt: on
