@@ -9,14 +9,14 @@ from streamusage.agent.sources.common.web_log.quick_formats import (
     StreamtopFormat,
 )
 from streamusage.agent.sources.common.web_log.text_format import CAPTURED, QUOTED, TextFormat
-from streamusage.agent.sources.common.web_log.values import is_address, is_peer, split_addresses
+from streamusage.agent.sources.common.web_log.values import is_address, is_remainder, split_addresses
 
 __all__ = ["STREAMTOP", "STREAMTOP_FIELDS", "create_combined", "create_common", "create_streamtop"]
 
 _DATE_START = r"\[(?:\d\d/[A-Z][a-z]{2}/|\d{4}-\d\d-\d\dT)"
 _DATE = re.compile(_DATE_START, re.ASCII)
 _NO_DATE = rf'(?:[^"\[\\]++|\\.|(?!{_DATE_START})\[)*+'
-"""Text without a time in brackets. With one, a truncated line and the next line stand in one."""
+"""Text without a time in brackets. With one, a truncated line and the next line are one line."""
 
 
 def _word(excluded: str = "") -> str:
@@ -35,7 +35,7 @@ _ANSWER = r"(?P<status>\d{3}|-) (?P<sent>\d{1,15}|-)"
 _REQUEST = rf'(?P<peer>{_NO_DATE})\[(?P<time>[^\]"]{{10,40}})\] {_named("request")} {_ANSWER}'
 
 _SYSLOG = re.compile(r"(?:<\d{1,3}>(?:1 )?\S+|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d) \S+ [^ ]+: ", re.ASCII)
-_PREFIX = re.compile(r"((?:[^\s,]+, *)*[^\s,]+) (\S+) (.+)", re.ASCII)
+_PREFIX = re.compile(r"((?:[^\s,]+, *)*[^\s,]+) (\S+)(?: (.*))?", re.ASCII)
 
 
 def parse_prefix(text: str) -> tuple[tuple[str, ...], str] | None:
@@ -58,7 +58,7 @@ def parse_prefix(text: str) -> tuple[tuple[str, ...], str] | None:
     if match is None:
         return None
     addresses = split_addresses(match[1])
-    if not addresses or not is_peer(addresses[-1]) or _is_start_of_another_line(match[2], match[3]):
+    if (addresses and is_remainder(addresses[-1])) or _is_start_of_another_line(match[2], match[3] or ""):
         return None
     host = re.sub(r":\d{1,5}$", "", host)
     # An address may also be what is left of a truncated line.
@@ -73,10 +73,18 @@ def _is_start_of_another_line(ident: str, user: str) -> bool:
     return (ident[0] == "-" and ident != "-") or _OTHER_START.search(user) is not None
 
 
+_MSEC = re.compile(r"\d{10}\.\d{3} ", re.ASCII)
+
+
 def parse_address_list(text: str) -> tuple[tuple[str, ...], str] | None:
-    """Return the addresses of the documented format: a list with commas, with or without spaces."""
+    """Return the addresses of the documented format: a list with commas, with or without spaces; `-` for none.
+
+    Anyone can write a header that is logged in their place; but a second time means that two lines were joined.
+    """
     addresses = split_addresses(text)
-    return (addresses, "") if addresses and is_peer(addresses[-1]) and " " not in addresses[-1] else None
+    if _MSEC.search(text) or (addresses and is_remainder(addresses[-1])):
+        return None
+    return addresses, ""
 
 
 def create_streamtop() -> StreamtopFormat:
@@ -84,7 +92,7 @@ def create_streamtop() -> StreamtopFormat:
     optional = "".join(rf"(?: {name}={_named(name)})?" for name, _ in STREAMTOP_FIELDS)
     return StreamtopFormat(
         "streamtop",
-        r'(?P<time>\d{10}\.\d{3}) (?P<peer>[^"]{1,1024}?) '
+        r'(?P<time>\d{10}\.\d{3}) (?P<peer>(?:[^"\\]|\\.)*?) '
         rf"{_named('request')} {_ANSWER} {_named('user_agent')} {_named('session')}"
         rf"{optional}(?: time=(?P<duration>[\d.]{{1,16}}))?",
         parse_address_list,

@@ -19,6 +19,7 @@ from streamusage.agent.sources.common.web_log.values import (
     MAX_TIME_MS,
     LogTime,
     Remembered,
+    is_remainder,
     parse_duration_ms,
     parse_time,
     split_addresses,
@@ -28,8 +29,19 @@ from streamusage.agent.sources.common.web_log.values import (
 Field = Any
 """A value of a line: a text, or what JSON has."""
 
+_CODES: dict[str | int, int] = {"-": 0, "0": 0, "000": 0, "009": 9, 0: 0}
+_CODES |= {code: code for code in range(100, 1000)} | {str(code): code for code in range(100, 1000)}
+_CODE_TYPES = (int, str)
+
+
+def _split_peer(text: str) -> tuple[str, ...] | None:
+    addresses = split_addresses(text)
+    return None if addresses and is_remainder(addresses[-1]) else addresses
+
+
 _times: Remembered[LogTime | None] = Remembered(parse_time, 1000)
 _addresses = Remembered(split_addresses)
+_peers: Remembered[tuple[str, ...] | None] = Remembered(_split_peer)
 _requests = Remembered(split_request, 10_000, 256)
 _decoded = Remembered(lambda text: unquote(text, errors="backslashreplace"))
 
@@ -72,13 +84,19 @@ class FieldPlan:
          user_agent, session, cookie, cmcd, host, via) = self._get(values)
         # fmt: on
         duration_ms = _duration_ms(duration, self._unit_ms) if duration != "" else None
-        log_time = self._find_time(start, time, duration_ms)
-        code, bytes_out = _number(status), _number(sent)
-        addresses = _addresses[peer if type(peer) is str else _text(peer)]
+        if self._has_date:
+            log_time = _times[f"{start} {time}"]
+        elif self._has_start:
+            log_time = self._find_time(start, time, duration_ms)
+        else:
+            log_time = _time(time)
+        code = _CODES.get(status) if type(status) in _CODE_TYPES else None
+        bytes_out = sent if type(sent) is int and 0 <= sent < MAX_TIME_MS else _number(sent)
+        addresses = _peers[peer if type(peer) is str else _text(peer)]
+        if log_time is None or code is None or bytes_out is None or peer is None or addresses is None:
+            return None
         if forwarded not in ("", "-"):
             addresses = _addresses[_text(forwarded)] + addresses
-        if log_time is None or code is None or bytes_out is None or not addresses:
-            return None
         if type(user_agent) is not str or user_agent == "-":
             user_agent = _text(user_agent)
         cookie = _text(cookie) if cookie != "" else ""
@@ -86,19 +104,17 @@ class FieldPlan:
             user_agent = _decoded[user_agent] if "%" in user_agent else user_agent.replace("+", " ")
             cookie = _decoded[cookie] if "%" in cookie else cookie
         method, target, absolute_host = self._find_request(request, method, target, query)
+        # fmt: off
         return new_request(
             WebRequest,
-            (
-                *(*log_time, addresses, method, target, code, bytes_out, user_agent),
-                *(_text(session).strip('"') if session != "" else "", cookie, _text(cmcd) if cmcd != "" else ""),
-                *(absolute_host or (_text(host) if host != "" else ""), _text(via) if via != "" else "", duration_ms),
-            ),
+            (log_time[0], log_time[1], addresses, method, target, code, bytes_out, user_agent,
+             _text(session).strip('"') if session != "" else "", cookie, _text(cmcd) if cmcd != "" else "",
+             absolute_host or (_text(host) if host != "" else ""), _text(via) if via != "" else "", duration_ms),
         )
+        # fmt: on
 
     def _find_time(self, start: Field, time: Field, duration_ms: int | None) -> LogTime | None:
-        if self._has_date:
-            return _times[f"{start} {time}"]
-        if self._has_start and (duration_ms is not None or not self._has_time):
+        if duration_ms is not None or not self._has_time:
             found = _time(start)
             return found and LogTime(min(found.at + (duration_ms or 0), MAX_TIME_MS), found.granularity_ms)
         return _time(time)
@@ -130,13 +146,11 @@ def _text(value: Field) -> str:
 
 def _number(value: Field) -> int | None:
     """Return a whole number that is not negative; 0 for `-`."""
-    if type(value) is int:
-        return value if 0 <= value < 10**15 else None
     if type(value) is str:
-        if value.isdecimal() and value.isascii() and len(value) <= 15:
+        if value.isdecimal() and len(value) <= 15 and value.isascii():
             return int(value)
         return 0 if value == "-" else None
-    return int(value) if type(value) is float and value.is_integer() and 0 <= value < 1e15 else None
+    return int(value) if type(value) is float and value.is_integer() and 0 <= value < MAX_TIME_MS else None
 
 
 def _time(value: Field) -> LogTime | None:
@@ -148,10 +162,11 @@ def _time(value: Field) -> LogTime | None:
 def _duration_ms(value: Field, unit_ms: float | None) -> int | None:
     if value in (None, "-", ""):
         return None
+    if type(value) is float:
+        return parse_duration_ms(value, unit_ms or 1000)
     text = str(value)
-    if match := _DURATION.fullmatch(text):
+    if text[-1] == "s" and (match := _DURATION.fullmatch(text)):
         return parse_duration_ms(match[1], _DURATION_UNIT_MS[match[2]])
     if unit_ms is None:
-        is_seconds = type(value) is float or "." in text
-        return parse_duration_ms(text, 1000 if is_seconds else 1)
+        unit_ms = 1000 if "." in text else 1
     return parse_duration_ms(text, unit_ms)

@@ -25,7 +25,7 @@ _OWN_PATTERNS = {
     "bytes_sent": r"\d{1,15}|-",
     "body_bytes_sent": r"\d{1,15}|-",
     "request_time": r"\d{1,10}\.\d{3}|-",
-    "remote_addr": r"[0-9A-Fa-f.:]+|unix:[^ \"]*",
+    "remote_addr": r"[0-9A-Fa-f.:]+(?:, ?[0-9A-Fa-f.:]+)*|unix:[^ \"]*",
     "is_args": r"\??",
     "request_method": r"[A-Z_-]*",
 }
@@ -108,7 +108,7 @@ def _pattern(variable: str, before: str, following: str) -> tuple[str, bool]:
         return (own or ""), False
     if _CLIENT_TEXT.fullmatch(variable) is None:
         return rf'[^"{re.escape(after)}]*' if after else r"\S*", False
-    return r'[^"]*?', True
+    return r'[^"]*', True
 
 
 def _create_json(template: str) -> JsonFormat:

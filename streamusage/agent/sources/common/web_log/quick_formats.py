@@ -35,34 +35,35 @@ class CombinedFormat(TextFormat):
     def parse(self, line: bytes) -> WebRequest | None:
         """As `LogFormat.parse`."""
         text = line.decode("utf-8", "backslashreplace")
-        if "\\" in text:
-            return self.parse_text(text)
+        parts = text.split('"')
         try:
-            start, request, answer, _, gap, user_agent, *rest = text.split('"')
-            _, status, sent, end = answer.split(" ")
+            extra = ""
+            if len(parts) == 7:
+                start, request, answer, _, gap, user_agent, end = parts
+            else:
+                start, request, answer, _, gap, user_agent, end, extra, last = parts
+                end = last if end == " " else "?"
             before, _, time = start.rpartition(" [")
             at, granularity_ms = self.times[time[:-2]] or _NONE
             addresses, host = self.peers[before] or _NONE
-            code, bytes_out, last = _STATUS[status], int(sent), rest[-1]
-        except (ValueError, KeyError, IndexError):
+            space, status, sent, after = answer.split(" ")
+            code, bytes_out = _STATUS[status], int(sent)
+        except (ValueError, KeyError):
             return self.parse_text(text)
-        if gap != " " or end or time[-2:] != "] " or last:
+        if "\\" in text or end or gap != " " or space or after or time[-2:] != "] ":
             return self.parse_text(text)
-        if len(rest) > 1:
-            if len(rest) != 3 or rest[0] != " ":
-                return self.parse_text(text)
-            if self.has_forwarded[rest[1]]:
-                addresses = self.forwarded[rest[1]] + addresses
+        if extra and self.has_forwarded[extra]:
+            addresses = self.forwarded[extra] + addresses
         method, target, absolute_host = self.requests[request]
         if user_agent == "-":
             user_agent = ""
+        # fmt: off
         return new_request(
             WebRequest,
-            (
-                *(at, granularity_ms, addresses, method, target, code, bytes_out),
-                *(user_agent, "", "", "", absolute_host or host, "", None),
-            ),
+            (at, granularity_ms, addresses, method, target, code, bytes_out, user_agent,
+             "", "", "", absolute_host or host, "", None),
         )
+        # fmt: on
 
 
 class StreamtopFormat(TextFormat):
@@ -71,46 +72,49 @@ class StreamtopFormat(TextFormat):
     def parse(self, line: bytes) -> WebRequest | None:
         """As `LogFormat.parse`."""
         text = line.decode("utf-8", "backslashreplace")
-        if "\\" in text:
-            return self.parse_text(text)
+        parts = text.split('"')
         try:
-            start, request, answer, user_agent, gap, session, *rest = text.split('"')
-            _, status, sent, end = answer.split(" ")
-            time, _, peer = start.partition(" ")
-            at = int(time[:10] + time[11:])
-            addresses, _ = self.peers[peer] or _NONE
-            code, bytes_out, last = _STATUS[status], int(sent), rest[-1]
-        except (ValueError, KeyError, IndexError):
+            optional: list[str] = []
+            if len(parts) == 7:
+                start, request, answer, user_agent, gap, session, end = parts
+            else:
+                start, request, answer, user_agent, gap, session, *optional, end = parts
+            addresses, _ = self.peers[start[15:-1]] or _NONE
+            at = int(float(start[:14]) * 1000 + 0.5)
+            space, status, sent, after = answer.split(" ")
+            code, bytes_out = _STATUS[status], int(sent)
+        except (ValueError, KeyError):
             return self.parse_text(text)
-        if gap != " " or end or len(time) != 14 or time[10] != ".":
+        if "\\" in text or gap != " " or space or after or len(start) < 16:
+            return self.parse_text(text)
+        if start[10] != "." or start[14] != " " or start[-1] != " ":
             return self.parse_text(text)
         cookie = cmcd = host = via = ""
         duration_ms = None
-        if len(rest) > 1:
-            if len(rest) != 11 or rest[:10:2] != _ALL_NAMES:
+        if optional:
+            if optional[::2] != _ALL_NAMES:
                 return self.parse_text(text)
-            _, forwarded, _, cookie, _, cmcd, _, host, _, via, _ = rest
+            _, forwarded, _, cookie, _, cmcd, _, host, _, via = optional
             if forwarded and forwarded != "-":
                 addresses = self.forwarded[forwarded] + addresses
             cookie, cmcd, host, via = _value(cookie), _value(cmcd), _value(host), _value(via)
-            if last:
-                if not last.startswith(" time="):
-                    return self.parse_text(text)
-                duration_ms = parse_duration_ms(last[6:])
-        elif last:
+            if end.startswith(" time="):
+                duration_ms = parse_duration_ms(end[6:])
+                end = ""
+        if end:
             return self.parse_text(text)
         method, target, absolute_host = self.requests[request]
         if user_agent == "-":
             user_agent = ""
         if session == "-":
             session = ""
+        # fmt: off
         return new_request(
             WebRequest,
-            (
-                *(at, 1, addresses, method, target, code, bytes_out, user_agent, session),
-                *(cookie, cmcd, absolute_host or host, via, duration_ms),
-            ),
+            (at, 1, addresses, method, target, code, bytes_out, user_agent,
+             session, cookie, cmcd, absolute_host or host, via, duration_ms),
         )
+        # fmt: on
 
 
 def _value(text: str) -> str:

@@ -50,18 +50,13 @@ class Peer(Protocol):
         ...
 
 
-def list_peer(text: str) -> tuple[tuple[str, ...], str] | None:
-    """Return the addresses of a field that has nothing else."""
-    return (split_addresses(text), "") if text else None
-
-
 class TextFormat:
     """A `LogFormat` by a regular expression with named groups out of `TEXT_FIELDS`."""
 
-    def __init__(self, name: str, pattern: str, parse_peer: Peer = list_peer, duration_unit_ms: float = 1000) -> None:
+    def __init__(self, name: str, pattern: str, parse_peer: Peer, duration_unit_ms: float = 1000) -> None:
         self.name = name
         # The last group is empty: it stands for all fields that the format does not have.
-        compiled = re.compile(rf"{pattern}()[ \r]*\Z", re.ASCII | re.DOTALL)
+        compiled = re.compile(rf"{pattern}()\r?\Z", re.ASCII | re.DOTALL)
         self._match = compiled.match
         self._order = tuple(compiled.groupindex.get(field, compiled.groups) for field in TEXT_FIELDS)
         self._has_request = "request" in compiled.groupindex

@@ -90,7 +90,7 @@ def _time_of_iso(date: str, time: str, fraction: str | None, zone: str | None) -
 
 
 _PORT = re.compile(r"(?:\[([0-9A-Fa-f:.%\w]+)\]|([0-9.]+))(?::\d{1,5})?", re.ASCII)
-_HOST = re.compile(r"[A-Za-z0-9_*-][A-Za-z0-9_.*-]*", re.ASCII)
+_REMAINDER = re.compile(r"[0-9.]*\.[0-9.]*|[0-9A-Fa-f.:]*:[0-9A-Fa-f.:]*", re.ASCII)
 
 
 def strip_port(text: str) -> str:
@@ -99,8 +99,14 @@ def strip_port(text: str) -> str:
     return match[1] or match[2] if match else text
 
 
+_NUMBER_TO_255 = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4 = re.compile(rf"{_NUMBER_TO_255}(?:\.{_NUMBER_TO_255}){{3}}", re.ASCII)
+
+
 def is_address(text: str) -> bool:
     """Return whether a text is an IP address, with or without a port."""
+    if _IPV4.fullmatch(text):
+        return True
     try:
         ip_address(strip_port(text))
     except ValueError:
@@ -108,27 +114,23 @@ def is_address(text: str) -> bool:
     return True
 
 
-def is_peer(text: str) -> bool:
-    """Return whether a text is what a server logs as its peer: an IP address, `unix:`, or the name of a host."""
-    if is_address(text) or text.startswith("unix:"):
-        return True
-    # A number with points that is no address is what is left of a truncated line.
-    return bool(_HOST.fullmatch(text)) and not re.fullmatch(r"[0-9.]+", text) and text != "-"
+def is_remainder(text: str) -> bool:
+    """Return whether a text is what is left of an address in a truncated line."""
+    return _REMAINDER.fullmatch(text) is not None and not is_address(text)
 
 
 def split_addresses(text: str) -> tuple[str, ...]:
     """Return the addresses of a list with commas, as in `X-Forwarded-For`. Removes ports, omits `-`."""
+    if _IPV4.fullmatch(text):
+        return (text,)
     parts = (part.strip() for part in text.split(","))
     return tuple(strip_port(part)[:64] for part in parts if part not in ("", "-"))
 
 
 def ends_with_address(text: str) -> bool:
     """Return whether the last of a list with commas is an IP address without a port: a proxy has appended it."""
-    try:
-        ip_address(text.rpartition(",")[2].strip())
-    except ValueError:
-        return False
-    return True
+    last = text.rpartition(",")[2].strip()
+    return strip_port(last) == last and is_address(last)
 
 
 _METHOD = re.compile(r"[A-Z][A-Z_-]{1,31}", re.ASCII)
@@ -159,12 +161,12 @@ def split_request(request: str) -> tuple[str, str, str]:
     return method, target, host
 
 
-_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
+_ESCAPE = re.compile(r"\\(x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|.)", re.DOTALL)
 _SIMPLE_ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "f": "\f", "v": "\v"}
 
 
 def unescape(text: str) -> str:
-    r"""Return a text without the escapes of web servers: `\xHH`, `\"`, `\\`, `\n`, `\r`, `\t`, `\b`, `\f`, `\v`.
+    r"""Return a text without the escapes of servers: `\xHH`, `\uHHHH`, `\"`, `\\`, `\n`, `\r`, `\t`, `\b`, `\f`, `\v`.
 
     Escaped bytes are UTF-8; others stay as `\xhh`.
     """
@@ -177,6 +179,8 @@ def unescape(text: str) -> str:
         code = match[1]
         if len(code) == 3:
             pieces.append(bytes((int(code[1:], 16),)))
+        elif len(code) == 5:
+            pieces.append(chr(int(code[1:], 16)).encode("utf-8", "surrogatepass"))
         else:
             pieces.append(_SIMPLE_ESCAPES.get(code, code).encode("utf-8", "surrogatepass"))
         end = match.end()
@@ -184,9 +188,10 @@ def unescape(text: str) -> str:
     return b"".join(pieces).decode("utf-8", "backslashreplace")
 
 
-def parse_duration_ms(text: str, unit_ms: float = 1000) -> int | None:
-    """Return a duration in `unit_ms`; None for a text that is no number. The last of a list with commas counts."""
+def parse_duration_ms(text: str | float, unit_ms: float = 1000) -> int | None:
+    """Return a duration in `unit_ms`; None for a text that is no such number."""
     try:
-        return min(max(0, round(float(text) * unit_ms)), MAX_TIME_MS)
+        duration_ms = int(float(text) * unit_ms + 0.5)
     except (ValueError, OverflowError):
         return None
+    return duration_ms if 0 <= duration_ms < MAX_TIME_MS else None

@@ -315,6 +315,23 @@ def test_line_is_readable_whatever_the_user_agent_is(agent):
         assert (found.method, found.status, found.bytes_out, found.session) == ("GET", 200, 1_000_000, "")
 
 
+@pytest.mark.parametrize(
+    ("forwarded", "addresses"),
+    [
+        (b"-", ()),
+        (b"", ()),
+        (b"'\\x22; DROP", ("'\"; DROP",)),
+        (b"unknown, 203.0.113.7", ("unknown", "203.0.113.7")),
+        (b"' OR 1=1", ("' OR 1=1",)),
+        (b"[2001:db8::7]:443, 203.0.113.7:5531", ("2001:db8::7", "203.0.113.7")),
+    ],
+)
+def test_header_in_place_of_the_address_may_have_any_text(forwarded, addresses):
+    found = find_format("streamtop").parse(STREAMTOP.replace(b"198.51.100.7", forwarded))
+
+    assert found == request(at=AT + 250, granularity_ms=1, addresses=addresses)
+
+
 def test_user_without_password_may_have_any_name():
     for user in (b"ann lee", b"[x]", b'\\"', b"-", b"\xd0\xbf"):
         assert find_format("combined").parse(COMBINED.replace(b" - - ", b" - " + user + b" ")) == request()
@@ -356,6 +373,8 @@ def test_line_after_a_truncated_line_of_the_documented_format_cannot_be_read():
         b'2026/11/28 13:36:49 [error] 31#31: *1 open() "/hls/x" failed, client: 198.51.100.7',
         b'1795873009.250 17 198.51.100.7 "PLAY" "live" "s1" "" rx=1 tx=2 t=3 "LNX"',
         b"\x00" * 64,
+        b'1795873009.250"GET / HTTP/1.1" 200 5 "x" "-"',
+        b'1795873009.250 "GET / HTTP/1.1" 200 5 "x" "-"',
         b"{}",
         b"[1, 2]",
         b'{"level":"info","msg":"started"}',
