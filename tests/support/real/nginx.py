@@ -230,8 +230,8 @@ def sum_log(*logs: Path) -> LogSums:
     sums = LogSums()
     for log in logs:
         for line in log.read_text("latin-1").splitlines():
-            _, _, _, command, app, name, _, *figures = shlex.split(line)
-            received, sent, duration_s = (int(figure.partition("=")[2]) for figure in figures[:3])
+            _, _, _, *figures, command, app, name, _, _ = shlex.split(line)
+            received, sent, duration_s = (int(figure.partition("=")[2]) for figure in figures)
             stream = sums.streams.setdefault((app, name), StreamSums())
             sums.lines += 1
             sums.commands[command] += 1
