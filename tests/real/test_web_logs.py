@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from streamusage.agent.sources.common.web_log.format import detect, find_format
-from streamusage.agent.sources.common.web_log.quick_formats import STREAMTOP, STREAMTOP_FIELDS
+from streamusage.agent.sources.common.web_log.quick_formats import OPTIONAL_FIELDS, STREAMTOP
 from streamusage.agent.sources.common.web_log.request import WebRequest
 from tests.support.needs import need
 from tests.support.real.processes import Programs, free_port, until
 
-ALL_FIELDS = STREAMTOP + "".join(f' {name}="{variable}"' for name, variable in STREAMTOP_FIELDS) + " time=$request_time"
+ALL_FIELDS = STREAMTOP + "".join(f' {name}="{variable}"' for name, variable in OPTIONAL_FIELDS) + " time=$request_time"
 JSON = (
     '{"time":"$time_iso8601","remote_addr":"$remote_addr","request":"$request","status":$status,"bytes_sent":$bytes_sent,'
     '"http_user_agent":"$http_user_agent","http_x_forwarded_for":"$http_x_forwarded_for","http_cookie":"$http_cookie",'

@@ -3,15 +3,15 @@
 import re
 
 from streamusage.agent.sources.common.web_log.quick_formats import (
+    OPTIONAL_FIELDS,
     STREAMTOP,
-    STREAMTOP_FIELDS,
     CombinedFormat,
     StreamtopFormat,
 )
 from streamusage.agent.sources.common.web_log.text_format import CAPTURED, QUOTED, TextFormat
 from streamusage.agent.sources.common.web_log.values import is_address, is_remainder, split_addresses
 
-__all__ = ["STREAMTOP", "STREAMTOP_FIELDS", "create_combined", "create_common", "create_streamtop"]
+__all__ = ["OPTIONAL_FIELDS", "STREAMTOP", "create_combined", "create_common", "create_streamtop"]
 
 _DATE_START = r"\[(?:\d\d/[A-Z][a-z]{2}/|\d{4}-\d\d-\d\dT)"
 _DATE = re.compile(_DATE_START, re.ASCII)
@@ -89,7 +89,7 @@ def parse_address_list(text: str) -> tuple[tuple[str, ...], str] | None:
 
 def create_streamtop() -> StreamtopFormat:
     """Return the documented format."""
-    optional = "".join(rf"(?: {name}={_named(name)})?" for name, _ in STREAMTOP_FIELDS)
+    optional = "".join(rf"(?: {name}={_named(name)})?" for name, _ in OPTIONAL_FIELDS)
     return StreamtopFormat(
         "streamtop",
         r'(?P<time>\d{10}\.\d{3}) (?P<peer>(?:[^"\\]|\\.)*?) '

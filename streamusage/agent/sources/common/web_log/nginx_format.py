@@ -86,7 +86,7 @@ def _join_pieces(text: str) -> str:
     is_strings = sum(len(match[0]) for match in pieces) == len(text)
     if pieces and is_strings and (len(pieces) > 1 or text.lstrip()[0] == "'"):
         return "".join(_unquote_piece(match) for match in pieces)
-    return text.strip()
+    return re.sub(r"[ \r]*\n[ \r]*", " ", text.strip(" \r\n"))
 
 
 def _unquote_piece(match: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from streamusage.agent.sources.common.web_log.values import parse_duration_ms
 STREAMTOP = '$msec $remote_addr "$request" $status $bytes_sent "$http_user_agent" "$arg_sid"'
 """The recommended `log_format`. nginx escapes what clients choose in it, so no field can contain the end of another."""
 
-STREAMTOP_FIELDS = (
+OPTIONAL_FIELDS = (
     ("forwarded", "$http_x_forwarded_for"),
     ("cookie", "$http_cookie"),
     ("cmcd", "$http_cmcd_session"),
@@ -21,7 +21,7 @@ STREAMTOP_FIELDS = (
 )
 """Optional fields after it, in this order, each written as `name="variable"`; after them `time=$request_time`."""
 
-_ALL_NAMES = [f" {name}=" for name, _ in STREAMTOP_FIELDS]
+_ALL_NAMES = [f" {name}=" for name, _ in OPTIONAL_FIELDS]
 
 _NONE: Any = ()
 """Cannot be unpacked: the line goes to the pattern."""

@@ -20,6 +20,7 @@ LINE = (
     [
         MAIN,
         f"'{MAIN}'",
+        MAIN.replace(" $status", "\n    $status"),
         MAIN.replace('"$request" ', "'\n    '\"$request\" ").join("''"),
         f"log_format main '{MAIN}';",
         "log_format main escape=default '$remote_addr - $remote_user [$time_local] \"$request\" '\n"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamusage.agent.sources.common.web_log.format import detect, find_format
-from streamusage.agent.sources.common.web_log.quick_formats import STREAMTOP, STREAMTOP_FIELDS
+from streamusage.agent.sources.common.web_log.quick_formats import OPTIONAL_FIELDS, STREAMTOP
 from streamusage.agent.sources.common.web_log.request import WebRequest
 
 CLIENT_BYTES = st.one_of(
@@ -40,7 +40,7 @@ STATUS = st.sampled_from([200, 206, 304, 400, 404, 499])
 COMBINED = (
     '$remote_addr - $remote_user [$time_local] "$request" $status $body_bytes_sent "$http_referer" "$http_user_agent"'
 )
-FULL = STREAMTOP + "".join(f' {name}="{variable}"' for name, variable in STREAMTOP_FIELDS)
+FULL = STREAMTOP + "".join(f' {name}="{variable}"' for name, variable in OPTIONAL_FIELDS)
 TABS = "$msec\t$remote_addr\t$request\t$status\t$bytes_sent\t$http_user_agent\t$http_cookie"
 JSON = (
     '{"msec":"$msec","remote_addr":"$remote_addr","request":"$request","status":"$status","bytes_sent":"$bytes_sent",'
