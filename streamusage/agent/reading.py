@@ -46,8 +46,16 @@ class CounterReading(msgspec.Struct, frozen=True, kw_only=True):
     """A byte counter with its own beginning and end. Its key is unique over all boots."""
 
     key: str
-    bytes_in: int
-    bytes_out: int
+    bytes_in: int | None
+    """None where the server's figure is no count (negative, above 2^53): the last value stands, and continues later."""
+    bytes_out: int | None
+
+
+SHARED = "*"
+"""Key of log lines whose bytes several counters contain (`metering.shared_lines`). A source that has such lines adds a
+counter of 0 bytes under this key to each reading. As stored, its value are the bytes of counters that are no longer
+kept, and `ahead` what the lines report beyond all counters.
+"""
 
 
 class AudienceReading(msgspec.Struct, frozen=True, kw_only=True):
@@ -57,7 +65,8 @@ class AudienceReading(msgspec.Struct, frozen=True, kw_only=True):
     scope: str
     name: str
     protocol: str
-    viewers: int
+    viewers: int | None
+    """None where the server's figure is no count: the last number stands."""
     joined: int | None = None
     """How many viewers joined since the key appeared, where the server counts them; else increases are counted."""
     shown_only: bool = False
@@ -105,7 +114,8 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     started_granularity_ms: int = 1000
     """How much earlier than `started_at` it may have started."""
     bytes_in: int = 0
-    """Bytes received since the boot started, over all connections except those in `counters`."""
+    """Bytes received since the boot started, over all connections except those in `counters`. -1 where the server's
+    figure is no count: the last value stands. Never so in the first reading, from which counting begins."""
     bytes_out: int = 0
     counters: tuple[CounterReading, ...] = ()
     audiences: tuple[AudienceReading, ...] = ()
@@ -134,6 +144,9 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """How much more than `uptime_ms` it may be."""
     logs_ends: bool = False
     """Whether every connection that ends normally appears in `ended`, sooner or later."""
+    lists_connections: bool = True
+    """Whether `publishes` and `viewers` are complete. Else the server's list was unreadable: what earlier readings
+    showed continues until a later reading shows whether it is still there."""
     misses: str = ""
     """Why figures since the last reading may be incomplete (`core.reasons`): the time is then covered in part only."""
     problem: str = ""

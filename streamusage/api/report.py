@@ -180,6 +180,12 @@ class OpenCounter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     logged_out: Count = 0
     gone_at: Millis | None = None
     """The first reading that no longer showed it."""
+    fell_in: Count = 0
+    """The value before it fell to less than half, in case the lower one proves to be a fault of the server."""
+    fell_out: Count = 0
+    unknown_in: bool = False
+    """Whether no reading had a valid value yet: the first one is where counting starts."""
+    unknown_out: bool = False
 
 
 class OpenAudience(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -19,6 +19,12 @@ LENGTH_UNKNOWN = (
 )
 LOG_GONE = "the log of this time no longer exists: sessions that ended in it are known by the counters only"
 
+COUNTER_FELL = "a byte counter of the media server fell without a restart: bytes of this time are a lower bound"
+COUNTER_INVALID = (
+    "a figure of the media server is no count (negative, or above 2^53): it is not used; what it counts continues once "
+    "it is valid again"
+)
+
 LINES_LOST = "log lines were lost by rotation or truncation: the sessions in them are unknown"
 LINES_UNREADABLE = "log lines cannot be read: the connections in them are unknown"
 LOG_NOT_UNDERSTOOD = (
@@ -27,6 +33,7 @@ LOG_NOT_UNDERSTOOD = (
 LOG_NOT_OPENED = (
     "the log cannot be opened: viewers who joined and left between two readings are known by the counters only"
 )
+COUNTER_DISAGREES = "counter disagrees with log"
 CALLBACKS_LOST = (
     "callbacks were lost while the agent was not listening: viewers who joined and left in this time are unknown"
 )
@@ -56,6 +63,17 @@ RED5PRO_NUMBERS = (
     "is not reported and not counted"
 )
 SRS_POLLING = "polling only: viewers who joined and left between two readings are known by their bytes only"
+SRS_LIST_INVALID = (
+    "a stream's name makes the list of clients invalid JSON: viewers of this time are unknown until that stream has "
+    "ended, and those who stay continue then; bytes are counted"
+)
+SRS_NAME_REPAIRED = (
+    "polling only, and a stream's name makes the list of clients invalid JSON: bytes of that name that are no text are "
+    "shown as %XX; viewers who joined and left between two readings are known by their bytes only"
+)
+SRS_LIST_SHORT = (
+    "this version of SRS lists ten clients only, and has more: viewers are a lower bound; bytes are counted"
+)
 SRS_NO_BYTES = "polling only, and this version of SRS reports no bytes: no traffic is counted"
 STREAM_MANAGER_NUMBERS = (
     "the Stream Manager reports numbers of subscribers only: connections are the increases of the number, view time "
@@ -127,9 +145,14 @@ FORMER = {
 """Present text by the text that an earlier version wrote for the same cause."""
 
 
+def counter_disagrees(left: int, explained: int) -> str:
+    """Return the reason of a log that lacks viewers: how many left by the server's count, and how many by the log."""
+    return f"{COUNTER_DISAGREES}: by the server's count {left:,} viewers left, the log has {explained:,} of them"
+
+
 def canonical_reason(text: str) -> str:
     """Return the present text of a reason. A text that this version does not know is returned as it is.
 
-    No reason has a parameter, so whole texts are compared.
+    Whole texts are compared: none that was replaced had a parameter.
     """
     return FORMER.get(text, text)

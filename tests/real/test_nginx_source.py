@@ -10,9 +10,11 @@ import pytest
 from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading, SourceError
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.agent.sources.nginx_rtmp.access_log import EARLIER_LOG_FORMAT
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
+from streamusage.core.reasons import LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
 from tests.support.waiting import LONGEST_WAIT_S
@@ -199,14 +201,15 @@ async def test_several_workers_are_refused(tmp_path: Path, programs: Programs, c
     await source.close()
 
 
-async def test_missing_log_is_a_source_error_with_a_remedy(nginx: Nginx) -> None:
+async def test_missing_log_leaves_the_page_with_a_remedy(nginx: Nginx) -> None:
     source = NginxRtmpSource(nginx.stat_url, nginx.access_log.with_name("other.log"), timeout_seconds=LONGEST_WAIT_S)
-    with pytest.raises(SourceError, match=r"other\.log not found"):
-        await source.read(None)
+    reading = await source.read(None)
+    assert (reading.logs_ends, reading.misses) == (False, LOG_NOT_OPENED)
+    assert "other.log not found" in reading.problem
     await source.close()
 
 
-async def test_log_without_ids_is_ignored(tmp_path: Path, programs: Programs, clip: Path) -> None:
+async def test_log_without_ids_is_not_relied_on(tmp_path: Path, programs: Programs, clip: Path) -> None:
     directory = tmp_path / "combined"
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, log_format=None)
@@ -218,12 +221,30 @@ async def test_log_without_ids_is_ignored(tmp_path: Path, programs: Programs, cl
     viewer.stop()
     await nginx.wait_for_clients(0)
     reading = await source.read(reading.cursor)
-    assert reading.ended == ()
-    assert not reading.logs_ends
+    assert [line.kind for line in reading.ended] == ["unreadable"]
+    assert (reading.logs_ends, reading.misses) == (False, LOG_NOT_UNDERSTOOD)
     await source.close()
 
 
-@pytest.mark.parametrize("name", ["%5Bred%5Dx", "a&b<c>", 'q"uote', "ümläut", "sp ace", "x?token=1"])
+async def test_format_of_earlier_versions_is_read(tmp_path: Path, programs: Programs, clip: Path) -> None:
+    directory = tmp_path / "earlier"
+    directory.mkdir()
+    nginx = Nginx(directory, programs, clip, log_format=EARLIER_LOG_FORMAT)
+    await nginx.start()
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+    before = await source.read(None)
+    viewer = nginx.watch("s1")
+    await nginx.wait_for_clients(1)
+    viewer.stop()
+    await nginx.wait_for_clients(0)
+    after = await source.read(before.cursor)
+    assert [(line.kind, line.scope, line.name) for line in after.ended] == [("play", "live", "s1")]
+    await source.close()
+
+
+@pytest.mark.parametrize(
+    "name", ["%5Bred%5Dx", "a&b<c>", 'q"uote', "ümläut", "sp ace", "x?token=1", 'x" rx=0 tx=0 t=9 "y']
+)
 async def test_unusual_name_is_the_same_on_the_page_and_in_the_log(
     nginx: Nginx, source: NginxRtmpSource, name: str
 ) -> None:

@@ -17,6 +17,8 @@ class AudienceIncrement(msgspec.Struct, frozen=True):
     """What one audience adds with a reading."""
 
     reading: AudienceReading
+    viewers: int
+    """The number of the reading, or the last one where it is unknown."""
     watched: int
     """Viewers who watched from the last reading to this one."""
     joined: int
@@ -34,14 +36,16 @@ def advance(
         key = f"{boot}/{reading.key}"
         if key in after:
             continue
-        after[key] = OpenAudience(key=key, viewers=reading.viewers, joined=reading.joined)
         last = known.get(key, OpenAudience(key=key, viewers=0))
-        if reading.shown_only:
-            increments.append(AudienceIncrement(reading, 0, 0))
+        viewers = last.viewers if reading.viewers is None else reading.viewers
+        joined = last.joined if reading.viewers is None else reading.joined
+        after[key] = OpenAudience(key=key, viewers=viewers, joined=joined)
+        if reading.shown_only or reading.viewers is None:
+            increments.append(AudienceIncrement(reading, viewers, 0, 0))
             continue
-        rise = max(0, reading.viewers - last.viewers)
-        watched = min(last.viewers, reading.viewers)
-        increments.append(AudienceIncrement(reading, watched, max(rise, _count_joins(last, reading))))
+        rise = max(0, viewers - last.viewers)
+        watched = min(last.viewers, viewers)
+        increments.append(AudienceIncrement(reading, viewers, watched, max(rise, _count_joins(last, reading))))
     return tuple(after.values()), increments
 
 

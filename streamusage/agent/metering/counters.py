@@ -4,15 +4,20 @@ A counter may have a shorter life than the media server's boot. For such a count
 that it ever showed, or the sum of the log lines of its connections, whichever is larger: the lines contain the bytes
 after the last reading that showed it. A counter that reappears under its key continues.
 
+A counter never falls while it lives. A figure that falls to no less than half counts on from its highest value; one
+that falls further started again, unless it jumps back later. A figure that did start again and is taken for the other
+had at most twice the traffic between two readings: that much may be missing, and nothing counts twice.
+
 The same holds for a boot that has ended: its log lines may exceed its last counters, and the excess is counted then.
 """
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
 
 from streamusage.agent.metering.additions import Additions
-from streamusage.agent.reading import CounterReading
+from streamusage.agent.reading import SHARED, CounterReading
 from streamusage.api.report import Baseline, OpenCounter, RetiredBoot
 from streamusage.core.coverage import slot_of
 
@@ -35,24 +40,43 @@ LoggedBytes = Mapping[str, tuple[int, int]]
 def open_counters(readings: Iterable[CounterReading]) -> tuple[OpenCounter, ...]:
     """Return the counters at the start of accounting. Their values up to then are not counted."""
     return tuple(
-        OpenCounter(key=reading.key, bytes_in=reading.bytes_in, bytes_out=reading.bytes_out) for reading in readings
+        OpenCounter(
+            key=reading.key,
+            bytes_in=reading.bytes_in or 0,
+            bytes_out=reading.bytes_out or 0,
+            unknown_in=reading.bytes_in is None,
+            unknown_out=reading.bytes_out is None,
+        )
+        for reading in readings
     )
+
+
+def has_fallen(before: Iterable[OpenCounter], readings: Iterable[CounterReading]) -> bool:
+    """Return whether a counter shows less than it did before, so that its bytes since then are a lower bound."""
+    known = {counter.key: counter for counter in before}
+    return any(
+        reading.key != SHARED
+        and (counter := known.get(reading.key)) is not None
+        and (_is_less(reading.bytes_in, counter.bytes_in) or _is_less(reading.bytes_out, counter.bytes_out))
+        for reading in readings
+    )
+
+
+def _is_less(shown: int | None, before: int) -> bool:
+    return shown is not None and shown < before
 
 
 def advance(
     before: Iterable[OpenCounter], readings: Iterable[CounterReading], logged: LoggedBytes, at: int
 ) -> CounterDifference:
-    """Return the counters after a reading at `at`. A counter whose value fell is a new one under the same key."""
+    """Return the counters after a reading at `at`."""
     known = {counter.key: counter for counter in before}
     shown = {reading.key: reading for reading in readings}
     after: list[OpenCounter] = []
     total_in = total_out = 0
     for key in known.keys() | shown.keys() | logged.keys():
         counter = known.get(key, OpenCounter(key=key, bytes_in=0, bytes_out=0))
-        reading = shown.get(key)
-        if reading is not None and (reading.bytes_in < counter.bytes_in or reading.bytes_out < counter.bytes_out):
-            counter = OpenCounter(key=key, bytes_in=0, bytes_out=0)
-        counter, more_in, more_out = _advance_counter(counter, reading, *logged.get(key, (0, 0)), at)
+        counter, more_in, more_out = _advance_counter(counter, shown.get(key), *logged.get(key, (0, 0)), at)
         total_in += more_in
         total_out += more_out
         if counter.gone_at is None or at - counter.gone_at < KEEP_GONE_MS:
@@ -60,25 +84,63 @@ def advance(
     return CounterDifference(tuple(sorted(after, key=lambda counter: counter.key)), total_in, total_out)
 
 
+class _Figure(NamedTuple):
+    """One direction of a counter, as in `OpenCounter`."""
+
+    value: int
+    ahead: int
+    logged: int
+    fell: int
+    unknown: bool
+
+    def advance(self, shown: int | None, logged: int) -> "tuple[_Figure, int]":
+        """Return the figure after a reading and new log lines, and the bytes that they add."""
+        figure, value = (self, self.value) if shown is None else self._settle(shown)
+        level = figure.value + figure.ahead
+        now = max(level, value, figure.logged + logged)
+        after = figure._replace(value=value, ahead=now - value, logged=figure.logged + logged)
+        return after, now - level
+
+    def _settle(self, shown: int) -> "tuple[_Figure, int]":
+        """Return the figure from which a shown value counts, and the value that counts."""
+        if self.unknown:
+            return self._replace(value=shown, unknown=False), shown
+        if shown < self.value:
+            if 2 * shown >= self.value:
+                return self, self.value
+            return _Figure(0, 0, 0, fell=self.value, unknown=False), shown
+        if 2 * self.value >= self.fell:
+            return self._replace(fell=0), shown  # it grew again: it had started again
+        if shown < self.fell:
+            return self, shown
+        # It jumped back: the values in between were wrong. What was counted of them counts as bytes since the fall.
+        return self._replace(value=min(shown, self.fell + self.value), fell=0), shown
+
+
 def _advance_counter(
     counter: OpenCounter, reading: CounterReading | None, logged_in: int, logged_out: int, at: int
 ) -> tuple[OpenCounter, int, int]:
-    level_in, level_out = counter.bytes_in + counter.ahead_in, counter.bytes_out + counter.ahead_out
-    shown_in = counter.bytes_in if reading is None else reading.bytes_in
-    shown_out = counter.bytes_out if reading is None else reading.bytes_out
-    logged_in, logged_out = counter.logged_in + logged_in, counter.logged_out + logged_out
-    now_in, now_out = max(level_in, shown_in, logged_in), max(level_out, shown_out, logged_out)
+    incoming, more_in = _Figure(
+        counter.bytes_in, counter.ahead_in, counter.logged_in, counter.fell_in, counter.unknown_in
+    ).advance(None if reading is None else reading.bytes_in, logged_in)
+    outgoing, more_out = _Figure(
+        counter.bytes_out, counter.ahead_out, counter.logged_out, counter.fell_out, counter.unknown_out
+    ).advance(None if reading is None else reading.bytes_out, logged_out)
     after = OpenCounter(
         key=counter.key,
-        bytes_in=shown_in,
-        bytes_out=shown_out,
-        ahead_in=now_in - shown_in,
-        ahead_out=now_out - shown_out,
-        logged_in=logged_in,
-        logged_out=logged_out,
+        bytes_in=incoming.value,
+        bytes_out=outgoing.value,
+        ahead_in=incoming.ahead,
+        ahead_out=outgoing.ahead,
+        logged_in=incoming.logged,
+        logged_out=outgoing.logged,
         gone_at=None if reading is not None else at if counter.gone_at is None else counter.gone_at,
+        fell_in=incoming.fell,
+        fell_out=outgoing.fell,
+        unknown_in=incoming.unknown,
+        unknown_out=outgoing.unknown,
     )
-    return after, now_in - level_in, now_out - level_out
+    return after, more_in, more_out
 
 
 def inherit_baseline(own: Baseline, bridged: Baseline) -> tuple[Baseline, Additions]:
@@ -128,6 +190,9 @@ def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]
         if older is None:
             after.append(counter)
             continue
+        if counter.key == SHARED:
+            after.append(_inherit_shared(counter, older))
+            continue
         level_in = counter.bytes_in + counter.ahead_in + older.ahead_in
         level_out = counter.bytes_out + counter.ahead_out + older.ahead_out
         logged_in, logged_out = counter.logged_in + older.logged_in, counter.logged_out + older.logged_out
@@ -145,6 +210,19 @@ def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]
         )
     counters = sorted((*after, *older_counters.values()), key=lambda counter: counter.key)
     return CounterDifference(tuple(counters), total_in, total_out)
+
+
+def _inherit_shared(own: OpenCounter, older: OpenCounter) -> OpenCounter:
+    """Return the shared counter of a new journal with that of its predecessor at the first reading."""
+    return OpenCounter(
+        key=SHARED,
+        bytes_in=own.bytes_in + older.bytes_in,
+        bytes_out=own.bytes_out + older.bytes_out,
+        ahead_in=own.ahead_in + older.ahead_in,
+        ahead_out=own.ahead_out + older.ahead_out,
+        logged_in=own.logged_in + older.logged_in,
+        logged_out=own.logged_out + older.logged_out,
+    )
 
 
 def add_log_lines(boot: RetiredBoot, bytes_in: int, bytes_out: int) -> tuple[RetiredBoot, int, int]:

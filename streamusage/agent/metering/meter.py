@@ -17,12 +17,21 @@ from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAd
 from streamusage.agent.metering.counters import add_log_lines
 from streamusage.agent.metering.passage import latest_start, passage_between
 from streamusage.agent.metering.publishes import Publishes
+from streamusage.agent.metering.root_counters import settle_root_counters
+from streamusage.agent.metering.shared_lines import add_shared_lines
 from streamusage.agent.metering.unreadable import counted_spans, unreadable_minutes
 from streamusage.agent.metering.viewer_matching import LONGEST_ANSWER_MS, Window, match_by_duration, match_viewer
-from streamusage.agent.reading import EndedConnection, Reading
+from streamusage.agent.reading import SHARED, EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
-from streamusage.core.reasons import CLOCK_SET_FORWARD, LENGTH_UNKNOWN, NO_READING, RESTARTED, WORKER_REPLACED
+from streamusage.core.reasons import (
+    CLOCK_SET_FORWARD,
+    COUNTER_FELL,
+    LENGTH_UNKNOWN,
+    NO_READING,
+    RESTARTED,
+    WORKER_REPLACED,
+)
 from streamusage.core.usage import StreamId
 
 LONGEST_UNLOGGED_PAUSE_MS = 60_000
@@ -39,6 +48,9 @@ LEAST_NARROWING_MS = 100
 
 KEEP_RETIRED_MS = 24 * 3600 * 1000
 """How long the log may still contain new sessions of an earlier boot, or lines of viewers that left unnoticed."""
+
+KEEP_ABSENT_MS = 60_000
+"""How long a viewer without a log may be missing on the server's lists and continue when it is listed again."""
 
 UNSEEN_PROTOCOL = "unknown"
 """Protocol of connections that only the server's own count contains, because no reading showed them."""
@@ -81,7 +93,7 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
 
 
 def _count_present_viewers(reading: Reading) -> int:
-    return len(reading.viewers) + sum(audience.viewers for audience in reading.audiences)
+    return len(reading.viewers) + sum(audience.viewers or 0 for audience in reading.audiences)
 
 
 def step(state: MeterState, reading: Reading) -> tuple[MeterState, Additions]:
@@ -96,6 +108,7 @@ class _Step:
     """One step in progress: the state before, the new reading, and the additions so far."""
 
     def __init__(self, state: MeterState, reading: Reading) -> None:
+        reading, self.has_fallen = settle_root_counters(state.baseline, reading)
         self.before = state.baseline
         self.reading = reading
         self.now = reading.at
@@ -153,7 +166,8 @@ class _Step:
                 self._apply_log_line(line, seen_viewers)
         self._count_view_time(seen_viewers)
         self._handle_missing_viewers(seen_viewers)
-        self.publishes.end_missing()
+        if self.reading.lists_connections:
+            self.publishes.end_missing()
         open_audiences, increments = self._count_audiences()
         self._count_subscribers(seen_viewers, increments)
         accounted = self._count_unseen_connections()
@@ -265,6 +279,8 @@ class _Step:
             return NO_READING
         if self.passage.passed_ms is None and any(not audience.shown_only for audience in self.reading.audiences):
             return LENGTH_UNKNOWN
+        if self.has_fallen or counters.has_fallen(self.before.counters, self.reading.counters):
+            return COUNTER_FELL
         return self.reading.misses
 
     def _spans_up_to_now(self, from_ms: int, misses: str) -> list[SpanAddition]:
@@ -299,7 +315,7 @@ class _Step:
             seen.add(viewer_id)
             known = self.viewers.get(viewer_id)
             started_at = self.now - viewer.age_ms
-            if known is None:
+            if known is None or self._is_another_life(known, started_at):
                 self._put_viewer(
                     ViewerRow(
                         viewer_id=viewer_id,
@@ -321,6 +337,12 @@ class _Step:
             elif known.started_at - started_at >= LEAST_NARROWING_MS:
                 self._narrow_start(known, started_at)
         return seen
+
+    def _is_another_life(self, known: ViewerRow, started_at: int) -> bool:
+        """Return whether an id that was missing is listed again for a connection that began after it was missing."""
+        if known.counted_to is None or self.reading.logs_ends or not self.passage.is_same_run:
+            return False
+        return started_at - self.reading.age_slack_ms > known.counted_to
 
     def _see_after_restart(self, known: ViewerRow, age_ms: int) -> None:
         """See a viewer who stayed across a restart of the machine: the growth of its age is its view time."""
@@ -522,16 +544,24 @@ class _Step:
         self._close_viewer(viewer)
 
     def _handle_missing_viewers(self, seen: set[str]) -> None:
-        """Handle viewers that are gone without a log line: with a log, the line may follow; otherwise they ended."""
+        """Handle viewers that are not listed: their log line may follow, or a later list may show them again."""
         for viewer in list(self.viewers.values()):
             if viewer.viewer_id in seen:
                 continue
-            if not self.reading.logs_ends:
+            if self._is_gone(viewer):
                 self._close_viewer(viewer)
             elif viewer.counted_to is None:
                 self._put_viewer(msgspec.structs.replace(viewer, counted_to=max(0, self.last_at)))
-            elif self.now - viewer.counted_to > KEEP_RETIRED_MS:
-                self._close_viewer(viewer)
+
+    def _is_gone(self, viewer: ViewerRow) -> bool:
+        """Return whether a viewer that is not listed has ended for certain, or is missing for too long."""
+        if self.reading.logs_ends or not self.reading.lists_connections:
+            longest_ms = KEEP_RETIRED_MS
+        elif viewer.viewer_id.startswith(f"{self.boot}/"):
+            longest_ms = KEEP_ABSENT_MS
+        else:
+            return True
+        return viewer.counted_to is not None and self.now - viewer.counted_to > longest_ms
 
     def _count_audiences(self) -> tuple[tuple[OpenAudience, ...], list[audiences.AudienceIncrement]]:
         """Count viewers without identities: their connections and their view time."""
@@ -548,6 +578,9 @@ class _Step:
         if self.reading.accepted is None:
             return 0
         before = self.before if self.same_boot else None
+        if before is not None and before.accepted is None:
+            # The count is used from now on, because the log no longer is: what it contains so far is accounted for.
+            return self.reading.accepted + self.connections
         unseen, accounted = audiences.count_unseen(
             before.accepted if before else None, before.accounted if before else 0, self.connections
         )
@@ -556,16 +589,30 @@ class _Step:
         return accounted
 
     def _count_counters(self) -> counters.CounterDifference:
-        moved = counters.advance(self.before.counters, self.reading.counters, self.logged, self.at)
+        moved = self._advance_counters()
         self._add_bytes(Interval(self.covers_from, self.at), moved.bytes_in, moved.bytes_out)
         return moved
+
+    def _advance_counters(self) -> counters.CounterDifference:
+        before, readings = self.before.counters, self.reading.counters
+        if all(reading.key != SHARED for reading in readings):
+            return counters.advance(before, readings, self.logged, self.at)
+        logged = {key: lines for key, lines in self.logged.items() if key != SHARED}
+        moved = counters.advance(
+            [counter for counter in before if counter.key != SHARED],
+            [reading for reading in readings if reading.key != SHARED],
+            logged,
+            self.at,
+        )
+        logged_in, logged_out = (sum(lines[index] for lines in logged.values()) for index in (0, 1))
+        return add_shared_lines(before, moved, (logged_in, logged_out), self.logged.get(SHARED, (0, 0)))
 
     def _count_subscribers(self, seen_viewers: set[str], increments: list[audiences.AudienceIncrement]) -> None:
         active: Counter[StreamId] = Counter()
         joined: Counter[StreamId] = Counter()
         for increment in increments:
             stream = StreamId(increment.reading.scope, increment.reading.name)
-            active[stream] += increment.reading.viewers
+            active[stream] += increment.viewers
             joined[stream] += increment.joined
         for viewer_id in seen_viewers:
             viewer = self.viewers[viewer_id]

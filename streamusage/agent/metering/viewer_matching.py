@@ -7,7 +7,7 @@ and name only the peer of a connection.
 from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from streamusage.agent.reading import EndedConnection
+from streamusage.agent.reading import SHARED, EndedConnection
 from streamusage.api.report import ViewerRow
 
 CLOCK_SLACK_MS = 500
@@ -139,13 +139,16 @@ def match_by_duration(
 
 
 def _find_candidates(line: EndedConnection, viewers: Mapping[str, ViewerRow], boots: list[str]) -> Iterable[ViewerRow]:
-    """Return the viewers of the given boots that have the line's id or, for a line without one, its peer and stream."""
+    """Return the viewers of the given boots that have the line's id or, for a line without one, its peer and stream.
+
+    A viewer who moved between streams may be known under another one.
+    """
     if not line.connection_id.startswith("@"):
         return [viewers[key] for boot in boots if (key := f"{boot}/{line.connection_id}") in viewers]
     return [
         viewer
         for viewer in viewers.values()
         if viewer.viewer_id.endswith(line.connection_id)
-        and (viewer.scope, viewer.name) == (line.scope, line.name)
+        and (line.counter == SHARED or (viewer.scope, viewer.name) == (line.scope, line.name))
         and viewer.viewer_id.rpartition("/")[0] in boots
     ]

@@ -1,7 +1,8 @@
 """MediaMTX, by its control API: each open connection with its byte counters.
 
-Lists are paged and may change while their pages are fetched; an inconsistent list is fetched again. Starts are absolute
-times of the server's clock, whose present time the `Date` of the responses shows.
+A list is fetched as one page, which the server takes at one instant. A server that limits its pages is read page by
+page, and again if the list changed meanwhile. Starts are absolute times of the server's clock, whose present time the
+`Date` of the responses shows.
 docs/sources/mediamtx.md lists what is exact and what is bounded.
 """
 
@@ -12,18 +13,23 @@ import msgspec
 
 from streamusage.agent.config.sources import OptionalPasswordSection, ServerUrl
 from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
+from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, PolledSource, basic_auth_header
 from streamusage.agent.sources.common.identifiers import limit_id, short_digest, split_stream_path
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, optional_password
-from streamusage.agent.sources.common.payloads import Count, decode_json
+from streamusage.agent.sources.common.payloads import Count, Figure, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import MEDIAMTX_POLLING
 from streamusage.core.secrets import Secret
 
-ITEMS_PER_PAGE = 100
+ITEMS_PER_PAGE = 1_000_000
+"""More than any list has. MediaMTX limits neither this number nor the page."""
 MAX_PAGES = 1000
 MAX_ATTEMPTS = 3
+
+HLS_SESSIONS = "hlssessions"
+"""The list that MediaMTX 1.18 and later have. Earlier versions have muxers only."""
 
 CONNECTION_LISTS = {
     "rtmpconns": "rtmp",
@@ -33,7 +39,7 @@ CONNECTION_LISTS = {
     "srtconns": "srt",
     "webrtcsessions": "webrtc",
     "moqsessions": "moq",
-    "hlssessions": "hls",
+    HLS_SESSIONS: "hls",
 }
 """The lists of connections and the protocol of each. A disabled server and an older MediaMTX lack a list."""
 
@@ -55,17 +61,17 @@ class _MediaMtxConnection(msgspec.Struct, rename="camel"):
     path: str = ""
     state: str = ""
     """`read` or `publish`. HLS sessions have no state; all of them read."""
-    bytes_received: Count = 0
-    bytes_sent: Count = 0
-    inbound_bytes: Count = 0
-    outbound_bytes: Count = 0
+    bytes_received: Figure = 0
+    bytes_sent: Figure = 0
+    inbound_bytes: Figure = 0
+    outbound_bytes: Figure = 0
 
 
 class _MediaMtxMuxer(msgspec.Struct, rename="camel"):
     path: str
     created: str
-    bytes_sent: Count = 0
-    outbound_bytes: Count = 0
+    bytes_sent: Figure = 0
+    outbound_bytes: Figure = 0
 
 
 class _MediaMtxPath(msgspec.Struct, rename="camel"):
@@ -100,25 +106,21 @@ class MediaMtxSource(PolledSource):
         super().__init__(HttpProbe(url, "MediaMTX", clock, timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
         self._server_clock = ServerClock(clock)
+        self._figures = FigureChecker("MediaMTX")
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         paths = await self._fetch_list("paths", "name", _MediaMtxPath)
         connections: list[tuple[str, _MediaMtxConnection]] = []
+        has_hls_sessions = False
         for name, protocol in CONNECTION_LISTS.items():
-            try:
-                connection_list = await self._fetch_list(name, "id", _MediaMtxConnection)
-                connections += [(protocol, connection) for connection in connection_list]
-            except HttpStatusError as error:
-                if error.status != 404:
-                    raise
+            connection_list = await self._fetch_list_if_present(name, "id", _MediaMtxConnection)
+            connections += [(protocol, connection) for connection in connection_list or ()]
+            has_hls_sessions |= name == HLS_SESSIONS and connection_list is not None
         muxers: list[_MediaMtxMuxer] = []
-        if not any(protocol == "hls" for protocol, _ in connections):
-            try:
-                muxers = await self._fetch_list("hlsmuxers", "path", _MediaMtxMuxer)
-            except HttpStatusError as error:
-                if error.status != 404:
-                    raise
+        if not has_hls_sessions:
+            # The bytes of a session are also those of its muxer, which outlives it.
+            muxers = await self._fetch_list_if_present("hlsmuxers", "path", _MediaMtxMuxer) or []
         at = Instant.take(self._clock)
         server_time = self._server_clock.at(at)
         return Reading(
@@ -127,12 +129,12 @@ class MediaMtxSource(PolledSource):
             boot="mediamtx",
             started_at=0,
             counters=(
-                *(_counter(connection) for _, connection in connections),
+                *(self._counter(connection) for _, connection in connections),
                 *(
                     CounterReading(
                         key=f"muxer-{short_digest(muxer.path, muxer.created)}",
                         bytes_in=0,
-                        bytes_out=max(muxer.bytes_sent, muxer.outbound_bytes),
+                        bytes_out=self._count_either(muxer.bytes_sent, muxer.outbound_bytes, "bytesSent"),
                     )
                     for muxer in muxers
                 ),
@@ -147,8 +149,28 @@ class MediaMtxSource(PolledSource):
             ),
             age_slack_ms=server_time.slack_ms,
             cursor="mediamtx",
-            misses=MEDIAMTX_POLLING,
+            misses=self._figures.take_reason(MEDIAMTX_POLLING),
         )
+
+    def _counter(self, connection: _MediaMtxConnection) -> CounterReading:
+        return CounterReading(
+            key=limit_id(connection.id),
+            bytes_in=self._count_either(connection.bytes_received, connection.inbound_bytes, "inboundBytes"),
+            bytes_out=self._count_either(connection.bytes_sent, connection.outbound_bytes, "outboundBytes"),
+        )
+
+    def _count_either(self, former: Figure, present: Figure, name: str) -> int | None:
+        """Return a counter by its former name or by its present one: the other is missing and 0, or the same."""
+        return self._figures.count(former or present, name)
+
+    async def _fetch_list_if_present(self, name: str, key_field: str, item_type: type[Item]) -> list[Item] | None:
+        """Return a whole list; None if the server has no such list."""
+        try:
+            return await self._fetch_list(name, key_field, item_type)
+        except HttpStatusError as error:
+            if error.status != 404:
+                raise
+            return None
 
     async def _fetch_list(self, name: str, key_field: str, item_type: type[Item]) -> list[Item]:
         """Return a whole list, each item once. Fetches it again if it changed while its pages were fetched."""
@@ -178,14 +200,6 @@ class MediaMtxSource(PolledSource):
         response = await self._probe.get("v3", name, "list", query=query, headers=headers)
         self._server_clock.observe(response)
         return decode_json(response.body, _MediaMtxPage, f"/v3/{name}/list")
-
-
-def _counter(connection: _MediaMtxConnection) -> CounterReading:
-    return CounterReading(
-        key=limit_id(connection.id),
-        bytes_in=max(connection.bytes_received, connection.inbound_bytes),
-        bytes_out=max(connection.bytes_sent, connection.outbound_bytes),
-    )
 
 
 def _publish(path: str, since: str, server_time: ServerTime) -> PublishReading:

@@ -1,16 +1,19 @@
 """SRS, by its HTTP API: each connected client, and the byte counters of each vhost.
 
 A vhost's counters include clients that have left, and a vhost stays listed while the process runs; the counters of a
-client or a stream disappear with it. Pages of clients overlap by one client: if that client differs, the list has
-changed meanwhile and is fetched again. docs/sources/srs.md lists what is exact and what is bounded.
+client or a stream disappear with it. All clients are fetched as one page, so that viewers who come and go meanwhile
+change nothing. SRS does not escape names: where one makes the list unreadable, bytes are counted and viewers continue
+later. docs/sources/srs.md lists what is exact and what is bounded.
 """
 
+import logging
 from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from streamusage.agent.config.sources import OptionalPasswordSection, ServerUrl
 from streamusage.agent.reading import CounterReading, PublishReading, Reading, SourceError, ViewerReading
+from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import (
     HttpProbe,
     PolledSource,
@@ -24,15 +27,23 @@ from streamusage.agent.sources.common.identifiers import (
     split_stream_path,
 )
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, optional_password
-from streamusage.agent.sources.common.payloads import Count, decode_json
+from streamusage.agent.sources.common.payloads import Figure
 from streamusage.agent.sources.common.sample_time import Instant
+from streamusage.agent.sources.common.unescaped_json import UnreadableJsonError, decode_unescaped_json
 from streamusage.core.clock import Clock
-from streamusage.core.reasons import SRS_NO_BYTES, SRS_POLLING
+from streamusage.core.reasons import SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED, SRS_NO_BYTES, SRS_POLLING
 from streamusage.core.secrets import Secret
 
-CLIENTS_PER_PAGE = 200
-MAX_PAGES = 1000
+LOG = logging.getLogger(__name__)
+
+ALL_CLIENTS = 1_000_000
+"""`count` of the request: more than any server has. SRS limits it from below only."""
+
 MAX_ATTEMPTS = 3
+"""How often clients and vhosts are fetched if another process responds in between."""
+
+LEAST_COUNT = 10
+"""SRS lists at least this many clients; version 2 ignores `count` and lists no more."""
 
 STEP_MS = 3_000
 """SRS adds the traffic of its connections to its counters at this interval."""
@@ -70,8 +81,10 @@ class _ListedClient(NamedTuple):
 
 class _SrsVhost(msgspec.Struct):
     id: int | str
-    send_bytes: Count | None = None
-    recv_bytes: Count | None = None
+    send_bytes: Figure | None = None
+    recv_bytes: Figure | None = None
+    clients: Figure = 0
+    """How many clients it has, of which `/api/v1/clients` of SRS 2 lists ten at most."""
 
 
 class _SrsResponse(msgspec.Struct):
@@ -96,6 +109,15 @@ class _SrsVhosts(_SrsResponse, kw_only=True):
     vhosts: list[_SrsVhost]
 
 
+class _ClientList(NamedTuple):
+    """The clients of one process, or None where a name makes their list unreadable."""
+
+    boot: str | None
+    clients: list[_ListedClient] | None
+    misses: str
+    """Why figures of viewers are incomplete."""
+
+
 Response = TypeVar("Response", _SrsClients, _SrsVhosts)
 
 
@@ -113,22 +135,27 @@ class SrsSource(PolledSource):
     ) -> None:
         super().__init__(HttpProbe(url, "SRS", clock, timeout_seconds=timeout_seconds), clock)
         self._user, self._password = user, password
+        self._figures = FigureChecker("SRS")
+        self._warned_list = ""
 
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
-        boot, clients, vhosts = await self._fetch_process()
+        client_list, vhosts = await self._fetch_process()
         at = Instant.take(self._clock)
         counters = tuple(
             CounterReading(
-                key=f"{boot}-{limit_id(str(vhost.id))}", bytes_in=vhost.recv_bytes, bytes_out=vhost.send_bytes
+                key=f"{vhosts.boot}-{limit_id(str(vhost.id))}",
+                bytes_in=self._figures.count(vhost.recv_bytes, "recv_bytes"),
+                bytes_out=self._figures.count(vhost.send_bytes, "send_bytes"),
             )
-            for vhost in vhosts
+            for vhost in vhosts.vhosts
             if vhost.recv_bytes is not None and vhost.send_bytes is not None
         )
+        clients = client_list.clients or []
         return Reading(
             at=at.wall_ms,
             elapsed_ms=at.elapsed_ms,
-            boot=boot,
+            boot=vhosts.boot,
             started_at=0,
             counters=counters,
             publishes=tuple(_publish(listed, at) for listed in clients if listed.client.is_publisher),
@@ -136,57 +163,80 @@ class SrsSource(PolledSource):
                 _viewer(listed, at) for listed in clients if not listed.client.is_publisher and listed.client.url
             ),
             age_slack_ms=max((listed.slack_ms for listed in clients), default=0),
-            cursor=boot,
-            misses=SRS_POLLING if len(counters) == len(vhosts) else SRS_NO_BYTES,
+            lists_connections=client_list.clients is not None,
+            cursor=vhosts.boot,
+            misses=self._figures.take_reason(
+                client_list.misses if len(counters) == len(vhosts.vhosts) else SRS_NO_BYTES
+            ),
             step_ms=STEP_MS,
         )
 
-    async def _fetch_process(self) -> tuple[str, list[_ListedClient], list[_SrsVhost]]:
-        """Return the identity, all clients and all vhosts of one process."""
+    async def _fetch_process(self) -> tuple[_ClientList, _SrsVhosts]:
+        """Return the clients and the vhosts of one process."""
         for _ in range(MAX_ATTEMPTS):
-            boot_and_clients = await self._fetch_clients()
-            if boot_and_clients is not None:
-                boot, clients = boot_and_clients
-                vhosts, _ = await self._fetch(_SrsVhosts, "vhosts")
-                if vhosts.boot == boot:
-                    return boot, clients, vhosts.vhosts
+            client_list = await self._fetch_clients()
+            vhosts, _ = await self._fetch(_SrsVhosts, "vhosts")
+            if client_list.boot in (vhosts.boot, None):
+                return self._complete(client_list, vhosts), vhosts
         raise SourceError(
-            "/api/v1/clients changed each time while its pages were fetched; the next reading tries again"
+            "/api/v1/clients and /api/v1/vhosts were answered by different processes each time: SRS restarts, or "
+            "several servers respond at this URL; the next reading tries again"
         )
 
-    async def _fetch_clients(self) -> tuple[str, list[_ListedClient]] | None:
-        """Return the process and all of its clients; None if the list or the process changed meanwhile."""
-        clients: dict[str, _ListedClient] = {}
-        boots = set()
-        last_id: str | None = None
-        for page_number in range(MAX_PAGES):
-            page, response = await self._fetch(
-                _SrsClients, "clients", start=page_number * (CLIENTS_PER_PAGE - 1), count=CLIENTS_PER_PAGE
+    async def _fetch_clients(self) -> _ClientList:
+        try:
+            page, response, is_repaired = await self._fetch_unescaped(
+                _SrsClients, "clients", start=0, count=ALL_CLIENTS
             )
-            boots.add(page.boot)
-            ids = [str(client.id) for client in page.clients]
-            if len(boots) > 1 or (last_id is not None and ids[:1] != [last_id]):
-                return None
-            clients |= {
-                str(client.id): _ListedClient(client, response.first_byte_ms, response.slack_ms)
-                for client in page.clients
-            }
-            if len(ids) < CLIENTS_PER_PAGE:
-                return boots.pop(), list(clients.values())
-            last_id = ids[-1]
-        return None
+        except UnreadableJsonError as error:
+            self._warn_of_list(
+                f"{error}. A stream's name makes the list invalid JSON, because SRS does not escape names: bytes are "
+                "counted, viewers are unknown until that stream has ended. End that publish, and refuse such names in "
+                "`on_publish`"
+            )
+            return _ClientList(None, None, SRS_LIST_INVALID)
+        self._warn_of_list(
+            "/api/v1/clients returned invalid JSON: a stream's name is not escaped and is shown with %XX for bytes "
+            "that are no text. Refuse such names in `on_publish`"
+            if is_repaired
+            else ""
+        )
+        by_id = {
+            str(client.id): _ListedClient(client, response.first_byte_ms, response.slack_ms) for client in page.clients
+        }
+        return _ClientList(page.boot, list(by_id.values()), SRS_NAME_REPAIRED if is_repaired else SRS_POLLING)
+
+    def _complete(self, client_list: _ClientList, vhosts: _SrsVhosts) -> _ClientList:
+        """Return the list with the reason for which it is incomplete, if this version of SRS lists ten clients only."""
+        listed = len(client_list.clients or ())
+        if listed == LEAST_COUNT < sum(vhost.clients for vhost in vhosts.vhosts):
+            return client_list._replace(misses=SRS_LIST_SHORT)
+        return client_list
+
+    def _warn_of_list(self, text: str) -> None:
+        """Log a problem of the list once while it lasts."""
+        if text and text != self._warned_list:
+            LOG.warning("srs_clients detail=%r", text)
+        self._warned_list = text
 
     async def _fetch(
         self, response_type: type[Response], resource: str, **parameters: int
     ) -> tuple[Response, ProbeResponse]:
+        content, response, _ = await self._fetch_unescaped(response_type, resource, **parameters)
+        return content, response
+
+    async def _fetch_unescaped(
+        self, response_type: type[Response], resource: str, **parameters: int
+    ) -> tuple[Response, ProbeResponse, bool]:
+        """Return a response, its times, and whether a name in it had to be repaired."""
         headers = basic_auth_header(self._user, self._password)
         query = {name: str(value) for name, value in parameters.items()}
         endpoint = f"/api/v1/{resource}"
         response = await self._probe.get("api", "v1", resource, "", query=query, headers=headers)
-        content = decode_json(response.body, response_type, endpoint)
+        content, is_repaired = decode_unescaped_json(response.body, response_type, endpoint)
         if content.code != 0:
             raise SourceError(f"{endpoint} responded with code {content.code}; the log of SRS has the cause")
-        return content, response
+        return content, response, is_repaired
 
 
 def _publish(listed: _ListedClient, at: Instant) -> PublishReading:

@@ -6,13 +6,14 @@ not distinguishable. docs/sources/wowza.md lists what is exact and what is bound
 
 from typing import Annotated
 
-import httpx
 import msgspec
 from pydantic import Field
 
 from streamusage.agent.config.sources import PasswordSection, PathName, ServerUrl
 from streamusage.agent.reading import AudienceReading, CounterReading, PublishReading, Reading
 from streamusage.agent.sources.common.cursors import JsonCursor, LifeStarts
+from streamusage.agent.sources.common.figures import FigureChecker
+from streamusage.agent.sources.common.http_auth import ChallengedAuth
 from streamusage.agent.sources.common.http_probe import (
     HttpProbe,
     HttpStatusError,
@@ -23,7 +24,7 @@ from streamusage.agent.sources.common.http_probe import (
 from streamusage.agent.sources.common.identifiers import limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
 from streamusage.agent.sources.common.payloads import (
-    Count,
+    Figure,
     Payload,
     SignedCount,
     decode_json,
@@ -41,13 +42,26 @@ PROTOCOLS = {"CUPERTINO": "hls", "MPEGDASH": "dash", "SANJOSE": "hds", "RTP": "r
 
 UPTIME_UNIT_MS = 1000
 
+REST_HINTS = {
+    401: "the user or the password is wrong: compare `user` and the password with the users in conf/admin.password of "
+    "Wowza, and `AuthenticationMethod` of `RESTInterface` in conf/Server.xml (basic and digest are supported)",
+    403: "allow the agent's address in `IPWhiteList` of `RESTInterface` in conf/Server.xml",
+    404: "check `url` and `vhost`, and `Enable` of `RESTInterface` in conf/Server.xml",
+}
+COUNTS_HINTS = {
+    401: "the user or the password is wrong: `connectioncounts` takes those of `AuthenticationMethod` of its "
+    "HTTPProvider in conf/VHost.xml, which may be others than those of the REST interface",
+    404: "check `connection_counts_url`, and the HTTPProvider `connectioncounts*` in conf/VHost.xml",
+}
+"""What an operator can do about a refusal of each interface, by HTTP status."""
+
 
 class _WowzaMonitoring(msgspec.Struct, rename="camel"):
     uptime: SignedCount = 0
     """Whole seconds since the application or stream was loaded."""
-    bytes_in: Count = 0
-    bytes_out: Count = 0
-    connection_count: dict[str, Count] = {}
+    bytes_in: Figure = 0
+    bytes_out: Figure = 0
+    connection_count: dict[str, Figure] = {}
 
 
 class _WowzaIncomingStream(msgspec.Struct, rename="camel"):
@@ -120,16 +134,24 @@ class WowzaSource(PolledSource):
         *,
         timeout_seconds: float = 5.0,
     ) -> None:
-        super().__init__(HttpProbe(url, "Wowza", clock, timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "Wowza", clock, timeout_seconds=timeout_seconds, hints=REST_HINTS), clock)
         self._user, self._password = user, password
-        self._auth: tuple[str, httpx.DigestAuth] | None = None
+        self._auths: dict[str, tuple[str, ChallengedAuth]] = {}
+        """The password and the authentication at each of the two interfaces, which may ask for different kinds."""
+        self._figures = FigureChecker("Wowza")
         self._applications = applications
         self._applications_path = ("v2", "servers", "_defaultServer_", "vhosts", vhost, "applications")
         self._vhost = vhost
         self._counts_probe = (
             None
             if connection_counts_url is None
-            else HttpProbe(connection_counts_url, "Wowza's connection counts", clock, timeout_seconds=timeout_seconds)
+            else HttpProbe(
+                connection_counts_url,
+                "Wowza's connection counts",
+                clock,
+                timeout_seconds=timeout_seconds,
+                hints=COUNTS_HINTS,
+            )
         )
 
     async def close(self) -> None:
@@ -166,8 +188,8 @@ class WowzaSource(PolledSource):
             counters=tuple(
                 CounterReading(
                     key=f"{short_digest(name)}-{starts.began[short_digest(name)]}",
-                    bytes_in=monitoring.bytes_in,
-                    bytes_out=monitoring.bytes_out,
+                    bytes_in=self._figures.count(monitoring.bytes_in, "bytesIn"),
+                    bytes_out=self._figures.count(monitoring.bytes_out, "bytesOut"),
                 )
                 for name, monitoring in applications.items()
             ),
@@ -181,11 +203,27 @@ class WowzaSource(PolledSource):
                 for stream in streams
             ),
             age_slack_ms=max((UPTIME_UNIT_MS + stream.slack_ms for stream in streams), default=0),
-            audiences=tuple(audience for stream in streams for audience in _audiences(stream)),
+            audiences=tuple(audience for stream in streams for audience in self._audiences(stream)),
             accepted=None if accepted is None else max(0, accepted - published),
             cursor=str(WowzaCursor(str(starts), published)),
-            misses=WOWZA_NUMBERS if self._counts_probe is not None else WOWZA_RISES,
+            misses=self._figures.take_reason(WOWZA_NUMBERS if self._counts_probe is not None else WOWZA_RISES),
         )
+
+    def _audiences(self, stream: _WowzaStream) -> list[AudienceReading]:
+        viewers_by_protocol = {
+            PROTOCOLS.get(wowza_name, normalize_protocol(wowza_name)): viewers
+            for wowza_name, viewers in sorted(stream.monitoring.connection_count.items())
+        }
+        return [
+            AudienceReading(
+                key=f"{stream.key}-{protocol}",
+                scope=stream.scope,
+                name=limit_name(stream.name),
+                protocol=protocol,
+                viewers=self._figures.count(viewers, f"connectionCount {protocol}"),
+            )
+            for protocol, viewers in viewers_by_protocol.items()
+        ]
 
     async def _fetch_application(self, name: str) -> _WowzaMonitoring | None:
         """Return the counters of an application; None if it is not loaded."""
@@ -227,7 +265,7 @@ class WowzaSource(PolledSource):
     async def _fetch_accepted(self, counts_probe: HttpProbe) -> int:
         """Return how many connections the configured applications have accepted since the server started."""
         endpoint = "connectioncounts"
-        response = await counts_probe.get(endpoint, auth=self._digest_auth())
+        response = await counts_probe.get(endpoint, auth=self._auth("connectioncounts"))
         root = parse_xml(response.body, endpoint)
         return sum(
             parse_child_count(application, "ConnectionsTotalAccepted", endpoint)
@@ -240,32 +278,16 @@ class WowzaSource(PolledSource):
     async def _fetch(self, payload_type: type[Payload], *parts: str) -> tuple[Payload, ProbeResponse]:
         # Without this header the interface returns XML.
         headers = {"Accept": "application/json"}
-        response = await self._probe.get(*self._applications_path, *parts, auth=self._digest_auth(), headers=headers)
+        response = await self._probe.get(*self._applications_path, *parts, auth=self._auth("rest"), headers=headers)
         return decode_json(response.body, payload_type, "the REST interface of Wowza"), response
 
-    def _digest_auth(self) -> httpx.Auth:
-        """Return the digest authentication. It is kept because a challenge is valid for many requests."""
+    def _auth(self, interface: str) -> ChallengedAuth:
+        """Return the authentication at an interface, with the password as it is now."""
         password = self._password()
-        if self._auth is None or self._auth[0] != password:
-            self._auth = password, httpx.DigestAuth(self._user, password)
-        return self._auth[1]
-
-
-def _audiences(stream: _WowzaStream) -> list[AudienceReading]:
-    viewers_by_protocol = {
-        PROTOCOLS.get(wowza_name, normalize_protocol(wowza_name)): viewers
-        for wowza_name, viewers in sorted(stream.monitoring.connection_count.items())
-    }
-    return [
-        AudienceReading(
-            key=f"{stream.key}-{protocol}",
-            scope=stream.scope,
-            name=limit_name(stream.name),
-            protocol=protocol,
-            viewers=viewers,
-        )
-        for protocol, viewers in viewers_by_protocol.items()
-    ]
+        known = self._auths.get(interface)
+        if known is None or known[0] != password:
+            known = self._auths[interface] = password, ChallengedAuth(self._user, password)
+        return known[1]
 
 
 def _create(config: WowzaConfig, context: SourceContext) -> WowzaSource:

@@ -28,6 +28,9 @@ def test_every_text_has_a_former_text_or_is_new() -> None:
     new = {
         reasons.CLOCK_REFUSED,
         reasons.CLOCK_SET_FORWARD,
+        reasons.COUNTER_DISAGREES,
+        reasons.COUNTER_FELL,
+        reasons.COUNTER_INVALID,
         reasons.FILED_AHEAD,
         reasons.FILED_BY_REPAIR,
         reasons.HLS_INFERRED,
@@ -37,6 +40,9 @@ def test_every_text_has_a_former_text_or_is_new() -> None:
         reasons.LINES_UNREADABLE,
         reasons.LOG_NOT_OPENED,
         reasons.LOG_NOT_UNDERSTOOD,
+        reasons.SRS_LIST_INVALID,
+        reasons.SRS_LIST_SHORT,
+        reasons.SRS_NAME_REPAIRED,
         reasons.TIME_UNKNOWN,
     }
     assert set(FORMER.values()) == PRESENT - new

@@ -1,6 +1,8 @@
 """The real service and real agents as processes: started, killed, and queried through the API."""
 
+import os
 import secrets
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -139,6 +141,17 @@ class AgentProcess:
             "agent",
             [*self.interpreter, "-m", "streamusage.agent", "--config", str(self._configuration)],
             self._environment,
+        )
+
+    def check(self) -> subprocess.CompletedProcess[str]:
+        """Run `agent check` with the agent's configuration."""
+        return subprocess.run(
+            [*self.interpreter, "-m", "streamusage.agent", "check", "--config", str(self._configuration)],
+            env=os.environ | self._environment,
+            capture_output=True,
+            text=True,
+            timeout=LONGEST_WAIT_S,
+            check=False,
         )
 
     def kill(self) -> None:

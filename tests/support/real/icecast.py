@@ -46,8 +46,12 @@ class Icecast:
     does not allow that.
     """
 
-    def __init__(self, directory: Path, programs: Programs, clock: FakeClock | None = None) -> None:
+    def __init__(
+        self, directory: Path, programs: Programs, clock: FakeClock | None = None, *, fallback: bool = False
+    ) -> None:
+        """`fallback` sends listeners of `/live/a.mp3` to `/live/b.mp3` while it has no source, and back."""
         self.directory = directory
+        self._fallback = fallback
         self._clock = clock
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -87,21 +91,21 @@ class Icecast:
         assert self._program is not None
         self._program.kill()
 
-    def publish(self) -> RunningProgram:
+    def publish(self, mount: str = "/live/a.mp3") -> RunningProgram:
         return self._programs.start(
             "source",
             [
                 *("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(self._music)),
                 *("-c", "copy", "-content_type", "audio/mpeg", "-f", "mp3"),
-                f"icecast://source:{self._source_password}@127.0.0.1:{self.port}/live/a.mp3",
+                f"icecast://source:{self._source_password}@127.0.0.1:{self.port}{mount}",
             ],
         )
 
     def watch(self) -> RunningProgram:
         return self._programs.start("listener", ["curl", "-s", "-o", "/dev/null", f"{self.url}/live/a.mp3"])
 
-    async def wait_until_published(self) -> None:
-        await until(lambda: self._has("sources", 1), "Icecast has its source")
+    async def wait_until_published(self, sources: int = 1) -> None:
+        await until(lambda: self._has("sources", sources), f"Icecast has {sources} sources")
 
     async def wait_for_viewers(self, viewers: int) -> None:
         await until(lambda: self._has("listeners", viewers), f"Icecast has {viewers} listeners")
@@ -152,6 +156,12 @@ class Icecast:
                 shutil.chown(log, "icecast2", "icecast")
             shutil.chown(logs, "icecast2", "icecast")
             owner = "<changeowner><user>icecast2</user><group>icecast</group></changeowner>"
+        mounts = (
+            "<mount><mount-name>/live/a.mp3</mount-name><fallback-mount>/live/b.mp3</fallback-mount>"
+            "<fallback-override>1</fallback-override></mount>"
+            if self._fallback
+            else ""
+        )
         share = Path("/usr/share/icecast2")
         (self.directory / "icecast.xml").write_text(
             f"""<icecast>
@@ -162,6 +172,7 @@ class Icecast:
             <admin-user>admin</admin-user><admin-password>{self.admin_password}</admin-password></authentication>
             <hostname>localhost</hostname>
             <listen-socket><port>{self.port}</port><bind-address>127.0.0.1</bind-address></listen-socket>
+            {mounts}
             <paths><basedir>{share}</basedir><logdir>{logs}</logdir><webroot>{share}/web</webroot>
             <adminroot>{share}/admin</adminroot></paths>
             <logging><accesslog>access.log</accesslog><errorlog>error.log</errorlog><loglevel>2</loglevel></logging>

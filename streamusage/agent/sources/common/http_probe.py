@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 
 from streamusage.agent.reading import EndedConnection, SourceError
+from streamusage.agent.sources.common.http_auth import parse_challenges
 from streamusage.core.clock import Clock
 from streamusage.core.secrets import Secret
 
@@ -27,9 +28,11 @@ Result = TypeVar("Result")
 class HttpStatusError(SourceError):
     """The server responded with a status other than 200."""
 
-    def __init__(self, status: int, text: str) -> None:
+    def __init__(self, status: int, text: str, schemes: Iterable[str] = ()) -> None:
         super().__init__(text)
         self.status = status
+        self.schemes = frozenset(schemes)
+        """The kinds of authentication that the server asks for, in lower case."""
 
 
 class ProbeResponse(NamedTuple):
@@ -130,8 +133,7 @@ class HttpProbe:
                 first_byte_ms = self._clock.elapsed_ms()
                 try:
                     if response.status_code != 200:
-                        status = response.status_code
-                        raise HttpStatusError(status, self._format_refusal(printable_url, status))
+                        raise self._refusal(printable_url, response)
                     body_bytes = await _read_body(response, printable_url)
                     date_s = parse_http_date_s(response.headers.get("Date"))
                     return ProbeResponse(body_bytes, date_s, sent_ms, first_byte_ms)
@@ -154,9 +156,12 @@ class HttpProbe:
         base, question_mark, query = self._url.raw_path.partition(b"?")
         return base.rstrip(b"/") + path.encode() + question_mark + query
 
-    def _format_refusal(self, printable_url: str, status: int) -> str:
+    def _refusal(self, printable_url: str, response: httpx.Response) -> HttpStatusError:
+        status = response.status_code
         hint = self._hints.get(status, f"the log of {self._server_name} has the cause")
-        return f"{printable_url} responded with HTTP {status}; {hint}"
+        schemes = parse_challenges(response.headers.get_list("WWW-Authenticate")) if status == 401 else {}
+        asks = f" and asks for {' or '.join(name.title() for name in schemes)} authentication" if schemes else ""
+        return HttpStatusError(status, f"{printable_url} responded with HTTP {status}{asks}; {hint}", schemes)
 
 
 class PolledSource:

@@ -13,6 +13,9 @@ MAX_COUNT = 2**53
 Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
 """A counter value: an integer that is not negative and exact in JSON."""
 
+Figure = int | float
+"""A figure that may be no count: `streamusage.agent.sources.common.figures` checks it, and the reading stays usable."""
+
 SignedCount = Annotated[int, Meta(ge=-MAX_COUNT, le=MAX_COUNT)]
 """An age by a server's wall clock: negative while that clock is before the start, because it was set back."""
 

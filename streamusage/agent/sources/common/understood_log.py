@@ -56,6 +56,11 @@ class UnderstoodLog(Generic[Value]):
         self._is_probed = False
         self._not_opened = ""
 
+    @property
+    def has_lines(self) -> bool:
+        """Whether lines of the log were read."""
+        return self._is_understood is True
+
     async def start(self, stored_position: LogPosition | None) -> LogPosition | None:
         """Return where to read from: the stored position, or else the end of the log; None if it cannot be opened.
 

@@ -34,6 +34,9 @@ MEDIA_SUFFIXES = words("ts m2ts m4s m4f m4v m4a mp4 fmp4 cmfv cmfa cmft cmf aac 
 OTHER_SUFFIXES = frozenset({"vtt", "webvtt", "key"})
 """Subtitles and keys: traffic of a stream, and no sign that somebody watches."""
 
+_NUMBERED_SUFFIXES = words("mp3 webm")
+"""Files without a number are whole works, not segments."""
+
 _PACKAGED_SUFFIXES = MEDIA_SUFFIXES - {"ts", "m2ts", "aac", "mp3"}
 _ROOT_FOLDERS = words(
     "hls dash cmaf llhls ll-hls live vod stream streams video videos media tmp content static www out"
@@ -78,11 +81,9 @@ def classify(target: str, layout: str = "auto") -> MediaFile | None:
     path = _split(target)
     if path is None:
         return None
-    for rule in LAYOUTS[layout]:
-        file = rule(path)
-        if file is not None:
-            return file
-    return None
+    file = next((file for rule in LAYOUTS[layout] if (file := rule(path)) is not None), None)
+    is_whole = file is not None and file.kind == "segment" and file.sequence is None
+    return None if is_whole and path.suffix in _NUMBERED_SUFFIXES else file
 
 
 def path_of(target: str) -> str:

@@ -20,7 +20,7 @@ COUNTER = "hls"
 KEEP_LINES = 20_000
 """A viewer with one of the last so many lines is remembered, whatever the times in the log."""
 
-KEEP_FETCHES = 8
+KEEP_FETCHES = 16
 """How many fetched segments of a viewer are remembered, to recognize a second fetch of one."""
 
 RESTART_DISTANCE = 1000
@@ -74,6 +74,16 @@ class _Seat:
         """Number of its last line."""
         self.fetched: deque[tuple[Fetch, int, int]] = deque(maxlen=KEEP_FETCHES)
         """The last files that were sent to it, with time and bytes."""
+
+    def find_second_fetch(self, duration_ms: int) -> int | None:
+        """Return when it fetched a file for the second time: before the duration was known, this proved nothing."""
+        first: dict[Fetch, tuple[int, int]] = {}
+        for fetch, at, bytes_out in self.fetched:
+            before_at, before_bytes = first.setdefault(fetch, (at, -1))
+            if bytes_out == before_bytes and abs(at - before_at) <= duration_ms:
+                return max(at, before_at)
+            first[fetch] = at, bytes_out
+        return None
 
     def find_fetch(self, fetch: Fetch, at: int, duration_ms: int) -> int | None:
         """Return the bytes of a file that were sent to it at most its duration ago; None if it was not."""
@@ -197,17 +207,17 @@ class HlsViewers:
                 continue
             if not request.has_session:
                 self.is_inferred = True
-            watched_ms = self._watch(request)
-            if watched_ms is None:
+            is_new, watched_ms = self._watch(request)
+            if is_new:
                 joins.append(_log_entry("join", stream, request.at))
-            elif watched_ms:
+            if watched_ms:
                 watched.add(stream, request.at, watched_ms)
         self._remove_idle()
         others = [_log_entry("other", stream, last_at, bytes_out=bytes_out) for stream, bytes_out in traffic.items()]
         return [*others, *joins, *watched.entries()]
 
-    def _watch(self, request: HlsRequest) -> int | None:
-        """Return how long the viewer of a request watched until then; None for a new visit."""
+    def _watch(self, request: HlsRequest) -> tuple[bool, int]:
+        """Return whether a request begins a visit, and how long its viewer watched until then."""
         at, file = request.at, request.file
         self._count_line(at)
         key = (file.stream, request.viewer)
@@ -225,30 +235,39 @@ class HlsViewers:
                 if sequence <= cadence.newest and request.status != 304 and cadence.duration_ms is not None:
                     seat = client.find_seat(request, cadence.duration_ms)
                 cadence.observe(sequence, at)
-        watched_ms: int | None = None
+        is_new, watched_ms = False, 0
         if seat is None:
+            is_new, watched_ms = True, self._watched_before(client, at)
             seat = _Seat(at)
             client.seats.append(seat)
         elif 0 <= (since_ms := at - seat.last_at) <= self._idle_after_ms:
             seat.last_at = at
             watched_ms = since_ms
         else:
-            watched_ms = self._follow(seat, at, continues=continues)
+            is_new, watched_ms = self._follow(seat, at, continues=continues)
         seat.line = self._lines
         if self._present.pop(seat, None) is None:
             self._audiences[file.stream] += 1
         self._present[seat] = file.stream
         if sequence is not None and request.status != 304:
             seat.fetched.append((file.fetch, at, request.bytes_out))
-        self.runs.see_segment(file.stream, at, is_new_visit=watched_ms is None)
-        return watched_ms
+        self.runs.see_segment(file.stream, at, is_new_visit=is_new)
+        return is_new, watched_ms
 
-    def _follow(self, seat: _Seat, at: int, *, continues: bool) -> int | None:
+    def _watched_before(self, client: _Client, at: int) -> int:
+        """Return how long one more viewer watched before a segment proved it."""
+        durations = [cadence.duration_ms for cadence in client.cadences.values() if cadence.duration_ms is not None]
+        if not client.seats or not durations:
+            return 0
+        since = client.seats[-1].find_second_fetch(max(durations))
+        return 0 if since is None or not 0 <= at - since <= self._idle_after_ms else at - since
+
+    def _follow(self, seat: _Seat, at: int, *, continues: bool) -> tuple[bool, int]:
         before, after = self._step
         is_over_step = after <= at <= after + self._idle_after_ms and seat.last_at >= before - self._idle_after_ms
         watched_ms = seat.follow(at, self._idle_after_ms)
         # The clock was set forward: the next segment shows that the viewer continued to watch.
-        return 0 if watched_ms is None and is_over_step and continues else watched_ms
+        return watched_ms is None and not (is_over_step and continues), watched_ms or 0
 
     def _count_line(self, at: int) -> None:
         self._lines += 1

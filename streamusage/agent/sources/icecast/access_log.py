@@ -1,27 +1,52 @@
 """Lines of Icecast's access log as values. Pure.
 
 Icecast writes a line when a connection ends; on a regular stop, it writes the lines of all open connections. Clients
-choose names and user agents. The request comes first after the time, in quotation marks, which no path can contain.
+choose names, referers and user agents, and Icecast writes them as they are. The request comes first after the time, and
+the path of a raw request has no spaces: so no quotation mark in it can imitate the figures that follow. Icecast-KH can
+write the path decoded, and can escape all texts.
 """
 
 import re
 from typing import Literal, NamedTuple
+from urllib.parse import unquote
 
+from streamusage.agent.sources.common.line_form import LineForms
 from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_local_s
 
-_LINE = re.compile(
-    rf"(\S{{1,64}}) \S+ .{{0,256}}?\[{TIME_LOCAL}\] "
-    r'"(GET|PUT|SOURCE) ([^\s"]{1,4096}) [A-Z]{3,5}/\d\.\d" (\d{3}) (\d{1,15}) ".*" (\d{1,9}|\d{20})$'
+FORM = (
+    "the default access log of Icecast 2.4 or Icecast-KH, which begins with the address of the listener and ends with "
+    "the seconds of the connection; set `access_log` to the file that `<accesslog>` names in icecast.xml"
 )
-_LINE_START = re.compile(r'\S{1,64} \S+ .{0,256}?\[[^\]]+\] "')
+
+_HEAD = rf"(\S{{1,64}}) \S+ (?:.{{0,256}}? )?\[{TIME_LOCAL}\] "
+_PROTOCOL = r"[A-Za-z]{3,6}/[\d.]{1,8}"
+_STATUS_AND_BYTES = r"(-?\d{1,3}) (\d{1,20})"
+_SECONDS = r"(\d{1,20})$"
+_LINE = re.compile(
+    rf'{_HEAD}"(\S{{1,16}}) (\S{{1,8192}}) {_PROTOCOL}" {_STATUS_AND_BYTES} ".*" {_SECONDS}', re.ASCII | re.DOTALL
+)
+_SPACED_LINE = re.compile(
+    rf'{_HEAD}"(\S{{1,16}}) (.{{0,8192}}?) {_PROTOCOL}" {_STATUS_AND_BYTES} ".*" {_SECONDS}',
+    re.ASCII | re.DOTALL,
+)
+_FIGURES = re.compile(rf' {_PROTOCOL}" {_STATUS_AND_BYTES} "', re.ASCII)
+_ESCAPED_LINE = re.compile(
+    rf"(\S{{1,64}}) - \S+ {TIME_LOCAL} (\S{{1,1024}}) {_STATUS_AND_BYTES} \S* \S* {_SECONDS}", re.ASCII
+)
+_TIME = re.compile(rf"\S{{1,64}} \S+ .{{0,256}}?\[?{TIME_LOCAL}\]? ", re.ASCII)
+
+_MAX_BYTES = 2**53
+_MAX_SECONDS = 2**33
 
 
 class IcecastLogLine(NamedTuple):
-    """A completed connection of a listener or of a source."""
+    """A completed connection."""
 
-    kind: Literal["listener", "source"]
+    kind: Literal["listener", "source", "other"]
+    """`other`: it is not counted, such as a refused request or an admin page."""
     ip: str
     path: str
+    """Normalized as by `normalize_path`."""
     ended_s: int
     """Seconds since 1970."""
     duration_s: int
@@ -41,21 +66,61 @@ def parse_seconds(digits: str) -> int:
     return seconds - 2**64 if seconds >= 2**63 else seconds
 
 
+def normalize_path(path: str) -> str:
+    """Return the path of a mount in the form in which log and statistics are compared.
+
+    Each of the two can have it percent-encoded or decoded, the log with its query.
+    """
+    return re.sub("//+", "/", unquote(path.partition("?")[0], errors="replace"))
+
+
 def parse_line(line: bytes) -> IcecastLogLine | None:
-    """Return the connection of a line; None for refused requests, for pages and for lines in another format."""
-    match = _LINE.match(line.decode("utf-8", "replace"))
-    if match is None:
+    """Return the connection of a line; None for a line that cannot be read.
+
+    Without an address (`log-ip` of Icecast-KH) a listener cannot be found on the lists: such a line cannot be read.
+    """
+    text = line.removesuffix(b"\r").decode("utf-8", "replace")
+    match = _LINE.match(text)
+    if match is None and len(_FIGURES.findall(text)) == 1:
+        match = _SPACED_LINE.match(text)
+    if match is not None:
+        ip, *time_groups, method, path, status, sent, duration = match.groups()
+    elif match := _ESCAPED_LINE.match(text):
+        ip, *time_groups, request, status, sent, duration = match.groups()
+        method, _, rest = unquote(request, errors="replace").partition(" ")
+        path = rest.rpartition(" ")[0]
+    else:
         return None
-    ip, *time_groups, method, path, status, sent, duration = match.groups()
     ended_s = parse_time_local_s(*time_groups)
-    path = path.partition("?")[0]
-    if status != "200" or ended_s is None or path.startswith("/admin/"):
+    duration_s = parse_seconds(duration)
+    if ended_s is None or ip == "-" or int(sent) > _MAX_BYTES or abs(duration_s) > _MAX_SECONDS:
         return None
-    return IcecastLogLine(
-        "listener" if method == "GET" else "source", ip, path, ended_s, parse_seconds(duration), int(sent)
-    )
+    path = normalize_path(path)
+    return IcecastLogLine(_kind(method, path, status), ip, path, ended_s, duration_s, int(sent))
 
 
-def has_log_format(line: bytes) -> bool:
-    """Return whether the line begins as a line of an access log, whatever its request."""
-    return _LINE_START.match(line.decode("utf-8", "replace")) is not None
+def parse_lines(lines: list[bytes], forms: LineForms) -> list[IcecastLogLine]:
+    """Return the connections of listeners and sources, as `UnderstoodLog` parses lines."""
+    parsed = []
+    for line in lines:
+        connection = parse_line(line)
+        if connection is None:
+            forms.add_unreadable(_parse_time_ms(line))
+            continue
+        forms.add_readable(connection.ended_s * 1000)
+        if connection.kind != "other":
+            parsed.append(connection)
+    return parsed
+
+
+def _kind(method: str, path: str, status: str) -> Literal["listener", "source", "other"]:
+    """Return the kind of a request. Icecast-KH answers a listener that sends `Range`, as browsers do, with 206."""
+    if status not in ("200", "206") or path.startswith("/admin/"):
+        return "other"
+    return "listener" if method == "GET" else "source" if method in ("PUT", "SOURCE") else "other"
+
+
+def _parse_time_ms(line: bytes) -> int | None:
+    match = _TIME.match(line.decode("utf-8", "replace"))
+    seconds = None if match is None else parse_time_local_s(*match.groups())
+    return None if seconds is None else seconds * 1000

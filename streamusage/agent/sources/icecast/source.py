@@ -1,4 +1,4 @@
-"""Icecast 2.4: admin statistics and, if configured, the access log.
+"""Icecast 2.4 and Icecast-KH: admin statistics and, if configured, the access log.
 
 The statistics are read before the log, so a listener who is no longer listed has its line in this reading or in the
 next. The log has no connection ids: a line is matched by address, mount and start. docs/sources/icecast.md lists what
@@ -7,12 +7,12 @@ is exact and what is bounded.
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from streamusage.agent.config.sources import PasswordSection, ServerUrl, UserPath
-from streamusage.agent.reading import CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.agent.reading import SHARED, CounterReading, EndedConnection, PublishReading, Reading, ViewerReading
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.http_probe import (
     HttpProbe,
@@ -23,10 +23,13 @@ from streamusage.agent.sources.common.http_probe import (
 )
 from streamusage.agent.sources.common.identifiers import short_digest
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
+from streamusage.agent.sources.common.log_agreement import WAY_OUT, LogAgreement
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
-from streamusage.agent.sources.icecast.access_log import IcecastLogLine, has_log_format, parse_line
+from streamusage.agent.sources.common.understood_log import LogRead, UnderstoodLog
+from streamusage.agent.sources.icecast.access_log import FORM, IcecastLogLine, normalize_path, parse_lines
+from streamusage.agent.sources.icecast.lives import UNKNOWN_END_S, MountLives
 from streamusage.agent.sources.icecast.statistics import (
     IcecastStatistics,
     Listener,
@@ -38,13 +41,19 @@ from streamusage.agent.sources.icecast.statistics import (
 )
 from streamusage.agent.sources.icecast.visits import KnownVisits, ListedVisit, VisitLength, logged_length
 from streamusage.core.clock import Clock
-from streamusage.core.reasons import ICECAST_NO_LOG, ICECAST_SOURCE_LEFT, LINES_LOST
+from streamusage.core.reasons import COUNTER_INVALID, ICECAST_NO_LOG, ICECAST_SOURCE_LEFT
 from streamusage.core.secrets import Secret
 
 STEP_MS = 5000
 """Icecast updates the counters of a mount at this interval."""
 
 PROTOCOL = "http"
+
+LEAST_SHARE_MISSING = 0.25
+"""Of the listeners who left by the server's count, more than this share must lack a line for a disagreement."""
+
+KEEP_LEFT_S = 24 * 3600
+"""How long a mount whose source has left is remembered."""
 
 
 class IcecastCursor(JsonCursor, frozen=True):
@@ -54,6 +63,16 @@ class IcecastCursor(JsonCursor, frozen=True):
     """Position in the access log."""
     mounts: dict[str, int] = msgspec.field(default_factory=dict)
     """When the source of each mount connected, in seconds since 1970."""
+    left: dict[str, tuple[int, int]] = msgspec.field(default_factory=dict)
+    """The same of mounts whose source has left, and when it had at the latest: listeners may still be on a fallback."""
+    since_s: int = 0
+    """When counting began, in seconds since 1970. Listeners who moved before are known by the counters only."""
+
+    def advance(self, position: LogPosition | None, mounts: dict[str, int], now_s: int) -> "IcecastCursor":
+        """Return the cursor at a later position, with the mounts of then."""
+        left = {path: life for path, life in self.left.items() if path not in mounts and now_s - life[1] < KEEP_LEFT_S}
+        left |= {path: (began_s, now_s) for path, began_s in self.mounts.items() if path not in mounts}
+        return IcecastCursor(str(position or ""), mounts, left, self.since_s or now_s)
 
 
 class _ListedListener(NamedTuple):
@@ -66,9 +85,10 @@ class _ListedListener(NamedTuple):
     """How much earlier the list may have been written."""
 
     @property
-    def connected_at_s(self) -> int:
-        """The second of its connect, by Icecast's clock of that time."""
-        return max(0, self.listed_s - self.listener.connected_s)
+    def connected_at_s(self) -> int | None:
+        """The second of its connect, by Icecast's clock of that time; None where the list does not have it."""
+        connected_s = self.listener.connected_s
+        return None if connected_s is None else max(0, self.listed_s - connected_s)
 
 
 class IcecastConfig(PasswordSection):
@@ -96,7 +116,14 @@ class IcecastSource:
         self._probe = HttpProbe(url, "Icecast", clock, timeout_seconds=timeout_seconds)
         self._server_clock = ServerClock(clock)
         self._visits = KnownVisits()
-        self._log = None if access_log is None else LogReader(access_log, clock)
+        self._explained = 0
+        """Listeners that lines of the log reported, in this run of the agent."""
+        self._agreement = LogAgreement(LEAST_SHARE_MISSING)
+        self._log = (
+            None
+            if access_log is None
+            else UnderstoodLog(LogReader(access_log, clock), clock, parse_lines, FORM, ICECAST_NO_LOG)
+        )
 
     async def close(self) -> None:
         """As `Source.close`."""
@@ -106,48 +133,71 @@ class IcecastSource:
         """As `Source.read`."""
         before = IcecastCursor.parse(cursor)
         position = LogPosition.parse(before.position)
-        if position is None and self._log is not None:
-            position = await self._log.end_position()
+        if self._log is not None:
+            position = await self._log.start(position)
         statistics = parse_statistics((await self._fetch("stats")).body)
         listeners = await self._fetch_listeners(statistics)
-        lines: list[IcecastLogLine] = []
-        lost = False
-        if self._log is not None and position is not None:
-            batch = await self._log.read_lines(position)
-            position, lost, lines = batch.position, batch.lost, self._parse_lines(batch.lines)
+        log: LogRead[IcecastLogLine] = LogRead([], (), position, False, ICECAST_NO_LOG, "")
+        if self._log is not None:
+            log = await self._log.read(position)
         mounts = {mount.path: mount.began_s for mount in statistics.mounts}
         at = Instant.take(self._clock)
         server_time = self._server_clock.at(at)
-        ended = match_log_lines(lines, before.mounts, mounts, lambda line: self._visits.measure(line, at, server_time))
+        now_s = server_time.high_ms // 1000
+        ended = match_log_lines(
+            log.values, before, mounts, now_s, self._visits, lambda line: self._visits.measure(line, at, server_time)
+        )
+        disagreement = self._compare(statistics, len(listeners), ended, log, at)
         visits = [(listed, _listed_visit(listed, server_time)) for listed in listeners]
         self._visits.add_reading(at, [visit for _, visit in visits])
-        relies_on_log = self._log is not None and self._log.is_reliable
         return Reading(
             at=at.wall_ms,
             elapsed_ms=at.elapsed_ms,
             boot=str(statistics.began_s),
             started_at=(statistics.began_s + 1) * 1000,
-            counters=tuple(_counter(mount) for mount in statistics.mounts),
-            accepted=None if relies_on_log else statistics.listener_connections,
+            counters=(_SHARED_COUNTER, *(_counter(mount) for mount in statistics.mounts)),
+            accepted=None if log.logs_ends else statistics.listener_connections,
             publishes=tuple(_publish(mount, server_time) for mount in statistics.mounts),
             viewers=tuple(
                 _viewer(listed, self._visits.age_ms(visit, at, server_time.slack_ms)) for listed, visit in visits
             ),
             age_slack_ms=server_time.slack_ms + max((listed.slack_ms for listed in listeners), default=0),
-            ended=ended,
-            cursor=str(IcecastCursor(str(position or ""), mounts)),
-            logs_ends=relies_on_log,
-            misses=_misses(relies_on_log, lost, _has_source_left(before.mounts, mounts)),
+            ended=(*ended, *log.unreadable),
+            cursor=str(before.advance(log.position, mounts, now_s)),
+            logs_ends=log.logs_ends,
+            misses=log.misses or disagreement or _misses(statistics, _has_source_left(before.mounts, mounts)),
+            problem=log.problem or (f"{disagreement}; {WAY_OUT}" if disagreement else ""),
             step_ms=STEP_MS,
         )
+
+    def _compare(
+        self,
+        statistics: IcecastStatistics,
+        listed: int,
+        ended: tuple[EndedConnection, ...],
+        log: LogRead[IcecastLogLine],
+        at: Instant,
+    ) -> str:
+        """Return the reason if the log does not explain the server's own count of listeners; empty if it does."""
+        if self._log is None or not log.logs_ends:
+            self._agreement.forget()
+            return ""
+        self._explained += sum(connection.kind == "play" for connection in ended)
+        if statistics.listener_connections is None:
+            return ""
+        left = statistics.listener_connections - max(listed, statistics.listeners or 0)
+        boot = str(statistics.began_s)
+        return self._agreement.observe(boot, at.elapsed_ms, left, self._explained, self._log.has_lines)
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`."""
         start, end = IcecastCursor.parse(from_cursor), IcecastCursor.parse(to_cursor)
         if self._log is None:
             return ()
-        lines = await self._log.lines_between(LogPosition.parse(start.position), LogPosition.parse(end.position))
-        return match_log_lines(self._parse_lines(lines), start.mounts, end.mounts)
+        lines, unreadable = await self._log.read_between(
+            LogPosition.parse(start.position), LogPosition.parse(end.position)
+        )
+        return (*match_log_lines(lines, start, end.mounts), *unreadable)
 
     async def _fetch(self, page: str, **query: str) -> ProbeResponse:
         headers = basic_auth_header(self._user, self._password)
@@ -178,58 +228,56 @@ class IcecastSource:
             listeners = parse_listeners(response.body)
             return [_ListedListener(mount.path, listener, listed_s, slack_ms) for listener in listeners]
 
-        lists = await fetch_all(fetch_mount, (mount for mount in statistics.mounts if mount.listeners))
-        return [listed for of_mount in lists for listed in of_mount]
-
-    def _parse_lines(self, lines: list[bytes]) -> list[IcecastLogLine]:
-        if self._log is not None:
-            unreadable = sum(not has_log_format(line) for line in lines)
-            self._log.warn_unreadable(unreadable, "Icecast's default access log format")
-        return [parsed for line in lines if (parsed := parse_line(line)) is not None]
+        mounts = [mount for mount in statistics.mounts if mount.listeners != 0]
+        return [listed for of_mount in await fetch_all(fetch_mount, mounts) for listed in of_mount]
 
 
 def match_log_lines(
     lines: Iterable[IcecastLogLine],
-    mounts_before: Mapping[str, int],
+    before: IcecastCursor,
     mounts_now: Mapping[str, int],
+    now_s: int = UNKNOWN_END_S,
+    visits: KnownVisits | None = None,
     measure: Callable[[IcecastLogLine], VisitLength] = logged_length,
 ) -> tuple[EndedConnection, ...]:
-    """Return the connections of log lines, each with the life of its mount.
+    """Return the connections of log lines, each with the life of its mount, or as one that was on several.
 
-    A path that never had a source is a page, not a mount. A listener belongs to the last source that connected before
-    the listener left. `mounts_before` and `mounts_now` are the mounts at both ends, as `IcecastCursor.mounts`.
-    `measure` returns the length of a listener's visit.
+    A path that never had a source is a page, not a mount, unless a list showed its listener: then it has a fallback.
+    `before` is the cursor at the start of the lines, `mounts_now` the mounts at their end, `measure` returns the length
+    of a listener's visit.
     """
     lines = list(lines)
-    lives: dict[str, set[int]] = {}
-    for mounts in (mounts_before, mounts_now):
-        for path, began_s in mounts.items():
-            lives.setdefault(path, set()).add(began_s)
+    lives = MountLives()
+    lives.add_ended(before.left)
+    lives.add_ended(
+        {path: (began_s, now_s) for path, began_s in before.mounts.items() if mounts_now.get(path) != began_s}
+    )
+    lives.add_present({path: began_s for path, began_s in before.mounts.items() if mounts_now.get(path) == began_s})
+    lives.add_present(mounts_now)
     ended = []
     for line in lines:
         if line.kind == "source":
-            logged_s = line.started_s
-            starts_s = lives.setdefault(line.path, set())
-            nearest_s = min(starts_s, key=lambda start_s: abs(start_s - logged_s), default=logged_s)
-            began_s = nearest_s if abs(nearest_s - logged_s) <= 2 else logged_s
-            starts_s.add(began_s)
-            ended.append(_ended_connection(line, logged_length(line), "publish", mount_life_id(line.path, began_s), ""))
+            began_s = lives.end_source(line)
+            path = lives.path_of(line)
+            ended.append(_ended_connection(line, path, logged_length(line), mount_life_id(path, began_s), ""))
     for line in lines:
-        starts_s = lives.get(line.path, set())
-        if line.kind == "listener" and starts_s:
-            began_s = max((start_s for start_s in starts_s if start_s <= line.ended_s), default=min(starts_s))
-            peer_id, counter = f"@{short_digest(line.ip)}", mount_life_id(line.path, began_s)
-            ended.append(_ended_connection(line, measure(line), "play", peer_id, counter))
+        if line.kind != "listener" or not (lives.is_mount(line) or (visits is not None and visits.was_listed(line))):
+            continue
+        moved = visits is not None and visits.was_elsewhere(line)
+        counter = SHARED if moved else lives.life_of(line) or SHARED
+        if counter == SHARED and line.started_s < before.since_s:
+            line = line._replace(bytes_out=0)  # the counters from then on have what was sent since
+        ended.append(_ended_connection(line, lives.path_of(line), measure(line), f"@{short_digest(line.ip)}", counter))
     return tuple(sorted(ended, key=lambda connection: connection.ended_at))
 
 
 def _ended_connection(
-    line: IcecastLogLine, length: VisitLength, kind: Literal["play", "publish"], connection_id: str, counter: str
+    line: IcecastLogLine, path: str, length: VisitLength, connection_id: str, counter: str
 ) -> EndedConnection:
-    scope, name = parse_stream(line.path)
+    scope, name = parse_stream(path)
     return EndedConnection(
         connection_id=connection_id,
-        kind=kind,
+        kind="play" if line.kind == "listener" else "publish",
         scope=scope,
         name=name,
         protocol=PROTOCOL,
@@ -237,9 +285,12 @@ def _ended_connection(
         duration_ms=length.duration_ms,
         granularity_ms=length.granularity_ms,
         bytes_in=0,
-        bytes_out=line.bytes_out if kind == "play" else 0,
+        bytes_out=line.bytes_out if line.kind == "listener" else 0,
         counter=counter,
     )
+
+
+_SHARED_COUNTER = CounterReading(key=SHARED, bytes_in=0, bytes_out=0)
 
 
 def _counter(mount: Mount) -> CounterReading:
@@ -258,7 +309,14 @@ def _publish(mount: Mount, server_time: ServerTime) -> PublishReading:
 
 
 def _listed_visit(listed: _ListedListener, server_time: ServerTime) -> ListedVisit:
-    return ListedVisit(listed.listener.ip, listed.connected_at_s, server_time.age_ms(listed.connected_at_s * 1000))
+    connected_s = listed.connected_at_s
+    return ListedVisit(
+        listed.listener.listener_id,
+        listed.listener.ip,
+        normalize_path(listed.path),
+        connected_s,
+        0 if connected_s is None else server_time.age_ms(connected_s * 1000),
+    )
 
 
 def _viewer(listed: _ListedListener, age_ms: int) -> ViewerReading:
@@ -273,10 +331,8 @@ def _viewer(listed: _ListedListener, age_ms: int) -> ViewerReading:
     )
 
 
-def _misses(relies_on_log: bool, lines_lost: bool, source_left: bool) -> str:
-    if not relies_on_log:
-        return ICECAST_NO_LOG
-    return LINES_LOST if lines_lost else ICECAST_SOURCE_LEFT if source_left else ""
+def _misses(statistics: IcecastStatistics, source_left: bool) -> str:
+    return ICECAST_SOURCE_LEFT if source_left else "" if statistics.is_valid else COUNTER_INVALID
 
 
 def _has_source_left(mounts_before: Mapping[str, int], mounts_now: Mapping[str, int]) -> bool:
@@ -296,7 +352,7 @@ def _create(config: IcecastConfig, context: SourceContext) -> IcecastSource:
 
 SOURCE = SourceKind(
     kind="icecast",
-    server="Icecast 2.4",
+    server="Icecast 2.4, Icecast-KH",
     viewers="exact with log",
     traffic="out: exact with log; in: bounded",
     config=IcecastConfig,

@@ -11,7 +11,7 @@ from typing import Literal
 
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_local_s
-from streamusage.agent.sources.nginx_rtmp.statistics import NAMELESS
+from streamusage.agent.sources.nginx_rtmp.statistics import NAMELESS, protocol_of
 
 LOG_FORMAT = (
     "$msec $connection $remote_addr rx=$bytes_received tx=$bytes_sent t=$session_time "
@@ -37,6 +37,9 @@ _EARLIER_FIGURES = re.compile(rf'" rx={_FIGURE} tx={_FIGURE} t={_FIGURE}(?= "|$)
 _COMBINED_START = re.compile(rf'\S+ \[{TIME_LOCAL}\] {_COMMANDS} "')
 _COMBINED_FIGURES = re.compile(r'" - (\d{1,10}) (\d{1,10}) "')
 _COMBINED_END = re.compile(r'" \((?:(\d{1,6})d )?(?:(\d{1,2})h )?(?:(\d{1,2})m )?(\d{1,2})s\)$')
+
+_NAMES_BEFORE_VERSION = 2
+"""A line of the recommended format with more names than application and stream ends with the player's version."""
 
 _UNPRINTABLE = re.compile(r"[^\x20-\x7e]")
 
@@ -82,7 +85,9 @@ def _parse_recommended(text: str, start: re.Match[str]) -> EndedConnection | Non
         return None
     seconds, millis, connection, received, sent, duration_s, command = start.groups()
     names = text[start.end() : -1].split('" "')
-    return _connection(command, names, int(seconds) * 1000 + int(millis), (received, sent, duration_s), connection)
+    flashver = names[-1] if len(names) > _NAMES_BEFORE_VERSION else None
+    ended_at = int(seconds) * 1000 + int(millis)
+    return _connection(command, names, ended_at, (received, sent, duration_s), connection, flashver)
 
 
 def _parse_earlier(text: str, start: re.Match[str]) -> EndedConnection | None:
@@ -91,11 +96,17 @@ def _parse_earlier(text: str, start: re.Match[str]) -> EndedConnection | None:
         return None
     seconds, millis, connection, command = start.groups()
     names = text[start.end() : figures[0].start()].split('" "')
-    return _connection(command, names, int(seconds) * 1000 + int(millis), figures[0].groups(), connection)
+    flashver = text[figures[0].end() :].removeprefix(' "').removesuffix('"')
+    return _connection(command, names, int(seconds) * 1000 + int(millis), figures[0].groups(), connection, flashver)
 
 
 def _connection(
-    command: str, names: list[str], ended_at: int, figures: Sequence[str], connection: str
+    command: str,
+    names: list[str],
+    ended_at: int,
+    figures: Sequence[str],
+    connection: str,
+    flashver: str | None = None,
 ) -> EndedConnection:
     """Return a connection with its application and further names, and its bytes in, bytes out and seconds."""
     received, sent, duration_s = (int(figure) for figure in figures)
@@ -104,7 +115,7 @@ def _connection(
         kind=_KINDS.get(command, "other"),
         scope=normalize_name(names[0]),
         name=normalize_name(names[1]) if len(names) > 1 else "",
-        protocol="rtmp",
+        protocol=protocol_of(flashver),
         ended_at=ended_at,
         duration_ms=duration_s * 1000,
         granularity_ms=1000,

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.callback_spool import SpooledCallback
 from streamusage.agent.sources.nginx_rtmp.access_log import normalize_name
+from streamusage.agent.sources.nginx_rtmp.statistics import protocol_of
 
 GRANULARITY_MS = 3000
 """A connection may have been accepted this much before its play; the statistics page reports its age from there."""
@@ -21,6 +22,7 @@ class OpenNginxSession(NamedTuple):
     started: SpooledCallback
     scope: str
     name: str
+    protocol: str
 
 
 class NginxOpenSessions:
@@ -37,7 +39,8 @@ class NginxOpenSessions:
             return None
         if call in ("play", "publish"):
             scope, name = normalize_name(fields.get("app", "")), normalize_name(fields.get("name", ""))
-            self._open[call, client] = OpenNginxSession(callback, scope, name)
+            protocol = protocol_of(fields.get("flashver"))
+            self._open[call, client] = OpenNginxSession(callback, scope, name, protocol)
         elif call in ("play_done", "publish_done"):
             session = self._open.pop((call.removesuffix("_done"), client), None)
             return None if session is None else _ended_connection(call, client, session, callback)
@@ -51,7 +54,7 @@ def _ended_connection(call: str, client: str, session: OpenNginxSession, ended: 
         kind="play" if call == "play_done" else "publish",
         scope=session.scope,
         name=session.name,
-        protocol="rtmp",
+        protocol=session.protocol,
         ended_at=ended.at,
         duration_ms=max(0, ended.at - session.started.at) if elapsed_ms is None else elapsed_ms,
         granularity_ms=GRANULARITY_MS,

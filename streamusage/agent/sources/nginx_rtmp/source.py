@@ -13,20 +13,22 @@ import msgspec
 from pydantic import model_validator
 
 from streamusage.agent.config.sources import HttpUrl, ListenAddress, SourceSection, UserPath
-from streamusage.agent.reading import EndedConnection, PublishReading, Reading, ViewerReading
+from streamusage.agent.reading import EndedConnection, PublishReading, Reading, SourceError, ViewerReading
 from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
 from streamusage.agent.sources.common.callback_spool import CallbackSpool
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.log_agreement import WAY_OUT, LogAgreement
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant
-from streamusage.agent.sources.common.understood_log import UnderstoodLog
+from streamusage.agent.sources.common.understood_log import LogRead, UnderstoodLog
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line, parse_time
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
-from streamusage.agent.sources.nginx_rtmp.page_reader import StatPageReader, WorkerBoot
+from streamusage.agent.sources.nginx_rtmp.leavers import Leavers
+from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPageReader, WorkerBoot
 from streamusage.core.clock import Clock, SystemClock
-from streamusage.core.reasons import NGINX_NO_LOG
+from streamusage.core.reasons import COUNTER_INVALID, NGINX_NO_LOG
 
 _LOG_REMEDY = "set `access_log PATH streamtop;` with that path in the rtmp block of nginx.conf and reload nginx"
 
@@ -35,6 +37,9 @@ _LOG_FORM = (
     "PATH is `access_log` of the agent's configuration. nginx's own format `combined` has no connection ids and cannot "
     "be used"
 )
+
+LEAST_SHARE_MISSING = 0.5
+"""Of the viewers who left the page, more than this share must lack a line: a viewer may stay connected."""
 
 
 class NginxRtmpCursor(NamedTuple):
@@ -108,6 +113,8 @@ class NginxRtmpSource:
             if access_log
             else None
         )
+        self._leavers = Leavers()
+        self._agreement = LogAgreement(LEAST_SHARE_MISSING)
         self._callbacks = CallbackReader(spool, NginxOpenSessions) if spool else None
 
     async def read(self, cursor: str | None) -> Reading:
@@ -122,11 +129,18 @@ class NginxRtmpSource:
             log_position = await self._log.start(before.position)
             sample = await self._page.read_page(before.boot)
             log = await self._log.read(log_position)
-            ends = SessionEnds((*log.values, *log.unreadable), log.position, log.logs_ends, log.misses)
-            problem = log.problem
+            disagreement = self._compare(sample, log)
+            ends = SessionEnds((*log.values, *log.unreadable), log.position, log.logs_ends, log.misses or disagreement)
+            problem = log.problem or (f"{disagreement}; {WAY_OUT}" if disagreement else "")
         else:
             sample = await self._page.read_page(before.boot)
             ends = SessionEnds((), None, False, NGINX_NO_LOG)
+        has_counts = min(sample.page.bytes_in, sample.page.bytes_out) >= 0
+        if not has_counts and before.boot is None:
+            raise SourceError(
+                "the byte counters on nginx's page are no counts (negative, or above 2^53), and counting cannot begin "
+                "without them; the next reading tries again; reload nginx if this lasts"
+            )
         at = Instant.take(self._clock)
         since_page_ms = at.elapsed_ms - sample.first_byte_ms
         return Reading(
@@ -142,8 +156,24 @@ class NginxRtmpSource:
             ended=ends.ended,
             cursor=str(NginxRtmpCursor(sample.boot, ends.position)),
             logs_ends=ends.logs_ends,
-            misses=ends.misses,
+            misses=ends.misses or ("" if has_counts else COUNTER_INVALID),
             problem=problem,
+        )
+
+    def _compare(self, sample: PageSample, log: LogRead[EndedConnection]) -> str:
+        """Return the reason if the log does not explain which viewers left the page; empty if it does."""
+        if self._log is None or not log.logs_ends:
+            self._agreement.forget()
+            return ""
+        boot = str(sample.boot)
+        if boot != self._leavers.boot:
+            self._leavers = Leavers(boot)
+        leavers = self._leavers
+        leavers.update(
+            (viewer.viewer_id for viewer in sample.page.viewers), (line.connection_id for line in log.values)
+        )
+        return self._agreement.observe(
+            boot, self._clock.elapsed_ms(), leavers.left, leavers.explained, self._log.has_lines
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
@@ -187,7 +217,7 @@ def _create(config: NginxRtmpConfig, context: SourceContext) -> NginxRtmpSource:
 
 SOURCE = SourceKind(
     kind="nginx-rtmp",
-    server="nginx with the RTMP module",
+    server="nginx with the RTMP or HTTP-FLV module",
     viewers="exact with log or callbacks",
     traffic="exact",
     config=NginxRtmpConfig,

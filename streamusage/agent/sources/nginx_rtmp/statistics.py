@@ -1,4 +1,6 @@
-"""The statistics page of nginx-rtmp (`rtmp_stat all`) as values. Pure: bytes in, a `StatPage` or a `StatError` out.
+"""The statistics page of nginx-rtmp or nginx-http-flv (`rtmp_stat all`) as values.
+
+Pure: bytes in, a `StatPage` or a `StatError` out.
 
 The page contains names that publishers and viewers choose. nginx escapes them and writes a space for each byte outside
 printable ASCII. A page with anything that nginx never writes (a document type, a comment) is refused before parsing.
@@ -15,6 +17,12 @@ from streamusage.agent.reading import PublishReading, ViewerReading
 NAMELESS = "(no name)"
 """Replaces an empty scope or stream name."""
 
+HTTP_FLV_PLAYER = "flv_live 1.1"
+"""What nginx-http-flv writes as the player's version (`flashver`) of each HTTP-FLV player."""
+
+_ROOTS = {"rtmp", "http-flv"}
+"""Root elements of the pages of nginx-rtmp and of nginx-http-flv."""
+
 _MAX_NUMBER = 2**53
 
 
@@ -29,6 +37,7 @@ class StatPage(msgspec.Struct, frozen=True, kw_only=True):
     uptime_s: int
     """Whole seconds since the configuration was loaded. A worker that replaces a crashed one reports the same."""
     bytes_in: int
+    """-1 for a figure that is no count (negative, or above 2^53)."""
     bytes_out: int
     publishes: tuple[PublishReading, ...]
     viewers: tuple[ViewerReading, ...]
@@ -45,23 +54,32 @@ def parse_stat(body: bytes) -> StatPage:
             connection_id = str(_parse_number(client, "id"))
             if connection_id in publishes or connection_id in viewers:
                 continue
-            age_ms = max(0, _parse_number(client, "time", signed=True))
+            age_ms = _parse_age_ms(client)
             if client.find("publishing") is not None:
                 publishes[connection_id] = PublishReading(
                     publish_id=connection_id, scope=scope, name=name, age_ms=age_ms
                 )
             elif not _is_outgoing_relay(client):
                 viewers[connection_id] = ViewerReading(
-                    viewer_id=connection_id, scope=scope, name=name, protocol="rtmp", age_ms=age_ms
+                    viewer_id=connection_id,
+                    scope=scope,
+                    name=name,
+                    protocol=protocol_of(client.findtext("flashver")),
+                    age_ms=age_ms,
                 )
     return StatPage(
         pid=_parse_number(root, "pid"),
-        uptime_s=_parse_number(root, "uptime", signed=True),
-        bytes_in=_parse_number(root, "bytes_in"),
-        bytes_out=_parse_number(root, "bytes_out"),
+        uptime_s=_parse_signed(root, "uptime"),
+        bytes_in=_parse_bytes(root, "bytes_in"),
+        bytes_out=_parse_bytes(root, "bytes_out"),
         publishes=tuple(publishes.values()),
         viewers=tuple(viewers.values()),
     )
+
+
+def protocol_of(flashver: str | None) -> str:
+    """Return the protocol of a player by its version, which is fixed for the HTTP-FLV players of nginx-http-flv."""
+    return "flv" if flashver == HTTP_FLV_PLAYER else "rtmp"
 
 
 def _parse_root(body: bytes) -> Element:
@@ -76,8 +94,8 @@ def _parse_root(body: bytes) -> Element:
         root: Element = parser.close()
     except (ParseError, ValueError) as error:
         raise StatError(f"the page is not XML ({error})") from None
-    if root.tag != "rtmp":
-        raise StatError("the page is XML, but not the statistics of nginx-rtmp")
+    if root.tag not in _ROOTS:
+        raise StatError("the page is XML, but not the statistics of nginx-rtmp or nginx-http-flv")
     return root
 
 
@@ -112,9 +130,34 @@ def _is_outgoing_relay(client: Element) -> bool:
     return False
 
 
-def _parse_number(element: Element, name: str, *, signed: bool = False) -> int:
+def _parse_number(element: Element, name: str) -> int:
+    number = _parse_signed(element, name)
+    if not 0 <= number <= _MAX_NUMBER:
+        raise _invalid(element, name)
+    return number
+
+
+def _parse_bytes(element: Element, name: str) -> int:
+    """Return a counter; -1 for one that is no count."""
+    number = _parse_signed(element, name)
+    return number if 0 <= number <= _MAX_NUMBER else -1
+
+
+def _parse_age_ms(client: Element) -> int:
+    """Return the age of a client; 0, the least possible one, for a figure that is none."""
+    age_ms = _parse_signed(client, "time")
+    return age_ms if 0 <= age_ms <= _MAX_NUMBER else 0
+
+
+def _parse_signed(element: Element, name: str) -> int:
+    """Return a number. A negative one may be written as an unsigned number of 64 bits."""
     text = element.findtext(name) or ""
-    digits = text.removeprefix("-") if signed else text
-    if not (digits.isascii() and digits.isdigit() and len(digits) <= 16 and int(digits) <= _MAX_NUMBER):
-        raise StatError(f"<{element.tag[:32]}> has no valid <{name}>")
-    return int(text)
+    digits = text.removeprefix("-")
+    if not (digits.isascii() and digits.isdigit() and len(digits) <= 20):
+        raise _invalid(element, name)
+    number = int(text)
+    return number - 2**64 if number >= 2**63 else number
+
+
+def _invalid(element: Element, name: str) -> StatError:
+    return StatError(f"<{element.tag[:32]}> has no valid <{name}>")

@@ -7,7 +7,7 @@ from streamusage.agent.reading import AudienceReading
 from tests.support.agent.readings import connections, publish, reading, run, view_time, viewer
 
 
-def audience(viewers: int, joined: int | None = None, **fields: Any) -> AudienceReading:
+def audience(viewers: int | None, joined: int | None = None, **fields: Any) -> AudienceReading:
     return AudienceReading(key="a", scope="live", name="s1", protocol="hls", viewers=viewers, joined=joined, **fields)
 
 
@@ -64,3 +64,14 @@ def test_connections_from_the_servers_own_count_are_counted_once() -> None:
 def test_unchanged_count_of_joins_adds_no_connection() -> None:
     _, added = run(*(reading(at, audiences=(audience(2, 14),)) for at in (0, 1_000, 2_000, 3_000)))
     assert connections(added) == 0
+
+
+def test_number_that_is_unknown_in_a_reading_counts_no_viewer_again() -> None:
+    _, added = run(
+        reading(0, logs_ends=False, audiences=(audience(5, 9),)),
+        reading(1_000, logs_ends=False, publishes=(publish(1, 900),), audiences=(audience(None, None),)),
+        reading(2_000, logs_ends=False, publishes=(publish(1, 1_900),), audiences=(audience(6, 10),)),
+    )
+    assert connections(added) == 1
+    assert added.sessions["b1/1"].highest == 6
+    assert {sample.active for sample in added.samples.values()} <= {5, 6}

@@ -196,7 +196,9 @@ def test_layout_of_the_server_finds_the_stream(layout: str, path: str, stream: t
     assert describe(classify(path, layout)) == (stream, kind)
 
 
-@pytest.mark.parametrize("path", ["", "/", "/index.html", "/hls/", "/hls/s1", "/api/s1.json", "/s1.m3u8/", "*"])
+@pytest.mark.parametrize(
+    "path", ["", "/", "/index.html", "/hls/", "/hls/s1", "/api/s1.json", "/s1.m3u8/", "/song.mp3", "*"]
+)
 def test_other_paths_are_no_files_of_a_stream(path: str) -> None:
     assert classify(path) is None
 

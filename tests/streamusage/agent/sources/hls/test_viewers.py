@@ -111,6 +111,16 @@ def test_segment_fetched_twice_in_full_is_one_more_viewer(viewers: int) -> None:
     assert viewers * 36_000 - (viewers - 1) * 4_500 <= figures.view_time_ms <= viewers * 36_000
 
 
+def test_second_viewer_watches_from_its_first_repeated_segment() -> None:
+    """Players fetch three segments at once: only later ones show how long a segment is."""
+    burst = [(0.1 * index, index) for index in range(3)]
+    fetches = [*burst, *((4.0 * (index - 2), index) for index in range(3, 12))]
+    lines = sorted(hls_line(at + lag_s, f"/hls/s1-{index}.ts") for at, index in fetches for lag_s in (0.0, 0.3))
+    figures = fold_lines(*lines)
+    assert figures.connections == 2
+    assert 2 * 36_000 - 300 <= figures.view_time_ms <= 2 * 36_000 + 300
+
+
 def test_range_of_the_whole_segment_is_a_fetch_in_full() -> None:
     assert fold_lines(*twin_lines(3, 10, 0.5, status=206)).connections == 3
 

@@ -5,8 +5,9 @@ from email.utils import format_datetime
 
 import pytest
 
+from streamusage.agent.reading import SHARED
 from streamusage.agent.sources.icecast.access_log import parse_line
-from streamusage.agent.sources.icecast.source import IcecastSource, match_log_lines
+from streamusage.agent.sources.icecast.source import IcecastCursor, IcecastSource, match_log_lines
 from tests.support.agent.http_answers import answer, answering
 from tests.support.agent.manual_clock import HandClock
 from tests.support.agent.media_servers import open_source, read_fixture, secret
@@ -21,7 +22,7 @@ async def test_reading_without_a_log() -> None:
     streams = [(publish.scope, publish.name) for publish in reading.publishes]
     assert streams == [("icecast", "a.mp3"), ("icecast", "b.ogg")]
     counters = sorted((counter.bytes_in, counter.bytes_out) for counter in reading.counters)
-    assert counters == [(6800, 6005), (17913, 51132)]
+    assert counters == [(0, 0), (6800, 6005), (17913, 51132)], "the first one is that of shared lines"
     assert len({viewer.viewer_id for viewer in reading.viewers}) == 3
     assert "no access log" in reading.misses
 
@@ -29,7 +30,8 @@ async def test_reading_without_a_log() -> None:
 async def test_server_without_a_source_has_no_streams() -> None:
     async with open_source("icecast", {"/admin/stats": read_fixture("icecast_admin_stats_empty.xml")}) as (source, _):
         reading = await source.read(None)
-    assert (reading.publishes, reading.viewers, reading.counters) == ((), (), ())
+    assert (reading.publishes, reading.viewers) == ((), ())
+    assert [(counter.key, counter.bytes_out) for counter in reading.counters] == [(SHARED, 0)]
 
 
 @pytest.mark.parametrize("server_ahead_s", [0, -3_600, 5])
@@ -62,7 +64,7 @@ async def test_late_response_does_not_shift_the_start_of_a_listener(server_ahead
 
 def test_lines_of_a_recorded_log_belong_to_lives_of_their_mounts() -> None:
     lines = [parse_line(line) for line in read_fixture("icecast_access.log").splitlines()]
-    ended = match_log_lines([line for line in lines if line is not None], {}, {})
+    ended = match_log_lines([line for line in lines if line is not None], IcecastCursor(), {})
     assert sum(connection.kind == "publish" for connection in ended) == 4
     plays = [connection for connection in ended if connection.kind == "play"]
     assert (len(plays), sum(play.bytes_out for play in plays)) == (7, 661_860)
@@ -76,4 +78,4 @@ def test_request_of_a_page_is_no_listener() -> None:
         b'127.0.0.1 - - [21/Nov/2026:22:00:37 +0000] "GET /status.xsl HTTP/1.1" 200 1654 "-" "a \\" 200 9 b" 0'
     )
     assert line is not None
-    assert match_log_lines([line], {"/a.mp3": 1}, {}) == ()
+    assert match_log_lines([line], IcecastCursor(mounts={"/a.mp3": 1}), {}) == ()

@@ -28,7 +28,7 @@ def line(ended_elapsed_s: int, step_s: int = 0, ip: str = "1.2.3.4") -> IcecastL
 @pytest.fixture
 def visits() -> KnownVisits:
     known = KnownVisits()
-    known.add_reading(at(110), [ListedVisit("1.2.3.4", CONNECTED_S, 10_000)])
+    known.add_reading(at(110), [ListedVisit("7", "1.2.3.4", "/a.mp3", CONNECTED_S, 10_000)])
     return known
 
 
@@ -53,7 +53,7 @@ def test_visit_that_no_list_showed_has_the_length_of_the_log(visits: KnownVisits
 
 
 def test_listed_age_after_a_step_is_that_of_earlier_lists(visits: KnownVisits) -> None:
-    stepped = ListedVisit("1.2.3.4", CONNECTED_S, 0)
+    stepped = ListedVisit("7", "1.2.3.4", "/a.mp3", CONNECTED_S, 0)
     visits.add_reading(at(160), [stepped])
     assert visits.age_ms(stepped, at(160), 200) == 60_000
 
@@ -61,6 +61,22 @@ def test_listed_age_after_a_step_is_that_of_earlier_lists(visits: KnownVisits) -
 def test_visit_is_forgotten_some_time_after_it_was_listed(visits: KnownVisits) -> None:
     visits.add_reading(at(800), [])
     assert visits.measure(line(160, 3600), at(801), server_time(801, 3600)) == VisitLength(3_660_000, 1_000)
+
+
+def test_visit_on_another_mount_was_elsewhere_unless_one_like_it_stayed(visits: KnownVisits) -> None:
+    assert (visits.was_listed(line(160)), visits.was_elsewhere(line(160))) == (True, False)
+    visits.add_reading(at(120), [ListedVisit("7", "1.2.3.4", "/b.mp3", CONNECTED_S, 20_000)])
+    assert visits.was_elsewhere(line(160))
+    assert not visits.was_listed(line(160, ip="9.9.9.9"))
+
+
+def test_line_of_a_listener_whose_connect_is_unknown_reaches_to_its_appearance(visits: KnownVisits) -> None:
+    visits.add_reading(at(113), [ListedVisit("8", "5.5.5.5", "/a.mp3", None, 0)])
+    earlier = visits.measure(line(160, ip="5.5.5.5"), at(161), server_time(161))
+    assert earlier.granularity_ms == 1_000, "it began at 100, and the reading at 110 did not show it"
+    began_s = CONNECTED_S + 12
+    later = IcecastLogLine("listener", "5.5.5.5", "/a.mp3", CONNECTED_S + 60, CONNECTED_S + 60 - began_s, 0)
+    assert visits.measure(later, at(161), server_time(161)).granularity_ms >= 1_000 + 1_000
 
 
 @pytest.mark.parametrize(("digits", "seconds"), [("7", 7), ("18446744073709548028", -3588)])

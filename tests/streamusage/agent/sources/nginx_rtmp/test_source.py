@@ -1,5 +1,6 @@
 """The nginx-rtmp source over HTTP: any response gives a reading or a `SourceError` that helps an operator."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from streamusage.agent.reading import LogGoneError, Reading, SourceError
 from streamusage.agent.sources.common import http_probe
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpCursor, NginxRtmpSource
-from streamusage.core.reasons import LINES_LOST, LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
+from streamusage.core.reasons import COUNTER_DISAGREES, LINES_LOST, LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
 from tests.support.agent.http_answers import Answers, answer, answering
 from tests.support.agent.manual_clock import HandClock, SteppedClock
 from tests.support.agent.media_servers import read_fixture
@@ -232,6 +233,65 @@ async def test_log_whose_form_is_changed_is_not_understood_after_a_minute_withou
         seen.append((reading.logs_ends, reading.misses, [line.kind for line in reading.ended]))
         clock.now += 60_000
     assert seen == [(True, "", ["unreadable"]), (False, LOG_NOT_UNDERSTOOD, ["unreadable"])]
+    await source.close()
+
+
+@pytest.mark.parametrize("figure", [b"-5", b"18446744073709551611", b"9223372036854775807"])
+async def test_figure_that_is_no_count_bounds_the_reading(
+    server: Answers, source: NginxRtmpSource, figure: bytes
+) -> None:
+    valid = page_response()
+    absurd = re.sub(rb"<bytes_out>\d+", b"<bytes_out>" + figure, PAGE, count=1)
+    server.next = [page_response(page=absurd)]
+    with pytest.raises(SourceError, match="counting cannot begin"):
+        await source.read(None)
+    server.next = [valid]
+    first = await source.read(None)
+    server.next = [page_response(page=absurd)]
+    second = await source.read(first.cursor)
+    assert (second.bytes_in, second.bytes_out, len(second.viewers)) == (180523, -1, 4)
+    assert second.misses
+
+
+async def test_age_that_is_none_is_the_least_possible_one(server: Answers, source: NginxRtmpSource) -> None:
+    server.next = [page_response(page=re.sub(rb"<time>\d+", b"<time>18446744073709551000", PAGE))]
+    reading = await source.read(None)
+    assert {viewer.age_ms for viewer in reading.viewers} == {0}
+
+
+def page_with(viewers: range) -> bytes:
+    clients = "".join(
+        f"<client><id>{n}</id><address>192.0.2.4</address><time>5000</time><active/></client>" for n in viewers
+    )
+    return (
+        "<rtmp><pid>10427</pid><uptime>32</uptime><bytes_in>1</bytes_in><bytes_out>1</bytes_out><server><application>"
+        f"<name>live</name><live><stream><name>s1</name>{clients}</stream></live></application></server></rtmp>"
+    ).encode()
+
+
+@pytest.mark.parametrize("is_logged", [True, False])
+async def test_log_that_does_not_explain_who_left_the_page_is_marked(
+    server: Answers, tmp_path: Path, is_logged: bool
+) -> None:
+    log, clock = tmp_path / "rtmp_access.log", HandClock(NOW_MS)
+    log.write_text('1.000 1 ::1 rx=1 tx=2 t=3 "PLAY" "live" "s"\n' if is_logged else "")
+    source = NginxRtmpSource(server.url, log, clock, timeout_seconds=LONGEST_WAIT_S)
+    reading, seen = None, []
+    for turn in range(60):
+        server.next = [page_response(uptime_s=32 + 5 * turn, page=page_with(range(turn, turn + 3)))]
+        if is_logged:
+            with log.open("a") as file:
+                file.write(f'{clock.now / 1000:.3f} {turn - 1} ::1 rx=1 tx=2 t=3 "PLAY" "live" "s1"\n')
+        reading = await source.read(reading.cursor if reading else None)
+        seen.append(reading.misses)
+        clock.now += 5_000
+    assert reading is not None
+    if is_logged:
+        assert set(seen) == {""}
+        assert reading.problem == ""
+    else:
+        assert seen[-1].startswith(COUNTER_DISAGREES)
+        assert "access_log" in reading.problem
     await source.close()
 
 
