@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -13,8 +14,9 @@ from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading
 from streamusage.agent.sources.hls.source import HlsSource
 from streamusage.core.clock import SystemClock
+from tests.support.real.estate import SYNC_INTERVAL_MS, AgentProcess, ReportedFigures, ServiceProcess
 from tests.support.real.nginx import Nginx
-from tests.support.real.processes import until
+from tests.support.real.processes import Programs, until
 
 pytestmark = pytest.mark.real
 
@@ -143,3 +145,54 @@ async def test_players_count_once_and_bytes_are_those_of_the_log(
     # One segment for each twin: the log does not show which of the two fetched the first and the last segment.
     assert by_log_ms + 2 * twins_ms - 2 * SEGMENT_S * 1000 <= sums.view_time_ms <= by_log_ms + 2 * twins_ms
     assert sums.view_time_ms <= 4 * played_ms
+
+
+async def test_stream_of_an_origin_and_its_hls_viewers_are_one_usage_record(
+    nginx: Nginx, programs: Programs, tmp_path: Path
+) -> None:
+    service = ServiceProcess(tmp_path, programs, ["origin-1", "edge-hls"])
+    await service.start()
+    AgentProcess(tmp_path, programs, "origin-1", service, nginx, SYNC_INTERVAL_MS).start()
+    configuration = tmp_path / "edge-hls.toml"
+    configuration.write_text(
+        f"""
+        server = "edge-hls"
+        [service]
+        url = "{service.url}"
+        token_env = "STREAMTOP_AGENT_TOKEN"
+        sync_interval = "{SYNC_INTERVAL_MS}ms"
+        [source]
+        kind = "hls"
+        access_log = "{nginx.hls_log}"
+        idle_after = "{IDLE_AFTER_MS}ms"
+        poll_interval = "200ms"
+        [journal]
+        path = "{tmp_path / "edge-hls.journal.db"}"
+        """
+    )
+    programs.start(
+        "hls agent",
+        [sys.executable, "-m", "streamusage.agent", "--config", str(configuration)],
+        {"STREAMTOP_AGENT_TOKEN": service.agent_tokens["edge-hls"]},
+    )
+    origin, edge = ReportedFigures(service, "origin-1"), ReportedFigures(service, "edge-hls")
+    await origin.wait_until_synced()
+    await edge.wait_until_synced()
+    nginx.publish("s2", app="hls")
+    playlist = nginx.directory / "www" / "hls" / "s2.m3u8"
+    await until(lambda: playlist.exists() and playlist.read_text().count(".ts") >= 3, "the playlist has segments")
+    nginx.watch("s2", app="hls")
+    for player in ("tv/1", "phone/1"):
+        nginx.watch_hls("s2.m3u8", player)
+
+    async def has_three_subscribers() -> bool:
+        return [record["aciveSubscribers"] for record in await origin.sessions()] == [3]
+
+    await until(has_three_subscribers, "one record with all subscribers")
+    (record,) = await origin.sessions()
+    assert (record["scope"], record["name"], record["totalSubscribers"]) == ("hls", "s2", 3)
+    assert (await edge.totals()).connections == 2
+    servers = {entry["server"]: entry["role"] for entry in (await edge.get("/api/v1/servers"))["servers"]}
+    assert servers == {"origin-1": "standalone", "edge-hls": "edge"}
+    reasons = {span["reason"].partition(":")[0] for span in await edge.gaps() if span["state"] == "partial"}
+    assert reasons == {"inferred, lower bound"}
