@@ -62,7 +62,7 @@ class CombinedFormat(QuickFormat):
         log_time, peer, numbers, fields = self.times[time[:-2]], self.peers[before], _answers[answer], self.tails[tail]
         if log_time is None or peer is None or numbers is None or fields is None:
             return self.parse_text(text)
-        if time[-2:] != "] " or request[-1:] == "\\":
+        if time[-2:] != "] " or request[-1:] == "\\" or "\\" in start:
             return self.parse_text(text)
         method, target, absolute_host = self.requests[request]
         _, _, forwarded, _, _, _, _, user_agent, session, cookie, cmcd, host, via, duration_ms = fields
@@ -91,7 +91,7 @@ class StreamtopFormat(QuickFormat):
         time_digits = start[:10] + start[11:14]
         if not (time_digits.isdecimal() and time_digits.isascii()):
             return self.parse_text(text)
-        if start[10] != "." or start[14] != " " or start[-1] != " ":
+        if start[10] != "." or start[14] != " " or start[-1] != " " or "\\" in start:
             return self.parse_text(text)
         method, target, absolute_host = self.requests[request]
         _, _, forwarded, _, _, _, _, user_agent, session, cookie, cmcd, host, via, duration_ms = fields
