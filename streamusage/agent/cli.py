@@ -129,21 +129,42 @@ def status(config_file: Path | None, form: str) -> None:
 @agent.command(
     short_help="Test media server, journal and service.",
     exit_codes={
-        ExitCode.SUCCESS: "all work",
-        ExitCode.FAILURE: "one of them fails",
+        ExitCode.SUCCESS: "all work; with --log: lines of the log can be read",
+        ExitCode.FAILURE: "one of them fails; with --log: no line can be read",
         ExitCode.USAGE: "wrong configuration",
     },
 )
 @CONFIG
-def check(config_file: Path | None) -> None:
+@click.option(
+    "--log",
+    "log_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Print how this access log of a web server is understood, also compressed; with --config by its rules.",
+)
+def check(config_file: Path | None, log_file: Path | None) -> None:
     """Test the media server, the journal and the service of a configuration.
 
-    Counts nothing and changes nothing.
+    With --log it reads a web server's access log instead and prints its form, the streams and viewers in it, and what
+    does not count as watching and why. Counts nothing and changes nothing.
     """
+    if log_file is not None:
+        sys.exit(_check_log(log_file, () if config_file is None else _units(config_file)))
     if config_file is None:
         raise click.UsageError("missing --config FILE, the agent's configuration")
     results = [asyncio.run(_check(unit)) for unit in _units(config_file)]
     sys.exit(ExitCode.SUCCESS if all(results) else ExitCode.FAILURE)
+
+
+def _check_log(path: Path, units: "tuple[AgentConfig, ...]") -> ExitCode:
+    from streamusage.agent.sources.common.web_log.log_file import LogFileError
+    from streamusage.agent.sources.hls.check_log import check_log
+
+    try:
+        lines, is_readable = check_log(path, [unit.source for unit in units])
+    except LogFileError as error:
+        _stop(ExitCode.FAILURE, str(error))
+    click.echo("\n".join(lines))
+    return ExitCode.SUCCESS if is_readable else ExitCode.FAILURE
 
 
 async def _check(unit: "AgentConfig") -> bool:

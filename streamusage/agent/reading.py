@@ -107,6 +107,8 @@ class EndedConnection(msgspec.Struct, frozen=True, kw_only=True):
     bytes_out: int
     counter: str = ""
     """Key of the counter that contains these bytes; empty where the boot's own counters do."""
+    watched_ms: int = 0
+    """View time of several viewers in the `duration_ms` before `ended_at`, for the kind `watch`; 0 for that of one."""
     refused: bool = False
     """Whether it looks like one that the server refused: it transferred no media. Unless a reading showed it, it is no
     publish and no connection; its bytes count."""

@@ -84,7 +84,7 @@ async def _run_unit(unit: AgentConfig, clock: Clock, stopping: asyncio.Event, st
     agent = Agent(
         server=unit.server,
         source=source,
-        ledger=Ledger(journal, uuid.uuid4().hex, unit.server, unit.role, service.sync_interval_ms),
+        ledger=Ledger(journal, uuid.uuid4().hex, unit.server, unit.reported_role, service.sync_interval_ms),
         link=link,
         schedule=SyncSchedule(unit.server, service.sync_interval_ms, clock.elapsed_ms(), random.Random()),
         poll_interval_ms=unit.source.poll_interval_ms,

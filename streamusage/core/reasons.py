@@ -38,6 +38,12 @@ CALLBACKS_LOST = (
     "callbacks were lost while the agent was not listening: viewers who joined and left in this time are unknown"
 )
 HLS_LOG_GONE = "the access log no longer exists: requests that are missing from it are not counted"
+HLS_LOG_NOT_UNDERSTOOD = "no line of the access log can be read: the requests of this time are not counted"
+HLS_LOG_NOT_OPENED = "the access log cannot be opened: the requests of this time are not counted yet"
+HLS_INFERRED = (
+    "inferred, lower bound: the log has no session ids, so viewers with the same address and player may count as one; "
+    "traffic is exact"
+)
 NGINX_NO_LOG = "no access log: viewers who joined and left between two readings are known by their bytes only"
 ICECAST_NO_LOG = (
     "no access log: only the number of listeners who joined and left between two readings is known, "

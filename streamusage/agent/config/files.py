@@ -109,6 +109,11 @@ class AgentConfig(ConfigSection):
     journal: JournalConfig = JournalConfig()
 
     @property
+    def reported_role(self) -> Role:
+        """The configured role, or else that of the kind of the source."""
+        return self.role if "role" in self.model_fields_set else self.source.default_role
+
+    @property
     def journal_path(self) -> Path:
         """The configured journal file, or a file named after the server in the user's data directory."""
         default = platformdirs.user_data_path("streamtop") / "agent" / f"{self.server.replace(':', '_')}.journal.db"

@@ -5,11 +5,12 @@ The model of a kind is in the module of its source, `streamusage/agent/sources/`
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
+from streamusage.api.report import Role
 from streamusage.core.addresses import Address, parse_host_port
 from streamusage.core.durations import parse_duration_ms
 
@@ -67,6 +68,9 @@ class ConfigSection(BaseModel):
 
 class SourceSection(ConfigSection):
     """Settings of every source; the base of each kind's configuration."""
+
+    default_role: ClassVar[Role] = "standalone"
+    """The server's role where the configuration names none."""
 
     kind: str
     """Name of a registered kind of media server."""

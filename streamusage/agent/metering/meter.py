@@ -440,7 +440,10 @@ class _Step:
         elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
             self.publishes.count_unseen_subscriber(StreamId(line.scope, line.name), ended_at)
-        if known is None and line.kind in ("play", "watch"):
+        if line.watched_ms:
+            for slot, share in spread(line.watched_ms, Interval(max(started_at, self.before.since), ended_at)):
+                self.additions.slot(slot).view_time_ms += share
+        elif known is None and line.kind in ("play", "watch"):
             self._add_view_time(started_at if line.kind == "play" else max(started_at, self.before.since), ended_at)
 
     def _notice_end_of_boot(self, line: EndedConnection) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from streamusage.agent.sources.common.web_log.quick_formats import STREAMTOP
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
 from tests.support.real.fake_clock import FakeClock
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
@@ -55,6 +56,8 @@ class Nginx:
         self.rtmp_port, self.http_port = free_port(), free_port()
         self.access_log = directory / "rtmp_access.log"
         self.stat_url = f"http://127.0.0.1:{self.http_port}/stat"
+        self.hls_log = directory / "hls_access.log"
+        self.hls_url = f"http://127.0.0.1:{self.http_port}/hls"
         self._programs = programs
         self._clip = clip
         self._workers = workers
@@ -110,6 +113,16 @@ class Nginx:
         """Start a viewer who watches until it is stopped."""
         return self._programs.start("viewer", ["rtmpdump", "-q", "-v", "-r", self._url(app, name), "-o", "/dev/null"])
 
+    def watch_hls(self, file: str, user_agent: str) -> RunningProgram:
+        """Start a player of a playlist, which watches until it is stopped."""
+        return self._programs.start(
+            "player",
+            [
+                *("ffmpeg", "-nostdin", "-loglevel", "error", "-user_agent", user_agent),
+                *("-re", "-i", f"{self.hls_url}/{file}", "-c", "copy", "-f", "null", "-"),
+            ],
+        )
+
     async def page(self) -> str:
         async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
             return (await http.get(self.stat_url)).text
@@ -156,6 +169,7 @@ class Nginx:
         )
         # A worker has no other variables than these.
         variables = " ".join(f"env {name};" for name in (self._clock.environment if self._clock else ()))
+        (self.directory / "www").mkdir(exist_ok=True)
         (self.directory / "nginx.conf").write_text(
             f"""
             {variables}
@@ -170,14 +184,20 @@ class Nginx:
                 listen 127.0.0.1:{self.rtmp_port};
                 application live {{ live on;{self._callbacks}{self._directives} }}
                 application event {{ live on; }}
+                application hls {{
+                  live on; hls on; hls_path {self.directory}/www/hls; hls_fragment 2s; hls_playlist_length 12s;
+                  hls_variant _low BANDWIDTH=80000; hls_variant _mid BANDWIDTH=160000;
+                }}
               }}
             }}
             http {{
+              log_format streamtop '{STREAMTOP}';
               access_log off; {temp_paths}
               server {{
                 listen 127.0.0.1:{self.http_port};
                 location /stat {{ rtmp_stat all; }}
                 location /control {{ rtmp_control all; }}
+                location /hls {{ root {self.directory}/www; access_log {self.hls_log} streamtop; }}
               }}
             }}
             """

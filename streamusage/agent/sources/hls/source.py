@@ -6,21 +6,36 @@ is exact and what is bounded.
 
 import contextlib
 from pathlib import Path
-from typing import Annotated
 
 import msgspec
-from pydantic import Field
 
-from streamusage.agent.config.sources import SourceSection, UserPath, duration_between
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant
-from streamusage.agent.sources.hls.viewers import LOG_FORMAT, HlsRequest, HlsViewers, has_log_format, parse_line
+from streamusage.agent.sources.common.understood_log import UnderstoodLog
+from streamusage.agent.sources.hls.config import HlsConfig
+from streamusage.agent.sources.hls.layouts import classify
+from streamusage.agent.sources.hls.log_lines import LOG_FORM, RequestParser
+from streamusage.agent.sources.hls.requests import HlsRequest, RequestRules
+from streamusage.agent.sources.hls.viewers import HlsViewers
 from streamusage.core.clock import Clock
-from streamusage.core.reasons import HLS_LOG_GONE, LINES_LOST
+from streamusage.core.reasons import (
+    HLS_INFERRED,
+    HLS_LOG_GONE,
+    HLS_LOG_NOT_OPENED,
+    HLS_LOG_NOT_UNDERSTOOD,
+    LOG_NOT_OPENED,
+    LOG_NOT_UNDERSTOOD,
+)
+
+REMEMBERED_PAUSES = 2
+"""How many times `idle_after` a viewer's requests are read again after a restart."""
+
+_LOG_REASONS = {LOG_NOT_OPENED: HLS_LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD: HLS_LOG_NOT_UNDERSTOOD}
+"""This source has no counters beside the log."""
 
 
 class HlsCursor(JsonCursor, frozen=True):
@@ -33,34 +48,44 @@ class HlsCursor(JsonCursor, frozen=True):
     earlier: str = ""
     earlier_at: int = 0
     between: str = ""
-    """The next value of `earlier`, once a reading is more than `idle_after` later."""
+    """The next value of `earlier`, once a reading is more than the remembered time later."""
     between_at: int = 0
+    between_elapsed_ms: int = -1
+    """Elapsed time of `between`, which no step of a clock moves; -1 in a cursor of an earlier version."""
+    starts: dict[str, int] = msgspec.field(default_factory=dict)
+    """When each stream that is on air began to be watched, by a digest of its name."""
 
-    def advance(self, position: LogPosition, at: int, idle_after_ms: int) -> "HlsCursor":
+    def advance(self, position: LogPosition, now: Instant, remember_ms: int, starts: dict[str, int]) -> "HlsCursor":
         """Return the cursor at a later position."""
+        return msgspec.structs.replace(self._advance(position, now, remember_ms), starts=starts)
+
+    def _advance(self, position: LogPosition, now: Instant, remember_ms: int) -> "HlsCursor":
         text = str(position)
         if not self.earlier:
-            return HlsCursor(text, text, at, text, at)
-        if at - self.between_at <= idle_after_ms:
+            return HlsCursor(text, text, now.wall_ms, text, now.wall_ms, now.elapsed_ms)
+        since_ms = now.elapsed_ms - self.between_elapsed_ms
+        if self.between_elapsed_ms < 0 or since_ms < 0:  # another run of the machine
+            return msgspec.structs.replace(self, position=text, between_elapsed_ms=now.elapsed_ms)
+        if since_ms <= remember_ms:
             return msgspec.structs.replace(self, position=text)
-        return HlsCursor(text, self.between, self.between_at, text, at)
-
-
-class HlsConfig(SourceSection):
-    """HLS viewers, from the access log of the HTTP server that serves the playlists."""
-
-    access_log: UserPath
-    idle_after_ms: Annotated[int, duration_between("2s", "10m"), Field(alias="idle_after")] = 30_000
-    """A viewer without a request for longer than this has left."""
+        return HlsCursor(text, self.between, self.between_at, text, now.wall_ms, now.elapsed_ms)
 
 
 class HlsSource:
     """A `streamusage.agent.reading.Source`."""
 
-    def __init__(self, access_log: Path, idle_after_ms: int, clock: Clock) -> None:
+    def __init__(self, access_log: Path, idle_after_ms: int, clock: Clock, parser: RequestParser | None = None) -> None:
+        """`parser` applies the configured rules; the default has none of the operator's own."""
         self._clock = clock
         self._idle_after_ms = idle_after_ms
-        self._log = LogReader(access_log, clock)
+        parser = parser or RequestParser(RequestRules(classify))
+        self._log: UnderstoodLog[HlsRequest] = UnderstoodLog(
+            LogReader(access_log, clock, remedy="configure the web server to write it"),
+            clock,
+            parser.parse_lines,
+            LOG_FORM,
+            HLS_LOG_GONE,
+        )
         self._viewers = HlsViewers(idle_after_ms)
         self._viewers_position: LogPosition | None = None
 
@@ -70,62 +95,68 @@ class HlsSource:
     async def read(self, cursor: str | None) -> Reading:
         """As `Source.read`."""
         before = HlsCursor.parse(cursor)
-        position = LogPosition.parse(before.position)
-        entries: list[EndedConnection] = []
-        lost = False
-        if position is None:
+        stored = LogPosition.parse(before.position)
+        start = await self._log.start(stored)
+        if stored is None:
             self._viewers = HlsViewers(self._idle_after_ms)
-            position = await self._log.end_position()
-        else:
-            if position != self._viewers_position:
-                self._viewers = await self._viewers_at(before)
-            batch = await self._log.read_lines(position)
-            position, lost = batch.position, batch.lost
-            entries = self._viewers.fold(self._parse_requests(batch.lines))
-        self._viewers_position = position
+        elif stored != self._viewers_position:
+            self._viewers = await self._viewers_at(before)
+        log = await self._log.read(start)
+        entries = self._viewers.fold(log.values)
+        self._viewers_position = log.position
         now = Instant.take(self._clock)
-        at = now.wall_ms
+        misses = _LOG_REASONS.get(log.misses, log.misses)
         return Reading(
-            at=at,
+            at=now.wall_ms,
             elapsed_ms=now.elapsed_ms,
             boot="hls",
             started_at=0,
-            audiences=self._viewers.audiences(at),
-            ended=tuple(entries),
-            cursor=str(before.advance(position, at, self._idle_after_ms)),
+            audiences=self._viewers.audiences(now.wall_ms),
+            ended=(*entries, *log.unreadable),
+            publishes=self._viewers.runs.publishes(now.wall_ms),
+            cursor=self._cursor(before, log.position, now) or cursor or "",
             logs_ends=True,
-            misses=HLS_LOG_GONE if not self._log.is_reliable else LINES_LOST if lost else "",
+            misses=misses or (HLS_INFERRED if self._viewers.is_inferred else ""),
+            problem=log.problem,
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`."""
         start, end = HlsCursor.parse(from_cursor), HlsCursor.parse(to_cursor)
         viewers = await self._viewers_at(start)
-        lines = await self._log.lines_between(LogPosition.parse(start.position), LogPosition.parse(end.position))
-        return tuple(viewers.fold(self._parse_requests(lines)))
+        requests, unreadable = await self._log.read_between(
+            LogPosition.parse(start.position), LogPosition.parse(end.position)
+        )
+        return (*viewers.fold(requests), *unreadable)
+
+    def _cursor(self, before: HlsCursor, position: LogPosition | None, now: Instant) -> str:
+        """Return the cursor after a reading; empty where the log was never opened."""
+        if position is None:
+            return ""
+        remember_ms = self._idle_after_ms * REMEMBERED_PAUSES
+        return str(before.advance(position, now, remember_ms, self._viewers.runs.starts()))
 
     async def _viewers_at(self, cursor: HlsCursor) -> HlsViewers:
         """Return the viewers at a cursor, computed from the lines before it as far as the log still has them."""
         viewers = HlsViewers(self._idle_after_ms)
         with contextlib.suppress(LogGoneError):
-            lines = await self._log.lines_between(LogPosition.parse(cursor.earlier), LogPosition.parse(cursor.position))
-            viewers.fold(self._parse_requests(lines))
+            requests, _ = await self._log.read_between(
+                LogPosition.parse(cursor.earlier), LogPosition.parse(cursor.position)
+            )
+            viewers.fold(requests)
+        viewers.runs.restore_starts(cursor.starts)
         return viewers
-
-    def _parse_requests(self, lines: list[bytes]) -> list[HlsRequest]:
-        unreadable = sum(not has_log_format(line) for line in lines)
-        self._log.warn_unreadable(unreadable, f"log_format streamtop {LOG_FORMAT!r}")
-        return [request for line in lines if (request := parse_line(line)) is not None]
 
 
 def _create(config: HlsConfig, context: SourceContext) -> HlsSource:
-    return HlsSource(config.access_log, config.idle_after_ms, context.clock)
+    parser = RequestParser(config.request_rules(), config.log_format)
+    return HlsSource(config.access_log, config.idle_after_ms, context.clock, parser)
 
 
 SOURCE = SourceKind(
     kind="hls",
-    server="any HTTP server that serves HLS",
-    viewers="inferred from requests",
+    server="any HTTP server that serves HLS or DASH",
+    viewers="exact with session ids, else a lower bound",
     traffic="exact",
     config=HlsConfig,
     create=_create,

@@ -1,107 +1,174 @@
 """HLS viewers inferred from the requests in an HTTP access log. Pure: a fold over the log's lines, in order.
 
-A viewer is identified by the stream and a session id (`sid`), or without one by the stream, the address and the user
-agent. A viewer starts with its first request. It watches from one request to the next, unless the pause between them is
-too long.
+A viewer is identified by the stream and a session id, or without one by the stream, the address and the user agent. It
+starts with its first media segment or part, and watches from one of them to the next, unless the pause between them is
+too long. A client that fetches one segment twice in full within the segment's duration is at least two viewers.
 """
 
-import re
+from collections import Counter, deque
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from streamusage.agent.reading import AudienceReading, EndedConnection
-from streamusage.agent.sources.common.identifiers import short_digest, split_stream_path
-
-LOG_FORMAT = '$msec $remote_addr "$request" $status $bytes_sent "$http_user_agent" "$arg_sid"'
-"""The recommended `log_format`. nginx escapes what clients choose in it, so no field can contain the end of another."""
+from streamusage.agent.sources.common.identifiers import short_digest
+from streamusage.agent.sources.hls.requests import Fetch, HlsRequest
+from streamusage.agent.sources.hls.stream_runs import StreamRuns
 
 PROTOCOL = "hls"
 COUNTER = "hls"
 
-_LINE = re.compile(
-    r'(\d{1,12})\.(\d{3}) (\S{1,64}) "(?:GET|HEAD) ([^\s"]{1,4096}) [^"]{1,16}" (\d{3}) (\d{1,15}) '
-    r'"([^"]{0,8192})" "([^"]{0,1024})"'
-)
-_STREAM_FILE_SUFFIXES = (".m3u8", ".ts", ".m4s", ".mp4", ".aac")
 KEEP_LINES = 20_000
 """A viewer with one of the last so many lines is remembered, whatever the times in the log."""
 
-_MAX_TIME_MS = 2**52
+KEEP_FETCHES = 16
+"""How many fetched segments of a viewer are remembered, to recognize a second fetch of one."""
+
+RESTART_DISTANCE = 1000
+"""A sequence number that is lower than the newest one by more than this begins a new numbering."""
+
+_MINUTE_MS = 60_000
+_Stream = tuple[str, str]
 
 
-class HlsRequest(NamedTuple):
-    """One request for a playlist or a segment of a stream."""
+class _Cadence:
+    """The numbers and the duration of segments, as a client's requests show them."""
 
-    at: int
-    """UTC milliseconds."""
-    viewer_key: str
-    """Digest of the viewer's identity and the stream."""
-    scope: str
-    name: str
-    is_watching: bool
-    """Whether the request succeeded. A refused request counts as traffic, but not as watching."""
-    bytes_out: int
+    __slots__ = ("at", "duration_ms", "gap_ms", "increment", "newest")
+
+    def __init__(self, sequence: int, at: int) -> None:
+        self.newest = sequence
+        self.at = at
+        """When the newest segment was fetched first."""
+        self.increment = 1
+        """How much greater its number is than that of the one before."""
+        self.gap_ms: int | None = None
+        self.duration_ms: int | None = None
+        """Least possible duration: the shorter one of the last two pauses before a new segment; None before one."""
+
+    def observe(self, sequence: int, at: int) -> None:
+        """Take a fetched segment into account."""
+        if sequence > self.newest:
+            gap_ms = at - self.at if at > self.at else 0
+            self.duration_ms = gap_ms if self.gap_ms is None or gap_ms < self.gap_ms else self.gap_ms
+            self.increment = sequence - self.newest
+            self.newest, self.at, self.gap_ms = sequence, at, gap_ms
+        elif self.newest - sequence > RESTART_DISTANCE:
+            self.newest, self.at = sequence, at
+
+    def continues_at(self, sequence: int) -> bool:
+        """Return whether a number is the newest one or one of the next."""
+        return 0 <= sequence - self.newest <= 3 * self.increment
 
 
-def parse_line(line: bytes) -> HlsRequest | None:
-    """Return the request of a log line; None for requests of other files and for lines in another format."""
-    match = _LINE.match(line.decode("utf-8", "replace"))
-    if match is None:
+class _Seat:
+    """One viewer of a client: without session ids several viewers may share an address and a user agent."""
+
+    __slots__ = ("fetched", "last_at", "line", "other_at")
+
+    def __init__(self, at: int) -> None:
+        self.last_at = at
+        """Time of its last request, in UTC milliseconds."""
+        self.other_at: int | None = None
+        """Time of its last request before the log went back in time: the clock was set, or a line was written late."""
+        self.line = 0
+        """Number of its last line."""
+        self.fetched: deque[tuple[Fetch, int, int]] = deque(maxlen=KEEP_FETCHES)
+        """The last files that were sent to it, with time and bytes."""
+
+    def find_second_fetch(self, duration_ms: int) -> int | None:
+        """Return when it fetched a file for the second time: before the duration was known, this proved nothing."""
+        first: dict[Fetch, tuple[int, int]] = {}
+        for fetch, at, bytes_out in self.fetched:
+            before_at, before_bytes = first.setdefault(fetch, (at, -1))
+            if bytes_out == before_bytes and abs(at - before_at) <= duration_ms:
+                return max(at, before_at)
+            first[fetch] = at, bytes_out
         return None
-    seconds, millis, address, target, status, sent, user_agent, sid = match.groups()
-    path = target.partition("?")[0]
-    if not path.endswith(_STREAM_FILE_SUFFIXES):
+
+    def find_fetch(self, fetch: Fetch, at: int, duration_ms: int) -> int | None:
+        """Return the bytes of a file that were sent to it at most its duration ago; None if it was not."""
+        for before, before_at, bytes_out in self.fetched:
+            if before == fetch and abs(at - before_at) <= duration_ms:
+                return bytes_out
         return None
-    scope, name = parse_stream(path)
-    identity = (sid,) if sid not in ("", "-") else (address, user_agent)
-    return HlsRequest(
-        at=min(int(seconds) * 1000 + int(millis), _MAX_TIME_MS),
-        viewer_key=short_digest(scope, name, *identity),
-        scope=scope,
-        name=name,
-        is_watching=status in ("200", "206", "304"),
-        bytes_out=int(sent),
-    )
 
-
-def has_log_format(line: bytes) -> bool:
-    """Return whether the line begins as in the expected format, whatever its request."""
-    return re.match(rb'\d{1,12}\.\d{3} \S+ "', line) is not None
-
-
-def parse_stream(path: str) -> tuple[str, str]:
-    """Return scope and name of the stream of a playlist or segment, for the layouts of nginx-rtmp and most servers.
-
-    `/hls/s1.m3u8`, `/hls/s1-17.ts`, `/hls/s1/index.m3u8` and `/hls/s1/17.ts` all belong to `s1` in `hls`.
-    """
-    folder, _, file = path.strip("/").rpartition("/")
-    stem = file.rpartition(".")[0]
-    stem = re.sub(r"[-_]?\d+$", "", stem) if not file.endswith(".m3u8") else stem
-    if stem in ("", "index", "playlist", "master", "chunklist", "stream", "seg", "segment", "media", "init"):
-        return split_stream_path(folder or "hls", "hls")
-    return split_stream_path(f"{folder}/{stem}", "hls")
-
-
-class HlsViewer(NamedTuple):
-    """A viewer with a recent request."""
-
-    scope: str
-    name: str
-    last_at: int
-    """Time of its last request, in UTC milliseconds."""
-    other_at: int | None
-    """Time of its last request before the log went back in time: the clock was set, or a line was written late."""
-    line: int
-    """Number of its last line."""
-
-    def follow(self, at: int, line: int, idle_after_ms: int) -> tuple["HlsViewer", int | None]:
-        """Return the viewer after a request, and the time it watched until then; None for a new visit."""
+    def follow(self, at: int, idle_after_ms: int) -> int | None:
+        """Take a request into account. Return the time watched until then; None for a new visit."""
         for last_at, other_at in ((self.last_at, self.other_at), (self.other_at, self.last_at)):
             if last_at is not None and abs(at - last_at) <= idle_after_ms:
-                return self._replace(last_at=max(last_at, at), other_at=other_at, line=line), max(0, at - last_at)
+                self.last_at, self.other_at = max(last_at, at), other_at
+                return max(0, at - last_at)
         if at < self.last_at:
-            return self._replace(last_at=at, other_at=self.last_at, line=line), 0
-        return self._replace(last_at=at, other_at=None, line=line), None
+            self.last_at, self.other_at = at, self.last_at
+            return 0
+        self.last_at, self.other_at = at, None
+        return None
+
+
+class _Client:
+    """The viewers of one stream with one identity."""
+
+    __slots__ = ("cadences", "fetches_ranges", "seats")
+
+    def __init__(self) -> None:
+        self.fetches_ranges = False
+        """Whether it fetches several ranges of one file, so that two of the same length prove nothing."""
+        self.seats: list[_Seat] = []
+        self.cadences: dict[str, _Cadence] = {}
+
+    def find_seat(self, request: HlsRequest, duration_ms: int) -> _Seat | None:
+        """Return the viewer to whom a fetched segment belongs; None if it proves one more viewer."""
+        for seat in self.seats:
+            bytes_before = seat.find_fetch(request.file.fetch, request.at, duration_ms)
+            if bytes_before is None or not self._is_full_again(request, bytes_before):
+                return seat
+        return None
+
+    def _is_full_again(self, request: HlsRequest, bytes_before: int) -> bool:
+        """Return whether a second fetch of a file was in full, as the first one. `bytes_before` were sent first.
+
+        Many players request the range of the whole file: its length is the same then. A transfer that was aborted and
+        repeated is one fetch.
+        """
+        if request.status == 206:
+            self.fetches_ranges = self.fetches_ranges or request.bytes_out != bytes_before
+            return not self.fetches_ranges
+        return min(request.bytes_out, bytes_before) * 20 >= max(request.bytes_out, bytes_before) * 19
+
+
+class _WatchedTimes:
+    """View time of all viewers, by stream and minute."""
+
+    def __init__(self) -> None:
+        self._times: dict[_Stream, dict[int, list[int]]] = {}
+        """Watched milliseconds, and the interval in which they lie."""
+
+    def add(self, stream: _Stream, to_ms: int, watched_ms: int) -> None:
+        """Add the time that a viewer watched before `to_ms`."""
+        from_ms = to_ms - watched_ms
+        minutes = self._times.get(stream)
+        if minutes is None:
+            minutes = self._times[stream] = {}
+        while from_ms < to_ms:
+            minute = from_ms // _MINUTE_MS
+            end_ms = (minute + 1) * _MINUTE_MS
+            end_ms = to_ms if to_ms < end_ms else end_ms
+            time = minutes.get(minute)
+            if time is None:
+                minutes[minute] = [end_ms - from_ms, from_ms, end_ms]
+            else:
+                time[0] += end_ms - from_ms
+                time[1] = from_ms if from_ms < time[1] else time[1]
+                time[2] = end_ms if end_ms > time[2] else time[2]
+            from_ms = end_ms
+
+    def entries(self) -> list[EndedConnection]:
+        """Return an entry for each stream and minute."""
+        return [
+            _log_entry("watch", stream, to_ms, duration_ms=to_ms - from_ms, watched_ms=watched_ms)
+            for stream, minutes in self._times.items()
+            for watched_ms, from_ms, to_ms in minutes.values()
+        ]
 
 
 class HlsViewers:
@@ -109,73 +176,163 @@ class HlsViewers:
 
     def __init__(self, idle_after_ms: int) -> None:
         self._idle_after_ms = idle_after_ms
-        self._viewers: dict[str, HlsViewer] = {}
+        self._clients: dict[tuple[_Stream, str], _Client] = {}
         self._lines = 0
         self._newest_at = self._newest_at_before = 0
         """Newest times of the last lines, and of those before them."""
+        self._step = (0, 0)
+        """Times between which the log's clock stepped forward, or nobody watched."""
+        self._cleaned_at = 0
+        self._present: dict[_Seat, _Stream] = {}
+        """Viewers who are counted as present, the one with the oldest request first."""
+        self._audiences: Counter[_Stream] = Counter()
+        """Number of present viewers of each stream."""
+        self.runs = StreamRuns(idle_after_ms)
+        """When the streams were on air."""
+        self.is_inferred = False
+        """Whether the last `fold` counted a viewer without a session id."""
 
     def fold(self, requests: Iterable[HlsRequest]) -> list[EndedConnection]:
         """Apply requests in order. Returns the joins, the watched time and the bytes of all requests."""
-        entries = []
+        traffic: dict[_Stream, int] = {}
+        joins: list[EndedConnection] = []
+        watched = _WatchedTimes()
+        last_at = 0
+        self.is_inferred = False
         for request in requests:
-            entries.append(_log_entry(request, "other", 0))
-            if not request.is_watching:
+            stream = request.file.stream
+            traffic[stream] = traffic.get(stream, 0) + request.bytes_out
+            last_at = request.at
+            if request.standing != "watching":
                 continue
-            self._lines += 1
-            viewer = self._viewers.get(request.viewer_key)
-            if viewer is None:
-                watched_ms = None
-                viewer = HlsViewer(request.scope, request.name, request.at, None, self._lines)
-            else:
-                viewer, watched_ms = viewer.follow(request.at, self._lines, self._idle_after_ms)
-            self._viewers[request.viewer_key] = viewer
-            if watched_ms is None:
-                entries.append(_log_entry(request, "join", 0))
-            elif watched_ms:
-                entries.append(_log_entry(request, "watch", watched_ms))
-            self._newest_at = max(self._newest_at, request.at)
-            if self._lines % KEEP_LINES == 0:
-                self._newest_at_before, self._newest_at = self._newest_at, 0
+            if not request.has_session:
+                self.is_inferred = True
+            is_new, watched_ms = self._watch(request)
+            if is_new:
+                joins.append(_log_entry("join", stream, request.at))
+            if watched_ms:
+                watched.add(stream, request.at, watched_ms)
         self._remove_idle()
-        return entries
+        others = [_log_entry("other", stream, last_at, bytes_out=bytes_out) for stream, bytes_out in traffic.items()]
+        return [*others, *joins, *watched.entries()]
+
+    def _watch(self, request: HlsRequest) -> tuple[bool, int]:
+        """Return whether a request begins a visit, and how long its viewer watched until then."""
+        at, file = request.at, request.file
+        self._count_line(at)
+        key = (file.stream, request.viewer)
+        client = self._clients.get(key)
+        if client is None:
+            client = self._clients[key] = _Client()
+        seat = client.seats[0] if client.seats else None
+        cadence, continues, sequence = client.cadences.get(file.kind), False, file.sequence
+        if sequence is not None:
+            if cadence is None:
+                client.cadences[file.kind] = _Cadence(sequence, at)
+            else:
+                continues = cadence.continues_at(sequence)
+                # A number that is greater than all before was not fetched before.
+                if sequence <= cadence.newest and request.status != 304 and cadence.duration_ms is not None:
+                    seat = client.find_seat(request, cadence.duration_ms)
+                cadence.observe(sequence, at)
+        is_new, watched_ms = False, 0
+        if seat is None:
+            is_new, watched_ms = True, self._watched_before(client, at)
+            seat = _Seat(at)
+            client.seats.append(seat)
+        elif 0 <= (since_ms := at - seat.last_at) <= self._idle_after_ms:
+            seat.last_at = at
+            watched_ms = since_ms
+        else:
+            is_new, watched_ms = self._follow(seat, at, continues=continues)
+        seat.line = self._lines
+        if self._present.pop(seat, None) is None:
+            self._audiences[file.stream] += 1
+        self._present[seat] = file.stream
+        if sequence is not None and request.status != 304:
+            seat.fetched.append((file.fetch, at, request.bytes_out))
+        self.runs.see_segment(file.stream, at, is_new_visit=is_new)
+        return is_new, watched_ms
+
+    def _watched_before(self, client: _Client, at: int) -> int:
+        """Return how long one more viewer watched before a segment proved it."""
+        durations = [cadence.duration_ms for cadence in client.cadences.values() if cadence.duration_ms is not None]
+        if not client.seats or not durations:
+            return 0
+        since = client.seats[-1].find_second_fetch(max(durations))
+        return 0 if since is None or not 0 <= at - since <= self._idle_after_ms else at - since
+
+    def _follow(self, seat: _Seat, at: int, *, continues: bool) -> tuple[bool, int]:
+        before, after = self._step
+        is_over_step = after <= at <= after + self._idle_after_ms and seat.last_at >= before - self._idle_after_ms
+        watched_ms = seat.follow(at, self._idle_after_ms)
+        # The clock was set forward: the next segment shows that the viewer continued to watch.
+        return watched_ms is None and not (is_over_step and continues), watched_ms or 0
+
+    def _count_line(self, at: int) -> None:
+        self._lines += 1
+        if at > self._newest_at:
+            if at - self._newest_at > self._idle_after_ms:
+                newest_at = max(self._newest_at, self._newest_at_before)
+                if newest_at and at - newest_at > self._idle_after_ms:
+                    self._step = newest_at, at
+            self._newest_at = at
+        if self._lines % KEEP_LINES == 0:
+            self._newest_at_before, self._newest_at = self._newest_at, 0
 
     def _remove_idle(self) -> None:
         """Remove viewers who left, by the log's own time: the log may be read long after it was written.
 
         Those with a recent line stay: after the clock was set back, older lines have later times.
         """
-        since = max(self._newest_at, self._newest_at_before) - self._idle_after_ms
-        self._viewers = {
-            key: viewer
-            for key, viewer in self._viewers.items()
-            if viewer.last_at >= since or self._lines - viewer.line < KEEP_LINES
-        }
+        newest_at = max(self._newest_at, self._newest_at_before)
+        if 0 <= newest_at - self._cleaned_at < self._idle_after_ms // 4:
+            return
+        self._cleaned_at = newest_at
+        before, after = self._step
+        since = (before if newest_at - after <= self._idle_after_ms else newest_at) - self._idle_after_ms
+        for key, client in list(self._clients.items()):
+            client.seats = [
+                seat for seat in client.seats if seat.last_at >= since or self._lines - seat.line < KEEP_LINES
+            ]
+            if not client.seats:
+                del self._clients[key]
+        self.runs.remove_before(since)
 
     def audiences(self, at: int) -> tuple[AudienceReading, ...]:
         """Return the number of viewers of each stream at a time in UTC milliseconds."""
-        counts: dict[tuple[str, str], int] = {}
-        for viewer in self._viewers.values():
-            if at - viewer.last_at <= self._idle_after_ms:
-                counts[viewer.scope, viewer.name] = counts.get((viewer.scope, viewer.name), 0) + 1
+        since = at - self._idle_after_ms
+        while self._present and (seat := next(iter(self._present))).last_at < since:
+            self._audiences[self._present.pop(seat)] -= 1
+        self._audiences += Counter()
         return tuple(
             AudienceReading(
                 key=short_digest(scope, name), scope=scope, name=name, protocol=PROTOCOL, viewers=count, shown_only=True
             )
-            for (scope, name), count in counts.items()
+            for (scope, name), count in self._audiences.items()
         )
 
 
-def _log_entry(request: HlsRequest, kind: Literal["join", "watch", "other"], duration_ms: int) -> EndedConnection:
+def _log_entry(
+    kind: Literal["other", "join", "watch"],
+    stream: _Stream,
+    ended_at: int,
+    *,
+    bytes_out: int = 0,
+    duration_ms: int = 0,
+    watched_ms: int = 0,
+) -> EndedConnection:
     return EndedConnection(
         connection_id="",
         kind=kind,
-        scope=request.scope,
-        name=request.name,
+        scope=stream[0],
+        name=stream[1],
         protocol=PROTOCOL,
-        ended_at=request.at,
+        ended_at=ended_at,
         duration_ms=duration_ms,
         granularity_ms=0,
         bytes_in=0,
-        bytes_out=request.bytes_out if kind == "other" else 0,
+        bytes_out=bytes_out,
         counter=COUNTER,
+        watched_ms=watched_ms,
     )

@@ -1,0 +1,1 @@
+"""HTTP access logs in their common forms: lines to requests."""
