@@ -96,12 +96,18 @@ def create_streamtop() -> StreamtopFormat:
         rf"{_named('request')} {_ANSWER} {_named('user_agent')} {_named('session')}"
         rf"{optional}(?: time=(?P<duration>[\d.]{{1,16}}))?",
         parse_address_list,
+        '1000000000.000 - "GET / HTTP/1.1" 200 0 "',
     )
 
 
 def create_combined() -> CombinedFormat:
     """Return `combined` of nginx and Apache, also with a host before it, and with other fields after it."""
-    return CombinedFormat("combined", rf"{_REQUEST} {QUOTED} {_named('user_agent')}{_EXTRAS}", parse_prefix)
+    return CombinedFormat(
+        "combined",
+        rf"{_REQUEST} {QUOTED} {_named('user_agent')}{_EXTRAS}",
+        parse_prefix,
+        '- - - [01/Jan/2001:00:00:00 +0000] "GET / HTTP/1.1" 200 0 "',
+    )
 
 
 def create_common() -> TextFormat:

@@ -85,7 +85,7 @@ class FieldPlan:
         # fmt: on
         duration_ms = _duration_ms(duration, self._unit_ms) if duration != "" else None
         if self._has_date:
-            log_time = _times[f"{start} {time}"]
+            log_time = _times[f"{start} {time}"] or _time(time) or _time(start)
         elif self._has_start:
             log_time = self._find_time(start, time, duration_ms)
         else:

@@ -50,6 +50,7 @@ class _EitherFormat:
 
     def parse(self, line: bytes) -> WebRequest | None:
         """As `LogFormat.parse`."""
+        line = line.rstrip(b"\r")
         if line[-1:] == b"}":
             return self._json.parse(line)
         return (self._combined if line[-1:] == b'"' else self._common).parse(line)

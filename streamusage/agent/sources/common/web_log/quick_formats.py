@@ -1,13 +1,12 @@
-"""The two most frequent formats, with a quick way for lines without escapes. All others go to the pattern. Pure.
+"""The two most frequent formats, with a quick way for lines of known parts. All others go to the pattern. Pure.
 
-Where a line has no backslash, quotation marks stand around its fields and nowhere else.
+The third quotation mark of a line ends the answer, unless the request has an escaped one: then what seems to be the
+answer is none.
 """
 
-from typing import Any
-
 from streamusage.agent.sources.common.web_log.request import WebRequest, new_request
-from streamusage.agent.sources.common.web_log.text_format import TextFormat
-from streamusage.agent.sources.common.web_log.values import parse_duration_ms
+from streamusage.agent.sources.common.web_log.text_format import Peer, TextFormat
+from streamusage.agent.sources.common.web_log.values import Remembered
 
 STREAMTOP = '$msec $remote_addr "$request" $status $bytes_sent "$http_user_agent" "$arg_sid"'
 """The recommended `log_format`. nginx escapes what clients choose in it, so no field can contain the end of another."""
@@ -21,101 +20,85 @@ OPTIONAL_FIELDS = (
 )
 """Optional fields after it, in this order, each written as `name="variable"`; after them `time=$request_time`."""
 
-_ALL_NAMES = [f" {name}=" for name, _ in OPTIONAL_FIELDS]
-
-_NONE: Any = ()
-"""Cannot be unpacked: the line goes to the pattern."""
-
 _STATUS = {str(status): status for status in range(100, 600)}
 
 
-class CombinedFormat(TextFormat):
-    """`combined`, also with one quoted field after it."""
+def _parse_answer(text: str) -> tuple[int, int] | None:
+    """Return status and bytes of what is between two quoted fields: viewers of a segment have the same."""
+    words = text.split(" ")
+    if len(words) != 4 or words[0] or words[3] or words[1] not in _STATUS:
+        return None
+    if not (words[2].isdecimal() and words[2].isascii() and len(words[2]) <= 15):
+        return None
+    return _STATUS[words[1]], int(words[2])
+
+
+_answers: Remembered[tuple[int, int] | None] = Remembered(_parse_answer, 10_000, 40)
+
+
+class QuickFormat(TextFormat):
+    """A format whose request and answer are followed by what a client sends with each of its requests.
+
+    This tail of a line is parsed once, by the pattern, as that of a line of its own.
+    """
+
+    def __init__(self, name: str, pattern: str, parse_peer: Peer, start: str) -> None:
+        """`start` is a line up to its tail, without addresses."""
+        super().__init__(name, pattern, parse_peer)
+        self.tails = Remembered(lambda tail: self.parse_text(start + tail))
+
+
+class CombinedFormat(QuickFormat):
+    """`combined` of nginx and Apache."""
 
     def parse(self, line: bytes) -> WebRequest | None:
         """As `LogFormat.parse`."""
         text = line.decode("utf-8", "backslashreplace")
-        parts = text.split('"')
         try:
-            extra = ""
-            if len(parts) == 7:
-                start, request, answer, _, gap, user_agent, end = parts
-            else:
-                start, request, answer, _, gap, user_agent, end, extra, last = parts
-                end = last if end == " " else "?"
-            before, _, time = start.rpartition(" [")
-            at, granularity_ms = self.times[time[:-2]] or _NONE
-            addresses, host = self.peers[before] or _NONE
-            space, status, sent, after = answer.split(" ")
-            code, bytes_out = _STATUS[status], int(sent)
-        except (ValueError, KeyError):
+            start, request, answer, tail = text.split('"', 3)
+        except ValueError:
             return self.parse_text(text)
-        if "\\" in text or end or gap != " " or space or after or time[-2:] != "] ":
+        before, _, time = start.rpartition(" [")
+        log_time, peer, numbers, fields = self.times[time[:-2]], self.peers[before], _answers[answer], self.tails[tail]
+        if log_time is None or peer is None or numbers is None or fields is None:
             return self.parse_text(text)
-        if extra and self.has_forwarded[extra]:
-            addresses = self.forwarded[extra] + addresses
+        if time[-2:] != "] " or request[-1:] == "\\" or "\\" in start:
+            return self.parse_text(text)
         method, target, absolute_host = self.requests[request]
-        if user_agent == "-":
-            user_agent = ""
+        _, _, forwarded, _, _, _, _, user_agent, session, cookie, cmcd, host, via, duration_ms = fields
         # fmt: off
         return new_request(
             WebRequest,
-            (at, granularity_ms, addresses, method, target, code, bytes_out, user_agent,
-             "", "", "", absolute_host or host, "", None),
+            (log_time[0], log_time[1], forwarded + peer[0] if forwarded else peer[0], method, target, numbers[0],
+             numbers[1], user_agent, session, cookie, cmcd, absolute_host or host or peer[1], via, duration_ms),
         )
         # fmt: on
 
 
-class StreamtopFormat(TextFormat):
-    """The documented format, with none or all of its optional fields."""
+class StreamtopFormat(QuickFormat):
+    """The documented format."""
 
     def parse(self, line: bytes) -> WebRequest | None:
         """As `LogFormat.parse`."""
         text = line.decode("utf-8", "backslashreplace")
-        parts = text.split('"')
         try:
-            optional: list[str] = []
-            if len(parts) == 7:
-                start, request, answer, user_agent, gap, session, end = parts
-            else:
-                start, request, answer, user_agent, gap, session, *optional, end = parts
-            addresses, _ = self.peers[start[15:-1]] or _NONE
-            at = int(float(start[:14]) * 1000 + 0.5)
-            space, status, sent, after = answer.split(" ")
-            code, bytes_out = _STATUS[status], int(sent)
-        except (ValueError, KeyError):
+            start, request, answer, tail = text.split('"', 3)
+        except ValueError:
             return self.parse_text(text)
-        if "\\" in text or gap != " " or space or after or len(start) < 16:
+        peer, numbers, fields = self.peers[start[15:-1]], _answers[answer], self.tails[tail]
+        if peer is None or numbers is None or fields is None or len(start) < 16 or request[-1:] == "\\":
             return self.parse_text(text)
-        if start[10] != "." or start[14] != " " or start[-1] != " ":
+        time_digits = start[:10] + start[11:14]
+        if not (time_digits.isdecimal() and time_digits.isascii()):
             return self.parse_text(text)
-        cookie = cmcd = host = via = ""
-        duration_ms = None
-        if optional:
-            if optional[::2] != _ALL_NAMES:
-                return self.parse_text(text)
-            _, forwarded, _, cookie, _, cmcd, _, host, _, via = optional
-            if forwarded and forwarded != "-":
-                addresses = self.forwarded[forwarded] + addresses
-            cookie, cmcd, host, via = _value(cookie), _value(cmcd), _value(host), _value(via)
-            if end.startswith(" time="):
-                duration_ms = parse_duration_ms(end[6:])
-                end = ""
-        if end:
+        if start[10] != "." or start[14] != " " or start[-1] != " " or "\\" in start:
             return self.parse_text(text)
         method, target, absolute_host = self.requests[request]
-        if user_agent == "-":
-            user_agent = ""
-        if session == "-":
-            session = ""
+        _, _, forwarded, _, _, _, _, user_agent, session, cookie, cmcd, host, via, duration_ms = fields
         # fmt: off
         return new_request(
             WebRequest,
-            (at, 1, addresses, method, target, code, bytes_out, user_agent,
-             session, cookie, cmcd, absolute_host or host, via, duration_ms),
+            (int(time_digits), 1, forwarded + peer[0] if forwarded else peer[0], method, target, numbers[0],
+             numbers[1], user_agent, session, cookie, cmcd, absolute_host or host, via, duration_ms),
         )
         # fmt: on
-
-
-def _value(text: str) -> str:
-    return text if text != "-" else ""

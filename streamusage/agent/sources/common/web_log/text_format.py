@@ -61,12 +61,11 @@ class TextFormat:
         self._order = tuple(compiled.groupindex.get(field, compiled.groups) for field in TEXT_FIELDS)
         self._has_request = "request" in compiled.groupindex
         self._duration_unit_ms = duration_unit_ms
-        self.has_forwarded = Remembered(ends_with_address)
         self.times: Remembered[LogTime | None] = Remembered(parse_time, 1000)
         self.peers = Remembered(lambda text: parse_peer(unescape(text)))
         self.forwarded = Remembered(lambda text: split_addresses(unescape(text)))
         self.extras = Remembered(find_forwarded)
-        self.requests = Remembered(split_request, 10_000, 256)
+        self.requests = Remembered(lambda text: split_request(unescape(text)), 10_000)
 
     def parse(self, line: bytes) -> WebRequest | None:
         """As `LogFormat.parse`."""
@@ -106,10 +105,9 @@ class TextFormat:
         if forwarded and forwarded != "-":
             addresses = self.forwarded[forwarded] + addresses
         if "\\" in text:
-            request, user_agent, session, cookie = map(unescape, (request, user_agent, session or "", cookie or ""))
-            method, target, query, cmcd, host, via = map(
-                unescape, (method, target, query, cmcd or "", host or "", via or "")
-            )
+            user_agent, session, cookie = map(unescape, (user_agent, session or "", cookie or ""))
+            method, target, query = map(unescape, (method, target, query))
+            cmcd, host, via = map(unescape, (cmcd or "", host or "", via or ""))
         if self._has_request:
             method, target, absolute_host = self.requests[request]
             host = absolute_host or host

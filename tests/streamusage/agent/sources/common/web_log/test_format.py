@@ -160,6 +160,39 @@ LINES = [
     ),
     (
         "json",
+        b'{"date":"2026-11-28","time":"13:36:49","ip":"198.51.100.7","request":"GET /hls/s1-7.ts HTTP/1.1",'
+        b'"status":200,"bytes":1000000,"agent":"player/1"}',
+        request(),
+    ),
+    (
+        "json",
+        b'{"date":"28.11.2026","time":1795873009250,"ip":"198.51.100.7","url":"/hls/s1-7.ts","method":"GET","status":200,'
+        b'"bytes":1000000,"agent":"player/1","latency_ms":125}',
+        request(at=AT + 250, granularity_ms=1, duration_ms=125),
+    ),
+    (
+        "json",
+        b'{"start_time":"2026-11-28T13:36:49.125Z","method":"GET","path":"/hls/s1-7.ts","response_code":206,"bytes_sent":'
+        b'1000000,"user_agent":"player/1","duration":125,"x_forwarded_for":"203.0.113.7","authority":"live.example.com",'
+        b'"downstream_remote_address":"10.0.0.4:51234"}',
+        request(
+            at=AT + 250,
+            granularity_ms=1,
+            addresses=("203.0.113.7", "10.0.0.4"),
+            status=206,
+            host="live.example.com",
+            duration_ms=125,
+        ),
+    ),
+    (
+        "json",
+        b'{"timestamp":"2026-11-28T13:36:49.250Z","httpRequest":{"requestMethod":"GET","requestUrl":'
+        b'"https://live.example.com/hls/s1-7.ts","status":200,"responseSize":"1000000","userAgent":"player/1",'
+        b'"remoteIp":"198.51.100.7","latency":"0.125s"}}',
+        request(at=AT + 250, granularity_ms=1, host="live.example.com", duration_ms=125),
+    ),
+    (
+        "json",
         b'{"ClientIP":"198.51.100.7","ClientRequestMethod":"GET","ClientRequestURI":"/hls/s1-7.ts","ClientRequestHost":'
         b'"live.example.com","ClientRequestUserAgent":"player/1","EdgeEndTimestamp":1795873009250000000,'
         b'"EdgeResponseBytes":1000000,"EdgeResponseStatus":200}',
@@ -413,6 +446,10 @@ def test_messages_of_the_server_in_a_log_of_requests_are_comments():
     json = find_format("json")
 
     assert json.is_comment(b'{"level":"info","ts":1795873009.2,"logger":"tls","msg":"certificate obtained"}')
+    assert json.is_comment(
+        b'{"level":"error","ts":1795873009.2,"logger":"http.log.error","msg":"dial tcp","request":{'
+        b'"remote_ip":"192.0.2.1","method":"GET","uri":"/hls/s1.m3u8","headers":{}},"duration":0.1,"status":502}'
+    )
     assert not json.is_comment(b'{"ts":1795873009.2,"remote_addr":"198.51.100.7","status":200')
     assert not find_format("combined").is_comment(COMBINED[:40])
     assert find_format("combined").is_comment(b"")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamusage.agent.sources.common.web_log.format import detect, find_format
+from streamusage.agent.sources.common.web_log.format import FORMAT_NAMES, detect, find_format
 from streamusage.agent.sources.common.web_log.quick_formats import OPTIONAL_FIELDS, STREAMTOP
 from streamusage.agent.sources.common.web_log.request import WebRequest
+from tests.streamusage.agent.sources.common.web_log.test_format import LINES
 
 CLIENT_BYTES = st.one_of(
     st.binary(max_size=60),
@@ -175,6 +176,10 @@ def write_request(template: str, escape, request) -> bytes:
             "$http_user_agent": agent,
             "$http_cookie": b"",
             "$arg_sid": b"",
+            "$http_x_forwarded_for": b"",
+            "$http_cmcd_session": b"",
+            "$host": b"live.example.com",
+            "$http_via": b"",
         },
         escape,
     )
@@ -199,6 +204,64 @@ def test_pieces_of_lines_in_one_are_never_read_as_a_request_that_was_not_logged(
         found is None or found in logged or found._replace(addresses=()) in [r._replace(addresses=()) for r in logged]
     )
     assert found is None or cut < len("2001:db8::7") or found in logged
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            b'"',
+            b" ",
+            b"\\",
+            b"-",
+            b"200",
+            b"5",
+            b" 200 5 ",
+            b' "-" ',
+            b' "x"',
+            b'" "',
+            b"[",
+            b"] ",
+            b" [",
+            b",",
+            b"\r",
+        ),
+        *(
+            b"1795873009.250",
+            b"1795873009.250 ",
+            b"198.51.100.7",
+            b"198.51.100.7 - - ",
+            b"[28/Nov/2026:13:36:49 +0000] ",
+        ),
+        *(b'"GET /a HTTP/1.1"', b"", b' "192.0.2.1, 203.0.113.7"', b' host="h"', b" time=0.250", b"\xff", b"1e9"),
+    ]
+)
+
+
+@pytest.mark.parametrize(("name", "template"), [("streamtop", STREAMTOP), ("streamtop", FULL), ("combined", COMBINED)])
+@given(st.data())
+def test_quick_way_reads_what_the_pattern_reads(name, template, data):
+    line = write_request(template, escape_default, data.draw(REQUESTS))
+    for _ in range(data.draw(st.integers(0, 3))):
+        at, length = data.draw(st.integers(0, len(line))), data.draw(st.integers(0, 12))
+        line = line[:at] + data.draw(PIECES) + line[at + length :]
+    form = find_format(name)
+
+    assert form.parse(line) == form.parse_text(line.decode("utf-8", "backslashreplace")), line
+
+
+@given(st.data())
+def test_damaged_line_of_any_form_is_never_an_error(data):
+    name, line, _ = data.draw(st.sampled_from(LINES))
+    for _ in range(data.draw(st.integers(1, 4))):
+        at, length = data.draw(st.integers(0, len(line))), data.draw(st.integers(0, 12))
+        line = line[:at] + data.draw(st.one_of(PIECES, st.binary(max_size=3))) + line[at + length :]
+
+    found = find_format(name).parse(line)
+
+    assert found is None or isinstance(found, WebRequest)
+    for other in FORMAT_NAMES:
+        find_format(other).is_comment(line)
+        find_format(other).parse(line)
 
 
 @given(CLIENT_BYTES)
