@@ -62,6 +62,7 @@ def path_of(target: str) -> str:
 
 
 def split_path(target: str) -> MediaPath | None:
+    """Return the path of a request target; None unless its suffix is that of a playlist or of media."""
     path = path_of(target)
     folders = [folder for folder in path.split("/") if folder not in ("", ".")]
     if not folders or path.endswith("/"):
