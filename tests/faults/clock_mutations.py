@@ -1,6 +1,7 @@
 """Mutations of the rules about time: the simulation of wrong clocks must detect every one of them."""
 
 from collections.abc import Callable
+from statistics import median_low
 from typing import Any
 from unittest.mock import patch
 
@@ -8,10 +9,11 @@ import msgspec
 
 from streamusage.agent.journal import ledger as agent_ledger
 from streamusage.agent.journal.ledger import Ledger
-from streamusage.agent.metering import meter, passage
+from streamusage.agent.metering import audiences, meter, passage
 from streamusage.agent.reading import Reading
 from streamusage.agent.sync import offset
 from streamusage.api.report import Baseline, ClockState, Report
+from streamusage.service.rules import trusted_time
 from tests.faults.clocks import ClockedSimulation
 from tests.faults.simulator import Simulation
 
@@ -56,11 +58,32 @@ class TakesAgeFromQuestion(ClockedSimulation):
         return msgspec.structs.replace(reading, viewers=viewers)
 
 
-class DiscardsByWallClock(ClockedSimulation):
-    """The service discards and closes by its wall clock."""
+class ClosesByWallClock(ClockedSimulation):
+    """The service closes by its wall clock."""
 
     def closing_time(self) -> int | None:
         return self.service_wall
+
+
+class DiscardsByWallClock(ClockedSimulation):
+    """The service discards by its wall clock."""
+
+    def discarding_time(self) -> int | None:
+        return self.service_wall
+
+
+class BlamesServiceForTwoMachines(ClockedSimulation):
+    """The median of three machines contradicts the service's clock, although only two of them do."""
+
+    def run(self) -> Simulation:
+        def outvoted_by(machines: list[int], wall_ms: int) -> int | None:
+            is_off = (
+                len(machines) >= trusted_time.MACHINES and abs(median_low(machines) - wall_ms) > trusted_time.STEP_MS
+            )
+            return median_low(machines) if is_off else None
+
+        with patch.object(trusted_time, "_outvoted_by", outvoted_by):
+            return super().run()
 
 
 class AcceptsFutureCoverage(ClockedSimulation):
@@ -140,6 +163,29 @@ class ForgetsOffset(ClockedSimulation):
         )
 
 
+class CountsNumbersOverAnyPause(ClockedSimulation):
+    """Numbers of viewers are taken for the time between two readings, however long it was."""
+
+    def run(self) -> Simulation:
+        with patch.object(meter._Step, "_pause_was_too_long", lambda *_: False):
+            return super().run()
+
+
+class CountsJoinsTwice(ClockedSimulation):
+    """A new journal counts the joins of its predecessor, too."""
+
+    def run(self) -> Simulation:
+        with patch.object(audiences, "_count_joins", lambda last, reading: reading.joined or 0):
+            return super().run()
+
+
+class HidesLostCallbacks(ClockedSimulation):
+    """Callbacks that arrived while the agent did not run are not missed."""
+
+    def see(self, reading: Reading) -> Reading:
+        return msgspec.structs.replace(reading, misses="", logs_ends=self.server.keeps_log)
+
+
 def _confirm_wall_clock(simulation: ClockedSimulation, ledger: Ledger, offset_ms: int) -> int:
     ledger.confirm_offset(simulation.machine.boot, offset_ms)
     return offset_ms
@@ -149,7 +195,9 @@ CLOCK_MUTATIONS: tuple[Callable[[int], ClockedSimulation], ...] = (
     TakesReplyAgeForOffset,
     FilesBaselineTime,
     TakesAgeFromQuestion,
+    ClosesByWallClock,
     DiscardsByWallClock,
+    BlamesServiceForTwoMachines,
     AcceptsFutureCoverage,
     CorrectsBySingleSample,
     GuessesDurationByWallClock,
@@ -158,4 +206,7 @@ CLOCK_MUTATIONS: tuple[Callable[[int], ClockedSimulation], ...] = (
     KeepsStartByWallClock,
     MeasuresPausedMachineByItsClock,
     ForgetsOffset,
+    CountsNumbersOverAnyPause,
+    CountsJoinsTwice,
+    HidesLostCallbacks,
 )

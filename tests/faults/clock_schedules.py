@@ -26,6 +26,8 @@ CLOCK_FAULTS = {
     "machine's clock drifts",
     "machine's clock set",
     "one reply with a wrong clock",
+    "one wrong machine of fifty",
+    "one wrong machine of three",
     "page answered late",
     "reply delayed",
     "service stopped for days",
@@ -35,6 +37,9 @@ CLOCK_FAULTS = {
     "service's clock years ahead",
     "service's machine rebooted",
     "time line corrected",
+    "numbers of viewers only",
+    "viewers ended by callbacks",
+    "viewers ended by log lines",
     "viewers without log lines",
     "virtual machine paused",
 }

@@ -4,7 +4,6 @@ The schedule is that of `Simulation`. The agent's time line is the product's; re
 clocks of their machines, pages and replies take time, machines reboot, suspend and lose their time.
 """
 
-from dataclasses import dataclass
 from random import Random
 
 import msgspec
@@ -23,45 +22,16 @@ from streamusage.api.report import (
     Report,
 )
 from streamusage.core.coverage import MOST_AHEAD_MS
-from streamusage.service.rules import trusted_time
 from streamusage.service.rules.apply import find_newest_instant
 from streamusage.service.rules.trusted_time import MachineReading
+from tests.faults.machines import DAY, HOUR, MINUTE, SECOND, WRONG, Machine
 from tests.faults.memory import SERVER, SimulatedCrashError, Store
+from tests.faults.seen_viewers import SeenViewers
+from tests.faults.service_clock import ServiceClock
 from tests.faults.simulator import Message, Reply, Simulation
 
-SECOND, MINUTE, HOUR, DAY = 1_000, 60_000, 3_600_000, 86_400_000
 
-WRONG = (0, 0, 300, -700, 5 * SECOND, -10 * SECOND, -5 * MINUTE, 3 * HOUR, -50 * 365 * DAY, 400 * DAY)
-"""How far a machine's wall clock may be off."""
-
-SERVICE_WRONG = (-50 * 365 * DAY, -HOUR, -30 * SECOND, 30 * SECOND, 366 * DAY, 500 * DAY)
-"""How far the service's wall clock may be off."""
-
-KEEP_MS = 30 * DAY
-"""How long the service keeps slots."""
-
-
-@dataclass
-class Machine:
-    """The clocks of a machine in one boot. `ahead` is how far its wall clock is ahead of true time."""
-
-    boot: str
-    booted_at: int
-    ahead: int
-    first_elapsed: int
-    drift_ppm: int = 0
-
-    def wall(self, now: int) -> int:
-        return max(1, now + self.ahead + self._drift(now))
-
-    def elapsed(self, now: int) -> int:
-        return now - self.booted_at + self.first_elapsed + self._drift(now)
-
-    def _drift(self, now: int) -> int:
-        return (now - self.booted_at) * self.drift_ppm // 1_000_000
-
-
-class ClockedSimulation(Simulation):
+class ClockedSimulation(ServiceClock, Simulation):
     """A schedule in which no clock can be trusted. The rules that a mutation may break are methods of their own."""
 
     PARTS_CHANCE = 0.0
@@ -69,25 +39,21 @@ class ClockedSimulation(Simulation):
     def __init__(self, seed: int, steps: int = 60) -> None:
         self.clocks = Random(f"clocks {seed}")
         self.boots = 0
-        self.clock_faults: dict[str, int] = {}
-        self.service_ahead = 0
-        self.service_boots = 1
-        self.fleet = self.clocks.choice((0, 0, 2, 49))
-        """How many machines with a right clock report besides the agent's."""
+        self.clock_faults = {}
+        self.choose_fleet(seed)
         self.drift_ppm = self.clocks.choice((0, 0, 0, 100, -100))
-        self.closed_to = 0
         self.round_trip_ms: int | None = None
         self.is_service_off = False
         self.page_ms = self.clocks.choice((0, 0, 20, 4_000))
         self.longest_answer_ms = self.page_ms
         super().__init__(seed, steps)
-        self.trusted = trusted_time.start(None, "service boot 1", self.now, self.now, None, 0)
+        self.start_clocks(self.now)
+        self.viewers = SeenViewers(seed, self.server)
         if self.page_ms >= SECOND:
             self._count("page answered late")
         if self.drift_ppm:
             self._count("machine's clock drifts")
-        if not self.server.keeps_log:
-            self._count("viewers without log lines")
+        self._count(self.viewers.description)
         self.is_same_machine = self.clocks.random() < 0.5
         """Whether the media server runs on the agent's machine."""
         self.stamps: list[int] = []
@@ -106,6 +72,7 @@ class ClockedSimulation(Simulation):
         self.start_process()
 
     def start_process(self) -> None:
+        self.viewers.stop_listening()
         self.ledger = None
         self.time_line = TimeLine(self.machine.boot)
 
@@ -127,6 +94,8 @@ class ClockedSimulation(Simulation):
         ledger = self._agent()
         offset_ms, asked = self._offset_ms(ledger), self.machine.elapsed(self.now)
         log_from = len(self.server.log) if ledger.cursor is None else int(ledger.cursor)
+        is_first = ledger.cursor is None
+        self.viewers.listen()
         self.now += self.clocks.randrange(self.page_ms + 1)
         page = self.server.read(self.now, ledger.cursor)
         answer_ms = self.clocks.randrange(self.page_ms + 1)
@@ -144,7 +113,7 @@ class ClockedSimulation(Simulation):
             else None,
             age_slack_ms=self.machine.elapsed(self.now) - asked,
         )
-        reading = self.see(reading)
+        reading = self.see(self.viewers.show(reading, log_from, is_first))
         self.chance.crash("of the agent between reading and journal")
         elapsed_ms, wall_ms = self.machine.elapsed(self.now), self.machine.wall(self.now)
         self.record(ledger, self.time_line.place(reading, offset_ms, asked, elapsed_ms, wall_ms))
@@ -160,8 +129,11 @@ class ClockedSimulation(Simulation):
     def _lines(self, from_line: int, to_line: int) -> tuple[EndedConnection, ...]:
         self._stamp_lines()
         return tuple(
-            msgspec.structs.replace(line, ended_at=max(1, line.ended_at + ahead))
-            for line, ahead in zip(self.server.log[from_line:to_line], self.stamps[from_line:to_line], strict=True)
+            msgspec.structs.replace(
+                self.server.log[at], ended_at=max(1, self.server.log[at].ended_at + self.stamps[at])
+            )
+            for at in range(from_line, to_line)
+            if not self.viewers.is_lost(at)
         )
 
     def _sync(self) -> None:
@@ -239,20 +211,11 @@ class ClockedSimulation(Simulation):
 
     # The service.
 
-    @property
-    def service_now(self) -> int:
-        """The service's trusted time."""
-        return trusted_time.trusted_ms(self.trusted, self.now)
-
-    @property
-    def service_wall(self) -> int:
-        return max(1, self.now + self.service_ahead)
-
     def serve(self, message: Message) -> Reply:
         self._take_time()
         if self.is_service_off:
             raise SimulatedCrashError("the service is off")
-        self._look_at_clocks()
+        self.look_at_clocks()
         received = self.service_now
         self._take_time()
         reply = super().serve(message)
@@ -263,25 +226,16 @@ class ClockedSimulation(Simulation):
         self._take_time()
         return reply
 
-    def _look_at_clocks(self) -> None:
-        """Tick the service's trusted time, with the clocks of the machines that report."""
+    def look_at_clocks(self) -> None:
         offset_ms = self.machine.wall(self.now) - self.now
-        seen = {SERVER: MachineReading(self.machine.boot, offset_ms, self.now)}
-        seen |= {f"edge {n}": MachineReading(f"boot {n}", 0, self.now) for n in range(self.fleet)}
-        self.trusted = trusted_time.see_machines(self.trusted, seen, self.now)
-        self.trusted = trusted_time.tick(self.trusted, self.trusted.boot, self.service_wall, self.now)
-        if self.trusted.doubt is not None:
-            self._count("service's clock doubtful")
-        closing_time = self.closing_time()
-        if closing_time is not None:
-            self.closed_to = max(self.closed_to, closing_time // DAY * DAY)
-            assert self.closed_to <= self.now + 2 * MINUTE, "a day is closed before it is over"
-            for key in [key for key in self.store.slots if key[1] < closing_time - KEEP_MS]:
-                del self.store.slots[key]
+        self.tick_service({SERVER: MachineReading(self.machine.boot, offset_ms, self.now)})
 
-    def closing_time(self) -> int | None:
-        """Return the time by which the service closes and discards; `None` in doubt."""
-        return self.service_now if self.trusted.doubt is None else None
+    def find_newest_time(self) -> int | None:
+        return self.store.state.watermark
+
+    def discard(self, before_ms: int) -> None:
+        old = [key for key in self.store.slots if key[1] < before_ms]
+        assert not old, f"{len(old)} slots of the last days are discarded"
 
     def _take_time(self) -> None:
         slow = self.clocks.random() < 0.1
@@ -326,9 +280,6 @@ class ClockedSimulation(Simulation):
     def happened(self) -> dict[str, int]:
         return {**super().happened(), **self.clock_faults}
 
-    def _count(self, fault: str) -> None:
-        self.clock_faults[fault] = self.clock_faults.get(fault, 0) + 1
-
     def _step(self) -> None:
         fault = self.clocks.random()
         if fault < 0.03:
@@ -351,32 +302,13 @@ class ClockedSimulation(Simulation):
             self.start_process()
             self._count("agent restarted")
         elif fault < 0.11:
-            self._set_service_clock()
+            self.set_service_clock()
         elif fault < 0.12:
-            self._restart_service()
+            self.restart_service()
         elif fault < 0.1205:
             self._stop_service_for_days()
         else:
             super()._step()
-
-    def _set_service_clock(self) -> None:
-        before, self.service_ahead = self.service_ahead, self.clocks.choice((0, *SERVICE_WRONG))
-        if abs(before) >= HOUR and not self.service_ahead:
-            self._count("service's clock set back")
-        if self.service_ahead >= DAY:
-            self._count("service's clock years ahead")
-        elif self.service_ahead < -DAY:
-            self._count("service's clock in 1970")
-
-    def _restart_service(self) -> None:
-        """Restart the service, or its machine: only the store shows the time then."""
-        boot, kept = self.trusted.boot, self.trusted
-        if self.clocks.random() < 0.7:
-            self.service_boots += 1
-            boot = f"service boot {self.service_boots}"
-            self._count("service's machine rebooted")
-        newest = self.store.state.watermark
-        self.trusted = trusted_time.start(kept, boot, self.service_wall, self.now, newest, 0)
 
     def _stop_service_for_days(self) -> None:
         self._count("service stopped for days")
@@ -386,12 +318,12 @@ class ClockedSimulation(Simulation):
             self._read_or_crash()
             self._sync_or_crash()
         self.is_service_off = False
-        kept, newest = self.trusted, self.store.state.watermark
-        self.trusted = trusted_time.start(kept, kept.boot, self.service_wall, self.now, newest, 0)
+        self.start_service_again()
 
     def _reboot(self) -> None:
         died_at = self.now
         self._stamp_lines()
+        self.viewers.stop_listening()
         self.now += self.clocks.choice((20 * SECOND, 5 * MINUTE))
         if self.is_same_machine:
             if self.media_server_crashes and self.clocks.random() < 0.5:
@@ -405,14 +337,8 @@ class ClockedSimulation(Simulation):
     def _heal(self) -> None:
         """End all faults. The machine's clock stays as wrong as it is, the service's is set right."""
         self.chance.on = False
-        self.page_ms = self.service_ahead = 0
-        self._look_at_clocks()
-        for _ in range(26):
-            if self.trusted.doubt is None:
-                break
-            self.now += HOUR
-            self._look_at_clocks()
-        assert self.trusted.doubt is None, "a doubt has not ended"
+        self.page_ms = 0
+        self.end_doubt()
         for _ in range(3):
             self._read()
             self._sync()

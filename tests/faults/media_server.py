@@ -1,6 +1,7 @@
 """A media server in simulated time: it records the truth, and shows an agent what a real server would show."""
 
 from bisect import bisect_right
+from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
@@ -78,6 +79,8 @@ class MediaServer:
         self.next_number = 1
         self.bytes_in = self.bytes_out = 0
         self.counters: dict[str, tuple[int, int]] = {}
+        self.joined: Counter[tuple[str, str]] = Counter()
+        """How many viewers joined in this boot, by stream and protocol."""
         self.open = {}
 
     def connect(self, now: int, kind: str, name: str) -> None:
@@ -87,6 +90,7 @@ class MediaServer:
         self.open[self.next_number] = Connection(self.next_number, kind, name, protocol, now)
         self.next_number += 1
         if kind == "play":
+            self.joined[name, protocol] += 1
             self.truth.connections.append(now)
             self.truth.connection_protocols.append(protocol)
 

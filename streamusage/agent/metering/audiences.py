@@ -49,6 +49,15 @@ def advance(
     return tuple(after.values()), increments
 
 
+def without_present_viewers(readings: Iterable[AudienceReading], boot: str) -> tuple[OpenAudience, ...]:
+    """Return the audiences before their present viewers joined: accounting begins with these."""
+    return tuple(
+        OpenAudience(key=f"{boot}/{reading.key}", viewers=0, joined=max(0, reading.joined - reading.viewers))
+        for reading in readings
+        if reading.joined is not None
+    )
+
+
 def _count_joins(last: OpenAudience, reading: AudienceReading) -> int:
     joined = _highest_joined(last, reading)
     if joined is None:

@@ -93,6 +93,7 @@ def start(reading: Reading) -> tuple[MeterState, Additions]:
             counters=counters.open_counters(reading.counters),
             accepted=reading.accepted,
             accounted=max(0, (reading.accepted or 0) - _count_present_viewers(reading)),
+            audiences=audiences.without_present_viewers(reading.audiences, reading.boot),
         ),
         {},
     )

@@ -21,8 +21,8 @@ discard. That the store's newest time is itself too late, left by an earlier ver
 
 A doubt ends when the wall clock is back; when three machines agree with it for ten minutes; where fewer than three
 report, after 24 hours without contrary evidence; or when an operator accepts it. Contrary evidence is a further step
-of the wall clock, a wall clock before the newest migration, and a machine that agrees with trusted time but not with
-the wall clock.
+of the wall clock, a wall clock before the newest migration, a machine that agrees with trusted time but not with the
+wall clock, unless machines are all that trusted time rests on, and a median that contradicts it.
 """
 
 from collections.abc import Mapping
@@ -208,8 +208,11 @@ def _judge(state: TrustedTime, machines: list[int], wall_ms: int, elapsed_ms: in
     assert doubt is not None
     median_ms = _median(machines)
     if state.basis != "boot" and median_ms is not None:
-        is_sound = median_ms <= wall_ms or _count_agreeing(machines, median_ms) >= MACHINES
-        if is_sound and (state.basis != "machines" or abs(median_ms - state.instant_ms) > STEP_MS):
+        is_unmoved = state.basis == "machines" and abs(median_ms - state.instant_ms) <= STEP_MS
+        # Fewer than three that agree never move trusted time ahead of the wall clock, nor from an earlier median.
+        is_sound = _count_agreeing(machines, median_ms) >= MACHINES
+        is_better = state.basis != "machines" and median_ms <= wall_ms
+        if not is_unmoved and (is_sound or is_better):
             state = replace(state, basis="machines", instant_ms=median_ms)
     if _contradicts(state, doubt, machines, wall_ms, elapsed_ms):
         doubt = replace(doubt, quiet_from_ms=elapsed_ms, quiet_offset_ms=wall_ms - elapsed_ms)
@@ -238,7 +241,10 @@ def _is_back(state: TrustedTime, doubt: Doubt, wall_ms: int, elapsed_ms: int) ->
 def _contradicts(state: TrustedTime, doubt: Doubt, machines: list[int], wall_ms: int, elapsed_ms: int) -> bool:
     """Return whether anything speaks against the wall clock in doubt, three machines among it."""
     stepped = abs(wall_ms - elapsed_ms - doubt.quiet_offset_ms) > STEP_MS
-    for_trusted = any(abs(at - state.instant_ms) <= STEP_MS < abs(at - wall_ms) for at in machines)
+    # Where machines are what trusted time rests on, their agreement with it is no evidence.
+    for_trusted = state.basis != "machines" and any(
+        abs(at - state.instant_ms) <= STEP_MS < abs(at - wall_ms) for at in machines
+    )
     return wall_ms < state.released_ms or stepped or for_trusted or _outvoted_by(machines, wall_ms) is not None
 
 

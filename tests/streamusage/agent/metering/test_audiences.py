@@ -22,6 +22,11 @@ def test_view_time_of_a_number_of_viewers_is_a_lower_bound() -> None:
     assert {(span.state, span.reason) for span in added.spans} == {("partial", "numbers only")}
 
 
+def test_viewers_who_left_before_accounting_began_are_not_counted() -> None:
+    _, added = meter.start(reading(0, audiences=(audience(2, 1_000),)))
+    assert connections(added) == 2
+
+
 def test_count_of_joins_takes_precedence_over_increases() -> None:
     _, added = run(
         reading(0, audiences=(audience(2, 10),)),

@@ -305,6 +305,26 @@ def test_two_wrong_machines_of_three_neither_move_trusted_time_ahead_nor_keep_a_
     assert (machine.cause, machine.trusted_off_ms) == (None, 0)
 
 
+def test_two_machines_that_become_wrong_in_a_doubt_by_machines_do_not_keep_it_alive() -> None:
+    machine = in_doubt_by_machines()
+    machine.report(0, -300_000, -310_000)
+    machine.run(60_000)
+    assert abs(machine.trusted_off_ms) <= 2_000
+    machine.off_ms = 0
+    machine.run(4_000)
+    assert (machine.cause, machine.trusted_off_ms) == (None, 0)
+
+
+def test_doubt_by_a_median_of_two_wrong_machines_ends_when_the_wall_clock_was_corrected() -> None:
+    machine = Machine(off_ms=-3_600_000)
+    machine.report(0, -300_000, -310_000)
+    machine.run(60_000)
+    assert machine.cause == Evidence.MACHINES
+    machine.off_ms = 0
+    machine.run(QUIET_MS + 600_000, every_ms=300_000)
+    assert (machine.cause, machine.trusted_off_ms) == (None, 0)
+
+
 def test_one_wrong_machine_of_fifty_raises_no_doubt() -> None:
     machine = Machine()
     machine.report(YEAR, *[0] * 49)
