@@ -52,7 +52,7 @@ def advance(
 def without_present_viewers(readings: Iterable[AudienceReading], boot: str) -> tuple[OpenAudience, ...]:
     """Return the audiences before their present viewers joined: accounting begins with these."""
     return tuple(
-        OpenAudience(key=f"{boot}/{reading.key}", viewers=0, joined=max(0, reading.joined - reading.viewers))
+        OpenAudience(key=f"{boot}/{reading.key}", viewers=0, joined=max(0, reading.joined - (reading.viewers or 0)))
         for reading in readings
         if reading.joined is not None
     )
