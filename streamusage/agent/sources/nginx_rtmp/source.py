@@ -52,7 +52,7 @@ Listed = TypeVar("Listed", PublishReading, ViewerReading)
 
 
 def _add_age(listed: Listed, by_ms: int) -> Listed:
-    """Return a listed connection as of the log's reading, `by_ms` later: its line was not in the log by then.
+    """Return a listed connection as of the reading, `by_ms` later: its line was not in the log by then.
 
     The page was written at its first byte or earlier, so the sum is the least possible age.
     """
@@ -102,15 +102,18 @@ class NginxRtmpSource:
         if self._callbacks is not None:
             position = await self._callbacks.start(before.position)
             sample = await self._page.read_page(before.boot)
+            at = Instant.take(self._clock)
             ends = await self._callbacks.read_ends(before.position, position)
         elif self._log is not None:
             position = before.position or await self._find_log_end(self._log)
             sample = await self._page.read_page(before.boot)
+            # Before the log: who leaves while it is read is counted up to here, and the rest with the line.
+            at = Instant.take(self._clock)
             ends = await self._read_log(self._log, position)
         else:
             sample = await self._page.read_page(before.boot)
+            at = Instant.take(self._clock)
             ends = SessionEnds((), None, False, NGINX_NO_LOG)
-        at = Instant.take(self._clock)
         since_page_ms = at.elapsed_ms - sample.first_byte_ms
         return Reading(
             at=at.wall_ms,
