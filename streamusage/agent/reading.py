@@ -124,7 +124,7 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     at: int
-    """Time of the sample in UTC milliseconds, taken after the log was read, so that nothing in `ended` is later. A
+    """Time of the sample in UTC milliseconds, when the log is read: only lines that are written meanwhile are later. A
     source uses the machine's wall clock; the agent replaces it by the time on its own time line. It decides only where
     units are filed."""
     boot: str

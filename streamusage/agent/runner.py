@@ -50,6 +50,9 @@ SHUTDOWN_SECONDS = 5.0
 """How long a stopping agent tries to take a last reading, and then to send the rest. What it cannot send stays in the
 journal."""
 
+JOURNAL_ERRORS_APART_MS = 60_000
+"""Least time between two log lines about errors of the journal."""
+
 MOST_REQUESTS_PER_SYNC = 4
 """Most requests of one sync: issue an epoch, a report that is refused for a hole, and the report again."""
 
@@ -115,6 +118,8 @@ class Agent:
         """`Reading.problem` of the last reading."""
         self._ledger_is_stale = False
         """Whether the journal failed, so that the ledger must be reloaded from it."""
+        self._journal_error_logged_ms: int | None = None
+        self._is_journal_failing = False
         self._status = status
         self._token_version = token_version
         self._refused_token: str | None = None
@@ -198,16 +203,30 @@ class Agent:
                     elapsed_ms, machine_now_ms = self._clock.elapsed_ms(), self._clock.now_ms()
                     placed = self._time_line.place(reading, offset_ms, asked_ms, elapsed_ms, machine_now_ms)
                     self._reloaded_ledger.record(placed)
+                    self._log_journal_recovery()
                     if self._status is not None:
                         self._status.record_journal_written()
         except DamagedJournalError:
             raise
         except JournalError as error:
             # Nothing is lost: the next reading counts from the baseline that the journal has.
-            LOG.error("%s; the next reading retries", error)
+            self._log_journal_error(f"{error}; the next reading retries")
             self._ledger_is_stale = True
             if self._status is not None:
                 self._status.record_journal_error(str(error), self._clock.now_ms())
+
+    def _log_journal_error(self, message: str) -> None:
+        """Log an error of the journal at most once a minute: a full disk fails every reading."""
+        self._is_journal_failing = True
+        now_ms = self._clock.elapsed_ms()
+        if self._journal_error_logged_ms is None or now_ms - self._journal_error_logged_ms >= JOURNAL_ERRORS_APART_MS:
+            self._journal_error_logged_ms = now_ms
+            LOG.error("%s", message)
+
+    def _log_journal_recovery(self) -> None:
+        if self._is_journal_failing:
+            self._is_journal_failing = False
+            LOG.info("the journal of %s can be written again", self._server)
 
     async def _take_reading(self) -> Reading | None:
         try:
@@ -322,7 +341,7 @@ class Agent:
             raise
         except JournalError as error:
             self.schedule.record_failure(self._clock.elapsed_ms(), str(error))
-            LOG.error("%s; the next sync retries", error)
+            self._log_journal_error(f"{error}; the next sync retries")
             self._ledger_is_stale = True
             self._record_failure()
         except (RequestError, SourceError) as error:

@@ -85,6 +85,9 @@ class FailingJournal:
         """How many transactions fail after the next one, which commits but reports an error."""
         self._failing_transactions = 0
 
+    def heal(self) -> None:
+        self._failing_transactions = 0
+
     @contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
         if self._failing_transactions:
@@ -148,6 +151,22 @@ async def test_missing_earlier_log_makes_the_time_since_the_services_state_parti
     await replaced.agent.sync()
     assert replaced.agent.schedule.phase == "online"
     assert replaced.spans() == [("partial", LOG_GONE)]
+
+
+async def test_failing_journal_is_logged_once_a_minute(
+    replaced: ReplacedAgent, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    await replaced.agent.poll()
+    replaced.journal.fails_after_commit = 10**6
+    for _ in range(150):
+        replaced.clock.now += 1_000
+        await replaced.agent.poll()
+    errors = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert errors == ["the disk fails; the next reading retries"] * 3
+    replaced.journal.heal()
+    await replaced.agent.poll()
+    assert caplog.messages[-1] == "the journal of edge-1 can be written again"
 
 
 @pytest.mark.parametrize("failing_after", [0, 1, 2])

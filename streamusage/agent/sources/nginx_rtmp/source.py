@@ -64,7 +64,7 @@ Listed = TypeVar("Listed", PublishReading, ViewerReading)
 
 
 def _add_age(listed: Listed, by_ms: int) -> Listed:
-    """Return a listed connection as of the log's reading, `by_ms` later: its line was not in the log by then.
+    """Return a listed connection as of the reading, `by_ms` later: its line was not in the log by then.
 
     The page was written at its first byte or earlier, so the sum is the least possible age.
     """
@@ -122,16 +122,20 @@ class NginxRtmpSource:
         if self._callbacks is not None:
             position = await self._callbacks.start(before.position)
             sample = await self._page.read_page(before.boot)
+            at = Instant.take(self._clock)
             ends = await self._callbacks.read_ends(before.position, position)
         elif self._log is not None:
             log_position = await self._log.start(before.position)
             sample = await self._page.read_page(before.boot)
+            # Before the log: who leaves while it is read is counted up to here, and the rest with the line.
+            at = Instant.take(self._clock)
             log = await self._log.read(log_position)
             disagreement = self._compare(sample, log)
             ends = SessionEnds((*log.values, *log.unreadable), log.position, log.logs_ends, log.misses or disagreement)
             problem = log.problem or (f"{disagreement}; {WAY_OUT}" if disagreement else "")
         else:
             sample = await self._page.read_page(before.boot)
+            at = Instant.take(self._clock)
             ends = SessionEnds((), None, False, NGINX_NO_LOG)
         has_counts = min(sample.page.bytes_in, sample.page.bytes_out) >= 0
         if not has_counts and before.boot is None:
@@ -139,7 +143,6 @@ class NginxRtmpSource:
                 "the byte counters on nginx's page are no counts (negative, or above 2^53), and counting cannot begin "
                 "without them; the next reading tries again; reload nginx if this lasts"
             )
-        at = Instant.take(self._clock)
         since_page_ms = at.elapsed_ms - sample.first_byte_ms
         return Reading(
             at=at.wall_ms,

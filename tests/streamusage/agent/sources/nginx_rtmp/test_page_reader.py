@@ -112,3 +112,21 @@ async def test_several_workers_are_refused_until_one_is_left(server: Answers, re
 
 def test_name_of_a_boot_can_be_parsed() -> None:
     assert WorkerBoot.parse(str(WorkerBoot(BEGAN_S, 7))) == WorkerBoot(BEGAN_S, 7)
+
+
+class SlowNetworkClock(HandClock):
+    """A clock that moves on by 300 ms with each look at it, as if responses took that long."""
+
+    def elapsed_ms(self) -> int:
+        self.now += 300
+        return self.now
+
+
+async def test_worker_behind_a_slow_network_is_read(server: Answers) -> None:
+    clock = SlowNetworkClock(NOW_MS)
+    reader = StatPageReader(server.url + "/stat", clock, None, timeout_seconds=LONGEST_WAIT_S)
+    server.next = [page_response()]
+    sample = await reader.read_page(None)
+    await reader.close()
+    assert clock.now - NOW_MS > page_reader.MAX_SETTLING_MS
+    assert str(sample.boot) == f"{BEGAN_S}-10427"

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from streamusage.agent.reading import LogGoneError, Reading, SourceError
 from streamusage.agent.sources.common import http_probe
+from streamusage.agent.sources.common.log_follower import LogPosition
+from streamusage.agent.sources.common.log_reader import LogLines, LogReader
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpCursor, NginxRtmpSource
 from streamusage.core.reasons import COUNTER_DISAGREES, LINES_LOST, LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
 from tests.support.agent.http_answers import Answers, answer, answering
@@ -354,3 +356,30 @@ async def test_late_page_gives_an_interval_that_contains_the_start(
     assert reading.age_slack_ms == before_ms + after_ms
     assert reading.uptime_ms is None, "nginx takes it from its wall clock"
     assert reading.at - reading.elapsed_ms == clock.wall_ahead_ms, "both clocks of one instant"
+
+
+class SlowDiskLog(LogReader):
+    """A log on a busy machine: it takes 1.4 s to return the lines."""
+
+    def __init__(self, path: Path, clock: HandClock) -> None:
+        super().__init__(path, clock)
+        self.clock = clock
+
+    async def read_lines(self, position: LogPosition) -> LogLines:
+        lines = await super().read_lines(position)
+        self.clock.now += 1_400
+        return lines
+
+
+async def test_viewers_are_not_counted_while_a_slow_log_is_read(server: Answers, tmp_path: Path) -> None:
+    log, clock = tmp_path / "rtmp.log", HandClock(NOW_MS)
+    log.write_text("")
+    source = NginxRtmpSource(server.url + "/stat", log, clock, timeout_seconds=LONGEST_WAIT_S)
+    source._log = SlowDiskLog(log, clock)
+    server.next = [page_response()]
+    first = await source.read(None)
+    asked_at = clock.now
+    second = await source.read(first.cursor)
+    await source.close()
+    assert second.at == asked_at
+    assert {viewer.age_ms for viewer in second.viewers} == {viewer.age_ms for viewer in first.viewers}
