@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from streamusage.api.daily import GapDelta, VoidEntry
 from streamusage.api.report import AgentPhase, ClockState, PhaseChange, Role
 from streamusage.core.coverage import IMPORTED, LATE_AFTER_INTERVALS, Interval, Provenance
+from streamusage.core.figures import SlotSums
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 
 
@@ -152,8 +153,11 @@ class RemovedServer(msgspec.Struct, frozen=True, kw_only=True):
     """How many sessions this changed."""
 
 
-class RepairedServer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a repair of a server changed, or would change: figures that a wrong clock filed in the future."""
+class RepairedServer(SlotSums[int, int], frozen=True, kw_only=True):  # type: ignore[misc]
+    """What a repair of a server changed, or would change: figures that a wrong clock filed in the future.
+
+    The sums are those of the slots that moved. None is lost or added.
+    """
 
     now: int
     server: str
@@ -166,17 +170,13 @@ class RepairedServer(msgspec.Struct, frozen=True, kw_only=True):
     samples: int = 0
     sessions: int = 0
     connections: int = 0
-    """Units in these slots. None is lost or added."""
-    bytes_in: int = 0
-    bytes_out: int = 0
-    view_time_ms: int = 0
     watermark_before: int | None = None
     watermark: int | None = None
     """The watermark after the repair."""
     partial_from: int | None = None
     """From here to `partial_to`, time that was counted is `partial` after the repair."""
     partial_to: int | None = None
-    voids: list[VoidEntry] = []
+    voids: list[VoidEntry] = msgspec.field(default_factory=list)
     """Closings that no longer count. Their days close anew when they are over."""
 
     @property

@@ -14,23 +14,14 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from streamusage.core.figures import peak_rank
+from streamusage.core.figures import Count, MinuteBytes, MinuteMillis, SlotSums, peak_rank
 
 Role = Literal["origin", "edge", "standalone"]
 
 ClockState = Literal["trusted", "doubtful"]
 """Whether the service trusts its own clock. No agent corrects its clock by a doubtful one."""
 
-Count = Annotated[int, Meta(ge=0, le=2**53)]
-"""A count, bounded to the whole numbers that JSON represents exactly."""
-
 Millis = Annotated[int, Meta(ge=0, le=2**53)]
-
-MinuteBytes = Annotated[int, Meta(ge=0, le=2**47)]
-"""Bytes of one server filed in one slot: 19 Tbit/s for a minute. Sums over years and servers stay within 64 bits."""
-
-MinuteMillis = Annotated[int, Meta(ge=0, le=2**43)]
-"""View time of one server filed in one slot: 146 million viewers for a minute."""
 
 Audience = Annotated[int, Meta(ge=0, le=2**32)]
 """Viewers of one session or sample, or connections of one slot."""
@@ -72,16 +63,13 @@ def higher_peak(first: Peak | None, second: Peak | None) -> Peak | None:
     return min(first, second, key=lambda peak: peak_rank(peak.bps, peak.at, peak.window_ms))
 
 
-class SlotRow(msgspec.Struct, frozen=True, kw_only=True):
+class SlotRow(SlotSums[MinuteBytes, MinuteMillis], frozen=True, kw_only=True):  # type: ignore[misc]
     """Figures of one server in one slot, as counted in this epoch. Rows of several epochs add up."""
 
     slot: Millis
     revision: Count
-    connections: dict[Label, Audience] = {}
+    connections: dict[Label, Audience] = msgspec.field(default_factory=dict)
     """Viewer connections by protocol, each counted in the slot in which it started."""
-    bytes_in: MinuteBytes = 0
-    bytes_out: MinuteBytes = 0
-    view_time_ms: MinuteMillis = 0
     peak_in: Peak | None = None
     peak_out: Peak | None = None
 

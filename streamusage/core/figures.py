@@ -6,9 +6,10 @@ The store, the ledger, sums over servers and months, exports and tables loop ove
 """
 
 from enum import Enum
-from typing import NamedTuple
+from typing import Annotated, Generic, NamedTuple, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 
 class Unit(Enum):
@@ -59,12 +60,30 @@ SUMS = tuple(figure for figure in FIGURES if figure.combination is Combination.S
 SUM_NAMES = tuple(figure.name for figure in SUMS)
 
 
-class SlotSums(msgspec.Struct, frozen=True, kw_only=True):
-    """Sums that a slot keeps as one number each. Its connections are kept by protocol."""
+Count = Annotated[int, Meta(ge=0, le=2**53)]
+"""A count, bounded to the whole numbers that JSON represents exactly."""
 
-    bytes_in: int = 0
-    bytes_out: int = 0
-    view_time_ms: int = 0
+MinuteBytes = Annotated[int, Meta(ge=0, le=2**47)]
+"""Bytes of one server filed in one slot: 19 Tbit/s for a minute. Sums over years and servers stay within 64 bits."""
+
+MinuteMillis = Annotated[int, Meta(ge=0, le=2**43)]
+"""View time of one server filed in one slot: 146 million viewers for a minute."""
+
+BytesT = TypeVar("BytesT", bound=int)
+MillisT = TypeVar("MillisT", bound=int)
+
+
+class SlotSums(msgspec.Struct, Generic[BytesT, MillisT], kw_only=True):
+    """Sums that a slot keeps as one number each. Its connections are kept by protocol.
+
+    The parameters are the limits of the numbers: those of one slot in a report (`MinuteBytes`, `MinuteMillis`), none
+    (`int`) where slots are added up. Only the agent, which counts into it, does not freeze it; msgspec allows a frozen
+    subclass, which type checkers refuse.
+    """
+
+    bytes_in: BytesT = 0  # type: ignore[assignment]  # 0 is of every such type
+    bytes_out: BytesT = 0  # type: ignore[assignment]
+    view_time_ms: MillisT = 0  # type: ignore[assignment]
 
 
 def peak_rank(bps: int, at: int, window_ms: int = 0) -> tuple[int, int, int]:

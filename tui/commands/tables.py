@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from streamusage.api.daily import GapDelta
 from streamusage.api.extension import Outage, ServerCoverage, SessionRecord
 from streamusage.api.report import AgentPhase
 from streamusage.core.coverage import Provenance
@@ -22,18 +23,6 @@ from tui.output import CsvField, TableColumn, View, same_named
 PHASES: tuple[AgentPhase, ...] = ("retrying", "accumulating", "recovering", "online")
 
 
-class RecoveredFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """The figures that a backfill recovered."""
-
-    connections: int
-    connections_by_protocol: dict[str, int]
-    bytes_in: int
-    bytes_out: int
-    peak_in_bps: int | None
-    peak_out_bps: int | None
-    view_time_ms: int
-
-
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """A span of a server as `streamtop gaps` prints it."""
 
@@ -44,7 +33,8 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
     detected_at: int | None
     filled_at: int | None
     reason: str | None
-    delta: RecoveredFigures | None
+    delta: GapDelta | None
+    """The figures that a backfill recovered."""
     outages: list[Outage]
     """The failed syncs in the gap that the server's agent reported."""
 
@@ -65,7 +55,7 @@ def gaps_of(servers: Iterable[ServerCoverage], *, with_live: bool) -> list[Gap]:
             detected_at=span.detected_at,
             filled_at=span.filled_at,
             reason=span.reason,
-            delta=None if span.delta is None else msgspec.convert(span.delta, RecoveredFigures, from_attributes=True),
+            delta=span.delta,
             outages=[] if span.state is Provenance.LIVE else outages_of(span, server.outages),
         )
         for server in servers

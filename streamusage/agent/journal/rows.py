@@ -15,7 +15,7 @@ Row = SlotRow | SpanRow | SessionRow | SampleRow | ViewerRow | OutageRow
 RowKey = str
 
 
-class JournalTotals(SlotSums, frozen=True, kw_only=True):
+class JournalTotals(SlotSums[int, int], frozen=True, kw_only=True):  # type: ignore[misc]
     """Sums over all slots of a journal."""
 
     connections: int = 0

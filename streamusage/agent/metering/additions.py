@@ -4,7 +4,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+import msgspec
+
 from streamusage.api.report import Peak, ViewerRow
+from streamusage.core.figures import SlotSums
 
 
 class SpanAddition(NamedTuple):
@@ -16,14 +19,10 @@ class SpanAddition(NamedTuple):
     reason: str = ""
 
 
-@dataclass(slots=True)
-class SlotAddition:
+class SlotAddition(SlotSums[int, int], kw_only=True):
     """Figures that a reading adds to one slot."""
 
-    connections: Counter[str] = field(default_factory=Counter)
-    bytes_in: int = 0
-    bytes_out: int = 0
-    view_time_ms: int = 0
+    connections: Counter[str] = msgspec.field(default_factory=Counter)
     peak_in: Peak | None = None
     peak_out: Peak | None = None
 

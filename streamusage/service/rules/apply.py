@@ -76,7 +76,7 @@ class ServerState(msgspec.Struct, frozen=True, kw_only=True):
         return Based(self.epoch, self.acknowledged)
 
 
-class LateFigures(SlotSums, frozen=True, kw_only=True):
+class LateFigures(SlotSums[int, int], frozen=True, kw_only=True):  # type: ignore[misc]
     """The part of a slot that arrived too late to be live: what backfilling added."""
 
     connections: dict[str, int] = msgspec.field(default_factory=dict)

@@ -23,7 +23,8 @@ _APART = ("digest", "adjustments")
 _LAST = ("coverage", "backfilled", "percentile_95")
 _FIGURES_OF_DAY = (*(name for name in DailyFigures.__struct_fields__ if name not in _LAST), *_LAST)
 _FIELDS_OF_ENTRY = (
-    *("connections", "connections_by_protocol", "bytes_in", "bytes_out", "view_time_ms"),
+    *("connections", "connections_by_protocol"),
+    *(name for name in SUM_NAMES if name != "connections"),
     *("server", "day", "tz", "entry", "at"),
 )
 """The orders of fields in version 1 of the statement, which differ from those of the API."""
