@@ -62,6 +62,8 @@ class LogBatch(NamedTuple):
     """False if neither the log nor a rotated file of it exists."""
     lost: bool = False
     """Whether the file of the last read is gone, together with lines possibly written to it since."""
+    written_at_ms: int | None = None
+    """When the last of the lines was written, by the file's modification time; None if more was written after it."""
     more: bool = False
     """Whether there may be lines after the position already, beyond the limit of one read."""
 
@@ -118,7 +120,9 @@ class LogFollower:
                 budget_bytes -= unread_bytes
                 if budget_bytes <= 0:
                     break
-            return LogBatch(lines, position, found=True, lost=lost, more=budget_bytes <= 0)
+            status = os.fstat(file.fileno())
+            written_at_ms = status.st_mtime_ns // 1_000_000 if position.offset == status.st_size else None
+            return LogBatch(lines, position, True, lost, written_at_ms, more=budget_bytes <= 0)
 
     def lines_between(self, start: LogPosition, end: LogPosition) -> list[bytes] | None:
         """Return all lines between two positions; None if the file of either no longer exists."""
