@@ -12,6 +12,7 @@ import msgspec
 from streamusage.agent.config.sources import SourceSection, UserPath
 from streamusage.agent.reading import EndedConnection, PublishReading, Reading, SourceError
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
+from streamusage.agent.sources.common.payloads import Count
 from streamusage.core.clock import Clock
 
 
@@ -25,10 +26,10 @@ class Counters(msgspec.Struct):
     """Content of the file."""
 
     boot: str
-    started_at: int
+    started_at: Count
     stream: str
-    bytes_in: int
-    bytes_out: int
+    bytes_in: Count
+    bytes_out: Count
 
 
 class CounterFileSource:
@@ -43,7 +44,10 @@ class CounterFileSource:
             content = await asyncio.to_thread(self._path.read_bytes)
         except FileNotFoundError:
             raise SourceError(f"{self._path} does not exist; is the media server running?") from None
-        counters = msgspec.json.decode(content, type=Counters)
+        try:
+            counters = msgspec.json.decode(content, type=Counters)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise SourceError(f"{self._path} is no file of counters ({error}); check `path`") from None
         at = self._clock.now_ms()
         return Reading(
             at=at,

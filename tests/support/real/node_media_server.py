@@ -31,7 +31,9 @@ def install_node_media_server(directory: Path) -> Path:
 
 
 class CallbackRecorder:
-    """A proxy between server and agent: forwards each callback and records it, also if the agent does not listen."""
+    """A proxy between server and agent: forwards each callback and records it, also if the agent does not listen. The
+    server receives the agent's status.
+    """
 
     def __init__(self, to_port: int) -> None:
         self.callbacks: list[dict[str, Any]] = []
@@ -56,11 +58,12 @@ class CallbackRecorder:
                     if line.lower().startswith(b"content-length")
                 )
                 body = await reader.readexactly(length)
+                status = 200
                 async with httpx.AsyncClient(trust_env=False, timeout=LONGEST_WAIT_S) as http:
                     with contextlib.suppress(httpx.TransportError):
-                        await http.post(f"http://127.0.0.1:{self._to_port}/nms", content=body)
+                        status = (await http.post(f"http://127.0.0.1:{self._to_port}/nms", content=body)).status_code
                 self.callbacks.append(json.loads(body))
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+                writer.write(b"HTTP/1.1 %d Answer\r\nContent-Length: 0\r\n\r\n" % status)
                 await writer.drain()
         writer.close()
 
@@ -105,12 +108,12 @@ class NodeMediaServer:
         assert self._program is not None
         self._program.stop()
 
-    def publish(self) -> RunningProgram:
+    def publish(self, name: str = "s1") -> RunningProgram:
         return self._programs.start(
             "publisher",
             [
                 *("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(self._clip)),
-                *("-c", "copy", "-f", "flv", f"rtmp://127.0.0.1:{self.rtmp_port}/live/s1"),
+                *("-c", "copy", "-f", "flv", f"rtmp://127.0.0.1:{self.rtmp_port}/live/{name}"),
             ],
         )
 
