@@ -85,6 +85,9 @@ class FailingJournal:
         """How many transactions fail after the next one, which commits but reports an error."""
         self._failing_transactions = 0
 
+    def record_sent(self, journal: str, revision: int) -> None:
+        self.stored.record_sent(journal, revision)
+
     @contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
         if self._failing_transactions:
