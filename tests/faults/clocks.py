@@ -35,6 +35,7 @@ class ClockedSimulation(ServiceClock, Simulation):
     """A schedule in which no clock can be trusted. The rules that a mutation may break are methods of their own."""
 
     PARTS_CHANCE = 0.0
+    LOST_COMMITS_WEIGHT = 0.0
 
     def __init__(self, seed: int, steps: int = 60) -> None:
         self.clocks = Random(f"clocks {seed}")

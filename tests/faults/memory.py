@@ -14,6 +14,7 @@ import msgspec
 
 from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.rows import Row, done_at
+from streamusage.agent.journal.sent_file import Sent, is_older
 from streamusage.agent.reading import Reading
 from streamusage.api.report import OutageRow, Report, SampleRow, SlotRow, ViewerRow
 from streamusage.service.rules.apply import (
@@ -62,6 +63,22 @@ class MemoryJournal:
     def __init__(self, chance: Chance) -> None:
         self.chance = chance
         self.disk: dict[str, Any] = {"rows": {}, "head": None, "first": None}
+        self.older: list[dict[str, Any]] = []
+        """States before the newest commits, to which a damaged log may fall back."""
+        self.sent: Sent | None = None
+
+    def record_sent(self, journal: str, revision: int) -> None:
+        self.sent = Sent(journal, revision)
+
+    def lose_commits(self, commits: int) -> bool:
+        """Fall back to an older state, as SQLite does when its log is damaged. Return whether an agent continues with
+        it; else it begins a new journal.
+        """
+        self.disk = self.older[-commits]
+        self.older = []
+        head = self.disk["head"]
+        # One that has no head is a new journal, with a new name.
+        return head is not None and not is_older(head.journal, head.revision, self.sent)
 
     @contextmanager
     def transaction(self) -> Iterator["MemoryTransaction"]:
@@ -69,6 +86,7 @@ class MemoryJournal:
         yield tx
         if tx.wrote:
             self.chance.crash("before the journal's commit")
+            self.older = [*self.older[-7:], {**self.disk, "rows": dict(self.disk["rows"])}]
             tx.commit()
             self.chance.crash("after the journal's commit")
 

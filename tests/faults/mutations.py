@@ -12,7 +12,7 @@ from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading
 from streamusage.api.report import Acknowledgement, EpochRequest, Peak, Refusal, Report
 from streamusage.service.rules import apply as rules
-from tests.faults.memory import SimulatedCrashError, Store
+from tests.faults.memory import MemoryJournal, SimulatedCrashError, Store
 from tests.faults.simulator import Message, Reply, Simulation
 
 
@@ -180,6 +180,14 @@ class SplitsReports(Simulation):
         return super().handle(store, message)
 
 
+class ContinuesOlderJournal(Simulation):
+    """The agent continues a journal that lost commits whose rows it had sent."""
+
+    def continues_with(self, journal: MemoryJournal, commits: int) -> bool:
+        journal.lose_commits(commits)
+        return True
+
+
 class CoversBeforeRows(Simulation):
     """The service claims the coverage of a report when it accepts it, before the parts with its figures are applied."""
 
@@ -326,6 +334,7 @@ MUTATIONS: tuple[Callable[[int], Simulation], ...] = (
     LeavesLifeOut,
     DropsRowsOfLongOutage,
     SplitsReports,
+    ContinuesOlderJournal,
     CoversBeforeRows,
     CoversByParts,
     LosesPartsInCrash,

@@ -38,6 +38,8 @@ class Simulation:
 
     PARTS_CHANCE = 0.3
     """How often a report is accepted in parts."""
+    LOST_COMMITS_WEIGHT = 1.0
+    """How often the log of the journal is damaged, as a weight among the steps."""
 
     def __init__(self, seed: int, steps: int = 60) -> None:
         self.seed = seed
@@ -172,8 +174,9 @@ class Simulation:
                 self._restore,
                 self._deliver_late,
                 self._apply_next_part,
+                self._lose_commits,
             ),
-            (14, 8, 16, 26, 18, 2, 1.5, 2, 1, 3, 12 if self.PARTS_CHANCE else 0),
+            (14, 8, 16, 26, 18, 2, 1.5, 2, 1, 3, 12 if self.PARTS_CHANCE else 0, self.LOST_COMMITS_WEIGHT),
         )[0]
         step()
 
@@ -206,6 +209,23 @@ class Simulation:
         self.journal = self.new_journal()
         self.watching_at_least.clear()
         self.chance.happened["journal destroyed"] = self.chance.happened.get("journal destroyed", 0) + 1
+
+    def _lose_commits(self) -> None:
+        """The agent dies, and the log of its journal is damaged."""
+        older = getattr(self.journal, "older", ())
+        if not older:
+            return
+        self.ledger = None
+        self.watching_at_least.clear()
+        if self.continues_with(self.journal, self.random.randint(1, len(older))):
+            self.chance.happened["older journal continued"] = self.chance.happened.get("older journal continued", 0) + 1
+        else:
+            self.chance.happened["older journal replaced"] = self.chance.happened.get("older journal replaced", 0) + 1
+            self.journal = self.new_journal()
+
+    def continues_with(self, journal: MemoryJournal, commits: int) -> bool:
+        """Let a journal lose its newest commits. Return whether the agent continues with it."""
+        return journal.lose_commits(commits)
 
     def _back_up(self) -> None:
         self.backups.append(self.store.copy())

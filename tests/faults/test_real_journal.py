@@ -28,6 +28,9 @@ class CrashingJournal:
             self.chance.crash("before the journal's commit")
         self.chance.crash("after the journal's commit")
 
+    def record_sent(self, journal: str, revision: int) -> None:
+        self.journal.record_sent(journal, revision)
+
     def reopen(self) -> None:
         self.journal.close()
         self.journal = SqliteJournal(self.path, synchronous="off")

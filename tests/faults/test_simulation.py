@@ -36,6 +36,8 @@ FAULTS = {
     "request repeated much later",
     "reply lost",
     "journal destroyed",
+    "older journal continued",
+    "older journal replaced",
     "service restored from an older copy",
     "media server crashed",
     "media server restarted in order",

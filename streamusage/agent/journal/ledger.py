@@ -354,6 +354,7 @@ class Ledger:
             return None
         with self._journal.transaction() as tx:
             rows = self._unacknowledged(tx)
+        self._journal.record_sent(head.journal, head.revision)
         self._sent, self._sent_at = _Sent(head.revision, head.counted, head.baseline.at), sent_at
         return Report(
             server=self._server,

@@ -134,3 +134,9 @@ class Journal(Protocol):
     def transaction(self) -> AbstractContextManager[Transaction]:
         """Return one transaction as a context manager."""
         ...
+
+    def record_sent(self, journal: str, revision: int) -> None:
+        """Record, apart from the transactions, that a report up to a revision is about to be sent. A failure changes
+        nothing.
+        """
+        ...

@@ -12,18 +12,20 @@ from pathlib import Path
 
 import apsw
 
+from streamusage.agent.journal.sent_file import SUFFIX as SENT_SUFFIX
 from streamusage.agent.journal.sqlite import (
     PART_COLUMNS,
     ROW_COLUMNS,
     Ballast,
     DamagedJournalError,
+    OlderJournalError,
     SqliteJournal,
     is_intact,
 )
 
 LOG = logging.getLogger(__name__)
 
-FILE_SUFFIXES = ("", "-wal", "-shm")
+FILE_SUFFIXES = ("", "-wal", "-shm", SENT_SUFFIX)
 """Suffixes of the files of a journal."""
 
 
@@ -39,7 +41,7 @@ def open_journal(path: Path) -> SqliteJournal:
         journal = SqliteJournal(path)
         journal.check()
     except DamagedJournalError as error:
-        was_complete = salvage(path, salvaged)
+        was_complete = not isinstance(error, OlderJournalError) and salvage(path, salvaged)
         renamed_to = rename_damaged(path)
         if was_complete:
             salvaged.rename(path)

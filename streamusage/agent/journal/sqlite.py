@@ -18,6 +18,7 @@ import msgspec
 
 from streamusage.agent.journal.protocol import Head
 from streamusage.agent.journal.rows import Row, RowKey, done_at, key_of
+from streamusage.agent.journal.sent_file import Sent, SentFile, is_older
 from streamusage.agent.reading import Reading
 from streamusage.api.report import OutageRow, SampleRow, SessionRow, SlotRow, SpanRow, ViewerRow
 from streamusage.core.open_files import OWNER_ONLY, OpenFiles, describe_readable, open_to_append, others_can_read
@@ -74,6 +75,10 @@ class DamagedJournalError(JournalError):
     """The file is not a journal, or records do not match their checksums."""
 
 
+class OlderJournalError(DamagedJournalError):
+    """The file is an older state of the journal: the service may have more of it."""
+
+
 class MissingJournalError(DamagedJournalError):
     """The file was moved, replaced or removed while it was open: what is written to it cannot be read again."""
 
@@ -116,6 +121,7 @@ class SqliteJournal:
         self.path = path
         self._ballast = None if vfs else Ballast(path)
         self._files = None if vfs else OpenFiles(path, ("", "-wal"))
+        self._sent = None if vfs else SentFile(path)
         try:
             if vfs:
                 self._connection = apsw.Connection(os.fspath(path), vfs=vfs)
@@ -173,6 +179,11 @@ class SqliteJournal:
             raise JournalError(f"{self.path}: cannot write the journal ({error}); its contents are kept") from error
         self._check_files()
 
+    def record_sent(self, journal: str, revision: int) -> None:
+        """See `Journal.record_sent`."""
+        if self._sent is not None:
+            self._sent.write(Sent(journal, revision))
+
     def _check_files(self) -> None:
         if self._files is None:
             return
@@ -191,14 +202,23 @@ class SqliteJournal:
             self._connection.executemany("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
 
     def check(self) -> None:
-        """Read everything once. Raises `DamagedJournalError` where SQLite or a checksum reports damage."""
+        """Read everything once. Raises `DamagedJournalError` where SQLite or a checksum reports damage, and
+        `OlderJournalError` where transactions are missing whose rows were sent.
+        """
         try:
             with self.transaction() as tx:
                 found = self._connection.execute("PRAGMA integrity_check(1)")
                 problems = [text for (text,) in found if text != "ok"]
                 if problems:
                     raise DamagedJournalError(f"{self.path}: the journal is damaged ({problems[0]})")
-                tx.head()
+                head = tx.head()
+                sent = None if self._sent is None else self._sent.read()
+                if head is not None and is_older(head.journal, head.revision, sent):
+                    raise OlderJournalError(
+                        f"{self.path}: the journal is an older state of itself, at revision {head.revision}, but it "
+                        f"sent revision {sent and sent.revision}: its write-ahead log was cut off, or an old copy was "
+                        "put back"
+                    )
                 tx.first_reading()
                 tx.changed_since(-1)
         except DamagedJournalError:

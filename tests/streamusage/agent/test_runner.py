@@ -88,6 +88,9 @@ class FailingJournal:
     def heal(self) -> None:
         self._failing_transactions = 0
 
+    def record_sent(self, journal: str, revision: int) -> None:
+        self.stored.record_sent(journal, revision)
+
     @contextmanager
     def transaction(self) -> Iterator[SqliteTransaction]:
         if self._failing_transactions:
