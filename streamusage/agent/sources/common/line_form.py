@@ -56,21 +56,7 @@ class LineForms:
                 self._date(written_at_ms)
             else:
                 self._date(UNTIL_NOW_MS)
-        return tuple(
-            EndedConnection(
-                connection_id="",
-                kind="unreadable",
-                scope="",
-                name="",
-                protocol="",
-                ended_at=to_ms,
-                duration_ms=to_ms - from_ms,
-                granularity_ms=0,
-                bytes_in=0,
-                bytes_out=0,
-            )
-            for from_ms, to_ms in sorted(self._minutes)
-        )
+        return tuple(_unreadable(*minutes) for minutes in sorted(self._minutes))
 
     def _date(self, next_at: int) -> None:
         from_ms, to_ms = min(self.last_at, next_at), max(self.last_at, next_at)
@@ -81,3 +67,23 @@ class LineForms:
             self._minutes.add((minute, minute) if is_own and minute is not None else (slot_of(from_ms), slot_of(to_ms)))
         self._waiting.clear()
         self._waiting_lines = 0
+
+
+def unreadable_minute(minute_ms: int) -> tuple[EndedConnection, ...]:
+    """Return unreadable lines of one minute as entries of a reading."""
+    return (_unreadable(minute_ms, minute_ms),)
+
+
+def _unreadable(from_ms: int, to_ms: int) -> EndedConnection:
+    return EndedConnection(
+        connection_id="",
+        kind="unreadable",
+        scope="",
+        name="",
+        protocol="",
+        ended_at=to_ms,
+        duration_ms=to_ms - from_ms,
+        granularity_ms=0,
+        bytes_in=0,
+        bytes_out=0,
+    )

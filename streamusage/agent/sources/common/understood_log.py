@@ -9,10 +9,11 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from streamusage.agent.reading import EndedConnection, SourceError
-from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.line_form import LineForms, unreadable_minute
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.agent.sources.common.log_reader import LogLines, LogReader
 from streamusage.core.clock import Clock
+from streamusage.core.coverage import slot_of
 from streamusage.core.reasons import LINES_LOST, LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
 
 UNREADABLE_FOR_MS = 60_000
@@ -55,6 +56,8 @@ class UnderstoodLog(Generic[Value]):
         self._unreadable_since_ms: int | None = None
         self._last_at = 0
         self._is_probed = False
+        self._marked_minute: int | None = None
+        """The last minute with an unreadable line, by the machine's wall clock."""
         self._searched_lines = 0
         """How many lines after `_searched_from` are searched for unreadable ones already."""
         self._searched_from: LogPosition | None = None
@@ -134,7 +137,19 @@ class UnderstoodLog(Generic[Value]):
         if batch.more and not left:
             left, written_at_ms = await self._search(batch.position, new)
         self._searched_lines, self._searched_from = left, batch.position
-        return values, new.entries(written_at_ms)
+        return values, self._mark(new.entries(written_at_ms))
+
+    def _mark(self, unreadable: tuple[EndedConnection, ...]) -> tuple[EndedConnection, ...]:
+        """Return the unreadable lines of a batch; in the rest of their last minute that minute again, so that it is
+        partial as a whole, and one span instead of one for each line.
+        """
+        now_ms = self._clock.now_ms()
+        if unreadable:
+            past_ms = [min(line.ended_at, now_ms) for line in unreadable if line.ended_at - line.duration_ms <= now_ms]
+            self._marked_minute = slot_of(max(past_ms)) if past_ms else None
+        elif slot_of(now_ms) == self._marked_minute:
+            return unreadable_minute(self._marked_minute)
+        return unreadable
 
     async def _search(self, position: LogPosition, forms: LineForms) -> tuple[int, int | None]:
         """Add all lines after a position to the forms. Returns their number, and when the last one was written."""

@@ -1,5 +1,6 @@
 """A log that is relied on only as far as it is understood, also if it is too long for one reading."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -163,3 +164,18 @@ async def test_bridge_has_unreadable_lines_between_its_neighbours(path: Path, cl
         [5, 6],
         [(5 * MINUTE, 6 * MINUTE)],
     )
+
+
+async def test_rest_of_a_minute_with_an_unreadable_line_is_marked_too(path: Path, clock: HandClock) -> None:
+    clock.now = 100 * MINUTE
+    log = open_log(path, clock)
+    position = await log.start(None)
+    marks = []
+    for second in range(0, 150, 10):
+        clock.now = 100 * MINUTE + second * 1_000
+        append(path, "x" if second == 20 else str(100 + second // 60))
+        os.utime(path, ns=(0, clock.now * 1_000_000))
+        read = await log.read(position)
+        position = read.position
+        marks.append(minutes(read))
+    assert marks == [[], [], *[[(100, 100)]] * 4, *[[]] * 9]
