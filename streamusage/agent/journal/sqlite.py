@@ -9,6 +9,7 @@ import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -46,6 +47,21 @@ _OWN = 0
 _KINDS: dict[str, Any] = {
     kind.__name__: kind for kind in (SlotRow, SpanRow, SessionRow, SampleRow, ViewerRow, OutageRow)
 }
+
+_FIRST_FIELDS: dict[str, tuple[str, ...]] = {
+    "SlotRow": ("slot", "revision", "connections", "bytes_in", "bytes_out", "view_time_ms", "peak_in", "peak_out"),
+}
+"""The positions of fields in stored bodies, where they differ from the order of the type. Other fields follow."""
+
+
+def _stored_fields(kind: str) -> tuple[str, ...]:
+    first, fields = _FIRST_FIELDS.get(kind, ()), _KINDS[kind].__struct_fields__
+    return (*first, *(name for name in fields if name not in first))
+
+
+STORED_FIELDS = {kind: _stored_fields(kind) for kind in _KINDS}
+"""The fields of a row in the order of its stored body. A body of an earlier version may lack the last ones."""
+_VALUES = {kind: attrgetter(*fields) for kind, fields in STORED_FIELDS.items()}
 
 T = TypeVar("T")
 
@@ -278,7 +294,7 @@ class SqliteTransaction:
         return [self._decode(row) for row in found]
 
     def _put_row(self, life: int, key: RowKey, row: Row) -> None:
-        body = msgspec.msgpack.encode(msgspec.structs.astuple(row))
+        body = msgspec.msgpack.encode(_VALUES[type(row).__name__](row))
         self._connection.execute(
             "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET revision = excluded.revision, "
             "done_at = excluded.done_at, body = excluded.body, checksum = excluded.checksum",
@@ -288,8 +304,8 @@ class SqliteTransaction:
     def _decode(self, record: tuple[Any, ...]) -> Any:
         self._check(record)
         kind = _KINDS[record[1]]
-        body = msgspec.msgpack.decode(record[-2])
-        return msgspec.convert(dict(zip(kind.__struct_fields__, body, strict=True)), kind)
+        body, fields = msgspec.msgpack.decode(record[-2]), STORED_FIELDS[record[1]]
+        return msgspec.convert(dict(zip(fields[: len(body)], body, strict=True)), kind)
 
     def _part(self, name: str, kind: type[T]) -> T | None:
         found = self._connection.execute(f"SELECT {PART_COLUMNS} FROM parts WHERE name = ?", (name,)).fetchone()

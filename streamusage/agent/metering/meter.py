@@ -19,7 +19,7 @@ from streamusage.agent.metering.passage import latest_start, passage_between
 from streamusage.agent.metering.publishes import Publishes
 from streamusage.agent.metering.root_counters import settle_root_counters
 from streamusage.agent.metering.shared_lines import add_shared_lines
-from streamusage.agent.metering.unreadable import counted_spans, unreadable_minutes
+from streamusage.agent.metering.unreadable import counted_spans, split_unreadable, unreadable_minutes
 from streamusage.agent.metering.viewer_matching import LONGEST_ANSWER_MS, Window, match_by_duration, match_viewer
 from streamusage.agent.reading import SHARED, EndedConnection, Reading
 from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
@@ -108,6 +108,7 @@ class _Step:
     """One step in progress: the state before, the new reading, and the additions so far."""
 
     def __init__(self, state: MeterState, reading: Reading) -> None:
+        reading, self.unreadable = split_unreadable(reading)
         reading, self.has_fallen = settle_root_counters(state.baseline, reading)
         self.before = state.baseline
         self.reading = reading
@@ -119,8 +120,7 @@ class _Step:
             and reading.bytes_out >= state.baseline.bytes_out
         )
         # A restart or an unreadable line is marked also where no time passes because of a backward correction.
-        has_mark = not self.same_boot or any(line.kind == "unreadable" for line in reading.ended)
-        self.at = max(reading.at, state.baseline.at + (1 if has_mark else 0))
+        self.at = max(reading.at, state.baseline.at + (1 if self.unreadable or not self.same_boot else 0))
         """Where coverage ends: never before the last reading's end, also after a backward correction."""
         self.boot = self._boot_name()
         self.passage = passage_between(self.before, state.viewers, self.boot, reading)
@@ -162,8 +162,7 @@ class _Step:
         self.publishes.update(self.reading.publishes, self.boot)
         seen_viewers = self._see_viewers()
         for line in self.reading.ended:
-            if line.kind != "unreadable":
-                self._apply_log_line(line, seen_viewers)
+            self._apply_log_line(line, seen_viewers)
         self._count_view_time(seen_viewers)
         self._handle_missing_viewers(seen_viewers)
         if self.reading.lists_connections:
@@ -287,7 +286,7 @@ class _Step:
         """Return the spans up to now: all of it `partial` for a reason, else the minutes of unreadable lines."""
         if misses:
             return [SpanAddition(from_ms, self.at, "partial", misses)]
-        return counted_spans(Interval(from_ms, self.at), unreadable_minutes(self.reading.ended, self.passage, self.now))
+        return counted_spans(Interval(from_ms, self.at), unreadable_minutes(self.unreadable, self.passage, self.now))
 
     def _pause_was_too_long(self) -> bool:
         if self.reading.logs_ends:

@@ -2,20 +2,30 @@
 
 from collections.abc import Iterable
 
+import msgspec
+
 from streamusage.agent.metering.additions import SpanAddition
 from streamusage.agent.metering.passage import Passage
-from streamusage.agent.reading import EndedConnection
+from streamusage.agent.reading import EndedConnection, Reading
 from streamusage.core.coverage import SLOT_MS, Interval, slot_of
 from streamusage.core.reasons import LINES_UNREADABLE
+
+
+def split_unreadable(reading: Reading) -> tuple[Reading, list[EndedConnection]]:
+    """Return a reading without its unreadable lines, and these: nothing else is known of them than about when."""
+    unreadable = [line for line in reading.ended if line.kind == "unreadable"]
+    if not unreadable:
+        return reading, unreadable
+    ended = tuple(line for line in reading.ended if line.kind != "unreadable")
+    return msgspec.structs.replace(reading, ended=ended), unreadable
 
 
 def unreadable_minutes(lines: Iterable[EndedConnection], passage: Passage, now: int) -> list[Interval]:
     """Return the whole minutes in which unreadable lines were written, on the scale of the reading at `now`."""
     minutes = []
     for line in lines:
-        if line.kind == "unreadable":
-            written = [passage.date_line(at, now) for at in (line.ended_at - line.duration_ms, line.ended_at)]
-            minutes.append(Interval(slot_of(min(written)), slot_of(max(written)) + SLOT_MS))
+        written = [passage.date_line(at, now) for at in (line.ended_at - line.duration_ms, line.ended_at)]
+        minutes.append(Interval(slot_of(min(written)), slot_of(max(written)) + SLOT_MS))
     return minutes
 
 

@@ -1,11 +1,12 @@
 """Callbacks of media servers: sent to a spool, or recorded ones applied to sessions."""
 
 import asyncio
+import contextlib
 
 import httpx
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.callback_reader import OpenSessions
+from streamusage.agent.sources.common.callback_reader import OpenSessions, UnreadableCallbackError
 from streamusage.agent.sources.common.callback_spool import CallbackSpool, SpooledCallback
 from tests.support.agent.media_servers import read_fixture
 from tests.support.waiting import LONGEST_WAIT_S
@@ -31,5 +32,9 @@ def read_recorded_callbacks(fixture: str) -> list[SpooledCallback]:
 
 
 def apply_callbacks(sessions: OpenSessions, callbacks: list[SpooledCallback]) -> list[EndedConnection]:
-    """Return the sessions that ended."""
-    return [ended for callback in callbacks if (ended := sessions.apply(callback)) is not None]
+    """Return the sessions that ended. A request that is no callback is left out."""
+    ended = []
+    for callback in callbacks:
+        with contextlib.suppress(UnreadableCallbackError):
+            ended.append(sessions.apply(callback))
+    return [session for session in ended if session is not None]

@@ -5,15 +5,20 @@ from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.callback_spool import CallbackSpool, SpooledCallback
+from streamusage.agent.sources.common.line_form import LineForms
 from streamusage.agent.sources.common.log_follower import LogPosition
 from streamusage.core.reasons import CALLBACKS_LOST
+
+
+class UnreadableCallbackError(ValueError):
+    """A request with a body that is no callback of the media server."""
 
 
 class OpenSessions(Protocol):
     """The open sessions at a position in the sequence of callbacks."""
 
     def apply(self, callback: SpooledCallback) -> EndedConnection | None:
-        """Apply the next callback. Returns the session that it ended, if any."""
+        """Apply the next callback. Returns the session that it ended, if any. Raises `UnreadableCallbackError`."""
         ...
 
 
@@ -79,4 +84,16 @@ class CallbackReader(Generic[Sessions]):
 
 
 def _apply_all(sessions: OpenSessions, callbacks: list[SpooledCallback]) -> tuple[EndedConnection, ...]:
-    return tuple(ended for callback in callbacks if (ended := sessions.apply(callback)) is not None)
+    """Apply callbacks. Returns the sessions that they ended, and those that cannot be read as unreadable lines."""
+    forms = LineForms()
+    ended = []
+    for callback in callbacks:
+        try:
+            connection = sessions.apply(callback)
+        except UnreadableCallbackError:
+            forms.add_unreadable(callback.at)
+            continue
+        forms.add_readable(callback.at)
+        if connection is not None:
+            ended.append(connection)
+    return (*ended, *forms.entries())

@@ -126,7 +126,8 @@ class CallbackSpool:
         if not batch.lines and batch.position.offset > ROTATE_FROM_BYTES:
             await self._rotate()
         entries = decode_spool_lines(batch.lines)
-        lost = batch.lost or any(entry.mark == "listening" for entry in entries)
+        # A line that a crash truncated is a lost callback.
+        lost = batch.lost or len(entries) < len(batch.lines) or any(entry.mark == "listening" for entry in entries)
         return CallbackBatch(_without_marks(entries), batch.position, lost)
 
     async def callbacks_between(self, start: LogPosition | None, end: LogPosition | None) -> list[SpooledCallback]:

@@ -10,6 +10,7 @@ import os
 import zlib
 from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -22,6 +23,9 @@ BATCH_BYTES = 4 << 20
 """Limit of one read, so that the log of a long absence of the agent does not fill its memory."""
 
 MAX_LINE_BYTES = 64 << 10
+
+HEADER_BYTES = 4096
+"""In so many bytes a header with the names of the fields is searched."""
 
 
 class LogPosition(NamedTuple):
@@ -62,6 +66,10 @@ class LogBatch(NamedTuple):
     """False if neither the log nor a rotated file of it exists."""
     lost: bool = False
     """Whether the file of the last read is gone, together with lines possibly written to it since."""
+    written_at_ms: int | None = None
+    """When the last of the lines was written, by the file's modification time; None if more was written after it."""
+    more: bool = False
+    """Whether there may be lines after the position already, beyond the limit of one read."""
 
 
 class LogFollower:
@@ -80,14 +88,19 @@ class LogFollower:
             return _position(file, from_offset + tail.rfind(b"\n") + 1 if b"\n" in tail else from_offset)
 
     def last_lines(self, most: int = 100) -> list[bytes]:
-        """Return the last whole lines, at most so many, to detect the log's form; at least one unless it is empty."""
+        """Return the last whole lines, at most so many, to detect the log's form; at least one unless it is empty.
+
+        Lines of a header with the names of the fields, at the beginning of the file, come first.
+        """
         with self.path.open("rb") as file:
             from_offset = max(0, _size(file) - MAX_LINE_BYTES)
+            header = list(takewhile(lambda line: line.startswith(b"#"), file.read(HEADER_BYTES).split(b"\n")[:-1]))
             file.seek(from_offset)
             lines = file.read(MAX_LINE_BYTES).split(b"\n")[:-1]
         if from_offset and len(lines) > 1:
             lines = lines[1:]  # the first one is cut
-        return lines[-most:]
+        last = lines[-most:]
+        return last if len(last) == len(lines) and not from_offset else [*header, *last]
 
     def read_lines(self, position: LogPosition) -> LogBatch:
         """Return at most `BATCH_BYTES` of lines written since the position. Raises `OSError` if a file cannot be read.
@@ -116,7 +129,9 @@ class LogFollower:
                 budget_bytes -= unread_bytes
                 if budget_bytes <= 0:
                     break
-            return LogBatch(lines, position, found=True, lost=lost)
+            status = os.fstat(file.fileno())
+            written_at_ms = status.st_mtime_ns // 1_000_000 if position.offset == status.st_size else None
+            return LogBatch(lines, position, True, lost, written_at_ms, more=budget_bytes <= 0)
 
     def lines_between(self, start: LogPosition, end: LogPosition) -> list[bytes] | None:
         """Return all lines between two positions; None if the file of either no longer exists."""

@@ -27,6 +27,10 @@ class LogLines(NamedTuple):
     position: LogPosition
     lost: bool
     """Whether lines before them were lost: they are gone and were never read."""
+    written_at_ms: int | None
+    """As `LogBatch.written_at_ms`."""
+    more: bool
+    """As `LogBatch.more`."""
 
 
 class LogReader:
@@ -73,7 +77,7 @@ class LogReader:
             self._missing_since_ms, self._missing_logged = None, False
         elif self._missing_since_ms is None:
             self._missing_since_ms = self._clock.elapsed_ms()
-        return LogLines(batch.lines, batch.position, batch.lost)
+        return LogLines(batch.lines, batch.position, batch.lost, batch.written_at_ms, batch.more)
 
     async def lines_between(self, start: LogPosition | None, end: LogPosition | None) -> list[bytes]:
         """Return all lines between two positions.

@@ -4,14 +4,16 @@ Then the reading is taken from the media server's own counters. Its time is part
 names the way out.
 """
 
+import asyncio
 from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from streamusage.agent.reading import EndedConnection, SourceError
-from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.line_form import LineForms, unreadable_minute
 from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.common.log_reader import LogLines, LogReader
 from streamusage.core.clock import Clock
+from streamusage.core.coverage import slot_of
 from streamusage.core.reasons import LINES_LOST, LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
 
 UNREADABLE_FOR_MS = 60_000
@@ -54,6 +56,11 @@ class UnderstoodLog(Generic[Value]):
         self._unreadable_since_ms: int | None = None
         self._last_at = 0
         self._is_probed = False
+        self._marked_minute: int | None = None
+        """The last minute with an unreadable line, by the machine's wall clock."""
+        self._searched_lines = 0
+        """How many lines after `_searched_from` are searched for unreadable ones already."""
+        self._searched_from: LogPosition | None = None
         self._not_opened = ""
 
     @property
@@ -88,18 +95,17 @@ class UnderstoodLog(Generic[Value]):
             batch = await self._log.read_lines(position)
         except SourceError as error:
             return LogRead([], (), position, self._is_understood is not False, LOG_NOT_OPENED, str(error))
-        forms = LineForms(self._last_at)
-        values = self._parse(batch.lines, forms)
-        self._last_at = forms.last_at
-        self._judge(forms)
-        self._log.warn_unreadable(forms.unreadable, self._form)
+        try:
+            values, unreadable = await self._parse_batch(batch, position)
+        except SourceError as error:
+            return LogRead([], (), position, self._is_understood is not False, LOG_NOT_OPENED, str(error))
         logs_ends, misses, problem = True, LINES_LOST if batch.lost else "", ""
         if not self._log.is_reliable:
             logs_ends, misses, problem = False, self._no_log_reason, self._log.missing_text
         elif self._is_understood is False:
             logs_ends, misses = False, LOG_NOT_UNDERSTOOD
             problem = f"no line of the log {self._log.path} can be read; expected: {self._form}"
-        return LogRead(values, forms.entries(), batch.position, logs_ends, misses, problem)
+        return LogRead(values, unreadable, batch.position, logs_ends, misses, problem)
 
     async def read_between(
         self, start: LogPosition | None, end: LogPosition | None
@@ -108,6 +114,53 @@ class UnderstoodLog(Generic[Value]):
         forms = LineForms()
         values = self._parse(await self._log.lines_between(start, end), forms)
         return values, forms.entries()
+
+    async def _parse_batch(
+        self, batch: LogLines, position: LogPosition
+    ) -> tuple[list[Value], tuple[EndedConnection, ...]]:
+        """Return what a batch reports, and the unreadable lines of all that is written by now.
+
+        A reading accounts for the time up to now, also if the log is so long that later readings bring its lines.
+        Therefore the rest of a long log is searched for unreadable lines at once, and not again when it is read.
+        """
+        searched = min(self._searched_lines, len(batch.lines)) if position == self._searched_from else 0
+        forms = LineForms(self._last_at)
+        values = self._parse(batch.lines[:searched], forms)
+        new = LineForms(forms.last_at)
+        values += self._parse(batch.lines[searched:], new)
+        self._last_at = new.last_at
+        self._judge(forms)
+        self._judge(new)
+        self._log.warn_unreadable(forms.unreadable + new.unreadable, self._form)
+        written_at_ms = batch.written_at_ms
+        left = self._searched_lines - searched if position == self._searched_from else 0
+        if batch.more and not left:
+            left, written_at_ms = await self._search(batch.position, new)
+        self._searched_lines, self._searched_from = left, batch.position
+        return values, self._mark(new.entries(written_at_ms))
+
+    def _mark(self, unreadable: tuple[EndedConnection, ...]) -> tuple[EndedConnection, ...]:
+        """Return the unreadable lines of a batch; in the rest of their last minute that minute again, so that it is
+        partial as a whole, and one span instead of one for each line.
+        """
+        now_ms = self._clock.now_ms()
+        if unreadable:
+            past_ms = [min(line.ended_at, now_ms) for line in unreadable if line.ended_at - line.duration_ms <= now_ms]
+            self._marked_minute = slot_of(max(past_ms)) if past_ms else None
+        elif slot_of(now_ms) == self._marked_minute:
+            return unreadable_minute(self._marked_minute)
+        return unreadable
+
+    async def _search(self, position: LogPosition, forms: LineForms) -> tuple[int, int | None]:
+        """Add all lines after a position to the forms. Returns their number, and when the last one was written."""
+        count = 0
+        while True:
+            batch = await self._log.read_lines(position)
+            await asyncio.to_thread(self._parse, batch.lines, forms)
+            count += len(batch.lines)
+            position = batch.position
+            if not batch.more or not batch.lines:
+                return count, batch.written_at_ms
 
     def _probe(self, lines: list[bytes]) -> None:
         """Learn from the last lines of the log whether it is understood."""

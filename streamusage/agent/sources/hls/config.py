@@ -9,8 +9,9 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from streamusage.agent.config.sources import SourceSection, UserPath, duration_between
 from streamusage.agent.sources.common.web_log.format import find_format
-from streamusage.agent.sources.hls.layouts import LAYOUTS, MediaFile, classify
+from streamusage.agent.sources.hls.layouts import LAYOUTS, classify
 from streamusage.agent.sources.hls.log_lines import AUTOMATIC
+from streamusage.agent.sources.hls.media_path import MediaFile
 from streamusage.agent.sources.hls.path_pattern import PathPattern
 from streamusage.agent.sources.hls.requests import IgnoredClients, RequestRules
 from streamusage.api.report import Role
@@ -98,11 +99,12 @@ def make_rules(
     """Return the rules for requests. Raises `ValueError` for a layout, pattern or network that cannot be used."""
     trusted: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(text, strict=False) for text in trusted_proxy)
     find_file = partial(classify, layout=layout) if pattern is None else PathPattern(pattern).classify
+    removes_tokens = pattern is None
     if scope is None:
-        return RequestRules(find_file, trusted, IgnoredClients(ignore))
+        return RequestRules(find_file, trusted, IgnoredClients(ignore), removes_tokens=removes_tokens)
 
     def find_file_in_scope(path: str) -> MediaFile | None:
         file = find_file(path)
         return None if file is None else file._replace(scope=scope)
 
-    return RequestRules(find_file_in_scope, trusted, IgnoredClients(ignore))
+    return RequestRules(find_file_in_scope, trusted, IgnoredClients(ignore), removes_tokens=removes_tokens)

@@ -7,10 +7,16 @@ renditions, playlists, chunk lists and parts it is delivered as. docs/sources/hl
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Literal, NamedTuple
-from urllib.parse import unquote
 
-from streamusage.agent.sources.common.identifiers import limit_name
+from streamusage.agent.sources.hls.media_path import (
+    MEDIA_SUFFIXES,
+    MediaFile,
+    MediaPath,
+    is_root,
+    make_file,
+    split_path,
+    split_renditions,
+)
 from streamusage.agent.sources.hls.name_parts import (
     is_decoration,
     is_rendition,
@@ -21,171 +27,25 @@ from streamusage.agent.sources.hls.name_parts import (
     words,
 )
 
-Kind = Literal["playlist", "init", "segment", "part", "other"]
-
-ROOT_SCOPE = "hls"
-"""Scope of streams whose path has no folder for one."""
-
-LONGEST_PATH = 1000
-"""Characters of a path that are looked at."""
-
-PLAYLIST_SUFFIXES = frozenset({"m3u8", "m3u", "mpd"})
-MEDIA_SUFFIXES = words("ts m2ts m4s m4f m4v m4a mp4 fmp4 cmfv cmfa cmft cmf aac mp3 ac3 ec3 webm")
-OTHER_SUFFIXES = frozenset({"vtt", "webvtt", "key"})
-"""Subtitles and keys: traffic of a stream, and no sign that somebody watches."""
-
 _NUMBERED_SUFFIXES = words("mp3 webm")
 """Files without a number are whole works, not segments."""
 
 _PACKAGED_SUFFIXES = MEDIA_SUFFIXES - {"ts", "m2ts", "aac", "mp3"}
-_ROOT_FOLDERS = words(
-    "hls dash cmaf llhls ll-hls live vod stream streams video videos media tmp content static www out"
-)
-_KINDS_OF_MEDIA = words("video audio text subtitles subs hls dash cmaf")
 _PART_NUMBERS = 10_000
 """Sequence number of a part that is named by its segment: the segment's number times this, plus the part's own."""
 
 
-class MediaFile(NamedTuple):
-    """A requested file of a stream."""
-
-    scope: str
-    name: str
-    kind: Kind
-    rendition: str
-    """Words that distinguish its rendition from others; empty where the stream has one."""
-    sequence: int | None
-    """Number in its rendition, which increases from one segment to the next; None where its name has none."""
-
-
-class _Path(NamedTuple):
-    """A path without query, split at its slashes and decoded."""
-
-    folders: tuple[str, ...]
-    stem: str
-    suffix: str
-
-    @property
-    def kind(self) -> Kind:
-        """What the suffix is for."""
-        if self.suffix in PLAYLIST_SUFFIXES:
-            return "playlist"
-        return "segment" if self.suffix in MEDIA_SUFFIXES else "other"
-
-
-Rule = Callable[[_Path], MediaFile | None]
+Rule = Callable[[MediaPath], MediaFile | None]
 
 
 def classify(target: str, layout: str = "auto") -> MediaFile | None:
     """Return the file of a request target in a layout of `LAYOUTS`; None if it is no file of a stream."""
-    path = _split(target)
+    path = split_path(target)
     if path is None:
         return None
     file = next((file for rule in LAYOUTS[layout] if (file := rule(path)) is not None), None)
     is_whole = file is not None and file.kind == "segment" and file.sequence is None
     return None if is_whole and path.suffix in _NUMBERED_SUFFIXES else file
-
-
-def path_of(target: str) -> str:
-    """Return the path of a request target: without query, fragment, scheme and host."""
-    path = target.partition("?")[0].partition("#")[0]
-    if not path.startswith("/") and "://" in path:
-        path = path.partition("://")[2].partition("/")[2]
-    return path[-LONGEST_PATH:]
-
-
-def _split(target: str) -> _Path | None:
-    path = path_of(target)
-    folders = [folder for folder in path.split("/") if folder not in ("", ".")]
-    if not folders or path.endswith("/"):
-        return None
-    stem, _, suffix = folders.pop().partition(";")[0].rpartition(".")
-    suffix = suffix.lower()
-    if not (suffix in MEDIA_SUFFIXES or suffix in PLAYLIST_SUFFIXES or suffix in OTHER_SUFFIXES):
-        return None
-    if "%" in target:
-        folders, stem = [unquote(folder) for folder in folders], unquote(stem)
-    return _Path(tuple(folders), stem, suffix)
-
-
-def _file(path: _Path, folders: tuple[str, ...], name: str, rendition: str, sequence: int | None) -> MediaFile:
-    """Return a file of the stream `name` in folders, or of the last folder where the name is empty."""
-    if name and folders and folders[-1] == name and not _is_root(folders):
-        name = ""
-    folders = tuple(folder for folder in folders if folder != "_definst_")
-    if not name:
-        *above, name = folders or (ROOT_SCOPE,)
-        folders = tuple(above)
-        name = _clean_folder(name)
-    scope = limit_name("/".join(folders) or ROOT_SCOPE)
-    return MediaFile(scope, limit_name(name), _kind(path), rendition, sequence)
-
-
-def _kind(path: _Path) -> Kind:
-    if path.kind != "segment":
-        return path.kind
-    parts = split_parts(path.stem)
-    if any(re.fullmatch(r"c?init(ialization)?\d*|header", part) for part in parts):
-        return "init"
-    return "part" if any(re.fullmatch(r"(file)?part\d*", part) for part in parts) else "segment"
-
-
-_PREFIXED_FOLDER = re.compile(r"(?:smil|amlst|ngrp|mp4|flv|mp3|id3|amls):(.+)")
-_FILE_FOLDER = re.compile(r"(.+?)\.(?:smil|mp4|m4v|mov|mkv|flv|ism|isml|json)")
-
-
-def _clean_folder(name: str) -> str:
-    """Return the stream's name of a folder that is named after a file, a list or a group of renditions."""
-    if name.startswith("ngrp:"):
-        name = re.sub(r"_[a-z0-9]+$", "", name)
-    if match := _PREFIXED_FOLDER.fullmatch(name):
-        name = match[1]
-    if name.endswith(".urlset"):
-        name = name.removesuffix(".urlset").partition(",")[0].rstrip("-_.") or name.strip(",").partition(",")[0]
-    if match := _FILE_FOLDER.fullmatch(name):
-        name = match[1]
-    return name
-
-
-def _is_root(folders: tuple[str, ...]) -> bool:
-    """Return whether folders name no stream: there are none, or all have names of document roots."""
-    return all(folder.lower() in _ROOT_FOLDERS for folder in folders)
-
-
-def _split_renditions(folders: tuple[str, ...]) -> tuple[tuple[str, ...], str]:
-    """Return the folders without the last ones that name a rendition, and these."""
-    end = len(folders)
-    while end > 0:
-        folder, above = folders[end - 1].lower(), folders[: end - 1]
-        if not _is_rendition_folder(folder, above):
-            break
-        end -= 1
-    return folders[:end], "/".join(folders[end:])
-
-
-def _is_rendition_folder(folder: str, above: tuple[str, ...]) -> bool:
-    if re.fullmatch(r"tracks-[a-z0-9]+", folder):
-        return True
-    if _is_root(above):
-        # In a document root, numbers and `stream1` are names of streams.
-        return bool(above) and (
-            is_rendition(folder) or re.fullmatch(r"(stream|v|video|variant)[_-]\d+", folder) is not None
-        )
-    if re.fullmatch(r"[a-z]{2,3}", folder) and above[-1].lower() in ("audio", "subtitles", "subs", "text"):
-        return True
-    if re.fullmatch(r"[av]?\d", folder) or folder in (
-        "video",
-        "audio",
-        "text",
-        "subtitles",
-        "subs",
-        "hls",
-        "dash",
-        "cmaf",
-    ):
-        return True
-    parts = split_parts(folder)
-    return all(is_rendition(part) or is_decoration(part) for part in parts) and not all(map(is_weak_word, parts))
 
 
 def _sequence(stem: str) -> tuple[int | None, str]:
@@ -222,7 +82,7 @@ def _sequence_index(parts: list[str]) -> int | None:
     return None
 
 
-def _flussonic(path: _Path) -> MediaFile | None:
+def _flussonic(path: MediaPath) -> MediaFile | None:
     """`s1/tracks-v1a1/2024/01/02/03/04/05-06000.ts`: segments are named after their time."""
     match = _TIME_NAMED.search("/".join((*path.folders, path.stem)))
     if match is None:
@@ -232,9 +92,9 @@ def _flussonic(path: _Path) -> MediaFile | None:
         seconds = date(year, month, day).toordinal() * 86_400 + hour * 3600 + minute * 60 + second
     except ValueError:
         return None
-    folders, rendition = _split_renditions(path.folders[:-5])
+    folders, rendition = split_renditions(path.folders[:-5])
     sequence = seconds if match[7] is None else seconds * _PART_NUMBERS + int(match[7])
-    file = _file(path, folders, "", rendition, sequence)
+    file = make_file(path, folders, "", rendition, sequence)
     return file if match[7] is None else file._replace(kind="part")
 
 
@@ -246,7 +106,7 @@ _OVEN_NAME = re.compile(
 )
 
 
-def _oven_media_engine(path: _Path) -> MediaFile | None:
+def _oven_media_engine(path: MediaPath) -> MediaFile | None:
     """`app/s1/part_0_12_3_video_KEY_llhls.m4s`: track, segment, part, kind of media, key of the stream."""
     match = _OVEN_NAME.fullmatch(path.stem)
     if match is None:
@@ -254,25 +114,25 @@ def _oven_media_engine(path: _Path) -> MediaFile | None:
     sequence = int(match[3]) if match[3] and match[1] in ("seg", "part") else None
     if match[1] == "part" and sequence is not None:
         sequence = sequence * _PART_NUMBERS + int(match[4] or 0)
-    return _file(path, path.folders, "", match[2], sequence)
+    return make_file(path, path.folders, "", match[2], sequence)
 
 
-def _mediamtx(path: _Path) -> MediaFile | None:
+def _mediamtx(path: MediaPath) -> MediaFile | None:
     """`s1/0a1b2c3d4e5f_main_seg40.mp4`: the first part is new with every publish."""
     match = re.fullmatch(r"(?:[0-9a-f]{8,32}_)?(?:(main|[a-z]+\d{0,3})_)?(?:(seg|part)(\d{1,15})|init)", path.stem)
-    if match is None or path.kind != "segment" or (_is_root(path.folders) and "_" not in path.stem):
+    if match is None or path.kind != "segment" or (is_root(path.folders) and "_" not in path.stem):
         return None
-    return _file(path, path.folders, "", match[1] or "", int(match[3]) if match[3] else None)
+    return make_file(path, path.folders, "", match[1] or "", int(match[3]) if match[3] else None)
 
 
-def _ant_media(path: _Path) -> MediaFile | None:
+def _ant_media(path: MediaPath) -> MediaFile | None:
     """`LiveApp/streams/s1_720p800kbps000000012.ts`: the number has 9 digits, in earlier versions 4."""
     if "streams" not in path.folders[1:]:
         return None
     return _ant_media_always(path)
 
 
-def _ant_media_always(path: _Path) -> MediaFile | None:
+def _ant_media_always(path: MediaPath) -> MediaFile | None:
     folders, sequence, stem = path.folders, None, path.stem
     if "streams" in folders:
         at = len(folders) - 1 - folders[::-1].index("streams")
@@ -286,17 +146,17 @@ def _ant_media_always(path: _Path) -> MediaFile | None:
     match = re.fullmatch(r"(.+?)(?:_(adaptive|\d{1,4}p(?:\d{1,6}kbps)?))?[-_]*(?:init)?", stem)
     if match is None:
         return None
-    return _file(path, folders, match[1], "" if match[2] in (None, "adaptive") else match[2], sequence)
+    return make_file(path, folders, match[1], "" if match[2] in (None, "adaptive") else match[2], sequence)
 
 
-def _by_folder(path: _Path) -> MediaFile | None:
+def _by_folder(path: MediaPath) -> MediaFile | None:
     """The stream is the folder, whatever its files are called; folders of renditions are skipped."""
-    folders, rendition = _split_renditions(path.folders)
+    folders, rendition = split_renditions(path.folders)
     sequence, rest = _sequence(path.stem)
-    return _file(path, folders, "", "/".join(filter(None, (rendition, rest))), sequence)
+    return make_file(path, folders, "", "/".join(filter(None, (rendition, rest))), sequence)
 
 
-def _by_stem(path: _Path) -> MediaFile | None:
+def _by_stem(path: MediaPath) -> MediaFile | None:
     """`s1.m3u8`, `s1-12.ts`, or with a folder for each stream `s1/index.m3u8`, `s1/12.ts`."""
     if (
         re.fullmatch(r"\d+|index|init|raw|playlist|master", path.stem)
@@ -304,22 +164,26 @@ def _by_stem(path: _Path) -> MediaFile | None:
         and not (path.kind == "playlist" and path.stem.isdecimal())
     ):
         name, rendition = _strip_rendition(path.folders[-1])
-        return _file(path, path.folders[:-1], name, rendition, int(path.stem[-18:]) if path.stem.isdecimal() else None)
+        return make_file(
+            path, path.folders[:-1], name, rendition, int(path.stem[-18:]) if path.stem.isdecimal() else None
+        )
     return _named(path)
 
 
-def _named(path: _Path) -> MediaFile:
+def _named(path: MediaPath) -> MediaFile:
     """The stem begins with the stream's name; its rendition and number follow."""
     stem, sequence = path.stem, None
     if path.kind == "segment":
-        stem, sequence = _strip_number(stem)
+        stem, sequence = _strip_number(stem, may_have_time=path.suffix in _PACKAGED_SUFFIXES)
     name, rendition = _strip_rendition(stem)
-    return _file(path, path.folders, name, rendition, sequence)
+    return make_file(path, path.folders, name, rendition, sequence)
 
 
-def _strip_number(stem: str) -> tuple[str, int | None]:
-    """Return a stem without its sequence number, and this."""
-    match = re.fullmatch(r"(.+?)-(?:\d{5,20}-)?(\d+)", stem) or re.fullmatch(r"(.*[^\d_-])[_.-]*(?<=[_.])(\d+)", stem)
+def _strip_number(stem: str, *, may_have_time: bool) -> tuple[str, int | None]:
+    """Return a stem without its sequence number, and this. A time may stand before the number: `s1-1234567-12`."""
+    match = re.fullmatch(r"(.+?)-\d{5,20}-(\d+)", stem) if may_have_time else None
+    match = match or re.fullmatch(r"(.+?)-20\d{6}-(\d{10})", stem) or re.fullmatch(r"(.+)-(\d+)", stem)
+    match = match or re.fullmatch(r"(.*[^\d_-])[_.-]*(?<=[_.])(\d+)", stem)
     if match is None:
         match = re.fullmatch(r"(.*\D)(\d+)", stem)
         if match is None:
@@ -342,7 +206,7 @@ def _strip_rendition(stem: str, *, roles: bool = True) -> tuple[str, str]:
         if match is None or not match.start():
             break
         word = match[1].lower()
-        if not (is_rendition(word) or is_session_token(word) or (roles and word in _ROLE_ENDINGS)):
+        if not (is_rendition(word) or (roles and word in _ROLE_ENDINGS)):
             break
         end = match.start()
     rendition = stem[end:].strip("-_.")
@@ -355,10 +219,10 @@ _ROLE_ENDINGS = words(
 )
 
 
-def _automatic(path: _Path) -> MediaFile | None:
+def _automatic(path: MediaPath) -> MediaFile | None:
     """The stem if it names a stream, else the folder."""
     parts = split_parts(path.stem)
-    folders, rendition = _split_renditions(path.folders)
+    folders, rendition = split_renditions(path.folders)
     number = _number_after(path.stem, folders[-1]) if folders else None
     if number is not None or _names_no_stream(path, parts, folders):
         sequence, rest = (number, "") if number is not None else _sequence(path.stem)
@@ -366,11 +230,11 @@ def _automatic(path: _Path) -> MediaFile | None:
         if folders:
             last, more = _strip_rendition(folders[-1], roles=False)
             folders = (*folders[:-1], last)
-        return _file(path, folders, "", "/".join(filter(None, (rendition, more, rest))), sequence)
+        return make_file(path, folders, "", "/".join(filter(None, (rendition, more, rest))), sequence)
     if path.kind == "segment" and (match := re.fullmatch(r"(.*[^\d_])_(\d{1,2})_(\d+)", path.stem)):
         # AWS and ffmpeg: number of the rendition, number of the segment.
         name, more = _strip_rendition(match[1])
-        return _file(path, folders, name, "/".join(filter(None, (rendition, more, match[2]))), int(match[3][-18:]))
+        return make_file(path, folders, name, "/".join(filter(None, (rendition, more, match[2]))), int(match[3][-18:]))
     file = _named(path._replace(folders=folders))
     return file._replace(rendition="/".join(filter(None, (rendition, file.rendition))))
 
@@ -381,18 +245,22 @@ def _number_after(stem: str, folder: str) -> int | None:
     return int(digits[-18:]) if re.fullmatch(r"[0-9]+", digits) else None
 
 
-def _names_no_stream(path: _Path, parts: list[str], folders: tuple[str, ...]) -> bool:
+def _names_no_stream(path: MediaPath, parts: list[str], folders: tuple[str, ...]) -> bool:
     """Return whether a stem consists of words for roles, renditions and numbers only."""
-    is_role_first = is_decoration(parts[0])
+    is_role_first = is_decoration(parts[0]) and not parts[0].isdecimal()
     if not all(
-        is_decoration(part) or is_rendition(part) or is_session_token(part) or (is_role_first and is_track(part))
-        for part in parts
+        is_decoration(part)
+        or is_rendition(part)
+        or (is_role_first and index and (is_session_token(part) or is_track(part)))
+        for index, part in enumerate(parts)
     ):
         return parts[0] in ("audio", "text", "subtitles") and all(
             is_decoration(part) or is_rendition(part) or re.fullmatch(r"[a-z]{2,3}", part) for part in parts
         )
-    if not _is_root(path.folders):
-        return True
+    if not is_root(path.folders):
+        # A number of several digits is the name of a stream, unless it is that of a segment.
+        is_name = len(parts[0]) > 2 and parts[0].isdecimal() and not is_rendition(parts[0])
+        return not (is_name and len(parts) == (1 if path.kind == "playlist" else 2))
     # A stream in a document root may be called `main`, `video` or `12`.
     named = [part for part in parts if not part.isdecimal()]
     if not named:

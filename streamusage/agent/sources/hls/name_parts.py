@@ -11,12 +11,14 @@ def words(text: str) -> frozenset[str]:
 _SEPARATORS = re.compile(r"[-_.+~=, ]+")
 
 _ROLES = words(
-    "index playlist master manifest chunklist medialist mono seg segment segments frag fragment chunk part "
-    "filepart init initialization cinit header iframe iframes adaptive abr llhls prog variant rendition track "
-    "tracks archive timeshift abs rel dvr mpd cmaf fmp4 cfm4s ll ts mvnumber mvlist cos slen raw filesequence "
-    "default av und subs subtitles text sub caption captions ao vo"
+    "index playlist master manifest chunklist medialist mono seg segment segments frag fragment chunk part filepart "
+    "init initialization cinit header iframe iframes adaptive abr llhls timeshift mpd fmp4 cfm4s mvnumber mvlist cos "
+    "slen filesequence"
 )
-_WEAK = words("main stream video audio media data file out output hls dash live")
+_WEAK = words(
+    "main stream video audio media data file out output hls dash live prog variant rendition track tracks archive abs "
+    "rel dvr cmaf ll ts raw default av und subs subtitles text sub caption captions ao vo"
+)
 """Words that are also usual names of streams."""
 
 _DECORATION = re.compile(

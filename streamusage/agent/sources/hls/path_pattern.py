@@ -9,7 +9,8 @@ import re
 from typing import NamedTuple
 
 from streamusage.agent.sources.common.identifiers import limit_name
-from streamusage.agent.sources.hls.layouts import LONGEST_PATH, ROOT_SCOPE, MediaFile, classify, path_of
+from streamusage.agent.sources.hls.layouts import classify
+from streamusage.agent.sources.hls.media_path import LONGEST_PATH, ROOT_SCOPE, MediaFile, path_of
 
 LONGEST_PATTERN = 500
 MOST_STEPS = 5_000_000

@@ -6,12 +6,12 @@ at is in the request itself, so the order of the lines and the reader of the log
 
 import re
 from collections.abc import Callable, Iterable
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
 from streamusage.agent.sources.common.web_log.request import WebRequest, client_address
-from streamusage.agent.sources.hls.layouts import Kind, MediaFile
+from streamusage.agent.sources.hls.media_path import Kind, MediaFile
 from streamusage.agent.sources.hls.name_parts import words
 
 Network = IPv4Network | IPv6Network
@@ -37,6 +37,7 @@ _QUERY_SESSIONS = words("sid session sessionid session_id hls_ctx nimblesessioni
 _COOKIE_SESSIONS = _QUERY_SESSIONS | words(
     "hls_session hlssession playback_session jsessionid phpsessid asp.net_sessionid connect.sid"
 )
+_VIEWER_TOKEN = re.compile(r"(/(?:media|chunklist|playlist|chunk|segment|part)(?:_[^/_]+)*?)_w\d+(?=[_.])")
 _CMCD_SESSION = re.compile(r'(?:^|[,\s])sid="?([^",\s]{1,128})')
 _CDN = re.compile(
     r"cloudfront|fastly|akamai|cloudflare|varnish|cdn77|keycdn|bunny ?cdn|gcdn|edgecast|ecacc|ecs \(|limelight|llnw"
@@ -135,6 +136,8 @@ def _is_in(address: str, networks: list[Network]) -> bool:
         parsed = ip_address(address)
     except ValueError:
         return False
+    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
     return any(parsed.version == network.version and parsed in network for network in networks)
 
 
@@ -146,8 +149,12 @@ class RequestRules:
         classify: Callable[[str], MediaFile | None],
         trusted_proxies: tuple[Network, ...] = (),
         ignored: IgnoredClients | None = None,
+        *,
+        removes_tokens: bool = True,
     ) -> None:
+        """`removes_tokens`: names without the tokens that Wowza writes into them are files of the same stream."""
         self._classify = classify
+        self._removes_tokens = removes_tokens
         self._trusted = trusted_proxies
         self._ignored = ignored or IgnoredClients(())
         self._files: dict[str, StreamFile | None] = {}
@@ -179,10 +186,14 @@ class RequestRules:
         try:
             return self._files[path]
         except KeyError:
-            if len(self._files) >= _REMEMBERED:
-                self._files.clear()
-            file = self._files[path] = _stream_file(self._classify(path))
-            return file
+            pass
+        if self._removes_tokens and "_w" in path and (without := _VIEWER_TOKEN.sub(r"\1", path)) != path:
+            # Each viewer has names of its own, which need not be remembered.
+            return self.find_file(without)
+        if len(self._files) >= _REMEMBERED:
+            self._files.clear()
+        file = self._files[path] = _stream_file(self._classify(path))
+        return file
 
     def _find_client(self, request: WebRequest) -> _Client:
         if len(self._clients) >= _REMEMBERED:

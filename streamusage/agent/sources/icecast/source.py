@@ -247,6 +247,7 @@ def match_log_lines(
     of a listener's visit.
     """
     lines = list(lines)
+    since_s = before.since_s or now_s  # a cursor of an earlier version has no start of counting
     lives = MountLives()
     lives.add_ended(before.left)
     lives.add_ended(
@@ -265,7 +266,7 @@ def match_log_lines(
             continue
         moved = visits is not None and visits.was_elsewhere(line)
         counter = SHARED if moved else lives.life_of(line) or SHARED
-        if counter == SHARED and line.started_s < before.since_s:
+        if counter == SHARED and line.started_s < since_s:
             line = line._replace(bytes_out=0)  # the counters from then on have what was sent since
         ended.append(_ended_connection(line, lives.path_of(line), measure(line), f"@{short_digest(line.ip)}", counter))
     return tuple(sorted(ended, key=lambda connection: connection.ended_at))

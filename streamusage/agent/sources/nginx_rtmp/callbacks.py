@@ -8,12 +8,15 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from streamusage.agent.reading import EndedConnection
+from streamusage.agent.sources.common.callback_reader import UnreadableCallbackError
 from streamusage.agent.sources.common.callback_spool import SpooledCallback
 from streamusage.agent.sources.nginx_rtmp.access_log import normalize_name
 from streamusage.agent.sources.nginx_rtmp.statistics import protocol_of
 
 GRANULARITY_MS = 3000
 """A connection may have been accepted this much before its play; the statistics page reports its age from there."""
+
+_SESSION_CALLS = {"play", "publish", "play_done", "publish_done"}
 
 
 class OpenNginxSession(NamedTuple):
@@ -35,7 +38,11 @@ class NginxOpenSessions:
         """As `OpenSessions.apply`."""
         fields = _parse_fields(callback.body)
         call, client = fields.get("call", ""), fields.get("clientid", "")
+        if callback.body and not call:
+            raise UnreadableCallbackError
         if not client.isdecimal() or len(client) > 20:
+            if call in _SESSION_CALLS:
+                raise UnreadableCallbackError
             return None
         if call in ("play", "publish"):
             scope, name = normalize_name(fields.get("app", "")), normalize_name(fields.get("name", ""))

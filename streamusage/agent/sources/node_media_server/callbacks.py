@@ -9,6 +9,7 @@ from typing import Literal
 import msgspec
 
 from streamusage.agent.reading import EndedConnection
+from streamusage.agent.sources.common.callback_reader import UnreadableCallbackError
 from streamusage.agent.sources.common.callback_spool import SpooledCallback
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.payloads import MAX_COUNT, Count
@@ -64,6 +65,8 @@ class NmsOpenSessions:
         """As `OpenSessions.apply`."""
         fields = _parse_body(callback.body)
         if fields is None:
+            if callback.body:
+                raise UnreadableCallbackError
             return None
         session_id = limit_id(fields.id)
         if fields.action in ("prePlay", "postPlay"):

@@ -4,10 +4,14 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+import apsw
+import msgspec
 import pytest
 
 from streamusage.agent.journal.ledger import Ledger
-from streamusage.agent.journal.sqlite import MissingJournalError, SqliteJournal
+from streamusage.agent.journal.rows import key_of
+from streamusage.agent.journal.sqlite import MissingJournalError, SqliteJournal, with_checksum
+from streamusage.api.report import Peak, SlotRow
 from tests.support.database_files import move, remove, remove_log, replace
 
 
@@ -46,3 +50,42 @@ def test_existing_file_that_others_can_read_is_logged(tmp_path: Path, caplog: py
     path.chmod(0o644)
     SqliteJournal(path).close()
     assert [record.getMessage().endswith(f"chmod 600 {path}") for record in caplog.records] == [True]
+
+
+PEAK = Peak(bps=8, at=9, window_ms=10)
+SLOT = SlotRow(
+    slot=60_000,
+    revision=3,
+    connections={"rtmp": 1},
+    bytes_in=4,
+    bytes_out=5,
+    view_time_ms=6,
+    peak_in=PEAK,
+    peak_out=None,
+)
+BODY_OF_SLOT = [60_000, 3, {"rtmp": 1}, 4, 5, 6, {"bps": 8, "at": 9, "window_ms": 10}, None]
+"""A slot's row as version 0.1.0 stores it."""
+
+
+def test_body_of_a_slot_has_the_order_of_the_first_version(tmp_path: Path) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    with journal.transaction() as transaction:
+        transaction.put(key_of(SLOT)[1], SLOT)
+    journal.close()
+    ((body,),) = apsw.Connection(str(tmp_path / "journal.db")).execute("SELECT body FROM rows").fetchall()
+    assert msgspec.msgpack.decode(body)[: len(BODY_OF_SLOT)] == BODY_OF_SLOT
+
+
+@pytest.mark.parametrize("length", [8, 7, 6])
+def test_body_of_an_earlier_version_is_read(tmp_path: Path, length: int) -> None:
+    SqliteJournal(tmp_path / "journal.db").close()
+    body = msgspec.msgpack.encode(BODY_OF_SLOT[:length])
+    file = apsw.Connection(str(tmp_path / "journal.db"))
+    record = with_checksum((0, "SlotRow", "60000", 3, 120_000, body))
+    file.execute("INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?)", record)
+    file.close()
+    journal = SqliteJournal(tmp_path / "journal.db")
+    with journal.transaction() as transaction:
+        (row,) = transaction.changed_since(0)
+    journal.close()
+    assert row == (SLOT if length > 6 else msgspec.structs.replace(SLOT, peak_in=None))

@@ -59,6 +59,17 @@ def test_line_without_a_neighbour_may_be_as_old_as_the_last_reading_or_as_new_as
     assert [span[:2] for span in spans if span[2] == "partial"] == [partial]
 
 
+def test_last_line_is_dated_by_the_time_at_which_the_log_was_written_last() -> None:
+    for lines, minutes in (([(5.5, True), (6, False)], (7, 8)), ([(5.5, True), (6, False), (6, False)], (5, 8))):
+        forms = forms_of(*lines)
+        entries = forms.entries(T0 + 7 * MINUTE + 1)
+        _, added = run(reading(0), reading(10 * MINUTE, ended=entries))
+        marked = [(span.from_ms - T0, span.to_ms - T0) for span in added.spans if span.state == "partial"]
+        assert marked == [(minutes[0] * MINUTE, minutes[1] * MINUTE)]
+    older = forms_of((5.5, True), (6, False)).entries(T0 + 2 * MINUTE)
+    assert older[0].ended_at > T0 + 10 * MINUTE, "a time before the last readable line is wrong"
+
+
 def test_own_time_of_a_line_is_used_unless_it_contradicts_its_neighbours() -> None:
     forms = LineForms()
     forms.add_unreadable(T0 + 4 * MINUTE + 1)

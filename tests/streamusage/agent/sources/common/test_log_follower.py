@@ -247,3 +247,14 @@ def test_each_line_is_returned_once_and_in_order(steps: list[str]) -> None:
         assert lines == log.written[1:]
         assert follower.lines_between(start, position) == log.written[1:]
         log.close()
+
+
+def test_batch_has_the_time_at_which_its_last_line_was_written(tmp_path: Path) -> None:
+    log = tmp_path / "access.log"
+    log.write_bytes(b"a\n")
+    os.utime(log, ns=(0, 5_000_000_000_000))
+    follower = LogFollower(log)
+    batch = follower.read_lines(LogPosition(log.stat().st_ino, 0, 0))
+    assert (batch.lines, batch.written_at_ms, batch.more) == ([b"a"], 5_000_000, False)
+    log.write_bytes(b"a\nunfinished")
+    assert follower.read_lines(batch.position).written_at_ms is None

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamusage.agent.sources.hls.layouts import LAYOUTS, MediaFile, classify
+from streamusage.agent.sources.hls.layouts import LAYOUTS, classify
+from streamusage.agent.sources.hls.media_path import MediaFile
 
 PATHS = {
     "nginx-rtmp": {
@@ -178,6 +179,26 @@ PATHS = {
     },
 }
 
+NAMES = {
+    "hls 0123456789abcdef": "/hls/0123456789abcdef.m3u8 /hls/0123456789abcdef-12.ts /hls/0123456789abcdef/12.ts",
+    "hls user_0123456789abcdef": "/hls/user_0123456789abcdef.m3u8 /hls/user_0123456789abcdef-3.ts",
+    "hls news_ukrainian": "/hls/news_ukrainian.m3u8 /hls/news_ukrainian-3.ts",
+    "hls 550e8400-e29b-41d4-a716-446655440000": "/hls/550e8400-e29b-41d4-a716-446655440000-12.ts "
+    "/hls/550e8400-e29b-41d4-a716-446655440000.m3u8 /550e8400-e29b-41d4-a716-446655440000/0a1b2c3d4e5f_main_seg1.mp4",
+    "hls cam_w2": "/hls/cam_w2.m3u8 /hls/cam_w2-5.ts",
+    "live/room 12345": "/live/room/12345.m3u8 /live/room/12345-17.ts /live/room/12345/17.ts "
+    "/live/room/12345/index.m3u8",
+    "live 12345": "/live/12345/media_w1_5.ts /live/_definst_/12345/media_w1_5.ts /live/12345-17.ts",
+    "hls default": "/hls/default.m3u8 /hls/default-3.ts",
+    "hls archive": "/hls/archive.m3u8 /hls/archive-3.ts",
+    "hls part-time": "/hls/part-time.m3u8 /hls/part-time-3.ts",
+    "hls master-class": "/hls/master-class.m3u8 /hls/master-class-3.ts /hls/master-class_720p-3.ts",
+    "hls média": "/hls/m%C3%A9dia-3.ts",
+    "live s1.stream": "/live/s1.stream/media_w1_5.ts /live/s1.stream/chunklist_w1.m3u8",
+    "live s1_aac2": "/live/s1_aac2-1.ts",
+}
+"""Names that look like renditions, tokens or numbers, and are none."""
+
 CASES = [
     (layout, path, tuple(stream.split(" ")), kind)
     for layout, streams in PATHS.items()
@@ -194,6 +215,13 @@ def test_automatic_layout_finds_the_stream(path: str, stream: tuple[str, str], k
 @pytest.mark.parametrize(("layout", "path", "stream", "kind"), CASES)
 def test_layout_of_the_server_finds_the_stream(layout: str, path: str, stream: tuple[str, str], kind: str) -> None:
     assert describe(classify(path, layout)) == (stream, kind)
+
+
+@pytest.mark.parametrize(("path", "stream"), [(path, name) for name, paths in NAMES.items() for path in paths.split()])
+def test_name_of_a_stream_is_not_taken_for_something_else(path: str, stream: str) -> None:
+    file = classify(path)
+    assert file is not None
+    assert f"{file.scope} {file.name}" == stream
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from streamusage.agent.sources.hls.layouts import LONGEST_PATH
+from streamusage.agent.sources.hls.media_path import LONGEST_PATH
 from streamusage.agent.sources.hls.path_pattern import PathPattern
 
 PATTERN = r"/(?P<scope>[^/]+)/(?P<name>[^/]+)_q(?P<rendition>\d+)/(?P<sequence>\d+)\.(?:ts|m4s)"

@@ -101,6 +101,7 @@ def test_last_address_that_is_no_trusted_proxy_counts() -> None:
     [
         ("198.51.100.7", True),
         ("198.51.100.0/24", True),
+        ("::ffff:198.51.100.7", False),
         ("2001:db8::/32", False),
         ("player", True),
         ("Pl*/1", True),
@@ -147,6 +148,18 @@ def test_fetch_of_a_content_delivery_network_is_traffic_only(change: dict[str, s
 )
 def test_standing_of_a_request(change: dict[str, str | int], standing: str) -> None:
     assert apply(SEGMENT._replace(**change)).standing == standing  # type: ignore[arg-type]
+
+
+def test_mapped_address_is_in_the_network_of_its_ipv4_address() -> None:
+    mapped = SEGMENT._replace(addresses=("::ffff:198.51.100.7",))
+    assert apply(mapped, ignore=("198.51.100.0/24",)).standing == "ignored"
+
+
+@pytest.mark.parametrize("name", ["media_w{}_7.ts", "media_w{}_b500000_7.ts", "media_b500000_w{}_7.ts"])
+def test_names_with_tokens_of_viewers_are_one_file(name: str) -> None:
+    files = {apply(SEGMENT._replace(target=f"/live/s1/{name.format(token)}")).file for token in range(3)}
+    assert len(files) == 1
+    assert next(iter(files)).sequence == 7
 
 
 def test_request_for_another_file_belongs_to_no_stream() -> None:

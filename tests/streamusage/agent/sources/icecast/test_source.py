@@ -79,3 +79,36 @@ def test_request_of_a_page_is_no_listener() -> None:
     )
     assert line is not None
     assert match_log_lines([line], IcecastCursor(mounts={"/a.mp3": 1}), {}) == ()
+
+
+MOVED = b'203.0.113.5 - - [21/Nov/2026:22:00:37 +0000] "GET /a.mp3 HTTP/1.1" 200 9000 "-" "p" 600'
+LEFT_S = 1795298437
+
+
+@pytest.mark.parametrize(
+    ("cursor", "counter", "bytes_out"),
+    [
+        (IcecastCursor(mounts={"/a.mp3": LEFT_S - 700}, since_s=LEFT_S - 800), "life", 9_000),
+        (IcecastCursor(mounts={"/a.mp3": LEFT_S - 100}, since_s=LEFT_S - 800), SHARED, 9_000),
+        (IcecastCursor(mounts={"/a.mp3": LEFT_S - 100}, since_s=LEFT_S - 500), SHARED, 0),
+        (IcecastCursor(mounts={"/a.mp3": LEFT_S - 100}), SHARED, 0),
+        (IcecastCursor(left={"/a.mp3": (LEFT_S - 700, LEFT_S - 9)}, since_s=LEFT_S - 800), SHARED, 9_000),
+        (IcecastCursor(left={"/a.mp3": (LEFT_S - 700, LEFT_S)}, since_s=LEFT_S - 800), "life", 9_000),
+    ],
+    ids=["one life", "began before it", "before counting", "earlier version", "stayed on a fallback", "left with it"],
+)
+def test_line_belongs_to_one_life_or_to_several(cursor: IcecastCursor, counter: str, bytes_out: int) -> None:
+    line = parse_line(MOVED)
+    assert line is not None
+    (ended,) = match_log_lines([line], cursor, cursor.mounts, LEFT_S + 1)
+    assert (ended.counter == SHARED, ended.bytes_out) == (counter == SHARED, bytes_out)
+
+
+def test_cursor_remembers_mounts_whose_source_left_for_a_day() -> None:
+    cursor = IcecastCursor().advance(None, {"/a": 5, "/b": 6}, 100)
+    assert (cursor.mounts, cursor.left, cursor.since_s) == ({"/a": 5, "/b": 6}, {}, 100)
+    cursor = IcecastCursor.parse(str(cursor.advance(None, {"/b": 6}, 200)))
+    assert (cursor.left, cursor.since_s) == ({"/a": (5, 200)}, 100)
+    assert cursor.advance(None, {"/b": 6}, 300).left == {"/a": (5, 200)}
+    assert cursor.advance(None, {"/a": 250, "/b": 6}, 300).left == {}
+    assert cursor.advance(None, {"/b": 6}, 200 + 86_400).left == {}

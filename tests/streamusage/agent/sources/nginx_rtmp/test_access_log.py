@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.nginx_rtmp.access_log import parse_line
+from streamusage.agent.sources.nginx_rtmp.access_log import parse_line, parse_time
 from tests.support.agent.media_servers import read_fixture
 
 LINES = read_fixture("nginx_rtmp_access.log").splitlines()
@@ -40,7 +40,7 @@ def test_every_line_of_a_recorded_log_is_parsed() -> None:
         (b'1.000 2 ::1 "PLAY" "live" "a"b" rx=1 tx=2 t=3', "play", 'a"b'),
     ],
 )
-def test_variants_of_the_recommended_format(line: bytes, kind: str, name: str) -> None:
+def test_variants_of_the_earlier_format(line: bytes, kind: str, name: str) -> None:
     connection = parse_line(line)
     assert connection is not None
     assert (
@@ -58,6 +58,56 @@ def test_variants_of_the_recommended_format(line: bytes, kind: str, name: str) -
         2,
         3000,
     )
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind", "scope", "name"),
+    [
+        (b'"PLAY" "live" "s"', "play", "live", "s"),
+        (b'"PUBLISH" "live" "s" "a=1&b=2" "FMLE/3.0"', "publish", "live", "s"),
+        (b'"PLAY" "live"', "play", "live", ""),
+        (b'"NONE" "live" "" "" "LNX" "rtmp://h/live"', "other", "live", "(no name)"),
+        (b'"PLAY+PUBLISH" "" "s"', "other", "(no name)", "s"),
+        (b'"PLAY" "live" "a"b"', "play", "live", 'a"b'),
+        (b'"PLAY" "live" "x\xff\x07\t" "" "\xc3("', "play", "live", "x   "),
+        (b'"PLAY" "live" "s" rx=0 tx=0 t=9 "LNX"', "play", "live", 's" rx=0 tx=0 t=9 "LNX'),
+        (b'"PLAY" "live" "s" "" "LNX"\r', "play", "live", "s"),
+    ],
+)
+def test_figures_of_the_recommended_format_are_read_whatever_the_texts_are(
+    texts: bytes, kind: str, scope: str, name: str
+) -> None:
+    connection = parse_line(b"1795288695.256 7 2001:db8::1 rx=407 tx=4294967295 t=86400 " + texts)
+    assert connection is not None
+    assert (connection.connection_id, connection.kind, connection.scope, connection.name) == ("7", kind, scope, name)
+    assert (connection.bytes_in, connection.bytes_out, connection.duration_ms) == (407, 4294967295, 86_400_000)
+    assert connection.ended_at == 1795288695256
+
+
+@given(st.binary(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
+def test_no_text_of_a_stranger_changes_a_figure(name: bytes, arguments: bytes, flashver: bytes) -> None:
+    texts = b'" "'.join(text.replace(b"\n", b"") for text in (name, arguments, flashver))
+    line = b'1.000 2 ::1 rx=1 tx=2 t=3 "PLAY" "live" "' + texts + b'"'
+    connection = parse_line(line)
+    assert connection is not None
+    assert (connection.connection_id, connection.scope) == ("2", "live")
+    assert (connection.bytes_in, connection.bytes_out, connection.duration_ms) == (1, 2, 3_000)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'1.000 2 ::1 rx=1 tx=2 t=3 "PLAY" "live" "s',
+        b'1.000 2 ::1 rx=1 tx=2 t=3 "PLAY" "',
+        b"1.000 2 ::1 rx=1 tx=2 t=3",
+        b'1.000 2 ::1 rx=-1 tx=2 t=3 "PLAY" "live" "s"',
+        b'1.000 2 ::1 rx=99999999999 tx=2 t=3 "PLAY" "live" "s"',
+        b'2.500 x ::1 rx=1 tx=2 t=3 "PLAY" "live" "s"',
+    ],
+)
+def test_line_without_its_fields_is_unreadable_and_dated_by_its_own_time(line: bytes) -> None:
+    assert parse_line(line) is None
+    assert parse_time(line) in (1_000, 2_500)
 
 
 @pytest.mark.parametrize(
