@@ -186,6 +186,7 @@ class Nginx:
                 application event {{ live on; }}
                 application hls {{
                   live on; hls on; hls_path {self.directory}/www/hls; hls_fragment 2s; hls_playlist_length 12s;
+                  hls_cleanup off;
                   hls_variant _low BANDWIDTH=80000; hls_variant _mid BANDWIDTH=160000;
                 }}
               }}

@@ -10,6 +10,7 @@ import os
 import zlib
 from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import takewhile
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -22,6 +23,9 @@ BATCH_BYTES = 4 << 20
 """Limit of one read, so that the log of a long absence of the agent does not fill its memory."""
 
 MAX_LINE_BYTES = 64 << 10
+
+HEADER_BYTES = 4096
+"""In so many bytes a header with the names of the fields is searched."""
 
 
 class LogPosition(NamedTuple):
@@ -84,14 +88,19 @@ class LogFollower:
             return _position(file, from_offset + tail.rfind(b"\n") + 1 if b"\n" in tail else from_offset)
 
     def last_lines(self, most: int = 100) -> list[bytes]:
-        """Return the last whole lines, at most so many, to detect the log's form; at least one unless it is empty."""
+        """Return the last whole lines, at most so many, to detect the log's form; at least one unless it is empty.
+
+        Lines of a header with the names of the fields, at the beginning of the file, come first.
+        """
         with self.path.open("rb") as file:
             from_offset = max(0, _size(file) - MAX_LINE_BYTES)
+            header = list(takewhile(lambda line: line.startswith(b"#"), file.read(HEADER_BYTES).split(b"\n")[:-1]))
             file.seek(from_offset)
             lines = file.read(MAX_LINE_BYTES).split(b"\n")[:-1]
         if from_offset and len(lines) > 1:
             lines = lines[1:]  # the first one is cut
-        return lines[-most:]
+        last = lines[-most:]
+        return last if len(last) == len(lines) and not from_offset else [*header, *last]
 
     def read_lines(self, position: LogPosition) -> LogBatch:
         """Return at most `BATCH_BYTES` of lines written since the position. Raises `OSError` if a file cannot be read.

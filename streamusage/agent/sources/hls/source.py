@@ -123,6 +123,7 @@ class HlsSource:
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:
         """As `Source.ended_between`."""
         start, end = HlsCursor.parse(from_cursor), HlsCursor.parse(to_cursor)
+        await self._log.start(LogPosition.parse(end.position))  # detects the form of the log
         viewers = await self._viewers_at(start)
         requests, unreadable = await self._log.read_between(
             LogPosition.parse(start.position), LogPosition.parse(end.position)

@@ -86,6 +86,23 @@ async def test_form_of_the_log_may_change(tmp_path: Path) -> None:
     assert sum_entries(second.ended) == LogFigures(1, 5_000, 600)
 
 
+async def test_log_with_its_fields_in_a_header_is_read_from_its_end_on(tmp_path: Path) -> None:
+    log = tmp_path / "u_ex.log"
+    line = b"2026-11-18 11:06:%02d 10.0.0.1 GET /hls/s1-%d.ts 200 100 Player"
+    header = b"#Software: Example\n#Fields: date time c-ip cs-method cs-uri-stem sc-status sc-bytes cs(User-Agent)\n"
+    log.write_bytes(header + b"\n".join(line % (0, number) for number in range(2000)) + b"\n")
+    clock = HandClock(LOG_START_S * 1000)
+    first = await HlsSource(log, 30_000, clock).read(None)
+    assert (first.misses, first.problem) == ("", "")
+    append_lines(log, *(line % (second, 2000 + second) for second in range(40, 46)))
+    clock.now += 6_000
+    source = HlsSource(log, 30_000, clock)
+    second = await source.read(first.cursor)
+    assert sum_entries(second.ended) == LogFigures(1, 5_000, 600)
+    another = HlsSource(log, 30_000, clock)
+    assert sum_entries(await another.ended_between(first.cursor, second.cursor)) == LogFigures(1, 5_000, 600)
+
+
 async def test_unreadable_line_makes_its_own_minute_partial(tmp_path: Path) -> None:
     log = tmp_path / "hls.log"
     log.write_bytes(hls_line(0, sid="a") + b"\n")
