@@ -42,12 +42,17 @@ class LogReader:
         clock: Clock,
         setting: str = "access_log",
         remedy: str = "configure the media server to write it",
+        *,
+        is_required: bool = False,
     ) -> None:
-        """`setting` is the log's key in the agent's configuration. `remedy` is the advice for a missing log."""
+        """`setting` is the log's key in the agent's configuration. `remedy` is the advice for a missing log.
+
+        `is_required`: the source cannot do without the log.
+        """
         self.path = path
         self._follower = LogFollower(path)
         self._clock = clock
-        self._setting = setting
+        self._alternative = "" if is_required else f", or remove `{setting}` from the agent's configuration"
         self._remedy = remedy
         self._missing_since_ms: int | None = None
         self._missing_logged = False
@@ -124,9 +129,7 @@ class LogReader:
 
     def _source_error(self, error: OSError) -> SourceError:
         if isinstance(error, FileNotFoundError):
-            return SourceError(
-                f"log {self.path} not found; {self._remedy}, or remove `{self._setting}` from the agent's configuration"
-            )
+            return SourceError(f"log {self.path} not found; {self._remedy}{self._alternative}")
         return SourceError(
             f"log {self.path} cannot be read ({error.strerror or error}); nothing is lost, reading continues where it "
             "stopped; give the agent's user permission to read the file and to enter its directory"

@@ -80,7 +80,7 @@ class HlsSource:
         self._idle_after_ms = idle_after_ms
         parser = parser or RequestParser(RequestRules(classify))
         self._log: UnderstoodLog[HlsRequest] = UnderstoodLog(
-            LogReader(access_log, clock, remedy="configure the web server to write it"),
+            LogReader(access_log, clock, remedy="configure the web server to write it", is_required=True),
             clock,
             parser.parse_lines,
             LOG_FORM,

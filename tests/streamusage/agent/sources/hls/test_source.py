@@ -122,7 +122,7 @@ async def test_log_that_cannot_be_opened_is_read_later(tmp_path: Path) -> None:
     source = HlsSource(log, 30_000, HandClock(LOG_START_S * 1000))
     first = await source.read(None)
     assert first.misses == HLS_LOG_NOT_OPENED
-    assert "not found" in first.problem
+    assert first.problem.endswith("not found; configure the web server to write it")
     log.write_bytes(b"")
     second = await source.read(first.cursor)
     append_lines(log, hls_line(1, sid="a"))
