@@ -247,7 +247,7 @@ class Agent:
             if reading.problem:
                 LOG.warning("figures of %s are partial: %s", self._server, reading.problem)
             else:
-                LOG.info("the log of %s can be read again", self._server)
+                LOG.info("the cause of partial figures of %s is removed", self._server)
             self._source_problem = reading.problem
         return reading
 
