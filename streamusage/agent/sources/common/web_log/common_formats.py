@@ -65,12 +65,15 @@ def parse_prefix(text: str) -> tuple[tuple[str, ...], str] | None:
     return addresses, "" if is_address(host) else host
 
 
+_LONGEST_START = 256
+"""So much of a user's name is searched for the beginning of another line: a client chooses its length."""
+
 _OTHER_START = re.compile(r"(?:\d\.\d{1,3}\.\d{1,3}\.\d{1,3}|:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*|unix:) \S+ \S+", re.ASCII)
 
 
 def _is_start_of_another_line(ident: str, user: str) -> bool:
     """Return whether ident and user contain the beginning of another line: an address, ident and user."""
-    return (ident[0] == "-" and ident != "-") or _OTHER_START.search(user) is not None
+    return (ident[0] == "-" and ident != "-") or _OTHER_START.search(user[-_LONGEST_START:]) is not None
 
 
 _MSEC = re.compile(r"\d{10}\.\d{3} ", re.ASCII)

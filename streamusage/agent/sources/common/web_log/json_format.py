@@ -64,10 +64,10 @@ def _decode_object(line: bytes) -> dict[str, object] | None:
             line = line[prefix.end() :]
     try:
         document = _decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         try:
             document = _decode(repair_json(line))
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
     if type(document) is not dict:
         return None
@@ -89,7 +89,8 @@ def _flatten(document: Mapping[str, object], prefix: str = "", depth: int = 1) -
 
 _HEADERS = frozenset(("User-Agent", "X-Forwarded-For", "Cookie", "Via", "Cmcd-Session"))
 
-_TOKEN = re.compile(rb'"((?:[^"\\]|\\.)*)"|(:\s*)-?\s*(?=[,}])', re.DOTALL)
+_TOKEN = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"|\\?\Z)|(:\s*+)-?\s*+(?=[,}])', re.DOTALL)
+"""A text, also one without its end, or a value that is left out."""
 _ESCAPE = re.compile(rb"\\(x[0-9A-Fa-f]{2}|.)", re.DOTALL)
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 _JSON_ESCAPES = frozenset(b'"\\/bfnrtu')
