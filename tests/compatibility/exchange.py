@@ -24,7 +24,12 @@ ADDED = frozenset(
     }
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""
-ADDED_METRICS = ("streamtop_clock_", "streamtop_limit_refusals_total", "streamtop_report_parts_pending")
+ADDED_METRICS = (
+    "streamtop_clock_",
+    "streamtop_limit_refusals_total",
+    "streamtop_report_parts_pending",
+    "streamtop_void_closings",
+)
 
 _EPOCHS = "/api/v1/agents/{server}/epochs"
 
