@@ -17,7 +17,7 @@ from sqlalchemy import Connection, case, func, select
 from streamusage.api.extension import ServerStatus, ServiceClock
 from streamusage.service.limits import LIMIT_FIELDS, limit_name
 from streamusage.service.queries.coverage import list_servers
-from streamusage.service.store.schema import held, orphans, report_parts, servers
+from streamusage.service.store.schema import held, orphans, report_parts, servers, voids
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -180,6 +180,11 @@ def store_metrics(connection: Connection, now_ms: int) -> list[GaugeMetricFamily
             "streamtop_report_parts_pending",
             "Parts of accepted reports that are not applied yet",
             _count(connection, report_parts),
+        ),
+        _single_gauge(
+            "streamtop_void_closings",
+            "Closings of days that no longer count, because a clock was wrong",
+            _count(connection, voids),
         ),
         _single_gauge("streamtop_orphans", "Rows reported for deleted records", _count(connection, orphans)),
         lag,

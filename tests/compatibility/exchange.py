@@ -26,7 +26,11 @@ ADDED = frozenset(
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""
 ADDED_METRICS = (
-    *("streamtop_clock_", "streamtop_limit_refusals_total", "streamtop_report_parts_pending", "streamtop_source_error"),
+    "streamtop_clock_",
+    "streamtop_limit_refusals_total",
+    "streamtop_report_parts_pending",
+    "streamtop_void_closings",
+    "streamtop_source_error",
 )
 
 _EPOCHS = "/api/v1/agents/{server}/epochs"
