@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from streamusage.agent.reading import EndedConnection
+from streamusage.agent.sources.common.ignored import IgnoreRules
 from streamusage.agent.sources.common.line_form import LineForms
 from streamusage.agent.sources.hls.config import make_rules
 from streamusage.agent.sources.hls.log_lines import RequestParser
@@ -40,8 +41,10 @@ def hls_line(
 
 def parse_requests(lines: Iterable[bytes], **settings: list[str] | str) -> list[HlsRequest]:
     """The requests of viewers in lines, with settings of the source."""
+    ignore = IgnoreRules(settings.pop("ignore", ()))
     rules = make_rules(
-        **{"layout": "auto", "pattern": None, "trusted_proxy": [], "ignore": [], **settings}  # type: ignore[arg-type]
+        **{"layout": "auto", "pattern": None, "trusted_proxy": [], **settings},  # type: ignore[arg-type]
+        ignore=ignore,
     )
     return RequestParser(rules).parse_lines(list(lines), LineForms())
 

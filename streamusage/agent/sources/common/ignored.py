@@ -140,6 +140,8 @@ def _contains_in_order(text: str, parts: list[str]) -> bool:
 
 
 def _check(value: Any) -> IgnoreRules:
+    if isinstance(value, str):
+        value = [value]
     if not isinstance(value, list | tuple) or not all(isinstance(rule, str) for rule in value):
         raise IgnoreRuleError('expected a list of texts, such as ignore = ["192.0.2.10", "agent:kube-probe"]')
     return IgnoreRules(value)

@@ -8,12 +8,13 @@ from typing import Annotated, Any, ClassVar
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from streamusage.agent.config.sources import SourceSection, UserPath, duration_between
+from streamusage.agent.sources.common.ignored import NOTHING_IGNORED, IgnoreRules, IgnoreSetting
 from streamusage.agent.sources.common.web_log.format import find_format
 from streamusage.agent.sources.hls.layouts import LAYOUTS, classify
 from streamusage.agent.sources.hls.log_lines import AUTOMATIC
 from streamusage.agent.sources.hls.media_path import MediaFile
 from streamusage.agent.sources.hls.path_pattern import PathPattern
-from streamusage.agent.sources.hls.requests import IgnoredClients, RequestRules
+from streamusage.agent.sources.hls.requests import RequestRules
 from streamusage.api.report import Role
 
 
@@ -43,12 +44,6 @@ def _check_network(text: str) -> str:
     return text
 
 
-def _check_ignored(text: str) -> str:
-    if not text.strip(" *"):
-        raise ValueError(f"{text!r} would match every client")
-    return text
-
-
 def _check_log_format(text: str) -> str:
     if text != AUTOMATIC:
         find_format(text)
@@ -56,7 +51,6 @@ def _check_log_format(text: str) -> str:
 
 
 Networks = Annotated[tuple[Annotated[str, AfterValidator(_check_network)], ...], BeforeValidator(_as_list)]
-IgnorePatterns = Annotated[tuple[Annotated[str, AfterValidator(_check_ignored)], ...], BeforeValidator(_as_list)]
 
 
 class HlsConfig(SourceSection):
@@ -79,7 +73,7 @@ class HlsConfig(SourceSection):
     """The scope of all streams in place of their folders, so that they are those of the origin."""
     trusted_proxy: Networks = ()
     """Addresses and networks of own proxies: of several addresses of a request, the last other one is the viewer's."""
-    ignore: IgnorePatterns = ()
+    ignore: Annotated[IgnoreRules, IgnoreSetting] = NOTHING_IGNORED
     """Addresses, networks and user agents of monitors and own tools, which are no viewers."""
 
     @model_validator(mode="after")
@@ -94,17 +88,17 @@ class HlsConfig(SourceSection):
 
 
 def make_rules(
-    layout: str, pattern: str | None, trusted_proxy: Sequence[str], ignore: Sequence[str], scope: str | None = None
+    layout: str, pattern: str | None, trusted_proxy: Sequence[str], ignore: IgnoreRules, scope: str | None = None
 ) -> RequestRules:
     """Return the rules for requests. Raises `ValueError` for a layout, pattern or network that cannot be used."""
     trusted: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(text, strict=False) for text in trusted_proxy)
     find_file = partial(classify, layout=layout) if pattern is None else PathPattern(pattern).classify
     removes_tokens = pattern is None
     if scope is None:
-        return RequestRules(find_file, trusted, IgnoredClients(ignore), removes_tokens=removes_tokens)
+        return RequestRules(find_file, trusted, ignore, removes_tokens=removes_tokens)
 
     def find_file_in_scope(path: str) -> MediaFile | None:
         file = find_file(path)
         return None if file is None else file._replace(scope=scope)
 
-    return RequestRules(find_file_in_scope, trusted, IgnoredClients(ignore), removes_tokens=removes_tokens)
+    return RequestRules(find_file_in_scope, trusted, ignore, removes_tokens=removes_tokens)

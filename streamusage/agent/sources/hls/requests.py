@@ -5,11 +5,12 @@ at is in the request itself, so the order of the lines and the reader of the log
 """
 
 import re
-from collections.abc import Callable, Iterable
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
+from streamusage.agent.sources.common.ignored import NOTHING_IGNORED, IgnoreRules
 from streamusage.agent.sources.common.web_log.request import WebRequest, client_address
 from streamusage.agent.sources.hls.media_path import Kind, MediaFile
 from streamusage.agent.sources.hls.name_parts import words
@@ -92,55 +93,6 @@ class _Client(NamedTuple):
     standing: _ClientStanding
 
 
-class IgnoredClients:
-    """Clients that are no viewers: monitors and own tools, by address, network or user agent."""
-
-    def __init__(self, patterns: Iterable[str]) -> None:
-        self._networks: list[Network] = []
-        self._agents: list[list[str]] = []
-        for pattern in patterns:
-            network = _parse_network(pattern)
-            if network is not None:
-                self._networks.append(network)
-            else:
-                self._agents.append([piece for piece in pattern.lower().split("*") if piece])
-
-    def has_agent(self, user_agent: str) -> bool:
-        """Return whether clients with a user agent are ignored."""
-        return any(_contains_in_order(user_agent.lower(), pieces) for pieces in self._agents)
-
-    def has_address(self, address: str) -> bool:
-        """Return whether clients with an address are ignored."""
-        return bool(self._networks) and _is_in(address, self._networks)
-
-
-def _contains_in_order(text: str, pieces: list[str]) -> bool:
-    at = 0
-    for piece in pieces:
-        found = text.find(piece, at)
-        if found < 0:
-            return False
-        at = found + len(piece)
-    return bool(pieces)
-
-
-def _parse_network(text: str) -> Network | None:
-    try:
-        return ip_network(text.strip(), strict=False)
-    except ValueError:
-        return None
-
-
-def _is_in(address: str, networks: list[Network]) -> bool:
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed.version == network.version and parsed in network for network in networks)
-
-
 class RequestRules:
     """The configured rules. Decisions about paths and clients are remembered, because live viewers repeat them."""
 
@@ -148,7 +100,7 @@ class RequestRules:
         self,
         classify: Callable[[str], MediaFile | None],
         trusted_proxies: tuple[Network, ...] = (),
-        ignored: IgnoredClients | None = None,
+        ignored: IgnoreRules = NOTHING_IGNORED,
         *,
         removes_tokens: bool = True,
     ) -> None:
@@ -156,7 +108,7 @@ class RequestRules:
         self._classify = classify
         self._removes_tokens = removes_tokens
         self._trusted = trusted_proxies
-        self._ignored = ignored or IgnoredClients(())
+        self._ignored = ignored
         self._files: dict[str, StreamFile | None] = {}
         self._clients: dict[tuple[tuple[str, ...], str, str], _Client] = {}
         self._agents: dict[tuple[str, str], _ClientStanding] = {}
@@ -209,15 +161,10 @@ class RequestRules:
         if standing is None:
             if len(self._agents) >= _REMEMBERED:
                 self._agents.clear()
-            standing = self._agents[agent] = self._describe_agent(request)
-        if standing == "watching" and self._ignored.has_address(address):
+            standing = self._agents[agent] = "CDN" if find_cdn(request) else "watching"
+        if self._ignored.matches(address, request.user_agent):
             standing = "ignored"
         return _Client(f"{address} {request.user_agent}", standing)
-
-    def _describe_agent(self, request: WebRequest) -> _ClientStanding:
-        if self._ignored.has_agent(request.user_agent):
-            return "ignored"
-        return "CDN" if find_cdn(request) else "watching"
 
 
 def find_cdn(request: WebRequest) -> str:

@@ -17,6 +17,7 @@ from streamusage.agent.sources.common.log_reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.common.understood_log import UnderstoodLog
 from streamusage.agent.sources.hls.config import HlsConfig
+from streamusage.agent.sources.hls.ignored_visits import IgnoredVisits
 from streamusage.agent.sources.hls.layouts import classify
 from streamusage.agent.sources.hls.log_lines import LOG_FORM, RequestParser
 from streamusage.agent.sources.hls.requests import HlsRequest, RequestRules
@@ -88,6 +89,7 @@ class HlsSource:
         )
         self._viewers = HlsViewers(idle_after_ms)
         self._viewers_position: LogPosition | None = None
+        self._ignored = IgnoredVisits(idle_after_ms)
 
     async def close(self) -> None:
         """Do nothing: no file or connection is kept open."""
@@ -103,6 +105,7 @@ class HlsSource:
             self._viewers = await self._viewers_at(before)
         log = await self._log.read(start)
         entries = self._viewers.fold(log.values)
+        self._ignored.add(log.values)
         self._viewers_position = log.position
         now = Instant.take(self._clock)
         misses = _LOG_REASONS.get(log.misses, log.misses)
@@ -118,6 +121,7 @@ class HlsSource:
             logs_ends=True,
             misses=misses or (HLS_INFERRED if self._viewers.is_inferred else ""),
             problem=log.problem,
+            ignored=self._ignored.count(now.wall_ms),
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:

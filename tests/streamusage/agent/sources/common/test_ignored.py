@@ -112,7 +112,7 @@ def test_setting_is_a_list_of_rules() -> None:
     assert _Section.model_validate({"ignore": ["::1"]}).ignore == IgnoreRules(["::1"])
 
 
-@pytest.mark.parametrize("value", ["::1", [1], {"a": 1}, ["nowhere"]])
+@pytest.mark.parametrize("value", ["nowhere", [1], {"a": 1}, ["nowhere"]])
 def test_any_other_setting_is_refused(value: object) -> None:
     with pytest.raises(ValidationError, match="ignore"):
         _Section.model_validate({"ignore": value})

@@ -57,7 +57,7 @@ def test_rules_of_the_configuration_are_used(tmp_path: Path) -> None:
     config = tmp_path / "agent.toml"
     config.write_text(
         'server = "edge-1"\n[service]\nurl = "http://127.0.0.1:9"\ntoken_env = "TOKEN"\n'
-        f'[source]\nkind = "hls"\naccess_log = "{log}"\nscope = "live"\nignore = ["uptimerobot", "10.0.0.0/24"]\n'
+        f'[source]\nkind = "hls"\naccess_log = "{log}"\nscope = "live"\nignore = ["agent:uptimerobot", "10.0.0.0/24"]\n'
     )
     text = run_agent_command("check", "--log", str(log), "--config", str(config)).stdout
     assert "live/s1: connections 0" in text

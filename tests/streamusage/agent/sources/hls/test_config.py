@@ -31,16 +31,16 @@ def test_all_settings_are_accepted(tmp_path: Path) -> None:
     config = load(
         tmp_path,
         'layout = "wowza"\nlog_format = "combined"\nscope = "live"\n'
-        'trusted_proxy = ["10.0.0.0/8", "::1"]\nignore = ["192.0.2.1", "UptimeRobot*"]',
+        'trusted_proxy = ["10.0.0.0/8", "::1"]\nignore = ["192.0.2.1", "agent:UptimeRobot*"]',
     ).source
     assert isinstance(config, HlsConfig)
     assert config.trusted_proxy == ("10.0.0.0/8", "::1")
 
 
 def test_single_text_is_a_list_of_one(tmp_path: Path) -> None:
-    config = load(tmp_path, 'trusted_proxy = "10.0.0.4"\nignore = "monitor"').source
+    config = load(tmp_path, 'trusted_proxy = "10.0.0.4"\nignore = "agent:monitor"').source
     assert isinstance(config, HlsConfig)
-    assert (config.trusted_proxy, config.ignore) == (("10.0.0.4",), ("monitor",))
+    assert (config.trusted_proxy, config.ignore.rules) == (("10.0.0.4",), ("agent:monitor",))
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,8 @@ def test_single_text_is_a_list_of_one(tmp_path: Path) -> None:
         ('pattern = "/(.+)"', "source.pattern: not usable: without a group for the stream's name"),
         ('layout = "wowza"\npattern = "/(?P<name>.+)"', "set layout or pattern, not both"),
         ('trusted_proxy = ["proxy.example"]', "'proxy.example' is no address or network"),
-        ('ignore = ["*"]', "'*' would match every client"),
+        ('ignore = ["agent:*"]', "would ignore every viewer"),
+        ('ignore = ["UptimeRobot"]', "is no rule of `ignore`; expected an address"),
         ('log_format = "apache9"', "source.log_format: "),
         ('trusted_proxies = ["10.0.0.4"]', "source.trusted_proxies: unknown key; allowed: "),
     ],

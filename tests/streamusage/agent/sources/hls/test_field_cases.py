@@ -190,7 +190,7 @@ CASES = {
     "HEAD of a segment": nobody(*(Request(at, f"/hls/s1-{at}.ts", method="HEAD") for at in range(0, 40, 2))),
     "playlists only": nobody(*(Request(at, "/hls/s1/index.m3u8", agent="Uptime/2") for at in range(0, 40, 2))),
     "refused": nobody(*(Request(at, f"/hls/s1-{at}.ts", status=403) for at in range(0, 40, 2))),
-    "ignored tool": nobody(*player(SEGMENT, agent="probe/3"), ignore=["probe*"]),
+    "ignored tool": nobody(*player(SEGMENT, agent="probe/3"), ignore=["agent:probe*"]),
     "ignored network": nobody(*player(SEGMENT), ignore=["198.51.100.0/24"]),
     "cache of a network": nobody(*player(SEGMENT, agent="Amazon CloudFront")),
     # Addresses behind proxies.

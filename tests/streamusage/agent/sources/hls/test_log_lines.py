@@ -1,5 +1,6 @@
 """From lines to requests of viewers: a form is detected once."""
 
+from streamusage.agent.sources.common.ignored import NOTHING_IGNORED
 from streamusage.agent.sources.common.line_form import LineForms
 from streamusage.agent.sources.hls.config import make_rules
 from streamusage.agent.sources.hls.log_lines import RequestParser
@@ -15,7 +16,7 @@ def parse(parser: RequestParser, *lines: bytes) -> tuple[int, int, int]:
 
 
 def make_parser(log_format: str = "auto") -> RequestParser:
-    return RequestParser(make_rules("auto", None, [], []), log_format)
+    return RequestParser(make_rules("auto", None, [], NOTHING_IGNORED), log_format)
 
 
 def test_truncated_line_is_not_read_in_another_form() -> None:

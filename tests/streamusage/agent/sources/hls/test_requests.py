@@ -2,6 +2,7 @@
 
 import pytest
 
+from streamusage.agent.sources.common.ignored import IgnoreRules
 from streamusage.agent.sources.common.web_log.request import WebRequest
 from streamusage.agent.sources.hls.config import make_rules
 from streamusage.agent.sources.hls.requests import HlsRequest
@@ -30,7 +31,7 @@ def apply(
     trusted_proxy: tuple[str, ...] = (),
     ignore: tuple[str, ...] = (),
 ) -> HlsRequest:
-    applied = make_rules(layout, None, list(trusted_proxy), list(ignore)).apply(request)
+    applied = make_rules(layout, None, list(trusted_proxy), IgnoreRules(ignore)).apply(request)
     assert applied is not None
     return applied
 
@@ -101,12 +102,12 @@ def test_last_address_that_is_no_trusted_proxy_counts() -> None:
     [
         ("198.51.100.7", True),
         ("198.51.100.0/24", True),
-        ("::ffff:198.51.100.7", False),
+        ("::ffff:198.51.100.7", True),
         ("2001:db8::/32", False),
-        ("player", True),
-        ("Pl*/1", True),
-        ("*er/1", True),
-        ("UptimeRobot", False),
+        ("agent:player", True),
+        ("agent:Pl*/1", True),
+        ("agent:*er/1", True),
+        ("agent:UptimeRobot", False),
         ("198.51.100.8", False),
     ],
 )
@@ -163,4 +164,4 @@ def test_names_with_tokens_of_viewers_are_one_file(name: str) -> None:
 
 
 def test_request_for_another_file_belongs_to_no_stream() -> None:
-    assert make_rules("auto", None, [], []).apply(SEGMENT._replace(target="/index.html")) is None
+    assert make_rules("auto", None, [], IgnoreRules()).apply(SEGMENT._replace(target="/index.html")) is None
