@@ -110,6 +110,7 @@ class _Section(BaseModel):
 def test_setting_is_a_list_of_rules() -> None:
     assert _Section().ignore == NOTHING_IGNORED
     assert _Section.model_validate({"ignore": ["::1"]}).ignore == IgnoreRules(["::1"])
+    assert _Section.model_validate({"ignore": "::1"}).ignore == IgnoreRules(["::1"])
 
 
 @pytest.mark.parametrize("value", ["nowhere", [1], {"a": 1}, ["nowhere"]])
