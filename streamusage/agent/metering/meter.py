@@ -503,7 +503,8 @@ class _Step:
 
         In doubt it is the present boot: its counters contain the bytes already, so that none is counted twice.
         """
-        tolerance_ms = SAME_MAPPING_MS + (self.now - started_at) // DRIFT_PER_MS
+        is_one_scale = self.reading.machine_offset_ms is None
+        tolerance_ms = 0 if is_one_scale else SAME_MAPPING_MS + (self.now - started_at) // DRIFT_PER_MS
         is_earlier = started_at < self._earliest_boot_start - tolerance_ms
         return self.retired[-1].boot if self.retired and is_earlier else self.boot
 

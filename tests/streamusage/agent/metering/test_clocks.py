@@ -294,9 +294,12 @@ def test_line_of_a_connection_that_began_with_its_boot_is_not_credited_to_an_end
     """The clock of the machine drifted by 50 ms since then."""
     line = readings.line(9, 599_950, 549_990, kind="publish", bytes_in=900, granularity_ms=0)
     _, added = readings.run(
-        readings.reading(0, bytes_in=500),
-        readings.reading(600_000, **SECOND_BOOT, started_granularity_ms=0, bytes_in=900, ended=(line,)),
-    )
+        readings.reading(0, bytes_in=500, run="run 1", elapsed_ms=1_000_000, machine_offset_ms=readings.T0 - 1_000_000),
+        readings.reading(
+            600_000, **SECOND_BOOT, started_granularity_ms=0, bytes_in=900, ended=(line,),
+            run="run 1", elapsed_ms=1_600_000, machine_offset_ms=readings.T0 - 1_000_000,
+        ),
+    )  # fmt: skip
     assert sum(slot.bytes_in for slot in added.slots.values()) == 900
 
 
