@@ -105,7 +105,7 @@ def _parse_earlier(text: str, start: re.Match[str]) -> EndedConnection | None:
         return None
     seconds, millis, connection, command = start.groups()
     names = text[start.end() : figures[0].start()].split('" "')
-    flashver = text[figures[0].end() :].removeprefix(' "').removesuffix('"')
+    flashver = text[figures[0].end() :].removeprefix(' "').removesuffix('"').split('" "')[0]
     ended_at = int(seconds) * 1000 + int(millis)
     return _connection(command, names, ended_at, figures[0].groups(), connection, flashver, _address(text))
 

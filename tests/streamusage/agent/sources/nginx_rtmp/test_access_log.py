@@ -25,6 +25,8 @@ def test_every_line_of_a_recorded_log_is_parsed() -> None:
         granularity_ms=1000,
         bytes_in=407,
         bytes_out=108994,
+        address="127.0.0.1",
+        agent="LNX 9,0,124,2",
     )
 
 
