@@ -14,9 +14,11 @@ import pytest
 from streamusage.agent.reading import EndedConnection, Reading, Source, SourceError, ViewerReading
 from streamusage.agent.source_conformance import NUMBERS_PER_ANSWER, Answers, RecordedServer, check_source, falsify
 from streamusage.agent.sources import BUILT_IN
+from streamusage.agent.sources.hls.source import HlsSource
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.clock import SystemClock
 from tests.support.agent.counter_file_source import CounterFileSource
+from tests.support.agent.hls_log import hls_line
 from tests.support.agent.http_answers import answer, answering
 from tests.support.agent.media_servers import CLOCK, MEDIA_SERVERS, SRS, encode_json, read_fixture
 from tests.support.agent.nginx_page import page_response
@@ -129,6 +131,10 @@ ICECAST_LISTS: Answers = {
 ICECAST: Answers = {"/admin/stats": read_fixture("icecast_admin_stats.xml"), **ICECAST_LISTS}
 
 
+HLS_LOG = b"".join(hls_line(second, sid="a") + b"\n" for second in range(0, 40, 4))
+HLS_STEPS = [{"hls.log": HLS_LOG[: HLS_LOG.index(b"\n") + 1]}, {"hls.log": HLS_LOG}]
+
+
 def counter_file(bytes_out: int) -> Answers:
     counters = {"boot": "b1", "started_at": 1, "stream": "s", "bytes_in": 9, "bytes_out": bytes_out}
     return {"counters.json": encode_json(counters)}
@@ -164,6 +170,11 @@ RECORDINGS: dict[str, RecordedServer] = {
     "wowza": http_recording("wowza"),
     "red5pro": http_recording("red5pro"),
     "stream-manager-2": http_recording("stream-manager-2", {"/as/v1/streams/stream/group-1": (b"25", b"20")}),
+    "hls": RecordedServer(
+        HLS_STEPS,
+        bench_of(lambda _, directory: HlsSource(directory / "hls.log", 30_000, CLOCK)),
+        logs=frozenset({"hls.log"}),
+    ),
     "counter-file": RecordedServer(
         [counter_file(5), counter_file(50)],
         bench_of(lambda _, directory: CounterFileSource(directory / "counters.json", CLOCK)),
@@ -171,12 +182,9 @@ RECORDINGS: dict[str, RecordedServer] = {
 }
 """Recordings of every kind; a kind may have several."""
 
-CHECKED_ELSEWHERE = {"hls"}
-"""It reads one log and nothing else: tests/streamusage/agent/sources/hls/."""
-
 
 def test_every_kind_has_a_recording() -> None:
-    assert {name.partition(" ")[0] for name in RECORDINGS} - {"counter-file"} == BUILT_IN.keys() - CHECKED_ELSEWHERE
+    assert {name.partition(" ")[0] for name in RECORDINGS} - {"counter-file"} == BUILT_IN.keys()
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
