@@ -12,7 +12,7 @@ from streamusage.api.daily import GapDelta
 from streamusage.api.extension import Outage, ServerCoverage, SessionRecord
 from streamusage.api.report import AgentPhase
 from streamusage.core.coverage import Provenance
-from streamusage.core.figures import FIGURES, Figure
+from streamusage.core.figures import FIGURES, Combination, Figure
 from streamusage.core.usage import RECORD_FIELDS, PartialUsageRecord, UsageRecord
 from tui.commands.streams import format_stream_name
 from tui.model import formats
@@ -20,6 +20,7 @@ from tui.model.formats import UNKNOWN
 from tui.model.gaps.outages import outages_of
 from tui.output import CsvField, TableColumn, View, same_named
 
+_PEAK_TIMES = {figure.time_name for figure in FIGURES if figure.combination is Combination.PEAK}
 PHASES: tuple[AgentPhase, ...] = ("retrying", "accumulating", "recovering", "online")
 
 
@@ -94,6 +95,7 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
     """Return the view of gaps, oldest of a server first. Protocols become the last columns of the CSV, in order."""
     protocols = sorted({name for gap in shown if gap.delta for name in gap.delta.connections_by_protocol})
     return View(
+        document=_gap_document,
         columns=[
             TableColumn("SERVER", lambda gap: gap.server),
             TableColumn(f"FROM ({tz.key})", lambda gap: time_text(gap.from_ms, tz)),
@@ -120,6 +122,14 @@ def gap_view(shown: Iterable[Gap], tz: ZoneInfo) -> View[Gap]:
             *(CsvField(f"delta_connections_by_protocol_{name}", _gap_protocol(name)) for name in protocols),
         ],
     )
+
+
+def _gap_document(gap: Gap) -> Any:
+    """Return a gap as JSON has it: the recovered figures without the times of peaks."""
+    document = msgspec.to_builtins(gap)
+    if document["delta"] is not None:
+        document["delta"] = {name: value for name, value in document["delta"].items() if name not in _PEAK_TIMES}
+    return document
 
 
 def _recovered(name: str) -> Callable[[Gap], int | None]:

@@ -41,6 +41,8 @@ def test_every_text_has_a_former_text_or_is_new() -> None:
         reasons.LOG_NOT_OPENED,
         reasons.LOG_NOT_UNDERSTOOD,
         reasons.MEDIAMTX_CDN,
+        reasons.NEVER_READ,
+        reasons.SOURCE_UNREAD,
         reasons.SRS_LIST_INVALID,
         reasons.SRS_LIST_SHORT,
         reasons.SRS_NAME_REPAIRED,

@@ -30,9 +30,7 @@ async def test_gaps_lists_lost_backfilled_and_missing_spans(service: ServiceProc
         "bytes_in": 1000,
         "bytes_out": 90_000,
         "peak_in_bps": backfilled["delta"]["peak_in_bps"],
-        "peak_in_at": backfilled["delta"]["peak_in_at"],
         "peak_out_bps": 12_000,
-        "peak_out_at": backfilled["delta"]["peak_out_at"],
         "view_time_ms": 120_000,
     }
     assert (missing["state"], missing["delta"], missing["outages"]) == ("missing", None, [])

@@ -375,7 +375,8 @@ async def test_viewers_are_not_counted_while_a_slow_log_is_read(server: Answers,
     log, clock = tmp_path / "rtmp.log", HandClock(NOW_MS)
     log.write_text("")
     source = NginxRtmpSource(server.url + "/stat", log, clock, timeout_seconds=LONGEST_WAIT_S)
-    source._log = SlowDiskLog(log, clock)
+    assert source._log is not None
+    source._log._log = SlowDiskLog(log, clock)
     server.next = [page_response()]
     first = await source.read(None)
     asked_at = clock.now
