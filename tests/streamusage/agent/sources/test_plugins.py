@@ -94,13 +94,14 @@ async def test_agent_continues_after_a_reading_of_a_package_fails(
     tmp_path: Path, site: SitePackages, programs: Programs
 ) -> None:
     site.install_counter_file_source()
-    path = write_counters(tmp_path, 1_000)
-    path.write_text("[]")
+    path = tmp_path / "counters.json"
+    path.mkdir()
     config = write_config(tmp_path, f'kind = "counter-file"\npath = "{path}"')
     agent = start_agent(site, programs, config, SECRET)
     package = "package counter-file-source 1.0, entry point counter-file = counter_file_source:SOURCE"
-    problem = f"cannot read edge-1: {package}: read failed with ValidationError"
+    problem = f"cannot read edge-1: {package}: read failed with IsADirectoryError"
     await until(lambda: problem in agent.output(), "the error is logged")
+    path.rmdir()
     write_counters(tmp_path, 1_000)
     await until(lambda: "edge-1 can be read again" in agent.output(), "the source is read again")
     assert agent.stop() == 0
