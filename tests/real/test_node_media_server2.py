@@ -133,6 +133,7 @@ async def test_restart_is_another_life_whose_bytes_count_from_zero(server: NodeM
     server.stop()
     with pytest.raises(SourceError, match="check that Node-Media-Server is running"):
         await counted.read()
+    await asyncio.sleep(10)  # lives are named by their start to ten seconds
     await server.start()
     await counted.read()  # as an agent that reads each second: the uptime is shorter than before
     publisher = server.publish()
