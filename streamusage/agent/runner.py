@@ -401,9 +401,10 @@ class Agent:
                 f"the service quarantined this report ({reply.error_message}); the figures stay in the journal until "
                 "an operator has decided"
             )
+        self._reloaded_ledger.handle_refusal(reply)
+        self._check_fence()
         if reply.reason == "clock":
             await self._date_again(report, reply)
-        self._reloaded_ledger.handle_refusal(reply)
         return False
 
     async def _date_again(self, report: Report, refusal: Refusal) -> None:

@@ -359,6 +359,8 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     received_at: Millis | None = None
     """As in `Acknowledgement`."""
     clock: ClockState = "trusted"
+    acknowledged_to: Millis | None = None
+    """Up to where the service has the coverage of the life that reported; `None` where it has nothing of it."""
 
 
 class EpochRequest(msgspec.Struct, frozen=True, kw_only=True):

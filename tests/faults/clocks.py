@@ -22,7 +22,7 @@ from streamusage.api.report import (
     Report,
 )
 from streamusage.core.coverage import MOST_AHEAD_MS
-from streamusage.service.rules.apply import find_newest_instant
+from streamusage.service.rules.apply import covered_of_reporter, find_newest_instant
 from streamusage.service.rules.trusted_time import MachineReading
 from tests.faults.machines import DAY, HOUR, MINUTE, SECOND, WRONG, Machine
 from tests.faults.memory import SERVER, SimulatedCrashError, Store
@@ -168,10 +168,10 @@ class ClockedSimulation(ServiceClock, Simulation):
             self._follow(ledger)
         elif isinstance(reply, Refusal):
             self._observe(sent, reply.received_at, reply.timestamp, reply.clock)
+            ledger.handle_refusal(reply)
             if reply.reason == "clock":
                 self._count("coverage of the future refused")
                 self._learn_time(ledger)
-            ledger.handle_refusal(reply)
 
     def _learn_time(self, ledger: Ledger) -> bool:
         for _ in range(AGREEING_SAMPLES):
@@ -257,6 +257,7 @@ class ClockedSimulation(ServiceClock, Simulation):
                     reason="clock",
                     epoch=store.state.epoch,
                     acknowledged=store.state.acknowledged,
+                    acknowledged_to=covered_of_reporter(store.state, message),
                 )
             reply = super().handle(store, message)
             if isinstance(message, Report) and isinstance(reply, Acknowledgement):

@@ -474,10 +474,26 @@ class Ledger:
         return min(bridged if own is None else [own, *bridged], default=None)
 
     def handle_refusal(self, refusal: Refusal) -> None:
-        """Record why a report was not applied. No row is dropped, whatever the reason. Raises `JournalError`."""
+        """Record why a report was not applied. No row is dropped, whatever the reason. Raises `JournalError`.
+
+        A report of the future may follow one whose acknowledgement was lost: what the service has of it must be known
+        before rows are dated again. Otherwise they would count twice, where they were and where they are moved to.
+        """
         head = self._head
         if refusal.reason == "hole":
             head = msgspec.structs.replace(head, acknowledged=refusal.acknowledged)
+        elif refusal.reason == "clock" and refusal.acknowledged_to is not None and refusal.epoch == head.epoch:
+            with self._journal.transaction() as tx:
+                handed_over = self._totals_acknowledged_at(tx, refusal.acknowledged)
+            head = msgspec.structs.replace(
+                head,
+                acknowledged=min(refusal.acknowledged, head.revision),
+                handed_over=handed_over,
+                based_on=None,
+                acknowledged_to=refusal.acknowledged_to,
+                active_epoch=refusal.epoch,
+                fenced=head.fenced or refusal.acknowledged > head.revision,
+            )
         elif refusal.reason in ("stale", "sealed"):
             head = msgspec.structs.replace(head, must_ask=True)
         self._put_head(head)

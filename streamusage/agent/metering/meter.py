@@ -253,17 +253,17 @@ class _Step:
     def _retire_boot(self) -> None:
         """End the last boot. Its log may still grow (a draining worker); its counters will not."""
         before = self.before
-        if self.reading.logs_ends:
-            self.retired.append(
-                RetiredBoot(
-                    boot=before.boot,
-                    started_at=before.started_at,
-                    bytes_in=before.bytes_in,
-                    bytes_out=before.bytes_out,
-                    logged_in=self.logged_in,
-                    logged_out=self.logged_out,
-                )
+        # Also where lines are missing: those that did arrive must not be taken for lines of an earlier boot.
+        self.retired.append(
+            RetiredBoot(
+                boot=before.boot,
+                started_at=before.started_at,
+                bytes_in=before.bytes_in,
+                bytes_out=before.bytes_out,
+                logged_in=self.logged_in,
+                logged_out=self.logged_out,
             )
+        )
         self.logged_in = self.logged_out = 0
 
     def _cover(self) -> None:

@@ -22,6 +22,7 @@ from streamusage.service.rules.apply import (
     apply_part,
     apply_report,
     classify_report,
+    covered_of_reporter,
     find_newest_instant,
     hidden_mark,
     may_omit_viewers,
@@ -144,7 +145,8 @@ def ingest_report(
         if not state.epoch:
             save_state(connection, state, condition)  # it may have no row yet
         save_clock_refusal(connection, report.server, ahead_ms, now_ms)
-        return _refusal(state, "clock", _FROM_THE_FUTURE.format(seconds=-(-ahead_ms // 1000)), now_ms)
+        refusal = _refusal(state, "clock", _FROM_THE_FUTURE.format(seconds=-(-ahead_ms // 1000)), now_ms)
+        return msgspec.structs.replace(refusal, acknowledged_to=covered_of_reporter(state, report))
     mark = hidden_mark(state, report) if parts else None
     if mark is not None:
         parts = (*parts[:-1], encode_part(mark_end(decode_part(parts[-1]), mark, state.watermark or 0)))

@@ -245,6 +245,12 @@ def classify_report(state: ServerState, report: Report) -> Verdict:
     return "hole" if report.since > state.acknowledged else "apply"
 
 
+def covered_of_reporter(state: ServerState, report: Report) -> int | None:
+    """Return up to where the store has the coverage of the life that sends a report; `None` if it is not active."""
+    is_active = (report.epoch, report.life) == (state.epoch, state.life)
+    return state.baseline.at if is_active and state.baseline is not None else None
+
+
 def may_omit_viewers(state: ServerState, report: Report) -> bool:
     """Return whether viewers may have ended that are open in the store and that the report does not contain.
 

@@ -5,6 +5,7 @@ from random import Random
 from typing import Literal
 
 import pytest
+from msgspec import structs
 
 from streamusage.agent.journal.ledger import Ledger
 from streamusage.agent.journal.sqlite import SqliteJournal
@@ -47,6 +48,7 @@ class World:
         self.service_ahead = 0
         self.clock_state: ClockState = "trusted"
         self.is_reachable = True
+        self.loses_acknowledgements = False
         self.reply_ms = 0
         """How long the next replies are under way."""
 
@@ -146,8 +148,13 @@ class Service:
             return self._refuse("sealed", received)
         if report.baseline.at > received + 2 * MINUTE:
             self.refused += 1
-            return self._refuse("clock", received)
-        self.slots.update({(report.epoch, row.slot): row for row in report.slots})
+            refusal = self._refuse("clock", received)
+            is_active = (report.epoch, report.life) == (self.epoch, self.life) and self.baseline is not None
+            return structs.replace(refusal, acknowledged_to=self.baseline.at) if is_active else refusal
+        for row in report.slots:
+            stored = self.slots.get((report.epoch, row.slot), row)
+            assert row.bytes_out >= stored.bytes_out, "a figure is taken back"
+            self.slots[report.epoch, row.slot] = row
         self.spans += report.spans
         for viewer in report.viewers:
             if viewer.open:
@@ -155,6 +162,8 @@ class Service:
             else:
                 self.viewers.pop(viewer.viewer_id, None)
         self.epoch, self.revision, self.life, self.baseline = report.epoch, report.upto, report.life, report.baseline
+        if self.world.loses_acknowledgements:
+            raise UnreachableError("service", "read", "reset")
         return Acknowledgement(
             epoch=report.epoch,
             acknowledged=report.upto,
@@ -312,6 +321,29 @@ async def test_reboot_with_a_wrong_clock_during_an_outage_is_dated_afterwards(es
     await estate.finish()
     estate.check()
     assert all(NOW - MINUTE <= slot <= filed_before + 2 * MINUTE for _, slot in estate.service.slots)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_lost_acknowledgement_before_the_services_clock_is_set_back_counts_nothing_twice(
+    estate: Estate, restarts: bool
+) -> None:
+    estate.world.service_ahead = HOUR
+    await estate.live(63)
+    estate.world.loses_acknowledgements = True
+    await estate.live(63)
+    acknowledged = estate.agent.ledger.head.acknowledged
+    assert acknowledged < estate.service.revision, "the service has what the agent takes for unacknowledged"
+    estate.world.loses_acknowledgements = False
+    estate.world.service_ahead = 0
+    if restarts:
+        estate.start_agent()
+    estate.world.now += 10 * MINUTE
+    await estate.live(63)
+    assert estate.service.refused > 0
+    estate.world.now += HOUR
+    await estate.live(63)
+    await estate.finish()
+    estate.check()
 
 
 async def test_run_whose_time_of_day_never_became_known_is_marked(estate: Estate) -> None:

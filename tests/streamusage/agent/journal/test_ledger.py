@@ -60,6 +60,32 @@ def test_acknowledged_revision_above_the_journals_own_fences_an_older_copy(
     assert counting.ledger.head.fenced, "a fenced journal stays fenced"
 
 
+def test_report_of_the_future_is_refused_with_what_the_service_has_of_the_journal(counting: CountingAgent) -> None:
+    counting.count_minute(viewers=3)
+    counting.acknowledge(counting.report())
+    head = counting.ledger.head
+    counting.count_minute(viewers=2)
+    received = counting.report()
+    covered_to = counting.now
+    counting.count_minute(viewers=1)
+    counting.report()
+    refusal = Refusal(
+        error_message="",
+        timestamp=counting.now,
+        reason="clock",
+        epoch=head.epoch,
+        acknowledged=received,
+        acknowledged_to=covered_to,
+    )
+    counting.ledger.handle_refusal(msgspec.structs.replace(refusal, epoch=head.epoch + 1))
+    assert counting.ledger.head.acknowledged == head.acknowledged, "that of another epoch says nothing"
+    counting.ledger.handle_refusal(msgspec.structs.replace(refusal, acknowledged_to=None))
+    assert counting.ledger.head.acknowledged == head.acknowledged, "nor does a service that has nothing of this life"
+    counting.ledger.handle_refusal(refusal)
+    assert (counting.ledger.head.acknowledged, counting.ledger.head.acknowledged_to) == (received, covered_to)
+    assert counting.unacknowledged_connections <= 3
+
+
 def refuse_as_sealed(counting: CountingAgent) -> None:
     counting.ledger.handle_refusal(
         Refusal(error_message="", timestamp=counting.now, reason="sealed", epoch=9, acknowledged=0)

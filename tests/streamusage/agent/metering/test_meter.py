@@ -36,6 +36,17 @@ def test_line_that_ended_an_earlier_connection_of_an_id_leaves_the_viewer_on_the
     assert list(state.viewers) == ["b1/1"]
 
 
+@pytest.mark.parametrize("logs_ends", [True, False])
+def test_line_of_a_boot_that_ended_is_none_of_an_earlier_boot_where_other_lines_are_missing(logs_ends: bool) -> None:
+    last_line = line(4, 49_000, 30_000, kind="publish", bytes_in=500)
+    _, added = run(
+        reading(0),
+        reading(20_000, boot="b2", started_at=T0 + 10_000, bytes_in=500),
+        reading(60_000, boot="b3", started_at=T0 + 50_000, logs_ends=logs_ends, ended=(last_line,)),
+    )
+    assert sum(slot.bytes_in for slot in added.slots.values()) == 500
+
+
 def test_difference_of_counters_is_spread_over_the_slots_of_its_time() -> None:
     _, added = run(reading(0), reading(SLOT_MS * 2, bytes_in=600, bytes_out=2_000))
     assert {slot - T0: (a.bytes_in, a.bytes_out) for slot, a in added.slots.items()} == {

@@ -14,6 +14,20 @@ from tests.support.service.reporting import ReportingAgent, a_session
 MINUTE = 60_000
 
 
+async def test_refusal_of_the_future_says_what_the_service_has_of_the_life(estate: Estate) -> None:
+    agent = ReportingAgent(estate)
+    await agent.begin()
+    first = await agent.send(agent.report(upto_ms=NOW + 60 * MINUTE))
+    assert (first.status_code, first.json().get("acknowledged_to")) == (409, None), "nothing is stored yet"
+    agent.watermark = NOW
+    estate.clock.now += 10_000
+    await agent.sync_up()
+    refused = await agent.send(agent.report(upto_ms=NOW + 60 * MINUTE))
+    body = refused.json()
+    assert (refused.status_code, body["reason"]) == (409, "clock")
+    assert (body["acknowledged"], body["acknowledged_to"]) == (agent.acknowledged, NOW + 10_000)
+
+
 async def test_live_report_becomes_figures(estate: Estate) -> None:
     agent = ReportingAgent(estate)
     estate.clock.now += 10_000
