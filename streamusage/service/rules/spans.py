@@ -33,7 +33,7 @@ def find_hidden_mark(spans: Iterable[SpanRow], watermark: int, applied_to: int) 
 
 def place_mark(spans: Iterable[SpanRow], hidden: SpanRow, watermark: int) -> tuple[SpanRow, ...]:
     """Return the spans of a report with a hidden mark: it marks the last millisecond that the report covers."""
-    kept = tuple(spans)
+    kept = tuple(span for span in spans if span.from_ms < span.to_ms)
     end = max([watermark + 1, *(span.to_ms for span in kept)])
     return (*kept, replace(hidden, from_ms=end - 1, to_ms=end))
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamusage.api.report import Based, Baseline, EpochRequest, Peak, PeakWindow, Report, SlotRow, SpanRow
@@ -91,6 +91,14 @@ spans_of_any_length = st.lists(
 
 
 @given(spans=spans_of_any_length, now=st.integers(0, 14 * SLOT_MS), watermark=st.integers(0, 6 * SLOT_MS))
+@example(
+    spans=[
+        SpanRow(from_ms=0, to_ms=1, revision=1, state="partial"),
+        SpanRow(from_ms=3, to_ms=3, revision=1, state="counted"),
+    ],
+    now=0,
+    watermark=1,
+)
 def test_long_span_is_classified_like_its_single_slots(spans: list[SpanRow], now: int, watermark: int) -> None:
     """Whether a slot is late does not depend on how its span is cut."""
     before = state(watermark=watermark, since=0)
