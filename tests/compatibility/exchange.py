@@ -18,10 +18,10 @@ CHANCE = "<chance>"
 
 ADDED = frozenset(
     {
-        "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "429", "age_slack_ms", "clock",
-        "clock_refused_at", "clock_refused_by_ms", "fell_in", "fell_out", "machine", "machine_offset_ms", "message",
-        "offset_ms", "received_at", "repair", "source_error", "source_error_at", "source_error_since", "unknown_in",
-        "unknown_out", "uptime_ms", "void_revision", "voids",
+        "/api/v1/agents/{server}/clock", "/api/v1/servers/{server}/repair", "429", "acknowledged_to", "age_slack_ms",
+        "clock", "clock_refused_at", "clock_refused_by_ms", "fell_in", "fell_out", "machine", "machine_offset_ms",
+        "message", "offset_ms", "received_at", "repair", "source_error", "source_error_at", "source_error_since",
+        "unknown_in", "unknown_out", "uptime_ms", "void_revision", "voids",
     }
 )  # fmt: skip
 """Fields and paths that did not exist when the transcripts were written. Clients of then ignore them."""
