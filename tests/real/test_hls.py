@@ -186,7 +186,7 @@ async def test_stream_of_an_origin_and_its_hls_viewers_are_one_usage_record(
         nginx.watch_hls("s2.m3u8", player)
 
     async def has_three_subscribers() -> bool:
-        return [record["aciveSubscribers"] for record in await origin.sessions()] == [3]
+        return [(each["aciveSubscribers"], each["totalSubscribers"]) for each in await origin.sessions()] == [(3, 3)]
 
     await until(has_three_subscribers, "one record with all subscribers")
     (record,) = await origin.sessions()
