@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from streamusage.agent.metering import meter
-from streamusage.agent.sources.common.log_follower import LogFollower
+from streamusage.agent.sources.common.logs.follower import LogFollower
 from streamusage.agent.sources.hls.source import HlsSource
 from tests.support.agent.manual_clock import HandClock
 

@@ -9,8 +9,8 @@ import pytest
 
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.additions import SessionAddition
-from streamusage.agent.sources.common.callback_forward import CallbackForward
-from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.agent.sources.common.callbacks.forward import CallbackForward
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool
 from streamusage.agent.sources.nginx_rtmp.callbacks import call_of
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.addresses import Address

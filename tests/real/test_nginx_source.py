@@ -9,8 +9,7 @@ import pytest
 
 from streamusage.agent.metering import meter
 from streamusage.agent.reading import Reading, SourceError
-from streamusage.agent.sources.common.callback_spool import CallbackSpool
-from streamusage.agent.sources.nginx_rtmp.access_log import EARLIER_LOG_FORMAT
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
@@ -18,6 +17,12 @@ from streamusage.core.reasons import LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
 from tests.support.waiting import LONGEST_WAIT_S
+
+EARLIER_LOG_FORMAT = (
+    '$msec $connection $remote_addr "$command" "$app" "$name" "$args" '
+    'rx=$bytes_received tx=$bytes_sent t=$session_time "$flashver"'
+)
+"""The format that earlier versions recommended. Quoted fields after the application and at the end are optional."""
 
 pytestmark = pytest.mark.real
 

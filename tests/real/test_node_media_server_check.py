@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streamusage.agent.metering import meter
-from streamusage.agent.sources.common.callback_forward import EVERY_CALL, CallbackForward
+from streamusage.agent.sources.common.callbacks.forward import EVERY_CALL, CallbackForward
 from streamusage.agent.sources.node_media_server.source import NodeMediaServerSource
 from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock

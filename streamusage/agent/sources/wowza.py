@@ -137,7 +137,7 @@ class WowzaSource(PolledSource):
         super().__init__(HttpProbe(url, "Wowza", clock, timeout_seconds=timeout_seconds, hints=REST_HINTS), clock)
         self._user, self._password = user, password
         self._auths: dict[str, tuple[str, ChallengedAuth]] = {}
-        """The password and the authentication at each of the two interfaces, which may ask for different kinds."""
+        """The password and the authentication at each of the two interfaces, which may request different kinds."""
         self._figures = FigureChecker("Wowza")
         self._applications = applications
         self._applications_path = ("v2", "servers", "_defaultServer_", "vhosts", vhost, "applications")

@@ -10,7 +10,7 @@ by the difference between two versions of a row; coverage grows only at its end,
 
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -134,43 +134,8 @@ class StoredRows(NamedTuple):
     """Open viewers that the report may omit (`may_omit_viewers`)."""
 
 
-class ReportRows(Protocol):
-    """Rows of a report or of a part of it."""
-
-    @property
-    def epoch(self) -> int:
-        """The epoch that counted them."""
-        ...
-
-    @property
-    def slots(self) -> Sequence[SlotRow]:
-        """Figures of slots."""
-        ...
-
-    @property
-    def spans(self) -> Sequence[SpanRow]:
-        """Coverage."""
-        ...
-
-    @property
-    def sessions(self) -> Sequence[SessionRow]:
-        """Publishes."""
-        ...
-
-    @property
-    def samples(self) -> Sequence[SampleRow]:
-        """Subscribers of streams."""
-        ...
-
-    @property
-    def viewers(self) -> Sequence[ViewerRow]:
-        """Viewers that opened or closed."""
-        ...
-
-    @property
-    def outages(self) -> Sequence[OutageRow]:
-        """Outages of the agent."""
-        ...
+ReportRows = Report | ReportPart
+"""Rows of a report or of a part of it, under the same field names."""
 
 
 class AppliedReport(NamedTuple):
@@ -318,7 +283,7 @@ def apply_part(state: ServerState, part: ReportPart, stored: StoredRows) -> Appl
 
 
 def _state_of_reporter(state: ServerState, report: Report, now: int) -> ServerState:
-    """Return the state with what the report says about its agent."""
+    """Return the state with what the report contains about its agent."""
     if report.upto - report.since > LARGEST_REVISION_LEAP:
         raise ContradictionError(
             f"revisions {report.since} to {report.upto} are more changes than a journal makes ({LARGEST_REVISION_LEAP})"

@@ -6,8 +6,8 @@ import contextlib
 import httpx
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.callback_reader import OpenSessions, UnreadableCallbackError
-from streamusage.agent.sources.common.callback_spool import CallbackSpool, SpooledCallback
+from streamusage.agent.sources.common.callbacks.reader import OpenSessions, UnreadableCallbackError
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool, SpooledCallback
 from tests.support.agent.media_servers import read_fixture
 from tests.support.waiting import LONGEST_WAIT_S
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from streamusage.agent.reading import EndedConnection
 from streamusage.agent.sources.common.ignored import IgnoreRules
-from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.logs.line_form import LineForms
 from streamusage.agent.sources.hls.config import make_rules
 from streamusage.agent.sources.hls.log_lines import RequestParser
 from streamusage.agent.sources.hls.requests import HlsRequest

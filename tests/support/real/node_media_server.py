@@ -18,16 +18,21 @@ VERSION = "4.4.3"
 
 
 def install_node_media_server(directory: Path) -> Path:
-    """Install Node-Media-Server with npm into the directory. Returns the path of its program."""
+    """Install Node-Media-Server 4 with npm into the directory. Returns the path of its program."""
+    return install_module(directory, VERSION) / "bin" / "app.js"
+
+
+def install_module(directory: Path, version: str) -> Path:
+    """Install a version of Node-Media-Server with npm into the directory. Returns the folder of its module."""
     npm = shutil.which("npm")
     assert npm is not None
     subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(directory), f"node-media-server@{VERSION}"],
+        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(directory), f"node-media-server@{version}"],
         check=True,
         capture_output=True,
         timeout=300,
     )
-    return directory / "node_modules" / "node-media-server" / "bin" / "app.js"
+    return directory / "node_modules" / "node-media-server"
 
 
 class CallbackRecorder:

@@ -3,12 +3,12 @@
 import json
 import secrets
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tests.support.real.node_media_server import install_module
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
 from tests.support.waiting import LONGEST_WAIT_S
 
@@ -17,15 +17,7 @@ VERSION = "2.7.4"
 
 def install_node_media_server2(directory: Path) -> Path:
     """Install Node-Media-Server 2 with npm into the directory. Returns the folder of its module."""
-    npm = shutil.which("npm")
-    assert npm is not None
-    subprocess.run(
-        [npm, "install", "--no-audit", "--no-fund", "--prefix", str(directory), f"node-media-server@{VERSION}"],
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    return directory / "node_modules" / "node-media-server"
+    return install_module(directory, VERSION)
 
 
 class NodeMediaServer2:

@@ -1,6 +1,6 @@
-"""Authentication of the kind that a server asks for: Digest where it is offered, else Basic.
+"""Authentication of the kind that a server requires: Digest where it is offered, else Basic.
 
-A password is sent in clear (Basic) only after the server asked for it, and never to a server that offers Digest.
+A password is sent in clear (Basic) only after the server requested it, and never to a server that offers Digest.
 """
 
 import re
@@ -33,24 +33,24 @@ class ChallengedAuth(httpx.Auth):
     def __init__(self, user: str, password: str) -> None:
         self._digest = httpx.DigestAuth(user, password)
         self._basic = httpx.BasicAuth(user, password)
-        self._speaks_basic = False
-        """Whether the server asked for Basic last. Requests then have the password at once."""
+        self._uses_basic = False
+        """Whether the server requested Basic last. Requests then have the password at once."""
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
         """As `httpx.Auth.auth_flow`."""
         digest = self._digest.auth_flow(request)
         request = next(digest)  # with the answer to the last challenge, if there was one
-        if self._speaks_basic:
+        if self._uses_basic:
             request = next(self._basic.auth_flow(request))
         response = yield request
         if response.status_code != 401:
             return
         challenges = parse_challenges(response.headers.get_list("WWW-Authenticate"))
         if "digest" in challenges:
-            self._speaks_basic = False
+            self._uses_basic = False
             yield _answer_digest(digest, request, challenges["digest"])
-        elif "basic" in challenges and not self._speaks_basic:
-            self._speaks_basic = True
+        elif "basic" in challenges and not self._uses_basic:
+            self._uses_basic = True
             yield next(self._basic.auth_flow(request))
 
 

@@ -35,7 +35,7 @@ class HttpStatusError(SourceError):
         super().__init__(text)
         self.status = status
         self.schemes = frozenset(schemes)
-        """The kinds of authentication that the server asks for, in lower case."""
+        """The kinds of authentication that the server requests, in lower case."""
 
 
 class ProbeResponse(NamedTuple):

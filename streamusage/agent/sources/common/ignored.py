@@ -5,7 +5,7 @@
     | `192.0.2.10`      | this address                                                      |
     | `2001:db8::/32`   | the addresses of a network                                        |
     | `agent:kube-probe`| each user agent that contains this text, in any case              |
-    | `agent:curl*ping` | the same; `*` stands for any characters                           |
+    | `agent:curl*ping` | the same; `*` matches any characters                              |
 
 An ignored viewer is neither a connection nor view time, and is counted separately. The traffic stays the server's own,
 ignored viewers included: its counters do not separate them. A source fills in `address` and `agent` of its viewers and
@@ -14,7 +14,7 @@ of their log lines; the rest is done here, for every kind.
 
 from collections.abc import Iterable
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -22,6 +22,7 @@ from pydantic import PlainValidator, model_validator
 
 from streamusage.agent.config.sources import SourceSection
 from streamusage.agent.reading import EndedConnection, IgnoredViewers, Reading, Source, ViewerReading
+from streamusage.agent.sources.common.networks import Network, parse_address
 
 AGENT_PREFIX = "agent:"
 
@@ -86,28 +87,11 @@ class IgnoreRules:
         return next((rule for parts, rule in self._agents if _contains_in_order(lowered, parts)), "")
 
 
-def parse_address(text: str) -> IPv4Address | IPv6Address | None:
-    """Return the IP address of a text with or without port; None for any other text, such as a host name.
-
-    An IPv4 address inside an IPv6 one (`::ffff:192.0.2.10`) is returned as IPv4.
-    """
-    text = text.strip()
-    if text.startswith("["):
-        text = text[1:].partition("]")[0]
-    elif text.count(":") == 1:
-        text = text.partition(":")[0]
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    return getattr(address, "ipv4_mapped", None) or address
-
-
 def _is_agent_rule(rule: str) -> bool:
     return rule[: len(AGENT_PREFIX)].lower() == AGENT_PREFIX
 
 
-def _parse_network(rule: str) -> IPv4Network | IPv6Network:
+def _parse_network(rule: str) -> Network:
     try:
         network = ip_network(rule, strict=False)
     except ValueError:

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from functools import partial
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import ip_network
 from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from streamusage.agent.config.sources import SourceSection, UserPath, duration_between
 from streamusage.agent.sources.common.ignored import NOTHING_IGNORED, IgnoreRules, IgnoreSetting
+from streamusage.agent.sources.common.networks import Network
 from streamusage.agent.sources.common.web_log.format import find_format
 from streamusage.agent.sources.hls.layouts import LAYOUTS, classify
 from streamusage.agent.sources.hls.log_lines import AUTOMATIC
@@ -91,7 +92,7 @@ def make_rules(
     layout: str, pattern: str | None, trusted_proxy: Sequence[str], ignore: IgnoreRules, scope: str | None = None
 ) -> RequestRules:
     """Return the rules for requests. Raises `ValueError` for a layout, pattern or network that cannot be used."""
-    trusted: tuple[IPv4Network | IPv6Network, ...] = tuple(ip_network(text, strict=False) for text in trusted_proxy)
+    trusted: tuple[Network, ...] = tuple(ip_network(text, strict=False) for text in trusted_proxy)
     find_file = partial(classify, layout=layout) if pattern is None else PathPattern(pattern).classify
     removes_tokens = pattern is None
     if scope is None:

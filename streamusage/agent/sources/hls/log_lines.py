@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.logs.line_form import LineForms
 from streamusage.agent.sources.common.web_log.format import LogFormat, detect, find_format
 from streamusage.agent.sources.common.web_log.quick_formats import STREAMTOP
 from streamusage.agent.sources.common.web_log.request import WebRequest

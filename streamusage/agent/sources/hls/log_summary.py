@@ -7,13 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.logs.line_form import LineForms
+from streamusage.agent.sources.common.networks import parse_address
 from streamusage.agent.sources.common.web_log.log_file import read_log_file
 from streamusage.agent.sources.common.web_log.request import WebRequest
 from streamusage.agent.sources.hls.log_lines import RequestParser
@@ -122,10 +122,8 @@ class LogSummary:
 
 
 def _is_private(identity: str) -> bool:
-    try:
-        return ip_address(identity.partition(" ")[0]).is_private
-    except ValueError:
-        return False
+    address = parse_address(identity.partition(" ")[0])
+    return address is not None and address.is_private
 
 
 def read_log(path: Path, parser: RequestParser, idle_after_ms: int) -> LogSummary:

@@ -23,7 +23,6 @@ OTHER_SUFFIXES = frozenset({"vtt", "webvtt", "key"})
 _ROOT_FOLDERS = words(
     "hls dash cmaf llhls ll-hls live vod stream streams video videos media tmp content static www out"
 )
-_KINDS_OF_MEDIA = words("video audio text subtitles subs hls dash cmaf")
 
 
 class MediaFile(NamedTuple):

@@ -6,16 +6,14 @@ at is in the request itself, so the order of the lines and the reader of the log
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
 from streamusage.agent.sources.common.ignored import NOTHING_IGNORED, IgnoreRules
+from streamusage.agent.sources.common.networks import Network
 from streamusage.agent.sources.common.web_log.request import WebRequest, client_address
 from streamusage.agent.sources.hls.media_path import Kind, MediaFile
 from streamusage.agent.sources.hls.name_parts import words
-
-Network = IPv4Network | IPv6Network
 
 Standing = Literal[
     "watching", "playlist", "init", "other file", "no GET", "refused", "ignored", "CDN"

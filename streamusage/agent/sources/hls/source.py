@@ -12,10 +12,10 @@ import msgspec
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
-from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.common.logs.follower import LogPosition
+from streamusage.agent.sources.common.logs.reader import LogReader
+from streamusage.agent.sources.common.logs.understood import UnderstoodLog
 from streamusage.agent.sources.common.sample_time import Instant
-from streamusage.agent.sources.common.understood_log import UnderstoodLog
 from streamusage.agent.sources.hls.config import HlsConfig
 from streamusage.agent.sources.hls.ignored_visits import IgnoredVisits
 from streamusage.agent.sources.hls.layouts import classify

@@ -21,7 +21,7 @@ class StreamRuns:
         self._runs: dict[tuple[str, str], list[int]] = {}
         """Times of the first and the last segment of each stream."""
 
-    def see_segment(self, stream: tuple[str, str], at: int, *, is_new_visit: bool) -> None:
+    def add_segment(self, stream: tuple[str, str], at: int, *, is_new_visit: bool) -> None:
         """Take a delivered segment into account. After a pause, a viewer who continues shows that a clock was set."""
         run = self._runs.get(stream)
         if run is None:

@@ -60,7 +60,7 @@ class _Cadence:
         return 0 <= sequence - self.newest <= 3 * self.increment
 
 
-class _Seat:
+class _Viewer:
     """One viewer of a client: without session ids several viewers may share an address and a user agent."""
 
     __slots__ = ("fetched", "last_at", "line", "other_at")
@@ -108,20 +108,20 @@ class _Seat:
 class _Client:
     """The viewers of one stream with one identity."""
 
-    __slots__ = ("cadences", "fetches_ranges", "seats")
+    __slots__ = ("cadences", "fetches_ranges", "viewers")
 
     def __init__(self) -> None:
         self.fetches_ranges = False
         """Whether it fetches several ranges of one file, so that two of the same length prove nothing."""
-        self.seats: list[_Seat] = []
+        self.viewers: list[_Viewer] = []
         self.cadences: dict[str, _Cadence] = {}
 
-    def find_seat(self, request: HlsRequest, duration_ms: int) -> _Seat | None:
+    def find_viewer(self, request: HlsRequest, duration_ms: int) -> _Viewer | None:
         """Return the viewer to whom a fetched segment belongs; None if it proves one more viewer."""
-        for seat in self.seats:
-            bytes_before = seat.find_fetch(request.file.fetch, request.at, duration_ms)
+        for viewer in self.viewers:
+            bytes_before = viewer.find_fetch(request.file.fetch, request.at, duration_ms)
             if bytes_before is None or not self._is_full_again(request, bytes_before):
-                return seat
+                return viewer
         return None
 
     def _is_full_again(self, request: HlsRequest, bytes_before: int) -> bool:
@@ -183,7 +183,7 @@ class HlsViewers:
         self._step = (0, 0)
         """Times between which the log's clock stepped forward, or nobody watched."""
         self._cleaned_at = 0
-        self._present: dict[_Seat, _Stream] = {}
+        self._present: dict[_Viewer, _Stream] = {}
         """Viewers who are counted as present, the one with the oldest request first."""
         self._audiences: Counter[_Stream] = Counter()
         """Number of present viewers of each stream."""
@@ -224,7 +224,7 @@ class HlsViewers:
         client = self._clients.get(key)
         if client is None:
             client = self._clients[key] = _Client()
-        seat = client.seats[0] if client.seats else None
+        viewer = client.viewers[0] if client.viewers else None
         cadence, continues, sequence = client.cadences.get(file.kind), False, file.sequence
         if sequence is not None:
             if cadence is None:
@@ -233,39 +233,39 @@ class HlsViewers:
                 continues = cadence.continues_at(sequence)
                 # A number that is greater than all before was not fetched before.
                 if sequence <= cadence.newest and request.status != 304 and cadence.duration_ms is not None:
-                    seat = client.find_seat(request, cadence.duration_ms)
+                    viewer = client.find_viewer(request, cadence.duration_ms)
                 cadence.observe(sequence, at)
         is_new, watched_ms = False, 0
-        if seat is None:
+        if viewer is None:
             is_new, watched_ms = True, self._watched_before(client, at)
-            seat = _Seat(at)
-            client.seats.append(seat)
-        elif 0 <= (since_ms := at - seat.last_at) <= self._idle_after_ms:
-            seat.last_at = at
+            viewer = _Viewer(at)
+            client.viewers.append(viewer)
+        elif 0 <= (since_ms := at - viewer.last_at) <= self._idle_after_ms:
+            viewer.last_at = at
             watched_ms = since_ms
         else:
-            is_new, watched_ms = self._follow(seat, at, continues=continues)
-        seat.line = self._lines
-        if self._present.pop(seat, None) is None:
+            is_new, watched_ms = self._follow(viewer, at, continues=continues)
+        viewer.line = self._lines
+        if self._present.pop(viewer, None) is None:
             self._audiences[file.stream] += 1
-        self._present[seat] = file.stream
+        self._present[viewer] = file.stream
         if sequence is not None and request.status != 304:
-            seat.fetched.append((file.fetch, at, request.bytes_out))
-        self.runs.see_segment(file.stream, at, is_new_visit=is_new)
+            viewer.fetched.append((file.fetch, at, request.bytes_out))
+        self.runs.add_segment(file.stream, at, is_new_visit=is_new)
         return is_new, watched_ms
 
     def _watched_before(self, client: _Client, at: int) -> int:
         """Return how long one more viewer watched before a segment proved it."""
         durations = [cadence.duration_ms for cadence in client.cadences.values() if cadence.duration_ms is not None]
-        if not client.seats or not durations:
+        if not client.viewers or not durations:
             return 0
-        since = client.seats[-1].find_second_fetch(max(durations))
+        since = client.viewers[-1].find_second_fetch(max(durations))
         return 0 if since is None or not 0 <= at - since <= self._idle_after_ms else at - since
 
-    def _follow(self, seat: _Seat, at: int, *, continues: bool) -> tuple[bool, int]:
+    def _follow(self, viewer: _Viewer, at: int, *, continues: bool) -> tuple[bool, int]:
         before, after = self._step
-        is_over_step = after <= at <= after + self._idle_after_ms and seat.last_at >= before - self._idle_after_ms
-        watched_ms = seat.follow(at, self._idle_after_ms)
+        is_over_step = after <= at <= after + self._idle_after_ms and viewer.last_at >= before - self._idle_after_ms
+        watched_ms = viewer.follow(at, self._idle_after_ms)
         # The clock was set forward: the next segment shows that the viewer continued to watch.
         return watched_ms is None and not (is_over_step and continues), watched_ms or 0
 
@@ -292,18 +292,18 @@ class HlsViewers:
         before, after = self._step
         since = (before if newest_at - after <= self._idle_after_ms else newest_at) - self._idle_after_ms
         for key, client in list(self._clients.items()):
-            client.seats = [
-                seat for seat in client.seats if seat.last_at >= since or self._lines - seat.line < KEEP_LINES
+            client.viewers = [
+                viewer for viewer in client.viewers if viewer.last_at >= since or self._lines - viewer.line < KEEP_LINES
             ]
-            if not client.seats:
+            if not client.viewers:
                 del self._clients[key]
         self.runs.remove_before(since)
 
     def audiences(self, at: int) -> tuple[AudienceReading, ...]:
         """Return the number of viewers of each stream at a time in UTC milliseconds."""
         since = at - self._idle_after_ms
-        while self._present and (seat := next(iter(self._present))).last_at < since:
-            self._audiences[self._present.pop(seat)] -= 1
+        while self._present and (viewer := next(iter(self._present))).last_at < since:
+            self._audiences[self._present.pop(viewer)] -= 1
         self._audiences += Counter()
         return tuple(
             AudienceReading(

@@ -10,8 +10,8 @@ import re
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
-from streamusage.agent.sources.common.line_form import LineForms
-from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_local_s
+from streamusage.agent.sources.common.logs.line_form import LineForms
+from streamusage.agent.sources.common.logs.log_time import TIME_LOCAL, parse_time_local_s
 
 FORM = (
     "the default access log of Icecast 2.4 or Icecast-KH, which begins with the address of the listener and ends with "

@@ -24,11 +24,11 @@ from streamusage.agent.sources.common.http_probe import (
 from streamusage.agent.sources.common.identifiers import short_digest
 from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
-from streamusage.agent.sources.common.log_agreement import WAY_OUT, LogAgreement
-from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.common.logs.agreement import REMEDY, LogAgreement
+from streamusage.agent.sources.common.logs.follower import LogPosition
+from streamusage.agent.sources.common.logs.reader import LogReader
+from streamusage.agent.sources.common.logs.understood import LogRead, UnderstoodLog
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
-from streamusage.agent.sources.common.understood_log import LogRead, UnderstoodLog
 from streamusage.agent.sources.icecast.access_log import FORM, IcecastLogLine, normalize_path, parse_lines
 from streamusage.agent.sources.icecast.lives import UNKNOWN_END_S, MountLives
 from streamusage.agent.sources.icecast.statistics import (
@@ -167,7 +167,7 @@ class IcecastSource:
             cursor=str(before.advance(log.position, mounts, now_s)),
             logs_ends=log.logs_ends,
             misses=log.misses or disagreement or _misses(statistics, _has_source_left(before.mounts, mounts)),
-            problem=log.problem or (f"{disagreement}; {WAY_OUT}" if disagreement else ""),
+            problem=log.problem or (f"{disagreement}; {REMEDY}" if disagreement else ""),
             step_ms=STEP_MS,
         )
 

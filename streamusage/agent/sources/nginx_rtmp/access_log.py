@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_local_s
+from streamusage.agent.sources.common.logs.log_time import TIME_LOCAL, parse_time_local_s
 from streamusage.agent.sources.common.refusals import REFUSED_BYTES_OUT, has_no_media
 from streamusage.agent.sources.nginx_rtmp.statistics import NAMELESS, protocol_of
 
@@ -19,12 +19,6 @@ LOG_FORMAT = (
     '"$command" "$app" "$name" "$args" "$flashver"'
 )
 """The recommended `log_format`. Quoted fields after the application are optional."""
-
-EARLIER_LOG_FORMAT = (
-    '$msec $connection $remote_addr "$command" "$app" "$name" "$args" '
-    'rx=$bytes_received tx=$bytes_sent t=$session_time "$flashver"'
-)
-"""The format that earlier versions recommended. Quoted fields after the application and at the end are optional."""
 
 _COMMANDS = "(NONE|PLAY|PUBLISH|PLAY\\+PUBLISH)"
 _FIGURE = r"(\d{1,10})"

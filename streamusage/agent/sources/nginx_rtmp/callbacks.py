@@ -8,8 +8,8 @@ from typing import NamedTuple
 from urllib.parse import parse_qs
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.callback_reader import UnreadableCallbackError
-from streamusage.agent.sources.common.callback_spool import SpooledCallback
+from streamusage.agent.sources.common.callbacks.reader import UnreadableCallbackError
+from streamusage.agent.sources.common.callbacks.spool import SpooledCallback
 from streamusage.agent.sources.nginx_rtmp.access_log import normalize_name
 from streamusage.agent.sources.nginx_rtmp.statistics import protocol_of
 

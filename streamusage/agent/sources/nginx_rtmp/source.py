@@ -14,20 +14,20 @@ from pydantic import model_validator
 
 from streamusage.agent.config.sources import HttpUrl, UserPath
 from streamusage.agent.reading import EndedConnection, PublishReading, Reading, SourceError, ViewerReading
-from streamusage.agent.sources.common.callback_forward import CallbackForward, CallbackSection
-from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
-from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.agent.sources.common.callbacks.forward import CallbackForward, CallbackSection
+from streamusage.agent.sources.common.callbacks.reader import CallbackReader, SessionEnds
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool
 from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind
-from streamusage.agent.sources.common.line_form import LineForms
-from streamusage.agent.sources.common.log_agreement import WAY_OUT, LogAgreement
-from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.common.logs.agreement import REMEDY, LogAgreement
+from streamusage.agent.sources.common.logs.follower import LogPosition
+from streamusage.agent.sources.common.logs.line_form import LineForms
+from streamusage.agent.sources.common.logs.reader import LogReader
+from streamusage.agent.sources.common.logs.understood import LogRead, UnderstoodLog
 from streamusage.agent.sources.common.sample_time import Instant
-from streamusage.agent.sources.common.understood_log import LogRead, UnderstoodLog
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_line, parse_time
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions, call_of
-from streamusage.agent.sources.nginx_rtmp.leavers import Leavers
+from streamusage.agent.sources.nginx_rtmp.departures import Departures
 from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPageReader, WorkerBoot
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import COUNTER_INVALID, NGINX_NO_LOG
@@ -111,7 +111,7 @@ class NginxRtmpSource:
             if access_log
             else None
         )
-        self._leavers = Leavers()
+        self._departures = Departures()
         self._agreement = LogAgreement(LEAST_SHARE_MISSING)
         self._callbacks = CallbackReader(spool, NginxOpenSessions) if spool else None
 
@@ -132,7 +132,7 @@ class NginxRtmpSource:
             log = await self._log.read(log_position)
             disagreement = self._compare(sample, log)
             ends = SessionEnds((*log.values, *log.unreadable), log.position, log.logs_ends, log.misses or disagreement)
-            problem = log.problem or (f"{disagreement}; {WAY_OUT}" if disagreement else "")
+            problem = log.problem or (f"{disagreement}; {REMEDY}" if disagreement else "")
         else:
             sample = await self._page.read_page(before.boot)
             at = Instant.take(self._clock)
@@ -167,14 +167,14 @@ class NginxRtmpSource:
             self._agreement.forget()
             return ""
         boot = str(sample.boot)
-        if boot != self._leavers.boot:
-            self._leavers = Leavers(boot)
-        leavers = self._leavers
-        leavers.update(
+        if boot != self._departures.boot:
+            self._departures = Departures(boot)
+        departures = self._departures
+        departures.update(
             (viewer.viewer_id for viewer in sample.page.viewers), (line.connection_id for line in log.values)
         )
         return self._agreement.observe(
-            boot, self._clock.elapsed_ms(), leavers.left, leavers.explained, self._log.has_lines
+            boot, self._clock.elapsed_ms(), departures.left, departures.explained, self._log.has_lines
         )
 
     async def ended_between(self, from_cursor: str, to_cursor: str) -> tuple[EndedConnection, ...]:

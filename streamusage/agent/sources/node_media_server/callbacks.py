@@ -9,8 +9,8 @@ from typing import Literal
 import msgspec
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.callback_reader import UnreadableCallbackError
-from streamusage.agent.sources.common.callback_spool import SpooledCallback
+from streamusage.agent.sources.common.callbacks.reader import UnreadableCallbackError
+from streamusage.agent.sources.common.callbacks.spool import SpooledCallback
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.payloads import MAX_COUNT, Count
 from streamusage.agent.sources.common.refusals import RTMP_HANDSHAKE_BYTES, has_no_media

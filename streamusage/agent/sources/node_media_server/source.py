@@ -24,16 +24,16 @@ from streamusage.agent.reading import (
     SourceError,
     ViewerReading,
 )
-from streamusage.agent.sources.common.callback_forward import CallbackForward, CallbackSection
-from streamusage.agent.sources.common.callback_reader import CallbackReader, SessionEnds
-from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.agent.sources.common.callbacks.forward import CallbackForward, CallbackSection
+from streamusage.agent.sources.common.callbacks.reader import CallbackReader, SessionEnds
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool
 from streamusage.agent.sources.common.cursors import JsonCursor
 from streamusage.agent.sources.common.figures import FigureChecker
 from streamusage.agent.sources.common.http_probe import HttpProbe, HttpStatusError, ProbeResponse
 from streamusage.agent.sources.common.identifiers import limit_id, limit_name, normalize_protocol, short_digest
 from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, password
-from streamusage.agent.sources.common.log_follower import LogPosition
+from streamusage.agent.sources.common.logs.follower import LogPosition
 from streamusage.agent.sources.common.payloads import decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
 from streamusage.agent.sources.node_media_server.answers import (

@@ -1,4 +1,4 @@
-"""Node-Media-Server 2: `/api/server` and `/api/streams`, with Basic authentication where the server asks for it.
+"""Node-Media-Server 2: `/api/server` and `/api/streams`, with Basic authentication where the server requests it.
 
 It has no login and sends no callbacks, but lists each player with its stream. docs/sources/node-media-server.md lists
 what is exact and what is bounded.

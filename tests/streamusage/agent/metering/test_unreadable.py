@@ -3,7 +3,7 @@
 import pytest
 
 from streamusage.agent.metering import meter
-from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.logs.line_form import LineForms
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.reasons import LINES_UNREADABLE
 from tests.support.agent.readings import T0, line, reading, run

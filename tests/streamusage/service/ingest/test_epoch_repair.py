@@ -15,7 +15,7 @@ from streamusage.service.rules.epoch_repair import LARGEST_EPOCH, plan_epoch_rep
 from streamusage.service.store.schema import server_sessions, servers, slots
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW, Estate
-from tests.streamusage.service.ingest.test_server_repair import repair, run_agent, status, sums
+from tests.support.service.server_repair import repair, run_agent, status, sums
 from tests.support.service.wrong_clock import STEP_MS, CountedServer, serving
 
 NEAR = 2**53 - 3

@@ -13,6 +13,7 @@ from streamusage.service.ingest.server_repair import repair_server
 from streamusage.service.store.schema import closed_days, metadata, servers, slot_connections, slots, voids
 from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW, Estate
+from tests.support.service.server_repair import repair, run_agent, status, sums
 from tests.support.service.wrong_clock import (
     AHEAD,
     DAY,
@@ -27,38 +28,9 @@ from tests.support.service.wrong_clock import (
 )
 
 
-async def repair(estate: Estate, server: str = "edge-1", *, dry: bool) -> dict[str, Any]:
-    answer = await estate.request("POST", f"/api/v1/servers/{server}/repair?dry={str(dry).lower()}")
-    assert answer.status_code == 200, answer.text
-    return answer.json()  # type: ignore[no-any-return]
-
-
-async def status(estate: Estate, server: str = "edge-1") -> dict[str, Any]:
-    servers = (await estate.request("GET", "/api/v1/servers")).json()["servers"]
-    return next(item for item in servers if item["server"] == server)  # type: ignore[no-any-return]
-
-
 async def coverage(estate: Estate, counted: CountedServer) -> list[dict[str, Any]]:
     path = f"/api/v1/coverage?from={NOW - 20 * MINUTE}&to={counted.now + 2 * YEAR}"
     return (await estate.request("GET", path)).json()["servers"][0]["spans"]  # type: ignore[no-any-return]
-
-
-async def sums(estate: Estate, first: str = "2026-11-17", last: str = "2026-11-20") -> dict[str, int]:
-    days = (await estate.request("GET", f"/api/v1/daily?from={first}&to={last}")).json()["days"]
-    return {
-        name: sum(day[name] + (day["adjustment"][name] if day["adjustment"] else 0) for day in days)
-        for name in SUM_NAMES
-    }
-
-
-async def run_agent(estate: Estate, counted: CountedServer, steps: int) -> None:
-    agent = counted.real_agent(estate.running.url, estate.clock)
-    for _ in range(steps):
-        counted.pass_time()
-        estate.clock.now = counted.now
-        await agent.poll()
-        await agent.sync()
-    await agent._link.close()  # type: ignore[attr-defined]
 
 
 def moved(before: dict[str, int], after: dict[str, int]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from streamusage.agent.sources.common.log_follower import MAX_LINE_BYTES
+from streamusage.agent.sources.common.logs.follower import MAX_LINE_BYTES
 
 _OPENERS: dict[bytes, Callable[[BinaryIO], object]] = {
     b"\x1f\x8b": lambda file: gzip.GzipFile(fileobj=file),

@@ -1,8 +1,9 @@
 """A request as an HTTP access log has it, whatever the form of the log. Pure."""
 
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import NamedTuple
+
+from streamusage.agent.sources.common.networks import Network, is_in
 
 
 class WebRequest(NamedTuple):
@@ -41,25 +42,13 @@ new_request: Callable[[type[WebRequest], RequestValues], WebRequest] = tuple.__n
 """Create a request in half the time that its constructor takes: once for each line of a log."""
 
 
-def client_address(addresses: Sequence[str], trusted: Sequence[IPv4Network | IPv6Network]) -> str:
+def client_address(addresses: Sequence[str], trusted: Sequence[Network]) -> str:
     """Return the last address that is no trusted proxy: anyone can write those before it.
 
     A peer on a Unix socket is a proxy on the same machine, therefore trusted. Returns the first address where all are
     trusted, an empty text without any.
     """
     for address in reversed(addresses):
-        if not address.startswith("unix:") and not _is_trusted(address, trusted):
+        if not address.startswith("unix:") and not is_in(address, trusted):
             return address
     return addresses[0] if addresses else ""
-
-
-def _is_trusted(address: str, trusted: Sequence[IPv4Network | IPv6Network]) -> bool:
-    if not trusted:
-        return False
-    try:
-        parsed = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed.version == network.version and parsed in network for network in trusted)

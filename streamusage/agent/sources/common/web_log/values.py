@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 from typing import NamedTuple, TypeVar
 
-from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_local_s
+from streamusage.agent.sources.common.logs.log_time import TIME_LOCAL, parse_time_local_s
 
 MAX_TARGET_LENGTH = 8192
 """Servers refuse longer request lines by default; longer ones are cut and have no method."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool
 from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
 from tests.support.real.processes import free_port

@@ -11,7 +11,6 @@ from streamusage.agent.sources.common.ignored import (
     IgnoreRuleError,
     IgnoreRules,
     IgnoreSetting,
-    parse_address,
 )
 
 
@@ -94,11 +93,6 @@ def test_number_of_rules_is_limited() -> None:
 
 def test_pattern_with_many_wildcards_does_not_take_long() -> None:
     assert not IgnoreRules(["agent:" + "a*" * 20 + "b"]).matches("::1", "a" * 200)
-
-
-@pytest.mark.parametrize("text", ["", "abc", "1.2.3", "[::1", "1.2.3.4.5", ":", "::1]:80", "1.2.3.4/8"])
-def test_any_text_is_parsed_without_error(text: str) -> None:
-    parse_address(text)
 
 
 class _Section(BaseModel):

@@ -1,7 +1,7 @@
 """From lines to requests of viewers: a form is detected once."""
 
 from streamusage.agent.sources.common.ignored import NOTHING_IGNORED
-from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.logs.line_form import LineForms
 from streamusage.agent.sources.hls.config import make_rules
 from streamusage.agent.sources.hls.log_lines import RequestParser
 

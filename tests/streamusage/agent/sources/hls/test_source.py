@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from streamusage.agent.metering import meter
 from streamusage.agent.reading import EndedConnection, LogGoneError, Reading
-from streamusage.agent.sources.common.log_follower import LogPosition
+from streamusage.agent.sources.common.logs.follower import LogPosition
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.hls.source import HlsCursor, HlsSource
 from streamusage.core.reasons import HLS_INFERRED, HLS_LOG_NOT_OPENED, HLS_LOG_NOT_UNDERSTOOD, LINES_LOST

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamusage.agent.sources.common.line_form import LineForms
+from streamusage.agent.sources.common.logs.line_form import LineForms
 from streamusage.agent.sources.icecast.access_log import normalize_path, parse_line, parse_lines
 from tests.support.agent.media_servers import read_fixture
 

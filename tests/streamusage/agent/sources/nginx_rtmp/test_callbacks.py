@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.callback_spool import SpooledCallback
+from streamusage.agent.sources.common.callbacks.spool import SpooledCallback
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
 from tests.support.agent.callbacks import apply_callbacks, read_recorded_callbacks
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from streamusage.agent.metering import meter
-from streamusage.agent.sources.common.callback_spool import SpooledCallback
+from streamusage.agent.sources.common.callbacks.spool import SpooledCallback
 from streamusage.agent.sources.nginx_rtmp.access_log import parse_line
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from streamusage.agent.reading import LogGoneError, Reading, SourceError
 from streamusage.agent.sources.common import http_probe
-from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LogLines, LogReader
+from streamusage.agent.sources.common.logs.follower import LogPosition
+from streamusage.agent.sources.common.logs.reader import LogLines, LogReader
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpCursor, NginxRtmpSource
 from streamusage.core.reasons import COUNTER_DISAGREES, LINES_LOST, LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
 from tests.support.agent.http_answers import Answers, answer, answering

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from streamusage.agent.sources.common.web_log.format import FORMAT_NAMES, find_format
-from tests.streamusage.agent.sources.common.web_log.test_format import COMBINED, STREAMTOP
+from tests.support.agent.web_log_lines import COMBINED, STREAMTOP
 
 JSON = b'{"ts":1795873009.25,"ip":"198.51.100.7","request":"GET / HTTP/1.1","status":200,"bytes":5,"ua":"player/1"}'
 PIECES = [

@@ -7,7 +7,7 @@ import tracemalloc
 
 import pytest
 
-from streamusage.agent.sources.common.log_follower import MAX_LINE_BYTES
+from streamusage.agent.sources.common.logs.follower import MAX_LINE_BYTES
 from streamusage.agent.sources.common.web_log.log_file import LogFileError, read_log_file
 
 LINES = [b"first", b"", b"third \xff"]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from streamusage.agent.sources.common.web_log.format import FORMAT_NAMES, detect, find_format
 from streamusage.agent.sources.common.web_log.quick_formats import OPTIONAL_FIELDS, STREAMTOP
 from streamusage.agent.sources.common.web_log.request import WebRequest
-from tests.streamusage.agent.sources.common.web_log.test_format import LINES
+from tests.support.agent.web_log_lines import LINES
 
 CLIENT_BYTES = st.one_of(
     st.binary(max_size=60),

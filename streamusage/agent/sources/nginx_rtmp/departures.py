@@ -9,7 +9,7 @@ from collections.abc import Iterable
 MOST_AWAITED = 10_000
 
 
-class Leavers:
+class Departures:
     """The viewers of one life of a worker, by their connection ids."""
 
     def __init__(self, boot: str = "") -> None:

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, TypeVar
 
 from streamusage.agent.reading import EndedConnection, SourceError
-from streamusage.agent.sources.common.line_form import LineForms, unreadable_minute
-from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LogLines, LogReader
+from streamusage.agent.sources.common.logs.follower import LogPosition
+from streamusage.agent.sources.common.logs.line_form import LineForms, unreadable_minute
+from streamusage.agent.sources.common.logs.reader import LogLines, LogReader
 from streamusage.core.clock import Clock
 from streamusage.core.coverage import slot_of
 from streamusage.core.reasons import LINES_LOST, LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD

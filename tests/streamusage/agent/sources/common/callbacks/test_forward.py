@@ -7,8 +7,8 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from streamusage.agent.sources.common.callback_forward import EVERY_CALL, CallbackForward, CallbackSection
-from streamusage.agent.sources.common.callback_spool import CallbackSpool, decode_spool_lines
+from streamusage.agent.sources.common.callbacks.forward import EVERY_CALL, CallbackForward, CallbackSection
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool, decode_spool_lines
 from streamusage.agent.sources.nginx_rtmp.callbacks import call_of
 from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock

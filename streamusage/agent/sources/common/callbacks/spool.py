@@ -18,9 +18,9 @@ import h11
 import msgspec
 
 from streamusage.agent.reading import LogGoneError, SourceError
-from streamusage.agent.sources.common.callback_forward import CallbackAnswer, CallbackForward
-from streamusage.agent.sources.common.log_follower import LogPosition
-from streamusage.agent.sources.common.log_reader import LogReader
+from streamusage.agent.sources.common.callbacks.forward import CallbackAnswer, CallbackForward
+from streamusage.agent.sources.common.logs.follower import LogPosition
+from streamusage.agent.sources.common.logs.reader import LogReader
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, boot_id
@@ -82,7 +82,7 @@ class CallbackSpool:
     ) -> None:
         """`clock` is the machine's own: callbacks are dated like the lines of a log on this machine.
 
-        `forward` asks the operator's checks; `call_of` returns the call that a body is about.
+        `forward` queries the operator's checks; `call_of` returns the call that a body is about.
         """
         self.path = path
         self._forward, self._call_of = forward, call_of

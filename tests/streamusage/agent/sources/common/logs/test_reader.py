@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streamusage.agent.reading import LogGoneError, SourceError
-from streamusage.agent.sources.common.log_reader import MISSING_AFTER_MS, LogReader
+from streamusage.agent.sources.common.logs.reader import MISSING_AFTER_MS, LogReader
 from tests.support.agent.manual_clock import HandClock
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamusage.agent.sources.common import log_follower
-from streamusage.agent.sources.common.log_follower import LogFollower, LogPosition
+from streamusage.agent.sources.common.logs import follower as log_follower
+from streamusage.agent.sources.common.logs.follower import LogFollower, LogPosition
 
 
 class WrittenLog:

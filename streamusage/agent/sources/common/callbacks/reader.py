@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.common.callback_spool import CallbackSpool, SpooledCallback
-from streamusage.agent.sources.common.line_form import LineForms
-from streamusage.agent.sources.common.log_follower import LogPosition
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool, SpooledCallback
+from streamusage.agent.sources.common.logs.follower import LogPosition
+from streamusage.agent.sources.common.logs.line_form import LineForms
 from streamusage.core.reasons import CALLBACKS_LOST
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from streamusage.agent.reading import SourceError
-from streamusage.agent.sources.common import callback_spool
-from streamusage.agent.sources.common.callback_spool import CallbackSpool, decode_spool_lines
+from streamusage.agent.sources.common.callbacks import spool as callback_spool
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool, decode_spool_lines
 from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
 from tests.support.agent.callbacks import post_callbacks

@@ -3,8 +3,8 @@
 import pytest
 
 from streamusage.agent.reading import LogGoneError
-from streamusage.agent.sources.common.callback_reader import CallbackReader, OpenSessions
-from streamusage.agent.sources.common.callback_spool import CallbackSpool
+from streamusage.agent.sources.common.callbacks.reader import CallbackReader, OpenSessions
+from streamusage.agent.sources.common.callbacks.spool import CallbackSpool
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions
 from streamusage.agent.sources.node_media_server.callbacks import NmsOpenSessions
 from streamusage.core.clock import SystemClock

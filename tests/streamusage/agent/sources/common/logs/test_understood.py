@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.agent.sources.common import log_follower
-from streamusage.agent.sources.common.line_form import LineForms
-from streamusage.agent.sources.common.log_reader import MISSING_AFTER_MS, LogReader
-from streamusage.agent.sources.common.understood_log import UNREADABLE_FOR_MS, LogRead, UnderstoodLog
+from streamusage.agent.sources.common.logs import follower as log_follower
+from streamusage.agent.sources.common.logs.line_form import LineForms
+from streamusage.agent.sources.common.logs.reader import MISSING_AFTER_MS, LogReader
+from streamusage.agent.sources.common.logs.understood import UNREADABLE_FOR_MS, LogRead, UnderstoodLog
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.reasons import LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD, NGINX_NO_LOG
 from tests.support.agent.manual_clock import HandClock

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamusage.agent.sources.common.log_agreement import SETTLED_MS, LogAgreement
+from streamusage.agent.sources.common.logs.agreement import SETTLED_MS, LogAgreement
 from streamusage.core.reasons import counter_disagrees
 
 STEP_MS = 5_000

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from streamusage.agent.reading import LogAheadError, LogGoneError, SourceError
-from streamusage.agent.sources.common.log_follower import LogFollower, LogPosition
+from streamusage.agent.sources.common.logs.follower import LogFollower, LogPosition
 from streamusage.core.clock import Clock
 
 LOG = logging.getLogger(__name__)

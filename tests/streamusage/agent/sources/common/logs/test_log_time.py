@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from streamusage.agent.sources.common.log_time import TIME_LOCAL, parse_time_local_s
+from streamusage.agent.sources.common.logs.log_time import TIME_LOCAL, parse_time_local_s
 
 
 @pytest.mark.parametrize(

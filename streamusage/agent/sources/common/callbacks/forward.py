@@ -1,7 +1,8 @@
 """Callbacks that the agent passes on to a check of the operator's own, and the check's answer for the media server.
 
 Some media servers call only one address for each callback. An operator whose check has that address would lose it to
-the agent: then anybody could publish. The agent takes the address and asks the check; what the check answers decides.
+the agent: then anybody could publish. The agent listens there, forwards the callback
+and returns the answer of the check.
 """
 
 import asyncio
@@ -17,7 +18,6 @@ from streamusage.agent.config.sources import HttpUrl, ListenAddress, SourceSecti
 LOG = logging.getLogger(__name__)
 
 REFUSED = 403
-MAX_ANSWER_BYTES = 64 << 10
 MAX_LOCATION_CHARACTERS = 4096
 
 EVERY_CALL = "*"
@@ -101,7 +101,11 @@ class CallbackForward:
         headers = {"Content-Type": content_type} if content_type else {}
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                reply = await self._http.post(url, content=body, headers=headers, timeout=self._timeout_seconds)
+                request = self._http.build_request(
+                    "POST", url, content=body, headers=headers, timeout=self._timeout_seconds
+                )
+                reply = await self._http.send(request, stream=True)  # the body of the answer is not read
+                await reply.aclose()
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return self._fail(call, f"{type(error).__name__} after at most {self._timeout_seconds:g} s")
         if reply.status_code < 200:
@@ -126,7 +130,7 @@ class CallbackForward:
             self._failing.add(call)
             LOG.error(
                 "forward_failed call=%s detail='the check of forward_to gave no answer (%s); the call is %s, as "
-                "forward_failed says; start the check'",
+                "forward_failed configures; start the check'",
                 call,
                 cause,
                 decision,

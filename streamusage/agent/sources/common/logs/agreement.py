@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from streamusage.core.reasons import counter_disagrees
 
-WAY_OUT = "check that `access_log` is the whole log of this server, and that it is not written through a buffer"
+REMEDY = "check that `access_log` is the whole log of this server, and that it is not written through a buffer"
 
 SETTLED_MS = 90_000
 """How late a line may be: a log may be buffered for a minute."""
