@@ -102,31 +102,35 @@ def _rise(counter: OpenCounter, reading: CounterReading) -> OpenCounter | None:
     return OpenCounter(key=counter.key, bytes_in=bytes_in, bytes_out=bytes_out)
 
 
-class _Figure(NamedTuple):
+class CounterFigure(NamedTuple):
     """One direction of a counter, as in `OpenCounter`."""
 
     value: int
     ahead: int
     logged: int
-    fell: int
-    unknown: bool
+    fell: int = 0
+    unknown: bool = False
 
-    def advance(self, shown: int | None, logged: int) -> "tuple[_Figure, int]":
+    @property
+    def level(self) -> int:
+        """Bytes that are counted for it so far."""
+        return self.value + self.ahead
+
+    def advance(self, shown: int | None, logged: int) -> "tuple[CounterFigure, int]":
         """Return the figure after a reading and new log lines, and the bytes that they add."""
         figure, value = (self, self.value) if shown is None else self._settle(shown)
-        level = figure.value + figure.ahead
-        now = max(level, value, figure.logged + logged)
+        now = max(figure.level, value, figure.logged + logged)
         after = figure._replace(value=value, ahead=now - value, logged=figure.logged + logged)
-        return after, now - level
+        return after, now - figure.level
 
-    def _settle(self, shown: int) -> "tuple[_Figure, int]":
+    def _settle(self, shown: int) -> "tuple[CounterFigure, int]":
         """Return the figure from which a shown value counts, and the value that counts."""
         if self.unknown:
             return self._replace(value=shown, unknown=False), shown
         if shown < self.value:
             if 2 * shown >= self.value:
                 return self, self.value
-            return _Figure(0, 0, 0, fell=self.value, unknown=False), shown
+            return CounterFigure(0, 0, 0, fell=self.value), shown
         if 2 * self.value >= self.fell:
             return self._replace(fell=0), shown  # it grew again: it had started again
         if shown < self.fell:
@@ -135,30 +139,43 @@ class _Figure(NamedTuple):
         return self._replace(value=min(shown, self.fell + self.value), fell=0), shown
 
 
+def incoming(counter: OpenCounter) -> CounterFigure:
+    """Return what a counter has received."""
+    return CounterFigure(counter.bytes_in, counter.ahead_in, counter.logged_in, counter.fell_in, counter.unknown_in)
+
+
+def outgoing(counter: OpenCounter) -> CounterFigure:
+    """Return what a counter has sent."""
+    return CounterFigure(
+        counter.bytes_out, counter.ahead_out, counter.logged_out, counter.fell_out, counter.unknown_out
+    )
+
+
+def make_counter(key: str, received: CounterFigure, sent: CounterFigure, gone_at: int | None = None) -> OpenCounter:
+    """Return the counter of both directions."""
+    return OpenCounter(
+        key=key,
+        bytes_in=received.value,
+        bytes_out=sent.value,
+        ahead_in=received.ahead,
+        ahead_out=sent.ahead,
+        logged_in=received.logged,
+        logged_out=sent.logged,
+        gone_at=gone_at,
+        fell_in=received.fell,
+        fell_out=sent.fell,
+        unknown_in=received.unknown,
+        unknown_out=sent.unknown,
+    )
+
+
 def _advance_counter(
     counter: OpenCounter, reading: CounterReading | None, logged_in: int, logged_out: int, at: int
 ) -> tuple[OpenCounter, int, int]:
-    incoming, more_in = _Figure(
-        counter.bytes_in, counter.ahead_in, counter.logged_in, counter.fell_in, counter.unknown_in
-    ).advance(None if reading is None else reading.bytes_in, logged_in)
-    outgoing, more_out = _Figure(
-        counter.bytes_out, counter.ahead_out, counter.logged_out, counter.fell_out, counter.unknown_out
-    ).advance(None if reading is None else reading.bytes_out, logged_out)
-    after = OpenCounter(
-        key=counter.key,
-        bytes_in=incoming.value,
-        bytes_out=outgoing.value,
-        ahead_in=incoming.ahead,
-        ahead_out=outgoing.ahead,
-        logged_in=incoming.logged,
-        logged_out=outgoing.logged,
-        gone_at=None if reading is not None else at if counter.gone_at is None else counter.gone_at,
-        fell_in=incoming.fell,
-        fell_out=outgoing.fell,
-        unknown_in=incoming.unknown,
-        unknown_out=outgoing.unknown,
-    )
-    return after, more_in, more_out
+    received, more_in = incoming(counter).advance(None if reading is None else reading.bytes_in, logged_in)
+    sent, more_out = outgoing(counter).advance(None if reading is None else reading.bytes_out, logged_out)
+    gone_at = None if reading is not None else at if counter.gone_at is None else counter.gone_at
+    return make_counter(counter.key, received, sent, gone_at), more_in, more_out
 
 
 def inherit_baseline(own: Baseline, bridged: Baseline) -> tuple[Baseline, Additions]:
@@ -232,15 +249,13 @@ def _inherit_counters(own: Iterable[OpenCounter], bridged: Iterable[OpenCounter]
 
 def _inherit_shared(own: OpenCounter, older: OpenCounter) -> OpenCounter:
     """Return the shared counter of a new journal with that of its predecessor at the first reading."""
-    return OpenCounter(
-        key=SHARED,
-        bytes_in=own.bytes_in + older.bytes_in,
-        bytes_out=own.bytes_out + older.bytes_out,
-        ahead_in=own.ahead_in + older.ahead_in,
-        ahead_out=own.ahead_out + older.ahead_out,
-        logged_in=own.logged_in + older.logged_in,
-        logged_out=own.logged_out + older.logged_out,
+    return make_counter(
+        SHARED, _add_figures(incoming(own), incoming(older)), _add_figures(outgoing(own), outgoing(older))
     )
+
+
+def _add_figures(first: CounterFigure, other: CounterFigure) -> CounterFigure:
+    return CounterFigure(first.value + other.value, first.ahead + other.ahead, first.logged + other.logged)
 
 
 def add_log_lines(boot: RetiredBoot, bytes_in: int, bytes_out: int) -> tuple[RetiredBoot, int, int]:

@@ -4,9 +4,10 @@ It is unknown how the bytes of such a line are divided among the counters. All t
 counters show describe the same bytes, so what counts is the larger of the two sums, and each byte counts once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
-from streamusage.agent.metering.counters import CounterDifference
+from streamusage.agent.metering.counters import CounterDifference, CounterFigure, incoming, make_counter, outgoing
 from streamusage.agent.reading import SHARED
 from streamusage.api.report import OpenCounter
 
@@ -20,45 +21,37 @@ def add_shared_lines(
     """
     known = {counter.key: counter for counter in before}
     shared = known.pop(SHARED, OpenCounter(key=SHARED, bytes_in=0, bytes_out=0))
-    bytes_in, ahead_in, logged_in, added_in = _settle(
-        (shared.bytes_in, shared.ahead_in, shared.logged_in),
-        moved.bytes_in,
-        sum(counter.bytes_in + counter.ahead_in for counter in known.values()),
-        sum(counter.bytes_in + counter.ahead_in for counter in moved.counters),
-        sum(counter.logged_in for counter in known.values()) + logged[0] + shared_logged[0],
-        sum(counter.logged_in for counter in moved.counters),
-    )
-    bytes_out, ahead_out, logged_out, added_out = _settle(
-        (shared.bytes_out, shared.ahead_out, shared.logged_out),
-        moved.bytes_out,
-        sum(counter.bytes_out + counter.ahead_out for counter in known.values()),
-        sum(counter.bytes_out + counter.ahead_out for counter in moved.counters),
-        sum(counter.logged_out for counter in known.values()) + logged[1] + shared_logged[1],
-        sum(counter.logged_out for counter in moved.counters),
-    )
-    after = OpenCounter(
-        key=SHARED,
-        bytes_in=bytes_in,
-        bytes_out=bytes_out,
-        ahead_in=ahead_in,
-        ahead_out=ahead_out,
-        logged_in=logged_in,
-        logged_out=logged_out,
-    )
-    return CounterDifference((after, *moved.counters), added_in, added_out)
+    others = _Others(tuple(known.values()), moved.counters)
+    received, added_in = _settle(incoming, shared, others, moved.bytes_in, logged[0] + shared_logged[0])
+    sent, added_out = _settle(outgoing, shared, others, moved.bytes_out, logged[1] + shared_logged[1])
+    return CounterDifference((make_counter(SHARED, received, sent), *moved.counters), added_in, added_out)
+
+
+class _Others(NamedTuple):
+    """The counters without the shared one."""
+
+    before: tuple[OpenCounter, ...]
+    after: tuple[OpenCounter, ...]
+    """Those that are still kept after the reading."""
 
 
 def _settle(
-    shared: tuple[int, int, int], moved: int, level_before: int, level_after: int, logged: int, logged_after: int
-) -> tuple[int, int, int, int]:
-    """Return value, `ahead` and log sum of the shared counter after a reading, and the bytes that all counters add.
+    direction: Callable[[OpenCounter], CounterFigure], shared: OpenCounter, others: _Others, moved: int, new_lines: int
+) -> tuple[CounterFigure, int]:
+    """Return the shared counter after a reading in one direction, and the bytes that all counters add in it.
 
-    `level_before` and `level_after` are what the other counters count, of which `level_after` lacks those that are no
-    longer kept; `logged` is the sum of their lines and of the new ones, `logged_after` that of those kept.
+    `moved` are the bytes that the other counters add, `new_lines` those of all new lines.
     """
-    value, ahead, shared_sum = shared
-    counted = value + ahead + level_before
-    shown = value + level_before + moved
-    lines = shared_sum + logged
+    figure = direction(shared)
+    before, after = ([direction(counter) for counter in counters] for counters in others)
+    level, logged = sum(other.level for other in before), sum(other.logged for other in before)
+    counted = figure.level + level
+    shown = figure.value + level + moved
+    lines = figure.logged + logged + new_lines
     now = max(counted, shown, lines)
-    return max(0, shown - level_after), now - shown, max(0, lines - logged_after), now - counted
+    settled = CounterFigure(
+        value=max(0, shown - sum(other.level for other in after)),
+        ahead=now - shown,
+        logged=max(0, lines - sum(other.logged for other in after)),
+    )
+    return settled, now - counted
