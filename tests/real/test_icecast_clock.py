@@ -9,13 +9,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from streamusage.agent.reading import EndedConnection
-from streamusage.agent.sources.icecast.source import IcecastSource
-from streamusage.core.clock import SystemClock
 from tests.support.needs import BY_MARKER, need
 from tests.support.real.fake_clock import FakeClock
 from tests.support.real.icecast import Icecast
 from tests.support.real.processes import Programs, RunningProgram
-from tests.support.waiting import LONGEST_WAIT_S
 
 pytestmark = pytest.mark.real_icecast
 
@@ -33,14 +30,7 @@ async def test_set_clock_of_icecast_ends_no_reading_and_changes_no_length(direct
     clock = FakeClock(directory / "clock")
     icecast = Icecast(directory, programs, clock)
     await icecast.start()
-    source = IcecastSource(
-        icecast.url,
-        "admin",
-        lambda: icecast.admin_password,
-        icecast.access_log,
-        SystemClock(),
-        timeout_seconds=LONGEST_WAIT_S,
-    )
+    source = icecast.open_source()
     icecast.publish()
     await icecast.wait_until_published()
     began = time.monotonic()

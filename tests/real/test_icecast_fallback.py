@@ -10,12 +10,9 @@ import pytest
 from streamusage.agent.metering import meter
 from streamusage.agent.metering.meter import MeterState
 from streamusage.agent.reading import Reading
-from streamusage.agent.sources.icecast.source import IcecastSource
-from streamusage.core.clock import SystemClock
 from tests.support.needs import BY_MARKER, need
 from tests.support.real.icecast import Icecast
 from tests.support.real.processes import Programs
-from tests.support.waiting import LONGEST_WAIT_S
 
 pytestmark = pytest.mark.real_icecast
 
@@ -30,14 +27,7 @@ def icecast(programs: Programs) -> Iterator[Icecast]:
 
 async def test_listeners_who_fall_back_and_return_count_as_in_the_log(icecast: Icecast) -> None:
     await icecast.start()
-    source = IcecastSource(
-        icecast.url,
-        "admin",
-        lambda: icecast.admin_password,
-        icecast.access_log,
-        SystemClock(),
-        timeout_seconds=LONGEST_WAIT_S,
-    )
+    source = icecast.open_source()
     reading: Reading | None = None
     state: MeterState | None = None
     connections = bytes_out = view_time_ms = 0

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from streamusage.agent.sources.icecast.source import IcecastSource
+from streamusage.core.clock import SystemClock
 from tests.support.real.fake_clock import FakeClock
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
 from tests.support.waiting import LONGEST_WAIT_S
@@ -74,6 +76,17 @@ class Icecast:
 
     def environment(self) -> dict[str, str]:
         return {"TEST_ICECAST_PASSWORD": self.admin_password}
+
+    def open_source(self) -> IcecastSource:
+        """Return a source that reads this server and its log."""
+        return IcecastSource(
+            self.url,
+            "admin",
+            lambda: self.admin_password,
+            self.access_log,
+            SystemClock(),
+            timeout_seconds=LONGEST_WAIT_S,
+        )
 
     async def start(self) -> None:
         program = shutil.which("icecast2") or "icecast2"
