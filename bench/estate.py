@@ -29,9 +29,10 @@ class Reporter:
     Its accounting begins at `begins_ms`.
     """
 
-    def __init__(self, server: str, rows: int, begins_ms: int = NOW) -> None:
+    def __init__(self, server: str, rows: int, begins_ms: int = NOW, step_ms: int = SYNC_MS) -> None:
         self.server = server
         self.rows = rows
+        self.step_ms = step_ms
         self.begins_ms = self.now_ms = begins_ms
         self.epoch = 1
         self.revision = self.acknowledged = 0
@@ -40,7 +41,7 @@ class Reporter:
 
     def next_report(self) -> Report:
         """Return the next report, which starts at the last `acknowledged_all`."""
-        before, self.now_ms = self.now_ms, self.now_ms + SYNC_MS
+        before, self.now_ms = self.now_ms, self.now_ms + self.step_ms
         slot, sent = slot_of(before), max(1, self.rows - 2)
         self.revision += self.rows
         figures = {"revision": self.revision, "scope": "live"}

@@ -7,11 +7,13 @@ postgresql` does so with a PostgreSQL server of its own.
 
 import asyncio
 import gzip
+import multiprocessing
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -43,11 +45,29 @@ TARGET = 5
 """Most that a report may take beside a refused request, as a multiple of the longest on the idle service."""
 
 
-async def measure(honest: HonestAgent, url: str, request: HostileRequest) -> int:
-    """Send a request while the honest agent reports, and return its status."""
-    body = await asyncio.to_thread(request.body)
-    answer = await honest.report_during(attack(url, request, body))
-    return int(answer.status_code)
+def send_file(url: str, path: str, headers: dict[str, str] | None, body: Path) -> int:
+    """Send the request of a hostile agent in this process, and return its status."""
+    content = body.read_bytes()
+    return asyncio.run(attack(url, HostileRequest("", bytes, 0, headers=headers, path=path), content)).status_code
+
+
+class Attacker:
+    """Sends requests from a process of its own: it shares no interpreter with the agent whose reports are measured."""
+
+    def __init__(self, directory: Path) -> None:
+        self._body = directory / "body"
+        self._process = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
+        self._process.submit(os.getpid).result()
+
+    async def send_while(self, honest: HonestAgent, url: str, request: HostileRequest) -> int:
+        """Send a request while the honest agent reports, and return its status."""
+        await asyncio.to_thread(lambda: self._body.write_bytes(request.body()))
+        sent = self._process.submit(send_file, url, request.path, request.headers, self._body)
+        return int(await honest.report_during(asyncio.wrap_future(sent)))
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.shutdown()
 
 
 def has_applied_all(url: str) -> bool:
@@ -74,13 +94,14 @@ async def main() -> None:
             httpx.AsyncClient(base_url=node.url, timeout=600) as http,
         ):
             await post(http, HOSTILE, "epochs", b'{"journal":"j1"}')
+            attacker = Attacker(Path(name))
             await honest.report_during(asyncio.sleep(IDLE_SECONDS))
             idle = max(honest.seconds)
             print(f"idle service: a report takes {median(honest.seconds) * 1000:.1f} ms, at most {idle * 1000:.1f} ms")
             now_ms = time.time_ns() // 1_000_000
             before = memory_bytes(node.pid, "VmRSS")
             for request in hostile_requests(now_ms):
-                status = await measure(honest, node.url, request)
+                status = await attacker.send_while(honest, node.url, request)
                 longest = max(honest.seconds)
                 print(f"{request.name}: {status}, {longest * 1000:.0f} ms, {longest / idle:.1f} x (target {TARGET})")
             grown = memory_bytes(node.pid, "VmHWM") - before
@@ -91,7 +112,8 @@ async def main() -> None:
             before = memory_bytes(node.pid, "VmRSS")
             reset_peak_memory(node.pid)
             began = time.perf_counter()
-            status = await measure(honest, node.url, HostileRequest("forty days", lambda: packed, 200, headers=GZIP))
+            largest = HostileRequest("forty days", lambda: packed, 200, headers=GZIP)
+            status = await attacker.send_while(honest, node.url, largest)
             answered, longest = time.perf_counter() - began, max(honest.seconds)
             await honest.report_during(
                 wait_until(lambda: asyncio.to_thread(has_applied_all, node.url), "all parts are applied")
@@ -102,6 +124,7 @@ async def main() -> None:
                 f"40 days of an honest agent: {status} in {answered:.1f} s, applied in {applied:.1f} s, others at most "
                 f"{longest:.2f} s (target 2), memory grew by {grown / MIB:.0f} MiB (target 200)"
             )
+            attacker.close()
 
 
 if __name__ == "__main__":

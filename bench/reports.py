@@ -26,6 +26,8 @@ from streamusage.service.store.store import open_store
 
 CLIENTS = 64
 LOAD_CORE = max(os.sched_getaffinity(0))
+STEP_MS = 10
+"""Time that a report covers: less than passes between two reports of an agent, as none may cover time to come."""
 
 
 TARGETS = {1: 0.45, 20: 0.75, 200: 0.75}
@@ -52,7 +54,7 @@ class Throughput(NamedTuple):
 
 async def over_http(folder: Path, rows: int, seconds: float, variant: Variant) -> Throughput:
     """Measure reports that go through the service."""
-    reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
+    reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000), STEP_MS) for number in range(CLIENTS)]
     async with served(folder / f"http-{rows}.db", tokens_for(reporters), variant.module, variant.checkout) as service:
         await asyncio.gather(*(reporter.begin(service.port) for reporter in reporters))
         done = 0
@@ -77,7 +79,7 @@ def bare(folder: Path, rows: int, group: int, seconds: float) -> Throughput:
     """Measure the same transactions in a loop of one thread, on the service's core."""
     os.sched_setaffinity(0, {0})
     store = open_store(sqlite_url(folder / f"bare-{rows}.db"), 0)
-    reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
+    reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000), STEP_MS) for number in range(CLIENTS)]
     done = turn = 0
     began, used = time.monotonic(), time.process_time()
     with store.writing() as connection:
@@ -105,7 +107,7 @@ async def latency(folder: Path, rows: int, rate: float, seconds: float) -> list[
 
     Each report is sent when it is due, even if the previous one was late.
     """
-    reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000)) for number in range(CLIENTS)]
+    reporters = [Reporter(f"s{number}", rows, int(time.time() * 1000), STEP_MS) for number in range(CLIENTS)]
     async with served(folder / f"latency-{rows}.db", tokens_for(reporters)) as service:
         await asyncio.gather(*(reporter.begin(service.port) for reporter in reporters))
         took: list[float] = []
