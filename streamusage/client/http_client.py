@@ -1,13 +1,14 @@
-"""The HTTP client of the usage service: TLS, proxy, timeouts and limits. Console and agent use the same one.
+"""The HTTP client: TLS, proxy, timeouts and limits. The console and the agent use it for all their requests.
 
-| option             | console | agent             |
-|--------------------|---------|-------------------|
-| `connect_seconds`  | 5       | 5, or the timeout |
-| `silence_seconds`  | 15      | the timeout       |
-| `answer_seconds`   | 60      | the timeout       |
-| `keepalive_seconds`| 5       | 60                |
-| `largest_answer_bytes` | 256 MiB | 64 MiB        |
-| `ca_file`, `proxy` | the profile | `[service]`   |
+| option                 | console to service | agent to service  | agent to media server |
+|------------------------|--------------------|-------------------|-----------------------|
+| `connect_seconds`      | 5                  | 5, or the timeout | the timeout           |
+| `silence_seconds`      | 15                 | the timeout       | the timeout           |
+| `answer_seconds`       | 60                 | the timeout       | the timeout           |
+| `keepalive_seconds`    | 5                  | 60                | 5                     |
+| `largest_answer_bytes` | 256 MiB            | 64 MiB            | 32 MiB                |
+| `ca_file`              | the profile        | `[service]`       | `[[source]]`          |
+| `proxy`                | the profile, else the environment | `[service]`, else the environment | none |
 """
 
 import ssl
@@ -35,6 +36,10 @@ class HttpOptions:
     """Certificates to trust in addition to the default ones, for a private authority."""
     proxy: str | None = None
     """HTTP proxy; `None` for that of the environment (`HTTPS_PROXY` and related variables)."""
+    uses_environment: bool = True
+    """Whether the environment may name a proxy. One that serves the internet does not serve this machine."""
+    peer: str = "the service"
+    """What messages call the other side."""
 
 
 def open_http_client(options: HttpOptions) -> httpx.AsyncClient:
@@ -44,6 +49,7 @@ def open_http_client(options: HttpOptions) -> httpx.AsyncClient:
         return httpx.AsyncClient(
             verify=trust,
             proxy=options.proxy,
+            trust_env=options.uses_environment,
             timeout=httpx.Timeout(options.silence_seconds, connect=options.connect_seconds),
             limits=httpx.Limits(
                 max_connections=100, max_keepalive_connections=20, keepalive_expiry=options.keepalive_seconds
@@ -76,9 +82,9 @@ def describe_failure(error: httpx.HTTPError, options: HttpOptions) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {options.connect_seconds:g} s"
     if isinstance(error, httpx.ReadTimeout):
-        return "the service stopped responding"
+        return f"{options.peer} stopped responding"
     if isinstance(error, httpx.WriteTimeout):
-        return "the service stopped reading the request"
+        return f"{options.peer} stopped reading the request"
     if isinstance(error, httpx.TimeoutException):
         return "the request timed out"
     if isinstance(error, httpx.RemoteProtocolError):
@@ -93,7 +99,7 @@ def describe_failure(error: httpx.HTTPError, options: HttpOptions) -> str:
     if "not known" in text or "resolution" in text or "getaddrinfo" in text:
         return "no such host; check the address"
     between = " and its proxy" if options.proxy is not None else ""
-    return f"nothing answers there; is the service{between} running, and is the address right?"
+    return f"nothing answers there; is {options.peer}{between} running, and is the address right?"
 
 
 PROXY_NEEDS_LOGIN = (

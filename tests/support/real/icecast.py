@@ -14,7 +14,7 @@ from streamusage.agent.sources.icecast.source import IcecastSource
 from streamusage.core.clock import SystemClock
 from tests.support.real.fake_clock import FakeClock
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import LONGEST_WAIT_S, PATIENT
 
 MP3_BYTES_PER_SECOND = 4000
 
@@ -85,7 +85,7 @@ class Icecast:
             lambda: self.admin_password,
             self.access_log,
             SystemClock(),
-            timeout_seconds=LONGEST_WAIT_S,
+            options=PATIENT,
         )
 
     async def start(self) -> None:

@@ -15,6 +15,7 @@ from streamusage.agent.reading import SourceError
 from streamusage.agent.sources.common.http_probe import HttpProbe
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.nginx_rtmp.statistics import StatError, StatPage, parse_stat
+from streamusage.client.http_client import HttpOptions
 from streamusage.core.clock import Clock
 
 HINTS = {
@@ -89,8 +90,8 @@ class PageSample:
 class StatPageReader:
     """Reads the page at one URL."""
 
-    def __init__(self, url: str, clock: Clock, http: httpx.AsyncClient | None, timeout_seconds: float) -> None:
-        self._probe = HttpProbe(url, "nginx", clock, timeout_seconds=timeout_seconds, http=http, hints=HINTS)
+    def __init__(self, url: str, clock: Clock, http: httpx.AsyncClient | None, options: HttpOptions | None) -> None:
+        self._probe = HttpProbe(url, "nginx", clock, options=options, http=http, hints=HINTS)
         self._clock = clock
         self._last: PageSample | None = None
         self._settled: WorkerBoot | None = None

@@ -29,6 +29,7 @@ from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_li
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions, call_of
 from streamusage.agent.sources.nginx_rtmp.departures import Departures
 from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPageReader, WorkerBoot
+from streamusage.client.http_client import HttpOptions
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import COUNTER_INVALID, NGINX_NO_LOG
 
@@ -95,11 +96,11 @@ class NginxRtmpSource:
         clock: Clock | None = None,
         *,
         http: httpx.AsyncClient | None = None,
-        timeout_seconds: float = 5.0,
+        options: HttpOptions | None = None,
         spool: CallbackSpool | None = None,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._page = StatPageReader(stat_url, self._clock, http, timeout_seconds)
+        self._page = StatPageReader(stat_url, self._clock, http, options)
         self._log = (
             UnderstoodLog(
                 LogReader(access_log, self._clock, remedy=_LOG_REMEDY),
@@ -219,9 +220,7 @@ def _create(config: NginxRtmpConfig, context: SourceContext) -> NginxRtmpSource:
             call_of=call_of,
         )
     )
-    return NginxRtmpSource(
-        config.stat_url, config.access_log, context.clock, timeout_seconds=config.timeout_seconds, spool=spool
-    )
+    return NginxRtmpSource(config.stat_url, config.access_log, context.clock, options=config.http_options, spool=spool)
 
 
 SOURCE = SourceKind(
