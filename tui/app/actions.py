@@ -19,14 +19,12 @@ class Context(StrEnum):
     GAP = "gap"
     DAYS = "days"
     SERVERS = "servers"
-    ABOUT = "about"
 
 
 VIEWS = {
     Context.GAPS: "tui.screens.gaps:GapsScreen",
     Context.DAYS: "tui.screens.days:DaysScreen",
     Context.SERVERS: "tui.screens.servers:ServersScreen",
-    Context.ABOUT: "tui.screens.about:AboutScreen",
 }
 """Module and class of each view that an action opens. The module is imported when the view is opened first."""
 
@@ -67,7 +65,6 @@ _SERVERS = (Context.SERVERS,)
 _NOT_GAPS = tuple(context for context in Context if context is not Context.GAPS)
 
 ACTIONS = (
-    Action("about", "a", "a", "", "service and version", _SESSIONS, command="about", opens=Context.ABOUT),
     Action(
         "filter",
         "slash",
