@@ -31,7 +31,6 @@ class BackfilledPart(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int = 0
     bytes_out: int = 0
     view_time_ms: int = 0
-    starts: int = 0
 
 
 class GapDelta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -46,7 +45,6 @@ class GapDelta(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     peak_out_bps: int | None = None
     peak_out_at: int | None = None
     view_time_ms: int = 0
-    starts: int = 0
 
 
 class Percentile(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,7 +107,6 @@ class DailyFigures(msgspec.Struct, frozen=True, kw_only=True):
     peak_out_bps: int | None
     peak_out_at: int | None
     view_time_ms: int
-    starts: int = 0
     average_view_time_ms: int | float | None
     backfilled: BackfilledPart
     coverage: CoveredTime
@@ -123,7 +120,6 @@ class DayDifference(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int = 0
     bytes_out: int = 0
     view_time_ms: int = 0
-    starts: int = 0
     connections_by_protocol: dict[str, int] = {}
 
 
@@ -138,7 +134,6 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int = 0
     bytes_out: int = 0
     view_time_ms: int = 0
-    starts: int = 0
     connections_by_protocol: dict[str, int] = {}
     figures: DailyFigures
     """Figures of the day with the adjustment, peaks and coverage included."""
@@ -163,7 +158,6 @@ class DailyStatistics(msgspec.Struct, frozen=True, kw_only=True):
     peak_out_bps: int | None
     peak_out_at: int | None
     view_time_ms: int
-    starts: int = 0
     average_view_time_ms: int | float | None
     backfilled: BackfilledPart
     coverage: CoveredTime
@@ -211,7 +205,6 @@ class SummedStatistics(msgspec.Struct, frozen=True, kw_only=True):
     peak_out_bps: int | None
     peak_out_at: int | None
     view_time_ms: int
-    starts: int = 0
     average_view_time_ms: int | float | None
     percentile_95: Percentile
     coverage: CoveredTime
@@ -241,7 +234,6 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
     bytes_in: int = 0
     bytes_out: int = 0
     view_time_ms: int = 0
-    starts: int = 0
     connections_by_protocol: dict[str, int] = {}
     figures: DailyFigures
     """Figures of the day with this and all earlier entries."""

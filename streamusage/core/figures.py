@@ -53,7 +53,6 @@ FIGURES = (
     Figure("peak_in_bps", "PEAK IN", Unit.BITS_PER_SECOND, Combination.PEAK),
     Figure("peak_out_bps", "PEAK OUT", Unit.BITS_PER_SECOND, Combination.PEAK),
     Figure("view_time_ms", "VIEW TIME", Unit.MILLISECONDS, Combination.SUM),
-    Figure("starts", "STARTS", Unit.COUNT, Combination.SUM),
 )
 """All figures, in the order of columns."""
 
@@ -87,7 +86,6 @@ class SlotSums(msgspec.Struct, Generic[BytesT, MillisT], kw_only=True):
     bytes_in: BytesT = 0  # type: ignore[assignment]  # 0 is of every such type
     bytes_out: BytesT = 0  # type: ignore[assignment]
     view_time_ms: MillisT = 0  # type: ignore[assignment]
-    starts: Count = 0
 
 
 def peak_rank(bps: int, at: int, window_ms: int = 0) -> tuple[int, int, int]:

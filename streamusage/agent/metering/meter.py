@@ -394,9 +394,7 @@ class _Step:
 
     def _count_connection(self, protocol: str, started_at: int, number: int = 1) -> None:
         filed_at = max(started_at, self.before.since, self.now - LONGEST_ABSENCE_MS)
-        slot = self.additions.slot(slot_of(filed_at))
-        slot.connections[protocol] += number
-        slot.starts += number
+        self.additions.slot(slot_of(filed_at)).connections[protocol] += number
         self.connections += number
 
     def _add_view_time_of_stayers(self, viewers: int) -> None:

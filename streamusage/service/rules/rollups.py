@@ -43,8 +43,6 @@ class Rollup(msgspec.Struct, frozen=True, array_like=True, gc=False):
     late_bytes_in: int = 0
     late_bytes_out: int = 0
     late_view_time_ms: int = 0
-    starts: int = 0
-    late_starts: int = 0
 
 
 ROLLUP_SLOT_COLUMNS = (*SLOT_SUM_NAMES, *(f"late_{name}" for name in SLOT_SUM_NAMES))
