@@ -104,13 +104,14 @@ class Icecast:
         assert self._program is not None
         self._program.kill()
 
-    def publish(self, mount: str = "/live/a.mp3") -> RunningProgram:
+    def publish(self, mount: str = "/live/a.mp3", password: str | None = None) -> RunningProgram:
+        """Start an encoder, with the right password unless another one is given."""
         return self._programs.start(
             "source",
             [
                 *("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(self._music)),
                 *("-c", "copy", "-content_type", "audio/mpeg", "-f", "mp3"),
-                f"icecast://source:{self._source_password}@127.0.0.1:{self.port}{mount}",
+                f"icecast://source:{password or self._source_password}@127.0.0.1:{self.port}{mount}",
             ],
         )
 
