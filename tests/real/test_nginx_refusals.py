@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.agent.metering import meter
-from streamusage.agent.metering.additions import SessionAddition
 from streamusage.agent.sources.common.callbacks.forward import CallbackForward
 from streamusage.agent.sources.common.callbacks.spool import CallbackSpool
 from streamusage.agent.sources.nginx_rtmp.callbacks import call_of
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
+from tests.support.agent.counting import Counting
 from tests.support.operator_check import OperatorCheck
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
@@ -38,28 +37,6 @@ async def start_nginx(tmp_path: Path, programs: Programs, clip: Path, directives
     nginx = Nginx(directory, programs, clip, directives=directives)
     await nginx.start()
     return nginx
-
-
-class Counting:
-    """A source whose readings are counted by the meter."""
-
-    def __init__(self, source: NginxRtmpSource) -> None:
-        self.source = source
-        self.sessions: dict[str, SessionAddition] = {}
-        self.connections = self.bytes_in = 0
-
-    async def begin(self) -> None:
-        self.state, _ = meter.start(await self.source.read(None))
-
-    async def step(self) -> None:
-        self.state, added = meter.step(self.state, await self.source.read(self.state.baseline.cursor))
-        self.sessions |= added.sessions
-        self.connections += sum(sum(slot.connections.values()) for slot in added.slots.values())
-        self.bytes_in += sum(slot.bytes_in for slot in added.slots.values())
-
-    @property
-    def live(self) -> list[str]:
-        return sorted(session.name for session in self.sessions.values() if session.live)
 
 
 async def publish_refused(nginx: Nginx, name: bytes, times: int) -> None:
