@@ -6,8 +6,8 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from tests.support.agent.counting import Counting
 from tests.support.needs import BY_MARKER, need
-from tests.support.real.counting import Counting
 from tests.support.real.icecast import Icecast
 from tests.support.real.processes import Programs, until
 

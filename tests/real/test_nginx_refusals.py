@@ -13,8 +13,8 @@ from streamusage.agent.sources.nginx_rtmp.callbacks import call_of
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
+from tests.support.agent.counting import Counting
 from tests.support.operator_check import OperatorCheck
-from tests.support.real.counting import Counting
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
 from tests.support.real.rtmp_client import RtmpClient
