@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 
 LONGEST_WAIT_S = 180.0
 """Limit of every wait, in seconds. It is generous because a busy machine is no failure of the program under test."""
