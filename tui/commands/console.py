@@ -11,8 +11,9 @@ from tui.app.actions import find_keymap_error
 from tui.app.launch import run_console, run_plain, why_no_console
 from tui.commands.errors import CommandError
 from tui.commands.shell import connect, read_filter
-from tui.config.settings import ConnectionSettings, Flags, config_path
-from tui.recording.recording import RecordingError
+from tui.config.paths import config_path
+from tui.config.settings import ConnectionSettings, Flags
+from tui.recording.errors import RecordingError
 
 
 def console(*, record: Path | None = None, plain: bool = False, filter_text: str | None = None, **given: Any) -> int:
