@@ -3,19 +3,16 @@
 Only the cells that differ from the screen are drawn again: over a slow line every cell counts.
 """
 
-from typing import ClassVar
-
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.widgets.lines import INK_CLASSES, Inked, different_cells
+from tui.widgets.lines import Inked, different_cells
 
 
 class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     """A table whose lines `draw_line` returns: line 0 is the heading, the rows scroll below it."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "HeadedTable { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
 
     def __init__(self, *, id: str | None = None) -> None:
