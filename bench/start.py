@@ -8,23 +8,18 @@ little on a shared machine. The exit code is 1 if a ratio by processor time is a
 
 import argparse
 import asyncio
-import contextlib
-import fcntl
 import json
 import os
-import pty
-import select
-import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
-import termios
 import time
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, getrusage
 from typing import NamedTuple
 
+from tests.support.console.bare_terminal import BareTerminal
 from tests.support.console.records import TOKEN, recent, record, service_with
 
 EMPTY_APP = """
@@ -46,7 +41,6 @@ print(len(client.get(sys.argv[1] + "/api/v1/changes").content))
 """
 LONGEST_S = 60
 RECORDS = 30
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class Taken(NamedTuple):
@@ -54,7 +48,6 @@ class Taken(NamedTuple):
 
     wall_s: float
     processor_s: float
-    """Of the program itself, at a resolution of 10 ms while it runs."""
 
 
 class Figure(NamedTuple):
@@ -76,46 +69,20 @@ FIGURES = (
 
 def in_terminal(command: list[str], markers: list[bytes], environment: dict[str, str]) -> list[Taken]:
     """Run a program in a terminal until it has drawn each of the markers, in order; then end it."""
-    main, terminal = pty.openpty()
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    began = time.monotonic()
-    process = subprocess.Popen(
-        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment, start_new_session=True
-    )
-    os.close(terminal)
-    drawn, found = bytearray(), []
-    try:
-        while len(found) < len(markers):
-            if not select.select([main], [], [], LONGEST_S - (time.monotonic() - began))[0]:
-                raise TimeoutError(f"{command} has not drawn {markers[len(found)]!r}: {bytes(drawn[-2000:])!r}")
-            drawn += os.read(main, 65_536)
-            while len(found) < len(markers) and markers[len(found)] in drawn:
-                found.append(Taken(time.monotonic() - began, processor_s(process.pid)))
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        os.close(main)
+    found = []
+    with BareTerminal(command, environment, longest_s=LONGEST_S) as terminal:
+        for marker in markers:
+            terminal.read_until(marker)
+            found.append(Taken(time.monotonic() - terminal.began, terminal.processor_s()))
     return found
-
-
-def processor_s(pid: int) -> float:
-    """Return the processor time of a running process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * _TICK_S
 
 
 def to_its_end(command: list[str], environment: dict[str, str]) -> Taken:
     """Run a program to its end."""
-    began, before = time.monotonic(), os.times()
-    subprocess.run(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=LONGEST_S
-    )
-    after = os.times()
-    return Taken(
-        time.monotonic() - began,
-        after.children_user + after.children_system - before.children_user - before.children_system,
-    )
+    began, before = time.monotonic(), getrusage(RUSAGE_CHILDREN)
+    subprocess.run(command, env=environment, capture_output=True, check=True, timeout=LONGEST_S)
+    after = getrusage(RUSAGE_CHILDREN)
+    return Taken(time.monotonic() - began, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
 def one_round(url: str, environment: dict[str, str]) -> dict[str, Taken]:

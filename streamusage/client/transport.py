@@ -12,7 +12,6 @@ Where the address, the certificates or the proxy can be wrong, it is checked at 
 
 import asyncio
 from collections.abc import Callable
-from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
@@ -82,6 +81,8 @@ class HttpTransport:
         """Return the text without the token in any form: plain, and as encoded in URLs, JSON and XML."""
         token = self._token
         if token:
+            from html import escape
+
             in_json = msgspec.json.encode(token)[1:-1].decode()
             forms = {
                 token,

@@ -163,12 +163,19 @@ class ConsoleApp(App[int]):
             no_service_reason=self.poller.no_service_reason,
         )
 
+    def get_default_screen(self) -> SessionsScreen:
+        """Return the sessions screen: no other one is laid out and drawn below it."""
+        return self.sessions_screen
+
     def on_mount(self) -> None:
-        """Open the sessions screen and start polling."""
+        """Start polling after the first frame."""
         self.title = f"streamtop {sanitize(self.state.settings.profile or '')}"
-        self.push_screen(self.sessions_screen)
-        self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
+        self.call_after_refresh(self._start_polling)
         self.set_interval(1, self._tick)
+
+    def _start_polling(self) -> None:
+        """Start the polls, and with the first one the import of httpx, once the first frame is drawn."""
+        self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
 
     def _fatal_error(self) -> None:
         """Exit with a traceback without values: a value may be a token, or a name with escape sequences."""

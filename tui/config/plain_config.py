@@ -7,7 +7,7 @@ For every document, it returns what `validation` returns, or `None`.
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from tui.config.profiles import Alerts, CheckedBy, Config, Profile
 
@@ -43,7 +43,7 @@ def _value(declared: Any, value: Any) -> Any:
     kind, parts = get_origin(declared), get_args(declared)
     if kind is Annotated:
         return _checked(parts[0], parts[1], value)
-    if kind is UnionType:
+    if kind is UnionType or kind is Union:
         return _value(parts[0], value)  # a value of TOML is never null
     if kind is Literal and type(value) is str and value in parts:
         return value

@@ -5,10 +5,11 @@ declarations, for everything else.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
+
+import msgspec
 
 from streamusage.client.api_version import ApiVersion
 from streamusage.core.days import zone
@@ -79,8 +80,7 @@ def checked_url(text: str) -> str:
     return parts.geturl().rstrip("/")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alerts:
+class Alerts(msgspec.Struct, frozen=True, kw_only=True):
     """Alerts about open gaps: the table `[profiles.NAME.alerts]` of `config.toml`."""
 
     after: Annotated[float, _seconds_between("1s", "24h")] = 60.0
@@ -97,8 +97,7 @@ class Alerts:
 NO_ALERTS = Alerts()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """One service: the table `[profiles.NAME]` of `config.toml`."""
 
     url: Annotated[str, CheckedBy(checked_url)] = DEFAULT_URL
@@ -125,12 +124,11 @@ class Profile:
     """Theme of the console, to distinguish services at a glance."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Config(msgspec.Struct, frozen=True, kw_only=True):
     """The content of `config.toml`."""
 
     default_profile: str | None = None
     """The profile used if none is named."""
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
-    keys: Mapping[str, str] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = {}
+    keys: Mapping[str, str] = {}
     """Keys of the console by action, with commas between: `streamtop config --keys` lists the actions."""

@@ -6,13 +6,14 @@ profile's token is sent only to that profile's own url.
 """
 
 import os
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from streamusage.client.api_version import ApiVersion
 from streamusage.core.days import UnknownZoneError, zone
@@ -38,8 +39,7 @@ class SettingsError(Exception):
     """A setting is unusable. The text names its source and what is allowed."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Environment:
+class _Environment(NamedTuple):
     """Settings of the environment; an empty variable counts as unset."""
 
     url: str | None
@@ -49,8 +49,7 @@ class _Environment:
 UTC = zone("UTC")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Flags:
+class Flags(msgspec.Struct, frozen=True, kw_only=True):
     """What the command line can set, under the names of its options; `None` where it is not given."""
 
     url: str | None = None
@@ -171,13 +170,19 @@ def load_document() -> dict[str, Any]:
     """Return `config.toml` as it is written; nothing without the file. Raises `SettingsError`."""
     path = config_path()
     try:
-        return tomllib.loads(path.read_bytes().decode()) if path.is_file() else {}
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not TOML: {error}") from None
+        if not path.is_file():
+            return {}
+        text = path.read_bytes().decode()
     except UnicodeDecodeError as error:
         raise SettingsError(f"{path} is not UTF-8 text: a bad byte at position {error.start}") from None
     except OSError as error:
         raise SettingsError(f"{path} cannot be read: {error.strerror}") from None
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not TOML: {error}") from None
 
 
 def read_token(path: Path, warn: Callable[[str], None]) -> HiddenToken:

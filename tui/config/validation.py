@@ -4,9 +4,9 @@ The models are built from the declarations in `profiles`.
 """
 
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 
 from tui.config.profiles import Alerts, Config, Profile
@@ -25,14 +25,12 @@ def validate(document: Mapping[str, Any]) -> Config:
         raise InvalidConfigError(wrong) from None
 
 
-def _model(declared: type, **replaced: Any) -> type[BaseModel]:
+def _model(declared: type[msgspec.Struct], **replaced: Any) -> type[BaseModel]:
     """Return the model of a declaration, with other types for some of its settings."""
+    defaults = declared()
     settings: dict[str, Any] = {
-        setting.name: (
-            replaced.get(setting.name, declared.__annotations__[setting.name]),
-            {} if setting.default is MISSING else setting.default,
-        )
-        for setting in fields(declared)
+        name: (replaced.get(name, declared.__annotations__[name]), getattr(defaults, name))
+        for name in declared.__struct_fields__
     }
     forbidding = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
     return create_model(declared.__name__, __config__=forbidding, **settings)
