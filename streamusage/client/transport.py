@@ -11,6 +11,7 @@ Where the address, the certificates or the proxy can be wrong, it is checked at 
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
@@ -25,6 +26,9 @@ from streamusage.client.requests import ApiRequest, Reply, Sender
 
 if TYPE_CHECKING:
     from streamusage.client.http_exchange import HttpExchange
+
+
+_EXCHANGE = "streamusage.client.http_exchange"
 
 
 class HttpTransport:
@@ -60,13 +64,15 @@ class HttpTransport:
         """
         if self._read_token is not None:
             self._token = _parse_token(self._read_token())
-        exchange = self._exchange or await self._open_in_background()
+        exchange = self._exchange or await self._open()
         return await exchange.send(api_request, Sender(self.host, self._token, self.without_token))
 
-    async def _open_in_background(self) -> "HttpExchange":
+    async def _open(self) -> "HttpExchange":
+        """Open the exchange; in a thread, unless httpx is imported and no certificates are read."""
         async with self._opening:
             if self._exchange is None:
-                self._exchange = await asyncio.to_thread(self._open_exchange)
+                is_quick = _EXCHANGE in sys.modules and self._address.scheme == "http"
+                self._exchange = self._open_exchange() if is_quick else await asyncio.to_thread(self._open_exchange)
             return self._exchange
 
     def _open_exchange(self) -> "HttpExchange":
