@@ -14,6 +14,7 @@ import click
 from streamusage import __version__
 from streamusage.command_help import HelpfulGroup
 from streamusage.core.exit_codes import CLIENT_EXIT_CODES, ExitCode, exit_codes
+from tui.app import gc_tuning
 from tui.commands.errors import CommandError
 from tui.commands.flags import connection_flags, tz_option
 from tui.config.theme_names import ThemeName
@@ -57,6 +58,8 @@ class LazyGroup(HelpfulGroup):
         if location is None:
             return None
         module, _, name = location.partition(":")
+        if module.startswith("tui."):
+            gc_tuning.collect_less_often()
         command = getattr(importlib.import_module(module), name)
         if not isinstance(command, click.Command):
             raise TypeError(f"{location} is not a command")
@@ -99,6 +102,7 @@ def streamtop(ctx: click.Context, /, **flags: Any) -> None:
       streamtop --plain                     what changes, as lines
       streamtop ls live/ --format json      the same figures for a script
     """
+    gc_tuning.collect_less_often()
     start = importlib.import_module("tui.commands.console")
     ctx.exit(start.console(**flags))
 

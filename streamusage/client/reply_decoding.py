@@ -10,7 +10,8 @@ import msgspec
 from streamusage.api.extension import ErrorBody
 from streamusage.client.errors import InvalidAnswerError, NotFoundError, RefusedError, UnreachableError
 from streamusage.client.record_decoding import describe_body
-from streamusage.client.transport import HttpTransport, Reply
+from streamusage.client.requests import Reply
+from streamusage.client.transport import HttpTransport
 
 Content = TypeVar("Content")
 

@@ -10,12 +10,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Literal, NamedTuple, Self
 from urllib.parse import quote
 
-import httpx
 import msgspec
 
 from streamusage.api.daily import Adjustments, CloseResult, Daily, DailySums
@@ -38,18 +36,12 @@ from streamusage.client.errors import (
     ExtensionMissingError,
     InvalidAnswerError,
 )
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import DEFAULT_OPTIONS, HttpOptions
 from streamusage.client.record_decoding import UnreadableError, decode_record, decode_records
 from streamusage.client.reply_decoding import Content, decode_reply, error_message, lacks_extension, raise_for_status
+from streamusage.client.requests import ApiRequest, Reply, ReplyTiming, milliseconds_since
 from streamusage.client.schema_drift import SchemaDrift, count_missing_fields, detect_drift
-from streamusage.client.transport import (
-    DEFAULT_OPTIONS,
-    ApiRequest,
-    HttpTransport,
-    Reply,
-    ReplyTiming,
-    milliseconds_since,
-)
+from streamusage.client.transport import HttpTransport
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import FORMER
 from streamusage.core.usage import EmptyNameError, PartialUsageRecord, SessionKey, StreamId, UsageRecord, stream_path
@@ -334,9 +326,11 @@ class UsageClient:
         self._note_service_time(reply.headers)
         return reply
 
-    def _note_service_time(self, headers: httpx.Headers) -> None:
+    def _note_service_time(self, headers: Mapping[str, str]) -> None:
         if self.has_extension:
             return
+        from email.utils import parsedate_to_datetime  # a plain Stream Manager's clock is known by this header only
+
         try:
             now_ms = int(parsedate_to_datetime(headers.get("date", "")).timestamp() * 1000)
         except (ValueError, OverflowError):

@@ -1,7 +1,6 @@
 """Clocks. Code that needs the time receives a `Clock`, so that tests and the demo control it."""
 
 import asyncio
-import ctypes
 import time
 from pathlib import Path
 from typing import Protocol
@@ -58,6 +57,8 @@ def boot_id() -> str:
 
 def is_synchronised() -> bool | None:
     """Return whether the kernel believes that its wall clock is synchronised; `None` where it does not show this."""
+    import ctypes  # only agent and service ask; importing it takes as long as the rest of this module
+
     try:
         adjtimex = ctypes.CDLL(None).adjtimex
     except (AttributeError, OSError):

@@ -4,14 +4,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from streamusage.agent.config.sources import media_server_options
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 
 LONGEST_WAIT_S = 180.0
 """Limit of every wait, in seconds. It is generous because a busy machine is no failure of the program under test."""
-
-PATIENT = media_server_options(LONGEST_WAIT_S)
-"""How the source of a test connects to its media server."""
 
 
 async def wait_until(

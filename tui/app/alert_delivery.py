@@ -8,7 +8,7 @@ import contextlib
 import os
 from collections.abc import Callable, Sequence
 
-from tui.config.settings import Alerts
+from tui.config.profiles import Alerts
 from tui.model.alerts import Alert
 from tui.model.text import sanitize
 

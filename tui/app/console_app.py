@@ -2,27 +2,22 @@
 
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import rich
 from rich.segment import Segment, Segments
-from rich.traceback import Traceback
 from textual import events, on
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import Monochrome, NoColor
 from textual.message import Message
 
-from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from streamusage.core.durations import DurationError, parse_duration_ms
 from tui.app import gc_tuning
 from tui.app.actions import Context
-from tui.app.alert_delivery import escape_sequences, run_command
-from tui.app.exporter import Exporter
 from tui.app.feeds import Feeds, Notice, StateChange
-from tui.app.fetcher import Fetcher
 from tui.app.messages import (
     CoveragePolled,
     DayPolled,
@@ -35,19 +30,24 @@ from tui.app.messages import (
     SessionsPolled,
     TrendsPolled,
 )
-from tui.app.poller import Poller
 from tui.app.ports import PollSource
 from tui.app.state import ConsoleState
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import ViewMemory
-from tui.deletion.flow import DeleteFinished, DeletionFlow
 from tui.model import formats
 from tui.model.alerts import AlertBook
 from tui.model.text import sanitize
-from tui.recording.recording import Recording, RecordingError
+from tui.recording.errors import RecordingError
 from tui.screens.sessions import SessionsScreen
 from tui.screens.views import create_view
 from tui.styles.themes import THEMES, Abilities, abilities, theme_for
+
+if TYPE_CHECKING:
+    from streamusage.client.usage_client import UsageClient
+    from tui.app.exporter import Exporter
+    from tui.app.fetcher import Fetcher
+    from tui.deletion.flow import DeleteFinished, DeletionFlow
+    from tui.recording.recording import Recording
 
 INTERVALS_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0)
 TIMES_SLOWER_UNFOCUSED = 5
@@ -68,7 +68,7 @@ class ConsoleApp(App[int]):
 
     def __init__(
         self,
-        client: UsageClient | None,
+        client: "UsageClient | None",
         settings: ConnectionSettings,
         *,
         clock: Clock,
@@ -76,7 +76,7 @@ class ConsoleApp(App[int]):
         host: str = "",
         able: Abilities | None = None,
         memory: ViewMemory | None = None,
-        recording: Recording | None = None,
+        recording: "Recording | None" = None,
         make_source: Callable[[Callable[[Message], object]], PollSource] | None = None,
     ) -> None:
         able = able or abilities()
@@ -99,35 +99,10 @@ class ConsoleApp(App[int]):
         self.feeds = Feeds()
         self.poller = self._create_source(make_source, settings.poll_interval_s)
         self.sessions_screen = SessionsScreen(memory.filters if memory else [])
-        no_service_reason = self.poller.no_service_reason
-        self.deletion = DeletionFlow(
-            client,
-            self.state,
-            dialogs=self.sessions_screen,
-            journal_path=journal_path,
-            post=self.post_message,
-            start=lambda work: self.run_worker(work, group="delete", exit_on_error=True),
-            refresh=self.poller.refresh,
-            show_notice=self.show_notice,
-            no_service_reason=no_service_reason,
-        )
-        self.exporter = Exporter(
-            client,
-            self.state,
-            write_escape=self.write_escape,
-            draw_screen=self.export_screenshot,
-            no_service_reason=no_service_reason,
-        )
-        self.fetcher = Fetcher(
-            client,
-            self.state,
-            post=self.post_message,
-            start=lambda work: self.run_worker(work, group="fetch", exit_on_error=True),
-            no_service_reason=no_service_reason,
-        )
         self.next_profile = ""
         """The profile that was picked to continue with, once this console has ended."""
         self.profiles = settings.profiles
+        self._journal_path = journal_path
         self._recording = recording
         self._alerts = settings.alerts
         self._alert_book = AlertBook(round(self._alerts.after * 1000))
@@ -139,17 +114,74 @@ class ConsoleApp(App[int]):
             return make_source(self.post_message)
         if self.client is None:
             raise ValueError("a console without a client needs make_source")
+        from tui.app.poller import Poller
+
         return Poller(self.client, self.post_message, interval_seconds=interval_seconds, clock=self.state.clock)
 
+    # What a view or an action needs is imported with its first use: the first frame does not wait for it.
+
+    @cached_property
+    def deletion(self) -> "DeletionFlow":
+        """What deletes."""
+        from tui.deletion.flow import DeletionFlow
+
+        return DeletionFlow(
+            self.client,
+            self.state,
+            dialogs=self.sessions_screen,
+            journal_path=self._journal_path,
+            post=self.post_message,
+            start=lambda work: self.run_worker(work, group="delete", exit_on_error=True),
+            refresh=self.poller.refresh,
+            show_notice=self.show_notice,
+            no_service_reason=self.poller.no_service_reason,
+        )
+
+    @cached_property
+    def exporter(self) -> "Exporter":
+        """What copies and saves."""
+        from tui.app.exporter import Exporter
+
+        return Exporter(
+            self.client,
+            self.state,
+            write_escape=self.write_escape,
+            draw_screen=self.export_screenshot,
+            no_service_reason=self.poller.no_service_reason,
+        )
+
+    @cached_property
+    def fetcher(self) -> "Fetcher":
+        """What fetches data beside the polls."""
+        from tui.app.fetcher import Fetcher
+
+        return Fetcher(
+            self.client,
+            self.state,
+            post=self.post_message,
+            start=lambda work: self.run_worker(work, group="fetch", exit_on_error=True),
+            no_service_reason=self.poller.no_service_reason,
+        )
+
+    def get_default_screen(self) -> SessionsScreen:
+        """Return the sessions screen: no other one is laid out and drawn below it."""
+        return self.sessions_screen
+
     def on_mount(self) -> None:
-        """Open the sessions screen and start polling."""
+        """Start polling after the first frame."""
         self.title = f"streamtop {sanitize(self.state.settings.profile or '')}"
-        self.push_screen(self.sessions_screen)
-        self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
+        self.call_after_refresh(self._start_polling)
         self.set_interval(1, self._tick)
+
+    def _start_polling(self) -> None:
+        """Start the polls, and with the first one the import of httpx, once the first frame is drawn."""
+        self.run_worker(self.poller.run(), group="poll", exit_on_error=True)
 
     def _fatal_error(self) -> None:
         """Exit with a traceback without values: a value may be a token, or a name with escape sequences."""
+        import rich
+        from rich.traceback import Traceback
+
         self.bell()
         traceback = Traceback(show_locals=False, width=None, suppress=[rich])
         rendered = self.console.render(traceback, self.console.options)
@@ -191,7 +223,8 @@ class ConsoleApp(App[int]):
             self.state.latency.add(polled.split._replace(apply_ms=1000 * (applied - began)))
         if polled.reset:
             gc_tuning.freeze_after_large_poll(len(polled.changed))
-        self.deletion.verify()
+        if "deletion" in vars(self):  # nothing was deleted before
+            self.deletion.verify()
         self._raise_alerts()
         self.publish_state(polled=True)
         self.call_after_refresh(lambda: self.state.latency.painted(1000 * (time.perf_counter() - applied)))
@@ -204,6 +237,8 @@ class ConsoleApp(App[int]):
 
     def _raise_alerts(self) -> None:
         for alert in self._alert_book.update(self.state.servers or ()):
+            from tui.app.alert_delivery import escape_sequences, run_command
+
             self.show_notice(f"{sanitize(alert.describe())}; g: gaps", "missing" if alert.kind == "raised" else "good")
             if sequences := escape_sequences(alert, self._alerts):
                 self.write_escape(sequences)
@@ -262,8 +297,8 @@ class ConsoleApp(App[int]):
         self.state.stream_history = {missing.key: missing.why}
         self.feeds.history.publish(None)
 
-    @on(DeleteFinished)
-    def _delete_finished(self, finished: DeleteFinished) -> None:
+    def on_delete_finished(self, finished: "DeleteFinished") -> None:
+        """Show what a delete did."""
         self.deletion.finish(finished.outcome)
 
     # Focus of the terminal

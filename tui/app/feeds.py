@@ -4,11 +4,14 @@ Textual's `Signal` logs an error of a subscriber and continues; a feed lets it s
 never silent.
 """
 
-from collections.abc import Callable
-from typing import Generic, NamedTuple, TypeVar
+from __future__ import annotations
 
-from tui.app.messages import CoveragePolled, DayPolled, DayRowsPolled, GapDetailsFetched, MonthPolled
-from tui.model.gaps.coverage_book import CoverageBook
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from tui.app.messages import CoveragePolled, DayPolled, DayRowsPolled, GapDetailsFetched, MonthPolled
+    from tui.model.gaps.coverage_book import CoverageBook
 
 Value = TypeVar("Value")
 
@@ -53,12 +56,12 @@ class Feeds:
         self.state = Feed[StateChange]()
         """After every poll, failed or not, and once a second."""
         self.notices = Feed[Notice]()
-        self.coverage = Feed[CoveragePolled]()
-        self.gaps = Feed[CoverageBook]()
+        self.coverage: Feed[CoveragePolled] = Feed()
+        self.gaps: Feed[CoverageBook] = Feed()
         """Published by the gap view once it has applied a poll of the coverage."""
-        self.gap_details = Feed[GapDetailsFetched]()
-        self.day = Feed[DayPolled]()
-        self.month = Feed[MonthPolled]()
-        self.day_rows = Feed[DayRowsPolled]()
+        self.gap_details: Feed[GapDetailsFetched] = Feed()
+        self.day: Feed[DayPolled] = Feed()
+        self.month: Feed[MonthPolled] = Feed()
+        self.day_rows: Feed[DayRowsPolled] = Feed()
         self.history = Feed[None]()
         """The state has another history of the stream under the cursor, or a reason why there is none."""

@@ -5,21 +5,21 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.exit_codes import ExitCode
 from tui.app import gc_tuning
 from tui.app.console_app import ConsoleApp
-from tui.app.line_mode import LineMode
-from tui.app.poller import Poller
-from tui.app.state import ConsoleState
+from tui.config.paths import journal_path as default_journal_path
 from tui.config.service_client import open_client
 from tui.config.settings import ConnectionSettings
 from tui.config.view_memory import memory_path, recall, remember
-from tui.deletion.journal import journal_path as default_journal_path
-from tui.model.sessions.filter import Filter
-from tui.recording.recording import Player, RecordedPoll, Recording
+
+if TYPE_CHECKING:
+    from tui.model.sessions.filter import Filter
+    from tui.recording.recording import RecordedPoll, Recording
 
 
 def why_no_console() -> str:
@@ -51,7 +51,7 @@ def run_console(
     """
     gc_tuning.collect_less_often()
     clock = clock or SystemClock()
-    recording = Recording(record, clock) if record is not None else None
+    recording = _open_recording(record, clock)
     while True:
         code, next_profile = asyncio.run(_run_until_quit(settings, clock, recording, demo_journal))
         if not next_profile or switch is None:
@@ -60,8 +60,17 @@ def run_console(
         recording = None  # a recording is of one service
 
 
+def _open_recording(path: Path | None, clock: Clock) -> "Recording | None":
+    """Return the recording that `--record` names. Raises `RecordingError`."""
+    if path is None:
+        return None
+    from tui.recording.recording import Recording
+
+    return Recording(path, clock)
+
+
 async def _run_until_quit(
-    settings: ConnectionSettings, clock: Clock, recording: Recording | None, demo_journal: Path | None
+    settings: ConnectionSettings, clock: Clock, recording: "Recording | None", demo_journal: Path | None
 ) -> tuple[int, str]:
     async with open_client(settings, clock) as client:
         path = memory_path(settings.profile or "", client.host) if demo_journal is None else None
@@ -81,11 +90,15 @@ async def _run_until_quit(
 
 
 def run_plain(
-    settings: ConnectionSettings, filter_text: Filter, write: Callable[[str], None], record: Path | None = None
+    settings: ConnectionSettings, filter_text: "Filter", write: Callable[[str], None], record: Path | None = None
 ) -> None:
     """Write what changes as lines, until interrupted. Raises `InvalidAddressError` and `RecordingError`."""
+    from tui.app.line_mode import LineMode
+    from tui.app.poller import Poller
+    from tui.app.state import ConsoleState
+
     clock = SystemClock()
-    recording = Recording(record, clock) if record is not None else None
+    recording = _open_recording(record, clock)
 
     async def poll() -> None:
         async with open_client(settings, clock) as client:
@@ -97,8 +110,10 @@ def run_plain(
     asyncio.run(poll())
 
 
-def run_replay(polls: list[RecordedPoll], from_ms: int, *, name: str, tz: ZoneInfo) -> int:
+def run_replay(polls: "list[RecordedPoll]", from_ms: int, *, name: str, tz: ZoneInfo) -> int:
     """Play a recording until it is quit; return the exit code. There is no service: no request is sent."""
+    from tui.recording.recording import Player
+
     clock = SystemClock()
 
     async def play() -> int | None:

@@ -1,18 +1,22 @@
 """Messages from the poller and the fetcher to the console. Only the app's handlers act on them."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
 from textual.message import Message
 
-from streamusage.api.daily import DailyStatistics
-from streamusage.api.extension import Coverage, History, Placements, ServerStatus, ServiceClock, Trends
-from streamusage.client.schema_drift import SchemaDrift
-from streamusage.core.usage import SessionKey
-from tui.model.daily.months import DayRows, Month
-from tui.model.gaps.gap_timeline import GapFigures
-from tui.model.latency import Split
-from tui.model.sessions.store import Session
+if TYPE_CHECKING:
+    from streamusage.api.daily import DailyStatistics
+    from streamusage.api.extension import Coverage, History, Placements, ServerStatus, ServiceClock, Trends
+    from streamusage.client.schema_drift import SchemaDrift
+    from streamusage.core.usage import SessionKey
+    from tui.model.daily.months import DayRows, Month
+    from tui.model.gaps.gap_timeline import GapFigures
+    from tui.model.latency import Split
+    from tui.model.sessions.store import Session
 
 
 @dataclass

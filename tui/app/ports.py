@@ -4,17 +4,20 @@ A screen knows this module and never the app: `ConsoleApp` implements `Console`;
 `PollSource`.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
-from streamusage.api.extension import CoverageSpan
-from tui.app.actions import Context
-from tui.app.feeds import Feeds
-from tui.app.state import ConsoleState
-from tui.deletion.plan import Radius
-from tui.model.sessions.chart import ChartRequest
-from tui.model.sessions.store import Session
+if TYPE_CHECKING:
+    from streamusage.api.extension import CoverageSpan
+    from tui.app.actions import Context
+    from tui.app.feeds import Feeds
+    from tui.app.state import ConsoleState
+    from tui.deletion.plan import Radius
+    from tui.model.sessions.chart import ChartRequest
+    from tui.model.sessions.store import Session
 
 
 class NoServiceError(Exception):

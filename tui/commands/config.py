@@ -1,8 +1,12 @@
 """`streamtop config`: every setting, its value and its source."""
 
+import ast
+import inspect
 import shlex
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from textwrap import dedent
+from typing import Any, NamedTuple
 
 import click
 
@@ -12,15 +16,14 @@ from streamusage.core.text import escape_unprintable
 from tui.app.actions import ACTIONS, with_keys
 from tui.commands.errors import CommandError
 from tui.commands.shell import format_option, print_message
+from tui.config.paths import config_path
+from tui.config.profiles import Alerts, Config, Profile
 from tui.config.settings import (
-    Alerts,
-    Config,
     ConnectionSettings,
     Flags,
-    Profile,
     SettingsError,
-    config_path,
     load_config,
+    load_document,
     resolve,
 )
 from tui.output import Format, TableColumn, View, print_rows, same_named
@@ -51,11 +54,11 @@ def config(profile: str | None, keys: bool, output_format: Format) -> None:
       streamtop config --keys
     """
     try:
-        loaded = load_config()
+        loaded, document = load_config(), load_document()
         connection = resolve(Flags(profile=profile), warn=lambda words: print_message(f"warning: {words}"))
     except SettingsError as error:
         raise CommandError(str(error), ExitCode.USAGE) from None
-    rows = list(_keys(loaded)) if keys else list(_settings(loaded, connection))
+    rows = list(_keys(loaded)) if keys else list(_settings(loaded, document, connection))
     view = View[Setting](
         columns=[
             TableColumn("SETTING", lambda row: row.setting),
@@ -71,25 +74,26 @@ def config(profile: str | None, keys: bool, output_format: Format) -> None:
     print_rows(rows, view, output_format)
 
 
-def _settings(loaded: Config, connection: ConnectionSettings) -> Iterator[Setting]:
+def _settings(loaded: Config, document: Mapping[str, Any], connection: ConnectionSettings) -> Iterator[Setting]:
     path = str(config_path())
     name = connection.profile
     chosen = loaded.profiles[name] if name is not None else Profile()
+    given = document["profiles"][name] if name is not None else {}
+    meanings, alert_meanings = _meanings(Profile), _meanings(Alerts)
     yield Setting("default_profile", loaded.default_profile or "", path if loaded.default_profile else "default", "")
-    yield Setting("url", connection.url, connection.url_from, _meaning("url"))
+    yield Setting("url", connection.url, connection.url_from, meanings["url"])
     token = "none" if connection.token is None else "given"
     yield Setting("token", token, connection.token_from, "never shown")
-    for key in Profile.model_fields:
+    for key, meaning in meanings.items():
         if key in ("url", "token_file", "token_env"):
             continue
-        source = f"{path} [profiles.{name}]" if key in chosen.model_fields_set else "default"
+        source = f"{path} [profiles.{name}]" if key in given else "default"
         if key != "alerts":
-            yield Setting(key, escape_unprintable(str(getattr(chosen, key))), source, _meaning(key))
+            yield Setting(key, escape_unprintable(str(getattr(chosen, key))), source, meaning)
             continue
-        for part, field in Alerts.model_fields.items():
-            source = f"{path} [profiles.{name}.alerts]" if part in chosen.alerts.model_fields_set else "default"
-            value = escape_unprintable(_alert(chosen.alerts, part))
-            yield Setting(f"alerts.{part}", value, source, _format_value(field.description))
+        for part, part_meaning in alert_meanings.items():
+            source = f"{path} [profiles.{name}.alerts]" if part in given.get("alerts", {}) else "default"
+            yield Setting(f"alerts.{part}", escape_unprintable(_alert(chosen.alerts, part)), source, part_meaning)
     for key in sorted(loaded.keys):
         yield Setting(f"keys.{key}", loaded.keys[key], f"{path} [keys]", "")
 
@@ -106,9 +110,16 @@ def _alert(alerts: Alerts, part: str) -> str:
     return shlex.join(value) if isinstance(value, tuple) else str(value)
 
 
-def _meaning(key: str) -> str:
-    return _format_value(Profile.model_fields[key].description)
-
-
-def _format_value(description: str | None) -> str:
-    return " ".join((description or "").split())
+def _meanings(declared: type) -> dict[str, str]:
+    """Return the meaning of each setting: the text below its declaration, in one line."""
+    body = ast.parse(dedent(inspect.getsource(declared))).body[0]
+    assert isinstance(body, ast.ClassDef)
+    return {
+        setting.target.id: " ".join(text.value.value.split())
+        for setting, text in pairwise(body.body)
+        if isinstance(setting, ast.AnnAssign)
+        and isinstance(setting.target, ast.Name)
+        and isinstance(text, ast.Expr)
+        and isinstance(text.value, ast.Constant)
+        and isinstance(text.value.value, str)
+    }

@@ -9,10 +9,11 @@ from streamusage.client.errors import InvalidAddressError
 from streamusage.core.exit_codes import ExitCode
 from tui.app.actions import find_keymap_error
 from tui.app.launch import run_console, run_plain, why_no_console
+from tui.commands.connecting import connect
 from tui.commands.errors import CommandError
-from tui.commands.shell import connect, read_filter
-from tui.config.settings import ConnectionSettings, Flags, config_path
-from tui.recording.recording import RecordingError
+from tui.config.paths import config_path
+from tui.config.settings import ConnectionSettings, Flags
+from tui.recording.errors import RecordingError
 
 
 def console(*, record: Path | None = None, plain: bool = False, filter_text: str | None = None, **given: Any) -> int:
@@ -21,6 +22,8 @@ def console(*, record: Path | None = None, plain: bool = False, filter_text: str
     settings = _console_settings(flags)
     try:
         if plain:
+            from tui.commands.shell import read_filter
+
             run_plain(settings, read_filter([filter_text or ""]), _write_line, record)
             return ExitCode.SUCCESS
         if filter_text is not None:

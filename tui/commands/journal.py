@@ -21,6 +21,7 @@ from tui.commands.shell import (
 )
 from tui.commands.streams import format_stream_name
 from tui.commands.tables import RECORD_CSV_FIELDS, documented, time_text
+from tui.config.paths import journal_path
 from tui.config.settings import ConnectionSettings
 from tui.deletion import journal as deletion_journal
 from tui.deletion.journal import DeletedRecord
@@ -51,7 +52,7 @@ def journal(
       streamtop journal keynote --format json > deleted.json
       streamtop journal keynote --restore
     """
-    path = file or deletion_journal.journal_path()
+    path = file or journal_path()
     shown = read_filter(words)
     try:
         records, unreadable = deletion_journal.read_journal(path)

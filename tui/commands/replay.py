@@ -40,7 +40,8 @@ def replay(file: Path, begin: AtNow | None, tz: str | None) -> None:
     """
     from tui.app.launch import run_replay, why_no_console
     from tui.model.text import sanitize
-    from tui.recording.recording import RecordingError, read_recording
+    from tui.recording.errors import RecordingError
+    from tui.recording.recording import read_recording
 
     try:
         times_in = zone(tz) if tz else zone("UTC")

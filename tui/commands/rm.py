@@ -29,6 +29,7 @@ from tui.commands.shell import (
 )
 from tui.commands.streams import format_stream_name, parse_stream_name
 from tui.commands.tables import session_view
+from tui.config.paths import journal_path
 from tui.config.settings import ConnectionSettings
 from tui.deletion import journal as deletion_journal
 from tui.deletion.execute import delete_sessions, describe_outcome
@@ -127,7 +128,7 @@ def _remove_stream(
         if answer.lower() not in {"y", "yes"}:
             raise CommandError("nothing was deleted", ExitCode.FAILURE)
     run_requests(connection, lambda client: _delete_each(client, what, found))
-    print_message(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
+    print_message(f"deleted {what} at {connection.host}; kept in {journal_path()}")
     return found
 
 
@@ -150,7 +151,7 @@ def _remove_matching(connection: ConnectionSettings, text: str, *, yes: bool) ->
         if prompt_operator(f"Type their number to confirm ({len(found)}):").replace(",", "") != str(len(found)):
             raise CommandError("that is not their number; nothing was deleted", ExitCode.FAILURE)
     run_requests(connection, lambda client: _delete_each(client, what, found))
-    print_message(f"deleted {what} at {connection.host}; kept in {deletion_journal.journal_path()}")
+    print_message(f"deleted {what} at {connection.host}; kept in {journal_path()}")
     return found
 
 

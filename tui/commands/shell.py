@@ -7,7 +7,6 @@ exit codes.
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import fields
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -17,21 +16,18 @@ from streamusage.client.errors import RequestError
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.exit_codes import ExitCode
 from streamusage.core.usage import EmptyNameError
+from tui.commands.connecting import connect as connect
+from tui.commands.connecting import print_message as print_message
 from tui.commands.errors import CommandError
 from tui.commands.flags import connection_flags
 from tui.config.service_client import open_client
-from tui.config.settings import ConnectionSettings, Flags, SettingsError, resolve
+from tui.config.settings import ConnectionSettings, Flags
 from tui.model.sessions.filter import Filter, FilterError, parse
 from tui.model.text import sanitize
 from tui.output import Format
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
-
-
-def print_message(words: str) -> None:
-    """Print a message for the operator on standard error, sanitised."""
-    click.echo(sanitize(words), err=True)
 
 
 def prompt_operator(question: str) -> str:
@@ -51,7 +47,7 @@ def connection_options(
     @connection_flags
     @wraps(command)
     def with_connection(**given: Any) -> None:
-        flags = Flags(**{flag.name: given.pop(flag.name) for flag in fields(Flags) if flag.name in given})
+        flags = Flags(**{flag: given.pop(flag) for flag in Flags.__struct_fields__ if flag in given})
         command(connect(flags), **given)  # type: ignore[call-arg]
 
     return with_connection
@@ -80,14 +76,6 @@ def read_filter(words: Sequence[str]) -> Filter:
     except FilterError as error:
         shown = sanitize(text)
         raise CommandError(f"{error}\n  {shown}\n{error.caret(2)}", ExitCode.USAGE) from None
-
-
-def connect(flags: Flags) -> ConnectionSettings:
-    """Return the settings of the flags, the environment and `config.toml`."""
-    try:
-        return resolve(flags, warn=lambda words: print_message(f"warning: {words}"))
-    except SettingsError as error:
-        raise CommandError(str(error), ExitCode.USAGE) from None
 
 
 def run_requests(connection: ConnectionSettings, conversation: Callable[[UsageClient], Awaitable[Result]]) -> Result:

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from streamusage.client.transport import DEFAULT_OPTIONS
+from streamusage.client.http_options import DEFAULT_OPTIONS
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import Clock
 from tui.config.settings import ConnectionSettings

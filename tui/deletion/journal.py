@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
-import platformdirs
 
 from streamusage.core.usage import UsageRecord
+from tui.config.paths import journal_path
 
 
 class DeletedRecord(UsageRecord, frozen=True, kw_only=True):
@@ -27,11 +27,6 @@ class DeletedRecord(UsageRecord, frozen=True, kw_only=True):
 
 class DeletionJournalError(Exception):
     """The journal cannot be written; nothing may be deleted."""
-
-
-def journal_path() -> Path:
-    """Return the default path of the journal."""
-    return platformdirs.user_state_path("streamtop") / "deleted.ndjson"
 
 
 def read_journal(path: Path) -> tuple[list[DeletedRecord], int]:

@@ -71,9 +71,8 @@ def demo(
     if headless:
         _run_headless(seed, speed, port, until_stdin_ends, tour)
         return
-    from pydantic import SecretStr
-
     from tui.app.launch import run_console, why_no_console
+    from tui.config.hidden_token import HiddenToken
     from tui.config.settings import ConnectionSettings
 
     if why_not := why_no_console():
@@ -85,7 +84,7 @@ def demo(
             from tui.demo.tour import run_tour
 
             sys.exit(run_tour(attach["url"], token, tell, journal_path))
-        settings = ConnectionSettings(url=attach["url"], token=SecretStr(token), profile="demo", poll_interval_s=1.0)
+        settings = ConnectionSettings(url=attach["url"], token=HiddenToken(token), profile="demo", poll_interval_s=1.0)
         sys.exit(run_console(settings, demo_journal=journal_path))
 
 
@@ -95,7 +94,7 @@ def _record(file: Path, seed: int) -> None:
 
     from streamusage.service.server import ListenError
     from tui.demo.recording import make_recording
-    from tui.recording.recording import RecordingError
+    from tui.recording.errors import RecordingError
 
     logging.basicConfig(stream=sys.stderr, level=logging.CRITICAL)
     try:

@@ -8,7 +8,6 @@ import csv
 import io
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
 from operator import attrgetter
@@ -39,8 +38,7 @@ class Format(StrEnum):
     CSV = "csv"
 
 
-@dataclass(frozen=True)
-class TableColumn(Generic[Row]):
+class TableColumn(msgspec.Struct, Generic[Row], frozen=True):
     """A column of the table: its title and a row's text. `figure` aligns it right."""
 
     title: str
@@ -48,8 +46,7 @@ class TableColumn(Generic[Row]):
     figure: bool = False
 
 
-@dataclass(frozen=True)
-class CsvField(Generic[Row]):
+class CsvField(msgspec.Struct, Generic[Row], frozen=True):
     """A column of the CSV: its name and a row's value."""
 
     name: str
@@ -61,8 +58,7 @@ def same_named(*names: str) -> list[CsvField[Any]]:
     return [CsvField(name, attrgetter(name)) for name in names]
 
 
-@dataclass(frozen=True)
-class View(Generic[Row]):
+class View(msgspec.Struct, Generic[Row], frozen=True):
     """The fields of one kind of row. `document` returns what is encoded as a row's JSON; by default the row itself."""
 
     columns: Sequence[TableColumn[Row]]

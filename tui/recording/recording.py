@@ -14,6 +14,7 @@ from streamusage.core.usage import SessionKey
 from tui.app.messages import CoveragePolled, HistoryMissing, PollFailed, SessionsPolled
 from tui.app.ports import SubscriptionChanges
 from tui.model.sessions.store import Session
+from tui.recording.errors import RecordingError
 
 NO_HISTORY = "a recording has no history; the trend is drawn from its polls"
 
@@ -35,10 +36,6 @@ class RecordedPoll(msgspec.Struct, kw_only=True, omit_defaults=True):
     coverage: Coverage | None = None
     """Coverage for the gap view; alone in its line."""
     carriers: Placements | None = None
-
-
-class RecordingError(Exception):
-    """A recording cannot be written or read. The text names the file and the reason."""
 
 
 class Recording:

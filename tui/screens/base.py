@@ -5,21 +5,20 @@ absent.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.screen import Screen
 
 from tui.app.actions import Context, available
 from tui.app.feeds import Feed, Notice, StateChange
-from tui.app.poll_timing import format_poll_timing
 from tui.app.ports import Console
 from tui.app.state import ConsoleState
-from tui.screens.help import HelpScreen
-from tui.screens.page import PageScreen
-from tui.screens.picker import Choice, Picked, Picker
 from tui.styles.themes import THEMES
 from tui.widgets import bars
-from tui.widgets.lines import Line, Part
+from tui.widgets.lines import INK_CLASSES, Line, Part
+
+if TYPE_CHECKING:
+    from tui.screens.picker import Picked
 
 NOTICE_SHOWN_MS = 8_000
 """How long a notice is shown in place of the keys."""
@@ -33,6 +32,7 @@ class ConsoleScreen(Screen[None]):
     Subscriptions to feeds end with the screen.
     """
 
+    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     CONTEXT: ClassVar[Context] = Context.SESSIONS
 
     def __init__(self) -> None:
@@ -114,6 +114,8 @@ class ConsoleScreen(Screen[None]):
 
     def action_help(self) -> None:
         """Open the help page."""
+        from tui.screens.help import HelpScreen
+
         self.app.push_screen(
             HelpScreen(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.settings.keys)
         )
@@ -130,6 +132,8 @@ class ConsoleScreen(Screen[None]):
 
     def action_palette(self) -> None:
         """Open the palette."""
+        from tui.screens.picker import Choice, Picker
+
         actions = available(self.CONTEXT, read_only=self.state.is_read_only(), keymap=self.state.settings.keys)
         choices = [
             Choice(action.call, action.command, f"{action.help}  {action.shown}".rstrip(), action.takes)
@@ -138,7 +142,7 @@ class ConsoleScreen(Screen[None]):
         ]
         self.app.push_screen(Picker("Commands", choices), self._run_picked)
 
-    async def _run_picked(self, picked: Picked | None) -> None:
+    async def _run_picked(self, picked: "Picked | None") -> None:
         if picked is not None:
             name = picked.value
             await self.run_action(f"{name}({picked.argument!r})" if picked.argument else name)
@@ -162,15 +166,19 @@ class ConsoleScreen(Screen[None]):
         if name in THEMES:
             self.app.theme = name
             return
+        from tui.screens.picker import Choice, Picker
+
         choices = [Choice(theme, theme, "dark" if THEMES[theme].dark else "light") for theme in THEMES]
         self.app.push_screen(Picker("Theme", choices, current=self.app.theme), self._theme_picked)
 
-    def _theme_picked(self, picked: Picked | None) -> None:
+    def _theme_picked(self, picked: "Picked | None") -> None:
         if picked is not None:
             self.app.theme = picked.value
 
     def action_profile(self, name: str = "") -> None:
         """Switch to another profile."""
+        from tui.screens.picker import Choice, Picker
+
         profiles = self.port.profiles
         if name in profiles:
             self.port.switch_profile(name)
@@ -182,7 +190,7 @@ class ConsoleScreen(Screen[None]):
                 Picker("Service", choices, current=self.state.settings.profile or ""), self._profile_picked
             )
 
-    def _profile_picked(self, picked: Picked | None) -> None:
+    def _profile_picked(self, picked: "Picked | None") -> None:
         if picked is not None:
             self.port.switch_profile(picked.value)
 
@@ -196,4 +204,7 @@ class ConsoleScreen(Screen[None]):
 
     def action_latency(self) -> None:
         """Show the timing of the polls."""
+        from tui.app.poll_timing import format_poll_timing
+        from tui.screens.page import PageScreen
+
         self.app.push_screen(PageScreen(format_poll_timing(self.state), closed_by=("L",)))

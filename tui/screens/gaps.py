@@ -14,8 +14,9 @@ from tui.app.messages import CoveragePolled, DayPolled
 from tui.model import formats
 from tui.model.gaps.accounts import CoverageTimeline
 from tui.model.gaps.coverage_book import CoverageBook
-from tui.model.gaps.grid import CELL_LENGTHS_MS, grid, newly_backfilled, period, window_edges
+from tui.model.gaps.grid import grid, newly_backfilled, period
 from tui.model.gaps.recovery import Recovery
+from tui.model.gaps.window import GapWindow
 from tui.model.text import sanitize
 from tui.screens.base import ConsoleScreen
 from tui.screens.cell_description import CellDescriber
@@ -43,11 +44,10 @@ class GapsScreen(ConsoleScreen):
         super().__init__()
         self.book = CoverageBook()
         self._describer = CellDescriber(lambda server, day: self.port.fetcher.fetch_day(server, day))
-        self._cell_ms = CELL_LENGTHS_MS[0]
+        self._window = GapWindow()
         self._description_lines = LEAST_LINES
         self._server = server
         """The server at which the cursor begins; `None` once it is there."""
-        self._cells_back = 0
         self._of_streams = False
         self._most_missing_first = False
         self._name_filter = ""
@@ -99,15 +99,18 @@ class GapsScreen(ConsoleScreen):
         return cells_within(self.grid_view.size.width)
 
     def _edges(self) -> list[int]:
-        return window_edges(self._now_ms(), self.columns, self._cell_ms, self._cells_back, self.state.tz)
+        return self._window.edges(self._now_ms(), self.columns, self.state.tz)
 
     def _now_ms(self) -> int:
         return self.book.now_ms or self.state.now_ms()
 
     # Data
 
-    def _window_changed(self, *, at_once: bool = True) -> None:
-        """Subscribe to what the window lacks, or else to what may have changed; draw what is known."""
+    def _window_changed(self, *, at_once: bool = True, cursor: tuple[int, int] | None = None) -> None:
+        """Subscribe to what the window lacks, or else to what may have changed; draw what is known.
+
+        With `cursor`, a row and an instant, the cursor moves there.
+        """
         if not self.is_drawn:
             return
         edges = self._edges()
@@ -120,7 +123,7 @@ class GapsScreen(ConsoleScreen):
             carriers_from_ms=book_from if self._of_streams else None,
             at_once=at_once and not known,
         )
-        self._draw_grid()
+        self._draw_grid(edges, cursor)
 
     def show_coverage(self, polled: CoveragePolled) -> None:
         """Apply a poll of the coverage, and draw it."""
@@ -160,7 +163,7 @@ class GapsScreen(ConsoleScreen):
 
     # Drawing
 
-    def _draw_grid(self) -> None:
+    def _draw_grid(self, edges: list[int] | None = None, cursor: tuple[int, int] | None = None) -> None:
         if self.book.from_ms is None:
             self.state_changed(polled=False)
             return
@@ -169,13 +172,13 @@ class GapsScreen(ConsoleScreen):
             self._backfilled = {}
         made = grid(
             timelines,
-            self._edges(),
-            self._cell_ms,
+            edges or self._edges(),
+            self._window.cell_ms,
             wanted=self._name_filter,
             most_lacking_first=self._most_missing_first,
         )
         self._share_room(len(made.rows))
-        self.grid_view.show(made, {} if self._of_streams else self._backfilled)
+        self.grid_view.show(made, {} if self._of_streams else self._backfilled, cursor)
         self._draw_lines()
 
     def _since_backfilled_ms(self) -> int:
@@ -224,7 +227,7 @@ class GapsScreen(ConsoleScreen):
             right.append(("most missing first  ", "accent"))
         if made.from_ms < (self.book.from_ms or 0):
             right.append(("loading …  ", "quiet"))
-        right.append((f"{formats.duration(self._cell_ms)} a cell ", "quiet"))
+        right.append((f"{formats.duration(self._window.cell_ms)} a cell ", "quiet"))
         return left, right
 
     def _description(self) -> Lines:
@@ -274,28 +277,21 @@ class GapsScreen(ConsoleScreen):
         target = view.cell + cells
         if 0 <= target < view.grid.cells:
             self._put(view.row, target)
-        elif cells < 0 or self._cells_back:
-            self._shift(10 * cells, view.grid.edges[view.cell] + cells * self._cell_ms)
+        elif cells < 0 or not self._window.ends_now:
+            self._shift(10 * cells, view.grid.edges[view.cell] + cells * self._window.cell_ms)
 
     def action_page(self, pages: int) -> None:
         """Move the window by whole windows."""
         made = self.grid_view.grid
         if made is not None:
             at_ms = made.edges[self.grid_view.cell]
-            self._shift(pages * made.cells, at_ms + pages * made.cells * self._cell_ms)
+            self._shift(pages * made.cells, at_ms + pages * made.cells * self._window.cell_ms)
 
     def _shift(self, cells: int, at_ms: int) -> None:
         """Move the window, and the cursor to an instant of it."""
         self._notice = None
-        self._cells_back = max(0, self._cells_back - cells)
-        self._window_changed()
-        self._put_at(self.grid_view.row, at_ms)
-
-    def _put_at(self, row: int, at_ms: int) -> None:
-        made = self.grid_view.grid
-        if made is not None:
-            self.grid_view.put(row, min(max(at_ms, made.from_ms), made.to_ms - 1))
-            self._draw_lines()
+        self._window.shift(cells)
+        self._window_changed(cursor=(self.grid_view.row, at_ms))
 
     def action_next_gap(self) -> None:
         """Move to the next gap."""
@@ -317,31 +313,30 @@ class GapsScreen(ConsoleScreen):
             return
         row, at_ms = found
         self._notice = None
-        if not made.from_ms <= at_ms < made.to_ms:
-            self._cells_back = max(0, (self._now_ms() - at_ms) // self._cell_ms - made.cells // 2)
-            self._window_changed()
-        self._put_at(row, at_ms)
+        if made.from_ms <= at_ms < made.to_ms:
+            view.put(row, at_ms)
+            self._draw_lines()
+        else:
+            self._window.show(at_ms, self._now_ms(), made.cells // 2)
+            self._window_changed(cursor=(row, at_ms))
 
     # The window
 
     def action_zoom(self, steps: int) -> None:
         """Show finer or coarser cells around the cursor."""
         made, view = self.grid_view.grid, self.grid_view
-        place = CELL_LENGTHS_MS.index(self._cell_ms) + steps
-        if made is None or not 0 <= place < len(CELL_LENGTHS_MS):
+        if made is None:
             return
-        at_ms = view.at_ms
-        part = view.cell / made.cells
-        self._cell_ms = CELL_LENGTHS_MS[place]
-        if at_ms is None:
-            self._cells_back = 0
-        else:
-            cells_after = round((1 - part) * self.columns)
-            self._cells_back = max(0, (self._now_ms() - at_ms) // self._cell_ms - cells_after)
+        at_ms, part = view.at_ms, view.cell / made.cells
+        if not self._window.zoom(steps):
+            return
         self._notice = None
-        self._window_changed()
-        if at_ms is not None:
-            self._put_at(view.row, at_ms)
+        if at_ms is None:
+            self._window.cells_back = 0
+            self._window_changed()
+        else:
+            self._window.show(at_ms, self._now_ms(), round((1 - part) * self.columns))
+            self._window_changed(cursor=(view.row, at_ms))
 
     def action_other_rows(self) -> None:
         """Switch between servers and streams."""

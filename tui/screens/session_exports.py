@@ -1,15 +1,17 @@
 """Exports of the session under the cursor and of the table: copies, files, the raw record, the curl command."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from tui.app.ports import NoServiceError
 from tui.model import formats
 from tui.model.text import sanitize
-from tui.output.exports import table_csv, table_json, usage_record_fields
 from tui.screens.base import ConsoleScreen
-from tui.screens.page import PageScreen
-from tui.screens.picker import Choice, Picked, Picker
 from tui.widgets.session_table import SessionTable
+
+if TYPE_CHECKING:
+    from tui.screens.picker import Picked
 
 _COPY_KINDS = ("record", "name", "command", "table as CSV", "table as JSON")
 """What can be copied."""
@@ -25,6 +27,8 @@ class SessionExports(ConsoleScreen):
 
     def _text_to_copy(self, kind: str) -> str:
         """Return the text of a kind; empty where nothing is under the cursor. Raises `NoServiceError`."""
+        from tui.output.exports import table_csv, table_json, usage_record_fields
+
         session = self.table.cursor_session
         match kind:
             case "table as CSV":
@@ -42,12 +46,14 @@ class SessionExports(ConsoleScreen):
 
     def action_copy(self, kind: str = "") -> None:
         """Copy a record, the table or a command."""
+        from tui.screens.picker import Choice, Picked, Picker
+
         if kind in _COPY_KINDS:
             self._copy(Picked(kind, ""))
         else:
             self.app.push_screen(Picker("Copy", [Choice(kind, kind) for kind in _COPY_KINDS]), self._copy)
 
-    def _copy(self, picked: Picked | None) -> None:
+    def _copy(self, picked: "Picked | None") -> None:
         if picked is not None:
             try:
                 text = self._text_to_copy(picked.value)
@@ -58,6 +64,9 @@ class SessionExports(ConsoleScreen):
 
     def action_export(self, file: str = "") -> None:
         """Write the shown sessions to a file."""
+        from tui.output.exports import table_csv, table_json
+        from tui.screens.picker import Choice, Picker
+
         if not file:
             suggested = f"export {self.port.exporter.file_name('csv')}"
             choice = Choice("export", "export", "to a new file, .csv or .json", "FILE")
@@ -67,12 +76,15 @@ class SessionExports(ConsoleScreen):
         content = table_json(sessions) if file.lower().endswith(".json") else table_csv(sessions)
         self.show_notice(*self.port.exporter.save(file, content, f"{formats.count(len(sessions))} sessions"))
 
-    def _export(self, picked: Picked | None) -> None:
+    def _export(self, picked: "Picked | None") -> None:
         if picked is not None and picked.argument:
             self.action_export(picked.argument)
 
     def action_raw_record(self) -> None:
         """Show the record of the session."""
+        from tui.output.exports import usage_record_fields
+        from tui.screens.page import PageScreen
+
         session = self.table.cursor_session
         if session is not None:
             record = msgspec.json.format(msgspec.json.encode(usage_record_fields(session)), indent=2).decode()
@@ -83,6 +95,8 @@ class SessionExports(ConsoleScreen):
 
     def action_command(self) -> None:
         """Show the curl command of the session."""
+        from tui.screens.page import PageScreen
+
         session = self.table.cursor_session
         if session is not None:
             try:

@@ -1,6 +1,6 @@
 """The first screen: the session table, with the detail of a stream beside it on wide terminals, else over it."""
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
@@ -13,21 +13,21 @@ from streamusage.core.usage import SessionKey
 from tui.app.actions import Context, available, bindings
 from tui.app.feeds import Notice
 from tui.app.state import GROWTH_MINUTES
-from tui.deletion.plan import Radius
 from tui.model.sessions.chart import look_at
 from tui.model.sessions.columns import COLUMNS, STREAM, Density, sort_names, sorts_by_growth
 from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.store import Session
 from tui.model.text import sanitize
-from tui.screens.columns import ColumnsScreen
 from tui.screens.delete_dialogs import DeleteDialogs
-from tui.screens.picker import Choice, Picked, Picker
 from tui.screens.session_exports import SessionExports
 from tui.widgets import bars
 from tui.widgets.detail import DetailView
 from tui.widgets.filter_prompt import INDENT, FilterPrompt
 from tui.widgets.lines import Line, Part
 from tui.widgets.session_table import SessionTable
+
+if TYPE_CHECKING:
+    from tui.screens.picker import Picked
 
 WIDE_FROM_CELLS = 110
 
@@ -241,10 +241,12 @@ class SessionsScreen(SessionExports, DeleteDialogs):
         if name in sort_names():
             self._sort_by(name)
             return
+        from tui.screens.picker import Choice, Picker
+
         choices = [Choice(column, column) for column in sort_names()]
         self.app.push_screen(Picker("Sort by", choices, current=self.state.view.column), self._sort_picked)
 
-    def _sort_picked(self, picked: Picked | None) -> None:
+    def _sort_picked(self, picked: "Picked | None") -> None:
         if picked is not None:
             self._sort_by(picked.value)
 
@@ -264,6 +266,8 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def action_columns(self) -> None:
         """Open the dialog of the columns."""
+        from tui.screens.columns import ColumnsScreen
+
         self.app.push_screen(ColumnsScreen(self.state.columns), self._columns_chosen)
 
     def _columns_chosen(self, names: list[str] | None) -> None:
@@ -364,6 +368,8 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def action_delete_session(self) -> None:
         """Request the delete of the marked sessions, else of the one under the cursor."""
+        from tui.deletion.plan import Radius
+
         marked = [session for key in self.state.marks if (session := self.state.store.get(key)) is not None]
         session = self.table.cursor_session
         if marked:
@@ -373,10 +379,14 @@ class SessionsScreen(SessionExports, DeleteDialogs):
 
     def action_delete_stream(self) -> None:
         """Request the delete of all sessions of the stream under the cursor."""
+        from tui.deletion.plan import Radius
+
         session = self.table.cursor_session
         if session is not None:
             self.port.deletion.request(self.state.store.of_stream(session.stream), Radius.STREAM)
 
     def action_delete_everything(self) -> None:
         """Request the delete of all sessions."""
+        from tui.deletion.plan import Radius
+
         self.port.deletion.request(self.state.store, Radius.EVERYTHING)

@@ -1,7 +1,7 @@
 """The detail of one stream: the session under the cursor, its chart, its servers, and every session of the stream."""
 
 from itertools import chain
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
@@ -17,7 +17,7 @@ from tui.model.sessions.chart import Chart, from_history, from_polls, look_at
 from tui.model.sessions.sparkline import sparkline
 from tui.model.sessions.store import Session
 from tui.model.text import padded, padded_left, sanitize, width
-from tui.widgets.lines import INK_CLASSES, Inked, Part, different_cells
+from tui.widgets.lines import Inked, Part, different_cells
 from tui.widgets.plot import BACKFILLED_MARK, plot, top_of
 
 _GUTTER = 7
@@ -34,7 +34,6 @@ class _Row(NamedTuple):
 class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
     """Draws one session and its stream. Scrolls where it does not fit."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "DetailView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
 
     def __init__(self, state: ConsoleState, *, id: str | None = None) -> None:

@@ -13,7 +13,7 @@ from textual.strip import Strip
 from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import Interval, Provenance
 from tui.model import formats
-from tui.model.gaps.accounts import WHOLE, TimelineCell
+from tui.model.gaps.accounts import WHOLE
 from tui.model.gaps.grid import GLYPHS, GapGrid, Row
 from tui.model.text import padded, padded_left, sanitize
 from tui.widgets.headed_table import HeadedTable
@@ -67,8 +67,10 @@ class GapGridView(HeadedTable):
         """The cursor's instant; `None` for the newest cell, which moves with time."""
         self._name: str | None = None
         self._backfilled: Mapping[str, Sequence[Interval]] = {}
-        self._rows_drawn: dict[int, Strip] = {}
-        """The rows of the window, drawn without the cursor."""
+        self._strips: dict[str, tuple[Row, Strip]] = {}
+        """The rows of the window that were drawn without the cursor, by name: a row that is the same is not drawn."""
+        self._axis = ""
+        """The labels of the time axis."""
 
     @property
     def gap_row(self) -> Row | None:
@@ -90,16 +92,27 @@ class GapGridView(HeadedTable):
         spans = row.timeline.between(self.grid.edges[self.cell], self.grid.edges[self.cell + 1])
         return [span for span in spans if span.state is not Provenance.LIVE]
 
-    def show(self, grid: GapGrid, backfilled: Mapping[str, Sequence[Interval]] | None = None) -> None:
+    def show(
+        self,
+        grid: GapGrid,
+        backfilled: Mapping[str, Sequence[Interval]] | None = None,
+        cursor: tuple[int, int] | None = None,
+    ) -> None:
         """Show a window; the cursor stays at its row and instant, or moves to the nearest one in it.
 
-        `backfilled` is what has just been backfilled, by row: it is highlighted.
+        `backfilled` is what has just been backfilled, by row: it is highlighted. With `cursor`, a row and an instant,
+        the cursor moves there.
         """
-        self.grid = grid
-        self._backfilled = backfilled or {}
-        self._rows_drawn = {}
-        number = next((number for number, row in enumerate(grid.rows) if row.name == self._name), self.row)
-        self.row = min(number, max(0, len(grid.rows) - 1))
+        backfilled = backfilled or {}
+        if self.grid is None or self.grid.edges != grid.edges or self._backfilled != backfilled:
+            self._strips = {}
+            self._axis = ""
+        self.grid, self._backfilled = grid, backfilled
+        if cursor is None:
+            number = next((number for number, row in enumerate(grid.rows) if row.name == self._name), self.row)
+            self.row = min(number, max(0, len(grid.rows) - 1))
+        else:
+            self._set_cursor(*cursor)
         if self.at_ms is not None:
             self.at_ms = min(max(self.at_ms, grid.from_ms), grid.to_ms - 1)
         self.set_row_count(len(grid.rows))
@@ -114,11 +127,16 @@ class GapGridView(HeadedTable):
         """Move the cursor to a row at an instant of the window."""
         if self.grid is None:
             return
-        self.row = min(max(0, row), max(0, len(self.grid.rows) - 1))
+        before = self.row
+        self._set_cursor(row, at_ms)
+        self.keep_visible(self.row)
+        self.repaint_cursor(before, self.row)
+
+    def _set_cursor(self, row: int, at_ms: int | None) -> None:
+        rows = self.grid.rows if self.grid else ()
+        self.row = min(max(0, row), max(0, len(rows) - 1))
         self.at_ms = at_ms
         self._name = self.gap_row.name if self.gap_row else None
-        self.keep_visible(self.row)
-        self.repaint()
 
     def put_cell(self, row: int, cell: int) -> None:
         """Move the cursor to a cell. At the newest one it moves with time."""
@@ -133,7 +151,8 @@ class GapGridView(HeadedTable):
     def forget_drawn(self) -> None:
         """Draw every line again when it is needed next."""
         super().forget_drawn()
-        self._rows_drawn = {}
+        self._strips = {}
+        self._axis = ""
 
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the click."""
@@ -155,29 +174,33 @@ class GapGridView(HeadedTable):
             return self.strip([(f" {text}", "quiet")] if y == 1 and not grid.rows else (), cells)
         if number == self.row:
             return self.strip(self._row(grid, number), cells)
-        strip = self._rows_drawn.get(number)
-        if strip is None:
-            strip = self._rows_drawn[number] = self.strip(self._row(grid, number), cells)
-        return strip
+        row = grid.rows[number]
+        known = self._strips.get(row.name)
+        if known is None or known[0].timeline is not row.timeline:
+            known = self._strips[row.name] = row, self.strip(self._row(grid, number), cells)
+        return known[1]
 
     def _row(self, grid: GapGrid, number: int) -> list[Part]:
         row = grid.rows[number]
         name = padded(sanitize(row.name), name_cells(self.size.width))
         parts: list[Part] = [(f"▸{name} ", "strong") if number == self.row else (f" {name} ", "")]
         just_backfilled = self._backfilled.get(row.name, ())
-        for place, cell in enumerate(grid.cells_of(number)):
-            ink = _ink(cell)
+        cursor = self.cell if number == self.row else -1
+        glyphs, ink = "", ""
+        for place, look in enumerate(grid.cells_of(number).looks()):
+            glyph, ink_here = _LOOKS[look]
             if just_backfilled and any(
                 piece.clip(grid.edges[place], grid.edges[place + 1]).length_ms for piece in just_backfilled
             ):
-                ink += " turned"
-            if number == self.row and place == self.cell:
-                ink += " reversed"
-            glyph = GLYPHS[cell.state if cell else None]
-            if parts[-1][1] == ink and place:
-                parts[-1] = (parts[-1][0] + glyph, ink)
-            else:
-                parts.append((glyph, ink))
+                ink_here += " turned"
+            if place == cursor:
+                ink_here += " reversed"
+            if ink_here != ink:
+                if glyphs:
+                    parts.append((glyphs, ink))
+                glyphs, ink = "", ink_here
+            glyphs += glyph
+        parts.append((glyphs, ink))
         totals = row.totals
         percent = formats.percent(totals.complete_ms, totals.due_ms)
         worst = Provenance.MISSING.value if totals.owed_ms else Provenance.LOST.value
@@ -197,6 +220,20 @@ class GapGridView(HeadedTable):
 
     def _time_axis(self, grid: GapGrid) -> list[Part]:
         """Return clock times, or days where the cells are long, as far as they fit."""
+        if not self._axis:
+            self._axis = self._labels(grid)
+        line = self._axis
+        titles = ""
+        if self.size.width >= _AMOUNTS_FROM_CELLS:
+            titles = padded_left("COMPLETE", _PERCENT_CELLS + 2)
+            titles += "".join(padded_left(title, _AMOUNT_CELLS) for title, _ in _AMOUNTS)
+        # Reversed half-tone cells look the same: the cursor is shown above them too.
+        before, after = line[: self.cell], line[self.cell + 1 :]
+        indent = " " * (name_cells(self.size.width) + 2)
+        return [(indent + before, "quiet"), ("▾", "accent"), (after + titles, "quiet")]
+
+    def _labels(self, grid: GapGrid) -> str:
+        """Return the labels of the cells in one line."""
         line = [" "] * grid.cells
         every = next(
             (minutes for minutes in _LABEL_MINUTES if minutes * 60_000 >= _LABEL_CELLS * grid.cell_ms),
@@ -208,14 +245,7 @@ class GapGridView(HeadedTable):
             if text and cell >= free_from and cell + len(text) <= grid.cells:
                 line[cell : cell + len(text)] = text
                 free_from = cell + len(text) + 1
-        titles = ""
-        if self.size.width >= _AMOUNTS_FROM_CELLS:
-            titles = padded_left("COMPLETE", _PERCENT_CELLS + 2)
-            titles += "".join(padded_left(title, _AMOUNT_CELLS) for title, _ in _AMOUNTS)
-        # Reversed half-tone cells look the same: the cursor is shown above them too.
-        before, after = "".join(line[: self.cell]), "".join(line[self.cell + 1 :])
-        indent = " " * (name_cells(self.size.width) + 2)
-        return [(indent + before, "quiet"), ("▾", "accent"), (after + titles, "quiet")]
+        return "".join(line)
 
     def _label(self, at_ms: int, every_minutes: int) -> str:
         local = datetime.fromtimestamp(at_ms / 1000, UTC).astimezone(self._tz)
@@ -228,9 +258,16 @@ class GapGridView(HeadedTable):
         return formats.day(at_ms, self._tz) if not minutes else f"{local:%H:%M}"
 
 
-def _ink(cell: TimelineCell | None) -> str:
+def _ink(state: Provenance | None, mostly_other: bool) -> str:
     """Return the ink of a cell's worst state, on a background that shows whether most of the cell is complete."""
-    if cell is None:
+    if state is None:
         return ""
-    mostly_whole = cell.state not in WHOLE and 2 * cell.in_state_ms < cell.due_ms
-    return f"{cell.state.value} mostly" if mostly_whole else cell.state.value
+    return f"{state.value} mostly" if mostly_other and state not in WHOLE else state.value
+
+
+_LOOKS = {
+    (state, mostly_other): (GLYPHS[state], _ink(state, mostly_other))
+    for state in (*Provenance, None)
+    for mostly_other in (False, True)
+}
+"""Glyph and ink by a cell's worst state, and whether most of its time is in other ones."""

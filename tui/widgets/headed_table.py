@@ -3,19 +3,16 @@
 Only the cells that differ from the screen are drawn again: over a slow line every cell counts.
 """
 
-from typing import ClassVar
-
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.widgets.lines import INK_CLASSES, Inked, different_cells
+from tui.widgets.lines import Inked, different_cells
 
 
 class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     """A table whose lines `draw_line` returns: line 0 is the heading, the rows scroll below it."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "HeadedTable { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; }"
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -34,18 +31,24 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     def keep_visible(self, row: int) -> None:
         """Scroll as little as makes a row visible."""
         top = self.scroll_offset.y
-        if row < top:
-            self.scroll_to(y=row, animate=False)
-        elif row >= top + self.page_rows:
-            self.scroll_to(y=row - self.page_rows + 1, animate=False)
+        if not top <= row < top + self.page_rows:
+            self.scroll_to(y=row if row < top else row - self.page_rows + 1, animate=False)
 
     def repaint(self) -> None:
         """Redraw the cells that differ from the screen, and no others."""
-        drawn = {y: self.draw_line(y) for y in range(self.size.height)}
-        for y, strip in drawn.items():
-            if cells := different_cells(self._drawn.get(y), strip):
-                self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
-        self._drawn = drawn
+        self._drawn = {y: self._repaint_line(y) for y in range(self.size.height)}
+
+    def repaint_cursor(self, before: int, after: int) -> None:
+        """Redraw what a move of the cursor from a row to another one changes: the heading and two lines."""
+        top = self.scroll_offset.y
+        lines = {0, before - top + 1, after - top + 1}
+        self._drawn.update({y: self._repaint_line(y) for y in lines if 0 <= y < self.size.height})
+
+    def _repaint_line(self, y: int) -> Strip:
+        strip = self.draw_line(y)
+        if cells := different_cells(self._drawn.get(y), strip):
+            self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
+        return strip
 
     def set_row_count(self, rows: int) -> None:
         """Set how many rows there are."""

@@ -1,19 +1,17 @@
 """A page of lines that scrolls, for full-screen details."""
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.widgets.lines import INK_CLASSES, Inked, Part
+from tui.widgets.lines import Inked, Part
 
 
 class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
     """Draws lines and redraws those that differ."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = INK_CLASSES
     DEFAULT_CSS = "PageView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; height: 1fr; }"
 
     def __init__(self, *, id: str | None = None) -> None:

@@ -1,19 +1,29 @@
-"""Charts drawn by plotext into plain lines. plotext has one figure per process: draw on the UI thread only."""
+"""Charts drawn by plotext into plain lines. plotext has one figure per process: draw on the UI thread only.
+
+plotext is imported with the first chart: its import takes as long as half of Textual's.
+"""
 
 from collections.abc import Sequence
-
-import plotext
+from functools import cache
+from typing import Any
 
 from tui.model.sessions.chart import Chart
 
 BACKFILLED_MARK = "▒"
 LINE_MARK = "█"
 
-plotext.terminal.limit(False, False)  # else a plot is cut to the terminal in which the program was started
+
+@cache
+def _plotext() -> Any:
+    import plotext
+
+    plotext.terminal.limit(False, False)  # else a plot is cut to the terminal in which the program was started
+    return plotext
 
 
 def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[str]:
     """Return the plot area, `lines` lines of `cells` cells: braille (else `█`), and `▒` where it was backfilled."""
+    plotext = _plotext()
     figure = plotext.figure
     figure.clear()
     figure.plot_size(cells, lines)
@@ -34,6 +44,7 @@ def plot(chart: Chart, cells: int, lines: int, *, braille: bool = True) -> list[
 
 def bars(heights: Sequence[tuple[int, int, str]], highest: int, cells: int, lines: int) -> list[str]:
     """Return vertical bars of one cell's width. `heights` are (place, height, mark); a bar of height 0 is not drawn."""
+    plotext = _plotext()
     figure = plotext.figure
     figure.clear()
     figure.plot_size(cells, lines)

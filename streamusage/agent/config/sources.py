@@ -11,7 +11,7 @@ import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from streamusage.api.report import Role
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.addresses import Address, parse_host_port
 from streamusage.core.durations import parse_duration_ms
 

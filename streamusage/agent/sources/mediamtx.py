@@ -20,7 +20,7 @@ from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, optional_password
 from streamusage.agent.sources.common.payloads import Count, Figure, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import MEDIAMTX_CDN, MEDIAMTX_POLLING
 from streamusage.core.secrets import Secret

@@ -18,7 +18,7 @@ from streamusage.agent.sources.common.identifiers import limit_name, short_diges
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
 from streamusage.agent.sources.common.payloads import Count, Figure, Payload, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import RED5PRO_NUMBERS
 from streamusage.core.secrets import Secret

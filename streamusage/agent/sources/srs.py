@@ -30,7 +30,7 @@ from streamusage.agent.sources.common.kind import SourceContext, SourceKind, opt
 from streamusage.agent.sources.common.payloads import Figure
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.common.unescaped_json import UnreadableJsonError, decode_unescaped_json
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import POLLING_ONLY, SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED, SRS_NO_BYTES
 from streamusage.core.secrets import Secret

@@ -18,7 +18,7 @@ from streamusage.agent.sources.common.identifiers import limit_name, short_diges
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
 from streamusage.agent.sources.common.payloads import Figure, SignedCount, decode_json
 from streamusage.agent.sources.common.sample_time import Instant
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock, boot_id
 from streamusage.core.reasons import STREAM_MANAGER_NUMBERS
 from streamusage.core.secrets import Secret

@@ -32,7 +32,7 @@ from streamusage.agent.sources.common.payloads import (
     parse_xml,
 )
 from streamusage.agent.sources.common.sample_time import Instant
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock, boot_id
 from streamusage.core.reasons import WOWZA_NUMBERS, WOWZA_RISES
 from streamusage.core.secrets import Secret

@@ -24,9 +24,10 @@ from streamusage.api.report import (
     Report,
 )
 from streamusage.client.errors import InvalidAddressError, RefusedError, UnreachableError
-from streamusage.client.http_client import PROXY_NEEDS_LOGIN, HttpOptions
+from streamusage.client.http_options import PROXY_NEEDS_LOGIN, HttpOptions
 from streamusage.client.reply_decoding import decode_content, error_message
-from streamusage.client.transport import ApiRequest, HttpTransport, Reply
+from streamusage.client.requests import ApiRequest, Reply
+from streamusage.client.transport import HttpTransport
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.secrets import WORD, Secret, make_secret
 

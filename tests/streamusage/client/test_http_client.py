@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from streamusage.client.errors import InvalidAddressError, RequestError, UnreachableError
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.exit_codes import ExitCode

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from streamusage.client.errors import InvalidAddressError, InvalidAnswerError, UnreachableError
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.usage import SessionKey, StreamId
 from tests.support.canned_answers import CannedServer, ReceivedRequest, reply

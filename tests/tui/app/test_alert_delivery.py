@@ -12,7 +12,8 @@ from tests.support.console.pilot import screen_lines, wait_for
 from tests.support.console.scripted_service import scripted_service
 from tui.app.alert_delivery import escape_sequences, run_command
 from tui.app.console_app import ConsoleApp
-from tui.config.settings import Alerts, ConnectionSettings
+from tui.config.profiles import Alerts
+from tui.config.settings import ConnectionSettings
 from tui.model.alerts import Alert
 
 MINUTE = 60_000

@@ -23,7 +23,8 @@ from tui.app.alert_delivery import escape_sequences
 from tui.app.line_mode import LineMode
 from tui.app.messages import SessionsPolled
 from tui.app.state import ConsoleState
-from tui.config.settings import Alerts, ConnectionSettings
+from tui.config.profiles import Alerts
+from tui.config.settings import ConnectionSettings
 from tui.model.alerts import Alert
 from tui.model.sessions.store import from_record
 from tui.model.text import sanitize, width

@@ -12,7 +12,8 @@ from tui.app.console_app import ConsoleApp
 from tui.config.settings import ConnectionSettings
 from tui.demo.estate import CUT_OFF
 from tui.demo.recording import make_recording
-from tui.recording.recording import NO_SERVICE, Player, RecordedPoll, RecordingError, read_recording
+from tui.recording.errors import RecordingError
+from tui.recording.recording import NO_SERVICE, Player, RecordedPoll, read_recording
 from tui.screens.gap import GapScreen
 from tui.screens.gaps import GapsScreen
 

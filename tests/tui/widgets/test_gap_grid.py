@@ -13,6 +13,7 @@ from streamusage.api.extension import Coverage, CoverageSpan, ServerCoverage
 from streamusage.client.usage_client import UsageClient
 from streamusage.core.clock import SystemClock
 from streamusage.core.coverage import Provenance
+from tests.support.console.pilot import wait_for
 from tui.app.console_app import ConsoleApp
 from tui.app.messages import CoveragePolled
 from tui.config.settings import ConnectionSettings
@@ -51,6 +52,7 @@ async def draw_gap_view(directory: Path, *, colours: bool) -> list[list[Run]]:
             await pilot.pause()
             screen = app.screen
             assert isinstance(screen, GapsScreen)
+            await wait_for(pilot, lambda: app.state.failure, "the failed poll, which the description names")
             screen.show_coverage(CoveragePolled(coverage(), None))
             screen.grid_view.put_cell(0, 0)
             await pilot.pause()

@@ -4,9 +4,9 @@ Windows are looked up, not scanned: a month of 500 servers is drawn as fast as a
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 import msgspec
 
@@ -19,6 +19,9 @@ OPEN = (Provenance.MISSING, Provenance.HELD)
 """States that can still change."""
 
 _RANK = {state: rank for rank, state in enumerate(WORST_FIRST)}
+_NO_RANK = len(WORST_FIRST)
+_WHOLE_RANKS = frozenset(_RANK[state] for state in WHOLE)
+_MISSING_RANK = _RANK[Provenance.MISSING]
 
 
 class CoverageTotals(NamedTuple):
@@ -45,6 +48,52 @@ class TimelineCell(NamedTuple):
     due_ms: int
 
 
+class TimelineCells(Sequence[TimelineCell | None]):
+    """The cells of a row; `None` where nothing is due. Numbers, so that a drawn grid is no work for the collector."""
+
+    def __init__(self, cells: int) -> None:
+        self._worst = [_NO_RANK] * cells
+        self._in_state_ms = [0] * cells
+        self._due_ms = [0] * cells
+
+    def add(self, cell: int, rank: int, inside_ms: int) -> None:
+        """Add time in a state, by its rank in `WORST_FIRST`, to a cell."""
+        self._due_ms[cell] += inside_ms
+        if rank < self._worst[cell]:
+            self._worst[cell], self._in_state_ms[cell] = rank, inside_ms
+        elif rank == self._worst[cell]:
+            self._in_state_ms[cell] += inside_ms
+
+    def looks(self) -> Iterator[tuple[Provenance | None, bool]]:
+        """Yield each cell's worst state, and whether less than half of the cell's due time is in it."""
+        for rank, in_ms, due_ms in zip(self._worst, self._in_state_ms, self._due_ms, strict=True):
+            yield _LOOKS[rank][2 * in_ms < due_ms]
+
+    def __len__(self) -> int:
+        return len(self._worst)
+
+    @overload
+    def __getitem__(self, place: int) -> TimelineCell | None: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> list[TimelineCell | None]: ...
+
+    def __getitem__(self, place: int | slice) -> TimelineCell | list[TimelineCell | None] | None:
+        if isinstance(place, slice):
+            return [self[number] for number in range(len(self))[place]]
+        rank = self._worst[place]
+        if rank == _NO_RANK:
+            return None
+        return TimelineCell(WORST_FIRST[rank], self._in_state_ms[place], self._due_ms[place])
+
+
+_LOOKS: list[tuple[tuple[Provenance | None, bool], tuple[Provenance | None, bool]]] = [
+    *(((state, False), (state, True)) for state in WORST_FIRST),
+    ((None, False), (None, False)),
+]
+"""By rank; shared, so that drawing makes none."""
+
+
 class CoverageTimeline:
     """The spans of one row: sorted and without overlap."""
 
@@ -52,52 +101,71 @@ class CoverageTimeline:
         self.spans = spans
         self._from = [span.from_ms for span in spans]
         self._to = [span.to_ms for span in spans]
-        lengths = [span.to_ms - span.from_ms for span in spans]
+        self._ranks = [_RANK[span.state] for span in spans]
+        lengths = [to_ms - from_ms for from_ms, to_ms in zip(self._from, self._to, strict=True)]
         self._due = _sums(lengths)
         self._complete = _sums(
-            length if span.state in WHOLE else 0 for span, length in zip(spans, lengths, strict=True)
+            length if rank in _WHOLE_RANKS else 0 for rank, length in zip(self._ranks, lengths, strict=True)
         )
         self._owed = _sums(
-            length if span.state is Provenance.MISSING else 0 for span, length in zip(spans, lengths, strict=True)
+            length if rank == _MISSING_RANK else 0 for rank, length in zip(self._ranks, lengths, strict=True)
         )
         self._settled: int | None = None
         self._gaps = [span.from_ms for span in spans if span.state is not Provenance.LIVE]
+        self._last_totals: tuple[int, int, CoverageTotals] | None = None
+        self._last_cells: tuple[Sequence[int], TimelineCells] | None = None
 
     def between(self, from_ms: int, to_ms: int) -> Sequence[CoverageSpan]:
         """Return the spans that overlap a window, oldest first."""
         return self.spans[bisect_right(self._to, from_ms) : bisect_left(self._from, to_ms)]
 
     def totals(self, from_ms: int, to_ms: int) -> CoverageTotals:
-        """Return the totals of a window."""
-        first, last = bisect_right(self._to, from_ms), bisect_left(self._from, to_ms)
-        if first >= last:
-            return NOTHING
-        found = CoverageTotals(
-            self._due[last] - self._due[first],
-            self._complete[last] - self._complete[first],
-            self._owed[last] - self._owed[first],
-        )
-        for span, outside_ms in (
-            (self.spans[first], from_ms - self._from[first]),
-            (self.spans[last - 1], self._to[last - 1] - to_ms),
-        ):
-            if outside_ms > 0:
-                found = CoverageTotals(
-                    found.due_ms - outside_ms,
-                    found.complete_ms - (outside_ms if span.state in WHOLE else 0),
-                    found.owed_ms - (outside_ms if span.state is Provenance.MISSING else 0),
-                )
-        return found
+        """Return the totals of a window. The last window is kept: spans never change."""
+        last = self._last_totals
+        if last is None or last[0] != from_ms or last[1] != to_ms:
+            last = self._last_totals = (from_ms, to_ms, self._sum(from_ms, to_ms))
+        return last[2]
 
-    def cells(self, edges: Sequence[int]) -> list[TimelineCell | None]:
-        """Return the cells between neighbouring edges, each with its worst state; `None` where nothing is due."""
-        cells: list[TimelineCell | None] = [None] * (len(edges) - 1)
-        for span in self.between(edges[0], edges[-1]):
-            first = max(0, bisect_right(edges, span.from_ms) - 1)
-            last = min(len(cells), bisect_left(edges, span.to_ms))
-            for number in range(first, last):
-                inside_ms = min(span.to_ms, edges[number + 1]) - max(span.from_ms, edges[number])
-                cells[number] = _with(cells[number], span.state, inside_ms)
+    def _sum(self, from_ms: int, to_ms: int) -> CoverageTotals:
+        first, end = bisect_right(self._to, from_ms), bisect_left(self._from, to_ms)
+        if first >= end:
+            return NOTHING
+        due_ms = self._due[end] - self._due[first]
+        complete_ms = self._complete[end] - self._complete[first]
+        owed_ms = self._owed[end] - self._owed[first]
+        for place, outside_ms in ((first, from_ms - self._from[first]), (end - 1, self._to[end - 1] - to_ms)):
+            if outside_ms > 0:
+                due_ms -= outside_ms
+                if self._ranks[place] in _WHOLE_RANKS:
+                    complete_ms -= outside_ms
+                elif self._ranks[place] == _MISSING_RANK:
+                    owed_ms -= outside_ms
+        return CoverageTotals(due_ms, complete_ms, owed_ms)
+
+    def cells(self, edges: Sequence[int]) -> TimelineCells:
+        """Return the cells between neighbouring edges, each with its worst state; `None` where nothing is due.
+
+        The last edges are kept: spans never change, and a key that reorders rows asks for the same cells.
+        """
+        last = self._last_cells
+        if last is None or last[0] != edges:
+            last = self._last_cells = (edges, self._cells_between(edges))
+        return last[1]
+
+    def _cells_between(self, edges: Sequence[int]) -> TimelineCells:
+        """Walk over spans and edges at once: both are sorted."""
+        cells, count = TimelineCells(len(edges) - 1), len(edges) - 1
+        cell = 0
+        for place in range(bisect_right(self._to, edges[0]), bisect_left(self._from, edges[-1])):
+            from_ms, to_ms, rank = self._from[place], self._to[place], self._ranks[place]
+            while edges[cell + 1] <= from_ms:
+                cell += 1
+            while True:
+                begins, ends = edges[cell], edges[cell + 1]
+                cells.add(cell, rank, min(to_ms, ends) - max(from_ms, begins))
+                if to_ms <= ends or cell + 1 == count:
+                    break
+                cell += 1
         return cells
 
     def next_gap(self, after_ms: int) -> int | None:
@@ -146,16 +214,6 @@ class CoverageTimeline:
 
 def _sums(numbers: Iterable[int]) -> list[int]:
     return [0, *accumulate(numbers)]
-
-
-def _with(cell: TimelineCell | None, state: Provenance, inside_ms: int) -> TimelineCell:
-    if cell is None:
-        return TimelineCell(state, inside_ms, inside_ms)
-    due_ms = cell.due_ms + inside_ms
-    if state is cell.state:
-        return TimelineCell(state, cell.in_state_ms + inside_ms, due_ms)
-    worse = _RANK[state] < _RANK[cell.state]
-    return TimelineCell(state, inside_ms, due_ms) if worse else cell._replace(due_ms=due_ms)
 
 
 def overlaid(timelines: Iterable[Sequence[CoverageSpan]]) -> list[CoverageSpan]:

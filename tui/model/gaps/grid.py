@@ -9,7 +9,7 @@ from streamusage.api.daily import GapDelta
 from streamusage.api.extension import CoverageSpan
 from streamusage.core.coverage import SLOT_MS, WORST_FIRST, Interval, Provenance, slot_of
 from tui.model import formats
-from tui.model.gaps.accounts import NOTHING, CoverageTimeline, CoverageTotals, TimelineCell
+from tui.model.gaps.accounts import NOTHING, CoverageTimeline, CoverageTotals, TimelineCells
 
 GLYPHS: dict[Provenance | None, str] = {
     Provenance.LIVE: "█",
@@ -50,7 +50,7 @@ class GapGrid:
         self.rows = rows
         self.hidden = hidden
         """Number of rows that the filter hides."""
-        self._cells: dict[int, list[TimelineCell | None]] = {}
+        self._cells: dict[int, TimelineCells] = {}
         self._amounts: dict[int, dict[Provenance, int]] = {}
         due = [row.totals for row in rows]
         self._totals = CoverageTotals(*map(sum, zip(*due, strict=True))) if due else NOTHING
@@ -71,7 +71,7 @@ class GapGrid:
         """Number of cells in a row."""
         return len(self.edges) - 1
 
-    def cells_of(self, row: int) -> list[TimelineCell | None]:
+    def cells_of(self, row: int) -> TimelineCells:
         """Return the cells of a row."""
         found = self._cells.get(row)
         if found is None:
@@ -187,15 +187,11 @@ def grid(
     most_lacking_first: bool = False,
 ) -> GapGrid:
     """Return the grid of the rows that run in the window, by name or most missing first. `wanted` filters by name."""
-    rows = []
-    hidden = 0
     needle = wanted.casefold()
-    for name, timeline in timelines.items():
-        if needle and needle not in name.casefold():
-            hidden += 1
-        else:
-            rows.append(Row(name, timeline, timeline.totals(edges[0], edges[-1])))
-    rows.sort(key=lambda row: row.name)
+    names = [name for name in sorted(timelines) if needle in name.casefold()] if needle else sorted(timelines)
+    from_ms, to_ms = edges[0], edges[-1]
+    rows = [Row(name, timeline := timelines[name], timeline.totals(from_ms, to_ms)) for name in names]
+    hidden = len(timelines) - len(rows)
     if most_lacking_first:
         rows.sort(key=lambda row: (-row.totals.lacking_ms, row.name))
     return GapGrid(edges, cell_ms, rows, hidden)

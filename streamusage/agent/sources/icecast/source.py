@@ -41,7 +41,7 @@ from streamusage.agent.sources.icecast.statistics import (
     parse_stream,
 )
 from streamusage.agent.sources.icecast.visits import KnownVisits, ListedVisit, VisitLength, logged_length
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import COUNTER_INVALID, ICECAST_NO_LOG, ICECAST_SOURCE_LEFT
 from streamusage.core.secrets import Secret

@@ -16,7 +16,7 @@ from streamusage.agent.reading import SourceError
 from streamusage.agent.sources.common.http_probe import HttpProbe
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.nginx_rtmp.statistics import StatError, StatPage, parse_stat
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 
 HINTS = {

@@ -36,7 +36,7 @@ from streamusage.agent.sources.nginx_rtmp.workers import (
     earlier_workers,
     find_worker,
 )
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import COUNTER_INVALID, LOG_NOT_UNDERSTOOD, NGINX_NO_LOG
 

@@ -52,7 +52,7 @@ from streamusage.agent.sources.node_media_server.callbacks import (
     publishes_nothing,
 )
 from streamusage.agent.sources.node_media_server.version2 import Version2Reader
-from streamusage.client.http_client import HttpOptions
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import NODE_NO_CALLBACKS

@@ -29,7 +29,7 @@ from streamusage.client.errors import (
     UnreachableError,
 )
 from tests.support.agent.http_answers import Answers, answer, answering
-from tests.support.waiting import PATIENT
+from tests.support.waiting import LONGEST_WAIT_S
 
 TOKEN = "t0ken-of-edge-1"
 EPOCH_REQUEST = EpochRequest(journal="journal")
@@ -62,7 +62,7 @@ async def server() -> AsyncIterator[Answers]:
 @pytest.fixture
 async def link(server: Answers, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[ServiceLink]:
     monkeypatch.setenv("AGENT_TOKEN", TOKEN)
-    link = ServiceLink(server.url + "/", "edge/1", load_token("AGENT_TOKEN", None), options=PATIENT)
+    link = ServiceLink(server.url + "/", "edge/1", load_token("AGENT_TOKEN", None), timeout_seconds=LONGEST_WAIT_S)
     yield link
     await link.close()
 
@@ -188,7 +188,7 @@ async def test_error_names_an_unset_token_variable(server: Answers, monkeypatch:
 async def test_any_invalid_reply_raises_a_request_error(body: bytes, status: str) -> None:
     async with answering() as answers:
         answers.next = [answer(body, status, Content_Type="application/json")]
-        link = ServiceLink(answers.url, "edge-1", lambda: TOKEN, options=PATIENT)
+        link = ServiceLink(answers.url, "edge-1", lambda: TOKEN, timeout_seconds=LONGEST_WAIT_S)
         with pytest.raises(RequestError):
             await link.send(REPORT)
         await link.close()

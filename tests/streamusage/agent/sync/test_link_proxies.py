@@ -21,7 +21,7 @@ from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.tokens import read_tokens
 from tests.support.agent.forward_proxy import ForwardProxy, forwarding
 from tests.support.certificates import Signed, sign
-from tests.support.waiting import LONGEST_WAIT_S, PATIENT
+from tests.support.waiting import LONGEST_WAIT_S
 
 TOKEN = "t0ken-of-edge-1"
 LOGIN = "porter:pr0xy-s3cret"
@@ -50,7 +50,7 @@ async def proxy() -> AsyncIterator[ForwardProxy]:
 
 
 def a_link(service: str, ca_file: Path | None = None, proxy: str | None = None) -> ServiceLink:
-    return ServiceLink(service, "edge-1", lambda: TOKEN, options=PATIENT, ca_file=ca_file, proxy=proxy)
+    return ServiceLink(service, "edge-1", lambda: TOKEN, timeout_seconds=LONGEST_WAIT_S, ca_file=ca_file, proxy=proxy)
 
 
 @pytest.mark.parametrize("service", ["https"], indirect=True)

@@ -23,7 +23,8 @@ from streamusage.agent.config.sources import (
     duration_between,
     media_server_options,
 )
-from streamusage.client.http_client import HttpOptions, describe_failure, open_http_client
+from streamusage.client.http_client import describe_failure, open_http_client
+from streamusage.client.http_options import HttpOptions
 
 LOG = logging.getLogger(__name__)
 

@@ -1,0 +1,62 @@
+"""A request to a service and its reply, as values."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+
+class ReplyTiming(NamedTuple):
+    """Duration of each part of one request and its reply, in milliseconds, and the size of the reply."""
+
+    connect_ms: float | None
+    """`None` where an open connection was reused."""
+    first_byte_ms: float
+    """From the request to the head of the reply."""
+    body_ms: float
+    decode_ms: float
+    answer_bytes: int
+
+
+class Reply(NamedTuple):
+    """A complete reply, whatever its status. The body is unpacked."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in any case."""
+    body: bytes
+    timing: ReplyTiming
+
+
+class ApiRequest(NamedTuple):
+    """A request to the service.
+
+    `action` completes "could not …" in messages. The token travels in the query (`accessToken`), or as a bearer token
+    with `bearer`; without `with_token` it is not sent. A failure of a request that changes something warns that it may
+    have been carried out, unless it is `repeatable`.
+    """
+
+    method: str
+    path: str
+    action: str
+    query: Mapping[str, str] = {}
+    body: bytes | None = None
+    bearer: bool = False
+    with_token: bool = True
+    headers: Mapping[str, str] = {}
+    repeatable: bool = False
+
+
+class Sender(NamedTuple):
+    """Who sends a request."""
+
+    host: str
+    """Name of the service in messages."""
+    token: str
+    """Empty without one."""
+    without_token: Callable[[str], str]
+    """Returns a text from outside without the token."""
+
+
+def milliseconds_since(instant: float) -> float:
+    """Return the time since an instant of `time.perf_counter`, in milliseconds."""
+    return 1000 * (time.perf_counter() - instant)
