@@ -8,11 +8,17 @@ from sqlalchemy import Connection, select
 from streamusage.api.extension import Trend, Trends
 from streamusage.core.coverage import Interval
 from streamusage.core.usage import StreamId
-from streamusage.service.queries.history import fold_to_steps, known_window, server_points, sum_points
-from streamusage.service.rules.apply import Piece
+from streamusage.service.queries.history import (
+    fold_to_steps,
+    known_window,
+    select_samples,
+    slots_without_samples,
+    sum_points,
+    with_samples,
+)
 from streamusage.service.rules.coverage import merge_pieces
 from streamusage.service.store.coverage_rows import load_covered_servers
-from streamusage.service.store.schema import samples, server_sessions, servers
+from streamusage.service.store.schema import server_sessions, servers
 
 
 def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> Trends:
@@ -26,25 +32,22 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
         .where(server_sessions.c.live == 1, server_sessions.c.epoch == servers.c.epoch)
     )
     for row in connection.execute(live):
-        names[row.stream] = StreamId(row.scope, row.name)
-        reporting.setdefault(row.stream, set()).add(row.server)
+        names[bytes(row.stream)] = StreamId(row.scope, row.name)
+        reporting.setdefault(bytes(row.stream), set()).add(row.server)
     sampled: dict[bytes, dict[str, dict[int, tuple[int, int]]]] = {key: {} for key in names}
-    # All samples of the window: the live streams may be more than a statement takes parameters.
-    for sample in connection.execute(
-        select(samples.c.server, samples.c.slot, samples.c.stream, samples.c.active, samples.c.highest).where(
-            samples.c.slot >= known.from_ms, samples.c.slot < known.to_ms
-        )
+    # The live streams are a subquery: they may be more than a statement takes parameters.
+    for server, stream_key, slot, active, highest in connection.execute(
+        select_samples(live.with_only_columns(server_sessions.c.stream), known)
     ):
-        if sample.stream in sampled:
-            sampled[sample.stream].setdefault(sample.server, {})[sample.slot] = sample.active, sample.highest
-    estate: dict[str, list[Piece]] = {
-        item.state.server: merge_pieces(item.pieces, *known)
+        sampled[bytes(stream_key)].setdefault(server, {})[slot] = active, highest
+    estate = {
+        item.state.server: slots_without_samples(merge_pieces(item.pieces, *known))
         for item in load_covered_servers(connection, *known, now_ms)
     }
     trends = []
     for key, stream in names.items():
         concerned = sorted((reporting[key] | sampled[key].keys()) & estate.keys())
-        by_server = [server_points(estate[server], sampled[key].get(server, {})) for server in concerned]
+        by_server = [with_samples(estate[server], sampled[key].get(server, {})) for server in concerned]
         points = fold_to_steps(sum_points(by_server), window, step_ms)
         trends.append(
             Trend(
