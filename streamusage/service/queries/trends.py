@@ -3,6 +3,8 @@
 `queries/history.py` answers this for one stream; a trend answers it for all live streams in one read of the store.
 """
 
+from typing import Any, NamedTuple
+
 from sqlalchemy import Connection, select
 
 from streamusage.api.extension import Trend, Trends
@@ -16,9 +18,38 @@ from streamusage.service.queries.history import (
     sum_points,
     with_samples,
 )
-from streamusage.service.rules.coverage import merge_pieces
-from streamusage.service.store.coverage_rows import load_covered_servers
+from streamusage.service.rules.apply import ServerState
+from streamusage.service.rules.coverage import is_overdue, merge_pieces
+from streamusage.service.rules.repair import is_ahead
+from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, read_counter
+from streamusage.service.store.coverage_rows import is_known_server, load_covered_servers
 from streamusage.service.store.schema import server_sessions, servers
+
+
+class TrendsCondition(NamedTuple):
+    """What may make the trends of one minute uncertain. Two equal conditions show the same time as accounted for."""
+
+    samples_kept_from: int
+    servers: int
+    not_reporting: tuple[tuple[Any, ...], ...]
+    """The servers that owe time, are filed in the future, refused, unreadable or removed, and which of it."""
+
+
+def trends_condition(connection: Connection, now_ms: int) -> TrendsCondition:
+    """Return the present condition. It costs one row of each server."""
+    columns = (
+        *(servers.c.server, servers.c.watermark, servers.c.sync_interval_ms, servers.c.removed),
+        *(servers.c.clock_refused_at, servers.c.source_error_since),
+    )
+    rows = connection.execute(select(*columns).where(is_known_server()).order_by(servers.c.server)).all()
+    conditions = []
+    for server, watermark, sync_interval_ms, removed, refused_at, unread_since in rows:
+        state = ServerState(server=server, watermark=watermark, sync_interval_ms=sync_interval_ms)
+        owes = watermark is None or is_overdue(state, now_ms)
+        condition = (owes, is_ahead(watermark, now_ms), refused_at is not None, unread_since is not None, removed)
+        if any(condition):
+            conditions.append((server, *condition))
+    return TrendsCondition(read_counter(connection, SAMPLES_KEPT_FROM), len(rows), tuple(conditions))
 
 
 def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> Trends:
