@@ -43,6 +43,7 @@ from streamusage.service.store.schema import (
     slots,
     spans,
     usage,
+    utc_days,
 )
 
 DAY_MS = 86_400_000
@@ -161,6 +162,7 @@ async def discard_rows(
         slots.name: await run.discard(before(slots.c.slot, days_before), mark_slots),
         slot_connections.name: await run.discard(before(slot_connections.c.slot, days_before), mark_slots),
         hours.name: await run.discard(before(hours.c.hour, hours_before)),
+        utc_days.name: await run.discard(before(utc_days.c.day, hours_before - DAY_MS + 1)),
         spans.name: 0,
         outages.name: 0,
         orphans.name: await run.discard(before(orphans.c.last_at, days_before)),

@@ -70,6 +70,7 @@ servers = Table(
     _text("removed", default=""),  # in order, or by force; empty while it is part of the estate
     _number("removed_at", null=True),
     _number("summed_to", default="0"),  # its hours before this instant are in `hours`
+    _number("days_summed_to", default="0"),  # its UTC days before this instant are in `utc_days`
     _number("closed_to", default="0"),  # the end of its last closed day
     _number("machine_offset_ms", null=True),  # the agent's machine's own clock minus trusted time at the last sync
     _number("clock_refused_at", null=True),  # since when its reports cover time after trusted time; null otherwise
@@ -331,6 +332,15 @@ hours = Table(
     Column("minutes_in", LargeBinary, nullable=False),  # packed as in rollups.MinuteTraffic
     Column("minutes_out", LargeBinary, nullable=False),
     Index("hours_by_server", "server", "hour"),
+)
+
+utc_days = Table(
+    "utc_days",
+    metadata,
+    _number("day", key=True),  # its start
+    _text("server", key=True),
+    Column("figures", LargeBinary, nullable=False),  # as in utc_days.UtcDay
+    Column("samples", LargeBinary, nullable=False),
 )
 
 closed_days = Table(

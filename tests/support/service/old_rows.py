@@ -20,6 +20,7 @@ from streamusage.service.store.schema import (
     stream_key,
     tombstones,
     usage,
+    utc_days,
 )
 
 DAY_MS = 86_400_000
@@ -29,7 +30,7 @@ OLD_TABLES = tuple(
     table.name
     for table in (
         usage, tombstones, server_sessions, samples, held, slots, slot_connections, hours, spans, outages, orphans,
-        audit,
+        audit, utc_days,
     )
 )  # fmt: skip
 
@@ -86,6 +87,10 @@ def fill_old_rows(connection: Connection, now_ms: int, count: int) -> None:
     ))  # fmt: skip
     packed = dict.fromkeys(("whole", "quarters", "minutes_in", "minutes_out"), b"")
     add(hours, *(packed | of(number) | {"hour": begin + number // SERVERS * 3_600_000} for number in numbers))
+    add(utc_days, *(
+        of(number) | {"day": begin - begin % DAY_MS + number // SERVERS * DAY_MS, "figures": b"", "samples": b""}
+        for number in numbers
+    ))  # fmt: skip
     add(spans, *(
         of(number) | {"from_ms": begin + number, "to_ms": begin + number + 1, "state": "live", "reason": ""}
         for number in numbers

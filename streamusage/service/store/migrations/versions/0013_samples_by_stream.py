@@ -1,4 +1,6 @@
-"""Samples in the order of their streams, without a second index; indexes of what retention looks up."""
+"""Samples in the order of their streams, without a second index; indexes of what retention looks up; cumulative
+figures of UTC days.
+"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -6,6 +8,7 @@ from alembic import op
 revision = "0013_samples_by_stream"
 down_revision = "0012_source_errors"
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 COLUMNS = ("server", "stream", "slot", "epoch", "revision", "active", "highest", "late")
 
 
@@ -13,6 +16,15 @@ def upgrade() -> None:
     """Apply the revision."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute("SET LOCAL statement_timeout = 0")
+    op.add_column("servers", sa.Column("days_summed_to", sa.BigInteger(), server_default="0", nullable=False))
+    op.create_table(
+        "utc_days",
+        sa.Column("day", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("server", TEXT, nullable=False),
+        sa.Column("figures", sa.LargeBinary(), nullable=False),
+        sa.Column("samples", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("day", "server"),
+    )
     for table, column, flag in (
         ("usage", "touched_at", "live"),
         ("server_sessions", "end_time", "live"),
