@@ -11,6 +11,10 @@ OLD_WORKER_SERVES = (
     "their bytes and view time follow with their log lines"
 )
 WORKER_REPLACED = "the media server replaced its worker process between two readings"
+LINES_UNDATED = (
+    "log lines were written while nobody observed the machine's clock: bytes of an earlier run of the media server may "
+    "be missing"
+)
 NO_READING = "no reading was available: viewers who joined and left in this time are unknown"
 CLOCK_SET_FORWARD = "the agent's clock was set forward: this time did not pass on the media server"
 TIME_UNKNOWN = (

@@ -14,6 +14,7 @@ from streamusage.agent.reading import Reading
 from streamusage.agent.sync import offset
 from streamusage.api.report import Baseline, ClockState, Report
 from streamusage.service.rules import trusted_time
+from tests.faults.clock_schedules import RARE_SEEDS
 from tests.faults.clocks import ClockedSimulation
 from tests.faults.simulator import Simulation
 
@@ -137,6 +138,16 @@ class CreditsLinesInDoubt(ClockedSimulation):
             return super().run()
 
 
+class TrustsUnobservedClock(ClockedSimulation):
+    """The time of a log line proves its boot, although nobody observed the machine's clock when it was written."""
+
+    SEEDS = RARE_SEEDS
+
+    def run(self) -> Simulation:
+        with patch.object(meter, "UNOBSERVED_FROM_MS", 10**12):
+            return super().run()
+
+
 class KeepsStartByWallClock(ClockedSimulation):
     """The start of the media server is remembered by the machine's wall clock."""
 
@@ -203,6 +214,7 @@ CLOCK_MUTATIONS: tuple[Callable[[int], ClockedSimulation], ...] = (
     GuessesDurationByWallClock,
     FencesByWallClock,
     CreditsLinesInDoubt,
+    TrustsUnobservedClock,
     KeepsStartByWallClock,
     MeasuresPausedMachineByItsClock,
     ForgetsOffset,

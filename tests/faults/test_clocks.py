@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.faults.clock_schedules import blocks, check_block, run_and_check
+from tests.faults.clock_schedules import RARE_SEEDS, blocks, check_block, run_and_check
 from tests.faults.clocks import ClockedSimulation
 from tests.faults.invariants import InvariantViolationError
 
@@ -15,6 +15,11 @@ from tests.faults.invariants import InvariantViolationError
 @pytest.mark.parametrize("first", blocks(0))
 def test_no_clock_changes_what_is_counted(first: int) -> None:
     check_block(first)
+
+
+@pytest.mark.parametrize("seed", RARE_SEEDS)
+def test_schedule_that_found_a_rare_fault(seed: int) -> None:
+    run_and_check(ClockedSimulation(seed))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,7 @@ from streamusage.core.reasons import (
     CLOCK_SET_FORWARD,
     COUNTER_FELL,
     LENGTH_UNKNOWN,
+    LINES_UNDATED,
     NO_READING,
     OLD_WORKER_SERVES,
     RESTARTED,
@@ -57,6 +58,11 @@ LONGEST_ABSENCE_MS = 40 * 24 * 3600 * 1000
 
 LEAST_CLOCK_STEP_MS = 1_000
 """From this on, a clock that is ahead of the last reading was set forward, and the time between them is marked."""
+
+UNOBSERVED_FROM_MS = 60_000
+"""In a longer pause between two readings the machine's clock may have been set and set back. Then the time of a line
+does not prove that a connection which no reading showed is one of an earlier boot: the present counters may contain it.
+"""
 
 LEAST_NARROWING_MS = 100
 """A start is corrected by a later page where it proves to be earlier by at least this."""
@@ -182,6 +188,10 @@ class _Step:
         is_one_run = self.passage.is_same_run or self._boot_age_ms <= reading.elapsed_ms
         self.has_one_clock = is_one_run and are_lines_in_order(reading.ended)
         """Whether one clock dates the lines of the present boot, as far as anything shows."""
+        self.is_clock_observed = not reading.run or (self.passage.passed_ms or UNOBSERVED_FROM_MS) < UNOBSERVED_FROM_MS
+        """Whether the machine's clock cannot have been set and set back unnoticed since the last reading."""
+        self.lacks_bytes = False
+        """Whether bytes of an earlier boot are not counted, because nothing proves that they are its own."""
         if not self.same_boot:
             self._retire_boot()
         open_connections = (
@@ -193,13 +203,13 @@ class _Step:
         self.serves_unseen = retired.serves_unseen(self.draining, open_connections)
 
     def run(self) -> tuple[MeterState, Additions]:
-        self._cover()
         self._count_bytes()
         self.publishes.update(self.reading.publishes, self.boot)
         self.publishes.keep_served(self.draining)
         seen_viewers = self._see_viewers()
         for line in self.reading.ended:
             self._apply_log_line(line, seen_viewers)
+        self._cover()
         self._count_view_time(seen_viewers)
         self._handle_missing_viewers(seen_viewers)
         if self.reading.lists_connections:
@@ -304,6 +314,8 @@ class _Step:
         """Return why figures since the last reading may be incomplete; empty where they are complete."""
         if self._pause_was_too_long():
             return NO_READING
+        if self.lacks_bytes:
+            return LINES_UNDATED
         if self.passage.passed_ms is None and any(not audience.shown_only for audience in self.reading.audiences):
             return LENGTH_UNKNOWN
         if self.has_fallen or counters.has_fallen(self.before.counters, self.reading.counters):
@@ -441,11 +453,17 @@ class _Step:
         latest_start = max(started_at, self.passage.latest_end(line.ended_at, self.now) - line.duration_ms)
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(latest_start)
         is_dated = self._is_dated(line) and self._boot_at(started_at) == self._boot_at(latest_start)
+        served: str | None = None
         if line.kind == "publish":
             within_ms = line.granularity_ms + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS if is_dated else None
-            boot = self.publishes.find_boot(line.connection_id, self._boots, started_at, within_ms) or boot
+            served = self.publishes.find_boot(line.connection_id, self._boots, started_at, within_ms)
+            boot = served or boot
+        is_of_known = known is not None or (line.kind == "publish" and served is not None)
+        is_dated = is_dated and (boot == self.boot or is_of_known or self.is_clock_observed)
         if line.counter or is_dated or is_boot_certain or self._is_boot_certain(boot, line):
             self._credit(boot, ended_at, line)
+        elif boot != self.boot and (line.bytes_in or line.bytes_out):
+            self.lacks_bytes = True
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
