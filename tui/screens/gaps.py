@@ -44,7 +44,7 @@ class GapsScreen(ConsoleScreen):
         super().__init__()
         self.book = CoverageBook()
         self._describer = CellDescriber(lambda server, day: self.port.fetcher.fetch_day(server, day))
-        self._window = GapWindow()
+        self.window = GapWindow()
         self._description_lines = LEAST_LINES
         self._server = server
         """The server at which the cursor begins; `None` once it is there."""
@@ -99,7 +99,7 @@ class GapsScreen(ConsoleScreen):
         return cells_within(self.grid_view.size.width)
 
     def _edges(self) -> list[int]:
-        return self._window.edges(self._now_ms(), self.columns, self.state.tz)
+        return self.window.edges(self._now_ms(), self.columns, self.state.tz)
 
     def _now_ms(self) -> int:
         return self.book.now_ms or self.state.now_ms()
@@ -173,7 +173,7 @@ class GapsScreen(ConsoleScreen):
         made = grid(
             timelines,
             edges or self._edges(),
-            self._window.cell_ms,
+            self.window.cell_ms,
             wanted=self._name_filter,
             most_lacking_first=self._most_missing_first,
         )
@@ -227,7 +227,7 @@ class GapsScreen(ConsoleScreen):
             right.append(("most missing first  ", "accent"))
         if made.from_ms < (self.book.from_ms or 0):
             right.append(("loading …  ", "quiet"))
-        right.append((f"{formats.duration(self._window.cell_ms)} a cell ", "quiet"))
+        right.append((f"{formats.duration(self.window.cell_ms)} a cell ", "quiet"))
         return left, right
 
     def _description(self) -> Lines:
@@ -277,20 +277,20 @@ class GapsScreen(ConsoleScreen):
         target = view.cell + cells
         if 0 <= target < view.grid.cells:
             self._put(view.row, target)
-        elif cells < 0 or not self._window.ends_now:
-            self._shift(10 * cells, view.grid.edges[view.cell] + cells * self._window.cell_ms)
+        elif cells < 0 or not self.window.ends_now:
+            self._shift(10 * cells, view.grid.edges[view.cell] + cells * self.window.cell_ms)
 
     def action_page(self, pages: int) -> None:
         """Move the window by whole windows."""
         made = self.grid_view.grid
         if made is not None:
             at_ms = made.edges[self.grid_view.cell]
-            self._shift(pages * made.cells, at_ms + pages * made.cells * self._window.cell_ms)
+            self._shift(pages * made.cells, at_ms + pages * made.cells * self.window.cell_ms)
 
     def _shift(self, cells: int, at_ms: int) -> None:
         """Move the window, and the cursor to an instant of it."""
         self._notice = None
-        self._window.shift(cells)
+        self.window.shift(cells)
         self._window_changed(cursor=(self.grid_view.row, at_ms))
 
     def action_next_gap(self) -> None:
@@ -317,7 +317,7 @@ class GapsScreen(ConsoleScreen):
             view.put(row, at_ms)
             self._draw_lines()
         else:
-            self._window.show(at_ms, self._now_ms(), made.cells // 2)
+            self.window.show(at_ms, self._now_ms(), made.cells // 2)
             self._window_changed(cursor=(row, at_ms))
 
     # The window
@@ -328,14 +328,14 @@ class GapsScreen(ConsoleScreen):
         if made is None:
             return
         at_ms, part = view.at_ms, view.cell / made.cells
-        if not self._window.zoom(steps):
+        if not self.window.zoom(steps):
             return
         self._notice = None
         if at_ms is None:
-            self._window.cells_back = 0
+            self.window.cells_back = 0
             self._window_changed()
         else:
-            self._window.show(at_ms, self._now_ms(), round((1 - part) * self.columns))
+            self.window.show(at_ms, self._now_ms(), round((1 - part) * self.columns))
             self._window_changed(cursor=(view.row, at_ms))
 
     def action_other_rows(self) -> None:
