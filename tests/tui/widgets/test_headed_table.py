@@ -1,4 +1,7 @@
-"""The table of lines: rows are drawn when they are visible, and a move of the cursor draws two of them."""
+"""The table of lines: rows are drawn when they are visible, and a move of the cursor draws two of them.
+
+An ink that the screen changes is drawn again.
+"""
 
 from typing import ClassVar
 
@@ -19,6 +22,8 @@ class TableScreen(Screen[None]):
 
 
 class Host(App[None]):
+    CSS = ".ink--accent { color: red; } .changed .ink--accent { color: blue; }"
+
     def get_default_screen(self) -> TableScreen:
         return TableScreen()
 
@@ -55,3 +60,22 @@ async def test_move_of_the_cursor_draws_two_rows_of_five_hundred() -> None:
         table.show([("HEADING", "")], ROWS, draw_row, visible=(cursor,))
         await pilot.pause()
         assert set(drawn) == set(range(ROWS - table.page_rows, ROWS)), "only what is visible"
+
+
+async def test_ink_that_is_another_one_now_is_drawn_again() -> None:
+    app = Host()
+    async with app.run_test(size=(80, 24)) as pilot:
+        table = app.screen.query_one(LineTable)
+        table.show([("HEADING", "accent")], 1, lambda _: [("row", "accent")], visible=(0,))
+        await pilot.pause()
+
+        def colours() -> set[str]:
+            update = app.screen._compositor.render_update(full=True)
+            segments = [segment for line in update.strips for strip in line for segment in strip]  # type: ignore[union-attr]
+            return {str(segment.style.color.triplet) for segment in segments if segment.text in ("HEADING", "row")}  # type: ignore[union-attr]
+
+        (before,) = colours()
+        app.add_class("changed")
+        await pilot.pause()
+        (after,) = colours()
+        assert before != after
