@@ -135,12 +135,14 @@ _Piece = tuple[Sequence[str], Style | None]
 
 def _forward(strip: Strip) -> Iterator[_Piece]:
     for text, style, _ in strip:
-        yield _by_cell(text), style
+        if text:
+            yield _by_cell(text), style
 
 
 def _backward(strip: Strip) -> Iterator[_Piece]:
     for text, style, _ in reversed(list(strip)):
-        yield _by_cell(text)[::-1], style
+        if text:
+            yield _by_cell(text)[::-1], style
 
 
 def _by_cell(text: str) -> Sequence[str]:
