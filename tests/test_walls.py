@@ -19,9 +19,9 @@ MAIN_MODULES = ["streamusage.agent.cli", "streamusage.service.cli"]
 
 def imported_by(statements: str) -> set[str]:
     """The top-level packages that a fresh interpreter holds after the statements."""
-    tell = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    listing = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     done = subprocess.run(
-        [sys.executable, "-c", f"{statements}\n{tell}"], cwd=REPOSITORY, capture_output=True, text=True, check=False
+        [sys.executable, "-c", f"{statements}\n{listing}"], cwd=REPOSITORY, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
@@ -95,6 +95,18 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
 def test_no_folder_has_more_modules_than_a_reader_can_survey(package: str) -> None:
     modules = Counter(file.parent for file in modules_of(package).values() if file.name != "__init__.py")
     assert {str(folder): number for folder, number in modules.items() if number > MOST_MODULES_IN_A_FOLDER} == {}
+
+
+def test_no_test_module_is_imported() -> None:
+    """What several test modules need is in a module of its own, such as those in `tests/support/`."""
+    importers = {
+        f"{path.relative_to(REPOSITORY)}: {node.module}"
+        for folder in ("tests", "bench")
+        for path in (REPOSITORY / folder).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").rpartition(".")[2].startswith("test_")
+    }
+    assert not importers
 
 
 def test_no_public_class_name_has_two_meanings() -> None:

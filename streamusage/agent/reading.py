@@ -117,6 +117,14 @@ class EndedConnection(msgspec.Struct, frozen=True, kw_only=True):
     agent: str = ""
 
 
+class DrainingBoot(msgspec.Struct, frozen=True):
+    """An earlier boot whose connections may continue, although no list shows them."""
+
+    boot: str
+    is_certain: bool
+    """Whether it certainly still runs; else it may have ended without a line for each of its connections."""
+
+
 class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """One sample of a media server's cumulative counters, and its log lines since the last sample.
 
@@ -168,6 +176,10 @@ class Reading(msgspec.Struct, frozen=True, kw_only=True):
     lists_connections: bool = True
     """Whether `publishes` and `viewers` are complete. Else the server's list was unreadable: what earlier readings
     showed continues until a later reading shows whether it is still there."""
+    draining: tuple[DrainingBoot, ...] = ()
+    """Earlier boots that may still serve connections, as after a reload of the server. Their viewers and publishes stay
+    open until their lines are in `ended`. A boot that is no longer in it has ended: its last lines are in this reading
+    or in an earlier one."""
     misses: str = ""
     """Why figures since the last reading may be incomplete (`core.reasons`): the time is then covered in part only."""
     problem: str = ""

@@ -3,6 +3,7 @@
 Times are UTC milliseconds.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -93,6 +94,19 @@ class VoidEntry(msgspec.Struct, frozen=True, kw_only=True):
     closed: Closed
     figures: "DailyFigures"
     """Figures with which the day was closed."""
+
+
+class VoidClosings(msgspec.Struct, frozen=True, kw_only=True):
+    """How many closings of some days no longer count, and the newest of them."""
+
+    closings: int
+    server: str
+    day: str
+    revision: int
+    at: int
+    """When it was declared void."""
+    by: str
+    reason: str
 
 
 class DailyFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -212,6 +226,24 @@ class SummedStatistics(msgspec.Struct, frozen=True, kw_only=True):
     adjustment: BackfilledPart | None = None
     """Adjustments of the closed days among them; not included in the figures."""
     waiting_for: list[str] = []
+    voids: VoidClosings | UnsetType = UNSET
+    """Earlier closings of these days that no longer count. Absent if there are none."""
+
+
+def summarize_voids(entries: Sequence[VoidEntry]) -> VoidClosings | None:
+    """Return how many closings are void, and the newest of them; `None` for none."""
+    if not entries:
+        return None
+    newest = max(entries, key=lambda entry: (entry.at, entry.day, entry.server, entry.revision))
+    return VoidClosings(
+        closings=len(entries),
+        server=newest.server,
+        day=newest.day,
+        revision=newest.revision,
+        at=newest.at,
+        by=newest.by,
+        reason=newest.reason,
+    )
 
 
 class DailySums(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ twice; therefore a report is never split.
 Counts, bytes and milliseconds are whole numbers; times are UTC milliseconds.
 """
 
+from collections.abc import Callable
 from typing import Annotated, Literal
 
 import msgspec
@@ -145,6 +146,13 @@ class RetiredBoot(msgspec.Struct, frozen=True, kw_only=True):
     logged_in: Count
     """Sum of the log lines of its sessions so far."""
     logged_out: Count
+    retired_at: Millis | None = None
+    """The last reading that showed it. `None` in the state of an earlier version."""
+
+    def move(self, move_ms: Callable[[int], int]) -> "RetiredBoot":
+        """Return it with its times moved."""
+        retired_at = None if self.retired_at is None else move_ms(self.retired_at)
+        return msgspec.structs.replace(self, started_at=move_ms(self.started_at), retired_at=retired_at)
 
 
 class OpenPublish(msgspec.Struct, frozen=True, kw_only=True):
@@ -155,6 +163,13 @@ class OpenPublish(msgspec.Struct, frozen=True, kw_only=True):
     name: Name
     start_time: Millis
     highest: Count
+    counted_to: Millis | None = None
+    """As `ViewerRow.counted_to`: set while an earlier boot of the server serves it, which no page shows."""
+
+    def move(self, move_ms: Callable[[int], int]) -> "OpenPublish":
+        """Return it with its times moved."""
+        counted_to = None if self.counted_to is None else move_ms(self.counted_to)
+        return msgspec.structs.replace(self, start_time=move_ms(self.start_time), counted_to=counted_to)
 
 
 class PeakWindow(msgspec.Struct, frozen=True):

@@ -2,20 +2,24 @@
 
 import ssl
 
+from streamusage.client.certificates import trust_of_authority
 from streamusage.client.errors import InvalidAddressError
 from streamusage.client.http_options import PROXY_NEEDS_LOGIN, HttpOptions
 from streamusage.client.httpx_import import httpx
 
 
-def open_http_client(options: HttpOptions, trust: ssl.SSLContext | None) -> httpx.AsyncClient:
-    """Return a client; without `trust`, it trusts the usual certificates.
+def open_http_client(options: HttpOptions, trust: ssl.SSLContext | None = None) -> httpx.AsyncClient:
+    """Return a client that trusts `trust`, else the authority of `ca_file`, else the usual certificates.
 
-    Raises `InvalidAddressError` where the proxy is unusable.
+    Raises `InvalidAddressError` where the certificates or the proxy are unusable.
     """
+    if trust is None and options.ca_file is not None:
+        trust = trust_of_authority(options.ca_file)
     try:
         return httpx.AsyncClient(
             verify=True if trust is None else trust,
             proxy=options.proxy,
+            trust_env=options.uses_environment,
             timeout=httpx.Timeout(options.silence_seconds, connect=options.connect_seconds),
             limits=httpx.Limits(
                 max_connections=100, max_keepalive_connections=20, keepalive_expiry=options.keepalive_seconds
@@ -36,9 +40,9 @@ def describe_failure(error: httpx.HTTPError, options: HttpOptions) -> str:
     if isinstance(error, httpx.ConnectTimeout):
         return f"no connection within {options.connect_seconds:g} s"
     if isinstance(error, httpx.ReadTimeout):
-        return "the service stopped responding"
+        return f"{options.peer} stopped responding"
     if isinstance(error, httpx.WriteTimeout):
-        return "the service stopped reading the request"
+        return f"{options.peer} stopped reading the request"
     if isinstance(error, httpx.TimeoutException):
         return "the request timed out"
     if isinstance(error, httpx.RemoteProtocolError):
@@ -53,4 +57,4 @@ def describe_failure(error: httpx.HTTPError, options: HttpOptions) -> str:
     if "not known" in text or "resolution" in text or "getaddrinfo" in text:
         return "no such host; check the address"
     between = " and its proxy" if options.proxy is not None else ""
-    return f"nothing answers there; is the service{between} running, and is the address right?"
+    return f"nothing answers there; is {options.peer}{between} running, and is the address right?"

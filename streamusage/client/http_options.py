@@ -1,13 +1,14 @@
-"""How to connect to a service, and the limits of a reply. Console and agent use the same HTTP client.
+"""How to connect to a server, and the limits of a reply. Console and agent use one HTTP client for all requests.
 
-| option             | console | agent             |
-|--------------------|---------|-------------------|
-| `connect_seconds`  | 5       | 5, or the timeout |
-| `silence_seconds`  | 15      | the timeout       |
-| `answer_seconds`   | 60      | the timeout       |
-| `keepalive_seconds`| 5       | 60                |
-| `largest_answer_bytes` | 256 MiB | 64 MiB        |
-| `ca_file`, `proxy` | the profile | `[service]`   |
+| option                 | console to service | agent to service  | agent to media server |
+|------------------------|--------------------|-------------------|-----------------------|
+| `connect_seconds`      | 5                  | 5, or the timeout | the timeout           |
+| `silence_seconds`      | 15                 | the timeout       | the timeout           |
+| `answer_seconds`       | 60                 | the timeout       | the timeout           |
+| `keepalive_seconds`    | 5                  | 60                | 5                     |
+| `largest_answer_bytes` | 256 MiB            | 64 MiB            | 32 MiB                |
+| `ca_file`              | the profile        | `[service]`       | `[[source]]`          |
+| `proxy`                | the profile, else the environment | `[service]`, else the environment | none |
 """
 
 import os
@@ -32,6 +33,10 @@ class HttpOptions:
     """Certificates to trust in addition to the default ones, for a private authority."""
     proxy: str | None = None
     """HTTP proxy; `None` for that of the environment (`HTTPS_PROXY` and related variables)."""
+    uses_environment: bool = True
+    """Whether the environment may name a proxy. One that serves the internet does not serve this machine."""
+    peer: str = "the service"
+    """What messages call the other side."""
 
 
 DEFAULT_OPTIONS = HttpOptions()
@@ -47,6 +52,5 @@ _PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 def has_proxy(options: HttpOptions, environment: Mapping[str, str] | None = None) -> bool:
     """Return whether the options or the environment name a proxy, whose address can be wrong."""
     variables = os.environ if environment is None else environment
-    return options.proxy is not None or any(
-        value and name.lower() in _PROXY_VARIABLES for name, value in variables.items()
-    )
+    named = any(value and name.lower() in _PROXY_VARIABLES for name, value in variables.items())
+    return options.proxy is not None or (named and options.uses_environment)

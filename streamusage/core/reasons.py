@@ -6,6 +6,10 @@ replaces is added to `FORMER`; an entry is never removed, because stores keep sp
 """
 
 RESTARTED = "the media server restarted: its activity after the last reading is missing from its counters"
+OLD_WORKER_SERVES = (
+    "the media server was reloaded or upgraded, and its earlier worker still serves connections that no page shows: "
+    "their bytes and view time follow with their log lines"
+)
 WORKER_REPLACED = "the media server replaced its worker process between two readings"
 NO_READING = "no reading was available: viewers who joined and left in this time are unknown"
 CLOCK_SET_FORWARD = "the agent's clock was set forward: this time did not pass on the media server"

@@ -4,7 +4,6 @@ Other writes run in between. Parts that a process left when it ended are applied
 of the same store.
 """
 
-import asyncio
 import logging
 
 from streamusage.service.errors import StoreError, UnusableStoreError
@@ -67,6 +66,6 @@ class PartApplier:
         This holds up no other write.
         """
         try:
-            await asyncio.to_thread(self._service.store.refresh_statistics)
+            await self._service.in_thread(self._service.store.refresh_statistics)
         except StoreError as error:
             log.warning("%s; the next parts may take longer", error)

@@ -1,22 +1,35 @@
 """Discards rows older than their retention, in many small writes, so that a report never waits long for one.
 
+No write changes more than 5,000 rows, however many are due: `ROWS_PER_WRITE` of the table, and a few beside them.
+
 Usage records are discarded by when the service last wrote them, and leave a tombstone: figures that arrive later are
 orphans, as after a delete. Daily statistics and the coverage they rest on have their own retention. A live session
 and a server's open figures are never discarded, nor are closed days and their adjustments.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Column, ColumnElement, Connection, Table, and_, delete, func, or_, select, true, tuple_
+from sqlalchemy import Connection, Select, delete, func, select
 
-from streamusage.core.coverage import SLOT_MS, slot_of
+from streamusage.core.coverage import slot_of
 from streamusage.service.rules.rollups import HOUR_MS
 from streamusage.service.store.audit import record_audit
 from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, SLOTS_KEPT_FROM, forget_tombstones, raise_counter
-from streamusage.service.store.records import FINAL_REASONS, replace_with_tombstones
+from streamusage.service.store.expired_rows import (
+    ExpiredRows,
+    Key,
+    before,
+    closed_held_reports,
+    ended_coverage,
+    ended_records,
+    forgettable_tombstones,
+    old_samples,
+    parts_of_deleted_sessions,
+)
+from streamusage.service.store.records import replace_with_tombstones
 from streamusage.service.store.schema import (
     audit,
     held,
@@ -29,15 +42,20 @@ from streamusage.service.store.schema import (
     slot_connections,
     slots,
     spans,
-    tombstones,
     usage,
+    utc_days,
 )
 
 DAY_MS = 86_400_000
-RECORDS_PER_BATCH = 500
-STEP_MS = 6 * 3_600_000
+ROWS_PER_WRITE = 2_000
+"""The most rows of a table that one write deletes."""
 TOMBSTONE_DAYS = 30
 """The shortest time for which a deleted record is remembered as deleted and an unused cursor stays valid."""
+
+_SERVERS_PER_READ = 200
+_GROUPS_PER_WRITE = 500
+_RECORDS_SHARE = 4
+"""A discarded record changes two rows and is named twice, so that a write discards fewer of them."""
 
 Result = TypeVar("Result")
 
@@ -102,181 +120,156 @@ def count_due(connection: Connection, retention: Retention, now_ms: int) -> Disc
     """Return what a round would discard now of the tables that count most. It changes nothing."""
     usage_before, days_before = _thresholds(retention, now_ms)
 
-    def count(table: Table, where: ColumnElement[bool]) -> dict[str, int]:
-        query = select(func.count()).select_from(table).where(where)
-        return {table.name: int(connection.execute(query).scalar_one())}
+    def count(query: Select[Any]) -> int:
+        return int(connection.execute(query).scalar_one())
 
+    records, rows = ended_records(usage_before), before(slots.c.slot, days_before)
+    # By server, because the index of what ended begins with it.
+    of_server = select(func.count()).where(spans.c.server == servers.c.server, spans.c.to_ms <= days_before)
+    ended = select(func.coalesce(func.sum(of_server.scalar_subquery()), 0)).select_from(servers)
     return Discarded(
         usage_before,
         days_before,
-        count(usage, and_(usage.c.live == 0, usage.c.touched_at < usage_before)),
-        count(slots, slots.c.slot < days_before) | count(spans, spans.c.to_ms <= days_before),
+        {usage.name: count(select(func.count()).select_from(usage).where(records.where))},
+        {
+            slots.name: count(select(func.count()).select_from(slots).where(rows.where)),
+            spans.name: count(ended),
+        },
     )
 
 
-async def discard_rows(keeper: StoreAccess, retention: Retention, now_ms: int) -> Discarded:
+async def discard_rows(
+    keeper: StoreAccess, retention: Retention, now_ms: int, *, rows_per_write: int = ROWS_PER_WRITE
+) -> Discarded:
     """Run one round over all tables and return what it discarded."""
     usage_before, days_before = _thresholds(retention, now_ms)
-    records = await _discard_records(keeper, usage_before, now_ms)
-    parts = await _discard_parts(keeper, usage_before)
-    by_usage = {usage.name: records, server_sessions.name: parts}
-    by_usage[samples.name] = await _discard_samples(keeper, slot_of(usage_before))
-    by_days = await _discard_slots(keeper, days_before)
-    for server in await keeper.read(_all_servers):
-        for table in (spans, outages):
-            old = and_(table.c.server == server, table.c.to_ms <= days_before)
-            by_days[table.name] = by_days.get(table.name, 0) + await keeper.write(_deleting(table, old))
-    by_usage[held.name] = await keeper.write(_deleting(held, and_(held.c.open == 0, held.c.last_at < usage_before)))
-    by_days[orphans.name] = await keeper.write(_deleting(orphans, orphans.c.last_at < days_before))
-    by_days[audit.name] = await keeper.write(_deleting(audit, audit.c.at < days_before))
-    await _forget_tombstones(
-        keeper, now_ms - max(TOMBSTONE_DAYS, retention.usage_stats_discard_threshold_days) * DAY_MS
-    )
+    samples_before, hours_before = slot_of(usage_before), days_before - days_before % HOUR_MS
+    run = _Round(keeper, rows_per_write)
+    by_usage = {
+        usage.name: await run.discard_records(ended_records(usage_before), now_ms),
+        # Until the minute that samples are kept from: samples are found by the publishes of their streams.
+        server_sessions.name: sum(
+            [await run.discard_found(rows) for rows in parts_of_deleted_sessions(samples_before)]
+        ),
+        samples.name: await run.discard_samples(samples_before),
+        held.name: await run.discard(closed_held_reports(usage_before)),
+    }
+
+    def mark_slots(connection: Connection) -> None:
+        raise_counter(connection, SLOTS_KEPT_FROM, days_before)
+
+    by_days = {
+        slots.name: await run.discard(before(slots.c.slot, days_before), mark_slots),
+        slot_connections.name: await run.discard(before(slot_connections.c.slot, days_before), mark_slots),
+        hours.name: await run.discard(before(hours.c.hour, hours_before)),
+        utc_days.name: await run.discard(before(utc_days.c.day, hours_before - DAY_MS + 1)),
+        spans.name: 0,
+        outages.name: 0,
+        orphans.name: await run.discard(before(orphans.c.last_at, days_before)),
+        audit.name: await run.discard(before(audit.c.at, days_before)),
+    }
+    coverage = await keeper.read(lambda connection: ended_coverage(connection, days_before))
+    for table in (spans, outages):
+        by_days[table.name] += await run.discard_groups([rows for rows in coverage if rows.table is table])
+    forgotten = now_ms - max(TOMBSTONE_DAYS, retention.usage_stats_discard_threshold_days) * DAY_MS
+    await run.forget_tombstones(forgettable_tombstones(forgotten))
     return Discarded(usage_before, days_before, by_usage, by_days)
+
+
+class _Round:
+    """One round of retention over the store."""
+
+    def __init__(self, keeper: StoreAccess, rows_per_write: int) -> None:
+        self._keeper = keeper
+        self._rows = rows_per_write
+        self._records = max(1, rows_per_write // _RECORDS_SHARE)
+
+    async def discard(self, rows: ExpiredRows, mark: Callable[[Connection], None] = lambda _connection: None) -> int:
+        """Delete the rows, and `mark` in each write that they are gone. Return how many there were."""
+
+        def work(connection: Connection) -> int:
+            mark(connection)
+            return rows.delete(connection, self._rows)
+
+        discarded, count = 0, self._rows
+        while count == self._rows and await self._keeper.read(rows.exist):
+            count = await self._keeper.write(work)
+            discarded += count
+        return discarded
+
+    async def discard_records(self, rows: ExpiredRows, now_ms: int) -> int:
+        """Replace the usage records by tombstones and return how many there were."""
+
+        def work(connection: Connection, keys: Sequence[Key]) -> int:
+            # Checked again in the write: a report may have arrived in between.
+            count = replace_with_tombstones(connection, rows.among(keys), "discarded", now_ms)
+            if count:
+                record_audit(connection, "retention", "discard", now_ms, records=count)
+            return count
+
+        return await self._discard_by_key(rows, work)
+
+    async def discard_found(self, rows: ExpiredRows) -> int:
+        """Delete rows whose condition an index answers in part, found outside of the writes. Return how many."""
+
+        def work(connection: Connection, keys: Sequence[Key]) -> int:
+            return connection.execute(delete(rows.table).where(rows.among(keys))).rowcount
+
+        return await self._discard_by_key(rows, work)
+
+    async def forget_tombstones(self, rows: ExpiredRows) -> None:
+        """Forget the tombstones."""
+
+        def work(connection: Connection, keys: Sequence[Key]) -> int:
+            forget_tombstones(connection, rows.among(keys))
+            return 0
+
+        await self._discard_by_key(rows, work)
+
+    async def _discard_by_key(self, rows: ExpiredRows, work: Callable[[Connection, Sequence[Key]], int]) -> int:
+        discarded = 0
+        last: Key | None = None
+        while True:
+            keys = await self._keeper.read(lambda connection, last=last: rows.find(connection, self._records, last))  # type: ignore[misc]
+            if keys:
+                discarded += await self._keeper.write(lambda connection, keys=keys: work(connection, keys))  # type: ignore[misc]
+                last = keys[-1]
+            if len(keys) < self._records:
+                return discarded
+
+    async def discard_samples(self, before_ms: int) -> int:
+        """Delete all samples from before that slot and return how many there were."""
+        await self._keeper.write(lambda connection: raise_counter(connection, SAMPLES_KEPT_FROM, before_ms))
+        names = await self._keeper.read(lambda connection: list(connection.execute(select(servers.c.server)).scalars()))
+        discarded = 0
+        for start in range(0, len(names), _SERVERS_PER_READ):
+
+            def find(connection: Connection, start: int = start) -> list[ExpiredRows]:
+                some = names[start : start + _SERVERS_PER_READ]
+                return [rows for server in some for rows in old_samples(connection, server, before_ms)]
+
+            discarded += await self.discard_groups(await self._keeper.read(find))
+        return discarded
+
+    async def discard_groups(self, groups: Sequence[ExpiredRows]) -> int:
+        """Delete the rows of several servers or streams of one table, many groups in a write. Return how many."""
+        discarded = first = 0
+        while first < len(groups):
+
+            def work(connection: Connection, first: int = first) -> tuple[int, int]:
+                room, done = self._rows, 0
+                for rows in groups[first : first + _GROUPS_PER_WRITE]:
+                    room -= rows.delete(connection, room)
+                    if not room:
+                        break
+                    done += 1
+                return done, self._rows - room
+
+            done, count = await self._keeper.write(work)
+            first += done
+            discarded += count
+        return discarded
 
 
 def _utc(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-async def _discard_records(keeper: StoreAccess, before_ms: int, now_ms: int) -> int:
-    old = and_(usage.c.live == 0, usage.c.touched_at < before_ms)
-    keys = await keeper.read(lambda connection: _keys(connection, usage, usage.c.start_time, old))
-    discarded = 0
-    for batch in _batches(keys):
-        these = tuple_(usage.c.stream, usage.c.start_time).in_(batch)
-        # Checked again in the write: a report may have arrived in between.
-        discarded += await keeper.write(_burying(and_(these, old), now_ms))
-    return discarded
-
-
-async def _discard_parts(keeper: StoreAccess, before_ms: int) -> int:
-    """Discard what servers reported of sessions with a tombstone, once it is old and cannot grow any more."""
-    over = or_(server_sessions.c.live == 0, ~_of_active_epoch())
-    old = and_(
-        server_sessions.c.end_time < before_ms, over, _buried(server_sessions.c.stream, server_sessions.c.session_start)
-    )
-    keys = await keeper.read(
-        lambda connection: _keys(connection, server_sessions, server_sessions.c.session_start, old)
-    )
-    discarded = 0
-    for batch in _batches(keys):
-        these = tuple_(server_sessions.c.stream, server_sessions.c.session_start).in_(batch)
-        discarded += await keeper.write(_deleting(server_sessions, and_(these, old)))
-    return discarded
-
-
-async def _discard_samples(keeper: StoreAccess, before_ms: int) -> int:
-    await keeper.write(lambda connection: raise_counter(connection, SAMPLES_KEPT_FROM, before_ms))
-    discarded = 0
-    for server in await keeper.read(_all_servers):
-        discarded += await _discard_in_steps(keeper, samples.c.slot, before_ms, samples.c.server == server)
-    return discarded
-
-
-async def _discard_slots(keeper: StoreAccess, before_ms: int) -> dict[str, int]:
-    discarded = {}
-    for table in (slots, slot_connections):
-        discarded[table.name] = 0
-        oldest = select(func.min(table.c.slot))
-        while (first := await keeper.read(lambda c, query=oldest: c.execute(query).scalar())) is not None:  # type: ignore[misc]
-            if first >= before_ms:
-                break
-            upto = min(before_ms, first + SLOT_MS)
-
-            def forget(connection: Connection, table: Table = table, upto: int = upto) -> int:
-                raise_counter(connection, SLOTS_KEPT_FROM, before_ms)
-                return connection.execute(delete(table).where(table.c.slot < upto)).rowcount
-
-            discarded[table.name] += await keeper.write(forget)
-
-    discarded[hours.name] = await _discard_in_steps(keeper, hours.c.hour, before_ms - before_ms % HOUR_MS)
-    return discarded
-
-
-async def _discard_in_steps(
-    keeper: StoreAccess, time: Column[int], before_ms: int, which: ColumnElement[bool] | None = None
-) -> int:
-    """Delete rows from before that time, some hours per write, oldest first. Return how many."""
-    discarded = 0
-    which = true() if which is None else which
-    oldest = select(func.min(time)).where(which)
-    while (first := await keeper.read(lambda connection: connection.execute(oldest).scalar())) is not None:
-        if first >= before_ms:
-            break
-        upto = min(before_ms, first + STEP_MS)
-        discarded += await keeper.write(_deleting(time.table, and_(which, time < upto)))
-    return discarded
-
-
-async def _forget_tombstones(keeper: StoreAccess, before_ms: int) -> None:
-    """Forget tombstones of sessions that no server can report on any more."""
-    has_parts = (
-        select(server_sessions.c.server)
-        .where(
-            server_sessions.c.stream == tombstones.c.stream,
-            server_sessions.c.session_start == tombstones.c.start_time,
-        )
-        .exists()
-    )
-    old = and_(tombstones.c.deleted_at < before_ms, ~has_parts)
-    keys = await keeper.read(lambda connection: _keys(connection, tombstones, tombstones.c.start_time, old))
-    for batch in _batches(keys):
-        these = tuple_(tombstones.c.stream, tombstones.c.start_time).in_(batch)
-        await keeper.write(_forgetting(and_(these, old)))
-
-
-def _of_active_epoch() -> ColumnElement[bool]:
-    return (
-        select(servers.c.server)
-        .where(
-            servers.c.server == server_sessions.c.server,
-            servers.c.epoch == server_sessions.c.epoch,
-            servers.c.removed == "",
-        )
-        .exists()
-    )
-
-
-def _buried(stream: ColumnElement[bytes], start_time: ColumnElement[int]) -> ColumnElement[bool]:
-    return (
-        select(tombstones.c.stream)
-        .where(
-            tombstones.c.stream == stream,
-            tombstones.c.start_time == start_time,
-            tombstones.c.reason.in_(FINAL_REASONS),
-        )
-        .exists()
-    )
-
-
-def _keys(connection: Connection, table: Table, start_time: Any, where: ColumnElement[bool]) -> list[tuple[bytes, int]]:
-    query = select(table.c.stream, start_time).where(where).distinct()
-    return [(bytes(stream), start) for stream, start in connection.execute(query)]
-
-
-def _all_servers(connection: Connection) -> list[str]:
-    return list(connection.execute(select(servers.c.server)).scalars())
-
-
-def _deleting(table: Table, where: ColumnElement[bool]) -> Callable[[Connection], int]:
-    return lambda connection: connection.execute(delete(table).where(where)).rowcount
-
-
-def _burying(where: ColumnElement[bool], now_ms: int) -> Callable[[Connection], int]:
-    def work(connection: Connection) -> int:
-        count = replace_with_tombstones(connection, where, "discarded", now_ms)
-        if count:
-            record_audit(connection, "retention", "discard", now_ms, records=count)
-        return count
-
-    return work
-
-
-def _forgetting(where: ColumnElement[bool]) -> Callable[[Connection], None]:
-    return lambda connection: forget_tombstones(connection, where)
-
-
-def _batches(keys: list[tuple[bytes, int]]) -> Iterator[list[tuple[bytes, int]]]:
-    for start in range(0, len(keys), RECORDS_PER_BATCH):
-        yield keys[start : start + RECORDS_PER_BATCH]

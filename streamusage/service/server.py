@@ -194,6 +194,7 @@ async def run_service(
         for job in jobs:
             job.cancel()
         await asyncio.gather(serving, *jobs, return_exceptions=True)
+        await service.finish_threads()
         await asyncio.to_thread(writer.stop)
         await asyncio.to_thread(store.close)
 
@@ -201,7 +202,7 @@ async def run_service(
 async def _watch_store(service: Service) -> None:
     while True:
         await asyncio.sleep(STORE_CHECK_SECONDS)
-        await _run_job("watch the store", lambda: asyncio.to_thread(service.store.health.watch))
+        await _run_job("watch the store", lambda: service.in_thread(service.store.health.watch))
 
 
 async def _keep_time(service: Service) -> None:

@@ -28,7 +28,7 @@ def check(simulation: Simulation) -> None:
     try:
         _check_conserved(simulation)
         _check_acknowledged(simulation)
-        _check_replicated(simulation)
+        check_replicated(simulation)
         _check_coverage(simulation)
         _check_peaks(simulation)
         _check_samples(simulation)
@@ -45,14 +45,14 @@ def check_clocked(simulation: ClockedSimulation) -> None:
     try:
         _check_totals(simulation)
         _check_acknowledged(simulation)
-        _check_replicated(simulation)
+        check_replicated(simulation)
         _check_states(simulation)
     except AssertionError as error:
         raise InvariantViolationError(f"seed {simulation.seed}: {error}") from None
 
 
 def _check_totals(simulation: ClockedSimulation) -> None:
-    truth, service = simulation.server.truth, _service_totals(simulation)
+    truth, service = simulation.server.truth, service_totals(simulation)
     # A page tells a start to within the time of its answer; a log line, where it arrives, tells the duration.
     view_time = sum(ended - began for began, ended in truth.views)
     drift_ms = view_time * abs(simulation.drift_ppm) // 1_000_000 + len(truth.views)
@@ -109,7 +109,7 @@ def _check_states(simulation: Simulation) -> None:
     assert abs(position - simulation.now) <= 2 * SLOT_MS, f"coverage ends at {position}, it is {simulation.now}"
 
 
-def _service_totals(simulation: Simulation) -> dict[str, int]:
+def service_totals(simulation: Simulation) -> dict[str, int]:
     rows = [slot.row for slot in simulation.store.slots.values()]
     return {
         "connections": sum(sum(row.connections.values()) for row in rows),
@@ -121,7 +121,7 @@ def _service_totals(simulation: Simulation) -> dict[str, int]:
 
 def _check_conserved(simulation: Simulation) -> None:
     """Check that service and declared loss sum to the truth, and that only a crashed media server loses anything."""
-    truth, service = simulation.server.truth, _service_totals(simulation)
+    truth, service = simulation.server.truth, service_totals(simulation)
     true_totals = {
         "connections": len(truth.connections),
         "bytes_in": truth.bytes_in[-1],
@@ -187,7 +187,7 @@ def _check_acknowledged(simulation: Simulation) -> None:
     assert head.counted == head.handed_over, f"counted {head.counted}, acknowledged {head.handed_over}"
 
 
-def _check_replicated(simulation: Simulation) -> None:
+def check_replicated(simulation: Simulation) -> None:
     """Check that the service has the journal's rows, field by field, and that the journal keeps no obsolete rows."""
     ledger = simulation.ledger
     assert ledger is not None

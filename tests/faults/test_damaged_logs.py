@@ -17,8 +17,8 @@ from streamusage.agent.journal.sent_file import Sent, SentFile, is_older
 from streamusage.agent.journal.sqlite import Ballast
 from streamusage.service.errors import StoreError
 from tests.faults.invariants import check
-from tests.faults.test_real_journal import CrashingJournal, FileSimulation
-from tests.faults.test_real_store import SqliteSimulation, check_days, check_ledger
+from tests.faults.journal_file import CrashingJournal, FileSimulation
+from tests.faults.store_simulation import SqliteSimulation, check_days, check_ledger
 
 LOG_HEADER_BYTES = 32
 FRAME_BYTES = 24 + 4096

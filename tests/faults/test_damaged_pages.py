@@ -18,8 +18,8 @@ from streamusage.service.errors import StoreError
 from streamusage.service.store.engines.sqlite import sqlite_url
 from streamusage.service.store.store import open_store, open_unchanged
 from streamusage.service.store.store_file import StoreFile
-from tests.streamusage.agent.journal.test_salvage import a_journal
 from tests.streamusage.service.conftest import Estate, a_record
+from tests.support.agent.journal_files import a_journal
 from tests.support.service.used_store import NOON, PATHS, figures, use, used_estate
 
 PAGE_BYTES = 4096

@@ -12,7 +12,7 @@ from tests.support.real.fake_clock import FakeClock
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs
 from tests.support.real.slow_proxy import SlowProxy
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 pytestmark = pytest.mark.real
 
@@ -33,7 +33,7 @@ async def test_late_page_does_not_move_the_start_of_a_viewer(nginx: Nginx, late:
     await nginx.wait_for_clients(1)
     async with SlowProxy(nginx.http_port) as proxy:
         url = f"http://127.0.0.1:{proxy.port}/stat"
-        source = NginxRtmpSource(url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+        source = NginxRtmpSource(url, nginx.access_log, options=PATIENT)
         prompt = await source.read(None)
         if late == "request":
             proxy.before_seconds = DELAY_MS / 1000
@@ -56,7 +56,7 @@ async def test_late_page_does_not_move_the_start_of_a_viewer(nginx: Nginx, late:
 async def test_viewers_on_late_pages_count_as_in_the_log(nginx: Nginx, late: str) -> None:
     async with SlowProxy(nginx.http_port) as proxy:
         url = f"http://127.0.0.1:{proxy.port}/stat"
-        source = NginxRtmpSource(url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+        source = NginxRtmpSource(url, nginx.access_log, options=PATIENT)
         state, _ = meter.start(reading := await source.read(None))
         if late == "request":
             proxy.before_seconds = DELAY_MS / 1000
@@ -99,7 +99,7 @@ async def test_set_clock_of_the_media_machine_is_no_restart_and_changes_no_age(
     await nginx.wait_for_clients(1)
     viewer = nginx.watch("s1")
     await nginx.wait_for_clients(2)
-    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, options=PATIENT)
     reading = first = await source.read(None)
     uptimes_s = []
     for ahead_s in (3 * 3600, -3600, -400 * 86_400, 0):

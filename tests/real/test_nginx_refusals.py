@@ -7,19 +7,18 @@ from pathlib import Path
 
 import pytest
 
-from streamusage.agent.metering import meter
-from streamusage.agent.metering.additions import SessionAddition
 from streamusage.agent.sources.common.callbacks.forward import CallbackForward
 from streamusage.agent.sources.common.callbacks.spool import CallbackSpool
 from streamusage.agent.sources.nginx_rtmp.callbacks import call_of
 from streamusage.agent.sources.nginx_rtmp.source import NginxRtmpSource
 from streamusage.core.addresses import Address
 from streamusage.core.clock import SystemClock
+from tests.support.agent.counting import Counting
 from tests.support.operator_check import OperatorCheck
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
 from tests.support.real.rtmp_client import RtmpClient
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 pytestmark = pytest.mark.real
 
@@ -40,28 +39,6 @@ async def start_nginx(tmp_path: Path, programs: Programs, clip: Path, directives
     return nginx
 
 
-class Counting:
-    """A source whose readings are counted by the meter."""
-
-    def __init__(self, source: NginxRtmpSource) -> None:
-        self.source = source
-        self.sessions: dict[str, SessionAddition] = {}
-        self.connections = self.bytes_in = 0
-
-    async def begin(self) -> None:
-        self.state, _ = meter.start(await self.source.read(None))
-
-    async def step(self) -> None:
-        self.state, added = meter.step(self.state, await self.source.read(self.state.baseline.cursor))
-        self.sessions |= added.sessions
-        self.connections += sum(sum(slot.connections.values()) for slot in added.slots.values())
-        self.bytes_in += sum(slot.bytes_in for slot in added.slots.values())
-
-    @property
-    def live(self) -> list[str]:
-        return sorted(session.name for session in self.sessions.values() if session.live)
-
-
 async def publish_refused(nginx: Nginx, name: bytes, times: int) -> None:
     for _ in range(times):
         async with RtmpClient(nginx.rtmp_port) as client:
@@ -73,7 +50,7 @@ async def test_refused_publishes_make_no_session_with_the_log(
     tmp_path: Path, programs: Programs, clip: Path, check: OperatorCheck
 ) -> None:
     nginx = await start_nginx(tmp_path, programs, clip, f" on_publish {check.url};")
-    counting = Counting(NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S))
+    counting = Counting(NginxRtmpSource(nginx.stat_url, nginx.access_log, options=PATIENT))
     await counting.begin()
     publisher = nginx.publish("mine")
     await nginx.wait_for_clients(1)
@@ -95,7 +72,7 @@ async def test_refused_publishes_make_no_session_with_the_log(
 
 
 async def test_publisher_without_media_is_no_session_until_it_sends_some(nginx: Nginx) -> None:
-    counting = Counting(NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S))
+    counting = Counting(NginxRtmpSource(nginx.stat_url, nginx.access_log, options=PATIENT))
     await counting.begin()
     async with RtmpClient(nginx.rtmp_port) as client:
         await client.publish(b"idle")
@@ -121,7 +98,7 @@ async def test_check_of_the_operator_still_refuses_with_the_documented_callbacks
     forward = CallbackForward({"publish": check.url})
     address = Address("127.0.0.1", port)
     spool = CallbackSpool(address, tmp_path / "hooks", SystemClock(), forward=forward, call_of=call_of)
-    counting = Counting(NginxRtmpSource(nginx.stat_url, spool=spool, timeout_seconds=LONGEST_WAIT_S))
+    counting = Counting(NginxRtmpSource(nginx.stat_url, spool=spool, options=PATIENT))
     await counting.begin()
     publisher = nginx.publish("mine")
     await nginx.wait_for_clients(1)
@@ -144,7 +121,7 @@ async def test_names_that_look_alike_on_the_page_are_sessions_of_their_own(
     nginx: Nginx,
 ) -> None:
     names = (b"a\xffb", b"a\xfeb", b"a\x01b", b"<q>&\"'", b"\xc3\xbc")
-    counting = Counting(NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S))
+    counting = Counting(NginxRtmpSource(nginx.stat_url, nginx.access_log, options=PATIENT))
     await counting.begin()
     async with AsyncExitStack() as stack:
         clients = []

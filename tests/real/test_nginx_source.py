@@ -16,7 +16,7 @@ from streamusage.core.clock import SystemClock
 from streamusage.core.reasons import LOG_NOT_OPENED, LOG_NOT_UNDERSTOOD
 from tests.support.real.nginx import Nginx, sum_log
 from tests.support.real.processes import Programs, free_port, until
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 EARLIER_LOG_FORMAT = (
     '$msec $connection $remote_addr "$command" "$app" "$name" "$args" '
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 async def source(nginx: Nginx) -> AsyncIterator[NginxRtmpSource]:
-    opened = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+    opened = NginxRtmpSource(nginx.stat_url, nginx.access_log, options=PATIENT)
     yield opened
     await opened.close()
 
@@ -92,7 +92,7 @@ async def test_publishers_and_viewers_appear_and_end_with_their_log_line(nginx: 
 async def test_boot_has_the_same_name_for_every_source_and_reading(nginx: Nginx) -> None:
     names = set()
     for _ in range(5):
-        source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+        source = NginxRtmpSource(nginx.stat_url, nginx.access_log, options=PATIENT)
         reading = await source.read(None)
         for _ in range(3):
             reading = await source.read(reading.cursor)
@@ -150,7 +150,7 @@ async def test_restart_is_a_new_boot_and_its_cut_sessions_have_no_line(nginx: Ng
     await nginx.wait_for_clients(1)
     before = await source.read(None)
     nginx.stop()
-    with pytest.raises(SourceError, match="check that nginx is running"):
+    with pytest.raises(SourceError, match="is nginx running"):
         await source.read(before.cursor)
     await nginx.start()
     after = await source.read(before.cursor)
@@ -199,7 +199,7 @@ async def test_several_workers_are_refused(tmp_path: Path, programs: Programs, c
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, workers=2)
     await nginx.start()
-    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, options=PATIENT)
     for _ in range(2):
         with pytest.raises(SourceError, match="worker_processes 1"):
             await source.read(None)
@@ -207,7 +207,7 @@ async def test_several_workers_are_refused(tmp_path: Path, programs: Programs, c
 
 
 async def test_missing_log_leaves_the_page_with_a_remedy(nginx: Nginx) -> None:
-    source = NginxRtmpSource(nginx.stat_url, nginx.access_log.with_name("other.log"), timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log.with_name("other.log"), options=PATIENT)
     reading = await source.read(None)
     assert (reading.logs_ends, reading.misses) == (False, LOG_NOT_OPENED)
     assert "other.log not found" in reading.problem
@@ -219,7 +219,7 @@ async def test_log_without_ids_is_not_relied_on(tmp_path: Path, programs: Progra
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, log_format=None)
     await nginx.start()
-    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, options=PATIENT)
     reading = await source.read(None)
     viewer = nginx.watch("s1")
     await nginx.wait_for_clients(1)
@@ -236,7 +236,7 @@ async def test_format_of_earlier_versions_is_read(tmp_path: Path, programs: Prog
     directory.mkdir()
     nginx = Nginx(directory, programs, clip, log_format=EARLIER_LOG_FORMAT)
     await nginx.start()
-    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(nginx.stat_url, nginx.access_log, options=PATIENT)
     before = await source.read(None)
     viewer = nginx.watch("s1")
     await nginx.wait_for_clients(1)
@@ -271,7 +271,7 @@ async def test_callbacks_report_every_session_without_a_log(tmp_path: Path, prog
     nginx = Nginx(directory, programs, clip, notify_url=f"http://127.0.0.1:{port}/nginx")
     await nginx.start()
     spool = CallbackSpool(Address("127.0.0.1", port), tmp_path / "nginx.hooks", SystemClock())
-    source = NginxRtmpSource(nginx.stat_url, spool=spool, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(nginx.stat_url, spool=spool, options=PATIENT)
     state, _ = meter.start(first := await source.read(None))
     assert first.logs_ends
     publisher = nginx.publish("s1")

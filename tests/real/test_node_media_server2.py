@@ -14,7 +14,7 @@ from streamusage.agent.sources.node_media_server.source import NodeMediaServerSo
 from streamusage.core.clock import SystemClock
 from tests.support.real.node_media_server2 import NodeMediaServer2, install_node_media_server2
 from tests.support.real.processes import Programs
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 pytestmark = [pytest.mark.real, pytest.mark.real_node]
 
@@ -37,7 +37,7 @@ async def server(tmp_path: Path, programs: Programs, module: Path, clip: Path) -
 
 def create_source(server: NodeMediaServer2, password: str) -> NodeMediaServerSource:
     return NodeMediaServerSource(
-        server.url, "admin", lambda: password, None, Path("unused"), SystemClock(), timeout_seconds=LONGEST_WAIT_S
+        server.url, "admin", lambda: password, None, Path("unused"), SystemClock(), options=PATIENT
     )
 
 
@@ -131,7 +131,7 @@ async def test_restart_is_another_life_whose_bytes_count_from_zero(server: NodeM
     publisher.stop()
     await server.wait_for(0, 0)
     server.stop()
-    with pytest.raises(SourceError, match="check that Node-Media-Server is running"):
+    with pytest.raises(SourceError, match="is Node-Media-Server running"):
         await counted.read()
     await asyncio.sleep(10)  # lives are named by their start to ten seconds
     await server.start()

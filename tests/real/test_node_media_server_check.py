@@ -12,7 +12,7 @@ from streamusage.core.clock import SystemClock
 from tests.support.operator_check import OperatorCheck
 from tests.support.real.node_media_server import NodeMediaServer
 from tests.support.real.processes import Programs, until
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 pytestmark = pytest.mark.real
 
@@ -29,7 +29,7 @@ async def test_refused_publisher_is_closed_and_no_session(
             Address("127.0.0.1", server.notify_port),
             tmp_path / "hooks",
             SystemClock(),
-            timeout_seconds=LONGEST_WAIT_S,
+            options=PATIENT,
             forward=CallbackForward({EVERY_CALL: check.url}),
         )
         await server.start()

@@ -17,6 +17,7 @@ from tui.model.daily.descriptions import (
     describe_percentile,
     describe_split,
     describe_state,
+    describe_voids,
 )
 from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, months_away
 from tui.model.text import sanitize
@@ -32,6 +33,8 @@ _REST_FACTOR = 5
 """A month that took long to compute is fetched less often: the service rests for this multiple of the time."""
 _CHART_FROM_LINES = 20
 _DESCRIPTION_LINES = 4
+_MOST_DESCRIPTION_LINES = 5
+"""With a void closing there is one line more."""
 
 
 class DaysScreen(ConsoleScreen):
@@ -65,7 +68,7 @@ class DaysScreen(ConsoleScreen):
         yield Line(id="summary")
         yield PageView(id="chart")
         yield LineTable(id="page")
-        for number in range(_DESCRIPTION_LINES):
+        for number in range(_MOST_DESCRIPTION_LINES):
             yield Line(id=f"description-{number}")
         yield Line(id="keys")
 
@@ -219,6 +222,8 @@ class DaysScreen(ConsoleScreen):
             for state, ink in (("provisional", "missing"), ("adjusted", "partial")):
                 number = sum(figures.state == state for _, figures in days)
                 left += [(f"   {number} {state}", ink)] if number else []
+            voided = sum(figures.voids is not None for _, figures in days)
+            left += [(f"   {voided} void", "bad")] if voided else []
             if zone not in month.account_zones:
                 left.append(("   not an account zone: its days are never closed", "quiet"))
         elif not self._failed and not self.state.cannot_show and month is None:
@@ -237,11 +242,15 @@ class DaysScreen(ConsoleScreen):
             lines = [[(" loading the servers of the day …", "quiet")]]
         elif self._month is not None:
             lines = [[(" no server ran in this month", "quiet")]]
-        for number in range(_DESCRIPTION_LINES):
-            self.query_one(f"#description-{number}", Line).show(lines[number] if number < len(lines) else [])
+        for number in range(_MOST_DESCRIPTION_LINES):
+            line = self.query_one(f"#description-{number}", Line)
+            line.display = number < max(_DESCRIPTION_LINES, len(lines))
+            line.show(lines[number] if number < len(lines) else [])
 
     def _description(self, figures: DailyTotals) -> list[list[Part]]:
-        """Describe the row under the cursor: state and coverage, protocols, percentile, and later adjustments."""
+        """Describe the row under the cursor: state and coverage, protocols, percentile, later adjustments, and closings
+        that no longer count.
+        """
         tz, now_ms = self.state.tz, self.state.now_ms()
         zone, day = accounting_zone(tz), self._day()
         is_over = day is not None and day_interval(day, zone).to_ms <= now_ms
@@ -258,6 +267,8 @@ class DaysScreen(ConsoleScreen):
         elif not figures.is_complete:
             bound = "every figure is a lower bound" if not figures.is_unknown else "no figure is known yet"
             lines.append([(f" not complete: {bound}", "missing")])
+        if figures.voids is not None:
+            lines.append([(f" {sanitize(describe_voids(figures.voids, now_ms, tz))}", "bad")])
         return lines
 
     # Keys

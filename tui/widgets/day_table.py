@@ -36,10 +36,15 @@ def _samples(figures: DailyTotals) -> str:
     return f"{figures.percentile.samples:,}/{figures.percentile.expected_samples:,}"
 
 
+def _voids(figures: DailyTotals) -> str:
+    return formats.count(figures.voids.closings) if figures.voids else ""
+
+
 _STATE_INKS = {"provisional": "missing", "adjusted": "partial"}
 
 COLUMNS = (
     DayColumn("STATE", 12, lambda row: row.state, lambda row: _STATE_INKS.get(row.state, ""), always=True),
+    DayColumn("VOID", 6, _voids, lambda _: "bad", lambda row: row.voids is not None, always=True),
     DayColumn("COMPLETE", 9, DailyTotals.complete, lambda row: "" if row.is_complete else row.worst.value, always=True),
     DayColumn(
         "RECOVERED", 10, DailyTotals.recovered, lambda row: "backfilled" if row.backfilled.bytes_out else "quiet"

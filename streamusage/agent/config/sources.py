@@ -11,6 +11,7 @@ import httpx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, model_validator
 
 from streamusage.api.report import Role
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.addresses import Address, parse_host_port
 from streamusage.core.durations import parse_duration_ms
 
@@ -60,6 +61,26 @@ VariableName = Annotated[str, Field(min_length=1)]
 """The name of an environment variable."""
 
 
+MAX_RESPONSE_BYTES = 32 << 20
+"""Enough for more than a hundred thousand clients; a longer response cannot be statistics."""
+
+
+def media_server_options(seconds: float = 5.0, ca_file: Path | None = None) -> HttpOptions:
+    """Return how to connect to a media server, which has to respond within that time.
+
+    It is usually on the same machine, which a proxy from the environment does not serve.
+    """
+    return HttpOptions(
+        connect_seconds=seconds,
+        silence_seconds=seconds,
+        answer_seconds=seconds,
+        largest_answer_bytes=MAX_RESPONSE_BYTES,
+        ca_file=ca_file,
+        uses_environment=False,
+        peer="the media server",
+    )
+
+
 class ConfigSection(BaseModel):
     """A table of the configuration. An unknown key in it is an error."""
 
@@ -77,10 +98,13 @@ class SourceSection(ConfigSection):
     poll_interval_ms: Annotated[int, duration_between("100ms", "1m"), Field(alias="poll_interval")] = 1000
     timeout_ms: Annotated[int, duration_between("100ms", "1m"), Field(alias="timeout")] = 5000
 
+    ca_file: UserPath | None = None
+    """Certificates of a private authority that signed the media server's."""
+
     @property
-    def timeout_seconds(self) -> float:
-        """Maximum time of a response."""
-        return self.timeout_ms / 1000
+    def http_options(self) -> HttpOptions:
+        """How to connect to the media server."""
+        return media_server_options(self.timeout_ms / 1000, self.ca_file)
 
 
 class PasswordSection(SourceSection):

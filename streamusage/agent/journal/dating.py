@@ -92,13 +92,11 @@ class Shift:
             baseline,
             at=filed(baseline.at),
             since=move(baseline.since),
-            publishes=tuple(
-                msgspec.structs.replace(publish, start_time=filed(publish.start_time)) for publish in baseline.publishes
-            ),
+            publishes=tuple(publish.move(filed) for publish in baseline.publishes),
             started_at=move(baseline.started_at),
             offset_ms=None if offset_ms is None else offset_ms + remember.by_ms(baseline.elapsed_ms + offset_ms),
             window=msgspec.structs.replace(baseline.window, at=move(baseline.window.at)),
-            retired=tuple(msgspec.structs.replace(boot, started_at=move(boot.started_at)) for boot in baseline.retired),
+            retired=tuple(boot.move(move) for boot in baseline.retired),
             counters=tuple(
                 counter if counter.gone_at is None else msgspec.structs.replace(counter, gone_at=move(counter.gone_at))
                 for counter in baseline.counters

@@ -12,11 +12,18 @@ from collections import Counter
 
 import msgspec
 
-from streamusage.agent.metering import audiences, counters
+from streamusage.agent.metering import audiences, counters, retired
 from streamusage.agent.metering.additions import Additions, SlotAddition, SpanAddition
 from streamusage.agent.metering.counters import add_log_lines
-from streamusage.agent.metering.passage import SAME_MAPPING_MS, are_lines_in_order, latest_start, passage_between
+from streamusage.agent.metering.passage import (
+    SAME_MAPPING_MS,
+    are_lines_in_order,
+    latest_start,
+    offset_of,
+    passage_between,
+)
 from streamusage.agent.metering.publishes import Publishes
+from streamusage.agent.metering.retired import KEEP_RETIRED_MS, boot_of
 from streamusage.agent.metering.root_counters import settle_root_counters
 from streamusage.agent.metering.shared_lines import add_shared_lines
 from streamusage.agent.metering.unreadable import counted_spans, split_unreadable, unreadable_minutes
@@ -29,13 +36,14 @@ from streamusage.agent.metering.viewer_matching import (
     match_viewer,
 )
 from streamusage.agent.reading import SHARED, EndedConnection, Reading
-from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, RetiredBoot, ViewerRow, higher_peak
+from streamusage.api.report import Baseline, OpenAudience, Peak, PeakWindow, ViewerRow, higher_peak
 from streamusage.core.coverage import Interval, by_slot, slot_of, spread
 from streamusage.core.reasons import (
     CLOCK_SET_FORWARD,
     COUNTER_FELL,
     LENGTH_UNKNOWN,
     NO_READING,
+    OLD_WORKER_SERVES,
     RESTARTED,
     WORKER_REPLACED,
 )
@@ -52,9 +60,6 @@ LEAST_CLOCK_STEP_MS = 1_000
 
 LEAST_NARROWING_MS = 100
 """A start is corrected by a later page where it proves to be earlier by at least this."""
-
-KEEP_RETIRED_MS = 24 * 3600 * 1000
-"""How long the log may still contain new sessions of an earlier boot, or lines of viewers that left unnoticed."""
 
 UNSEEN_PROTOCOL = "unknown"
 """Protocol of connections that only the server's own count contains, because no reading showed them."""
@@ -121,18 +126,27 @@ class _Step:
 
     def __init__(self, state: MeterState, reading: Reading) -> None:
         reading, self.unreadable = split_unreadable(reading)
+        baseline = state.baseline
+        resumed = retired.resume(baseline, baseline.elapsed_ms + offset_of(baseline), reading)
+        self.is_back = resumed is not None
+        """Whether the reading shows an earlier boot again."""
+        replaced_boot = baseline.boot
+        if resumed is not None:
+            state = MeterState(resumed, state.viewers)
         reading, self.has_fallen = settle_root_counters(state.baseline, reading)
         self.before = state.baseline
         self.reading = reading
         self.now = reading.at
         """Time of the reading, from which durations are measured."""
         self.same_boot = (
-            reading.boot == state.baseline.boot.partition("~")[0]
+            reading.boot == retired.raw_name(state.baseline.boot)
             and reading.bytes_in >= state.baseline.bytes_in
             and reading.bytes_out >= state.baseline.bytes_out
         )
         # A restart or an unreadable line is marked also where no time passes because of a backward correction.
-        self.at = max(reading.at, state.baseline.at + (1 if self.unreadable or not self.same_boot else 0))
+        self.at = max(
+            reading.at, state.baseline.at + (1 if self.unreadable or self.is_back or not self.same_boot else 0)
+        )
         """Where coverage ends: never before the last reading's end, also after a backward correction."""
         self.boot = self._boot_name()
         self.passage = passage_between(self.before, state.viewers, self.boot, reading)
@@ -150,7 +164,7 @@ class _Step:
         """From when the view time of a viewer on the page is still to be added, where that is not the last reading."""
         self.retired = list(state.baseline.retired)
         self.logged: dict[str, tuple[int, int]] = {}
-        self.ended_boot = "" if self.same_boot else self.before.boot
+        self.ended_boot = "" if self.same_boot and not self.is_back else replaced_boot
         """The boot that ended since the last reading, until the log is past its end."""
         self.ended_ids: set[str] = set()
         self.connections = 0
@@ -168,14 +182,21 @@ class _Step:
         is_one_run = self.passage.is_same_run or self._boot_age_ms <= reading.elapsed_ms
         self.has_one_clock = is_one_run and are_lines_in_order(reading.ended)
         """Whether one clock dates the lines of the present boot, as far as anything shows."""
-        self.retired = [boot for boot in self.retired if self.now - boot.started_at < KEEP_RETIRED_MS][-8:]
-
-    def run(self) -> tuple[MeterState, Additions]:
         if not self.same_boot:
             self._retire_boot()
+        open_connections = (
+            [*self.viewers, *(publish.publish_id for publish in self.publishes.live)] if self.retired else []
+        )
+        self.retired = retired.keep_retired(self.retired, reading, self.now, open_connections)
+        self.draining = retired.draining_boots(self.retired, reading, self.now)
+        """Earlier boots that serve connections which no page shows, and whether this is certain."""
+        self.serves_unseen = retired.serves_unseen(self.draining, open_connections)
+
+    def run(self) -> tuple[MeterState, Additions]:
         self._cover()
         self._count_bytes()
         self.publishes.update(self.reading.publishes, self.boot)
+        self.publishes.keep_served(self.draining)
         seen_viewers = self._see_viewers()
         for line in self.reading.ended:
             self._apply_log_line(line, seen_viewers)
@@ -234,9 +255,7 @@ class _Step:
                 for counter in self.before.counters
             ),
         )
-        self.retired = [
-            msgspec.structs.replace(boot, started_at=_shift_known(boot.started_at, by_ms)) for boot in self.retired
-        ]
+        self.retired = [retired.shift(boot, by_ms) for boot in self.retired]
         for viewer in list(self.viewers.values()):
             counted_to = None if viewer.counted_to is None else max(0, viewer.counted_to + by_ms)
             self._put_viewer(
@@ -247,23 +266,13 @@ class _Step:
         """Return the identity of the boot. Counters that fell under one name mean another boot, with a suffix."""
         if self.same_boot:
             return self.before.boot
-        raw, _, generation = self.before.boot.partition("~")
-        return f"{raw}~{int(generation or 0) + 1}" if raw == self.reading.boot else self.reading.boot
+        generation = retired.next_generation(self.reading.boot, self.before)
+        return f"{self.reading.boot}~{generation}" if generation else self.reading.boot
 
     def _retire_boot(self) -> None:
         """End the last boot. Its log may still grow (a draining worker); its counters will not."""
-        before = self.before
         # Also where lines are missing: those that did arrive must not be taken for lines of an earlier boot.
-        self.retired.append(
-            RetiredBoot(
-                boot=before.boot,
-                started_at=before.started_at,
-                bytes_in=before.bytes_in,
-                bytes_out=before.bytes_out,
-                logged_in=self.logged_in,
-                logged_out=self.logged_out,
-            )
-        )
+        self.retired.append(retired.retire(self.before, self.last_at))
         self.logged_in = self.logged_out = 0
 
     def _cover(self) -> None:
@@ -277,6 +286,9 @@ class _Step:
         if self.same_boot:
             if before < at:
                 self.additions.spans += self._spans_up_to_now(before, self._why_incomplete())
+            return
+        if self.serves_unseen:
+            self.additions.spans.append(SpanAddition(before, at, "partial", OLD_WORKER_SERVES))
             return
         began = min(self.started_at, at)
         if began <= before:
@@ -296,7 +308,9 @@ class _Step:
             return LENGTH_UNKNOWN
         if self.has_fallen or counters.has_fallen(self.before.counters, self.reading.counters):
             return COUNTER_FELL
-        return self.reading.misses
+        return self.reading.misses or (
+            OLD_WORKER_SERVES if self.serves_unseen else WORKER_REPLACED if self.is_back else ""
+        )
 
     def _spans_up_to_now(self, from_ms: int, misses: str) -> list[SpanAddition]:
         """Return the spans up to now: all of it `partial` for a reason, else the minutes of unreadable lines."""
@@ -427,15 +441,16 @@ class _Step:
         latest_start = max(started_at, self.passage.latest_end(line.ended_at, self.now) - line.duration_ms)
         boot = known.viewer_id.rpartition("/")[0] if known else self._boot_at(latest_start)
         is_dated = self._is_dated(line) and self._boot_at(started_at) == self._boot_at(latest_start)
-        if line.kind == "publish" and not is_dated:
-            boot = self.publishes.find_boot(line.connection_id, self._boots, started_at) or boot
+        if line.kind == "publish":
+            within_ms = line.granularity_ms + LONGEST_ANSWER_MS + line.duration_ms // DRIFT_PER_MS if is_dated else None
+            boot = self.publishes.find_boot(line.connection_id, self._boots, started_at, within_ms) or boot
         if line.counter or is_dated or is_boot_certain or self._is_boot_certain(boot, line):
             self._credit(boot, ended_at, line)
         if line.kind == "publish":
             self.publishes.end(f"{boot}/{line.connection_id}", line, started_at, ended_at)
         elif known is not None:
             self._end_viewer(known, line, ended_at, seen_viewers)
-        elif line.refused:
+        elif line.refused or retired.was_given_up(self.retired, boot, started_at, self.now):
             return
         elif line.kind in ("play", "join"):
             self._count_connection(line.protocol, started_at)
@@ -489,6 +504,7 @@ class _Step:
             self.reading.age_slack_ms,
             self.passage.ended_within(line.ended_at, self.now, line.granularity_ms + self.reading.age_slack_ms),
             [line.ended_at + shift - line.duration_ms for shift in self.passage.line_shifts],
+            bool(self.reading.draining or self.retired),
         )
         if not self.same_boot and not self.ended_boot:
             boots = [self.boot]
@@ -505,8 +521,10 @@ class _Step:
         """
         is_one_scale = self.reading.machine_offset_ms is None
         tolerance_ms = 0 if is_one_scale else SAME_MAPPING_MS + (self.now - started_at) // DRIFT_PER_MS
-        is_earlier = started_at < self._earliest_boot_start - tolerance_ms
-        return self.retired[-1].boot if self.retired and is_earlier else self.boot
+        if not self.retired or started_at >= self._earliest_boot_start - tolerance_ms:
+            return self.boot
+        tolerance_ms += self.reading.started_granularity_ms
+        return retired.boot_that_began(self.retired, self.draining, started_at, tolerance_ms)
 
     def _is_boot_certain(self, boot: str, line: EndedConnection) -> bool:
         """Return whether a line whose time is uncertain belongs to a boot. In doubt its bytes are not added: those that
@@ -540,10 +558,11 @@ class _Step:
             self.logged_in += line.bytes_in
             self.logged_out += line.bytes_out
             return
-        for index, retired in enumerate(self.retired):
-            if retired.boot == boot:
-                self.retired[index], more_in, more_out = add_log_lines(retired, line.bytes_in, line.bytes_out)
-                self._add_bytes(Interval(ended_at, ended_at), more_in, more_out)
+        for index, earlier in enumerate(self.retired):
+            if earlier.boot == boot:
+                self.retired[index], more_in, more_out = add_log_lines(earlier, line.bytes_in, line.bytes_out)
+                unseen_from = max(ended_at - line.duration_ms, earlier.retired_at or ended_at)
+                self._add_bytes(Interval(min(unseen_from, ended_at), ended_at), more_in, more_out)
 
     def _end_viewer(self, viewer: ViewerRow, line: EndedConnection, ended_at: int, seen: set[str]) -> None:
         seen_until = self.last_at if viewer.counted_to is None else viewer.counted_to
@@ -579,6 +598,8 @@ class _Step:
 
     def _is_gone(self, viewer: ViewerRow) -> bool:
         """Return whether a viewer that is not listed has ended for certain, or is missing for too long."""
+        if boot_of(viewer.viewer_id) in self.draining:
+            return False
         if self.reading.logs_ends or not self.reading.lists_connections:
             return viewer.counted_to is not None and self.now - viewer.counted_to > KEEP_RETIRED_MS
         # Without a log: gone with its boot, and where the last reading did not list it either.
@@ -635,7 +656,10 @@ class _Step:
             stream = StreamId(increment.reading.scope, increment.reading.name)
             active[stream] += increment.viewers
             joined[stream] += increment.joined
-        for viewer_id in seen_viewers:
+        served = (
+            (viewer_id for viewer_id in self.viewers if boot_of(viewer_id) in self.draining) if self.draining else ()
+        )
+        for viewer_id in {*seen_viewers, *served}:
             viewer = self.viewers[viewer_id]
             stream = StreamId(viewer.scope, viewer.name)
             active[stream] += 1

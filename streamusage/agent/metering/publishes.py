@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 import msgspec
 
 from streamusage.agent.metering.additions import Additions, SampleAddition, SessionAddition
+from streamusage.agent.metering.retired import boot_of
 from streamusage.agent.reading import EndedConnection, PublishReading
 from streamusage.api.report import OpenPublish
 from streamusage.core.coverage import slot_of
@@ -31,6 +32,8 @@ class Publishes:
         """Number of subscribers that only the log reported, by publish."""
         self.seen: dict[StreamId, str] = {}
         """The live publishes at this reading, by stream."""
+        self._served: dict[str, bool] = {}
+        """The publishes of earlier boots whose lines are awaited, and whether each is on air."""
 
     @property
     def live(self) -> tuple[OpenPublish, ...]:
@@ -56,22 +59,48 @@ class Publishes:
                     start_time=max(0, self._now - publish.age_ms),
                     highest=0,
                 )
+            elif known.counted_to is not None:
+                self._live[publish_id] = msgspec.structs.replace(known, counted_to=None)
+
+    def keep_served(self, draining: Mapping[str, bool]) -> None:
+        """Keep the publishes of earlier boots that serve connections, and whether this is certain of each.
+
+        Viewers of the present boot belong to their sessions, unless the stream is published anew. Then a publish of a
+        boot that perhaps runs no more is shown as ended until its line arrives.
+        """
+        for publish_id, publish in self._live.items():
+            boot = boot_of(publish_id)
+            if boot not in draining or publish_id in self.seen.values():
+                continue
+            stream = StreamId(publish.scope, publish.name)
+            if publish.counted_to is None:
+                self._live[publish_id] = msgspec.structs.replace(publish, counted_to=max(0, self._last_at))
+            self._served[publish_id] = stream not in self.seen or draining[boot]
+            self.seen.setdefault(stream, publish_id)
 
     def stream_of(self, publish_id: str) -> StreamId | None:
         """Return the stream of a live publish; `None` if no such publish is live."""
         publish = self._live.get(publish_id)
         return None if publish is None else StreamId(publish.scope, publish.name)
 
-    def find_boot(self, connection_id: str, boots: Iterable[str], started_at: int) -> str | None:
-        """Return the boot of a live publish with that id, of several the one with the nearest start."""
-        live = [boot for boot in boots if f"{boot}/{connection_id}" in self._live]
-        return min(
-            live, key=lambda boot: abs(self._live[f"{boot}/{connection_id}"].start_time - started_at), default=None
-        )
+    def find_boot(
+        self, connection_id: str, boots: Iterable[str], started_at: int, within_ms: int | None = None
+    ) -> str | None:
+        """Return the boot of a live publish with that id, of several the one with the nearest start: one that differs
+        by at most `within_ms`, where given.
+        """
+        differences = {
+            boot: abs(publish.start_time - started_at)
+            for boot in boots
+            if (publish := self._live.get(f"{boot}/{connection_id}")) is not None
+        }
+        boot = min(differences, key=differences.__getitem__, default=None)
+        return None if boot is None or (within_ms is not None and differences[boot] > within_ms) else boot
 
     def end(self, publish_id: str, line: EndedConnection, started_at: int, ended_at: int) -> None:
         """End a publish by its log line. A line without names can end only a publish that a reading showed."""
         publish = self._live.pop(publish_id, None)
+        self._served.pop(publish_id, None)
         if publish is None and line.refused:
             return
         stream = StreamId(line.scope, line.name) if publish is None else StreamId(publish.scope, publish.name)
@@ -96,15 +125,26 @@ class Publishes:
 
     def end_missing(self) -> None:
         """End the publishes that are gone without a log line at the last reading that showed them."""
-        for publish_id in self._live.keys() - set(self.seen.values()):
+        for publish_id in self._live.keys() - set(self.seen.values()) - self._served.keys():
             publish = self._live.pop(publish_id)
-            ended_at = max(publish.start_time, self._last_at)
+            ended_at = self._last_shown(publish)
             self._add_ended_session(
                 publish_id, StreamId(publish.scope, publish.name), publish.start_time, ended_at, publish.highest
             )
 
     def add_sessions_and_samples(self, active: Mapping[StreamId, int], joined: Mapping[StreamId, int]) -> None:
         """Add the state of the live sessions, and a sample of every stream that is published or watched."""
+        for publish_id in self._served.keys() - set(self.seen.values()):
+            publish, on_air = self._live[publish_id], self._served[publish_id]
+            self._additions.sessions[publish_id] = SessionAddition(
+                scope=publish.scope,
+                name=publish.name,
+                start_time=publish.start_time,
+                end_time=self._at if on_air else self._last_shown(publish),
+                live=on_air,
+                highest=self._highest(publish_id, publish.highest),
+                joined=self._unseen[publish_id],
+            )
         for stream, publish_id in self.seen.items():
             publish = self._live[publish_id]
             highest = max(self._highest(publish_id, publish.highest), active.get(stream, 0))
@@ -124,6 +164,10 @@ class Publishes:
                 subscribers = active.get(stream, 0)
                 sample = SampleAddition(subscribers, subscribers)
                 self._additions.samples[slot_of(self._at), stream.scope, stream.name] = sample
+
+    def _last_shown(self, publish: OpenPublish) -> int:
+        """Return when a publish was last on a page."""
+        return max(publish.start_time, self._last_at if publish.counted_to is None else publish.counted_to)
 
     def _add_ended_session(
         self, publish_id: str, stream: StreamId, start_time: int, ended_at: int, highest: int

@@ -76,6 +76,8 @@ class Window(NamedTuple):
     """Whether the line was written while the newest page was answered, by the clock as it is set now."""
     possible_starts: Collection[int]
     """The start of the connection by each clock that may have written the line."""
+    is_draining: bool = False
+    """Whether an earlier boot still serves connections, whose ids may be those of the present boot."""
 
 
 def match_by_duration(
@@ -100,7 +102,8 @@ def match_by_duration(
         if known_for_ms - slack > line.duration_ms:
             return False
         if viewer.viewer_id == f"{window.current_boot}/{line.connection_id}":
-            return True
+            is_older = line.duration_ms - line.duration_ms // DRIFT_PER_MS > window.boot_age_ms
+            return not (window.is_draining and is_older)
         if (
             viewer.viewer_id == f"{window.ended_boot}/{line.connection_id}"
             and viewer.counted_to is None

@@ -20,6 +20,7 @@ from streamusage.agent.sources.common.ignored import IgnoringSection
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, optional_password
 from streamusage.agent.sources.common.payloads import Count, Figure, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock, ServerTime
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import MEDIAMTX_CDN, MEDIAMTX_POLLING
 from streamusage.core.secrets import Secret
@@ -106,9 +107,9 @@ class MediaMtxSource(PolledSource):
     """A `streamusage.agent.reading.Source`."""
 
     def __init__(
-        self, url: str, user: str | None, password: Secret | None, clock: Clock, *, timeout_seconds: float = 5.0
+        self, url: str, user: str | None, password: Secret | None, clock: Clock, *, options: HttpOptions | None = None
     ) -> None:
-        super().__init__(HttpProbe(url, "MediaMTX", clock, timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "MediaMTX", clock, options=options), clock)
         self._user, self._password = user, password
         self._server_clock = ServerClock(clock)
         self._figures = FigureChecker("MediaMTX")
@@ -238,7 +239,7 @@ def _parse_time_ms(text: str) -> int:
 
 def _create(config: MediaMtxConfig, context: SourceContext) -> MediaMtxSource:
     secret = optional_password(config)
-    return MediaMtxSource(config.url, config.user, secret, context.clock, timeout_seconds=config.timeout_seconds)
+    return MediaMtxSource(config.url, config.user, secret, context.clock, options=config.http_options)
 
 
 SOURCE = SourceKind(

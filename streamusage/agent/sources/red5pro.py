@@ -18,6 +18,7 @@ from streamusage.agent.sources.common.identifiers import limit_name, short_diges
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
 from streamusage.agent.sources.common.payloads import Count, Figure, Payload, decode_json
 from streamusage.agent.sources.common.sample_time import Instant, ServerClock
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import RED5PRO_NUMBERS
 from streamusage.core.secrets import Secret
@@ -73,9 +74,15 @@ class Red5ProSource(PolledSource):
     """A `streamusage.agent.reading.Source`."""
 
     def __init__(
-        self, url: str, token: Secret, applications: tuple[str, ...], clock: Clock, *, timeout_seconds: float = 5.0
+        self,
+        url: str,
+        token: Secret,
+        applications: tuple[str, ...],
+        clock: Clock,
+        *,
+        options: HttpOptions | None = None,
     ) -> None:
-        super().__init__(HttpProbe(url, "Red5 Pro", clock, timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "Red5 Pro", clock, options=options), clock)
         self._token = token
         self._applications = applications
         self._server_clock = ServerClock(clock, DATE_LAG_MS)
@@ -171,7 +178,7 @@ def _parse_refusal(body: bytes) -> _Red5ProRefusal | None:
 
 def _create(config: Red5ProConfig, context: SourceContext) -> Red5ProSource:
     token = api_token(config)
-    return Red5ProSource(config.url, token, config.applications, context.clock, timeout_seconds=config.timeout_seconds)
+    return Red5ProSource(config.url, token, config.applications, context.clock, options=config.http_options)
 
 
 SOURCE = SourceKind(

@@ -30,6 +30,7 @@ from streamusage.agent.sources.common.kind import SourceContext, SourceKind, opt
 from streamusage.agent.sources.common.payloads import Figure
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.common.unescaped_json import UnreadableJsonError, decode_unescaped_json
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import POLLING_ONLY, SRS_LIST_INVALID, SRS_LIST_SHORT, SRS_NAME_REPAIRED, SRS_NO_BYTES
 from streamusage.core.secrets import Secret
@@ -144,9 +145,9 @@ class SrsSource(PolledSource):
     """A `streamusage.agent.reading.Source`."""
 
     def __init__(
-        self, url: str, user: str | None, password: Secret | None, clock: Clock, *, timeout_seconds: float = 5.0
+        self, url: str, user: str | None, password: Secret | None, clock: Clock, *, options: HttpOptions | None = None
     ) -> None:
-        super().__init__(HttpProbe(url, "SRS", clock, timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "SRS", clock, options=options), clock)
         self._user, self._password = user, password
         self._figures = FigureChecker("SRS")
 
@@ -260,7 +261,7 @@ def _viewer(listed: _ListedClient, at: Instant) -> ViewerReading:
 
 def _create(config: SrsConfig, context: SourceContext) -> SrsSource:
     secret = optional_password(config)
-    return SrsSource(config.url, config.user, secret, context.clock, timeout_seconds=config.timeout_seconds)
+    return SrsSource(config.url, config.user, secret, context.clock, options=config.http_options)
 
 
 SOURCE = SourceKind(

@@ -18,6 +18,7 @@ from streamusage.agent.sources.common.identifiers import limit_name, short_diges
 from streamusage.agent.sources.common.kind import SourceContext, SourceKind, api_token
 from streamusage.agent.sources.common.payloads import Figure, SignedCount, decode_json
 from streamusage.agent.sources.common.sample_time import Instant
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock, boot_id
 from streamusage.core.reasons import STREAM_MANAGER_NUMBERS
 from streamusage.core.secrets import Secret
@@ -54,9 +55,9 @@ class StreamManagerSource(PolledSource):
     """A `streamusage.agent.reading.Source`."""
 
     def __init__(
-        self, url: str, token: Secret, node_groups: tuple[str, ...], clock: Clock, *, timeout_seconds: float = 5.0
+        self, url: str, token: Secret, node_groups: tuple[str, ...], clock: Clock, *, options: HttpOptions | None = None
     ) -> None:
-        super().__init__(HttpProbe(url, "the Stream Manager", clock, timeout_seconds=timeout_seconds), clock)
+        super().__init__(HttpProbe(url, "the Stream Manager", clock, options=options), clock)
         self._token = token
         self._node_groups = node_groups
         self._figures = FigureChecker("the Stream Manager")
@@ -114,9 +115,7 @@ class StreamManagerSource(PolledSource):
 
 def _create(config: StreamManagerConfig, context: SourceContext) -> StreamManagerSource:
     token = api_token(config)
-    return StreamManagerSource(
-        config.url, token, config.node_groups, context.clock, timeout_seconds=config.timeout_seconds
-    )
+    return StreamManagerSource(config.url, token, config.node_groups, context.clock, options=config.http_options)
 
 
 SOURCE = SourceKind(

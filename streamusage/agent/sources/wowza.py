@@ -32,6 +32,7 @@ from streamusage.agent.sources.common.payloads import (
     parse_xml,
 )
 from streamusage.agent.sources.common.sample_time import Instant
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock, boot_id
 from streamusage.core.reasons import WOWZA_NUMBERS, WOWZA_RISES
 from streamusage.core.secrets import Secret
@@ -132,9 +133,9 @@ class WowzaSource(PolledSource):
         connection_counts_url: str | None,
         clock: Clock,
         *,
-        timeout_seconds: float = 5.0,
+        options: HttpOptions | None = None,
     ) -> None:
-        super().__init__(HttpProbe(url, "Wowza", clock, timeout_seconds=timeout_seconds, hints=REST_HINTS), clock)
+        super().__init__(HttpProbe(url, "Wowza", clock, options=options, hints=REST_HINTS), clock)
         self._user, self._password = user, password
         self._auths: dict[str, tuple[str, ChallengedAuth]] = {}
         """The password and the authentication at each of the two interfaces, which may request different kinds."""
@@ -149,7 +150,7 @@ class WowzaSource(PolledSource):
                 connection_counts_url,
                 "Wowza's connection counts",
                 clock,
-                timeout_seconds=timeout_seconds,
+                options=options,
                 hints=COUNTS_HINTS,
             )
         )
@@ -299,7 +300,7 @@ def _create(config: WowzaConfig, context: SourceContext) -> WowzaSource:
         config.applications,
         config.connection_counts_url,
         context.clock,
-        timeout_seconds=config.timeout_seconds,
+        options=config.http_options,
     )
 
 

@@ -29,6 +29,7 @@ from streamusage.service.accounting.ledger import (
     record_adjustments,
     set_closed_until,
 )
+from streamusage.service.accounting.utc_days import find_unsummed_days, sum_days
 from streamusage.service.errors import DayNotOverError, NoServersInDayError, NotAccountZoneError
 from streamusage.service.rules.repair import is_ahead
 from streamusage.service.store.coverage_rows import covered_until, load_covered_servers
@@ -113,11 +114,13 @@ def servers_owing(expected: Sequence[ExpectedServer], day: Interval, settle_ms: 
 
 
 def is_accounting_due(connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0) -> bool:
-    """Return whether there is an hour to sum or a day to close."""
+    """Return whether there is an hour or a UTC day to sum, or a day to close."""
     if find_unsummed(connection):
         return True
     expected = expected_servers(connection, now_ms)
-    return any(_step(connection, tz, expected, now_ms, settle_ms) for tz in zones)
+    if any(_step(connection, tz, expected, now_ms, settle_ms) for tz in zones):
+        return True
+    return bool(find_unsummed_days(connection))
 
 
 def days_due(
@@ -132,26 +135,31 @@ def days_due(
 def advance_accounting(
     connection: Connection, zones: Sequence[ZoneInfo], now_ms: int, settle_ms: int = 0
 ) -> list[ClosedDays]:
-    """Sum a batch of hours, or close a batch of days in each zone, and return what was closed. Call it again while
-    `is_accounting_due`.
+    """Sum a batch of hours, or close a batch of days in each zone, or else sum a batch of UTC days, and return what was
+    closed. Call it again while `is_accounting_due`.
     """
     behind = find_unsummed(connection)
     if behind:
         sum_hours(connection, behind)
         return []
     closed = []
+    is_closing = False
     expected = expected_servers(connection, now_ms)
     for tz in zones:
-        match _step(connection, tz, expected, now_ms, settle_ms):
-            case ClosingStep() as step:
+        step = _step(connection, tz, expected, now_ms, settle_ms)
+        is_closing = is_closing or step is not None
+        match step:
+            case ClosingStep():
                 _close(connection, tz, step.day, step.interval, step.names, BY_WATERMARK, "", now_ms)
                 if step.ends:
                     set_closed_until(connection, tz, step.interval.to_ms)
                 closed.append(ClosedDays(tz.key, step.day, step.day, len(step.names)))
-            case LateStep() as step:
+            case LateStep():
                 _close_late(connection, tz, step, now_ms)
                 if step.days:
                     closed.append(ClosedDays(tz.key, step.days[0], step.days[-1], 1))
+    if not is_closing:
+        sum_days(connection, find_unsummed_days(connection))
     return closed
 
 

@@ -136,6 +136,14 @@ def load_hours(
     return found
 
 
+def load_stored_hours(connection: Connection, server: str, interval: Interval) -> dict[int, HourRollup]:
+    """Return the summed hours of a server that begin in the interval, with their quarters."""
+    return {
+        hour: HourRollup(_whole.decode(whole), _quarters.decode(quarters), MinuteTraffic(minutes_in, minutes_out))
+        for _, hour, whole, minutes_in, minutes_out, quarters in _rows(connection, _CUT, [server], interval)
+    }
+
+
 def compare_hours(connection: Connection, server: str, interval: Interval) -> tuple[int, list[tuple[int, str]]]:
     """Sum the hours of an interval again. Return how many there are, and where and how stored ones differ."""
     summed = roll_up_hours(load_slots(connection, [server], interval).get(server, []))

@@ -19,8 +19,10 @@ from streamusage.core.figures import SUM_NAMES
 from streamusage.service.accounting.day_statistics import compute_day_statistics, unpack_samples
 from streamusage.service.accounting.hours import compare_hours
 from streamusage.service.accounting.ledger import IS_VOID, difference
+from streamusage.service.accounting.utc_days import compare_day
 from streamusage.service.errors import StoreError
 from streamusage.service.rules.rollups import HOUR_MS
+from streamusage.service.rules.utc_days import DAY_MS, utc_day_of
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, last_change, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
 from streamusage.service.store.engines.protocol import Progress
@@ -42,6 +44,7 @@ from streamusage.service.store.schema import (
     slots,
     tombstones,
     usage,
+    utc_days,
 )
 from streamusage.service.store.store import Store
 
@@ -211,12 +214,12 @@ def _ledger_differences(row: Any, entries: list[Any], sums: dict[tuple[Any, ...]
 
 
 def _check_hours(scope: _Scope, differences: list[Difference]) -> str:
-    """Sum the hours of every server again from its slots."""
+    """Sum the hours of every server again from its slots, and its UTC days from its hours."""
     with scope.store.reading() as connection:
-        query = select(servers.c.server, servers.c.summed_to).order_by(servers.c.server)
+        query = select(servers.c.server, servers.c.summed_to, servers.c.days_summed_to).order_by(servers.c.server)
         estate = connection.execute(query).all()
-    compared = 0
-    for number, (server, summed_to) in enumerate(estate):
+    compared = compared_days = 0
+    for number, (server, summed_to, days_summed_to) in enumerate(estate):
         scope.progress(number, len(estate))
         with scope.store.reading() as connection:
             ends = [
@@ -242,7 +245,17 @@ def _check_hours(scope: _Scope, differences: list[Difference]) -> str:
                 Difference(hours.name, f"server={server} hour={_format_hour(hour)}", what) for hour, what in found
             ]
             at = upto
-    return f"{compared:,} hours of {len(estate):,} servers, summed again from their slots"
+        for day_ms in range(utc_day_of(min(known)), min(days_summed_to, max(known) + HOUR_MS), DAY_MS):
+            with scope.store.reading() as connection:
+                if day_ms < read_counter(connection, SLOTS_KEPT_FROM):
+                    continue
+                what = compare_day(connection, server, day_ms)
+            compared_days += 1
+            if what is not None:
+                differences.append(Difference(utc_days.name, f"server={server} day={_format_hour(day_ms)}", what))
+    return (
+        f"{compared:,} hours and {compared_days:,} UTC days of {len(estate):,} servers, summed again from their slots"
+    )
 
 
 def _check_days(scope: _Scope, differences: list[Difference]) -> str:

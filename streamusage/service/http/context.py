@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeVar
 from zoneinfo import ZoneInfo
@@ -83,6 +84,9 @@ class Service:
     in_flight: RequestsInFlight = field(init=False)
     failed_logins: FailedLogins = field(init=False)
     parts: PartSignals = field(default_factory=PartSignals)
+    _threads: ThreadPoolExecutor = field(
+        init=False, default_factory=lambda: ThreadPoolExecutor(thread_name_prefix="store")
+    )
 
     def __post_init__(self) -> None:
         """Create the parts that keep the limits."""
@@ -93,7 +97,19 @@ class Service:
 
     async def read(self, work: Callable[[Connection], Result]) -> Result:
         """Return the result of a read on one snapshot of the store. It runs in a thread."""
-        return await asyncio.to_thread(self._read, work)
+        return await self.in_thread(lambda: self._read(work))
+
+    async def in_thread(self, work: Callable[[], Result]) -> Result:
+        """Return the result of work on the store, which runs in a thread.
+
+        The store is closed after the last of them: work that outlives its job, as a cancelled one does, must not meet
+        a closed store, nor outlive the service.
+        """
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+    async def finish_threads(self) -> None:
+        """Wait for all work in threads. No more is accepted."""
+        await asyncio.to_thread(self._threads.shutdown)
 
     async def write(self, work: Callable[[Connection], Result]) -> Result:
         """Return the result of a write after its commit."""

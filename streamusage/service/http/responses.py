@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from streamusage.service.http.errors import JSON
-from streamusage.service.queries.record_list import compress_body
+from streamusage.service.http.timed_json import COMPRESS_FROM_BYTES, TimedJson
+from streamusage.service.queries.record_list import EncodedList, compress_body
 
-_COMPRESS_FROM_BYTES = 1_400
 _IN_LOOP_BYTES = 64 * 1024
 _PIECE_BYTES = 256 * 1024
 
@@ -35,23 +35,37 @@ def json_response(content: object, status: int = 200) -> Response:
 async def compressed_json(request: Request, content: object) -> Response:
     """Build a JSON response, compressed if it is worth it. `content` is anything that msgspec can encode."""
     body = msgspec.json.encode(content)
-    encoding = encoding_for(request) if len(body) >= _COMPRESS_FROM_BYTES else ""
+    encoding = encoding_for(request) if len(body) >= COMPRESS_FROM_BYTES else ""
     if encoding:
         small = len(body) <= _IN_LOOP_BYTES
         body = compress_body(body, encoding) if small else await asyncio.to_thread(compress_body, body, encoding)
     return encoded_json(body, encoding, {})
 
 
+async def timed_json(request: Request, content: TimedJson, now_ms: int) -> Response:
+    """Build a response of JSON that is encoded already, except for its time."""
+    encoding = encoding_for(request) if content.is_worth_compressing else ""
+    if content.is_compressed(encoding):
+        return encoded_json(content.body(now_ms, encoding), encoding, {})
+    return encoded_json(await asyncio.to_thread(content.body, now_ms, encoding), encoding, {})
+
+
 def encoded_json(body: bytes, encoding: str, headers: dict[str, str]) -> Response:
     """Build a response of JSON that is encoded and compressed already."""
+    return list_json(EncodedList([body], len(body)), encoding, headers)
+
+
+def list_json(body: EncodedList, encoding: str, headers: dict[str, str]) -> Response:
+    """Build a response of a list that is encoded and compressed already, sent from its parts."""
     headers = {"Vary": "Accept-Encoding"} | headers | ({"Content-Encoding": encoding} if encoding else {})
-    if len(body) <= _PIECE_BYTES:
-        return Response(body, headers=headers, media_type=JSON)
-    headers["Content-Length"] = str(len(body))
+    if body.size_bytes <= _PIECE_BYTES:
+        return Response(b"".join(body.pieces()), headers=headers, media_type=JSON)
+    headers["Content-Length"] = str(body.size_bytes)
     return StreamingResponse(_pieces(body), headers=headers, media_type=JSON)
 
 
-async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
-    view = memoryview(body)
-    for start in range(0, len(body), _PIECE_BYTES):
-        yield view[start : start + _PIECE_BYTES]
+async def _pieces(body: EncodedList) -> AsyncIterator[memoryview]:
+    for piece in body.pieces():
+        view = memoryview(piece)
+        for start in range(0, len(view), _PIECE_BYTES):
+            yield view[start : start + _PIECE_BYTES]

@@ -12,6 +12,7 @@ from streamusage.core.coverage import LATE_AFTER_INTERVALS, MOST_AHEAD_MS, SLOT_
 from streamusage.core.text import remove_secrets, shorten_line
 from streamusage.service.accounting.hours import resum_hours
 from streamusage.service.accounting.ledger import record_adjustments
+from streamusage.service.accounting.utc_days import resum_days
 from streamusage.service.errors import ContradictionError, EpochTooHighError, PartsPendingError
 from streamusage.service.ingest.sessions import StreamStart, live_sessions, refresh_records, sessions_of, write_sessions
 from streamusage.service.rules.apply import (
@@ -321,6 +322,7 @@ def _update_accounting(connection: Connection, before: ServerState, applied: App
         return
     server = before.server
     resum_hours(connection, server, touched, before.summed_to)
+    resum_days(connection, server, touched)
     ends = [*(slot + SLOT_MS for slot in touched), *(piece.to_ms for piece in applied.pieces)]
     record_adjustments(connection, server, Interval(min(starts), max(ends)), now_ms)
 

@@ -24,6 +24,7 @@ from streamusage.service.accounting.ledger import (
     void_closings,
     void_entry,
 )
+from streamusage.service.accounting.utc_days import forget_days
 from streamusage.service.errors import PartsPendingError, UnknownServerError
 from streamusage.service.ingest.sessions import (
     StreamStart,
@@ -261,6 +262,7 @@ def _move_rows(connection: Connection, server: str, repair: Repair, now_ms: int)
     kept_from = read_counter(connection, SLOTS_KEPT_FROM)
     summed_wrong = max(hour_of(repair.marked_from), kept_from)
     connection.execute(delete(hours).where(hours.c.server == server, hours.c.hour >= summed_wrong))
+    forget_days(connection, server, summed_wrong)
     record_adjustments(connection, server, Interval(repair.marked_from, _AFTER_ALL_DAYS), now_ms)
     _limit_touched(connection, server, now_ms)
     refresh_records(connection, touched, now_ms, backfilled=streams)

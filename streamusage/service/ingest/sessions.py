@@ -85,11 +85,10 @@ def _most_together() -> PreparedStatement:
         .distinct()
         .subquery()
     )
-    # `coalesce` keeps SQLite from searching by server and slot, which finds the samples of all of its streams.
-    of_server = func.coalesce(samples.c.server, parts.c.server) == parts.c.server
+    of_part = and_(samples.c.server == parts.c.server, samples.c.stream == parts.c.stream)
     sums = (
         select(parts.c.stream, parts.c.session_start, func.sum(samples.c.active).label("active"))
-        .join_from(parts, samples, and_(samples.c.stream == parts.c.stream, of_server))
+        .join_from(parts, samples, of_part)
         .where(samples.c.slot >= parts.c.session_start, samples.c.slot <= parts.c.end_time - SLOT_MS)
         .group_by(parts.c.stream, parts.c.session_start, samples.c.slot)
         .subquery()

@@ -2,13 +2,21 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import starmap
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, bindparam, select
 
 from streamusage.api.extension import Changes, DeletedSession, SessionRecord
 from streamusage.core.coverage import IMPORTED, Provenance
-from streamusage.service.store.change_feed import ChangeCursor, is_valid_cursor, last_change, newest_life, parse_cursor
+from streamusage.service.store.change_feed import (
+    TOMBSTONES_FORGOTTEN,
+    ChangeCursor,
+    is_valid_cursor,
+    last_change,
+    newest_life,
+    parse_cursor,
+    read_counter,
+)
 from streamusage.service.store.records import RECORD_COLUMNS
 from streamusage.service.store.schema import tombstones, usage
 from streamusage.service.store.statements import PreparedStatement
@@ -25,6 +33,21 @@ _DELETED_AFTER = PreparedStatement(
     .order_by(tombstones.c.change)
     .limit(bindparam("at_most"))
 )
+
+
+class ChangesState(NamedTuple):
+    """What a page depends on besides its cursor and limit. Equal states have equal pages."""
+
+    life: str
+    newest: int
+    forgotten: int
+    """The newest change of any tombstone that was forgotten: older cursors are invalid."""
+
+
+def changes_state(connection: Connection) -> ChangesState:
+    """Return the state of the store's changes."""
+    newest = last_change(connection) or 0
+    return ChangesState(newest_life(connection), newest, read_counter(connection, TOMBSTONES_FORGOTTEN))
 
 
 def changes_since(connection: Connection, cursor_text: str | None, limit: int, now_ms: int) -> Changes:

@@ -8,18 +8,18 @@ from zoneinfo import ZoneInfo
 from msgspec.structs import asdict, replace
 from sqlalchemy import Connection
 
-from streamusage.api.daily import Daily, DailyStatistics, VoidEntry
+from streamusage.api.daily import Daily, DailyFigures, DailyStatistics, VoidEntry
 from streamusage.core.coverage import Interval
 from streamusage.core.days import day_interval, days_between
 from streamusage.service.accounting.closing import ExpectedServer, expected_servers, servers_owing
-from streamusage.service.accounting.day_statistics import DaySamples, compute_day_statistics
+from streamusage.service.accounting.day_statistics import DaySamples, StoredDays, compute_day_statistics
 from streamusage.service.accounting.ledger import ClosedDay, closed_until, list_voids, load_closed_days
 from streamusage.service.store.change_feed import SLOTS_KEPT_FROM, read_counter
 from streamusage.service.store.coverage_rows import load_covered_servers
 
 
 class ServerDay(NamedTuple):
-    """One server's day and its samples; a closed day has samples only if they were requested."""
+    """One server's day and its samples; it has samples only if they were requested."""
 
     day: date
     statistics: DailyStatistics
@@ -79,6 +79,7 @@ def iterate_days(
     if open_days:
         window = Interval(day_interval(min(open_days), tz).from_ms, day_interval(max(open_days), tz).to_ms)
         estate = load_covered_servers(connection, *window, now_ms, only)
+    stored = None if with_samples or not open_days else StoredDays(connection, server)
     for day in days_between(first, last):
         days = [ServerDay(day, row.statistics, row.samples) for row in closed.get(day.isoformat(), {}).values()]
         if day in open_days:
@@ -87,7 +88,11 @@ def iterate_days(
             # In a zone without a ledger no day is closed: it is final while nothing of it is owed.
             closes = tz.key in account_zones
             waits = servers_owing(expected, interval, settle_ms if closes else 0)
-            for name, (figures, samples) in compute_day_statistics(connection, items, interval).items():
+            found: dict[str, tuple[DailyFigures, DaySamples | None]] = {}
+            if stored is not None:
+                found = {name: (figures, None) for name, figures in stored.compute(items, interval).items()}
+            rest = [item for item in items if item.state.server not in found]
+            for name, (figures, samples) in (found | compute_day_statistics(connection, rest, interval)).items():
                 statistics = DailyStatistics(
                     server=name,
                     day=day.isoformat(),

@@ -10,9 +10,18 @@ from datetime import date
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from msgspec import UNSET
 from sqlalchemy import Connection, select
 
-from streamusage.api.daily import BackfilledPart, CoveredTime, DailySums, DayState, SummedStatistics
+from streamusage.api.daily import (
+    BackfilledPart,
+    CoveredTime,
+    DailySums,
+    DayState,
+    SummedStatistics,
+    VoidEntry,
+    summarize_voids,
+)
 from streamusage.core.coverage import SLOT_MS
 from streamusage.core.days import day_interval
 from streamusage.core.figures import SUM_NAMES
@@ -55,6 +64,7 @@ class _Row:
         self.samples_in: list[int] = []
         self.samples_out: list[int] = []
         self.expected_samples = 0
+        self.voids: list[VoidEntry] = []
 
     def add(self, day: date, members: Sequence[ServerDay], tz: ZoneInfo) -> None:
         self.days.append(day)
@@ -63,6 +73,7 @@ class _Row:
             self.servers.add(statistics.server)
             self.states.add(statistics.state)
             self.waiting_for.update(statistics.waiting_for)
+            self.voids += statistics.voids or ()
             _add(self.sums, statistics)
             for protocol, count in statistics.connections_by_protocol.items():
                 self.by_protocol[protocol] = self.by_protocol.get(protocol, 0) + count
@@ -101,6 +112,7 @@ class _Row:
             backfilled=BackfilledPart(**self.backfilled),
             adjustment=None if self.adjustment is None else BackfilledPart(**self.adjustment),
             waiting_for=sorted(self.waiting_for),
+            voids=summarize_voids(self.voids) or UNSET,
         )
 
 

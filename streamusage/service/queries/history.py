@@ -5,8 +5,9 @@ the known part, and its state shows that it is incomplete.
 """
 
 from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, and_, func, select
 
 from streamusage.api.extension import History, HistoryPoint, ServerShare
 from streamusage.core.coverage import SLOT_MS, Interval, Provenance, slot_of, worst
@@ -37,14 +38,30 @@ def known_window(connection: Connection, window: Interval, now_ms: int) -> Inter
     return known
 
 
+def select_samples(streams: Any, window: Interval) -> Select[Any]:
+    """Return the query for the samples of these streams, or of a query's, on all servers, slot by slot.
+
+    Every server with a sample of a stream has, or had, a publish of it, which is kept as long as the sample.
+    """
+    parts = (
+        select(server_sessions.c.server, server_sessions.c.stream)
+        .where(server_sessions.c.stream.in_(streams))
+        .distinct()
+        .subquery()
+    )
+    return (
+        select(samples.c.server, samples.c.stream, samples.c.slot, samples.c.active, samples.c.highest)
+        .join_from(parts, samples, and_(samples.c.server == parts.c.server, samples.c.stream == parts.c.stream))
+        .where(samples.c.slot >= window.from_ms, samples.c.slot < window.to_ms)
+    )
+
+
 def stream_history(connection: Connection, stream: StreamId, window: Interval, step_ms: int, now_ms: int) -> History:
     """Return the stream's history. `window` begins at a multiple of `step_ms`."""
     key = stream_key(stream.scope, stream.name)
     known = known_window(connection, window, now_ms)
     sampled: dict[str, dict[int, tuple[int, int]]] = {}
-    for row in connection.execute(
-        select(samples).where(samples.c.stream == key, samples.c.slot >= known.from_ms, samples.c.slot < known.to_ms)
-    ):
+    for row in connection.execute(select_samples([key], known)):
         sampled.setdefault(row.server, {})[row.slot] = row.active, row.highest
     live: dict[str, int] = dict(
         connection.execute(
@@ -60,7 +77,8 @@ def stream_history(connection: Connection, stream: StreamId, window: Interval, s
     )
     estate = load_covered_servers(connection, *known, now_ms, sorted({*sampled, *live}))
     by_server = [
-        server_points(merge_pieces(item.pieces, *known), sampled.get(item.state.server, {})) for item in estate
+        with_samples(slots_without_samples(merge_pieces(item.pieces, *known)), sampled.get(item.state.server, {}))
+        for item in estate
     ]
     return History(
         now=now_ms,
@@ -78,18 +96,24 @@ def stream_history(connection: Connection, stream: StreamId, window: Interval, s
     )
 
 
-def server_points(pieces: Iterable[Piece], sampled: dict[int, tuple[int, int]]) -> dict[int, HistoryPoint]:
-    """Return one server's slots: the sample if there is one, zero for a covered slot without, null for unknown."""
+def slots_without_samples(pieces: Iterable[Piece]) -> dict[int, HistoryPoint]:
+    """Return one server's slots for a stream that it does not have: zero for a covered slot, null for unknown."""
     states: dict[int, list[Provenance]] = {}
     for piece in pieces:
         for slot in range(slot_of(piece.from_ms), piece.to_ms, SLOT_MS):
             states.setdefault(slot, []).append(piece.state)
     points = {}
     for slot, present in states.items():
-        state = worst(present)
-        active, highest = sampled.get(slot, (0, 0) if KNOWN.intersection(present) else (None, None))
-        points[slot] = HistoryPoint(slot, active, highest, state)
+        figure = 0 if KNOWN.intersection(present) else None
+        points[slot] = HistoryPoint(slot, figure, figure, worst(present))
     return points
+
+
+def with_samples(slots: dict[int, HistoryPoint], sampled: dict[int, tuple[int, int]]) -> dict[int, HistoryPoint]:
+    """Return one server's slots with the samples of a stream, where there are any."""
+    return slots | {
+        slot: HistoryPoint(slot, *figures, slots[slot].state) for slot, figures in sampled.items() if slot in slots
+    }
 
 
 def sum_points(by_server: Iterable[dict[int, HistoryPoint]]) -> dict[int, HistoryPoint]:

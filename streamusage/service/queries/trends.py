@@ -3,16 +3,53 @@
 `queries/history.py` answers this for one stream; a trend answers it for all live streams in one read of the store.
 """
 
+from typing import Any, NamedTuple
+
 from sqlalchemy import Connection, select
 
 from streamusage.api.extension import Trend, Trends
 from streamusage.core.coverage import Interval
 from streamusage.core.usage import StreamId
-from streamusage.service.queries.history import fold_to_steps, known_window, server_points, sum_points
-from streamusage.service.rules.apply import Piece
-from streamusage.service.rules.coverage import merge_pieces
-from streamusage.service.store.coverage_rows import load_covered_servers
-from streamusage.service.store.schema import samples, server_sessions, servers
+from streamusage.service.queries.history import (
+    fold_to_steps,
+    known_window,
+    select_samples,
+    slots_without_samples,
+    sum_points,
+    with_samples,
+)
+from streamusage.service.rules.apply import ServerState
+from streamusage.service.rules.coverage import is_overdue, merge_pieces
+from streamusage.service.rules.repair import is_ahead
+from streamusage.service.store.change_feed import SAMPLES_KEPT_FROM, read_counter
+from streamusage.service.store.coverage_rows import is_known_server, load_covered_servers
+from streamusage.service.store.schema import server_sessions, servers
+
+
+class TrendsCondition(NamedTuple):
+    """What may make the trends of one minute uncertain. Two equal conditions show the same time as accounted for."""
+
+    samples_kept_from: int
+    servers: int
+    not_reporting: tuple[tuple[Any, ...], ...]
+    """The servers that owe time, are filed in the future, refused, unreadable or removed, and which of it."""
+
+
+def trends_condition(connection: Connection, now_ms: int) -> TrendsCondition:
+    """Return the present condition. It costs one row of each server."""
+    columns = (
+        *(servers.c.server, servers.c.watermark, servers.c.sync_interval_ms, servers.c.removed),
+        *(servers.c.clock_refused_at, servers.c.source_error_since),
+    )
+    rows = connection.execute(select(*columns).where(is_known_server()).order_by(servers.c.server)).all()
+    conditions = []
+    for server, watermark, sync_interval_ms, removed, refused_at, unread_since in rows:
+        state = ServerState(server=server, watermark=watermark, sync_interval_ms=sync_interval_ms)
+        owes = watermark is None or is_overdue(state, now_ms)
+        condition = (owes, is_ahead(watermark, now_ms), refused_at is not None, unread_since is not None, removed)
+        if any(condition):
+            conditions.append((server, *condition))
+    return TrendsCondition(read_counter(connection, SAMPLES_KEPT_FROM), len(rows), tuple(conditions))
 
 
 def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: int) -> Trends:
@@ -26,25 +63,22 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
         .where(server_sessions.c.live == 1, server_sessions.c.epoch == servers.c.epoch)
     )
     for row in connection.execute(live):
-        names[row.stream] = StreamId(row.scope, row.name)
-        reporting.setdefault(row.stream, set()).add(row.server)
+        names[bytes(row.stream)] = StreamId(row.scope, row.name)
+        reporting.setdefault(bytes(row.stream), set()).add(row.server)
     sampled: dict[bytes, dict[str, dict[int, tuple[int, int]]]] = {key: {} for key in names}
-    # All samples of the window: the live streams may be more than a statement takes parameters.
-    for sample in connection.execute(
-        select(samples.c.server, samples.c.slot, samples.c.stream, samples.c.active, samples.c.highest).where(
-            samples.c.slot >= known.from_ms, samples.c.slot < known.to_ms
-        )
+    # The live streams are a subquery: they may be more than a statement takes parameters.
+    for server, stream_key, slot, active, highest in connection.execute(
+        select_samples(live.with_only_columns(server_sessions.c.stream), known)
     ):
-        if sample.stream in sampled:
-            sampled[sample.stream].setdefault(sample.server, {})[sample.slot] = sample.active, sample.highest
-    estate: dict[str, list[Piece]] = {
-        item.state.server: merge_pieces(item.pieces, *known)
+        sampled[bytes(stream_key)].setdefault(server, {})[slot] = active, highest
+    estate = {
+        item.state.server: slots_without_samples(merge_pieces(item.pieces, *known))
         for item in load_covered_servers(connection, *known, now_ms)
     }
     trends = []
     for key, stream in names.items():
         concerned = sorted((reporting[key] | sampled[key].keys()) & estate.keys())
-        by_server = [server_points(estate[server], sampled[key].get(server, {})) for server in concerned]
+        by_server = [with_samples(estate[server], sampled[key].get(server, {})) for server in concerned]
         points = fold_to_steps(sum_points(by_server), window, step_ms)
         trends.append(
             Trend(

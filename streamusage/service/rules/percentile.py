@@ -15,6 +15,8 @@ from streamusage.service.rules.rollups import sum_runs
 SAMPLE_MS = 300_000
 SAMPLE_MINUTES = SAMPLE_MS // SLOT_MS
 
+_COMPLETE = frozenset({Provenance.LIVE, Provenance.BACKFILLED})
+
 OUT_OF_SERVICE, EXPECTED, WHOLE = 0, 1, 2
 """State of a sample: the server did not run; it ran but some of the time is not accounted for; all of it is."""
 
@@ -23,14 +25,17 @@ def sample_flags(pieces: Iterable[Piece], interval: Interval) -> bytes:
     """Return the state of each sample of the interval, one byte each: `OUT_OF_SERVICE`, `EXPECTED` or `WHOLE`."""
     flags = bytearray(interval.length_ms // SAMPLE_MS)
     whole: list[Interval] = []
-    for piece in sorted(pieces):
+    pieces = sorted(pieces)
+    if len(pieces) == 1 and pieces[0].from_ms <= interval.from_ms and interval.to_ms <= pieces[0].to_ms:
+        return bytes([WHOLE if pieces[0].state in _COMPLETE else EXPECTED]) * len(flags)
+    for piece in pieces:
         part = Interval(piece.from_ms, piece.to_ms).clip(*interval)
         if not part.length_ms:
             continue
         first = (part.from_ms - interval.from_ms) // SAMPLE_MS
         last = -(-(part.to_ms - interval.from_ms) // SAMPLE_MS)
         flags[first:last] = bytes([EXPECTED]) * (last - first)
-        if piece.state in {Provenance.LIVE, Provenance.BACKFILLED}:
+        if piece.state in _COMPLETE:
             if whole and whole[-1].to_ms == part.from_ms:
                 whole[-1] = Interval(whole[-1].from_ms, part.to_ms)
             else:
@@ -56,16 +61,16 @@ def complete_samples(minutes: bytes, flags: bytes) -> list[int]:
     return [five for five, flag in zip(fives, flags, strict=True) if flag == WHOLE]
 
 
-def percentile_95_bps(sampled_bytes: Iterable[int]) -> int | None:
-    """Return the 95th percentile in bits per second, rounded down; `None` without samples."""
+def percentile_95_bps(sampled_bytes: Iterable[float]) -> int | None:
+    """Return the 95th percentile in bits per second, rounded down; `None` without samples. The samples are whole."""
     ordered = sorted(sampled_bytes)
     if not ordered:
         return None
     rank = -(-len(ordered) * 95 // 100)
-    return ordered[rank - 1] * 8_000 // SAMPLE_MS
+    return int(ordered[rank - 1]) * 8_000 // SAMPLE_MS
 
 
-def percentile_of(samples_in: Sequence[int], samples_out: Sequence[int], expected: int) -> Percentile:
+def percentile_of(samples_in: Sequence[float], samples_out: Sequence[float], expected: int) -> Percentile:
     """Return the percentile of the samples. `expected` is the number of samples without any gap."""
     return Percentile(
         in_bps=percentile_95_bps(samples_in),

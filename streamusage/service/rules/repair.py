@@ -183,10 +183,8 @@ def move_baseline(baseline: Baseline, relocation: Relocation) -> Baseline:
         started_at=move(baseline.started_at),
         since=move(baseline.since),
         window=msgspec.structs.replace(baseline.window, at=max(0, baseline.window.at - back_ms)),
-        publishes=tuple(
-            msgspec.structs.replace(publish, start_time=move(publish.start_time)) for publish in baseline.publishes
-        ),
-        retired=tuple(msgspec.structs.replace(boot, started_at=move(boot.started_at)) for boot in baseline.retired),
+        publishes=tuple(publish.move(move) for publish in baseline.publishes),
+        retired=tuple(boot.move(move) for boot in baseline.retired),
         counters=tuple(
             counter if counter.gone_at is None else msgspec.structs.replace(counter, gone_at=move(counter.gone_at))
             for counter in baseline.counters

@@ -47,6 +47,7 @@ class Rollup(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 ROLLUP_SLOT_COLUMNS = (*SLOT_SUM_NAMES, *(f"late_{name}" for name in SLOT_SUM_NAMES))
 """The sums of a rollup that are columns of a slot, too."""
+_LATE = tuple((name, attrgetter(f"late_{name}")) for name in SUM_NAMES)
 _SUMS = tuple((name, attrgetter(name)) for name in ROLLUP_SLOT_COLUMNS)
 
 
@@ -87,7 +88,9 @@ EMPTY_HOUR = HourRollup(
 
 def higher_peak(first: RollupPeak | None, other: RollupPeak | None) -> RollupPeak | None:
     """Return the higher of two peaks; of equal peaks the earlier."""
-    return _highest([peak for peak in (first, other) if peak is not None])
+    if first is None or other is None:
+        return other if first is None else first
+    return first if peak_rank(*first) <= peak_rank(*other) else other
 
 
 def sum_rollups(parts: Iterable[Rollup]) -> Rollup:
@@ -208,7 +211,15 @@ def daily_figures(figures: Rollup, coverage: CoveredTime, percentile: Percentile
         peak_out_bps=figures.peak_out[0] if figures.peak_out else 0,
         peak_out_at=figures.peak_out[1] if figures.peak_out else None,
         average_view_time_ms=figures.view_time_ms // total if total else None,
-        backfilled=BackfilledPart(**{name: getattr(figures, f"late_{name}") for name in SUM_NAMES}),
+        backfilled=_backfilled_part(figures),
         coverage=coverage,
         percentile_95=percentile,
     )
+
+
+_NOTHING_BACKFILLED = BackfilledPart()
+
+
+def _backfilled_part(figures: Rollup) -> BackfilledPart:
+    late = {name: late_of(figures) for name, late_of in _LATE}
+    return BackfilledPart(**late) if any(late.values()) else _NOTHING_BACKFILLED

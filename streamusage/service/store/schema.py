@@ -7,7 +7,7 @@ indexed by its digest (`stream_key`), because names may be longer than an index 
 from functools import lru_cache
 from hashlib import blake2b
 
-from sqlalchemy import BigInteger, Column, Index, LargeBinary, MetaData, Table
+from sqlalchemy import BigInteger, Column, ColumnElement, Index, LargeBinary, MetaData, Table, literal_column, text
 
 from streamusage.core.figures import SLOT_SUM_NAMES
 from streamusage.core.usage import RECORD_FIELDS
@@ -27,6 +27,19 @@ def _stream(*, key: bool = False) -> Column[bytes]:
 
 def _text(name: str, *, key: bool = False, default: str | None = None) -> Column[str]:
     return Column(name, AnyText, primary_key=key, nullable=False, server_default=default)
+
+
+def _index_of_ended(name: str, column: str, flag: str) -> Index:
+    """Return an index of the rows whose flag is not set; reports write the others without it."""
+    ended = text(f"{flag} <> 1")
+    return Index(name, column, sqlite_where=ended, postgresql_where=ended)
+
+
+def has_ended(flag: Column[int]) -> ColumnElement[bool]:
+    """Return the condition of the rows in an index of ended ones: a parameter instead of 1 would not use it, and
+    `= 0` would use an index of the flag.
+    """
+    return flag != literal_column("1")
 
 
 @lru_cache(maxsize=2_048)
@@ -57,6 +70,7 @@ servers = Table(
     _text("removed", default=""),  # in order, or by force; empty while it is part of the estate
     _number("removed_at", null=True),
     _number("summed_to", default="0"),  # its hours before this instant are in `hours`
+    _number("days_summed_to", default="0"),  # its UTC days before this instant are in `utc_days`
     _number("closed_to", default="0"),  # the end of its last closed day
     _number("machine_offset_ms", null=True),  # the agent's machine's own clock minus trusted time at the last sync
     _number("clock_refused_at", null=True),  # since when its reports cover time after trusted time; null otherwise
@@ -157,6 +171,7 @@ server_sessions = Table(
     Index("server_sessions_by_session", "stream", "session_start"),
     Index("server_sessions_by_publish", "server", "publish_id"),
     Index("server_sessions_live", "live", "server"),
+    _index_of_ended("server_sessions_ended", "end_time", "live"),
     **TABLE_OPTIONS,
 )
 
@@ -175,18 +190,18 @@ viewers = Table(
     **TABLE_OPTIONS,
 )
 
+# No second index: it took more bytes than the rows. Streams and servers are found in `server_sessions`.
 samples = Table(
     "samples",
     metadata,
     _text("server", key=True),
-    _number("slot", key=True),
     _stream(key=True),
+    _number("slot", key=True),
     _number("epoch"),
     _number("revision"),
     _number("active"),
     _number("highest"),
     _number("late"),
-    Index("samples_by_stream", "stream", "slot"),
     **TABLE_OPTIONS,
 )
 
@@ -203,6 +218,7 @@ usage = Table(
     _number("touched_at", default="0"),  # when the service last wrote it: decides retention
     _number("change"),  # the newest change of any row is the highest
     Index("usage_by_change", "change", unique=True),
+    _index_of_ended("usage_ended", "touched_at", "live"),
     **TABLE_OPTIONS,
 )
 
@@ -217,6 +233,7 @@ tombstones = Table(
     _text("reason"),  # deleted, discarded: permanent. joined: now part of another session, or of none
     _number("change"),
     Index("tombstones_by_change", "change", unique=True),
+    Index("tombstones_by_time", "deleted_at"),
     **TABLE_OPTIONS,
 )
 
@@ -236,6 +253,7 @@ orphans = Table(
     _number("total"),
     _number("first_at"),  # when the first row after the delete arrived
     _number("last_at"),
+    Index("orphans_by_time", "last_at"),
     **TABLE_OPTIONS,
 )
 
@@ -268,6 +286,7 @@ held = Table(
     _text("reason"),
     Column("body", LargeBinary, nullable=False),
     _number("open"),  # 0: a later report delivered all of it
+    _index_of_ended("held_ended", "last_at", "open"),
 )
 
 lives = Table(
@@ -313,6 +332,15 @@ hours = Table(
     Column("minutes_in", LargeBinary, nullable=False),  # packed as in rollups.MinuteTraffic
     Column("minutes_out", LargeBinary, nullable=False),
     Index("hours_by_server", "server", "hour"),
+)
+
+utc_days = Table(
+    "utc_days",
+    metadata,
+    _number("day", key=True),  # its start
+    _text("server", key=True),
+    Column("figures", LargeBinary, nullable=False),  # as in utc_days.UtcDay
+    Column("samples", LargeBinary, nullable=False),
 )
 
 closed_days = Table(

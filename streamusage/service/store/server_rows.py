@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, delete, func, select, tuple_, update
 
 from streamusage.api.report import Baseline, OutageRow, Peak, SampleRow, SessionRow, SlotRow, ViewerRow
 from streamusage.core.coverage import Provenance
@@ -76,7 +76,11 @@ _SESSIONS = PreparedStatement(
     listed="publishes",
 )
 _SAMPLES = PreparedStatement(
-    select(samples).where(samples.c.server == _SERVER, *_among(samples.c.slot)), listed="starts"
+    select(samples).where(
+        samples.c.server == _SERVER,
+        tuple_(samples.c.stream, samples.c.slot).in_(bindparam("keys", expanding=True)),
+    ),
+    listed="keys",
 )
 _LAST_SPAN = PreparedStatement(select(spans).where(spans.c.server == _SERVER).order_by(spans.c.from_ms.desc()).limit(1))
 
@@ -256,8 +260,8 @@ def save_samples(connection: Connection, server: str, stored: Sequence[StoredSam
         (
             {
                 "server": server,
-                "slot": sample.row.slot,
                 "stream": stream_key(sample.row.scope, sample.row.name),
+                "slot": sample.row.slot,
                 "epoch": sample.epoch,
                 "revision": sample.row.revision,
                 "active": sample.row.active,
@@ -360,24 +364,23 @@ def _load_sessions(connection: Connection, server: str, rows: ReportRows) -> dic
 
 
 def _load_samples(connection: Connection, server: str, rows: ReportRows) -> dict[SampleKey, StoredSample]:
-    named = {(row.slot, stream_key(row.scope, row.name)): row for row in rows.samples}
+    named = {(stream_key(row.scope, row.name), row.slot): row for row in rows.samples}
     stored = {}
-    for starts in _batches(sorted({row.slot for row in rows.samples})):
-        for row in _SAMPLES.rows(connection, of_server=server, starts=starts, first=starts[0], last=starts[-1]):
-            sample_row = named.get((row.slot, bytes(row.stream)))
-            if sample_row is not None:
-                stored[SampleKey(row.slot, sample_row.scope, sample_row.name)] = StoredSample(
-                    row.epoch,
-                    SampleRow(
-                        slot=row.slot,
-                        scope=sample_row.scope,
-                        name=sample_row.name,
-                        revision=row.revision,
-                        active=row.active,
-                        highest=row.highest,
-                    ),
-                    bool(row.late),
-                )
+    for keys in _batches(sorted(named)):
+        for row in _SAMPLES.rows(connection, of_server=server, keys=keys):
+            sample_row = named[bytes(row.stream), row.slot]
+            stored[SampleKey(row.slot, sample_row.scope, sample_row.name)] = StoredSample(
+                row.epoch,
+                SampleRow(
+                    slot=row.slot,
+                    scope=sample_row.scope,
+                    name=sample_row.name,
+                    revision=row.revision,
+                    active=row.active,
+                    highest=row.highest,
+                ),
+                bool(row.late),
+            )
     return stored
 
 

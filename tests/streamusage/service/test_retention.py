@@ -99,7 +99,7 @@ async def test_hours_are_discarded_in_many_small_writes(estate: Estate) -> None:
             return done
 
     estate.clock.now += 100 * DAY_MS
-    await discard_rows(Counting(), Retention(daily_statistics_days=10), estate.clock.now)
+    await discard_rows(Counting(), Retention(daily_statistics_days=10), estate.clock.now, rows_per_write=6)
     assert (sum(discarded_counts), max(discarded_counts)) == (70, 6)
 
 

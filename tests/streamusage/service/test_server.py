@@ -1,16 +1,21 @@
-"""The running service: TLS, and tokens and certificates that SIGHUP reloads."""
+"""The running service: TLS, tokens and certificates that SIGHUP reloads, and its end."""
 
+import asyncio
 import shutil
 import signal
 import socket
 import ssl
 import subprocess
+import threading
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Connection, select
 
 from streamusage.service.server import Tls, TlsError
+from streamusage.service.store.schema import servers
 from tests.streamusage.service.conftest import Estate, an_estate
 from tests.support.service.reporting import ReportingAgent, a_session
 from tests.support.service.serve_command import ADMIN, serving
@@ -107,3 +112,28 @@ async def test_answers_are_sent_without_nagle_delay(estate: Estate) -> None:
     (connection,) = estate.running._server.server_state.connections
     used = connection.transport.get_extra_info("socket")
     assert used.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
+async def test_service_ends_after_the_work_of_a_cancelled_job(tmp_path: Path, store_url: str) -> None:
+    """Cancelling a job does not end its thread, which would read a closed store, or keep the process from ending."""
+    began, go = threading.Event(), threading.Event()
+    found: list[int] = []
+
+    def read(connection: Connection) -> None:
+        began.set()
+        go.wait(LONGEST_WAIT_S)
+        found.append(len(connection.execute(select(servers)).all()))
+
+    async with AsyncExitStack() as stack:
+        estate = await stack.enter_async_context(an_estate(tmp_path, store_url=store_url))
+        job = asyncio.create_task(estate.running.service.read(read))
+        assert await asyncio.to_thread(began.wait, LONGEST_WAIT_S)
+        job.cancel()
+        with suppress(asyncio.CancelledError):
+            await job
+        ending = asyncio.create_task(stack.aclose())
+        done, _ = await asyncio.wait([ending], timeout=0.5)
+        go.set()
+        assert not done, "the service ended while a thread read its store"
+        await asyncio.wait_for(ending, LONGEST_WAIT_S)
+    assert found == [0]

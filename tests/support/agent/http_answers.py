@@ -1,6 +1,7 @@
 """An HTTP server on a real port whose replies a test defines byte for byte."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -17,8 +18,8 @@ def answer(body: bytes, status: str = "200 OK", **headers: str) -> bytes:
 class Answers:
     """The replies, request by request (the last is repeated), and the received requests."""
 
-    def __init__(self, port: int) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, port: int, scheme: str) -> None:
+        self.url = f"{scheme}://127.0.0.1:{port}"
         self.next: list[bytes | Callable[[bytes], bytes]] = []
         self.requests: list[bytes] = []
 
@@ -29,7 +30,7 @@ class Answers:
 
 
 @asynccontextmanager
-async def answering() -> AsyncIterator[Answers]:
+async def answering(tls: ssl.SSLContext | None = None) -> AsyncIterator[Answers]:
     """Run a server while the block runs."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -45,7 +46,7 @@ async def answering() -> AsyncIterator[Answers]:
         finally:
             writer.close()
 
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    answers = Answers(server.sockets[0].getsockname()[1])
+    server = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
+    answers = Answers(server.sockets[0].getsockname()[1], "https" if tls else "http")
     async with server:
         yield answers

@@ -19,7 +19,7 @@ from streamusage.core.coverage import SLOT_MS
 from tests.support.agent.http_answers import answer, answering
 from tests.support.agent.manual_clock import HandClock
 from tests.support.agent.media_servers import secret
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 START_S = 1_795_300_020
 RATE = 16_000
@@ -187,7 +187,7 @@ async def count_icecast(
         answers.next = [lambda request: server.respond(request, clock.now // 1000 - START_S)]
 
         def open_source() -> IcecastSource:
-            return IcecastSource(answers.url, "admin", secret, log, clock, timeout_seconds=LONGEST_WAIT_S)
+            return IcecastSource(answers.url, "admin", secret, log, clock, options=PATIENT)
 
         source = open_source()
         state, readings, additions = None, [], []

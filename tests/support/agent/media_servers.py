@@ -24,7 +24,7 @@ from streamusage.agent.sources.wowza import WowzaSource
 from streamusage.api.report import Baseline
 from streamusage.core.clock import Clock, SystemClock
 from tests.support.agent.http_answers import Answers, answer, answering
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SECRET = "s3cr3t-value"
@@ -166,36 +166,28 @@ class FakeMediaServer(NamedTuple):
 
 MEDIA_SERVERS: dict[str, FakeMediaServer] = {
     "icecast": FakeMediaServer(
-        ICECAST, lambda url, clock: IcecastSource(url, "admin", secret, None, clock, timeout_seconds=LONGEST_WAIT_S)
+        ICECAST, lambda url, clock: IcecastSource(url, "admin", secret, None, clock, options=PATIENT)
     ),
     "node-media-server": FakeMediaServer(
         NMS,
-        lambda url, clock: NodeMediaServerSource(
-            url, "admin", secret, None, Path("unused"), clock, timeout_seconds=LONGEST_WAIT_S
-        ),
+        lambda url, clock: NodeMediaServerSource(url, "admin", secret, None, Path("unused"), clock, options=PATIENT),
     ),
     "node-media-server 2": FakeMediaServer(
         NMS2,
-        lambda url, clock: NodeMediaServerSource(
-            url, "admin", secret, None, Path("unused"), clock, timeout_seconds=LONGEST_WAIT_S
-        ),
+        lambda url, clock: NodeMediaServerSource(url, "admin", secret, None, Path("unused"), clock, options=PATIENT),
     ),
     "wowza": FakeMediaServer(
         WOWZA,
-        lambda url, clock: WowzaSource(
-            url, "admin", secret, "_defaultVHost_", ("live",), url, clock, timeout_seconds=LONGEST_WAIT_S
-        ),
+        lambda url, clock: WowzaSource(url, "admin", secret, "_defaultVHost_", ("live",), url, clock, options=PATIENT),
     ),
     "mediamtx": FakeMediaServer(
-        MEDIAMTX, lambda url, clock: MediaMtxSource(url, "reader", secret, clock, timeout_seconds=LONGEST_WAIT_S)
+        MEDIAMTX, lambda url, clock: MediaMtxSource(url, "reader", secret, clock, options=PATIENT)
     ),
-    "srs": FakeMediaServer(SRS, lambda url, clock: SrsSource(url, None, None, clock, timeout_seconds=LONGEST_WAIT_S)),
-    "red5pro": FakeMediaServer(
-        RED5, lambda url, clock: Red5ProSource(url, secret, ("live",), clock, timeout_seconds=LONGEST_WAIT_S)
-    ),
+    "srs": FakeMediaServer(SRS, lambda url, clock: SrsSource(url, None, None, clock, options=PATIENT)),
+    "red5pro": FakeMediaServer(RED5, lambda url, clock: Red5ProSource(url, secret, ("live",), clock, options=PATIENT)),
     "stream-manager-2": FakeMediaServer(
         MANAGER,
-        lambda url, clock: StreamManagerSource(url, secret, ("group-1",), clock, timeout_seconds=LONGEST_WAIT_S),
+        lambda url, clock: StreamManagerSource(url, secret, ("group-1",), clock, options=PATIENT),
     ),
 }
 

@@ -14,7 +14,7 @@ from streamusage.agent.sources.icecast.source import IcecastSource
 from streamusage.core.clock import SystemClock
 from tests.support.real.fake_clock import FakeClock
 from tests.support.real.processes import Programs, RunningProgram, free_port, until
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import LONGEST_WAIT_S, PATIENT
 
 MP3_BYTES_PER_SECOND = 4000
 
@@ -85,7 +85,7 @@ class Icecast:
             lambda: self.admin_password,
             self.access_log,
             SystemClock(),
-            timeout_seconds=LONGEST_WAIT_S,
+            options=PATIENT,
         )
 
     async def start(self) -> None:
@@ -104,13 +104,14 @@ class Icecast:
         assert self._program is not None
         self._program.kill()
 
-    def publish(self, mount: str = "/live/a.mp3") -> RunningProgram:
+    def publish(self, mount: str = "/live/a.mp3", password: str | None = None) -> RunningProgram:
+        """Start an encoder, with the right password unless another one is given."""
         return self._programs.start(
             "source",
             [
                 *("ffmpeg", "-nostdin", "-loglevel", "error", "-re", "-stream_loop", "-1", "-i", str(self._music)),
                 *("-c", "copy", "-content_type", "audio/mpeg", "-f", "mp3"),
-                f"icecast://source:{self._source_password}@127.0.0.1:{self.port}{mount}",
+                f"icecast://source:{password or self._source_password}@127.0.0.1:{self.port}{mount}",
             ],
         )
 

@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 from collections import Counter
@@ -13,13 +14,17 @@ import httpx
 from streamusage.agent.sources.common.web_log.quick_formats import STREAMTOP
 from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT
 from tests.support.real.fake_clock import FakeClock
-from tests.support.real.processes import Programs, RunningProgram, free_port, until
+from tests.support.real.processes import DaemonProgram, Programs, RunningProgram, free_port, until
 from tests.support.waiting import LONGEST_WAIT_S
 
 MODULES = tuple(
     Path(directory) / "ngx_rtmp_module.so"
     for directory in ("/usr/lib/nginx/modules", "/usr/share/nginx/modules", "/usr/lib64/nginx/modules")
 )
+
+
+NGINX = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin") or "nginx"
+"""A whole path: a binary upgrade starts the program under the name with which it was started."""
 
 
 def encode_clip(path: Path) -> Path:
@@ -50,8 +55,11 @@ class Nginx:
         log_format: str | None = LOG_FORMAT,
         notify_url: str = "",
         directives: str = "",
+        global_directives: str = "",
+        daemon: bool = False,
         clock: FakeClock | None = None,
     ) -> None:
+        """A `daemon` can be upgraded: nginx ignores SIGUSR2 while the program that started it is its parent."""
         self.directory = directory
         self.rtmp_port, self.http_port = free_port(), free_port()
         self.access_log = directory / "rtmp_access.log"
@@ -69,14 +77,46 @@ class Nginx:
         )
         self._directives = directives
         """More directives of the application `live`."""
+        self._global_directives = global_directives
+        self._is_daemon = daemon
         self._clock = clock
-        self._master: RunningProgram | None = None
+        self._master: RunningProgram | DaemonProgram | None = None
 
     async def start(self) -> None:
         """Start nginx and wait until it responds."""
         self._write_configuration()
-        self._master = self._programs.start("nginx", self._command(), self._clock and self._clock.environment)
+        if self._is_daemon:
+            self._programs.start("nginx", self._command())
+            await until(self._pid_file.exists, "nginx wrote its process id")
+            self._master = self._adopt_master()
+        else:
+            self._master = self._programs.start("nginx", self._command(), self._clock and self._clock.environment)
         await until(self._is_ready, "nginx responds")
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.directory / "nginx.pid"
+
+    def _adopt_master(self) -> DaemonProgram:
+        return self._programs.adopt(int(self._pid_file.read_text()))
+
+    async def upgrade(self) -> RunningProgram | DaemonProgram:
+        """Start a new master beside the old one, which is returned: both accept connections until one has to quit."""
+        old = self._running()
+        old.send(signal.SIGUSR2)
+        await until(self._has_new_master, "the new master wrote its process id")
+        self._master = self._adopt_master()
+        await until(lambda: bool(self.worker_pids()), "the new master has a worker")
+        return old
+
+    def roll_back(self, old: RunningProgram | DaemonProgram) -> None:
+        """Let the new master of an upgrade quit, and continue with the old one."""
+        self._running().send(signal.SIGQUIT)
+        self._master = old
+
+    def _has_new_master(self) -> bool:
+        old = self._pid_file.with_name("nginx.pid.oldbin")
+        return old.exists() and self._pid_file.exists() and bool(self._pid_file.read_text().strip())
 
     def stop(self) -> None:
         """Send SIGTERM: connections are cut and not logged."""
@@ -148,13 +188,13 @@ class Nginx:
     def _url(self, app: str, name: str) -> str:
         return f"rtmp://127.0.0.1:{self.rtmp_port}/{app}/{name}"
 
-    def _running(self) -> RunningProgram:
+    def _running(self) -> RunningProgram | DaemonProgram:
         if self._master is None or not self._master.running:
             raise AssertionError("nginx is not running")
         return self._master
 
     def _command(self) -> list[str]:
-        return ["nginx", "-p", str(self.directory), "-e", "error.log", "-c", "nginx.conf"]
+        return [NGINX, "-p", str(self.directory), "-e", "error.log", "-c", "nginx.conf"]
 
     def _write_configuration(self) -> None:
         module = next(module for module in MODULES if module.exists())
@@ -175,7 +215,8 @@ class Nginx:
             {variables}
             load_module {module};
             {user}
-            daemon off; worker_processes {self._workers};
+            {self._global_directives}
+            daemon {"on" if self._is_daemon else "off"}; worker_processes {self._workers};
             pid {self.directory}/nginx.pid; error_log {self.directory}/error.log info;
             events {{ worker_connections 512; }}
             rtmp {{

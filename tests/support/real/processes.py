@@ -6,6 +6,7 @@ import random
 import signal
 import socket
 import subprocess
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -85,12 +86,43 @@ class RunningProgram:
         self.stop(signal.SIGKILL)
 
 
+class DaemonProgram:
+    """A program that a test's program started as a daemon. It is known by its process id only."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    @property
+    def running(self) -> bool:
+        try:
+            return ") Z " not in Path(f"/proc/{self.pid}/stat").read_text()
+        except OSError:
+            return False
+
+    def output(self) -> str:
+        """Return nothing: a daemon has no output of its own."""
+        return ""
+
+    def send(self, number: signal.Signals) -> None:
+        if self.running:
+            os.kill(self.pid, number)
+
+    def stop(self, number: signal.Signals = signal.SIGTERM, seconds: float = LONGEST_WAIT_S) -> int:
+        """Send a signal and wait; after `seconds`, kill the program. Returns 0: its exit code is its parent's."""
+        self.send(number)
+        gives_up_at = time.monotonic() + seconds
+        while self.running and time.monotonic() < gives_up_at:
+            time.sleep(0.05)
+        self.send(signal.SIGKILL)
+        return 0
+
+
 class Programs:
     """All programs of a test. They are stopped in reverse order at its end."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._programs: list[RunningProgram] = []
+        self._programs: list[RunningProgram | DaemonProgram] = []
 
     @property
     def pids(self) -> list[int]:
@@ -101,6 +133,12 @@ class Programs:
         program = RunningProgram(arguments, self.directory / f"{name}.{len(self._programs)}.out", env)
         self._programs.append(program)
         return program
+
+    def adopt(self, pid: int) -> DaemonProgram:
+        """Take over a daemon, so that it ends with the test."""
+        daemon = DaemonProgram(pid)
+        self._programs.append(daemon)
+        return daemon
 
     def __enter__(self) -> "Programs":
         return self

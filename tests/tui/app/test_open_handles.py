@@ -75,6 +75,7 @@ class OpenHandles(NamedTuple):
 
 
 def open_handles() -> OpenHandles:
+    gc.unfreeze()  # what the console froze after its first list is not among the listed objects
     gc.collect()
     files = len(os.listdir("/proc/self/fd"))
     objects = sum(isinstance(found, FAILURES) or is_ours(found) for found in gc.get_objects())

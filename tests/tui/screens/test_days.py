@@ -3,7 +3,15 @@
 from datetime import date
 from zoneinfo import ZoneInfo
 
+import pytest
+from sqlalchemy import Connection, select
+from syrupy.assertion import SnapshotAssertion
+from textual.pilot import Pilot
+
 from streamusage.core.days import day_interval
+from streamusage.service.accounting.ledger import void_closings
+from streamusage.service.store.schema import closed_days
+from tests.support.console.cells import CellSnapshotExtension, drawn_segments, format_screen
 from tests.support.console.pilot import wait_for
 from tests.support.console.scripted_outage import OUTAGE_START, SERVERS, run_outage
 from tests.support.console.scripted_service import MINUTE, ScriptedService, slot_figures
@@ -13,8 +21,17 @@ from tui.widgets.lines import Line
 
 
 def days_description(screen: DaysScreen) -> str:
-    lines = [screen.query_one(f"#description-{number}", Line) for number in range(4)]
+    lines = [screen.query_one(f"#description-{number}", Line) for number in range(5)]
     return " ".join("".join(segment.text for segment in line.render_line(0)).strip() for line in lines)
+
+
+async def settled_screen(pilot: Pilot[int], app: ConsoleApp) -> str:
+    """Return the screen as text cells when it no longer changes, without the line of keys, which has notices, too."""
+    before, cells = "", format_screen(drawn_segments(app)[:-1])
+    while cells != before:
+        await pilot.pause(0.1)
+        before, cells = cells, format_screen(drawn_segments(app)[:-1])
+    return cells
 
 
 def table_rows(screen: DaysScreen) -> list[str]:
@@ -65,3 +82,67 @@ async def test_reports_after_a_close_are_shown_as_adjustment_beside_the_figures(
         await pilot.press("escape", "j")
         assert "waits for" not in days_description(screen)
         assert "the day is not over" in days_description(screen)
+
+
+VOID_REASON = "the clock was wrong: the day was closed before its end"
+
+
+async def void_day(service: ScriptedService, day: str) -> None:
+    """Declare the closings of a day void, as a repair does."""
+
+    def declare(connection: Connection) -> None:
+        closings = connection.execute(select(closed_days).where(closed_days.c.day == day)).all()
+        void_closings(connection, closings, VOID_REASON, "boss", service.clock.at_ms)
+
+    await service.running.service.write(declare)
+
+
+@pytest.fixture
+async def voided(outage: tuple[ScriptedService, ConsoleApp]) -> tuple[ScriptedService, ConsoleApp]:
+    """The 20th was closed, the closings are void, and it was closed anew."""
+    service, app = outage
+    await run_outage(service, 50)
+    friday = date(2026, 11, 20)
+    await app.client.close_day(friday, "UTC")
+    await void_day(service, friday.isoformat())
+    await app.client.close_day(friday, "UTC")
+    return service, app
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 50)], ids=["80x24", "200x50"])
+async def test_void_closing_is_marked_on_its_day_and_described(
+    voided: tuple[ScriptedService, ConsoleApp], size: tuple[int, int], snapshot: SnapshotAssertion
+) -> None:
+    _, app = voided
+    cells = snapshot.use_extension(CellSnapshotExtension)
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("y")
+        screen = app.screen
+        assert isinstance(screen, DaysScreen)
+        await wait_for(pilot, lambda: len(table_rows(screen)) == 3, "the month")
+        assert "void" not in days_description(screen), "of the day under the cursor, which is not closed yet"
+        await pilot.press("k")
+        friday, saturday, _ = table_rows(screen)
+        number = str(len(SERVERS))
+        assert friday.split()[:4] == ["▸Fri", "20", "final", number]
+        assert "%" in saturday.split()[3] or saturday.split()[4] == "%", "no number of void closings"
+        assert f"{number} void, newest: closing" in days_description(screen)
+        assert "the clock was wrong" in days_description(screen)
+        assert await settled_screen(pilot, app) == cells(name="month")
+        await pilot.press("enter")
+        await wait_for(pilot, lambda: len(table_rows(screen)) == len(SERVERS), "the servers of the day")
+        assert "void: closing 1 of back-1, since" in days_description(screen)
+        assert await settled_screen(pilot, app) == cells(name="servers")
+
+
+async def test_days_without_a_void_closing_have_no_column_and_no_line_for_one(
+    outage: tuple[ScriptedService, ConsoleApp],
+) -> None:
+    _, app = outage
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("y")
+        screen = app.screen
+        assert isinstance(screen, DaysScreen)
+        await wait_for(pilot, lambda: len(table_rows(screen)) == 3, "the month")
+        assert "VOID" not in await settled_screen(pilot, app)
+        assert not screen.query_one("#description-4", Line).display

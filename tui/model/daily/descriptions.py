@@ -2,7 +2,7 @@
 
 from datetime import tzinfo
 
-from streamusage.api.daily import Adjustment, BackfilledPart
+from streamusage.api.daily import Adjustment, BackfilledPart, VoidClosings
 from streamusage.core.coverage import WORST_FIRST
 from tui.model import formats
 from tui.model.daily.days import join_names
@@ -63,6 +63,13 @@ def describe_late_changes(later: Adjustment | BackfilledPart, now_ms: int, tz: t
         entries = "1 entry" if later.entries == 1 else f"{formats.count(later.entries)} entries"
         when = f" ({entries}, newest {formats.moment(later.at, now_ms, tz)})"
     return f"{', '.join(parts)} after closing{when}, not in the figures"
+
+
+def describe_voids(voids: VoidClosings, now_ms: int, tz: tzinfo | None) -> str:
+    """Return `void: closing 7 of edge-1, since 03:12 by boss: the clock was wrong …`; several begin with `3 void,`."""
+    several = f"{formats.count(voids.closings)} void, newest: " if voids.closings > 1 else "void: "
+    since = formats.moment(voids.at, now_ms, tz)
+    return f"{several}closing {voids.revision} of {voids.server}, since {since} by {voids.by}: {voids.reason}"
 
 
 def _signed(number: int) -> str:

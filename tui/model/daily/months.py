@@ -20,6 +20,8 @@ from streamusage.api.daily import (
     DayState,
     Percentile,
     SummedStatistics,
+    VoidClosings,
+    summarize_voids,
 )
 from streamusage.core.coverage import WORST_FIRST, Provenance
 from tui.model import formats
@@ -39,6 +41,8 @@ class DailyTotals(DailyFigures, frozen=True, kw_only=True):
     waiting_for: Sequence[str]
     closed: Closed | None = None
     """For one server's day."""
+    voids: VoidClosings | None = None
+    """Earlier closings that no longer count."""
 
     @property
     def percentile(self) -> Percentile:
@@ -88,6 +92,7 @@ def summed(name: str, row: SummedStatistics) -> DailyTotals:
         servers=row.servers,
         came_later=row.adjustment,
         waiting_for=row.waiting_for,
+        voids=row.voids or None,
     )
 
 
@@ -101,6 +106,7 @@ def of_server(day: DailyStatistics) -> DailyTotals:
         came_later=day.adjustment,
         waiting_for=day.waiting_for,
         closed=day.closed,
+        voids=summarize_voids(day.voids or ()),
     )
 
 

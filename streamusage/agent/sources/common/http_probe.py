@@ -6,21 +6,22 @@ No error text contains a user, a password, a token or a query.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 import httpx
 
+from streamusage.agent.config.sources import MAX_RESPONSE_BYTES, media_server_options
 from streamusage.agent.reading import EndedConnection, SourceError
 from streamusage.agent.sources.common.http_auth import parse_challenges, sends_secret_in_clear
+from streamusage.client.http_client import describe_failure, open_http_client
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.secrets import Secret
 
 LOG = logging.getLogger(__name__)
-
-MAX_RESPONSE_BYTES = 32 << 20
-"""Enough for more than a hundred thousand clients; a longer response cannot be statistics."""
 
 MAX_CONCURRENT_REQUESTS = 4
 
@@ -70,11 +71,14 @@ class HttpProbe:
         server_name: str,
         clock: Clock,
         *,
-        timeout_seconds: float = 5.0,
+        options: HttpOptions | None = None,
         http: httpx.AsyncClient | None = None,
         hints: Mapping[int, str] | None = None,
     ) -> None:
-        """`hints` maps the status of a refusal to what an operator can do about it."""
+        """`hints` maps the status of a refusal to what an operator can do about it.
+
+        Raises `InvalidAddressError` where the certificates of `options` are unusable.
+        """
         self.url = _remove_secrets(url).rstrip("/")
         """The URL without secrets, for messages."""
         self._url = httpx.URL(url)
@@ -85,11 +89,10 @@ class HttpProbe:
             403: f"allow the agent's address in the configuration of {server_name}",
             404: f"check `url`, and whether this interface of {server_name} is enabled",
         }
-        self._timeout_seconds = timeout_seconds
+        self._options = replace(options or media_server_options(), peer=server_name)
         self._warned = False
         self._owns_http = http is None
-        # The interface is usually on the same machine, which a proxy from the environment does not serve.
-        self._http = http or httpx.AsyncClient(trust_env=False)
+        self._http = http or open_http_client(self._options)
 
     async def close(self) -> None:
         """Close the HTTP client if the probe created it."""
@@ -123,14 +126,13 @@ class HttpProbe:
         path = "".join(f"/{quote(part, safe='')}" for part in parts)
         printable_url = self.url + path
         try:
-            async with asyncio.timeout(self._timeout_seconds):
+            async with asyncio.timeout(self._options.answer_seconds):
                 request = self._http.build_request(
                     method,
                     self._url.copy_with(raw_path=self._raw_path(path)),
                     params=query,
                     headers=dict(headers or {}),
                     content=body,
-                    timeout=self._timeout_seconds,
                 )
                 sent_ms = self._clock.elapsed_ms()
                 response = await self._http.send(request, auth=auth, stream=True, follow_redirects=False)
@@ -146,12 +148,13 @@ class HttpProbe:
                     await response.aclose()
         except TimeoutError:
             raise SourceError(
-                f"{printable_url} did not respond within {self._timeout_seconds:g} s; the next reading tries again"
+                f"{printable_url} did not respond within {self._options.answer_seconds:g} s; "
+                "the next reading tries again"
             ) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
+            cause = describe_failure(error, self._options) if isinstance(error, httpx.HTTPError) else ""
             raise SourceError(
-                f"request to {printable_url} failed ({type(error).__name__}); check that {self._server_name} is "
-                "running and listens there. Its counters are read as soon as it responds"
+                f"request to {printable_url} failed, and the next reading tries again: {cause or type(error).__name__}"
             ) from None
 
     def _raw_path(self, path: str) -> bytes:

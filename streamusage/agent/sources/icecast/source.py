@@ -41,6 +41,7 @@ from streamusage.agent.sources.icecast.statistics import (
     parse_stream,
 )
 from streamusage.agent.sources.icecast.visits import KnownVisits, ListedVisit, VisitLength, logged_length
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 from streamusage.core.reasons import COUNTER_INVALID, ICECAST_NO_LOG, ICECAST_SOURCE_LEFT
 from streamusage.core.secrets import Secret
@@ -110,11 +111,11 @@ class IcecastSource:
         access_log: Path | None,
         clock: Clock,
         *,
-        timeout_seconds: float = 5.0,
+        options: HttpOptions | None = None,
     ) -> None:
         self._clock = clock
         self._password, self._user = password, user
-        self._probe = HttpProbe(url, "Icecast", clock, timeout_seconds=timeout_seconds)
+        self._probe = HttpProbe(url, "Icecast", clock, options=options)
         self._server_clock = ServerClock(clock)
         self._visits = KnownVisits()
         self._explained = 0
@@ -352,7 +353,7 @@ def _create(config: IcecastConfig, context: SourceContext) -> IcecastSource:
         password(config),
         config.access_log,
         context.clock,
-        timeout_seconds=config.timeout_seconds,
+        options=config.http_options,
     )
 
 

@@ -2,7 +2,8 @@
 
 A new worker is accepted only after it has been the only one to respond for a while. During a reload the old and the new
 worker both respond, and with several workers this is always so. Counting each response would count everything again
-and again, since each worker has its own counters.
+and again, since each worker has its own counters. During a binary upgrade both masters have a worker that responds,
+until one of them has to quit: the worker of the newer configuration is counted.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from streamusage.agent.reading import SourceError
 from streamusage.agent.sources.common.http_probe import HttpProbe
 from streamusage.agent.sources.common.sample_time import Instant
 from streamusage.agent.sources.nginx_rtmp.statistics import StatError, StatPage, parse_stat
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock
 
 HINTS = {
@@ -59,6 +61,10 @@ class WorkerBoot(NamedTuple):
         """Return whether both are one life, despite a proxy that shifts dates."""
         return self.pid == other.pid and abs(self.began_s - other.began_s) <= START_TOLERANCE_S
 
+    def is_newer(self, other: "WorkerBoot") -> bool:
+        """Return whether it has a later configuration, so that both are not workers of one."""
+        return self.pid != other.pid and self.began_s - other.began_s > START_TOLERANCE_S
+
     @classmethod
     def parse(cls, text: str) -> "WorkerBoot | None":
         """Return the boot that `str` encoded; None for any other text."""
@@ -89,8 +95,8 @@ class PageSample:
 class StatPageReader:
     """Reads the page at one URL."""
 
-    def __init__(self, url: str, clock: Clock, http: httpx.AsyncClient | None, timeout_seconds: float) -> None:
-        self._probe = HttpProbe(url, "nginx", clock, timeout_seconds=timeout_seconds, http=http, hints=HINTS)
+    def __init__(self, url: str, clock: Clock, http: httpx.AsyncClient | None, options: HttpOptions | None) -> None:
+        self._probe = HttpProbe(url, "nginx", clock, options=options, http=http, hints=HINTS)
         self._clock = clock
         self._last: PageSample | None = None
         self._settled: WorkerBoot | None = None
@@ -123,9 +129,15 @@ class StatPageReader:
             if sample.boot == previous.boot:
                 consecutive += 1
                 continue
+            if known_boot is not None and sample.boot == known_boot and known_boot.is_newer(previous.boot):
+                return sample
             consecutive = 1
             changes += 1
-            if sample.boot in seen and self._clock.elapsed_ms() - began_ms > RELOAD_OVERLAP_MS:
+            newest = max(seen, key=lambda boot: boot.began_s)
+            if sample.boot in seen and newest.is_newer(min(seen, key=lambda boot: boot.began_s)):
+                if sample.boot == newest and self._clock.elapsed_ms() - began_ms > RELOAD_OVERLAP_MS:
+                    return sample
+            elif sample.boot in seen and self._clock.elapsed_ms() - began_ms > RELOAD_OVERLAP_MS:
                 self._several_workers = True
                 raise SourceError(
                     f"workers {previous.boot.pid} and {sample.boot.pid} both respond at {self._probe.url}, and each "

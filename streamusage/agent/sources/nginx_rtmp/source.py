@@ -29,8 +29,16 @@ from streamusage.agent.sources.nginx_rtmp.access_log import LOG_FORMAT, parse_li
 from streamusage.agent.sources.nginx_rtmp.callbacks import NginxOpenSessions, call_of
 from streamusage.agent.sources.nginx_rtmp.departures import Departures
 from streamusage.agent.sources.nginx_rtmp.page_reader import PageSample, StatPageReader, WorkerBoot
+from streamusage.agent.sources.nginx_rtmp.workers import (
+    MOST_EARLIER,
+    FindWorker,
+    draining,
+    earlier_workers,
+    find_worker,
+)
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.clock import Clock, SystemClock
-from streamusage.core.reasons import COUNTER_INVALID, NGINX_NO_LOG
+from streamusage.core.reasons import COUNTER_INVALID, LOG_NOT_UNDERSTOOD, NGINX_NO_LOG
 
 _LOG_REMEDY = "set `access_log PATH streamtop;` with that path in the rtmp block of nginx.conf and reload nginx"
 
@@ -49,15 +57,20 @@ class NginxRtmpCursor(NamedTuple):
 
     boot: WorkerBoot | None
     position: LogPosition | None
+    earlier: tuple[WorkerBoot, ...] = ()
+    """Earlier workers that may still serve connections."""
 
     def __str__(self) -> str:
-        return f"{self.boot or ''}|{self.position or ''}"
+        boots = ",".join(str(boot) for boot in (self.boot or "", *self.earlier))
+        return f"{boots}|{self.position or ''}"
 
     @classmethod
     def parse(cls, text: str | None) -> "NginxRtmpCursor":
         """Return the cursor that `str` encoded; missing or invalid parts are None."""
-        boot, _, position = (text or "").partition("|")
-        return cls(WorkerBoot.parse(boot), LogPosition.parse(position))
+        boots, _, position = (text or "").partition("|")
+        boot, *earlier = boots.split(",")
+        known = (WorkerBoot.parse(name) for name in earlier[:MOST_EARLIER])
+        return cls(WorkerBoot.parse(boot), LogPosition.parse(position), tuple(filter(None, known)))
 
 
 Listed = TypeVar("Listed", PublishReading, ViewerReading)
@@ -95,11 +108,13 @@ class NginxRtmpSource:
         clock: Clock | None = None,
         *,
         http: httpx.AsyncClient | None = None,
-        timeout_seconds: float = 5.0,
+        options: HttpOptions | None = None,
         spool: CallbackSpool | None = None,
+        find_worker: FindWorker = find_worker,
     ) -> None:
         self._clock = clock or SystemClock()
-        self._page = StatPageReader(stat_url, self._clock, http, timeout_seconds)
+        self._find_worker = find_worker
+        self._page = StatPageReader(stat_url, self._clock, http, options)
         self._log = (
             UnderstoodLog(
                 LogReader(access_log, self._clock, remedy=_LOG_REMEDY),
@@ -122,11 +137,14 @@ class NginxRtmpSource:
         if self._callbacks is not None:
             position = await self._callbacks.start(before.position)
             sample = await self._page.read_page(before.boot)
+            serving = self._find_serving(before, sample)
             at = Instant.take(self._clock)
             ends = await self._callbacks.read_ends(before.position, position)
         elif self._log is not None:
             log_position = await self._log.start(before.position)
             sample = await self._page.read_page(before.boot)
+            # Before the log, too: a worker that has ended by now wrote all of its lines.
+            serving = self._find_serving(before, sample)
             # Before the log: who leaves while it is read is counted up to here, and the rest with the line.
             at = Instant.take(self._clock)
             log = await self._log.read(log_position)
@@ -137,6 +155,9 @@ class NginxRtmpSource:
             sample = await self._page.read_page(before.boot)
             at = Instant.take(self._clock)
             ends = SessionEnds((), None, False, NGINX_NO_LOG)
+            serving = {}
+        if ends.misses == LOG_NOT_UNDERSTOOD:
+            serving = {}  # no line would ever end what an earlier worker serves
         has_counts = min(sample.page.bytes_in, sample.page.bytes_out) >= 0
         if not has_counts and before.boot is None:
             raise SourceError(
@@ -155,11 +176,16 @@ class NginxRtmpSource:
             viewers=tuple(_add_age(viewer, since_page_ms) for viewer in sample.page.viewers),
             age_slack_ms=sample.slack_ms,
             ended=ends.ended,
-            cursor=str(NginxRtmpCursor(sample.boot, ends.position)),
+            cursor=str(NginxRtmpCursor(sample.boot, ends.position, tuple(serving))),
             logs_ends=ends.logs_ends,
+            draining=draining(serving),
             misses=ends.misses or ("" if has_counts else COUNTER_INVALID),
             problem=problem,
         )
+
+    def _find_serving(self, before: NginxRtmpCursor, sample: PageSample) -> dict[WorkerBoot, bool]:
+        """Return the earlier workers that may still serve connections, and whether each certainly does."""
+        return earlier_workers(before.boot, before.earlier, sample.boot, self._find_worker)
 
     def _compare(self, sample: PageSample, log: LogRead[EndedConnection]) -> str:
         """Return the reason if the log does not explain which viewers left the page; empty if it does."""
@@ -219,9 +245,7 @@ def _create(config: NginxRtmpConfig, context: SourceContext) -> NginxRtmpSource:
             call_of=call_of,
         )
     )
-    return NginxRtmpSource(
-        config.stat_url, config.access_log, context.clock, timeout_seconds=config.timeout_seconds, spool=spool
-    )
+    return NginxRtmpSource(config.stat_url, config.access_log, context.clock, options=config.http_options, spool=spool)
 
 
 SOURCE = SourceKind(

@@ -52,6 +52,7 @@ from streamusage.agent.sources.node_media_server.callbacks import (
     publishes_nothing,
 )
 from streamusage.agent.sources.node_media_server.version2 import Version2Reader
+from streamusage.client.http_options import HttpOptions
 from streamusage.core.addresses import Address
 from streamusage.core.clock import Clock, SystemClock
 from streamusage.core.reasons import NODE_NO_CALLBACKS
@@ -100,12 +101,12 @@ class NodeMediaServerSource:
         spool_path: Path,
         clock: Clock,
         *,
-        timeout_seconds: float = 5.0,
+        options: HttpOptions | None = None,
         forward: CallbackForward | None = None,
     ) -> None:
         self._clock = clock
         self._user, self._password = user, password
-        self._probe = HttpProbe(url, "Node-Media-Server", clock, timeout_seconds=timeout_seconds)
+        self._probe = HttpProbe(url, "Node-Media-Server", clock, options=options)
         self._callbacks = (
             None
             if notify_listen is None
@@ -356,7 +357,7 @@ def _create(config: NodeMediaServerConfig, context: SourceContext) -> NodeMediaS
         config.notify_listen,
         context.spool_path,
         context.clock,
-        timeout_seconds=config.timeout_seconds,
+        options=config.http_options,
         forward=CallbackForward.of(config),
     )
 

@@ -3,6 +3,7 @@ import.
 """
 
 import msgspec
+from sqlalchemy import Connection
 from starlette.responses import Response
 
 from streamusage.api.extension import ImportResult
@@ -14,12 +15,13 @@ from streamusage.service.http.context import ADMIN_BODY, Call, Handlers, Service
 from streamusage.service.http.errors import ApiError
 from streamusage.service.http.operations import LARGEST_NUMBER, LONGEST_NAME
 from streamusage.service.http.requests import Query, decode_body, parse_stream, path_below, window_of
-from streamusage.service.http.responses import compressed_json, json_response
-from streamusage.service.queries.changes import changes_since
+from streamusage.service.http.responses import compressed_json, json_response, timed_json
+from streamusage.service.http.shared_answers import SharedAnswers, SharedTrends
+from streamusage.service.http.timed_json import TimedJson
+from streamusage.service.queries.changes import changes_since, changes_state
 from streamusage.service.queries.coverage import list_coverage, list_servers
 from streamusage.service.queries.history import stream_history
 from streamusage.service.queries.placements import list_placements
-from streamusage.service.queries.trends import list_trends
 from streamusage.service.store.records import import_records
 
 CHANGES_LIMIT = api.LARGEST_PAGE
@@ -35,13 +37,23 @@ _HISTORY = "/history"
 
 def extension_handlers(service: Service) -> Handlers:
     """Return the handlers under `/api/v1` that consoles use."""
+    pages = SharedAnswers()
+    shared_trends = SharedTrends(service.read)
 
     async def changes(call: Call) -> Response:
         limit = call.query.page_size(CHANGES_LIMIT)
-        cursor = call.query.text("cursor")
+        cursor = call.query.text("cursor") or None
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: changes_since(connection, cursor, limit, now_ms))
-        return await compressed_json(call.request, found)
+
+        def find(connection: Connection) -> TimedJson:
+            state = changes_state(connection)
+            page = pages.find((cursor, limit), state)
+            if page is None:
+                page = TimedJson(changes_since(connection, cursor, limit, now_ms))
+                pages.keep((cursor, limit), state, page)
+            return page
+
+        return await timed_json(call.request, await service.read(find), now_ms)
 
     async def servers(call: Call) -> Response:
         now_ms = service.clock.now_ms()
@@ -64,8 +76,7 @@ def extension_handlers(service: Service) -> Handlers:
     async def trends(call: Call) -> Response:
         window, step_ms = _steps(call.query, MAX_STEPS, call.query.number("step") or None)
         now_ms = service.clock.now_ms()
-        found = await service.read(lambda connection: list_trends(connection, window, step_ms, now_ms))
-        return await compressed_json(call.request, found)
+        return await timed_json(call.request, await shared_trends.answer(window, step_ms, now_ms), now_ms)
 
     async def history(call: Call) -> Response:
         stream = parse_stream(path_below(call.request, _STREAMS).removesuffix(_HISTORY))

@@ -10,7 +10,7 @@ from streamusage.service.http import operations as api
 from streamusage.service.http.context import Call, Handlers, Service
 from streamusage.service.http.errors import JSON, NOT_FOUND, ApiError
 from streamusage.service.http.requests import parse_stream, path_below
-from streamusage.service.http.responses import encoded_json, encoding_for, json_response
+from streamusage.service.http.responses import encoding_for, json_response, list_json
 from streamusage.service.queries.live_streams import list_live_streams
 from streamusage.service.queries.record_list import list_version
 from streamusage.service.store.records import delete_all, delete_session, delete_stream, encode_stream_records
@@ -29,8 +29,8 @@ def usage_handlers(service: Service) -> Handlers:
             version = await service.read(list_version)
             if version.etag in {tag.strip() for tag in known.split(",")}:
                 return Response(status_code=304, headers={"ETag": version.etag, "Vary": "Accept-Encoding"})
-        version, body = await service.read(lambda connection: service.records.body(connection, encoding))
-        return encoded_json(body, encoding, {"ETag": version.etag})
+        version, body = await service.read(lambda connection: service.records.encoded(connection, encoding))
+        return list_json(body, encoding, {"ETag": version.etag})
 
     async def delete_all_records(call: Call) -> Response:
         _exactly(call)

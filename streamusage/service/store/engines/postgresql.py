@@ -187,6 +187,7 @@ def _engine(
         "keepalives_idle": 30,
         "keepalives_interval": 10,
         "keepalives_count": 3,
+        "tcp_user_timeout": 60_000,
     }
     engine = create_engine(
         url,

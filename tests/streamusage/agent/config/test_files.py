@@ -206,7 +206,7 @@ def test_each_source_table_is_a_configuration(tmp_path: Path) -> None:
             'password_env = "ICECAST"',
             'pasword_env = "ICECAST"',
             "agent.toml:13: source.pasword_env: unknown key; allowed: server, role, journal, token_env, token_file, "
-            "kind, poll_interval, timeout, ignore, user, password_env, password_file, url, access_log",
+            "kind, poll_interval, timeout, ca_file, ignore, user, password_env, password_file, url, access_log",
         ),
         ('token_env = "SHARED"\n', "", "agent.toml:1: service: set exactly one of"),
         (

@@ -46,12 +46,17 @@ async def test_changed_figures_are_found(store_url: str) -> None:
             f"DELETE FROM hours WHERE server = 'origin-1' AND hour = {NOON + 2 * 3_600_000}",
             {
                 ("hours", f"server=origin-1 hour={DAY}T14:00Z", "is missing, but has slots"),
+                ("utc_days", f"server=origin-1 day={DAY}T00:00Z", "differs from its hours"),
                 ("closed_days", origin, "connections is "),
                 ("closed_days", origin, "bytes_in is "),
                 ("closed_days", origin, "bytes_out is "),
                 ("closed_days", origin, "view_time_ms is "),
                 ("closed_days", origin, "connections_by_protocol is "),
             },
+        ),
+        (
+            "DELETE FROM utc_days WHERE server = 'edge-1'",
+            {("utc_days", f"server=edge-1 day={DAY}T00:00Z", "is missing, but has hours")},
         ),
         (
             "UPDATE closed_days SET closed_at = closed_at + 1 WHERE server = 'edge-1'",

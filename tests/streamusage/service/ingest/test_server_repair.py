@@ -133,6 +133,13 @@ async def test_days_closed_in_advance_are_void_and_close_anew(tmp_path: Path, st
         today = (await estate.request("GET", "/api/v1/daily?from=2026-11-18&to=2026-11-18")).json()["days"][0]
         assert (today["state"], today["closed"]) == ("provisional", None)
         assert [entry["closed"]["rule"] for entry in today["voids"]] == ["watermark"]
+        path = "/api/v1/daily/sums?from=2026-11-17&to=2026-11-18&by=day&group=all"
+        summed = (await estate.request("GET", path)).json()["sums"][-1]
+        (entry,) = today["voids"]
+        assert summed["voids"] == {
+            "closings": 1,
+            **{name: entry[name] for name in ("server", "day", "revision", "at", "by", "reason")},
+        }
         listed = (await estate.request("GET", "/api/v1/adjustments?from=2026-11-18&to=2026-12-31")).json()
         assert {entry["revision"] for entry in listed["voids"]} == {
             row.revision for row in in_advance if row.tz == "UTC"

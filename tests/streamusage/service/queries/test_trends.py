@@ -3,7 +3,12 @@
 import pytest
 
 from streamusage.api.report import SampleRow
+from streamusage.core.coverage import Interval
+from streamusage.core.usage import StreamId
+from streamusage.service.queries.history import stream_history
+from streamusage.service.queries.trends import list_trends
 from tests.streamusage.service.conftest import NOW, Estate
+from tests.support.service.query_plans import Plans, recorded_plans
 from tests.support.service.reporting import ReportingAgent, a_session
 from tests.support.waiting import LONGEST_WAIT_S
 
@@ -65,3 +70,19 @@ async def test_trend_of_a_server_with_an_ancient_start_is_fast(estate: Estate, p
 
 async def test_agent_may_not_read_trends(estate: Estate) -> None:
     assert (await estate.request("GET", "/api/v1/trends?from=0&to=1", "edge-1-token")).status_code == 403
+
+
+async def test_no_query_of_samples_reads_all_of_them(estate: Estate) -> None:
+    agents = [ReportingAgent(estate, "origin-1", "origin"), ReportingAgent(estate, "edge-1", "edge")]
+    estate.clock.now += MINUTE
+    for agent in agents:
+        sample = SampleRow(slot=NOW, scope="live", name="stream1", revision=0, active=2, highest=3)
+        await agent.sync_up(a_session(agent.server, active=2), sample)
+    plans = Plans()
+    window = Interval(NOW, NOW + MINUTE)
+    with estate.running.service.store.reading() as connection, recorded_plans(connection, plans):
+        (trend,) = list_trends(connection, window, MINUTE, estate.clock.now).streams
+        history = stream_history(connection, StreamId("live", "stream1"), window, MINUTE, estate.clock.now)
+    assert trend.active == [point.active for point in history.points] == [4]
+    assert "samples" not in plans.scans, plans.scans
+    assert "server_sessions" not in plans.scans, plans.scans

@@ -2,7 +2,9 @@
 
 from datetime import UTC
 
-from streamusage.api.daily import Closed, CoveredTime, Percentile
+import msgspec
+
+from streamusage.api.daily import Closed, CoveredTime, DailyFigures, Percentile, VoidEntry, summarize_voids
 from streamusage.core.coverage import WORST_FIRST
 from tests.support.console.daily_statistics import NOW, a_day, a_sum, adjusted
 from tui.model.daily.descriptions import (
@@ -11,6 +13,7 @@ from tui.model.daily.descriptions import (
     describe_percentile,
     describe_split,
     describe_state,
+    describe_voids,
 )
 from tui.model.daily.months import DailyTotals, of_server, summed
 
@@ -36,6 +39,23 @@ def test_descriptions_name_coverage_percentile_and_later_adjustments() -> None:
     waits = summed("Fri 20", a_sum("2026-11-20", 1, state="provisional", waiting_for=["a", "b"]))
     assert state_text(waits) == "provisional, waits for a and b"
     assert state_text(waits, is_over=False) == "provisional, the day is not over"
+
+
+def test_void_closings_name_the_newest_with_its_reason() -> None:
+    entry = VoidEntry(
+        server="edge-1", day="2026-11-20", tz="UTC", revision=7, at=NOW - 60_000, by="boss",
+        reason="the clock was wrong", closed=Closed(at=NOW, rule="watermark", revision=7),
+        figures=DailyFigures(**{name: getattr(a_day(), name) for name in DailyFigures.__struct_fields__}),
+    )  # fmt: skip
+    one = of_server(a_day(voids=[entry])).voids
+    assert one is not None
+    assert describe_voids(one, NOW, UTC) == "void: closing 7 of edge-1, since Sat 23:59 by boss: the clock was wrong"
+    earlier = msgspec.structs.replace(entry, revision=3, at=NOW - 120_000)
+    several = summarize_voids([entry, earlier])
+    assert several is not None
+    assert describe_voids(several, NOW, UTC).startswith("2 void, newest: closing 7 of edge-1")
+    assert summed("Fri 20", a_sum("2026-11-20", 1, voids=several)).voids == several
+    assert of_server(a_day()).voids is None
 
 
 def test_split_lists_protocols_by_connections_and_omits_zero() -> None:

@@ -8,12 +8,23 @@ and returns the answer of the check.
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
 import httpx
 from pydantic import Field, model_validator
 
-from streamusage.agent.config.sources import HttpUrl, ListenAddress, SourceSection, UserPath, duration_between
+from streamusage.agent.config.sources import (
+    HttpUrl,
+    ListenAddress,
+    SourceSection,
+    UserPath,
+    duration_between,
+    media_server_options,
+)
+from streamusage.client.http_client import describe_failure, open_http_client
+from streamusage.client.http_options import HttpOptions
 
 LOG = logging.getLogger(__name__)
 
@@ -57,6 +68,11 @@ class CallbackSection(SourceSection):
         return self
 
 
+def check_options(seconds: float = 3.0, ca_file: Path | None = None) -> HttpOptions:
+    """Return how to connect to a check, which has to answer within that time."""
+    return replace(media_server_options(seconds, ca_file), peer="the check")
+
+
 class CallbackForward:
     """Passes on callbacks. Without URLs, every call is accepted."""
 
@@ -64,16 +80,14 @@ class CallbackForward:
         self,
         urls: Mapping[str, str],
         *,
-        timeout_seconds: float = 3.0,
+        options: HttpOptions | None = None,
         accepts_if_failed: bool = False,
-        http: httpx.AsyncClient | None = None,
     ) -> None:
         """`urls` has the check of each call; `EVERY_CALL` is the one of all others."""
         self._urls = dict(urls)
-        self._timeout_seconds = timeout_seconds
+        self._options = options or check_options()
         self._accepts_if_failed = accepts_if_failed
-        self._http = http
-        self._owns_http = http is None
+        self._http: httpx.AsyncClient | None = None
         self._failing: set[str] = set()
 
     @classmethod
@@ -83,7 +97,7 @@ class CallbackForward:
         urls = {EVERY_CALL: forward_to} if isinstance(forward_to, str) else forward_to
         return cls(
             urls,
-            timeout_seconds=config.forward_timeout_ms / 1000,
+            options=check_options(config.forward_timeout_ms / 1000, config.ca_file),
             accepts_if_failed=config.forward_failed == "accept",
         )
 
@@ -97,17 +111,18 @@ class CallbackForward:
         if url is None:
             return CallbackAnswer()
         if self._http is None:
-            self._http = httpx.AsyncClient(trust_env=False, follow_redirects=False)
+            self._http = open_http_client(self._options)
         headers = {"Content-Type": content_type} if content_type else {}
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                request = self._http.build_request(
-                    "POST", url, content=body, headers=headers, timeout=self._timeout_seconds
-                )
+            async with asyncio.timeout(self._options.answer_seconds):
+                request = self._http.build_request("POST", url, content=body, headers=headers)
                 reply = await self._http.send(request, stream=True)  # the body of the answer is not read
                 await reply.aclose()
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            return self._fail(call, f"{type(error).__name__} after at most {self._timeout_seconds:g} s")
+        except TimeoutError:
+            return self._fail(call, f"no answer within {self._options.answer_seconds:g} s")
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            cause = describe_failure(error, self._options) if isinstance(error, httpx.HTTPError) else ""
+            return self._fail(call, cause or type(error).__name__)
         if reply.status_code < 200:
             return self._fail(call, f"HTTP {reply.status_code}")
         location = reply.headers.get("Location", "") if 300 <= reply.status_code < 400 else ""
@@ -119,8 +134,8 @@ class CallbackForward:
         return CallbackAnswer(reply.status_code, location)
 
     async def close(self) -> None:
-        """Close the HTTP client if this object created it."""
-        if self._owns_http and self._http is not None:
+        """Close the connections."""
+        if self._http is not None:
             await self._http.aclose()
             self._http = None
 

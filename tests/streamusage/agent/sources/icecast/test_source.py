@@ -11,7 +11,7 @@ from streamusage.agent.sources.icecast.source import IcecastCursor, IcecastSourc
 from tests.support.agent.http_answers import answer, answering
 from tests.support.agent.manual_clock import HandClock
 from tests.support.agent.media_servers import open_source, read_fixture, secret
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 
 async def test_reading_without_a_log() -> None:
@@ -51,7 +51,7 @@ async def test_late_response_does_not_shift_the_start_of_a_listener(server_ahead
 
     async with answering() as answers:
         answers.next = [respond]
-        source = IcecastSource(answers.url, "admin", secret, None, clock, timeout_seconds=LONGEST_WAIT_S)
+        source = IcecastSource(answers.url, "admin", secret, None, clock, options=PATIENT)
         reading = await source.read(None)
         await source.close()
     assert len(reading.viewers) == len(listed_ms) == 2

@@ -17,7 +17,7 @@ from tests.support.agent.http_answers import Answers
 from tests.support.agent.manual_clock import HandClock
 from tests.support.agent.media_servers import read_fixture
 from tests.support.agent.nginx_page import BEGAN_S, page_response
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 DURING, AFTER = (read_fixture(f"nginx_http_flv/stat_{name}.xml") for name in ("mid", "end"))
 LINES = read_fixture("nginx_http_flv/rtmp_access.log").splitlines()
@@ -105,7 +105,7 @@ async def test_recorded_session_is_counted_to_the_byte_by_page_and_log(server: A
     log = tmp_path / "rtmp_access.log"
     log.touch()
     clock = HandClock((BEGAN_S + 19) * 1000)
-    source = NginxRtmpSource(server.url, log, clock=clock, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url, log, clock=clock, options=PATIENT)
     idle = AFTER.replace(b"2741252", b"0").replace(b"1536945", b"0")
     server.next = [page_response(24555, 5, page=idle)]
     first = await source.read(None)

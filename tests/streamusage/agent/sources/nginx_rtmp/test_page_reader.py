@@ -10,11 +10,11 @@ from streamusage.agent.sources.nginx_rtmp.page_reader import StatPageReader, Wor
 from tests.support.agent.http_answers import Answers
 from tests.support.agent.manual_clock import HandClock
 from tests.support.agent.nginx_page import BEGAN_S, IDLE_PAGE, NOW_MS, PAGE, page_response
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 
 def create_reader(server: Answers) -> StatPageReader:
-    return StatPageReader(server.url + "/stat", HandClock(NOW_MS), None, timeout_seconds=LONGEST_WAIT_S)
+    return StatPageReader(server.url + "/stat", HandClock(NOW_MS), None, options=PATIENT)
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ class SlowNetworkClock(HandClock):
 
 async def test_worker_behind_a_slow_network_is_read(server: Answers) -> None:
     clock = SlowNetworkClock(NOW_MS)
-    reader = StatPageReader(server.url + "/stat", clock, None, timeout_seconds=LONGEST_WAIT_S)
+    reader = StatPageReader(server.url + "/stat", clock, None, options=PATIENT)
     server.next = [page_response()]
     sample = await reader.read_page(None)
     await reader.close()

@@ -18,12 +18,12 @@ from tests.support.agent.http_answers import Answers, answer, answering
 from tests.support.agent.manual_clock import HandClock, SteppedClock
 from tests.support.agent.media_servers import read_fixture
 from tests.support.agent.nginx_page import BEGAN_S, NOW_MS, PAGE, page_response
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 
 @pytest.fixture
 async def source(server: Answers) -> AsyncIterator[NginxRtmpSource]:
-    opened = NginxRtmpSource(server.url + "/stat", clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    opened = NginxRtmpSource(server.url + "/stat", clock=HandClock(NOW_MS), options=PATIENT)
     yield opened
     await opened.close()
 
@@ -45,7 +45,7 @@ async def test_boot_of_the_cursor_is_recognised_despite_a_shifted_date(
     first = await source.read(None)
     server.next = [page_response(uptime_s=40, date_shift_s=1)]
     assert (await source.read(first.cursor)).boot == first.boot
-    source_after_restart = NginxRtmpSource(server.url, clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    source_after_restart = NginxRtmpSource(server.url, clock=HandClock(NOW_MS), options=PATIENT)
     assert (await source_after_restart.read(first.cursor)).boot == first.boot
     await source_after_restart.close()
 
@@ -53,7 +53,7 @@ async def test_boot_of_the_cursor_is_recognised_despite_a_shifted_date(
 async def test_url_is_requested_as_configured(server: Answers) -> None:
     server.next = [page_response()]
     url = server.url.replace("//", "//user:secret@") + "/a%2Fb/stat/?key=k%26"
-    source = NginxRtmpSource(url, clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(url, clock=HandClock(NOW_MS), options=PATIENT)
     await source.read(None)
     await source.close()
     assert server.requests[0].startswith(b"GET /a%2Fb/stat/?key=k%26 HTTP/1.1\r\n")
@@ -92,7 +92,7 @@ async def test_too_long_response_is_a_source_error(
 
 async def test_refused_connection_is_a_source_error_without_secrets(unused_tcp_port: int) -> None:
     source = NginxRtmpSource(f"http://user:secret@127.0.0.1:{unused_tcp_port}/stat?key=secret")
-    with pytest.raises(SourceError, match="check that nginx is running") as refused:
+    with pytest.raises(SourceError, match="is nginx running") as refused:
         await source.read(None)
     assert "secret" not in str(refused.value)
     await source.close()
@@ -106,7 +106,7 @@ async def test_any_response_gives_a_reading_or_a_source_error(
     async with answering() as answers:
         response = page_response()
         answers.next = [response[:at] + replacement + response[at + length :]]
-        source = NginxRtmpSource(answers.url, clock=HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+        source = NginxRtmpSource(answers.url, clock=HandClock(NOW_MS), options=PATIENT)
         try:
             reading = await source.read(cursor)
         except SourceError:
@@ -133,7 +133,7 @@ def write_log(line_count: int, directory: Path) -> tuple[Path, list[bytes]]:
 async def test_new_journal_starts_at_the_end_of_the_log(server: Answers, tmp_path: Path) -> None:
     server.next = [page_response()]
     log, lines = write_log(3, tmp_path)
-    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), options=PATIENT)
     first = await source.read(None)
     assert (first.ended, first.logs_ends) == ((), True)
     with log.open("ab") as file:
@@ -157,7 +157,7 @@ async def test_new_journal_starts_at_the_end_of_the_log(server: Answers, tmp_pat
 async def test_lost_lines_are_reported(server: Answers, tmp_path: Path) -> None:
     server.next = [page_response()]
     log, lines = write_log(2, tmp_path)
-    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), options=PATIENT)
     first = await source.read(None)
     log.unlink()
     log.write_bytes(lines[3])
@@ -175,7 +175,7 @@ async def test_cursor_from_before_the_log_was_configured_starts_at_its_end(serve
     log = tmp_path / "rtmp_access.log"
     log.write_bytes(read_fixture("nginx_rtmp_access.log"))
     for cursor in ("", "not a cursor", f"{BEGAN_S}-10427|"):
-        source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+        source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), options=PATIENT)
         assert (await source.read(cursor)).ended == ()
         await source.close()
 
@@ -192,7 +192,7 @@ async def test_log_that_is_not_understood_is_never_relied_on(
     server.next = [page_response()]
     log = tmp_path / "rtmp_access.log"
     log.write_text(f"{line}\n")
-    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), options=PATIENT)
     first = await source.read(None)
     with log.open("a") as file:
         file.write(f"{line}\n" * 2)
@@ -210,7 +210,7 @@ async def test_log_is_relied_on_from_its_first_readable_line(server: Answers, tm
     server.next = [page_response()]
     log = tmp_path / "rtmp_access.log"
     log.write_text(f"{JSON}\n")
-    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), options=PATIENT)
     first = await source.read(None)
     with log.open("ab") as file:
         file.write(read_fixture("nginx_rtmp_access.log").splitlines(keepends=True)[0])
@@ -225,7 +225,7 @@ async def test_log_whose_form_is_changed_is_not_understood_after_a_minute_withou
     server.next = [page_response()]
     log, _ = write_log(1, tmp_path)
     clock = HandClock(NOW_MS)
-    source = NginxRtmpSource(server.url, log, clock, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url, log, clock, options=PATIENT)
     reading = await source.read(None)
     seen = []
     for _ in range(2):
@@ -277,7 +277,7 @@ async def test_log_that_does_not_explain_who_left_the_page_is_marked(
 ) -> None:
     log, clock = tmp_path / "rtmp_access.log", HandClock(NOW_MS)
     log.write_text('1.000 1 ::1 rx=1 tx=2 t=3 "PLAY" "live" "s"\n' if is_logged else "")
-    source = NginxRtmpSource(server.url, log, clock, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url, log, clock, options=PATIENT)
     reading, seen = None, []
     for turn in range(60):
         server.next = [page_response(uptime_s=32 + 5 * turn, page=page_with(range(turn, turn + 3)))]
@@ -301,7 +301,7 @@ async def test_log_that_cannot_be_opened_leaves_the_page(server: Answers, tmp_pa
     server.next = [page_response()]
     (tmp_path / "a_directory").mkdir()
     for log, problem in ((tmp_path / "a_directory", "cannot be read"), (tmp_path / "no.log", "not found")):
-        source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+        source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), options=PATIENT)
         reading = await source.read(None)
         assert (reading.logs_ends, reading.misses, len(reading.viewers)) == (False, LOG_NOT_OPENED, 4)
         assert problem in reading.problem
@@ -313,7 +313,7 @@ async def test_log_that_cannot_be_opened_for_a_while_is_read_from_where_it_stopp
 ) -> None:
     server.next = [page_response()]
     log, lines = write_log(3, tmp_path)
-    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url, log, HandClock(NOW_MS), options=PATIENT)
     first = await source.read(None)
     log.rename(tmp_path / "rtmp_access.log.1")
     log.mkdir()
@@ -344,7 +344,7 @@ async def test_late_page_gives_an_interval_that_contains_the_start(
 
     written_ms: list[int] = []
     server.next = [page_response()]
-    source = NginxRtmpSource(server.url, clock=clock, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url, clock=clock, options=PATIENT)
     first = await source.read(None)
     server.next = [respond]
     reading = await source.read(first.cursor)
@@ -374,7 +374,7 @@ class SlowDiskLog(LogReader):
 async def test_viewers_are_not_counted_while_a_slow_log_is_read(server: Answers, tmp_path: Path) -> None:
     log, clock = tmp_path / "rtmp.log", HandClock(NOW_MS)
     log.write_text("")
-    source = NginxRtmpSource(server.url + "/stat", log, clock, timeout_seconds=LONGEST_WAIT_S)
+    source = NginxRtmpSource(server.url + "/stat", log, clock, options=PATIENT)
     assert source._log is not None
     source._log._log = SlowDiskLog(log, clock)
     server.next = [page_response()]

@@ -16,7 +16,7 @@ from streamusage.core.addresses import parse_host_port
 from streamusage.core.reasons import COUNTER_INVALID, POLLING_ONLY
 from tests.support.agent.http_answers import Answers, answer, answering
 from tests.support.agent.media_servers import CLOCK, NMS, SECRET, encode_json, open_source, read_fixture, secret
-from tests.support.waiting import LONGEST_WAIT_S
+from tests.support.waiting import PATIENT
 
 BASIC = 'Basic realm="Authorization Required"'
 NO_LOGIN = answer(b"<pre>Cannot POST /api/v1/login</pre>", "404 Not Found")
@@ -67,9 +67,7 @@ class Version2:
 
 
 def create_source(answers: Answers) -> NodeMediaServerSource:
-    return NodeMediaServerSource(
-        answers.url, "admin", secret, None, Path("unused"), CLOCK, timeout_seconds=LONGEST_WAIT_S
-    )
+    return NodeMediaServerSource(answers.url, "admin", secret, None, Path("unused"), CLOCK, options=PATIENT)
 
 
 class Counted:
@@ -277,7 +275,7 @@ async def test_callbacks_that_never_come_are_warned_of_once(
         listen = f"127.0.0.1:{unused_tcp_port}"
         source = NodeMediaServerSource(
             answers.url, "admin", secret, parse_host_port(listen), tmp_path / "spool", CLOCK,
-            timeout_seconds=LONGEST_WAIT_S,
+            options=PATIENT,
         )  # fmt: skip
         first = await source.read(None)
         await source.read(first.cursor)

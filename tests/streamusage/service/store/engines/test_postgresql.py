@@ -5,11 +5,14 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import psycopg
 import pytest
 
 from streamusage.api.report import SlotRow
+from streamusage.service.store.store import open_store
 from tests.streamusage.service.conftest import NOW, Estate, a_record, an_estate
 from tests.support.postgresql import Cluster
 from tests.support.service.held_write import HeldWrite
@@ -142,3 +145,16 @@ async def test_deletes_with_a_lost_common_commit_are_not_retried(tmp_path: Path,
         assert (first.done(), wire.cuts) == (True, 1)
         entries = (await estate.request("GET", "/api/v1/audit")).json()["entries"]
         assert sorted(entry["operation"] for entry in entries) == ["delete stream", "delete stream", "import"]
+
+
+def test_silent_database_ends_a_connection_within_a_minute(postgresql: Cluster) -> None:
+    """A database whose host vanished sends nothing, not even that it is gone."""
+    with postgresql.database() as url:
+        store = open_store(url, NOW)
+        for engine in (store._readers, store._writer):
+            with engine.connect() as pooled:
+                connection: psycopg.Connection[Any] = pooled.connection.driver_connection  # type: ignore[assignment]
+                parameters = connection.info.get_parameters()
+            idle, interval, count = (int(parameters[f"keepalives_{name}"]) for name in ("idle", "interval", "count"))
+            assert max(idle + count * interval, int(parameters["tcp_user_timeout"]) / 1000) <= 60
+        store.close()

@@ -7,7 +7,12 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
-from streamusage.agent.sources.common.callbacks.forward import EVERY_CALL, CallbackForward, CallbackSection
+from streamusage.agent.sources.common.callbacks.forward import (
+    EVERY_CALL,
+    CallbackForward,
+    CallbackSection,
+    check_options,
+)
 from streamusage.agent.sources.common.callbacks.spool import CallbackSpool, decode_spool_lines
 from streamusage.agent.sources.nginx_rtmp.callbacks import call_of
 from streamusage.core.addresses import Address
@@ -71,7 +76,7 @@ async def test_check_that_gives_no_answer_refuses_unless_configured_otherwise(
     answer = {"no http": "nonsense", "odd location": f"302 Found\r\nLocation: {'x' * 5000}"}.get(failure, "")
     async with OperatorCheck(answer=answer, delay_seconds=3.0 if failure == "slow" else 0.0) as check:
         url = "http://127.0.0.1:9/" if failure == "away" else check.url
-        forward = CallbackForward({"publish": url}, timeout_seconds=0.3, accepts_if_failed=accepts)
+        forward = CallbackForward({"publish": url}, options=check_options(0.3), accepts_if_failed=accepts)
         spool = forwarding_spool(tmp_path, forward)
         await spool.start()
         assert [(await post(spool, "call=publish&name=x")).status_code for _ in range(2)] == [status, status]

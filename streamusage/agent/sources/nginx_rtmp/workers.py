@@ -1,0 +1,59 @@
+"""Earlier workers of nginx that may still serve connections after a reload or a binary upgrade.
+
+The page shows only the worker that responds. Whether an earlier one still runs is seen in the titles of the machine's
+processes, provided that the agent sees the processes of nginx. Elsewhere, as beside a container, the names of the two
+workers must do: one process id is never that of two running workers, and a worker that replaces a crashed one has the
+start of the same configuration.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from streamusage.agent.reading import DrainingBoot
+from streamusage.agent.sources.nginx_rtmp.page_reader import START_TOLERANCE_S, WorkerBoot
+
+MOST_EARLIER = 32
+"""How many earlier workers are remembered: each reload may leave one."""
+
+_WORKER_TITLE = re.compile(rb"[\w.-]+: worker process\b")
+
+FindWorker = Callable[[int, int], bool | None]
+"""Return whether the first process is a worker. The second one certainly is: `None` if that cannot be seen."""
+
+
+def find_worker(pid: int, present_pid: int) -> bool | None:
+    """As `FindWorker`, by the titles that nginx gives its processes."""
+    return _is_worker(pid) if _is_worker(present_pid) else None
+
+
+def _is_worker(pid: int) -> bool:
+    try:
+        title = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return _WORKER_TITLE.match(title) is not None
+
+
+def earlier_workers(
+    before: WorkerBoot | None, earlier: Iterable[WorkerBoot], present: WorkerBoot, find: FindWorker = find_worker
+) -> dict[WorkerBoot, bool]:
+    """Return the earlier workers that may still serve connections, and whether each certainly does.
+
+    `before` is the worker of the last reading, and `earlier` those that might still serve connections then.
+    """
+    known = dict.fromkeys((*earlier, *([] if before is None else [before])))
+    serving = {}
+    for boot in known:
+        if boot.pid == present.pid:
+            continue
+        runs = find(boot.pid, present.pid)
+        is_replaced = boot == before and abs(boot.began_s - present.began_s) <= START_TOLERANCE_S
+        if runs or (runs is None and not is_replaced):
+            serving[boot] = bool(runs)
+    return dict(list(serving.items())[-MOST_EARLIER:])
+
+
+def draining(serving: dict[WorkerBoot, bool]) -> tuple[DrainingBoot, ...]:
+    """Return earlier workers as the boots of a reading."""
+    return tuple(DrainingBoot(str(boot), is_certain) for boot, is_certain in serving.items())

@@ -1,0 +1,158 @@
+"""Finds and deletes rows that are older than their retention, a limited number at a time, each by an index.
+
+Conditions and orders are those of an index of the table, see `schema.py`.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Column, ColumnElement, Connection, Select, Table, and_, bindparam, delete, select, tuple_
+
+from streamusage.service.store.records import FINAL_REASONS
+from streamusage.service.store.schema import (
+    has_ended,
+    held,
+    outages,
+    samples,
+    server_sessions,
+    servers,
+    spans,
+    tombstones,
+    usage,
+)
+
+Key = tuple[Any, ...]
+
+
+class ExpiredRows(NamedTuple):
+    """Rows of one table that are older than their retention."""
+
+    table: Table
+    where: ColumnElement[bool]
+    order: Sequence[Column[Any]]
+    """Columns of the index that finds the rows, oldest first."""
+
+    def exist(self, connection: Connection) -> bool:
+        """Return whether there is such a row."""
+        query = select(self.order[0]).where(self.where).order_by(*self.order).limit(1)
+        return connection.execute(query).first() is not None
+
+    def find(self, connection: Connection, at_most: int, after: Key | None = None) -> list[Key]:
+        """Return the oldest of these rows: time and primary key of each. `after` is the last row found before."""
+        place = [self.order[0], *self.table.primary_key.columns]
+        query = select(*place).where(self.where).order_by(*place).limit(at_most)
+        if after is not None:
+            literals = [bindparam(None, value, column.type) for column, value in zip(place, after, strict=True)]
+            query = query.where(place[0] >= literals[0], tuple_(*place) > tuple_(*literals))
+        return [tuple(row) for row in connection.execute(query)]
+
+    def among(self, keys: Sequence[Key]) -> ColumnElement[bool]:
+        """Return the condition of these rows as far as `find` returned them and they are expired still."""
+        return and_(tuple_(*self.table.primary_key.columns).in_([key[1:] for key in keys]), self.where)
+
+    def delete(self, connection: Connection, at_most: int) -> int:
+        """Delete the oldest of these rows and return how many."""
+        key = list(self.table.primary_key.columns)
+        oldest = select(*key).where(self.where).order_by(*self.order).limit(at_most)
+        return connection.execute(delete(self.table).where(tuple_(*key).in_(oldest))).rowcount
+
+
+def before(time: Column[int], before_ms: int) -> ExpiredRows:
+    """Return the rows with an earlier time, in a table with an index that begins with it."""
+    return ExpiredRows(time.table, time < before_ms, [time])
+
+
+def ended_records(before_ms: int) -> ExpiredRows:
+    """Return the usage records of ended sessions that the service wrote last before that time."""
+    return ExpiredRows(usage, and_(has_ended(usage.c.live), usage.c.touched_at < before_ms), [usage.c.touched_at])
+
+
+def closed_held_reports(before_ms: int) -> ExpiredRows:
+    """Return the quarantined reports of which later reports delivered everything."""
+    return ExpiredRows(held, and_(has_ended(held.c.open), held.c.last_at < before_ms), [held.c.last_at])
+
+
+def parts_of_deleted_sessions(before_ms: int) -> list[ExpiredRows]:
+    """Return what servers reported of sessions with a tombstone, where it is old and cannot grow any more: ended
+    publishes, and publishes of epochs that are not active.
+    """
+    buried = (
+        select(tombstones.c.stream)
+        .where(
+            tombstones.c.stream == server_sessions.c.stream,
+            tombstones.c.start_time == server_sessions.c.session_start,
+            tombstones.c.reason.in_(FINAL_REASONS),
+        )
+        .exists()
+    )
+    of_active_epoch = (
+        select(servers.c.server)
+        .where(
+            servers.c.server == server_sessions.c.server,
+            servers.c.epoch == server_sessions.c.epoch,
+            servers.c.removed == "",
+        )
+        .exists()
+    )
+    old = and_(server_sessions.c.end_time < before_ms, buried)
+    return [
+        ExpiredRows(server_sessions, and_(over, old), [server_sessions.c.end_time])
+        for over in (has_ended(server_sessions.c.live), and_(server_sessions.c.live == 1, ~of_active_epoch))
+    ]
+
+
+def forgettable_tombstones(before_ms: int) -> ExpiredRows:
+    """Return old tombstones of sessions that no server can report on any more."""
+    has_parts = (
+        select(server_sessions.c.server)
+        .where(
+            server_sessions.c.stream == tombstones.c.stream,
+            server_sessions.c.session_start == tombstones.c.start_time,
+        )
+        .exists()
+    )
+    return ExpiredRows(tombstones, and_(tombstones.c.deleted_at < before_ms, ~has_parts), [tombstones.c.deleted_at])
+
+
+def ended_coverage(connection: Connection, before_ms: int) -> list[ExpiredRows]:
+    """Return the spans and outages that ended by that time, for each server that has any."""
+    return [
+        ExpiredRows(table, and_(table.c.server == server, table.c.to_ms <= before_ms), [table.c.to_ms])
+        for table in (spans, outages)
+        for server in connection.execute(_servers_with(table, before_ms)).scalars()
+    ]
+
+
+def _servers_with(table: Table, before_ms: int) -> Select[Any]:
+    old = select(table.c.to_ms).where(table.c.server == servers.c.server, table.c.to_ms <= before_ms)
+    return select(servers.c.server).where(old.exists())
+
+
+def old_samples(connection: Connection, server: str, before_ms: int) -> list[ExpiredRows]:
+    """Return the server's samples from before that slot, for each stream that has any."""
+    return [
+        ExpiredRows(
+            samples,
+            and_(samples.c.server == server, samples.c.stream == stream, samples.c.slot < before_ms),
+            [samples.c.slot],
+        )
+        for stream in connection.execute(
+            _STREAMS_WITH_OLD_SAMPLES, {"of_server": server, "before": before_ms}
+        ).scalars()
+    ]
+
+
+def _streams_with_old_samples() -> Select[Any]:
+    """Return the query for the streams of a server: each step is one search of the next stream in the primary key."""
+    of_server = samples.c.server == bindparam("of_server")
+    next_stream = select(samples.c.stream).where(of_server).order_by(samples.c.stream).limit(1)
+    streams = select(next_stream.scalar_subquery().label("stream")).cte("streams", recursive=True)
+    following = next_stream.where(samples.c.stream > streams.c.stream).correlate(streams).scalar_subquery()
+    streams = streams.union_all(select(following).where(streams.c.stream.is_not(None)))
+    old = select(samples.c.slot).where(
+        of_server, samples.c.stream == streams.c.stream, samples.c.slot < bindparam("before")
+    )
+    return select(streams.c.stream).where(streams.c.stream.is_not(None), old.exists())
+
+
+_STREAMS_WITH_OLD_SAMPLES = _streams_with_old_samples()
