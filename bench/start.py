@@ -35,10 +35,16 @@ Empty().run()
 HTTPX = "import sys; sys.modules['httpx._main'] = None; import httpx; import click, msgspec"
 REQUEST = f"""
 {HTTPX}
-import ssl
-client = httpx.Client(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), headers={{"Authorization": "Bearer {TOKEN}"}})
-print(len(client.get(sys.argv[1] + "/api/v1/changes").content))
+import asyncio, ssl
+
+async def main():
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    async with httpx.AsyncClient(verify=trust, headers={{"Authorization": "Bearer {TOKEN}"}}) as client:
+        print(len((await client.get(sys.argv[1] + "/api/v1/changes")).content))
+
+asyncio.run(main())
 """
+"""The request of `ls` alone, as httpx makes it in an event loop."""
 LONGEST_S = 60
 RECORDS = 30
 

@@ -52,6 +52,5 @@ _PROXY_VARIABLES = frozenset({"http_proxy", "https_proxy", "all_proxy"})
 def has_proxy(options: HttpOptions, environment: Mapping[str, str] | None = None) -> bool:
     """Return whether the options or the environment name a proxy, whose address can be wrong."""
     variables = os.environ if environment is None else environment
-    return options.proxy is not None or any(
-        value and name.lower() in _PROXY_VARIABLES for name, value in variables.items()
-    )
+    named = any(value and name.lower() in _PROXY_VARIABLES for name, value in variables.items())
+    return options.proxy is not None or (named and options.uses_environment)

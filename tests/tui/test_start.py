@@ -41,7 +41,7 @@ gaps = "w"
 """
 COMMAND_LINE_OF_HTTPX = ("pygments", "rich.progress")
 """What it imports; the report names the module itself, whose import is refused."""
-ALWAYS_LATER = (*COMMAND_LINE_OF_HTTPX, "plotext", "pydantic", "pydantic_core", "pydantic_settings", "sqlalchemy")
+ALWAYS_LATER = (*COMMAND_LINE_OF_HTTPX, "plotext", "pydantic", "pydantic_core", "sqlalchemy")
 AFTER_THE_FIRST_FRAME = (
     *ALWAYS_LATER,
     *("anyio", "email.utils", "httpcore", "httpx", "rich.syntax", "rich.traceback"),

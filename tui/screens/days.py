@@ -23,6 +23,7 @@ from tui.model.daily.months import DailyTotals, DayRows, Month, first_of, months
 from tui.model.text import sanitize
 from tui.screens.base import ConsoleScreen
 from tui.widgets.day_table import columns_within, row_parts, titles
+from tui.widgets.headed_table import LineTable
 from tui.widgets.lines import Line, Part
 from tui.widgets.month_chart import LEGEND, month_chart
 from tui.widgets.page import PageView
@@ -56,14 +57,17 @@ class DaysScreen(ConsoleScreen):
         self._day_rows: DayRows | None = None
         self._row_place = 0
         """The row of the opened day under the cursor."""
+        self._shown_cursor = 0
+        """The row that is drawn with the cursor."""
+        self._chart_of: tuple[object, ...] = ()
+        """What the chart that is drawn shows."""
 
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
         yield PageView(id="chart")
-        yield Line(id="titles")
-        yield PageView(id="page")
+        yield LineTable(id="page")
         for number in range(_MOST_DESCRIPTION_LINES):
             yield Line(id=f"description-{number}")
         yield Line(id="keys")
@@ -72,13 +76,18 @@ class DaysScreen(ConsoleScreen):
         """Prepare the widgets."""
         self.subscribe(self.port.feeds.month, self._show_month)
         self.subscribe(self.port.feeds.day_rows, self._show_day_rows)
-        self.query_one("#page").focus()
+        self.table.focus()
         self.state_changed(polled=False)
 
     def on_resize(self) -> None:
         """Draw for the new size."""
         if self.is_drawn:
             self.call_after_refresh(self._draw)
+
+    @property
+    def table(self) -> LineTable:
+        """The table of the days, or of a day's servers."""
+        return self.query_one("#page", LineTable)
 
     # Data
 
@@ -161,17 +170,33 @@ class DaysScreen(ConsoleScreen):
         self.query_one("#summary", Line).show(*self._summary())
         self._draw_chart()
         name_cells = 8 if self._opened is None else 16
-        page = self.query_one("#page", PageView)
         columns = columns_within(self.size.width - name_cells - 2, rows)
-        self.query_one("#titles", Line).show(titles("DAY" if self._opened is None else "SERVER", name_cells, columns))
-        chosen = [(figures, number == place) for number, figures in enumerate(rows)]
+        shown = list(rows)
         total = self._month.total if self._month is not None else None
         if self._opened is None and rows and total is not None:
-            chosen.append((total, False))
-        cells = max(0, page.cells)
-        page.show([row_parts(figures, name_cells, columns, cells, cursor=cursor) for figures, cursor in chosen])
-        page.scroll_to(y=max(0, place - page.size.height + 2), animate=False)
+            shown.append(total)
+        self._shown_cursor = place
+
+        def draw_row(number: int) -> list[Part]:
+            cursor = bool(rows) and number == self._shown_cursor
+            return row_parts(shown[number], name_cells, columns, self.table.cells, cursor=cursor)
+
+        heading = titles("DAY" if self._opened is None else "SERVER", name_cells, columns)
+        self.table.show(heading, len(shown), draw_row, visible=self._visible_rows(len(shown)))
         self._draw_description(rows[place] if rows else None)
+        self._draw_keys()
+
+    def _visible_rows(self, shown: int) -> tuple[int, int]:
+        """Return what is scrolled to: the row after the cursor's, which is the sum at the end, and the cursor's."""
+        place = self._cursor()
+        return min(place + 1, max(0, shown - 1)), place
+
+    def _draw_cursor(self) -> None:
+        """Draw a move of the cursor: two rows, and the description."""
+        rows, before = self._rows(), self._shown_cursor
+        self._shown_cursor = self._cursor()
+        self.table.move_cursor(before, self._shown_cursor, visible=self._visible_rows(self.table.row_count))
+        self._draw_description(rows[self._shown_cursor] if rows else None)
         self._draw_keys()
 
     def _draw_chart(self) -> None:
@@ -180,7 +205,8 @@ class DaysScreen(ConsoleScreen):
         chart.display = self.size.height >= _CHART_FROM_LINES and bool(days)
         lines = max(4, min(10, self.size.height // 4))
         chart.styles.height = lines + 3
-        if chart.display:
+        if chart.display and self._chart_of != (chart_of := (self.first, days, self.size.width, lines)):
+            self._chart_of = chart_of
             drawn = month_chart(self.first, days, self.size.width - 1, lines)
             chart.show([*drawn, [(" " * 9, ""), *LEGEND, ("traffic out a day", "quiet")]])
 
@@ -255,11 +281,11 @@ class DaysScreen(ConsoleScreen):
             self._row_place = place
         else:
             self._place = None if place == last else place
-        self._draw()
+        self._draw_cursor()
 
     def action_move_page(self, pages: int) -> None:
         """Move pages down, or up (below zero)."""
-        self.action_move(pages * max(1, self.query_one("#page").size.height - 1))
+        self.action_move(pages * max(1, self.table.page_rows))
 
     def action_first(self) -> None:
         """Move to the first row."""

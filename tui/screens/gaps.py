@@ -7,15 +7,14 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Input
 
-from streamusage.core.coverage import Interval, Provenance
+from streamusage.core.coverage import Provenance
 from tui.app import gc_tuning
 from tui.app.actions import Context, bindings
 from tui.app.messages import CoveragePolled, DayPolled
 from tui.model import formats
-from tui.model.gaps.accounts import CoverageTimeline
+from tui.model.gaps.backfills import Backfills
 from tui.model.gaps.coverage_book import CoverageBook
-from tui.model.gaps.grid import grid, newly_backfilled, period
-from tui.model.gaps.recovery import Recovery
+from tui.model.gaps.grid import grid, period
 from tui.model.gaps.window import GapWindow
 from tui.model.text import sanitize
 from tui.screens.base import ConsoleScreen
@@ -26,11 +25,6 @@ from tui.widgets.gap_grid import GapGridView, cells_within
 from tui.widgets.gap_lines import LEAST_LINES, Lines, legend, legend_lines
 from tui.widgets.lines import Line, Part
 from tui.widgets.page import PageView
-
-_HIGHLIGHT_MS = 4_000
-"""How long cells are highlighted that were backfilled just now."""
-_JUST_NOW_MS = 15_000
-"""How long the notice about them is shown."""
 
 
 class GapsScreen(ConsoleScreen):
@@ -44,7 +38,7 @@ class GapsScreen(ConsoleScreen):
         super().__init__()
         self.book = CoverageBook()
         self._describer = CellDescriber(lambda server, day: self.port.fetcher.fetch_day(server, day))
-        self._window = GapWindow()
+        self.window = GapWindow()
         self._description_lines = LEAST_LINES
         self._server = server
         """The server at which the cursor begins; `None` once it is there."""
@@ -52,11 +46,7 @@ class GapsScreen(ConsoleScreen):
         self._most_missing_first = False
         self._name_filter = ""
         self._notice: Part | None = None
-        self._backfilled: dict[str, list[Interval]] = {}
-        self._backfilled_at_ms = 0
-        self._recovery = Recovery()
-        self._recovered_notice = ""
-        """The newest recovery, as text."""
+        self._backfills = Backfills()
 
     def compose(self) -> ComposeResult:
         """Return the widgets."""
@@ -99,7 +89,7 @@ class GapsScreen(ConsoleScreen):
         return cells_within(self.grid_view.size.width)
 
     def _edges(self) -> list[int]:
-        return self._window.edges(self._now_ms(), self.columns, self.state.tz)
+        return self.window.edges(self._now_ms(), self.columns, self.state.tz)
 
     def _now_ms(self) -> int:
         return self.book.now_ms or self.state.now_ms()
@@ -137,7 +127,9 @@ class GapsScreen(ConsoleScreen):
         if replaced:
             gc_tuning.freeze_objects()
         self._describer.forget_today(self._now_ms(), self.state)
-        self._note_backfilled(before)
+        self._backfills.add(
+            before, self.book.servers, until_ms=self.book.now_ms, elapsed_ms=self.state.clock.elapsed_ms()
+        )
         self.port.feeds.gaps.publish(self.book)
         self._window_changed(at_once=False)
 
@@ -146,21 +138,6 @@ class GapsScreen(ConsoleScreen):
         self._describer.add_day(polled.server, polled.day, polled.statistics)
         self.state_changed(polled=False)
 
-    def _note_backfilled(self, before: dict[str, CoverageTimeline]) -> None:
-        found = {
-            name: pieces
-            for name, timeline in self.book.servers.items()
-            if (pieces := newly_backfilled(before.get(name), timeline))
-        }
-        owed_ms = sum(timeline.totals(0, self.book.now_ms).owed_ms for timeline in self.book.servers.values())
-        self._recovery.add((piece for pieces in found.values() for piece in pieces), owed_ms)
-        if found:
-            self._backfilled, self._backfilled_at_ms = found, self.state.clock.elapsed_ms()
-            name, pieces = next(iter(found.items()))
-            filled = formats.duration(sum(piece.length_ms for piece in pieces))
-            more = f", and {len(found) - 1} more servers" if len(found) > 1 else ""
-            self._recovered_notice = f"{sanitize(name)} recovered just now: {filled} backfilled{more}"
-
     # Drawing
 
     def _draw_grid(self, edges: list[int] | None = None, cursor: tuple[int, int] | None = None) -> None:
@@ -168,21 +145,17 @@ class GapsScreen(ConsoleScreen):
             self.state_changed(polled=False)
             return
         timelines = self.book.streams if self._of_streams else self.book.servers
-        if self._since_backfilled_ms() > _HIGHLIGHT_MS:
-            self._backfilled = {}
+        highlighted = self._backfills.highlighted(self.state.clock.elapsed_ms())
         made = grid(
             timelines,
             edges or self._edges(),
-            self._window.cell_ms,
+            self.window.cell_ms,
             wanted=self._name_filter,
             most_lacking_first=self._most_missing_first,
         )
         self._share_room(len(made.rows))
-        self.grid_view.show(made, {} if self._of_streams else self._backfilled, cursor)
+        self.grid_view.show(made, {} if self._of_streams else highlighted, cursor)
         self._draw_lines()
-
-    def _since_backfilled_ms(self) -> int:
-        return self.state.clock.elapsed_ms() - self._backfilled_at_ms
 
     def _share_room(self, rows: int) -> None:
         """Give the grid the lines that its rows need, and the rest to the description."""
@@ -194,7 +167,7 @@ class GapsScreen(ConsoleScreen):
         """Draw what is different."""
         if not self.is_drawn:
             return
-        if self._backfilled and self.book.from_ms is not None:
+        if self._backfills.are_highlighted and self.book.from_ms is not None:
             self._draw_grid()
         self._draw_lines()
 
@@ -227,15 +200,13 @@ class GapsScreen(ConsoleScreen):
             right.append(("most missing first  ", "accent"))
         if made.from_ms < (self.book.from_ms or 0):
             right.append(("loading …  ", "quiet"))
-        right.append((f"{formats.duration(self._window.cell_ms)} a cell ", "quiet"))
+        right.append((f"{formats.duration(self.window.cell_ms)} a cell ", "quiet"))
         return left, right
 
     def _description(self) -> Lines:
-        notice, ink = self._notice, Provenance.BACKFILLED.value
-        if notice is None and self._recovered_notice and self._since_backfilled_ms() <= _JUST_NOW_MS:
-            notice = (self._recovered_notice, ink)
-        elif notice is None and self._recovery.is_under_way:
-            notice = (self._recovery.describe(), ink)
+        notice = self._notice
+        if notice is None and (recovered := self._backfills.notice(self.state.clock.elapsed_ms())):
+            notice = (recovered, Provenance.BACKFILLED.value)
         return self._describer.lines(
             self.state, self.grid_view, self.book, notice, self._description_lines, of_streams=self._of_streams
         )
@@ -277,20 +248,20 @@ class GapsScreen(ConsoleScreen):
         target = view.cell + cells
         if 0 <= target < view.grid.cells:
             self._put(view.row, target)
-        elif cells < 0 or not self._window.ends_now:
-            self._shift(10 * cells, view.grid.edges[view.cell] + cells * self._window.cell_ms)
+        elif cells < 0 or not self.window.ends_now:
+            self._shift(10 * cells, view.grid.edges[view.cell] + cells * self.window.cell_ms)
 
     def action_page(self, pages: int) -> None:
         """Move the window by whole windows."""
         made = self.grid_view.grid
         if made is not None:
             at_ms = made.edges[self.grid_view.cell]
-            self._shift(pages * made.cells, at_ms + pages * made.cells * self._window.cell_ms)
+            self._shift(pages * made.cells, at_ms + pages * made.cells * self.window.cell_ms)
 
     def _shift(self, cells: int, at_ms: int) -> None:
         """Move the window, and the cursor to an instant of it."""
         self._notice = None
-        self._window.shift(cells)
+        self.window.shift(cells)
         self._window_changed(cursor=(self.grid_view.row, at_ms))
 
     def action_next_gap(self) -> None:
@@ -317,7 +288,7 @@ class GapsScreen(ConsoleScreen):
             view.put(row, at_ms)
             self._draw_lines()
         else:
-            self._window.show(at_ms, self._now_ms(), made.cells // 2)
+            self.window.show(at_ms, self._now_ms(), made.cells // 2)
             self._window_changed(cursor=(row, at_ms))
 
     # The window
@@ -328,14 +299,14 @@ class GapsScreen(ConsoleScreen):
         if made is None:
             return
         at_ms, part = view.at_ms, view.cell / made.cells
-        if not self._window.zoom(steps):
+        if not self.window.zoom(steps):
             return
         self._notice = None
         if at_ms is None:
-            self._window.cells_back = 0
+            self.window.cells_back = 0
             self._window_changed()
         else:
-            self._window.show(at_ms, self._now_ms(), round((1 - part) * self.columns))
+            self.window.show(at_ms, self._now_ms(), round((1 - part) * self.columns))
             self._window_changed(cursor=(view.row, at_ms))
 
     def action_other_rows(self) -> None:

@@ -12,8 +12,8 @@ from tui.model.text import padded, padded_left, sanitize
 from tui.model.unread import reason_lines, state_word, unread_servers
 from tui.screens.base import ConsoleScreen
 from tui.widgets import bars
+from tui.widgets.headed_table import LineTable
 from tui.widgets.lines import Line, Part
-from tui.widgets.page import PageView
 
 _COLUMNS = (
     ("ROLE", 10, False),
@@ -43,23 +43,29 @@ class ServersScreen(ConsoleScreen):
     def __init__(self) -> None:
         super().__init__()
         self._server: str | None = None
+        self._shown_row = 0
+        """The row that is drawn with the cursor."""
 
     def compose(self) -> ComposeResult:
         """Return the widgets."""
         yield Line(id="header")
         yield Line(id="summary")
-        yield Line(id="titles")
-        yield PageView(id="page")
+        yield LineTable(id="page")
         yield Line(id="status")
         yield Line(id="keys")
 
     def on_mount(self) -> None:
         """Prepare the widgets."""
-        self.query_one(PageView).focus()
+        self.table.focus()
 
     def on_resize(self) -> None:
         """Draw for the new size."""
         self.state_changed(polled=False)
+
+    @property
+    def table(self) -> LineTable:
+        """The table of the servers."""
+        return self.query_one(LineTable)
 
     @property
     def _servers(self) -> list[ServerStatus]:
@@ -83,18 +89,19 @@ class ServersScreen(ConsoleScreen):
         titles: list[Part] = [("   " + padded("SERVER", name_cells), "quiet")]
         for title, cells, at_right in columns:
             titles.append((" " + (padded_left(title, cells) if at_right else padded(title, cells)), "quiet"))
-        self.query_one("#titles", Line).show(titles)
-        page, row = self.query_one(PageView), self._row()
-        lines: list[list[Part]] = []
-        last = row
-        for at, server in enumerate(servers):
-            lines.append(self._draw_row(server, columns, name_cells, cursor=at == row))
-            if at == row and server.is_unread:
-                reasons = reason_lines(server, state.now_ms(), self.size.width - 6)
-                lines += [[("     ", ""), (reason, "bad")] for reason in reasons]
-                last += len(reasons)
-        page.show(lines)
-        page.scroll_to(y=min(max(min(page.scroll_offset.y, row), last - page.size.height + 1), row), animate=False)
+        row = self._shown_row = self._row()
+        reasons: list[str] = []
+        if servers and servers[row].is_unread:
+            reasons = reason_lines(servers[row], state.now_ms(), self.size.width - 6)
+
+        def draw_line(number: int) -> list[Part]:
+            """Return a server, or a reason under the server of the cursor."""
+            if row < number <= row + len(reasons):
+                return [("     ", ""), (reasons[number - row - 1], "bad")]
+            at = number if number <= row else number - len(reasons)
+            return self._draw_row(servers[at], columns, name_cells, cursor=at == self._shown_row)
+
+        self.table.show(titles, len(servers) + len(reasons), draw_line, visible=(row + len(reasons), row))
         self.query_one("#status", Line).show(*bars.status(state, None, None))
         self._draw_keys()
 
@@ -160,10 +167,16 @@ class ServersScreen(ConsoleScreen):
     # The cursor
 
     def _put(self, row: int) -> None:
-        servers = self._servers
-        if servers:
-            self._server = servers[min(max(0, row), len(servers) - 1)].server
-        self.state_changed(polled=False)
+        servers, before = self._servers, self._shown_row
+        if not servers:
+            return
+        row = min(max(0, row), len(servers) - 1)
+        self._server = servers[row].server
+        if before >= len(servers) or servers[before].is_unread or servers[row].is_unread:
+            self.state_changed(polled=False)  # the reasons below a server move the rows after it
+        else:
+            self._shown_row = row
+            self.table.move_cursor(before, row, visible=(row,))
 
     def action_move(self, rows: int) -> None:
         """Move down, or up (below zero)."""
@@ -171,7 +184,7 @@ class ServersScreen(ConsoleScreen):
 
     def action_move_page(self, pages: int) -> None:
         """Move pages down, or up (below zero)."""
-        self._put(self._row() + pages * max(1, self.query_one(PageView).size.height))
+        self._put(self._row() + pages * max(1, self.table.page_rows))
 
     def action_first(self) -> None:
         """Move to the first row."""

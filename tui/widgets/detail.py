@@ -42,6 +42,8 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         self._key: SessionKey | None = None
         self._rows: list[_Row] = []
         self._drawn: list[Strip] = []
+        self._plot_of: tuple[object, ...] = ()
+        self._plot: list[str] = []
 
     def show(self, key: SessionKey | None) -> None:
         """Show another session, from its top."""
@@ -183,7 +185,10 @@ class DetailView(ScrollView, Inked, can_focus=False, inherit_bindings=False):
         lines = min(13, max(5, self.size.height // 3)) - 1 | 1  # odd, so that a label is half way
         top = top_of(chart)
         rows = []
-        for number, line in enumerate(plot(chart, plot_cells, lines, braille=self._state.braille)):
+        plot_of = (chart, plot_cells, lines)
+        if plot_of != self._plot_of:
+            self._plot_of, self._plot = plot_of, plot(chart, plot_cells, lines, braille=self._state.braille)
+        for number, line in enumerate(self._plot):
             label = ""
             if number in (0, lines // 2, lines - 1):
                 label = formats.count_within(round(top * (lines - 1 - number) / (lines - 1)), _GUTTER - 2)

@@ -1,13 +1,15 @@
-"""A table that draws only its visible rows, under a heading that does not scroll.
+"""Tables that draw only their visible rows, under a heading that does not scroll.
 
 Only the cells that differ from the screen are drawn again: over a slow line every cell counts.
 """
+
+from collections.abc import Callable, Iterable, Sequence
 
 from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.widgets.lines import Inked, different_cells
+from tui.widgets.lines import Inked, Part, different_cells
 
 
 class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
@@ -81,3 +83,45 @@ class HeadedTable(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         if strip is None:
             strip = self._drawn[y] = self.draw_line(y)
         return strip
+
+
+class LineTable(HeadedTable):
+    """A table whose rows a function draws, when they become visible. Its cursor is a row of the caller."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._heading: Sequence[Part] = ()
+        self._rows = 0
+        self._draw_row: Callable[[int], Sequence[Part]] = lambda _: ()
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return self._rows
+
+    def show(
+        self, heading: Sequence[Part], rows: int, draw_row: Callable[[int], Sequence[Part]], *, visible: Iterable[int]
+    ) -> None:
+        """Show other rows. `draw_row` returns a row by its number; the rows in `visible` are scrolled to, in order."""
+        self._heading, self._rows, self._draw_row = heading, rows, draw_row
+        self.set_row_count(rows)
+        for row in visible:
+            self.keep_visible(row)
+        self.repaint()
+
+    def move_cursor(self, before: int, after: int, *, visible: Iterable[int]) -> None:
+        """Redraw the two rows that a move of the cursor changes; the rows in `visible` are scrolled to."""
+        for row in visible:
+            self.keep_visible(row)
+        self.repaint_cursor(before, after)
+
+    def on_resize(self) -> None:
+        """Draw for the new size."""
+        self.forget_drawn()
+
+    def draw_line(self, y: int) -> Strip:
+        """Return a line of the widget as it must look now."""
+        if y == 0:
+            return self.strip(self._heading, self.cells)
+        row = self.scroll_offset.y + y - 1
+        return self.strip(self._draw_row(row) if row < self._rows else (), self.cells)

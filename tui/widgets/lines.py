@@ -3,7 +3,7 @@
 A part is a text and the name of its ink; inks are component classes `ink--…`, so themes, NO_COLOR and 16 colours work.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.cells import split_graphemes
 from rich.segment import Segment
@@ -123,49 +123,53 @@ def different_cells(before: Strip | None, after: Strip) -> tuple[int, int] | Non
     cells = after.cell_length
     if before is None or before.cell_length != cells:
         return 0, cells
-    old, new = _pieces(before), _pieces(after)
-    at_start = _count_same(old, new)
+    at_start = _count_same(_forward(before), _forward(after))
     if at_start >= cells:
         return None
-    backwards = ([(text[::-1], style) for text, style in reversed(line)] for line in (old, new))
-    return at_start, cells - _count_same(*backwards)
+    return at_start, cells - _count_same(_backward(before), _backward(after))
 
 
-def _pieces(strip: Strip) -> list[tuple[Sequence[str], Style | None]]:
-    """Return the segments of a line with an item for each cell; both cells of a wide character have it."""
-    return [(text if _has_a_cell_each(text) else _cells_of(text), style) for text, style, _ in strip]
+_Piece = tuple[Sequence[str], Style | None]
+"""A part of a line with an item for each cell, and its style; both cells of a wide character have it."""
 
 
-def _has_a_cell_each(text: str) -> bool:
-    """Return whether every character has a cell of its own, as the glyphs that the console draws itself."""
-    return text.isascii() or _ONE_CELL.issuperset(text)
+def _forward(strip: Strip) -> Iterator[_Piece]:
+    for text, style, _ in strip:
+        if text:
+            yield _by_cell(text), style
 
 
-_ONE_CELL = frozenset("█▒▄·×?▸▾▴–…▁▂▃▄▅▆▇▔┤") | frozenset(map(chr, range(128)))
+def _backward(strip: Strip) -> Iterator[_Piece]:
+    for text, style, _ in reversed(list(strip)):
+        if text:
+            yield _by_cell(text)[::-1], style
 
 
-def _cells_of(text: str) -> list[str]:
+def _by_cell(text: str) -> Sequence[str]:
+    if text.isascii() or _ONE_CELL.issuperset(text):
+        return text
     return [text[start:end] for start, end, size in split_graphemes(text)[0] for _ in range(size)]
 
 
-def _count_same(
-    old: Sequence[tuple[Sequence[str], Style | None]], new: Sequence[tuple[Sequence[str], Style | None]]
-) -> int:
-    """Return how many cells two lines begin with in common."""
-    count = place = other_place = at = other_at = 0
-    while place < len(old) and other_place < len(new):
-        (text, style), (other, other_style) = old[place], new[other_place]
-        if style != other_style:
-            break
+_ONE_CELL = frozenset("█▒▄·×?▸▾▴–…▁▂▃▄▅▆▇▔┤") | frozenset(map(chr, range(128)))
+"""Characters that have a cell of their own, whatever follows them: those that the console draws itself."""
+
+
+def _count_same(old: Iterator[_Piece], new: Iterator[_Piece]) -> int:
+    """Return how many cells two lines begin with in common. They are read up to the first difference."""
+    nothing: _Piece = ("", None)
+    (text, style), (other, other_style) = next(old, nothing), next(new, nothing)
+    count = at = other_at = 0
+    while text and other and style == other_style:
         size = min(len(text) - at, len(other) - other_at)
         differ = next((cell for cell in range(size) if text[at + cell] != other[other_at + cell]), None)
         if differ is not None:
             return count + differ
         count, at, other_at = count + size, at + size, other_at + size
         if at == len(text):
-            place, at = place + 1, 0
+            (text, style), at = next(old, nothing), 0
         if other_at == len(other):
-            other_place, other_at = other_place + 1, 0
+            (other, other_style), other_at = next(new, nothing), 0
     return count
 
 

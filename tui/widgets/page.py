@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from tui.widgets.lines import Inked, Part
+from tui.widgets.lines import Inked, Part, different_cells
 
 
 class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
-    """Draws lines and redraws those that differ."""
+    """Draws lines, and redraws the cells that differ."""
 
     DEFAULT_CSS = "PageView { scrollbar-size: 1 1; overflow-x: hidden; overflow-y: auto; height: 1fr; }"
 
@@ -22,11 +22,17 @@ class PageView(ScrollView, Inked, can_focus=True, inherit_bindings=False):
         """Show other lines."""
         if lines != self._lines:
             before, self._lines = self._lines, lines
-            self.virtual_size = Size(self.cells, len(lines))
-            for number in range(max(len(before), len(lines))):
-                self.refresh_line(number)
+            top = self.scroll_offset.y
+            for y in range(self.size.height):
+                old, new = (self._line(known, top + y) for known in (before, lines))
+                if old != new and (cells := different_cells(self.strip(old, self.cells), self.strip(new, self.cells))):
+                    self.refresh(Region(cells[0], y, cells[1] - cells[0], 1))
+            self.virtual_size = Size(self.cells, len(lines))  # last: it may add a scrollbar and redraw
 
     def render_line(self, y: int) -> Strip:
         """Return a line of the widget."""
-        number = self.scroll_offset.y + y
-        return self.strip(self._lines[number] if number < len(self._lines) else (), self.cells)
+        return self.strip(self._line(self._lines, self.scroll_offset.y + y), self.cells)
+
+    @staticmethod
+    def _line(lines: Sequence[Sequence[Part]], number: int) -> Sequence[Part]:
+        return lines[number] if number < len(lines) else ()

@@ -99,7 +99,7 @@ def at_ms(app: ConsoleApp) -> int:
 def back_cells(app: ConsoleApp) -> int:
     screen = app.screen
     assert isinstance(screen, GapsScreen)
-    return screen._cells_back
+    return screen.window.cells_back
 
 
 def gap_row(app: ConsoleApp) -> int:
@@ -303,7 +303,7 @@ async def reset_console(pilot: Pilot[int], app: ConsoleApp, context: Context) ->
     """Close every view that a key opened, and undo its changes."""
     if app.return_code is not None:
         return
-    while len(app.screen_stack) > 2:
+    while len(app.screen_stack) > 1:
         app.pop_screen()
     screen, state = app.sessions_screen, app.state
     screen.remove_class("detail-open", "filtering")

@@ -18,7 +18,6 @@ from tests.support.console.scripted_service import MINUTE, ScriptedService, slot
 from tui.app.console_app import ConsoleApp
 from tui.screens.days import DaysScreen
 from tui.widgets.lines import Line
-from tui.widgets.page import PageView
 
 
 def days_description(screen: DaysScreen) -> str:
@@ -37,8 +36,9 @@ async def settled_screen(pilot: Pilot[int], app: ConsoleApp) -> str:
 
 def table_rows(screen: DaysScreen) -> list[str]:
     """Return the rows of the table that are not empty."""
-    widget = screen.query_one("#page", PageView)
-    drawn = ("".join(segment.text for segment in widget.render_line(y)) for y in range(widget.size.height))
+    drawn = (
+        "".join(segment.text for segment in screen.table.render_line(y)) for y in range(1, screen.table.size.height)
+    )
     return [line.strip() for line in drawn if line.strip()]
 
 

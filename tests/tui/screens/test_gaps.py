@@ -93,7 +93,7 @@ async def test_every_cell_matches_the_script_during_and_after_the_outage(
         await end_outage(service)
         await wait_for_poll(pilot, app)
         assert "recovered just now: " in cell_text(screen)
-        screen._backfilled_at_ms -= 16_000  # the recovery is no longer recent
+        screen._backfills._found_at_ms -= 16_000  # the recovery is no longer recent
         screen.state_changed(polled=False)
         assert "4h20 of 5h50 backfilled, 74.3 %" in cell_text(screen), "owes-1 is still missing"
         for _ in CELL_LENGTHS_MS:

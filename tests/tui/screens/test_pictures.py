@@ -268,7 +268,7 @@ async def draw_screens(
             await wait_for_figures(pilot)
             await wait_for(pilot, lambda: app.state.trends, "the trends")
             for name in screens:
-                while len(app.screen_stack) > 2:
+                while len(app.screen_stack) > 1:
                     app.pop_screen()
                 app.sessions_screen.remove_class("detail-open")
                 app.sessions_screen.table.move_to(0)

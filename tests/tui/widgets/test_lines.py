@@ -42,3 +42,19 @@ def test_cells_outside_the_redrawn_range_are_equal(before: str, after: str) -> N
     start, end = cells
     assert old.crop(0, start).text == new.crop(0, start).text
     assert old.crop(end, CELLS).text == new.crop(end, CELLS).text
+
+
+def by_cell(line: Strip) -> list[tuple[str, Style | None]]:
+    """Return text and style of each cell of a line without wide characters."""
+    return [(character, style) for text, style, _ in line for character in text]
+
+
+parts = st.lists(
+    st.tuples(st.text("ab ·█▒–é", max_size=7), st.sampled_from([BOLD, PLAIN])), min_size=1, max_size=5
+).map(lambda parts: strip(*parts).adjust_cell_length(CELLS, PLAIN))
+
+
+@given(parts, parts)
+def test_redrawn_range_is_the_shortest_one(old: Strip, new: Strip) -> None:
+    differ = [cell for cell, pair in enumerate(zip(by_cell(old), by_cell(new), strict=True)) if pair[0] != pair[1]]
+    assert different_cells(old, new) == ((differ[0], differ[-1] + 1) if differ else None)

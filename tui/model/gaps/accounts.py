@@ -51,18 +51,11 @@ class TimelineCell(NamedTuple):
 class TimelineCells(Sequence[TimelineCell | None]):
     """The cells of a row; `None` where nothing is due. Numbers, so that a drawn grid is no work for the collector."""
 
-    def __init__(self, cells: int) -> None:
-        self._worst = [_NO_RANK] * cells
-        self._in_state_ms = [0] * cells
-        self._due_ms = [0] * cells
-
-    def add(self, cell: int, rank: int, inside_ms: int) -> None:
-        """Add time in a state, by its rank in `WORST_FIRST`, to a cell."""
-        self._due_ms[cell] += inside_ms
-        if rank < self._worst[cell]:
-            self._worst[cell], self._in_state_ms[cell] = rank, inside_ms
-        elif rank == self._worst[cell]:
-            self._in_state_ms[cell] += inside_ms
+    def __init__(self, worst: list[int], in_state_ms: list[int], due_ms: list[int]) -> None:
+        self._worst = worst
+        """Ranks in `WORST_FIRST`."""
+        self._in_state_ms = in_state_ms
+        self._due_ms = due_ms
 
     def looks(self) -> Iterator[tuple[Provenance | None, bool]]:
         """Yield each cell's worst state, and whether less than half of the cell's due time is in it."""
@@ -154,7 +147,8 @@ class CoverageTimeline:
 
     def _cells_between(self, edges: Sequence[int]) -> TimelineCells:
         """Walk over spans and edges at once: both are sorted."""
-        cells, count = TimelineCells(len(edges) - 1), len(edges) - 1
+        count = len(edges) - 1
+        worst, in_state_ms, due_ms = [_NO_RANK] * count, [0] * count, [0] * count
         cell = 0
         for place in range(bisect_right(self._to, edges[0]), bisect_left(self._from, edges[-1])):
             from_ms, to_ms, rank = self._from[place], self._to[place], self._ranks[place]
@@ -162,11 +156,16 @@ class CoverageTimeline:
                 cell += 1
             while True:
                 begins, ends = edges[cell], edges[cell + 1]
-                cells.add(cell, rank, min(to_ms, ends) - max(from_ms, begins))
+                inside_ms = (to_ms if to_ms < ends else ends) - (from_ms if from_ms > begins else begins)
+                due_ms[cell] += inside_ms
+                if rank < worst[cell]:
+                    worst[cell], in_state_ms[cell] = rank, inside_ms
+                elif rank == worst[cell]:
+                    in_state_ms[cell] += inside_ms
                 if to_ms <= ends or cell + 1 == count:
                     break
                 cell += 1
-        return cells
+        return TimelineCells(worst, in_state_ms, due_ms)
 
     def next_gap(self, after_ms: int) -> int | None:
         """Return the start of the first gap at or after an instant."""

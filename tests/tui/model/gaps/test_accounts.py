@@ -37,6 +37,32 @@ def test_totals_of_a_window_are_the_sums_of_its_spans(spans: list[CoverageSpan],
     assert totals.lacking_ms == totals.due_ms - totals.complete_ms
 
 
+@given(timelines(), st.lists(windows, max_size=4))
+def test_totals_and_cells_that_are_kept_are_those_of_a_new_timeline(
+    spans: list[CoverageSpan], asked: list[list[int]]
+) -> None:
+    kept = CoverageTimeline(spans)
+    for first, last in [*asked, *asked]:
+        edges = [NOON + second * 1000 for second in range(first, last + 2, 37)]
+        for cells in (edges, list(edges), edges[:-1]):
+            if len(cells) > 1:
+                fresh = CoverageTimeline(spans)
+                assert kept.totals(cells[0], cells[-1]) == fresh.totals(cells[0], cells[-1])
+                assert list(kept.cells(cells)) == list(fresh.cells(cells))
+
+
+@given(timelines(), windows)
+def test_look_of_a_cell_is_its_worst_state_and_whether_most_of_it_is_another(
+    spans: list[CoverageSpan], seconds: list[int]
+) -> None:
+    cells = CoverageTimeline(spans).cells([NOON + second * 1000 for second in range(seconds[0], seconds[1] + 120, 60)])
+    assert len(cells) == len(list(cells))
+    assert cells[:2] == list(cells)[:2]
+    for cell, (state, mostly_other) in zip(cells, cells.looks(), strict=True):
+        assert state == (None if cell is None else cell.state)
+        assert mostly_other == (cell is not None and 2 * cell.in_state_ms < cell.due_ms)
+
+
 @given(timelines(), st.integers(-400, 2_800))
 def test_neighbouring_gaps_are_found_in_both_directions(spans: list[CoverageSpan], second: int) -> None:
     at_ms, timeline = NOON + second * 1000, CoverageTimeline(spans)
