@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, select
 
-from streamusage.api.extension import Trend, Trends
-from streamusage.core.coverage import Interval
+from streamusage.api.extension import HistoryPoint, Trend, Trends
+from streamusage.core.coverage import SLOT_MS, Interval, Provenance
 from streamusage.core.usage import StreamId
 from streamusage.service.queries.history import (
     fold_to_steps,
@@ -75,9 +75,22 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
         item.state.server: slots_without_samples(merge_pieces(item.pieces, *known))
         for item in load_covered_servers(connection, *known, now_ms)
     }
+    without_streams = (
+        {server: _by_minute(slots, window) for server, slots in estate.items()} if step_ms == SLOT_MS else {}
+    )
     trends = []
     for key, stream in names.items():
         concerned = sorted((reporting[key] | sampled[key].keys()) & estate.keys())
+        if len(concerned) == 1 and without_streams:
+            # Most streams are on one server, whose states are those of all of its streams.
+            (server,) = concerned
+            before = without_streams[server]
+            active = before.active.copy()
+            for slot, (figure, _) in sampled[key].get(server, {}).items():
+                if slot in estate[server]:
+                    active[(slot - window.from_ms) // SLOT_MS] = figure
+            trends.append(Trend(scope=stream.scope, name=stream.name, active=active, state=before.state))
+            continue
         by_server = [with_samples(estate[server], sampled[key].get(server, {})) for server in concerned]
         points = fold_to_steps(sum_points(by_server), window, step_ms)
         trends.append(
@@ -89,3 +102,18 @@ def list_trends(connection: Connection, window: Interval, step_ms: int, now_ms: 
             )
         )
     return Trends(now=now_ms, from_ms=window.from_ms, step_ms=step_ms, streams=trends)
+
+
+class _Minutes(NamedTuple):
+    """One server's minutes of the window for a stream that it does not have."""
+
+    active: list[int | None]
+    state: list[Provenance | None]
+
+
+def _by_minute(slots: dict[int, HistoryPoint], window: Interval) -> _Minutes:
+    points = [slots.get(slot) for slot in range(window.from_ms, window.to_ms, SLOT_MS)]
+    return _Minutes(
+        [None if point is None else point.active for point in points],
+        [None if point is None else point.state for point in points],
+    )

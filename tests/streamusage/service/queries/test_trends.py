@@ -1,5 +1,7 @@
 """Trends of all live streams equal the history of each stream."""
 
+import random
+
 import pytest
 
 from streamusage.api.report import SampleRow
@@ -44,6 +46,36 @@ async def test_trend_of_every_live_stream_equals_its_history(estate: Estate) -> 
     points = history.json()["points"]
     assert trend["active"] == [point["active"] for point in points] == [12, 3, 4]
     assert trend["state"] == [point["state"] for point in points] == ["backfilled", "missing", "missing"]
+
+
+async def test_trends_of_streams_on_one_or_two_servers_equal_their_histories(estate: Estate) -> None:
+    chance = random.Random(5)
+    agents = [ReportingAgent(estate, "origin-1", "origin"), ReportingAgent(estate, "edge-1", "edge")]
+    names = {"origin-1": ["alone", "both", "silent"], "edge-1": ["both", "edge only"]}
+    for minute in range(6):
+        estate.clock.now = NOW + (minute + 1) * MINUTE
+        for agent in agents:
+            if minute in (2, 3) and agent.server == "edge-1":
+                continue  # its figures of these minutes arrive late
+            live = [a_session(f"{agent.server} {name}", name=name) for name in names[agent.server]]
+            counted = [
+                SampleRow(
+                    slot=NOW + minute * MINUTE, scope="live", name=name, revision=0, active=figure, highest=figure + 1
+                )
+                for name in names[agent.server]
+                if name != "silent" and (figure := chance.randrange(9)) > 1
+            ]
+            await agent.sync_up(*live, *counted)
+    for step in (MINUTE, 2 * MINUTE):
+        window = f"from={NOW - 4 * MINUTE}&to={NOW + 9 * MINUTE + 7}&step={step}"
+        answer = await estate.request("GET", f"/api/v1/trends?{window}")
+        found = {trend["name"]: trend for trend in answer.json()["streams"]}
+        assert found.keys() == {"alone", "both", "silent", "edge only"}
+        for name, trend in found.items():
+            history = await estate.request("GET", f"/api/v1/streams/live/{name}/history?{window}")
+            points = history.json()["points"]
+            assert trend["active"] == [point["active"] for point in points], (name, step)
+            assert trend["state"] == [point["state"] for point in points], (name, step)
 
 
 @pytest.mark.parametrize("query", ["from=1", "from=2&to=1", "from=0&to=60000&step=1000", "from=0&to=999999999999"])
