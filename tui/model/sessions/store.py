@@ -1,89 +1,20 @@
-"""The sessions that the console knows, by key and never by row number. Pure.
+"""The sessions that the console knows, by key. Pure.
 
 `SessionStore` holds the result of the last polls; `view.py` decides what is shown and in which order.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 import msgspec
 
-from streamusage.api.extension import LiveStream, SessionRecord
-from streamusage.core.coverage import IMPORTED, Provenance
-from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
+from streamusage.api.extension import LiveStream
+from streamusage.core.usage import SessionKey, StreamId
+from tui.model.sessions.session import Session, from_record
+from tui.model.sessions.session_columns import SessionColumns
 
-
-class Session(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One publish of a stream as the console knows it. `None` is an unknown figure."""
-
-    scope: str
-    name: str
-    start_time: int
-    end_time: int | None
-    duration_ms: int | None
-    active: int | None
-    peak: int | None
-    lost: int | None
-    total: int | None
-    updated: int | None
-    live: bool
-    provenance: Provenance | None
-    """Provenance of the newest figures; `None` from a plain Stream Manager and for an imported record."""
-    recorded: bool
-    """Whether the service has a usage record of it, which can be deleted."""
-    text: str
-    """`scope/name` in lower case, for the filter and for sorting."""
-    imported: bool = False
-    """Whether the record was imported: no server accounts for its figures."""
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every documented figure is known, so that the record can be kept in full before a delete."""
-        told = (self.end_time, self.duration_ms, self.active, self.peak, self.lost, self.total, self.updated)
-        return self.recorded and self.start_time > 0 and None not in told
-
-    @property
-    def provenance_name(self) -> str:
-        """The provenance as it is shown; empty from a plain Stream Manager."""
-        return IMPORTED if self.imported else self.provenance.value if self.provenance else ""
-
-    @property
-    def key(self) -> SessionKey:
-        """The key of the session."""
-        return SessionKey(self.scope, self.name, self.start_time)
-
-    @property
-    def stream(self) -> StreamId:
-        """The stream that was published."""
-        return StreamId(self.scope, self.name)
-
-    def lasted_ms(self, now_ms: int) -> int | None:
-        """Duration so far, or of an ended session its whole duration."""
-        if self.live:
-            return max(0, now_ms - self.start_time) if self.start_time else None
-        return self.duration_ms
-
-
-def from_record(record: PartialUsageRecord) -> Session:
-    """Return the session of a usage record. Nothing is repaired: contradictory figures are shown as received."""
-    ours = record if isinstance(record, SessionRecord) else None
-    return Session(
-        scope=record.scope,
-        name=record.name,
-        start_time=record.start_time,
-        end_time=record.end_time,
-        duration_ms=record.duration,
-        active=record.active_subscribers,
-        peak=record.max_subscribers,
-        lost=record.lost_subscribers,
-        total=record.total_subscribers,
-        updated=record.updated,
-        live=ours.live if ours else False,
-        provenance=ours.provenance if ours and not ours.imported else None,
-        imported=bool(ours and ours.imported),
-        recorded=True,
-        text=f"{record.scope}/{record.name}".casefold(),
-    )
+__all__ = ["Change", "Session", "SessionStore", "SessionTotals", "from_record", "with_live_list"]
 
 
 def with_live_list(records: Mapping[SessionKey, Session], live: Iterable[LiveStream]) -> dict[SessionKey, Session]:
@@ -145,81 +76,146 @@ class Change(NamedTuple):
     after: Session | None
 
 
+_SHARDS = 64
+"""Parts of the map of keys: a map that grows is copied, and the copy of a part takes no time."""
+_STEP_ROWS = 1_000
+
+
 class SessionStore:
-    """All sessions by key, with the streams they belong to."""
+    """All sessions by key, as rows of columns. A row keeps its number as long as its session is known."""
 
     def __init__(self) -> None:
-        self._sessions: dict[SessionKey, Session] = {}
-        self._streams: dict[StreamId, dict[SessionKey, None]] = {}
-        self._live: dict[SessionKey, None] = {}
-        self._watching = 0
+        self.columns = SessionColumns()
+        self._rows: list[dict[tuple[str, str, int], int]] = [{} for _ in range(_SHARDS)]
+        self._free: list[int] = []
+        self._removed: dict[SessionKey, int] = {}
+        """Rows of the sessions that the last `apply` removed. They are reused after the next one."""
+        self._count = self._live = self._watching = 0
 
     def __len__(self) -> int:
-        return len(self._sessions)
+        return self._count
 
     def __contains__(self, key: SessionKey) -> bool:
-        return key in self._sessions
+        return key in self._rows[hash(key) % _SHARDS]
 
     def __iter__(self) -> Iterator[Session]:
-        return iter(self._sessions.values())
+        return map(self.columns.session, self._used())
+
+    def _used(self) -> list[int]:
+        return self.columns.used_rows(0, len(self.columns))
+
+    def row(self, key: SessionKey) -> int | None:
+        """Return the row of a key, or `None`."""
+        return self._rows[hash(key) % _SHARDS].get(key)
+
+    def removed_row(self, key: SessionKey) -> int | None:
+        """Return the row that a key had before the last `apply` removed its session."""
+        return self._removed.get(key)
 
     def get(self, key: SessionKey) -> Session | None:
         """Return the session of a key, or `None`."""
-        return self._sessions.get(key)
+        row = self.row(key)
+        return None if row is None else self.columns.session(row)
 
     def live(self) -> Iterator[Session]:
         """Return the live sessions."""
-        return (self._sessions[key] for key in self._live)
+        return map(self.columns.session, filter(self.columns.is_live, self._used()))
 
     def of_stream(self, stream: StreamId) -> list[Session]:
         """Return every session of a stream, newest first."""
-        keys = self._streams.get(stream, {})
-        return sorted((self._sessions[key] for key in keys), key=lambda session: -session.start_time)
+        names, scopes, found = self.columns.names, self.columns.scopes, []
+        at = 0
+        with suppress(ValueError):
+            while True:
+                at = names.index(stream.name, at)
+                if scopes[at] == stream.scope and self.columns.is_used(at):
+                    found.append(self.columns.session(at))
+                at += 1
+        return sorted(found, key=lambda session: -session.start_time)
 
     def totals(self) -> SessionTotals:
         """Return the counts over all sessions."""
-        return SessionTotals(len(self._live), len(self._sessions), self._watching)
+        return SessionTotals(self._live, self._count, self._watching)
+
+    def adopt(self, columns: SessionColumns) -> Iterator[None]:
+        """Take over columns as the sessions of an empty store, with a step after each yield.
+
+        No two rows of the columns may have the same key.
+        """
+        self.columns = columns
+        self._free, self._removed = [], {}
+        shards, odd = self._rows, columns.odd
+        for start in range(0, len(columns), _STEP_ROWS):
+            last = min(start + _STEP_ROWS, len(columns))
+            keys = zip(
+                columns.scopes[start:last], columns.names[start:last], columns.start_time[start:last], strict=True
+            )
+            for row, key in enumerate(keys, start):
+                exact = _plain(odd[row].key) if row in odd else key
+                shards[hash(exact) % _SHARDS][exact] = row
+            live, _ = columns.live_rows(range(start, last))
+            self._live += len(live)
+            self._watching += columns.watching(live)
+            yield
+        self._count = len(columns)
 
     def apply(
         self, changed: Iterable[Session], removed: Iterable[SessionKey] = (), *, reset: bool = False
     ) -> list[Change]:
         """Apply a poll and return the changes. `reset` drops every session that is not in `changed`."""
         changes: list[Change] = []
-        changed = list(changed)
-        if reset and self._sessions:
+        self._free += self._removed.values()
+        self._removed = {}
+        if reset and self._count:
+            changed = list(changed)
             kept = {session.key for session in changed}
-            removed = [key for key in self._sessions if key not in kept]
+            removed = [key for row in self._used() if (key := self.columns.key(row)) not in kept]
         for key in removed:
-            before = self._take_out(key)
+            before = self._remove(key)
             if before is not None:
                 changes.append(Change(key, before, None))
         for session in changed:
             key = session.key
-            known = self._sessions.get(key)
+            row = self.row(key)
+            known = None if row is None else self.columns.session(row)
             if known == session:
                 continue
-            if known is not None:
-                self._take_out(key)
-            self._put_in(key, session)
+            self._put(key, row, session, known)
             changes.append(Change(key, known, session))
         return changes
 
-    def _put_in(self, key: SessionKey, session: Session) -> None:
-        self._sessions[key] = session
-        self._streams.setdefault(session.stream, {})[key] = None
+    def _put(self, key: SessionKey, row: int | None, session: Session, known: Session | None) -> None:
+        if known is not None and known.live:
+            self._live -= 1
+            self._watching -= known.active or 0
+        if row is None:
+            if self._free:
+                row = self._free.pop()
+                self.columns.put(row, session)
+            else:
+                row = self.columns.append(session)
+            self._rows[hash(key) % _SHARDS][_plain(key)] = row
+            self._count += 1
+        else:
+            self.columns.put(row, session)
         if session.live:
-            self._live[key] = None
+            self._live += 1
             self._watching += session.active or 0
 
-    def _take_out(self, key: SessionKey) -> Session | None:
-        session = self._sessions.pop(key, None)
-        if session is None:
+    def _remove(self, key: SessionKey) -> Session | None:
+        row = self._rows[hash(key) % _SHARDS].pop(key, None)
+        if row is None:
             return None
-        keys = self._streams[session.stream]
-        del keys[key]
-        if not keys:
-            del self._streams[session.stream]
+        session = self.columns.session(row)
+        self.columns.clear_row(row)
+        self._removed[key] = row
+        self._count -= 1
         if session.live:
-            del self._live[key]
+            self._live -= 1
             self._watching -= session.active or 0
         return session
+
+
+def _plain(key: SessionKey) -> tuple[str, str, int]:
+    """Return an equal key that the garbage collector need not walk over."""
+    return (key.scope, key.name, key.start_time)
