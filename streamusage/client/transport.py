@@ -7,7 +7,7 @@ in its size, in its silences and in its whole duration (`HttpOptions`).
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 from typing import NamedTuple
 from urllib.parse import quote, urlencode
@@ -24,6 +24,9 @@ from streamusage.client.errors import (
 from streamusage.client.http_client import HttpOptions, describe_failure, open_http_client
 
 DEFAULT_OPTIONS = HttpOptions()
+
+Receive = Callable[[bytes], Awaitable[None]]
+"""Receives a part of a body."""
 
 
 class ReplyTiming(NamedTuple):
@@ -89,10 +92,11 @@ class HttpTransport:
         """Close the connections."""
         await self._http.aclose()
 
-    async def send(self, api_request: ApiRequest) -> Reply:
+    async def send(self, api_request: ApiRequest, receive: Receive | None = None) -> Reply:
         """Send a request and return its complete reply, whatever its status.
 
-        Raises `UnreachableError` or `InvalidAnswerError`.
+        With `receive`, the body of a reply with status 200 is passed to it part by part as it arrives, and the reply
+        has none. Raises `UnreachableError` or `InvalidAnswerError`.
         """
         failure: UsageApiError
         action = api_request.action
@@ -102,7 +106,7 @@ class HttpTransport:
         try:
             request = self._build_request(api_request)
             async with asyncio.timeout(self._options.answer_seconds):
-                return await self._exchange(request, action)
+                return await self._exchange(request, action, receive)
         except TimeoutError:
             seconds = self._options.answer_seconds
             failure = UnreachableError(self.host, action, f"no complete reply within {seconds:g} s")
@@ -138,7 +142,7 @@ class HttpTransport:
         url = self._base.copy_with(raw_path=target.encode("ascii"))
         return self._http.build_request(api_request.method, url, headers=headers, content=api_request.body)
 
-    async def _exchange(self, request: httpx.Request, action: str) -> Reply:
+    async def _exchange(self, request: httpx.Request, action: str, receive: Receive | None) -> Reply:
         started_at = time.perf_counter()
         connected_at: float | None = None
 
@@ -151,14 +155,14 @@ class HttpTransport:
         response = await self._http.send(request, stream=True)
         head_at = time.perf_counter()
         try:
-            body = bytearray()
+            body, size = bytearray(), 0
             async for chunk in response.aiter_bytes():
-                body += chunk
-                if len(body) > self._options.largest_answer_bytes:
-                    limit = self._options.largest_answer_bytes
-                    raise InvalidAnswerError(
-                        self.host, action, f"the reply is larger than {limit // 1_048_576 or limit} MB"
-                    )
+                size += len(chunk)
+                if receive is not None and response.status_code == 200:
+                    await receive(chunk)
+                else:
+                    body += chunk
+                    self.check_size(len(body), action)
         finally:
             await response.aclose()
         timing = ReplyTiming(
@@ -166,9 +170,15 @@ class HttpTransport:
             1000 * (head_at - (connected_at or started_at)),
             milliseconds_since(head_at),
             0.0,
-            len(body),
+            size,
         )
         return Reply(response.status_code, response.headers, bytes(body), timing)
+
+    def check_size(self, size: int, action: str) -> None:
+        """Raise `InvalidAnswerError` where so many bytes are more than may be kept of a reply."""
+        limit = self._options.largest_answer_bytes
+        if size > limit:
+            raise InvalidAnswerError(self.host, action, f"the reply is larger than {limit // 1_048_576 or limit} MB")
 
     def without_token(self, text: str) -> str:
         """Return the text without the token in any form: plain, and as encoded in URLs, JSON and XML."""
