@@ -1,5 +1,6 @@
 """Messages from the poller and the fetcher to the console. Only the app's handlers act on them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -19,7 +20,7 @@ from tui.model.sessions.store import Session
 class SessionsPolled(Message):
     """A poll succeeded."""
 
-    changed: list[Session]
+    changed: Sequence[Session]
     removed: list[SessionKey]
     reset: bool
     """Every session that is not in `changed` is gone."""

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from sys import intern
 from typing import cast, overload
 
+from streamusage.api.extension import SessionRecord
 from streamusage.core.coverage import IMPORTED, Provenance
 from streamusage.core.usage import PartialUsageRecord, SessionKey, StreamId
 from tui.model.sessions.session import Session, from_record
@@ -210,8 +211,7 @@ class SessionColumns(Sequence[Session]):
         return [row for row in rows if flags[row] & _LIVE], [row for row in rows if not flags[row] & _LIVE]
 
     def extend_records(self, records: Sequence[PartialUsageRecord]) -> None:
-        """Add the sessions of documented usage records: `append(from_record(record))` of each, column by column."""
-        first = len(self.names)
+        """Add the sessions of usage records: `append(from_record(record))` of each, column by column."""
         scopes = [intern(record.scope) for record in records]
         names = [record.name for record in records]
         try:
@@ -234,7 +234,15 @@ class SessionColumns(Sequence[Session]):
         self.texts += [f"{scope}/{name}".casefold() for scope, name in zip(scopes, names, strict=True)]
         for column, values in zip(self._figures(), columns, strict=True):
             column.extend(values)
-        self.flags.extend(bytes((_USED + _RECORDED,)) * (len(self.names) - first))
+        self.flags.extend(map(_flags, records))
+
+
+def _flags(record: PartialUsageRecord) -> int:
+    if not isinstance(record, SessionRecord):
+        return _USED + _RECORDED
+    provenance = None if record.imported else record.provenance
+    imported = _IMPORTED if record.imported else 0
+    return _USED + _RECORDED + _LIVE * record.live + imported + _PROVENANCE * _NUMBER_OF[provenance]
 
 
 class SessionRow:

@@ -3,61 +3,17 @@
 `SessionStore` holds the result of the last polls; `view.py` decides what is shown and in which order.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
-import msgspec
-
-from streamusage.api.extension import LiveStream
 from streamusage.core.usage import SessionKey, StreamId
+from tui.model.sessions.key_map import KeyMap
 from tui.model.sessions.session import Session, from_record
+from tui.model.sessions.session_batch import SessionBatch
 from tui.model.sessions.session_columns import SessionColumns
 
-__all__ = ["Change", "Session", "SessionStore", "SessionTotals", "from_record", "with_live_list"]
-
-
-def with_live_list(records: Mapping[SessionKey, Session], live: Iterable[LiveStream]) -> dict[SessionKey, Session]:
-    """Return the live sessions of a plain Stream Manager: one a stream of its live list, summed over all servers.
-
-    A usage record of the same key keeps its figures and becomes live; without one (it is written when the publish
-    ends) only the current subscribers are known.
-    """
-    found: dict[SessionKey, Session] = {}
-    started: dict[StreamId, int] = {}
-    rows = list(live)
-    for row in rows:
-        if row.start_time:
-            known = started.get(row.stream)
-            started[row.stream] = row.start_time if known is None else min(known, row.start_time)
-    for row in rows:
-        stream = row.stream
-        key = SessionKey(stream.scope, stream.name, started.get(stream, 0))
-        before = found.get(key)
-        if before is not None:
-            active = (before.active or 0) + row.current_subscribers
-        else:
-            active = row.current_subscribers
-            before = records.get(key)
-        if before is None:
-            before = Session(
-                scope=stream.scope,
-                name=stream.name,
-                start_time=key.start_time,
-                end_time=None,
-                duration_ms=None,
-                active=None,
-                peak=None,
-                lost=None,
-                total=None,
-                updated=None,
-                live=True,
-                provenance=None,
-                recorded=False,
-                text=f"{stream.scope}/{stream.name}".casefold(),
-            )
-        found[key] = msgspec.structs.replace(before, active=active, live=True)
-    return found
+__all__ = ["Change", "Session", "SessionStore", "SessionTotals", "from_record"]
 
 
 class SessionTotals(NamedTuple):
@@ -76,8 +32,6 @@ class Change(NamedTuple):
     after: Session | None
 
 
-_SHARDS = 64
-"""Parts of the map of keys: a map that grows is copied, and the copy of a part takes no time."""
 _STEP_ROWS = 1_000
 
 
@@ -86,7 +40,7 @@ class SessionStore:
 
     def __init__(self) -> None:
         self.columns = SessionColumns()
-        self._rows: list[dict[tuple[str, str, int], int]] = [{} for _ in range(_SHARDS)]
+        self._rows = KeyMap()
         self._free: list[int] = []
         self._removed: dict[SessionKey, int] = {}
         """Rows of the sessions that the last `apply` removed. They are reused after the next one."""
@@ -96,7 +50,7 @@ class SessionStore:
         return self._count
 
     def __contains__(self, key: SessionKey) -> bool:
-        return key in self._rows[hash(key) % _SHARDS]
+        return key in self._rows
 
     def __iter__(self) -> Iterator[Session]:
         return map(self.columns.session, self._used())
@@ -106,7 +60,7 @@ class SessionStore:
 
     def row(self, key: SessionKey) -> int | None:
         """Return the row of a key, or `None`."""
-        return self._rows[hash(key) % _SHARDS].get(key)
+        return self._rows.get(key)
 
     def removed_row(self, key: SessionKey) -> int | None:
         """Return the row that a key had before the last `apply` removed its session."""
@@ -137,27 +91,26 @@ class SessionStore:
         """Return the counts over all sessions."""
         return SessionTotals(self._live, self._count, self._watching)
 
-    def adopt(self, columns: SessionColumns) -> Iterator[None]:
-        """Take over columns as the sessions of an empty store, with a step after each yield.
-
-        No two rows of the columns may have the same key.
-        """
-        self.columns = columns
+    def adopt(self, batch: SessionBatch) -> Iterator[None]:
+        """Take over a batch as the sessions of an empty store, with a step after each yield."""
+        self.columns, self._rows = batch.columns, batch.rows
         self._free, self._removed = [], {}
-        shards, odd = self._rows, columns.odd
-        for start in range(0, len(columns), _STEP_ROWS):
-            last = min(start + _STEP_ROWS, len(columns))
-            keys = zip(
-                columns.scopes[start:last], columns.names[start:last], columns.start_time[start:last], strict=True
-            )
-            for row, key in enumerate(keys, start):
-                exact = _plain(odd[row].key) if row in odd else key
-                shards[hash(exact) % _SHARDS][exact] = row
-            live, _ = columns.live_rows(range(start, last))
+        for first in range(0, len(self.columns), _STEP_ROWS):
+            last = min(first + _STEP_ROWS, len(self.columns))
+            used = self.columns.used_rows(first, last)
+            if len(used) < last - first:
+                self._free += set(range(first, last)).difference(used)
+            live, _ = self.columns.live_rows(used)
             self._live += len(live)
-            self._watching += columns.watching(live)
+            self._watching += self.columns.watching(live)
             yield
-        self._count = len(columns)
+        self._count = len(batch)
+
+    def keys_without(self, kept: Container[object]) -> Iterator[list[SessionKey]]:
+        """Return the keys of the sessions that are not among others, in parts."""
+        for first in range(0, len(self.columns), _STEP_ROWS):
+            rows = self.columns.used_rows(first, min(first + _STEP_ROWS, len(self.columns)))
+            yield [key for row in rows if (key := self.columns.key(row)) not in kept]
 
     def apply(
         self, changed: Iterable[Session], removed: Iterable[SessionKey] = (), *, reset: bool = False
@@ -169,7 +122,7 @@ class SessionStore:
         if reset and self._count:
             changed = list(changed)
             kept = {session.key for session in changed}
-            removed = [key for row in self._used() if (key := self.columns.key(row)) not in kept]
+            removed = [key for keys in self.keys_without(kept) for key in keys]
         for key in removed:
             before = self._remove(key)
             if before is not None:
@@ -194,7 +147,7 @@ class SessionStore:
                 self.columns.put(row, session)
             else:
                 row = self.columns.append(session)
-            self._rows[hash(key) % _SHARDS][_plain(key)] = row
+            self._rows.put(key, row)
             self._count += 1
         else:
             self.columns.put(row, session)
@@ -203,7 +156,7 @@ class SessionStore:
             self._watching += session.active or 0
 
     def _remove(self, key: SessionKey) -> Session | None:
-        row = self._rows[hash(key) % _SHARDS].pop(key, None)
+        row = self._rows.pop(key)
         if row is None:
             return None
         session = self.columns.session(row)
@@ -214,8 +167,3 @@ class SessionStore:
             self._live -= 1
             self._watching -= session.active or 0
         return session
-
-
-def _plain(key: SessionKey) -> tuple[str, str, int]:
-    """Return an equal key that the garbage collector need not walk over."""
-    return (key.scope, key.name, key.start_time)

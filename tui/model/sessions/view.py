@@ -93,7 +93,8 @@ class SessionView:
         return self._grouped_rows
 
     def all_sessions(self) -> Iterator[Session]:
-        """Return every session shown, in the table's order."""
+        """Return every session shown, in the table's order. Completes an order or a filter that was begun."""
+        self.finish()
         rows = (row for row in self._by_scope() if isinstance(row, int)) if self.grouped else self._shown
         return map(self._store.columns.session, rows)
 

@@ -7,7 +7,6 @@ from streamusage.core.coverage import Provenance
 from streamusage.core.usage import PartialUsageRecord
 from tui.model.sessions.session import Session, from_record
 from tui.model.sessions.session_columns import SessionColumns, SessionRow
-from tui.model.sessions.store import SessionStore
 
 figures = st.none() | st.integers(-5, 5) | st.integers(-(2**70), 2**70).filter(lambda figure: figure != -(2**63))
 starts = st.integers(-(2**63) + 1, 2**70)
@@ -73,16 +72,3 @@ def test_reader_of_a_row_has_the_fields_of_the_session(session: Session) -> None
 
 def session_figures(session: Session) -> list[int]:
     return [value for name in Session.__struct_fields__ if type(value := getattr(session, name)) is int]
-
-
-@given(st.lists(sessions, max_size=12, unique_by=lambda session: session.key))
-def test_store_that_adopts_columns_equals_one_that_applies_sessions(sessions: list[Session]) -> None:
-    columns, applied, adopted = SessionColumns(), SessionStore(), SessionStore()
-    for session in sessions:
-        columns.append(session)
-    applied.apply(sessions)
-    for _ in adopted.adopt(columns):
-        pass
-    assert list(adopted) == list(applied) == sessions
-    assert adopted.totals() == applied.totals()
-    assert all(adopted.get(session.key) == session for session in sessions)

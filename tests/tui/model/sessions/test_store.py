@@ -3,7 +3,8 @@
 from streamusage.api.extension import LiveStream
 from streamusage.core.usage import SessionKey, StreamId, UsageRecord
 from tests.support.console.records import session
-from tui.model.sessions.store import Session, SessionStore, from_record, with_live_list
+from tui.model.sessions.live_list import with_live_list
+from tui.model.sessions.store import Session, SessionStore, from_record
 from tui.model.sessions.view import SessionView
 
 
