@@ -327,7 +327,7 @@ class ListingReader:
         self._keyed += len(records) - len(keyless)
         listing.hashes += hashes
         listing.keys += keys
-        if len(self._before):  # else whoever collects all records sees which keys are listed several times
+        if len(self._before):  # else the caller, which collects all records, sees which keys are listed several times
             for place, key in enumerate(keys, first):
                 if key in self._decoded:
                     self._several.add(key)

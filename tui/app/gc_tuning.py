@@ -11,16 +11,20 @@ LARGE_POLL_SESSIONS = 10_000
 
 
 def collect_less_often() -> None:
-    """Raise the collector's thresholds, for a program that draws. Objects in no cycle are freed at once as before."""
+    """Raise the collector's thresholds, for a program that draws, and freeze the modules that it has imported.
+
+    Objects in no cycle are freed at once as before.
+    """
     gc.set_threshold(50_000, 20, 10)
+    gc.freeze()
 
 
 def freeze_after_large_poll(sessions: int) -> None:
-    """Freeze all present objects if a first poll brought many sessions.
+    """Freeze all present objects if a poll of all sessions brought many.
 
     Nothing is collected before: that alone takes longer than a frame, and columns leave little to walk over.
     """
-    if sessions >= LARGE_POLL_SESSIONS and not gc.get_freeze_count():
+    if sessions >= LARGE_POLL_SESSIONS:
         gc.freeze()
 
 

@@ -20,6 +20,7 @@ from tui.model.sessions.filter import FilterError, parse
 from tui.model.sessions.held_changes import HeldChanges
 from tui.model.sessions.history import PollHistory
 from tui.model.sessions.marks import Marks
+from tui.model.sessions.packed_changes import PackedChanges
 from tui.model.sessions.session_batch import SessionBatch
 from tui.model.sessions.sparkline import Point
 from tui.model.sessions.store import Change, Session, SessionStore
@@ -140,7 +141,8 @@ class ConsoleState:
         if is_adopted:
             self.timeline.add(self.now_ms(), ())
             self.history.begin(self.now_ms(), self.store.get)
-            yield from self._show([])
+            self.changed = {}
+            yield from self._show()
             return []
         if self.is_paused:
             self.waiting.add(polled.changed, polled.removed, reset=polled.reset)
@@ -149,36 +151,50 @@ class ConsoleState:
 
     def _apply(self, changed: Sequence[Session], removed: Sequence[SessionKey], *, reset: bool) -> Steps:
         is_first = not len(self.timeline)
-        changes: list[Change] = []
         if reset and len(self.store):
             kept = changed if isinstance(changed, SessionBatch) else {session.key for session in changed}
             removed = []
             for keys in self.store.keys_without(kept):
                 removed += keys
                 yield
-        for first in range(0, len(removed), _STEP_CHANGES):
-            yield from self._apply_some([], removed[first : first + _STEP_CHANGES], changes)
+        changes: list[Change] = []
+        packed = PackedChanges()
+        self.changed = {}
         sessions = iter(changed)
+        for first in range(0, len(removed), _STEP_CHANGES):
+            self._apply_some([], removed[first : first + _STEP_CHANGES], changes, packed)
+            if first + _STEP_CHANGES < len(removed):
+                yield
         while some := list(islice(sessions, _STEP_CHANGES)):
-            yield from self._apply_some(some, [], changes)
-        self.timeline.add(self.now_ms(), () if is_first else changes)
-        yield from self._show(changes)
-        self.history.add_poll(self.now_ms(), changes)
-        self.tally.add_changes(changes)
+            self._apply_some(some, [], changes, packed)
+            if len(some) == _STEP_CHANGES:
+                yield
+        self.timeline.add(self.now_ms(), () if is_first else packed)
+        yield from self._show()  # before the history has this poll: a new session has no growth yet
+        for first in range(0, len(changes), _STEP_CHANGES):
+            self.history.add_changes(changes[first : first + _STEP_CHANGES])
+            if first + _STEP_CHANGES < len(changes):
+                yield
+        self.history.end_poll(self.now_ms())
         return changes
 
     def _apply_some(
-        self, changed: Sequence[Session], removed: Sequence[SessionKey], changes: list[Change]
-    ) -> Iterator[None]:
-        if changes:
-            yield
+        self, changed: Sequence[Session], removed: Sequence[SessionKey], changes: list[Change], packed: PackedChanges
+    ) -> None:
         some = self.store.apply(changed, removed)
-        self.view.update(some)
+        self._move(some)
+        self.tally.add_changes(some)
         changes += some
+        packed.extend(some)
 
-    def _show(self, changes: Sequence[Change]) -> Iterator[None]:
+    def _move(self, changes: Sequence[Change]) -> None:
+        """Follow changes of the store in the table."""
+        self.view.update(changes)
         self.marks.forget(change.key for change in changes if change.after is None)
-        self.changed = {change.key: change.before for change in changes if change.before and change.after}
+        self.changed |= {change.key: change.before for change in changes if change.before and change.after}
+
+    def _show(self) -> Iterator[None]:
+        """Follow the time in the table."""
         self.view.begin_time(self.now_ms())
         yield from self.view.steps()
         if self.view.sorted_by_growth and self.now_ms() // 60_000 != self._grown_since_minute:
@@ -194,14 +210,14 @@ class ConsoleState:
         self._grown_since_minute = now_ms // 60_000
         polls = max(1, GROWTH_MINUTES * 60_000 // self.poll_interval_ms)
         figures: dict[SessionKey, int] = {}
-        for number, session in enumerate(self.store.live()):
-            figure = self.trends.oldest(session, GROWTH_MINUTES, now_ms)
-            if figure is None:
-                figure = self.history.oldest(session.key, polls)
-            if figure is not None:
-                figures[session.key] = figure
-            if number % _STEP_CHANGES == _STEP_CHANGES - 1:
-                yield
+        for sessions in self.store.live_parts():
+            for session in sessions:
+                figure = self.trends.oldest(session, GROWTH_MINUTES, now_ms)
+                if figure is None:
+                    figure = self.history.oldest(session.key, polls)
+                if figure is not None:
+                    figures[session.key] = figure
+            yield
         self.view.begin_growth(figures)
         yield from self.view.steps()
 
@@ -234,8 +250,9 @@ class ConsoleState:
         for changes in steps:
             gone = [change.key for change in changes if change.after is None]
             applied = self.store.apply([change.after for change in changes if change.after is not None], gone)
-            self.view.update(applied)
-            _run(self._show(applied))
+            self.changed = {}
+            self._move(applied)
+            _run(self._show())
         if steps and self.timeline.at_ms is not None:
             self._paused_at_ms = self.timeline.at_ms
             self.view.at_time(self.now_ms())

@@ -20,7 +20,7 @@ from typing import NamedTuple, cast
 from streamusage.core.durations import EXAMPLES, DurationError, parse_duration_ms
 from tui.model.sessions.columns import COLUMNS, FilterField, FilterType
 from tui.model.sessions.session import Session
-from tui.model.sessions.session_columns import SessionRow
+from tui.model.sessions.session_columns import ColumnReader
 
 Test = Callable[[Session, int], bool]
 """Whether a session matches at an instant, UTC milliseconds."""
@@ -68,7 +68,7 @@ class Filter:
         """Whether the session matches at an instant."""
         return self.test(session, now_ms)
 
-    def select(self, rows: Sequence[int], reader: SessionRow, now_ms: int) -> list[int]:
+    def select(self, rows: Sequence[int], reader: ColumnReader, now_ms: int) -> list[int]:
         """Return those of some rows whose sessions match. `reader` reads the columns of the rows."""
         texts, test = reader.texts, self.test
         for word in self.words:

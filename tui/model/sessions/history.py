@@ -50,6 +50,11 @@ class PollHistory:
 
     def add_poll(self, at_ms: int, changes: Iterable[Change]) -> None:
         """Record a successful poll. `at_ms` is the service's time."""
+        self.add_changes(changes)
+        self.end_poll(at_ms)
+
+    def add_changes(self, changes: Iterable[Change]) -> None:
+        """Record some changes of the poll that `end_poll` ends."""
         poll = self._polls
         for key, before, after in changes:
             if key not in self._turns and (known := self._known_turns(before)):
@@ -58,6 +63,9 @@ class PollHistory:
                 self._turns.pop(key, None)
             elif after.live or key in self._turns:
                 self._turn(poll, key, _point(after.live, after.active, after.provenance), after.provenance)
+
+    def end_poll(self, at_ms: int) -> None:
+        """Record that a successful poll is complete."""
         self._count(at_ms)
 
     def _known_turns(self, session: Session | None) -> list[_Turn]:

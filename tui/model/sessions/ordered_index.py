@@ -234,7 +234,7 @@ class OrderedIndex:
         step = max(1, len(rows) // (wanted * _SAMPLES_A_CHUNK))
         sample: list[Any] = []
         for start in range(0, len(rows), step * _STEP_ROWS):
-            sample += map(value_of, rows[start : start + step * _STEP_ROWS : step])
+            sample += sorted(map(value_of, rows[start : start + step * _STEP_ROWS : step]))
             yield
         sample.sort()
         yield

@@ -1,7 +1,7 @@
 """Sessions as columns: a row is a number, a figure an entry of an array. Pure.
 
 A session as an object takes about a kilobyte; as a row of columns it takes about 250 bytes. `session` makes the object
-of a row when it is needed, `SessionRow` reads a row in place without making one.
+of a row when it is needed, `ColumnReader` reads a row in place without making one.
 
 Figures are 64-bit integers, of which the least stands for an unknown figure. A row with a figure beyond them, which
 only a faulty service sends, is kept as an object beside the columns.
@@ -245,7 +245,7 @@ def _flags(record: PartialUsageRecord) -> int:
     return _USED + _RECORDED + _LIVE * record.live + imported + _PROVENANCE * _NUMBER_OF[provenance]
 
 
-class SessionRow:
+class ColumnReader:
     """Reads the fields of a session from the columns. `row` selects the row: one reader serves all rows in turn."""
 
     __slots__ = ("_columns", "row", "texts")

@@ -5,6 +5,7 @@
 
 from collections.abc import Container, Iterable, Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import NamedTuple
 
 from streamusage.core.usage import SessionKey, StreamId
@@ -32,7 +33,7 @@ class Change(NamedTuple):
     after: Session | None
 
 
-_STEP_ROWS = 1_000
+_STEP_ROWS = 500
 
 
 class SessionStore:
@@ -73,7 +74,13 @@ class SessionStore:
 
     def live(self) -> Iterator[Session]:
         """Return the live sessions."""
-        return map(self.columns.session, filter(self.columns.is_live, self._used()))
+        return chain.from_iterable(self.live_parts())
+
+    def live_parts(self) -> Iterator[Iterator[Session]]:
+        """Return the live sessions in parts of some hundred sessions."""
+        for first in range(0, len(self.columns), _STEP_ROWS):
+            live, _ = self.columns.live_rows(range(first, min(first + _STEP_ROWS, len(self.columns))))
+            yield map(self.columns.session, live)
 
     def of_stream(self, stream: StreamId) -> list[Session]:
         """Return every session of a stream, newest first."""

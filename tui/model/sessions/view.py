@@ -14,7 +14,7 @@ from tui.model.sessions.columns import COLUMNS, STREAM, sorts_by_growth
 from tui.model.sessions.filter import Filter, parse
 from tui.model.sessions.ordered_index import Order, OrderedIndex
 from tui.model.sessions.session import Session
-from tui.model.sessions.session_columns import UNKNOWN, SessionRow
+from tui.model.sessions.session_columns import UNKNOWN, ColumnReader
 from tui.model.sessions.store import Change, SessionStore
 
 _UNKNOWN = float("inf")
@@ -218,7 +218,7 @@ class SessionView:
 
     def _selector(self, chosen: Filter) -> Callable[[Sequence[int]], list[int]]:
         """Return the function that keeps those of some rows that a filter matches."""
-        reader = SessionRow(self._store.columns)
+        reader = ColumnReader(self._store.columns)
         return lambda rows: chosen.select(rows, reader, self._now_ms)
 
     # Changes of polls
@@ -324,7 +324,7 @@ class SessionView:
         if field := COLUMNS[self.column].sort_field:
             entries = self._store.columns.figures(field)
             return lambda row: _UNKNOWN if (entry := entries[row]) == UNKNOWN else sign * entry
-        reader = SessionRow(self._store.columns)
+        reader = ColumnReader(self._store.columns)
         session = cast("Session", reader)
         grown_from = self._grown_from
         value_of = COLUMNS[self.column].sort or (lambda session: _growth(session, grown_from))

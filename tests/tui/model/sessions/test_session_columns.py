@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from streamusage.core.coverage import Provenance
 from streamusage.core.usage import PartialUsageRecord
 from tui.model.sessions.session import Session, from_record
-from tui.model.sessions.session_columns import SessionColumns, SessionRow
+from tui.model.sessions.session_columns import ColumnReader, SessionColumns
 
 figures = st.none() | st.integers(-5, 5) | st.integers(-(2**70), 2**70).filter(lambda figure: figure != -(2**63))
 starts = st.integers(-(2**63) + 1, 2**70)
@@ -57,7 +57,7 @@ def test_columns_of_records_are_the_sessions_of_the_records(records: list[Partia
 @given(sessions.filter(lambda session: max(map(abs, session_figures(session)), default=0) < 2**63))
 def test_reader_of_a_row_has_the_fields_of_the_session(session: Session) -> None:
     columns = SessionColumns()
-    reader = SessionRow(columns)
+    reader = ColumnReader(columns)
     reader.row = columns.append(session)
     for name in (
         *Session.__struct_fields__,
