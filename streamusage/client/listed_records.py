@@ -129,6 +129,7 @@ class ListingReader:
         """Keys of records that were yielded, but of which an unchanged row further down counts."""
         self._splitter = RowSplitter()
         self._block = bytearray()
+        self._block_at = 0
         self._is_same = bool(before.blocks)
         """Whether all blocks so far are those of the answer before."""
         self._keeps_blocks = True
@@ -150,17 +151,17 @@ class ListingReader:
     @property
     def held_bytes(self) -> int:
         """Size of what was read and is no complete row yet."""
-        return self._splitter.held_bytes + len(self._block)
+        return self._splitter.held_bytes
 
     def feed(self, data: bytes) -> Iterator[Sequence[PartialUsageRecord]]:
         """Read the next bytes of the body."""
         self._block += data
-        start = 0
-        while len(self._block) - start >= self._block_bytes:
-            block = bytes(self._block[start : start + self._block_bytes])
-            start += self._block_bytes
+        while len(self._block) - self._block_at >= self._block_bytes:
+            block = bytes(self._block[self._block_at : self._block_at + self._block_bytes])
+            self._block_at += self._block_bytes
             yield self._read_block(block)
-        del self._block[:start]
+        del self._block[: self._block_at]
+        self._block_at = 0
 
     def end(self) -> Iterator[Sequence[PartialUsageRecord]]:
         """Read the end of the body."""

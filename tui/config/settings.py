@@ -30,6 +30,7 @@ from tui.config.theme_names import ThemeName
 
 DEFAULT_URL = "http://127.0.0.1:5080"
 DEFAULT_POLL_INTERVAL_S = 2.0
+DEFAULT_LARGEST_ANSWER_MB = 256
 _TOKEN = WORD._replace(longest=4096)
 
 
@@ -113,6 +114,8 @@ class Profile(BaseModel):
     """Deletes and imports are refused."""
     poll_interval: Annotated[float, _seconds_between("100ms", "1h")] = DEFAULT_POLL_INTERVAL_S
     """Poll interval of the console: seconds, or text such as "2s"."""
+    largest_answer_mb: Annotated[int, Field(ge=1, le=65_536)] = DEFAULT_LARGEST_ANSWER_MB
+    """Largest reply that is kept whole, in MiB; a list of records may be larger, one of its records may not."""
     tz: Annotated[str, AfterValidator(_known_zone)] = "UTC"
     """The time zone of times and accounting days."""
     alerts: Alerts = Alerts()
@@ -189,6 +192,7 @@ class ConnectionSettings:
     api_version: ApiVersion = "4.0"
     read_only: bool = False
     poll_interval_s: float = DEFAULT_POLL_INTERVAL_S
+    largest_answer_mb: int = DEFAULT_LARGEST_ANSWER_MB
     tz: ZoneInfo = UTC
     alerts: Alerts = NO_ALERTS
     theme: ThemeName = "dark"
@@ -254,6 +258,7 @@ def resolve(flags: Flags, *, warn: Callable[[str], None]) -> ConnectionSettings:
         api_version=flags.api_version or chosen.api_version,
         read_only=flags.read_only or chosen.read_only,
         poll_interval_s=chosen.poll_interval,
+        largest_answer_mb=chosen.largest_answer_mb,
         tz=times_in,
         alerts=chosen.alerts,
         theme=flags.theme or chosen.theme,
