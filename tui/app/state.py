@@ -36,6 +36,8 @@ Steps = Generator[None, None, list[Change]]
 
 _STEP_CHANGES = 200
 """Sessions that change in one step: some milliseconds."""
+_LARGE_FIRST_POLL = 2_000
+"""A first poll of more sessions is applied at once, as columns."""
 GROWTH_MINUTES = 10
 """Over how long the order by trend measures growth."""
 
@@ -124,10 +126,10 @@ class ConsoleState:
 
     def _apply_polled(self, polled: SessionsPolled) -> Steps:
         polled_at_ms = self.clock.elapsed_ms()
-        batch = polled.changed if isinstance(polled.changed, SessionBatch) else None
-        is_adopted = batch is not None and polled.reset and not len(self.store) and not self.is_paused
-        if batch is not None and is_adopted:
-            yield from self.store.adopt(batch)
+        is_large = isinstance(polled.changed, SessionBatch) or len(polled.changed) > _LARGE_FIRST_POLL
+        is_adopted = is_large and polled.reset and not len(self.store) and not self.is_paused
+        if is_adopted:
+            yield from self.store.adopt((yield from _as_batch(polled.changed)))
             self.view.begin_all()
             yield from self.view.steps()
         self._polled_at_ms = polled_at_ms
@@ -366,6 +368,17 @@ class ConsoleState:
 
 
 Result = TypeVar("Result")
+
+
+def _as_batch(sessions: Sequence[Session]) -> Generator[None, None, SessionBatch]:
+    if isinstance(sessions, SessionBatch):
+        return sessions
+    batch = SessionBatch()
+    for number, session in enumerate(sessions):
+        batch.put(session)
+        if number % _STEP_CHANGES == 0:
+            yield
+    return batch
 
 
 def _run(steps: Generator[None, None, Result] | Iterator[None]) -> Result:

@@ -46,6 +46,8 @@ class SessionStore:
         self._removed: dict[SessionKey, int] = {}
         """Rows of the sessions that the last `apply` removed. They are reused after the next one."""
         self._count = self._live = self._watching = 0
+        self._stream_rows: tuple[StreamId | None, list[int]] = (None, [])
+        """The last stream of `of_stream` and its rows, until a session of it begins or is gone."""
 
     def __len__(self) -> int:
         return self._count
@@ -84,15 +86,21 @@ class SessionStore:
 
     def of_stream(self, stream: StreamId) -> list[Session]:
         """Return every session of a stream, newest first."""
-        names, scopes, found = self.columns.names, self.columns.scopes, []
+        if self._stream_rows[0] != stream:
+            self._stream_rows = (stream, self._find_stream(stream))
+        return sorted(map(self.columns.session, self._stream_rows[1]), key=lambda session: -session.start_time)
+
+    def _find_stream(self, stream: StreamId) -> list[int]:
+        """Return the rows of a stream, at the cost of a search through all names."""
+        names, scopes, rows = self.columns.names, self.columns.scopes, list[int]()
         at = 0
         with suppress(ValueError):
             while True:
                 at = names.index(stream.name, at)
                 if scopes[at] == stream.scope and self.columns.is_used(at):
-                    found.append(self.columns.session(at))
+                    rows.append(at)
                 at += 1
-        return sorted(found, key=lambda session: -session.start_time)
+        return rows
 
     def totals(self) -> SessionTotals:
         """Return the counts over all sessions."""
@@ -102,6 +110,7 @@ class SessionStore:
         """Take over a batch as the sessions of an empty store, with a step after each yield."""
         self.columns, self._rows = batch.columns, batch.rows
         self._free, self._removed = [], {}
+        self._stream_rows = (None, [])
         for first in range(0, len(self.columns), _STEP_ROWS):
             last = min(first + _STEP_ROWS, len(self.columns))
             used = self.columns.used_rows(first, last)
@@ -156,6 +165,7 @@ class SessionStore:
                 row = self.columns.append(session)
             self._rows.put(key, row)
             self._count += 1
+            self._forget_stream(key)
         else:
             self.columns.put(row, session)
         if session.live:
@@ -170,7 +180,12 @@ class SessionStore:
         self.columns.clear_row(row)
         self._removed[key] = row
         self._count -= 1
+        self._forget_stream(key)
         if session.live:
             self._live -= 1
             self._watching -= session.active or 0
         return session
+
+    def _forget_stream(self, key: SessionKey) -> None:
+        if self._stream_rows[0] == key[:2]:
+            self._stream_rows = (None, [])

@@ -44,6 +44,16 @@ class TestStore:
         )
         assert [known.start_time for known in store.of_stream(StreamId("live", "a"))] == [3, 2, 1]
 
+    def test_sessions_of_a_stream_follow_every_change(self) -> None:
+        store, _ = make_view(session("a", 1))
+        stream = StreamId("live", "a")
+        assert [known.start_time for known in store.of_stream(stream)] == [1]
+        store.apply([session("a", 2), session("a", 1, active=7), session("b", 3)])
+        assert [(known.start_time, known.active) for known in store.of_stream(stream)] == [(2, 2), (1, 7)]
+        store.apply([session("c", 4)], [session("a", 1).key])
+        store.apply([session("d", 5)])
+        assert [known.start_time for known in store.of_stream(stream)] == [2]
+
     def test_plain_live_list_sums_servers_and_keeps_recorded_figures(self) -> None:
         record = from_record(
             UsageRecord(
